@@ -1,0 +1,84 @@
+"""Every error a user can meet: what is wrong, and what to do about it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CnnvizError(Exception):
+    """Base of every error that a user can cause and mend.
+
+    Parameters
+    ----------
+    what : str
+        One sentence that says what is wrong.
+    remedy : str, optional
+        One sentence that says what to do about it.
+    """
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        self.what = what
+        self.remedy = remedy
+        super().__init__(f"{what} {remedy}" if remedy else what)
+
+
+class ModelError(CnnvizError):
+    """A network cannot be found, built, or run."""
+
+
+class CheckpointError(ModelError):
+    """A file of weights cannot be read, or does not fit the network."""
+
+
+class InstallationError(CnnvizError):
+    """Packages on this machine do not fit together, or an optional one is missing."""
+
+
+class ImageError(CnnvizError):
+    """An image cannot be read or used."""
+
+
+class LayerError(CnnvizError):
+    """A layer name, selection or call index means nothing in this network."""
+
+
+class TargetError(CnnvizError):
+    """A target class or callable does not fit the output of the network."""
+
+
+class OutputError(CnnvizError):
+    """A result cannot be written where it was asked to go."""
+
+
+class ModelChangedError(CnnvizError):
+    """A network wrote to its own parameters while it was being looked at."""
+
+
+class UsageError(CnnvizError):
+    """An argument is out of range, or two arguments contradict each other."""
+
+
+def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """Return the known names that look most like `name`, best first."""
+    names = list(known)
+    lowered: dict[str, str] = {}
+    for candidate in names:
+        lowered.setdefault(candidate.lower(), candidate)
+    close = difflib.get_close_matches(name.lower(), lowered, n=count, cutoff=0.5)
+    found = [lowered[match] for match in close]
+    needle = name.lower()
+    for candidate in names:
+        if len(found) >= count:
+            break
+        if needle and needle in candidate.lower() and candidate not in found:
+            found.append(candidate)
+    return found
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return a remedy that names the nearest known names, or `otherwise`."""
+    close = nearest(name, known)
+    if not close:
+        return otherwise
+    return f"Did you mean {' or '.join(repr(candidate) for candidate in close)}?"
