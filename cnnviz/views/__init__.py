@@ -1,0 +1,56 @@
+"""One file per view: one public function, one result type. This table is the only list of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class View:
+    """One line of the table.
+
+    Attributes
+    ----------
+    name : str
+        The name of the function, and of the file in this folder that holds it. On the command line
+        its underscores are hyphens.
+    needs : {"model", "capture"}
+        What the function takes first.
+    summary : str
+        What it shows, in one short sentence for lists and help.
+    layers : str
+        For a view of a capture: the layers that the command line captures where none are named.
+    gradients : bool
+        For a view of a capture: whether it needs gradients.
+    """
+
+    name: str
+    needs: Literal["model", "capture"]
+    summary: str
+    layers: str = "conv"
+    gradients: bool = False
+
+    def function(self) -> Callable[..., Any]:
+        """Import the view's file and return its function."""
+        found: Callable[..., Any] = getattr(import_module(f"{__name__}.{self.name}"), self.name)
+        return found
+
+
+VIEWS: tuple[View, ...] = (
+    View("predictions", "capture", "What the network answers, and how sure it is.", layers=""),
+    View("architecture", "model", "Layers, shapes, parameters, MACs and receptive fields."),
+    View("filters", "model", "The kernels of a convolution, and which of them are dead."),
+    View("feature_maps", "capture", "What each channel of a layer responds to in the photo."),
+    View("cam", "capture", "Where the network looked (Grad-CAM).", "stages", gradients=True),
+)
+
+
+def find(name: str) -> View:
+    """Return the line of the table with this name; KeyError where there is none."""
+    for view in VIEWS:
+        if view.name == name:
+            return view
+    raise KeyError(name)
