@@ -1,0 +1,72 @@
+# Everything happens in .venv, which the first call makes and later calls reuse.
+#   make demo    a report on the shipped network and a sample of the shipped data
+#   make test    the whole test suite
+#   make check   lint, format and types
+#   make bench   how long whole commands take here
+#   make docs    run the examples and build their page
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+INSTALL := $(PYTHON) -m pip install --disable-pip-version-check -c constraints.txt
+INPUTS := pyproject.toml constraints.txt
+DEMO := cnnviz-report
+
+.NOTPARALLEL:
+.PHONY: help demo test check bench docs clean
+
+help:
+	@sed -n 's/^# *\(make .*\)/\1/p' Makefile
+
+demo: $(VENV)/.installed
+	@$(VENV)/bin/cnnviz report --out $(DEMO) --force
+
+test: $(VENV)/.installed-test
+	@$(PYTHON) -m pytest $(ARGS)
+
+check: $(VENV)/.installed-check
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy
+
+bench: $(VENV)/.installed-test
+	@$(PYTHON) tests/benchmarks/bench_report.py $(ARGS)
+
+docs: $(VENV)/.installed
+	@$(PYTHON) docs/build.py $(ARGS)
+
+# The first Python of 3.11 or later, made into .venv, with what builds the package.
+$(VENV)/.made:
+	@set -e; found=""; \
+	for name in python3 python3.13 python3.12 python3.11 python3.14 python; do \
+	  if "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    found="$$name"; break; \
+	  fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "cnnviz needs Python 3.11 or later, and no such python3 is on the PATH." >&2; \
+	  echo "Install one; python3 is $$(python3 --version 2>&1 || true)." >&2; \
+	  exit 2; \
+	fi; \
+	echo "Making $(VENV) with $$($$found --version): once, some minutes and about 5.5 GB."; \
+	if ! "$$found" -m venv --clear $(VENV); then \
+	  echo "$$found cannot make a virtual environment." >&2; \
+	  echo "Install its venv module (on Debian and Ubuntu the package python3-venv)." >&2; \
+	  exit 2; \
+	fi
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.made $(INPUTS)
+	@$(INSTALL) "setuptools>=77"
+	@$(INSTALL) --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	@$(INSTALL) --no-build-isolation -e ".[test]"
+	@touch $@
+
+$(VENV)/.installed-check: $(VENV)/.installed
+	@$(INSTALL) --no-build-isolation -e ".[check]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist site $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis
