@@ -1,0 +1,23 @@
+"""File, array or PIL image to checked RGB; preprocessing for a network; and back for display.
+
+Importing this package imports neither torch nor matplotlib; preprocessing imports torch when it
+runs.
+"""
+
+from cnnviz.images.batch import Batch, Refusal, prepare
+from cnnviz.images.photo import MAX_PIXELS, Photo, PhotoError, read_photo, sample_photo
+from cnnviz.images.preprocessing import IMAGENET, Box, Preprocessing
+
+__all__ = [
+    "IMAGENET",
+    "MAX_PIXELS",
+    "Batch",
+    "Box",
+    "Photo",
+    "PhotoError",
+    "Preprocessing",
+    "Refusal",
+    "prepare",
+    "read_photo",
+    "sample_photo",
+]

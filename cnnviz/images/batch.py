@@ -1,0 +1,228 @@
+"""Many images, some of them broken, to one checked batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cnnviz.errors import ImageError, UsageError
+from cnnviz.images.photo import Photo, PhotoError, _photo, read_photo
+from cnnviz.images.preprocessing import Box, Preprocessing
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An image that could not be used, and why; the others of its batch went on."""
+
+    name: str
+    reason: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}. {self.remedy}".rstrip()
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Images as a network takes them, beside the photos they come from.
+
+    Attributes
+    ----------
+    tensor : torch.Tensor
+        ``[N, C, H, W]``, preprocessed, on the device it was prepared for.
+    photos : tuple of Photo
+        The N photos; for tensors given as already preprocessed, what inverting the preprocessing
+        gives.
+    boxes : tuple of Box
+        The part of each photo that the network sees, in pixels of the photo.
+    refused : tuple of Refusal
+        The images that could not be read, in the order they were given.
+    """
+
+    tensor: torch.Tensor = field(repr=False)
+    photos: tuple[Photo, ...]
+    boxes: tuple[Box, ...]
+    refused: tuple[Refusal, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+
+def prepare(
+    images: Any,
+    preprocessing: Preprocessing,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype | None = None,
+) -> Batch:
+    """Read and preprocess images into one batch.
+
+    Parameters
+    ----------
+    images : one image or an iterable of them
+        Whatever `read_photo` takes; or float tensors ``[C, H, W]``, or one ``[N, C, H, W]``, taken
+        as already preprocessed.
+    preprocessing : Preprocessing
+        What the network was trained on.
+    device : str or torch.device
+        Where the batch goes.
+    dtype : torch.dtype, optional
+        Its floating-point type, float32 when not given.
+
+    Returns
+    -------
+    Batch
+        Images that cannot be read are left out and listed in `Batch.refused`.
+
+    Raises
+    ------
+    ImageError
+        No image is left, or the images come out in different sizes.
+    UsageError
+        Tensors and images are mixed, or a tensor does not fit the network.
+    """
+    import torch
+
+    dtype = dtype or torch.float32
+    items = _items(images)
+    tensors = [item for item in items if isinstance(item, torch.Tensor)]
+    if not tensors:
+        return _from_photos(items, preprocessing, device, dtype)
+    if len(tensors) < len(items):
+        raise UsageError(
+            "Tensors and images are mixed in one call.", "Give either all tensors or no tensor."
+        )
+    return _from_tensors(tensors, preprocessing, device, dtype)
+
+
+def _items(images: Any) -> list[Any]:
+    """Return the single images, a batch of tensors or arrays taken apart."""
+    import torch
+
+    single = isinstance(images, torch.Tensor | np.ndarray)
+    given = [images] if single or not _is_collection(images) else list(images)
+    items: list[Any] = []
+    for item in given:
+        stacked = isinstance(item, torch.Tensor | np.ndarray) and item.ndim == 4
+        items.extend(item if stacked else [item])
+    if not items:
+        raise ImageError("No image was given.", "Name at least one.")
+    return items
+
+
+def _is_collection(images: Any) -> bool:
+    return isinstance(images, Iterable) and not isinstance(images, str | bytes | Photo)
+
+
+def _from_photos(
+    items: list[Any],
+    preprocessing: Preprocessing,
+    device: str | torch.device,
+    dtype: torch.dtype,
+) -> Batch:
+    import torch
+
+    preprocessing.check_channels()
+    photos: list[Photo] = []
+    tensors: list[torch.Tensor] = []
+    errors: list[PhotoError] = []
+    for index, item in enumerate(items):
+        try:
+            photo = _read(item, index)
+            tensors.append(preprocessing(photo))
+            photos.append(photo)
+        except PhotoError as error:
+            errors.append(error)
+    if not photos:
+        raise _nothing_left(errors)
+    _check_sizes([(photo.name, tensor) for photo, tensor in zip(photos, tensors, strict=True)])
+    return Batch(
+        torch.stack(tensors).to(device=device, dtype=dtype),
+        tuple(photos),
+        tuple(preprocessing.box(photo.height, photo.width) for photo in photos),
+        tuple(Refusal(error.name, error.reason, error.remedy) for error in errors),
+    )
+
+
+def _read(item: Any, index: int) -> Photo:
+    in_memory = not isinstance(item, str) and not hasattr(item, "__fspath__")
+    unnamed = in_memory and not getattr(item, "filename", "")
+    return read_photo(item, f"image {index}" if unnamed else None)
+
+
+def _nothing_left(errors: list[PhotoError]) -> ImageError:
+    if len(errors) == 1:
+        return errors[0]
+    told = "; ".join(f"{error.name}: {error.reason}" for error in errors[:5])
+    more = f"; and {len(errors) - 5} more" if len(errors) > 5 else ""
+    return ImageError(
+        f"None of the {len(errors)} images can be used ({told}{more}).", errors[0].remedy
+    )
+
+
+def _check_sizes(tensors: list[tuple[str, torch.Tensor]]) -> None:
+    first_name, first = tensors[0]
+    for name, tensor in tensors[1:]:
+        if tensor.shape != first.shape:
+            raise ImageError(
+                f"The images come out in different sizes: {first_name} as {list(first.shape)} and "
+                f"{name} as {list(tensor.shape)}.",
+                "Give them one at a time, or a preprocessing with a crop.",
+            )
+
+
+def _from_tensors(
+    tensors: list[torch.Tensor],
+    preprocessing: Preprocessing,
+    device: str | torch.device,
+    dtype: torch.dtype,
+) -> Batch:
+    import torch
+
+    for index, tensor in enumerate(tensors):
+        _check_tensor(tensor, index, preprocessing)
+    _check_sizes([(f"image {index}", tensor) for index, tensor in enumerate(tensors)])
+    # A copy: a network that works in place must not write into the caller's tensor.
+    batch = torch.stack([tensor.detach() for tensor in tensors]).to(device=device, dtype=dtype)
+    height, width = batch.shape[-2:]
+    photos = tuple(_shown(tensor, index, preprocessing) for index, tensor in enumerate(tensors))
+    return Batch(batch, photos, (Box(0, 0, width, height),) * len(photos))
+
+
+def _check_tensor(tensor: torch.Tensor, index: int, preprocessing: Preprocessing) -> None:
+    if not tensor.is_floating_point():
+        raise UsageError(
+            f"Image {index} is a tensor of {tensor.dtype}; only float tensors are taken as "
+            "preprocessed.",
+            "To have it preprocessed, give tensor.permute(1, 2, 0).numpy(), uint8 [H, W, 3].",
+        )
+    if tensor.ndim != 3 or 0 in tensor.shape:
+        raise UsageError(
+            f"Image {index} is a tensor of shape {list(tensor.shape)}.",
+            "Give [N, C, H, W] or [C, H, W].",
+        )
+    if len(tensor) != preprocessing.channels:
+        raise UsageError(
+            f"Image {index} has {len(tensor)} channels and the network takes "
+            f"{preprocessing.channels}.",
+            f"Give [N, {preprocessing.channels}, H, W].",
+        )
+    if not bool(tensor.isfinite().all()):
+        raise UsageError(
+            f"Image {index} holds values that are not finite (NaN or infinity).",
+            "Check the preprocessing.",
+        )
+
+
+def _shown(tensor: torch.Tensor, index: int, preprocessing: Preprocessing) -> Photo:
+    notes = ["given as a preprocessed tensor"]
+    clipped = preprocessing.clipped(tensor)
+    if clipped:
+        notes.append(f"{clipped:.1%} of its values lie beyond black or white and are shown clipped")
+    return _photo(preprocessing.invert(tensor), f"image {index}", tuple(notes))

@@ -1,0 +1,351 @@
+"""Turn a photo into the tensor that a network was trained on, and a tensor back into pixels.
+
+Resizing and cropping are done by Pillow directly, which gives bit for bit what the transforms of
+torchvision and timm give on a PIL image, without importing either.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.errors import ImageError, UsageError, did_you_mean
+from cnnviz.images.photo import MAX_PIXELS, Photo, PhotoError
+
+if TYPE_CHECKING:
+    import torch
+    from PIL import Image
+
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
+PHOTO_CHANNELS = (1, 3, 4)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle in a photo, in pixels; fractions of a pixel count."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        """Width in pixels."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        """Height in pixels."""
+        return self.bottom - self.top
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Resize, crop at the centre, scale to 0..1, subtract `mean`, divide by `std`.
+
+    Attributes
+    ----------
+    resize : int, (int, int) or None
+        The length of the shorter side in pixels, or height and width exactly; None leaves the size.
+    crop : (int, int) or None
+        Height and width cut from the centre, padded with black where the image is smaller; None
+        keeps all of it.
+    mean, std : tuple of float
+        One value per channel, for pixels between 0 and 1. Their number is the number of channels:
+        1 is luma (ITU-R 601), 3 is RGB, 4 is RGB and an alpha channel of ones. A photo cannot fill any other
+        number; networks with such inputs take tensors.
+    interpolation : str
+        ``nearest``, ``bilinear``, ``bicubic``, ``lanczos``, ``box`` or ``hamming``, as Pillow has
+        them: always antialiased, except for ``nearest``.
+    origin : str
+        Where these settings come from when they are not the network's own, for captions; for
+        example that they are a guess.
+
+    Raises
+    ------
+    UsageError
+        A value is out of range, or `mean` and `std` differ in length.
+    """
+
+    resize: int | tuple[int, int] | None
+    crop: tuple[int, int] | None
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    interpolation: str = "bilinear"
+    origin: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != len(self.std) or not self.mean:
+            raise UsageError(
+                f"The preprocessing has {len(self.mean)} means and {len(self.std)} deviations.",
+                "Give one of each per channel.",
+            )
+        if not all(map(math.isfinite, self.mean)):
+            raise UsageError(f"The mean {self.mean} is not finite.", "Give finite numbers.")
+        if not all(math.isfinite(value) and value > 0 for value in self.std):
+            raise UsageError(f"The deviation {self.std} is not positive.", "Give positive numbers.")
+        if self.interpolation not in INTERPOLATIONS:
+            raise UsageError(
+                f"There is no interpolation {self.interpolation!r}.",
+                did_you_mean(self.interpolation, INTERPOLATIONS, f"Use {INTERPOLATIONS[1]!r}."),
+            )
+        if any(side < 1 for side in (*_pair(self.resize), *_pair(self.crop))):
+            raise UsageError(
+                f"The sizes {self.resize} and {self.crop} are not positive.",
+                "Give pixels, 1 or more.",
+            )
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of the tensor."""
+        return len(self.mean)
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width that every photo comes out with, or None where they follow the photo."""
+        if self.crop is not None:
+            return self.crop
+        return self.resize if isinstance(self.resize, tuple) else None
+
+    def __call__(self, photo: Photo) -> torch.Tensor:
+        """Return the tensor ``[C, H, W]`` (float32) that the network takes for this photo.
+
+        Raises
+        ------
+        ImageError
+            The network's number of channels cannot be filled from a photo, or the photo is so narrow that
+            it would pass `MAX_PIXELS` when its shorter side is scaled up.
+        """
+        import torch
+
+        self.check_channels()
+        height, width = self._resized(photo.height, photo.width)
+        if height * width > MAX_PIXELS:
+            raise PhotoError(
+                photo.name,
+                f"its {photo.width} x {photo.height} px would become {width:,} x {height:,} px "
+                f"when resized, and the limit is {MAX_PIXELS:,} pixels",
+                "Cut it to a less extreme shape.",
+            )
+        image = self._cut(self._scaled(photo))
+        values = np.array(image)
+        tensor = torch.from_numpy(values if values.ndim == 3 else values[:, :, None])
+        tensor = tensor.permute(2, 0, 1).to(torch.float32).div(255)
+        if self.channels == 4:
+            tensor = torch.cat([tensor, self._alpha(height, width)])
+        mean, std = _columns(self.mean), _columns(self.std)
+        return tensor.sub(mean).div(std).contiguous()
+
+    def check_channels(self) -> None:
+        """Raise ImageError unless a photo can fill this number of channels."""
+        if self.channels not in PHOTO_CHANNELS:
+            raise ImageError(
+                f"The network takes {self.channels} channels, and a photo can fill 1, 3 or 4.",
+                f"Give a float tensor [N, {self.channels}, H, W] that is already preprocessed.",
+            )
+
+    def box(self, height: int, width: int) -> Box:
+        """Return the part of a photo of this size that the network sees.
+
+        The box reaches outside the photo where the crop pads it with black.
+        """
+        new_height, new_width = self._resized(height, width)
+        left, top, right, bottom = self._window(new_height, new_width)
+        across, down = width / new_width, height / new_height
+        return Box(left * across, top * down, right * across, bottom * down)
+
+    def invert(self, tensor: torch.Tensor) -> NDArray[np.uint8]:
+        """Return what the network saw as pixels for display.
+
+        Parameters
+        ----------
+        tensor : torch.Tensor
+            ``[C, H, W]`` or ``[1, C, H, W]``, preprocessed.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``[H, W, 3]`` uint8. The normalisation is undone and values beyond 0..1 are clipped
+            (`clipped` counts them). One channel is shown as grey; of four the first three are
+            shown as RGB; of two, or more than four, the mean over the channels is shown as grey.
+        """
+        values = self._undone(tensor)
+        if len(values) not in (3, 4):
+            values = values.mean(axis=0, keepdims=True).repeat(3, axis=0)
+        pixels = np.clip(np.rint(values[:3] * 255), 0, 255).astype(np.uint8)
+        return np.ascontiguousarray(pixels.transpose(1, 2, 0))
+
+    def clipped(self, tensor: torch.Tensor) -> float:
+        """Return the fraction of values that `invert` has to clip, between 0 and 1."""
+        values = self._undone(tensor)
+        # Half a level of 255 is lost to rounding anyway.
+        return float(np.mean((values < -0.5 / 255) | (values > 1 + 0.5 / 255)))
+
+    def describe(self) -> str:
+        """Say in one sentence what is done to a photo, for captions."""
+        parts = []
+        if isinstance(self.resize, tuple):
+            parts.append(f"{_by(self.resize)} px ({self.interpolation})")
+        elif self.resize is not None:
+            parts.append(f"shorter side {self.resize} px ({self.interpolation})")
+        if self.crop is not None:
+            parts.append(f"centre {_by(self.crop)} px")
+        if self.channels == 1:
+            parts.append("grey")
+        if self.channels == 4:
+            parts.append("RGB and an alpha channel of ones")
+        parts.append("scaled to 0..1")
+        if any(self.mean):
+            parts.append(f"minus mean {_numbers(self.mean)}")
+        if any(value != 1 for value in self.std):
+            parts.append(f"divided by {_numbers(self.std)}")
+        said = ", ".join(parts)
+        return f"{said} ({self.origin})" if self.origin else said
+
+    @classmethod
+    def from_torchvision(cls, preset: Any) -> Preprocessing:
+        """Read the settings of torchvision's ``weights.transforms()``.
+
+        Raises
+        ------
+        UsageError
+            The object is not a preset for classification or segmentation.
+        """
+        try:
+            resize, crop = preset.resize_size, getattr(preset, "crop_size", None)
+            mean, std, interpolation = preset.mean, preset.std, preset.interpolation
+        except AttributeError as error:
+            raise UsageError(
+                f"A {type(preset).__name__} is not a preset of torchvision for still images.",
+                "Give what weights.transforms() returns, or a Preprocessing.",
+            ) from error
+        return cls(
+            None if resize is None else _one_or_two(resize),
+            None if crop is None else _square(crop),
+            tuple(mean),
+            tuple(std),
+            str(getattr(interpolation, "value", interpolation)),
+        )
+
+    @classmethod
+    def from_timm(cls, config: Mapping[str, Any]) -> Preprocessing:
+        """Read the settings of ``timm.data.resolve_model_data_config(model)``.
+
+        Raises
+        ------
+        UsageError
+            The configuration pads or scales in a way that is not supported (``border``, or another
+            than a square input without ``squash``).
+        """
+        _, height, width = config["input_size"]
+        share = config.get("crop_pct") or 0.875
+        scaled = (math.floor(height / share), math.floor(width / share))
+        squash = config.get("crop_mode") == "squash"
+        if config.get("crop_mode") == "border" or (scaled[0] != scaled[1] and not squash):
+            raise UsageError(
+                f"The crop mode {config.get('crop_mode')!r} at {height} x {width} px is not supported.",
+                "Give preprocessing=Preprocessing(...) with the sizes you want.",
+            )
+        return cls(
+            scaled if squash else scaled[0],
+            (height, width),
+            tuple(config["mean"]),
+            tuple(config["std"]),
+            str(config.get("interpolation") or "bilinear"),
+        )
+
+    def _undone(self, tensor: torch.Tensor) -> NDArray[np.float64]:
+        values = tensor.detach().cpu().double().numpy()
+        if values.ndim == 4 and len(values) == 1:
+            values = values[0]
+        if values.ndim != 3 or len(values) != self.channels:
+            raise UsageError(
+                f"The tensor has shape {list(tensor.shape)}, not [{self.channels}, H, W].",
+                "Give one preprocessed image.",
+            )
+        mean, std = (np.asarray(item)[:, None, None] for item in (self.mean, self.std))
+        return np.asarray(values * std + mean)
+
+    def _resized(self, height: int, width: int) -> tuple[int, int]:
+        """Return the height and width after resizing; rounds down as torchvision does."""
+        if self.resize is None:
+            return height, width
+        if isinstance(self.resize, tuple):
+            return self.resize
+        short, long = min(height, width), max(height, width)
+        longer = int(self.resize * long / short)
+        return (
+            (self.resize, longer) if height <= width and height != width else (longer, self.resize)
+        )
+
+    def _window(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Return left, top, right, bottom of the crop in the resized image, as torchvision has it."""
+        if self.crop is None:
+            return 0, 0, width, height
+        top, left = (
+            -((want - have) // 2) if want > have else round((have - want) / 2)
+            for want, have in zip(self.crop, (height, width), strict=True)
+        )
+        return left, top, left + self.crop[1], top + self.crop[0]
+
+    def _scaled(self, photo: Photo) -> Image.Image:
+        from PIL import Image
+
+        image = Image.fromarray(photo.pixels)
+        if self.channels == 1:
+            image = image.convert("L")
+        height, width = self._resized(photo.height, photo.width)
+        if (height, width) == (photo.height, photo.width):
+            return image
+        return image.resize((width, height), Image.Resampling[self.interpolation.upper()])
+
+    def _cut(self, image: Image.Image) -> Image.Image:
+        return image.crop(self._window(image.height, image.width))
+
+    def _alpha(self, height: int, width: int) -> torch.Tensor:
+        import torch
+        from PIL import Image
+
+        opaque = self._cut(Image.new("L", (width, height), 255))
+        return torch.from_numpy(np.array(opaque))[None].to(torch.float32).div(255)
+
+
+IMAGENET = Preprocessing(256, (224, 224), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""What most networks trained on ImageNet take."""
+
+
+def _columns(values: tuple[float, ...]) -> torch.Tensor:
+    import torch
+
+    return torch.tensor(values, dtype=torch.float32)[:, None, None]
+
+
+def _pair(size: int | tuple[int, int] | None) -> tuple[int, ...]:
+    if size is None:
+        return ()
+    return size if isinstance(size, tuple) else (size,)
+
+
+def _one_or_two(size: Any) -> int | tuple[int, int]:
+    numbers = [int(size)] if isinstance(size, int) else [int(side) for side in size]
+    return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
+
+
+def _square(size: Any) -> tuple[int, int]:
+    side = _one_or_two(size)
+    return side if isinstance(side, tuple) else (side, side)
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]} x {size[1]}"
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    texts = [f"{value:.4g}" for value in values]
+    return texts[0] if len(set(texts)) == 1 else f"({', '.join(texts)})"
