@@ -375,7 +375,7 @@ def _flatten(image: Image.Image) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     from PIL import Image
 
     layers = image.convert("RGBA")
-    opaque = layers.getextrema()[3] == (255, 255)
+    opaque = np.asarray(layers)[:, :, 3].min() == 255
     white = Image.new("RGBA", layers.size, (255, 255, 255, 255))
     pixels = np.array(Image.alpha_composite(white, layers).convert("RGB"))
     notes = () if opaque else ("transparency composited on white",)
