@@ -58,8 +58,8 @@ class Preprocessing:
         keeps all of it.
     mean, std : tuple of float
         One value per channel, for pixels between 0 and 1. Their number is the number of channels:
-        1 is luma (ITU-R 601), 3 is RGB, 4 is RGB and an alpha channel of ones. A photo cannot fill any other
-        number; networks with such inputs take tensors.
+        1 is luma (ITU-R 601), 3 is RGB, 4 is RGB and an alpha channel of ones. A photo cannot fill
+        any other number; networks with such inputs take tensors.
     interpolation : str
         ``nearest``, ``bilinear``, ``bicubic``, ``lanczos``, ``box`` or ``hamming``, as Pillow has
         them: always antialiased, except for ``nearest``.
@@ -119,8 +119,8 @@ class Preprocessing:
         Raises
         ------
         ImageError
-            The network's number of channels cannot be filled from a photo, or the photo is so narrow that
-            it would pass `MAX_PIXELS` when its shorter side is scaled up.
+            The network's number of channels cannot be filled from a photo, or the photo is so
+            narrow that it would pass `MAX_PIXELS` when its shorter side is scaled up.
         """
         import torch
 
@@ -247,9 +247,10 @@ class Preprocessing:
         share = config.get("crop_pct") or 0.875
         scaled = (math.floor(height / share), math.floor(width / share))
         squash = config.get("crop_mode") == "squash"
-        if config.get("crop_mode") == "border" or (scaled[0] != scaled[1] and not squash):
+        mode = config.get("crop_mode")
+        if mode == "border" or (scaled[0] != scaled[1] and not squash):
             raise UsageError(
-                f"The crop mode {config.get('crop_mode')!r} at {height} x {width} px is not supported.",
+                f"The crop mode {mode!r} at {height} x {width} px is not supported.",
                 "Give preprocessing=Preprocessing(...) with the sizes you want.",
             )
         return cls(
@@ -280,12 +281,10 @@ class Preprocessing:
             return self.resize
         short, long = min(height, width), max(height, width)
         longer = int(self.resize * long / short)
-        return (
-            (self.resize, longer) if height <= width and height != width else (longer, self.resize)
-        )
+        return (self.resize, longer) if height < width else (longer, self.resize)
 
     def _window(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """Return left, top, right, bottom of the crop in the resized image, as torchvision has it."""
+        """Return left, top, right, bottom of the crop in the resized image, as torchvision does."""
         if self.crop is None:
             return 0, 0, width, height
         top, left = (
@@ -314,10 +313,6 @@ class Preprocessing:
 
         opaque = self._cut(Image.new("L", (width, height), 255))
         return torch.from_numpy(np.array(opaque))[None].to(torch.float32).div(255)
-
-
-IMAGENET = Preprocessing(256, (224, 224), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""What most networks trained on ImageNet take."""
 
 
 def _columns(values: tuple[float, ...]) -> torch.Tensor:
@@ -349,3 +344,7 @@ def _by(size: tuple[int, int]) -> str:
 def _numbers(values: tuple[float, ...]) -> str:
     texts = [f"{value:.4g}" for value in values]
     return texts[0] if len(set(texts)) == 1 else f"({', '.join(texts)})"
+
+
+IMAGENET = Preprocessing(256, (224, 224), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""What most networks trained on ImageNet take."""
