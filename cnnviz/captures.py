@@ -1,0 +1,389 @@
+"""capture(): one forward and one backward pass, kept for many views."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from cnnviz import layers as layer_names
+from cnnviz.errors import LayerError, TargetError, UsageError, did_you_mean
+from cnnviz.hooks import StopForward, listening, untouched
+from cnnviz.images import Batch
+from cnnviz.models import Model, as_model
+from cnnviz.results import ImageSource, Provenance
+from cnnviz.stages import STAGES, CallOrder, call_order, forward
+from cnnviz.targets import Scores, Target, describe, logits_of, score
+
+Key = tuple[str, int]
+
+
+class LayerTensors(Mapping[str, torch.Tensor]):
+    """The tensors of the captured layers, by layer name or by (name, call index).
+
+    The plain name of a layer that was called once means that call. Where it was called several
+    times the plain name is an error that lists the calls.
+    """
+
+    def __init__(
+        self, entries: Mapping[Key, torch.Tensor], absent: Mapping[str, str], known: Sequence[str]
+    ) -> None:
+        self._entries = dict(entries)
+        self._absent = dict(absent)
+        self._known = tuple(known)
+
+    def __getitem__(self, key: str | Key) -> torch.Tensor:
+        return self._entries[self.resolve(key)]
+
+    def __iter__(self) -> Iterator[str]:
+        for name, index in self._entries:
+            yield name if self._calls(name) == 1 else f"{name}#{index}"
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _calls(self, name: str) -> int:
+        return sum(1 for known, _ in self._entries if known == name)
+
+    def resolve(self, key: str | Key) -> Key:
+        """Return the (name, call index) that a key stands for.
+
+        Raises
+        ------
+        LayerError
+            If the layer was not captured, was not called, or was called more than once.
+        """
+        name, index = _split_key(key)
+        if index is None:
+            calls = self._calls(name)
+            if calls > 1:
+                listed = ", ".join(f"'{name}#{call}'" for call in range(calls))
+                raise LayerError(
+                    f"Layer {name!r} was called {calls} times in the forward pass.",
+                    f"Say which call is meant: {listed}.",
+                )
+            index = 0
+        if (name, index) in self._entries:
+            return name, index
+        raise self._missing(name, index)
+
+    def _missing(self, name: str, index: int) -> LayerError:
+        if name in self._absent:
+            return LayerError(self._absent[name], "Choose another layer.")
+        if self._calls(name):
+            return LayerError(
+                f"Layer {name!r} has no call {index}: it was called {self._calls(name)} times.",
+                "Call indices count from 0.",
+            )
+        if name in self._known:
+            return LayerError(
+                f"Layer {name!r} is not in this capture.",
+                f"Capture it: capture(model, images, layers=[{name!r}]).",
+            )
+        return LayerError(
+            f"The network has no layer {name!r}.", did_you_mean(name, [*self, *self._known])
+        )
+
+
+def _split_key(key: str | Key) -> tuple[str, int | None]:
+    if isinstance(key, tuple):
+        return key
+    name, mark, index = key.rpartition("#")
+    return (name, int(index)) if mark and index.isdigit() else (key, None)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Capture:
+    """What one forward and one backward pass left at the chosen layers.
+
+    Attributes
+    ----------
+    model : Model
+        The network.
+    batch : Batch
+        The images, as read and as preprocessed.
+    activations : LayerTensors
+        Each captured layer's output, shape [N, C, H, W] or what the layer gives, before any later
+        in-place layer wrote to it.
+    gradients : LayerTensors
+        The gradient of the sum of the scores with respect to each of these, in the same shape.
+        Images do not mix in a network in eval mode, so row n is the gradient of score n.
+    """
+
+    model: Model
+    batch: Batch
+    activations: LayerTensors
+    gradients: LayerTensors
+    _output: torch.Tensor | None = field(default=None)
+    _scores: Scores | None = field(default=None)
+    _input_gradient: torch.Tensor | None = field(default=None)
+
+    @property
+    def logits(self) -> torch.Tensor:
+        """The class scores [N, classes], detached."""
+        if self._output is None:
+            raise TargetError(
+                "This capture holds no logits.", "Capture without logits=False to have them."
+            )
+        return self._output
+
+    @property
+    def scores(self) -> torch.Tensor:
+        """The score that was explained for each image, [N], detached."""
+        return self._explained().values
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The name of the score that was explained for each image."""
+        return self._explained().names
+
+    @property
+    def target_classes(self) -> tuple[int | None, ...]:
+        """The class index explained for each image; None where a callable made the score."""
+        return self._explained().classes
+
+    def _explained(self) -> Scores:
+        if self._scores is None:
+            raise TargetError(
+                "This capture explains no target.", "Capture with gradients=True to have one."
+            )
+        return self._scores
+
+    @property
+    def input_gradient(self) -> torch.Tensor:
+        """The gradient of the scores with respect to the preprocessed images, [N, C, H, W]."""
+        if self._input_gradient is None:
+            raise LayerError(
+                "This capture holds no gradient at the input.",
+                "Capture with gradients=True to have it.",
+            )
+        return self._input_gradient
+
+    def predictions(self, k: int = 5) -> Any:
+        """Return the k most probable classes of each image, as the `predictions` view does."""
+        from cnnviz.views.predictions import predictions
+
+        return predictions(self, k)
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where everything in this capture came from."""
+        refused = tuple(f"{entry.name}: {entry.reason}" for entry in self.batch.refused)
+        read = tuple(f"{photo.name}: {note}" for photo in self.batch.photos for note in photo.notes)
+        return Provenance(
+            model=self.model.name,
+            weights=self.model.weights,
+            weights_sha256=self.model.sha256,
+            images=tuple(ImageSource(photo.name, photo.sha256) for photo in self.batch.photos),
+            preprocessing=self.model.preprocessing.describe(),
+            targets=self._scores.names if self._scores else (),
+            notes=refused + read,
+        )
+
+    def __repr__(self) -> str:
+        count = len(self.batch.photos)
+        held = f"{len(self.activations)} activations, {len(self.gradients)} gradients"
+        return f"<Capture: {self.model.name} on {count} image{'s' * (count != 1)}, {held}>"
+
+
+def capture(
+    model: Model | nn.Module,
+    images: Any,
+    *,
+    layers: str | Sequence[str] = "conv",
+    target: Target = None,
+    gradients: bool | Literal["layers"] = True,
+    logits: bool = True,
+) -> Capture:
+    """Run images through a network once, forward and backward, and keep what the layers saw.
+
+    Parameters
+    ----------
+    model : Model or torch.nn.Module
+        The network. It runs in eval mode and is left exactly as it was.
+    images : path, PIL image, uint8 array [H, W, 3], a list of them, or float tensor [N, C, H, W]
+        The images; a tensor is taken as already preprocessed.
+    layers : str or sequence of str
+        Layers by kind, pattern or name (see `cnnviz.layers.select`), or "stages": the last layer
+        at each spatial resolution (see `cnnviz.stages`).
+    target : None, int, str, sequence of these, or callable
+        What the gradients explain; see `cnnviz.targets.score`.
+    gradients : bool or "layers"
+        True computes the gradients at the chosen layers and at the input; "layers" starts the
+        graph at the first chosen layer, which saves the backward pass below it; False computes
+        none.
+    logits : bool
+        False, together with ``gradients=False``, stops the forward pass after the last layer that
+        was asked for.
+
+    Returns
+    -------
+    Capture
+        Frozen; its tensors are detached and owned by it.
+
+    Raises
+    ------
+    LayerError
+        If a layer does not exist, is not called, or returns something other than one tensor.
+    ModelError
+        If the forward pass fails, with the shape that was given and the one that is expected.
+    TargetError
+        If the target does not fit the output.
+    ImageError
+        If no image can be read.
+    """
+    if not logits and (gradients or target is not None):
+        raise UsageError(
+            "Gradients and targets need the logits.", "Pass gradients=False, or leave logits=True."
+        )
+    wrapped = as_model(model)
+    batch = wrapped.prepare(images)
+    order = call_order(wrapped, batch.tensor) if _needs_order(layers, logits) else None
+    chosen = _choose(wrapped, layers, order)
+    last = order.last(chosen) if order is not None and not logits else None
+    recorder = _Recorder(gradients=bool(gradients), last=last)
+    with ExitStack() as scope:
+        # A surrounding no_grad or inference_mode must not reach in.
+        scope.enter_context(torch.inference_mode(False))
+        scope.enter_context(torch.set_grad_enabled(bool(gradients)))
+        scope.enter_context(untouched(wrapped.module))
+        scope.enter_context(listening(chosen, after=recorder.record))
+        inputs = batch.tensor.clone().requires_grad_(gradients is True)
+        # An in-place first layer may not write to a leaf, nor to the caller's tensor.
+        output = _run(wrapped, inputs.clone())
+        scores = None
+        if gradients:
+            scores = score(wrapped, output, target, len(inputs))
+            recorder.differentiate(scores.values, inputs if gradients is True else None)
+    return _finish(wrapped, batch, chosen, recorder, output if logits else None, scores)
+
+
+def _needs_order(layers: str | Sequence[str], logits: bool) -> bool:
+    return not logits or STAGES in layer_names.split(layers)
+
+
+def _choose(
+    model: Model, layers: str | Sequence[str], order: CallOrder | None
+) -> dict[str, nn.Module]:
+    items = layer_names.split(layers)
+    if order is not None and STAGES in items:
+        items = [item for item in items if item != STAGES] + list(order.stages())
+    return layer_names.select(model.module, items) if items else {}
+
+
+def _run(model: Model, inputs: torch.Tensor) -> Any:
+    try:
+        return forward(model, inputs)
+    except StopForward:
+        return None
+
+
+class _Recorder:
+    """Keeps each call's output as it was, and hands the network a copy to go on with."""
+
+    def __init__(self, gradients: bool, last: Key | None) -> None:
+        self.outputs: dict[Key, torch.Tensor] = {}
+        self.gradients: dict[Key, torch.Tensor] = {}
+        self.input_gradient: torch.Tensor | None = None
+        self.unreached: list[str] = []
+        self._calls: dict[str, int] = {}
+        self._with_gradients = gradients
+        self._last = last
+
+    def record(self, name: str, module: nn.Module, inputs: Any, output: Any) -> Any:
+        """Take the output of one call; the copy returned replaces it downstream."""
+        if not isinstance(output, torch.Tensor):
+            raise LayerError(
+                f"Layer {name!r} returns {describe(output)}, not one tensor.",
+                "Choose a layer inside it that returns one tensor.",
+            )
+        index = self._calls.get(name, 0)
+        self._calls[name] = index + 1
+        if self._with_gradients and output.is_floating_point():
+            if not output.requires_grad:
+                # Nothing below is differentiated: the graph starts here.
+                output = output.detach().clone().requires_grad_()
+            elif _shares_memory(output, inputs):
+                # A layer that returns its own input: the caller may still write to that.
+                output = output.clone()
+            self.outputs[name, index] = output
+            return output.clone()
+        self.outputs[name, index] = output.detach().clone()
+        if (name, index) == self._last:
+            raise StopForward
+        return None
+
+    def differentiate(self, scores: torch.Tensor, inputs: torch.Tensor | None) -> None:
+        """Take the gradient of the summed scores at every recorded call, in one backward pass."""
+        keys = [key for key, output in self.outputs.items() if output.requires_grad]
+        points = [self.outputs[key] for key in keys] + ([inputs] if inputs is not None else [])
+        if not points:
+            return
+        if not scores.requires_grad:
+            raise TargetError(
+                "The target does not depend on the network in a differentiable way.",
+                "Check that neither the network nor the target callable detaches its result.",
+            )
+        found = torch.autograd.grad(scores.sum(), points, allow_unused=True)
+        for key, gradient in zip(keys, found, strict=False):
+            if gradient is None:
+                self.unreached.append(key[0])
+            else:
+                self.gradients[key] = gradient
+        if inputs is not None:
+            last = found[-1]
+            self.input_gradient = torch.zeros_like(inputs) if last is None else last
+
+
+def _shares_memory(output: torch.Tensor, inputs: Sequence[Any]) -> bool:
+    place = output.untyped_storage().data_ptr()
+    return any(
+        isinstance(entry, torch.Tensor) and entry.untyped_storage().data_ptr() == place
+        for entry in inputs
+    )
+
+
+def _finish(
+    model: Model,
+    batch: Batch,
+    chosen: Mapping[str, nn.Module],
+    recorder: _Recorder,
+    output: Any,
+    scores: Scores | None,
+) -> Capture:
+    known = list(layer_names.named_layers(model.module))
+    called = {name for name, _ in recorder.outputs}
+    silent = {
+        name: f"Layer {name!r} was not called in the forward pass."
+        for name in chosen
+        if name not in called
+    }
+    unreached = {
+        name: f"The target does not depend on layer {name!r}." for name in recorder.unreached
+    }
+    if scores is not None:
+        scores = Scores(scores.values.detach(), scores.names, scores.classes)
+    found = None if output is None else _logits_or_none(output)
+    return Capture(
+        model=model,
+        batch=batch,
+        activations=LayerTensors(
+            {key: value.detach() for key, value in recorder.outputs.items()}, silent, known
+        ),
+        gradients=LayerTensors(recorder.gradients, {**silent, **unreached}, known),
+        _output=found,
+        _scores=scores,
+        _input_gradient=recorder.input_gradient,
+    )
+
+
+def _logits_or_none(output: Any) -> torch.Tensor | None:
+    try:
+        return logits_of(output).detach()
+    except TargetError:
+        # A callable target may have made sense of an output that has no logits.
+        return None

@@ -1,0 +1,269 @@
+"""How results are drawn: colour maps, tile grids and overlays, on Figures that pyplot never sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SEQUENTIAL = "viridis"
+HEAT = "inferno"
+SIGNED = "RdBu_r"
+
+INK = "#1c2430"
+QUIET = "#5c6675"
+FAINT = "#c9d0d9"
+ACCENT = "#2a6fdb"
+WARM = "#c8501e"
+FLAT = (208, 212, 218)
+"""The colour of a tile that has one value only, in which no colour map can show anything."""
+
+TITLE_SIZE = 11.0
+TEXT_SIZE = 9.0
+SMALL_SIZE = 7.5
+
+Pixels = NDArray[np.uint8]
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty white figure of `width` x `height` inches, unknown to pyplot."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+
+
+def quiet(axes: Axes) -> None:
+    """Take ticks and frame away: the axes hold a picture, not a plot."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def plain_axes(axes: Axes) -> None:
+    """Leave a plot its left and lower axis, in a quiet colour."""
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(FAINT)
+    axes.tick_params(colors=QUIET, labelsize=SMALL_SIZE)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The range of values that a colour map spans.
+
+    Attributes
+    ----------
+    low, high : float
+        The values at the ends of the map.
+    colours : str
+        The name of a matplotlib colour map.
+    """
+
+    low: float
+    high: float
+    colours: str = SEQUENTIAL
+
+    @classmethod
+    def of(cls, values: NDArray[Any], colours: str = SEQUENTIAL) -> Scale:
+        """Span the finite values from their least to their greatest."""
+        finite = values[np.isfinite(values)]
+        if finite.size == 0:
+            return cls(0.0, 0.0, colours)
+        return cls(float(finite.min()), float(finite.max()), colours)
+
+    @classmethod
+    def signed(cls, values: NDArray[Any], colours: str = SIGNED) -> Scale:
+        """Span the finite values with zero in the middle."""
+        finite = values[np.isfinite(values)]
+        reach = float(np.abs(finite).max()) if finite.size else 0.0
+        return cls(-reach, reach, colours)
+
+    @property
+    def constant(self) -> bool:
+        """Whether there is one value only, so that nothing can be told apart."""
+        return not self.high > self.low
+
+    def unit(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """Map the values onto 0..1; those of a constant scale onto 0."""
+        if self.constant:
+            return np.zeros(values.shape, np.float32)
+        spread = (values.astype(np.float64) - self.low) / (self.high - self.low)
+        return np.clip(spread, 0.0, 1.0).astype(np.float32)
+
+    def paint(self, values: NDArray[Any]) -> Pixels:
+        """Return the colours of the values, [..., 3]; grey where they are constant or not finite."""
+        if self.constant:
+            return np.broadcast_to(np.array(FLAT, np.uint8), (*values.shape, 3)).copy()
+        index = np.nan_to_num(self.unit(values) * 255.0).round().astype(np.uint8)
+        painted: Pixels = palette(self.colours)[index]
+        painted[~np.isfinite(values)] = FLAT
+        return painted
+
+
+@lru_cache(maxsize=16)
+def palette(name: str) -> Pixels:
+    """Return a matplotlib colour map as 256 RGB colours, [256, 3]."""
+    from matplotlib import colormaps
+
+    colours = colormaps[name](np.linspace(0.0, 1.0, 256))[:, :3]
+    return (colours * 255.0).round().astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Mosaic:
+    """Tiles composed into one picture.
+
+    Attributes
+    ----------
+    pixels : ndarray of uint8
+        The picture, [H, W, 3].
+    corners : ndarray of int
+        The left and upper pixel of each tile, [K, 2].
+    side : tuple of int
+        Height and width of a tile in pixels of the picture.
+    columns : int
+        How many tiles stand in a row.
+    """
+
+    pixels: Pixels
+    corners: NDArray[np.int64]
+    side: tuple[int, int]
+    columns: int
+
+
+def mosaic(
+    tiles: Sequence[Pixels] | Pixels,
+    *,
+    columns: int | None = None,
+    side: int = 64,
+    header: int = 0,
+    gap: int = 6,
+    labels: int = 0,
+) -> Mosaic:
+    """Compose tiles of one size into one picture, row by row.
+
+    Parameters
+    ----------
+    tiles : sequence of ndarray of uint8
+        K tiles [h, w, 3].
+    columns : int, optional
+        How many stand in a row; by default as many as make the picture about twice as wide as high.
+    side : int
+        The least length of a tile's longer side: smaller tiles grow by a whole factor, pixel by
+        pixel, so that nothing is smoothed that the network did not smooth.
+    header : int
+        Pixels left free above each row.
+    gap : int
+        Pixels between tiles.
+    labels : int
+        Pixels left free below each tile, for a label.
+    """
+    stack = np.asarray(tiles)
+    count, height, width = stack.shape[:3]
+    factor = max(1, -(-side // max(height, width)))
+    stack = stack.repeat(factor, axis=1).repeat(factor, axis=2)
+    height, width = stack.shape[1:3]
+    columns = columns or columns_for(count)
+    rows = -(-count // columns)
+    step_y, step_x = height + gap + labels + header, width + gap
+    canvas = np.full((rows * step_y - gap, columns * step_x - gap, 3), 255, np.uint8)
+    places = np.arange(count)
+    corners = np.stack([places % columns * step_x, places // columns * step_y + header], axis=1)
+    for tile, (left, top) in zip(stack, corners, strict=True):
+        canvas[top : top + height, left : left + width] = tile
+    return Mosaic(canvas, corners, (height, width), columns)
+
+
+def columns_for(count: int) -> int:
+    """Return a number of columns that makes `count` square tiles about twice as wide as high."""
+    return max(1, min(count, int(np.ceil(np.sqrt(2.0 * count)))))
+
+
+def label_tiles(axes: Axes, grid: Mosaic, labels: Sequence[str], size: float = 6.5) -> None:
+    """Write a label below each tile of a mosaic that left room for it."""
+    for (left, top), label in zip(grid.corners, labels, strict=True):
+        axes.text(
+            left, top + grid.side[0] + 2, label, fontsize=size, color=QUIET, va="top", ha="left"
+        )
+
+
+def show(axes: Axes, pixels: Pixels, *, smooth: bool = False) -> None:
+    """Show a picture without ticks and frame."""
+    axes.imshow(pixels, interpolation="antialiased" if smooth else "nearest")
+    quiet(axes)
+
+
+def overlay(
+    photo: Pixels, heat: NDArray[np.float32], scale: Scale, strength: float = 0.55
+) -> Pixels:
+    """Lay a heatmap over a photo; where the map is not a number the photo stays, paler.
+
+    Parameters
+    ----------
+    photo : ndarray of uint8
+        [H, W, 3].
+    heat : ndarray of float
+        [H, W], NaN where the network saw nothing.
+    scale : Scale
+        The range of the colours.
+    strength : float
+        The weight of the colours, 0 to 1.
+    """
+    grey = cv2.cvtColor(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    blended = cv2.addWeighted(grey, 1.0 - strength, scale.paint(heat), strength, 0.0)
+    outside = ~np.isfinite(heat)
+    pale = cv2.addWeighted(photo, 0.35, np.full_like(photo, 255), 0.65, 0.0)
+    blended[outside] = pale[outside]
+    return np.asarray(blended, np.uint8)
+
+
+def resize(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """Resample a map [h, w] to [height, width] bilinearly, centre on centre."""
+    return np.asarray(
+        cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR), np.float32
+    )
+
+
+def fit(photo: Pixels, longest: int) -> Pixels:
+    """Shrink a photo so that its longer side is at most `longest` pixels."""
+    height, width = photo.shape[:2]
+    factor = longest / max(height, width)
+    if factor >= 1.0:
+        return photo
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def colour_bar(figure: Figure, axes: Axes | Sequence[Axes], scale: Scale, label: str) -> None:
+    """Put a colour bar with its unit beside the axes; a constant scale is said in words."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    low, high = (scale.low, scale.high) if not scale.constant else (scale.low, scale.low + 1.0)
+    mappable = ScalarMappable(Normalize(low, high), scale.colours)
+    bar = figure.colorbar(mappable, ax=axes, fraction=0.04, pad=0.02, aspect=28)
+    bar.set_label(
+        label if not scale.constant else f"{label} (constant {scale.low:.3g})",
+        fontsize=SMALL_SIZE,
+        color=QUIET,
+    )
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.ax.tick_params(labelsize=SMALL_SIZE, colors=QUIET)
+    if scale.constant:
+        bar.set_ticks([])
+
+
+def heading(figure: Figure, text: str) -> None:
+    """Write the title of a figure at its left edge."""
+    figure.suptitle(text, x=0.012, ha="left", fontsize=TITLE_SIZE, color=INK, fontweight="bold")

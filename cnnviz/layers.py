@@ -1,0 +1,132 @@
+"""Layer names, their kinds, and the selection of layers by kind, pattern or name."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping, Sequence
+
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd
+from torch.nn.modules.pooling import (
+    _AdaptiveAvgPoolNd,
+    _AdaptiveMaxPoolNd,
+    _AvgPoolNd,
+    _LPPoolNd,
+    _MaxPoolNd,
+)
+
+from cnnviz.errors import LayerError, did_you_mean
+
+_KINDS: Mapping[str, tuple[type[nn.Module], ...]] = {
+    "conv": (_ConvNd,),
+    "linear": (nn.Linear, nn.Bilinear),
+    "norm": (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm, nn.RMSNorm),
+    "pool": (_AdaptiveAvgPoolNd, _AdaptiveMaxPoolNd, _AvgPoolNd, _LPPoolNd, _MaxPoolNd),
+    "dropout": (nn.modules.dropout._DropoutNd,),
+    "flatten": (nn.Flatten, nn.Unflatten),
+    "identity": (nn.Identity,),
+}
+_ACTIVATIONS = tuple(
+    value
+    for name in nn.modules.activation.__all__
+    if name != "MultiheadAttention"
+    and isinstance(value := getattr(nn.modules.activation, name), type)
+)
+KINDS = ("conv", "linear", "norm", "activation", "pool", "dropout", "flatten")
+
+
+def kind(module: nn.Module) -> str:
+    """Return the kind of a layer.
+
+    Returns
+    -------
+    str
+        One of `KINDS`, "identity", "container" for a module with children, or "other".
+    """
+    for name, types in _KINDS.items():
+        if isinstance(module, types):
+            return name
+    if isinstance(module, _ACTIVATIONS):
+        return "activation"
+    return "container" if any(True for _ in module.children()) else "other"
+
+
+def named_layers(module: nn.Module) -> dict[str, nn.Module]:
+    """Return every submodule by each of its names, in the order of definition; not the root.
+
+    A module registered under several names appears under each of them.
+    """
+    return {name: child for name, child in module.named_modules(remove_duplicate=False) if name}
+
+
+def select(module: nn.Module, layers: str | Sequence[str]) -> dict[str, nn.Module]:
+    """Choose layers by kind, by pattern or by name.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network.
+    layers : str or sequence of str
+        Each item is a kind (one of `KINDS`), a layer's exact name, or a pattern in which ``*`` and
+        ``?`` stand for any characters. Items in one string are separated by commas.
+
+    Returns
+    -------
+    dict of str to torch.nn.Module
+        The chosen layers in the order of definition, each module once.
+
+    Raises
+    ------
+    LayerError
+        If an item chooses no layer; the error names the nearest layers.
+    """
+    known = named_layers(module)
+    chosen: set[str] = set()
+    for item in split(layers):
+        matched = _match(item, known)
+        if not matched:
+            raise _nothing_matches(item, known)
+        chosen.update(matched)
+    found: dict[str, nn.Module] = {}
+    seen: set[int] = set()
+    for name, layer in known.items():
+        if name in chosen and id(layer) not in seen:
+            seen.add(id(layer))
+            found[name] = layer
+    return found
+
+
+def split(layers: str | Sequence[str]) -> list[str]:
+    """Return the items of a selection, which may stand in one string with commas between them."""
+    parts = [layers] if isinstance(layers, str) else list(layers)
+    return [item.strip() for part in parts for item in part.split(",") if item.strip()]
+
+
+def _match(item: str, known: Mapping[str, nn.Module]) -> list[str]:
+    if item in known:
+        return [item]
+    if item in KINDS:
+        return [name for name, layer in known.items() if kind(layer) == item]
+    if any(mark in item for mark in "*?["):
+        return [name for name in known if fnmatch.fnmatchcase(name, item)]
+    return []
+
+
+def _nothing_matches(item: str, known: Mapping[str, nn.Module]) -> LayerError:
+    if item in KINDS:
+        present = sorted({kind(layer) for layer in known.values()} & set(KINDS))
+        return LayerError(
+            f"The network has no layer of the kind {item!r}.",
+            f"It has layers of the kinds {', '.join(present)}." if present else "",
+        )
+    if any(mark in item for mark in "*?["):
+        example = next(iter(known), "")
+        return LayerError(
+            f"No layer matches the pattern {item!r}.",
+            f"Layers are named like {example!r}." if example else "The network has no layers.",
+        )
+    otherwise = f"Name a layer, a pattern such as 'layer3.*', or a kind: {', '.join(KINDS)}."
+    return LayerError(
+        f"The network has no layer {item!r}.", did_you_mean(item, [*known, *KINDS], otherwise)
+    )

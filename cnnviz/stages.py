@@ -1,0 +1,157 @@
+"""In which order the layers of a network are called, and where its stages end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import nn
+
+from cnnviz.errors import ModelError
+from cnnviz.hooks import listening, untouched
+from cnnviz.layers import kind, named_layers
+from cnnviz.models import Model
+
+STAGES = "stages"
+_NOT_FEATURES = ("pool", "dropout", "flatten", "identity")
+
+
+@dataclass(frozen=True)
+class Called:
+    """One call of one layer, in the order in which the calls end."""
+
+    name: str
+    index: int
+    kind: str
+    shape: tuple[int, ...] | None
+    produced: tuple[int, int]
+    """Shared by the calls that return the very same tensor, unwritten to in between."""
+
+
+@dataclass(frozen=True)
+class CallOrder:
+    """The calls of one forward pass.
+
+    Attributes
+    ----------
+    calls : tuple of Called
+        Every call, in the order in which the calls end.
+    classes : int or None
+        The length of the network's output, where it has one.
+    """
+
+    calls: tuple[Called, ...]
+    classes: int | None
+
+    def last(self, names: Iterable[str]) -> tuple[str, int] | None:
+        """Return the last call (name, index) among the layers with these names."""
+        wanted = set(names)
+        ends = [(call.name, call.index) for call in self.calls if call.name in wanted]
+        return ends[-1] if ends else None
+
+    def stages(self) -> tuple[str, ...]:
+        """Return the last layer at each spatial resolution, from shallow to deep.
+
+        Pooling, dropout and maps of the classes themselves are passed over, as are outputs without
+        a spatial extent. Where a block and the layers inside it return the very same tensor, the
+        innermost that is called only once gives the name.
+        """
+        often = {call.name for call in self.calls if call.index > 0}
+        last: dict[tuple[int, ...], str] = {}
+        for chain in self._chains():
+            shape = chain[0].shape
+            if shape is None or len(shape) != 4 or shape[2] * shape[3] == 1:
+                continue
+            if chain[0].kind in _NOT_FEATURES or shape[1] == self.classes:
+                continue
+            names = [call.name for call in chain if call.name not in often]
+            if names:
+                # Removed first, so that the order is that of the last occurrence.
+                last.pop(shape[2:], None)
+                last[shape[2:]] = names[0]
+        return tuple(last.values())
+
+    def _chains(self) -> list[list[Called]]:
+        chains: dict[tuple[int, int], list[Called]] = {}
+        for call in self.calls:
+            chains.setdefault(call.produced, []).append(call)
+        return list(chains.values())
+
+
+_KNOWN: WeakKeyDictionary[nn.Module, dict[tuple[int, ...], CallOrder]] = WeakKeyDictionary()
+
+
+def call_order(model: Model, inputs: torch.Tensor) -> CallOrder:
+    """Run one image through the network and note which layers are called, and in which order.
+
+    The order is kept for each network and input shape, so that it is found once.
+
+    Parameters
+    ----------
+    model : Model
+        The network; it is left as it was.
+    inputs : torch.Tensor
+        Preprocessed images [N, C, H, W]; only the first is used.
+    """
+    known = _KNOWN.setdefault(model.module, {})
+    # A network whose layers were exchanged is another network.
+    key = (*inputs.shape[1:], *map(id, model.module.modules()))
+    if key not in known:
+        known[key] = _note_calls(model, inputs[:1])
+    return known[key]
+
+
+def forward(model: Model, inputs: torch.Tensor) -> Any:
+    """Call the network, and turn what torch says of a misfit into a sentence.
+
+    Raises
+    ------
+    ModelError
+        If the forward pass fails.
+    """
+    try:
+        return model.module(inputs)
+    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelError(
+            f"{model.name} cannot run on an input {list(inputs.shape)}: {lines[0].rstrip('.')}.",
+            "Check the size and the number of channels that the network expects.",
+        ) from error
+
+
+def _note_calls(model: Model, image: torch.Tensor) -> CallOrder:
+    module = model.module
+    calls: list[Called] = []
+    counts: dict[str, int] = {}
+    # Held until the end, so that no two tensors share an id.
+    held: list[Any] = []
+
+    def note(name: str, layer: nn.Module, inputs: Any, output: Any) -> None:
+        index = counts.get(name, 0)
+        counts[name] = index + 1
+        is_tensor = isinstance(output, torch.Tensor)
+        shape = tuple(output.shape) if is_tensor else None
+        held.append(output)
+        # An in-place layer returns the tensor it was given, at another version.
+        produced = (id(output), output._version if is_tensor else 0)
+        calls.append(Called(name, index, kind(layer), shape, produced))
+
+    with (
+        torch.inference_mode(False),
+        torch.no_grad(),
+        untouched(module),
+        listening(_once_each(module), after=note),
+    ):
+        output = forward(model, image.clone())
+    size = output.shape[-1] if isinstance(output, torch.Tensor) and output.ndim == 2 else None
+    return CallOrder(tuple(calls), size)
+
+
+def _once_each(module: nn.Module) -> dict[str, nn.Module]:
+    seen: dict[int, str] = {}
+    for name, layer in named_layers(module).items():
+        seen.setdefault(id(layer), name)
+    return {name: layer for name, layer in named_layers(module).items() if seen[id(layer)] == name}

@@ -1,0 +1,289 @@
+"""Where a network looked: class activation maps from one capture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cnnviz import drawing
+from cnnviz.captures import Capture
+from cnnviz.errors import LayerError, UsageError
+from cnnviz.images import Box
+from cnnviz.layers import split
+from cnnviz.results import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Method = Literal["gradcam"]
+
+
+def gradcam(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+    """Weigh each channel by the mean of its gradient (Selvaraju et al. 2017, equations 1 and 2).
+
+    The ReLU of equation 2 is left to the drawing, so that evidence against the class is kept.
+    """
+    weights = gradients.mean((2, 3), keepdim=True)
+    return (weights * activations).sum(1)
+
+
+_METHODS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {"gradcam": gradcam}
+_TITLES = {"gradcam": "Grad-CAM"}
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Heatmap(Result):
+    """Maps of where the evidence for a target lies, for one or several layers.
+
+    Attributes
+    ----------
+    method : str
+        The method's name.
+    layers : tuple of str
+        The L layers, in the order asked for.
+    maps : tuple of ndarray of float32
+        For each layer the signed maps of the N images, [N, h, w], at the layer's own size and in
+        the method's own unit.
+    images : tuple of str
+        The names of the N photos.
+    photos : tuple of ndarray of uint8
+        The photos, each [H, W, 3] in its own size.
+    boxes : tuple of Box
+        The part of each photo that the network saw.
+    targets : tuple of str
+        What was explained, for each photo.
+    relu : bool
+        Whether the drawing keeps only the evidence for the target; the maps keep both signs.
+    """
+
+    method: str
+    layers: tuple[str, ...]
+    maps: tuple[NDArray[np.float32], ...]
+    images: tuple[str, ...]
+    photos: tuple[NDArray[np.uint8], ...]
+    boxes: tuple[Box, ...]
+    targets: tuple[str, ...]
+    relu: bool
+
+    def on_photo(self, image: int = 0, layer: str | None = None) -> NDArray[np.float32]:
+        """Return one signed map at the size of its photo, [H, W].
+
+        The map is stretched bilinearly over the part of the photo that the network saw; outside of
+        it the values are NaN.
+        """
+        place = len(self.layers) - 1 if layer is None else self.layers.index(layer)
+        height, width = self.photos[image].shape[:2]
+        return spread(self.maps[place][image], self.boxes[image], height, width)
+
+    def peak(self, image: int = 0, layer: str | None = None) -> tuple[int, int]:
+        """Return the row and column of the photo's pixel with the largest value."""
+        values = self.on_photo(image, layer)
+        row, column = np.unravel_index(np.nanargmax(values), values.shape)
+        return int(row), int(column)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the signed maps by layer name."""
+        return {f"map {layer}": maps for layer, maps in zip(self.layers, self.maps, strict=True)}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the ranges of all maps; the photos are left out."""
+        found = super().to_json()
+        del found["photos"]
+        return found
+
+    def summary(self) -> str:
+        """Say what was explained, by what method and at which layers."""
+        shown = self.layers[0] if len(self.layers) == 1 else f"{len(self.layers)} layers"
+        first = f"{_TITLES[self.method]} for {self.targets[0]!r} at {shown}"
+        rest = len(self.images) - 1
+        return first + (f", and {rest} more image{'s' * (rest > 1)}" if rest else "")
+
+    def caption(self) -> str:
+        """Say what the colours mean and how far to read them."""
+        colours = (
+            "Bright is evidence for the class; evidence against it is not drawn."
+            if self.relu
+            else "Red is evidence for the class, blue is evidence against it."
+        )
+        seen = (
+            " The pale border lies outside the crop that the network saw."
+            if any(self._has_border(place) for place in range(len(self.photos)))
+            else ""
+        )
+        return (
+            f"{_TITLES[self.method]}: where the evidence lies. {colours} Each map has a scale of its "
+            "own, printed above it. A map is as coarse as its layer: the size before stretching "
+            f"stands beside the scale.{seen}"
+        )
+
+    def _has_border(self, place: int) -> bool:
+        box, (height, width) = self.boxes[place], self.photos[place].shape[:2]
+        return box.width < width - 1.0 or box.height < height - 1.0
+
+    def figure(self) -> Figure:
+        """Draw each photo beside its maps, one column a layer."""
+        columns, rows = 1 + len(self.layers), len(self.images)
+        across = 2.5 if columns > 3 else 3.6
+        ratio = max(photo.shape[0] / photo.shape[1] for photo in self.photos)
+        figure = drawing.new_figure(across * columns + 0.8, (across * ratio + 0.45) * rows + 0.4)
+        panels = figure.subplots(rows, columns, squeeze=False)
+        for image, row in enumerate(panels):
+            self._draw_photo(row[0], image)
+            for layer, axes in zip(self.layers, row[1:], strict=True):
+                self._draw_map(axes, image, layer)
+        scale = drawing.Scale(0.0, 1.0, drawing.HEAT)
+        label = "part of each map's own maximum"
+        if not self.relu:
+            scale, label = (
+                drawing.Scale(-1.0, 1.0, drawing.SIGNED),
+                "part of each map's largest size",
+            )
+        drawing.colour_bar(figure, list(panels.ravel()), scale, label)
+        drawing.heading(figure, self.summary())
+        return figure
+
+    def _draw_photo(self, axes: Axes, image: int) -> None:
+        drawing.show(axes, drawing.fit(self.photos[image], 640), smooth=True)
+        _title(axes, self.images[image], self.targets[image])
+
+    def _draw_map(self, axes: Axes, image: int, layer: str) -> None:
+        pixels, scale = self.picture(image, layer, 640)
+        place = self.layers.index(layer)
+        height, width = self.maps[place].shape[1:]
+        drawing.show(axes, pixels, smooth=True)
+        extent = f"{scale.low:.2g} to {scale.high:.2g}"
+        if scale.constant:
+            extent = "no evidence for it" if self.relu else "zero everywhere"
+        _title(axes, layer, f"{extent}, {height} x {width}")
+
+    def picture(
+        self, image: int = 0, layer: str | None = None, longest: int = 1024
+    ) -> tuple[NDArray[np.uint8], drawing.Scale]:
+        """Return the overlay of one map on its photo, and the scale of its colours.
+
+        Parameters
+        ----------
+        image : int
+            Which image.
+        layer : str, optional
+            Which layer; by default the last.
+        longest : int
+            The longer side of the picture in pixels; a larger photo is shrunk to it.
+        """
+        place = len(self.layers) - 1 if layer is None else self.layers.index(layer)
+        photo = drawing.fit(self.photos[image], longest)
+        factor = photo.shape[1] / self.photos[image].shape[1]
+        box = self.boxes[image]
+        scaled = Box(*(factor * edge for edge in (box.left, box.top, box.right, box.bottom)))
+        values = self.maps[place][image]
+        if self.relu:
+            scale = drawing.Scale(0.0, max(0.0, float(values.max())), drawing.HEAT)
+        else:
+            scale = drawing.Scale.signed(values)
+        return drawing.overlay(photo, spread(values, scaled, *photo.shape[:2]), scale), scale
+
+
+def _title(axes: Axes, first: str, second: str) -> None:
+    axes.set_title(f"{first}\n{second}", fontsize=drawing.SMALL_SIZE, color=drawing.INK, loc="left")
+
+
+def spread(values: NDArray[np.float32], box: Box, height: int, width: int) -> NDArray[np.float32]:
+    """Stretch a map [h, w] bilinearly over a box of a photo; NaN outside the box.
+
+    The centre of each value lies at the centre of its cell, and the outermost values continue to
+    the edge of the box.
+    """
+    down, row_inside = _weights(values.shape[0], box.top, box.bottom, height)
+    across, column_inside = _weights(values.shape[1], box.left, box.right, width)
+    stretched = down @ values.astype(np.float64) @ across.T
+    stretched[~(row_inside[:, None] & column_inside[None, :])] = np.nan
+    return stretched.astype(np.float32)
+
+
+def _weights(
+    cells: int, start: float, end: float, pixels: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    centres = np.arange(pixels) + 0.5
+    place = np.clip((centres - start) / (end - start) * cells - 0.5, 0.0, cells - 1.0)
+    lower = np.floor(place).astype(np.int64)
+    upper = np.minimum(lower + 1, cells - 1)
+    weights = np.zeros((pixels, cells))
+    rows = np.arange(pixels)
+    weights[rows, lower] += 1.0 - (place - lower)
+    weights[rows, upper] += place - lower
+    return weights, (centres >= start) & (centres <= end)
+
+
+def cam(
+    capture: Capture,
+    layer: str | Sequence[str] | None = None,
+    method: Method = "gradcam",
+    *,
+    relu: bool = True,
+) -> Heatmap:
+    """Return class activation maps of one or several captured layers.
+
+    Parameters
+    ----------
+    capture : Capture
+        A capture with gradients.
+    layer : str or sequence of str, optional
+        The layers, by name; by default the last captured one with a spatial extent. All of them
+        come from the one backward pass of the capture.
+    method : {"gradcam"}
+        The method: Grad-CAM (Selvaraju et al. 2017).
+    relu : bool
+        True draws only the evidence for the target, as the paper does; False draws both signs. The
+        maps keep both signs either way.
+
+    Returns
+    -------
+    Heatmap
+
+    Raises
+    ------
+    LayerError
+        If a layer was not captured, has no gradient, or no spatial extent.
+    UsageError
+        If the method is unknown.
+    """
+    if method not in _METHODS:
+        raise UsageError(f"There is no method {method!r}.", f"Choose {', '.join(_METHODS)}.")
+    names = [_last_spatial(capture)] if layer is None else split(layer)
+    maps = []
+    for name in names:
+        activations, gradients = capture.activations[name], capture.gradients[name]
+        if activations.ndim != 4:
+            raise LayerError(
+                f"Layer {name!r} gives the shape {list(activations.shape)}, not [N, C, H, W].",
+                "Choose a layer with a spatial extent.",
+            )
+        maps.append(_METHODS[method](activations.float(), gradients.float()).cpu().numpy())
+    return Heatmap(
+        provenance=capture.provenance,
+        method=method,
+        layers=tuple(names),
+        maps=tuple(maps),
+        images=tuple(photo.name for photo in capture.batch.photos),
+        photos=tuple(photo.pixels for photo in capture.batch.photos),
+        boxes=capture.batch.boxes,
+        targets=capture.targets,
+        relu=relu,
+    )
+
+
+def _last_spatial(capture: Capture) -> str:
+    for name in reversed(list(capture.gradients)):
+        values = capture.activations[name]
+        if values.ndim == 4 and values.shape[2] * values.shape[3] > 1:
+            return name
+    raise LayerError(
+        "This capture holds no layer with a spatial extent and a gradient.",
+        "Capture one, such as layers='stages', with gradients=True.",
+    )

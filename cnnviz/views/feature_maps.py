@@ -1,0 +1,223 @@
+"""What each channel of a layer responds to in a photo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz import drawing
+from cnnviz.captures import Capture
+from cnnviz.errors import LayerError, UsageError
+from cnnviz.results import Result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Order = Literal["peak", "mean", "spread", "index"]
+
+_MEASURES: dict[str, str] = {
+    "peak": "largest activation first",
+    "mean": "largest mean activation first",
+    "spread": "largest standard deviation first",
+    "index": "by index",
+}
+_MOST_LABELLED = 160
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class FeatureMaps(Result):
+    """The feature maps of one layer on one photo.
+
+    Attributes
+    ----------
+    layer, image : str
+        The layer, and the name of the photo.
+    photo : ndarray of uint8
+        What the network saw, [H, W, 3].
+    maps : ndarray of float32
+        All channels, [C, h, w], unscaled.
+    order : {"peak", "mean", "spread", "index"}
+        How the drawn channels were chosen and sorted.
+    shown : tuple of int
+        The channels that are drawn, in the order drawn.
+    peak, mean, spread : ndarray of float64
+        Largest value, mean and standard deviation of each map, [C].
+    sparsity : ndarray of float64
+        The fraction of each map's positions that are zero or below, [C].
+    dead : ndarray of bool
+        Whether a channel has one and the same value at every position of every captured image, [C].
+    images : int
+        The number of captured images that `dead` was judged on.
+    """
+
+    layer: str
+    image: str
+    photo: NDArray[np.uint8]
+    maps: NDArray[np.float32]
+    order: Order
+    shown: tuple[int, ...]
+    peak: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    sparsity: NDArray[np.float64]
+    dead: NDArray[np.bool_]
+    images: int
+
+    @property
+    def signed(self) -> bool:
+        """Whether any map goes below zero, so that the colours need a middle."""
+        return bool((self.maps < 0).any())
+
+    def summary(self) -> str:
+        """Say how many maps of what size there are, how sparse, and how many are dead."""
+        count, height, width = self.maps.shape
+        return (
+            f"{self.layer}: {count} maps of {height} x {width}, "
+            f"{self.sparsity.mean():.0%} of positions zero or below, {int(self.dead.sum())} dead"
+        )
+
+    def caption(self) -> str:
+        """Say what is drawn, how it is scaled, and what is left out."""
+        count = len(self.maps)
+        extent = f"all {count} channels"
+        if len(self.shown) < count:
+            extent = f"{len(self.shown)} of {count} channels"
+        colours = (
+            "red is above zero, blue below, and white is zero"
+            if self.signed
+            else "bright is strong"
+        )
+        dead = np.flatnonzero(self.dead)
+        named = ", ".join(map(str, dead[:12])) + (" …" if len(dead) > 12 else "")
+        where = "on this photo" if self.images == 1 else f"on all {self.images} photos"
+        lost = f" Without any response {where}: {named}." if len(dead) else ""
+        return (
+            f"Feature maps of {self.layer}: {extent}, {_MEASURES[self.order]}. Each map has a scale "
+            f"of its own: below it stand its channel and its largest value, and {colours}.{lost}"
+        )
+
+    def figure(self) -> Figure:
+        """Draw the photo and the grid of maps."""
+        grid = self._grid()
+        height, width = grid.pixels.shape[:2]
+        across = 8.4
+        down = max(1.8, min(16.0, across * height / width))
+        figure = drawing.new_figure(across + 2.0, down + 0.5)
+        photo, maps = figure.subplots(1, 2, width_ratios=[1.7, across])
+        drawing.show(photo, self.photo, smooth=True)
+        photo.set_anchor("N")
+        drawing.show(maps, grid.pixels)
+        maps.set_anchor("NW")
+        if len(self.shown) <= _MOST_LABELLED:
+            drawing.label_tiles(maps, grid, [self._label(channel) for channel in self.shown])
+        drawing.heading(figure, self.summary())
+        return figure
+
+    def _label(self, channel: int) -> str:
+        return f"{channel} none" if self.dead[channel] else f"{channel}  {self.peak[channel]:.3g}"
+
+    def _grid(self) -> drawing.Mosaic:
+        labelled = len(self.shown) <= _MOST_LABELLED
+        side = 96 if len(self.shown) <= 64 else 48
+        tiles = [drawing.fit(self._paint(self.maps[channel]), 2 * side) for channel in self.shown]
+        side = max(side, tiles[0].shape[0])
+        return drawing.mosaic(np.stack(tiles), side=side, labels=round(0.24 * side) * labelled)
+
+    def _paint(self, values: NDArray[np.float32]) -> drawing.Pixels:
+        scale = drawing.Scale.of(values)
+        if self.signed and not scale.constant:
+            scale = drawing.Scale.signed(values)
+        return scale.paint(values)
+
+
+def feature_maps(
+    capture: Capture,
+    layer: str | None = None,
+    top: int = 64,
+    *,
+    image: int = 0,
+    order: Order = "peak",
+) -> FeatureMaps:
+    """Return the feature maps of a captured layer.
+
+    Parameters
+    ----------
+    capture : Capture
+        A capture that holds the layer.
+    layer : str, optional
+        The layer's name, ``name#1`` for the second call of a layer; by default the last captured.
+    top : int
+        How many maps to draw; 0 draws all.
+    image : int
+        Which of the captured images to show.
+    order : {"peak", "mean", "spread", "index"}
+        The measure that sorts the maps and chooses which are drawn.
+
+    Returns
+    -------
+    FeatureMaps
+        The maps of all channels; only the drawing is limited.
+
+    Raises
+    ------
+    LayerError
+        If the layer was not captured or its output is not [N, C, H, W].
+    UsageError
+        If an argument is out of range.
+    """
+    _check(capture, top, image, order)
+    name = layer if layer is not None else _last(capture)
+    values = capture.activations[name]
+    if values.ndim != 4:
+        raise LayerError(
+            f"Layer {name!r} gives the shape {list(values.shape)}, not [N, C, H, W].",
+            "Choose a layer with a spatial extent.",
+        )
+    every = values.float().cpu().numpy()
+    maps = every[image]
+    measures = {
+        "peak": maps.max((1, 2)).astype(np.float64),
+        "mean": maps.mean((1, 2), dtype=np.float64),
+        "spread": maps.std((1, 2), dtype=np.float64),
+        "index": -np.arange(len(maps), dtype=np.float64),
+    }
+    shown = np.argsort(-measures[order], kind="stable")[: top or len(maps)]
+    return FeatureMaps(
+        provenance=capture.provenance,
+        layer=name,
+        image=capture.batch.photos[image].name,
+        photo=capture.model.preprocessing.invert(capture.batch.tensor[image]),
+        maps=maps,
+        order=order,
+        shown=tuple(int(channel) for channel in shown),
+        peak=measures["peak"],
+        mean=measures["mean"],
+        spread=measures["spread"],
+        sparsity=(maps <= 0).mean((1, 2), dtype=np.float64),
+        dead=every.max((0, 2, 3)) == every.min((0, 2, 3)),
+        images=len(every),
+    )
+
+
+def _check(capture: Capture, top: int, image: int, order: Any) -> None:
+    if top < 0:
+        raise UsageError(f"{top} maps cannot be drawn.", "Give top as 0 for all, or more.")
+    if not 0 <= image < len(capture.batch.photos):
+        raise UsageError(
+            f"There is no image {image}: the capture holds {len(capture.batch.photos)}.",
+            "Images count from 0.",
+        )
+    if order not in _MEASURES:
+        raise UsageError(
+            f"Maps cannot be ordered by {order!r}.", f"Order them by {', '.join(_MEASURES)}."
+        )
+
+
+def _last(capture: Capture) -> str:
+    names = list(capture.activations)
+    if not names:
+        raise LayerError("This capture holds no layer.", "Capture some, such as layers='conv'.")
+    return names[-1]

@@ -1,0 +1,233 @@
+"""The kernels of a convolution, with their norms, and which of them are dead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn.modules.conv import _ConvNd
+
+from cnnviz import drawing
+from cnnviz.errors import LayerError, UsageError, did_you_mean
+from cnnviz.layers import named_layers
+from cnnviz.models import Model, as_model
+from cnnviz.results import Provenance, Result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DEAD_BELOW = 1e-3
+"""A filter whose norm is below this fraction of the layer's median norm is called dead."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class FilterGrid(Result):
+    """The kernels of one convolution.
+
+    Attributes
+    ----------
+    layer : str
+        The layer's name.
+    kernels : ndarray of float32
+        [out channels, in channels / groups, height, width], as the network holds them.
+    norms : ndarray of float64
+        The L2 norm of each filter, [out channels].
+    dead : ndarray of bool
+        Whether a filter's norm is below `DEAD_BELOW` of the median, [out channels].
+    as_colour : bool
+        Whether a filter is drawn as one RGB picture: it reads the three channels of the image.
+    shown : tuple of int
+        The output channels that are drawn, in the order drawn.
+    inputs : tuple of int
+        The input channels that are drawn for each of them; all three for a colour picture.
+    order : str
+        How these were chosen.
+    """
+
+    layer: str
+    kernels: NDArray[np.float32]
+    norms: NDArray[np.float64]
+    dead: NDArray[np.bool_]
+    as_colour: bool
+    shown: tuple[int, ...]
+    inputs: tuple[int, ...]
+    order: str
+
+    def summary(self) -> str:
+        """Say how many kernels of what size there are, and how many are dead."""
+        count, depth, height, width = self.kernels.shape
+        return (
+            f"{self.layer}: {count} filters, {height} x {width} over {depth} "
+            f"channel{'s' * (depth != 1)}; {int(self.dead.sum())} dead"
+        )
+
+    def caption(self) -> str:
+        """Say what is drawn, how it is scaled, and what is left out."""
+        count, depth = self.kernels.shape[:2]
+        extent = f"all {count} filters of {self.layer}"
+        if len(self.shown) < count:
+            extent = f"{len(self.shown)} of the {count} filters of {self.layer}, {self.order}"
+        if self.as_colour:
+            how = (
+                "each as one RGB picture, scaled by its own largest weight, with grey as zero. "
+                "Stripes are edge detectors; a colour beside its complement is a colour opponent."
+            )
+        else:
+            channels = f"all {depth} input channels"
+            if len(self.inputs) < depth:
+                channels = f"the first {len(self.inputs)} of {depth} input channels"
+            how = (
+                f"one row a filter, one tile for each of {channels}; red weights add, blue ones "
+                "subtract, and white is zero. Every row has the scale of its own largest weight."
+            )
+        dead = [int(channel) for channel in np.flatnonzero(self.dead)]
+        named = ", ".join(map(str, dead[:12])) + (" …" if len(dead) > 12 else "")
+        lost = f" Dead, with a norm near zero: {named}." if dead else ""
+        return f"Filters: {extent}, {how}{lost}"
+
+    def figure(self) -> Figure:
+        """Draw the kernels as one picture, with the distribution of their norms below."""
+        grid = self._colour_grid() if self.as_colour else self._channel_grid()
+        height, width = grid.pixels.shape[:2]
+        across = 10.0
+        down = min(14.0, max(1.4, across * height / width))
+        figure = drawing.new_figure(across, down + 1.9)
+        picture, norms = figure.subplots(2, 1, height_ratios=[down, 1.3])
+        drawing.show(picture, grid.pixels)
+        drawing.heading(figure, self.summary())
+        if self.as_colour:
+            drawing.label_tiles(picture, grid, [self._label(channel) for channel in self.shown])
+        else:
+            for channel, (left, top) in zip(self.shown, grid.corners[:: grid.columns], strict=True):
+                picture.text(
+                    left - 6,
+                    top + grid.side[0] / 2,
+                    self._label(channel),
+                    ha="right",
+                    va="center",
+                    fontsize=drawing.SMALL_SIZE,
+                    color=drawing.QUIET,
+                )
+        self._draw_norms(norms)
+        return figure
+
+    def _label(self, channel: int) -> str:
+        return f"{channel} dead" if self.dead[channel] else str(channel)
+
+    def _colour_grid(self) -> drawing.Mosaic:
+        tiles = []
+        for channel in self.shown:
+            kernel = self.kernels[channel]
+            reach = float(np.abs(kernel).max())
+            if self.dead[channel] or reach == 0.0:
+                tiles.append(np.full((*kernel.shape[1:], 3), drawing.FLAT, np.uint8))
+                continue
+            tile = 0.5 + 0.5 * kernel.transpose(1, 2, 0) / reach
+            tiles.append((tile * 255.0).round().astype(np.uint8))
+        side = 77 if len(tiles) <= 160 else 49
+        return drawing.mosaic(np.stack(tiles), side=side, labels=24 if side > 60 else 18)
+
+    def _channel_grid(self) -> drawing.Mosaic:
+        tiles = []
+        for channel in self.shown:
+            row = self.kernels[channel, list(self.inputs)]
+            scale = drawing.Scale.signed(self.kernels[channel])
+            tiles.extend(scale.paint(kernel) for kernel in row)
+        return drawing.mosaic(np.stack(tiles), columns=len(self.inputs), side=36, gap=4)
+
+    def _draw_norms(self, axes: drawing.Axes) -> None:
+        ordered = np.sort(self.norms)[::-1]
+        axes.bar(np.arange(len(ordered)), ordered, width=1.0, color=drawing.ACCENT)
+        axes.axhline(
+            DEAD_BELOW * float(np.median(self.norms)), color=drawing.WARM, linewidth=0.8, zorder=3
+        )
+        axes.set_xlim(-0.5, len(ordered) - 0.5)
+        axes.set_xlabel(
+            "filters, from the largest norm to the smallest; "
+            f"the line is the limit below which one is called dead ({DEAD_BELOW:g} of the median)",
+            fontsize=drawing.SMALL_SIZE,
+            color=drawing.QUIET,
+        )
+        axes.set_ylabel("L2 norm", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
+        drawing.plain_axes(axes)
+
+
+def filters(
+    model: Model | nn.Module, layer: str | None = None, top: int = 0, inputs: int = 24
+) -> FilterGrid:
+    """Return the kernels of a convolution. No image is needed and no forward pass is run.
+
+    Parameters
+    ----------
+    model : Model or torch.nn.Module
+        The network.
+    layer : str, optional
+        The name of a 2-D convolution; by default the first one.
+    top : int
+        How many filters to draw, the largest norms first; 0 draws all of a layer that reads the
+        image itself, in the order of their index, and 16 of a deeper one.
+    inputs : int
+        How many input channels to draw for each filter of a deeper layer.
+
+    Returns
+    -------
+    FilterGrid
+        All kernels of the layer; only the drawing is limited.
+
+    Raises
+    ------
+    LayerError
+        If the layer is no 2-D convolution.
+    """
+    if top < 0 or inputs < 1:
+        raise UsageError(
+            "A count of filters or input channels is below its least value.",
+            "Give top as 0 or more, and inputs as 1 or more.",
+        )
+    wrapped = as_model(model)
+    name, convolution = _find(wrapped.module, layer)
+    kernels = convolution.weight.detach().float().cpu().numpy()
+    if convolution.transposed:
+        raise LayerError(
+            f"Layer {name!r} is a transposed convolution.", "Choose an ordinary convolution."
+        )
+    norms = np.sqrt(np.square(kernels, dtype=np.float64).sum(axis=(1, 2, 3)))
+    median = float(np.median(norms))
+    dead = norms <= DEAD_BELOW * median
+    reads_image = kernels.shape[1] == 3 and name == _find(wrapped.module, None)[0]
+    count = min(len(kernels), top or (len(kernels) if reads_image else 16))
+    by_norm = np.argsort(-norms, kind="stable")[:count]
+    drawn = np.arange(count) if count == len(kernels) else by_norm
+    return FilterGrid(
+        provenance=Provenance(
+            model=wrapped.name, weights=wrapped.weights, weights_sha256=wrapped.sha256
+        ),
+        layer=name,
+        kernels=kernels,
+        norms=norms,
+        dead=dead,
+        as_colour=reads_image,
+        shown=tuple(int(channel) for channel in drawn),
+        inputs=tuple(range(min(inputs, kernels.shape[1]))),
+        order="by index" if count == len(kernels) else "the largest norms first",
+    )
+
+
+def _find(module: nn.Module, layer: str | None) -> tuple[str, _ConvNd]:
+    known = named_layers(module)
+    plane = {
+        name: found
+        for name, found in known.items()
+        if isinstance(found, _ConvNd) and found.weight.ndim == 4
+    }
+    if not plane:
+        raise LayerError("The network has no 2-D convolution.", "Filters are those of one.")
+    if layer is None:
+        return next(iter(plane.items()))
+    if layer not in plane:
+        what = "is not a 2-D convolution" if layer in known else "does not exist"
+        raise LayerError(f"Layer {layer!r} {what}.", did_you_mean(layer, plane))
+    return layer, plane[layer]

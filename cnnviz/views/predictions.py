@@ -1,0 +1,193 @@
+"""What a network answers: its most probable classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cnnviz import drawing
+from cnnviz.captures import Capture
+from cnnviz.errors import TargetError, UsageError
+from cnnviz.results import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Predictions(Result):
+    """The k most probable classes of each image, most probable first.
+
+    Attributes
+    ----------
+    images : tuple of str
+        The names of the N images.
+    names : tuple of tuple of str
+        Class names, N x k.
+    classes : ndarray of int
+        Class indices, [N, k].
+    probabilities : ndarray of float
+        Probabilities from 0 to 1, [N, k].
+    logits : ndarray of float
+        The network's output for these classes, [N, k].
+    entropy : ndarray of float
+        Entropy of the whole distribution of each image in bits, [N]: 0 is certain, log2 of the
+        number of classes is a blind guess.
+    total : int
+        The number of classes.
+    rule : str
+        How outputs became probabilities: "softmax", "sigmoid", or "as given" where the network's
+        own last layer makes probabilities.
+    """
+
+    images: tuple[str, ...]
+    names: tuple[tuple[str, ...], ...]
+    classes: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    logits: NDArray[np.float64]
+    entropy: NDArray[np.float64]
+    total: int
+    rule: str
+
+    def summary(self) -> str:
+        """Say the first answer for the first image, and how many more there are."""
+        first = f"{self.images[0]}: {self.names[0][0]} {self.probabilities[0, 0]:.1%}"
+        rest = len(self.images) - 1
+        return first + (f", and {rest} more image{'s' * (rest > 1)}" if rest else "")
+
+    def caption(self) -> str:
+        """Say what the bars are."""
+        shown = self.classes.shape[1]
+        rules = {
+            "softmax": "the softmax over all classes",
+            "sigmoid": "the sigmoid of the single output",
+            "as given": "the network's own probabilities",
+        }
+        extent = f"the {shown} most probable of {self.total} classes"
+        if shown >= self.total:
+            extent = f"all {self.total} classes"
+        return (
+            f"The answer: {extent}, with {rules[self.rule]}. "
+            "A long first bar is a confident network, which is not the same as a right one."
+        )
+
+    def figure(self) -> Figure:
+        """Draw a bar for each class, one panel an image."""
+        count, shown = self.classes.shape
+        columns = min(count, 2)
+        rows = -(-count // columns)
+        figure = drawing.new_figure(6.0 * columns, (0.34 * shown + 0.9) * rows)
+        panels = figure.subplots(rows, columns, squeeze=False).ravel()
+        for panel in panels[count:]:
+            panel.set_axis_off()
+        for place, panel in enumerate(panels[:count]):
+            self._draw(panel, place)
+        return figure
+
+    def _draw(self, axes: Axes, place: int) -> None:
+        values = self.probabilities[place]
+        rows = np.arange(len(values))
+        colours = [drawing.ACCENT] + [drawing.FAINT] * (len(values) - 1)
+        axes.barh(rows, values, color=colours, height=0.62)
+        for row, value in enumerate(values):
+            # A bar past four fifths leaves no room behind it.
+            inside = value > 0.8
+            axes.text(
+                value - 0.01 if inside else value + 0.01,
+                row,
+                percent(value),
+                va="center",
+                ha="right" if inside else "left",
+                fontsize=drawing.TEXT_SIZE,
+                color="white" if inside and row == 0 else drawing.INK,
+            )
+        axes.set_yticks(rows, [_shorten(name) for name in self.names[place]])
+        axes.tick_params(axis="y", length=0, labelcolor=drawing.INK)
+        axes.invert_yaxis()
+        axes.set_xlim(0.0, 1.0)
+        axes.set_xlabel("probability", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
+        drawing.plain_axes(axes)
+        axes.tick_params(axis="y", labelsize=drawing.TEXT_SIZE, labelcolor=drawing.INK)
+        axes.spines["left"].set_visible(False)
+        axes.set_title(
+            _shorten(self.images[place], 60),
+            loc="left",
+            fontsize=drawing.TITLE_SIZE,
+            color=drawing.INK,
+        )
+
+
+def percent(value: float) -> str:
+    """Return a probability as a percentage that never rounds to certainty."""
+    if value >= 0.9995 and value < 1.0:
+        return "> 99.9 %"
+    if 0.0 < value < 0.0005:
+        return "< 0.1 %"
+    return f"{100.0 * value:.1f} %"
+
+
+def _shorten(text: str, most: int = 34) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def predictions(capture: Capture, k: int = 5) -> Predictions:
+    """Return the most probable classes of each image.
+
+    Parameters
+    ----------
+    capture : Capture
+        A capture with logits.
+    k : int
+        How many classes to show; all, where the network has fewer.
+
+    Returns
+    -------
+    Predictions
+
+    Raises
+    ------
+    TargetError
+        If the network's output is not one row of scores for each image.
+    UsageError
+        If `k` is below 1.
+    """
+    if k < 1:
+        raise UsageError(f"{k} classes cannot be shown.", "Give k as 1 or more.")
+    logits = capture.logits.double().cpu()
+    if logits.ndim != 2:
+        raise TargetError(
+            f"The network's output has the shape {list(logits.shape)}, not [N, classes].",
+            "Predictions are made for networks that classify images.",
+        )
+    distribution, rule = _distribution(logits)
+    found, classes = distribution.topk(min(k, logits.shape[1]), dim=1)
+    bits = -torch.xlogy(distribution, distribution).sum(1) / np.log(2.0)
+    if rule == "sigmoid":
+        bits = bits - torch.xlogy(1 - distribution, 1 - distribution).sum(1) / np.log(2.0)
+    return Predictions(
+        provenance=capture.provenance,
+        images=tuple(photo.name for photo in capture.batch.photos),
+        names=tuple(tuple(map(capture.model.category, row)) for row in classes.tolist()),
+        classes=classes.numpy(),
+        probabilities=found.numpy(),
+        logits=logits.gather(1, classes).numpy(),
+        entropy=bits.numpy(),
+        total=int(logits.shape[1]),
+        rule=rule,
+    )
+
+
+def _distribution(logits: torch.Tensor) -> tuple[torch.Tensor, str]:
+    if logits.shape[1] == 1:
+        return logits.sigmoid(), "sigmoid"
+    sums_to_one = torch.allclose(
+        logits.sum(1), torch.ones(len(logits), dtype=torch.float64), atol=1e-4
+    )
+    if bool((logits >= 0).all()) and sums_to_one:
+        return logits, "as given"
+    return logits.softmax(1), "softmax"
