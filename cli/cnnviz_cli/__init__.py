@@ -1,0 +1,1 @@
+"""The command line: `cnnviz report`, and a command for every view."""

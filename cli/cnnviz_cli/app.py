@@ -1,0 +1,121 @@
+"""The command `cnnviz`: its commands, its errors and its exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from functools import partial
+from typing import Annotated, NoReturn
+
+import typer
+
+import cnnviz
+from cnnviz.errors import CnnvizError
+from cnnviz.views import VIEWS
+from cnnviz_cli import listings, report_command, samples, view_command
+from cnnviz_cli.lazy import add_lazy_command
+from cnnviz_cli.terminal import quieten_other_packages, say, say_error
+
+EXIT_CODES = (
+    "[bold]Exit codes:[/bold] 0 done; 1 a fault in cnnviz itself; 2 something to mend in the "
+    "arguments, the files or the installation; 130 stopped with Ctrl-C.\n\n"
+    "CNNVIZ_DEBUG=1 in the environment is the same as --debug."
+)
+_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="cnnviz",
+    help="See what a convolutional network sees, and whether it is well.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if not wanted:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    def installed(package: str) -> str:
+        try:
+            return f"{package} {version(package)}"
+        except PackageNotFoundError:
+            return f"{package} not installed"
+
+    python = ".".join(map(str, sys.version_info[:3]))
+    others = ", ".join([*map(installed, ("torch", "torchvision", "captum")), f"Python {python}"])
+    typer.echo(f"cnnviz {cnnviz.__version__} ({others})")
+    raise typer.Exit
+
+
+@app.callback()
+def start(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the versions."
+        ),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error and every warning.")
+    ] = False,
+) -> None:
+    """Set up what every command needs."""
+    if debug:
+        os.environ["CNNVIZ_DEBUG"] = "1"
+    if not _debugging():
+        quieten_other_packages()
+
+
+app.command("report", rich_help_panel="The main job")(report_command.report)
+for _view in VIEWS:
+    add_lazy_command(
+        app,
+        view_command.command_name(_view),
+        partial(view_command.build, _view),
+        summary=_view.summary,
+        panel="One view at a time",
+    )
+app.command("models", rich_help_panel="What there is")(listings.models)
+app.command("layers", rich_help_panel="What there is")(listings.layers)
+add_lazy_command(app, "shapes", samples.build, summary=samples.SUMMARY, panel="What there is")
+
+
+def _debugging() -> bool:
+    return os.environ.get("CNNVIZ_DEBUG", "").lower() not in ("", "0", "false", "no", "off")
+
+
+def main() -> NoReturn:
+    """Run the command line and end the process with its exit code."""
+    try:
+        app(prog_name="cnnviz")
+    except CnnvizError as error:
+        if _debugging():
+            traceback.print_exc()
+        say_error(error.what, error.remedy)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        _stopped()
+    except SystemExit as end:
+        # Ctrl-C inside a command reaches here as the exit code that shells expect of it.
+        if end.code == _INTERRUPTED:
+            _stopped()
+        raise
+    except Exception as error:
+        if _debugging():
+            traceback.print_exc()
+        say_error(
+            f"This is a fault in cnnviz: {type(error).__name__}: {error}",
+            "Run it again as `cnnviz --debug ...` for the traceback, and please report it.",
+        )
+        sys.exit(1)
+    sys.exit(0)
+
+
+def _stopped() -> NoReturn:
+    say("Stopped; nothing was left half-written.")
+    sys.exit(_INTERRUPTED)

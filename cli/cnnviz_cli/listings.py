@@ -1,0 +1,77 @@
+"""What there is: the networks that can be loaded, and the layers of one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cnnviz_cli import options
+from cnnviz_cli.terminal import print_json, print_table, say, working
+
+
+def models(
+    contains: Annotated[
+        str, typer.Argument(metavar="TEXT", help="List only names that contain this.")
+    ] = "",
+    as_json: options.AsJson = False,
+) -> None:
+    """List the networks that can be loaded by name."""
+    from cnnviz.errors import UsageError, did_you_mean
+    from cnnviz.models import available
+
+    everything = available()
+    needle = contains.lower()
+    found = {
+        source: [name for name in names if needle in name.lower()]
+        for source, names in everything.items()
+    }
+    if not any(found.values()):
+        known = [name for names in everything.values() for name in names]
+        raise UsageError(
+            f"No network's name contains {contains!r}.",
+            did_you_mean(contains, known, "Run `cnnviz models` to see them all."),
+        )
+    if as_json:
+        print_json(found)
+        return
+    for source, names in found.items():
+        if names:
+            typer.echo(f"{source} ({len(names)})")
+            typer.echo("".join(f"  {name}\n" for name in names), nl=False)
+
+
+def layers(
+    selection: Annotated[
+        str,
+        typer.Argument(
+            metavar="SELECTION",
+            help="List only these: a kind such as conv, a pattern such as 'layer3.*', a name.",
+        ),
+    ] = "",
+    model: options.ModelName = "shapes",
+    weights: options.Weights = "random",
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """List the layers of a network, by the names that other commands take.
+
+    Names do not depend on the weights, so none are read unless --weights says so.
+    """
+    from cnnviz.layers import KINDS, kind, named_layers, select
+
+    with working(quiet) as now:
+        now("Loading the network")
+        loaded = options.load_model(model, weights, None, "cpu")
+    chosen = select(loaded.module, selection) if selection else named_layers(loaded.module)
+    rows = [
+        (name, kind(layer), type(layer).__name__, sum(p.numel() for p in layer.parameters()))
+        for name, layer in chosen.items()
+    ]
+    if as_json:
+        keys = ("name", "kind", "type", "parameters")
+        print_json([dict(zip(keys, row, strict=True)) for row in rows])
+        return
+    shown = [(name, sort, made_of, f"{count:,}") for name, sort, made_of, count in rows]
+    print_table(["layer", "kind", "type", "parameters"], shown)
+    say(f"{loaded.name}: {len(rows)} layers. Kinds that can be selected: {', '.join(KINDS)}.")

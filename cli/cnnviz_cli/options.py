@@ -1,0 +1,99 @@
+"""The options that several commands share, and what they load."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from cnnviz.models import Model
+
+NETWORK = "Network"
+OUTPUT = "Output"
+
+Photos = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="PHOTO",
+        help="Image files. Without any, a sample of the shipped data or the sample photo.",
+        show_default=False,
+    ),
+]
+ModelName = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME",
+        help="A name that `cnnviz models` lists, timm:NAME, or FILE.py:FACTORY.",
+        rich_help_panel=NETWORK,
+    ),
+]
+Weights = Annotated[
+    str,
+    typer.Option(
+        metavar="WEIGHTS",
+        help="DEFAULT, random, a name of the model's weights, or a checkpoint file.",
+        rich_help_panel=NETWORK,
+    ),
+]
+Categories = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="A file with the names of the classes: one on each line, or JSON.",
+        rich_help_panel=NETWORK,
+    ),
+]
+Device = Annotated[
+    str, typer.Option(metavar="DEVICE", help="auto, cpu or cuda.", rich_help_panel=NETWORK)
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CLASS",
+        help="The class to explain, by name or index; the network's first answer without it.",
+        rich_help_panel=NETWORK,
+    ),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON to stdout.", rich_help_panel=OUTPUT)
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Show no progress.", rich_help_panel=OUTPUT)
+]
+
+HELD_OUT_SAMPLE = 7
+
+
+def load_model(source: str, weights: str, categories: str | None, device: str) -> Model:
+    """Load the network that the options name."""
+    from cnnviz.models import load
+
+    return load(source, weights, categories=categories, device=device)
+
+
+def photos_or_sample(photos: list[str] | None, model: Model) -> list[Any]:
+    """Return the photos that were named, or else one that suits the network.
+
+    A network for the shipped classes gets a held-out sample of the shipped data; any other gets
+    the sample photo that matplotlib carries.
+    """
+    if photos:
+        return list(photos)
+    from cnnviz.images import sample_photo
+    from cnnviz.shapes import CLASSES
+
+    if model.categories == CLASSES:
+        return [held_out_photo(HELD_OUT_SAMPLE)]
+    return [sample_photo()]
+
+
+def held_out_photo(index: int) -> Any:
+    """Return a held-out sample of the shipped data as a photo that is named after it."""
+    from cnnviz.images import read_photo
+    from cnnviz.shapes import Shapes
+
+    sample = Shapes(split="held-out")[index]
+    return read_photo(sample.image, name=f"shapes held-out {index} ({sample.name})")

@@ -1,0 +1,90 @@
+"""`cnnviz report`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cnnviz_cli import options
+from cnnviz_cli.terminal import print_json, progress_bar, say
+
+Out = Annotated[
+    Path,
+    typer.Option(
+        "--out", "-o", metavar="FOLDER", help="The folder to make.", rich_help_panel=options.OUTPUT
+    ),
+]
+Sections = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES", help="Only these sections, with commas between them; all without it."
+    ),
+]
+Layers = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LAYERS",
+        help="The layers to look into: names, patterns such as 'layer3.*', or kinds, with commas "
+        "between them; without it, the last layer of each stage.",
+    ),
+]
+Pdf = Annotated[
+    bool, typer.Option("--pdf", help="Write one PDF as well.", rich_help_panel=options.OUTPUT)
+]
+SingleFile = Annotated[
+    bool,
+    typer.Option(
+        "--single-file",
+        help="Write one HTML file with the pictures inside as well.",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        "-f",
+        help="Replace the report that is already there.",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
+
+
+def report(
+    photos: options.Photos = None,
+    sections: Sections = None,
+    layers: Layers = None,
+    target: options.Target = None,
+    model: options.ModelName = "shapes",
+    weights: options.Weights = "DEFAULT",
+    categories: options.Categories = None,
+    device: options.Device = "auto",
+    out: Out = Path("cnnviz-report"),
+    pdf: Pdf = False,
+    single_file: SingleFile = False,
+    force: Force = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Make a report on what a network sees in photos: HTML, pictures and numbers in one folder.
+
+    The last line of stdout is the path of the page to open.
+    """
+    from cnnviz.reports import report as make
+    from cnnviz.reports.destination import check_destination
+
+    check_destination(out, force=force)
+    with progress_bar(quiet) as progress:
+        progress(0, 1, "Loading the network")
+        loaded = options.load_model(model, weights, categories, device)
+        images = options.photos_or_sample(photos, loaded)
+        chosen = sections.split(",") if sections else None
+        made = make(loaded, images, chosen, layers=layers, target=target, progress=progress)
+        manifest = made.save(out, pdf=pdf, single_file=single_file, force=force)
+    if as_json:
+        print_json(manifest.to_json())
+        return
+    say(made.summary())
+    typer.echo(out / "report.html")

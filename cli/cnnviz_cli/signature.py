@@ -1,0 +1,192 @@
+"""From a function's signature and docstring to command-line options."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import typer
+from rich.markup import escape
+
+from cnnviz.errors import UsageError
+
+_SCALARS = (bool, int, float, str, Path)
+_PLURALS = {int: "whole numbers", float: "numbers", str: "names"}
+
+
+@dataclass(frozen=True)
+class OptionSpec:
+    """One option, made from one parameter of a function.
+
+    Attributes
+    ----------
+    name : str
+        The parameter's name.
+    annotation : Any
+        What typer takes for its type: a scalar, a `Literal`, or either with None.
+    default : Any
+        The parameter's default; `inspect.Parameter.empty` where it is required.
+    help : str
+        What its docstring says about it.
+    convert : callable
+        From what the command line gave to what the function takes.
+    """
+
+    name: str
+    annotation: Any
+    default: Any
+    help: str
+    convert: Callable[[Any], Any]
+
+    def parameter(self, panel: str) -> inspect.Parameter:
+        """Return the option as a parameter that typer understands."""
+        flag = "--" + self.name.replace("_", "-")
+        shown = [flag, f"--no-{flag[2:]}"] if self.annotation is bool else [flag]
+        option = typer.Option(
+            "/".join(shown),
+            help=escape(self.help),
+            rich_help_panel=panel,
+            show_default=self.default not in (None, inspect.Parameter.empty),
+        )
+        return inspect.Parameter(
+            self.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=self.default,
+            annotation=Annotated[self.annotation, option],
+        )
+
+
+def options_of(function: Callable[..., Any], skip: Sequence[str] = ()) -> list[OptionSpec]:
+    """Return an option for every parameter of `function` that a command line can give.
+
+    A parameter that only code can give, such as a callable or an array, is left out.
+
+    Raises
+    ------
+    TypeError
+        If a required parameter is one that a command line cannot give.
+    """
+    described = parameter_descriptions(inspect.getdoc(function) or "")
+    specs = []
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name in skip:
+            continue
+        spec = _option(function, parameter, described.get(name, ""))
+        if spec is not None:
+            specs.append(spec)
+        elif parameter.default is inspect.Parameter.empty:
+            raise TypeError(
+                f"{function.__qualname__}: no option can be made for {name!r}, "
+                f"which is required and annotated {parameter.annotation!r}"
+            )
+    return specs
+
+
+def parameter_descriptions(docstring: str) -> dict[str, str]:
+    """Return what the Parameters section of a numpydoc docstring says about each parameter."""
+    section = re.search(
+        r"^Parameters\n-{3,}\n(.*?)(?=^\S[^\n]*\n-{3,}$|\Z)", docstring, re.M | re.S
+    )
+    found: dict[str, str] = {}
+    if section is None:
+        return found
+    for entry in re.split(r"^(?=\S)", section[1], flags=re.MULTILINE):
+        head, _, body = entry.partition("\n")
+        text = " ".join(body.split()).replace("``", "`")
+        for name in head.partition(":")[0].split(","):
+            if name.strip():
+                found[name.strip()] = text
+    return found
+
+
+def _option(
+    function: Callable[..., Any], parameter: inspect.Parameter, text: str
+) -> OptionSpec | None:
+    if parameter.kind in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL):
+        return None
+    members = _members(_resolve(function, parameter.annotation))
+    optional = type(None) in members
+    usable = [member for member in members if _is_scalar(member) or _item(member)]
+    if not usable:
+        return None
+    default = parameter.default
+    if len(usable) == 1 and _is_scalar(usable[0]):
+        kind = usable[0]
+        annotation = Union[kind, None] if optional and kind is not bool else kind  # noqa: UP007
+        return OptionSpec(parameter.name, annotation, default, text, lambda value: value)
+    convert = _converter(parameter.name, usable)
+    if isinstance(default, (list, tuple)):
+        default = ",".join(map(str, default))
+    elif default is not None and default is not inspect.Parameter.empty:
+        default = str(default)
+    annotation = Union[str, None] if optional else str  # noqa: UP007
+    return OptionSpec(parameter.name, annotation, default, text, convert)
+
+
+def _resolve(function: Callable[..., Any], annotation: Any) -> Any:
+    """Return an annotation that may be written as a string as the type that it names."""
+    if not isinstance(annotation, str):
+        return annotation
+    holder = types.SimpleNamespace(__annotations__={"it": annotation})
+    names = vars(sys.modules[function.__module__])
+    return get_type_hints(holder, globalns=names)["it"]
+
+
+def _members(annotation: Any) -> list[Any]:
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [leaf for member in get_args(annotation) for leaf in _members(member)]
+    return [annotation]
+
+
+def _is_scalar(annotation: Any) -> bool:
+    if get_origin(annotation) is Literal:
+        return all(isinstance(choice, str) for choice in get_args(annotation))
+    return annotation in _SCALARS
+
+
+def _item(annotation: Any) -> type | None:
+    """Return the one scalar type that a sequence holds, or None for anything else."""
+    origin = get_origin(annotation)
+    if not (isinstance(origin, type) and issubclass(origin, Sequence)):
+        return None
+    kinds = {leaf for part in get_args(annotation) if part is not ... for leaf in _members(part)}
+    for kind in (str, float, int):
+        if kind in kinds:
+            return kind
+    return None
+
+
+def _converter(name: str, members: Sequence[Any]) -> Callable[[Any], Any]:
+    """Return what reads one text as the first of several types that it fits."""
+    scalars = [member for member in members if member in _SCALARS and member is not bool]
+    choices = [choice for m in members if get_origin(m) is Literal for choice in get_args(m)]
+    items = [item for member in members if (item := _item(member)) is not None]
+
+    def convert(text: str | None) -> Any:
+        if text is None or text in choices:
+            return text
+        for kind in sorted(scalars, key=_SCALARS.index):
+            if kind is str and items and "," in text:
+                continue
+            try:
+                return kind(text)
+            except ValueError:
+                continue
+        for item in items:
+            try:
+                return [item(part.strip()) for part in text.split(",") if part.strip()]
+            except ValueError:
+                continue
+        wanted = " or ".join(_PLURALS[item] for item in items)
+        remedy = f"Give {wanted} with commas between them." if items else ""
+        if choices:
+            remedy = f"Choose from {', '.join(choices)}."
+        raise UsageError(f"--{name.replace('_', '-')} cannot be {text!r}.", remedy)
+
+    return convert

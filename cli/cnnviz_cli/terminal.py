@@ -1,0 +1,126 @@
+"""What the command line says, and where: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console, JustifyMethod
+
+Progress = Callable[[int, int, str], None]
+
+
+def one_line(text: str) -> str:
+    """Return `text` without line breaks and other control characters."""
+    return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+
+
+def say(text: str) -> None:
+    """Print one line for people to stderr."""
+    typer.echo(text, err=True)
+
+
+def say_error(what: str, remedy: str = "") -> None:
+    """Print what is wrong on one line of stderr, and what to do about it on the next."""
+    say(typer.style("Error: ", fg=typer.colors.RED, bold=True) + one_line(what))
+    if remedy:
+        say(one_line(remedy))
+
+
+def print_json(data: Any) -> None:
+    """Print plain data as JSON to stdout."""
+    typer.echo(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def is_interactive() -> bool:
+    """Whether a person is watching stderr."""
+    return sys.stderr.isatty()
+
+
+def _console(*, err: bool) -> Console:
+    from rich.console import Console
+
+    # A table that goes to a file or a pipe keeps its columns whole, however many there are.
+    stream = sys.stderr if err else sys.stdout
+    return Console(stderr=err, highlight=False, width=None if stream.isatty() else 200)
+
+
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str = "", caption: str = ""
+) -> None:
+    """Print rows under headings to stdout; columns of numbers are set flush right."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title=Text(title) if title else None,
+        caption=Text(caption) if caption else None,
+        box=SIMPLE_HEAD,
+        title_justify="left",
+        caption_justify="left",
+    )
+    for index, heading in enumerate(columns):
+        cells = [str(row[index]) for row in rows]
+        side: JustifyMethod = "right" if all(map(_is_number, cells)) and cells else "left"
+        table.add_column(Text(heading), justify=side, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    _console(err=False).print(table)
+
+
+def _is_number(cell: str) -> bool:
+    bare = cell.removesuffix("%").strip().replace(",", "").replace("\u202f", "")
+    head = bare.split(" ")[0]
+    return head in {"", "-", "–", "—"} or head.lstrip("+-−").replace(".", "", 1).isdigit()
+
+
+@contextmanager
+def working(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Show what is being done for as long as it lasts; hidden by `quiet` or without a terminal."""
+    if quiet or not is_interactive():
+        yield lambda what: None
+        return
+    with _console(err=True).status("Starting") as status:
+        yield lambda what: status.update(what)
+
+
+@contextmanager
+def progress_bar(quiet: bool) -> Iterator[Progress]:
+    """Show a bar for the whole of a job; hidden by `quiet` or without a terminal."""
+    if quiet or not is_interactive():
+        yield lambda done, total, what: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        BarColumn(bar_width=32),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
+    with Bars(*columns, console=_console(err=True), transient=True) as bars:
+        task = bars.add_task("Starting", total=None)
+
+        def show(done: int, total: int, what: str) -> None:
+            bars.update(task, completed=done, total=total, description=what)
+
+        yield show
+
+
+def quieten_other_packages() -> None:
+    """Keep the warnings of other packages off the terminal; our own and -W stay in force."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("default", module=r"cnnviz(_cli)?(\.|$)")
+    # Its first run builds a cache of fonts and warns that this takes a moment.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)

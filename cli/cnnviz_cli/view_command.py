@@ -1,0 +1,156 @@
+"""A command for every line of the table of views, made from the view's own signature."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from cnnviz.views import View
+from cnnviz_cli import options
+from cnnviz_cli.lazy import shared, with_signature
+from cnnviz_cli.signature import OptionSpec, options_of
+from cnnviz_cli.terminal import print_json, print_table, say, working
+
+VIEW = "View"
+# What the command line itself gives to a view.
+_GIVEN = ("model", "capture", "images")
+_SHARED = ("photos", "model", "weights", "categories", "device", "target", "out", "json", "quiet")
+
+
+def command_name(view: View) -> str:
+    """Return the name of the view's command."""
+    return view.name.replace("_", "-")
+
+
+def build(view: View) -> Callable[..., Any]:
+    """Import a view and return its command."""
+    function = view.function()
+    takes = inspect.signature(function).parameters
+    with_photos = view.needs == "capture" or "images" in takes
+    with_target = view.gradients or "target" in takes
+    specs = options_of(function, skip=(*_GIVEN, "target"))
+    clash = {spec.name for spec in specs} & set(_SHARED)
+    if clash:
+        raise TypeError(f"{view.name}: {sorted(clash)} are options of every command")
+
+    def run(values: dict[str, Any]) -> None:
+        _run(view, function, specs, values)
+
+    parameters = _parameters(view, specs, with_photos=with_photos, with_target=with_target)
+    return with_signature(run, parameters, escape(_help(view, function)))
+
+
+def _help(view: View, function: Callable[..., Any]) -> str:
+    first = (inspect.getdoc(function) or "").partition("\n\n")[0]
+    return f"{view.summary}\n\n{first}" if first and first != view.summary else view.summary
+
+
+def _parameters(
+    view: View, specs: list[OptionSpec], *, with_photos: bool, with_target: bool
+) -> list[inspect.Parameter]:
+    example = f"{view.name.replace('_', '-')}.png"
+    named = f"PHOTO-{example}" if with_photos else f"MODEL-{example}"
+    out = Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help=f"The file to write: .png, .svg, .pdf, .npz or .json; {named} without it.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ]
+    found = [shared("photos", options.Photos, None)] if with_photos else []
+    found += [spec.parameter(VIEW) for spec in specs]
+    if with_target:
+        found.append(shared("target", options.Target, None))
+    return [
+        *found,
+        shared("model", options.ModelName, "shapes"),
+        shared("weights", options.Weights, "DEFAULT"),
+        shared("categories", options.Categories, None),
+        shared("device", options.Device, "auto"),
+        shared("out", out, None),
+        shared("json", options.AsJson, False),
+        shared("quiet", options.Quiet, False),
+    ]
+
+
+def _run(
+    view: View, function: Callable[..., Any], specs: list[OptionSpec], values: dict[str, Any]
+) -> None:
+    keywords = {spec.name: spec.convert(values[spec.name]) for spec in specs}
+    takes = inspect.signature(function).parameters
+    if "target" in takes:
+        keywords["target"] = values["target"]
+    with working(values["quiet"]) as now:
+        now("Loading the network")
+        model = options.load_model(
+            values["model"], values["weights"], values["categories"], values["device"]
+        )
+        images = options.photos_or_sample(values.get("photos"), model)
+        if "images" in takes:
+            keywords["images"] = images
+        now("Computing")
+        if view.needs == "capture":
+            subject = _captured(view, model, images, keywords, values.get("target"))
+            names, refused = [p.name for p in subject.batch.photos], subject.batch.refused
+        else:
+            subject, refused = model, ()
+            names = [_photo_name(image) for image in images] if "images" in takes else []
+        result = function(subject, **keywords)
+        now("Writing")
+        written = _write(result, values["out"], _stem(names, model.name), view, values["json"])
+    for refusal in refused:
+        say(f"Left out: {refusal}")
+    _show(result, written, as_json=values["json"])
+
+
+def _captured(
+    view: View, model: Any, images: list[Any], keywords: dict[str, Any], target: str | None
+) -> Any:
+    from cnnviz.captures import capture
+
+    chosen = keywords.get("layer") or keywords.get("layers") or view.layers
+    names = [chosen] if isinstance(chosen, str) else list(chosen)
+    # "name#1" is the second call of a layer; the layer is captured whole.
+    layers = [name.partition("#")[0] for name in names if name]
+    return capture(model, images, layers=layers, target=target, gradients=view.gradients)
+
+
+def _photo_name(image: Any) -> str:
+    return str(getattr(image, "name", None) or Path(str(image)).name)
+
+
+def _stem(photos: list[str], model: str) -> str:
+    """Return the start of a file name: the first photo, and how many more there are."""
+    subject = photos[0] if photos else model
+    bare = Path(subject).stem if photos else subject
+    kept = "".join(c if c.isalnum() or c in "._-" else "-" for c in bare).strip(".-") or "result"
+    more = f"-and-{len(photos) - 1}-more" if len(photos) > 1 else ""
+    while "--" in kept:
+        kept = kept.replace("--", "-")
+    return kept[:80] + more
+
+
+def _write(result: Any, out: Path | None, stem: str, view: View, as_json: bool) -> Path | None:
+    if out is None and as_json:
+        return None
+    saved: Path = result.save(out if out is not None else f"{stem}-{command_name(view)}.png")
+    return saved
+
+
+def _show(result: Any, written: Path | None, *, as_json: bool) -> None:
+    if as_json:
+        print_json(result.to_json())
+        return
+    if hasattr(result, "table"):
+        columns, rows = result.table()
+        print_table(columns, rows)
+    say(result.summary())
+    typer.echo(written)
