@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING, Any
 from cnnviz.views import VIEWS
 
 if TYPE_CHECKING:
-    from cnnviz.captures import Capture, capture
-    from cnnviz.errors import CnnvizError
-    from cnnviz.images import Photo, Preprocessing
-    from cnnviz.models import Model, load
-    from cnnviz.reports import Report, report
-    from cnnviz.results import Provenance, Result
-    from cnnviz.shapes import Shapes
+    from cnnviz.captures import Capture as Capture
+    from cnnviz.captures import capture as capture
+    from cnnviz.errors import CnnvizError as CnnvizError
+    from cnnviz.images import Photo as Photo
+    from cnnviz.images import Preprocessing as Preprocessing
+    from cnnviz.models import Model as Model
+    from cnnviz.models import load as load
+    from cnnviz.reports import Report as Report
+    from cnnviz.reports import report as report
+    from cnnviz.results import Provenance as Provenance
+    from cnnviz.results import Result as Result
+    from cnnviz.shapes import Shapes as Shapes
 
 _HOMES = {
     "Capture": "cnnviz.captures",
@@ -37,7 +42,7 @@ _HOMES = {
 }
 
 __version__ = "0.1.0"
-__all__ = sorted(_HOMES)
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,8 @@
-"""How results are drawn: colour maps, tile grids and overlays, on Figures that pyplot never sees."""
+"""How results are drawn: colours, tile grids and overlays, on Figures that pyplot never sees."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -102,7 +103,7 @@ class Scale:
         return np.clip(spread, 0.0, 1.0).astype(np.float32)
 
     def paint(self, values: NDArray[Any]) -> Pixels:
-        """Return the colours of the values, [..., 3]; grey where they are constant or not finite."""
+        """Return the colours of the values, [..., 3]; grey where constant or not finite."""
         if self.constant:
             return np.broadcast_to(np.array(FLAT, np.uint8), (*values.shape, 3)).copy()
         index = np.nan_to_num(self.unit(values) * 255.0).round().astype(np.uint8)
@@ -186,8 +187,24 @@ def mosaic(
 
 
 def columns_for(count: int) -> int:
-    """Return a number of columns that makes `count` square tiles about twice as wide as high."""
-    return max(1, min(count, int(np.ceil(np.sqrt(2.0 * count)))))
+    """Return a number of columns that makes `count` square tiles about twice as wide as high.
+
+    A row that is left nearly empty counts against a number, and so does another shape.
+    """
+    wanted = math.sqrt(2.0 * count)
+
+    def cost(columns: int) -> float:
+        empty = -count % columns
+        return empty / columns + abs(math.log(columns / wanted))
+
+    return min(range(1, count + 1), key=cost)
+
+
+def number(value: float) -> str:
+    """Return a number in three digits without an exponent where that is short enough to read."""
+    if value == 0.0 or 1e-3 <= abs(value) < 1e5:
+        return f"{value:.0f}" if abs(value) >= 100.0 else f"{value:.3g}"
+    return f"{value:.1e}"
 
 
 def label_tiles(axes: Axes, grid: Mosaic, labels: Sequence[str], size: float = 6.5) -> None:
@@ -204,10 +221,10 @@ def show(axes: Axes, pixels: Pixels, *, smooth: bool = False) -> None:
     quiet(axes)
 
 
-def overlay(
-    photo: Pixels, heat: NDArray[np.float32], scale: Scale, strength: float = 0.55
-) -> Pixels:
-    """Lay a heatmap over a photo; where the map is not a number the photo stays, paler.
+def overlay(photo: Pixels, heat: NDArray[np.float32], scale: Scale) -> Pixels:
+    """Lay a heatmap over a photo, the denser the further a value lies from no evidence.
+
+    Where the map is not a number the photo stays, paler. A constant map leaves a grey photo.
 
     Parameters
     ----------
@@ -216,23 +233,19 @@ def overlay(
     heat : ndarray of float
         [H, W], NaN where the network saw nothing.
     scale : Scale
-        The range of the colours.
-    strength : float
-        The weight of the colours, 0 to 1.
+        The range of the colours; its zero is where there is no evidence.
     """
+    reach = max(abs(scale.low), abs(scale.high))
+    size = np.abs(np.nan_to_num(heat)) / reach if reach > 0.0 else np.zeros_like(heat)
+    density = (0.3 + 0.5 * np.clip(size, 0.0, 1.0))[..., None].astype(np.float32)
+    if scale.constant:
+        density = np.zeros_like(density)
     grey = cv2.cvtColor(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    blended = cv2.addWeighted(grey, 1.0 - strength, scale.paint(heat), strength, 0.0)
-    outside = ~np.isfinite(heat)
+    faded = cv2.addWeighted(grey, 0.7, photo, 0.3, 0.0)
+    blended = faded * (1.0 - density) + scale.paint(heat) * density
     pale = cv2.addWeighted(photo, 0.35, np.full_like(photo, 255), 0.65, 0.0)
-    blended[outside] = pale[outside]
-    return np.asarray(blended, np.uint8)
-
-
-def resize(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """Resample a map [h, w] to [height, width] bilinearly, centre on centre."""
-    return np.asarray(
-        cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR), np.float32
-    )
+    blended = np.where(np.isfinite(heat)[..., None], blended, pale)
+    return np.asarray(blended.round(), np.uint8)
 
 
 def fit(photo: Pixels, longest: int) -> Pixels:

@@ -21,7 +21,7 @@ Before = Callable[[str, nn.Module, tuple[Any, ...]], None]
 After = Callable[[str, nn.Module, tuple[Any, ...], Any], Any]
 
 
-class StopForward(Exception):
+class StopForward(Exception):  # noqa: N818
     """Raised by a hook to end a forward pass at the last layer that is needed."""
 
 
@@ -157,14 +157,14 @@ def _version(tensor: torch.Tensor) -> int:
 
 @contextmanager
 def _random_states() -> Iterator[None]:
-    python_state, numpy_state = random.getstate(), np.random.get_state()
+    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
     torch_state = torch.random.get_rng_state()
     cuda_states = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
     try:
         yield
     finally:
         random.setstate(python_state)
-        np.random.set_state(numpy_state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
         torch.random.set_rng_state(torch_state)
         if cuda_states is not None:
             torch.cuda.set_rng_state_all(cuda_states)

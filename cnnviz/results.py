@@ -1,4 +1,4 @@
-"""The base of every result: arrays, where they came from, how they are drawn and how they are kept."""
+"""The base of every result: arrays and where they came from, drawn, kept and shown."""
 
 from __future__ import annotations
 
@@ -165,7 +165,9 @@ class Result(ABC):
         origin = np.array(json.dumps(self.provenance.to_json()))
         # A mapping, not keywords: a field may be called "file".
         with path.open("wb") as stream:
-            np.savez_compressed(stream, allow_pickle=False, **{**self.arrays(), "provenance": origin})
+            np.savez_compressed(
+                stream, allow_pickle=False, **{**self.arrays(), "provenance": origin}
+            )
 
     def _write_json(self, path: Path) -> None:
         path.write_text(json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n", "utf-8")
@@ -241,24 +243,25 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> Path:
         )
     if path.is_dir():
         raise OutputError(f"{str(path)!r} is a folder.", "Name a file.")
-    temporary = ""
+    temporary: Path | None = None
     try:
-        descriptor, temporary = tempfile.mkstemp(
+        descriptor, name = tempfile.mkstemp(
             prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
         )
         os.close(descriptor)
+        temporary = Path(name)
         # mkstemp makes the file private; a result is as readable as any file the user makes.
-        os.chmod(temporary, 0o666 & ~_umask())
-        write(Path(temporary))
-        os.replace(temporary, path)
+        temporary.chmod(0o666 & ~_umask())
+        write(temporary)
+        temporary.replace(path)
     except OSError as error:
         raise OutputError(
             f"{str(path)!r} cannot be written: {error.strerror or error}.",
             "Check the free space and the permissions, or name another place.",
         ) from error
     finally:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
     return path
 
 

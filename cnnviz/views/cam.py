@@ -77,9 +77,8 @@ class Heatmap(Result):
         The map is stretched bilinearly over the part of the photo that the network saw; outside of
         it the values are NaN.
         """
-        place = len(self.layers) - 1 if layer is None else self.layers.index(layer)
         height, width = self.photos[image].shape[:2]
-        return spread(self.maps[place][image], self.boxes[image], height, width)
+        return spread(self.maps[self._place(layer)][image], self.boxes[image], height, width)
 
     def peak(self, image: int = 0, layer: str | None = None) -> tuple[int, int]:
         """Return the row and column of the photo's pixel with the largest value."""
@@ -112,13 +111,13 @@ class Heatmap(Result):
             else "Red is evidence for the class, blue is evidence against it."
         )
         seen = (
-            " The pale border lies outside the crop that the network saw."
+            " The frame in the photo is the crop that the network saw; the maps are drawn on it."
             if any(self._has_border(place) for place in range(len(self.photos)))
             else ""
         )
         return (
-            f"{_TITLES[self.method]}: where the evidence lies. {colours} Each map has a scale of its "
-            "own, printed above it. A map is as coarse as its layer: the size before stretching "
+            f"{_TITLES[self.method]}: where the evidence lies. {colours} Each map has its own scale, "
+            "printed above it. A map is as coarse as its layer: the size before stretching "
             f"stands beside the scale.{seen}"
         )
 
@@ -127,12 +126,14 @@ class Heatmap(Result):
         return box.width < width - 1.0 or box.height < height - 1.0
 
     def figure(self) -> Figure:
-        """Draw each photo beside its maps, one column a layer."""
+        """Draw each photo, and beside it its maps on the part that the network saw."""
         columns, rows = 1 + len(self.layers), len(self.images)
-        across = 2.5 if columns > 3 else 3.6
-        ratio = max(photo.shape[0] / photo.shape[1] for photo in self.photos)
-        figure = drawing.new_figure(across * columns + 0.8, (across * ratio + 0.45) * rows + 0.4)
-        panels = figure.subplots(rows, columns, squeeze=False)
+        across = 3.4 if columns < 4 else 2.6
+        ratios = [self._ratio(image) for image in range(rows)]
+        figure = drawing.new_figure(
+            across * columns + 0.9, sum(across * ratio + 0.5 for ratio in ratios) + 0.4
+        )
+        panels = figure.subplots(rows, columns, squeeze=False, height_ratios=ratios)
         for image, row in enumerate(panels):
             self._draw_photo(row[0], image)
             for layer, axes in zip(self.layers, row[1:], strict=True):
@@ -140,32 +141,87 @@ class Heatmap(Result):
         scale = drawing.Scale(0.0, 1.0, drawing.HEAT)
         label = "part of each map's own maximum"
         if not self.relu:
-            scale, label = (
-                drawing.Scale(-1.0, 1.0, drawing.SIGNED),
-                "part of each map's largest size",
-            )
+            scale = drawing.Scale(-1.0, 1.0, drawing.SIGNED)
+            label = "part of each map's largest size"
         drawing.colour_bar(figure, list(panels.ravel()), scale, label)
         drawing.heading(figure, self.summary())
         return figure
 
+    def _ratio(self, image: int) -> float:
+        """Return the height of a row for a width of one: that of the taller of photo and crop."""
+        height, width = self.photos[image].shape[:2]
+        box = self.boxes[image]
+        return max(height / width, box.height / box.width)
+
     def _draw_photo(self, axes: Axes, image: int) -> None:
-        drawing.show(axes, drawing.fit(self.photos[image], 640), smooth=True)
+        from matplotlib.patches import Rectangle
+
+        height, width = self.photos[image].shape[:2]
+        axes.imshow(drawing.fit(self.photos[image], 640), extent=(0, width, height, 0))
+        drawing.quiet(axes)
+        box = self.boxes[image]
+        if self._has_border(image):
+            corner, size = (box.left, box.top), (box.width, box.height)
+            axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor="white", linewidth=2.2))
+            axes.add_patch(
+                Rectangle(corner, *size, fill=False, edgecolor=drawing.ACCENT, linewidth=1.1)
+            )
         _title(axes, self.images[image], self.targets[image])
 
     def _draw_map(self, axes: Axes, image: int, layer: str) -> None:
-        pixels, scale = self.picture(image, layer, 640)
         place = self.layers.index(layer)
         height, width = self.maps[place].shape[1:]
-        drawing.show(axes, pixels, smooth=True)
-        extent = f"{scale.low:.2g} to {scale.high:.2g}"
+        scale = self.scale(image, layer)
+        drawing.show(axes, self._seen(image, layer, 480), smooth=True)
+        extent = f"{drawing.number(scale.low)} to {drawing.number(scale.high)}"
         if scale.constant:
             extent = "no evidence for it" if self.relu else "zero everywhere"
         _title(axes, layer, f"{extent}, {height} x {width}")
 
+    def scale(self, image: int = 0, layer: str | None = None) -> drawing.Scale:
+        """Return the scale of the colours of one map."""
+        values = self.maps[self._place(layer)][image]
+        if self.relu:
+            return drawing.Scale(0.0, max(0.0, float(values.max())), drawing.HEAT)
+        return drawing.Scale.signed(values)
+
+    def _place(self, layer: str | None) -> int:
+        return len(self.layers) - 1 if layer is None else self.layers.index(layer)
+
+    def _seen(self, image: int, layer: str, longest: int) -> NDArray[np.uint8]:
+        """Return the overlay of one map on the part of the photo that the network saw."""
+        height, width = self.photos[image].shape[:2]
+        box = self.boxes[image]
+        left, top = max(0, round(box.left)), max(0, round(box.top))
+        right, bottom = min(width, round(box.right)), min(height, round(box.bottom))
+        crop = self.photos[image][top : max(bottom, top + 1), left : max(right, left + 1)]
+        return self._overlay(crop, (left, top), image, layer, longest)
+
+    def _overlay(
+        self,
+        part: NDArray[np.uint8],
+        corner: tuple[int, int],
+        image: int,
+        layer: str | None,
+        longest: int,
+    ) -> NDArray[np.uint8]:
+        photo = drawing.fit(part, longest)
+        height, width = photo.shape[:2]
+        down, across = height / part.shape[0], width / part.shape[1]
+        box = self.boxes[image]
+        scaled = Box(
+            across * (box.left - corner[0]),
+            down * (box.top - corner[1]),
+            across * (box.right - corner[0]),
+            down * (box.bottom - corner[1]),
+        )
+        heat = spread(self.maps[self._place(layer)][image], scaled, height, width)
+        return drawing.overlay(photo, heat, self.scale(image, layer))
+
     def picture(
         self, image: int = 0, layer: str | None = None, longest: int = 1024
-    ) -> tuple[NDArray[np.uint8], drawing.Scale]:
-        """Return the overlay of one map on its photo, and the scale of its colours.
+    ) -> NDArray[np.uint8]:
+        """Return the overlay of one map on its whole photo, [H, W, 3]; `scale` tells its colours.
 
         Parameters
         ----------
@@ -176,20 +232,11 @@ class Heatmap(Result):
         longest : int
             The longer side of the picture in pixels; a larger photo is shrunk to it.
         """
-        place = len(self.layers) - 1 if layer is None else self.layers.index(layer)
-        photo = drawing.fit(self.photos[image], longest)
-        factor = photo.shape[1] / self.photos[image].shape[1]
-        box = self.boxes[image]
-        scaled = Box(*(factor * edge for edge in (box.left, box.top, box.right, box.bottom)))
-        values = self.maps[place][image]
-        if self.relu:
-            scale = drawing.Scale(0.0, max(0.0, float(values.max())), drawing.HEAT)
-        else:
-            scale = drawing.Scale.signed(values)
-        return drawing.overlay(photo, spread(values, scaled, *photo.shape[:2]), scale), scale
+        return self._overlay(self.photos[image], (0, 0), image, layer, longest)
 
 
 def _title(axes: Axes, first: str, second: str) -> None:
+    axes.set_anchor("N")
     axes.set_title(f"{first}\n{second}", fontsize=drawing.SMALL_SIZE, color=drawing.INK, loc="left")
 
 

@@ -95,8 +95,8 @@ class FeatureMaps(Result):
         where = "on this photo" if self.images == 1 else f"on all {self.images} photos"
         lost = f" Without any response {where}: {named}." if len(dead) else ""
         return (
-            f"Feature maps of {self.layer}: {extent}, {_MEASURES[self.order]}. Each map has a scale "
-            f"of its own: below it stand its channel and its largest value, and {colours}.{lost}"
+            f"Feature maps of {self.layer}: {extent}, {_MEASURES[self.order]}. Each map has its own "
+            f"scale: below it stand its channel and its largest value, and {colours}.{lost}"
         )
 
     def figure(self) -> Figure:
@@ -117,7 +117,11 @@ class FeatureMaps(Result):
         return figure
 
     def _label(self, channel: int) -> str:
-        return f"{channel} none" if self.dead[channel] else f"{channel}  {self.peak[channel]:.3g}"
+        return (
+            f"{channel} none"
+            if self.dead[channel]
+            else f"{channel}  {drawing.number(self.peak[channel])}"
+        )
 
     def _grid(self) -> drawing.Mosaic:
         labelled = len(self.shown) <= _MOST_LABELLED

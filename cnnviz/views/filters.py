@@ -17,6 +17,7 @@ from cnnviz.models import Model, as_model
 from cnnviz.results import Provenance, Result
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 DEAD_BELOW = 1e-3
@@ -80,7 +81,7 @@ class FilterGrid(Result):
             if len(self.inputs) < depth:
                 channels = f"the first {len(self.inputs)} of {depth} input channels"
             how = (
-                f"one row a filter, one tile for each of {channels}; red weights add, blue ones "
+                f"one row a filter, one column for each of {channels}; red weights add, blue ones "
                 "subtract, and white is zero. Every row has the scale of its own largest weight."
             )
         dead = [int(channel) for channel in np.flatnonzero(self.dead)]
@@ -101,18 +102,26 @@ class FilterGrid(Result):
         if self.as_colour:
             drawing.label_tiles(picture, grid, [self._label(channel) for channel in self.shown])
         else:
-            for channel, (left, top) in zip(self.shown, grid.corners[:: grid.columns], strict=True):
-                picture.text(
-                    left - 6,
-                    top + grid.side[0] / 2,
-                    self._label(channel),
-                    ha="right",
-                    va="center",
-                    fontsize=drawing.SMALL_SIZE,
-                    color=drawing.QUIET,
-                )
+            self._label_rows_and_columns(picture, grid)
         self._draw_norms(norms)
         return figure
+
+    def _label_rows_and_columns(self, axes: Axes, grid: drawing.Mosaic) -> None:
+        size, ink = drawing.SMALL_SIZE, drawing.QUIET
+        for channel, (left, top) in zip(self.shown, grid.corners[:: grid.columns], strict=True):
+            middle = top + grid.side[0] / 2
+            axes.text(
+                left - 6,
+                middle,
+                self._label(channel),
+                ha="right",
+                va="center",
+                fontsize=size,
+                color=ink,
+            )
+        for channel, (left, top) in zip(self.inputs, grid.corners, strict=False):
+            middle = left + grid.side[1] / 2
+            axes.text(middle, top - 6, str(channel), ha="center", fontsize=size, color=ink)
 
     def _label(self, channel: int) -> str:
         return f"{channel} dead" if self.dead[channel] else str(channel)
@@ -138,7 +147,7 @@ class FilterGrid(Result):
             tiles.extend(scale.paint(kernel) for kernel in row)
         return drawing.mosaic(np.stack(tiles), columns=len(self.inputs), side=36, gap=4)
 
-    def _draw_norms(self, axes: drawing.Axes) -> None:
+    def _draw_norms(self, axes: Axes) -> None:
         ordered = np.sort(self.norms)[::-1]
         axes.bar(np.arange(len(ordered)), ordered, width=1.0, color=drawing.ACCENT)
         axes.axhline(
