@@ -1,0 +1,36 @@
+"""Load any network: shipped, torchvision's, timm's, a file's, or a module at hand.
+
+Importing this package does not import torch; using one of its names does.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cnnviz.models.loading import available as available
+    from cnnviz.models.loading import load as load
+    from cnnviz.models.model import Model as Model
+    from cnnviz.models.model import as_model as as_model
+
+_HOMES = {
+    "Model": "cnnviz.models.model",
+    "as_model": "cnnviz.models.model",
+    "available": "cnnviz.models.loading",
+    "load": "cnnviz.models.loading",
+}
+__all__ = ["Model", "as_model", "available", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'cnnviz.models' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

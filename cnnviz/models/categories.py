@@ -1,0 +1,94 @@
+"""Class names from a list, a mapping, or a text or JSON file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cnnviz.errors import UsageError
+
+Categories = Sequence[str] | Mapping[int, str] | str | os.PathLike[str]
+
+
+def read_categories(source: Categories) -> tuple[str, ...]:
+    """Return the class names in the order of the network's outputs.
+
+    Parameters
+    ----------
+    source : sequence of str, mapping of int to str, str or os.PathLike
+        The names themselves; or a text file with one name a line; or a JSON file with a list, or
+        with an object from index to name (or to a list that ends with the name).
+
+    Raises
+    ------
+    UsageError
+        The file cannot be read, an index is missing, or a name is not text.
+    """
+    if isinstance(source, str | os.PathLike):
+        return _ordered(_from_file(Path(source)), f"{Path(source).name}")
+    return _ordered(source, "categories")
+
+
+def check_count(categories: Sequence[str], outputs: int, name: str) -> None:
+    """Raise UsageError unless there is one name for each output."""
+    if len(categories) != outputs:
+        raise UsageError(
+            f"There are {len(categories)} class names and {name} has {outputs} outputs.",
+            "Give one name for each output, in their order.",
+        )
+
+
+def _from_file(path: Path) -> Any:
+    try:
+        text = path.expanduser().read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        detail = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UsageError(
+            f"The class names in {str(path)!r} cannot be read: {detail}.",
+            "Give a text file with one name a line, or a JSON list.",
+        ) from error
+    if path.suffix.lower() != ".json":
+        return [line.strip() for line in text.rstrip().splitlines()]
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageError(
+            f"{path.name} is not JSON: {error.msg} in line {error.lineno}.",
+            "Give a list of names, or an object from index to name.",
+        ) from error
+
+
+def _ordered(names: Any, origin: str) -> tuple[str, ...]:
+    if isinstance(names, Mapping):
+        names = _by_index(names, origin)
+    if not isinstance(names, Sequence) or not names:
+        raise UsageError(
+            f"There are no class names in {origin}.",
+            "Give one name for each output of the network.",
+        )
+    for index, name in enumerate(names):
+        if not isinstance(name, str) or not name.strip():
+            raise UsageError(
+                f"The name of class {index} in {origin} is {name!r}.", "Give a text for each class."
+            )
+    return tuple(names)
+
+
+def _by_index(names: Mapping[Any, Any], origin: str) -> list[Any]:
+    try:
+        found = {int(index): name for index, name in names.items()}
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"The keys in {origin} are not class indices.", "Give an object from index to name."
+        ) from error
+    missing = [index for index in range(len(found)) if index not in found]
+    if missing:
+        raise UsageError(
+            f"Class {missing[0]} has no name in {origin}.", "Name every class from 0 on."
+        )
+    # ImageNet's usual file maps an index to ["n01440764", "tench"].
+    values = [found[index] for index in range(len(found))]
+    return [value[-1] if isinstance(value, list) and value else value for value in values]

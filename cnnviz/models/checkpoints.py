@@ -1,0 +1,274 @@
+"""Read a file of weights without running anything in it, and fit it to a network."""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import re
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from cnnviz.errors import CheckpointError, did_you_mean, nearest
+
+SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".safetensors")
+
+WRAPPERS = (
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "net",
+    "network",
+    "module",
+    "weights",
+    "params",
+    "state_dict_ema",
+    "model_ema",
+    "ema_state_dict",
+    "params_ema",
+)
+"""Keys under which training scripts keep the state_dict, in the order they are looked for."""
+
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
+"""Prefixes that parallel, compiled and wrapped networks put before every name."""
+
+State = dict[str, torch.Tensor]
+
+
+def read_state(path: Path) -> State:
+    """Read a state_dict from a ``.safetensors`` file, or from one that torch saved.
+
+    Torch files are read with ``weights_only=True``: nothing in them is executed. The state_dict may
+    lie under one of the keys in `WRAPPERS`, also one within another.
+
+    Raises
+    ------
+    CheckpointError
+        The file is missing, damaged, holds no weights, or holds pickled code.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"There is no checkpoint {str(path)!r}.", _beside(path))
+    if path.stat().st_size == 0:
+        raise CheckpointError(f"The checkpoint {path.name} is empty.", "Copy it again.")
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    if isinstance(content, nn.Module):  # only torch's own layers can pass weights_only
+        content = content.state_dict()
+    state = _unwrap(content)
+    if state is None:
+        found = ", ".join(map(repr, list(content)[:5])) if isinstance(content, Mapping) else ""
+        held = f"a dict with {found}" if found else f"a {type(content).__name__}"
+        raise CheckpointError(
+            f"The checkpoint {path.name} holds no state_dict but {held}.",
+            "Save one with torch.save(model.state_dict(), path).",
+        )
+    return state
+
+
+def strip_prefixes(state: State, names: Iterable[str]) -> State:
+    """Strip what all names of a state have in common with `PREFIXES`, if that fits better.
+
+    Parameters
+    ----------
+    state : dict of str to torch.Tensor
+        The state as read.
+    names : iterable of str
+        The names in the network's own state_dict, which may carry such a prefix themselves.
+    """
+    known = set(names)
+    best = state
+    while prefix := _common_prefix(state):
+        state = {name.removeprefix(prefix): value for name, value in state.items()}
+        if len(known & state.keys()) > len(known & best.keys()):
+            best = state
+    return best
+
+
+def mismatches(module: nn.Module, state: State) -> dict[str, tuple[torch.Size, torch.Size]]:
+    """Return the names whose shapes differ, with the shape in the network and in the file."""
+    own = {name: value for name, value in _own(module).items() if hasattr(value, "shape")}
+    return {
+        name: (own[name].shape, state[name].shape)
+        for name in own.keys() & state.keys()
+        if not is_lazy(own[name]) and own[name].shape != state[name].shape
+    }
+
+
+def load_state(module: nn.Module, state: State, network: str, file: str) -> None:
+    """Copy a state into a network that this package built.
+
+    Raises
+    ------
+    CheckpointError
+        Shapes differ, or names are missing or left over; the sentence counts them and gives the
+        first ones with the nearest names.
+    """
+    state = strip_prefixes(state, _own(module))
+    different = mismatches(module, state)
+    if different:
+        ordered = [name for name in _own(module) if name in different]
+        told = "; ".join(
+            f"{name} is {_by(different[name][1])} in the file and {_by(different[name][0])} in the "
+            "network"
+            for name in ordered[:3]
+        )
+        raise CheckpointError(
+            f"{_count(len(ordered), 'tensor')} of {file} {_has(ordered)} another shape than in "
+            f"{network}: {told}{_more(ordered)}.",
+            "Use the network, and its number of classes, that the checkpoint was made for.",
+        )
+    try:
+        outcome = module.load_state_dict(state, strict=False)
+    except Exception as error:
+        raise CheckpointError(
+            f"{file} cannot be loaded into {network}: {_first_line(error)}.",
+            "Use the network that the checkpoint was made for.",
+        ) from error
+    if outcome.missing_keys or outcome.unexpected_keys:
+        raise _names_error(outcome.missing_keys, outcome.unexpected_keys, network, file)
+
+
+def not_finite(module: nn.Module) -> tuple[str, ...]:
+    """Return a note if weights hold NaN or infinity, and nothing otherwise."""
+    bad = [
+        name
+        for name, value in module.named_parameters()
+        if value.is_floating_point() and not bool(torch.isfinite(value).all())
+    ]
+    if not bad:
+        return ()
+    return (f"{_count(len(bad), 'tensor')} of weights not finite: {_listed(bad)}",)
+
+
+def _read_safetensors(path: Path) -> Any:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path.name} is not a readable safetensors file: {_first_line(error)}.",
+            "Copy or save it again.",
+        ) from error
+
+
+def _read_torch(path: Path) -> Any:
+    try:
+        # Mapping the file spares a copy of it; the old format cannot be mapped.
+        mapped = zipfile.is_zipfile(path)
+        # Many training scripts keep their options beside the weights; a Namespace is plain data.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    except pickle.UnpicklingError as error:
+        raise _refused(path, error) from error
+    except Exception as error:  # damage surfaces as almost any exception
+        raise _unreadable(path, str(error)) from error
+
+
+def _unreadable(path: Path, detail: str) -> CheckpointError:
+    said = f" ({_first_line(detail)})" if detail.strip() else ""
+    return CheckpointError(
+        f"{path.name} is no checkpoint of torch, or is damaged{said}.",
+        "Copy it again, or save one with torch.save(model.state_dict(), path).",
+    )
+
+
+def _refused(path: Path, error: Exception) -> CheckpointError:
+    found = re.search(r"(?:GLOBAL|Unsupported (?:global|class):?) +([\w.]+)", str(error))
+    if found is None:
+        return _unreadable(path, str(error).partition("WeightsUnpickler error:")[2])
+    return CheckpointError(
+        f"{path.name} holds pickled Python objects ({found[1]}), not only weights, and is not "
+        "opened because opening it would run their code.",
+        "Where it comes from, save the weights alone: torch.save(model.state_dict(), path).",
+    )
+
+
+def _unwrap(content: Any, depth: int = 3) -> State | None:
+    if not isinstance(content, Mapping) or not content:
+        return None
+    tensors = {name: value for name, value in content.items() if isinstance(value, torch.Tensor)}
+    if tensors and all(isinstance(name, str) for name in tensors):
+        others = [value for name, value in content.items() if name not in tensors]
+        if not any(isinstance(value, Mapping) and _unwrap(value, 0) for value in others):
+            return tensors
+    if depth == 0:
+        return None
+    for key in WRAPPERS:
+        inner = content.get(key)
+        if isinstance(inner, nn.Module):
+            inner = inner.state_dict()
+        found = _unwrap(inner, depth - 1)
+        if found:
+            return found
+    return None
+
+
+def _common_prefix(state: State) -> str:
+    for prefix in PREFIXES:
+        if state and all(name.startswith(prefix) for name in state):
+            return prefix
+    return ""
+
+
+def _own(module: nn.Module) -> dict[str, Any]:
+    return dict(module.state_dict(keep_vars=True))
+
+
+def _names_error(
+    missing: list[str], unexpected: list[str], network: str, file: str
+) -> CheckpointError:
+    parts = []
+    if missing:
+        parts.append(f"lacks {_count(len(missing), 'tensor')} of {network} ({_listed(missing)})")
+    if unexpected:
+        parts.append(
+            f"has {_count(len(unexpected), 'tensor')} that {network} does not know "
+            f"({_listed(unexpected)})"
+        )
+    remedy = "Use the network that the checkpoint was made for."
+    if missing and unexpected:
+        close = nearest(missing[0], unexpected, 1)
+        if close:
+            remedy = (
+                f"Nearest to the network's {missing[0]!r} is {close[0]!r} in the file. {remedy}"
+            )
+    return CheckpointError(f"{file} {' and '.join(parts)}.", remedy)
+
+
+def _beside(path: Path) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        return f"There is no folder {str(folder)!r} either; check the path."
+    names = [entry.name for entry in folder.iterdir() if entry.suffix in SUFFIXES]
+    return did_you_mean(path.name, names, "Check the path.")
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + _more(names)
+
+
+def _more(names: list[str]) -> str:
+    return f" and {len(names) - 3} more" if len(names) > 3 else ""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def _has(names: list[str]) -> str:
+    return "has" if len(names) == 1 else "have"
+
+
+def _by(shape: torch.Size) -> str:
+    return " x ".join(map(str, shape)) or "a single number"
+
+
+def _first_line(error: Exception | str) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__).strip().rstrip(".:")

@@ -1,0 +1,172 @@
+"""Networks from a user's own file: ``path/to/file.py:factory``."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from cnnviz.errors import ModelError, did_you_mean
+from cnnviz.models.checkpoints import load_state, not_finite, read_state
+from cnnviz.models.model import Model
+from cnnviz.models.randomness import SEED, seeded
+
+
+def split(source: str) -> tuple[Path, str] | None:
+    """Return file and factory of ``path/to/file.py:factory``, or None for another kind of name."""
+    head, colon, factory = source.rpartition(":")
+    if colon and head.endswith(".py"):
+        return Path(head).expanduser(), factory
+    if source.endswith(".py"):
+        return Path(source).expanduser(), ""
+    return None
+
+
+def load_file(path: Path, factory: str, weights: str | Path) -> Model:
+    """Build the network that a function (or class) in a Python file makes.
+
+    Naming the file is taken as trust in it: its code runs, as with ``python path/to/file.py``.
+    It runs with its own folder importable and with seeded random states, which are put back.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    factory : str
+        A function or class in it that needs no argument and gives a `torch.nn.Module`, or the name
+        of a `torch.nn.Module`.
+    weights : str or pathlib.Path
+        ``DEFAULT`` or ``random``: whatever the factory makes; or the path of a checkpoint, which is
+        read as data only.
+
+    Raises
+    ------
+    ModelError
+        File or factory is missing, fails, needs arguments, or gives no `torch.nn.Module`.
+    """
+    where = f"{path.name}:{factory}"
+    with seeded(), _importable(path.parent):
+        made = _make(_execute(path), path, factory)
+    if not isinstance(made, nn.Module):
+        raise ModelError(
+            f"{where} gives a {type(made).__name__}, not a torch.nn.Module.",
+            "Return the network from it.",
+        )
+    if isinstance(weights, Path):
+        load_state(made, read_state(weights), where, weights.name)
+        return Model(
+            made, name=factory, weights=f"checkpoint {weights.name}", notes=not_finite(made)
+        )
+    if weights not in ("DEFAULT", "random"):
+        raise ModelError(
+            f"{where} has no weights called {weights!r}.", "Give the path of a checkpoint."
+        )
+    return Model(made, name=factory, weights=f"as made by {where}, seed {SEED}")
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    saved = list(sys.path)
+    sys.path.insert(0, str(folder.resolve()))
+    try:
+        yield
+    finally:
+        sys.path[:] = saved
+
+
+def _execute(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise ModelError(f"There is no file {str(path)!r}.", _beside(path))
+    resolved = path.resolve()
+    # A name of its own: a user's resnet.py must not stand in for anybody's module resnet.
+    name = f"cnnviz_file_{hashlib.sha256(str(resolved).encode()).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(name, resolved)
+    if spec is None or spec.loader is None:
+        raise ModelError(f"{path.name} cannot be imported.", "Give a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickle look their module up
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise ModelError(
+            f"{path.name} fails when it is imported: {_told(error)}.",
+            f"Make sure that this works: python {path}.",
+        ) from error
+    return module
+
+
+def _make(module: ModuleType, path: Path, factory: str) -> Any:
+    offered = _offered(module)
+    if not factory:
+        raise ModelError(
+            f"{path.name} is a file; which network in it is not said.",
+            f"Name a function or class of it: {path}:{offered[0] if offered else 'NAME'}.",
+        )
+    made = getattr(module, factory, None)
+    if made is None:
+        otherwise = f"It offers {', '.join(offered)}." if offered else "It offers none."
+        raise ModelError(
+            f"{path.name} has no {factory!r}.", did_you_mean(factory, offered, otherwise)
+        )
+    if isinstance(made, nn.Module) or not callable(made):
+        return made
+    _check_arguments(made, path, factory)
+    try:
+        return made()
+    except (Exception, SystemExit) as error:
+        raise ModelError(
+            f"{path.name}:{factory} fails: {_told(error)}.", "Mend it, or name another factory."
+        ) from error
+
+
+def _check_arguments(made: Callable[..., Any], path: Path, factory: str) -> None:
+    try:
+        signature = inspect.signature(made)
+    except ValueError:  # written in C, without a signature
+        return
+    needed = [
+        parameter.name
+        for parameter in signature.parameters.values()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+    if needed:
+        raise ModelError(
+            f"{path.name}:{factory} needs arguments: {', '.join(needed)}.",
+            "Name a function without arguments that calls it with them.",
+        )
+
+
+def _offered(module: ModuleType) -> list[str]:
+    """Return what the file itself defines and could give a network."""
+    return [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and (
+            isinstance(value, nn.Module)
+            or (callable(value) and getattr(value, "__module__", None) == module.__name__)
+        )
+    ]
+
+
+def _beside(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"There is no folder {str(path.parent)!r} either; check the path."
+    return did_you_mean(path.name, [p.name for p in path.parent.glob("*.py")], "Check the path.")
+
+
+def _told(error: BaseException) -> str:
+    if isinstance(error, SyntaxError):
+        return f"{error.msg} in line {error.lineno}"
+    text = " ".join(str(error).split()).rstrip(".")
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

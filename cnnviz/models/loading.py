@@ -1,0 +1,188 @@
+"""`load`: one door for every kind of network."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from cnnviz.errors import ModelError, UsageError, did_you_mean
+from cnnviz.images import Preprocessing
+from cnnviz.models import shipped
+from cnnviz.models.categories import Categories, check_count, read_categories
+from cnnviz.models.checkpoints import SUFFIXES
+from cnnviz.models.model import Model, as_model
+
+
+def load(
+    source: str | os.PathLike[str] | nn.Module | Model = "shapes",
+    weights: str | os.PathLike[str] | None = "DEFAULT",
+    *,
+    categories: Categories | None = None,
+    preprocessing: Preprocessing | None = None,
+    device: str | torch.device = "auto",
+) -> Model:
+    """Load a network by name, from a file of code, or around a module at hand.
+
+    Parameters
+    ----------
+    source : str, os.PathLike, torch.nn.Module or Model
+        A shipped network (``shapes``, which is ``shapes-plain``; ``shapes-residual``; ``lenet5``);
+        a classification network of torchvision, such as ``resnet50``, or one for segmentation,
+        whose output is one score per class and pixel, so that views of a class need a callable
+        target;
+        ``timm:NAME`` (needs ``pip install "cnnviz[timm]"``); ``path/to/file.py:factory``, which
+        runs that file; or a module, which stays exactly as it is.
+    weights : str, os.PathLike or None
+        ``DEFAULT``; ``random`` or None, drawn with seed 0 whatever the global random state, which
+        stays as it is; the name of published weights (``IMAGENET1K_V2``); or the path of a
+        checkpoint: ``.safetensors``, or what torch saved, a state_dict, also under a key such as
+        ``state_dict``, ``model``, ``model_state_dict``, ``net`` or ``state_dict_ema`` and with
+        prefixes such as ``module.``. A checkpoint is read as data; no code in it runs.
+    categories : sequence of str, mapping, str or os.PathLike, optional
+        The class names in the order of the outputs, or a text file (one a line) or JSON file with
+        them. Those of the weights when not given.
+    preprocessing : Preprocessing, optional
+        What the network was trained on; its own, or a stated guess, when not given.
+    device : str or torch.device
+        ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:1``. A module given as such
+        stays where it is.
+
+    Returns
+    -------
+    Model
+        Its module is in eval mode, unless it was given as a module.
+
+    Raises
+    ------
+    ModelError
+        The network cannot be found, built or downloaded.
+    CheckpointError
+        The checkpoint cannot be read or does not fit.
+    InstallationError
+        torch and torchvision do not fit together, or timm is not installed.
+    UsageError
+        Another argument is out of range.
+    """
+    names = None if categories is None else read_categories(categories)
+    if isinstance(source, Model | nn.Module):
+        model = _given(source, weights, device)
+    else:
+        target = choose_device(device)
+        model = _by_name(os.fspath(source), _weights(weights))
+        model.module.eval()
+        model.module.to(target)
+    if names is not None:
+        if model.categories is not None:
+            check_count(names, len(model.categories), model.name)
+        model.categories = names
+    if preprocessing is not None:
+        model.preprocessing = preprocessing
+    return model
+
+
+def available() -> dict[str, list[str]]:
+    """Return the names that `load` knows, by where they come from; timm only where installed."""
+    from cnnviz.models import timm_models, torchvision_models
+
+    found = {"shipped": shipped.names(), "torchvision": torchvision_models.names()}
+    if find_spec("timm") is not None:
+        found["timm"] = [f"{timm_models.PREFIX}{name}" for name in timm_models.names()]
+    return found
+
+
+def choose_device(device: str | torch.device = "auto") -> torch.device:
+    """Return the device for ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+
+    Raises
+    ------
+    UsageError
+        This machine, or this build of torch, does not have it.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise UsageError(
+            f"There is no device {device!r}.", "Use 'auto', 'cpu', 'cuda' or 'cuda:1'."
+        ) from error
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError(
+            f"The device {str(chosen)!r} is not available: torch finds no GPU.",
+            "Use device 'auto' or 'cpu', or install a torch that was built for your GPU.",
+        )
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        last = torch.cuda.device_count() - 1
+        raise UsageError(f"There is no device {str(chosen)!r}.", f"The last one is 'cuda:{last}'.")
+    if chosen.type not in ("cpu", "cuda", "mps", "xpu"):
+        raise UsageError(f"The device {str(chosen)!r} cannot be used.", "Use 'cpu' or 'cuda'.")
+    return chosen
+
+
+def _given(
+    source: Model | nn.Module, weights: str | os.PathLike[str] | None, device: str | torch.device
+) -> Model:
+    if weights != "DEFAULT":
+        raise UsageError(
+            "A module is taken with the weights it has.",
+            "Load the checkpoint into it first, with module.load_state_dict.",
+        )
+    model = as_model(source)
+    if device != "auto" and choose_device(device).type != model.device.type:
+        raise UsageError(
+            f"The module is on {model.device} and stays there.",
+            f"Move it first: module.to({str(device)!r}).",
+        )
+    return Model(
+        model.module,
+        name=model.name,
+        preprocessing=model.preprocessing,
+        categories=model.categories,
+        weights=model.weights,
+        notes=model.notes,
+    )
+
+
+def _weights(weights: str | os.PathLike[str] | None) -> str | Path:
+    """Tell a checkpoint's path from the name of published weights."""
+    if weights is None:
+        return "random"
+    if not isinstance(weights, str):
+        return Path(weights).expanduser()
+    if weights.lower() in ("default", "random"):
+        return "DEFAULT" if weights.lower() == "default" else "random"
+    path = Path(weights).expanduser()
+    named_like_one = path.suffix in SUFFIXES or len(path.parts) > 1
+    return path if named_like_one or path.is_file() else weights
+
+
+def _by_name(source: str, weights: str | Path) -> Model:
+    from cnnviz.models import files, timm_models, torchvision_models
+
+    name = shipped.ALIASES.get(source.lower(), source.lower())
+    if name in shipped.names():
+        return shipped.load_shipped(name, weights)
+    if source.startswith(timm_models.PREFIX):
+        return timm_models.load_timm(source.removeprefix(timm_models.PREFIX), weights)
+    named = files.split(source)
+    if named is not None:
+        return files.load_file(*named, weights)
+    if Path(source).suffix in SUFFIXES:
+        raise ModelError(
+            f"The checkpoint {source!r} does not say which network it belongs to.",
+            'Name both: load("resnet18", weights="checkpoint.pth").',
+        )
+    found = torchvision_models.find(source)
+    if found is not None:
+        return torchvision_models.load_torchvision(found, weights)
+    known = [*shipped.ALIASES, *shipped.names(), *torchvision_models.names()]
+    raise ModelError(
+        f"There is no network called {source!r}.",
+        did_you_mean(
+            source, known, "See cnnviz.models.available(), or name path/to/file.py:factory."
+        ),
+    )

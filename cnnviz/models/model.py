@@ -1,0 +1,220 @@
+"""A network together with what it needs to be fed and read: preprocessing, class names, origin."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from cnnviz.errors import ModelError, TargetError, UsageError, did_you_mean
+from cnnviz.images import Batch, Preprocessing, prepare
+from cnnviz.models.guesses import guess_preprocessing
+
+NOMINAL_SIDE = 224
+"""Height and width assumed where the preprocessing leaves the size to the photo, in pixels."""
+
+
+class Model:
+    """Any `torch.nn.Module` with its preprocessing, class names and origin; it is never changed.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network, in the mode (training or eval) and on the device it is in.
+    name : str, optional
+        What to call it; the name of its class when not given.
+    preprocessing : Preprocessing, optional
+        What it was trained on. Guessed from its first convolution when not given, and
+        `Preprocessing.describe` then says so.
+    categories : sequence of str, optional
+        The name of each class, in the order of the outputs.
+    weights : str
+        What its weights are, for captions: ``IMAGENET1K_V1``, ``random, seed 0``, ``shipped``,
+        ``checkpoint mynet.pth`` or ``as given``.
+    notes : sequence of str
+        What a reader of results should know about how it was loaded.
+
+    Raises
+    ------
+    ModelError
+        Its layers are lazy and have never seen an input, or its weights are on the meta device.
+    UsageError
+        The object is no `torch.nn.Module`.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        name: str | None = None,
+        preprocessing: Preprocessing | None = None,
+        categories: Sequence[str] | None = None,
+        weights: str = "as given",
+        notes: Sequence[str] = (),
+    ) -> None:
+        _check_module(module)
+        self.module = module
+        self.name = name or type(module).__name__
+        self.preprocessing = preprocessing or guess_preprocessing(module)
+        self.categories = None if categories is None else tuple(categories)
+        self.weights = weights
+        self.notes = tuple(notes)
+        self._digest: tuple[object, str] | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are; the CPU for a network without any."""
+        return next((tensor.device for tensor in _tensors(self.module)), torch.device("cpu"))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Floating-point type of the parameters; float32 for a network without any."""
+        kinds = (tensor.dtype for tensor in _tensors(self.module) if tensor.is_floating_point())
+        return next(kinds, torch.float32)
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of the input."""
+        return self.preprocessing.channels
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the input.
+
+        Where the preprocessing leaves the size to the photo, that of a square photo of 224 px.
+        """
+        resize = self.preprocessing.resize
+        side = resize if isinstance(resize, int) else NOMINAL_SIDE
+        return (self.channels, *(self.preprocessing.size or (side, side)))
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 over the names, types, shapes and bytes of the state_dict, in order.
+
+        Kept until a parameter or buffer is written to, as far as torch counts the writes (it
+        does not see those through ``.data``).
+        """
+        state = self.module.state_dict()
+        versions = _versions(state)
+        if self._digest is None or versions is None or self._digest[0] != versions:
+            self._digest = (versions, _digest(state))
+        return self._digest[1]
+
+    def prepare(self, images: Any) -> Batch:
+        """Read and preprocess images on the device and in the floating-point type of the network.
+
+        Takes what `cnnviz.images.prepare` takes, and raises what it raises.
+        """
+        return prepare(images, self.preprocessing, device=self.device, dtype=self.dtype)
+
+    def category(self, index: int) -> str:
+        """Return the name of a class, or ``class 105`` where names are not known."""
+        if self.categories is not None and 0 <= index < len(self.categories):
+            return self.categories[index]
+        return f"class {index}"
+
+    def class_index(self, name: str) -> int:
+        """Return the index of the class of this name.
+
+        An exact match comes first, then one that ignores case, then one of the names in a list
+        such as ``goldfish, Carassius auratus``.
+
+        Raises
+        ------
+        TargetError
+            No class, or more than one, has this name, or the names are not known.
+        """
+        if self.categories is None:
+            raise TargetError(
+                f"The classes of {self.name} have no names.",
+                "Give the index of the class, or load the network with categories=.",
+            )
+        wanted = name.strip().casefold()
+        for matches in (
+            [i for i, category in enumerate(self.categories) if category == name],
+            [i for i, category in enumerate(self.categories) if category.casefold() == wanted],
+            [
+                i
+                for i, category in enumerate(self.categories)
+                if wanted in (part.strip().casefold() for part in category.split(","))
+            ],
+        ):
+            if len(matches) > 1:
+                raise TargetError(
+                    f"{len(matches)} classes of {self.name} are called {name!r}.",
+                    f"Give the index: {' or '.join(map(str, matches))}.",
+                )
+            if matches:
+                return matches[0]
+        raise TargetError(
+            f"{self.name} has no class {name!r}.",
+            did_you_mean(name, self.categories, "Give the index of the class."),
+        )
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.input_shape))
+        return f"<Model: {self.name}, weights {self.weights}, input {shape}>"
+
+
+def as_model(model: Model | nn.Module) -> Model:
+    """Return `model` itself, or a `Model` around a `torch.nn.Module`, which stays as it is.
+
+    Raises
+    ------
+    UsageError
+        The object is neither.
+    """
+    return model if isinstance(model, Model) else Model(model)
+
+
+def _check_module(module: object) -> None:
+    if not isinstance(module, nn.Module):
+        remedy = "Load it first: cnnviz.load(name)." if isinstance(module, str) else ""
+        raise UsageError(
+            f"A network must be a torch.nn.Module, not {type(module).__name__}.",
+            remedy or "Give a torch.nn.Module, or what cnnviz.load returns.",
+        )
+    named = [*module.named_parameters(), *module.named_buffers()]
+    lazy = [name for name, tensor in named if is_lazy(tensor)]
+    if lazy:
+        raise ModelError(
+            f"{type(module).__name__} has lazy layers that have never seen an input ({lazy[0]}).",
+            "Run it once on an input of the right shape before handing it over.",
+        )
+    meta = [name for name, tensor in named if tensor.is_meta]
+    if meta:
+        raise ModelError(
+            f"The weights of {type(module).__name__} are on the meta device ({meta[0]}).",
+            "Load real weights first: module.to_empty(device='cpu') and load_state_dict.",
+        )
+
+
+def _tensors(module: nn.Module) -> list[torch.Tensor]:
+    return [*module.parameters(), *module.buffers()]
+
+
+def _versions(state: Mapping[str, Any]) -> tuple[object, ...] | None:
+    """Return what changes whenever a tensor of the state is written to; None if that is unknown."""
+    versions: list[object] = []
+    for name, value in state.items():
+        if not isinstance(value, torch.Tensor) or value.is_inference():
+            return None
+        versions.append((name, value.data_ptr(), value._version))
+    return tuple(versions)
+
+
+def _digest(state: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256()
+    for name, value in state.items():
+        if not isinstance(value, torch.Tensor):  # extra state, which may be any object
+            digest.update(f"{name} {value!r}\n".encode())
+            continue
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        values = value.detach().to_dense() if value.is_sparse else value.detach()
+        flat = values.cpu().contiguous().reshape(-1).view(torch.uint8)
+        digest.update(flat.numpy().data)
+    return digest.hexdigest()
