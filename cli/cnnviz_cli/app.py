@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, NoReturn
 
@@ -23,6 +24,7 @@ EXIT_CODES = (
     "CNNVIZ_DEBUG=1 in the environment is the same as --debug."
 )
 _INTERRUPTED = 130
+_DEBUG = "CNNVIZ_DEBUG"
 
 app = typer.Typer(
     name="cnnviz",
@@ -66,7 +68,7 @@ def start(
 ) -> None:
     """Set up what every command needs."""
     if debug:
-        os.environ["CNNVIZ_DEBUG"] = "1"
+        os.environ[_DEBUG] = "1"
     if not _debugging():
         quieten_other_packages()
 
@@ -86,13 +88,19 @@ add_lazy_command(app, "shapes", samples.build, summary=samples.SUMMARY, panel="W
 
 
 def _debugging() -> bool:
-    return os.environ.get("CNNVIZ_DEBUG", "").lower() not in ("", "0", "false", "no", "off")
+    return os.environ.get(_DEBUG, "").lower() not in ("", "0", "false", "no", "off")
 
 
-def main() -> NoReturn:
-    """Run the command line and end the process with its exit code."""
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and end the process with its exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What follows the command's name; those of the process when not given.
+    """
     try:
-        app(prog_name="cnnviz")
+        app(args=arguments, prog_name="cnnviz")
     except CnnvizError as error:
         if _debugging():
             traceback.print_exc()

@@ -1,0 +1,118 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+import cnnviz
+from cnnviz.errors import LayerError
+from cnnviz.views import VIEWS
+from cnnviz_cli import options
+
+HEAVY = ["torch", "torchvision", "matplotlib", "cv2", "numpy", "PIL", "jinja2", "captum"]
+
+
+def _loaded_after(code: str) -> list[str]:
+    """Return which heavy packages a fresh process has imported after `code`."""
+    report = f"import sys, json; print(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
+    script = f"try:\n {code}\nexcept SystemExit:\n pass\n{report}"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("argument", ["--help", "--version"])
+def test_help_and_version_import_nothing_heavy(argument):
+    assert _loaded_after(f"import cnnviz_cli.app as a; a.main(['{argument}'])") == []
+
+
+def test_importing_the_library_imports_nothing_heavy():
+    assert _loaded_after("import cnnviz") == []
+
+
+def test_help_lists_every_view_with_its_summary_and_the_exit_codes(run):
+    page = run("--help")
+    assert page.code == 0
+    for view in VIEWS:
+        line = next(line for line in page.out.splitlines() if f" {_command(view)} " in line)
+        assert view.summary in line
+    assert "Exit codes" in page.out
+    assert "130" in page.out
+
+
+def _command(view):
+    return view.name.replace("_", "-")
+
+
+def test_no_arguments_show_the_help_page(run):
+    assert "Usage: cnnviz" in run().out
+
+
+def test_version_names_the_packages_at_work(run):
+    said = run("--version")
+    assert said.code == 0
+    assert said.out.startswith(f"cnnviz {cnnviz.__version__} (torch ")
+    assert said.out.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["rport"], "No such command 'rport'. Did you mean 'report'?"),
+        (["feature_maps"], "Did you mean 'feature-maps'"),
+        (["report", "--sectons", "photo"], "--sections"),
+    ],
+)
+def test_a_wrong_word_exits_2_and_names_the_right_one(run, arguments, message):
+    said = run(*arguments)
+    assert said.code == 2
+    assert message in said.err
+    assert said.out == ""
+
+
+def _break(monkeypatch, error):
+    def load_model(*_):
+        raise error
+
+    monkeypatch.setattr(options, "load_model", load_model)
+
+
+def test_a_mendable_error_is_what_and_remedy_and_exits_2(run, monkeypatch):
+    _break(monkeypatch, LayerError("There is no\nlayer 'x'.", "Did you mean 'y'?"))
+    said = run("layers")
+    assert said.code == 2
+    assert said.out == ""
+    assert said.error_lines == ["Error: There is no layer 'x'.", "Did you mean 'y'?"]
+
+
+def test_control_characters_of_a_name_do_not_reach_the_terminal(run, monkeypatch):
+    _break(monkeypatch, LayerError("No layer '\x1b[31mred'.", ""))
+    assert run("layers").error_lines == ["Error: No layer ' [31mred'."]
+
+
+def test_an_unexpected_error_is_called_a_fault_without_a_traceback(run, monkeypatch):
+    _break(monkeypatch, ZeroDivisionError("division by zero"))
+    said = run("layers")
+    assert said.code == 1
+    assert "This is a fault in cnnviz: ZeroDivisionError: division by zero" in said.err
+    assert "Traceback" not in said.err
+    assert len(said.error_lines) == 2
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), LayerError("No layer.", "Look.")])
+@pytest.mark.parametrize("how", ["--debug", "environment"])
+def test_debugging_shows_the_traceback(run, monkeypatch, error, how):
+    _break(monkeypatch, error)
+    if how == "environment":
+        monkeypatch.setenv("CNNVIZ_DEBUG", "1")
+    said = run(*(["--debug"] if how == "--debug" else []), "layers")
+    assert "Traceback" in said.err
+    assert "in load_model" in said.err
+
+
+def test_ctrl_c_is_one_line_and_exits_130(run, monkeypatch):
+    _break(monkeypatch, KeyboardInterrupt())
+    said = run("layers")
+    assert said.code == 130
+    assert said.error_lines == ["Stopped; nothing was left half-written."]

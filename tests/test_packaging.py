@@ -1,0 +1,131 @@
+"""What is installed: the wheel's names and data, its size, and that it runs from anywhere."""
+
+import configparser
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = {"cnnviz": "cnnviz", "cnnviz_cli": "cli/cnnviz_cli"}
+MEGABYTE = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Build a wheel of a copy of the sources: a build leaves files behind in its folder."""
+    copy = tmp_path_factory.mktemp("source")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    for name in ("cnnviz", "cli", "gallery"):
+        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        shutil.copytree(ROOT / name, copy / name, ignore=ignored)
+    build = "from setuptools import build_meta; build_meta.build_wheel('dist')"
+    done = subprocess.run(
+        [sys.executable, "-c", build], cwd=copy, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (built,) = (copy / "dist").glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def contents(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        return {entry.filename: entry.file_size for entry in archive.infolist()}
+
+
+@pytest.fixture(scope="module")
+def unpacked(wheel, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def test_only_our_names_reach_a_users_site_packages(contents):
+    names = {path.partition("/")[0] for path in contents}
+    assert {name for name in names if not name.endswith(".dist-info")} == set(SOURCES)
+
+
+@pytest.mark.parametrize("package", SOURCES)
+def test_every_file_of_a_package_is_in_the_wheel(contents, package):
+    folder = ROOT / SOURCES[package]
+    present = {
+        f"{package}/{path.relative_to(folder).as_posix()}"
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert present - set(contents) == set()
+
+
+def test_the_package_says_that_it_is_typed(contents):
+    assert "cnnviz/py.typed" in contents
+
+
+def test_weights_are_small(contents, wheel):
+    weights = {path: size for path, size in contents.items() if path.endswith(".safetensors")}
+    assert {Path(path).stem for path in weights} >= {"shapes-plain", "shapes-residual"}
+    assert max(weights.values()) <= MEGABYTE
+    assert wheel.stat().st_size <= 3 * MEGABYTE
+
+
+def test_the_command_runs_from_the_root_folder(unpacked):
+    points = configparser.ConfigParser()
+    (found,) = unpacked.glob("*.dist-info/entry_points.txt")
+    points.read(found)
+    module, _, function = points["console_scripts"]["cnnviz"].partition(":")
+    script = (
+        f"import {module} as app, cnnviz, sys; print(cnnviz.__file__, file=sys.stderr); "
+        f"sys.argv = ['cnnviz', '--help']; app.{function}()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd="/",
+        env={**os.environ, "PYTHONPATH": str(unpacked)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Usage: cnnviz" in done.stdout
+    assert Path(done.stderr.strip()).is_relative_to(unpacked)
+
+
+def _name(requirement):
+    return re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0].lower().replace("_", "-")
+
+
+def test_every_dependency_is_pinned_in_the_constraints(project):
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    pins = [line.partition(";")[0].strip() for line in lines if line and line[0] != "#"]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", pin) for pin in pins)
+    extras = project["project"]["optional-dependencies"].values()
+    wanted = {*project["project"]["dependencies"], *(each for extra in extras for each in extra)}
+    assert {_name(each) for each in wanted} - {_name(pin) for pin in pins} == set()
+
+
+def test_dependencies_have_lower_bounds_and_no_pins(project):
+    extras = project["project"]["optional-dependencies"].values()
+    for requirement in [
+        *project["project"]["dependencies"],
+        *(e for extra in extras for e in extra),
+    ]:
+        assert re.fullmatch(r"[a-z0-9-]+>=[\d.]+", requirement), requirement
+
+
+def test_the_version_is_the_one_in_the_changelog():
+    import cnnviz
+
+    assert f"## [{cnnviz.__version__}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
