@@ -237,12 +237,12 @@ def overlay(photo: Pixels, heat: NDArray[np.float32], scale: Scale) -> Pixels:
     """
     reach = max(abs(scale.low), abs(scale.high))
     size = np.abs(np.nan_to_num(heat)) / reach if reach > 0.0 else np.zeros_like(heat)
-    density = (0.3 + 0.5 * np.clip(size, 0.0, 1.0))[..., None].astype(np.float32)
+    density = np.asarray(0.3 + 0.5 * np.clip(size, 0.0, 1.0), np.float32)[..., None]
     if scale.constant:
         density = np.zeros_like(density)
     grey = cv2.cvtColor(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     faded = cv2.addWeighted(grey, 0.7, photo, 0.3, 0.0)
-    blended = faded * (1.0 - density) + scale.paint(heat) * density
+    blended = faded.astype(np.float32) * (1.0 - density) + scale.paint(heat) * density
     pale = cv2.addWeighted(photo, 0.35, np.full_like(photo, 255), 0.65, 0.0)
     blended = np.where(np.isfinite(heat)[..., None], blended, pale)
     return np.asarray(blended.round(), np.uint8)
@@ -271,7 +271,7 @@ def colour_bar(figure: Figure, axes: Axes | Sequence[Axes], scale: Scale, label:
         fontsize=SMALL_SIZE,
         color=QUIET,
     )
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=SMALL_SIZE, colors=QUIET)
     if scale.constant:
         bar.set_ticks([])

@@ -118,7 +118,7 @@ def forward(model: Model, inputs: torch.Tensor) -> Any:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(
             f"{model.name} cannot run on an input {list(inputs.shape)}: {lines[0].rstrip('.')}.",
-            "Check the size and the number of channels that the network expects.",
+            f"Check the size and the channels: its preprocessing gives {list(model.input_shape)}.",
         ) from error
 
 

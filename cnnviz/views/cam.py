@@ -116,14 +116,14 @@ class Heatmap(Result):
             else ""
         )
         return (
-            f"{_TITLES[self.method]}: where the evidence lies. {colours} Each map has its own scale, "
-            "printed above it. A map is as coarse as its layer: the size before stretching "
+            f"{_TITLES[self.method]}: where the evidence lies. {colours} Each map has its own "
+            "scale, printed above it. A map is as coarse as its layer: the size before stretching "
             f"stands beside the scale.{seen}"
         )
 
     def _has_border(self, place: int) -> bool:
         box, (height, width) = self.boxes[place], self.photos[place].shape[:2]
-        return box.width < width - 1.0 or box.height < height - 1.0
+        return bool(box.width < width - 1.0 or box.height < height - 1.0)
 
     def figure(self) -> Figure:
         """Draw each photo, and beside it its maps on the part that the network saw."""
@@ -151,7 +151,7 @@ class Heatmap(Result):
         """Return the height of a row for a width of one: that of the taller of photo and crop."""
         height, width = self.photos[image].shape[:2]
         box = self.boxes[image]
-        return max(height / width, box.height / box.width)
+        return float(max(height / width, box.height / box.width))
 
     def _draw_photo(self, axes: Axes, image: int) -> None:
         from matplotlib.patches import Rectangle

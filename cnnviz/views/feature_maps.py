@@ -95,8 +95,8 @@ class FeatureMaps(Result):
         where = "on this photo" if self.images == 1 else f"on all {self.images} photos"
         lost = f" Without any response {where}: {named}." if len(dead) else ""
         return (
-            f"Feature maps of {self.layer}: {extent}, {_MEASURES[self.order]}. Each map has its own "
-            f"scale: below it stand its channel and its largest value, and {colours}.{lost}"
+            f"Feature maps of {self.layer}: {extent}, {_MEASURES[self.order]}. Each map has its "
+            f"own scale: below it stand its channel and its largest value, and {colours}.{lost}"
         )
 
     def figure(self) -> Figure:

@@ -140,7 +140,7 @@ class FilterGrid(Result):
         return drawing.mosaic(np.stack(tiles), side=side, labels=24 if side > 60 else 18)
 
     def _channel_grid(self) -> drawing.Mosaic:
-        tiles = []
+        tiles: list[drawing.Pixels] = []
         for channel in self.shown:
             row = self.kernels[channel, list(self.inputs)]
             scale = drawing.Scale.signed(self.kernels[channel])

@@ -1,0 +1,57 @@
+"""The order of the layers' calls, and the last layer at each resolution."""
+
+import pytest
+import torch
+from torch import nn
+
+from cnnviz.models import as_model
+from cnnviz.stages import call_order
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 3, padding=1)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.relu(self.relu(self.conv(x)) + x)
+
+
+@pytest.fixture
+def network() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(2),
+        Block(),
+        Block(),
+        nn.Dropout(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(4, 10, 1),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+    )
+
+
+def test_stages_are_the_last_layer_at_each_resolution(network: nn.Module) -> None:
+    order = call_order(as_model(network), torch.zeros(1, 3, 8, 8))
+    # 8 x 8 ends with the ReLU, 4 x 4 with the second block; 2 x 2 holds the class maps only.
+    assert order.stages() == ("1", "4")
+    assert order.classes == 10
+
+
+def test_calls_are_counted_in_order(network: nn.Module) -> None:
+    order = call_order(as_model(network), torch.zeros(1, 3, 8, 8))
+    names = [(call.name, call.index) for call in order.calls]
+    assert names[:6] == [("0", 0), ("1", 0), ("2", 0), ("3.conv", 0), ("3.relu", 0), ("3.relu", 1)]
+    assert order.last(["3.relu", "1"]) == ("3.relu", 1)
+    assert order.last(["nowhere"]) is None
+
+
+def test_the_order_is_found_anew_when_a_layer_is_exchanged(network: nn.Module) -> None:
+    model = as_model(network)
+    first = call_order(model, torch.zeros(1, 3, 8, 8))
+    assert call_order(model, torch.zeros(2, 3, 8, 8)) is first
+    network[6] = nn.Identity()
+    assert call_order(model, torch.zeros(1, 3, 8, 8)) is not first
