@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cnnviz_cli import options
-from cnnviz_cli.terminal import print_json, print_table, say, working
+from cnnviz_cli.terminal import print_json, print_names, print_table, say, working
 
 
 def models(
@@ -38,7 +38,7 @@ def models(
     for source, names in found.items():
         if names:
             typer.echo(f"{source} ({len(names)})")
-            typer.echo("".join(f"  {name}\n" for name in names), nl=False)
+            print_names(names)
 
 
 def layers(

@@ -7,8 +7,12 @@ from typing import Annotated
 
 import typer
 
+from cnnviz.reports.destination import check_destination
+from cnnviz.reports.sections import SECTIONS, choose
 from cnnviz_cli import options
-from cnnviz_cli.terminal import print_json, progress_bar, say
+from cnnviz_cli.terminal import one_line, print_json, progress_bar, say
+
+_KEYS = [kind.key.replace("_", "-") for kind in SECTIONS]
 
 Out = Annotated[
     Path,
@@ -19,7 +23,8 @@ Out = Annotated[
 Sections = Annotated[
     str | None,
     typer.Option(
-        metavar="NAMES", help="Only these sections, with commas between them; all without it."
+        metavar="NAMES",
+        help=f"Only these sections, with commas between them: {', '.join(_KEYS)}.",
     ),
 ]
 Layers = Annotated[
@@ -72,19 +77,23 @@ def report(
 
     The last line of stdout is the path of the page to open.
     """
-    from cnnviz.reports import report as make
-    from cnnviz.reports.destination import check_destination
-
+    choose(sections)
     check_destination(out, force=force)
     with progress_bar(quiet) as progress:
-        progress(0, 1, "Loading the network")
+        progress(0, 1, "loading the network")
         loaded = options.load_model(model, weights, categories, device)
         images = options.photos_or_sample(photos, loaded)
-        chosen = sections.split(",") if sections else None
-        made = make(loaded, images, chosen, layers=layers, target=target, progress=progress)
+        from cnnviz.reports import report as make
+
+        made = make(loaded, images, sections, layers=layers, target=target, progress=progress)
         manifest = made.save(out, pdf=pdf, single_file=single_file, force=force)
+    for remark in (*map(str, made.refused), *made.notes, *manifest.notes):
+        say(one_line(remark))
     if as_json:
         print_json(manifest.to_json())
         return
-    say(made.summary())
-    typer.echo(out / "report.html")
+    for entry in made.answers:
+        if entry.guesses:
+            best = entry.best
+            say(one_line(f"{entry.name}: {best.category} ({best.probability:.1%})"))
+    typer.echo(manifest.page)

@@ -48,9 +48,11 @@ class OptionSpec:
         """Return the option as a parameter that typer understands."""
         flag = "--" + self.name.replace("_", "-")
         shown = [flag, f"--no-{flag[2:]}"] if self.annotation is bool else [flag]
+        is_text = self.annotation in (str, Union[str, None])  # noqa: UP007
         option = typer.Option(
             "/".join(shown),
             help=escape(self.help),
+            metavar=self.name.upper() if is_text else None,
             rich_help_panel=panel,
             show_default=self.default not in (None, inspect.Parameter.empty),
         )

@@ -77,6 +77,19 @@ def print_table(
     _console(err=False).print(table)
 
 
+def print_names(names: Sequence[str]) -> None:
+    """Print names to stdout: in columns for a person, one on a line for a program."""
+    if not sys.stdout.isatty():
+        typer.echo("\n".join(f"  {name}" for name in names))
+        return
+    from rich.columns import Columns
+    from rich.padding import Padding
+    from rich.text import Text
+
+    columns = Columns([Text(name) for name in names], column_first=True, padding=(0, 2))
+    _console(err=False).print(Padding(columns, (0, 0, 0, 2)))
+
+
 def _is_number(cell: str) -> bool:
     bare = cell.removesuffix("%").strip().replace(",", "").replace("\u202f", "")
     head = bare.split(" ")[0]

@@ -14,6 +14,7 @@ from cnnviz.views import View
 from cnnviz_cli import options
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.signature import OptionSpec, options_of
+from cnnviz_cli.tables import table_of
 from cnnviz_cli.terminal import print_json, print_table, say, working
 
 VIEW = "View"
@@ -149,8 +150,8 @@ def _show(result: Any, written: Path | None, *, as_json: bool) -> None:
     if as_json:
         print_json(result.to_json())
         return
-    if hasattr(result, "table"):
-        columns, rows = result.table()
-        print_table(columns, rows)
+    table = table_of(result)
+    if table is not None:
+        print_table(*table)
     say(result.summary())
     typer.echo(written)
