@@ -1,0 +1,121 @@
+"""The head of a page: an image, what the network answers, and where it looked."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz import drawing
+from cnnviz.errors import TargetError
+from cnnviz.reports.content import Answer, Guess, Picture
+from cnnviz.reports.context import Subject
+from cnnviz.reports.sections.cam import explainable
+from cnnviz.reports.wording import percent
+from cnnviz.views.cam import cam
+from cnnviz.views.predictions import predictions
+
+LARGE = 960
+SMALL = 320
+SHOWN = 5
+
+
+def answer(subject: Subject, sections: Set[str]) -> Answer:
+    """Return what stands at the head of an image's part of the page.
+
+    Parameters
+    ----------
+    subject : Subject
+        The image.
+    sections : set of str
+        The keys of the chosen sections: the heatmap is shown where the section about it is.
+    """
+    guesses = _guesses(subject)
+    targets = subject.capture.provenance.targets
+    photo = subject.photo
+    best = f", answered as {guesses[0].category}" if guesses else ""
+    return Answer(
+        name=photo.name,
+        slug=subject.slug,
+        anchor=f"image-{subject.slug}",
+        guesses=guesses,
+        target=targets[0] if targets else "",
+        photo=_plain(subject, "image", LARGE, f"{photo.name}{best}"),
+        thumbnail=_plain(subject, "thumbnail", SMALL, f"{photo.name}{best}"),
+        overlay=_overlay(subject) if "cam" in sections else None,
+        notes=photo.notes,
+    )
+
+
+def _guesses(subject: Subject) -> tuple[Guess, ...]:
+    try:
+        found = predictions(subject.capture, SHOWN)
+    except TargetError:
+        # The output is not one score per class, such as a map of scores: there is no ranking.
+        return ()
+    return tuple(
+        Guess(name, float(probability))
+        for name, probability in zip(found.names[0], found.probabilities[0], strict=True)
+    )
+
+
+def _plain(subject: Subject, kind: str, longest: int, alt: str) -> Picture:
+    photo = subject.photo
+    return Picture(
+        name=f"{subject.slug}-{kind}",
+        title=photo.name,
+        caption=f"The photo, {photo.height} x {photo.width} pixels.",
+        alt=alt,
+        draw=lambda: _fit(photo.pixels, longest),
+        provenance=subject.capture.provenance,
+        data={"height": photo.height, "width": photo.width},
+    )
+
+
+def _overlay(subject: Subject) -> Picture | None:
+    names = explainable(subject)
+    if not names:
+        return None
+    heatmap = cam(subject.capture, names[-1])
+    height, width = heatmap.maps[0].shape[1:]
+    peak = float(np.nanmax(heatmap.maps[0]))
+    reading = (
+        "bright is evidence for it"
+        if peak > 0
+        else "no place of this layer speaks for it, so nothing is bright"
+    )
+    return Picture(
+        name=f"{subject.slug}-overlay",
+        title=f"Grad-CAM for {heatmap.targets[0]}",
+        caption=(
+            f"Where it looked for {heatmap.targets[0]}: {reading} (Grad-CAM at {names[-1]}, "
+            f"{height} x {width} values, 0 to {max(peak, 0.0):.2g})."
+        ),
+        alt=_where(heatmap.on_photo(), subject, heatmap.targets[0]),
+        draw=lambda: heatmap.picture(longest=LARGE),
+        provenance=heatmap.provenance,
+        data={"layer": names[-1], "method": heatmap.method, "maximum": peak},
+    )
+
+
+def _where(values: NDArray[np.float32], subject: Subject, target: str) -> str:
+    """Say in words where in the photo the evidence lies, for those who do not see it."""
+    heat = np.nan_to_num(np.maximum(values, 0.0))
+    if not heat.any():
+        return f"{subject.photo.name} under a heatmap without any evidence for {target}"
+    row, column = np.unravel_index(int(heat.argmax()), heat.shape)
+    down = ("upper", "middle", "lower")[min(2, int(3 * row / heat.shape[0]))]
+    across = ("left", "centre", "right")[min(2, int(3 * column / heat.shape[1]))]
+    share = float((heat > 0.5 * heat.max()).mean())
+    return (
+        f"{subject.photo.name} under a heatmap: the evidence for {target} is greatest in the "
+        f"{down} {across}, and above half of its maximum on {percent(share)} of the photo"
+    )
+
+
+def _fit(pixels: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
+    """Shrink a large photo, and enlarge a tiny one pixel by pixel so that it can be seen."""
+    shrunk = drawing.fit(pixels, longest)
+    factor = max(1, (longest // 2) // max(shrunk.shape[:2]))
+    return shrunk.repeat(factor, axis=0).repeat(factor, axis=1)

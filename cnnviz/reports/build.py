@@ -1,0 +1,286 @@
+"""report(): one pass for each image, and everything that is said about it, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from torch import nn
+
+from cnnviz import layers as layer_names
+from cnnviz.captures import capture
+from cnnviz.errors import ModelError, TargetError
+from cnnviz.images import Batch
+from cnnviz.models import Model, as_model
+from cnnviz.reports import wording
+from cnnviz.reports.answers import answer
+from cnnviz.reports.content import Answer, Picture, Section
+from cnnviz.reports.context import Context, Subject
+from cnnviz.reports.document import Report
+from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, Progress, Steps
+from cnnviz.reports.sections import Kind, choose
+from cnnviz.results import Provenance
+from cnnviz.stages import STAGES
+from cnnviz.targets import Target
+
+
+def report(
+    model: Model | nn.Module,
+    images: Any,
+    sections: str | Sequence[str] | None = None,
+    *,
+    layers: str | Sequence[str] | None = None,
+    target: Target = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Look at images through a network and tell it as a report.
+
+    Parameters
+    ----------
+    model : Model or torch.nn.Module
+        The network; it is left exactly as it was.
+    images : path, PIL image, uint8 array [H, W, 3], a list of them, or float tensor [N, C, H, W]
+        The images. Those that cannot be read are listed in the report and the others go on.
+    sections : str or sequence of str, optional
+        Which sections, by key (see `cnnviz.reports.SECTIONS`); all of them by default.
+    layers : str or sequence of str, optional
+        The layers of the feature maps and of Grad-CAM (see `cnnviz.layers.select`); by default the
+        last layer at each spatial resolution.
+    target : None, int, str, sequence of these, or callable
+        What the heatmaps explain; by default each image's likeliest class.
+    progress : callable, optional
+        Called as ``progress(done, total, what)`` before each step, here and in `Report.save`.
+
+    Returns
+    -------
+    Report
+        Everything the report says. Nothing is drawn before `Report.save`.
+
+    Raises
+    ------
+    UsageError
+        If a section is unknown.
+    ImageError
+        If no image can be read.
+    LayerError, TargetError, ModelError
+        As `cnnviz.capture`.
+    """
+    kinds = choose(sections)
+    wrapped = as_model(model)
+    created = datetime.now().astimezone()
+    steps = Steps(progress)
+    with steps.step("reading the images", "reading the images"):
+        batch = wrapped.prepare(images)
+    pending = _count(kinds, len(batch))
+    # Each section is built once and drawn once; the heads and the writing come after.
+    steps.rest(pending.looks + pending.sections + DRAWING_SHARE * pending.sections + WRITING_STEPS)
+    slugs = wording.distinct(wording.stem(photo.name) for photo in batch.photos)
+    subjects = tuple(
+        _look(wrapped, batch, place, slugs[place], kinds, layers, target, steps)
+        for place in range(pending.looks)
+    )
+    writer = _Writer(wrapped, kinds, subjects, batch, _said(layers), created, steps)
+    answers, parts = _with_distinct_names(
+        [answer(subject, _keys(kinds)) for subject in subjects], writer.sections()
+    )
+    return Report(
+        provenance=_provenance(wrapped, batch, subjects),
+        created=created,
+        facts=_facts(wrapped, batch, subjects),
+        answers=answers,
+        sections=parts,
+        refused=batch.refused,
+        notes=_notes(wrapped),
+        steps=steps,
+    )
+
+
+@dataclass(frozen=True)
+class _Pending:
+    looks: int
+    sections: int
+
+
+def _count(kinds: Sequence[Kind], images: int) -> _Pending:
+    about_images = sum(kind.about == "image" for kind in kinds)
+    looks = images if about_images else 0
+    return _Pending(looks, about_images * images + len(kinds) - about_images)
+
+
+def _keys(kinds: Sequence[Kind]) -> frozenset[str]:
+    return frozenset(kind.key for kind in kinds)
+
+
+def _said(layers: str | Sequence[str] | None) -> str:
+    return "" if layers is None else ", ".join(layer_names.split(layers))
+
+
+def _look(
+    model: Model,
+    batch: Batch,
+    place: int,
+    slug: str,
+    kinds: Sequence[Kind],
+    layers: str | Sequence[str] | None,
+    target: Target,
+    steps: Steps,
+) -> Subject:
+    """Run one image through the network, once, for all sections about it.
+
+    One image at a time: the memory of a pass does not grow with the number of images, and what is
+    said about an image does not depend on which others stand beside it.
+    """
+    needs = {kind.needs for kind in kinds}
+    photo = batch.photos[place]
+    gradients: Literal["layers", False] = "layers" if "backward" in needs else False
+    wanted = (layers or STAGES) if needs & {"layers", "backward"} else ()
+    explained = _target_of(target, place, len(batch)) if gradients else None
+    with steps.step("running the network", f"looking at {photo.name}"):
+        try:
+            found = capture(
+                model,
+                batch.tensor[place : place + 1],
+                layers=wanted,
+                target=explained,
+                gradients=gradients,
+            )
+        except ModelError as error:
+            raise type(error)(f"{photo.name}: {error.what}", error.remedy) from error
+    one = Batch(found.batch.tensor, (photo,), (batch.boxes[place],))
+    anchor = f"{slug}-" if len(batch) > 1 else ""
+    return Subject(slug=slug, anchor=anchor, capture=replace(found, batch=one))
+
+
+def _target_of(target: Target, place: int, count: int) -> Target:
+    if target is None or isinstance(target, int | str) or callable(target):
+        return target
+    if len(target) != count:
+        raise TargetError(
+            f"There are {len(target)} targets for {wording.plural(count, 'readable image')}.",
+            "Give one target for all images, or one for each.",
+        )
+    return target[place]
+
+
+def _provenance(model: Model, batch: Batch, subjects: Sequence[Subject]) -> Provenance:
+    found = [subject.capture.provenance for subject in subjects]
+    refused = tuple(f"{entry.name}: {entry.reason}" for entry in batch.refused)
+    return Provenance(
+        model=model.name,
+        weights=model.weights,
+        weights_sha256=model.sha256,
+        images=tuple(image for entry in found for image in entry.images),
+        preprocessing=model.preprocessing.describe() if found else "",
+        targets=tuple(target for entry in found for target in entry.targets),
+        notes=refused + tuple(note for entry in found for note in entry.notes),
+    )
+
+
+def _facts(model: Model, batch: Batch, subjects: Sequence[Subject]) -> tuple[tuple[str, str], ...]:
+    parameters = sum(parameter.numel() for parameter in model.module.parameters())
+    shape = " x ".join(str(size) for size in batch.tensor.shape[1:])
+    facts = [
+        ("Network", model.name),
+        ("Weights", model.weights),
+        ("Parameters", wording.short(parameters)),
+        ("Input", f"{shape} (channels x height x width)"),
+    ]
+    if len(subjects) > 1:
+        facts.append(("Images", wording.count(len(subjects))))
+    return tuple(facts)
+
+
+def _notes(model: Model) -> tuple[str, ...]:
+    # What is random explains nothing, and a reader who came by a link must not miss it.
+    random = (
+        (
+            "The weights of this network are random: it has learned nothing, and its answers and "
+            "heatmaps mean nothing. The pictures show how the network works, not what it knows.",
+        )
+        if model.weights.startswith("random")
+        else ()
+    )
+    return random + tuple(getattr(model, "notes", ()))
+
+
+def _with_distinct_names(
+    answers: Sequence[Answer], sections: Sequence[Section]
+) -> tuple[tuple[Answer, ...], tuple[Section, ...]]:
+    """Number the pictures whose names would mean the same file."""
+    given = [
+        picture.name
+        for pictures in (*map(_of_answer, answers), *(part.pictures for part in sections))
+        for picture in pictures
+    ]
+    names = iter(wording.distinct(given))
+
+    def renamed(picture: Picture) -> Picture:
+        return replace(picture, name=next(names))
+
+    return (
+        tuple(
+            replace(
+                entry,
+                photo=renamed(entry.photo),
+                thumbnail=renamed(entry.thumbnail),
+                overlay=renamed(entry.overlay) if entry.overlay else None,
+            )
+            for entry in answers
+        ),
+        tuple(
+            replace(part, pictures=tuple(renamed(picture) for picture in part.pictures))
+            for part in sections
+        ),
+    )
+
+
+def _of_answer(entry: Answer) -> tuple[Picture, ...]:
+    return (entry.photo, entry.thumbnail, *([entry.overlay] if entry.overlay else []))
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Builds the chosen sections, each with what it may see."""
+
+    model: Model
+    kinds: tuple[Kind, ...]
+    subjects: tuple[Subject, ...]
+    batch: Batch
+    layers: str
+    created: datetime
+    steps: Steps
+
+    def sections(self) -> tuple[Section, ...]:
+        """Return the sections in reading order.
+
+        With one image that is the order of the table; with several, all sections about the network
+        come first, then those of each image, then those about the report.
+        """
+        plan: list[tuple[Kind, Subject | None]] = []
+        if len(self.subjects) == 1:
+            only = self.subjects[0]
+            plan = [(kind, only if kind.about == "image" else None) for kind in self.kinds]
+        else:
+            plan += [(kind, None) for kind in self.kinds if kind.about == "network"]
+            for subject in self.subjects:
+                plan += [(kind, subject) for kind in self.kinds if kind.about == "image"]
+            plan += [(kind, None) for kind in self.kinds if kind.about == "report"]
+        return tuple(self._section(kind, subject) for kind, subject in plan)
+
+    def _section(self, kind: Kind, subject: Subject | None) -> Section:
+        title = kind.title[:1].lower() + kind.title[1:]
+        what = f"{subject.photo.name}: {title}" if subject and len(self.subjects) > 1 else title
+        context = Context(
+            model=self.model,
+            title=kind.title,
+            layers=self.layers,
+            subjects=self.subjects,
+            subject=subject,
+            refused=self.batch.refused,
+            created=self.created,
+            times=tuple(self.steps.times.items()),
+        )
+        with self.steps.step(f"section {kind.key.replace('_', ' ')}", what):
+            return kind.builder()(context)

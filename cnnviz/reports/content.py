@@ -1,0 +1,178 @@
+"""What a report says, as data: sections made of paragraphs, pictures and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.results import Provenance, Result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that is not drawn yet, and everything that is said about it.
+
+    Attributes
+    ----------
+    name : str
+        The name of its file, without folder and suffix; safe on every file system.
+    title : str
+        A few words above the caption.
+    caption : str
+        What the picture shows and how to read it.
+    alt : str
+        The content of the picture in words, for those who do not see it.
+    draw : callable
+        Returns a matplotlib figure, or an image as uint8 [H, W, 3].
+    provenance : Provenance
+        Where the picture's data came from; kept in the file.
+    data : mapping
+        The numbers of the picture, for ``report.json``.
+    wide : bool
+        Whether it deserves the whole width of the page.
+    """
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    draw: Callable[[], Figure | NDArray[np.uint8]] = field(repr=False)
+    provenance: Provenance = field(repr=False)
+    data: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    wide: bool = True
+
+    @classmethod
+    def of(cls, result: Result, name: str, title: str, *, wide: bool = True) -> Picture:
+        """Return the picture of a result, described in the result's own words."""
+        return cls(
+            name=name,
+            title=title,
+            caption=result.caption(),
+            alt=f"{title}: {result.summary()}",
+            draw=result.figure,
+            provenance=result.provenance,
+            data=result.to_json(),
+            wide=wide,
+        )
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: its heading, and whether it holds numbers (set to the right)."""
+
+    heading: str
+    numeric: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text that is ready to be shown.
+
+    Attributes
+    ----------
+    title, caption : str
+        What it lists, and how to read it.
+    columns : tuple of Column
+        Its columns.
+    rows : tuple of tuple of str
+        Its cells, row by row.
+    total : tuple of str
+        A closing row of sums; empty where there is none.
+    folded : bool
+        Whether a page shows it only on demand.
+    """
+
+    title: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    total: tuple[str, ...] = ()
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of a report.
+
+    Attributes
+    ----------
+    key : str
+        Its name in the table of sections.
+    title : str
+        Its heading.
+    anchor : str
+        The fragment by which a page's address reaches it; unique in the report.
+    lead : tuple of str
+        Paragraphs that say what the section is about.
+    pictures, tables : tuple
+        What it shows.
+    notes : tuple of str
+        What a reader must know before believing it.
+    subject : str
+        The slug of the image it is about; empty where it is about the network or the report.
+    """
+
+    key: str
+    title: str
+    anchor: str
+    lead: tuple[str, ...]
+    pictures: tuple[Picture, ...] = ()
+    tables: tuple[Table, ...] = ()
+    notes: tuple[str, ...] = ()
+    subject: str = ""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One class that the network considers, and the share of its belief (0 to 1)."""
+
+    category: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the network answers about one image, for the head of the page.
+
+    Attributes
+    ----------
+    name, slug, anchor : str
+        The image's file name, its safe form, and the fragment of its place in the page.
+    guesses : tuple of Guess
+        The classes it considers, likeliest first.
+    target : str
+        The class that the heatmaps explain.
+    photo, thumbnail : Picture
+        The image itself, large and small.
+    overlay : Picture or None
+        Where the network looked; None where nobody asked for it.
+    notes : tuple of str
+        What was done to the image on reading it.
+    """
+
+    name: str
+    slug: str
+    anchor: str
+    guesses: tuple[Guess, ...]
+    target: str
+    photo: Picture
+    thumbnail: Picture
+    overlay: Picture | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def explained(self) -> bool:
+        """Whether the heatmaps explain something other than the likeliest class."""
+        return bool(self.target and self.guesses and self.target != self.best.category)
+
+    @property
+    def best(self) -> Guess:
+        """The likeliest class."""
+        return self.guesses[0]

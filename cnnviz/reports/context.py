@@ -1,0 +1,94 @@
+"""What the builder of a section gets to see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cnnviz.captures import Capture
+from cnnviz.images import Photo, Refusal
+from cnnviz.models import Model
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One image of the report, and what one pass through the network left of it.
+
+    Attributes
+    ----------
+    slug : str
+        The image's name as part of file names; no two subjects share it.
+    anchor : str
+        What the anchors of its sections begin with; empty where the report has one image.
+    capture : Capture
+        A capture of this image alone.
+    """
+
+    slug: str
+    anchor: str
+    capture: Capture
+
+    @property
+    def photo(self) -> Photo:
+        """The image as read."""
+        return self.capture.batch.photos[0]
+
+    @property
+    def maps(self) -> tuple[str, ...]:
+        """The captured layers whose output has a spatial extent, from shallow to deep."""
+        found = self.capture.activations
+        return tuple(
+            name for name in found if found[name].ndim == 4 and found[name][0, 0].numel() > 1
+        )
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the builder of a section gets to see.
+
+    Attributes
+    ----------
+    model : Model
+        The network.
+    title : str
+        The section's heading.
+    layers : str
+        The layers that were asked for, in words; empty for the default choice.
+    subjects : tuple of Subject
+        All images of the report.
+    subject : Subject or None
+        The image that the section is about; None for a section about the network.
+    refused : tuple of Refusal
+        Images that could not be read.
+    created : datetime
+        When the report was begun, with its time zone.
+    times : tuple of (str, float)
+        The steps so far and how many seconds each took.
+    """
+
+    model: Model
+    title: str
+    layers: str
+    subjects: tuple[Subject, ...]
+    subject: Subject | None
+    refused: Sequence[Refusal]
+    created: datetime
+    times: tuple[tuple[str, float], ...]
+
+    @property
+    def image(self) -> Subject:
+        """The image that the section is about.
+
+        Raises
+        ------
+        LookupError
+            If the section is not about an image: the table of sections is wrong.
+        """
+        if self.subject is None:
+            raise LookupError(f"The section {self.title!r} is not about an image.")
+        return self.subject
+
+    def anchor(self, key: str) -> str:
+        """Return the fragment of the section in the page's address."""
+        return f"{self.subject.anchor if self.subject else ''}{key.replace('_', '-')}"

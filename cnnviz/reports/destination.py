@@ -1,0 +1,143 @@
+"""The folder of a report: filled out of sight, then moved into place whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cnnviz.errors import OutputError
+
+FORMAT = "cnnviz report"
+MANIFEST = "report.json"
+# Files that desktops leave in every folder they show.
+_DUST = {".DS_Store", "Thumbs.db", "desktop.ini", ".directory"}
+
+
+def check_destination(directory: str | Path, *, force: bool = False) -> Path:
+    """Return the real path of the folder that a report will fill, or say why it cannot.
+
+    Call it before a long computation: `Report.save` would only find out afterwards.
+
+    Parameters
+    ----------
+    directory : str or Path
+        The folder to be. The folder above it must exist.
+    force : bool
+        Whether a report that is already there may be replaced.
+
+    Raises
+    ------
+    OutputError
+        If something is there that may not be replaced, or the folder cannot be made.
+    """
+    target = Path(directory).expanduser().resolve()
+    if not target.parent.is_dir():
+        raise OutputError(
+            f"There is no folder {str(target.parent)!r} to write the report to.",
+            "Make the folder first, or name another.",
+        )
+    if not os.access(target.parent, os.W_OK):
+        raise OutputError(
+            f"Nothing may be written to {str(target.parent)!r}.",
+            "Name a folder of your own, or change its permissions.",
+        )
+    if target.exists():
+        _check_replaceable(target, force)
+    return target
+
+
+def _check_replaceable(target: Path, force: bool) -> None:
+    if not target.is_dir():
+        raise OutputError(f"{str(target)!r} is a file.", "Name a folder for the report.")
+    if target == Path.cwd():
+        raise OutputError(
+            "A report cannot replace the folder you are working in.",
+            "Name a folder inside it, such as 'report'.",
+        )
+    present = {path for path in target.rglob("*") if not path.is_dir() and path.name not in _DUST}
+    if not present:
+        return
+    listed = _listed(target)
+    if listed is None:
+        raise OutputError(
+            f"The folder {str(target)!r} is not empty and is not a cnnviz report.",
+            "Name another folder: only a report is ever replaced.",
+        )
+    if not force:
+        raise OutputError(
+            f"There already is a report in {str(target)!r}.",
+            "Add --force (force=True) to replace it, or name another folder.",
+        )
+    strangers = sorted(path.relative_to(target).as_posix() for path in present - listed)
+    if strangers:
+        raise OutputError(
+            f"The report in {str(target)!r} is kept: {strangers[0]!r} in it is not part of it.",
+            "Move that file elsewhere, or name another folder.",
+        )
+
+
+def _listed(target: Path) -> set[Path] | None:
+    """Return the files that a report's manifest lists, or None where there is no report."""
+    try:
+        manifest: Any = json.loads((target / MANIFEST).read_text("utf-8"))
+        if manifest["format"] != FORMAT:
+            return None
+        return {target / MANIFEST} | {target / entry["path"] for entry in manifest["files"]}
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+@contextmanager
+def staged(directory: str | Path, *, force: bool = False) -> Iterator[Path]:
+    """Hand out an empty folder beside `directory`, and move it there if the body succeeds.
+
+    Whatever ends the body early, Ctrl-C included, leaves nothing behind and an older report as it
+    was.
+
+    Raises
+    ------
+    OutputError
+        As `check_destination`, or if writing fails.
+    """
+    target = check_destination(directory, force=force)
+    staging: Path | None = None
+    try:
+        staging = _hidden_beside(target)
+        staging.mkdir()
+        yield staging
+        check_destination(directory, force=force)
+        _move_into_place(staging, target)
+    except OSError as error:
+        raise OutputError(
+            f"The report cannot be written to {str(target)!r}: {error.strerror or error}.",
+            "Check the free space and the permissions, or name another place.",
+        ) from error
+    finally:
+        if staging is not None:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def _move_into_place(staging: Path, target: Path) -> None:
+    if not target.exists():
+        staging.rename(target)
+        return
+    old = _hidden_beside(target)
+    target.rename(old)
+    try:
+        staging.rename(target)
+    except BaseException:
+        if not target.exists():
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _hidden_beside(target: Path) -> Path:
+    # Not tempfile.mkdtemp: it makes folders that nobody else may read.
+    return target.parent / f".{target.name[:40]}-{secrets.token_hex(4)}"

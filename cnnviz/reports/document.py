@@ -1,0 +1,327 @@
+"""A report as data, and its way onto the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cnnviz.images import Refusal
+from cnnviz.reports import wording
+from cnnviz.reports.content import Answer, Picture, Section
+from cnnviz.reports.destination import FORMAT, MANIFEST, staged
+from cnnviz.reports.layout import layout
+from cnnviz.reports.page import render
+from cnnviz.reports.pictures import DrawnPicture, data_uri, draw
+from cnnviz.reports.progress import DRAWING_SHARE, Progress, Steps
+from cnnviz.reports.sections.colophon import versions
+from cnnviz.results import Provenance, plain
+
+PAGE = "report.html"
+SINGLE = "report-single-file.html"
+PDF = "report.pdf"
+# Past this size mail programs refuse the file and browsers stutter.
+SINGLE_FILE_LIMIT = 10_000_000
+# The version of the form of report.json.
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class ReportFile:
+    """A file of a report: its path in the folder, its size in bytes, and its SHA-256."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What `Report.save` wrote.
+
+    Attributes
+    ----------
+    directory : Path
+        The report's folder.
+    page, data : Path
+        ``report.html`` and ``report.json``.
+    pdf, single_file : Path or None
+        The PDF and the page with the pictures inside, where they were asked for.
+    files : tuple of ReportFile
+        Every file but ``report.json``, which holds this list.
+    notes : tuple of str
+        What the reader of the command's output should know.
+    """
+
+    directory: Path
+    page: Path
+    data: Path
+    pdf: Path | None
+    single_file: Path | None
+    files: tuple[ReportFile, ...]
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the manifest as plain data."""
+        return {
+            "directory": str(self.directory),
+            "page": str(self.page),
+            "data": str(self.data),
+            "pdf": str(self.pdf) if self.pdf else None,
+            "single_file": str(self.single_file) if self.single_file else None,
+            "files": [_file_to_json(entry) for entry in self.files],
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Report:
+    """What was found out about images and a network, in sections; nothing is drawn yet.
+
+    Attributes
+    ----------
+    provenance : Provenance
+        Where everything came from.
+    created : datetime
+        When the report was begun, with its time zone.
+    facts : tuple of (str, str)
+        Labels and values for the head of the page.
+    answers : tuple of Answer
+        One for each image, in the order given.
+    sections : tuple of Section
+        In reading order.
+    refused : tuple of Refusal
+        Images that could not be read.
+    notes : tuple of str
+        What a reader must know first.
+    steps : Steps
+        How far the job has come, and how long its steps took.
+    """
+
+    provenance: Provenance
+    created: datetime
+    facts: tuple[tuple[str, str], ...]
+    answers: tuple[Answer, ...]
+    sections: tuple[Section, ...]
+    refused: tuple[Refusal, ...] = ()
+    notes: tuple[str, ...] = ()
+    steps: Steps = field(default_factory=Steps)
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """Every picture, those of the heads first."""
+        heads = [picture for entry in self.answers for picture in _heads(entry, self.answers)]
+        return (*heads, *(picture for part in self.sections for picture in part.pictures))
+
+    def __repr__(self) -> str:
+        said = [f"{entry.name}: {entry.best.category}" for entry in self.answers if entry.guesses]
+        found = f" ({', '.join(said[:3])}{', …' if len(said) > 3 else ''})" if said else ""
+        images = wording.plural(len(self.answers), "image")
+        parts = wording.plural(len(self.sections), "section")
+        return f"<Report: {self.provenance.model} on {images}{found}, {parts}>"
+
+    def save(
+        self,
+        directory: str | Path,
+        *,
+        pdf: bool = False,
+        single_file: bool = False,
+        force: bool = False,
+        progress: Progress | None = None,
+    ) -> Manifest:
+        """Draw the pictures and write the report, whole or not at all.
+
+        Parameters
+        ----------
+        directory : str or Path
+            The folder to make.
+        pdf : bool
+            Whether to write everything as one PDF, too.
+        single_file : bool
+            Whether to write one page with the pictures inside, too.
+        force : bool
+            Whether a report that is already there may be replaced.
+        progress : callable, optional
+            As for `report`, whose callback goes on being called where none is given here.
+
+        Returns
+        -------
+        Manifest
+            What was written.
+
+        Raises
+        ------
+        OutputError
+            If the folder holds anything but a report, holds a report and `force` is not set, or
+            cannot be written to.
+        """
+        if progress is not None:
+            self.steps.progress = progress
+        with staged(directory, force=force) as folder:
+            drawings = self._draw(folder)
+            notes: tuple[str, ...] = ()
+            with self.steps.step("writing the page", "writing the page"):
+                self._write_page(folder / PAGE, drawings)
+                if single_file:
+                    notes = self._write_single_file(folder, drawings)
+                if pdf:
+                    self._write_pdf(folder / PDF)
+            files = _files(folder)
+            _write_json(folder / MANIFEST, self._to_json(drawings, files, notes))
+        self.steps.finish()
+        target = Path(directory)
+        return Manifest(
+            directory=target,
+            page=target / PAGE,
+            data=target / MANIFEST,
+            pdf=target / PDF if pdf else None,
+            single_file=target / SINGLE if single_file else None,
+            files=files,
+            notes=notes,
+        )
+
+    def _draw(self, folder: Path) -> dict[str, DrawnPicture]:
+        drawings: dict[str, DrawnPicture] = {}
+        heads = [picture for entry in self.answers for picture in _heads(entry, self.answers)]
+        parts: list[tuple[int, Sequence[Picture]]] = [(1, heads)]
+        parts += [(DRAWING_SHARE, part.pictures) for part in self.sections]
+        for worth, pictures in parts:
+            for place, picture in enumerate(pictures):
+                last = place == len(pictures) - 1
+                with self.steps.step("drawing", f"drawing {picture.title}", worth * last):
+                    drawings[picture.name] = draw(picture, folder)
+            if not pictures:
+                self.steps.done += worth
+        return drawings
+
+    def _write_page(self, path: Path, drawings: Mapping[str, DrawnPicture]) -> None:
+        page = render(
+            layout(self),
+            drawings,
+            source=lambda drawn: drawn.path,
+            link=lambda drawn: drawn.path,
+        )
+        path.write_text(page, "utf-8", newline="\n")
+
+    def _write_single_file(
+        self, folder: Path, drawings: Mapping[str, DrawnPicture]
+    ) -> tuple[str, ...]:
+        inside = {name: data_uri(folder / drawn.path) for name, drawn in drawings.items()}
+        page = render(
+            layout(self),
+            drawings,
+            source=lambda drawn: inside[drawn.picture.name],
+            # Browsers open no data address from a link: without scripts the click stays here.
+            link=lambda drawn: f"#picture-{drawn.picture.name}",
+        )
+        (folder / SINGLE).write_text(page, "utf-8", newline="\n")
+        size = len(page.encode())
+        if size <= SINGLE_FILE_LIMIT:
+            return ()
+        return (
+            f"{SINGLE} has {wording.file_size(size)}, more than "
+            f"{wording.file_size(SINGLE_FILE_LIMIT)}: rather pass on the whole folder, whose "
+            f"{PAGE} loads its pictures one by one.",
+        )
+
+    def _write_pdf(self, path: Path) -> None:
+        from cnnviz.reports.pdf import write_pdf
+
+        write_pdf(layout(self), path, self.created)
+
+    def _to_json(
+        self,
+        drawings: Mapping[str, DrawnPicture],
+        files: Sequence[ReportFile],
+        notes: Sequence[str],
+    ) -> dict[str, Any]:
+        names = {entry.slug: entry.name for entry in self.answers}
+        times = {step: round(spent, 4) for step, spent in self.steps.times.items()}
+        return {
+            "format": FORMAT,
+            "schema": SCHEMA,
+            "created": self.created.isoformat(timespec="seconds"),
+            "versions": versions(),
+            "provenance": self.provenance.to_json(),
+            "facts": dict(self.facts),
+            "notes": [*self.notes, *notes],
+            "images": [_answer_to_json(entry, drawings) for entry in self.answers],
+            "refused": [plain(entry) for entry in self.refused],
+            "sections": [_section_to_json(part, names, drawings) for part in self.sections],
+            "seconds": {**times, "total": round(sum(self.steps.times.values()), 4)},
+            "files": [_file_to_json(entry) for entry in files],
+        }
+
+
+def _heads(entry: Answer, answers: Sequence[Answer]) -> list[Picture]:
+    heads = [entry.photo]
+    if len(answers) > 1:
+        heads.append(entry.thumbnail)
+    if entry.overlay is not None:
+        heads.append(entry.overlay)
+    return heads
+
+
+def _files(folder: Path) -> tuple[ReportFile, ...]:
+    found = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        data = path.read_bytes()
+        found.append(
+            ReportFile(
+                path.relative_to(folder).as_posix(), len(data), hashlib.sha256(data).hexdigest()
+            )
+        )
+    return tuple(found)
+
+
+def _write_json(path: Path, data: Mapping[str, Any]) -> None:
+    text = json.dumps(plain(data), indent=1, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", "utf-8", newline="\n")
+
+
+def _file_to_json(entry: ReportFile) -> dict[str, Any]:
+    return {"path": entry.path, "bytes": entry.size, "sha256": entry.sha256}
+
+
+def _answer_to_json(entry: Answer, drawings: Mapping[str, DrawnPicture]) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "guesses": [plain(guess) for guess in entry.guesses],
+        "target": entry.target,
+        "notes": list(entry.notes),
+        "photo": _picture_to_json(entry.photo, drawings),
+        "overlay": _picture_to_json(entry.overlay, drawings) if entry.overlay else None,
+    }
+
+
+def _section_to_json(
+    part: Section, names: Mapping[str, str], drawings: Mapping[str, DrawnPicture]
+) -> dict[str, Any]:
+    return {
+        "key": part.key,
+        "title": part.title,
+        "anchor": part.anchor,
+        "image": names.get(part.subject),
+        "lead": list(part.lead),
+        "notes": list(part.notes),
+        "pictures": [_picture_to_json(picture, drawings) for picture in part.pictures],
+        "tables": [plain(table) for table in part.tables],
+    }
+
+
+def _picture_to_json(picture: Picture, drawings: Mapping[str, DrawnPicture]) -> dict[str, Any]:
+    drawn = drawings[picture.name]
+    return {
+        "file": drawn.path,
+        "width": drawn.width,
+        "height": drawn.height,
+        "title": picture.title,
+        "caption": picture.caption,
+        "alt": picture.alt,
+        # The origin of every picture stands once, at the top and in the file itself.
+        "data": {key: value for key, value in picture.data.items() if key != "provenance"},
+    }

@@ -1,0 +1,155 @@
+"""The report as one HTML page: everything escaped, nothing loaded from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from cnnviz.reports import wording
+from cnnviz.reports.content import Answer, Section
+from cnnviz.reports.pictures import DrawnPicture
+
+_ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">'
+    '<rect width="32" height="32" rx="7" fill="#2a6fdb"/>'
+    '<g fill="#fff"><rect x="6" y="6" width="8" height="8" rx="1.5"/>'
+    '<rect x="18" y="6" width="8" height="8" rx="1.5" opacity=".75"/>'
+    '<rect x="6" y="18" width="8" height="8" rx="1.5" opacity=".5"/>'
+    '<rect x="18" y="18" width="8" height="8" rx="1.5" opacity=".3"/></g></svg>'
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the table of contents."""
+
+    title: str
+    anchor: str
+    children: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """Sections that follow one another; with an answer, those about one of several images."""
+
+    sections: tuple[Section, ...]
+    answer: Answer | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """All that the template shows.
+
+    Attributes
+    ----------
+    title, heading, kicker, description : str
+        The window's title, the first line, the line above it, and a sentence for previews.
+    model, version, made, closing : str
+        The network's name, the version at work, the time, and the last sentence.
+    facts : tuple of (str, str)
+        Labels and values for the head.
+    notes : tuple of str
+        What a reader must know first.
+    refused : tuple of (name, reason)
+        Images that could not be read.
+    answers : tuple of Answer
+        One for each image.
+    chapters : tuple of Chapter
+        Everything else, in reading order.
+    contents : tuple of Entry
+        The table of contents.
+    """
+
+    title: str
+    heading: str
+    kicker: str
+    description: str
+    model: str
+    version: str
+    made: str
+    closing: str
+    facts: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    refused: Sequence[object]
+    answers: tuple[Answer, ...]
+    chapters: tuple[Chapter, ...]
+    contents: tuple[Entry, ...]
+
+
+def render(
+    page: Page,
+    drawings: Mapping[str, DrawnPicture],
+    *,
+    source: Callable[[DrawnPicture], str],
+    link: Callable[[DrawnPicture], str],
+) -> str:
+    """Return the page as HTML.
+
+    Parameters
+    ----------
+    page : Page
+        What it says.
+    drawings : mapping of str to DrawnPicture
+        The drawn pictures by name.
+    source, link : callable
+        Where the page finds a picture, and where a click on it leads without scripts.
+    """
+    css, script = _text("report.css"), _text("report.js")
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            page=page,
+            drawings=drawings,
+            source=source,
+            link=link,
+            css=Markup(css),
+            script=Markup(script),
+            policy=_policy(css, script),
+            icon=f"data:image/svg+xml;base64,{_base64(_ICON.encode())}",
+        )
+    )
+
+
+def _policy(css: str, script: str) -> str:
+    # "file:" beside 'self': browsers disagree on whether a page opened from a folder has a self.
+    return (
+        "default-src 'none'; img-src 'self' file: data:; "
+        f"style-src 'sha256-{_digest(css)}'; script-src 'sha256-{_digest(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return _base64(hashlib.sha256(text.encode()).digest())
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+@lru_cache(maxsize=8)
+def _text(name: str) -> str:
+    # Line ends as the browser hashes them, whatever the checkout made of them.
+    text = resources.files(__package__).joinpath("templates", name).read_text("utf-8")
+    return text.replace("\r\n", "\n")
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("cnnviz.reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=False,
+    )
+    environment.filters["percent"] = wording.percent
+    environment.filters["plural"] = wording.plural
+    return environment

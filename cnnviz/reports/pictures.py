@@ -1,0 +1,95 @@
+"""Pictures as files: each is drawn once, and every form of the report uses the same pixels."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, PngImagePlugin
+
+from cnnviz.reports.content import Picture
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FOLDER = "pictures"
+DPI = 160
+# The lowest level that still filters well: level 6 takes three times as long for 10 % less.
+COMPRESS_LEVEL = 3
+WEBP_QUALITY = 86
+
+
+@dataclass(frozen=True)
+class DrawnPicture:
+    """A picture and the file that holds it.
+
+    Attributes
+    ----------
+    picture : Picture
+        What is said about it.
+    path : str
+        Its file, relative to the report's folder, with forward slashes.
+    width, height : int
+        Its size in pixels.
+    """
+
+    picture: Picture
+    path: str
+    width: int
+    height: int
+
+
+def draw(picture: Picture, directory: Path) -> DrawnPicture:
+    """Draw a picture into the `pictures` folder of a report."""
+    image = Image.fromarray(_pixels(picture.draw()))
+    path = f"{FOLDER}/{picture.name}.png"
+    target = directory / path
+    target.parent.mkdir(exist_ok=True)
+    image.save(target, compress_level=COMPRESS_LEVEL, pnginfo=_origin(picture))
+    return DrawnPicture(picture, path, image.width, image.height)
+
+
+def draw_all(pictures: Iterable[Picture], directory: Path) -> dict[str, DrawnPicture]:
+    """Draw pictures into a report's folder; returned by name."""
+    return {picture.name: draw(picture, directory) for picture in pictures}
+
+
+def _pixels(drawing: Figure | NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if isinstance(drawing, np.ndarray):
+        return drawing
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    drawing.set_dpi(DPI)
+    canvas = FigureCanvasAgg(drawing)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    rgba: NDArray[np.uint8] = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+    # Figures stand on an opaque ground, so the alpha channel would only cost space.
+    return np.ascontiguousarray(rgba[..., :3])
+
+
+def _origin(picture: Picture) -> PngImagePlugin.PngInfo:
+    origin = PngImagePlugin.PngInfo()
+    origin.add_text("Title", _latin(picture.title))
+    origin.add_text("Software", f"cnnviz {picture.provenance.cnnviz}")
+    origin.add_text("Description", json.dumps(picture.provenance.to_json(), ensure_ascii=True))
+    return origin
+
+
+def _latin(text: str) -> str:
+    return text.encode("latin-1", "replace").decode("latin-1")
+
+
+def data_uri(path: Path) -> str:
+    """Return a picture's file as a WebP image inside an address."""
+    stream = io.BytesIO()
+    options: dict[str, Any] = {"quality": WEBP_QUALITY, "method": 4}
+    with Image.open(path) as image:
+        image.save(stream, format="WEBP", **options)
+    return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"

@@ -1,0 +1,85 @@
+"""The sections of a report, one file each. This table is the only list of them.
+
+A section is a file in this folder with a function ``build(context) -> Section``, and a line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal
+
+from cnnviz.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from cnnviz.reports.content import Section
+    from cnnviz.reports.context import Context
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One line of the table.
+
+    Attributes
+    ----------
+    key : str
+        The name by which the section is chosen, and of the file that builds it.
+    title : str
+        Its heading.
+    about : {"image", "network", "report"}
+        Whether it is built for each image, once for the network, or once at the end.
+    needs : {"nothing", "forward", "layers", "backward"}
+        How much of a capture it needs: none, the answer, the layers, or their gradients too.
+    """
+
+    key: str
+    title: str
+    about: Literal["image", "network", "report"]
+    needs: Literal["nothing", "forward", "layers", "backward"] = "nothing"
+
+    def builder(self) -> Callable[[Context], Section]:
+        """Import the section's file and return its function."""
+        build: Callable[[Context], Section] = import_module(f"{__name__}.{self.key}").build
+        return build
+
+
+SECTIONS: tuple[Kind, ...] = (
+    Kind("photo", "The photo as the network sees it", "image", "forward"),
+    Kind("predictions", "What it answers", "image", "forward"),
+    Kind("architecture", "The architecture", "network"),
+    Kind("filters", "What the filters look for", "network"),
+    Kind("feature_maps", "Feature maps, from shallow to deep", "image", "layers"),
+    Kind("cam", "Where it looked", "image", "backward"),
+    Kind("colophon", "How this report was made", "report"),
+)
+
+
+def choose(sections: str | Sequence[str] | None) -> tuple[Kind, ...]:
+    """Return the chosen lines of the table in reading order.
+
+    Parameters
+    ----------
+    sections : str, sequence of str, or None
+        Keys, with hyphens or underscores; commas separate several in one string. None chooses all.
+
+    Raises
+    ------
+    UsageError
+        If a key is unknown, with the nearest ones, or none is given.
+    """
+    if sections is None:
+        return SECTIONS
+    known = {kind.key: kind for kind in SECTIONS}
+    parts = [sections] if isinstance(sections, str) else list(sections)
+    names = [item.strip() for part in parts for item in part.split(",") if item.strip()]
+    if not names:
+        raise UsageError("No section was chosen.", f"Choose among {', '.join(known)}.")
+    keys = {name.lower().replace("-", "_"): name for name in names}
+    for key, name in keys.items():
+        if key not in known:
+            raise UsageError(
+                f"There is no section {name!r}.",
+                did_you_mean(key, known, f"Choose among {', '.join(known)}."),
+            )
+    return tuple(kind for kind in SECTIONS if kind.key in keys)

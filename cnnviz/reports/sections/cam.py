@@ -1,0 +1,126 @@
+"""Where the network looked: Grad-CAM at the last layer and at each stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cnnviz.reports.content import Column, Picture, Section, Table
+from cnnviz.reports.context import Context, Subject
+from cnnviz.reports.wording import slug
+from cnnviz.views.cam import Heatmap, cam
+
+# More maps in one picture would be too small to read on a page.
+ABREAST = 3
+
+
+def build(context: Context) -> Section:
+    """Show the map of the last layer, with and without the evidence against, and of each stage."""
+    subject = context.image
+    names = explainable(subject)
+    target = subject.capture.targets[0]
+    begin = Section(
+        key="cam",
+        title=context.title,
+        anchor=context.anchor("cam"),
+        lead=(
+            f"Grad-CAM asks which places raise the score of {target}: the channels of a layer are "
+            "weighted by how strongly the score depends on them, and summed. The last layer gives "
+            "the map that is easiest to trust and coarsest to read; shallower stages are sharper "
+            "and say less about the class.",
+        ),
+        notes=_unreached(subject, names),
+        subject=subject.slug,
+    )
+    if not names:
+        return begin
+    last = cam(subject.capture, names[-1])
+    every = cam(subject.capture, names)
+    return Section(
+        key=begin.key,
+        title=begin.title,
+        anchor=begin.anchor,
+        lead=begin.lead,
+        notes=begin.notes,
+        subject=begin.subject,
+        pictures=(*_last_layer(subject, last), *_stages(subject, names)),
+        tables=(_table(every),),
+    )
+
+
+def explainable(subject: Subject) -> tuple[str, ...]:
+    """Return the captured layers that a map can be made of, from shallow to deep."""
+    gradients = subject.capture.gradients
+    return tuple(name for name in subject.maps if name in gradients)
+
+
+def _unreached(subject: Subject, names: Sequence[str]) -> tuple[str, ...]:
+    if not names:
+        return ("The target depends on none of the chosen layers, so there is no map to show.",)
+    lost = [name for name in subject.maps if name not in names]
+    return (f"The target does not depend on {', '.join(lost)}.",) if lost else ()
+
+
+def _last_layer(subject: Subject, last: Heatmap) -> list[Picture]:
+    layer = last.layers[0]
+    signed = cam(subject.capture, layer, relu=False)
+    return [
+        Picture.of(last, f"{subject.slug}-cam-{slug(layer)}", f"The last layer, {layer}"),
+        Picture.of(
+            signed, f"{subject.slug}-cam-{slug(layer)}-signed", f"For and against, at {layer}"
+        ),
+    ]
+
+
+def _stages(subject: Subject, names: Sequence[str]) -> list[Picture]:
+    if len(names) < 2:
+        return []
+    pictures = []
+    count = -(-len(names) // ABREAST)
+    for number in range(count):
+        part = names[number * len(names) // count : (number + 1) * len(names) // count]
+        span = part[0] if len(part) == 1 else f"{part[0]} to {part[-1]}"
+        pictures.append(
+            Picture.of(
+                cam(subject.capture, part),
+                f"{subject.slug}-cam-stages-{number + 1}",
+                f"Stage by stage, {span}",
+            )
+        )
+    return pictures
+
+
+def _table(heatmap: Heatmap) -> Table:
+    return Table(
+        title="The maps in numbers",
+        caption=(
+            "The range of each signed map in the method's own unit, and the pixel of the photo "
+            "where the evidence for the class is greatest."
+        ),
+        columns=(
+            Column("Layer"),
+            Column("Size of the map"),
+            Column("Least", numeric=True),
+            Column("Greatest", numeric=True),
+            Column("Peak at row", numeric=True),
+            Column("Peak at column", numeric=True),
+        ),
+        rows=tuple(_row(heatmap, layer, place) for place, layer in enumerate(heatmap.layers)),
+        folded=True,
+    )
+
+
+def _row(heatmap: Heatmap, layer: str, place: int) -> tuple[str, ...]:
+    values = heatmap.maps[place][0]
+    # Where nothing speaks for the class, the largest value is no place of evidence.
+    found = bool(np.nanmax(values) > 0)
+    row, column = heatmap.peak(0, layer) if found else ("none", "none")
+    return (
+        layer,
+        f"{values.shape[0]} x {values.shape[1]}",
+        f"{values.min():.3g}",
+        f"{values.max():.3g}",
+        str(row),
+        str(column),
+    )

@@ -1,0 +1,121 @@
+"""How the report was made: enough to make it again."""
+
+from __future__ import annotations
+
+import platform
+
+from cnnviz.reports.content import Column, Section, Table
+from cnnviz.reports.context import Context
+from cnnviz.reports.wording import plural, seconds
+from cnnviz.results import installed_version
+
+PACKAGES = (
+    "cnnviz",
+    "torch",
+    "torchvision",
+    "captum",
+    "numpy",
+    "pillow",
+    "matplotlib",
+    "opencv-python",
+)
+
+
+def build(context: Context) -> Section:
+    """List where everything came from: network, images, versions, and the time each step took."""
+    return Section(
+        key="colophon",
+        title=context.title,
+        anchor=context.anchor("colophon"),
+        lead=(
+            "Each image went through the network once, forward and backward; every picture of it "
+            "in this report comes from that one pass. The network was run as for inference and "
+            "left as it was. Nothing in the pictures was drawn at random.",
+            "The same pictures lie beside this page as PNG files, each with its origin inside, and "
+            "every number is in report.json.",
+        ),
+        tables=(_network(context), *_images(context), _versions(), _times(context)),
+    )
+
+
+def _network(context: Context) -> Table:
+    model = context.model
+    targets = {name for subject in context.subjects for name in subject.capture.provenance.targets}
+    rows = [
+        ("Network", model.name),
+        ("Weights", model.weights),
+        ("SHA-256 of the weights", model.sha256),
+        ("Preprocessing", model.preprocessing.describe()),
+        ("Layers", context.layers or "the last at each spatial resolution"),
+        ("Device", f"{model.device}, {str(model.dtype).removeprefix('torch.')}"),
+    ]
+    if targets:
+        rows.append(("Explained", ", ".join(sorted(targets))))
+    return Table(
+        title="The network and what was done",
+        caption="With these settings and the same files the report comes out the same.",
+        columns=(Column("What"), Column("Value")),
+        rows=tuple(rows),
+    )
+
+
+def _images(context: Context) -> tuple[Table, ...]:
+    if not context.subjects:
+        return ()
+    rows = tuple(
+        (
+            subject.photo.name,
+            f"{subject.photo.height} x {subject.photo.width}",
+            subject.photo.sha256,
+            "; ".join(subject.photo.notes) or "nothing",
+        )
+        for subject in context.subjects
+    )
+    return (
+        Table(
+            title="The images",
+            caption=f"{plural(len(rows), 'image')}, each with the SHA-256 of its file.",
+            columns=(
+                Column("Image"),
+                Column("Height x width"),
+                Column("SHA-256"),
+                Column("Done on reading"),
+            ),
+            rows=rows,
+            folded=len(rows) > 8,
+        ),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages at work."""
+    return {
+        "python": platform.python_version(),
+        **{package: installed_version(package) for package in PACKAGES},
+    }
+
+
+def _versions() -> Table:
+    return Table(
+        title="Versions",
+        caption="The software that made this report.",
+        columns=(Column("Package"), Column("Version")),
+        rows=tuple(versions().items()),
+        folded=True,
+    )
+
+
+def _times(context: Context) -> Table:
+    rows = tuple((step, seconds(spent)) for step, spent in context.times)
+    total = sum(spent for _, spent in context.times)
+    return Table(
+        title="Times",
+        caption=(
+            "How long each step took up to this page; loading the network and drawing the pictures "
+            "come on top."
+        ),
+        columns=(Column("Step"), Column("Time", numeric=True)),
+        rows=rows,
+        total=("all steps", seconds(total)),
+        folded=True,
+    )

@@ -1,0 +1,90 @@
+"""Feature maps, from shallow to deep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cnnviz.reports.content import Column, Picture, Section, Table
+from cnnviz.reports.context import Context
+from cnnviz.reports.wording import count, percent, plural, slug
+from cnnviz.views.feature_maps import FeatureMaps, feature_maps
+
+SHOWN = 24
+
+
+def build(context: Context) -> Section:
+    """Show the strongest maps of each chosen layer, in the order of the forward pass."""
+    subject = context.image
+    names = subject.maps
+    results = [feature_maps(subject.capture, name, SHOWN) for name in names]
+    skipped = [name for name in subject.capture.activations if name not in names]
+    chosen = (
+        f"The layers are those that were asked for ({context.layers})."
+        if context.layers
+        else "The layers are the last ones at each spatial resolution."
+    )
+    return Section(
+        key="feature_maps",
+        title=context.title,
+        anchor=context.anchor("feature_maps"),
+        lead=(
+            "Each channel of a layer answers one question everywhere in the photo; its map shows "
+            "where the answer is yes. Shallow layers see edges and colours at fine resolution. "
+            "With depth the maps become coarser, and more about things than about surfaces.",
+            f"{chosen} Of each, the {SHOWN} channels with the largest activation are drawn, or all "
+            "where there are fewer; the table counts every channel.",
+        ),
+        pictures=tuple(
+            Picture.of(result, f"{subject.slug}-feature_maps-{slug(result.layer)}", result.layer)
+            for result in results
+        ),
+        tables=(_table(results),) if results else (),
+        notes=_notes(names, skipped),
+        subject=subject.slug,
+    )
+
+
+def _notes(names: Sequence[str], skipped: Sequence[str]) -> tuple[str, ...]:
+    if not names:
+        return ("None of the chosen layers has a spatial extent, so there are no maps to show.",)
+    if skipped:
+        listed = ", ".join(skipped[:6]) + (" and more" if len(skipped) > 6 else "")
+        return (f"Without spatial extent, and so without maps: {listed}.",)
+    return ()
+
+
+def _table(results: Sequence[FeatureMaps]) -> Table:
+    return Table(
+        title="All maps in numbers",
+        caption=(
+            "Sparsity is the share of positions that are zero or below. A channel that has the "
+            "same value everywhere does not respond to this photo at all."
+        ),
+        columns=(
+            Column("Layer"),
+            Column("Channels", numeric=True),
+            Column("Shown", numeric=True),
+            Column("Size of a map"),
+            Column("Largest activation", numeric=True),
+            Column("Mean sparsity", numeric=True),
+            Column("Channels without response", numeric=True),
+        ),
+        rows=tuple(
+            (
+                result.layer,
+                count(len(result.maps)),
+                count(len(result.shown)),
+                " x ".join(str(size) for size in result.maps.shape[1:]),
+                f"{result.peak.max():.3g}",
+                percent(float(result.sparsity.mean())),
+                _silent(result),
+            )
+            for result in results
+        ),
+        folded=True,
+    )
+
+
+def _silent(result: FeatureMaps) -> str:
+    silent = int(result.dead.sum())
+    return f"{count(silent)} of {plural(len(result.maps), 'channel')}" if silent else "none"

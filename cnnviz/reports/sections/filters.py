@@ -1,0 +1,113 @@
+"""What the filters look for: the first convolution as colour kernels, and the state of them all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from torch import nn
+
+from cnnviz.errors import LayerError
+from cnnviz.layers import named_layers
+from cnnviz.reports.content import Column, Picture, Section, Table
+from cnnviz.reports.context import Context
+from cnnviz.reports.wording import count, joined, plural, slug
+from cnnviz.views.filters import FilterGrid, filters
+
+
+def build(context: Context) -> Section:
+    """Show the first convolution, the next with a spatial kernel, and a table of them all."""
+    grids = _grids(context.model.module, context)
+    if not grids:
+        return Section(
+            key="filters",
+            title=context.title,
+            anchor=context.anchor("filters"),
+            lead=("This network has no 2-D convolution, so there are no filters to show.",),
+        )
+    shown = _worth_showing(grids)
+    return Section(
+        key="filters",
+        title=context.title,
+        anchor=context.anchor("filters"),
+        lead=(
+            "A convolution slides small filters over its input and answers strongly where the "
+            "input looks like one of them. In the first layer a trained network usually has "
+            "oriented edges and colour opponents; kernels that look like noise hint at too little "
+            "training or too little regularisation. Deeper filters read channels, "
+            "not colours, so they can only be drawn one input channel at a time.",
+            _state(grids),
+        ),
+        pictures=tuple(
+            Picture.of(grid, f"network-filters-{slug(grid.layer)}", f"Filters of {grid.layer}")
+            for grid in shown
+        ),
+        tables=(_table(grids),),
+    )
+
+
+def _grids(module: nn.Module, context: Context) -> list[FilterGrid]:
+    found = []
+    for name, layer in named_layers(module).items():
+        if isinstance(layer, nn.Conv2d):
+            try:
+                found.append(filters(context.model, name))
+            except LayerError:
+                continue
+    return found
+
+
+def _worth_showing(grids: Sequence[FilterGrid]) -> list[FilterGrid]:
+    """Take the first layer, and the first deeper one whose kernels are larger than one pixel."""
+    first, rest = grids[0], grids[1:]
+    spatial = [
+        grid for grid in rest if max(grid.kernels.shape[2:]) > 1 and grid.kernels.shape[1] > 1
+    ]
+    return [first, *spatial[:1]]
+
+
+def _state(grids: Sequence[FilterGrid]) -> str:
+    total = sum(len(grid.dead) for grid in grids)
+    dead = {grid.layer: int(grid.dead.sum()) for grid in grids if grid.dead.any()}
+    shown = joined([grid.layer for grid in _worth_showing(grids)])
+    begin = (
+        f"The network has {plural(len(grids), 'convolution')} with {count(total)} filters in all; "
+        f"shown here: {shown}. "
+    )
+    if not dead:
+        return f"{begin}None of the filters is dead."
+    where = joined([f"{layer} ({number})" for layer, number in list(dead.items())[:6]])
+    more = f" and {plural(len(dead) - 6, 'more layer')}" if len(dead) > 6 else ""
+    return f"{begin}{plural(sum(dead.values()), 'filter')} can be called dead: {where}{more}."
+
+
+def _table(grids: Sequence[FilterGrid]) -> Table:
+    return Table(
+        title="Every convolution and its filters",
+        caption=(
+            "The norm of a filter is the square root of the sum of its squared weights. Filters "
+            "far below the others of their layer contribute next to nothing and count as dead."
+        ),
+        columns=(
+            Column("Layer"),
+            Column("Filters", numeric=True),
+            Column("Kernel"),
+            Column("Smallest norm", numeric=True),
+            Column("Median norm", numeric=True),
+            Column("Largest norm", numeric=True),
+            Column("Dead", numeric=True),
+        ),
+        rows=tuple(
+            (
+                grid.layer,
+                count(len(grid.kernels)),
+                " x ".join(str(size) for size in grid.kernels.shape[1:]),
+                f"{grid.norms.min():.3g}",
+                f"{np.median(grid.norms):.3g}",
+                f"{grid.norms.max():.3g}",
+                count(int(grid.dead.sum())),
+            )
+            for grid in grids
+        ),
+        folded=True,
+    )

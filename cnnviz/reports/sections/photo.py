@@ -1,0 +1,106 @@
+"""The photo as the network sees it: what is cut off, and what is left at its resolution."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cnnviz import drawing
+from cnnviz.images import Box, Photo
+from cnnviz.reports.content import Picture, Section
+from cnnviz.reports.context import Context, Subject
+from cnnviz.reports.wording import percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LONGEST = 900
+
+
+def build(context: Context) -> Section:
+    """Show the photo with the part that the network sees, beside that part at its resolution."""
+    subject = context.image
+    photo, box = subject.photo, subject.capture.batch.boxes[0]
+    seen = _share_seen(photo, box)
+    channels, height, width = subject.capture.batch.tensor.shape[1:]
+    preprocessing = context.model.preprocessing.describe()
+    picture = Picture(
+        name=f"{subject.slug}-photo",
+        title="The photo and what the network is given",
+        caption=(
+            "Left, the photo with the part inside the frame that the network sees "
+            f"({percent(seen)} of its area). Right, that part as it enters the network, "
+            f"{height} x {width} pixels: details that cannot be told apart here are lost on it."
+        ),
+        alt=(
+            f"{photo.name} at {photo.height} x {photo.width} pixels, and its crop at "
+            f"{height} x {width} pixels"
+        ),
+        draw=lambda: _draw(subject, box),
+        provenance=subject.capture.provenance,
+        data={
+            "photo": {"height": photo.height, "width": photo.width, "sha256": photo.sha256},
+            "input": {"channels": channels, "height": height, "width": width},
+            "box": {"left": box.left, "top": box.top, "right": box.right, "bottom": box.bottom},
+            "share_seen": seen,
+            "preprocessing": preprocessing,
+        },
+    )
+    return Section(
+        key="photo",
+        title=context.title,
+        anchor=context.anchor("photo"),
+        lead=(
+            "A network does not see the photo you see. Before the first layer the photo is brought "
+            f"to a fixed size and its colours are rescaled: {preprocessing}.",
+        ),
+        pictures=(picture,),
+        notes=tuple(f"On reading the file: {note}." for note in photo.notes),
+        subject=subject.slug,
+    )
+
+
+def _share_seen(photo: Photo, box: Box) -> float:
+    width = min(box.right, photo.width) - max(box.left, 0.0)
+    height = min(box.bottom, photo.height) - max(box.top, 0.0)
+    return min(1.0, max(0.0, width * height / (photo.width * photo.height)))
+
+
+def _draw(subject: Subject, box: Box) -> Figure:
+    photo = subject.photo
+    pixels = drawing.fit(photo.pixels, LONGEST)
+    seen = subject.capture.model.preprocessing.invert(subject.capture.batch.tensor[0])
+    ratios = [photo.width / photo.height, seen.shape[1] / seen.shape[0]]
+    across = 10.0
+    down = min(6.5, max(2.2, across / sum(ratios)))
+    figure = drawing.new_figure(across, down + 0.45)
+    left, right = figure.subplots(1, 2, width_ratios=ratios)
+    drawing.show(left, pixels, smooth=True)
+    _frame(left, box, pixels.shape[1] / photo.width)
+    drawing.show(right, seen)
+    for axes, text in (
+        (left, f"the photo, {photo.height} x {photo.width}"),
+        (right, f"what the network sees, {seen.shape[0]} x {seen.shape[1]}"),
+    ):
+        axes.set_title(text, loc="left", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
+    return figure
+
+
+def _frame(axes: Axes, box: Box, scale: float) -> None:
+    """Draw the edge of the crop; white on dark, so that it shows on every photo."""
+    from matplotlib.patches import Rectangle
+
+    corner = (box.left * scale - 0.5, box.top * scale - 0.5)
+    size = (box.width * scale, box.height * scale)
+    for width, colour, style in ((3.2, drawing.INK, "-"), (1.6, "white", (0, (4, 2)))):
+        axes.add_patch(
+            Rectangle(
+                corner,
+                *size,
+                fill=False,
+                linewidth=width,
+                edgecolor=colour,
+                linestyle=style,
+                clip_on=False,
+            )
+        )

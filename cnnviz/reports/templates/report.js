@@ -1,0 +1,74 @@
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+
+  // The theme follows the system until the reader chooses; some browsers forbid storage on file://.
+  const storage = { get: () => { try { return localStorage.getItem("cnnviz-theme"); } catch { return null; } },
+                    set: (value) => { try { localStorage.setItem("cnnviz-theme", value); } catch { /* not kept */ } } };
+  const chosen = storage.get();
+  if (chosen === "light" || chosen === "dark") root.dataset.theme = chosen;
+  const toggle = document.getElementById("theme");
+  toggle.hidden = false;
+  toggle.addEventListener("click", () => {
+    const now = root.dataset.theme || (dark.matches ? "dark" : "light");
+    root.dataset.theme = now === "dark" ? "light" : "dark";
+    storage.set(root.dataset.theme);
+  });
+
+  // Pictures enlarge in a dialog; without this script each is a link to its file.
+  const viewer = document.getElementById("viewer");
+  const enlarged = document.getElementById("enlarged");
+  const caption = document.getElementById("enlarged-caption");
+  const links = [...document.querySelectorAll("a.enlarge")];
+  let current = 0;
+  const show = (index) => {
+    current = (index + links.length) % links.length;
+    const image = links[current].querySelector("img");
+    enlarged.src = image.getAttribute("src");
+    enlarged.alt = image.alt;
+    const words = links[current].parentElement.querySelector("figcaption");
+    caption.textContent = words ? words.textContent : "";
+  };
+  links.forEach((link, index) => link.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    show(index);
+    viewer.showModal();
+  }));
+  viewer.querySelectorAll(".step").forEach((button) =>
+    button.addEventListener("click", () => show(current + Number(button.dataset.step))));
+  viewer.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowLeft") show(current - 1);
+    if (event.key === "ArrowRight") show(current + 1);
+  });
+  viewer.addEventListener("click", (event) => {
+    if (event.target === viewer || event.target.localName === "figure") viewer.close();
+  });
+  viewer.addEventListener("close", () => { enlarged.removeAttribute("src"); links[current].focus({ preventScroll: true }); });
+
+  // The table of contents marks the section that is being read.
+  const entries = new Map([...document.querySelectorAll(".contents a")].map((link) => [link.hash.slice(1), link]));
+  const marks = [...document.querySelectorAll("section[id], article[id]")].filter((part) => entries.has(part.id));
+  const mark = () => {
+    let reading = null;
+    for (const part of marks) if (part.getBoundingClientRect().top < innerHeight * 0.35) reading = part.id;
+    entries.forEach((link, id) => id === reading ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current"));
+  };
+  let waiting = false;
+  addEventListener("scroll", () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => { waiting = false; mark(); });
+  }, { passive: true });
+  mark();
+  document.querySelector(".contents-fold").addEventListener("click", (event) => {
+    if (event.target.localName === "a") event.currentTarget.open = false;
+  });
+
+  // Paper cannot be scrolled or unfolded.
+  addEventListener("beforeprint", () => {
+    document.querySelectorAll("details.folded").forEach((fold) => { fold.open = true; });
+    document.querySelectorAll("img[loading]").forEach((image) => { image.loading = "eager"; });
+  });
+})();
