@@ -1,0 +1,91 @@
+"""The networks that everything is proven on, built once per session with random weights."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import cache
+from unittest.mock import patch
+
+import torch
+from torch import nn
+
+from cnnviz.models import Model, load
+
+ARCHITECTURES: dict[str, int] = {
+    "lenet5": 32,
+    "alexnet": 64,
+    "vgg16": 64,
+    "vgg16_bn": 64,
+    "googlenet": 64,
+    "inception_v3": 96,
+    "resnet18": 64,
+    "resnet50": 64,
+    "resnet152": 64,
+    "densenet121": 64,
+    "mobilenet_v2": 64,
+    "mobilenet_v3_large": 64,
+    "mobilenet_v3_small": 64,
+    "squeezenet1_0": 64,
+    "shufflenet_v2_x1_0": 64,
+    "efficientnet_b0": 64,
+    "convnext_tiny": 64,
+    "regnet_y_400mf": 64,
+    "resnext50_32x4d": 64,
+}
+"""Name, and the side of a small square input that it works on, in pixels."""
+
+_DRAWS = (
+    "kaiming_normal_",
+    "kaiming_uniform_",
+    "normal_",
+    "trunc_normal_",
+    "uniform_",
+    "xavier_uniform_",
+)
+_TILE = 65_537  # a prime, so that no row of a weight repeats another
+
+
+@cache
+def build(name: str) -> Model:
+    """Load a network with random weights; cached, so tests must leave it as it is."""
+    # Drawing the 138 million weights of VGG-16 one by one would take seconds.
+    with ExitStack() as patches:
+        for draw in _DRAWS:
+            patches.enter_context(patch.object(nn.init, draw, _tiled))
+        return load(name, "random", device="cpu")
+
+
+def small_input(name: str, count: int = 1, seed: int = 0) -> torch.Tensor:
+    """Return a seeded standard normal batch ``[count, C, side, side]`` for a listed network."""
+    side = ARCHITECTURES[name]
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(count, build(name).channels, side, side, generator=generator)
+
+
+def _tiled(tensor: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
+    """Fill a weight with copies of one normal tile of variance 2 / fan-in (He et al., 2015)."""
+    deviation = (2 / max(tensor[0].numel(), 1)) ** 0.5 if tensor.ndim > 1 else 0.01
+    flat = tensor.detach().view(-1)
+    tile = torch.randn(min(_TILE, len(flat))) * deviation
+    whole = flat[: len(flat) // len(tile) * len(tile)]
+    whole.view(-1, len(tile)).copy_(tile)
+    flat[len(whole) :].copy_(tile[: len(flat) - len(whole)])
+    return tensor
+
+
+def tiny_network(channels: int = 3, classes: int = 4, seed: int = 0) -> nn.Sequential:
+    """Return a seeded network of two convolutions in eval mode, for inputs of 8 px or more."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        network = nn.Sequential(
+            nn.Conv2d(channels, 6, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+            nn.Conv2d(6, 8, 3, padding=1),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(8, classes),
+        )
+    return network.eval()

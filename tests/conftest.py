@@ -1,0 +1,44 @@
+"""What all tests share: the files beside the project, and small seeded networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[1].parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Return the folder of trained weights and photos beside the project, or skip."""
+    if not SHARED.is_dir():
+        pytest.skip("the folder ../shared with trained weights and photos is absent")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def shared_photos(shared: Path) -> list[Path]:
+    """Return the 32 photos, ordered by name, or skip."""
+    photos = sorted((shared / "images").glob("*.JPEG"))
+    if not photos:
+        pytest.skip("the folder ../shared/images is empty")
+    return photos
+
+
+@pytest.fixture
+def shared_weights(shared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Point torch at the shared cache of trained weights, or skip."""
+    home = shared / "torch"
+    if not (home / "hub" / "checkpoints").is_dir():
+        pytest.skip("the folder ../shared/torch is absent")
+    monkeypatch.setenv("TORCH_HOME", str(home))
+    return home
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Point torch at an empty cache and return the folder where it would keep weights."""
+    home = tmp_path / "torch"
+    monkeypatch.setenv("TORCH_HOME", str(home))
+    return home / "hub" / "checkpoints"
