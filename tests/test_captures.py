@@ -348,7 +348,7 @@ def test_what_cannot_be_captured_is_said(images: torch.Tensor) -> None:
         found.gradients["detached"]
     with pytest.raises(LayerError, match="not in this capture"):
         found.activations["head"]
-    with pytest.raises(LayerError, match="no layer 'haed'.*'head'"):
+    with pytest.raises(LayerError, match=r"no layer 'haed'.*'head'"):
         found.activations["haed"]
     unused = capture(seeded(Twice), images, layers=["conv", "unused"])
     with pytest.raises(LayerError, match="'unused' was not called"):

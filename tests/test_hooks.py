@@ -24,7 +24,7 @@ class Drifting(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         self.calls += 1
-        self.calls = self.calls + torch.rand(2) + np.random.rand() + random.random()
+        self.calls = self.calls + torch.rand(2) + np.random.rand() + random.random()  # noqa: NPY002
         if self.fault == "parameter":
             with torch.no_grad():
                 self.weight.add_(1)
@@ -85,9 +85,9 @@ def test_everything_is_put_back_after_an_exception(
         raise stop
 
     before = state(drifting)
-    with pytest.raises(stop), untouched(drifting):  # noqa: PT012
-        with listening({"norm": drifting.norm}, before=lambda *_: None, after=raises):
-            drifting(torch.randn(4, 3))
+    listened = listening({"norm": drifting.norm}, before=lambda *_: None, after=raises)
+    with pytest.raises(stop), untouched(drifting), listened:
+        drifting(torch.randn(4, 3))
     assert state(drifting) == before
 
 

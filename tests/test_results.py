@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -57,7 +56,7 @@ def sample() -> Sample:
 def test_saving_by_suffix(sample: Sample, tmp_path: Path, suffix: str, start: bytes) -> None:
     path = sample.save(tmp_path / f"out{suffix}")
     assert path.read_bytes().startswith(start)
-    assert os.listdir(tmp_path) == [path.name]
+    assert list(tmp_path.iterdir()) == [path]
     first = path.read_bytes()
     if suffix in (".png", ".json"):
         sample.save(path)
@@ -103,7 +102,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
     with pytest.raises(expected):
         write_atomically(path, fails)
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["kept.json"]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_result_is_as_readable_as_other_files(sample: Sample, tmp_path: Path) -> None:

@@ -165,7 +165,9 @@ def predictions(capture: Capture, k: int = 5) -> Predictions:
             "Predictions are made for networks that classify images.",
         )
     distribution, rule = _distribution(logits)
-    found, classes = distribution.topk(min(k, logits.shape[1]), dim=1)
+    # A stable sort: among equal probabilities the lower index comes first, on every machine.
+    ordered, order = distribution.sort(dim=1, descending=True, stable=True)
+    found, classes = ordered[:, :k], order[:, :k]
     bits = -torch.xlogy(distribution, distribution).sum(1) / np.log(2.0)
     if rule == "sigmoid":
         bits = bits - torch.xlogy(1 - distribution, 1 - distribution).sum(1) / np.log(2.0)

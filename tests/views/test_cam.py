@@ -1,0 +1,173 @@
+"""Grad-CAM: equal to captum and to a double-precision reference, and right where peers are not."""
+
+from __future__ import annotations
+
+import copy
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from cnnviz import drawing
+from cnnviz.captures import capture
+from cnnviz.errors import LayerError, UsageError
+from cnnviz.images import Box
+from cnnviz.views.cam import cam, spread
+from tests.architectures import build, small_input, tiny_network
+
+
+def in_double(module: nn.Module, images: torch.Tensor, split: int, target: int) -> np.ndarray:
+    """Compute Grad-CAM of layer `split` of a Sequential by hand, in double precision."""
+    module = module.double().eval()
+    values = images.double()
+    for layer in module[: split + 1]:
+        values = layer(values)
+    kept = values.detach().requires_grad_()
+    values = kept.clone()
+    for layer in module[split + 1 :]:
+        values = layer(values)
+    (gradient,) = torch.autograd.grad(values[:, target].sum(), kept)
+    weights = gradient.mean((2, 3), keepdim=True)
+    return (weights * kept).sum(1).detach().numpy()
+
+
+@pytest.mark.parametrize("layer", [0, 1, 3, 5])
+def test_values_equal_a_double_precision_reference(layer: int) -> None:
+    images = torch.randn(3, 3, 12, 10, generator=torch.Generator().manual_seed(3))
+    held = capture(tiny_network(), images, layers=["0", "1", "3", "5"], target=2)
+    found = cam(held, str(layer))
+    # Layer 0 is overwritten by the in-place ReLU behind it; the map is that of the layer itself.
+    expected = in_double(tiny_network(), images, layer, 2)
+    np.testing.assert_allclose(found.maps[0], expected, atol=1e-6)
+    assert (found.maps[0] < 0).any(), "both signs are kept"
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [("resnet18", "layer3.1.conv2"), ("squeezenet1_0", "features.12.expand3x3")],
+)
+def test_values_equal_captum(name: str, layer: str) -> None:
+    from captum.attr import LayerGradCam
+
+    model = build(name)
+    images = small_input(name, count=2)
+    found = cam(capture(model, images, layers=[layer], target=7), layer)
+    # captum reads a layer's output after a later in-place ReLU wrote to it; so none is in-place.
+    module = copy.deepcopy(model.module)
+    for child in module.modules():
+        if isinstance(child, nn.ReLU):
+            child.inplace = False
+    peer = LayerGradCam(module, module.get_submodule(layer))
+    expected = peer.attribute(images, target=7).detach()
+    reach = float(expected.abs().max())
+    np.testing.assert_allclose(found.maps[0], expected[:, 0].numpy(), atol=1e-5 * reach, rtol=1e-4)
+
+
+def test_several_layers_come_from_one_pass() -> None:
+    passes: list[int] = []
+    network = tiny_network()
+    network.register_forward_pre_hook(lambda *_: passes.append(1))
+    held = capture(network, torch.rand(2, 3, 8, 8), layers="conv, activation")
+    found = cam(held, ["0", "3", "5"])
+    assert passes == [1]
+    assert found.layers == ("0", "3", "5")
+    assert [maps.shape for maps in found.maps] == [(2, 8, 8), (2, 4, 4), (2, 4, 4)]
+    for place, layer in enumerate(found.layers):
+        np.testing.assert_array_equal(found.maps[place], cam(held, layer).maps[0])
+
+
+def test_the_default_is_the_last_layer_with_a_spatial_extent() -> None:
+    held = capture(tiny_network(), torch.rand(1, 3, 8, 8), layers="conv, activation, pool, linear")
+    assert cam(held).layers == ("5",)
+
+
+@pytest.mark.parametrize(("height", "width"), [(7, 5), (13, 13), (1, 3)])
+def test_stretching_equals_opencv_where_the_box_is_the_photo(height: int, width: int) -> None:
+    values = np.random.default_rng(0).standard_normal((height, width)).astype(np.float32)
+    found = spread(values, Box(0, 0, 90, 70), 70, 90)
+    expected = cv2.resize(values, (90, 70), interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_stretching_keeps_to_the_box() -> None:
+    values = np.arange(4, dtype=np.float32).reshape(2, 2)
+    found = spread(values, Box(10, 5, 30, 25), 40, 50)
+    inside = np.isfinite(found)
+    assert inside[5:25, 10:30].all()
+    assert inside.sum() == 20 * 20
+    corner = [found[5, 10], found[5, 29], found[24, 10], found[24, 29]]
+    np.testing.assert_allclose(corner, [0, 1, 2, 3])
+    beyond = spread(values, Box(-10, -10, 60, 50), 40, 50)
+    assert np.isfinite(beyond).all(), "a crop that reaches outside covers the whole photo"
+
+
+def test_the_peak_lies_where_the_evidence_is() -> None:
+    class Spot(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 2, 4, stride=4, bias=False)
+            nn.init.ones_(self.conv.weight)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return F.relu(self.conv(x)).mean((2, 3))
+
+    images = torch.zeros(1, 3, 32, 48)
+    images[..., 20:24, 36:40] = 1.0
+    row, column = cam(capture(Spot(), images, target=0)).peak()
+    assert 20 <= row < 24
+    assert 36 <= column < 40
+
+
+def test_a_map_without_evidence_is_said_to_have_none() -> None:
+    class Against(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 2, 1, bias=False)
+            nn.init.ones_(self.conv.weight)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return -self.conv(x).mean((2, 3))
+
+    held = capture(Against(), torch.rand(1, 3, 6, 6), target=0)
+    found = cam(held)
+    assert found.scale().constant
+    titles = [axes.get_title(loc="left") for axes in found.figure().axes]
+    assert any("no evidence for it" in title for title in titles)
+    both = cam(held, relu=False)
+    assert both.scale().low == -both.scale().high < 0
+    np.testing.assert_array_equal(found.maps[0], both.maps[0])
+
+
+def test_scales_and_signs_are_written_on_the_figure() -> None:
+    held = capture(tiny_network(), torch.rand(1, 3, 8, 8), target=1)
+    found = cam(held, relu=False)
+    titles = [axes.get_title(loc="left") for axes in found.figure().axes]
+    scale = found.scale()
+    text = f"{drawing.number(scale.low)} to {drawing.number(scale.high)}, 4 x 4"
+    assert any(text in title for title in titles)
+    assert found.figure().axes[-1].get_ylim() == (-1.0, 1.0)
+    assert "blue is evidence against" in found.caption()
+
+
+def test_json_holds_no_pictures() -> None:
+    held = capture(tiny_network(), torch.rand(1, 3, 8, 8))
+    found = cam(held).to_json()
+    assert "photos" not in found
+    assert found["maps"][0]["shape"] == [1, 4, 4]
+    assert set(cam(held).arrays()) == {"map 3"}
+
+
+def test_what_cannot_be_mapped() -> None:
+    network = tiny_network()
+    images = torch.rand(1, 3, 8, 8)
+    with pytest.raises(UsageError, match="no method 'magic'"):
+        cam(capture(network, images), method="magic")
+    with pytest.raises(LayerError, match=r"\[1, 4\], not \[N, C, H, W\]"):
+        cam(capture(network, images, layers="linear"), "8")
+    with pytest.raises(LayerError, match="no layer with a spatial extent"):
+        cam(capture(network, images, layers="linear"))
+    with pytest.raises(LayerError, match="not in this capture"):
+        cam(capture(network, images, gradients=False), "0")

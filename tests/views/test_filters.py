@@ -1,0 +1,104 @@
+"""Filters: the network's own weights, dead ones named, the drawing's limits stated."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cnnviz import drawing
+from cnnviz.errors import LayerError, UsageError
+from cnnviz.views.filters import filters
+from tests.architectures import tiny_network
+from tests.test_hooks import state
+
+
+def test_the_first_layer_is_drawn_in_colour() -> None:
+    network = tiny_network()
+    before = state(network)
+    found = filters(network)
+    assert found.layer == "0"
+    assert found.as_colour
+    np.testing.assert_array_equal(found.kernels, network[0].weight.detach().numpy())
+    np.testing.assert_allclose(
+        found.norms, network[0].weight.detach().double().flatten(1).norm(dim=1).numpy()
+    )
+    assert found.shown == (0, 1, 2, 3, 4, 5)
+    assert "all 6 filters" in found.caption()
+    assert state(network) == before
+
+
+def test_zero_is_grey_and_the_largest_weight_reaches_the_end_of_the_range() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 2, 3))
+    with torch.no_grad():
+        network[0].weight.zero_()
+        network[0].weight[0, 0, 1, 1] = 4.0
+        network[0].weight[1, 2, 0, 0] = -2.0
+    image = filters(network).figure().axes[0].images[0].get_array()
+    grid = filters(network)._colour_grid()
+    np.testing.assert_array_equal(image, grid.pixels)
+    factor = grid.side[0] // 3
+    first, second = (
+        grid.pixels[top : top + grid.side[0] : factor, left : left + grid.side[1] : factor]
+        for left, top in grid.corners
+    )
+    assert first[1, 1].tolist() == [255, 128, 128]
+    assert first[0, 0].tolist() == [128, 128, 128]
+    assert second[0, 0].tolist() == [128, 128, 0]
+
+
+def test_dead_filters_are_named_and_flat() -> None:
+    network = tiny_network()
+    with torch.no_grad():
+        network[0].weight[4] *= 1e-5
+    found = filters(network)
+    assert np.flatnonzero(found.dead).tolist() == [4]
+    assert "Dead, with a norm near zero: 4." in found.caption()
+    assert "1 dead" in repr(found)
+    assert (found._colour_grid().pixels == drawing.FLAT).all(-1).sum() > 0
+    texts = [text.get_text() for text in found.figure().axes[0].texts]
+    assert "4 dead" in texts
+
+
+def test_a_layer_of_zeros_is_dead_throughout() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3))
+    nn.init.zeros_(network[0].weight)
+    found = filters(network)
+    assert found.dead.all()
+    found.figure().canvas.draw()
+
+
+def test_a_deeper_layer_says_what_is_left_out() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 40, 3), nn.Conv2d(40, 30, 3))
+    found = filters(network, "1", top=5, inputs=7)
+    assert not found.as_colour
+    assert found.kernels.shape == (30, 40, 3, 3)
+    norms = found.norms[list(found.shown)]
+    assert norms.tolist() == sorted(found.norms, reverse=True)[:5]
+    assert found.inputs == tuple(range(7))
+    assert "5 of the 30 filters of 1, the largest norms first" in found.caption()
+    assert "the first 7 of 40 input channels" in found.caption()
+    assert found.figure().axes[0].images[0].get_array().ndim == 3
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_a_first_layer_of_other_channels_is_drawn_by_channel(channels: int) -> None:
+    found = filters(tiny_network(channels))
+    assert not found.as_colour
+    assert found.inputs == tuple(range(channels))
+    found.figure().canvas.draw()
+
+
+def test_what_has_no_filters() -> None:
+    network = tiny_network()
+    with pytest.raises(LayerError, match=r"'8' is not a 2-D convolution"):
+        filters(network, "8")
+    with pytest.raises(LayerError, match=r"'99' does not exist"):
+        filters(network, "99")
+    with pytest.raises(LayerError, match=r"no 2-D convolution"):
+        filters(nn.Sequential(nn.Linear(2, 2)))
+    with pytest.raises(LayerError, match=r"transposed"):
+        filters(nn.Sequential(nn.ConvTranspose2d(3, 2, 2)))
+    with pytest.raises(UsageError, match="count of filters"):
+        filters(network, top=-1)

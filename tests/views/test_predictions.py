@@ -1,0 +1,96 @@
+"""Predictions: the right classes, in the right order, with honest probabilities."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cnnviz.captures import capture
+from cnnviz.errors import TargetError, UsageError
+from cnnviz.models.model import Model
+from cnnviz.views.predictions import percent, predictions
+from tests.architectures import tiny_network
+
+
+class Fixed(nn.Module):
+    """Answers the same logits for every image."""
+
+    def __init__(self, logits: list[list[float]]) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 1, 1)
+        self.logits = torch.tensor(logits)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.logits + 0 * self.conv(x).sum()
+
+
+def answer(logits: list[list[float]], k: int = 5):
+    model = Model(Fixed(logits), categories=list("abcdefg")[: len(logits[0])])
+    held = capture(model, torch.zeros(len(logits), 3, 4, 4), gradients=False, layers="")
+    return predictions(held, k)
+
+
+def test_probabilities_are_the_softmax_in_double_precision() -> None:
+    rows = [[1.0, 3.0, -2.0, 0.5], [100.0, 0.0, 0.0, 99.0]]
+    found = answer(rows, k=3)
+    exponentials = np.exp(np.array(rows) - np.max(rows, axis=1, keepdims=True))
+    expected = exponentials / exponentials.sum(1, keepdims=True)
+    assert found.names == (("b", "a", "d"), ("a", "d", "b"))
+    np.testing.assert_allclose(
+        found.probabilities, np.take_along_axis(expected, found.classes, 1), rtol=1e-12
+    )
+    entropy = -(expected * np.log2(expected, where=expected > 0)).sum(1)
+    np.testing.assert_allclose(found.entropy, entropy, rtol=1e-9)
+    assert found.rule == "softmax"
+
+
+def test_fewer_classes_than_asked_for() -> None:
+    found = answer([[0.0, 1.0]], k=5)
+    assert found.classes.shape == (1, 2)
+    assert "all 2 classes" in found.caption()
+
+
+def test_a_single_output_is_a_sigmoid() -> None:
+    found = answer([[0.0]])
+    assert found.rule == "sigmoid"
+    assert found.probabilities[0, 0] == 0.5
+    assert found.entropy[0] == pytest.approx(1.0)
+
+
+def test_outputs_that_are_probabilities_already_are_left_alone() -> None:
+    found = answer([[0.25, 0.75]])
+    assert found.rule == "as given"
+    np.testing.assert_allclose(found.probabilities, [[0.75, 0.25]])
+
+
+def test_one_bar_for_each_class_in_order() -> None:
+    figure = answer([[1.0, 3.0, -2.0], [0.0, 0.0, 9.0]]).figure()
+    first, second = figure.axes[:2]
+    widths = [bar.get_width() for bar in first.patches]
+    assert widths == sorted(widths, reverse=True)
+    assert [label.get_text() for label in second.get_yticklabels()][0] == "c"
+    assert first.get_xlim() == (0.0, 1.0)
+
+
+def test_what_cannot_be_answered() -> None:
+    with pytest.raises(UsageError, match="0 classes"):
+        answer([[0.0, 1.0]], k=0)
+    network = nn.Sequential(nn.Conv2d(3, 2, 1))
+    held = capture(network, torch.zeros(1, 3, 4, 4), gradients=False)
+    with pytest.raises(TargetError, match=r"\[1, 2, 4, 4\], not \[N, classes\]"):
+        predictions(held)
+
+
+def test_a_percentage_never_rounds_to_certainty() -> None:
+    assert percent(0.99999) == "> 99.9 %"
+    assert percent(1.0) == "100.0 %"
+    assert percent(0.0001) == "< 0.1 %"
+    assert percent(0.1234) == "12.3 %"
+
+
+def test_capture_offers_the_same_predictions() -> None:
+    held = capture(tiny_network(), torch.zeros(1, 3, 8, 8))
+    np.testing.assert_array_equal(held.predictions(2).classes, predictions(held, 2).classes)
+    assert repr(held.predictions(1)).startswith("<Predictions: image 0: class")
