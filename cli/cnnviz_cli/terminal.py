@@ -15,7 +15,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
 
-Progress = Callable[[int, int, str], None]
+    from cnnviz.reports.progress import Progress
 
 
 def one_line(text: str) -> str:

@@ -1,0 +1,56 @@
+import json
+
+import pytest
+
+from cnnviz.models import load
+
+
+def test_models_lists_the_shipped_networks_by_source(run):
+    said = run("models")
+    assert said.code == 0
+    lines = said.out.splitlines()
+    assert lines[0].startswith("shipped (")
+    assert "  shapes-plain" in lines
+    assert "  resnet50" in lines
+
+
+def test_models_can_be_narrowed_and_printed_as_json(run):
+    found = json.loads(run("models", "SHAPES", "--json").out)
+    assert set(found["shipped"]) == {"shapes-plain", "shapes-residual"}
+    assert found["torchvision"] == []
+
+
+def test_a_text_in_no_name_gets_the_nearest_names(run):
+    said = run("models", "resnet5O")
+    assert said.code == 2
+    assert "'resnet50'" in said.err
+
+
+def test_layers_are_those_of_the_module_with_kind_and_parameters(run):
+    rows = json.loads(run("layers", "--model", "shapes-plain", "--json").out)
+    module = load("shapes-plain", "random").module
+    assert [row["name"] for row in rows] == [name for name, _ in module.named_modules() if name]
+    for row in rows:
+        expected = sum(p.numel() for p in module.get_submodule(row["name"]).parameters())
+        assert row["parameters"] == expected
+    assert {"conv", "activation"} <= {row["kind"] for row in rows}
+
+
+@pytest.mark.parametrize("selection", ["conv", "features.*"])
+def test_layers_can_be_selected_as_other_commands_do(run, selection):
+    from cnnviz.layers import select
+
+    rows = json.loads(run("layers", selection, "--json").out)
+    assert [row["name"] for row in rows] == list(select(load("shapes", "random").module, selection))
+
+
+def test_layers_are_printed_as_a_table_with_the_kinds_below(run):
+    said = run("layers", "conv")
+    assert "Conv2d" in said.out
+    assert "Kinds that can be selected: conv, linear" in said.err
+
+
+def test_an_unknown_layer_gets_the_nearest_names(run):
+    said = run("layers", "featuers.0")
+    assert said.code == 2
+    assert "Did you mean" in said.error_lines[1]

@@ -1,0 +1,86 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RANDOM = ("--model", "shapes", "--weights", "random", "--sections", "photo,predictions")
+
+
+def test_a_report_ends_with_the_path_of_its_page(run, tmp_path):
+    said = run("report", *RANDOM, "--out", "mine")
+    assert said.code == 0, said.err
+    assert said.last_line == str(Path("mine") / "report.html")
+    assert said.out.count("\n") == 1
+    assert (tmp_path / said.last_line).is_file()
+    assert "shapes held-out" in said.err
+    found = json.loads((tmp_path / "mine" / "report.json").read_text("utf-8"))
+    assert [section["key"] for section in found["sections"]] == ["photo", "predictions"]
+
+
+def test_json_is_the_manifest_and_nothing_else(run, tmp_path):
+    said = run("report", *RANDOM, "--json", "--pdf", "--single-file")
+    manifest = json.loads(said.out)
+    assert manifest["directory"] == "cnnviz-report"
+    for key in ("page", "data", "pdf", "single_file"):
+        assert (tmp_path / manifest[key]).is_file()
+
+
+def test_a_report_is_replaced_with_force_only(run, tmp_path):
+    assert run("report", *RANDOM).code == 0
+    page = tmp_path / "cnnviz-report" / "report.html"
+    before = page.stat().st_mtime_ns
+    refused = run("report", *RANDOM)
+    assert refused.code == 2
+    assert "--force" in refused.error_lines[1]
+    assert page.stat().st_mtime_ns == before
+    assert run("report", *RANDOM, "--force").code == 0
+    assert page.stat().st_mtime_ns != before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["--sections", "photo,camm"], "no section 'camm'"),
+        (["--layers", "featuers.9"], "no layer 'featuers.9'"),
+        (["--target", "hart"], "no class 'hart'"),
+        (["--out", "no/where"], "no folder"),
+        (["nothing.jpg"], "nothing.jpg: there is no such file"),
+        (["--device", "cuda:99"], "cuda:99"),
+        (["--categories", "nothing.txt"], "nothing.txt"),
+    ],
+)
+def test_a_wrong_argument_is_two_lines_and_leaves_nothing(run, tmp_path, arguments, what):
+    said = run("report", "--weights", "random", *arguments)
+    assert said.code == 2, said.err
+    assert what in said.error_lines[0]
+    assert len(said.error_lines) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_half_way_leaves_nothing(run, tmp_path, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cnnviz.reports.document.draw", interrupt)
+    said = run("report", *RANDOM)
+    assert said.code == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_whole_process_keeps_stdout_clean_and_shows_no_bar_without_a_terminal(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "cnnviz_cli", "report", *RANDOM],
+        cwd=tmp_path,
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{Path('cnnviz-report') / 'report.html'}\n"
+    remark, answer = done.stderr.splitlines()
+    assert "random" in remark
+    assert answer.startswith("shapes held-out")

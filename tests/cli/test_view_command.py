@@ -1,0 +1,243 @@
+import json
+import sys
+import types
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from cnnviz.captures import Capture
+from cnnviz.models import Model
+from cnnviz.results import Provenance, Result
+from cnnviz.views import VIEWS, View, find
+from cnnviz_cli import options, view_command
+from cnnviz_cli.app import app
+from cnnviz_cli.lazy import add_lazy_command
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Loudness(Result):
+    values: np.ndarray
+    said: tuple
+
+    def figure(self):
+        figure = Figure(figsize=(2, 1))
+        figure.add_subplot().plot(self.values)
+        return figure
+
+    def caption(self):
+        return "How loud."
+
+    def summary(self):
+        return f"loudness of {len(self.values)}"
+
+    def table(self):
+        return ["place", "value"], [[index, value] for index, value in enumerate(self.values)]
+
+
+def _provenance(model):
+    return Provenance(model=model.name, weights=model.weights, weights_sha256=model.sha256)
+
+
+def loudness(
+    capture: Capture,
+    layer: str | None = None,
+    *,
+    unit: Literal["dB", "sone"] = "dB",
+    channels: Sequence[int] | None = None,
+) -> Loudness:
+    """Measure how loud the channels are.
+
+    Parameters
+    ----------
+    capture : Capture
+        A capture.
+    unit : str
+        In [dB] or in sone.
+    """
+    values = np.array([float(each.mean()) for each in capture.activations.values()])
+    said = (layer, unit, channels, tuple(capture.activations), capture.targets)
+    return Loudness(values=values, said=said, provenance=_provenance(capture.model))
+
+
+def louder(model: Model, images: object, *, target: str | None = None) -> Loudness:
+    """Measure how loud a network is on images."""
+    said = (type(images).__name__, len(images), target)
+    return Loudness(values=np.ones(2), said=said, provenance=_provenance(model))
+
+
+@pytest.fixture
+def new_views(monkeypatch):
+    """Two views that the command line has never heard of, as lines of the table and no more."""
+    for function in (loudness, louder):
+        module = types.ModuleType(f"cnnviz.views.{function.__name__}")
+        setattr(module, function.__name__, function)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    views = [
+        View("loudness", "capture", "How loud it is.", layers="conv", gradients=True),
+        View("louder", "model", "How loud it is on a photo."),
+    ]
+    before = list(app.registered_commands)
+    for view in views:
+        add_lazy_command(
+            app,
+            view_command.command_name(view),
+            lambda view=view: view_command.build(view),
+            summary=view.summary,
+            panel="One view at a time",
+        )
+    yield
+    app.registered_commands[:] = before
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "my photo.png"
+    pixels = np.random.default_rng(0).integers(0, 256, (80, 100, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+RANDOM = ("--model", "shapes", "--weights", "random")
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+def test_every_view_of_the_table_has_a_help_page_from_its_docstring(run, view):
+    page = run(view_command.command_name(view), "--help")
+    assert page.code == 0
+    assert view.summary in page.out
+    assert "--out" in page.out
+    assert ("--target" in page.out) is view.gradients
+    assert ("PHOTO" in page.out.partition("Options")[0]) is (view.needs == "capture")
+
+
+def test_a_new_view_needs_nothing_but_its_line(run, new_views, photo, tmp_path):
+    assert "How loud it is." in run("--help").out
+    page = run("loudness", "--help").out
+    assert "In [dB] or in sone." in page
+    assert "dB|sone" in page
+    said = run("loudness", photo, *RANDOM, "--unit", "sone", "--channels", "1,2")
+    assert said.code == 0, said.err
+    assert said.last_line == "my-photo-loudness.png"
+    assert Image.open(tmp_path / said.last_line).format == "PNG"
+    assert "loudness of" in said.err
+    assert "place" in said.out
+
+
+def test_a_view_gets_what_the_options_say(run, new_views, photo):
+    said = json.loads(run("loudness", photo, *RANDOM, "--json").out)["said"]
+    assert said[:3] == [None, "dB", None]
+    assert len(said[3]) > 1
+    first = said[3][0]
+    said = json.loads(
+        run(
+            "loudness", photo, *RANDOM, "--layer", f"{first}#0", "--unit", "sone", "--channels",
+            "3,5", "--target", "heart", "--json",
+        ).out
+    )["said"]  # fmt: skip
+    assert said == [f"{first}#0", "sone", [3, 5], [first], ["heart"]]
+
+
+def test_a_view_of_a_model_that_takes_images_gets_photos_and_target(run, new_views, photo):
+    said = run("louder", photo, photo, *RANDOM, "--target", "star", "--json")
+    assert json.loads(said.out)["said"] == ["list", 2, "star"]
+    assert json.loads(run("louder", *RANDOM, "--json").out)["said"] == ["list", 1, None]
+
+
+def test_json_goes_to_stdout_alone_and_writes_no_file(run, photo, tmp_path):
+    said = run("predictions", photo, *RANDOM, "--json")
+    found = json.loads(said.out)
+    assert found["images"] == ["my photo.png"]
+    assert said.err == ""
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["my photo.png"]
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf", "npz", "json"])
+def test_the_suffix_decides_the_format(run, photo, tmp_path, suffix):
+    said = run("predictions", photo, *RANDOM, "--out", f"answer.{suffix}")
+    assert said.code == 0
+    assert said.last_line == f"answer.{suffix}"
+    heads = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF", "npz": b"PK", "json": b"{"}
+    assert (tmp_path / f"answer.{suffix}").read_bytes().startswith(heads[suffix])
+
+
+def test_predictions_are_printed_as_a_table(run, photo):
+    said = run("predictions", photo, *RANDOM, "--k", 3)
+    rows = [line for line in said.out.splitlines() if "%" in line]
+    assert len(rows) == 3
+    assert "probability" in said.out
+
+
+def test_a_photo_that_cannot_be_read_is_left_out_by_name(run, photo, tmp_path):
+    (tmp_path / "empty.png").write_bytes(b"")
+    said = run("predictions", photo, "empty.png", *RANDOM)
+    assert said.code == 0
+    assert said.error_lines[0].startswith("Left out: empty.png: ")
+    assert said.last_line == "my-photo-predictions.png"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what", "remedy"),
+    [
+        (["predictions", "my photo.jpg"], "there is no such file", "Did you mean 'my photo.png'?"),
+        (["cam", "--layer", "featuers"], "has no layer 'featuers'", "Did you mean 'features"),
+        (["cam", "--model", "shapez"], "no network called 'shapez'", "Did you mean 'shapes"),
+        (["cam", "--out", "cam.gif"], "cannot be saved as 'cam.gif'", ".png, .svg"),
+        (["cam", "--out", "no/cam.png"], "There is no folder 'no'", "Make the folder first"),
+        (["cam", "--target", "hart"], "no class 'hart'", "Did you mean 'heart'"),
+    ],
+)
+def test_a_wrong_argument_is_two_lines_and_writes_nothing(
+    run, photo, tmp_path, arguments, what, remedy
+):
+    said = run(*arguments, "--weights", "random")
+    assert said.code == 2
+    assert what in said.error_lines[0]
+    assert remedy in said.error_lines[1]
+    assert len(said.error_lines) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["my photo.png"]
+
+
+def test_several_photos_are_named_in_the_file(run, photo, tmp_path):
+    photo.with_name("b.png").write_bytes(photo.read_bytes())
+    said = run("predictions", photo, "b.png", *RANDOM)
+    assert said.last_line == "my-photo-and-1-more-predictions.png"
+
+
+@pytest.mark.parametrize(
+    ("photos", "model", "stem"),
+    [
+        (["../../etc/<b>.png"], "m", "b"),
+        ([], "timm:resnet18", "timm-resnet18"),
+        ([], "..", "result"),
+        (["ä" * 300 + ".jpg"], "m", "ä" * 80),
+    ],
+)
+def test_a_default_file_name_is_safe(photos, model, stem):
+    assert view_command._stem(photos, model) == stem
+
+
+def test_without_a_photo_the_shipped_classes_get_a_held_out_sample():
+    model = options.load_model("shapes", "random", None, "cpu")
+    (photo,) = options.photos_or_sample(None, model)
+    assert photo.name.startswith("shapes held-out ")
+    assert photo.pixels.shape == (96, 96, 3)
+
+
+def test_without_a_photo_any_other_network_gets_the_sample_photo():
+    model = options.load_model("lenet5", "random", None, "cpu")
+    (photo,) = options.photos_or_sample([], model)
+    assert photo.name == "grace_hopper.jpg"
+
+
+def test_a_view_may_not_take_the_name_of_a_shared_option(monkeypatch):
+    def clashing(capture: Capture, out: str = "") -> Loudness:
+        """Take `out`."""
+
+    monkeypatch.setattr(View, "function", lambda self: clashing)
+    with pytest.raises(TypeError, match=r"cam: \['out'\] are options of every command"):
+        view_command.build(find("cam"))
