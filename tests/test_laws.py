@@ -1,0 +1,154 @@
+"""The laws that hold for every view and every network, tested over the table of views."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cnnviz.captures import capture
+from cnnviz.results import Result
+from cnnviz.views import VIEWS, View
+from tests.architectures import ARCHITECTURES, build, small_input, tiny_network
+from tests.test_hooks import state
+
+every_view = pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+
+
+def run(view: View, model: Any, images: torch.Tensor) -> Result:
+    if view.needs == "model":
+        return view.function()(model)
+    held = capture(model, images, layers=view.layers, gradients=view.gradients)
+    return view.function()(held)
+
+
+class Interrupted(nn.Module):
+    """A network that raises in the middle of its forward pass."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.second = nn.Conv2d(4, 4, 3)
+        self.error = error
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.second(self.norm(self.first(x)))
+        raise self.error
+
+
+# Law 1: the model is never changed.
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_no_view_changes_any_network(name: str) -> None:
+    model = build(name)
+    images = small_input(name, count=2)
+    before = state(model.module)
+    with torch.no_grad():
+        plain = model.module(images)
+    held = capture(model, images, layers=["conv", "stages"])
+    assert torch.equal(held.logits, plain), "what was captured is what the network answers"
+    for view in VIEWS:
+        if view.name == "architecture":
+            continue  # Tested with its own small inputs; at full size it takes seconds.
+        view.function()(held if view.needs == "capture" else model)
+    assert set(held.gradients) <= set(held.activations)
+    for layer, gradient in held.gradients.items():
+        assert gradient.shape == held.activations[layer].shape
+        assert torch.isfinite(gradient).all()
+    assert state(model.module) == before
+
+
+@pytest.mark.parametrize("error", [RuntimeError("half-way"), KeyboardInterrupt(), MemoryError()])
+@every_view
+def test_nothing_is_changed_when_the_forward_pass_ends_half_way(
+    view: View, error: BaseException
+) -> None:
+    module = Interrupted(error).train()
+    before = state(module)
+    try:
+        run(view, module, torch.rand(1, 3, 8, 8))
+    except BaseException as caught:
+        assert caught is error or caught.__cause__ is error
+    else:
+        assert view.name == "filters", "only the view of the weights needs no forward pass"
+    assert state(module) == before
+
+
+@every_view
+def test_a_network_in_training_mode_stays_in_it(view: View) -> None:
+    module = tiny_network().train()
+    module[4].eval()
+    module[0].weight.grad = torch.ones_like(module[0].weight)
+    before = state(module)
+    run(view, module, torch.rand(2, 3, 16, 16))
+    assert state(module) == before
+
+
+# Law 2: one capture feeds many views.
+
+
+def test_no_view_of_a_capture_runs_the_network_again() -> None:
+    module = tiny_network()
+    held = capture(module, torch.rand(2, 3, 16, 16), layers=["conv", "stages"])
+    passes: list[int] = []
+    module.register_forward_pre_hook(lambda *_: passes.append(1))
+    for view in VIEWS:
+        if view.needs == "capture":
+            view.function()(held).figure()
+    assert passes == []
+
+
+# Laws 4 to 6: results are data first, honest in one line, and draw themselves on few axes.
+
+
+@every_view
+def test_a_result_is_frozen_data_with_its_origin(view: View, tmp_path: Path) -> None:
+    found = run(view, tiny_network(), torch.rand(1, 3, 16, 16))
+    assert isinstance(found, Result)
+    assert dataclasses.is_dataclass(found)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        found.provenance = None  # type: ignore[misc, assignment]
+    assert len(found.provenance.weights_sha256) == 64
+    assert "\n" not in repr(found)
+    assert len(found.caption()) > 40
+    assert json.loads(json.dumps(found.to_json(), allow_nan=False))["summary"] == found.summary()
+    for suffix in ("png", "json", "npz"):
+        assert found.save(tmp_path / f"{view.name}.{suffix}").stat().st_size > 0
+
+
+@every_view
+def test_a_figure_has_few_axes_and_words_on_them(view: View) -> None:
+    found = run(view, tiny_network(), torch.rand(1, 3, 16, 16))
+    figure = found.figure()
+    assert 1 <= len(figure.axes) <= 8
+    assert figure.findobj(lambda artist: bool(getattr(artist, "get_text", str)()))
+
+
+@every_view
+def test_the_same_input_gives_the_same_result(view: View, tmp_path: Path) -> None:
+    images = torch.rand(1, 3, 16, 16)
+    first, second = (run(view, tiny_network(), images) for _ in range(2))
+    for name, array in first.arrays().items():
+        np.testing.assert_array_equal(array, second.arrays()[name])
+    saved = [
+        found.save(tmp_path / f"{k}.png").read_bytes() for k, found in enumerate((first, second))
+    ]
+    assert saved[0] == saved[1]
+
+
+# Input of other shapes.
+
+
+@pytest.mark.parametrize(("channels", "side"), [(1, 28), (4, 40), (3, 32)])
+@every_view
+def test_other_channels_and_sizes(view: View, channels: int, side: int) -> None:
+    module = tiny_network(channels)
+    run(view, module, torch.rand(2, channels, side, side)).figure().canvas.draw()
