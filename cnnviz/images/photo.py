@@ -272,9 +272,8 @@ def _from_array(array: NDArray[Any], name: str) -> Photo:
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     grey = array.ndim == 2
-    if array.dtype == np.uint16 and grey:
-        return _photo(_repeat(_reduce(array)), name, ("16-bit reduced to 8-bit", _GREY))
-    if array.dtype != np.uint8:
+    deep = grey and array.dtype == np.uint16
+    if array.dtype != np.uint8 and not deep:
         raise PhotoError(
             name,
             f"an array of {array.dtype} is no image",
@@ -287,6 +286,8 @@ def _from_array(array: NDArray[Any], name: str) -> Photo:
         raise PhotoError(name, f"the array has shape {array.shape}", _shape_remedy(array))
     if array.shape[0] * array.shape[1] > MAX_PIXELS:
         raise _too_large(name, f"{array.shape[0] * array.shape[1]:,} pixels")
+    if deep:
+        return _photo(_repeat(_reduce(array)), name, ("16-bit reduced to 8-bit", _GREY))
     if grey:
         return _photo(_repeat(array), name, (_GREY,))
     if array.shape[2] == 4:

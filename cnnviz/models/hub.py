@@ -58,7 +58,6 @@ def fetch(url: str, of: str, file_name: str | None = None) -> Path:
         return path
     _log.info("Downloading %s to %s", url, path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         _download(url, path)
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise ModelError(
@@ -76,6 +75,7 @@ def _download(url: str, path: Path) -> None:
     partial = ""
     try:
         with _open(url) as response:
+            path.parent.mkdir(parents=True, exist_ok=True)
             descriptor, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
             with os.fdopen(descriptor, "wb") as file:
                 while piece := response.read(_PIECE):
