@@ -1,0 +1,124 @@
+"""Run the examples and build the documentation as a few pages of HTML in `site/`.
+
+    python docs/build.py [FOLDER]
+
+Every example runs in a process and a folder of its own; the build fails if one of them fails.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment
+from markdown_it import MarkdownIt
+
+DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
+# In reading order; an example that is not named here is a mistake that the build reports.
+EXAMPLES = ("first_look", "features", "challenges", "your_network", "report")
+PAGES = {
+    "index": ROOT / "README.md",
+    "guide": DOCS / "guide.md",
+    "capture": DOCS / "capture.md",
+    "rooms": DOCS / "rooms.md",
+    "contributing": ROOT / "CONTRIBUTING.md",
+    "changelog": ROOT / "CHANGELOG.md",
+}
+TITLES = {
+    "index": "cnnviz",
+    "guide": "Guide",
+    "examples": "Examples",
+    "capture": "Captures and layers",
+    "rooms": "The rooms",
+    "contributing": "Contributing",
+    "changelog": "Changelog",
+}
+
+
+@dataclass(frozen=True)
+class Example:
+    """An example that has run: its words, its code, what it printed and the pictures it made."""
+
+    name: str
+    title: str
+    text: str
+    code: str
+    output: str
+    pictures: tuple[str, ...]
+
+
+def run_example(name: str, folder: Path) -> Example:
+    """Run one example in `folder`, which is made for it.
+
+    Raises
+    ------
+    RuntimeError
+        If the example fails, with what it printed.
+    """
+    source = (DOCS / "examples" / f"{name}.py").read_text("utf-8")
+    title, _, text = (ast.get_docstring(ast.parse(source)) or "").partition("\n\n")
+    code = source.split('"""', 2)[2].strip()
+    folder.mkdir(parents=True)
+    done = subprocess.run(
+        [sys.executable, str(DOCS / "examples" / f"{name}.py")],
+        cwd=folder,
+        env={**os.environ, "PYTHONWARNINGS": "error", "PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"The example {name} failed:\n{done.stderr}")
+    pictures = tuple(sorted(path.name for path in folder.glob("*.png")))
+    return Example(name, title, text, code, done.stdout.strip(), pictures)
+
+
+def build(target: Path) -> None:
+    """Write the site to `target`, which is replaced."""
+    found = {path.stem for path in (DOCS / "examples").glob("*.py")}
+    if found != set(EXAMPLES):
+        raise RuntimeError(f"EXAMPLES and the folder differ: {sorted(found ^ set(EXAMPLES))}")
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    examples = []
+    for name in EXAMPLES:
+        print(f"running {name}", flush=True)
+        examples.append(run_example(name, target / "examples" / name))
+    environment = Environment(autoescape=True)
+    page = environment.from_string((DOCS / "page.html.j2").read_text("utf-8"))
+    shutil.copytree(DOCS / "images", target / "docs" / "images")
+    names = {path.relative_to(ROOT).as_posix(): f"{name}.html" for name, path in PAGES.items()}
+    for name in TITLES:
+        body = "" if name == "examples" else render(PAGES[name], names)
+        html = page.render(
+            name=name, titles=TITLES, body=body, examples=examples if name == "examples" else []
+        )
+        (target / f"{name}.html").write_text(html, "utf-8")
+
+
+def render(path: Path, names: dict[str, str]) -> str:
+    """Return a page of Markdown as HTML, its links to other pages turned into links in the site."""
+    html: str = (
+        MarkdownIt("commonmark", {"html": False}).enable("table").render(path.read_text("utf-8"))
+    )
+    folder = path.parent.relative_to(ROOT)
+    for source, page in names.items():
+        relative = os.path.relpath(source, folder).replace(os.sep, "/")
+        html = html.replace(f'href="{relative}"', f'href="{page}"')
+    examples = os.path.relpath("docs/examples", folder).replace(os.sep, "/")
+    html = html.replace(f'href="{examples}"', 'href="examples.html"')
+    images = os.path.relpath("docs/images", folder).replace(os.sep, "/")
+    return html.replace(f'src="{images}/', 'src="docs/images/')
+
+
+if __name__ == "__main__":
+    chosen = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "site"
+    build(chosen)
+    print(chosen / "index.html")

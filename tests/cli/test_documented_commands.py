@@ -1,0 +1,30 @@
+"""Every command line in the documentation names a command and options that exist."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def _commands():
+    for page in PAGES:
+        for block in re.findall(
+            r"^```sh\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
+        ):
+            for line in block.splitlines():
+                words = shlex.split(line, comments=True)
+                if words[:1] == ["cnnviz"] and len(words) > 1:
+                    yield pytest.param(words[1:], id=f"{page.name}: {' '.join(words)}")
+
+
+@pytest.mark.parametrize("words", list(_commands()))
+def test_a_command_line_of_a_page_names_a_command_and_options_that_exist(words, run):
+    page = run(words[0], "--help")
+    assert page.code == 0
+    for word in words[1:]:
+        if word.startswith("--"):
+            assert re.search(rf"(?<![\w-]){word}(?![\w-])", page.out), word
