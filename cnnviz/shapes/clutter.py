@@ -100,7 +100,7 @@ def _zigzag(rng: np.random.Generator, length: float) -> _Shape:
 
 
 def _bow(rng: np.random.Generator, length: float) -> _Shape:
-    """An arc of at most a third of a circle, too open and too thin for a crescent or a ring."""
+    """Return at most a third of a circle, too open and too thin for a crescent or a ring."""
     span, width = (float(u) for u in rng.random(2))
     angles = np.radians(50.0 + 60.0 * span) * np.linspace(-0.5, 0.5, 24)
     arc = np.stack([np.sin(angles), 1.0 - np.cos(angles)], axis=1)
@@ -108,7 +108,7 @@ def _bow(rng: np.random.Generator, length: float) -> _Shape:
 
 
 def _bean(rng: np.random.Generator, length: float) -> _Shape:
-    """A short thick arc; its round ends tell it from a crescent."""
+    """Return a short thick arc; its round ends tell it from a crescent."""
     span, width = (float(u) for u in rng.random(2))
     angles = np.radians(60.0 + 60.0 * span) * np.linspace(-0.5, 0.5, 24)
     arc = np.stack([np.sin(angles), 1.0 - np.cos(angles)], axis=1)
@@ -116,7 +116,7 @@ def _bean(rng: np.random.Generator, length: float) -> _Shape:
 
 
 def _shard(rng: np.random.Generator, length: float) -> _Shape:
-    """A thin, crooked quadrilateral."""
+    """Return a thin, crooked quadrilateral."""
     a, b, c, d = (float(u) for u in rng.random(4))
     corners = np.array(
         [

@@ -129,7 +129,7 @@ def _ring(form: float) -> list[Points]:
 
 
 def _crescent(form: float) -> list[Points]:
-    """The unit disc less a disc of radius `bite` that is moved to the right by `shift`."""
+    """Return the unit disc less a disc of radius `bite` that is moved to the right by `shift`."""
     bite, shift = 0.82, 0.5 + 0.12 * form
     x = (1.0 + shift * shift - bite * bite) / (2.0 * shift)
     outer = math.degrees(math.acos(x))

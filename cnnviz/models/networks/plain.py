@@ -45,6 +45,14 @@ class ShapesPlain(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits [N, num_classes] of images [N, 3, H, W]."""
-        pooled: torch.Tensor = self.avgpool(self.features(x))
-        logits: torch.Tensor = self.classifier(torch.flatten(pooled, 1))
+        return self.head(self.maps(x))
+
+    def maps(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the last maps [N, 128, H / 8, W / 8] of images [N, 3, H, W]."""
+        maps: torch.Tensor = self.features(x)
+        return maps
+
+    def head(self, maps: torch.Tensor) -> torch.Tensor:
+        """Return logits [N, num_classes] of the last maps."""
+        logits: torch.Tensor = self.classifier(torch.flatten(self.avgpool(maps), 1))
         return logits

@@ -70,7 +70,15 @@ class ShapesResidual(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits [N, num_classes] of images [N, 3, H, W]."""
+        return self.head(self.maps(x))
+
+    def maps(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the last maps [N, 128, H / 8, W / 8] of images [N, 3, H, W]."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        x = self.layer3(self.layer2(self.layer1(x)))
-        logits: torch.Tensor = self.fc(torch.flatten(self.avgpool(x), 1))
+        maps: torch.Tensor = self.layer3(self.layer2(self.layer1(x)))
+        return maps
+
+    def head(self, maps: torch.Tensor) -> torch.Tensor:
+        """Return logits [N, num_classes] of the last maps."""
+        logits: torch.Tensor = self.fc(torch.flatten(self.avgpool(maps), 1))
         return logits
