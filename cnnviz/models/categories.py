@@ -64,7 +64,7 @@ def _from_file(path: Path) -> Any:
 def _ordered(names: Any, origin: str) -> tuple[str, ...]:
     if isinstance(names, Mapping):
         names = _by_index(names, origin)
-    if not isinstance(names, Sequence) or not names:
+    if not isinstance(names, Sequence) or isinstance(names, str) or not names:
         raise UsageError(
             f"There are no class names in {origin}.",
             "Give one name for each output of the network.",

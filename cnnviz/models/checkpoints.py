@@ -56,8 +56,6 @@ def read_state(path: Path) -> State:
     if path.stat().st_size == 0:
         raise CheckpointError(f"The checkpoint {path.name} is empty.", "Copy it again.")
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    if isinstance(content, nn.Module):  # only torch's own layers can pass weights_only
-        content = content.state_dict()
     state = _unwrap(content)
     if state is None:
         found = ", ".join(map(repr, list(content)[:5])) if isinstance(content, Mapping) else ""
@@ -179,7 +177,7 @@ def _unreadable(path: Path, detail: str) -> CheckpointError:
 
 
 def _refused(path: Path, error: Exception) -> CheckpointError:
-    found = re.search(r"(?:GLOBAL|Unsupported (?:global|class):?) +([\w.]+)", str(error))
+    found = re.search(r"(?:GLOBAL|class) ([\w.]+)", str(error))
     if found is None:
         return _unreadable(path, str(error).partition("WeightsUnpickler error:")[2])
     return CheckpointError(
@@ -192,21 +190,12 @@ def _refused(path: Path, error: Exception) -> CheckpointError:
 def _unwrap(content: Any, depth: int = 3) -> State | None:
     if not isinstance(content, Mapping) or not content:
         return None
-    tensors = {name: value for name, value in content.items() if isinstance(value, torch.Tensor)}
-    if tensors and all(isinstance(name, str) for name in tensors):
-        others = [value for name, value in content.items() if name not in tensors]
-        if not any(isinstance(value, Mapping) and _unwrap(value, 0) for value in others):
-            return tensors
-    if depth == 0:
-        return None
-    for key in WRAPPERS:
-        inner = content.get(key)
-        if isinstance(inner, nn.Module):
-            inner = inner.state_dict()
-        found = _unwrap(inner, depth - 1)
+    for key in WRAPPERS if depth else ():
+        found = _unwrap(content.get(key), depth - 1)
         if found:
             return found
-    return None
+    tensors = {name: value for name, value in content.items() if isinstance(value, torch.Tensor)}
+    return tensors if all(isinstance(name, str) for name in tensors) and tensors else None
 
 
 def _common_prefix(state: State) -> str:

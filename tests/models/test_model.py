@@ -1,0 +1,208 @@
+"""A model knows its input, its classes and its origin, and is never changed."""
+
+import copy
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cnnviz.errors import ModelError, TargetError, UsageError
+from cnnviz.images import IMAGENET, Preprocessing
+from cnnviz.models import Model, as_model
+from tests.architectures import tiny_network
+
+SMALL = Preprocessing(8, (8, 8), (0.5,) * 3, (0.25,) * 3)
+
+
+def expected_digest(module: nn.Module) -> str:
+    text = b""
+    for name, value in module.state_dict().items():
+        text += f"{name} {value.dtype} {tuple(value.shape)}\n".encode() + value.numpy().tobytes()
+    return hashlib.sha256(text).hexdigest()
+
+
+def test_as_model_wraps_and_passes_through() -> None:
+    network = tiny_network()
+    model = as_model(network)
+    assert model.module is network
+    assert (model.name, model.weights, model.categories) == ("Sequential", "as given", None)
+    assert as_model(model) is model
+    assert repr(model) == "<Model: Sequential, weights as given, input 3 x 224 x 224>"
+
+
+def test_wrapping_changes_nothing() -> None:
+    network = tiny_network().train()
+    network[4].eval()
+    before = copy.deepcopy(network.state_dict())
+    state = torch.random.get_rng_state()
+    model = Model(network)
+    model.prepare(np.zeros((8, 8, 3), np.uint8))
+    assert model.sha256
+    assert [child.training for child in network] == [True] * 4 + [False] + [True] * 4
+    assert all(torch.equal(network.state_dict()[name], value) for name, value in before.items())
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("thing", ["resnet18", 3, None, torch.zeros(2)])
+def test_only_modules_are_networks(thing: object) -> None:
+    with pytest.raises(UsageError, match=r"must be a torch.nn.Module, not"):
+        as_model(thing)
+
+
+def test_lazy_and_meta_networks() -> None:
+    with pytest.raises(ModelError, match=r"lazy layers that have never seen an input \(0.weight\)"):
+        as_model(nn.Sequential(nn.LazyConv2d(4, 3)))
+    with torch.device("meta"), pytest.raises(ModelError, match=r"on the meta device \(weight\)"):
+        as_model(nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 7])
+def test_the_guess_follows_the_first_convolution(channels: int) -> None:
+    model = as_model(tiny_network(channels))
+    assert model.channels == channels
+    assert model.input_shape == (channels, 224, 224)
+    plural = "channel" if channels == 1 else "channels"
+    assert model.preprocessing.describe().endswith(f"(a guess for {channels} {plural})")
+    assert set(model.preprocessing.mean) == {0.0}
+
+
+def test_the_guess_for_three_channels_and_for_none() -> None:
+    for network in (tiny_network(), nn.Linear(12, 2), nn.Sequential(nn.Conv1d(5, 2, 3))):
+        preprocessing = as_model(network).preprocessing
+        assert (preprocessing.mean, preprocessing.std) == (IMAGENET.mean, IMAGENET.std)
+        assert preprocessing.describe().endswith("(a guess, ImageNet's)")
+
+
+def test_the_guess_reads_timms_configuration() -> None:
+    network = tiny_network()
+    network.pretrained_cfg = {
+        "input_size": (3, 32, 32),
+        "crop_pct": 1.0,
+        "mean": (0.1, 0.2, 0.3),
+        "std": (0.4, 0.5, 0.6),
+    }
+    assert as_model(network).preprocessing == Preprocessing(
+        32, (32, 32), (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
+    )
+    network.pretrained_cfg = {"input_size": "large"}
+    assert as_model(network).preprocessing.origin == "a guess, ImageNet's"
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "shape"),
+    [
+        (SMALL, (3, 8, 8)),
+        (Preprocessing((10, 12), None, (0.0,), (1.0,)), (1, 10, 12)),
+        (Preprocessing(96, None, (0.0,), (1.0,)), (1, 96, 96)),
+        (Preprocessing(None, None, (0.0,), (1.0,)), (1, 224, 224)),
+    ],
+)
+def test_input_shape(preprocessing: Preprocessing, shape: tuple[int, int, int]) -> None:
+    assert Model(tiny_network(), preprocessing=preprocessing).input_shape == shape
+
+
+def test_prepare_follows_the_network() -> None:
+    model = Model(tiny_network().double(), preprocessing=SMALL)
+    batch = model.prepare([np.zeros((9, 9, 3), np.uint8)] * 2)
+    assert batch.tensor.dtype == model.dtype == torch.float64
+    assert batch.tensor.device == model.device
+    assert model.module(batch.tensor).shape == (2, 4)
+
+
+def test_a_network_without_parameters() -> None:
+    model = as_model(nn.Sequential(nn.ReLU()))
+    assert (model.device.type, model.dtype) == ("cpu", torch.float32)
+    assert model.sha256 == hashlib.sha256().hexdigest()
+
+
+def test_sha256_is_over_names_types_shapes_and_bytes() -> None:
+    network = tiny_network()
+    assert as_model(network).sha256 == expected_digest(network)
+    assert as_model(network.half()).sha256 == expected_digest(network)
+    assert as_model(tiny_network(seed=0)).sha256 == as_model(tiny_network(seed=0)).sha256
+    assert as_model(tiny_network(seed=0)).sha256 != as_model(tiny_network(seed=1)).sha256
+    one, other = nn.Linear(2, 3, bias=False), nn.Linear(3, 2, bias=False)
+    other.weight.data = one.weight.data.reshape(2, 3)
+    assert as_model(one).sha256 != as_model(other).sha256
+
+
+def test_sha256_follows_training_and_is_kept_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cnnviz.models import model as module
+
+    calls = []
+    digest = module._digest
+    monkeypatch.setattr(module, "_digest", lambda state: calls.append(1) or digest(state))
+    model = as_model(tiny_network())
+    first = model.sha256
+    assert model.sha256 == first
+    assert len(calls) == 1
+    with torch.no_grad():
+        model.module[8].bias.add_(1)
+    assert model.sha256 == expected_digest(model.module) != first
+    assert len(calls) == 2
+
+
+def test_sha256_of_extra_state_and_inference_tensors() -> None:
+    class Extra(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            with torch.inference_mode():
+                self.register_buffer("steps", torch.ones(2))
+
+        def get_extra_state(self) -> dict[str, int]:
+            return {"calls": 3}
+
+    assert len(as_model(Extra()).sha256) == 64
+
+
+def test_category_and_class_index() -> None:
+    names = ["Koala", "crane", "goldfish, Carassius auratus", "crane", "maillot, tank suit"]
+    model = Model(tiny_network(classes=5), categories=names)
+    assert [model.category(index) for index in (0, 4, 5, -1)] == [
+        "Koala",
+        "maillot, tank suit",
+        "class 5",
+        "class -1",
+    ]
+    assert model.class_index("Koala") == model.class_index(" koala ") == 0
+    assert model.class_index("carassius auratus") == model.class_index(names[2]) == 2
+    with pytest.raises(TargetError, match=r"2 classes .* 'crane'. Give the index: 1 or 3"):
+        model.class_index("crane")
+    with pytest.raises(TargetError, match=r"no class 'kaola'. Did you mean 'Koala'"):
+        model.class_index("kaola")
+    with pytest.raises(TargetError, match=r"no class 'zzzz'. Give the index"):
+        model.class_index("zzzz")
+
+
+def test_classes_without_names() -> None:
+    model = as_model(tiny_network())
+    assert model.category(105) == "class 105"
+    with pytest.raises(TargetError, match="have no names"):
+        model.class_index("koala")
+
+
+def test_the_package_is_cheap_to_import(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, cnnviz.models, cnnviz.images\n"
+        "heavy = {'torch', 'torchvision', 'timm', 'matplotlib', 'cv2'} & sys.modules.keys()\n"
+        "assert not heavy, heavy\n"
+        "assert 'load' in dir(cnnviz.models)\n"
+        "from cnnviz.models import load\n"
+        "from cnnviz.images import read_photo\n"
+        "load('shapes', 'random')\n"
+        "heavy = {'torchvision', 'timm', 'matplotlib'} & sys.modules.keys()\n"
+        "assert not heavy, heavy\n"
+    )
+    root = str(Path(__file__).resolve().parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    with pytest.raises(AttributeError, match="no attribute 'laod'"):
+        _ = __import__("cnnviz.models").models.laod
