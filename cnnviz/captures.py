@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -11,89 +11,16 @@ import torch
 from torch import nn
 
 from cnnviz import layers as layer_names
-from cnnviz.errors import LayerError, TargetError, UsageError, did_you_mean
+from cnnviz.answers import Answer, answers
+from cnnviz.errors import LayerError, TargetError, UsageError
 from cnnviz.hooks import StopForward, listening, untouched
 from cnnviz.images import Batch
+from cnnviz.layer_tensors import LayerTensors
 from cnnviz.models import Model, as_model
+from cnnviz.recording import Recorder
 from cnnviz.results import ImageSource, Provenance
 from cnnviz.stages import STAGES, CallOrder, call_order, forward
-from cnnviz.targets import Scores, Target, describe, logits_of, score
-
-Key = tuple[str, int]
-
-
-class LayerTensors(Mapping[str, torch.Tensor]):
-    """The tensors of the captured layers, by layer name or by (name, call index).
-
-    The plain name of a layer that was called once means that call. Where it was called several
-    times the plain name is an error that lists the calls.
-    """
-
-    def __init__(
-        self, entries: Mapping[Key, torch.Tensor], absent: Mapping[str, str], known: Sequence[str]
-    ) -> None:
-        self._entries = dict(entries)
-        self._absent = dict(absent)
-        self._known = tuple(known)
-
-    def __getitem__(self, key: str | Key) -> torch.Tensor:
-        return self._entries[self.resolve(key)]
-
-    def __iter__(self) -> Iterator[str]:
-        for name, index in self._entries:
-            yield name if self._calls(name) == 1 else f"{name}#{index}"
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def _calls(self, name: str) -> int:
-        return sum(1 for known, _ in self._entries if known == name)
-
-    def resolve(self, key: str | Key) -> Key:
-        """Return the (name, call index) that a key stands for.
-
-        Raises
-        ------
-        LayerError
-            If the layer was not captured, was not called, or was called more than once.
-        """
-        name, index = _split_key(key)
-        if index is None:
-            calls = self._calls(name)
-            if calls > 1:
-                listed = ", ".join(f"'{name}#{call}'" for call in range(calls))
-                raise LayerError(
-                    f"Layer {name!r} was called {calls} times in the forward pass.",
-                    f"Say which call is meant: {listed}.",
-                )
-            index = 0
-        if (name, index) in self._entries:
-            return name, index
-        raise self._missing(name, index)
-
-    def _missing(self, name: str, index: int) -> LayerError:
-        if name in self._absent:
-            return LayerError(self._absent[name], "Choose another layer.")
-        if self._calls(name):
-            return LayerError(
-                f"Layer {name!r} has no call {index}: it was called {self._calls(name)} times.",
-                "Call indices count from 0.",
-            )
-        if name in self._known:
-            return LayerError(
-                f"Layer {name!r} is not in this capture.",
-                f"Capture it: capture(model, images, layers=[{name!r}]).",
-            )
-        return LayerError(
-            f"The network has no layer {name!r}.", did_you_mean(name, [*self, *self._known])
-        )
-
-
-def _split_key(key: str | Key) -> tuple[str, int | None]:
-    if isinstance(key, tuple):
-        return key
-    name, mark, index = key.rpartition("#")
-    return (name, int(index)) if mark and index.isdigit() else (key, None)
+from cnnviz.targets import Scores, Target, logits_of, score
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -163,11 +90,9 @@ class Capture:
             )
         return self._input_gradient
 
-    def predictions(self, k: int = 5) -> Any:
-        """Return the k most probable classes of each image, as the `predictions` view does."""
-        from cnnviz.views.predictions import predictions
-
-        return predictions(self, k)
+    def predictions(self, k: int = 5) -> tuple[tuple[Answer, ...], ...]:
+        """Return the k most probable classes of each image, most probable first."""
+        return answers(self.model, self.logits, k)
 
     @property
     def provenance(self) -> Provenance:
@@ -245,7 +170,7 @@ def capture(
     order = call_order(wrapped, batch.tensor) if _needs_order(layers, logits) else None
     chosen = _choose(wrapped, layers, order)
     last = order.last(chosen) if order is not None and not logits else None
-    recorder = _Recorder(gradients=bool(gradients), last=last)
+    recorder = Recorder(gradients=bool(gradients), last=last)
     with ExitStack() as scope:
         # A surrounding no_grad or inference_mode must not reach in.
         scope.enter_context(torch.inference_mode(False))
@@ -282,76 +207,11 @@ def _run(model: Model, inputs: torch.Tensor) -> Any:
         return None
 
 
-class _Recorder:
-    """Keeps each call's output as it was, and hands the network a copy to go on with."""
-
-    def __init__(self, gradients: bool, last: Key | None) -> None:
-        self.outputs: dict[Key, torch.Tensor] = {}
-        self.gradients: dict[Key, torch.Tensor] = {}
-        self.input_gradient: torch.Tensor | None = None
-        self.unreached: list[str] = []
-        self._calls: dict[str, int] = {}
-        self._with_gradients = gradients
-        self._last = last
-
-    def record(self, name: str, module: nn.Module, inputs: Any, output: Any) -> Any:
-        """Take the output of one call; the copy returned replaces it downstream."""
-        if not isinstance(output, torch.Tensor):
-            raise LayerError(
-                f"Layer {name!r} returns {describe(output)}, not one tensor.",
-                "Choose a layer inside it that returns one tensor.",
-            )
-        index = self._calls.get(name, 0)
-        self._calls[name] = index + 1
-        if self._with_gradients and output.is_floating_point():
-            if not output.requires_grad:
-                # Nothing below is differentiated: the graph starts here.
-                output = output.detach().clone().requires_grad_()
-            elif _shares_memory(output, inputs):
-                # A layer that returns its own input: the caller may still write to that.
-                output = output.clone()
-            self.outputs[name, index] = output
-            return output.clone()
-        self.outputs[name, index] = output.detach().clone()
-        if (name, index) == self._last:
-            raise StopForward
-        return None
-
-    def differentiate(self, scores: torch.Tensor, inputs: torch.Tensor | None) -> None:
-        """Take the gradient of the summed scores at every recorded call, in one backward pass."""
-        keys = [key for key, output in self.outputs.items() if output.requires_grad]
-        points = [self.outputs[key] for key in keys] + ([inputs] if inputs is not None else [])
-        if not points:
-            return
-        if not scores.requires_grad:
-            raise TargetError(
-                "The target does not depend on the network in a differentiable way.",
-                "Check that neither the network nor the target callable detaches its result.",
-            )
-        found = torch.autograd.grad(scores.sum(), points, allow_unused=True)
-        for key, gradient in zip(keys, found, strict=False):
-            if gradient is None:
-                self.unreached.append(key[0])
-            else:
-                self.gradients[key] = gradient
-        if inputs is not None:
-            last = found[-1]
-            self.input_gradient = torch.zeros_like(inputs) if last is None else last
-
-
-def _shares_memory(output: torch.Tensor, inputs: Sequence[Any]) -> bool:
-    place = output.untyped_storage().data_ptr()
-    return any(
-        isinstance(entry, torch.Tensor) and entry.untyped_storage().data_ptr() == place
-        for entry in inputs
-    )
-
-
 def _finish(
     model: Model,
     batch: Batch,
     chosen: Mapping[str, nn.Module],
-    recorder: _Recorder,
+    recorder: Recorder,
     output: Any,
     scores: Scores | None,
 ) -> Capture:

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from cnnviz import drawing
+from cnnviz.answers import Rule, distribution, entropy
 from cnnviz.captures import Capture
-from cnnviz.errors import TargetError, UsageError
 from cnnviz.results import Result
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class Predictions(Result):
     logits: NDArray[np.float64]
     entropy: NDArray[np.float64]
     total: int
-    rule: str
+    rule: Rule
 
     def summary(self) -> str:
         """Say the first answer for the first image, and how many more there are."""
@@ -156,40 +155,16 @@ def predictions(capture: Capture, k: int = 5) -> Predictions:
     UsageError
         If `k` is below 1.
     """
-    if k < 1:
-        raise UsageError(f"{k} classes cannot be shown.", "Give k as 1 or more.")
-    logits = capture.logits.double().cpu()
-    if logits.ndim != 2:
-        raise TargetError(
-            f"The network's output has the shape {list(logits.shape)}, not [N, classes].",
-            "Predictions are made for networks that classify images.",
-        )
-    distribution, rule = _distribution(logits)
-    # A stable sort: among equal probabilities the lower index comes first, on every machine.
-    ordered, order = distribution.sort(dim=1, descending=True, stable=True)
-    found, classes = ordered[:, :k], order[:, :k]
-    bits = -torch.xlogy(distribution, distribution).sum(1) / np.log(2.0)
-    if rule == "sigmoid":
-        bits = bits - torch.xlogy(1 - distribution, 1 - distribution).sum(1) / np.log(2.0)
+    found = capture.predictions(k)
+    shares, rule = distribution(capture.logits)
     return Predictions(
         provenance=capture.provenance,
         images=tuple(photo.name for photo in capture.batch.photos),
-        names=tuple(tuple(map(capture.model.category, row)) for row in classes.tolist()),
-        classes=classes.numpy(),
-        probabilities=found.numpy(),
-        logits=logits.gather(1, classes).numpy(),
-        entropy=bits.numpy(),
-        total=int(logits.shape[1]),
+        names=tuple(tuple(answer.name for answer in row) for row in found),
+        classes=np.array([[answer.index for answer in row] for row in found]),
+        probabilities=np.array([[answer.probability for answer in row] for row in found]),
+        logits=np.array([[answer.logit for answer in row] for row in found]),
+        entropy=entropy(shares).numpy(),
+        total=int(shares.shape[1]),
         rule=rule,
     )
-
-
-def _distribution(logits: torch.Tensor) -> tuple[torch.Tensor, str]:
-    if logits.shape[1] == 1:
-        return logits.sigmoid(), "sigmoid"
-    sums_to_one = torch.allclose(
-        logits.sum(1), torch.ones(len(logits), dtype=torch.float64), atol=1e-4
-    )
-    if bool((logits >= 0).all()) and sums_to_one:
-        return logits, "as given"
-    return logits.softmax(1), "softmax"

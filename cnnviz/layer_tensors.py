@@ -1,0 +1,85 @@
+"""The tensors that layers gave, found by layer name and call index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+
+from cnnviz.errors import LayerError, did_you_mean
+
+Key = tuple[str, int]
+
+
+class LayerTensors(Mapping[str, torch.Tensor]):
+    """The tensors of the captured layers, by layer name or by (name, call index).
+
+    The plain name of a layer that was called once means that call. Where it was called several
+    times the plain name is an error that lists the calls.
+    """
+
+    def __init__(
+        self, entries: Mapping[Key, torch.Tensor], absent: Mapping[str, str], known: Sequence[str]
+    ) -> None:
+        self._entries = dict(entries)
+        self._absent = dict(absent)
+        self._known = tuple(known)
+
+    def __getitem__(self, key: str | Key) -> torch.Tensor:
+        return self._entries[self.resolve(key)]
+
+    def __iter__(self) -> Iterator[str]:
+        for name, index in self._entries:
+            yield name if self._calls(name) == 1 else f"{name}#{index}"
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _calls(self, name: str) -> int:
+        return sum(1 for known, _ in self._entries if known == name)
+
+    def resolve(self, key: str | Key) -> Key:
+        """Return the (name, call index) that a key stands for.
+
+        Raises
+        ------
+        LayerError
+            If the layer was not captured, was not called, or was called more than once.
+        """
+        name, index = _split_key(key)
+        if index is None:
+            calls = self._calls(name)
+            if calls > 1:
+                listed = ", ".join(f"'{name}#{call}'" for call in range(calls))
+                raise LayerError(
+                    f"Layer {name!r} was called {calls} times in the forward pass.",
+                    f"Say which call is meant: {listed}.",
+                )
+            index = 0
+        if (name, index) in self._entries:
+            return name, index
+        raise self._missing(name, index)
+
+    def _missing(self, name: str, index: int) -> LayerError:
+        if name in self._absent:
+            return LayerError(self._absent[name], "Choose another layer.")
+        if self._calls(name):
+            return LayerError(
+                f"Layer {name!r} has no call {index}: it was called {self._calls(name)} times.",
+                "Call indices count from 0.",
+            )
+        if name in self._known:
+            return LayerError(
+                f"Layer {name!r} is not in this capture.",
+                f"Capture it: capture(model, images, layers=[{name!r}]).",
+            )
+        return LayerError(
+            f"The network has no layer {name!r}.", did_you_mean(name, [*self, *self._known])
+        )
+
+
+def _split_key(key: str | Key) -> tuple[str, int | None]:
+    if isinstance(key, tuple):
+        return key
+    name, mark, index = key.rpartition("#")
+    return (name, int(index)) if mark and index.isdigit() else (key, None)
