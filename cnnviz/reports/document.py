@@ -169,7 +169,7 @@ class Report:
                 if single_file:
                     notes = self._write_single_file(folder, drawings)
                 if pdf:
-                    self._write_pdf(folder / PDF)
+                    self._write_pdf(folder, drawings)
             files = _files(folder)
             _write_json(folder / MANIFEST, self._to_json(drawings, files, notes))
         self.steps.finish()
@@ -228,10 +228,10 @@ class Report:
             f"{PAGE} loads its pictures one by one.",
         )
 
-    def _write_pdf(self, path: Path) -> None:
+    def _write_pdf(self, folder: Path, drawings: Mapping[str, DrawnPicture]) -> None:
         from cnnviz.reports.pdf import write_pdf
 
-        write_pdf(layout(self), path, self.created)
+        write_pdf(layout(self), drawings, folder, folder / PDF, self.created)
 
     def _to_json(
         self,

@@ -45,6 +45,11 @@ class DrawnPicture:
     width: int
     height: int
 
+    @property
+    def panorama(self) -> bool:
+        """Whether it is so wide that two of them look better one above the other."""
+        return self.width > 1.7 * self.height
+
 
 def draw(picture: Picture, directory: Path) -> DrawnPicture:
     """Draw a picture into the `pictures` folder of a report."""

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cnnviz.heatmaps import Heatmap
 from cnnviz.reports.content import Column, Picture, Section, Table
 from cnnviz.reports.context import Context, Subject
 from cnnviz.reports.wording import slug
-from cnnviz.views.cam import Heatmap, cam
+from cnnviz.views.cam import cam
 
 # More maps in one picture would be too small to read on a page.
 ABREAST = 3

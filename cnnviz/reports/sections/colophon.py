@@ -66,8 +66,8 @@ def _images(context: Context) -> tuple[Table, ...]:
         (
             subject.photo.name,
             f"{subject.photo.height} x {subject.photo.width}",
-            subject.photo.sha256,
             "; ".join(subject.photo.notes) or "nothing",
+            subject.photo.sha256,
         )
         for subject in context.subjects
     )
@@ -78,8 +78,8 @@ def _images(context: Context) -> tuple[Table, ...]:
             columns=(
                 Column("Image"),
                 Column("Height x width"),
-                Column("SHA-256"),
                 Column("Done on reading"),
+                Column("SHA-256"),
             ),
             rows=rows,
             folded=len(rows) > 8,

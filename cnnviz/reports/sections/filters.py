@@ -39,8 +39,7 @@ def build(context: Context) -> Section:
             _state(grids),
         ),
         pictures=tuple(
-            Picture.of(grid, f"network-filters-{slug(grid.layer)}", f"Filters of {grid.layer}")
-            for grid in shown
+            Picture.of(grid, f"network-filters-{slug(grid.layer)}", grid.layer) for grid in shown
         ),
         tables=(_table(grids),),
     )

@@ -72,8 +72,9 @@ def _draw(subject: Subject, box: Box) -> Figure:
     seen = subject.capture.model.preprocessing.invert(subject.capture.batch.tensor[0])
     ratios = [photo.width / photo.height, seen.shape[1] / seen.shape[0]]
     across = 10.0
-    down = min(6.5, max(2.2, across / sum(ratios)))
-    figure = drawing.new_figure(across, down + 0.45)
+    # The gap between the two and the padding around them take a quarter of an inch.
+    down = min(6.5, max(2.2, (across - 0.25) / sum(ratios)))
+    figure = drawing.new_figure(across, down + 0.3)
     left, right = figure.subplots(1, 2, width_ratios=ratios)
     drawing.show(left, pixels, smooth=True)
     _frame(left, box, pixels.shape[1] / photo.width)

@@ -21,7 +21,9 @@ def build(context: Context) -> Section:
         title=context.title,
         anchor=context.anchor("predictions"),
         lead=(_verdict(result, context.model.name),),
-        pictures=(Picture.of(result, f"{subject.slug}-predictions", "The answer"),),
+        pictures=(
+            Picture.of(result, f"{subject.slug}-predictions", "The likeliest classes", wide=False),
+        ),
         tables=(_table(result),),
         subject=subject.slug,
     )
