@@ -1,27 +1,20 @@
-"""Where a network looked: class activation maps from one capture."""
+"""Where a network looked: the class activation maps, all from one capture."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from cnnviz import drawing
 from cnnviz.captures import Capture
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.images import Box
+from cnnviz.heatmaps import Heatmap
 from cnnviz.layers import split
-from cnnviz.results import Result
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-Method = Literal["gradcam"]
+Method = Literal["gradcam", "gradcam++", "xgradcam", "hirescam", "layercam", "eigencam"]
+Rule = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def gradcam(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
@@ -29,242 +22,72 @@ def gradcam(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
 
     The ReLU of equation 2 is left to the drawing, so that evidence against the class is kept.
     """
-    weights = gradients.mean((2, 3), keepdim=True)
-    return (weights * activations).sum(1)
+    return _weighted(activations, gradients.mean((2, 3)))
 
 
-_METHODS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {"gradcam": gradcam}
-_TITLES = {"gradcam": "Grad-CAM"}
+def gradcam_plus_plus(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+    """Weigh each channel by the mean of its positive gradients, those of lone peaks more.
 
-
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class Heatmap(Result):
-    """Maps of where the evidence for a target lies, for one or several layers.
-
-    Attributes
-    ----------
-    method : str
-        The method's name.
-    layers : tuple of str
-        The L layers, in the order asked for.
-    maps : tuple of ndarray of float32
-        For each layer the signed maps of the N images, [N, h, w], at the layer's own size and in
-        the method's own unit.
-    images : tuple of str
-        The names of the N photos.
-    photos : tuple of ndarray of uint8
-        The photos, each [H, W, 3] in its own size.
-    boxes : tuple of Box
-        The part of each photo that the network saw.
-    targets : tuple of str
-        What was explained, for each photo.
-    relu : bool
-        Whether the drawing keeps only the evidence for the target; the maps keep both signs.
+    Chattopadhay et al. 2018, equations 10 and 19, for the exponential of the score: its powers
+    cancel in the coefficients and leave one positive factor for the whole map, which is left out.
     """
-
-    method: str
-    layers: tuple[str, ...]
-    maps: tuple[NDArray[np.float32], ...]
-    images: tuple[str, ...]
-    photos: tuple[NDArray[np.uint8], ...]
-    boxes: tuple[Box, ...]
-    targets: tuple[str, ...]
-    relu: bool
-
-    def on_photo(self, image: int = 0, layer: str | None = None) -> NDArray[np.float32]:
-        """Return one signed map at the size of its photo, [H, W].
-
-        The map is stretched bilinearly over the part of the photo that the network saw; outside of
-        it the values are NaN.
-        """
-        height, width = self.photos[image].shape[:2]
-        return spread(self.maps[self._place(layer)][image], self.boxes[image], height, width)
-
-    def peak(self, image: int = 0, layer: str | None = None) -> tuple[int, int]:
-        """Return the row and column of the photo's pixel with the largest value."""
-        values = self.on_photo(image, layer)
-        row, column = np.unravel_index(np.nanargmax(values), values.shape)
-        return int(row), int(column)
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the signed maps by layer name."""
-        return {f"map {layer}": maps for layer, maps in zip(self.layers, self.maps, strict=True)}
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the ranges of all maps; the photos are left out."""
-        found = super().to_json()
-        del found["photos"]
-        return found
-
-    def summary(self) -> str:
-        """Say what was explained, by what method and at which layers."""
-        shown = self.layers[0] if len(self.layers) == 1 else f"{len(self.layers)} layers"
-        first = f"{_TITLES[self.method]} for {self.targets[0]!r} at {shown}"
-        rest = len(self.images) - 1
-        return first + (f", and {rest} more image{'s' * (rest > 1)}" if rest else "")
-
-    def caption(self) -> str:
-        """Say what the colours mean and how far to read them."""
-        colours = (
-            "Bright is evidence for the class; evidence against it is not drawn."
-            if self.relu
-            else "Red is evidence for the class, blue is evidence against it."
-        )
-        seen = (
-            " The frame in the photo is the crop that the network saw; the maps are drawn on it."
-            if any(self._has_border(place) for place in range(len(self.photos)))
-            else ""
-        )
-        return (
-            f"{_TITLES[self.method]}: where the evidence lies. {colours} Each map has its own "
-            "scale, printed above it. A map is as coarse as its layer: the size before stretching "
-            f"stands beside the scale.{seen}"
-        )
-
-    def _has_border(self, place: int) -> bool:
-        box, (height, width) = self.boxes[place], self.photos[place].shape[:2]
-        return bool(box.width < width - 1.0 or box.height < height - 1.0)
-
-    def figure(self) -> Figure:
-        """Draw each photo, and beside it its maps on the part that the network saw."""
-        columns, rows = 1 + len(self.layers), len(self.images)
-        across = 3.4 if columns < 4 else 2.6
-        ratios = [self._ratio(image) for image in range(rows)]
-        figure = drawing.new_figure(
-            across * columns + 0.9, sum(across * ratio + 0.5 for ratio in ratios) + 0.4
-        )
-        panels = figure.subplots(rows, columns, squeeze=False, height_ratios=ratios)
-        for image, row in enumerate(panels):
-            self._draw_photo(row[0], image)
-            for layer, axes in zip(self.layers, row[1:], strict=True):
-                self._draw_map(axes, image, layer)
-        scale = drawing.Scale(0.0, 1.0, drawing.HEAT)
-        label = "part of each map's own maximum"
-        if not self.relu:
-            scale = drawing.Scale(-1.0, 1.0, drawing.SIGNED)
-            label = "part of each map's largest size"
-        drawing.colour_bar(figure, list(panels.ravel()), scale, label)
-        drawing.heading(figure, self.summary())
-        return figure
-
-    def _ratio(self, image: int) -> float:
-        """Return the height of a row for a width of one: that of the taller of photo and crop."""
-        height, width = self.photos[image].shape[:2]
-        box = self.boxes[image]
-        return float(max(height / width, box.height / box.width))
-
-    def _draw_photo(self, axes: Axes, image: int) -> None:
-        from matplotlib.patches import Rectangle
-
-        height, width = self.photos[image].shape[:2]
-        axes.imshow(drawing.fit(self.photos[image], 640), extent=(0, width, height, 0))
-        drawing.quiet(axes)
-        box = self.boxes[image]
-        if self._has_border(image):
-            corner, size = (box.left, box.top), (box.width, box.height)
-            axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor="white", linewidth=2.2))
-            axes.add_patch(
-                Rectangle(corner, *size, fill=False, edgecolor=drawing.ACCENT, linewidth=1.1)
-            )
-        _title(axes, self.images[image], self.targets[image])
-
-    def _draw_map(self, axes: Axes, image: int, layer: str) -> None:
-        place = self.layers.index(layer)
-        height, width = self.maps[place].shape[1:]
-        scale = self.scale(image, layer)
-        drawing.show(axes, self._seen(image, layer, 480), smooth=True)
-        extent = f"{drawing.number(scale.low)} to {drawing.number(scale.high)}"
-        if scale.constant:
-            extent = "no evidence for it" if self.relu else "zero everywhere"
-        _title(axes, layer, f"{extent}, {height} x {width}")
-
-    def scale(self, image: int = 0, layer: str | None = None) -> drawing.Scale:
-        """Return the scale of the colours of one map."""
-        values = self.maps[self._place(layer)][image]
-        if self.relu:
-            return drawing.Scale(0.0, max(0.0, float(values.max())), drawing.HEAT)
-        return drawing.Scale.signed(values)
-
-    def _place(self, layer: str | None) -> int:
-        return len(self.layers) - 1 if layer is None else self.layers.index(layer)
-
-    def _seen(self, image: int, layer: str, longest: int) -> NDArray[np.uint8]:
-        """Return the overlay of one map on the part of the photo that the network saw."""
-        height, width = self.photos[image].shape[:2]
-        box = self.boxes[image]
-        left, top = max(0, round(box.left)), max(0, round(box.top))
-        right, bottom = min(width, round(box.right)), min(height, round(box.bottom))
-        crop = self.photos[image][top : max(bottom, top + 1), left : max(right, left + 1)]
-        return self._overlay(crop, (left, top), image, layer, longest)
-
-    def _overlay(
-        self,
-        part: NDArray[np.uint8],
-        corner: tuple[int, int],
-        image: int,
-        layer: str | None,
-        longest: int,
-    ) -> NDArray[np.uint8]:
-        photo = drawing.fit(part, longest)
-        height, width = photo.shape[:2]
-        down, across = height / part.shape[0], width / part.shape[1]
-        box = self.boxes[image]
-        scaled = Box(
-            across * (box.left - corner[0]),
-            down * (box.top - corner[1]),
-            across * (box.right - corner[0]),
-            down * (box.bottom - corner[1]),
-        )
-        heat = spread(self.maps[self._place(layer)][image], scaled, height, width)
-        return drawing.overlay(photo, heat, self.scale(image, layer))
-
-    def picture(
-        self, image: int = 0, layer: str | None = None, longest: int = 1024
-    ) -> NDArray[np.uint8]:
-        """Return the overlay of one map on its whole photo, [H, W, 3]; `scale` tells its colours.
-
-        Parameters
-        ----------
-        image : int
-            Which image.
-        layer : str, optional
-            Which layer; by default the last.
-        longest : int
-            The longer side of the picture in pixels; a larger photo is shrunk to it.
-        """
-        return self._overlay(self.photos[image], (0, 0), image, layer, longest)
+    squared, cubed = gradients.square(), gradients.pow(3)
+    below = 2.0 * squared + activations.sum((2, 3), keepdim=True) * cubed
+    # Where the gradient is zero so is the numerator, and the place has no weight.
+    coefficients = torch.where(below == 0.0, 0.0, squared / torch.where(below == 0.0, 1.0, below))
+    return _weighted(activations, (coefficients * gradients.relu()).sum((2, 3)))
 
 
-def _title(axes: Axes, first: str, second: str) -> None:
-    axes.set_anchor("N")
-    axes.set_title(f"{first}\n{second}", fontsize=drawing.SMALL_SIZE, color=drawing.INK, loc="left")
+def xgradcam(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+    """Weigh each channel by its gradient averaged over its activation (Fu et al. 2020, eq. 7)."""
+    total = activations.sum((2, 3))
+    weights = (gradients * activations).sum((2, 3))
+    shares: torch.Tensor = torch.where(total == 0.0, 0.0, weights / total)
+    return _weighted(activations, shares)
 
 
-def spread(values: NDArray[np.float32], box: Box, height: int, width: int) -> NDArray[np.float32]:
-    """Stretch a map [h, w] bilinearly over a box of a photo; NaN outside the box.
+def hirescam(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+    """Multiply activation and gradient place by place, and sum (Draelos and Carin 2020, eq. 5)."""
+    return (activations * gradients).sum(1)
 
-    The centre of each value lies at the centre of its cell, and the outermost values continue to
-    the edge of the box.
+
+def layercam(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+    """Weigh each place of each channel by its positive gradient (Jiang et al. 2021, eq. 6, 7)."""
+    return (activations * gradients.relu()).sum(1)
+
+
+def eigencam(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+    """Project each place on the first principal direction of all (Muhammad and Yeasin 2020).
+
+    No class takes part. The singular vector has no sign of its own; it is given the one under
+    which the map's sum is positive.
     """
-    down, row_inside = _weights(values.shape[0], box.top, box.bottom, height)
-    across, column_inside = _weights(values.shape[1], box.left, box.right, width)
-    stretched = down @ values.astype(np.float64) @ across.T
-    stretched[~(row_inside[:, None] & column_inside[None, :])] = np.nan
-    return stretched.astype(np.float32)
+    places = activations.flatten(2).transpose(1, 2)
+    _, _, directions = torch.linalg.svd(places, full_matrices=False)
+    maps = (places @ directions[:, 0, :, None])[..., 0]
+    maps = maps * torch.where(maps.sum(1, keepdim=True) < 0, -1.0, 1.0)
+    return maps.reshape(len(maps), *activations.shape[2:])
 
 
-def _weights(
-    cells: int, start: float, end: float, pixels: int
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    centres = np.arange(pixels) + 0.5
-    place = np.clip((centres - start) / (end - start) * cells - 0.5, 0.0, cells - 1.0)
-    lower = np.floor(place).astype(np.int64)
-    upper = np.minimum(lower + 1, cells - 1)
-    weights = np.zeros((pixels, cells))
-    rows = np.arange(pixels)
-    weights[rows, lower] += 1.0 - (place - lower)
-    weights[rows, upper] += place - lower
-    return weights, (centres >= start) & (centres <= end)
+def _weighted(activations: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    return (weights[:, :, None, None] * activations).sum(1)
+
+
+@dataclass(frozen=True)
+class _Method:
+    title: str
+    rule: Rule
+    of_a_class: bool = True
+
+
+_METHODS: dict[str, _Method] = {
+    "gradcam": _Method("Grad-CAM", gradcam),
+    "gradcam++": _Method("Grad-CAM++", gradcam_plus_plus),
+    "xgradcam": _Method("XGrad-CAM", xgradcam),
+    "hirescam": _Method("HiResCAM", hirescam),
+    "layercam": _Method("LayerCAM", layercam),
+    "eigencam": _Method("Eigen-CAM", eigencam, of_a_class=False),
+}
 
 
 def cam(
@@ -283,8 +106,10 @@ def cam(
     layer : str or sequence of str, optional
         The layers, by name; by default the last captured one with a spatial extent. All of them
         come from the one backward pass of the capture.
-    method : {"gradcam"}
-        The method: Grad-CAM (Selvaraju et al. 2017).
+    method : {"gradcam", "gradcam++", "xgradcam", "hirescam", "layercam", "eigencam"}
+        Grad-CAM (Selvaraju et al. 2017), Grad-CAM++ (Chattopadhay et al. 2018), XGrad-CAM (Fu et
+        al. 2020), HiResCAM (Draelos and Carin 2020), LayerCAM (Jiang et al. 2021) or Eigen-CAM
+        (Muhammad and Yeasin 2020), which asks for no class.
     relu : bool
         True draws only the evidence for the target, as the paper does; False draws both signs. The
         maps keep both signs either way.
@@ -302,35 +127,40 @@ def cam(
     """
     if method not in _METHODS:
         raise UsageError(f"There is no method {method!r}.", f"Choose {', '.join(_METHODS)}.")
-    names = [_last_spatial(capture)] if layer is None else split(layer)
+    chosen = _METHODS[method]
+    names = [_last_spatial(capture, chosen)] if layer is None else split(layer)
     maps = []
     for name in names:
-        activations, gradients = capture.activations[name], capture.gradients[name]
+        activations = capture.activations[name]
         if activations.ndim != 4:
             raise LayerError(
                 f"Layer {name!r} gives the shape {list(activations.shape)}, not [N, C, H, W].",
                 "Choose a layer with a spatial extent.",
             )
-        maps.append(_METHODS[method](activations.float(), gradients.float()).cpu().numpy())
+        gradients = capture.gradients[name] if chosen.of_a_class else activations
+        maps.append(chosen.rule(activations.float(), gradients.float()).cpu().numpy())
+    count = len(capture.batch.photos)
     return Heatmap(
         provenance=capture.provenance,
         method=method,
+        title=chosen.title,
         layers=tuple(names),
         maps=tuple(maps),
         images=tuple(photo.name for photo in capture.batch.photos),
         photos=tuple(photo.pixels for photo in capture.batch.photos),
         boxes=capture.batch.boxes,
-        targets=capture.targets,
+        targets=capture.targets if chosen.of_a_class else ("every class",) * count,
         relu=relu,
     )
 
 
-def _last_spatial(capture: Capture) -> str:
-    for name in reversed(list(capture.gradients)):
+def _last_spatial(capture: Capture, method: _Method) -> str:
+    held = capture.gradients if method.of_a_class else capture.activations
+    for name in reversed(list(held)):
         values = capture.activations[name]
         if values.ndim == 4 and values.shape[2] * values.shape[3] > 1:
             return name
     raise LayerError(
-        "This capture holds no layer with a spatial extent and a gradient.",
+        "This capture holds no layer with what a map needs: a spatial extent and a gradient.",
         "Capture one, such as layers='stages', with gradients=True.",
     )

@@ -14,8 +14,9 @@ from torch.nn import functional as F
 from cnnviz import drawing
 from cnnviz.captures import capture
 from cnnviz.errors import LayerError, UsageError
+from cnnviz.heatmaps import spread
 from cnnviz.images import Box
-from cnnviz.views.cam import cam, spread
+from cnnviz.views.cam import cam
 from tests.architectures import build, small_input, tiny_network
 
 
@@ -43,6 +44,71 @@ def test_values_equal_a_double_precision_reference(layer: int) -> None:
     expected = in_double(tiny_network(), images, layer, 2)
     np.testing.assert_allclose(found.maps[0], expected, atol=1e-6)
     assert (found.maps[0] < 0).any(), "both signs are kept"
+
+
+def by_hand(method: str, activations: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+    """Write out each paper's sums for one image [C, h, w], place by place in double precision."""
+    channels, height, width = activations.shape
+    found = np.zeros((height, width))
+    places = [(i, j) for i in range(height) for j in range(width)]
+    for k in range(channels):
+        a, g = activations[k].astype(float), gradients[k].astype(float)
+        if method == "hirescam":
+            found += g * a
+        elif method == "layercam":
+            found += np.maximum(g, 0) * a
+        elif method == "xgradcam":
+            found += sum(a[p] / a.sum() * g[p] for p in places) * a if a.sum() else 0
+        elif method == "gradcam++":
+            weight = 0.0
+            for p in places:
+                below = 2 * g[p] ** 2 + sum(a[q] for q in places) * g[p] ** 3
+                weight += (g[p] ** 2 / below if below else 0.0) * max(g[p], 0.0)
+            found += weight * a
+        else:
+            found += g.mean() * a
+    return found
+
+
+@pytest.mark.parametrize("method", ["gradcam", "gradcam++", "xgradcam", "hirescam", "layercam"])
+@pytest.mark.parametrize("layer", ["1", "3", "5"])
+def test_every_method_equals_its_paper_written_out(method: str, layer: str) -> None:
+    images = torch.randn(
+        2, 3, 8, 10, generator=torch.Generator().manual_seed(5), dtype=torch.double
+    )
+    module = tiny_network().double()
+    held = capture(module, images, layers=["1", "3", "5"], target=[0, 3])
+    found = cam(held, layer, method)
+    for image in range(2):
+        a, g = (store[layer][image].numpy() for store in (held.activations, held.gradients))
+        expected = by_hand(method, a, g)
+        reach = np.abs(expected).max()
+        np.testing.assert_allclose(found.maps[0][image] / reach, expected / reach, atol=1e-4)
+        assert reach > 0
+
+
+def test_eigencam_is_the_first_principal_direction() -> None:
+    images = torch.randn(2, 3, 8, 10, generator=torch.Generator().manual_seed(5))
+    held = capture(tiny_network(), images, layers="5", gradients=False)
+    found = cam(held, method="eigencam")
+    for image in range(2):
+        places = held.activations["5"][image].double().flatten(1).T.numpy()
+        values, vectors = np.linalg.eigh(places.T @ places)
+        expected = (places @ vectors[:, -1]).reshape(4, 5)
+        expected = expected * np.sign(expected.sum())
+        np.testing.assert_allclose(found.maps[0][image], expected, atol=1e-5)
+        assert values[-1] > values[-2]
+    assert found.targets == ("every class", "every class")
+
+
+@pytest.mark.parametrize("method", ["gradcam", "gradcam++", "xgradcam", "hirescam", "layercam"])
+def test_silent_layers_give_no_evidence_and_no_division_by_zero(method: str) -> None:
+    network = tiny_network()
+    nn.init.constant_(network[3].weight, 0.0)
+    nn.init.constant_(network[4].bias, -1.0)
+    nn.init.constant_(network[4].weight, 0.0)
+    found = cam(capture(network, torch.rand(1, 3, 8, 8), layers="5"), "5", method)
+    assert (found.maps[0] == 0).all()
 
 
 @pytest.mark.parametrize(
@@ -167,7 +233,7 @@ def test_what_cannot_be_mapped() -> None:
         cam(capture(network, images), method="magic")
     with pytest.raises(LayerError, match=r"\[1, 4\], not \[N, C, H, W\]"):
         cam(capture(network, images, layers="linear"), "8")
-    with pytest.raises(LayerError, match="no layer with a spatial extent"):
+    with pytest.raises(LayerError, match="no layer with what a map needs"):
         cam(capture(network, images, layers="linear"))
     with pytest.raises(LayerError, match="not in this capture"):
         cam(capture(network, images, gradients=False), "0")
