@@ -12,29 +12,38 @@ import numpy.typing as npt
 from .painting import Array, Palette, Picture
 
 SUPERSAMPLING = 4
-"""Geometry is drawn at this many times the size and averaged, which gives smooth edges."""
+"""Distractors are drawn at this many times the size and averaged, which gives smooth edges."""
+
+FINE = 8
+"""The same for the object, whose mask has to be exact."""
 
 _SHIFT = 4
 Canvas = npt.NDArray[np.uint8]
 Points = npt.NDArray[np.float64]
 
 
-def to_canvas(points: Points) -> npt.NDArray[np.int32]:
-    """Return points [P, 2] in pixels as OpenCV's fixed-point coordinates on the large canvas."""
-    fixed = (points * SUPERSAMPLING - 0.5) * (1 << _SHIFT)
+def to_canvas(points: Points, times: int) -> npt.NDArray[np.int32]:
+    """Return points [P, 2] in pixels as fixed-point ones on a canvas so many times as large."""
+    fixed = (points * times - 0.5) * (1 << _SHIFT)
     return np.asarray(np.rint(fixed), dtype=np.int32)
 
 
 def coverage(contours: list[Points], size: int) -> Array:
     """Return how much of each pixel [size, size] closed contours cover, in [0, 1].
 
-    Where contours overlap an even number of times there is a hole.
+    The first contour is the outermost. Where contours overlap an even number of times there is a
+    hole.
     """
-    side = size * SUPERSAMPLING
-    canvas = np.zeros((side, side), dtype=np.uint8)
-    cv2.fillPoly(canvas, [to_canvas(contour) for contour in contours], (255,), shift=_SHIFT)
-    small = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, dtype=np.float32) * np.float32(1.0 / 255.0)
+    alpha = np.zeros((size, size), dtype=np.float32)
+    corners = np.array([contours[0].min(0) - 1.0, contours[0].max(0) + 2.0])
+    (left, top), (right, bottom) = np.clip(corners, 0, size).astype(int)
+    if left < right and top < bottom:
+        canvas = np.zeros((FINE * (bottom - top), FINE * (right - left)), dtype=np.uint8)
+        fixed = [to_canvas(contour - np.array([left, top]), FINE) for contour in contours]
+        cv2.fillPoly(canvas, fixed, (255,), shift=_SHIFT)
+        small = cv2.resize(canvas, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
+        alpha[top:bottom, left:right] = small * np.float32(1.0 / 255.0)
+    return alpha
 
 
 def distractors(
@@ -59,7 +68,7 @@ def distractors(
         cosine, sine = math.cos(2 * math.pi * angle), math.sin(2 * math.pi * angle)
         turned = shape.points @ np.array([[cosine, sine], [-sine, cosine]])
         turned += np.array([x, y]) * size
-        fixed = [to_canvas(turned)]
+        fixed = [to_canvas(turned, SUPERSAMPLING)]
         if shape.width:
             width = max(1, round(shape.width * SUPERSAMPLING))
             cv2.polylines(canvas, fixed, False, paint, width, cv2.LINE_8, _SHIFT)

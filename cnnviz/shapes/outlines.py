@@ -151,7 +151,8 @@ def _heart(form: float) -> list[Points]:
     x = 16.0 * np.sin(t) ** 3
     dent = 5.0 + form
     y = -(13.0 * np.cos(t) - dent * np.cos(2 * t) - 2.0 * np.cos(3 * t) - np.cos(4 * t))
-    return [np.stack([x, y - 2.5], axis=1) / 17.0]
+    points = np.stack([x, y - 2.5], axis=1)
+    return [points / np.hypot(points[:, 0], points[:, 1]).max()]
 
 
 _OUTLINES: dict[str, Callable[[float], list[Points]]] = {
