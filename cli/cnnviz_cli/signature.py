@@ -36,6 +36,8 @@ class OptionSpec:
         What its docstring says about it.
     convert : callable
         From what the command line gave to what the function takes.
+    several : bool
+        Whether the function takes several values, which commas separate.
     """
 
     name: str
@@ -43,6 +45,7 @@ class OptionSpec:
     default: Any
     help: str
     convert: Callable[[Any], Any]
+    several: bool = False
 
     def parameter(self, panel: str) -> inspect.Parameter:
         """Return the option as a parameter that typer understands."""
@@ -128,7 +131,8 @@ def _option(
     elif default is not None and default is not inspect.Parameter.empty:
         default = str(default)
     annotation = Union[str, None] if optional else str  # noqa: UP007
-    return OptionSpec(parameter.name, annotation, default, text, convert)
+    several = any(_item(member) for member in usable)
+    return OptionSpec(parameter.name, annotation, default, text, convert, several)
 
 
 def _resolve(function: Callable[..., Any], annotation: Any) -> Any:

@@ -20,6 +20,8 @@ from cnnviz_cli.terminal import print_json, print_table, say, working
 VIEW = "View"
 # What the command line itself gives to a view.
 _GIVEN = ("model", "capture", "images")
+# What a view calls the layers it looks at; the command line captures these.
+_LAYERS = ("layer", "layers")
 _SHARED = ("photos", "model", "weights", "categories", "device", "target", "out", "json", "quiet")
 
 
@@ -100,6 +102,7 @@ def _run(
         now("Computing")
         if view.needs == "capture":
             subject = _captured(view, model, images, keywords, values.get("target"))
+            _spell_out(specs, keywords, list(subject.activations))
             names, refused = [p.name for p in subject.batch.photos], subject.batch.refused
         else:
             subject, refused = model, ()
@@ -117,11 +120,21 @@ def _captured(
 ) -> Any:
     from cnnviz.captures import capture
 
-    chosen = keywords.get("layer") or keywords.get("layers") or view.layers
+    chosen = next((keywords[name] for name in _LAYERS if keywords.get(name)), view.layers)
     names = [chosen] if isinstance(chosen, str) else list(chosen)
     # "name#1" is the second call of a layer; the layer is captured whole.
     layers = [name.partition("#")[0] for name in names if name]
     return capture(model, images, layers=layers, target=target, gradients=view.gradients)
+
+
+def _spell_out(specs: list[OptionSpec], keywords: dict[str, Any], held: list[str]) -> None:
+    """Replace a pattern or a kind by the layers it chose, for a view that takes several."""
+    for spec in specs:
+        given = keywords[spec.name]
+        if spec.name in _LAYERS and spec.several and given:
+            names = [given] if isinstance(given, str) else given
+            if any(name not in held for name in names):
+                keywords[spec.name] = held
 
 
 def _photo_name(image: Any) -> str:

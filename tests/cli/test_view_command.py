@@ -142,6 +142,18 @@ def test_a_view_gets_what_the_options_say(run, new_views, photo):
     assert said == [f"{first}#0", "sone", [3, 5], [first], ["heart"]]
 
 
+def test_a_pattern_or_stages_gives_a_view_of_several_layers_those_it_chose(run, photo):
+    whole = json.loads(run("cam", photo, *RANDOM, "--layer", "stages", "--json").out)["layers"]
+    assert len(whole) > 1
+    kind = json.loads(run("cam", photo, *RANDOM, "--layer", "conv", "--json").out)["layers"]
+    names = [row["name"] for row in json.loads(run("layers", "conv", "--json").out)]
+    assert kind == names
+    picked = json.loads(
+        run("cam", photo, *RANDOM, "--layer", f"{names[2]},{names[0]}", "--json").out
+    )
+    assert picked["layers"] == [names[2], names[0]]
+
+
 def test_a_view_of_a_model_that_takes_images_gets_photos_and_target(run, new_views, photo):
     said = run("louder", photo, photo, *RANDOM, "--target", "star", "--json")
     assert json.loads(said.out)["said"] == ["list", 2, "star"]
