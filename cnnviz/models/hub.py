@@ -99,11 +99,15 @@ def _open(url: str) -> Any:
     the call runs in a thread that is left behind when it takes too long.
     """
     outcome: list[Any] = []
+    given_up = threading.Event()
 
     def call() -> None:
         try:
             request = urllib.request.Request(url, headers={"User-Agent": "torch.hub"})
-            outcome.append(urllib.request.urlopen(request, timeout=PATIENCE))
+            response = urllib.request.urlopen(request, timeout=PATIENCE)
+            if given_up.is_set():
+                response.close()
+            outcome.append(response)
         except Exception as error:
             outcome.append(error)
 
@@ -111,6 +115,7 @@ def _open(url: str) -> Any:
     thread.start()
     thread.join(PATIENCE)
     if not outcome:
+        given_up.set()
         raise TimeoutError(f"no answer within {PATIENCE:.0f} s")
     if isinstance(outcome[0], Exception):
         raise outcome[0]
@@ -127,6 +132,7 @@ def _check_length(response: Any, partial: Path) -> None:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, urllib.error.HTTPError):
+        error.close()  # it is also the response, with its connection
         return f"the server answered {error.code} {error.reason}"
     if isinstance(error, urllib.error.URLError):
         error = error.reason if isinstance(error.reason, Exception) else error

@@ -68,7 +68,7 @@ def load(
         Another argument is out of range.
     """
     names = None if categories is None else read_categories(categories)
-    if isinstance(source, Model | nn.Module):
+    if not isinstance(source, str | os.PathLike):
         model = _given(source, weights, device)
     else:
         target = choose_device(device)
