@@ -59,7 +59,7 @@ def trace(module: nn.Module, input_shape: Sequence[int] | torch.Tensor) -> Trace
         listening(listened, before=recorder.enter, after=recorder.leave),
         recorder,
     ):
-        output = _forward(module, image)
+        output = _forward(module, image, recorder)
     calls, blocks = recorder.finish()
     returned = next(tensors(output), None)
     return Trace(
@@ -92,10 +92,12 @@ def _image(module: nn.Module, input_shape: Sequence[int] | torch.Tensor) -> torc
     )
 
 
-def _forward(module: nn.Module, image: torch.Tensor) -> object:
+def _forward(module: nn.Module, image: torch.Tensor, recorder: Recorder) -> object:
     try:
         return module(image)
     except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
+        if recorder.fault is not None:
+            raise
         first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise ModelError(
             f"{type(module).__name__} cannot run on an input {list(image.shape)}: {first}.",

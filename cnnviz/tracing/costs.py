@@ -124,6 +124,8 @@ class Windows:
         Pixels of the input at its end, along each dimension, that no window covers.
     uneven : str or None
         A sentence where the stride does not divide evenly, else None.
+    gaps : str or None
+        A sentence where windows lie so far apart that positions between them are never read.
     """
 
     kernel: tuple[int, ...]
@@ -133,6 +135,7 @@ class Windows:
     groups: int | None
     leftover: tuple[int, ...]
     uneven: str | None
+    gaps: str | None = None
 
 
 def windows(operation: Operation) -> Windows | None:
@@ -162,7 +165,13 @@ def windows(operation: Operation) -> Windows | None:
             strict=True,
         )
     ]
-    return Windows(**found, leftover=tuple(axis.leftover for axis in axes), uneven=_uneven(axes))
+    gaps = _gaps(axes)
+    return Windows(
+        **found,
+        leftover=tuple(axis.leftover for axis in axes),
+        uneven=None if gaps else _uneven(axes),
+        gaps=gaps,
+    )
 
 
 @dataclass(frozen=True)
@@ -199,6 +208,19 @@ class _Fit:
         padding = f" + 2·{self.padding}" if self.padding else ""
         exact = (self.size + 2 * self.padding - self.reach) / self.stride + 1
         return f"({self.size}{padding} − {self.reach})/{self.stride} + 1 = {exact:.4g}"
+
+
+def _gaps(axes: list[_Fit]) -> str | None:
+    if not any(axis.stride > axis.reach for axis in axes):
+        return None
+    window, moves, read, size = (
+        " x ".join(str(number) for number in numbers)
+        for numbers in zip(
+            *((axis.kernel, axis.stride, axis.outputs * axis.kernel, axis.size) for axis in axes),
+            strict=True,
+        )
+    )
+    return f"Its {window} window moves by {moves}: it reads {read} of {size} positions."
 
 
 def _uneven(axes: list[_Fit]) -> str | None:

@@ -118,8 +118,19 @@ def receptive_field(mark: Mark | None, image: tuple[int, int]) -> ReceptiveField
 
 
 def _positions(mark: Depends) -> tuple[int, int] | None:
-    dims = mark.exact.positions() or mark.gateless.positions()
+    dims = mark.exact.positions() or mark.gateless.positions() or _varying(mark.gateless)
     return dims or ((2, 3) if len(mark.exact.shape) == 4 else None)
+
+
+def _varying(field: Field) -> tuple[int, int] | None:
+    # Without frames, the only dimension along which the rows (or columns) change holds them.
+    dims = [
+        {dim for ends in span.ends for dim, length in enumerate(ends.shape) if length > 1}
+        for span in field.spans
+    ]
+    if len(dims[0]) == len(dims[1]) == 1 and dims[0] != dims[1]:
+        return dims[0].pop(), dims[1].pop()
+    return None
 
 
 def _summary(field: Field, dims: tuple[int, int] | None, image: tuple[int, int]) -> ReceptiveField:

@@ -76,12 +76,15 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ----------
     unknown : dict of str
         The operators without a rule that were met, in order.
+    fault : Exception or None
+        What went wrong in following, as opposed to in the network.
     """
 
     def __init__(self, module: nn.Module, image: torch.Tensor, *, computes: bool) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._computes = computes
         self.unknown: dict[str, None] = {}
+        self.fault: Exception | None = None
         self._sizes = {id(parameter): parameter.numel() for parameter in module.parameters()}
         self._extent = (int(image.shape[2]), int(image.shape[3]))
         self._marks: Any = WeakTensorKeyDictionary()
@@ -103,7 +106,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             result = func(*args, **keywords)
         operation = Operation(func, args, keywords, result)
         if operation.outputs:
-            self._follow(operation)
+            try:
+                self._follow(operation)
+            except Exception as fault:
+                self.fault = fault
+                raise
         return result
 
     def _mark(self, tensor: torch.Tensor) -> Mark:
