@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import ImageError, InstallationError, did_you_mean
+from cnnviz.images.paths import expand
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -147,7 +148,7 @@ def sample_photo() -> Photo:
 
 def _from_file(source: str | os.PathLike[Any], name: str | None) -> Photo:
     text = os.fsdecode(source)
-    path = Path(text).expanduser()
+    path = expand(text)
     name = name or path.name or text
     _check_file(path, text, name)
     try:

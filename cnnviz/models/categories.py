@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.errors import UsageError
+from cnnviz.images.paths import expand
 
 Categories = Sequence[str] | Mapping[int, str] | str | os.PathLike[str]
 
@@ -28,7 +29,7 @@ def read_categories(source: Categories) -> tuple[str, ...]:
         The file cannot be read, an index is missing, or a name is not text.
     """
     if isinstance(source, str | os.PathLike):
-        return _ordered(_from_file(Path(source)), f"{Path(source).name}")
+        return _ordered(_from_file(expand(source)), Path(source).name)
     return _ordered(source, "categories")
 
 
@@ -43,7 +44,7 @@ def check_count(categories: Sequence[str], outputs: int, name: str) -> None:
 
 def _from_file(path: Path) -> Any:
     try:
-        text = path.expanduser().read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         detail = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(

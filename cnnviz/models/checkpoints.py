@@ -67,6 +67,24 @@ def read_state(path: Path) -> State:
     return state
 
 
+def read_cached(path: Path) -> None:
+    """Make sure that a downloaded file holds weights alone before another library opens it.
+
+    torch.hub would run whatever is pickled in a file of its cache.
+
+    Raises
+    ------
+    CheckpointError
+        It does not, or is damaged.
+    """
+    try:
+        read_state(path)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{error.what} It lies in {path.parent}.", "Delete it to have it downloaded again."
+        ) from error
+
+
 def strip_prefixes(state: State, names: Iterable[str]) -> State:
     """Strip what all names of a state have in common with `PREFIXES`, if that fits better.
 

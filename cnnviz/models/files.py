@@ -15,7 +15,9 @@ from typing import Any
 from torch import nn
 
 from cnnviz.errors import ModelError, did_you_mean
+from cnnviz.images.paths import expand
 from cnnviz.models.checkpoints import load_state, not_finite, read_state
+from cnnviz.models.guesses import fit_size
 from cnnviz.models.model import Model
 from cnnviz.models.randomness import SEED, seeded
 
@@ -24,9 +26,9 @@ def split(source: str) -> tuple[Path, str] | None:
     """Return file and factory of ``path/to/file.py:factory``, or None for another kind of name."""
     head, colon, factory = source.rpartition(":")
     if colon and head.endswith(".py"):
-        return Path(head).expanduser(), factory
+        return expand(head), factory
     if source.endswith(".py"):
-        return Path(source).expanduser(), ""
+        return expand(source), ""
     return None
 
 
@@ -34,7 +36,9 @@ def load_file(path: Path, factory: str, weights: str | Path) -> Model:
     """Build the network that a function (or class) in a Python file makes.
 
     Naming the file is taken as trust in it: its code runs, as with ``python path/to/file.py``.
-    It runs with its own folder importable and with seeded random states, which are put back.
+    It runs with its own folder importable and with seeded random states, which are put back. The
+    network may carry a `Preprocessing` in its attribute ``preprocessing``; without one it is run
+    on zeros to find a size that it accepts.
 
     Parameters
     ----------
@@ -62,14 +66,17 @@ def load_file(path: Path, factory: str, weights: str | Path) -> Model:
         )
     if isinstance(weights, Path):
         load_state(made, read_state(weights), where, weights.name)
-        return Model(
-            made, name=factory, weights=f"checkpoint {weights.name}", notes=not_finite(made)
-        )
-    if weights not in ("DEFAULT", "random"):
+        origin = f"checkpoint {weights.name}"
+    elif weights in ("DEFAULT", "random"):
+        origin = f"as made by {where}, seed {SEED}"
+    else:
         raise ModelError(
             f"{where} has no weights called {weights!r}.", "Give the path of a checkpoint."
         )
-    return Model(made, name=factory, weights=f"as made by {where}, seed {SEED}")
+    model = Model(made.eval(), name=factory, weights=origin, notes=not_finite(made))
+    with seeded():
+        model.preprocessing = fit_size(made, model.preprocessing)
+    return model
 
 
 @contextmanager

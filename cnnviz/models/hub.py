@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlparse
+from urllib.parse import urlparse
 
 import torch
 
@@ -52,7 +52,7 @@ def fetch(url: str, of: str, file_name: str | None = None) -> Path:
         It can neither be found nor downloaded. The sentence names the file and the folder to put
         it in. Nothing half-written stays behind.
     """
-    name = file_name or unquote(Path(urlparse(url).path).name)
+    name = file_name or Path(urlparse(url).path).name  # as torch.hub names it, still quoted
     path = cache_folder() / name
     if path.is_file():
         return path

@@ -11,6 +11,7 @@ from torch import nn
 
 from cnnviz.errors import ModelError, UsageError, did_you_mean
 from cnnviz.images import Preprocessing
+from cnnviz.images.paths import expand
 from cnnviz.models import shipped
 from cnnviz.models.categories import Categories, check_count, read_categories
 from cnnviz.models.checkpoints import SUFFIXES
@@ -152,10 +153,10 @@ def _weights(weights: str | os.PathLike[str] | None) -> str | Path:
     if weights is None:
         return "random"
     if not isinstance(weights, str):
-        return Path(weights).expanduser()
+        return expand(weights)
     if weights.lower() in ("default", "random"):
         return "DEFAULT" if weights.lower() == "default" else "random"
-    path = Path(weights).expanduser()
+    path = expand(weights)
     named_like_one = path.suffix in SUFFIXES or len(path.parts) > 1
     return path if named_like_one or path.is_file() else weights
 

@@ -12,10 +12,7 @@ from torch.nn.parameter import is_lazy
 
 from cnnviz.errors import ModelError, TargetError, UsageError, did_you_mean
 from cnnviz.images import Batch, Preprocessing, prepare
-from cnnviz.models.guesses import guess_preprocessing
-
-NOMINAL_SIDE = 224
-"""Height and width assumed where the preprocessing leaves the size to the photo, in pixels."""
+from cnnviz.models.guesses import NOMINAL_SIDE, guess_preprocessing
 
 
 class Model:

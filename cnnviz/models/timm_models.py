@@ -10,7 +10,7 @@ from torch import nn
 
 from cnnviz.errors import InstallationError, ModelError, UsageError, did_you_mean
 from cnnviz.images import Preprocessing
-from cnnviz.models.checkpoints import load_state, not_finite, read_state
+from cnnviz.models.checkpoints import load_state, not_finite, read_cached, read_state
 from cnnviz.models.hub import fetch
 from cnnviz.models.model import Model
 from cnnviz.models.randomness import RANDOM, seeded
@@ -71,7 +71,17 @@ def load_timm(name: str, weights: str | Path) -> Model:
         load_state(module, read_state(weights), name, weights.name)
         return _describe(module, name, f"checkpoint {weights.name}", not_finite(module))
     file = _published(timm, name)
-    module = _create(timm, name, pretrained=True, pretrained_cfg_overlay={"file": str(file)})
+    read_cached(file)
+    # Some networks read the files of other frameworks in a way of their own; this is none of those.
+    overlay = {"file": str(file), "custom_load": False}
+    try:
+        module = _create(timm, name, pretrained=True, pretrained_cfg_overlay=overlay)
+    except Exception as error:
+        told = str(error).strip().partition("\n")[0].rstrip(".:") or type(error).__name__
+        raise ModelError(
+            f"{file.name} in {file.parent} does not fit timm's {name}: {told}.",
+            "Delete the file to have it downloaded again.",
+        ) from error
     tag = getattr(module, "pretrained_cfg", {}).get("tag") or "timm"
     return _describe(module, name, tag, not_finite(module))
 

@@ -9,7 +9,14 @@ from torch import nn
 
 from cnnviz.errors import ModelError, UsageError, did_you_mean
 from cnnviz.images import Preprocessing
-from cnnviz.models.checkpoints import load_state, mismatches, not_finite, read_state, strip_prefixes
+from cnnviz.models.checkpoints import (
+    load_state,
+    mismatches,
+    not_finite,
+    read_cached,
+    read_state,
+    strip_prefixes,
+)
 from cnnviz.models.hub import fetch
 from cnnviz.models.model import Model
 from cnnviz.models.randomness import RANDOM, seeded
@@ -66,7 +73,9 @@ def load_torchvision(name: str, weights: str | Path) -> Model:
     -----
     A published file of weights is refused unless it holds weights alone. GoogLeNet and
     Inception v3 come without their auxiliary heads, which only training uses, and with the input
-    transformation that torchvision gives its own weights.
+    transformation that torchvision gives its own weights. Random weights and checkpoints get the
+    preprocessing and the class names of torchvision's best weights; for a checkpoint
+    `Model.notes` says so.
     """
     enum = import_torchvision("torchvision.models").get_model_weights(name)
     if weights == "random":
@@ -78,9 +87,8 @@ def load_torchvision(name: str, weights: str | Path) -> Model:
 
 def _published(name: str, enum: Any, weights: str) -> Model:
     chosen = _choose(enum, weights, name)
-    # torch.hub would run whatever is pickled in the file, so it is read as plain weights first.
     file = fetch(chosen.url, f"{name} ({chosen.name})")
-    read_state(file)
+    read_cached(file)
     try:
         with seeded():
             module = _get_model(name, weights=chosen, progress=False)
@@ -115,9 +123,12 @@ def _from_checkpoint(name: str, enum: Any, path: Path) -> Model:
         module = _build(name, auxiliary, num_classes=classes)
     load_state(module, state, name, path.name)
     origin = f"checkpoint {path.name}"
-    model = _describe(module, name, enum, origin, notes=not_finite(module))
+    model = _describe(module, name, enum, origin)
+    taken = "preprocessing and class names"
     if classes is not None:
-        model.categories = None
+        model.categories, taken = None, "preprocessing"
+    assumed = f"{taken} taken from torchvision's weights, not from the checkpoint"
+    model.notes = (assumed, *not_finite(module))
     return model
 
 

@@ -342,6 +342,13 @@ def test_folders_addresses_and_odd_names(tmp_path: Path) -> None:
         read_photo("k" * 5000)
 
 
+def test_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (2, 2)).save("~draft.png")
+    assert read_photo("~draft.png").name == read_photo("~/~draft.png").name == "~draft.png"
+
+
 def test_a_pipe_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ImageError, match="not an ordinary file"):

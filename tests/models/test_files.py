@@ -63,6 +63,35 @@ number = 7
 """
 
 
+SIZES = """
+from torch import nn
+
+from cnnviz.images import Preprocessing
+
+
+def cifar():
+    return nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(2 * 30 * 30, 4))
+
+
+def mnist():
+    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(2 * 26 * 26, 4))
+
+
+def any_size():
+    return nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+def none():
+    return nn.Linear(5, 5)
+
+
+def own():
+    network = nn.Sequential(nn.Conv2d(1, 2, 3))
+    network.preprocessing = Preprocessing(40, (40, 40), (0.5,), (0.5,))
+    return network
+"""
+
+
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "my nets"
@@ -113,6 +142,18 @@ def test_a_checkpoint(file: Path, tmp_path: Path) -> None:
     assert (model.module[0].weight == 0.25).all()
     with pytest.raises(CheckpointError, match=r"lacks .* of nets.py:Net"):
         load(f"{file}:Net", tmp_path / "net.pt")
+
+
+def test_the_size_that_the_network_accepts_is_found(file: Path) -> None:
+    file.write_text(SIZES)
+    fixed = load(f"{file}:cifar")
+    assert fixed.input_shape == (3, 32, 32)
+    assert fixed.preprocessing.resize == 32
+    assert fixed.preprocessing.describe().endswith("32 px is a size that the network accepts)")
+    assert load(f"{file}:mnist").input_shape == (1, 28, 28)
+    assert load(f"{file}:any_size").preprocessing.describe().endswith("(a guess, ImageNet's)")
+    assert load(f"{file}:none").input_shape == (3, 224, 224)
+    assert load(f"{file}:own").preprocessing == Preprocessing(40, (40, 40), (0.5,), (0.5,))
 
 
 def test_preprocessing_and_categories_of_ones_own(file: Path) -> None:

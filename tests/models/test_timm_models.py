@@ -52,6 +52,18 @@ def test_published_weights_from_the_cache(offline: Path) -> None:
         assert torch.equal(model.module.conv_stem.weight, source.conv_stem.weight)
 
 
+def test_a_file_of_another_network_in_the_cache(offline: Path) -> None:
+    offline.mkdir(parents=True)
+    torch.save({"weight": torch.ones(1)}, offline / "lcnet_050.ra2_in1k.safetensors")
+    with pytest.raises(ModelError, match=r"not a readable safetensors file.*Delete it"):
+        load("timm:lcnet_050")
+    from safetensors.torch import save_file
+
+    save_file({"weight": torch.ones(1)}, offline / "lcnet_050.ra2_in1k.safetensors")
+    with pytest.raises(ModelError, match=r"does not fit timm's lcnet_050: .*Delete the file"):
+        load("timm:lcnet_050")
+
+
 def test_an_unreachable_hub(offline: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ModelError, match="Name or service not known") as caught:
         load("timm:lcnet_050.ra2_in1k")

@@ -101,9 +101,20 @@ def test_a_trap_in_the_cache_is_not_sprung(empty_cache: Path, tmp_path: Path) ->
     empty_cache.mkdir(parents=True)
     trap = Trap(str(tmp_path / "sprung"))
     torch.save({"weight": torch.ones(1), "trap": trap}, empty_cache / "resnet18-f37072fd.pth")
-    with pytest.raises(CheckpointError, match=r"resnet18-f37072fd.pth holds pickled Python"):
+    with pytest.raises(
+        CheckpointError, match=r"f37072fd.pth holds pickled Python.*Delete"
+    ):
         load("resnet18")
     assert not (tmp_path / "sprung").exists()
+
+
+def test_half_a_file_in_the_cache(empty_cache: Path) -> None:
+    empty_cache.mkdir(parents=True)
+    file = empty_cache / "resnet18-f37072fd.pth"
+    torch.save({"weight": torch.ones(1000)}, file)
+    file.write_bytes(file.read_bytes()[:2000])
+    with pytest.raises(CheckpointError, match=r"is damaged.* It lies in .*Delete it to have it"):
+        load("resnet18")
 
 
 def test_a_file_of_another_network_in_the_cache(empty_cache: Path) -> None:
@@ -162,6 +173,9 @@ def test_a_checkpoint_with_another_number_of_classes(tmp_path: Path) -> None:
         model = load(name, path, device="cpu")
         assert model.weights == f"checkpoint {name}.pth"
         assert model.categories is None
+        assert model.notes == (
+            "preprocessing taken from torchvision's weights, not from the checkpoint",
+        )
         with torch.no_grad():
             x = torch.ones(1, 3, 64, 64)
             assert torch.equal(model.module(x), source.eval()(x))
