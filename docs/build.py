@@ -1,12 +1,14 @@
 """Run the examples and build the documentation as a few pages of HTML in `site/`.
 
-    python docs/build.py [FOLDER]
+    python docs/build.py [FOLDER] [--pictures]
 
-Every example runs in a process and a folder of its own; the build fails if one of them fails.
+Every example runs in a process and a folder of its own; the build fails if one of them fails. With
+--pictures, `docs/images` is renewed from what they drew: the pictures that the README shows.
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
 import os
 import shutil
@@ -17,11 +19,15 @@ from pathlib import Path
 
 from jinja2 import Environment
 from markdown_it import MarkdownIt
+from PIL import Image
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
+MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 # In reading order; an example that is not named here is a mistake that the build reports.
 EXAMPLES = ("first_look", "features", "challenges", "your_network", "report")
+# What the README shows, and the example that draws it.
+PICTURES = {"samples": "challenges", "sweeps": "challenges", "where": "first_look"}
 PAGES = {
     "index": ROOT / "README.md",
     "guide": DOCS / "guide.md",
@@ -80,6 +86,14 @@ def run_example(name: str, folder: Path) -> Example:
     return Example(name, title, text, code, done.stdout.strip(), pictures)
 
 
+def shrink_pictures(examples: Path, target: Path) -> None:
+    """Write the pictures that the README shows to `target`, as WebP."""
+    target.mkdir(parents=True, exist_ok=True)
+    for name, example in PICTURES.items():
+        with Image.open(examples / example / f"{name}.png") as picture:
+            picture.convert("RGB").save(target / f"{name}.webp", quality=88, method=6)
+
+
 def build(target: Path) -> None:
     """Write the site to `target`, which is replaced."""
     found = {path.stem for path in (DOCS / "examples").glob("*.py")}
@@ -92,8 +106,9 @@ def build(target: Path) -> None:
         print(f"running {name}", flush=True)
         examples.append(run_example(name, target / "examples" / name))
     environment = Environment(autoescape=True)
+    environment.globals |= {"markdown": MARKDOWN.render, "inline": MARKDOWN.renderInline}
     page = environment.from_string((DOCS / "page.html.j2").read_text("utf-8"))
-    shutil.copytree(DOCS / "images", target / "docs" / "images")
+    shrink_pictures(target / "examples", target / "docs" / "images")
     names = {path.relative_to(ROOT).as_posix(): f"{name}.html" for name, path in PAGES.items()}
     for name in TITLES:
         body = "" if name == "examples" else render(PAGES[name], names)
@@ -105,9 +120,7 @@ def build(target: Path) -> None:
 
 def render(path: Path, names: dict[str, str]) -> str:
     """Return a page of Markdown as HTML, its links to other pages turned into links in the site."""
-    html: str = (
-        MarkdownIt("commonmark", {"html": False}).enable("table").render(path.read_text("utf-8"))
-    )
+    html: str = MARKDOWN.render(path.read_text("utf-8"))
     folder = path.parent.relative_to(ROOT)
     for source, page in names.items():
         relative = os.path.relpath(source, folder).replace(os.sep, "/")
@@ -118,7 +131,17 @@ def render(path: Path, names: dict[str, str]) -> str:
     return html.replace(f'src="{images}/', 'src="docs/images/')
 
 
+def main() -> None:
+    """Build the site, and renew the README's pictures where that was asked for."""
+    parser = argparse.ArgumentParser(description="Run the examples and build the documentation.")
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "site")
+    parser.add_argument("--pictures", action="store_true", help="renew docs/images, too")
+    chosen = parser.parse_args()
+    build(chosen.folder)
+    if chosen.pictures:
+        shrink_pictures(chosen.folder / "examples", DOCS / "images")
+    print(chosen.folder / "index.html")
+
+
 if __name__ == "__main__":
-    chosen = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "site"
-    build(chosen)
-    print(chosen / "index.html")
+    main()
