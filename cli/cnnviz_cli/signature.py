@@ -168,31 +168,39 @@ def _item(annotation: Any) -> type | None:
     return None
 
 
+def _length(annotation: Any) -> int | None:
+    """Return how many values a tuple has; None for a sequence of any length."""
+    parts = get_args(annotation)
+    return len(parts) if get_origin(annotation) is tuple and ... not in parts else None
+
+
 def _converter(name: str, members: Sequence[Any]) -> Callable[[Any], Any]:
     """Return what reads one text as the first of several types that it fits."""
     scalars = [member for member in members if member in _SCALARS and member is not bool]
     choices = [choice for m in members if get_origin(m) is Literal for choice in get_args(m)]
-    items = [item for member in members if (item := _item(member)) is not None]
+    sequences = [(item, _length(m)) for m in members if (item := _item(m)) is not None]
 
     def convert(text: str | None) -> Any:
         if text is None or text in choices:
             return text
         for kind in sorted(scalars, key=_SCALARS.index):
-            if kind is str and items and "," in text:
+            if kind is str and sequences and "," in text:
                 continue
             try:
                 return kind(text)
             except ValueError:
                 continue
-        for item in items:
+        for item, length in sequences:
             try:
-                return [item(part.strip()) for part in text.split(",") if part.strip()]
+                values = [item(part.strip()) for part in text.split(",") if part.strip()]
             except ValueError:
                 continue
-        wanted = " or ".join(_PLURALS[item] for item in items)
-        remedy = f"Give {wanted} with commas between them." if items else ""
-        if choices:
-            remedy = f"Choose from {', '.join(choices)}."
+            if length in (None, len(values)):
+                return values if length is None else tuple(values)
         raise UsageError(f"--{name.replace('_', '-')} cannot be {text!r}.", remedy)
 
+    wanted = " or ".join(f"{length or ''} {_PLURALS[item]}".strip() for item, length in sequences)
+    remedy = f"Give {wanted} with commas between them." if sequences else ""
+    if choices:
+        remedy = f"Choose from {', '.join(choices)}."
     return convert

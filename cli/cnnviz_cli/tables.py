@@ -13,17 +13,18 @@ Table = tuple[Sequence[str], Sequence[Sequence[Any]]]
 
 
 def table_of(result: Result) -> Table | None:
-    """Return the headings and rows of a result, or None for one that only a picture shows.
-
-    A result may bring its own, as a method `table`.
-    """
-    own = getattr(result, "table", None)
-    if callable(own):
-        found: Table = own()
-        return found
+    """Return the headings and rows of a result, or None for one that has no table here."""
     # By name: the class would have to be imported, and with it torch.
     made = _TABLES.get(type(result).__name__)
     return None if made is None else made(result)
+
+
+def text_of(result: Result) -> str | None:
+    """Return what a result says of itself at length, or None for one that only a picture shows.
+
+    A result that is read as text overrides ``__str__``; `repr` stays one line.
+    """
+    return None if type(result).__str__ is object.__str__ else str(result)
 
 
 def _predictions(result: Predictions) -> Table:

@@ -14,7 +14,7 @@ from cnnviz.views import View
 from cnnviz_cli import options
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.signature import OptionSpec, options_of
-from cnnviz_cli.tables import table_of
+from cnnviz_cli.tables import table_of, text_of
 from cnnviz_cli.terminal import print_json, print_table, say, working
 
 VIEW = "View"
@@ -163,8 +163,10 @@ def _show(result: Any, written: Path | None, *, as_json: bool) -> None:
     if as_json:
         print_json(result.to_json())
         return
-    table = table_of(result)
+    table, text = table_of(result), text_of(result)
     if table is not None:
         print_table(*table)
+    elif text is not None:
+        typer.echo(text)
     say(result.summary())
     typer.echo(written)

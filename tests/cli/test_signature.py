@@ -94,7 +94,7 @@ def test_types_and_defaults(specs, name, annotation, default):
         ("layers", "a,b", ["a", "b"]),
         ("fill", "mean", "mean"),
         ("fill", "0.5", 0.5),
-        ("window", "8,9", [8, 9]),
+        ("window", "8,9", (8, 9)),
         ("target", "105", 105),
         ("target", "koala", "koala"),
         ("layer", "features.3", "features.3"),
@@ -111,6 +111,7 @@ def test_text_becomes_the_first_type_that_it_fits(specs, name, text, value):
     [
         ("channels", "1,x", "Give whole numbers with commas between them."),
         ("fill", "bright", "Choose from mean, blur."),
+        ("window", "8", "Give 2 whole numbers with commas between them."),
     ],
 )
 def test_text_that_fits_nothing_is_a_sentence(specs, name, text, remedy):

@@ -35,8 +35,8 @@ class Loudness(Result):
     def summary(self):
         return f"loudness of {len(self.values)}"
 
-    def table(self):
-        return ["place", "value"], [[index, value] for index, value in enumerate(self.values)]
+    def __str__(self):
+        return f"{len(self.values)} places, one after the other"
 
 
 def _provenance(model):
@@ -125,7 +125,7 @@ def test_a_new_view_needs_nothing_but_its_line(run, new_views, photo, tmp_path):
     assert said.last_line == "my-photo-loudness.png"
     assert Image.open(tmp_path / said.last_line).format == "PNG"
     assert "loudness of" in said.err
-    assert "place" in said.out
+    assert "places, one after the other" in said.out
 
 
 def test_a_view_gets_what_the_options_say(run, new_views, photo):
@@ -182,6 +182,14 @@ def test_predictions_are_printed_as_a_table(run, photo):
     rows = [line for line in said.out.splitlines() if "%" in line]
     assert len(rows) == 3
     assert "probability" in said.out
+
+
+def test_the_architecture_is_printed_with_its_sums(run):
+    said = run("architecture", *RANDOM, "--image-size", "64,96", "--out", "a.json")
+    assert said.code == 0
+    assert "conv" in said.out
+    assert "multiply-accumulate operations" in said.out
+    assert "at 64 x 96" in said.err
 
 
 def test_a_photo_that_cannot_be_read_is_left_out_by_name(run, photo, tmp_path):
