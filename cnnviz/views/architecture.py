@@ -1,0 +1,226 @@
+"""The layers of a network: shapes, costs, and how far each of them sees."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from cnnviz.errors import UsageError
+from cnnviz.models import Model, as_model
+from cnnviz.results import Provenance, Result
+from cnnviz.tracing import LayerCall, Trace, trace
+from cnnviz.tracing.groups import Stage, stages
+from cnnviz.tracing.remarks import remarks
+from cnnviz.tracing.table import amount, by, field_text, html_table, megabytes, text_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Architecture(Result):
+    """The layers of a network, from one forward pass of one image.
+
+    Attributes
+    ----------
+    name : str
+        The network's name.
+    trace : Trace
+        Every call of every layer, with shapes for a batch of one.
+    stages : tuple of Stage
+        The same calls in as few groups as one picture can show.
+    """
+
+    name: str
+    trace: Trace
+    stages: tuple[Stage, ...]
+
+    @property
+    def layers(self) -> tuple[LayerCall, ...]:
+        """Every layer in the order of execution: the rows of the table."""
+        return self.trace.calls
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width of the image, in pixels."""
+        return self.trace.input_shape[2], self.trace.input_shape[3]
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what deserves a sentence: strides that do not divide, layers that never run."""
+        return remarks(self.trace)
+
+    def sums(self) -> dict[str, int]:
+        """Return the totals: parameters, MACs, and bytes of weights, buffers and activations."""
+        return {
+            "layers": len(self.layers),
+            "parameters": self.trace.parameters,
+            "macs": self.trace.macs,
+            "parameter_bytes": self.trace.parameter_bytes,
+            "buffer_bytes": self.trace.buffer_bytes,
+            "activation_bytes": self.trace.activation_bytes,
+        }
+
+    def summary(self) -> str:
+        """Say how large, how costly and how far-sighted the network is."""
+        deepest = [call.receptive_field for call in self.layers if len(call.output_shape) == 4]
+        sight = [field for field in deepest if field is not None and field.positions != (1, 1)]
+        seen = f"; the last feature map sees {field_text(sight[-1])}" if sight else ""
+        return (
+            f"{self.name}: {len(self.layers)} layers, {amount(self.trace.parameters)} parameters, "
+            f"{amount(self.trace.macs)} MACs at {by(self.input_size)}{seen}"
+        )
+
+    def caption(self) -> str:
+        """Say what the picture shows, how layers were grouped, and how to read it."""
+        grouped = f"All {len(self.layers)} layers are shown."
+        if len(self.stages) < len(self.layers):
+            grouped = (
+                f"The {len(self.layers)} layers are grouped into {len(self.stages)} stages; "
+                "the table lists each."
+            )
+        return (
+            "The network from the image to the answer. Above, what each stage hands on: the height "
+            "of a block stands for the height of its maps (square-root scale), its width for the "
+            f"number of channels (log scale). {grouped} The bars give, for each stage, its "
+            "parameters, its multiply-accumulate operations (MACs; twice as many FLOPs), and the "
+            "receptive field of its last layer: how much of the image one position depends on, "
+            "padding included; the dashed line is the image."
+        )
+
+    def figure(self) -> Figure:
+        """Draw the stages as blocks along the depth, with their costs and fields below."""
+        from cnnviz.views.architecture_picture import draw
+
+        return draw(self.name, self.trace, self.stages)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the columns of the table; a field that is not known has the size 0."""
+        fields = [call.receptive_field for call in self.layers]
+        sizes = [(0, 0) if field is None else field.size for field in fields]
+        return {
+            "layer": np.array([call.label for call in self.layers]),
+            "kind": np.array([call.kind for call in self.layers]),
+            "parameters": np.array([call.parameters for call in self.layers], np.int64),
+            "macs": np.array([call.macs for call in self.layers], np.int64),
+            "output_bytes": np.array([call.output_bytes for call in self.layers], np.int64),
+            "receptive_field": np.array(sizes, np.int64).reshape(-1, 2),
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return every row, the stages, the sums and the notes as plain data."""
+        return {
+            "view": type(self).__name__,
+            "summary": self.summary(),
+            "provenance": self.provenance.to_json(),
+            "name": self.name,
+            "input_shape": list(self.trace.input_shape[1:]),
+            "output_shape": list(self.trace.output_shape[1:]),
+            "sums": self.sums(),
+            "notes": list(self.notes()),
+            "layers": [_row(call) for call in self.layers],
+            "stages": [stage.to_json() for stage in self.stages],
+        }
+
+    def html_table(self) -> str:
+        """Return the whole table as HTML, every text escaped."""
+        return html_table(self.trace)
+
+    def __str__(self) -> str:
+        """Return the whole table, the sums and the notes as text."""
+        return "\n".join([text_table(self.trace), "", *self._totals(), *self.notes()])
+
+    def _repr_html_(self) -> str:
+        notes = [*self._totals(), *self.notes()]
+        lines = "".join(f"<li>{html.escape(line)}</li>" for line in notes)
+        heading = f"<summary>All {len(self.layers)} layers</summary>"
+        table = f"<details>{heading}{self.html_table()}</details>"
+        return f"{super()._repr_html_()}<ul>{lines}</ul>{table}"
+
+    def _totals(self) -> list[str]:
+        found = self.sums()
+        return [
+            f"{found['parameters']:,} parameters in {megabytes(found['parameter_bytes'])} "
+            f"(and {megabytes(found['buffer_bytes'])} of buffers), {found['macs']:,} "
+            "multiply-accumulate operations for one image.",
+            f"The outputs of all layers for one image take {megabytes(found['activation_bytes'])}, "
+            "those written in place or passed on unchanged not counted.",
+        ]
+
+
+def _row(call: LayerCall) -> dict[str, Any]:
+    windows, field = call.windows, call.receptive_field
+    return {
+        "layer": call.label,
+        "name": call.name,
+        "call": call.index,
+        "operation": call.operation,
+        "type": call.type,
+        "kind": call.kind,
+        "input_shape": list(call.input_shape[1:]),
+        "output_shape": list(call.output_shape[1:]),
+        "parameters": call.parameters,
+        "shared_parameters": call.shared_parameters,
+        "macs": call.macs,
+        "output_bytes": call.output_bytes,
+        "kernel": None if windows is None else list(windows.kernel),
+        "stride": None if windows is None else list(windows.stride),
+        "padding": None if windows is None else list(windows.padding),
+        "dilation": None if windows is None else list(windows.dilation),
+        "groups": None if windows is None else windows.groups,
+        "leftover": None if windows is None else list(windows.leftover),
+        "uneven": call.uneven,
+        "receptive_field": None if field is None else field.to_json(),
+    }
+
+
+def architecture(
+    model: Model | nn.Module, image_size: int | tuple[int, int] | None = None
+) -> Architecture:
+    """Return the layers of a network with shapes, costs and exact receptive fields.
+
+    One image of zeros goes through the network, whose convolutions and matrix products are passed
+    over, so that this is fast however large the network.
+
+    Parameters
+    ----------
+    model : Model or torch.nn.Module
+        The network; it is left as it was.
+    image_size : int or (int, int), optional
+        The side, or height and width, of the image in pixels; by default what the network's
+        preprocessing yields.
+
+    Returns
+    -------
+    Architecture
+        The table, the sums and the picture.
+
+    Raises
+    ------
+    UsageError
+        If the size is not positive.
+    ModelError
+        If the network cannot run at this size.
+    """
+    wrapped = as_model(model)
+    channels, height, width = wrapped.input_shape
+    if image_size is not None:
+        height, width = (image_size,) * 2 if isinstance(image_size, int) else image_size
+    if min(height, width) < 1:
+        raise UsageError(f"An image of {height} x {width} pixels has no pixel.", "Give 1 or more.")
+    found = trace(wrapped.module, (channels, height, width))
+    return Architecture(
+        provenance=Provenance(
+            model=wrapped.name,
+            weights=wrapped.weights,
+            weights_sha256=wrapped.sha256,
+            notes=wrapped.notes,
+        ),
+        name=wrapped.name,
+        trace=found,
+        stages=stages(found),
+    )
