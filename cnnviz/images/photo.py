@@ -376,7 +376,8 @@ def _convert(image: Image.Image, name: str) -> tuple[NDArray[np.uint8], tuple[st
 def _flatten(image: Image.Image) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     from PIL import Image
 
-    layers = image.convert("RGBA")
+    # Pillow takes premultiplied grey apart only this way.
+    layers = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
     opaque = np.asarray(layers)[:, :, 3].min() == 255
     white = Image.new("RGBA", layers.size, (255, 255, 255, 255))
     pixels = np.array(Image.alpha_composite(white, layers).convert("RGB"))

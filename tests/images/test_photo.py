@@ -165,6 +165,21 @@ def test_grey_with_alpha(tmp_path: Path) -> None:
     assert "transparency composited on white" in read.notes
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX"])
+def test_every_mode_of_pillow(mode: str) -> None:
+    white = read_photo(Image.new("RGB", (3, 2), "white").convert("RGBA").convert("L"))
+    opaque = {"PA": "P", "La": "LA", "RGBa": "RGBA"}.get(mode, mode)
+    image = Image.new("L", (3, 2), 255).convert(opaque).convert(mode)
+    np.testing.assert_array_equal(read_photo(image).pixels, white.pixels)
+
+
+@pytest.mark.parametrize("mode", ["YCbCr", "HSV"])
+def test_other_colour_spaces_are_converted(mode: str) -> None:
+    read = read_photo(Image.new("RGB", (3, 2), (200, 30, 90)).convert(mode))
+    assert np.abs(read.pixels.astype(int) - [200, 30, 90]).max() <= 4
+    assert read.notes == (f"{mode} converted to RGB",)
+
+
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_undone(tmp_path: Path, suffix: str, orientation: int) -> None:

@@ -66,6 +66,18 @@ def test_trained_weights_give_the_right_answer(
     assert capfd.readouterr() == ("", "")
 
 
+def test_the_shared_photos_are_answered_as_their_description_says(
+    shared_weights: Path, shared_photos: list[Path]
+) -> None:
+    model = load("squeezenet1_0", device="cpu")
+    batch = model.prepare(shared_photos)
+    with torch.no_grad():
+        answers = model.module(batch.tensor).argmax(1).tolist()
+    names = [path.stem.partition("_")[2].replace("_", " ") for path in shared_photos]
+    right = [model.category(a) == name for a, name in zip(answers, names, strict=True)]
+    assert sum(right) == 24
+
+
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3", "densenet121", "mnasnet0_5"])
 def test_published_files_load_as_torchvision_loads_them(empty_cache: Path, name: str) -> None:
     # These builders rename keys, drop heads or transform the input of their own weights.
