@@ -113,9 +113,7 @@ def test_a_trap_in_the_cache_is_not_sprung(empty_cache: Path, tmp_path: Path) ->
     empty_cache.mkdir(parents=True)
     trap = Trap(str(tmp_path / "sprung"))
     torch.save({"weight": torch.ones(1), "trap": trap}, empty_cache / "resnet18-f37072fd.pth")
-    with pytest.raises(
-        CheckpointError, match=r"f37072fd.pth holds pickled Python.*Delete"
-    ):
+    with pytest.raises(CheckpointError, match=r"f37072fd.pth holds pickled Python.*Delete"):
         load("resnet18")
     assert not (tmp_path / "sprung").exists()
 
