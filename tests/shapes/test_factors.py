@@ -88,11 +88,11 @@ def test_numpy_numbers_become_plain_ones():
 
 
 def test_an_unknown_name_gets_the_nearest():
-    with pytest.raises(UsageError, match="'rotatoin' is not a factor.*'rotation'"):
+    with pytest.raises(UsageError, match=r"'rotatoin' is not a factor.*'rotation'"):
         Shapes(0, rotatoin=1.0)
-    with pytest.raises(UsageError, match="'stripe' is not a texture.*'stripes'"):
+    with pytest.raises(UsageError, match=r"'stripe' is not a texture.*'stripes'"):
         Shapes(0, texture="stripe")
-    with pytest.raises(UsageError, match="'hue_' is not a factor.*'hue'"):
+    with pytest.raises(UsageError, match=r"'hue_' is not a factor.*'hue'"):
         Shapes(0).sweep("hue_", [1.0])
 
 

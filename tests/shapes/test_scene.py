@@ -32,7 +32,7 @@ def test_draw_makes_a_sample_of_a_set_again():
 
 
 def test_unknown_classes_are_refused():
-    with pytest.raises(UsageError, match="'hart' is not a class of shapes.*'heart'"):
+    with pytest.raises(UsageError, match=r"'hart' is not a class of shapes.*'heart'"):
         draw("hart")
     with pytest.raises(UsageError, match="no class 10"):
         draw(10)

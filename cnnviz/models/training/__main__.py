@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -27,13 +28,16 @@ def main(
         Recipe.samples
     ),
     epochs: Annotated[int, typer.Option(help="Passes over them.")] = Recipe.epochs,
-    workers: Annotated[int | None, typer.Option(help="Processes that draw samples.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that draw samples.", min=1)] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads of torch.", min=1)] = None,
 ) -> None:
     """Train a network on shapes; write its weights and its model card."""
     try:
         recipe = Recipe(seed=seed, samples=samples, epochs=epochs)
         check_trainable(name)
         _make_folder(out)
+        if threads is not None:
+            torch.set_num_threads(threads)
         _train_and_write(name, out, recipe, workers)
     except CnnvizError as error:
         typer.echo(f"{error.what}\n{error.remedy}", err=True)
@@ -69,7 +73,8 @@ def _train_and_write(name: str, out: Path, recipe: Recipe, workers: int | None) 
     training = {
         "steps": len(losses),
         "drawing_seconds": round(drawn, 1),
-        "total_seconds": round(time.monotonic() - begin, 1),
+        "seconds": round(time.monotonic() - begin, 1),
+        "processor_seconds": round(sum(os.times()[:4]), 1),
         "threads": torch.get_num_threads(),
     }
     del images, masks

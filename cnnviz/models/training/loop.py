@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
@@ -14,7 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.models.networks import ShapesPlain, ShapesResidual
 
-from .data import Cells, Images, Labels, Masks, augment, cells_of, normalise
+from .data import Cells, Images, Labels, Masks, augment, cells_of, close_up, normalise
 from .objective import misplaced, untidiness
 
 Network: TypeAlias = ShapesPlain | ShapesResidual
@@ -48,6 +50,9 @@ class Recipe:
         Weight of the penalty on untidy first-layer filters.
     grounding : float
         Weight of the penalty on class evidence that does not lie on the object.
+    close_up : float
+        Share of the steps, at the start, that see only the object's surroundings, which is almost
+        twice as fast.
     bfloat16 : bool
         Whether convolutions are computed in bfloat16, faster on processors that have it.
 
@@ -59,12 +64,13 @@ class Recipe:
 
     seed: int = 0
     samples: int = 30_000
-    epochs: int = 8
+    epochs: int = 6
     batch_size: int = 64
     learning_rate: float = 4e-3
     weight_decay: float = 0.05
-    tidiness: float = 0.1
+    tidiness: float = 0.2
     grounding: float = 0.1
+    close_up: float = 0.7
     bfloat16: bool = True
 
     def __post_init__(self) -> None:
@@ -166,15 +172,23 @@ Batch: TypeAlias = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 def _batches(images: Images, labels: Labels, cells: Cells, recipe: Recipe) -> Iterator[Batch]:
     generator = torch.Generator().manual_seed(recipe.seed)
+    for step, chosen in enumerate(_orders(len(images), recipe, generator)):
+        pictures, goal = images[chosen], cells[chosen]
+        if step < recipe.close_up * recipe.steps:
+            pictures, goal = close_up(pictures, goal)
+        turned, turned_goal = augment(torch.from_numpy(pictures), torch.from_numpy(goal), generator)
+        batch = normalise(turned).contiguous(memory_format=torch.channels_last)
+        yield batch, torch.from_numpy(labels[chosen]), turned_goal
+
+
+def _orders(
+    count: int, recipe: Recipe, generator: torch.Generator
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield the samples of every batch: each sample once in an epoch, in a new order."""
     for _ in range(recipe.epochs):
-        order = torch.randperm(len(images), generator=generator).numpy()
-        for start in range(0, len(order) - recipe.batch_size + 1, recipe.batch_size):
-            chosen = order[start : start + recipe.batch_size]
-            pictures, goal = augment(
-                torch.from_numpy(images[chosen]), torch.from_numpy(cells[chosen]), generator
-            )
-            batch = normalise(pictures).contiguous(memory_format=torch.channels_last)
-            yield batch, torch.from_numpy(labels[chosen]), goal
+        order = torch.randperm(count, generator=generator).numpy()
+        for start in range(0, count - recipe.batch_size + 1, recipe.batch_size):
+            yield order[start : start + recipe.batch_size]
 
 
 def _objective(network: Network, batch: Batch, recipe: Recipe) -> tuple[torch.Tensor, torch.Tensor]:
