@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -12,6 +12,7 @@ from torch import nn
 
 from cnnviz import layers as layer_names
 from cnnviz.answers import Answer, answers
+from cnnviz.backward_rules import Rule, backward_rule
 from cnnviz.errors import LayerError, TargetError, UsageError
 from cnnviz.hooks import StopForward, listening, untouched
 from cnnviz.images import Batch
@@ -39,12 +40,18 @@ class Capture:
     gradients : LayerTensors
         The gradient of the sum of the scores with respect to each of these, in the same shape.
         Images do not mix in a network in eval mode, so row n is the gradient of score n.
+    rule : {"gradient", "deconvnet", "guided"}
+        How rectifiers sent the gradients back.
+    coverage : str
+        How many activations followed a rule other than the gradient; empty for the gradient.
     """
 
     model: Model
     batch: Batch
     activations: LayerTensors
     gradients: LayerTensors
+    rule: Rule = "gradient"
+    coverage: str = ""
     _output: torch.Tensor | None = field(default=None)
     _scores: Scores | None = field(default=None)
     _input_gradient: torch.Tensor | None = field(default=None)
@@ -106,7 +113,7 @@ class Capture:
             images=tuple(ImageSource(photo.name, photo.sha256) for photo in self.batch.photos),
             preprocessing=self.model.preprocessing.describe(),
             targets=self._scores.names if self._scores else (),
-            notes=refused + read,
+            notes=(*self.model.notes, *refused, *read),
         )
 
     def __repr__(self) -> str:
@@ -122,6 +129,7 @@ def capture(
     layers: str | Sequence[str] = "conv",
     target: Target = None,
     gradients: bool | Literal["layers"] = True,
+    rule: Rule = "gradient",
     logits: bool = True,
 ) -> Capture:
     """Run images through a network once, forward and backward, and keep what the layers saw.
@@ -141,6 +149,8 @@ def capture(
         True computes the gradients at the chosen layers and at the input; "layers" starts the
         graph at the first chosen layer, which saves the backward pass below it; False computes
         none.
+    rule : {"gradient", "deconvnet", "guided"}
+        How rectifiers send gradients back (see `cnnviz.backward_rules`).
     logits : bool
         False, together with ``gradients=False``, stops the forward pass after the last layer that
         was asked for.
@@ -177,6 +187,7 @@ def capture(
         scope.enter_context(torch.set_grad_enabled(bool(gradients)))
         scope.enter_context(untouched(wrapped.module))
         scope.enter_context(listening(chosen, after=recorder.record))
+        followed = scope.enter_context(backward_rule(rule)) if rule != "gradient" else None
         inputs = batch.tensor.clone().requires_grad_(gradients is True)
         # An in-place first layer may not write to a leaf, nor to the caller's tensor.
         output = _run(wrapped, inputs.clone())
@@ -184,7 +195,9 @@ def capture(
         if gradients:
             scores = score(wrapped, output, target, len(inputs))
             recorder.differentiate(scores.values, inputs if gradients is True else None)
-    return _finish(wrapped, batch, chosen, recorder, output if logits else None, scores)
+    coverage = followed.coverage() if followed is not None else ""
+    found = _finish(wrapped, batch, chosen, recorder, output if logits else None, scores)
+    return replace(found, rule=rule, coverage=coverage)
 
 
 def _needs_order(layers: str | Sequence[str], logits: bool) -> bool:

@@ -265,7 +265,7 @@ def colour_bar(figure: Figure, axes: Axes | Sequence[Axes], scale: Scale, label:
 
     low, high = (scale.low, scale.high) if not scale.constant else (scale.low, scale.low + 1.0)
     mappable = ScalarMappable(Normalize(low, high), scale.colours)
-    bar = figure.colorbar(mappable, ax=axes, fraction=0.04, pad=0.02, aspect=28)
+    bar = figure.colorbar(mappable, ax=axes, fraction=0.04, pad=0.02, aspect=28, panchor=False)
     bar.set_label(
         label if not scale.constant else f"{label} (constant {scale.low:.3g})",
         fontsize=SMALL_SIZE,

@@ -40,6 +40,10 @@ class Heatmap(Result):
         The part of each photo that the network saw.
     targets : tuple of str
         What was explained, for each photo.
+    reach : float
+        The percentile of a map's sizes at which the colours end; 100 is the largest.
+    notes : tuple of str
+        What was measured on the way, such as a completeness error, in sentences.
     relu : bool
         Whether the drawing keeps only the evidence for the target; the maps keep both signs.
     """
@@ -53,6 +57,8 @@ class Heatmap(Result):
     boxes: tuple[Box, ...]
     targets: tuple[str, ...]
     relu: bool
+    reach: float = 100.0
+    notes: tuple[str, ...] = ()
 
     def on_photo(self, image: int = 0, layer: str | None = None) -> NDArray[np.float32]:
         """Return one signed map at the size of its photo, [H, W].
@@ -98,10 +104,17 @@ class Heatmap(Result):
             if any(self._has_border(place) for place in range(len(self.photos)))
             else ""
         )
+        ends = (
+            f" Colours end at the {self.reach:g}th percentile of its sizes, and what lies beyond "
+            "has the colour of the end."
+            if self.reach < 100.0
+            else ""
+        )
+        measured = "".join(f" {note}" for note in self.notes)
         return (
             f"{self.title}: where the evidence lies. {colours} Each map has its own "
-            "scale, printed above it. A map is as coarse as its layer: the size before stretching "
-            f"stands beside the scale.{seen}"
+            f"scale, printed above it.{ends} A map is as coarse as its layer: the size before "
+            f"stretching stands beside the scale.{seen}{measured}"
         )
 
     def _has_border(self, place: int) -> bool:
@@ -122,10 +135,9 @@ class Heatmap(Result):
             for layer, axes in zip(self.layers, row[1:], strict=True):
                 self._draw_map(axes, image, layer)
         scale = drawing.Scale(0.0, 1.0, drawing.HEAT)
-        label = "part of each map's own maximum"
         if not self.relu:
             scale = drawing.Scale(-1.0, 1.0, drawing.SIGNED)
-            label = "part of each map's largest size"
+        label = "part of the end of each map's scale"
         drawing.colour_bar(figure, list(panels.ravel()), scale, label)
         drawing.heading(figure, self.summary())
         return figure
@@ -164,9 +176,10 @@ class Heatmap(Result):
     def scale(self, image: int = 0, layer: str | None = None) -> drawing.Scale:
         """Return the scale of the colours of one map."""
         values = self.maps[self._place(layer)][image]
+        end = float(np.percentile(np.abs(values), self.reach))
         if self.relu:
-            return drawing.Scale(0.0, max(0.0, float(values.max())), drawing.HEAT)
-        return drawing.Scale.signed(values)
+            return drawing.Scale(0.0, max(0.0, min(end, float(values.max()))), drawing.HEAT)
+        return drawing.Scale(-end, end, drawing.SIGNED)
 
     def _place(self, layer: str | None) -> int:
         return len(self.layers) - 1 if layer is None else self.layers.index(layer)

@@ -104,8 +104,11 @@ class Model:
     def prepare(self, images: Any) -> Batch:
         """Read and preprocess images on the device and in the floating-point type of the network.
 
-        Takes what `cnnviz.images.prepare` takes, and raises what it raises.
+        Takes what `cnnviz.images.prepare` takes, and raises what it raises. A batch that was
+        prepared already is returned as it is.
         """
+        if isinstance(images, Batch):
+            return images
         return prepare(images, self.preprocessing, device=self.device, dtype=self.dtype)
 
     def category(self, index: int) -> str:

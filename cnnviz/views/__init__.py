@@ -44,7 +44,8 @@ VIEWS: tuple[View, ...] = (
     View("architecture", "model", "Layers, shapes, parameters, MACs and receptive fields."),
     View("filters", "model", "The kernels of a convolution, and which of them are dead."),
     View("feature_maps", "capture", "What each channel of a layer responds to in the photo."),
-    View("cam", "capture", "Where the network looked: Grad-CAM and its relatives.", "stages", gradients=True),
+    View("cam", "capture", "Where the network looked: Grad-CAM and its kin.", "stages", True),
+    View("attribute", "model", "Which pixels the answer hangs on: gradients and their kin."),
 )
 
 

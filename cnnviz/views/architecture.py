@@ -83,13 +83,19 @@ class Architecture(Result):
                 f"The {len(self.layers)} layers are grouped into {len(self.stages)} stages; "
                 "the table lists each."
             )
+        gates = ""
+        if any(call.receptive_field and call.receptive_field.gateless for call in self.layers):
+            gates = (
+                " Grey bars reach over the whole image because of global gates such as "
+                "squeeze-and-excitation; the coloured ones leave these out."
+            )
         return (
             "The network from the image to the answer. Above, what each stage hands on: the height "
             "of a block stands for the height of its maps (square-root scale), its width for the "
             f"number of channels (log scale). {grouped} The bars give, for each stage, its "
             "parameters, its multiply-accumulate operations (MACs; twice as many FLOPs), and the "
             "receptive field of its last layer: how much of the image one position depends on, "
-            "padding included; the dashed line is the image."
+            f"padding included; the dashed line is the image.{gates}"
         )
 
     def figure(self) -> Figure:

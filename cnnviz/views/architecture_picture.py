@@ -264,7 +264,8 @@ def _draw_fields(axes: Axes, stages: Sequence[Stage], input_shape: Shape) -> Non
     fields = [stage.receptive_field for stage in stages]
     sizes = [_height(field, image) for field in fields]
     most = max(image, *sizes)
-    axes.set_xlim(0, 1.6 * most)
+    gated = any(field is not None and field.gateless is not None for field in fields)
+    axes.set_xlim(0, (1.85 if gated else 1.6) * most)
     _title(axes, 0.0, "receptive field, px")
     for row, (field, size) in enumerate(zip(fields, sizes, strict=True)):
         if field is None:
@@ -289,7 +290,7 @@ def _words(field: ReceptiveField) -> str:
     own = field.local
     size = str(own.size[0]) if own.size[0] == own.size[1] else by(own.size)
     if field.gateless is not None:
-        return f"all; {size} without gates" if field.whole else f"{size} without gates"
+        return f"{size} · with gates: all" if field.whole else f"{size} without gates"
     if field.whole and not field.uniform:
         return "the whole image"
     return size if field.uniform or field.positions == (1, 1) else f"up to {size}"

@@ -62,9 +62,9 @@ def eigencam(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor
     No class takes part. The singular vector has no sign of its own; it is given the one under
     which the map's sum is positive.
     """
-    places = activations.flatten(2).transpose(1, 2)
+    places: torch.Tensor = activations.flatten(2).transpose(1, 2)
     _, _, directions = torch.linalg.svd(places, full_matrices=False)
-    maps = (places @ directions[:, 0, :, None])[..., 0]
+    maps: torch.Tensor = (places @ directions[:, 0, :, None])[..., 0]
     maps = maps * torch.where(maps.sum(1, keepdim=True) < 0, -1.0, 1.0)
     return maps.reshape(len(maps), *activations.shape[2:])
 

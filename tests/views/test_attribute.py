@@ -1,0 +1,199 @@
+"""Attribution: equal to captum and to plain gradients, complete where it says so, seeded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from cnnviz.baselines import BASELINES, baseline_images
+from cnnviz.errors import ModelError, UsageError
+from cnnviz.models import as_model
+from cnnviz.views.attribute import attribute
+from tests.architectures import build, small_input, tiny_network
+from tests.test_hooks import state
+
+METHODS = (
+    "integrated_gradients",
+    "saliency",
+    "input_x_gradient",
+    "smoothgrad",
+    "gradient_shap",
+    "deeplift",
+    "guided_backprop",
+    "deconvnet",
+)
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.randn(2, 3, 16, 14, generator=torch.Generator().manual_seed(0))
+
+
+class Functional(nn.Module):
+    """A network whose only ReLU is a function."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.relu(self.conv(x)).mean((2, 3))
+
+
+class Reused(Functional):
+    """A network that calls one ReLU twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.relu(self.relu(self.conv(x)) - 0.1).mean((2, 3))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_leaves_the_network_alone_and_repeats_itself(
+    method: str, images: torch.Tensor
+) -> None:
+    module = tiny_network().train()
+    module[4].eval()
+    before = state(module)
+    first = attribute(module, images, method, target=[1, 2], steps=3, seed=4)
+    assert state(module) == before
+    second = attribute(module, images, method, target=[1, 2], steps=3, seed=4)
+    np.testing.assert_array_equal(first.maps[0], second.maps[0])
+    assert first.maps[0].shape == (2, 16, 14)
+    assert np.abs(first.maps[0]).max() > 0
+    assert first.targets == ("class 1", "class 2")
+    assert first.provenance.seed == 4
+    first.figure().canvas.draw()
+
+
+@pytest.mark.parametrize("method", ["smoothgrad", "gradient_shap"])
+def test_another_seed_gives_other_samples(method: str, images: torch.Tensor) -> None:
+    first, second = (
+        attribute(tiny_network(), images, method, steps=3, seed=seed).maps[0] for seed in (0, 1)
+    )
+    assert not np.array_equal(first, second)
+
+
+def plain_gradient(images: torch.Tensor, target: int) -> torch.Tensor:
+    module = tiny_network().double()
+    start = images.double().requires_grad_()
+    (gradient,) = torch.autograd.grad(module(start)[:, target].sum(), start)
+    return gradient
+
+
+def test_saliency_is_the_largest_gradient_of_a_pixel(images: torch.Tensor) -> None:
+    found = attribute(tiny_network(), images, "saliency", target=1)
+    expected = plain_gradient(images, 1).abs().amax(1).numpy()
+    np.testing.assert_allclose(found.maps[0], expected, atol=1e-6)
+    assert "largest size" in found.caption()
+    summed = attribute(tiny_network(), images, "saliency", target=1, channels="sum")
+    np.testing.assert_allclose(summed.maps[0], plain_gradient(images, 1).sum(1).numpy(), atol=1e-6)
+
+
+def test_input_x_gradient(images: torch.Tensor) -> None:
+    found = attribute(tiny_network(), images, "input_x_gradient", target=3)
+    expected = (images.double() * plain_gradient(images, 3)).sum(1).numpy()
+    np.testing.assert_allclose(found.maps[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("target", [2, lambda output: output[:, 2]])
+def test_integrated_gradients_equal_a_fine_sum_in_double_precision(
+    images: torch.Tensor, target: object
+) -> None:
+    found = attribute(tiny_network(), images, target=target, baseline="mean", steps=60)
+    start = baseline_images(as_model(tiny_network()), images, "mean").double()
+    path = images.double() - start
+    steps = 4000
+    total = torch.zeros_like(path)
+    for part in torch.arange(steps).split(500):
+        share = (part + 0.5) / steps
+        points = (start[:, None] + share[None, :, None, None, None] * path[:, None]).flatten(0, 1)
+        total += plain_gradient(points, 2).reshape(2, len(part), *path.shape[1:]).sum(1)
+    expected = (path * total / steps).sum(1).numpy()
+    np.testing.assert_allclose(found.maps[0], expected, atol=2e-2 * np.abs(expected).max())
+    with torch.no_grad():
+        module = tiny_network().double()
+        rise = (module(images.double()) - module(start))[:, 2]
+    np.testing.assert_allclose(found.maps[0].sum((1, 2)), rise.numpy(), atol=2e-2)
+    assert "completeness error of" in found.caption()
+
+
+def test_a_linear_network_is_attributed_exactly_by_every_complete_method(
+    images: torch.Tensor,
+) -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 14, 2))
+    weight = network[1].weight.detach().reshape(2, 3, 16, 14)
+    start = baseline_images(as_model(network), images, "mean")
+    expected = (weight[1] * (images - start)).sum(1).numpy()
+    for method in ("integrated_gradients", "gradient_shap", "deeplift"):
+        found = attribute(network, images, method, target=1, baseline="mean", steps=4)
+        if method == "gradient_shap":
+            # Its path is a random point between image and baseline; a linear slope is one anywhere.
+            assert found.maps[0].shape == expected.shape
+        np.testing.assert_allclose(found.maps[0], expected, atol=1e-5)
+        assert "completeness error of 0.0%" in found.caption()
+
+
+@pytest.mark.parametrize("method", ["guided_backprop", "deconvnet"])
+def test_the_rules_state_their_coverage(method: str) -> None:
+    found = attribute(build("mobilenet_v2"), small_input("mobilenet_v2"), method)
+    assert "35 of 35 activations met the rule; 0 were another kind." in found.caption()
+    plain = attribute(build("mobilenet_v2"), small_input("mobilenet_v2"), "saliency")
+    assert not np.allclose(found.maps[0], plain.maps[0])
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [(Functional, "1 of its activations are functions"), (Reused, "'relu' is called more than")],
+)
+def test_deeplift_says_which_networks_it_cannot_explain(
+    network: type[nn.Module], message: str, images: torch.Tensor
+) -> None:
+    module = network()
+    before = state(module)
+    with pytest.raises(ModelError, match=message):
+        attribute(module, images, "deeplift")
+    assert state(module) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "magic"}, "no method 'magic'"),
+        ({"steps": 0}, "0 steps"),
+        ({"baseline": "white"}, "no baseline 'white'"),
+        ({"method": "deeplift", "target": lambda output: output[:, 0]}, "classes only"),
+    ],
+)
+def test_bad_arguments(images: torch.Tensor, options: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        attribute(tiny_network(), images, **options)
+
+
+def test_baselines_hide_what_they_say(images: torch.Tensor) -> None:
+    model = as_model(tiny_network())
+    found = {kind: baseline_images(model, images, kind) for kind in BASELINES}
+    mean = torch.tensor(model.preprocessing.mean)[None, :, None, None]
+    std = torch.tensor(model.preprocessing.std)[None, :, None, None]
+    torch.testing.assert_close(found["black"], (-mean / std).expand_as(images))
+    assert (found["mean"].std((2, 3)) < 1e-6).all()
+    torch.testing.assert_close(found["mean"].mean((2, 3)), images.mean((2, 3)))
+    pixels = found["noise"] * std + mean
+    assert pixels.min() >= -1e-6
+    assert pixels.max() <= 1 + 1e-6
+    assert 0.4 < pixels.mean() < 0.6
+    assert (found["blur"].std((2, 3)) < 0.5 * images.std((2, 3))).all()
+    torch.testing.assert_close(found["noise"], baseline_images(model, images, "noise"))
+    assert all(value.shape == images.shape for value in found.values())
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_other_channels(channels: int) -> None:
+    found = attribute(tiny_network(channels), torch.rand(1, channels, 12, 12), steps=2)
+    assert found.maps[0].shape == (1, 12, 12)
