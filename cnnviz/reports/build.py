@@ -272,9 +272,12 @@ class _Writer:
     def _section(self, kind: Kind, subject: Subject | None) -> Section:
         title = kind.title[:1].lower() + kind.title[1:]
         what = f"{subject.photo.name}: {title}" if subject and len(self.subjects) > 1 else title
+        channels, height, width = self.batch.tensor.shape[1:]
         context = Context(
             model=self.model,
             title=kind.title,
+            input_shape=(channels, height, width),
+            introduces=subject is None or subject is self.subjects[0],
             layers=self.layers,
             subjects=self.subjects,
             subject=subject,

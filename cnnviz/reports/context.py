@@ -53,6 +53,10 @@ class Context:
         The network.
     title : str
         The section's heading.
+    input_shape : tuple of int
+        Channels, height and width of what the network is given.
+    introduces : bool
+        Whether this is the first section of its kind, where what all of them show is explained.
     layers : str
         The layers that were asked for, in words; empty for the default choice.
     subjects : tuple of Subject
@@ -69,6 +73,8 @@ class Context:
 
     model: Model
     title: str
+    input_shape: tuple[int, int, int]
+    introduces: bool
     layers: str
     subjects: tuple[Subject, ...]
     subject: Subject | None

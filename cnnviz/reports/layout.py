@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from cnnviz.reports.document import Report
 
 
+# With more images than this, the table of contents lists them without their sections.
+MOST_UNFOLDED = 8
+
+
 def layout(report: Report) -> Page:
     """Arrange a report for reading from top to bottom."""
     heading = _heading(report)
@@ -84,5 +88,6 @@ def _contents(report: Report, chapters: tuple[Chapter, ...]) -> tuple[Entry, ...
         if chapter.answer is None:
             entries += lines
         else:
-            entries.append(Entry(chapter.answer.name, chapter.answer.anchor, lines))
+            inner = lines if len(report.answers) <= MOST_UNFOLDED else ()
+            entries.append(Entry(chapter.answer.name, chapter.answer.anchor, inner))
     return tuple(entries)

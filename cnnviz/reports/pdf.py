@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +19,7 @@ from PIL import Image
 from cnnviz import drawing
 from cnnviz.reports.content import Answer, Picture, Section, Table
 from cnnviz.reports.page import Page
-from cnnviz.reports.pictures import DrawnPicture
+from cnnviz.reports.pictures import DrawnPicture, any_letter
 from cnnviz.reports.wording import percent
 
 # A4 in inches, and the margin around everything.
@@ -85,16 +83,8 @@ def write_pdf(
         "CreationDate": created,
         "ModDate": None,
     }
-    with _any_letter(), PdfPages(path, metadata=metadata) as pages:
+    with any_letter(), PdfPages(path, metadata=metadata) as pages:
         _Book(pages, drawings, folder).write(page)
-
-
-@contextmanager
-def _any_letter() -> Iterator[None]:
-    # A name may hold letters that the font lacks; they come out as boxes, which is no fault.
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        yield
 
 
 class _Book:

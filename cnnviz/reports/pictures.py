@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,7 +55,8 @@ class DrawnPicture:
 
 def draw(picture: Picture, directory: Path) -> DrawnPicture:
     """Draw a picture into the `pictures` folder of a report."""
-    image = Image.fromarray(_pixels(picture.draw()))
+    with any_letter():
+        image = Image.fromarray(_pixels(picture.draw()))
     path = f"{FOLDER}/{picture.name}.png"
     target = directory / path
     target.parent.mkdir(exist_ok=True)
@@ -72,11 +75,36 @@ def _pixels(drawing: Figure | NDArray[np.uint8]) -> NDArray[np.uint8]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     drawing.set_dpi(DPI)
+    _take_literally(drawing)
     canvas = FigureCanvasAgg(drawing)
     canvas.draw()  # type: ignore[no-untyped-call]
     rgba: NDArray[np.uint8] = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
     # Figures stand on an opaque ground, so the alpha channel would only cost space.
     return np.ascontiguousarray(rgba[..., :3])
+
+
+def _take_literally(figure: Figure) -> None:
+    """Keep a dollar sign in a name from starting a formula, which may not even be well-formed.
+
+    The numbers that matplotlib itself writes along an axis stay formulas: some have exponents.
+    """
+    from matplotlib.text import Text
+    from matplotlib.ticker import FixedFormatter
+
+    axes = [axis for panel in figure.axes for axis in (panel.xaxis, panel.yaxis)]
+    numbered = [axis for axis in axes if not isinstance(axis.get_major_formatter(), FixedFormatter)]
+    formulas = {text for axis in numbered for text in axis.findobj(Text) if text is not axis.label}
+    for text in figure.findobj(Text):
+        if text not in formulas:
+            text.set_parse_math(False)
+
+
+@contextmanager
+def any_letter() -> Iterator[None]:
+    """Let names hold letters that the font lacks; they come out as boxes, which is no fault."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
 
 
 def _origin(picture: Picture) -> PngImagePlugin.PngInfo:

@@ -26,12 +26,12 @@ def percent(share: float) -> str:
 
 
 def count(number: float) -> str:
-    """Return a whole number with its thousands set apart by a thin space.
+    """Return a whole number with its thousands apart.
 
     >>> count(1234567)
-    '1 234 567'
+    '1,234,567'
     """
-    return f"{round(number):,}".replace(",", "\u2009")
+    return f"{round(number):,}"
 
 
 def short(number: float, unit: str = "") -> str:

@@ -29,7 +29,9 @@ def build(context: Context) -> Section:
             f"Grad-CAM asks which places raise the score of {target}: the channels of a layer are "
             "weighted by how strongly the score depends on them, and summed. The last layer gives "
             "the map that is easiest to trust and coarsest to read; shallower stages are sharper "
-            "and say less about the class.",
+            "and say less about the class."
+            if context.introduces
+            else f"Which places raise the score of {target}.",
         ),
         notes=_unreached(subject, names),
         subject=subject.slug,

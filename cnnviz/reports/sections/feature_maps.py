@@ -33,7 +33,9 @@ def build(context: Context) -> Section:
             "With depth the maps become coarser, and more about things than about surfaces.",
             f"{chosen} Of each, the {SHOWN} channels with the largest activation are drawn, or all "
             "where there are fewer; the table counts every channel.",
-        ),
+        )
+        if context.introduces
+        else (),
         pictures=tuple(
             Picture.of(result, f"{subject.slug}-feature_maps-{slug(result.layer)}", result.layer)
             for result in results

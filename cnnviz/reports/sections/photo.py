@@ -53,7 +53,9 @@ def build(context: Context) -> Section:
         lead=(
             "A network does not see the photo you see. Before the first layer the photo is brought "
             f"to a fixed size and its colours are rescaled: {preprocessing}.",
-        ),
+        )
+        if context.introduces
+        else (),
         pictures=(picture,),
         notes=tuple(f"On reading the file: {note}." for note in photo.notes),
         subject=subject.slug,

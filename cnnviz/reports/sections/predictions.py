@@ -20,7 +20,7 @@ def build(context: Context) -> Section:
         key="predictions",
         title=context.title,
         anchor=context.anchor("predictions"),
-        lead=(_verdict(result, context.model.name),),
+        lead=(_verdict(result, context),),
         pictures=(
             Picture.of(result, f"{subject.slug}-predictions", "The likeliest classes", wide=False),
         ),
@@ -29,13 +29,15 @@ def build(context: Context) -> Section:
     )
 
 
-def _verdict(result: Predictions, model: str) -> str:
+def _verdict(result: Predictions, context: Context) -> str:
     best = result.names[0][0]
-    said = f"{model} answers {best} with {percent(float(result.probabilities[0, 0]))}"
+    said = f"{context.model.name} answers {best} with {percent(float(result.probabilities[0, 0]))}"
     if result.classes.shape[1] > 1:
         second = percent(float(result.probabilities[0, 1]))
         said += f", ahead of {result.names[0][1]} with {second}"
     bits, most = float(result.entropy[0]), math.log2(max(result.total, 2))
+    if not context.introduces:
+        return f"{said}; {bits:.2f} bits of entropy."
     return (
         f"{said}. The whole answer is spread as widely as an even choice among "
         f"{_effective(2.0**bits)} ({bits:.2f} bits of entropy; a blind guess among "

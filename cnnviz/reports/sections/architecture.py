@@ -1,0 +1,54 @@
+"""The architecture: the network as a picture, its sums, and every layer as a table."""
+
+from __future__ import annotations
+
+from cnnviz.reports.content import Column, Picture, Section, Table
+from cnnviz.reports.context import Context
+from cnnviz.reports.wording import count, file_size
+from cnnviz.tracing.table import COLUMNS, cells, totals
+from cnnviz.views.architecture import Architecture, architecture
+
+NUMERIC = frozenset({"parameters", "MACs"})
+
+
+def build(context: Context) -> Section:
+    """Show the stages from the image to the answer, and list all layers."""
+    _, height, width = context.input_shape
+    result = architecture(context.model, (height, width))
+    return Section(
+        key="architecture",
+        title=context.title,
+        anchor=context.anchor("architecture"),
+        lead=(_sums(result),),
+        pictures=(Picture.of(result, "network-architecture", result.name),),
+        tables=(_table(result),),
+        notes=result.notes(),
+    )
+
+
+def _sums(result: Architecture) -> str:
+    sums = result.sums()
+    height, width = result.input_size
+    return (
+        f"{result.name} has {count(sums['layers'])} layers and {count(sums['parameters'])} "
+        f"parameters ({file_size(sums['parameter_bytes'])}). One image of {height} x {width} "
+        f"pixels takes {count(sums['macs'])} multiply-accumulate operations, and the outputs of "
+        f"all layers {file_size(sums['activation_bytes'])} of memory."
+    )
+
+
+def _table(result: Architecture) -> Table:
+    return Table(
+        title="Every layer",
+        caption=(
+            "In the order of execution. The output is channels x height x width; the receptive "
+            "field is the part of the image that one position depends on, and the cumulative "
+            "stride how far apart two neighbouring positions look."
+        ),
+        columns=tuple(
+            Column(name[:1].upper() + name[1:], numeric=name in NUMERIC) for name in COLUMNS
+        ),
+        rows=tuple(cells(call) for call in result.layers),
+        total=totals(result.trace),
+        folded=True,
+    )

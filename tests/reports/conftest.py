@@ -1,0 +1,113 @@
+"""A tiny seeded network with photos of its own, and the reports that several tests read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from cnnviz.images import Preprocessing
+from cnnviz.models import Model
+from cnnviz.reports import Manifest, Report, report
+
+# What a page must show as text, and never run.
+HOSTILE = "<script>alert(1)</script> \"q\" 'r' & $x_{$"
+
+
+class Small(nn.Module):
+    """Two convolutions at two resolutions, and three classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 6, 3, padding=1)
+        self.relu = nn.ReLU(inplace=True)
+        self.pool = nn.MaxPool2d(2)
+        self.second = nn.Conv2d(6, 8, 3, padding=1)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.pool(self.relu(self.first(x)))
+        x = self.relu(self.second(x))
+        return self.head(x.mean((2, 3)))
+
+
+def small_model(**options: object) -> Model:
+    with torch.random.fork_rng():
+        torch.manual_seed(4)
+        module = Small()
+    settings: dict[str, object] = {
+        "name": "small",
+        "categories": ("cat", "dog", "bird"),
+        "preprocessing": Preprocessing(32, (32, 32), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)),
+    }
+    return Model(module, **{**settings, **options})
+
+
+def write_photo(path: Path, seed: int, height: int = 40, width: int = 60) -> Path:
+    generator = np.random.default_rng(seed)
+    coarse = generator.integers(0, 255, (5, 6, 3), dtype=np.uint8)
+    Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(path)
+    return path
+
+
+@pytest.fixture
+def model() -> Model:
+    return small_model()
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("photos")
+    broken = folder / "broken.jpg"
+    broken.write_bytes(b"this is no picture")
+    return [
+        write_photo(folder / "garden.png", 1),
+        broken,
+        write_photo(folder / "tower.png", 2, 70, 40),
+    ]
+
+
+@pytest.fixture(scope="session")
+def single(photos: list[Path]) -> Report:
+    """Return a report on one photo."""
+    return report(small_model(), photos[0])
+
+
+@pytest.fixture(scope="session")
+def brief(photos: list[Path]) -> Report:
+    """Return a report with little to draw."""
+    return report(small_model(), photos[0], "photo,predictions")
+
+
+@pytest.fixture(scope="session")
+def several(photos: list[Path]) -> Report:
+    """Return a report on two photos and one file that is no photo."""
+    return report(small_model(), photos)
+
+
+@pytest.fixture(scope="session")
+def saved(single: Report, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """Return what was written for the report on one photo, in every form."""
+    return single.save(tmp_path_factory.mktemp("one") / "report", pdf=True, single_file=True)
+
+
+@pytest.fixture(scope="session")
+def saved_several(several: Report, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    return several.save(tmp_path_factory.mktemp("many") / "report", pdf=True, single_file=True)
+
+
+@pytest.fixture(scope="session")
+def saved_hostile(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """Return a report in which every name that a stranger may choose is hostile."""
+    folder = tmp_path_factory.mktemp("hostile")
+    # A file name cannot hold a slash; everything else of the hostile text it can.
+    photo = write_photo(folder / f"{HOSTILE.replace('/', '')}.png", 3)
+    model = small_model(
+        name=f"model {HOSTILE}", categories=tuple(f"{HOSTILE} {index}" for index in range(3))
+    )
+    made = report(model, photo)
+    return made.save(folder / "report", pdf=True, single_file=True)

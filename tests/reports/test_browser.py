@@ -1,0 +1,203 @@
+"""The page in a real browser: wide and narrow, light and dark, from file://, in print."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cnnviz.reports import Manifest
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PICTURES = "main img"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip("no Chromium is installed")
+    with sync_api.sync_playwright() as play:
+        opened = play.chromium.launch(executable_path=found, args=OPTIONS)
+        yield opened
+        opened.close()
+
+
+class Visit:
+    """A page that was opened, and everything it complained about or asked for."""
+
+    def __init__(self, browser, path: Path, width: int, theme: str, scripts: bool = True) -> None:
+        self.path = path
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=theme,
+            java_script_enabled=scripts,
+        )
+        self.page = self.context.new_page()
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri())
+
+    def scroll_to_every_picture(self) -> None:
+        for picture in self.page.query_selector_all(PICTURES):
+            picture.scroll_into_view_if_needed()
+        self.page.wait_for_function(
+            f"[...document.querySelectorAll('{PICTURES}')].every(image => image.complete)"
+        )
+
+    def strangers(self) -> list[str]:
+        """Return what was asked for outside the report's folder."""
+        home = self.path.parent.as_uri() + "/"
+        return [url for url in self.requests if not url.startswith((home, "data:image/"))]
+
+
+@pytest.fixture
+def visit(browser):
+    opened = []
+
+    def open_page(path: Path, width: int = 1440, theme: str = "light", **options) -> Visit:
+        opened.append(Visit(browser, path, width, theme, **options))
+        return opened[-1]
+
+    yield open_page
+    for entry in opened:
+        entry.context.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("name", ["saved", "saved_several"])
+def test_the_page_is_whole_and_keeps_to_itself(request, visit, name, width, theme):
+    manifest = request.getfixturevalue(name)
+    seen = visit(manifest.page, width, theme)
+    seen.scroll_to_every_picture()
+    widths = seen.page.evaluate(
+        f"[...document.querySelectorAll('{PICTURES}')].map(image => image.naturalWidth)"
+    )
+    assert len(widths) > 10
+    assert min(widths) > 0
+    assert seen.complaints == []
+    assert seen.strangers() == []
+    assert len(seen.requests) > len({entry for entry in seen.requests if "pictures" in entry})
+    overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert seen.page.evaluate(overflow) == 0
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_single_file_and_hostile_names_are_whole_too(
+    visit, saved_several, saved_hostile, width
+):
+    for path in (saved_several.single_file, saved_hostile.page, saved_hostile.single_file):
+        seen = visit(path, width)
+        seen.page.on("dialog", lambda dialog: pytest.fail("a script of a stranger ran"))
+        seen.scroll_to_every_picture()
+        widths = seen.page.evaluate(
+            f"[...document.querySelectorAll('{PICTURES}')].map(image => image.naturalWidth)"
+        )
+        assert min(widths) > 0
+        assert seen.complaints == []
+        assert seen.strangers() == []
+        overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert seen.page.evaluate(overflow) == 0
+
+
+def test_the_theme_follows_the_system_and_the_button(visit, saved):
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = visit(saved.page).page.evaluate(ground)
+    seen = visit(saved.page, theme="dark")
+    dark = seen.page.evaluate(ground)
+    assert dark != light
+    seen.page.click("#theme")
+    assert seen.page.evaluate(ground) == light
+    seen.page.reload()
+    assert seen.page.evaluate(ground) == light
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_click_enlarges_a_picture_and_escape_closes_it(visit, saved, width):
+    page = visit(saved.page, width).page
+    page.click(".gallery a.enlarge >> nth=0")
+    assert page.is_visible("#viewer")
+    first = page.get_attribute("#enlarged", "src")
+    assert page.evaluate("document.getElementById('enlarged').alt") != ""
+    assert page.inner_text("#enlarged-caption") != ""
+    page.keyboard.press("ArrowRight")
+    assert page.get_attribute("#enlarged", "src") != first
+    page.keyboard.press("ArrowLeft")
+    assert page.get_attribute("#enlarged", "src") == first
+    page.keyboard.press("Escape")
+    assert not page.is_visible("#viewer")
+    assert page.evaluate("document.activeElement.className").startswith("enlarge")
+
+
+def test_without_scripts_a_click_opens_the_file(visit, saved):
+    seen = visit(saved.page, scripts=False)
+    seen.page.click(".gallery a.enlarge >> nth=0")
+    seen.page.wait_for_url("**/pictures/*.png")
+    assert not seen.page.is_visible("#viewer")
+
+
+def test_the_table_of_contents_leads_to_its_sections_and_marks_them(visit, saved_several):
+    page = visit(saved_several.page).page
+    links = page.query_selector_all("aside.contents a")
+    assert len(links) > 8
+    link = page.query_selector("aside.contents a[href='#tower-cam']")
+    link.click()
+    page.wait_for_function(
+        "document.querySelector(\"aside.contents a[href='#tower-cam']\")"
+        ".getAttribute('aria-current') === 'true'"
+    )
+    assert page.url.endswith("#tower-cam")
+
+
+def test_on_a_phone_the_table_of_contents_unfolds(visit, saved):
+    page = visit(saved.page, 390).page
+    assert not page.is_visible("aside.contents")
+    assert not page.is_visible(".contents-fold a")
+    page.click(".contents-fold summary")
+    page.click(".contents-fold a[href='#cam']")
+    assert page.url.endswith("#cam")
+    assert not page.is_visible(".contents-fold a")
+
+
+def test_wide_tables_scroll_in_their_own_frame(visit, saved):
+    page = visit(saved.page, 390).page
+    page.click("#architecture details.folded summary")
+    frame = "document.querySelector('#architecture .scroll')"
+    assert page.evaluate(f"{frame}.scrollWidth > {frame}.clientWidth")
+    overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(overflow) == 0
+
+
+def test_print_shows_every_picture_and_unfolds_the_tables(visit, saved, tmp_path):
+    seen = visit(saved.page)
+    seen.page.emulate_media(media="print")
+    assert not seen.page.is_visible(".bar")
+    assert not seen.page.is_visible("aside.contents")
+    content = seen.page.pdf(format="A4", print_background=True)
+    drawn = [entry for entry in saved.files if entry.path.startswith("pictures/")]
+    asked = {url for url in seen.requests if "/pictures/" in url}
+    assert len(asked) == len(drawn)
+    assert content.count(b"/Subtype /Image") >= len(drawn)
+    assert seen.page.evaluate("document.querySelectorAll('details.folded:not([open])').length") == 0
+
+
+def test_the_manifest_opens(visit, saved: Manifest):
+    seen = visit(saved.page)
+    assert seen.page.title().startswith("What small sees in garden.png")
