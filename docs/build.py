@@ -3,17 +3,20 @@
     python docs/build.py [FOLDER] [--pictures]
 
 Every example runs in a process and a folder of its own; the build fails if one of them fails. With
---pictures, `docs/images` is renewed from what they drew: the pictures that the README shows.
+--pictures, `docs/images` is renewed: what the README shows of the examples, and a photograph of a
+report, for which playwright (the test extra) and chromium must be there.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import io
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,6 +97,24 @@ def shrink_pictures(examples: Path, target: Path) -> None:
             picture.convert("RGB").save(target / f"{name}.webp", quality=88, method=6)
 
 
+def photograph_report(target: Path) -> None:
+    """Write a picture of the top of the shipped report to `target`, as WebP."""
+    from playwright.sync_api import sync_playwright
+
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        command = [sys.executable, "-m", "cnnviz_cli", "report", "--out", f"{folder}/report"]
+        subprocess.run(command, check=True)
+        # A sandbox of its own is refused to root, as in containers.
+        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        page = chromium.new_page(viewport={"width": 1280, "height": 820}, device_scale_factor=1)
+        page.goto((Path(folder) / "report" / "report.html").as_uri())
+        page.wait_for_load_state("networkidle")
+        picture = Image.open(io.BytesIO(page.screenshot()))
+        picture.convert("RGB").save(target, quality=88, method=6)
+        chromium.close()
+
+
 def build(target: Path) -> None:
     """Write the site to `target`, which is replaced."""
     found = {path.stem for path in (DOCS / "examples").glob("*.py")}
@@ -108,6 +129,7 @@ def build(target: Path) -> None:
     environment = Environment(autoescape=True)
     environment.globals |= {"markdown": MARKDOWN.render, "inline": MARKDOWN.renderInline}
     page = environment.from_string((DOCS / "page.html.j2").read_text("utf-8"))
+    shutil.copytree(DOCS / "images", target / "docs" / "images")
     shrink_pictures(target / "examples", target / "docs" / "images")
     names = {path.relative_to(ROOT).as_posix(): f"{name}.html" for name, path in PAGES.items()}
     for name in TITLES:
@@ -140,6 +162,7 @@ def main() -> None:
     build(chosen.folder)
     if chosen.pictures:
         shrink_pictures(chosen.folder / "examples", DOCS / "images")
+        photograph_report(DOCS / "images" / "report.webp")
     print(chosen.folder / "index.html")
 
 

@@ -64,7 +64,7 @@ Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Show no progress.", rich_help_panel=OUTPUT)
 ]
 
-HELD_OUT_SAMPLE = 7
+HELD_OUT_SAMPLE = 19
 
 
 def load_model(source: str, weights: str, categories: str | None, device: str) -> Model:

@@ -15,7 +15,7 @@ from cnnviz_cli import options
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.signature import OptionSpec, options_of
 from cnnviz_cli.tables import table_of, text_of
-from cnnviz_cli.terminal import print_json, print_table, say, working
+from cnnviz_cli.terminal import one_line, print_json, print_table, say, working
 
 VIEW = "View"
 # What the command line itself gives to a view.
@@ -111,7 +111,7 @@ def _run(
         now("Writing")
         written = _write(result, values["out"], _stem(names, model.name), view, values["json"])
     for refusal in refused:
-        say(f"Left out: {refusal}")
+        say(one_line(f"Left out: {refusal}"))
     _show(result, written, as_json=values["json"])
 
 
@@ -168,5 +168,5 @@ def _show(result: Any, written: Path | None, *, as_json: bool) -> None:
         print_table(*table)
     elif text is not None:
         typer.echo(text)
-    say(result.summary())
+    say(one_line(result.summary()))
     typer.echo(written)
