@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from cnnviz.reports import Manifest
-
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -57,9 +55,17 @@ class Visit:
     def scroll_to_every_picture(self) -> None:
         for picture in self.page.query_selector_all(PICTURES):
             picture.scroll_into_view_if_needed()
-        self.page.wait_for_function(
+        self.wait_until(
             f"[...document.querySelectorAll('{PICTURES}')].every(image => image.complete)"
         )
+
+    def wait_until(self, condition: str) -> None:
+        # Not wait_for_function: it evaluates text inside the page, which the page's policy forbids.
+        for _ in range(300):
+            if self.page.evaluate(condition):
+                return
+            self.page.wait_for_timeout(50)
+        pytest.fail(f"the page never came to {condition}")
 
     def strangers(self) -> list[str]:
         """Return what was asked for outside the report's folder."""
@@ -80,9 +86,17 @@ def visit(browser):
         entry.context.close()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.parametrize("name", ["saved", "saved_several"])
+@pytest.mark.parametrize(
+    ("name", "width", "theme"),
+    [
+        ("saved", 1440, "light"),
+        ("saved", 1440, "dark"),
+        ("saved", 390, "light"),
+        ("saved", 390, "dark"),
+        ("saved_several", 1440, "light"),
+        ("saved_several", 390, "dark"),
+    ],
+)
 def test_the_page_is_whole_and_keeps_to_itself(request, visit, name, width, theme):
     manifest = request.getfixturevalue(name)
     seen = visit(manifest.page, width, theme)
@@ -94,7 +108,7 @@ def test_the_page_is_whole_and_keeps_to_itself(request, visit, name, width, them
     assert min(widths) > 0
     assert seen.complaints == []
     assert seen.strangers() == []
-    assert len(seen.requests) > len({entry for entry in seen.requests if "pictures" in entry})
+    assert seen.page.title().startswith("What small sees in ")
     overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert seen.page.evaluate(overflow) == 0
 
@@ -154,12 +168,13 @@ def test_without_scripts_a_click_opens_the_file(visit, saved):
 
 
 def test_the_table_of_contents_leads_to_its_sections_and_marks_them(visit, saved_several):
-    page = visit(saved_several.page).page
+    seen = visit(saved_several.page)
+    page = seen.page
     links = page.query_selector_all("aside.contents a")
     assert len(links) > 8
     link = page.query_selector("aside.contents a[href='#tower-cam']")
     link.click()
-    page.wait_for_function(
+    seen.wait_until(
         "document.querySelector(\"aside.contents a[href='#tower-cam']\")"
         ".getAttribute('aria-current') === 'true'"
     )
@@ -196,8 +211,3 @@ def test_print_shows_every_picture_and_unfolds_the_tables(visit, saved, tmp_path
     assert len(asked) == len(drawn)
     assert content.count(b"/Subtype /Image") >= len(drawn)
     assert seen.page.evaluate("document.querySelectorAll('details.folded:not([open])').length") == 0
-
-
-def test_the_manifest_opens(visit, saved: Manifest):
-    seen = visit(saved.page)
-    assert seen.page.title().startswith("What small sees in garden.png")
