@@ -96,22 +96,23 @@ def _run(
         model = options.load_model(
             values["model"], values["weights"], values["categories"], values["device"]
         )
-        images = options.photos_or_sample(values.get("photos"), model)
+        with_photos = view.needs == "capture" or "images" in takes
+        images = options.photos_or_sample(values["photos"], model) if with_photos else []
         if "images" in takes:
             keywords["images"] = images
         now("Computing")
         if view.needs == "capture":
             subject = _captured(view, model, images, keywords, values.get("target"))
             _spell_out(specs, keywords, list(subject.activations))
-            names, refused = [p.name for p in subject.batch.photos], subject.batch.refused
+            names = [photo.name for photo in subject.batch.photos]
         else:
-            subject, refused = model, ()
-            names = [_photo_name(image) for image in images] if "images" in takes else []
+            subject = model
+            names = [_photo_name(image) for image in images]
         result = function(subject, **keywords)
         now("Writing")
         written = _write(result, values["out"], _stem(names, model.name), view, values["json"])
-    for refusal in refused:
-        say(one_line(f"Left out: {refusal}"))
+    for note in result.provenance.notes:
+        say(one_line(f"Note: {note}"))
     _show(result, written, as_json=values["json"])
 
 
