@@ -20,6 +20,7 @@ EXPORTED = {
     "Result",
     "Shapes",
     "architecture",
+    "attribute",
     "cam",
     "capture",
     "feature_maps",
