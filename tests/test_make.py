@@ -1,0 +1,104 @@
+"""The two commands of the README, as far as they can be tested without installing anything."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHONS = ("python3", "python3.11", "python3.12", "python3.13", "python3.14", "python")
+
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
+
+
+def _make(folder, *arguments, path=""):
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
+    environment["PATH"] = (
+        f"{path}{os.pathsep}{environment['PATH']}" if path else environment["PATH"]
+    )
+    return subprocess.run(
+        ["make", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _pretend(folder, *stamps):
+    """Stand in for the environment that an earlier call made."""
+    (folder / ".venv").mkdir()
+    for stamp in stamps:
+        (folder / ".venv" / stamp).touch()
+
+
+@pytest.fixture
+def old_python(folder):
+    """Put a Python before all others that fails every version check."""
+    programs = folder / "programs"
+    programs.mkdir()
+    for name in PYTHONS:
+        (programs / name).write_text(
+            '#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.2\nexit 1\n'
+        )
+        (programs / name).chmod(0o755)
+    return programs
+
+
+def test_make_alone_lists_what_there_is(folder):
+    listed = _make(folder).stdout
+    for target in ("demo", "test", "check", "bench", "docs"):
+        assert f"make {target} " in listed
+
+
+def test_an_old_python_is_a_sentence_and_leaves_nothing(folder, old_python):
+    done = _make(folder, "demo", path=old_python)
+    assert done.returncode == 2
+    assert "cnnviz needs Python 3.11 or later" in done.stderr
+    assert "python3 is Python 3.9.2" in done.stderr
+    assert not (folder / ".venv").exists()
+
+
+def test_a_second_call_reuses_the_environment(folder):
+    _pretend(folder, ".made", ".installed", ".installed-test", ".installed-check")
+    for target in ("demo", "test", "check"):
+        planned = _make(folder, "-n", target)
+        assert planned.returncode == 0
+        assert "pip install" not in planned.stdout
+        assert "-m venv" not in planned.stdout
+
+
+@pytest.mark.parametrize("changed", ["pyproject.toml", "constraints.txt"])
+def test_changed_requirements_are_installed_again_into_the_same_environment(folder, changed):
+    _pretend(folder, ".made", ".installed", ".installed-test")
+    later = (folder / ".venv" / ".installed-test").stat().st_mtime + 5
+    os.utime(folder / changed, (later, later))
+    planned = _make(folder, "-n", "test").stdout
+    assert planned.count("--no-build-isolation") == 2
+    assert "-c constraints.txt" in planned
+    assert "-m venv" not in planned
+
+
+def test_an_environment_with_the_package_alone_gets_the_test_extra(folder):
+    _pretend(folder, ".made", ".installed")
+    planned = _make(folder, "-n", "test").stdout
+    assert planned.count("pip install") == 1
+    assert '".[test]"' in planned
+
+
+def test_the_check_of_continuous_integration_calls_both_commands():
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    assert script.startswith("#!/usr/bin/env bash\n")
+    assert "set -euo pipefail" in script
+    assert script.index("\nmake check\n") < script.index("\nmake test ")
