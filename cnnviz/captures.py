@@ -21,7 +21,7 @@ from cnnviz.models import Model, as_model
 from cnnviz.recording import Recorder
 from cnnviz.results import ImageSource, Provenance
 from cnnviz.stages import STAGES, CallOrder, call_order, forward
-from cnnviz.targets import Scores, Target, logits_of, score
+from cnnviz.targets import Aim, Scores, Target, logits_of, score
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -73,12 +73,17 @@ class Capture:
     @property
     def targets(self) -> tuple[str, ...]:
         """The name of the score that was explained for each image."""
-        return self._explained().names
+        return tuple(aim.name for aim in self.aims)
 
     @property
     def target_classes(self) -> tuple[int | None, ...]:
-        """The class index explained for each image; None where a callable made the score."""
-        return self._explained().classes
+        """The class index explained for each image; None where it is not exactly one class."""
+        return tuple(aim.class_index for aim in self.aims)
+
+    @property
+    def aims(self) -> tuple[Aim, ...]:
+        """What was explained of each image, to score other inputs by."""
+        return self._explained().aims
 
     def _explained(self) -> Scores:
         if self._scores is None:
@@ -112,7 +117,7 @@ class Capture:
             weights_sha256=self.model.sha256,
             images=tuple(ImageSource(photo.name, photo.sha256) for photo in self.batch.photos),
             preprocessing=self.model.preprocessing.describe(),
-            targets=self._scores.names if self._scores else (),
+            targets=self.targets if self._scores else (),
             notes=(*self.model.notes, *refused, *read),
         )
 
@@ -143,7 +148,7 @@ def capture(
     layers : str or sequence of str
         Layers by kind, pattern or name (see `cnnviz.layers.select`), or "stages": the last layer
         at each spatial resolution (see `cnnviz.stages`).
-    target : None, int, str, sequence of these, or callable
+    target : None, int, str, Together, Contrast, Region, sequence of these, or callable
         What the gradients explain; see `cnnviz.targets.score`.
     gradients : bool or "layers"
         True computes the gradients at the chosen layers and at the input; "layers" starts the
@@ -239,7 +244,7 @@ def _finish(
         name: f"The target does not depend on layer {name!r}." for name in recorder.unreached
     }
     if scores is not None:
-        scores = Scores(scores.values.detach(), scores.names, scores.classes)
+        scores = Scores(scores.values.detach(), scores.aims)
     found = None if output is None else _logits_or_none(output)
     return Capture(
         model=model,

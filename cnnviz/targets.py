@@ -1,4 +1,4 @@
-"""What is explained: from a class, a name or a callable to one score for each image."""
+"""What is explained: a class, several, a contrast, a region or a callable; one score an image."""
 
 from __future__ import annotations
 
@@ -6,15 +6,73 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from cnnviz.errors import TargetError
 from cnnviz.models import Model
 
-Target = int | str | Sequence[int | str] | Callable[[Any], torch.Tensor] | None
+
+@dataclass(frozen=True)
+class Together:
+    """The sum of the scores of several classes: "any cat at all"."""
+
+    classes: tuple[int | str, ...]
+
+    def __init__(self, *classes: int | str) -> None:
+        object.__setattr__(self, "classes", classes)
 
 
 @dataclass(frozen=True)
+class Contrast:
+    """The score of one class less that of another: "why this and not that"."""
+
+    this: int | str
+    that: int | str
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """The score of a class summed over a region, for networks that segment.
+
+    Attributes
+    ----------
+    label : int or str
+        The class.
+    mask : ndarray of bool, optional
+        The region, [H, W] at the size of the network's output; by default where the class is the
+        network's own answer (Vinogradova et al. 2020).
+    """
+
+    label: int | str
+    mask: NDArray[np.bool_] | None = None
+
+
+One = int | str | Together | Contrast | Region
+Target = One | Sequence[One] | Callable[[Any], torch.Tensor] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Aim:
+    """What is explained of one image.
+
+    Attributes
+    ----------
+    name : str
+        What it is, in words.
+    class_index : int or None
+        The class, where it is exactly one.
+    score : callable
+        ``score(output)``: what the network returned for B images to B scores, [B].
+    """
+
+    name: str
+    class_index: int | None
+    score: Callable[[Any], torch.Tensor]
+
+
+@dataclass(frozen=True, eq=False)
 class Scores:
     """One score for each image of a batch.
 
@@ -22,15 +80,12 @@ class Scores:
     ----------
     values : torch.Tensor
         Shape [N], with a graph where the output had one.
-    names : tuple of str
-        What each score is, in words.
-    classes : tuple of int or None
-        The class index of each score; None where a callable made it.
+    aims : tuple of Aim
+        What each score is.
     """
 
     values: torch.Tensor
-    names: tuple[str, ...]
-    classes: tuple[int | None, ...]
+    aims: tuple[Aim, ...]
 
 
 def logits_of(output: Any) -> torch.Tensor:
@@ -95,9 +150,11 @@ def score(model: Model, output: Any, target: Target, count: int) -> Scores:
         The network, for the names of its classes.
     output : Any
         What its forward returned for `count` images.
-    target : None, int, str, sequence of these, or callable
-        None takes each image's top-1 class; a class index or name stands for every image, a
-        sequence gives one for each. A callable gets the whole output and returns the scores [N].
+    target : None, int, str, Together, Contrast, Region, sequence of these, or callable
+        None takes each image's top-1 class; anything else stands for every image, and a sequence
+        gives one for each. A name may be written ``koala - wombat`` for a contrast and
+        ``tabby + tiger cat`` for classes together. A callable gets the whole output and returns the
+        scores [N]; it must treat each image by itself.
     count : int
         The number of images, N.
 
@@ -107,29 +164,73 @@ def score(model: Model, output: Any, target: Target, count: int) -> Scores:
         If a class does not exist, the lengths differ, or the scores have another shape.
     """
     if callable(target):
-        return _called(target, output, count)
+        aim = _called(target)
+        return Scores(_checked(aim.score(output), count), (aim,) * count)
     logits = logits_of(output)
+    if logits.ndim == 4 and logits.shape[0] == count and target is not None:
+        return _regions(model, logits, _each(target, count))
     if logits.ndim != 2 or logits.shape[0] != count:
         raise TargetError(
             f"The network returns {describe(logits)} for {count} images, not [N, classes].",
-            "Give a callable as target that makes one score for each image of it.",
+            "Give a callable as target that makes one score for each image of it, or a Region for "
+            "a network that segments.",
         )
-    classes = _classes(model, logits, target, count)
-    index = torch.tensor(classes, device=logits.device)
-    values = logits.gather(1, index[:, None])[:, 0]
-    return Scores(values, tuple(model.category(i) for i in classes), tuple(classes))
+    each = logits.detach().argmax(1).tolist() if target is None else _each(target, count)
+    return _scored(logits, tuple(_aim(model, entry, logits.shape[1]) for entry in each))
 
 
-def _classes(model: Model, logits: torch.Tensor, target: Any, count: int) -> list[int]:
-    if target is None:
-        return [int(index) for index in logits.detach().argmax(1)]
-    each = [target] * count if isinstance(target, (int, str)) else list(target)
+def _scored(logits: torch.Tensor, aims: tuple[Aim, ...]) -> Scores:
+    values = [aim.score(logits[n : n + 1]) for n, aim in enumerate(aims)]
+    return Scores(torch.cat(values), aims)
+
+
+def _each(target: Any, count: int) -> list[Any]:
+    single = isinstance(target, (int, str, Together, Contrast, Region))
+    each = [target] * count if single else list(target)
     if len(each) != count:
         raise TargetError(
             f"There are {len(each)} targets for {count} images.",
             "Give one target for all images, or one for each.",
         )
-    return [_class_index(model, entry, logits.shape[1]) for entry in each]
+    return each
+
+
+def _aim(model: Model, entry: Any, count: int) -> Aim:
+    """Return the aim that is a weighted sum of the logits."""
+    if isinstance(entry, Region):
+        raise TargetError(
+            f"A region of {entry.label!r} was asked for, and the network makes no map of classes.",
+            "Give a class.",
+        )
+    parts = _parts(model, entry)
+    indices = [(_class_index(model, label, count), sign) for label, sign in parts]
+    name = model.category(indices[0][0])
+    for index, sign in indices[1:]:
+        name += f" {'+' if sign > 0 else '-'} {model.category(index)}"
+    alone = indices[0][0] if len(indices) == 1 else None
+
+    def add_up(output: Any) -> torch.Tensor:
+        logits = logits_of(output)
+        return torch.stack([sign * logits[:, index] for index, sign in indices]).sum(0)
+
+    return Aim(name, alone, add_up)
+
+
+def _parts(model: Model, entry: Any) -> list[tuple[int | str, int]]:
+    if isinstance(entry, Together):
+        if not entry.classes:
+            raise TargetError("No class was given.", "Name at least one.")
+        return [(label, 1) for label in entry.classes]
+    if isinstance(entry, Contrast):
+        return [(entry.this, 1), (entry.that, -1)]
+    # A class whose own name holds a sign is meant as it stands.
+    if isinstance(entry, str) and entry not in (model.categories or ()):
+        if " - " in entry:
+            this, _, that = entry.partition(" - ")
+            return [(this.strip(), 1), (that.strip(), -1)]
+        if " + " in entry:
+            return [(label.strip(), 1) for label in entry.split(" + ")]
+    return [(entry, 1)]
 
 
 def _class_index(model: Model, entry: Any, classes: int) -> int:
@@ -145,12 +246,49 @@ def _class_index(model: Model, entry: Any, classes: int) -> int:
     return index
 
 
-def _called(target: Callable[[Any], torch.Tensor], output: Any, count: int) -> Scores:
-    values = target(output)
+def _regions(model: Model, logits: torch.Tensor, each: Sequence[Any]) -> Scores:
+    answers = logits.detach().argmax(1)
+    aims = tuple(_region(model, entry, answers[n], logits.shape) for n, entry in enumerate(each))
+    return _scored(logits, aims)
+
+
+def _region(model: Model, entry: Any, answer: torch.Tensor, shape: torch.Size) -> Aim:
+    wanted = entry if isinstance(entry, Region) else Region(entry)
+    if not isinstance(wanted.label, (int, str)):
+        raise TargetError(
+            f"{wanted.label!r} is no class of a network that segments.", "Give a class or a Region."
+        )
+    index = _class_index(model, wanted.label, shape[1])
+    if wanted.mask is None:
+        mask = answer == index
+    else:
+        mask = torch.as_tensor(wanted.mask, dtype=torch.bool, device=answer.device)
+        if mask.shape != answer.shape:
+            raise TargetError(
+                f"The mask has the shape {list(mask.shape)}, and the network's output has "
+                f"{list(answer.shape)}.",
+                "Give the mask at the size of the output.",
+            )
+    if not bool(mask.any()):
+        raise TargetError(
+            f"The region of {model.category(index)!r} is empty.",
+            "Give a mask that holds a pixel, or a class that the network finds in the image.",
+        )
+
+    def add_up(output: Any) -> torch.Tensor:
+        return logits_of(output)[:, index, mask].sum(1)
+
+    return Aim(f"{model.category(index)} in a region", None, add_up)
+
+
+def _called(target: Callable[[Any], torch.Tensor]) -> Aim:
+    return Aim(getattr(target, "__name__", type(target).__name__), None, target)
+
+
+def _checked(values: Any, count: int) -> torch.Tensor:
     if not isinstance(values, torch.Tensor) or values.shape != (count,):
         raise TargetError(
             f"The target callable returned {describe(values)}, not one score for each image.",
             f"Return a tensor of shape [{count}].",
         )
-    name = getattr(target, "__name__", type(target).__name__)
-    return Scores(values, (name,) * count, (None,) * count)
+    return values

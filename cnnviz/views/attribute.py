@@ -21,7 +21,7 @@ from cnnviz.hooks import listening, untouched
 from cnnviz.layers import kind, named_layers
 from cnnviz.memory import rows_at_once
 from cnnviz.models import Model, as_model
-from cnnviz.targets import Target, logits_of
+from cnnviz.targets import Aim, Target
 
 Method = Literal[
     "integrated_gradients",
@@ -56,7 +56,6 @@ class _Question:
 
     model: Model
     captured: Capture
-    target: Target
     baselines: torch.Tensor
     steps: int
     at_once: int
@@ -65,30 +64,24 @@ class _Question:
     def inputs(self) -> torch.Tensor:
         return self.captured.batch.tensor
 
-    @property
-    def classes(self) -> list[int] | None:
-        found = [index for index in self.captured.target_classes if index is not None]
-        return found or None
-
-    def answer(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return what captum explains: the logits, or the scores of a callable target."""
-        output = self.model.module(inputs)
-        return self.target(output) if callable(self.target) else logits_of(output)
-
-    def one_by_one(self) -> list[_Single]:
-        """Return the question for each image alone."""
-        classes: list[int | None] = list(self.captured.target_classes)
+    def singles(self) -> list[_Single]:
+        """Return the question for each image alone: what is explained may differ."""
         return [
-            _Single(self.inputs[k : k + 1], self.baselines[k : k + 1], classes[k])
-            for k in range(len(self.inputs))
+            _Single(self, self.inputs[k : k + 1], self.baselines[k : k + 1], aim)
+            for k, aim in enumerate(self.captured.aims)
         ]
 
 
 @dataclass(frozen=True)
 class _Single:
+    question: _Question
     image: torch.Tensor
     baseline: torch.Tensor
-    target: int | None
+    aim: Aim
+
+    def answer(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return the explained score of any number of variants of the image, [B]."""
+        return self.aim.score(self.question.model.module(inputs))
 
 
 def _gradient(question: _Question) -> torch.Tensor:
@@ -102,32 +95,33 @@ def _input_x_gradient(question: _Question) -> torch.Tensor:
 def _integrated_gradients(question: _Question) -> torch.Tensor:
     from captum.attr import IntegratedGradients
 
-    found: torch.Tensor = IntegratedGradients(question.answer).attribute(
-        question.inputs,
-        baselines=question.baselines,
-        target=question.classes,
-        n_steps=question.steps,
-        internal_batch_size=max(len(question.inputs), question.at_once),
+    return torch.cat(
+        [
+            IntegratedGradients(one.answer).attribute(
+                one.image,
+                baselines=one.baseline,
+                n_steps=question.steps,
+                internal_batch_size=question.at_once,
+            )
+            for one in question.singles()
+        ]
     )
-    return found
 
 
 def _smoothgrad(question: _Question) -> torch.Tensor:
     from captum.attr import NoiseTunnel, Saliency
 
-    tunnel = NoiseTunnel(Saliency(question.answer))
     return torch.cat(
         [
-            tunnel.attribute(
+            NoiseTunnel(Saliency(one.answer)).attribute(
                 one.image,
                 nt_type="smoothgrad",
                 nt_samples=question.steps,
                 nt_samples_batch_size=min(question.steps, question.at_once),
                 stdevs=NOISE * float(one.image.max() - one.image.min()),
-                target=one.target,
                 abs=False,
             )
-            for one in question.one_by_one()
+            for one in question.singles()
         ]
     )
 
@@ -135,15 +129,14 @@ def _smoothgrad(question: _Question) -> torch.Tensor:
 def _gradient_shap(question: _Question) -> torch.Tensor:
     from captum.attr import GradientShap
 
-    shap = GradientShap(question.answer)
     found = []
-    for one in question.one_by_one():
+    for one in question.singles():
         total = torch.zeros_like(one.image)
         left = question.steps
         while left:
             samples = min(left, question.at_once)
-            part = shap.attribute(one.image, one.baseline, n_samples=samples, target=one.target)
-            total += samples * part
+            shap = GradientShap(one.answer)
+            total += samples * shap.attribute(one.image, one.baseline, n_samples=samples)
             left -= samples
         found.append(total / question.steps)
     return torch.cat(found)
@@ -152,27 +145,27 @@ def _gradient_shap(question: _Question) -> torch.Tensor:
 def _deeplift(question: _Question) -> torch.Tensor:
     from captum.attr import DeepLift
 
-    if question.classes is None:
-        raise UsageError("DeepLIFT explains classes only.", "Give a class as target.")
     module = _with_separate_activations(question)
+    found = []
     # captum warns that it sets hooks; they are set on a copy.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        found: torch.Tensor = DeepLift(_Logits(module)).attribute(
-            question.inputs, baselines=question.baselines, target=question.classes
-        )
-    return found
+        for one in question.singles():
+            lift = DeepLift(_Scored(module, one.aim))
+            found.append(lift.attribute(one.image, baselines=one.baseline))
+    return torch.cat(found)
 
 
-class _Logits(nn.Module):
-    """A network that returns its logits and nothing else."""
+class _Scored(nn.Module):
+    """A network that returns the explained score of each input, [B]."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, aim: Aim) -> None:
         super().__init__()
         self.module = module
+        self.aim = aim
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return logits_of(self.module(inputs))
+        return self.aim.score(self.module(inputs))
 
 
 def _with_separate_activations(question: _Question) -> nn.Module:
@@ -186,7 +179,7 @@ def _with_separate_activations(question: _Question) -> nn.Module:
     calls: list[str] = []
     counted = backward_rule("gradient")
     with counted, listening(layers, before=lambda name, *_: calls.append(name)):
-        question.answer(question.inputs[:1])
+        question.model.module(question.inputs[:1])
     twice = next((name for name in calls if calls.count(name) > 1), None)
     if twice is not None:
         raise ModelError(
@@ -291,7 +284,6 @@ def attribute(
     question = _Question(
         model=wrapped,
         captured=held,
-        target=target,
         baselines=baseline_images(wrapped, held.batch.tensor, baseline, seed),
         steps=steps,
         at_once=rows_at_once(wrapped, held.batch.tensor),
@@ -338,10 +330,7 @@ def _ask(question: _Question, method: _Method, seed: int) -> tuple[torch.Tensor,
         if not method.complete:
             return values, []
         with torch.no_grad():
-            start = question.answer(question.baselines)
-    classes = question.classes
-    if classes is not None:
-        start = start.gather(1, torch.tensor(classes, device=start.device)[:, None])[:, 0]
+            start = torch.cat([one.answer(one.baseline) for one in question.singles()])
     rise = (question.captured.scores - start).double().cpu()
     total = values.double().sum((1, 2, 3)).cpu()
     return values, [_completeness(total, rise)]

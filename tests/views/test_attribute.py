@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from cnnviz.baselines import BASELINES, baseline_images
 from cnnviz.errors import ModelError, UsageError
 from cnnviz.models import as_model
+from cnnviz.targets import Contrast
 from cnnviz.views.attribute import attribute
 from tests.architectures import build, small_input, tiny_network
 from tests.test_hooks import state
@@ -168,12 +169,26 @@ def test_deeplift_says_which_networks_it_cannot_explain(
         ({"method": "magic"}, "no method 'magic'"),
         ({"steps": 0}, "0 steps"),
         ({"baseline": "white"}, "no baseline 'white'"),
-        ({"method": "deeplift", "target": lambda output: output[:, 0]}, "classes only"),
     ],
 )
 def test_bad_arguments(images: torch.Tensor, options: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         attribute(tiny_network(), images, **options)
+
+
+@pytest.mark.parametrize("method", METHODS[:-2])  # The last two are not linear in the score.
+def test_a_contrast_is_the_difference_of_its_classes(method: str, images: torch.Tensor) -> None:
+    options = {"channels": "sum", "steps": 3, "baseline": "mean"}
+    def of(target: object) -> np.ndarray:
+        return attribute(tiny_network(), images, method, target, **options).maps[0]
+
+    found = attribute(tiny_network(), images, method, Contrast(1, 2), **options)
+    assert found.targets == ("class 1 - class 2",) * 2
+    if method == "deeplift":
+        # Its multipliers are linear in the score as well, up to rounding.
+        np.testing.assert_allclose(found.maps[0], of(1) - of(2), atol=1e-4)
+    else:
+        np.testing.assert_allclose(found.maps[0], of(1) - of(2), atol=1e-5)
 
 
 def test_baselines_hide_what_they_say(images: torch.Tensor) -> None:
