@@ -211,3 +211,15 @@ def test_print_shows_every_picture_and_unfolds_the_tables(visit, saved, tmp_path
     assert len(asked) == len(drawn)
     assert content.count(b"/Subtype /Image") >= len(drawn)
     assert seen.page.evaluate("document.querySelectorAll('details.folded:not([open])').length") == 0
+
+
+def test_a_click_on_the_enlarged_picture_shows_every_pixel(visit, saved):
+    page = visit(saved.page, 390).page
+    page.click(".gallery a.enlarge >> nth=0")
+    widths = "[enlarged.clientWidth, enlarged.naturalWidth]"
+    fitted, natural = page.evaluate(widths)
+    assert fitted <= 390 < natural
+    page.click("#enlarged")
+    assert page.evaluate("enlarged.clientWidth") == natural
+    page.click("#enlarged", position={"x": natural / 2, "y": 40})
+    assert page.evaluate("enlarged.clientWidth") == fitted

@@ -27,6 +27,7 @@
     const image = links[current].querySelector("img");
     enlarged.src = image.getAttribute("src");
     enlarged.alt = image.alt;
+    viewer.classList.remove("full");
     const words = links[current].parentElement.querySelector("figcaption");
     caption.textContent = words ? words.textContent : "";
   };
@@ -44,6 +45,12 @@
   });
   viewer.addEventListener("click", (event) => {
     if (event.target === viewer || event.target.localName === "figure") viewer.close();
+  });
+  // A second click shows every pixel, to be scrolled over: on a phone the only way to read a plot.
+  enlarged.addEventListener("click", () => {
+    viewer.classList.toggle("full");
+    const frame = enlarged.parentElement;
+    frame.scrollTo((frame.scrollWidth - frame.clientWidth) / 2, 0);
   });
   viewer.addEventListener("close", () => { enlarged.removeAttribute("src"); links[current].focus({ preventScroll: true }); });
 
