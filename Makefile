@@ -58,6 +58,10 @@ $(VENV)/.made:
 $(VENV)/.installed: $(VENV)/.made $(INPUTS)
 	@$(INSTALL) "setuptools>=77"
 	@$(INSTALL) --no-build-isolation -e .
+	@$(PYTHON) -c "import cv2" 2>/dev/null || { \
+	  echo "OpenCV's windows need libraries that are not here: taking its build without windows."; \
+	  $(INSTALL) --no-deps --force-reinstall opencv-python-headless && $(PYTHON) -c "import cv2"; \
+	}
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed

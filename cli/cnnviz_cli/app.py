@@ -116,12 +116,25 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except Exception as error:
         if _debugging():
             traceback.print_exc()
+        if isinstance(error, ImportError) and "shared object" in str(error):
+            say_error(f"A package cannot load a library of this system: {error}.", _library(error))
+            sys.exit(2)
         say_error(
             f"This is a fault in cnnviz: {type(error).__name__}: {error}",
             "Run it again as `cnnviz --debug ...` for the traceback, and please report it.",
         )
         sys.exit(1)
     sys.exit(0)
+
+
+def _library(error: ImportError) -> str:
+    """Say how to mend a library that is missing; OpenCV's windows are what needs most of them."""
+    if any(name in str(error) for name in ("libGL", "libgthread", "libxcb", "libX", "libSM")):
+        return (
+            "Take OpenCV without windows: "
+            "pip install --force-reinstall --no-deps opencv-python-headless."
+        )
+    return "Install the package of the system that holds it."
 
 
 def _stopped() -> NoReturn:

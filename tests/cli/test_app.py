@@ -100,6 +100,22 @@ def test_an_unexpected_error_is_called_a_fault_without_a_traceback(run, monkeypa
     assert len(said.error_lines) == 2
 
 
+@pytest.mark.parametrize(
+    ("library", "remedy"),
+    [
+        ("libGL.so.1", "pip install --force-reinstall --no-deps opencv-python-headless."),
+        ("libgomp.so.1", "Install the package of the system that holds it."),
+    ],
+)
+def test_a_library_that_the_system_lacks_is_mendable(run, monkeypatch, library, remedy):
+    message = f"{library}: cannot open shared object file: No such file or directory"
+    _break(monkeypatch, ImportError(message))
+    said = run("layers")
+    assert said.code == 2
+    assert library in said.error_lines[0]
+    assert said.error_lines[1].endswith(remedy)
+
+
 @pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), LayerError("No layer.", "Look.")])
 @pytest.mark.parametrize("how", ["--debug", "environment"])
 def test_debugging_shows_the_traceback(run, monkeypatch, error, how):
