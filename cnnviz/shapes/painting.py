@@ -160,7 +160,20 @@ def mix(first: Colour, second: Colour, amount: Array) -> Picture:
     """Return a picture [H, W, 3] that goes from one colour to the other with `amount` [H, W]."""
     start = np.asarray(first, dtype=np.float32)
     step = np.asarray(second, dtype=np.float32) - start
-    return np.asarray(start + amount[..., None] * step)
+    return merged(*(start[i] + amount * step[i] for i in range(3)))
+
+
+def merged(red: Array, green: Array, blue: Array) -> Picture:
+    """Return three planes [H, W] as one picture [H, W, 3].
+
+    Much faster than broadcasting over the last axis, whose inner loops have only three steps.
+    """
+    return np.asarray(cv2.merge((red, green, blue)), dtype=np.float32)
+
+
+def repeated(plane: Array) -> Picture:
+    """Return a plane [H, W] as a picture [H, W, 3] of three equal channels."""
+    return merged(plane, plane, plane)
 
 
 def background(rng: np.random.Generator, palette: Palette, size: int) -> Picture:
@@ -177,13 +190,13 @@ def background(rng: np.random.Generator, palette: Palette, size: int) -> Picture
     unit = np.float32(1.0 / size)
     u, v = x * unit - np.float32(0.5), y * unit - np.float32(0.5)
     picture = mix(first, second, texture(u, v))
-    picture *= (1.0 + 0.16 * (clouds(u, v) - 0.5))[..., None]
+    picture *= repeated(1.0 + 0.16 * (clouds(u, v) - 0.5))
     return picture
 
 
 def cover(picture: Picture, colour: Picture, alpha: Array) -> None:
     """Lay `colour` [H, W, 3] over a picture in place, where `alpha` [H, W] says."""
-    picture += alpha[..., None] * (colour - picture)
+    picture += repeated(alpha) * (colour - picture)
 
 
 def cast_shadow(picture: Picture, alpha: Array, factors: Factors, depth: float) -> None:
@@ -204,7 +217,7 @@ def cast_shadow(picture: Picture, alpha: Array, factors: Factors, depth: float) 
     shift = np.array([[1.0, 0.0, -depth * size * dx], [0.0, 1.0, -depth * size * dy]])
     moved = cv2.warpAffine(alpha, shift, (size, size), flags=cv2.INTER_LINEAR)
     soft = cv2.GaussianBlur(moved, (0, 0), 0.6 * depth * size)
-    picture *= (1.0 - 0.42 * soft)[..., None]
+    picture *= repeated(1.0 - 0.42 * soft)
 
 
 def shade_rim(colour: Picture, alpha: Array, factors: Factors) -> None:
@@ -215,7 +228,7 @@ def shade_rim(colour: Picture, alpha: Array, factors: Factors) -> None:
     slope = cv2.Scharr(soft, cv2.CV_32F, 1, 0) * (-dx / 32.0)
     slope += cv2.Scharr(soft, cv2.CV_32F, 0, 1) * (-dy / 32.0)
     # Towards the light the coverage falls, so the slope against it is positive on the lit side.
-    colour += (slope * np.float32(0.9 * sigma))[..., None]
+    colour += repeated(slope * np.float32(0.9 * sigma))
 
 
 def illuminate(picture: Picture, factors: Factors) -> Picture:
@@ -228,7 +241,7 @@ def illuminate(picture: Picture, factors: Factors) -> Picture:
     towards += (scale * y - np.float32(1.0)) * np.float32(dy)
     gain = factors.brightness * (1.0 + factors.light_strength * towards)
     lit = np.float32(0.5) + np.float32(factors.contrast) * (picture - np.float32(0.5))
-    return np.asarray(lit * gain[..., None])
+    return np.asarray(lit * repeated(gain))
 
 
 def _clip(values: Array) -> Array:

@@ -24,6 +24,7 @@ from .painting import (
     grid,
     illuminate,
     mix,
+    repeated,
     shade_rim,
 )
 from .streams import Part, Split, stream
@@ -175,7 +176,7 @@ def _add_distractors(
     if factors.clutter:
         colours, alpha = distractors(rng, palette, factors.clutter, picture.shape[0])
         cast_shadow(picture, alpha, factors, 0.012)
-        picture *= (1.0 - alpha)[..., None]
+        picture *= repeated(1.0 - alpha)
         picture += colours
 
 
@@ -218,5 +219,5 @@ def _add_occluder(
 def _expose(picture: Picture, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     """Return a picture as 8-bit pixels, with a little of a camera's grain."""
     grain = rng.standard_normal(picture.shape[:2], dtype=np.float32)
-    noisy = np.float32(255.0) * picture + np.float32(1.6) * grain[..., None]
+    noisy = np.float32(255.0) * picture + repeated(np.float32(1.6) * grain)
     return np.asarray(np.clip(np.rint(noisy), 0.0, 255.0), dtype=np.uint8)
