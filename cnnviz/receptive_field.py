@@ -53,6 +53,8 @@ class Axis:
         none, its window lying wholly in the padding.
     size : int
         Pixels of the field: the unclipped size where the layer is uniform, else the largest found.
+        Padding that mirrors or repeats pixels counts as padding here, and in `first` and `last` as
+        the pixels that it repeats.
     stride : int or None
         Pixels of the image from one position to the next (the cumulative stride, or jump); None
         where the layer is not uniform.

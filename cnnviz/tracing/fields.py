@@ -398,7 +398,7 @@ def moved(
     kept = () if touched is None else set(range(len(shape))) - {d % len(shape) for d in touched}
 
     def change(ends: Ends) -> Ends:
-        return compress(move(np.ascontiguousarray(np.broadcast_to(ends, field.shape))))
+        return compress(move(np.broadcast_to(ends, field.shape).copy()))
 
     def relocate(frame: Frame) -> Frame | None:
         stays = frame.dim in kept and len(shape) == len(field.shape)

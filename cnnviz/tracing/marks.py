@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,9 +31,19 @@ class Depends:
 
 @dataclass(frozen=True)
 class Free:
-    """The tensor does not depend on the image, but on these parameters (by identity)."""
+    """The tensor does not depend on the image, as far as torch was seen to make it.
+
+    Attributes
+    ----------
+    parameters : frozenset of int
+        The identities of the parameters that it depends on.
+    alien : bool
+        Whether it goes back to a tensor that no operation was seen to make and that is no part of
+        the network's state.
+    """
 
     parameters: frozenset[int] = frozenset()
+    alien: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,7 @@ class Unknown:
 
 
 Mark = Depends | Free | Unknown
-FREE, UNKNOWN = Free(), Unknown()
+FREE, ALIEN, UNKNOWN = Free(), Free(alien=True), Unknown()
 
 
 def derive(operation: Operation, mark: Callable[[torch.Tensor], Mark]) -> list[Mark] | None:
@@ -57,9 +67,13 @@ def derive(operation: Operation, mark: Callable[[torch.Tensor], Mark]) -> list[M
     if UNKNOWN in marks:
         return [UNKNOWN] * count
     if not any(isinstance(found, Depends) for found in marks):
-        used = frozenset().union(*(m.parameters for m in marks if isinstance(m, Free)))
-        return [Free(used)] * count
+        return [_merged([found for found in marks if isinstance(found, Free)])] * count
     return _apply_rule(operation, mark, marks)
+
+
+def _merged(marks: Sequence[Free]) -> Free:
+    used: frozenset[int] = frozenset().union(*(mark.parameters for mark in marks))
+    return Free(used, any(mark.alien for mark in marks))
 
 
 def _apply_rule(
@@ -82,7 +96,8 @@ def _apply_rule(
         gateless = exact
         if may_gate(operation, len(found)) or any(m.exact is not m.gateless for m in found):
             gateless = rule(operation, lambda tensor: look(tensor, True), True)
-    except UnknownFieldError:
+    except (UnknownFieldError, IndexError, KeyError, TypeError, ValueError, RuntimeError):
+        # A form of the operator that the rule was not written for must not end a user's work.
         return None
     pairs = zip(_for_each(exact, operation), _for_each(gateless, operation), strict=True)
     return [
@@ -101,6 +116,8 @@ def _for_each(found: Found, operation: Operation) -> list[Field | None]:
 
 
 def _checked(exact: Field | None, gateless: Field | None, shape: tuple[int, ...]) -> Mark:
+    if 0 in shape:
+        return FREE
     if exact is None or gateless is None or exact.shape != shape or gateless.shape != shape:
         return UNKNOWN
     return Depends(exact, exact if equal(exact, gateless) else gateless)
@@ -119,7 +136,9 @@ def receptive_field(mark: Mark | None, image: tuple[int, int]) -> ReceptiveField
 
 def _positions(mark: Depends) -> tuple[int, int] | None:
     dims = mark.exact.positions() or mark.gateless.positions() or _varying(mark.gateless)
-    return dims or ((2, 3) if len(mark.exact.shape) == 4 else None)
+    if dims is None:
+        return (2, 3) if len(mark.exact.shape) == 4 else None
+    return min(dims), max(dims)
 
 
 def _varying(field: Field) -> tuple[int, int] | None:
@@ -134,17 +153,23 @@ def _varying(field: Field) -> tuple[int, int] | None:
 
 
 def _summary(field: Field, dims: tuple[int, int] | None, image: tuple[int, int]) -> ReceptiveField:
+    # Where a network turns its maps, rows of the layer are not rows of the image, and no stride
+    # between positions can be given.
+    upright = dims is not None and field.positions() == dims
     rows, columns = (
-        _axis(field, span, dims, extent) for span, extent in zip(field.spans, image, strict=True)
+        _axis(field, span, dims, extent, upright)
+        for span, extent in zip(field.spans, image, strict=True)
     )
     positions = (1, 1) if dims is None else (field.shape[dims[0]], field.shape[dims[1]])
     return ReceptiveField(rows, columns, positions)
 
 
-def _axis(field: Field, span: Span, dims: tuple[int, int] | None, extent: int) -> Axis:
+def _axis(
+    field: Field, span: Span, dims: tuple[int, int] | None, extent: int, upright: bool
+) -> Axis:
     first, last = _over_positions(span.ends, dims)
     frame = span.frame
-    if dims is not None and frame is not None and frame.alone_in(field.shape):
+    if upright and frame is not None:
         uniform = _uniform(frame)
         if uniform is not None:
             size, start = uniform
@@ -157,8 +182,7 @@ def _over_positions(ends: Pair, dims: tuple[int, int] | None) -> tuple[Positions
         if dims is None:
             return np.asarray(array.min()).reshape(1, 1)
         others = tuple(dim for dim in range(array.ndim) if dim not in dims)
-        flat = np.asarray(array.min(axis=others))
-        return flat if dims[0] < dims[1] else flat.T
+        return np.asarray(array.min(axis=others))
 
     return one(ends[0]), one(ends[1])
 
@@ -180,7 +204,7 @@ def _uniform(frame: Frame) -> tuple[int, int] | None:
 def overlaid(other: torch.Tensor, below: Mark, written: torch.Tensor, above: Mark) -> Mark:
     """Return the mark of a tensor after another one, which shares its memory, was written to."""
     if isinstance(above, Free) and isinstance(below, Free):
-        return Free(above.parameters | below.parameters)
+        return _merged([above, below])
     if isinstance(above, Unknown) or isinstance(below, Unknown):
         return UNKNOWN
     fields = [

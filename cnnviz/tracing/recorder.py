@@ -23,6 +23,7 @@ from cnnviz.tracing.costs import (
     windows,
 )
 from cnnviz.tracing.marks import (
+    ALIEN,
     FREE,
     UNKNOWN,
     Depends,
@@ -90,6 +91,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._marks: Any = WeakTensorKeyDictionary()
         for parameter in module.parameters():
             self._marks[parameter] = Free(frozenset({id(parameter)}))
+        for buffer in module.buffers():
+            self._marks[buffer] = FREE
         whole = fields.of_image(*self._extent, int(image.shape[1]))
         self._marks[image] = Depends(whole, whole)
         self._visits: list[_Visit] = []
@@ -114,7 +117,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
     def _mark(self, tensor: torch.Tensor) -> Mark:
-        found: Mark = self._marks.get(tensor, FREE)
+        found: Mark = self._marks.get(tensor, ALIEN)
         return found
 
     def _follow(self, operation: Operation) -> None:
@@ -154,7 +157,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         visit.macs += macs
         if window is not None:
             visit.windows.append(window)
-        source = next(t for t, mark in zip(operation.inputs, before, strict=True) if mark != FREE)
+        source = next(
+            t
+            for t, mark in zip(operation.inputs, before, strict=True)
+            if not isinstance(mark, Free)
+        )
         title = familiar_name(operation, what)
         call = _call(visit.name, title, what, (source,), operation.outputs[0])
         call = replace(call, operation=call.type, macs=macs, windows=window)
@@ -170,7 +177,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Note that a module has returned."""
         while self._visits[-1].module is not module:
             # A call that raised, and whose caller went on regardless.
-            self._visits.pop()
+            failed = self._visits.pop()
+            self._visits[-1].rows += failed.rows
+            self._visits[-1].macs += failed.macs
         visit = self._visits.pop()
         returned = list(tensors(output))
         self._distrust(visit.inputs, returned)
@@ -184,10 +193,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._rows += rows
 
     def _distrust(self, inputs: Iterable[torch.Tensor], outputs: list[torch.Tensor]) -> None:
-        # A tensor that no operation was seen to make may have come from the image by way of NumPy.
+        # A tensor of unseen origin may have come from the image by way of NumPy.
         if any(not isinstance(self._mark(tensor), Free) for tensor in inputs):
             for tensor in outputs:
-                if tensor not in self._marks:
+                mark = self._mark(tensor)
+                if isinstance(mark, Free) and mark.alien:
                     self._marks[tensor] = UNKNOWN
                     self.unknown["a tensor made outside torch"] = None
 
