@@ -19,7 +19,7 @@ from cnnviz_cli.terminal import one_line, print_json, print_table, say, working
 
 VIEW = "View"
 # What the command line itself gives to a view.
-_GIVEN = ("model", "capture", "images")
+_GIVEN = ("model", "capture", "images", "progress")
 # What a view calls the layers it looks at; the command line captures these.
 _LAYERS = ("layer", "layers")
 _SHARED = ("photos", "model", "weights", "categories", "device", "target", "out", "json", "quiet")
@@ -101,6 +101,8 @@ def _run(
         if "images" in takes:
             keywords["images"] = images
         now("Computing")
+        if "progress" in takes:
+            keywords["progress"] = lambda done, total, what: now(f"{what}: {done} of {total}")
         if view.needs == "capture":
             subject = _captured(view, model, images, keywords, values.get("target"))
             _spell_out(specs, keywords, list(subject.activations))

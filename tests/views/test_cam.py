@@ -18,6 +18,7 @@ from cnnviz.heatmaps import spread
 from cnnviz.images import Box
 from cnnviz.views.cam import cam
 from tests.architectures import build, small_input, tiny_network
+from tests.test_hooks import state
 
 
 def in_double(module: nn.Module, images: torch.Tensor, split: int, target: int) -> np.ndarray:
@@ -101,7 +102,85 @@ def test_eigencam_is_the_first_principal_direction() -> None:
     assert found.targets == ("every class", "every class")
 
 
-@pytest.mark.parametrize("method", ["gradcam", "gradcam++", "xgradcam", "hirescam", "layercam"])
+def without_dead(activations: torch.Tensor) -> list[int]:
+    return [k for k, each in enumerate(activations) if each.max() > each.min()]
+
+
+@pytest.mark.parametrize("layer", ["1", "3"])
+def test_scorecam_tries_every_channel_as_a_mask(layer: str) -> None:
+    images = torch.randn(2, 3, 8, 10, generator=torch.Generator().manual_seed(5))
+    held = capture(tiny_network(), images, layers=["1", "3"], target=[0, 3])
+    found = cam(held, layer, "scorecam")
+    module = tiny_network().eval()
+    for image, target in enumerate((0, 3)):
+        maps = held.activations[layer][image]
+        scores = {}
+        for k in without_dead(maps):
+            mask = cv2.resize(maps[k].numpy(), (10, 8), interpolation=cv2.INTER_LINEAR)
+            low, high = maps[k].min().item(), maps[k].max().item()
+            seen = images[image] * torch.from_numpy((mask - low) / (high - low))
+            with torch.no_grad():
+                scores[k] = module(seen[None])[0, target].item()
+        top = max(scores.values())
+        shares = {k: np.exp(value - top) for k, value in scores.items()}
+        expected = sum(shares[k] * maps[k].numpy() for k in shares) / sum(shares.values())
+        np.testing.assert_allclose(found.maps[0][image], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", ["1", "3", "5"])
+def test_ablationcam_takes_every_channel_away(layer: str) -> None:
+    images = torch.randn(2, 3, 8, 10, generator=torch.Generator().manual_seed(5))
+    held = capture(tiny_network(), images, layers=["1", "3", "5"], target=[0, 3])
+    steps: list[tuple[int, int]] = []
+    found = cam(
+        held, layer, "ablationcam", progress=lambda done, all_, _: steps.append((done, all_))
+    )
+    module = tiny_network().eval()
+    for image, target in enumerate((0, 3)):
+        maps = held.activations[layer][image]
+        whole = held.logits[image, target].item()
+        expected = np.zeros(maps.shape[1:])
+        for k in range(len(maps)):
+            values = maps.clone()
+            values[k] = 0
+            with torch.no_grad():
+                score = module[int(layer) + 1 :](values[None])[0, target].item()
+            expected += (whole - score) / abs(whole) * maps[k].numpy()
+        np.testing.assert_allclose(found.maps[0][image], expected, atol=1e-5)
+    assert steps[0][0] == 0
+    assert steps[-1][0] == steps[-1][1] > 0
+
+
+@pytest.mark.parametrize("method", ["scorecam", "ablationcam"])
+def test_trying_channels_out_leaves_the_network_alone(method: str) -> None:
+    module = tiny_network().train()
+    images = torch.rand(1, 3, 8, 8)
+    held = capture(module, images, layers="3")
+    before = state(module)
+    cam(held, "3", method)
+    assert state(module) == before
+
+
+def test_fusing_joins_the_sharpened_maps_of_all_layers() -> None:
+    images = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(5))
+    held = capture(tiny_network(), images, layers=["1", "5"], target=1)
+    found = cam(held, method="layercam", fuse=True)
+    parts = []
+    for layer in ("1", "5"):
+        values = np.maximum(cam(held, layer, "layercam").maps[0][0], 0)
+        sharp = np.tanh(2 * values / values.max())
+        parts.append(cv2.resize(sharp, (8, 8), interpolation=cv2.INTER_LINEAR))
+    np.testing.assert_allclose(found.maps[0][0], np.maximum(*parts), atol=1e-5)
+    assert found.layers == ("1 | 5",)
+    assert repr(found).startswith("<Heatmap: Fused LayerCAM for 'class 1' at 1 | 5")
+
+
+METHODS = (
+    "gradcam", "gradcam++", "xgradcam", "hirescam", "layercam", "scorecam", "ablationcam"
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_silent_layers_give_no_evidence_and_no_division_by_zero(method: str) -> None:
     network = tiny_network()
     nn.init.constant_(network[3].weight, 0.0)
