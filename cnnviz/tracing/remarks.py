@@ -78,8 +78,9 @@ def _uncalled(trace: Trace) -> list[str]:
     if not trace.uncalled:
         return []
     counted = sum(call.parameters for call in trace.calls)
+    have = "has" if len(trace.uncalled) == 1 else "have"
     return [
-        f"{listed(trace.uncalled)} have parameters and are not called in evaluation: "
+        f"{listed(trace.uncalled)} {have} parameters that are not used in evaluation: "
         f"{trace.parameters - counted:,} of the {trace.parameters:,} parameters."
     ]
 
@@ -88,4 +89,5 @@ def _shared(calls: Sequence[LayerCall]) -> list[str]:
     again = [call.label for call in calls if call.shared_parameters]
     if not again:
         return []
-    return [f"{listed(again)} read parameters that are counted at their first use."]
+    uses = "uses" if len(again) == 1 else "use"
+    return [f"{listed(again)} {uses} parameters that are counted at their first use."]

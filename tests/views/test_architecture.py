@@ -1,0 +1,202 @@
+"""The architecture view: the whole table, honest grouping, a picture that says what it shows."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cnnviz.errors import ModelError, UsageError
+from cnnviz.models import Model
+from cnnviz.views.architecture import Architecture, architecture
+from tests.architectures import build, tiny_network
+from tests.test_hooks import state
+
+
+def texts(found: Architecture) -> list[str]:
+    figure = found.figure()
+    inside = [text.get_text() for axes in figure.axes for text in axes.texts]
+    return [*inside, *(text.get_text() for text in figure.texts)]
+
+
+class Cells(HTMLParser):
+    """Collects the texts of the rows of a table."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.tags: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.tags.add(tag)
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.rows and self.rows[-1]:
+            self.rows[-1][-1] += data
+
+
+def test_the_table_has_a_row_for_every_layer_and_the_sums() -> None:
+    found = architecture(build("lenet5"))
+    lines = str(found).splitlines()
+    assert lines[0].split()[:5] == ["layer", "kind", "output", "parameters", "MACs"]
+    row = next(line for line in lines if line.startswith("features.c3"))
+    costs, window, field = "2,416 240,000", "5 x 5 1 0 1 1", "14 x 14 2"
+    assert " ".join(row.split()) == f"features.c3 conv 16 x 10 x 10 {costs} {window} {field}"
+    assert "sum" in next(line for line in lines if "61,706" in line)
+    cells = Cells(found.html_table()).rows
+    assert len(cells) == len(found.layers) + 2
+    assert {len(row) for row in cells} == {12}
+    assert cells[-1][3:5] == ["61,706", "416,520"]
+
+
+def test_all_numbers_are_in_the_json() -> None:
+    found = architecture(build("squeezenet1_0"))
+    data = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert len(data["layers"]) == len(found.layers) == 66
+    assert data["sums"]["parameters"] == sum(row["parameters"] for row in data["layers"])
+    assert data["sums"]["macs"] == sum(stage["macs"] for stage in data["stages"])
+    fire = next(row for row in data["layers"] if row["layer"] == "features.3.expand3x3")
+    assert fire["receptive_field"]["size"] == [19, 19]
+    assert fire["receptive_field"]["stride"] == [4, 4]
+    assert (fire["kernel"], fire["padding"], fire["groups"]) == ([3, 3], [1, 1], 1)
+    assert [label for stage in data["stages"] for label in stage["layers"]] == [
+        row["layer"] for row in data["layers"]
+    ]
+
+
+def test_a_stride_that_loses_pixels_is_named() -> None:
+    notes = architecture(build("squeezenet1_0")).notes()
+    assert notes[0] == (
+        "features.0: (224 − 7)/2 + 1 = 109.5 is not whole: rounded down, the last row and the last "
+        "column of its 224 x 224 input are in no window."
+    )
+    assert notes[1].startswith("features.6: (54 − 3)/2 + 1 = 26.5 is not whole: rounded up")
+    assert architecture(build("squeezenet1_0"), image_size=227).notes()[:1] != notes[:1]
+
+
+def test_layers_that_never_run_and_gates_are_named() -> None:
+    class Idle(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.used = nn.Conv2d(3, 2, 3)
+            self.spare = nn.Linear(4, 5)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.used(x)
+
+    assert architecture(Idle(), image_size=8).notes() == (
+        "spare has parameters that are not used in evaluation: 25 of the 81 parameters.",
+    )
+    gated = architecture(build("mobilenet_v3_small"), image_size=64)
+    assert any(note.startswith("From features.1.block.1") for note in gated.notes())
+    assert "squeeze-and-excitation" in gated.caption()
+    assert any("with gates: all" in text for text in texts(gated))
+
+
+@pytest.mark.parametrize("name", ["lenet5", "resnet152", "convnext_tiny"])
+def test_the_picture_shows_every_stage_and_says_how_many_layers_they_hold(name: str) -> None:
+    found = architecture(build(name), image_size=None if name == "lenet5" else 64)
+    shown = texts(found)
+    for number, stage in enumerate(found.stages):
+        assert str(number + 1) in shown
+        assert any(text == stage.name or "…" in text for text in shown)
+    heading = " ".join(shown)
+    assert f"{len(found.layers)} layers" in heading
+    if len(found.stages) < len(found.layers):
+        assert f"grouped into {len(found.stages)} stages" in heading
+        assert f"grouped into {len(found.stages)} stages" in found.caption()
+    else:
+        assert "grouped" not in heading
+    bars = [patch for axes in found.figure().axes for patch in axes.patches]
+    assert len(bars) > 3 * len(found.stages)
+
+
+def test_no_text_of_the_picture_leaves_it_or_meets_another() -> None:
+    found = architecture(build("efficientnet_b0"))
+    figure = found.figure()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    edge = figure.bbox
+    table = figure.axes[1:]
+    for axes in table:
+        boxes = [text.get_window_extent() for text in axes.texts if text.get_text()]
+        for number, box in enumerate(boxes):
+            assert box.x0 >= edge.x0
+            assert box.x1 <= edge.x1 + 1
+            overlapping = [other for other in boxes[number + 1 :] if _meet(box, other)]
+            assert not overlapping
+
+
+def _meet(one: object, other: object) -> bool:
+    width = min(one.x1, other.x1) - max(one.x0, other.x0)  # type: ignore[attr-defined]
+    height = min(one.y1, other.y1) - max(one.y0, other.y0)  # type: ignore[attr-defined]
+    return bool(width > 1 and height > 4)
+
+
+def test_summary_and_caption_say_what_matters() -> None:
+    found = architecture(build("resnet18"), image_size=224)
+    assert repr(found) == (
+        "<Architecture: resnet18: 69 layers, 11.7 M parameters, 1.81 G MACs at 224 x 224; "
+        "the last feature map sees 435 x 435>"
+    )
+    assert "twice as many FLOPs" in found.caption()
+
+
+def test_any_module_is_taken_and_left_as_it_was() -> None:
+    network = tiny_network().train()
+    before = state(network)
+    found = architecture(network, image_size=(16, 12))
+    assert state(network) == before
+    assert found.name == "Sequential"
+    assert found.trace.input_shape == (1, 3, 16, 12)
+    assert found.input_size == (16, 12)
+
+
+def test_names_are_escaped_in_html() -> None:
+    network = nn.Sequential()
+    network.add_module("<script>alert(1)</script>", nn.Conv2d(3, 2, 3))
+    found = architecture(Model(network, name="<b>bold</b>"), image_size=8)
+    page = found._repr_html_()
+    assert "<script" not in page
+    assert "<b>" not in page
+    assert "&lt;script&gt;" in page
+    assert Cells(found.html_table()).rows[1][0] == "<script>alert(1)</script>"
+
+
+def test_it_is_saved_in_every_format(tmp_path: Path) -> None:
+    found = architecture(tiny_network(), image_size=16)
+    for suffix in ("png", "svg", "pdf", "npz", "json"):
+        assert found.save(tmp_path / f"net.{suffix}").stat().st_size > 500
+    with np.load(tmp_path / "net.npz") as arrays:
+        assert arrays["layer"].tolist() == [str(number) for number in range(9)]
+        assert arrays["receptive_field"][3].tolist() == [8, 8]
+        assert arrays["parameters"].sum() == found.trace.parameters
+
+
+def test_misuse_is_a_sentence() -> None:
+    with pytest.raises(UsageError, match="An image of 0 x 8 pixels has no pixel"):
+        architecture(tiny_network(), image_size=(0, 8))
+    with pytest.raises(ModelError, match=r"cannot run on an input \[1, 3, 1, 1\]"):
+        architecture(tiny_network(), image_size=1)
+
+
+def test_a_network_without_maps_or_parameters_is_drawn_too() -> None:
+    class Mean(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.mean((1, 2, 3))
+
+    found = architecture(Mean(), image_size=8)
+    assert found.trace.macs == found.trace.parameters == 0
+    assert any("whole image" in text for text in texts(found))
