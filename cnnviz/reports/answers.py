@@ -32,7 +32,7 @@ def answer(subject: Subject, sections: Set[str]) -> Answer:
         The keys of the chosen sections: the heatmap is shown where the section about it is.
     """
     guesses = _guesses(subject)
-    targets = subject.capture.provenance.targets
+    targets = subject.provenance.targets
     photo = subject.photo
     best = f", answered as {guesses[0].category}" if guesses else ""
     return Answer(
@@ -68,7 +68,7 @@ def _plain(subject: Subject, kind: str, longest: int, alt: str) -> Picture:
         caption=f"The photo, {photo.height} x {photo.width} pixels.",
         alt=alt,
         draw=lambda: _fit(photo.pixels, longest),
-        provenance=subject.capture.provenance,
+        provenance=subject.provenance,
         data={"height": photo.height, "width": photo.width},
     )
 

@@ -154,7 +154,7 @@ def _look(
 
 
 def _target_of(target: Target, place: int, count: int) -> Target:
-    if target is None or isinstance(target, int | str) or callable(target):
+    if isinstance(target, str) or not isinstance(target, Sequence):
         return target
     if len(target) != count:
         raise TargetError(
@@ -165,7 +165,7 @@ def _target_of(target: Target, place: int, count: int) -> Target:
 
 
 def _provenance(model: Model, batch: Batch, subjects: Sequence[Subject]) -> Provenance:
-    found = [subject.capture.provenance for subject in subjects]
+    found = [subject.provenance for subject in subjects]
     refused = tuple(f"{entry.name}: {entry.reason}" for entry in batch.refused)
     return Provenance(
         model=model.name,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from cnnviz.captures import Capture
 from cnnviz.images import Photo, Refusal
 from cnnviz.models import Model
+from cnnviz.results import Provenance
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,11 @@ class Subject:
     def photo(self) -> Photo:
         """The image as read."""
         return self.capture.batch.photos[0]
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """Where everything about this image came from."""
+        return self.capture.provenance
 
     @property
     def maps(self) -> tuple[str, ...]:

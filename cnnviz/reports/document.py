@@ -16,7 +16,7 @@ from cnnviz.reports.content import Answer, Picture, Section
 from cnnviz.reports.destination import FORMAT, MANIFEST, staged
 from cnnviz.reports.layout import layout
 from cnnviz.reports.page import render
-from cnnviz.reports.pictures import DrawnPicture, data_uri, draw
+from cnnviz.reports.pictures import DrawnPicture, Studio, data_uri
 from cnnviz.reports.progress import DRAWING_SHARE, Progress, Steps
 from cnnviz.reports.sections.colophon import versions
 from cnnviz.results import Provenance, plain
@@ -189,13 +189,14 @@ class Report:
         heads = [picture for entry in self.answers for picture in _heads(entry, self.answers)]
         parts: list[tuple[int, Sequence[Picture]]] = [(1, heads)]
         parts += [(DRAWING_SHARE, part.pictures) for part in self.sections]
-        for worth, pictures in parts:
-            for place, picture in enumerate(pictures):
-                last = place == len(pictures) - 1
-                with self.steps.step("drawing", f"drawing {picture.title}", worth * last):
-                    drawings[picture.name] = draw(picture, folder)
-            if not pictures:
-                self.steps.done += worth
+        with Studio(folder) as studio:
+            for worth, pictures in parts:
+                for place, picture in enumerate(pictures):
+                    last = place == len(pictures) - 1
+                    with self.steps.step("drawing", f"drawing {picture.title}", worth * last):
+                        drawings[picture.name] = studio.draw(picture)
+                if not pictures:
+                    self.steps.done += worth
         return drawings
 
     def _write_page(self, path: Path, drawings: Mapping[str, DrawnPicture]) -> None:

@@ -6,7 +6,8 @@ import base64
 import io
 import json
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 FOLDER = "pictures"
 DPI = 160
-# The lowest level that still filters well: level 6 takes three times as long for 10 % less.
-COMPRESS_LEVEL = 3
+# Level 6 takes three times as long for a tenth less.
+COMPRESS_LEVEL = 1
 WEBP_QUALITY = 86
 
 
@@ -53,20 +54,39 @@ class DrawnPicture:
         return self.width > 1.7 * self.height
 
 
-def draw(picture: Picture, directory: Path) -> DrawnPicture:
-    """Draw a picture into the `pictures` folder of a report."""
-    with any_letter():
-        image = Image.fromarray(_pixels(picture.draw()))
-    path = f"{FOLDER}/{picture.name}.png"
-    target = directory / path
-    target.parent.mkdir(exist_ok=True)
-    image.save(target, compress_level=COMPRESS_LEVEL, pnginfo=_origin(picture))
-    return DrawnPicture(picture, path, image.width, image.height)
+class Studio:
+    """Draws pictures into the `pictures` folder of a report.
 
+    A picture is compressed and written while the next one is drawn, which takes a second core and
+    about a fifth of the time off. Leaving the context waits for the last, and raises what any of
+    them ran into.
+    """
 
-def draw_all(pictures: Iterable[Picture], directory: Path) -> dict[str, DrawnPicture]:
-    """Draw pictures into a report's folder; returned by name."""
-    return {picture.name: draw(picture, directory) for picture in pictures}
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cnnviz-pictures")
+        self._pending: list[Future[None]] = []
+
+    def __enter__(self) -> Studio:
+        (self._directory / FOLDER).mkdir(exist_ok=True)
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=error is not None)
+        if error is None:
+            for written in self._pending:
+                written.result()
+
+    def draw(self, picture: Picture) -> DrawnPicture:
+        """Draw a picture; its file is there once the context is left."""
+        with any_letter():
+            image = Image.fromarray(_pixels(picture.draw()))
+        path = f"{FOLDER}/{picture.name}.png"
+        self._pending.append(self._pool.submit(self._write, image, path, picture))
+        return DrawnPicture(picture, path, image.width, image.height)
+
+    def _write(self, image: Image.Image, path: str, picture: Picture) -> None:
+        image.save(self._directory / path, compress_level=COMPRESS_LEVEL, pnginfo=_origin(picture))
 
 
 def _pixels(drawing: Figure | NDArray[np.uint8]) -> NDArray[np.uint8]:

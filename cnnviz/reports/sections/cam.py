@@ -47,7 +47,7 @@ def build(context: Context) -> Section:
         lead=begin.lead,
         notes=begin.notes,
         subject=begin.subject,
-        pictures=(*_last_layer(subject, last), *_stages(subject, names)),
+        pictures=(*_last_layer(subject, last), *_stages(subject, names[:-1])),
         tables=(_table(every),),
     )
 
@@ -77,8 +77,7 @@ def _last_layer(subject: Subject, last: Heatmap) -> list[Picture]:
 
 
 def _stages(subject: Subject, names: Sequence[str]) -> list[Picture]:
-    if len(names) < 2:
-        return []
+    """Show the layers before the last, in as few pictures as can be read."""
     pictures = []
     count = -(-len(names) // ABREAST)
     for number in range(count):
@@ -88,7 +87,7 @@ def _stages(subject: Subject, names: Sequence[str]) -> list[Picture]:
             Picture.of(
                 cam(subject.capture, part),
                 f"{subject.slug}-cam-stages-{number + 1}",
-                f"Stage by stage, {span}",
+                f"Before it, {span}",
             )
         )
     return pictures

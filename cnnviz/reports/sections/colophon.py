@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 
 from cnnviz.reports.content import Column, Section, Table
 from cnnviz.reports.context import Context
@@ -40,7 +41,7 @@ def build(context: Context) -> Section:
 
 def _network(context: Context) -> Table:
     model = context.model
-    targets = {name for subject in context.subjects for name in subject.capture.provenance.targets}
+    targets = {name for subject in context.subjects for name in subject.provenance.targets}
     rows = [
         ("Network", model.name),
         ("Weights", model.weights),
@@ -87,6 +88,7 @@ def _images(context: Context) -> tuple[Table, ...]:
     )
 
 
+@cache
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages at work."""
     return {

@@ -37,7 +37,7 @@ def build(context: Context) -> Section:
             f"{height} x {width} pixels"
         ),
         draw=lambda: _draw(subject, box),
-        provenance=subject.capture.provenance,
+        provenance=subject.provenance,
         data={
             "photo": {"height": photo.height, "width": photo.width, "sha256": photo.sha256},
             "input": {"channels": channels, "height": height, "width": width},
