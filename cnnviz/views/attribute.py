@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -12,16 +10,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from cnnviz.backward_rules import Rule, backward_rule
+from cnnviz import attributions
+from cnnviz.backward_rules import Rule
 from cnnviz.baselines import Baseline, baseline_images
-from cnnviz.captures import Capture, capture
-from cnnviz.errors import ModelError, UsageError
+from cnnviz.captures import capture
+from cnnviz.errors import UsageError
 from cnnviz.heatmaps import Heatmap
-from cnnviz.hooks import listening, untouched
-from cnnviz.layers import kind, named_layers
+from cnnviz.hooks import untouched
 from cnnviz.memory import rows_at_once
 from cnnviz.models import Model, as_model
-from cnnviz.targets import Aim, Target
+from cnnviz.targets import Target
 
 Method = Literal[
     "integrated_gradients",
@@ -31,14 +29,13 @@ Method = Literal[
     "gradient_shap",
     "deeplift",
     "guided_backprop",
+    "guided_gradcam",
     "deconvnet",
 ]
 Channels = Literal["auto", "sum", "largest"]
 REACH = 99.5
 """The percentile at which the colours of a map with a value for every pixel end: a few pixels are
 so much larger than all others that nothing else would show."""
-NOISE = 0.15
-"""SmoothGrad's noise, as a share of the range of the image; within the paper's 10 to 20 %."""
 _BASELINE_NAMES = {
     "blur": "own blur",
     "mean": "mean colour",
@@ -48,163 +45,9 @@ _BASELINE_NAMES = {
 
 
 @dataclass(frozen=True)
-class _Question:
-    """What a method gets to work with.
-
-    `captured` holds the scores, and the gradient at the input by the method's rule.
-    """
-
-    model: Model
-    captured: Capture
-    baselines: torch.Tensor
-    steps: int
-    at_once: int
-
-    @property
-    def inputs(self) -> torch.Tensor:
-        return self.captured.batch.tensor
-
-    def singles(self) -> list[_Single]:
-        """Return the question for each image alone: what is explained may differ."""
-        return [
-            _Single(self, self.inputs[k : k + 1], self.baselines[k : k + 1], aim)
-            for k, aim in enumerate(self.captured.aims)
-        ]
-
-
-@dataclass(frozen=True)
-class _Single:
-    question: _Question
-    image: torch.Tensor
-    baseline: torch.Tensor
-    aim: Aim
-
-    def answer(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return the explained score of any number of variants of the image, [B]."""
-        return self.aim.score(self.question.model.module(inputs))
-
-
-def _gradient(question: _Question) -> torch.Tensor:
-    return question.captured.input_gradient
-
-
-def _input_x_gradient(question: _Question) -> torch.Tensor:
-    return question.inputs * question.captured.input_gradient
-
-
-def _integrated_gradients(question: _Question) -> torch.Tensor:
-    from captum.attr import IntegratedGradients
-
-    return torch.cat(
-        [
-            IntegratedGradients(one.answer).attribute(
-                one.image,
-                baselines=one.baseline,
-                n_steps=question.steps,
-                internal_batch_size=question.at_once,
-            )
-            for one in question.singles()
-        ]
-    )
-
-
-def _smoothgrad(question: _Question) -> torch.Tensor:
-    from captum.attr import NoiseTunnel, Saliency
-
-    return torch.cat(
-        [
-            NoiseTunnel(Saliency(one.answer)).attribute(
-                one.image,
-                nt_type="smoothgrad",
-                nt_samples=question.steps,
-                nt_samples_batch_size=min(question.steps, question.at_once),
-                stdevs=NOISE * float(one.image.max() - one.image.min()),
-                abs=False,
-            )
-            for one in question.singles()
-        ]
-    )
-
-
-def _gradient_shap(question: _Question) -> torch.Tensor:
-    from captum.attr import GradientShap
-
-    found = []
-    for one in question.singles():
-        total = torch.zeros_like(one.image)
-        left = question.steps
-        while left:
-            samples = min(left, question.at_once)
-            shap = GradientShap(one.answer)
-            total += samples * shap.attribute(one.image, one.baseline, n_samples=samples)
-            left -= samples
-        found.append(total / question.steps)
-    return torch.cat(found)
-
-
-def _deeplift(question: _Question) -> torch.Tensor:
-    from captum.attr import DeepLift
-
-    module = _with_separate_activations(question)
-    found = []
-    # captum warns that it sets hooks; they are set on a copy.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        for one in question.singles():
-            lift = DeepLift(_Scored(module, one.aim))
-            found.append(lift.attribute(one.image, baselines=one.baseline))
-    return torch.cat(found)
-
-
-class _Scored(nn.Module):
-    """A network that returns the explained score of each input, [B]."""
-
-    def __init__(self, module: nn.Module, aim: Aim) -> None:
-        super().__init__()
-        self.module = module
-        self.aim = aim
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return self.aim.score(self.module(inputs))
-
-
-def _with_separate_activations(question: _Question) -> nn.Module:
-    """Return a copy whose activations are not in-place, or say why DeepLIFT cannot use it.
-
-    captum changes the backward pass of modules. It fails on one that is called twice, and would
-    pass over a function without a word.
-    """
-    module = question.model.module
-    layers = {n: layer for n, layer in named_layers(module).items() if kind(layer) == "activation"}
-    calls: list[str] = []
-    counted = backward_rule("gradient")
-    with counted, listening(layers, before=lambda name, *_: calls.append(name)):
-        question.model.module(question.inputs[:1])
-    twice = next((name for name in calls if calls.count(name) > 1), None)
-    if twice is not None:
-        raise ModelError(
-            f"DeepLIFT cannot explain {question.model.name}: its layer {twice!r} is called more "
-            "than once.",
-            "Use integrated gradients, which DeepLIFT approximates.",
-        )
-    functions = counted.met + counted.others.total() - len(calls)
-    if functions > 0:
-        raise ModelError(
-            f"DeepLIFT cannot explain {question.model.name}: {functions} of its activations are "
-            "functions, not layers.",
-            "Use integrated gradients, which DeepLIFT approximates.",
-        )
-    separate = copy.deepcopy(module)
-    for layer in separate.modules():
-        if getattr(layer, "inplace", False):
-            setattr(layer, "inplace", False)  # noqa: B010 (no type of layer declares it)
-    return separate
-
-
-@dataclass(frozen=True)
 class _Method:
     title: str
-    attributor: Callable[[_Question], torch.Tensor]
+    attributor: Callable[[attributions.Question], torch.Tensor]
     complete: bool = False
     multiplies: bool = False
     rule: Rule = "gradient"
@@ -212,15 +55,18 @@ class _Method:
 
 _METHODS: dict[str, _Method] = {
     "integrated_gradients": _Method(
-        "Integrated gradients", _integrated_gradients, complete=True, multiplies=True
+        "Integrated gradients", attributions.integrated_gradients, complete=True, multiplies=True
     ),
-    "saliency": _Method("Saliency", _gradient),
-    "input_x_gradient": _Method("Input x gradient", _input_x_gradient, multiplies=True),
-    "smoothgrad": _Method("SmoothGrad", _smoothgrad),
-    "gradient_shap": _Method("Gradient SHAP", _gradient_shap, complete=True, multiplies=True),
-    "deeplift": _Method("DeepLIFT", _deeplift, complete=True, multiplies=True),
-    "guided_backprop": _Method("Guided backpropagation", _gradient, rule="guided"),
-    "deconvnet": _Method("Deconvnet", _gradient, rule="deconvnet"),
+    "saliency": _Method("Saliency", attributions.gradient),
+    "input_x_gradient": _Method("Input x gradient", attributions.input_x_gradient, multiplies=True),
+    "smoothgrad": _Method("SmoothGrad", attributions.smoothgrad),
+    "gradient_shap": _Method(
+        "Gradient SHAP", attributions.gradient_shap, complete=True, multiplies=True
+    ),
+    "deeplift": _Method("DeepLIFT", attributions.deeplift, complete=True, multiplies=True),
+    "guided_backprop": _Method("Guided backpropagation", attributions.gradient, rule="guided"),
+    "guided_gradcam": _Method("Guided Grad-CAM", attributions.guided_gradcam, rule="guided"),
+    "deconvnet": _Method("Deconvnet", attributions.gradient, rule="deconvnet"),
 }
 
 
@@ -247,7 +93,8 @@ def attribute(
         "integrated_gradients" (Sundararajan et al. 2017), "saliency" (Simonyan et al. 2013),
         "input_x_gradient" (Shrikumar et al. 2016), "smoothgrad" (Smilkov et al. 2017),
         "gradient_shap" (Lundberg and Lee 2017), "deeplift" (Shrikumar et al. 2017),
-        "guided_backprop" (Springenberg et al. 2014) or "deconvnet" (Zeiler and Fergus 2013).
+        "guided_backprop" (Springenberg et al. 2014), "guided_gradcam" (Selvaraju et al. 2017, at
+        the last stage) or "deconvnet" (Zeiler and Fergus 2013).
     target : None, int, str, sequence of these, or callable
         What is explained; the likeliest class of each image by default.
     baseline : {"blur", "mean", "noise", "black"}
@@ -281,7 +128,7 @@ def attribute(
     chosen = _METHODS[method]
     wrapped = as_model(model)
     held = capture(wrapped, images, layers=(), target=target, rule=chosen.rule)
-    question = _Question(
+    question = attributions.Question(
         model=wrapped,
         captured=held,
         baselines=baseline_images(wrapped, held.batch.tensor, baseline, seed),
@@ -315,7 +162,9 @@ def attribute(
     )
 
 
-def _ask(question: _Question, method: _Method, seed: int) -> tuple[torch.Tensor, list[str]]:
+def _ask(
+    question: attributions.Question, method: _Method, seed: int
+) -> tuple[torch.Tensor, list[str]]:
     """Run a method, and measure how far it is from complete where it promises to be."""
     # Both captum's noise and its random baselines come from the global generators, which
     # `untouched` puts back.

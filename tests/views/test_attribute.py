@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -9,10 +10,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnviz.baselines import BASELINES, baseline_images
+from cnnviz.captures import capture
 from cnnviz.errors import ModelError, UsageError
 from cnnviz.models import as_model
 from cnnviz.targets import Contrast
 from cnnviz.views.attribute import attribute
+from cnnviz.views.cam import cam
 from tests.architectures import build, small_input, tiny_network
 from tests.test_hooks import state
 
@@ -24,6 +27,7 @@ METHODS = (
     "gradient_shap",
     "deeplift",
     "guided_backprop",
+    "guided_gradcam",
     "deconvnet",
 )
 
@@ -149,6 +153,16 @@ def test_the_rules_state_their_coverage(method: str) -> None:
     assert not np.allclose(found.maps[0], plain.maps[0])
 
 
+def test_guided_gradcam_is_the_product_of_its_two_parts(images: torch.Tensor) -> None:
+    module = tiny_network()
+    found = attribute(module, images, "guided_gradcam", Contrast(1, 2), channels="sum")
+    guided = attribute(module, images, "guided_backprop", Contrast(1, 2), channels="sum").maps[0]
+    held = capture(module, images, layers="stages", target=Contrast(1, 2))
+    coarse = np.maximum(cam(held).maps[0], 0)
+    fine = np.stack([cv2.resize(m, (14, 16), interpolation=cv2.INTER_LINEAR) for m in coarse])
+    np.testing.assert_allclose(found.maps[0], guided * fine, atol=1e-7)
+
+
 @pytest.mark.parametrize(
     ("network", "message"),
     [(Functional, "1 of its activations are functions"), (Reused, "'relu' is called more than")],
@@ -176,9 +190,10 @@ def test_bad_arguments(images: torch.Tensor, options: dict[str, object], message
         attribute(tiny_network(), images, **options)
 
 
-@pytest.mark.parametrize("method", METHODS[:-2])  # The last two are not linear in the score.
+@pytest.mark.parametrize("method", METHODS[:-3])  # The last three are not linear in the score.
 def test_a_contrast_is_the_difference_of_its_classes(method: str, images: torch.Tensor) -> None:
     options = {"channels": "sum", "steps": 3, "baseline": "mean"}
+
     def of(target: object) -> np.ndarray:
         return attribute(tiny_network(), images, method, target, **options).maps[0]
 
