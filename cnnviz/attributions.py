@@ -39,6 +39,7 @@ class Question:
 
     @property
     def inputs(self) -> torch.Tensor:
+        """The preprocessed images, [N, C, H, W]."""
         return self.captured.batch.tensor
 
     def singles(self) -> list[Single]:
@@ -51,6 +52,8 @@ class Question:
 
 @dataclass(frozen=True)
 class Single:
+    """One image of a question, its baseline, and what is explained of it."""
+
     question: Question
     image: torch.Tensor
     baseline: torch.Tensor
@@ -62,6 +65,7 @@ class Single:
 
 
 def gradient(question: Question) -> torch.Tensor:
+    """Return the gradient of the score, by the capture's rule (Simonyan et al. 2013)."""
     return question.captured.input_gradient
 
 
@@ -84,10 +88,12 @@ def guided_gradcam(question: Question) -> torch.Tensor:
 
 
 def input_x_gradient(question: Question) -> torch.Tensor:
+    """Multiply input and gradient (Shrikumar et al. 2016)."""
     return question.inputs * question.captured.input_gradient
 
 
 def integrated_gradients(question: Question) -> torch.Tensor:
+    """Integrate the gradient on the way from the baseline (Sundararajan et al. 2017)."""
     from captum.attr import IntegratedGradients
 
     return torch.cat(
@@ -104,6 +110,7 @@ def integrated_gradients(question: Question) -> torch.Tensor:
 
 
 def smoothgrad(question: Question) -> torch.Tensor:
+    """Average the gradient over noisy copies of the image (Smilkov et al. 2017)."""
     from captum.attr import NoiseTunnel, Saliency
 
     return torch.cat(
@@ -122,6 +129,7 @@ def smoothgrad(question: Question) -> torch.Tensor:
 
 
 def gradient_shap(question: Question) -> torch.Tensor:
+    """Average the gradient over random points on the way (Lundberg and Lee 2017)."""
     from captum.attr import GradientShap
 
     found = []
@@ -138,6 +146,7 @@ def gradient_shap(question: Question) -> torch.Tensor:
 
 
 def deeplift(question: Question) -> torch.Tensor:
+    """Compare every activation with that of the baseline (Shrikumar et al. 2017)."""
     from captum.attr import DeepLift
 
     module = _with_separate_activations(question)
