@@ -5,17 +5,20 @@ from __future__ import annotations
 import copy
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from cnnviz.backward_rules import backward_rule
+from cnnviz.baselines import Baseline, baseline_images
 from cnnviz.cams import gradcam
 from cnnviz.captures import Capture, capture
 from cnnviz.errors import ModelError
 from cnnviz.hooks import listening
 from cnnviz.layers import kind, named_layers
+from cnnviz.memory import rows_at_once
 from cnnviz.models import Model
 from cnnviz.stages import STAGES
 from cnnviz.targets import Aim
@@ -33,9 +36,19 @@ class Question:
 
     model: Model
     captured: Capture
-    baselines: torch.Tensor
+    baseline: Baseline
     steps: int
-    at_once: int
+    seed: int
+
+    @cached_property
+    def baselines(self) -> torch.Tensor:
+        """The image without evidence for each input, [N, C, H, W]."""
+        return baseline_images(self.model, self.inputs, self.baseline, self.seed)
+
+    @cached_property
+    def at_once(self) -> int:
+        """How many variants of an image fit into memory together."""
+        return rows_at_once(self.model, self.inputs)
 
     @property
     def inputs(self) -> torch.Tensor:

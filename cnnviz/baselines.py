@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import torch
 
-from cnnviz.errors import UsageError
 from cnnviz.models import Model
 
 Baseline = Literal["blur", "mean", "noise", "black"]
@@ -46,11 +45,9 @@ def baseline_images(
     low, high = _pixel_range(model, inputs)
     if kind == "black":
         return low.expand_as(inputs).clone()
-    if kind == "noise":
-        generator = torch.Generator().manual_seed(seed)
-        share = torch.rand(inputs.shape, generator=generator).to(inputs)
-        return low + share * (high - low)
-    raise UsageError(f"There is no baseline {kind!r}.", f"Choose {', '.join(BASELINES)}.")
+    generator = torch.Generator().manual_seed(seed)
+    share = torch.rand(inputs.shape, generator=generator).to(inputs)
+    return low + share * (high - low)
 
 
 def _pixel_range(model: Model, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -106,7 +107,7 @@ class Capture:
         """Return the k most probable classes of each image, most probable first."""
         return answers(self.model, self.logits, k)
 
-    @property
+    @cached_property
     def provenance(self) -> Provenance:
         """Where everything in this capture came from."""
         refused = tuple(f"{entry.name}: {entry.reason}" for entry in self.batch.refused)
@@ -233,7 +234,11 @@ def _finish(
     output: Any,
     scores: Scores | None,
 ) -> Capture:
-    known = list(layer_names.named_layers(model.module))
+    module = model.module
+
+    def known() -> dict[str, nn.Module]:
+        return layer_names.named_layers(module)
+
     called = {name for name, _ in recorder.outputs}
     silent = {
         name: f"Layer {name!r} was not called in the forward pass."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import torch
 
@@ -19,11 +19,15 @@ class LayerTensors(Mapping[str, torch.Tensor]):
     """
 
     def __init__(
-        self, entries: Mapping[Key, torch.Tensor], absent: Mapping[str, str], known: Sequence[str]
+        self,
+        entries: Mapping[Key, torch.Tensor],
+        absent: Mapping[str, str],
+        known: Callable[[], Iterable[str]],
     ) -> None:
         self._entries = dict(entries)
         self._absent = dict(absent)
-        self._known = tuple(known)
+        # Asked for only when a name is wrong: naming every layer of a deep network takes a while.
+        self._known = known
 
     def __getitem__(self, key: str | Key) -> torch.Tensor:
         return self._entries[self.resolve(key)]
@@ -68,13 +72,14 @@ class LayerTensors(Mapping[str, torch.Tensor]):
                 f"Layer {name!r} has no call {index}: it was called {self._calls(name)} times.",
                 "Call indices count from 0.",
             )
-        if name in self._known:
+        known = list(self._known())
+        if name in known:
             return LayerError(
                 f"Layer {name!r} is not in this capture.",
                 f"Capture it: capture(model, images, layers=[{name!r}]).",
             )
         return LayerError(
-            f"The network has no layer {name!r}.", did_you_mean(name, [*self, *self._known])
+            f"The network has no layer {name!r}.", did_you_mean(name, [*self, *known])
         )
 
 

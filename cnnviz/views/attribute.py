@@ -12,12 +12,11 @@ from torch import nn
 
 from cnnviz import attributions
 from cnnviz.backward_rules import Rule
-from cnnviz.baselines import Baseline, baseline_images
+from cnnviz.baselines import BASELINES, Baseline
 from cnnviz.captures import capture
 from cnnviz.errors import UsageError
 from cnnviz.heatmaps import Heatmap
 from cnnviz.hooks import untouched
-from cnnviz.memory import rows_at_once
 from cnnviz.models import Model, as_model
 from cnnviz.targets import Target
 
@@ -125,15 +124,17 @@ def attribute(
         raise UsageError(f"There is no method {method!r}.", f"Choose {', '.join(_METHODS)}.")
     if steps < 1:
         raise UsageError(f"{steps} steps cannot be taken.", "Give steps as 1 or more.")
+    if baseline not in BASELINES:
+        raise UsageError(f"There is no baseline {baseline!r}.", f"Choose {', '.join(BASELINES)}.")
     chosen = _METHODS[method]
     wrapped = as_model(model)
     held = capture(wrapped, images, layers=(), target=target, rule=chosen.rule)
     question = attributions.Question(
         model=wrapped,
         captured=held,
-        baselines=baseline_images(wrapped, held.batch.tensor, baseline, seed),
+        baseline=baseline,
         steps=steps,
-        at_once=rows_at_once(wrapped, held.batch.tensor),
+        seed=seed,
     )
     values, notes = _ask(question, chosen, seed)
     if chosen.complete:
