@@ -115,6 +115,24 @@ def test_functional_operations_stand_under_the_module_that_calls_them() -> None:
     assert [block.name for block in found.blocks] == ["body", ""]
 
 
+def test_what_is_computed_from_parameters_alone_is_counted() -> None:
+    class Encoding(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Parameter(torch.ones(3, 5))
+            self.mix = nn.Linear(5, 16, bias=False)
+            self.conv = nn.Conv2d(3, 3, 1, bias=False)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.conv(x) + self.mix(self.table).view(1, 3, 4, 4)
+
+    found = trace(Encoding(), (3, 4, 4))
+    assert found.macs == 9 * 16 + 3 * 5 * 16
+    assert found.find("mix").receptive_field is None
+    assert found.calls[-1].receptive_field.size == (1, 1)
+    assert sum(call.parameters for call in found.calls) == found.parameters
+
+
 def test_a_module_called_twice_has_two_calls_and_its_parameters_once() -> None:
     class Twice(nn.Module):
         def __init__(self) -> None:

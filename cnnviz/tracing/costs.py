@@ -60,12 +60,14 @@ def operation_kind(operation: Operation, dependent: int, parameters: int) -> str
     if name in _MERGES:
         if dependent > 1:
             return _MERGES[name]
-        return ("scale" if _MERGES[name] == "multiply" else "add") if parameters else None
+        return ("scale" if name in ("mul", "div") else "add") if parameters else None
     if name == "mean" and len(operation.values.get("dim") or ()) != 1:
         return "pool"
     if name in ("view", "_unsafe_view", "reshape"):
         before, after = operation["self"].ndim, operation.outputs[0].ndim
         return "flatten" if before == 4 and after == 2 else None
+    if parameters:
+        return "scale" if operation.pointwise else "other"
     return None if name in RULES or operation.pointwise else "other"
 
 

@@ -306,15 +306,21 @@ def _aligned(field: Field, ndim: int) -> Field:
 
 
 def _united(frames: Sequence[Frame | None]) -> Frame | None:
-    known = [frame for frame in frames if frame is not None]
-    if len(known) < len(frames):
+    one = _agreed(frames)
+    if one is None:
         return None
-    one = known[0]
-    same = (one.dim, one.inner, one.count, one.stride)
-    if any((frame.dim, frame.inner, frame.count, frame.stride) != same for frame in known):
-        return None
-    first, last = (_minimum([frame.ends[end] for frame in known]) for end in (0, 1))
+    pairs = [frame.ends for frame in frames if frame is not None]
+    first, last = (_minimum([pair[end] for pair in pairs]) for end in (0, 1))
     return replace(one, ends=(first, last))
+
+
+def _agreed(frames: Sequence[Frame | None]) -> Frame | None:
+    # Any of the frames, if all hold the same positions in the same place.
+    places = {
+        None if frame is None else (frame.dim, frame.inner, frame.count, frame.stride)
+        for frame in frames
+    }
+    return frames[0] if len(places) == 1 else None
 
 
 def _minimum(arrays: Sequence[Ends]) -> Ends:
@@ -332,7 +338,7 @@ def concatenate(parts: Sequence[tuple[int, Field | None]], dim: int, shape: Shap
     spans = []
     for axis in (0, 1):
         known = [None if field is None else field.spans[axis] for _, field in parts]
-        frame = _united([span.frame for span in known if span is not None])
+        frame = _agreed([span.frame for span in known if span is not None])
         if frame is not None and frame.dim == dim:
             frame = None
         if frame is not None:

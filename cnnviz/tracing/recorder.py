@@ -145,23 +145,21 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not self._visits:
             return
         visit = self._visits[-1]
-        dependent = sum(isinstance(mark, Depends) or mark is UNKNOWN for mark in before)
-        if not dependent:
+        follows = [not isinstance(mark, Free) for mark in before]
+        macs = multiply_accumulates(operation)
+        # What is computed from parameters alone, such as a positional encoding, costs all the same.
+        if not any(follows) and not macs:
             return
         used = set().union(*(mark.parameters for mark in before if isinstance(mark, Free)))
-        what = operation_kind(operation, dependent, len(used))
+        what = operation_kind(operation, sum(follows), len(used))
         if what is None:
             return
-        window, macs = windows(operation), multiply_accumulates(operation)
+        window = windows(operation)
         visit.kinds.append(what)
         visit.macs += macs
         if window is not None:
             visit.windows.append(window)
-        source = next(
-            t
-            for t, mark in zip(operation.inputs, before, strict=True)
-            if not isinstance(mark, Free)
-        )
+        source = operation.inputs[follows.index(True) if any(follows) else 0]
         title = familiar_name(operation, what)
         call = _call(visit.name, title, what, (source,), operation.outputs[0])
         call = replace(call, operation=call.type, macs=macs, windows=window)
