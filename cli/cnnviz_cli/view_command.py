@@ -15,11 +15,11 @@ from cnnviz_cli import options
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.signature import OptionSpec, options_of
 from cnnviz_cli.tables import table_of, text_of
-from cnnviz_cli.terminal import one_line, print_json, print_table, say, working
+from cnnviz_cli.terminal import one_line, print_json, print_table, progress_bar, say
 
 VIEW = "View"
 # What the command line itself gives to a view.
-_GIVEN = ("model", "capture", "images", "progress")
+_GIVEN = ("model", "capture", "images", "target", "progress")
 # What a view calls the layers it looks at; the command line captures these.
 _LAYERS = ("layer", "layers")
 _SHARED = ("photos", "model", "weights", "categories", "device", "target", "out", "json", "quiet")
@@ -36,7 +36,7 @@ def build(view: View) -> Callable[..., Any]:
     takes = inspect.signature(function).parameters
     with_photos = view.needs == "capture" or "images" in takes
     with_target = view.gradients or "target" in takes
-    specs = options_of(function, skip=(*_GIVEN, "target"))
+    specs = options_of(function, skip=_GIVEN)
     clash = {spec.name for spec in specs} & set(_SHARED)
     if clash:
         raise TypeError(f"{view.name}: {sorted(clash)} are options of every command")
@@ -91,8 +91,8 @@ def _run(
     takes = inspect.signature(function).parameters
     if "target" in takes:
         keywords["target"] = values["target"]
-    with working(values["quiet"]) as now:
-        now("Loading the network")
+    with progress_bar(values["quiet"]) as progress:
+        progress(0, 1, "loading the network")
         model = options.load_model(
             values["model"], values["weights"], values["categories"], values["device"]
         )
@@ -100,9 +100,9 @@ def _run(
         images = options.photos_or_sample(values["photos"], model) if with_photos else []
         if "images" in takes:
             keywords["images"] = images
-        now("Computing")
+        progress(0, 1, "computing")
         if "progress" in takes:
-            keywords["progress"] = lambda done, total, what: now(f"{what}: {done} of {total}")
+            keywords["progress"] = progress
         if view.needs == "capture":
             subject = _captured(view, model, images, keywords, values.get("target"))
             _spell_out(specs, keywords, list(subject.activations))
@@ -111,7 +111,7 @@ def _run(
             subject = model
             names = [_photo_name(image) for image in images]
         result = function(subject, **keywords)
-        now("Writing")
+        progress(0, 1, "writing")
         written = _write(result, values["out"], _stem(names, model.name), view, values["json"])
     for note in result.provenance.notes:
         say(one_line(f"Note: {note}"))

@@ -3,6 +3,7 @@ import json
 import sys
 import types
 from collections.abc import Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,8 +66,11 @@ def loudness(
     return Loudness(values=values, said=said, provenance=_provenance(capture.model))
 
 
-def louder(model: Model, images: object, *, target: str | None = None) -> Loudness:
+def louder(
+    model: Model, images: object, *, target: str | None = None, progress: object = None
+) -> Loudness:
     """Measure how loud a network is on images."""
+    progress(1, 3, "listening")
     said = (type(images).__name__, len(images), target)
     return Loudness(values=np.ones(2), said=said, provenance=_provenance(model))
 
@@ -161,6 +165,18 @@ def test_a_view_of_a_model_that_takes_images_gets_photos_and_target(run, new_vie
     said = run("louder", photo, photo, *RANDOM, "--target", "star", "--json")
     assert json.loads(said.out)["said"] == ["list", 2, "star"]
     assert json.loads(run("louder", *RANDOM, "--json").out)["said"] == ["list", 1, None]
+
+
+def test_a_view_that_takes_time_is_given_the_bar(run, new_views, monkeypatch):
+    seen = []
+
+    @contextmanager
+    def bar(quiet):
+        yield lambda *step: seen.append((quiet, *step))
+
+    monkeypatch.setattr(view_command, "progress_bar", bar)
+    assert run("louder", *RANDOM, "--json", "--quiet").code == 0
+    assert (True, 1, 3, "listening") in seen
 
 
 def test_json_goes_to_stdout_alone_and_writes_no_file(run, photo, tmp_path):
