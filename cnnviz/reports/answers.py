@@ -93,7 +93,7 @@ def _overlay(subject: Subject) -> Picture | None:
             f"{height} x {width} values, 0 to {max(peak, 0.0):.2g})."
         ),
         alt=_where(heatmap.on_photo(), subject, heatmap.targets[0]),
-        draw=lambda: heatmap.picture(longest=LARGE),
+        draw=lambda: _fit(heatmap.picture(longest=LARGE), LARGE),
         provenance=heatmap.provenance,
         data={"layer": names[-1], "method": heatmap.method, "maximum": peak},
     )

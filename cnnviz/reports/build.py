@@ -81,7 +81,7 @@ def report(
         _look(wrapped, batch, place, slugs[place], kinds, layers, target, steps)
         for place in range(pending.looks)
     )
-    writer = _Writer(wrapped, kinds, subjects, batch, _said(layers), created, steps)
+    writer = _Writer(wrapped, kinds, subjects, batch, _said(layers), steps)
     answers, parts = _with_distinct_names(
         [answer(subject, _keys(kinds)) for subject in subjects], writer.sections()
     )
@@ -249,7 +249,6 @@ class _Writer:
     subjects: tuple[Subject, ...]
     batch: Batch
     layers: str
-    created: datetime
     steps: Steps
 
     def sections(self) -> tuple[Section, ...]:
@@ -281,8 +280,6 @@ class _Writer:
             layers=self.layers,
             subjects=self.subjects,
             subject=subject,
-            refused=self.batch.refused,
-            created=self.created,
             times=tuple(self.steps.times.items()),
         )
         with self.steps.step(f"section {kind.key.replace('_', ' ')}", what):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 
 from cnnviz.captures import Capture
-from cnnviz.images import Photo, Refusal
+from cnnviz.images import Photo
 from cnnviz.models import Model
 from cnnviz.results import Provenance
 
@@ -70,10 +68,6 @@ class Context:
         All images of the report.
     subject : Subject or None
         The image that the section is about; None for a section about the network.
-    refused : tuple of Refusal
-        Images that could not be read.
-    created : datetime
-        When the report was begun, with its time zone.
     times : tuple of (str, float)
         The steps so far and how many seconds each took.
     """
@@ -85,8 +79,6 @@ class Context:
     layers: str
     subjects: tuple[Subject, ...]
     subject: Subject | None
-    refused: Sequence[Refusal]
-    created: datetime
     times: tuple[tuple[str, float], ...]
 
     @property

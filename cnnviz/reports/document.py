@@ -16,7 +16,7 @@ from cnnviz.reports.content import Answer, Picture, Section
 from cnnviz.reports.destination import FORMAT, MANIFEST, staged
 from cnnviz.reports.layout import layout
 from cnnviz.reports.page import render
-from cnnviz.reports.pictures import DrawnPicture, Studio, data_uri
+from cnnviz.reports.pictures import DrawnPicture, Writer, data_uri, draw
 from cnnviz.reports.progress import DRAWING_SHARE, Progress, Steps
 from cnnviz.reports.sections.colophon import versions
 from cnnviz.results import Provenance, plain
@@ -189,12 +189,12 @@ class Report:
         heads = [picture for entry in self.answers for picture in _heads(entry, self.answers)]
         parts: list[tuple[int, Sequence[Picture]]] = [(1, heads)]
         parts += [(DRAWING_SHARE, part.pictures) for part in self.sections]
-        with Studio(folder) as studio:
+        with Writer(folder) as writer:
             for worth, pictures in parts:
                 for place, picture in enumerate(pictures):
                     last = place == len(pictures) - 1
                     with self.steps.step("drawing", f"drawing {picture.title}", worth * last):
-                        drawings[picture.name] = studio.draw(picture)
+                        drawings[picture.name] = draw(picture, writer)
                 if not pictures:
                     self.steps.done += worth
         return drawings

@@ -54,12 +54,11 @@ class DrawnPicture:
         return self.width > 1.7 * self.height
 
 
-class Studio:
-    """Draws pictures into the `pictures` folder of a report.
+class Writer:
+    """Compresses and writes pictures into the `pictures` folder of a report, in the background.
 
-    A picture is compressed and written while the next one is drawn, which takes a second core and
-    about a fifth of the time off. Leaving the context waits for the last, and raises what any of
-    them ran into.
+    One picture is written while the next is drawn, which puts a second core to use. Leaving the
+    context waits for the last, and raises what any of them ran into.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -67,7 +66,7 @@ class Studio:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cnnviz-pictures")
         self._pending: list[Future[None]] = []
 
-    def __enter__(self) -> Studio:
+    def __enter__(self) -> Writer:
         (self._directory / FOLDER).mkdir(exist_ok=True)
         return self
 
@@ -77,16 +76,21 @@ class Studio:
             for written in self._pending:
                 written.result()
 
-    def draw(self, picture: Picture) -> DrawnPicture:
-        """Draw a picture; its file is there once the context is left."""
-        with any_letter():
-            image = Image.fromarray(_pixels(picture.draw()))
-        path = f"{FOLDER}/{picture.name}.png"
-        self._pending.append(self._pool.submit(self._write, image, path, picture))
-        return DrawnPicture(picture, path, image.width, image.height)
+    def write(self, image: Image.Image, path: str, picture: Picture) -> None:
+        """Take an image to be written; its file is there once the context is left."""
+        self._pending.append(self._pool.submit(self._save, image, path, picture))
 
-    def _write(self, image: Image.Image, path: str, picture: Picture) -> None:
+    def _save(self, image: Image.Image, path: str, picture: Picture) -> None:
         image.save(self._directory / path, compress_level=COMPRESS_LEVEL, pnginfo=_origin(picture))
+
+
+def draw(picture: Picture, writer: Writer) -> DrawnPicture:
+    """Draw a picture and hand it to the writer."""
+    with any_letter():
+        image = Image.fromarray(_pixels(picture.draw()))
+    path = f"{FOLDER}/{picture.name}.png"
+    writer.write(image, path, picture)
+    return DrawnPicture(picture, path, image.width, image.height)
 
 
 def _pixels(drawing: Figure | NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -109,10 +113,11 @@ def _take_literally(figure: Figure) -> None:
     The numbers that matplotlib itself writes along an axis stay formulas: some have exponents.
     """
     from matplotlib.text import Text
-    from matplotlib.ticker import FixedFormatter
+    from matplotlib.ticker import LogFormatter, ScalarFormatter
 
     axes = [axis for panel in figure.axes for axis in (panel.xaxis, panel.yaxis)]
-    numbered = [axis for axis in axes if not isinstance(axis.get_major_formatter(), FixedFormatter)]
+    own = (LogFormatter, ScalarFormatter)
+    numbered = [axis for axis in axes if isinstance(axis.get_major_formatter(), own)]
     formulas = {text for axis in numbered for text in axis.findobj(Text) if text is not axis.label}
     for text in figure.findobj(Text):
         if text not in formulas:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LONGEST = 900
+# Rounding in the preprocessing may lose a fraction of a pixel at an edge.
+ALL = 0.999
 
 
 def build(context: Context) -> Section:
@@ -27,11 +29,7 @@ def build(context: Context) -> Section:
     picture = Picture(
         name=f"{subject.slug}-photo",
         title="The photo and what the network is given",
-        caption=(
-            "Left, the photo with the part inside the frame that the network sees "
-            f"({percent(seen)} of its area). Right, that part as it enters the network, "
-            f"{height} x {width} pixels: details that cannot be told apart here are lost on it."
-        ),
+        caption=_caption(seen, height, width),
         alt=(
             f"{photo.name} at {photo.height} x {photo.width} pixels, and its crop at "
             f"{height} x {width} pixels"
@@ -62,6 +60,16 @@ def build(context: Context) -> Section:
     )
 
 
+def _caption(seen: float, height: int, width: int) -> str:
+    left = f"the photo with the part inside the frame that the network sees ({percent(seen)} of it)"
+    if seen >= ALL:
+        left = "the photo, all of which the network sees"
+    return (
+        f"Left, {left}. Right, what enters the network, {height} x {width} pixels: details that "
+        "cannot be told apart here are lost on it."
+    )
+
+
 def _share_seen(photo: Photo, box: Box) -> float:
     width = min(box.right, photo.width) - max(box.left, 0.0)
     height = min(box.bottom, photo.height) - max(box.top, 0.0)
@@ -79,7 +87,8 @@ def _draw(subject: Subject, box: Box) -> Figure:
     figure = drawing.new_figure(across, down + 0.3)
     left, right = figure.subplots(1, 2, width_ratios=ratios)
     drawing.show(left, pixels, smooth=True)
-    _frame(left, box, pixels.shape[1] / photo.width)
+    if _share_seen(photo, box) < ALL:
+        _frame(left, box, pixels.shape[1] / photo.width)
     drawing.show(right, seen)
     for axes, text in (
         (left, f"the photo, {photo.height} x {photo.width}"),
