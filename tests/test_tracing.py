@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import OrderedDict
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -16,6 +17,15 @@ from cnnviz.tracing import LayerCall, Trace, trace
 from cnnviz.tracing.groups import stages
 from tests.architectures import ARCHITECTURES, build, small_input, tiny_network
 from tests.test_hooks import state
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Hundreds of small operations are faster without threads, above all on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def counted_by_torch(module: nn.Module, image: torch.Tensor) -> int:
