@@ -18,7 +18,6 @@ from cnnviz.layer_tensors import Key
 from cnnviz.memory import rows_at_once
 from cnnviz.progress import Progress
 from cnnviz.resuming import Resumed
-from cnnviz.stages import forward
 
 
 def gradcam(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
@@ -91,7 +90,7 @@ def scorecam(capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
             masks = _unit(capture.activations[layer][image, part].float())[:, None]
             masks = F.interpolate(masks, inputs.shape[2:], mode="bilinear", align_corners=False)
             with torch.inference_mode(), untouched(capture.model.module):
-                output = forward(capture.model, inputs * masks.to(inputs))
+                output = capture.model.forward(inputs * masks.to(inputs))
                 yield capture.aims[image].score(output)
 
     return _tried(capture, layer, weigh, lambda scores: scores.softmax(0), progress)

@@ -21,7 +21,7 @@ from cnnviz.layer_tensors import LayerTensors
 from cnnviz.models import Model, as_model
 from cnnviz.recording import Recorder
 from cnnviz.results import ImageSource, Provenance
-from cnnviz.stages import STAGES, CallOrder, call_order, forward
+from cnnviz.stages import STAGES, CallOrder, call_order
 from cnnviz.targets import Aim, Scores, Target, logits_of, score
 
 
@@ -221,7 +221,7 @@ def _choose(
 
 def _run(model: Model, inputs: torch.Tensor) -> Any:
     try:
-        return forward(model, inputs)
+        return model.forward(inputs)
     except StopForward:
         return None
 

@@ -237,7 +237,9 @@ def overlay(photo: Pixels, heat: NDArray[np.float32], scale: Scale) -> Pixels:
     """
     reach = max(abs(scale.low), abs(scale.high))
     size = np.abs(np.nan_to_num(heat)) / reach if reach > 0.0 else np.zeros_like(heat)
-    density = np.asarray(0.3 + 0.5 * np.clip(size, 0.0, 1.0), np.float32)[..., None]
+    density: NDArray[np.float32] = (0.3 + 0.5 * np.clip(size, 0.0, 1.0, dtype=np.float32))[
+        ..., None
+    ]
     if scale.constant:
         density = np.zeros_like(density)
     grey = cv2.cvtColor(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)

@@ -167,7 +167,7 @@ class Heatmap(Result):
         place = self.layers.index(layer)
         height, width = self.maps[place].shape[1:]
         scale = self.scale(image, layer)
-        drawing.show(axes, self._seen(image, layer, 480), smooth=True)
+        drawing.show(axes, self.seen(image, layer, 480), smooth=True)
         extent = f"{drawing.number(scale.low)} to {drawing.number(scale.high)}"
         if scale.constant:
             extent = "no evidence for it" if self.relu else "zero everywhere"
@@ -184,8 +184,11 @@ class Heatmap(Result):
     def _place(self, layer: str | None) -> int:
         return len(self.layers) - 1 if layer is None else self.layers.index(layer)
 
-    def _seen(self, image: int, layer: str, longest: int) -> NDArray[np.uint8]:
-        """Return the overlay of one map on the part of the photo that the network saw."""
+    def seen(self, image: int, layer: str, longest: int) -> NDArray[np.uint8]:
+        """Return the overlay of one map on the part of the photo that the network saw.
+
+        The longer side of the picture is at most `longest` pixels.
+        """
         height, width = self.photos[image].shape[:2]
         box = self.boxes[image]
         left, top = max(0, round(box.left)), max(0, round(box.top))

@@ -18,7 +18,6 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from cnnviz.hooks import StopForward, listening, untouched
 from cnnviz.layer_tensors import Key
 from cnnviz.models import Model
-from cnnviz.stages import forward
 
 
 class Resumed:
@@ -83,7 +82,7 @@ class Resumed:
             module = {name: self._model.module.get_submodule(name)}
             scope.enter_context(listening(module, after=replace))
             scope.enter_context(mode)
-            return forward(self._model, images)
+            return self._model.forward(images)
 
 
 class _OtherPath(Exception):  # noqa: N818
@@ -218,7 +217,7 @@ def _record(model: Model, images: torch.Tensor, layer: Key) -> list[_Step]:
         scope.enter_context(listening({name: model.module.get_submodule(name)}, after=stop))
         scope.enter_context(recorded)
         try:
-            forward(model, images)
+            model.forward(images)
         except StopForward:
             return recorded.steps
     return recorded.steps

@@ -10,7 +10,6 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import nn
 
-from cnnviz.errors import ModelError
 from cnnviz.hooks import listening, untouched
 from cnnviz.layers import kind, named_layers
 from cnnviz.models import Model
@@ -104,24 +103,6 @@ def call_order(model: Model, inputs: torch.Tensor) -> CallOrder:
     return known[key]
 
 
-def forward(model: Model, inputs: torch.Tensor) -> Any:
-    """Call the network, and turn what torch says of a misfit into a sentence.
-
-    Raises
-    ------
-    ModelError
-        If the forward pass fails.
-    """
-    try:
-        return model.module(inputs)
-    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise ModelError(
-            f"{model.name} cannot run on an input {list(inputs.shape)}: {lines[0].rstrip('.')}.",
-            f"Check the size and the channels: its preprocessing gives {list(model.input_shape)}.",
-        ) from error
-
-
 def _note_calls(model: Model, image: torch.Tensor) -> CallOrder:
     module = model.module
     calls: list[Called] = []
@@ -145,7 +126,7 @@ def _note_calls(model: Model, image: torch.Tensor) -> CallOrder:
         untouched(module),
         listening(_once_each(module), after=note),
     ):
-        output = forward(model, image.clone())
+        output = model.forward(image.clone())
     size = output.shape[-1] if isinstance(output, torch.Tensor) and output.ndim == 2 else None
     return CallOrder(tuple(calls), size)
 

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from cnnviz.errors import ModelError, TargetError, UsageError, did_you_mean
+from cnnviz.forward import forward
 from cnnviz.images import Batch, Preprocessing, prepare
 from cnnviz.models.guesses import NOMINAL_SIDE, guess_preprocessing
 
@@ -110,6 +111,16 @@ class Model:
         if isinstance(images, Batch):
             return images
         return prepare(images, self.preprocessing, device=self.device, dtype=self.dtype)
+
+    def forward(self, inputs: torch.Tensor) -> Any:
+        """Return what the network returns for preprocessed images.
+
+        Raises
+        ------
+        ModelError
+            If the forward pass fails, with the shape that was given and the one that fits.
+        """
+        return forward(self.module, inputs, self.name, self.input_shape)
 
     def category(self, index: int) -> str:
         """Return the name of a class, or ``class 105`` where names are not known."""

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from cnnviz.errors import ModelError, UsageError
+from cnnviz.forward import forward
 from cnnviz.hooks import listening, untouched
 from cnnviz.tracing.calls import LayerCall, Trace
 from cnnviz.tracing.costs import Windows
@@ -94,15 +95,10 @@ def _image(module: nn.Module, input_shape: Sequence[int] | torch.Tensor) -> torc
 
 def _forward(module: nn.Module, image: torch.Tensor, recorder: Recorder) -> object:
     try:
-        return module(image)
-    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
-        if recorder.fault is not None:
-            raise
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise ModelError(
-            f"{type(module).__name__} cannot run on an input {list(image.shape)}: {first}.",
-            "Check the size and the number of channels that the network expects.",
-        ) from error
+        return forward(module, image)
+    except ModelError as error:
+        # A fault of the recorder's own is not the network's.
+        raise (recorder.fault or error) from error.__cause__
 
 
 def _uncalled(module: nn.Module, calls: Sequence[LayerCall]) -> tuple[str, ...]:

@@ -1,0 +1,46 @@
+"""Call a network, and turn what torch says of a misfit into a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from cnnviz.errors import ModelError
+
+
+def forward(
+    module: nn.Module, inputs: torch.Tensor, name: str = "", expected: Sequence[int] = ()
+) -> Any:
+    """Return what the network returns.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network.
+    inputs : torch.Tensor
+        Preprocessed images, [N, C, H, W].
+    name : str
+        What the network is called; its class by default.
+    expected : sequence of int
+        The channels, height and width that are known to fit, for the remedy.
+
+    Raises
+    ------
+    ModelError
+        If the forward pass fails.
+    """
+    try:
+        return module(inputs)
+    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        remedy = "Check the size and the number of channels that the network expects."
+        if expected:
+            remedy = f"Check the size and the channels: its preprocessing gives {list(expected)}."
+        raise ModelError(
+            f"{name or type(module).__name__} cannot run on an input {list(inputs.shape)}: "
+            f"{lines[0].rstrip('.')}.",
+            remedy,
+        ) from error
