@@ -135,7 +135,14 @@ class _Book:
     def _room(self) -> float:
         return self._top - MARGIN
 
-    def _text(self, text: str, style: _Style, left: float = MARGIN) -> None:
+    def _text(self, text: str, style: _Style, left: float | None = None) -> None:
+        """Write a paragraph below what is there; on a new page where it does not fit.
+
+        One that is not at the margin stands in a place of its own, and stays there.
+        """
+        if left is None and style.height(text) - style.after > self._room:
+            self._turn()
+        left = MARGIN if left is None else left
         for line in style.lines(text):
             self._top -= style.size * LEADING * POINT
             self._line(line, style, left)
@@ -189,8 +196,7 @@ class _Book:
         self._text(page.heading, TITLE)
         if len(page.answers) == 1:
             self._write_answer(page.answers[0], page.model)
-        for label, value in page.facts:
-            self._text(f"{label}: {value}", BODY)
+        self._text(" · ".join(f"{label}: {value}" for label, value in page.facts), BODY)
         for note in (*page.notes, *(f"Not read: {refusal}" for refusal in page.refused)):
             self._text(note, BODY)
         if len(page.answers) > 1:
@@ -203,7 +209,7 @@ class _Book:
         gap = 0.2
         width = (INSIDE - gap) / 2
         heights = [
-            self._place(picture, MARGIN + place * (width + gap), width, 4.6)
+            self._place(picture, MARGIN + place * (width + gap), width, 3.8)
             for place, picture in enumerate(shown)
         ]
         self._top -= max(heights) + 0.12
@@ -216,11 +222,11 @@ class _Book:
             self._text(f"{guess.category}, {percent(guess.probability)}", BAR)
             self._bar(1.0, drawing.FAINT)
             self._bar(guess.probability, drawing.QUIET if place else drawing.ACCENT)
-            self._top -= 0.16
+            self._top -= 0.19
         self._top -= 0.2
 
     def _bar(self, share: float, colour: str) -> None:
-        corner = (MARGIN / WIDTH, (self._top - 0.02) / HEIGHT)
+        corner = (MARGIN / WIDTH, (self._top - 0.06) / HEIGHT)
         size = (share * INSIDE / WIDTH, 0.06 / HEIGHT)
         self._sheet.add_artist(Rectangle(corner, *size, color=colour, linewidth=0))
 
@@ -271,18 +277,23 @@ class _Book:
 
     def _write_table(self, table: Table) -> None:
         widths, size = _columns(table)
-        style = _Style(size, 0, 0.0)
-        lines = [line for row in _rows(table) for line in _cells(row, widths)]
+        style, bold = _Style(size, 0, 0.0), _Style(size, 0, 0.0, "bold")
+        heading = _cells([column.heading for column in table.columns], widths)
+        lines = [line for row in table.rows for line in _cells(row, widths)]
         words = f"{table.title}. {table.caption}"
         if SMALL_CAPTION.height(words) + 6 * size * LEADING * POINT > self._room:
             self._turn()
         self._text(words, SMALL_CAPTION)
         while lines:
-            count = max(1, int(self._room / (size * LEADING * POINT)))
+            self._write_cells(heading, table, widths, bold)
+            # One line is kept for the sums.
+            count = max(1, int(self._room / (size * LEADING * POINT)) - 1)
             self._write_cells(lines[:count], table, widths, style)
             lines = lines[count:]
             if lines:
                 self._turn()
+        if table.total:
+            self._write_cells(_cells(table.total, widths), table, widths, bold)
         self._top -= 0.3
 
     def _write_cells(
@@ -298,25 +309,25 @@ class _Book:
             self._top -= style.size * LEADING * POINT
             left = MARGIN
             for cell, column, width in zip(line, table.columns, widths, strict=True):
-                if column.numeric:
+                if cell and column.numeric:
                     self._line(cell, style, left + width * letter, "right", MONOSPACED)
                 elif cell:
                     self._line(cell, style, left, family=MONOSPACED)
                 left += (width + 2) * letter
 
 
-def _rows(table: Table) -> list[tuple[str, ...]]:
-    headings = tuple(column.heading for column in table.columns)
-    return [headings, *table.rows, *([table.total] if table.total else [])]
-
-
 def _columns(table: Table) -> tuple[list[int], float]:
     """Return the width of each column in characters, and the size of type in points.
 
-    The type shrinks as far as it stays legible; after that the widest column is wrapped.
+    Headings are wrapped between words. The type shrinks as far as it stays legible; after that the
+    widest column is wrapped.
     """
-    rows = _rows(table)
-    widths = [max(len(row[place]) for row in rows) for place in range(len(table.columns))]
+    widths = [
+        max(len(text) for text in (*column.heading.split(), *cells))
+        for column, *cells in zip(
+            table.columns, *table.rows, *([table.total] if table.total else []), strict=True
+        )
+    ]
     size, smallest = 7.5, 5.5
     while size > smallest and sum(widths) > _fitting(size, len(widths)):
         size -= 0.5

@@ -31,7 +31,8 @@ def test_it_holds_every_picture_on_a4(name, request):
 
 def test_a_narrow_table_keeps_its_type():
     widths, size = pdf._columns(table(("a", "1", "22")))
-    assert widths == [8, 8, 8]
+    # As wide as the longest word of the heading, "column".
+    assert widths == [6, 6, 6]
     assert size == 7.5
 
 
