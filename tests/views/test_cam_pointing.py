@@ -1,0 +1,35 @@
+"""Grad-CAM lies on the object: the map's maximum against the exact mask of 200 drawn scenes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cnnviz.captures import capture
+from cnnviz.models import load
+from cnnviz.shapes import Shapes
+from cnnviz.views.cam import cam
+
+COUNT = 200
+
+
+@pytest.mark.parametrize("name", ["shapes-plain", "shapes-residual"])
+def test_the_maximum_falls_inside_the_object(name: str) -> None:
+    model = load(name)
+    scenes = [Shapes(split="held-out")[index] for index in range(COUNT)]
+    hits, right = [], []
+    for begin in range(0, COUNT, 50):
+        part = scenes[begin : begin + 50]
+        held = capture(model, [scene.image for scene in part], layers="stages", gradients="layers")
+        maps = cam(held)
+        for place, scene in enumerate(part):
+            hits.append(bool(scene.mask[maps.peak(place)]))
+            right.append(held.target_classes[place] == scene.label)
+    assert np.mean(right) >= 0.95
+    # The top-1 class is what is explained, so its few errors count as well.
+    assert np.mean(hits) >= 0.85
+
+
+def test_a_chance_peak_would_not_pass() -> None:
+    scenes = [Shapes(split="held-out")[index] for index in range(COUNT)]
+    assert np.mean([scene.mask.mean() for scene in scenes]) < 0.35
