@@ -137,7 +137,8 @@ class Heatmap(Result):
         scale = drawing.Scale(0.0, 1.0, drawing.HEAT)
         if not self.relu:
             scale = drawing.Scale(-1.0, 1.0, drawing.SIGNED)
-        label = "part of the end of each map's scale"
+        end = "largest size" if self.reach == 100.0 else f"{self.reach:g}th percentile"
+        label = f"evidence, as a share of each map's {end}"
         drawing.colour_bar(figure, list(panels.ravel()), scale, label)
         drawing.heading(figure, self.summary())
         return figure

@@ -112,7 +112,8 @@ class FeatureMaps(Result):
         drawing.show(maps, grid.pixels)
         maps.set_anchor("NW")
         if len(self.shown) <= _MOST_LABELLED:
-            drawing.label_tiles(maps, grid, [self._label(channel) for channel in self.shown])
+            labels = [self._label(channel) for channel in self.shown]
+            drawing.label_tiles(maps, grid, labels, 7.5 if grid.columns <= 8 else 6.5)
         drawing.heading(figure, self.summary())
         return figure
 
@@ -128,7 +129,7 @@ class FeatureMaps(Result):
         side = 96 if len(self.shown) <= 64 else 48
         tiles = [drawing.fit(self._paint(self.maps[channel]), 2 * side) for channel in self.shown]
         side = max(side, tiles[0].shape[0])
-        return drawing.mosaic(np.stack(tiles), side=side, labels=round(0.24 * side) * labelled)
+        return drawing.mosaic(np.stack(tiles), side=side, labels=round(0.2 * side) * labelled)
 
     def _paint(self, values: NDArray[np.float32]) -> drawing.Pixels:
         scale = drawing.Scale.of(values)
