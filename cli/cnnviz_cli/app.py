@@ -14,7 +14,7 @@ import typer
 import cnnviz
 from cnnviz.errors import CnnvizError
 from cnnviz.views import VIEWS
-from cnnviz_cli import listings, report_command, samples, view_command
+from cnnviz_cli import evaluate_command, listings, report_command, samples, view_command
 from cnnviz_cli.lazy import add_lazy_command
 from cnnviz_cli.terminal import quieten_other_packages, say, say_error
 
@@ -82,6 +82,13 @@ for _view in VIEWS:
         summary=_view.summary,
         panel="One view at a time",
     )
+add_lazy_command(
+    app,
+    "evaluate",
+    evaluate_command.build,
+    summary=evaluate_command.SUMMARY,
+    panel="Many images at once",
+)
 app.command("models", rich_help_panel="What there is")(listings.models)
 app.command("layers", rich_help_panel="What there is")(listings.layers)
 add_lazy_command(app, "shapes", samples.build, summary=samples.SUMMARY, panel="What there is")

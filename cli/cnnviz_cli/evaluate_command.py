@@ -1,0 +1,190 @@
+"""`cnnviz evaluate`: methods of making heatmaps, compared over many images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cnnviz.errors import OutputError
+from cnnviz_cli import options
+from cnnviz_cli.lazy import shared, with_signature
+from cnnviz_cli.terminal import one_line, print_json, print_table, progress_bar, say
+
+if TYPE_CHECKING:
+    from cnnviz.evaluation import Evaluation
+
+SUMMARY = "Compare heatmap methods over many images, with intervals."
+HELP = """Compare methods of making heatmaps over a folder of images or the shipped data.
+
+Writes evaluation.csv, evaluation.json and evaluation.png into a folder, and everything that was
+measured into its folder state: a run that was stopped goes on where it was. Every number stands
+beside that of random maps."""
+_FILES = ("evaluation.csv", "evaluation.json", "evaluation.png")
+_MOST = 6
+
+Data = Annotated[
+    str,
+    typer.Option(
+        metavar="FOLDER",
+        help="A folder of images, or 'shapes' for the shipped data with its exact masks. "
+        "NAME-mask.png beside an image marks the object in it.",
+    ),
+]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "--out", "-o", metavar="FOLDER", help="The folder to write to.", rich_help_panel="Output"
+    ),
+]
+Count = Annotated[
+    int | None,
+    typer.Option("--count", "-n", min=1, help="How many images; 40 of the shipped data."),
+]
+Layer = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LAYER", help="The layer of the class activation maps; the last stage without it."
+    ),
+]
+Steps = Annotated[int, typer.Option(min=2, help="Steps of deletion and insertion.")]
+Stages = Annotated[int, typer.Option(min=1, help="At most how often weights are redrawn.")]
+Random = Annotated[int, typer.Option(min=1, help="Random maps beside each map.")]
+Seed = Annotated[int, typer.Option(min=0, help="The seed of whatever is drawn at random.")]
+
+
+def build() -> Callable[..., Any]:
+    """Return the command, with the names that the library knows in its help."""
+    from cnnviz.baselines import BASELINES
+    from cnnviz.evaluation import METHODS
+    from cnnviz.trust.measuring import GROUPS
+    from cnnviz.views.explainers import METHODS as KNOWN
+
+    methods = Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES", help=f"Methods, with commas between them: {', '.join(KNOWN)}."
+        ),
+    ]
+    measures = Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES", help=f"Groups of measures, with commas: {', '.join(GROUPS)}."
+        ),
+    ]
+    baselines = Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES", help=f"What stands for deleted pixels: {', '.join(BASELINES)}."
+        ),
+    ]
+    parameters = [
+        shared("data", Data, "shapes"),
+        shared("methods", methods, ",".join(METHODS)),
+        shared("count", Count, None),
+        shared("layer", Layer, None),
+        shared("measures", measures, ",".join(GROUPS)),
+        shared("baselines", baselines, "blur,mean"),
+        shared("steps", Steps, 10),
+        shared("stages", Stages, 8),
+        shared("random", Random, 3),
+        shared("seed", Seed, 0),
+        shared("model", options.ModelName, "shapes"),
+        shared("weights", options.Weights, "DEFAULT"),
+        shared("categories", options.Categories, None),
+        shared("device", options.Device, "auto"),
+        shared("out", Out, Path("cnnviz-evaluation")),
+        shared("json", options.AsJson, False),
+        shared("quiet", options.Quiet, False),
+    ]
+    return with_signature(_run, parameters, HELP)
+
+
+def _names(text: str) -> Any:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _run(values: dict[str, Any]) -> None:
+    from cnnviz.evaluation import evaluate
+    from cnnviz.trust.measuring import Settings
+
+    settings = Settings(
+        groups=_names(values["measures"]),
+        baselines=_names(values["baselines"]),
+        steps=values["steps"],
+        stages=values["stages"],
+        seed=values["seed"],
+    )
+    out: Path = values["out"].expanduser()
+    _check_folder(out)
+    with progress_bar(values["quiet"]) as progress:
+        progress(0, 1, "loading the network")
+        model = options.load_model(
+            values["model"], values["weights"], values["categories"], values["device"]
+        )
+        found = evaluate(
+            model,
+            values["data"],
+            methods=_names(values["methods"]),
+            layer=values["layer"],
+            count=values["count"],
+            settings=settings,
+            random=values["random"],
+            state=out / "state",
+            progress=progress,
+            announce=None if values["quiet"] else say,
+        )
+        for name in _FILES:
+            found.save(out / name)
+    _show(found, out, as_json=values["json"])
+
+
+def _check_folder(folder: Path) -> None:
+    """Say at once what would otherwise be found out after the first map."""
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{str(folder)!r} is a file.", "Name a folder with --out.")
+    if not folder.absolute().parent.is_dir():
+        raise OutputError(
+            f"There is no folder {str(folder.absolute().parent)!r} to write to.",
+            "Make the folder first, or name another.",
+        )
+
+
+def _show(found: Evaluation, out: Path, *, as_json: bool) -> None:
+    if as_json:
+        print_json(found.to_json())
+        return
+    for note in found.provenance.notes:
+        say(one_line(f"Note: {note}"))
+    from cnnviz.evaluation.picture import MAIN
+
+    shown = [column for column in found.columns if column.key in MAIN] or found.columns[:_MOST]
+    rows = [
+        [title, *(_cell(found, method, column.key) for column in shown)]
+        for method, title in zip(found.methods, found.titles, strict=True)
+    ]
+    random = [_random(found, column.key) for column in shown]
+    print_table(
+        ["method", *(column.title for column in shown)],
+        [*rows, ["random maps", *random]],
+        caption="Means over the images, with the ends of their 95 % intervals.",
+    )
+    for sentence in (found.summary(), *found.verdicts):
+        say(one_line(sentence))
+    typer.echo(out / _FILES[0])
+
+
+def _cell(found: Evaluation, method: str, key: str) -> str:
+    cell = found.cell(method, key)
+    return f"{cell.mean:.2f} ({cell.low:.2f} to {cell.high:.2f})" if cell.images else "-"
+
+
+def _random(found: Evaluation, key: str) -> str:
+    """Return the range of the methods' random maps."""
+    means = [cell.random for m in found.methods if (cell := found.cell(m, key)).images]
+    if not means:
+        return "-"
+    low, high = f"{min(means):.2f}", f"{max(means):.2f}"
+    return low if low == high else f"{low} to {high}"

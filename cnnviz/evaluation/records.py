@@ -1,0 +1,140 @@
+"""What was measured so far, one file for each method and image, so that a run can go on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cnnviz.errors import OutputError
+from cnnviz.results import plain, write_atomically
+from cnnviz.trust.measure import Measure
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One measure of one map.
+
+    Attributes
+    ----------
+    value, random : float
+        Its value, and the mean of its random maps.
+    beaten : float
+        The share of the random maps that it beats, a tie counting half.
+    """
+
+    value: float
+    random: float
+    beaten: float
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a measure is called, and which direction speaks for a map."""
+
+    key: str
+    title: str
+    better: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """Every measure of one method on one image."""
+
+    title: str
+    columns: tuple[Column, ...]
+    entries: tuple[Entry, ...]
+
+    @classmethod
+    def of(cls, title: str, measures: Sequence[Measure]) -> Record:
+        """Keep the measures of a single image."""
+        return cls(
+            title,
+            tuple(Column(one.key, one.title, one.better) for one in measures),
+            tuple(Entry(one.mean, one.random_mean, one.beaten) for one in measures),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as plain data."""
+        return {
+            "title": self.title,
+            "columns": [plain(column) for column in self.columns],
+            "entries": [plain(entry) for entry in self.entries],
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Record:
+        """Return the record that `to_json` wrote."""
+        return cls(
+            str(data["title"]),
+            tuple(Column(**column) for column in data["columns"]),
+            # A number that is not finite is written as its name.
+            tuple(
+                Entry(**{name: float(value) for name, value in entry.items()})
+                for entry in data["entries"]
+            ),
+        )
+
+
+class Store:
+    """The records of one network and one choice of settings.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where the records are kept; they live as long as the store without it.
+    settings : mapping
+        Whatever the numbers depend on besides the method and the image. Another value of any of
+        them has other records.
+    """
+
+    def __init__(self, folder: Path | None, settings: dict[str, Any]) -> None:
+        text = json.dumps(plain(settings), sort_keys=True)
+        self.key = hashlib.sha256(text.encode()).hexdigest()[:16]
+        self.folder = None if folder is None else folder / self.key
+        self._settings = settings
+        self._held: dict[tuple[str, str], Record] = {}
+
+    def get(self, method: str, image: str) -> Record | None:
+        """Return a record, or None where nothing readable was kept."""
+        found = self._held.get((method, image))
+        if found is None and self.folder is not None:
+            try:
+                text = self._path(method, image).read_text("utf-8")
+                found = Record.from_json(json.loads(text))
+            except (OSError, ValueError, KeyError, TypeError):
+                return None
+            self._held[method, image] = found
+        return found
+
+    def put(self, method: str, image: str, record: Record) -> None:
+        """Keep a record, whole or not at all."""
+        self._held[method, image] = record
+        if self.folder is not None:
+            self._make(self.folder)
+            data = record.to_json()
+            write_atomically(self._path(method, image), lambda path: _write(path, data))
+
+    def _make(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        try:
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise OutputError(
+                f"The folder {str(folder)!r} cannot be made: {error.strerror or error}.",
+                "Name another place.",
+            ) from error
+        write_atomically(folder / "settings.json", lambda path: _write(path, self._settings))
+
+    def _path(self, method: str, image: str) -> Path:
+        if self.folder is None:
+            raise LookupError("This store has no folder.")
+        return self.folder / f"{method}-{image[:32]}.json"
+
+
+def _write(path: Path, data: dict[str, Any]) -> None:
+    path.write_text(json.dumps(plain(data), indent=1, allow_nan=False) + "\n", "utf-8")

@@ -1,0 +1,280 @@
+"""The table of methods and measures, with intervals, as data and as a picture."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.errors import UsageError, did_you_mean
+from cnnviz.evaluation.data import Item
+from cnnviz.evaluation.records import Column, Record
+from cnnviz.results import Provenance, Result, plain, write_atomically
+from cnnviz.trust.measuring import Settings
+from cnnviz.trust.random_maps import chance_of
+from cnnviz.trust.verdicts import LEVEL, UNCHANGED
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+RESAMPLES = 2000
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One measure of one method over all images that have it.
+
+    Attributes
+    ----------
+    method, measure : str
+        Their names in data.
+    images : int
+        How many images have a value.
+    mean, low, high : float
+        The mean over the images, and the ends of its 95 % interval.
+    random : float
+        The mean of the random maps.
+    beaten, chance : float
+        The share of random maps that are beaten, and how probable that is for random maps; NaN
+        where neither direction speaks for a map.
+    """
+
+    method: str
+    measure: str
+    images: int
+    mean: float
+    low: float
+    high: float
+    random: float
+    beaten: float
+    chance: float
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Evaluation(Result):
+    """M methods of making heatmaps, measured by K measures on N images.
+
+    Attributes
+    ----------
+    methods, titles : tuple of str
+        The methods, as they are asked for and as they are written.
+    columns : tuple of Column
+        The measures.
+    images : tuple of str
+        The names of the images.
+    values, random, beaten : ndarray of float
+        Each measure of each map, the mean of its random maps, and the share of these that it
+        beats, [M, K, N]; NaN where an image has no such value.
+    low, high : ndarray of float
+        The 95 % interval of the mean over the images, [M, K]: percentiles of the means of 2000
+        resamples of the images (Efron 1979), the same resamples for all methods.
+    random_count : int
+        How many random maps each map was compared with.
+    settings : Settings
+        What was measured, and how finely.
+    """
+
+    methods: tuple[str, ...]
+    titles: tuple[str, ...]
+    columns: tuple[Column, ...]
+    images: tuple[str, ...]
+    values: NDArray[np.float64]
+    random: NDArray[np.float64]
+    beaten: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    random_count: int
+    settings: Settings
+
+    def cell(self, method: str, measure: str) -> Cell:
+        """Return one cell of the table.
+
+        Raises
+        ------
+        UsageError
+            If the method or the measure is not in it.
+        """
+        row = _place(method, self.methods, "method")
+        column = _place(measure, [one.key for one in self.columns], "measure")
+        held = np.isfinite(self.values[row, column])
+        beaten = self.beaten[row, column][held]
+        judged = bool(beaten.size) and bool(np.isfinite(beaten).all())
+        return Cell(
+            method=method,
+            measure=measure,
+            images=int(held.sum()),
+            mean=_mean(self.values[row, column]),
+            low=float(self.low[row, column]),
+            high=float(self.high[row, column]),
+            random=_mean(self.random[row, column][held]),
+            beaten=float(beaten.mean()) if judged else float("nan"),
+            chance=chance_of(beaten, self.random_count) if judged else float("nan"),
+        )
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Every cell, method by method."""
+        return tuple(self.cell(m, column.key) for m in self.methods for column in self.columns)
+
+    @property
+    def verdicts(self) -> tuple[str, ...]:
+        """Which methods fail a check, a sentence for each check; one where none fails."""
+        keys = {column.key for column in self.columns}
+        pairs = list(zip(self.methods, self.titles, strict=True))
+        blind, fixed = [], []
+        if "gain" in keys:
+            blind = [t for m, t in pairs if not self.cell(m, "gain").chance <= LEVEL]
+        if "likeness_kept" in keys:
+            fixed = [t for m, t in pairs if not self.cell(m, "likeness_kept").mean < UNCHANGED]
+        found = []
+        if blind:
+            found.append(f"No better than random maps: {', '.join(blind)}.")
+        if fixed:
+            found.append(f"Hardly changed when the weights are randomised: {', '.join(fixed)}.")
+        if not found and keys & {"gain", "likeness_kept"}:
+            found.append("No method fails a check.")
+        return tuple(found)
+
+    def summary(self) -> str:
+        """Say how much was compared."""
+        count = len(self.images)
+        return (
+            f"{len(self.methods)} methods on {count} image{'s' * (count != 1)} with "
+            f"{self.provenance.model}"
+        )
+
+    def caption(self) -> str:
+        """Say how to read the picture and the table."""
+        return (
+            "Each dot is the mean of a method over the images, with its 95 % interval (bootstrap "
+            "over the images); each grey line is the mean of the random maps of the same images, "
+            "which have the same values in random places. A dot on its line means nothing. "
+            + " ".join(self.verdicts)
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the table, and the value of each measure for each method and image."""
+        found = super().to_json()
+        found["cells"] = plain(self.cells)
+        found["verdicts"] = list(self.verdicts)
+        for name in ("values", "random", "beaten"):
+            found[name] = plain([[list(row) for row in one] for one in getattr(self, name)])
+        return found
+
+    def save(self, path: str | Path) -> Path:
+        """Write the table as .csv, or the result in any format that results have."""
+        if Path(path).suffix.lower() == ".csv":
+            return write_atomically(Path(path), self._write_csv)
+        return super().save(path)
+
+    def _write_csv(self, path: Path) -> None:
+        names = list(Cell.__dataclass_fields__)
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(names)
+            for cell in self.cells:
+                writer.writerow([_written(getattr(cell, name)) for name in names])
+
+    def figure(self) -> Figure:
+        """Draw a panel for each of the main measures."""
+        from cnnviz.evaluation.picture import draw
+
+        return draw(self)
+
+
+def _written(value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return f"{value:.6g}" if np.isfinite(value) else ""
+
+
+def _place(name: str, known: Sequence[str], what: str) -> int:
+    if name not in known:
+        raise UsageError(
+            f"There is no {what} {name!r} in this table.",
+            did_you_mean(name, known, f"There are {', '.join(known)}."),
+        )
+    return list(known).index(name)
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    held = values[np.isfinite(values)]
+    return float(held.mean()) if held.size else float("nan")
+
+
+def summarised(
+    methods: Sequence[str],
+    records: Sequence[Sequence[Record]],
+    items: Sequence[Item],
+    provenance: Provenance,
+    *,
+    random: int,
+    settings: Settings,
+) -> Evaluation:
+    """Make the table from a record for each method and image."""
+    columns = _columns(records)
+    shape = (len(methods), len(columns), len(items))
+    held = {name: np.full(shape, np.nan) for name in ("value", "random", "beaten")}
+    for row, several in enumerate(records):
+        for image, record in enumerate(several):
+            for column, entry in zip(record.columns, record.entries, strict=True):
+                for name, array in held.items():
+                    array[row, columns.index(column), image] = getattr(entry, name)
+    low, high = intervals(held["value"], settings.seed)
+    return Evaluation(
+        provenance=provenance,
+        methods=tuple(methods),
+        titles=tuple(several[0].title for several in records),
+        columns=tuple(columns),
+        images=tuple(item.photo.name for item in items),
+        values=held["value"],
+        random=held["random"],
+        beaten=held["beaten"],
+        low=low,
+        high=high,
+        random_count=random,
+        settings=settings,
+    )
+
+
+def _columns(records: Sequence[Sequence[Record]]) -> list[Column]:
+    """Return all measures, in the order of the record that has most of them."""
+    every = [record for several in records for record in several]
+    found = dict.fromkeys(max(every, key=lambda record: len(record.columns)).columns)
+    for record in every:
+        found.update(dict.fromkeys(record.columns))
+    return list(found)
+
+
+def intervals(
+    values: NDArray[np.float64], seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the ends of the bootstrap interval of the mean over the last axis.
+
+    Parameters
+    ----------
+    values : ndarray of float
+        [..., N]; NaN is passed over.
+    seed : int
+        The seed of the resamples.
+    """
+    count = values.shape[-1]
+    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1.0 / count), RESAMPLES)
+    held: NDArray[np.bool_] = np.isfinite(values)
+    sums = np.where(held, values, 0.0) @ drawn.T
+    counts = held.astype(np.float64) @ drawn.T
+    means = np.where(counts > 0.0, sums / np.maximum(counts, 1.0), np.nan)
+    tail = 100.0 * (1.0 - CONFIDENCE) / 2.0
+    ends = np.full((2, *values.shape[:-1]), np.nan)
+    for place in np.ndindex(*values.shape[:-1]):
+        several = np.asarray(means[place])
+        finite = several[np.isfinite(several)]
+        if finite.size:
+            ends[(slice(None), *place)] = np.percentile(finite, [tail, 100.0 - tail])
+    return ends[0], ends[1]

@@ -1,0 +1,206 @@
+"""Measure every method on every image, one after the other, and go on where a run was ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from cnnviz.errors import UsageError, did_you_mean
+from cnnviz.evaluation.data import Item, items
+from cnnviz.evaluation.records import Record, Store
+from cnnviz.evaluation.result import Evaluation, summarised
+from cnnviz.models import Model, as_model
+from cnnviz.progress import Progress, silent
+from cnnviz.results import ImageSource, Provenance, installed_version
+from cnnviz.trust.measuring import Settings
+from cnnviz.views import explainers
+from cnnviz.views.faithfulness import faithfulness
+
+METHODS = (
+    "gradcam",
+    "gradcam++",
+    "layercam",
+    "saliency",
+    "input_x_gradient",
+    "guided_backprop",
+    "integrated_gradients",
+)
+"""The methods that are compared by default: those that need few passes, and the best known."""
+Announce = Callable[[str], None]
+
+
+def evaluate(
+    model: Model | nn.Module,
+    data: Any = "shapes",
+    *,
+    methods: Sequence[str] = METHODS,
+    layer: str | None = None,
+    count: int | None = None,
+    settings: Settings | None = None,
+    random: int = 3,
+    state: str | Path | None = None,
+    progress: Progress = silent,
+    announce: Announce | None = None,
+) -> Evaluation:
+    """Compare methods of making heatmaps over many images.
+
+    For each image the network's own first answer is explained. Every image is measured by itself,
+    with random numbers that depend on the image alone, so that a run which was ended and taken up
+    again gives the very same table.
+
+    Parameters
+    ----------
+    model : Model or torch.nn.Module
+        The network; it is left as it was.
+    data : str, Path, Shapes, or iterable of images or Items
+        See `cnnviz.evaluation.items`.
+    methods : sequence of str
+        The methods, by the names that `cam` and `attribute` know them by.
+    layer : str, optional
+        The layer of the class activation maps; the last stage by default.
+    count : int, optional
+        How many images.
+    settings : Settings, optional
+        What is measured, and how finely.
+    random : int
+        How many random maps each map is compared with.
+    state : str or Path, optional
+        A folder for what was measured. With the same network, settings and image nothing in it is
+        measured again.
+    progress : callable, optional
+        Called as ``progress(done, total, what)`` before each map.
+    announce : callable, optional
+        Told once how long the run will take, as measured on the first image.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    UsageError
+        If a method is unknown, or an argument is out of range.
+    ImageError
+        If there is no image.
+    """
+    chosen = _checked(methods, random)
+    wrapped = as_model(model)
+    found, refused = items(data, count)
+    settings = settings or Settings()
+    job = _Job(wrapped, layer, settings, random, chosen, progress, announce)
+    records = job.run(found, None if state is None else Path(state))
+    notes = [*wrapped.notes, *refused]
+    provenance = Provenance(
+        model=wrapped.name,
+        weights=wrapped.weights,
+        weights_sha256=wrapped.sha256,
+        images=tuple(ImageSource(item.photo.name, item.photo.sha256) for item in found),
+        preprocessing=wrapped.preprocessing.describe(),
+        seed=settings.seed,
+        notes=tuple(notes),
+    )
+    return summarised(chosen, records, found, provenance, random=random, settings=settings)
+
+
+def _checked(methods: Sequence[str], random: int) -> tuple[str, ...]:
+    wanted = [methods] if isinstance(methods, str) else list(methods)
+    for name in wanted:
+        if name not in explainers.METHODS:
+            raise UsageError(
+                f"There is no method {name!r} of making heatmaps.",
+                did_you_mean(
+                    name, explainers.METHODS, f"Choose from {', '.join(explainers.METHODS)}."
+                ),
+            )
+    if not wanted:
+        raise UsageError("No method was named.", f"Choose from {', '.join(explainers.METHODS)}.")
+    if random < 1:
+        raise UsageError(f"{random} random maps are none to compare with.", "Give 1 or more.")
+    return tuple(dict.fromkeys(wanted))
+
+
+@dataclass
+class _Job:
+    model: Model
+    layer: str | None
+    settings: Settings
+    random: int
+    methods: tuple[str, ...]
+    progress: Progress
+    announce: Announce | None
+    spent: dict[str, list[float]] = field(default_factory=dict)
+
+    def run(self, found: list[Item], folder: Path | None) -> list[list[Record]]:
+        """Return a record for each method and image, [methods][images]."""
+        store = Store(folder, self._settings())
+        left = [
+            (method, item)
+            for item in found
+            for method in self.methods
+            if store.get(method, item.key) is None
+        ]
+        total = len(found) * len(self.methods)
+        done = total - len(left)
+        for place, (method, item) in enumerate(left):
+            self.progress(done + place, total, f"{method}, {item.photo.name}")
+            start = time.perf_counter()
+            store.put(method, item.key, self._measure(method, item))
+            self.spent.setdefault(method, []).append(time.perf_counter() - start)
+            if place + 1 == len(self.methods) or place + 1 == len(left):
+                self._tell([method for method, _ in left[place + 1 :]], done)
+        self.progress(total, total, "done")
+        return [
+            [record for item in found if (record := store.get(method, item.key)) is not None]
+            for method in self.methods
+        ]
+
+    def _measure(self, method: str, item: Item) -> Record:
+        measured = faithfulness(
+            self.model,
+            [item.photo],
+            method,
+            layer=self.layer if method in explainers.CAMS else None,
+            masks=None if item.mask is None else [item.mask],
+            measures=self.settings.groups,
+            baselines=self.settings.baselines,
+            steps=self.settings.steps,
+            stages=self.settings.stages,
+            random=self.random,
+            # Each image has its own draws, and the same ones whenever it is measured.
+            seed=(self.settings.seed + int(item.key[:8], 16)) % 2**32,
+        )
+        return Record.of(measured.title, measured.measures)
+
+    def _tell(self, left: list[str], known: int) -> None:
+        if self.announce is None or not left:
+            return
+        announce, self.announce = self.announce, None
+        each = {method: sum(times) / len(times) for method, times in self.spent.items()}
+        mean = sum(each.values()) / len(each)
+        seconds = sum(each.get(method, mean) for method in left)
+        already = f"; {known} were measured before" if known else ""
+        announce(f"{len(left)} more maps take about {duration(seconds)}{already}.")
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "weights": self.model.sha256,
+            "model": self.model.name,
+            "preprocessing": self.model.preprocessing.describe(),
+            "layer": self.layer,
+            "settings": self.settings,
+            "random": self.random,
+            "versions": {name: installed_version(name) for name in ("cnnviz", "torch")},
+        }
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words, as exact as a guess may be."""
+    if seconds < 90.0:
+        return f"{max(1, round(seconds))} s"
+    minutes = seconds / 60.0
+    return f"{minutes:.0f} min" if minutes < 90.0 else f"{minutes / 60.0:.1f} h"

@@ -1,0 +1,1 @@
+"""How far a heatmap may be believed: one file for each measure, each beside its random maps."""

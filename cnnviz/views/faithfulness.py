@@ -1,0 +1,374 @@
+"""How far a heatmap may be believed: its measures, each beside that of random maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from cnnviz.errors import UsageError, did_you_mean
+from cnnviz.heatmaps import Heatmap
+from cnnviz.images import Batch
+from cnnviz.models import Model, as_model
+from cnnviz.progress import Progress, silent
+from cnnviz.results import Result, plain
+from cnnviz.targets import Target
+from cnnviz.trust.deletion_insertion import Curves
+from cnnviz.trust.drop_increase import DropIncrease
+from cnnviz.trust.likeness import rank_correlation
+from cnnviz.trust.localisation import Localisation, Mark
+from cnnviz.trust.measure import Measure
+from cnnviz.trust.measuring import ANEW, GROUPS, Measured, Settings
+from cnnviz.trust.random_maps import random_maps
+from cnnviz.trust.randomisation import Randomisation
+from cnnviz.trust.stability import Stability
+from cnnviz.trust.subject import Explain, Maps, Subject
+from cnnviz.trust.verdicts import Verdict, against_random, against_randomisation
+from cnnviz.views.explainers import INPUT, METHODS, explained_classes, explainer
+from cnnviz.views.explainers import heatmap as make_heatmap
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SAME = 0.99
+"""The rank correlation from which on two maps count as made by the same settings."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Faithfulness(Result):
+    """What was measured on the N maps of one method, and on R random maps for each.
+
+    Attributes
+    ----------
+    method, title, layer : str
+        The method's name as it is asked for and as it is written, and the layer of the maps.
+    images, targets : tuple of str
+        The names of the N photos, and the class explained for each.
+    probabilities : ndarray of float
+        The probability of that class, [N].
+    random_count : int
+        How many random maps each map was compared with, R.
+    curves, drop, randomisation, stability, localisation
+        What each group of measures found; None for a group that was not measured.
+    notes : tuple of str
+        What was left out, and why.
+    """
+
+    method: str
+    title: str
+    layer: str
+    images: tuple[str, ...]
+    targets: tuple[str, ...]
+    probabilities: NDArray[np.float64]
+    random_count: int
+    curves: Curves | None = None
+    drop: DropIncrease | None = None
+    randomisation: Randomisation | None = None
+    stability: Stability | None = None
+    localisation: Localisation | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """Every measure that was taken, in the order of the groups."""
+        held = [getattr(self, group) for group in GROUPS]
+        return tuple(one for found in held if found is not None for one in found.measures())
+
+    def measure(self, key: str) -> Measure:
+        """Return one measure by its key.
+
+        Raises
+        ------
+        UsageError
+            If it was not taken.
+        """
+        for one in self.measures:
+            if one.key == key:
+                return one
+        known = [one.key for one in self.measures]
+        raise UsageError(
+            f"There is no measure {key!r} here.",
+            did_you_mean(key, known, f"There are {', '.join(known)}."),
+        )
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What the measures say in sentences: against random maps, and against random weights."""
+        found = []
+        if self.curves is not None:
+            found.append(against_random(self.title, self.measure("gain")))
+        if self.randomisation is not None:
+            found.append(against_randomisation(self.title, self.measure("likeness_kept")))
+        return tuple(found)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays of every group, as ``curves.deletion`` and so on."""
+        found = super().arrays()
+        for group in GROUPS:
+            held = getattr(self, group)
+            for entry in fields(held) if held is not None else ():
+                value = getattr(held, entry.name)
+                if isinstance(value, np.ndarray):
+                    found[f"{group}.{entry.name}"] = value
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Return every measure with its value for each image, and the verdicts."""
+        found = super().to_json()
+        found["measures"] = [
+            {
+                "key": one.key,
+                "title": one.title,
+                "better": one.better,
+                "mean": plain(one.mean),
+                "random": plain(one.random_mean),
+                "beaten": plain(one.beaten),
+                "chance": plain(one.chance),
+                "values": plain(one.values),
+            }
+            for one in self.measures
+        ]
+        found["verdicts"] = plain(self.verdicts)
+        return found
+
+    def summary(self) -> str:
+        """Say which method was measured on how much, and which checks it passed."""
+        count = len(self.images)
+        said = f"{self.title} at {self.layer}, {count} image{'s' * (count != 1)}"
+        checks = {
+            "random": ("better than random", "no better than random"),
+            "randomisation": ("changes with the weights", "does not change with the weights"),
+        }
+        judged = [checks[verdict.check][not verdict.passed] for verdict in self.verdicts]
+        return f"{said}: {', '.join(judged)}" if judged else said
+
+    def caption(self) -> str:
+        """Say how to read the curves and the table."""
+        parts = [
+            f"Every number stands beside that of {self.random_count} random maps for each image: "
+            "the same values, as smooth, in random places. Without them no number means much."
+        ]
+        if self.curves is not None:
+            parts.append(
+                "Deletion takes away the pixels that the map marks most, and a good map makes the "
+                "answer fall at once; insertion brings them back first, and the answer should rise "
+                "at once. The area under a curve is its mean probability."
+            )
+        if self.randomisation is not None:
+            parts.append(
+                "To the right the weights are redrawn layer by layer from the top: a map of what "
+                "the network learned must lose its likeness to itself, and one that keeps it shows "
+                "the photo."
+            )
+        parts += [verdict.sentence for verdict in self.verdicts]
+        return " ".join([*parts, *self.notes])
+
+    def __str__(self) -> str:
+        rows = [f"{self.title} at {self.layer}: {len(self.images)} image(s)"]
+        rows += [
+            f"  {one.title:<36}{one.mean:>8.3f}   random {one.random_mean:>7.3f}"
+            for one in self.measures
+        ]
+        return "\n".join([*rows, *(verdict.sentence for verdict in self.verdicts)])
+
+    def figure(self) -> Figure:
+        """Draw the curves, the likeness under random weights, and the table."""
+        from cnnviz.views.faithfulness_picture import draw
+
+        return draw(self)
+
+
+def faithfulness(
+    model: Model | nn.Module,
+    images: Any,
+    heatmap: Heatmap | str = "gradcam",
+    *,
+    layer: str | None = None,
+    target: Target = None,
+    explain: Explain | None = None,
+    masks: Sequence[Mark] | None = None,
+    measures: Sequence[str] = GROUPS,
+    baselines: Sequence[str] = ("blur", "mean"),
+    steps: int = 10,
+    stages: int = 8,
+    random: int | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Faithfulness:
+    """Measure how far heatmaps may be believed, beside random maps of the same kind.
+
+    Parameters
+    ----------
+    model : Model or torch.nn.Module
+        The network; it is left as it was, and weights are redrawn on a copy.
+    images : path, PIL image, uint8 array [H, W, 3], a list of them, or float tensor [N, C, H, W]
+        The images of the heatmap.
+    heatmap : Heatmap or str
+        The maps to measure, or the name of a method that makes them, such as "gradcam" or
+        "saliency".
+    layer : str, optional
+        Which layer's maps: of a heatmap the last by default, of a named method the last stage.
+    target : None, int, str, or sequence of these
+        The class that was explained. Found by its name in the heatmap by default; the likeliest
+        class of each image where the method is named.
+    explain : callable, optional
+        ``explain(model, batch, classes)``, which makes the maps [N, h, w] anew for a network with
+        other weights and for noisy images. Needed only for a heatmap that the methods of this
+        package do not make, or not by default settings.
+    masks : sequence of ndarray of bool [H, W] or Box, optional
+        Where the object is in each photo, for the measures of localisation.
+    measures : sequence of str
+        Which groups: "curves" (deletion and insertion, Petsiuk et al. 2018), "drop" (average drop
+        and increase, Chattopadhay et al. 2018), "randomisation" (Adebayo et al. 2018), "stability"
+        (under slight noise) and "localisation" (with masks only).
+    baselines : sequence of str
+        What stands for deleted pixels; see `cnnviz.baselines`.
+    steps : int
+        In how many steps the pixels are deleted and inserted.
+    stages : int
+        At most how many stages the weights are redrawn in.
+    random : int, optional
+        How many random maps each map is compared with: by default 9 for one image, 5 for two or
+        three and 3 for more, which make a verdict at the level of 10 % possible.
+    seed : int
+        The seed of the random maps, the weights and the noise.
+    progress : callable, optional
+        Called as ``progress(done, total, what)`` between the groups.
+
+    Returns
+    -------
+    Faithfulness
+
+    Raises
+    ------
+    UsageError
+        If the heatmap is of other images, or an argument is out of range.
+    TargetError
+        If what the heatmap explains is not one class.
+    """
+    groups: Any = [measures] if isinstance(measures, str) else measures
+    settings = Settings(
+        groups=tuple(dict.fromkeys(groups)),
+        baselines=tuple(baselines),
+        steps=steps,
+        stages=stages,
+        seed=seed,
+    )
+    if random is not None and random < 1:
+        raise UsageError(f"{random} random maps are none to compare with.", "Give 1 or more.")
+    wrapped = as_model(model)
+    batch = wrapped.prepare(images)
+    if isinstance(heatmap, Heatmap):
+        _check_images(heatmap, batch)
+    classes = explained_classes(wrapped, batch, heatmap, target)
+    if isinstance(heatmap, str):
+        heatmap = make_heatmap(wrapped, batch, classes, heatmap, layer=layer, seed=seed)
+        layer = None
+    maps = _maps(heatmap, layer)
+    measured = Measured(
+        subject=Subject(wrapped, batch, classes),
+        maps=maps,
+        random=random_maps(maps, _random_count(len(batch)) if random is None else random, seed),
+        relu=heatmap.relu,
+        reach=heatmap.reach,
+        explain=explain,
+        marks=masks,
+    )
+    return _measure(measured, heatmap, layer or heatmap.layers[-1], settings, progress)
+
+
+def _random_count(images: int) -> int:
+    return 9 if images == 1 else 5 if images < 4 else 3
+
+
+def _maps(heatmap: Heatmap, layer: str | None) -> Maps:
+    if layer is not None and layer not in heatmap.layers:
+        raise UsageError(
+            f"The heatmap has no layer {layer!r}.",
+            did_you_mean(layer, heatmap.layers, f"It has {', '.join(heatmap.layers)}."),
+        )
+    place = -1 if layer is None else heatmap.layers.index(layer)
+    maps = np.asarray(heatmap.maps[place], np.float32)
+    if not np.isfinite(maps).all():
+        raise UsageError(
+            "The heatmap has values that are not finite.", "Look for a division by zero in it."
+        )
+    return maps
+
+
+def _measure(
+    measured: Measured, held: Heatmap, layer: str, settings: Settings, progress: Progress
+) -> Faithfulness:
+    notes = _flat_maps(measured.maps)
+    if set(settings.groups) & set(ANEW):
+        explain = measured.explain or _known_explainer(held, layer)
+        if explain is None:
+            notes.append(
+                f"How {held.title} is made anew is not known, so neither its answer to random "
+                "weights nor its stability was measured."
+            )
+        else:
+            _check_same(held, measured, explain)
+        measured = replace(measured, explain=explain)
+    groups = [group for group in GROUPS if group in settings.groups and measured.takes(group)]
+    found: dict[str, Any] = {}
+    for done, group in enumerate(groups):
+        progress(done, len(groups), f"{held.title}: {group}")
+        found[group] = measured.take(group, settings)
+    progress(len(groups), len(groups), held.title)
+    subject = measured.subject
+    targets = tuple(subject.model.category(index) for index in subject.classes)
+    return Faithfulness(
+        provenance=replace(held.provenance, targets=targets, seed=settings.seed),
+        method=held.method,
+        title=held.title,
+        layer=layer,
+        images=held.images,
+        targets=targets,
+        probabilities=subject.whole,
+        random_count=measured.random.shape[1],
+        notes=tuple(notes),
+        **found,
+    )
+
+
+def _flat_maps(maps: Maps) -> list[str]:
+    flat = int((np.ptp(maps, axis=(1, 2)) == 0.0).sum())
+    return [f"{flat} of {len(maps)} maps have one value everywhere: they mark nothing."] * bool(
+        flat
+    )
+
+
+def _known_explainer(held: Heatmap, layer: str) -> Explain | None:
+    if held.method not in METHODS:
+        return None
+    within = None if layer == INPUT else layer
+    return explainer(held.method, layer=within, seed=held.provenance.seed or 0)
+
+
+def _check_same(held: Heatmap, measured: Measured, explain: Explain) -> None:
+    """Make the maps once more: those of other settings would answer to random weights otherwise."""
+    subject = measured.subject
+    made = explain(subject.model, subject.batch, subject.classes)
+    if made.shape != measured.maps.shape or any(
+        rank_correlation(first, second) < _SAME
+        for first, second in zip(measured.maps, made, strict=True)
+    ):
+        raise UsageError(
+            f"{held.title} made anew is another map than the one given.",
+            "Give explain=, which makes the map with your settings.",
+        )
+
+
+def _check_images(heatmap: Heatmap, batch: Batch) -> None:
+    given = tuple(photo.sha256 for photo in batch.photos)
+    explained = tuple(source.sha256 for source in heatmap.provenance.images)
+    if given != explained:
+        raise UsageError(
+            f"The heatmap is of {', '.join(heatmap.images)}, and other images were given.",
+            "Give the images of the heatmap, in its order.",
+        )

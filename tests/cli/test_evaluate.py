@@ -1,0 +1,72 @@
+import csv
+import json
+
+import pytest
+
+QUICK = (
+    "evaluate",
+    "--weights=random",
+    "--count=2",
+    "--methods=gradcam,saliency",
+    "--steps=2",
+    "--stages=1",
+    "--random=1",
+)
+
+
+def test_it_writes_the_table_and_ends_with_its_path(run, tmp_path):
+    said = run(*QUICK, "--out", "table")
+    assert said.code == 0, said.err
+    assert said.last_line.endswith("evaluation.csv")
+    assert {path.name for path in (tmp_path / "table").iterdir()} == {
+        "evaluation.csv",
+        "evaluation.json",
+        "evaluation.png",
+        "state",
+    }
+    with (tmp_path / "table" / "evaluation.csv").open(encoding="utf-8", newline="") as stream:
+        methods = {row["method"] for row in csv.DictReader(stream)}
+    assert methods == {"gradcam", "saliency"}
+    assert "Grad-CAM" in said.out
+    assert "random maps" in said.out
+    assert "2 more maps take about" in said.err
+    assert "2 methods on 2 images" in said.err
+    again = run(*QUICK, "--out", "table")
+    assert again.out == said.out
+    assert "more maps" not in again.err
+
+
+def test_json_is_the_table_and_nothing_else(run):
+    said = run(*QUICK, "--measures=drop", "--json", "--quiet")
+    found = json.loads(said.out)
+    assert {cell["measure"] for cell in found["cells"]} == {
+        "average_drop",
+        "increase",
+        "brightness",
+    }
+    assert said.err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["--data", "nowhere"], "no folder 'nowhere'"),
+        (["--methods", "grad-cam"], "no method 'grad-cam'"),
+        (["--measures", "curve"], "no group of measures 'curve'"),
+        (["--out", "no/where"], "no folder"),
+        (["--layer", "nine"], "nine"),
+    ],
+)
+def test_a_wrong_argument_is_two_lines_and_leaves_nothing(run, tmp_path, arguments, what):
+    said = run(*QUICK, *arguments)
+    assert said.code == 2, said.err
+    assert what in said.error_lines[0]
+    assert len(said.error_lines) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_names_what_can_be_chosen(run):
+    page = run("evaluate", "--help")
+    assert page.code == 0
+    for word in ("guided_backprop", "randomisation", "shapes", "--count"):
+        assert word in page.out

@@ -1,0 +1,292 @@
+"""Methods over many images: the table, its intervals, and a run that is taken up again."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnnviz.errors import ImageError, OutputError, UsageError
+from cnnviz.evaluation import Evaluation, Item, evaluate, items
+from cnnviz.evaluation import run as running
+from cnnviz.evaluation.records import Column, Entry, Record, Store
+from cnnviz.evaluation.result import intervals
+from cnnviz.evaluation.run import duration
+from cnnviz.images import Preprocessing, read_photo
+from cnnviz.models import Model
+from cnnviz.shapes import Shapes
+from cnnviz.trust.measuring import Settings
+from cnnviz.trust.random_maps import chance_of
+from cnnviz.views.faithfulness import faithfulness
+from tests.architectures import tiny_network
+
+QUICK = Settings(steps=2, stages=1, baselines=("mean",))
+METHODS = ("gradcam", "saliency")
+
+
+@pytest.fixture
+def model() -> Model:
+    preprocessing = Preprocessing(16, (16, 16), (0.5,) * 3, (0.25,) * 3)
+    return Model(tiny_network(), preprocessing=preprocessing, categories=list("abcd"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder of three photos, two of them marked, and a file that is no photo."""
+    (tmp_path / "data" / "inner").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name in ("one.png", "two.JPG", "inner/three.png"):
+        pixels = rng.integers(0, 256, (20, 24, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "data" / name)
+    mask = np.zeros((20, 24), np.uint8)
+    mask[5:15, 6:18] = 255
+    for name in ("one-mask.png", "inner/three-mask.png"):
+        Image.fromarray(mask).save(tmp_path / "data" / name)
+    (tmp_path / "data" / "broken.png").write_bytes(b"no photo")
+    return tmp_path / "data"
+
+
+def evaluated(model: Model, data, **keywords) -> Evaluation:
+    given = {"methods": METHODS, "settings": QUICK, "random": 2, **keywords}
+    return evaluate(model, data, **given)
+
+
+def test_the_table_holds_what_faithfulness_measures(model, folder):
+    found = evaluated(model, folder)
+    assert found.images == ("three.png", "one.png", "two.JPG")
+    assert found.titles == ("Grad-CAM", "Saliency")
+    keys = [column.key for column in found.columns]
+    item = items(folder)[0][1]
+    for row, method in enumerate(METHODS):
+        alone = faithfulness(
+            model,
+            [item.photo],
+            method,
+            masks=[item.mask],
+            steps=2,
+            stages=1,
+            baselines=["mean"],
+            random=2,
+            seed=int(item.key[:8], 16),
+        )
+        for one in alone.measures:
+            column = keys.index(one.key)
+            assert found.values[row, column, 1] == pytest.approx(one.mean, nan_ok=True)
+            assert found.random[row, column, 1] == pytest.approx(one.random_mean, nan_ok=True)
+            assert found.beaten[row, column, 1] == pytest.approx(one.beaten, nan_ok=True)
+
+
+def test_an_image_without_a_mask_has_no_localisation(model, folder):
+    found = evaluated(model, folder)
+    inside = found.cell("saliency", "energy_inside")
+    assert inside.images == 2
+    assert found.cell("saliency", "gain").images == 3
+    place = [column.key for column in found.columns].index("energy_inside")
+    assert np.isnan(found.values[1, place]).tolist() == [False, False, True]
+    assert inside.mean == pytest.approx(np.nanmean(found.values[1, place]))
+    assert any("broken.png" in note for note in found.provenance.notes)
+
+
+def test_a_cell_is_a_mean_with_its_interval_and_its_chance(model, folder):
+    found = evaluated(model, folder)
+    cell = found.cell("gradcam", "gain")
+    assert cell.low <= cell.mean <= cell.high
+    place = [column.key for column in found.columns].index("gain")
+    assert cell.chance == pytest.approx(chance_of(found.beaten[0, place], 2))
+    assert math.isnan(found.cell("gradcam", "brightness").chance)
+    with pytest.raises(UsageError, match="no measure 'gian' in this table"):
+        found.cell("gradcam", "gian")
+    with pytest.raises(UsageError, match="no method 'layercam' in this table"):
+        found.cell("layercam", "gain")
+
+
+def test_a_run_that_was_ended_goes_on_and_gives_the_same_table(
+    model, folder, tmp_path, monkeypatch
+):
+    whole = evaluated(model, folder)
+    calls: list[str] = []
+
+    def counted(*given, **keywords):
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        calls.append(given[2])
+        return faithfulness(*given, **keywords)
+
+    monkeypatch.setattr(running, "faithfulness", counted)
+    state = tmp_path / "state"
+    with pytest.raises(KeyboardInterrupt):
+        evaluated(model, folder, state=state)
+    assert len(list(state.glob("*/*-*.json"))) == 3
+    calls[:] = ["-"] * 4  # past the interruption
+    found = evaluated(model, folder, state=state)
+    assert len(calls) == 4 + 3, "three of six were kept"
+    np.testing.assert_array_equal(found.values, whole.values)
+    np.testing.assert_array_equal(found.low, whole.low)
+    evaluated(model, folder, state=state)
+    assert len(calls) == 4 + 3, "nothing was left to do"
+
+
+@pytest.mark.parametrize("what", ["weights", "settings", "random"])
+def test_whatever_changes_a_number_has_records_of_its_own(model, folder, tmp_path, what):
+    state = tmp_path / "state"
+    (folder / "broken.png").unlink()
+    evaluated(model, folder, state=state, methods=["gradcam"], count=1)
+    keywords = {"settings": Settings(steps=3, stages=1)} if what == "settings" else {}
+    if what == "random":
+        keywords = {"random": 3}
+    if what == "weights":
+        model = Model(tiny_network(seed=1), preprocessing=model.preprocessing)
+    evaluated(model, folder, state=state, methods=["gradcam"], count=1, **keywords)
+    assert len(list(state.iterdir())) == 2
+
+
+def test_a_damaged_record_is_measured_again(tmp_path):
+    store = Store(tmp_path / "state", {"a": 1})
+    record = Record("T", (Column("k", "K", "high"),), (Entry(1.0, float("nan"), 0.5),))
+    store.put("m", "i" * 64, record)
+    again = Store(tmp_path / "state", {"a": 1}).get("m", "i" * 64)
+    assert again is not None
+    assert again.columns == record.columns
+    assert math.isnan(again.entries[0].random)
+    (file,) = (tmp_path / "state").glob("*/m-*.json")
+    file.write_text(file.read_text("utf-8")[:30], "utf-8")
+    assert Store(tmp_path / "state", {"a": 1}).get("m", "i" * 64) is None
+    assert Store(tmp_path / "state", {"a": 2}).get("m", "i" * 64) is None
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    store = Store(tmp_path / "file" / "state", {})
+    with pytest.raises(OutputError, match="cannot be made"):
+        store.put("m", "i", Record("T", (), ()))
+
+
+def test_the_time_is_told_once_after_the_first_image(model, folder):
+    told: list[str] = []
+    seen: list[tuple[int, int]] = []
+    evaluated(
+        model,
+        folder,
+        announce=told.append,
+        progress=lambda done, total, what: seen.append((done, total)),
+    )
+    assert len(told) == 1
+    assert told[0].startswith("4 more maps take about ")
+    assert seen == [(k, 6) for k in range(7)]
+
+
+def test_times_in_words():
+    assert [duration(s) for s in (0.2, 80, 300, 9000)] == ["1 s", "80 s", "5 min", "2.5 h"]
+
+
+def test_the_shipped_data_come_with_their_masks():
+    found, refused = items("shapes", 3)
+    sample = Shapes(split="held-out")[2]
+    assert refused == []
+    assert len(found) == 3
+    np.testing.assert_array_equal(found[2].mask, sample.mask)
+    np.testing.assert_array_equal(found[2].photo.pixels, sample.image)
+    assert len(items(Shapes(seed=3), 2)[0]) == 2
+
+
+def test_a_count_spreads_over_the_folder(folder):
+    (folder / "broken.png").unlink()
+    names = [item.photo.name for item in items(folder, 2)[0]]
+    assert names == ["three.png", "two.JPG"]
+
+
+def test_images_and_items_can_be_given(folder):
+    photo = read_photo(folder / "one.png")
+    found, _ = items([photo, Item(photo, np.ones((20, 24), bool)), folder / "two.JPG"])
+    assert [item.mask is None for item in found] == [True, False, True]
+    assert len({item.key for item in found}) == 3
+
+
+@pytest.mark.parametrize(
+    ("data", "count", "error", "message"),
+    [
+        ("nowhere", None, UsageError, "no folder 'nowhere'"),
+        ("shapes", 0, UsageError, "0 images cannot be evaluated"),
+        ([], None, ImageError, "no image to evaluate on"),
+    ],
+)
+def test_data_that_is_not_there(data, count, error, message):
+    with pytest.raises(error, match=message):
+        items(data, count)
+
+
+def test_a_mask_of_another_size_leaves_the_image_out(folder):
+    Image.new("L", (3, 3)).save(folder / "one-mask.png")
+    found, refused = items(folder)
+    assert len(found) == 2
+    assert any("one-mask.png is not as large as one.png" in reason for reason in refused)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"methods": ["grad-cam"]}, "no method 'grad-cam' of making heatmaps"),
+        ({"methods": []}, "No method was named"),
+        ({"random": 0}, "0 random maps"),
+    ],
+)
+def test_wrong_arguments(model, folder, keywords, message):
+    with pytest.raises(UsageError, match=message):
+        evaluated(model, folder, **keywords)
+
+
+def test_the_interval_is_that_of_resampled_means():
+    rng = np.random.default_rng(0)
+    values = rng.normal(3.0, 2.0, (1, 1, 400))
+    low, high = intervals(values, seed=1)
+    error = values.std() / 20.0
+    assert low[0, 0] == pytest.approx(values.mean() - 1.96 * error, abs=0.02)
+    assert high[0, 0] == pytest.approx(values.mean() + 1.96 * error, abs=0.02)
+
+
+def test_the_interval_passes_over_what_is_missing():
+    values = np.array([[1.0, np.nan, 3.0, np.nan], [np.nan] * 4])
+    low, high = intervals(values, seed=0)
+    assert low[0] == 1.0
+    assert high[0] == 3.0
+    assert np.isnan([low[1], high[1]]).all()
+
+
+def test_it_is_written_as_csv_json_and_picture(model, folder, tmp_path):
+    found = evaluated(model, folder)
+    with found.save(tmp_path / "t.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == len(METHODS) * len(found.columns)
+    row = next(r for r in rows if (r["method"], r["measure"]) == ("saliency", "gain"))
+    assert float(row["mean"]) == pytest.approx(found.cell("saliency", "gain").mean, rel=1e-5)
+    held = json.loads(found.save(tmp_path / "t.json").read_text("utf-8"))
+    assert len(held["cells"]) == len(rows)
+    assert np.shape(held["values"]) == found.values.shape
+    assert found.save(tmp_path / "t.png").stat().st_size > 0
+    assert found.save(tmp_path / "t.npz").stat().st_size > 0
+
+
+def test_the_picture_shows_each_mean_once(model, folder):
+    found = evaluated(model, folder)
+    figure = found.figure()
+    assert 1 <= len([axes for axes in figure.axes if axes.get_visible()]) <= 8
+    gain = figure.axes[0]
+    dots = [line.get_xdata()[0] for line in gain.lines if line.get_marker() == "o"]
+    assert dots == pytest.approx([found.cell(m, "gain").mean for m in METHODS])
+    figure.canvas.draw()
+
+
+def test_the_verdicts_name_each_method_that_fails(model, folder):
+    found = evaluated(model, folder)
+    told = " ".join(found.verdicts)
+    for method, title in zip(METHODS, found.titles, strict=True):
+        blind = found.cell(method, "gain").chance > 0.1
+        start = told.partition("Hardly changed")[0]
+        assert (title in start) == blind
+    some = evaluated(model, folder, settings=Settings(groups=("drop",)))
+    assert some.verdicts == ()

@@ -1,0 +1,286 @@
+"""The result as people use it; the numbers themselves are tested in tests/trust."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cnnviz.captures import capture
+from cnnviz.errors import TargetError, UsageError
+from cnnviz.images import Box
+from cnnviz.models import Model, as_model
+from cnnviz.trust.verdicts import against_random
+from cnnviz.views.attribute import attribute
+from cnnviz.views.cam import cam
+from cnnviz.views.explainers import METHODS, explainer
+from cnnviz.views.explainers import heatmap as make_heatmap
+from cnnviz.views.faithfulness import Faithfulness, faithfulness
+from tests.architectures import tiny_network
+from tests.test_hooks import state
+
+QUICK = {"steps": 2, "stages": 2, "random": 2}
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.randn(2, 3, 12, 16, generator=torch.Generator().manual_seed(1))
+
+
+def gradcam_of(network: nn.Module, images: torch.Tensor, layer: str = "3", **keywords):
+    return cam(capture(network, images, layers=[layer], **keywords), layer)
+
+
+def test_every_group_is_measured_beside_random_maps(images):
+    network = tiny_network()
+    masks = [np.eye(12, 16) > 0, Box(0, 0, 8, 8)]
+    found = faithfulness(network, images, gradcam_of(network, images), masks=masks, **QUICK)
+    assert [one.key for one in found.measures] == [
+        "deletion_blur",
+        "insertion_blur",
+        "deletion_mean",
+        "insertion_mean",
+        "gain",
+        "average_drop",
+        "increase",
+        "brightness",
+        "likeness_kept",
+        "randomised_correlation",
+        "randomised_similarity",
+        "noise_correlation",
+        "noise_change",
+        "pointing",
+        "energy_inside",
+        "box_overlap",
+        "box_found",
+    ]
+    for one in found.measures:
+        assert one.values.shape == (2,)
+        assert one.random.shape == (2, 2)
+    assert [verdict.check for verdict in found.verdicts] == ["random", "randomisation"]
+    with torch.no_grad():
+        expected = network(images).double().softmax(1).amax(1)
+    np.testing.assert_allclose(found.probabilities, expected, atol=1e-6)
+
+
+def test_a_method_by_name_is_the_heatmap_it_makes(images):
+    network = tiny_network()
+    by_name = faithfulness(network, images, "gradcam", layer="3", **QUICK)
+    by_map = faithfulness(network, images, gradcam_of(network, images), **QUICK)
+    assert by_name.layer == by_map.layer == "3"
+    for first, second in zip(by_name.measures, by_map.measures, strict=True):
+        np.testing.assert_array_equal(first.values, second.values)
+        np.testing.assert_array_equal(first.random, second.random)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_can_be_measured(method, images):
+    found = faithfulness(
+        tiny_network(), images[:1], method, measures=["randomisation"], stages=1, random=1
+    )
+    assert found.method == method
+    assert found.randomisation.redrawn == (1,)
+
+
+def test_only_what_is_asked_for_is_measured(images):
+    found = faithfulness(tiny_network(), images, measures=["drop"], **QUICK)
+    assert found.curves is found.randomisation is found.stability is found.localisation is None
+    assert found.verdicts == ()
+    assert next(one.key for one in found.measures) == "average_drop"
+    with pytest.raises(UsageError, match=r"no measure 'gian' here"):
+        found.measure("gian")
+
+
+def test_the_class_is_read_off_the_heatmap(images):
+    network = tiny_network()
+    model = Model(network, categories=["a", "b", "c", "d"])
+    found = faithfulness(
+        model, images, gradcam_of(model, images, target=[2, 0]), measures="drop", random=1
+    )
+    assert found.targets == ("c", "a")
+    named = faithfulness(model, images, "saliency", target="b", measures="drop", random=1)
+    assert named.targets == ("b", "b")
+
+
+def test_what_is_not_one_class_is_refused(images):
+    network = tiny_network()
+    contrast = gradcam_of(network, images, target="0 - 1")
+    with pytest.raises(TargetError, match=r"'class 0 - class 1' is not one class"):
+        faithfulness(network, images, contrast, **QUICK)
+    assert faithfulness(network, images, contrast, target=0, measures="drop").targets == (
+        "class 0",
+        "class 0",
+    )
+    with pytest.raises(TargetError, match="not one class"):
+        faithfulness(network, images, "saliency", target=lambda output: output[:, 0])
+    with pytest.raises(TargetError, match="holds no probabilities"):
+        faithfulness(nn.Conv2d(3, 2, 1), images, "saliency")
+
+
+def test_a_heatmap_of_other_images_is_refused(images):
+    network = tiny_network()
+    held = gradcam_of(network, images)
+    with pytest.raises(UsageError, match="other images were given"):
+        faithfulness(network, images.flip(0), held)
+
+
+def test_a_map_of_other_settings_needs_the_function_that_makes_it(images):
+    network = tiny_network()
+    held = attribute(network, images, "integrated_gradients", baseline="black")
+    with pytest.raises(UsageError, match="made anew is another map"):
+        faithfulness(network, images, held, measures=["stability"], **QUICK)
+
+    def explain(model, batch, classes):
+        found = attribute(
+            model, batch, "integrated_gradients", list(classes), baseline="black", steps=50
+        )
+        return found.maps[0]
+
+    found = faithfulness(network, images, held, explain=explain, measures=["stability"], **QUICK)
+    assert found.stability is not None
+
+
+def test_a_map_of_an_unknown_method_is_measured_as_far_as_it_can_be(images):
+    network = tiny_network()
+    held = dataclasses.replace(gradcam_of(network, images), method="mine", title="Mine")
+    found = faithfulness(network, images, held, **QUICK)
+    assert found.curves is not None
+    assert found.randomisation is found.stability is None
+    assert "How Mine is made anew is not known" in found.notes[0]
+    whole = faithfulness(network, images, held, explain=explainer("gradcam", layer="3"), **QUICK)
+    assert whole.randomisation is not None
+    assert whole.notes == ()
+
+
+def test_a_fused_map_is_made_anew_from_all_its_layers(images):
+    network = tiny_network()
+    held = cam(capture(network, images, layers=["0", "3"]), ["0", "3"], "layercam", fuse=True)
+    found = faithfulness(network, images, held, measures=["stability"], **QUICK)
+    assert found.layer == "0 | 3"
+    assert found.stability is not None
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"measures": ["curve"]}, r"no group of measures 'curve'"),
+        ({"measures": []}, r"No group of measures was named"),
+        ({"baselines": ["grey"]}, r"no baseline 'grey'"),
+        ({"steps": 1}, r"steps cannot be 1"),
+        ({"stages": 0}, r"stages cannot be 0"),
+        ({"random": 0}, r"0 random maps"),
+        ({"heatmap": "grad-cam"}, r"no method 'grad-cam' of making heatmaps"),
+        ({"layer": "nine", "heatmap": "saliency map"}, r"no method"),
+    ],
+)
+def test_a_wrong_argument_is_a_sentence(images, keywords, message):
+    with pytest.raises(UsageError, match=message):
+        faithfulness(tiny_network(), images, **keywords)
+
+
+def test_a_layer_that_the_heatmap_does_not_have(images):
+    network = tiny_network()
+    with pytest.raises(UsageError, match=r"no layer '4'"):
+        faithfulness(network, images, gradcam_of(network, images), layer="4")
+
+
+def test_the_network_is_left_as_it_was(images):
+    network = tiny_network().train()
+    network[4].eval()
+    before = state(network)
+    faithfulness(network, images, masks=[np.eye(12, 16) > 0] * 2, **QUICK)
+    assert state(network) == before
+
+
+def test_the_same_call_gives_the_same_numbers(images):
+    first, second = (faithfulness(tiny_network(), images, seed=4, **QUICK) for _ in range(2))
+    for name, array in first.arrays().items():
+        np.testing.assert_array_equal(array, second.arrays()[name], err_msg=name)
+    other = faithfulness(tiny_network(), images, seed=5, **QUICK)
+    assert (other.randomisation.correlation != first.randomisation.correlation).any()
+
+
+def test_the_default_number_of_random_maps_makes_a_verdict_possible(images):
+    for count in (1, 2):
+        batch = images[:count]
+        found = faithfulness(tiny_network(), batch, measures="curves", steps=2)
+        assert (found.random_count + 1.0) ** -count <= 0.1
+    assert "no better than" in against_random("X", reversed_gain(found)).sentence
+
+
+def reversed_gain(found: Faithfulness):
+    gain = found.measure("gain")
+    return dataclasses.replace(gain, values=gain.random.min(1) - 1.0)
+
+
+def test_a_map_of_one_value_is_noted_and_judged(images):
+    class Blind(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 2, 3)
+            self.bias = nn.Parameter(torch.tensor([0.0, 1.0]))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return 0.0 * self.conv(x).mean((2, 3)) + self.bias
+
+    found = faithfulness(Blind(), images, "saliency", **QUICK)
+    assert found.notes == ("2 of 2 maps have one value everywhere: they mark nothing.",)
+    assert [verdict.passed for verdict in found.verdicts] == [False, False]
+    found.figure().canvas.draw()
+
+
+def test_it_is_written_as_numbers_and_as_arrays(images, tmp_path: Path):
+    found = faithfulness(tiny_network(), images, **QUICK)
+    held = json.loads(found.save(tmp_path / "a.json").read_text("utf-8"))
+    assert len(held["verdicts"]) == 2
+    first = held["measures"][0]
+    assert first["key"] == "deletion_blur"
+    assert first["values"] == pytest.approx(list(found.measures[0].values))
+    with np.load(found.save(tmp_path / "a.npz")) as arrays:
+        assert {"curves.deletion", "randomisation.correlation"} <= set(arrays.files)
+
+
+@pytest.mark.parametrize(
+    ("measures", "panels"),
+    [
+        (("curves", "randomisation"), 5),
+        (("curves",), 4),
+        (("stability",), 2),
+    ],
+)
+def test_the_picture_has_a_panel_for_what_was_measured(images, measures, panels):
+    found = faithfulness(tiny_network(), images, measures=measures, **QUICK)
+    figure = found.figure()
+    assert len(figure.axes) == panels
+    figure.canvas.draw()
+    written = [text.get_text() for text in figure.findobj(lambda a: hasattr(a, "get_text"))]
+    for one in found.measures:
+        assert any(text.startswith(one.title) for text in written), one.title
+
+
+def test_the_curves_that_are_drawn_are_the_means(images):
+    found = faithfulness(tiny_network(), images, measures=["curves"], **QUICK)
+    deletion, insertion = found.figure().axes[:2]
+    for axes, curves in ((deletion, found.curves.deletion), (insertion, found.curves.insertion)):
+        drawn = [line.get_ydata() for line in axes.lines]
+        for expected in curves.mean(1):
+            assert any(len(y) == len(expected) and np.allclose(y, expected) for y in drawn)
+
+
+def test_the_summary_says_what_failed(images):
+    network = tiny_network()
+    good = make_heatmap(as_model(network), as_model(network).prepare(images), [0, 0], "saliency")
+    fixed = dataclasses.replace(good, method="photo", title="Photo")
+
+    def unchanged(model, batch, classes):
+        return fixed.maps[0]
+
+    found = faithfulness(network, images, fixed, target=0, explain=unchanged, **QUICK)
+    assert found.summary().endswith("does not change with the weights")
+    assert "shows the photo more than the network" in str(found)
+    assert "2 random maps for each image" in found.caption()
