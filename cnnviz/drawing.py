@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -282,3 +284,28 @@ def colour_bar(figure: Figure, axes: Axes | Sequence[Axes], scale: Scale, label:
 def heading(figure: Figure, text: str) -> None:
     """Write the title of a figure at its left edge."""
     figure.suptitle(text, x=0.012, ha="left", fontsize=TITLE_SIZE, color=INK, fontweight="bold")
+
+
+def take_literally(figure: Figure) -> None:
+    """Keep a dollar sign in a name from starting a formula, which may not even be well-formed.
+
+    The numbers that matplotlib itself writes along an axis stay formulas: some have exponents.
+    """
+    from matplotlib.text import Text
+    from matplotlib.ticker import LogFormatter, ScalarFormatter
+
+    axes = [axis for panel in figure.axes for axis in (panel.xaxis, panel.yaxis)]
+    own = (LogFormatter, ScalarFormatter)
+    numbered = [axis for axis in axes if isinstance(axis.get_major_formatter(), own)]
+    formulas = {text for axis in numbered for text in axis.findobj(Text) if text is not axis.label}
+    for text in figure.findobj(Text):
+        if text not in formulas:
+            text.set_parse_math(False)
+
+
+@contextmanager
+def any_letter() -> Iterator[None]:
+    """Let names hold letters that the font lacks; they come out as boxes, which is no fault."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield

@@ -11,6 +11,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.drawing import any_letter, take_literally
 from cnnviz.errors import OutputError
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ SCREEN_DPI = 110
 FILE_DPI = 160
 
 
+@cache
 def installed_version(package: str) -> str:
     """Return the version of an installed package, or "not installed"."""
     try:
@@ -159,7 +162,10 @@ class Result(ABC):
             metadata["Date"] = None
         elif suffix == ".pdf":
             metadata["CreationDate"] = None
-        self.figure().savefig(path, dpi=FILE_DPI, metadata=metadata)
+        figure = self.figure()
+        take_literally(figure)
+        with any_letter():
+            figure.savefig(path, dpi=FILE_DPI, metadata=metadata)
 
     def _write_arrays(self, path: Path) -> None:
         origin = np.array(json.dumps(self.provenance.to_json()))
@@ -191,7 +197,9 @@ class Result(ABC):
 def png(figure: Figure, dpi: float = FILE_DPI) -> bytes:
     """Return a figure as the bytes of a PNG file."""
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=dpi, pil_kwargs={"compress_level": 4})
+    take_literally(figure)
+    with any_letter():
+        figure.savefig(stream, format="png", dpi=dpi, pil_kwargs={"compress_level": 4})
     return stream.getvalue()
 
 

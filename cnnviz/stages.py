@@ -40,10 +40,13 @@ class CallOrder:
         Every call, in the order in which the calls end.
     classes : int or None
         The length of the network's output, where it has one.
+    image : tuple of int
+        Height and width of the input.
     """
 
     calls: tuple[Called, ...]
     classes: int | None
+    image: tuple[int, int]
 
     def last(self, names: Iterable[str]) -> tuple[str, int] | None:
         """Return the last call (name, index) among the layers with these names."""
@@ -52,32 +55,48 @@ class CallOrder:
         return ends[-1] if ends else None
 
     def stages(self) -> tuple[str, ...]:
-        """Return the last layer at each spatial resolution, from shallow to deep.
+        """Return the layer at the end of each spatial resolution, from shallow to deep.
 
-        Pooling, dropout and maps of the classes themselves are passed over, as are outputs without
-        a spatial extent. Where a block and the layers inside it return the very same tensor, the
-        innermost that is called only once gives the name.
+        Of the layers with one resolution those inside the fewest others count, so that a stage ends
+        with a block and not in the middle of the next one; of these, the last. Pooling, dropout and
+        maps of the classes themselves are passed over, as are outputs without a spatial extent or
+        with another shape than the image's, such as channels-last ones. Where a block and the
+        layers inside it return the very same tensor, the innermost that is called only once gives
+        the name.
         """
         often = {call.name for call in self.calls if call.index > 0}
-        last: dict[tuple[int, ...], str] = {}
-        for chain in self._chains():
-            shape = chain[0].shape
-            if shape is None or len(shape) != 4 or shape[2] * shape[3] == 1:
-                continue
-            if chain[0].kind in _NOT_FEATURES or shape[1] == self.classes:
-                continue
+        called = {call.name for call in self.calls}
+        ends: dict[tuple[int, ...], tuple[int, int, str]] = {}
+        for place, chain in enumerate(self._chains()):
             names = [call.name for call in chain if call.name not in often]
-            if names:
-                # Removed first, so that the order is that of the last occurrence.
-                last.pop(shape[2:], None)
-                last[shape[2:]] = names[0]
-        return tuple(last.values())
+            if not names or not self._holds_features(chain[0]):
+                continue
+            depth = min(_depth(call.name, called) for call in chain)
+            resolution = (chain[0].shape or ())[2:]
+            if resolution not in ends or depth <= ends[resolution][0]:
+                ends[resolution] = (depth, place, names[0])
+        return tuple(name for _, _, name in sorted(ends.values(), key=lambda end: end[1]))
+
+    def _holds_features(self, call: Called) -> bool:
+        shape = call.shape
+        if shape is None or len(shape) != 4 or shape[2] * shape[3] == 1:
+            return False
+        across = (shape[2] / self.image[0]) / (shape[3] / self.image[1])
+        # Windows that do not fit evenly bend the shape of small maps a little.
+        similar = 0.6 < across < 1.7
+        return similar and call.kind not in _NOT_FEATURES and shape[1] != self.classes
 
     def _chains(self) -> list[list[Called]]:
         chains: dict[tuple[int, int], list[Called]] = {}
         for call in self.calls:
             chains.setdefault(call.produced, []).append(call)
         return list(chains.values())
+
+
+def _depth(name: str, called: set[str]) -> int:
+    """Return inside how many called modules a layer lies; a list of modules is not called."""
+    parts = name.split(".")
+    return sum(".".join(parts[:k]) in called for k in range(1, len(parts)))
 
 
 _KNOWN: WeakKeyDictionary[nn.Module, dict[tuple[int, ...], CallOrder]] = WeakKeyDictionary()
@@ -128,7 +147,7 @@ def _note_calls(model: Model, image: torch.Tensor) -> CallOrder:
     ):
         output = model.forward(image.clone())
     size = output.shape[-1] if isinstance(output, torch.Tensor) and output.ndim == 2 else None
-    return CallOrder(tuple(calls), size)
+    return CallOrder(tuple(calls), size, (image.shape[2], image.shape[3]))
 
 
 def _once_each(module: nn.Module) -> dict[str, nn.Module]:

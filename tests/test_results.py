@@ -119,6 +119,20 @@ def test_notebooks_show_escaped_html_and_png(sample: Sample) -> None:
     assert sample._repr_png_().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+def test_a_dollar_sign_in_a_name_is_no_formula(tmp_path: Path, suffix: str) -> None:
+    class Named(Sample):
+        def figure(self) -> Figure:
+            figure = super().figure()
+            figure.axes[0].set_title("cost $5 \\frac{ for two$")
+            return figure
+
+    origin = Provenance(model="$net$", weights="", weights_sha256="")
+    found = Named(provenance=origin, values=np.array([1.0, 2.0]))
+    assert found.save(tmp_path / f"a{suffix}").stat().st_size > 0
+    assert found._repr_png_().startswith(b"\x89PNG")
+
+
 def test_repr_is_one_line(sample: Sample) -> None:
     assert repr(sample) == "<Sample: a <b> & 'c' of 3>"
 

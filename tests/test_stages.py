@@ -41,6 +41,52 @@ def test_stages_are_the_last_layer_at_each_resolution(network: nn.Module) -> Non
     assert order.classes == 10
 
 
+def test_a_stage_ends_with_a_block_and_not_inside_the_next() -> None:
+    class Down(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.wide = nn.Conv2d(4, 4, 1)
+            self.narrow = nn.Conv2d(4, 4, 3, stride=2, padding=1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.narrow(self.wide(x))
+
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), Block(), Down())
+    order = call_order(as_model(network), torch.zeros(1, 3, 8, 8))
+    assert order.stages() == ("1", "2.narrow")
+
+
+def test_a_list_of_blocks_is_no_block() -> None:
+    class Listed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem = nn.Conv2d(3, 4, 3, padding=1)
+            self.blocks = nn.ModuleList([Block(), Block()])
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.stem(x)
+            for block in self.blocks:
+                x = block(x)
+            return x
+
+    order = call_order(as_model(Listed()), torch.zeros(1, 3, 8, 8))
+    assert order.stages() == ("blocks.1",)
+
+
+def test_channels_last_maps_are_no_stage() -> None:
+    class Last(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 30, 1)
+            self.norm = nn.LayerNorm(30)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.norm(self.conv(x).permute(0, 2, 3, 1))
+
+    order = call_order(as_model(Last()), torch.zeros(1, 3, 8, 8))
+    assert order.stages() == ("conv",)
+
+
 def test_calls_are_counted_in_order(network: nn.Module) -> None:
     order = call_order(as_model(network), torch.zeros(1, 3, 8, 8))
     names = [(call.name, call.index) for call in order.calls]

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cnnviz import drawing
+from cnnviz.drawing import any_letter
 from cnnviz.reports.content import Answer, Picture, Section, Table
 from cnnviz.reports.page import Page
-from cnnviz.reports.pictures import DrawnPicture, any_letter
+from cnnviz.reports.pictures import DrawnPicture
 from cnnviz.reports.wording import percent
 
 # A4 in inches, and the margin around everything.

@@ -5,10 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-import warnings
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
+from cnnviz.drawing import any_letter, take_literally
 from cnnviz.reports.content import Picture
 
 if TYPE_CHECKING:
@@ -99,37 +97,12 @@ def _pixels(drawing: Figure | NDArray[np.uint8]) -> NDArray[np.uint8]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     drawing.set_dpi(DPI)
-    _take_literally(drawing)
+    take_literally(drawing)
     canvas = FigureCanvasAgg(drawing)
     canvas.draw()  # type: ignore[no-untyped-call]
     rgba: NDArray[np.uint8] = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
     # Figures stand on an opaque ground, so the alpha channel would only cost space.
     return np.ascontiguousarray(rgba[..., :3])
-
-
-def _take_literally(figure: Figure) -> None:
-    """Keep a dollar sign in a name from starting a formula, which may not even be well-formed.
-
-    The numbers that matplotlib itself writes along an axis stay formulas: some have exponents.
-    """
-    from matplotlib.text import Text
-    from matplotlib.ticker import LogFormatter, ScalarFormatter
-
-    axes = [axis for panel in figure.axes for axis in (panel.xaxis, panel.yaxis)]
-    own = (LogFormatter, ScalarFormatter)
-    numbered = [axis for axis in axes if isinstance(axis.get_major_formatter(), own)]
-    formulas = {text for axis in numbered for text in axis.findobj(Text) if text is not axis.label}
-    for text in figure.findobj(Text):
-        if text not in formulas:
-            text.set_parse_math(False)
-
-
-@contextmanager
-def any_letter() -> Iterator[None]:
-    """Let names hold letters that the font lacks; they come out as boxes, which is no fault."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        yield
 
 
 def _origin(picture: Picture) -> PngImagePlugin.PngInfo:
