@@ -150,13 +150,14 @@ class Faithfulness(Result):
         """Say how to read the curves and the table."""
         parts = [
             f"Every number stands beside that of {self.random_count} random maps for each image: "
-            "the same values, as smooth, in random places. Without them no number means much."
+            "the same values, as smooth, in random places. Beaten is the share of them that the "
+            "map beats, and chance how probable it is that one of them does as well as the map."
         ]
         if self.curves is not None:
             parts.append(
                 "Deletion takes away the pixels that the map marks most, and a good map makes the "
                 "answer fall at once; insertion brings them back first, and the answer should rise "
-                "at once. The area under a curve is its mean probability."
+                "at once. The legend has the area under each curve, its mean probability."
             )
         if self.randomisation is not None:
             parts.append(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from cnnviz.views.faithfulness import Faithfulness
 
-_Corner = Literal["upper right", "upper left"]
 _RANDOM = "#9aa4b2"
 _BASELINE_STYLES = ("-", (0, (4, 1.6)), (0, (1, 1.2)), "-.")
 _PANEL = 3.6
@@ -36,7 +35,7 @@ def draw(found: Faithfulness) -> Figure:
         panels[:0] = ["deletion", "insertion"]
     above = panels[:-2]
     height = _ROW * (len(found.measures) + 2.5)
-    tall = 3.1 if above else 0.0
+    tall = 3.4 if above else 0.0
     figure = drawing.new_figure(max(3, len(above)) * _PANEL, tall + max(height, 2.0) + 0.5)
     axes = _lay_out(figure, above, tall, max(height, 2.0))
     if found.curves is not None:
@@ -90,16 +89,16 @@ def _draw_curves(axes: Axes, curves: Curves, which: str) -> None:
             color=colour,
             linestyle=style,
             linewidth=1.8,
-            label=f"{name}, area {area:.2f}",
+            label=f"{name} {area:.2f}",
         )
-    axes.plot([], [], color=_RANDOM, linewidth=1.2, label="random maps, range")
+    axes.plot([], [], color=_RANDOM, linewidth=1.2, label="random, range")
     wish = "taken away: lower is better" if which == "deletion" else "brought in: higher is better"
     axes.set_title(f"Brightest pixels {wish}", fontsize=drawing.TEXT_SIZE, loc="left")
     axes.set_xlabel("pixels exchanged (%)", fontsize=drawing.SMALL_SIZE)
     axes.set_ylabel("probability of the class", fontsize=drawing.SMALL_SIZE)
     axes.set_xlim(0.0, 100.0)
     axes.set_ylim(0.0, 1.02)
-    _legend(axes, "upper right" if which == "deletion" else "upper left")
+    _legend(axes)
 
 
 def _draw_randomisation(axes: Axes, found: Randomisation) -> None:
@@ -115,7 +114,7 @@ def _draw_randomisation(axes: Axes, found: Randomisation) -> None:
         axes.plot(
             places, mean, color=colour, marker=marker, markersize=3.5, linewidth=1.6, label=name
         )
-    axes.plot([], [], color=drawing.QUIET, linestyle=":", linewidth=1.0, label="random maps")
+    axes.plot([], [], color=drawing.QUIET, linestyle=":", linewidth=1.0, label="random")
     labels = ["none", *(f"{count}" for count in found.redrawn)]
     axes.set_xticks(places, labels, fontsize=drawing.SMALL_SIZE)
     axes.set_xlabel(
@@ -125,16 +124,25 @@ def _draw_randomisation(axes: Axes, found: Randomisation) -> None:
     axes.set_title("Likeness to the trained network's map", fontsize=drawing.TEXT_SIZE, loc="left")
     low, _ = axes.get_ylim()
     axes.set_ylim(min(-0.1, low), 1.04)
-    _legend(axes, "upper right")
+    _legend(axes)
 
 
 def _short(name: str) -> str:
     return name if len(name) <= 18 else f"...{name[-16:]}"
 
 
-def _legend(axes: Axes, place: _Corner) -> None:
+def _legend(axes: Axes) -> None:
+    """Put the legend below the plot, where it hides no curve."""
     drawing.plain_axes(axes)
-    axes.legend(loc=place, fontsize=drawing.SMALL_SIZE, frameon=True, framealpha=0.8, edgecolor="w")
+    axes.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.48, -0.17),
+        ncols=3,
+        fontsize=drawing.SMALL_SIZE,
+        frameon=False,
+        columnspacing=1.2,
+        handlelength=1.8,
+    )
 
 
 def _draw_table(axes: Axes, measures: tuple[Measure, ...]) -> None:
@@ -152,7 +160,7 @@ def _draw_table(axes: Axes, measures: tuple[Measure, ...]) -> None:
         y = row + 0.6
         _write(axes, 0.0, y, f"{one.title}{wishes[one.better]}", drawing.INK, left=True)
         cells = [_cell(one.mean), _cell(one.random_mean)]
-        cells += [_percent(one.beaten), _cell(one.chance)] if one.better else ["", ""]
+        cells += [_percent(one.beaten), _chance(one.chance)] if one.better else ["", ""]
         for across, cell in zip(columns[1:], cells, strict=True):
             _write(axes, across, y, cell, drawing.INK)
 
@@ -170,6 +178,10 @@ def _cell(value: float) -> str:
     return (
         "-" if not np.isfinite(value) else f"{value:.3f}" if abs(value) < 10.0 else f"{value:.3g}"
     )
+
+
+def _chance(value: float) -> str:
+    return "< 0.001" if value < 0.001 else _cell(value)
 
 
 def _percent(value: float) -> str:
