@@ -1,0 +1,264 @@
+"""What the answer loses when a part of the image is hidden: occlusion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from cnnviz.baselines import BASELINES, Baseline, baseline_images
+from cnnviz.captures import Capture, capture
+from cnnviz.errors import UsageError
+from cnnviz.forward import forward
+from cnnviz.heatmaps import Heatmap
+from cnnviz.hooks import untouched
+from cnnviz.memory import rows_at_once
+from cnnviz.models import Model, as_model
+from cnnviz.occluding import Grid, Position, Sweep
+from cnnviz.progress import Progress, silent
+from cnnviz.targets import Scores, Target, score
+
+SAMPLES = 8
+"""How many squares of each image an approximation is held against the exact scores at."""
+_FILLS = {
+    "mean": "its mean colour",
+    "blur": "its own blur",
+    "noise": "uniform noise",
+    "black": "black",
+}
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Occlusion(Heatmap):
+    """What each pixel's hiding takes from the score, and what each square's takes.
+
+    Attributes
+    ----------
+    drops : ndarray of float32
+        For each square of the grid the score of the whole image less the score with the square
+        hidden, [N, rows, columns].
+    window, stride : int
+        The side of a square, and the step from one to the next, in pixels of the network's input.
+    """
+
+    drops: NDArray[np.float32]
+    window: int
+    stride: int
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the map of pixels and the drops of the squares."""
+        return {**super().arrays(), "drops": self.drops}
+
+    def caption(self) -> str:
+        """Say what the colours mean, and how the squares were laid."""
+        framed = any(self._has_border(place) for place in range(len(self.photos)))
+        seen = " The frame in the photo is the crop that the network saw." if framed else ""
+        told = "".join(f" {note}" for note in self.notes)
+        return (
+            f"{self.title}: how much the score falls where the image is hidden. Red is evidence "
+            "for the class, which hiding takes away; blue is evidence against it. Each map has its "
+            f"own scale, printed above it in the unit of the score.{seen}{told}"
+        )
+
+
+def occlusion(
+    model: Model | nn.Module,
+    images: Any,
+    window: int = 32,
+    stride: int = 16,
+    fill: Baseline = "mean",
+    target: Target = None,
+    *,
+    approximate: float | None = None,
+    progress: Progress = silent,
+) -> Occlusion:
+    """Hide one square of each image after the other, and see what the score loses.
+
+    A pixel's value is the mean drop of the score over the squares that hide it (Zeiler and Fergus
+    2013). Squares lie as in captum's `Occlusion`, whose values these are. Of each layer only the
+    patch that a square changes is computed (Nakandala et al. 2019), which is exact.
+
+    Parameters
+    ----------
+    model : Model or torch.nn.Module
+        The network; it is left as it was.
+    images : path, PIL image, uint8 array [H, W, 3], a list of them, or float tensor [N, C, H, W]
+        The images.
+    window : int
+        The side of the square, in pixels of the network's input. Where it is more than the input's
+        shorter side, half that side is taken instead, with half of that as stride.
+    stride : int
+        The step from one square to the next, in pixels; at most `window`.
+    fill : {"mean", "blur", "noise", "black"}
+        What a square shows; see `cnnviz.baselines`.
+    target : None, int, str, sequence of these, or callable
+        What is explained; the likeliest class of each image by default.
+    approximate : float, optional
+        The largest share of a layer's side, above 0 and at most 1, that a square is taken to
+        change: less work, and an error that is measured and told.
+    progress : callable, optional
+        Called as ``progress(done, total, what)`` while squares are hidden.
+
+    Returns
+    -------
+    Occlusion
+        One map for each image, at the size of the network's input.
+
+    Raises
+    ------
+    UsageError
+        If an argument is out of range.
+    """
+    _check(window, stride, fill, approximate)
+    wrapped = as_model(model)
+    held = capture(wrapped, images, layers=(), gradients=False)
+    grid, notes = _grid(held.batch.tensor, window, stride)
+    notes.append(
+        f"Squares of {grid.window} x {grid.window} px, {grid.stride} px apart ({grid.rows} x "
+        f"{grid.columns}), hide the image behind {_FILLS[fill]}; a pixel has the mean drop of the "
+        "score over the squares that hide it."
+    )
+    with torch.inference_mode(False), torch.no_grad(), untouched(wrapped.module):
+        explained = _explained(wrapped, held, target)
+        baselines = baseline_images(wrapped, held.batch.tensor, fill)
+        search = _Search(wrapped, held.batch.tensor, baselines, explained, grid)
+        drops, found = search.run(approximate, progress)
+    names = tuple(aim.name for aim in explained.aims)
+    return Occlusion(
+        provenance=replace(held.provenance, targets=names, seed=0),
+        method="occlusion",
+        title="Occlusion",
+        layers=("input",),
+        maps=(np.stack([grid.spread(each) for each in drops]),),
+        images=tuple(photo.name for photo in held.batch.photos),
+        photos=tuple(photo.pixels for photo in held.batch.photos),
+        boxes=held.batch.boxes,
+        targets=names,
+        relu=False,
+        notes=(*notes, *found),
+        drops=drops,
+        window=grid.window,
+        stride=grid.stride,
+    )
+
+
+def _check(window: int, stride: int, fill: str, approximate: float | None) -> None:
+    if window < 1 or not 1 <= stride <= window:
+        raise UsageError(
+            f"Squares of {window} px cannot go in steps of {stride} px.",
+            "Give a window of 1 or more, and a stride from 1 to the window.",
+        )
+    if fill not in BASELINES:
+        raise UsageError(f"There is no fill {fill!r}.", f"Choose {', '.join(BASELINES)}.")
+    if approximate is not None and not 0.0 < approximate <= 1.0:
+        raise UsageError(
+            f"{approximate:g} is no share of a layer's side.",
+            "Give approximate above 0 and at most 1, or leave it out to be exact.",
+        )
+
+
+def _grid(inputs: torch.Tensor, window: int, stride: int) -> tuple[Grid, list[str]]:
+    height, width = int(inputs.shape[2]), int(inputs.shape[3])
+    side = min(height, width)
+    if window <= side:
+        return Grid(height, width, window, stride), []
+    half = max(1, side // 2)
+    note = f"Squares of {window} px do not fit into an input of {height} x {width} px."
+    return Grid(height, width, half, max(1, half // 2)), [note]
+
+
+def _explained(model: Model, held: Capture, target: Target) -> Scores:
+    inputs = held.batch.tensor
+    output = forward(model.module, inputs.clone()) if callable(target) else held.logits
+    return score(model, output, target, len(inputs))
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Every square of every image."""
+
+    model: Model
+    inputs: torch.Tensor
+    baselines: torch.Tensor
+    explained: Scores
+    grid: Grid
+
+    def run(
+        self, approximate: float | None, progress: Progress
+    ) -> tuple[NDArray[np.float32], list[str]]:
+        """Return the drops [N, rows, columns], and what is to be told of how they were found."""
+        count, squares = len(self.baselines), len(self.grid.positions)
+        drops = np.zeros((count, self.grid.rows, self.grid.columns), np.float32)
+        at_once = max(2, rows_at_once(self.model, self.inputs))
+        notes: dict[str, None] = {}
+        errors = []
+        for image in range(count):
+            sweep, done = self._sweep(image, approximate), 0
+            for positions in self.grid.groups(at_once):
+                progress(image * squares + done, count * squares, "hiding squares")
+                rows, columns = zip(*positions, strict=True)
+                drops[image, rows, columns] = self._drops(sweep, image, positions)
+                done += len(positions)
+            if approximate is not None:
+                errors.append(self._error(image, drops[image]))
+            notes.update(dict.fromkeys(_work(sweep)))
+        progress(count * squares, count * squares, "done")
+        told = [] if approximate is None else [_accuracy(approximate, errors, drops)]
+        return drops, [*notes, *told]
+
+    def _sweep(self, image: int, cap: float | None) -> Sweep:
+        part = slice(image, image + 1)
+        return Sweep(
+            self.model.module,
+            self.inputs[part],
+            self.baselines[part],
+            self.grid,
+            self.explained.aims[image].score,
+            cap,
+        )
+
+    def _drops(
+        self, sweep: Sweep, image: int, positions: tuple[Position, ...]
+    ) -> NDArray[np.float32]:
+        lost = self.explained.values[image] - sweep.scores(positions)
+        found: NDArray[np.float32] = lost.float().cpu().numpy()
+        return found
+
+    def _error(self, image: int, drops: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return how far the drops of some squares are from the exact ones."""
+        every = self.grid.positions
+        places = np.unique(np.linspace(0, len(every) - 1, SAMPLES).round().astype(int))
+        sample = tuple(every[place] for place in places)
+        exact = self._drops(self._sweep(image, None), image, sample)
+        rows, columns = zip(*sample, strict=True)
+        near: NDArray[np.float32] = np.abs(drops[rows, columns] - exact)
+        return near
+
+
+def _work(sweep: Sweep) -> list[str]:
+    """Say where patches had to give way to whole maps."""
+    if sweep.whole_images is not None:
+        return [f"Whole images were computed for every square: {sweep.whole_images}."]
+    if sweep.dense_from is not None:
+        return [
+            "Only what a square changes was computed as far as the operation "
+            f"{sweep.dense_from!r}, for which there is no rule; from there on, whole maps."
+        ]
+    return []
+
+
+def _accuracy(
+    approximate: float, errors: list[NDArray[np.float32]], drops: NDArray[np.float32]
+) -> str:
+    """Say how large the error of an approximation was where it was measured."""
+    found = np.concatenate(errors)
+    return (
+        f"Squares were taken to change at most {approximate:.0%} of a layer's side: at "
+        f"{len(found)} of {drops.size} squares, computed exactly as well, the drop of the score is "
+        f"off by {found.mean():.2g} on average and {found.max():.2g} at most; the drops go from "
+        f"{drops.min():.3g} to {drops.max():.3g}."
+    )
