@@ -26,6 +26,7 @@ EXPORTED = {
     "feature_maps",
     "filters",
     "load",
+    "occlusion",
     "predictions",
     "report",
 }

@@ -46,6 +46,7 @@ VIEWS: tuple[View, ...] = (
     View("feature_maps", "capture", "What each channel of a layer responds to in the photo."),
     View("cam", "capture", "Where the network looked: Grad-CAM and its kin.", "stages", True),
     View("attribute", "model", "Which pixels the answer hangs on: gradients and their kin."),
+    View("occlusion", "model", "What the answer loses when a part of the photo is hidden."),
 )
 
 
