@@ -7,7 +7,6 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from cnnviz import drawing
-from cnnviz.trust.verdicts import UNCHANGED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +25,7 @@ MAIN = (
 )
 """The measures that are drawn, where they were taken."""
 _ACROSS = 4
-_FAILS = {"likeness_kept": (UNCHANGED, "limit")}
+_JUDGED = "likeness_kept"
 _WISHES = {"high": "higher is better", "low": "lower is better", "": ""}
 
 
@@ -55,18 +54,16 @@ def _panel(axes: Axes, found: Evaluation, key: str) -> None:
     drawing.plain_axes(axes)
     column = next(one for one in found.columns if one.key == key)
     axes.grid(axis="y", color=drawing.FAINT, linewidth=0.5, alpha=0.6)
-    limit = _FAILS.get(key)
-    if limit is not None:
-        axes.axvline(limit[0], color=drawing.WARM, linewidth=0.9, linestyle="--")
-        axes.text(limit[0], -0.55, f" {limit[1]}", fontsize=drawing.SMALL_SIZE, color=drawing.WARM)
     for row, method in enumerate(found.methods):
         cell = found.cell(method, key)
         if not math.isfinite(cell.mean):
             axes.text(0.5, row, "none", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
             continue
         colour = drawing.ACCENT
-        if limit is not None and cell.mean >= limit[0]:
-            colour = drawing.WARM
+        if key == _JUDGED:
+            limit = found.likeness_limit(method)
+            axes.plot([limit] * 2, [row - 0.3, row + 0.3], color=drawing.WARM, linestyle=":")
+            colour = drawing.WARM if cell.mean >= limit else colour
         axes.plot([cell.random] * 2, [row - 0.3, row + 0.3], color="#9aa4b2", linewidth=2.2)
         axes.plot([cell.low, cell.high], [row, row], color=colour, linewidth=1.6)
         axes.plot(cell.mean, row, "o", color=colour, markersize=5)
@@ -85,7 +82,9 @@ def _panel(axes: Axes, found: Evaluation, key: str) -> None:
 
 def _tell(figure: Figure, found: Evaluation) -> None:
     """Write below the panels how to read them and which methods fail a check."""
-    told = ["Dot: mean and 95 % interval. Grey: the random maps of the same images."]
+    told = [
+        "Dot: mean and 95 % interval. Grey: the random maps of the same images. Dotted: the limit."
+    ]
     width = int(17 * figure.get_figwidth())
     lines = [line for text in [*told, *found.verdicts] for line in textwrap.wrap(text, width)]
     figure.supxlabel(

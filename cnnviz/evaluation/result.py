@@ -17,7 +17,7 @@ from cnnviz.evaluation.records import Column, Record
 from cnnviz.results import Provenance, Result, plain, write_atomically
 from cnnviz.trust.measuring import Settings
 from cnnviz.trust.random_maps import chance_of
-from cnnviz.trust.verdicts import LEVEL, UNCHANGED
+from cnnviz.trust.verdicts import LEVEL, likeness_limit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -131,7 +131,7 @@ class Evaluation(Result):
         if "gain" in keys:
             blind = [t for m, t in pairs if not self.cell(m, "gain").chance <= LEVEL]
         if "likeness_kept" in keys:
-            fixed = [t for m, t in pairs if not self.cell(m, "likeness_kept").mean < UNCHANGED]
+            fixed = [t for m, t in pairs if not self._changes(m)]
         found = []
         if blind:
             found.append(f"No better than random maps: {', '.join(blind)}.")
@@ -140,6 +140,13 @@ class Evaluation(Result):
         if not found and keys & {"gain", "likeness_kept"}:
             found.append("No method fails a check.")
         return tuple(found)
+
+    def likeness_limit(self, method: str) -> float:
+        """Return how much likeness the maps of a method may keep when weights are redrawn."""
+        return likeness_limit(self.cell(method, "gradient_likeness").mean)
+
+    def _changes(self, method: str) -> bool:
+        return self.cell(method, "likeness_kept").mean < self.likeness_limit(method)
 
     def summary(self) -> str:
         """Say how much was compared."""

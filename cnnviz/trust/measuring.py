@@ -14,7 +14,7 @@ from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.trust.deletion_insertion import deletion_insertion
 from cnnviz.trust.drop_increase import drop_increase
 from cnnviz.trust.localisation import Mark, localisation
-from cnnviz.trust.randomisation import randomisation
+from cnnviz.trust.randomisation import beside_gradient, randomisation
 from cnnviz.trust.stability import stability
 from cnnviz.trust.subject import Explain, Maps, Subject
 
@@ -117,11 +117,9 @@ class Measured:
             raise LookupError(f"What {group} needs is not there.")
         if group == "stability":
             return stability(*given, self.explain, seed=seed)
-        return randomisation(
-            *given,
-            self.explain,
-            relu=self.relu,
-            reach=self.reach,
-            stages=settings.stages,
-            seed=seed,
+        stages = settings.stages
+        found = randomisation(
+            *given, self.explain, relu=self.relu, reach=self.reach, stages=stages, seed=seed
         )
+        count = self.random.shape[1]
+        return beside_gradient(found, self.subject, count=count, stages=stages, seed=seed)

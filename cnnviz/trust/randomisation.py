@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.captures import capture
+from cnnviz.images import Batch
 from cnnviz.layers import kind, named_layers
 from cnnviz.models import Model
 from cnnviz.stages import call_order
 from cnnviz.trust.likeness import drawn, rank_correlation, ssim
 from cnnviz.trust.measure import Measure, mean_held
+from cnnviz.trust.random_maps import random_maps
 from cnnviz.trust.subject import Explain, Maps, Subject, at_size
 
 _TRIES = 4
 _NO_ROOM = 1e-6
+_PEAKS = 99.5
+"""The percentile at which the gradient's colours end: single pixels outshine all others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +46,9 @@ class Randomisation:
         The structural similarity of the two as they are drawn, [T, N].
     random_correlation, random_similarity : ndarray of float
         Those of the random maps with the map of the trained network, [N, R].
+    gradient : Randomisation, optional
+        The same for the plain gradient, as a yardstick: it is what the network computes and
+        nothing else, and keeps some likeness because the lower layers still find the same edges.
     """
 
     stages: tuple[str, ...]
@@ -49,11 +58,18 @@ class Randomisation:
     similarity: NDArray[np.float64]
     random_correlation: NDArray[np.float64]
     random_similarity: NDArray[np.float64]
+    gradient: Randomisation | None = None
 
     def measures(self) -> tuple[Measure, ...]:
         """Return the likeness kept while the upper half forgets, and the means over all stages."""
+        yardstick = () if self.gradient is None else self.gradient.kept()
         return (
             Measure("likeness_kept", "likeness kept", "", *self.kept()),
+            *(
+                [Measure("gradient_likeness", "likeness kept by the gradient", "", *yardstick)]
+                if yardstick
+                else []
+            ),
             Measure(
                 "randomised_correlation",
                 "rank correlation, weights redrawn",
@@ -115,7 +131,8 @@ def randomisation(
     difference.
 
     Binder et al. 2023 show that the answer of the lower, still trained layers carries over to the
-    maps of any faithful method, so read the height of a curve beside other methods.
+    maps of any faithful method, so the height of a curve is read beside that of the plain
+    gradient: see `beside_gradient`.
 
     Parameters
     ----------
@@ -170,6 +187,43 @@ def randomisation(
         random_correlation=by_chance[..., 0],
         random_similarity=by_chance[..., 1],
     )
+
+
+def plain_gradient(model: Model, batch: Batch, classes: Sequence[int]) -> Maps:
+    """Return the largest gradient among the channels of each pixel (Simonyan et al. 2013)."""
+    held = capture(model, batch, layers=(), target=list(classes))
+    return np.asarray(held.input_gradient.abs().amax(1).float().cpu().numpy())
+
+
+def beside_gradient(
+    found: Randomisation, subject: Subject, *, count: int, stages: int, seed: int
+) -> Randomisation:
+    """Return a result with that of the plain gradient beside it, under the same weights.
+
+    Parameters
+    ----------
+    found : Randomisation
+        What `randomisation` found with the same stages and seed.
+    subject : Subject
+        The images and classes.
+    count : int
+        How many random maps for each map of the gradient.
+    stages, seed : int
+        Those that `found` was made with.
+    """
+    maps = plain_gradient(subject.model, subject.batch, subject.classes)
+    chance = random_maps(maps, count, seed)
+    held = randomisation(
+        subject,
+        maps,
+        chance,
+        plain_gradient,
+        relu=True,
+        reach=_PEAKS,
+        stages=stages,
+        seed=seed,
+    )
+    return replace(found, gradient=held)
 
 
 class _Comparison:

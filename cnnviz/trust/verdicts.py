@@ -11,9 +11,13 @@ from cnnviz.trust.measure import Measure
 LEVEL = 0.1
 """A map counts as better than random where random maps do as well less often than this, or just as
 often: the map of a single photo must beat all of its nine."""
-UNCHANGED = 0.3
-"""The likeness from which on a map counts as unchanged; see `Randomisation.kept`. It lies between
-what guided backpropagation keeps and what the plain gradient and Grad-CAM do."""
+MARGIN = 0.2
+"""How much more likeness than the plain gradient a map may keep while the weights are redrawn.
+
+Measured map by map on 40 held-out scenes with shapes-plain and 7 photos with SqueezeNet 1.0:
+guided backpropagation keeps 0.23 to 0.64 more than the gradient, and Grad-CAM always less."""
+MOST = 0.6
+"""How much likeness no map may keep, whatever the gradient does."""
 
 
 @dataclass(frozen=True)
@@ -55,15 +59,25 @@ def against_random(title: str, gain: Measure) -> Verdict:
     return Verdict("random", passed, f"{title} {found}{than}: {figures}.")
 
 
-def against_randomisation(title: str, likeness: Measure) -> Verdict:
+def likeness_limit(gradient: float) -> float:
+    """Return how much likeness a map may keep beside a plain gradient that keeps so much."""
+    return min((max(gradient, 0.0) if np.isfinite(gradient) else 0.0) + MARGIN, MOST)
+
+
+def against_randomisation(title: str, likeness: Measure, gradient: Measure) -> Verdict:
     """Say whether maps change when the weights of the upper half of the network are redrawn.
+
+    The yardstick is the plain gradient of the same images under the same weights. It is what the
+    network computes and nothing else, and keeps some likeness because the lower layers still find
+    the same edges; how much differs from network to network.
 
     Parameters
     ----------
     title : str
         The method's name.
-    likeness : Measure
-        The likeness kept, from `cnnviz.trust.randomisation.Randomisation.measures`.
+    likeness, gradient : Measure
+        The likeness kept, and that of the plain gradient, from
+        `cnnviz.trust.randomisation.Randomisation.measures`.
     """
     if not np.isfinite(likeness.mean):
         return Verdict(
@@ -71,11 +85,12 @@ def against_randomisation(title: str, likeness: Measure) -> Verdict:
             False,
             f"{title} marks nothing that could change with the weights: its maps have one value.",
         )
-    passed = likeness.mean < UNCHANGED
+    limit = likeness_limit(gradient.mean)
+    passed = likeness.mean < limit
     how = (
-        f"while the upper half of its layers forget what they learned, the maps keep a likeness of "
-        f"{likeness.mean:.2f} to what they were (1 is unchanged, 0 a random map, {UNCHANGED:g} the "
-        "limit)"
+        "while the upper half of the layers forget what they learned, the maps keep a likeness of "
+        f"{likeness.mean:.2f} to what they were (1 is unchanged, 0 is random; the plain gradient "
+        f"keeps {gradient.mean:.2f}, and the limit is {limit:.2f})"
     )
     if passed:
         return Verdict("randomisation", True, f"{title} shows what the network learned: {how}.")

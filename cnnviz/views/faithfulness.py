@@ -102,7 +102,9 @@ class Faithfulness(Result):
         if self.curves is not None:
             found.append(against_random(self.title, self.measure("gain")))
         if self.randomisation is not None:
-            found.append(against_randomisation(self.title, self.measure("likeness_kept")))
+            likeness = self.measure("likeness_kept")
+            gradient = self.measure("gradient_likeness")
+            found.append(against_randomisation(self.title, likeness, gradient))
         return tuple(found)
 
     def arrays(self) -> dict[str, NDArray[Any]]:

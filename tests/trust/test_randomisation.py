@@ -4,11 +4,18 @@ import torch
 from torch import nn
 
 from cnnviz.models import load
+from cnnviz.trust.measure import Measure
 from cnnviz.trust.random_maps import random_maps
-from cnnviz.trust.randomisation import randomisation, redraw, weighted_layers
+from cnnviz.trust.randomisation import (
+    beside_gradient,
+    plain_gradient,
+    randomisation,
+    redraw,
+    weighted_layers,
+)
 from cnnviz.trust.stability import stability
 from cnnviz.trust.subject import Subject
-from cnnviz.trust.verdicts import against_randomisation
+from cnnviz.trust.verdicts import against_randomisation, likeness_limit
 from cnnviz.views.explainers import explainer
 from tests.architectures import build, small_input
 from tests.test_hooks import state
@@ -24,6 +31,11 @@ def of_the_weights(model, batch, classes):
     total = float(sum(p.detach().double().abs().sum() for p in model.module.parameters()))
     rng = np.random.default_rng(int(total * 1e6))
     return rng.standard_normal((len(batch), 12, 16)).astype(np.float32)
+
+
+def judge(found, gradient=0.1):
+    yardstick = Measure("g", "G", "", np.array([gradient]), np.zeros((1, 1)))
+    return against_randomisation("It", found.measures()[0], yardstick)
 
 
 def randomised(subject, explain, **settings):
@@ -68,12 +80,12 @@ def test_a_map_of_the_photo_is_caught_and_a_map_of_the_weights_is_not(subject):
     photo = randomised(subject, of_the_photo)
     np.testing.assert_allclose(photo.correlation, 1.0)
     np.testing.assert_allclose(photo.kept()[0], 1.0, atol=1e-9)
-    caught = against_randomisation("Edges", photo.measures()[0])
+    caught = judge(photo)
     assert not caught.passed
     assert "hardly changes when the weights are randomised" in caught.sentence
     weights = randomised(subject, of_the_weights)
     assert np.abs(weights.kept()[0]).max() < 0.2
-    assert against_randomisation("Noise", weights.measures()[0]).passed
+    assert judge(weights).passed
 
 
 def test_weights_are_drawn_as_he_et_al_draw_them():
@@ -121,7 +133,11 @@ def test_guided_backpropagation_is_caught_and_grad_cam_passes(shared_weights, sh
             reach=100.0 if layer else 99.5,
             stages=4,
         )
-        judged[method] = against_randomisation(method, found.measures()[0]).passed
+        found = beside_gradient(found, subject, count=3, stages=4, seed=0)
+        measures = {one.key: one for one in found.measures()}
+        judged[method] = against_randomisation(
+            method, measures["likeness_kept"], measures["gradient_likeness"]
+        ).passed
     assert judged == {"guided_backprop": False, "gradcam": True}
 
 
@@ -184,6 +200,23 @@ def test_a_method_that_marks_nothing_fails(subject):
     def nothing(model, batch, classes):
         return np.zeros((2, 12, 16), np.float32)
 
-    judged = against_randomisation("Nothing", randomised(subject, nothing).measures()[0])
+    judged = judge(randomised(subject, nothing))
     assert not judged.passed
     assert "one value" in judged.sentence
+
+
+def test_the_yardstick_is_the_gradient_under_the_same_weights(subject):
+    own = randomised(subject, plain_gradient, seed=3)
+    beside = beside_gradient(own, subject, count=4, stages=8, seed=3)
+    np.testing.assert_array_equal(beside.gradient.correlation, own.correlation)
+    assert [one.key for one in beside.measures()][:2] == ["likeness_kept", "gradient_likeness"]
+    expected = explainer("saliency")(subject.model, subject.batch, subject.classes)
+    found = plain_gradient(subject.model, subject.batch, subject.classes)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_the_limit_follows_the_gradient_up_to_an_end(subject):
+    assert likeness_limit(0.3) == pytest.approx(0.5)
+    assert likeness_limit(-0.4) == likeness_limit(float("nan")) == pytest.approx(0.2)
+    assert likeness_limit(0.9) == 0.6
+    assert not judge(randomised(subject, of_the_photo), gradient=0.95).passed

@@ -50,6 +50,7 @@ def test_every_group_is_measured_beside_random_maps(images):
         "increase",
         "brightness",
         "likeness_kept",
+        "gradient_likeness",
         "randomised_correlation",
         "randomised_similarity",
         "noise_correlation",
