@@ -16,11 +16,12 @@ from cnnviz.images import Batch
 from cnnviz.models import Model
 from cnnviz.targets import Target, describe, logits_of, score
 from cnnviz.trust.subject import Explain, Maps
-from cnnviz.views import attribute, cam
+from cnnviz.views import attribute, cam, occlusion
 
 CAMS: tuple[str, ...] = get_args(cam.Method)
 ATTRIBUTIONS: tuple[str, ...] = get_args(attribute.Method)
-METHODS: tuple[str, ...] = (*CAMS, *ATTRIBUTIONS)
+OCCLUSION = "occlusion"
+METHODS: tuple[str, ...] = (*CAMS, *ATTRIBUTIONS, OCCLUSION)
 """The methods that can be asked for by name."""
 EVERY_CLASS = "every class"
 """What a method explains that asks for no class."""
@@ -71,6 +72,8 @@ def heatmap(
         return cam.cam(held, layers, named, fuse=len(layers) > 1)
     if method in ATTRIBUTIONS:
         return attribute.attribute(model, batch, named, target, seed=seed)
+    if method == OCCLUSION:
+        return occlusion.occlusion(model, batch, target=target)
     raise UsageError(
         f"There is no method {method!r} of making heatmaps.",
         did_you_mean(method, METHODS, f"Choose {', '.join(METHODS)}."),
