@@ -23,6 +23,7 @@ EXPORTED = {
     "attribute",
     "cam",
     "capture",
+    "faithfulness",
     "feature_maps",
     "filters",
     "load",

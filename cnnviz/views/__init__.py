@@ -47,6 +47,7 @@ VIEWS: tuple[View, ...] = (
     View("cam", "capture", "Where the network looked: Grad-CAM and its kin.", "stages", True),
     View("attribute", "model", "Which pixels the answer hangs on: gradients and their kin."),
     View("occlusion", "model", "What the answer loses when a part of the photo is hidden."),
+    View("faithfulness", "model", "How far a heatmap may be believed, beside random maps."),
 )
 
 
