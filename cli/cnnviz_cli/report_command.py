@@ -35,6 +35,14 @@ Layers = Annotated[
         "between them; without it, the last layer of each stage.",
     ),
 ]
+Thorough = Annotated[
+    bool,
+    typer.Option(
+        "--thorough",
+        help="Also what runs the network many more times: the maps of many methods, each checked. "
+        "The progress says how long that may take.",
+    ),
+]
 Pdf = Annotated[
     bool, typer.Option("--pdf", help="Write one PDF as well.", rich_help_panel=options.OUTPUT)
 ]
@@ -62,6 +70,7 @@ def report(
     sections: Sections = None,
     layers: Layers = None,
     target: options.Target = None,
+    thorough: Thorough = False,
     model: options.ModelName = "shapes",
     weights: options.Weights = "DEFAULT",
     categories: options.Categories = None,
@@ -77,7 +86,7 @@ def report(
 
     The last line of stdout is the path of the page to open.
     """
-    choose(sections)
+    choose(sections, thorough=thorough)
     check_destination(out, force=force)
     with progress_bar(quiet) as progress:
         progress(0, 1, "loading the network")
@@ -85,7 +94,15 @@ def report(
         images = options.photos_or_sample(photos, loaded)
         from cnnviz.reports import report as make
 
-        made = make(loaded, images, sections, layers=layers, target=target, progress=progress)
+        made = make(
+            loaded,
+            images,
+            sections,
+            layers=layers,
+            target=target,
+            thorough=thorough,
+            progress=progress,
+        )
         manifest = made.save(out, pdf=pdf, single_file=single_file, force=force)
     for remark in (*map(str, made.refused), *made.notes, *manifest.notes):
         say(one_line(remark))

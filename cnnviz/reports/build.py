@@ -33,6 +33,7 @@ def report(
     *,
     layers: str | Sequence[str] | None = None,
     target: Target = None,
+    thorough: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Look at images through a network and tell it as a report.
@@ -44,12 +45,16 @@ def report(
     images : path, PIL image, uint8 array [H, W, 3], a list of them, or float tensor [N, C, H, W]
         The images. Those that cannot be read are listed in the report and the others go on.
     sections : str or sequence of str, optional
-        Which sections, by key (see `cnnviz.reports.SECTIONS`); all of them by default.
+        Which sections, by key (see `cnnviz.reports.SECTIONS`); by default all that need no further
+        pass through the network.
     layers : str or sequence of str, optional
         The layers of the feature maps and of Grad-CAM (see `cnnviz.layers.select`); by default the
         last layer at each spatial resolution.
     target : None, int, str, sequence of these, or callable
         What the heatmaps explain; by default each image's likeliest class.
+    thorough : bool
+        Whether sections that run the network many more times come as well: maps of many methods,
+        each with its checks. The progress says how long they may take.
     progress : callable, optional
         Called as ``progress(done, total, what)`` before each step, here and in `Report.save`.
 
@@ -67,7 +72,7 @@ def report(
     LayerError, TargetError, ModelError
         As `cnnviz.capture`.
     """
-    kinds = choose(sections)
+    kinds = choose(sections, thorough=thorough)
     wrapped = as_model(model)
     created = datetime.now().astimezone()
     steps = Steps(progress)
@@ -282,5 +287,13 @@ class _Writer:
             subject=subject,
             times=tuple(self.steps.times.items()),
         )
+        if kind.passes:
+            what += f" ({self._expected(kind)})"
         with self.steps.step(f"section {kind.key.replace('_', ' ')}", what):
             return kind.builder()(context)
+
+    def _expected(self, kind: Kind) -> str:
+        """Say how long a section may take, from the time that the passes so far have taken."""
+        taken = self.steps.times.get("running the network", 0.0) / max(len(self.subjects), 1)
+        # The pass so far went forward and backward, which is worth about three forward passes.
+        return f"about {wording.duration(kind.passes * taken / 3)}"

@@ -48,6 +48,7 @@ VIEWS: tuple[View, ...] = (
     View("attribute", "model", "Which pixels the answer hangs on: gradients and their kin."),
     View("occlusion", "model", "What the answer loses when a part of the photo is hidden."),
     View("faithfulness", "model", "How far a heatmap may be believed, beside random maps."),
+    View("explanations", "model", "Many heatmaps of one answer, each with its checks."),
 )
 
 

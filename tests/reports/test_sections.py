@@ -9,6 +9,7 @@ from cnnviz.errors import UsageError
 from cnnviz.reports.sections import SECTIONS, choose
 
 KEYS = ["photo", "predictions", "architecture", "filters", "feature_maps", "cam", "colophon"]
+THOROUGH = ["explanations"]
 
 
 def keys(chosen):
@@ -16,11 +17,17 @@ def keys(chosen):
 
 
 def test_the_sections_stand_in_reading_order():
-    assert keys(SECTIONS) == KEYS
+    assert keys(SECTIONS) == [*KEYS[:-1], *THOROUGH, KEYS[-1]]
 
 
-def test_none_chooses_all():
+def test_none_chooses_all_that_are_quick():
     assert keys(choose(None)) == KEYS
+
+
+def test_the_slow_ones_come_when_asked_for():
+    assert choose(None, thorough=True) == SECTIONS
+    assert keys(choose("cam", thorough=True)) == ["cam", *THOROUGH]
+    assert keys(choose("explanations")) == THOROUGH
 
 
 def test_the_choice_keeps_the_reading_order_and_takes_hyphens_and_commas():

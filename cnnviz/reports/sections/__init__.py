@@ -31,12 +31,21 @@ class Kind:
         Whether it is built for each image, once for the network, or once at the end.
     needs : {"nothing", "forward", "layers", "backward"}
         How much of a capture it needs: none, the answer, the layers, or their gradients too.
+    passes : int
+        Roughly how many more times the network runs for it, for the time that is said beforehand.
+        A section that needs any is left out unless it is asked for.
     """
 
     key: str
     title: str
     about: Literal["image", "network", "report"]
     needs: Literal["nothing", "forward", "layers", "backward"] = "nothing"
+    passes: int = 0
+
+    @property
+    def thorough(self) -> bool:
+        """Whether the section takes so long that a quick report goes without it."""
+        return self.passes > 0
 
     def builder(self) -> Callable[[Context], Section]:
         """Import the section's file and return its function."""
@@ -51,17 +60,21 @@ SECTIONS: tuple[Kind, ...] = (
     Kind("filters", "What the filters look for", "network"),
     Kind("feature_maps", "Feature maps, from shallow to deep", "image", "layers"),
     Kind("cam", "Where it looked", "image", "backward"),
+    Kind("explanations", "How far to believe it", "image", "backward", passes=4400),
     Kind("colophon", "How this report was made", "report"),
 )
 
 
-def choose(sections: str | Sequence[str] | None) -> tuple[Kind, ...]:
+def choose(sections: str | Sequence[str] | None, *, thorough: bool = False) -> tuple[Kind, ...]:
     """Return the chosen lines of the table in reading order.
 
     Parameters
     ----------
     sections : str, sequence of str, or None
-        Keys, with hyphens or underscores; commas separate several in one string. None chooses all.
+        Keys, with hyphens or underscores; commas separate several in one string. None chooses all
+        that need no further pass through the network.
+    thorough : bool
+        Whether the sections that need further passes come as well.
 
     Raises
     ------
@@ -69,7 +82,7 @@ def choose(sections: str | Sequence[str] | None) -> tuple[Kind, ...]:
         If a key is unknown, with the nearest ones, or none is given.
     """
     if sections is None:
-        return SECTIONS
+        return tuple(kind for kind in SECTIONS if thorough or not kind.thorough)
     known = {kind.key: kind for kind in SECTIONS}
     parts = [sections] if isinstance(sections, str) else list(sections)
     names = [item.strip() for part in parts for item in part.split(",") if item.strip()]
@@ -82,4 +95,4 @@ def choose(sections: str | Sequence[str] | None) -> tuple[Kind, ...]:
                 f"There is no section {name!r}.",
                 did_you_mean(key, known, f"Choose among {', '.join(known)}."),
             )
-    return tuple(kind for kind in SECTIONS if kind.key in keys)
+    return tuple(kind for kind in SECTIONS if kind.key in keys or (thorough and kind.thorough))

@@ -1,0 +1,242 @@
+"""Many heatmaps of one answer side by side, each with the checks of how far to believe it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+from torch import nn
+
+from cnnviz import drawing
+from cnnviz.errors import UsageError, did_you_mean
+from cnnviz.heatmaps import Heatmap
+from cnnviz.models import Model, as_model
+from cnnviz.progress import Progress, silent
+from cnnviz.results import Result, plain
+from cnnviz.targets import Target
+from cnnviz.views.explainers import METHODS, explained_classes, heatmap
+from cnnviz.views.faithfulness import Faithfulness, faithfulness
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+USUAL = (
+    "gradcam",
+    "gradcam++",
+    "hirescam",
+    "layercam",
+    "eigencam",
+    "saliency",
+    "integrated_gradients",
+    "guided_backprop",
+)
+"""The methods that are compared where none are named: those that need no trial of every channel."""
+CHECKS = ("curves", "randomisation")
+_ACROSS = 3
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Explanations(Result):
+    """The maps of several methods for one class of one photo, and what was measured on each.
+
+    Attributes
+    ----------
+    image, target : str
+        The name of the photo, and the class that is explained.
+    heatmaps : tuple of Heatmap
+        One for each method.
+    checks : tuple of Faithfulness
+        What was measured on each, in the same order; empty where nothing was.
+    """
+
+    image: str
+    target: str
+    heatmaps: tuple[Heatmap, ...]
+    checks: tuple[Faithfulness, ...]
+
+    def summary(self) -> str:
+        """Say how many methods were compared, and how many passed every check."""
+        said = f"{len(self.heatmaps)} explanations of {self.target!r} in {self.image}"
+        if not self.checks:
+            return said
+        passed = sum(all(v.passed for v in check.verdicts) for check in self.checks)
+        return f"{said}, of which {passed} pass every check"
+
+    def caption(self) -> str:
+        """Say how to compare the maps, and what the numbers are."""
+        said = (
+            f"Where the evidence for {self.target} lies, by {len(self.heatmaps)} methods. All maps "
+            "are drawn on one scale, from nothing to each map's own end, since the methods measure "
+            "in units of their own."
+        )
+        if not self.checks:
+            return said
+        return (
+            f"{said} Below a map stand its checks. Insertion less deletion tells how fast the "
+            "answer comes and goes with the pixels that the map marks; more is better, and a "
+            "random map of the same kind is the measure. The likeness kept tells how much of the "
+            "map stays when the upper half of the network forgets what it learned; a map of what "
+            "the network learned keeps little."
+        )
+
+    @property
+    def verdicts(self) -> tuple[str, ...]:
+        """The sentences on the maps that failed a check."""
+        return tuple(
+            verdict.sentence
+            for check in self.checks
+            for verdict in check.verdicts
+            if not verdict.passed
+        )
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return every map, as ``gradcam features.12`` and so on."""
+        return {
+            f"{held.method} {layer}": maps[0]
+            for held in self.heatmaps
+            for layer, maps in zip(held.layers, held.maps, strict=True)
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the ranges of the maps, and every measure."""
+        return {
+            "view": type(self).__name__,
+            "summary": self.summary(),
+            "provenance": plain(self.provenance),
+            "image": self.image,
+            "target": self.target,
+            "heatmaps": [held.to_json() for held in self.heatmaps],
+            "checks": [check.to_json() for check in self.checks],
+            "verdicts": list(self.verdicts),
+        }
+
+    def figure(self) -> Figure:
+        """Draw the maps in a grid, on one scale, each with its checks below."""
+        rows = -(-len(self.heatmaps) // _ACROSS)
+        ratio = max(self._part(held).shape[0] / self._part(held).shape[1] for held in self.heatmaps)
+        below = 0.85 if self.checks else 0.3
+        figure = drawing.new_figure(3.4 * _ACROSS + 0.9, (3.2 * ratio + below) * rows + 0.5)
+        panels = figure.subplots(rows, _ACROSS, squeeze=False).ravel()
+        for place, axes in enumerate(panels):
+            if place < len(self.heatmaps):
+                self._draw(axes, place)
+            else:
+                axes.set_axis_off()
+        scale = drawing.Scale(0.0, 1.0, drawing.HEAT)
+        label = "evidence for the class, as a share of the end of each map's scale"
+        drawing.colour_bar(figure, list(panels), scale, label)
+        drawing.heading(figure, self.summary())
+        return figure
+
+    def _part(self, held: Heatmap) -> drawing.Pixels:
+        return held.seen(0, held.layers[-1], 420)
+
+    def _draw(self, axes: Axes, place: int) -> None:
+        held = self.heatmaps[place]
+        drawing.show(axes, self._part(held), smooth=True)
+        axes.set_anchor("N")
+        axes.set_title(held.title, fontsize=drawing.TITLE_SIZE, color=drawing.INK, loc="left")
+        if self.checks:
+            text, failed = _checked(self.checks[place])
+            axes.set_xlabel(
+                text,
+                fontsize=drawing.SMALL_SIZE,
+                color=drawing.WARM if failed else drawing.QUIET,
+                loc="left",
+            )
+
+
+def _checked(check: Faithfulness) -> tuple[str, bool]:
+    """Return the checks of a map in a few short lines, and whether one of them failed."""
+    lines = []
+    failed = {verdict.check for verdict in check.verdicts if not verdict.passed}
+    if check.curves is not None:
+        gain = check.measure("gain")
+        lines.append(f"insertion - deletion {gain.mean:.2f}, random {gain.random_mean:.2f}")
+    if check.randomisation is not None:
+        lines.append(f"likeness kept {check.measure('likeness_kept').mean:.2f}")
+    if "random" in failed:
+        lines.append("no better than a random map")
+    if "randomisation" in failed:
+        lines.append("hardly changes when the weights are randomised")
+    return "\n".join(textwrap.fill(line, 44) for line in lines), bool(failed)
+
+
+def explanations(
+    model: Model | nn.Module,
+    images: Any,
+    methods: Sequence[str] = USUAL,
+    target: Target = None,
+    *,
+    checks: Sequence[str] = CHECKS,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Explanations:
+    """Explain one answer by several methods, and check each.
+
+    Parameters
+    ----------
+    model : Model or torch.nn.Module
+        The network; it is left as it was.
+    images : path, PIL image, uint8 array [H, W, 3], or float tensor [1, C, H, W]
+        One image.
+    methods : sequence of str
+        The methods, of `cnnviz.cam` and `cnnviz.attribute`.
+    target : None, int or str
+        The class to explain; the likeliest by default.
+    checks : sequence of str
+        Groups of measures of `cnnviz.faithfulness`; empty measures nothing, which is much faster.
+    seed : int
+        The seed of everything drawn at random.
+    progress : callable, optional
+        Called as ``progress(done, total, what)`` before each method.
+
+    Returns
+    -------
+    Explanations
+
+    Raises
+    ------
+    UsageError
+        If a method is unknown, none is named, or there are several images.
+    """
+    names = [methods] if isinstance(methods, str) else list(dict.fromkeys(methods))
+    for name in names:
+        if name not in METHODS:
+            raise UsageError(
+                f"There is no method {name!r} of making heatmaps.",
+                did_you_mean(name, METHODS, f"Choose {', '.join(METHODS)}."),
+            )
+    if not names:
+        raise UsageError("No method is named.", f"Choose {', '.join(METHODS)}.")
+    wrapped = as_model(model)
+    batch = wrapped.prepare(images)
+    if len(batch) != 1:
+        raise UsageError(
+            f"{len(batch)} images were given, and explanations are compared on one.",
+            "Give one image, or call once for each.",
+        )
+    classes = explained_classes(wrapped, batch, names[0], target)
+    held: list[Heatmap] = []
+    found: list[Faithfulness] = []
+    for done, name in enumerate(names):
+        progress(done, len(names), name)
+        held.append(heatmap(wrapped, batch, classes, name, seed=seed))
+        if checks:
+            found.append(
+                faithfulness(
+                    wrapped, batch, held[-1], target=list(classes), measures=checks, seed=seed
+                )
+            )
+    progress(len(names), len(names), "the picture")
+    return Explanations(
+        provenance=replace(held[0].provenance, seed=seed),
+        image=batch.photos[0].name,
+        target=wrapped.category(classes[0]),
+        heatmaps=tuple(replace(each, relu=True) for each in held),
+        checks=tuple(found),
+    )

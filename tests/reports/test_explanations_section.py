@@ -1,0 +1,40 @@
+"""The section on how far to believe the heatmaps, which is built only when it is asked for."""
+
+import re
+
+import torch
+
+from cnnviz.reports import report
+from tests.architectures import tiny_network
+
+
+def made(**options):
+    told = []
+    image = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    found = report(
+        tiny_network(), image, progress=lambda done, total, what: told.append(what), **options
+    )
+    return {section.key: section for section in found.sections}, told
+
+
+def test_a_quick_report_goes_without_it():
+    sections, _ = made(sections=None)
+    assert "explanations" not in sections
+
+
+def test_a_thorough_report_shows_every_method_with_its_measures():
+    sections, told = made(sections="cam", thorough=True)
+    section = sections["explanations"]
+    (picture,), (table,) = section.pictures, section.tables
+    assert len(table.rows) == 8
+    assert table.rows[0][0] == "Grad-CAM"
+    assert re.fullmatch(r"-?\d\.\d\d / -?\d\.\d\d", table.rows[0][1])
+    assert picture.data["view"] == "Explanations"
+    assert list(section.notes) == picture.data["verdicts"]
+    assert any(re.search(r"how far to believe it \(about \d+ s\)", what) for what in told)
+
+
+def test_what_is_not_one_class_is_said():
+    sections, _ = made(sections="explanations", target="0 - 1")
+    assert "is not" in sections["explanations"].lead[0]
+    assert sections["explanations"].pictures == ()

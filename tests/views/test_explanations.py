@@ -1,0 +1,80 @@
+"""Explanations: the maps are those of their methods, and failed checks are named."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from cnnviz.captures import capture
+from cnnviz.errors import UsageError
+from cnnviz.models import load
+from cnnviz.shapes import Shapes
+from cnnviz.views.attribute import attribute
+from cnnviz.views.cam import cam
+from cnnviz.views.explanations import explanations
+from tests.architectures import tiny_network
+from tests.test_hooks import state
+
+
+@pytest.fixture
+def image() -> torch.Tensor:
+    return torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+
+
+def test_the_maps_are_those_of_their_methods(image: torch.Tensor) -> None:
+    module = tiny_network()
+    before = state(module)
+    found = explanations(module, image, ["gradcam", "saliency"], 2, checks=())
+    assert state(module) == before
+    held = capture(module, image, layers="stages", target=2)
+    np.testing.assert_array_equal(found.heatmaps[0].maps[0], cam(held).maps[0])
+    plain = attribute(module, image, "saliency", 2)
+    np.testing.assert_array_equal(found.heatmaps[1].maps[0], plain.maps[0])
+    assert found.target == "class 2"
+    assert found.checks == ()
+    assert found.verdicts == ()
+    assert set(found.arrays()) == {"gradcam 5", "saliency input"}
+
+
+def test_checks_stand_below_their_maps(image: torch.Tensor) -> None:
+    found = explanations(tiny_network(), image, ["gradcam", "saliency"], 2)
+    labels = [axes.get_xlabel() for axes in found.figure().axes]
+    for check, label in zip(found.checks, labels, strict=False):
+        assert f"{check.measure('gain').mean:.2f}" in label
+        assert f"likeness kept {check.measure('likeness_kept').mean:.2f}" in label
+    failed = [v for check in found.checks for v in check.verdicts if not v.passed]
+    assert found.verdicts == tuple(verdict.sentence for verdict in failed)
+
+
+def test_every_map_is_drawn_and_nothing_else(image: torch.Tensor) -> None:
+    found = explanations(
+        tiny_network(), image, ["gradcam", "saliency", "hirescam", "layercam"], checks=()
+    )
+    figure = found.figure()
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert [title for title in titles if title] == ["Grad-CAM", "Saliency", "HiResCAM", "LayerCAM"]
+    assert sum(len(axes.images) for axes in figure.axes) == 4
+
+
+def test_guided_backpropagation_is_caught_and_grad_cam_passes() -> None:
+    scene = Shapes(split="held-out")[19]
+    found = explanations(load("shapes"), scene.image, ["gradcam", "guided_backprop"], seed=1)
+    gradcam, guided = found.checks
+    assert all(verdict.passed for verdict in gradcam.verdicts)
+    caught = {verdict.check for verdict in guided.verdicts if not verdict.passed}
+    assert "randomisation" in caught
+    assert any("hardly changes when the weights are randomised" in said for said in found.verdicts)
+
+
+@pytest.mark.parametrize(
+    ("methods", "count", "message"),
+    [
+        (["gradcam", "magic"], 1, "no method 'magic'"),
+        ([], 1, "No method is named"),
+        (["gradcam"], 2, "2 images were given"),
+    ],
+)
+def test_bad_arguments(methods: list[str], count: int, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        explanations(tiny_network(), torch.rand(count, 3, 16, 16), methods)
