@@ -35,7 +35,7 @@ class Runner(Protocol):
         """Run an operation on whole maps, and leave the patches for good."""
 
     def kept(self, key: tuple[int, str], given: Sequence[Any], compute: Callable[[], Any]) -> Any:
-        """Return what was computed in an earlier pass from the very same tensors."""
+        """Return what was computed in an earlier pass from the very same."""
 
     def channels_last(self, weight: torch.Tensor) -> torch.Tensor:
         """Return a copy of a weight in the fastest layout."""
@@ -90,7 +90,7 @@ class Call:
     def clean(self) -> Any:
         """Return the output of the clean run, computed in the first pass only."""
         args, kwargs = mapped(lambda one: one.clean, (self.args, self.kwargs))
-        given = [*args, *kwargs.values()]
+        given = [self.func, *args, *kwargs.items()]
         return self.passage.kept((self.order, "out"), given, lambda: self.func(*args, **kwargs))
 
 

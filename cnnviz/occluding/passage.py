@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -42,7 +41,7 @@ class Passage:
         self.cap = cap
         self.dense_from: str | None = None
         self._order = 0
-        self._kept: dict[tuple[int, str], tuple[list[torch.Tensor], Any]] = {}
+        self._kept: dict[tuple[int, str], tuple[list[Any], Any]] = {}
         self._laid_out: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def begin(self, patches: Patches, clean: torch.Tensor) -> PartialTensor:
@@ -92,11 +91,13 @@ class Passage:
                 one.patches, one.clean = whole_maps(self.whole(one).contiguous()), None
                 one.family.exported = True
         given_args, given_kwargs = mapped(self.whole, (args, kwargs))
-        found = func(*given_args, **given_kwargs)
         if func._schema.is_mutable and isinstance(args[0], PartialTensor):
-            args[0].patches, args[0].clean = whole_maps(given_args[0]), None
+            # A copy, as the patches may be in use elsewhere.
+            written = given_args[0].clone()
+            func(written, *given_args[1:], **given_kwargs)
+            args[0].patches, args[0].clean = whole_maps(written), None
             return args[0]
-        return found
+        return func(*given_args, **given_kwargs)
 
     def whole(self, one: PartialTensor) -> torch.Tensor:
         """Return the whole maps of a partial tensor."""
@@ -108,13 +109,13 @@ class Passage:
         return set_into(patches, one.clean, rows, columns)
 
     def kept(self, key: tuple[int, str], given: Sequence[Any], compute: Callable[[], Any]) -> Any:
-        """Return what `compute` gave in an earlier pass for the very same tensors."""
-        tensors = [one for one in _flat(given) if isinstance(one, torch.Tensor)]
+        """Return what `compute` gave in an earlier pass for the very same tensors and settings."""
+        flat = _flat(given)
         known, found = self._kept.get(key, ([], None))
-        if len(known) == len(tensors) and all(map(operator.is_, known, tensors)):
+        if len(known) == len(flat) and all(map(_same, known, flat)):
             return found
         found = compute()
-        self._kept[key] = (tensors, found)
+        self._kept[key] = (flat, found)
         return found
 
     def channels_last(self, weight: torch.Tensor) -> torch.Tensor:
@@ -155,6 +156,12 @@ def _flat(value: Any) -> list[Any]:
     if isinstance(value, (tuple, list)):
         return [found for entry in value for found in _flat(entry)]
     return [value]
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one is other or isinstance(one, torch.Tensor) or isinstance(other, torch.Tensor):
+        return one is other
+    return bool(one == other)
 
 
 def _out_of_place(func: Any) -> Any:

@@ -109,9 +109,9 @@ def normalise(call: Call) -> Any:
     return call.passage.wrap(Patches(found, rows, columns), clean), *statistics
 
 
-def _between(dim: int, rank: int, least: int = 0) -> bool:
+def _between(dim: int, rank: int) -> bool:
     """Whether a dimension lies between that of the batch and the last two."""
-    return least < dim % rank < rank - 2
+    return 0 < dim % rank < rank - 2
 
 
 @rule("view", "_unsafe_view", "reshape")

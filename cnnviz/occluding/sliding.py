@@ -33,10 +33,8 @@ def _slide(
     clean = clean[0] if isinstance(clean, tuple) else clean
     outputs = (int(clean.shape[-2]), int(clean.shape[-1]))
     rows, columns = call.passage.reach(source.patches, windows, outputs)
-    before = source.clean
-    border = call.passage.kept(
-        (call.order, "border"), (before,), lambda: padded(before, windows, outputs, fill)
-    )
+    given = (source.clean, windows, outputs, fill)
+    border = call.passage.kept((call.order, "border"), given, lambda: padded(*given))
     read = read_windows(source.patches, border, windows, (rows, columns))
     return call.passage.wrap(Patches(compute(read, rows, columns), rows, columns), clean)
 

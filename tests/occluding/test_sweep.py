@@ -248,6 +248,27 @@ def test_maps_come_out_whole_in_whatever_holds_them(packed) -> None:
     assert sweep.whole_images is None
 
 
+def test_a_network_that_changes_its_mind_is_followed() -> None:
+    module, x, grid = _Custom(torch.relu), image(16), Grid(16, 16, 4, 4)
+    with torch.no_grad():
+        sweep = Sweep(module, x, x * 0, grid, lambda output: output.sum(1))
+        for function in (torch.relu, torch.tanh, lambda y: y * 2, lambda y: y * 3, torch.relu):
+            module.function = function
+            wanted = module(painted(grid, x, x * 0)).sum(1)
+            torch.testing.assert_close(sweep.scores(grid.positions), wanted)
+
+
+def test_padding_makes_a_map_of_its_own() -> None:
+    def write_to_the_copy(x: torch.Tensor) -> torch.Tensor:
+        copy = functional.pad(x, (1, 1))
+        copy.index_fill_(1, torch.tensor([0]), 3.0)
+        return x + copy[:, :, :, 1:-1]
+
+    found, wanted, sweep = swept(_Custom(write_to_the_copy), image(24), Grid(24, 24, 6, 6))
+    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9)
+    assert (sweep.dense_from, sweep.whole_images) == ("index_fill", None)
+
+
 def test_a_cap_gives_other_scores_for_less_work() -> None:
     module = seeded(nn.Sequential(*(nn.Conv2d(3, 3, 3, padding=1) for _ in range(6))))
     module = nn.Sequential(module, nn.Flatten()).double()
