@@ -161,7 +161,9 @@ class Evaluation(Result):
         return (
             "Each dot is the mean of a method over the images, with its 95 % interval (bootstrap "
             "over the images); each grey line is the mean of the random maps of the same images, "
-            "which have the same values in random places. A dot on its line means nothing. "
+            "which have the same values in random places. A dot on its line means nothing. Maps "
+            "that keep more likeness than the dotted limit while the weights are redrawn, a little "
+            "more than the plain gradient keeps, show the photos more than the network. "
             + " ".join(self.verdicts)
         )
 

@@ -35,7 +35,7 @@ def draw(found: Faithfulness) -> Figure:
         panels[:0] = ["deletion", "insertion"]
     above = panels[:-2]
     height = _ROW * (len(found.measures) + 2.5)
-    tall = 3.4 if above else 0.0
+    tall = 3.5 if above else 0.0
     figure = drawing.new_figure(max(3, len(above)) * _PANEL, tall + max(height, 2.0) + 0.5)
     axes = _lay_out(figure, above, tall, max(height, 2.0))
     if found.curves is not None:
@@ -114,6 +114,10 @@ def _draw_randomisation(axes: Axes, found: Randomisation) -> None:
         axes.plot(
             places, mean, color=colour, marker=marker, markersize=3.5, linewidth=1.6, label=name
         )
+    if found.gradient is not None:
+        mean = np.concatenate([[1.0], mean_held(found.gradient.correlation, 1)])
+        name = "rank correlation of the gradient"
+        axes.plot(places, mean, color=_RANDOM, linestyle="--", linewidth=1.4, label=name)
     axes.plot([], [], color=drawing.QUIET, linestyle=":", linewidth=1.0, label="random")
     labels = ["none", *(f"{count}" for count in found.redrawn)]
     axes.set_xticks(places, labels, fontsize=drawing.SMALL_SIZE)
@@ -124,20 +128,20 @@ def _draw_randomisation(axes: Axes, found: Randomisation) -> None:
     axes.set_title("Likeness to the trained network's map", fontsize=drawing.TEXT_SIZE, loc="left")
     low, _ = axes.get_ylim()
     axes.set_ylim(min(-0.1, low), 1.04)
-    _legend(axes)
+    _legend(axes, columns=2)
 
 
 def _short(name: str) -> str:
     return name if len(name) <= 18 else f"...{name[-16:]}"
 
 
-def _legend(axes: Axes) -> None:
+def _legend(axes: Axes, columns: int = 3) -> None:
     """Put the legend below the plot, where it hides no curve."""
     drawing.plain_axes(axes)
     axes.legend(
         loc="upper center",
         bbox_to_anchor=(0.48, -0.17),
-        ncols=3,
+        ncols=columns,
         fontsize=drawing.SMALL_SIZE,
         frameon=False,
         columnspacing=1.2,

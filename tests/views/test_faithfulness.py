@@ -273,6 +273,15 @@ def test_the_curves_that_are_drawn_are_the_means(images):
             assert any(len(y) == len(expected) and np.allclose(y, expected) for y in drawn)
 
 
+def test_the_likeness_is_drawn_beside_that_of_the_gradient(images):
+    found = faithfulness(tiny_network(), images, measures=["randomisation"], **QUICK)
+    axes = found.figure().axes[0]
+    for held in (found.randomisation, found.randomisation.gradient):
+        expected = [1.0, *held.correlation.mean(1)]
+        drawn = [line.get_ydata() for line in axes.lines]
+        assert any(len(y) == len(expected) and np.allclose(y, expected) for y in drawn)
+
+
 def test_the_summary_says_what_failed(images):
     network = tiny_network()
     good = make_heatmap(as_model(network), as_model(network).prepare(images), [0, 0], "saliency")
