@@ -13,8 +13,9 @@ from torch import nn
 
 from cnnviz.captures import capture
 from cnnviz.errors import TargetError, UsageError
+from cnnviz.evaluation import items
 from cnnviz.images import Box
-from cnnviz.models import Model, as_model
+from cnnviz.models import Model, as_model, load
 from cnnviz.trust.verdicts import against_random
 from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
@@ -294,3 +295,28 @@ def test_the_summary_says_what_failed(images):
     assert found.summary().endswith("does not change with the weights")
     assert "shows the photo more than the network" in str(found)
     assert "2 random maps for each image" in found.caption()
+
+
+def test_on_the_shipped_network_guided_backpropagation_is_caught_and_grad_cam_passes():
+    model = load("shapes")
+    found, _ = items("shapes", 3)
+    photos, masks = [one.photo for one in found], [one.mask for one in found]
+    judged = {}
+    for method in ("gradcam", "saliency", "guided_backprop"):
+        held = faithfulness(
+            model,
+            photos,
+            method,
+            masks=masks,
+            measures=["curves", "randomisation", "localisation"],
+            baselines=["mean"],
+            steps=5,
+            random=2,
+        )
+        judged[method] = [verdict.passed for verdict in held.verdicts]
+        assert held.measure("energy_inside").mean > held.measure("energy_inside").random_mean
+    assert judged == {
+        "gradcam": [True, True],
+        "saliency": [True, True],
+        "guided_backprop": [True, False],
+    }
