@@ -21,7 +21,7 @@ demo: $(VENV)/.installed
 	@$(VENV)/bin/cnnviz report --out $(DEMO) --force
 
 test: $(VENV)/.installed-test
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest -n auto --dist worksteal $(ARGS)
 
 check: $(VENV)/.installed-check
 	@$(PYTHON) -m ruff check .
