@@ -19,6 +19,7 @@ from cnnviz.hooks import StopForward, listening, untouched
 from cnnviz.images import Batch
 from cnnviz.layer_tensors import LayerTensors
 from cnnviz.models import Model, as_model
+from cnnviz.models.categories import check_count
 from cnnviz.recording import Recorder
 from cnnviz.results import ImageSource, Provenance
 from cnnviz.stages import STAGES, CallOrder, call_order
@@ -176,6 +177,8 @@ def capture(
         If the target does not fit the output.
     ImageError
         If no image can be read.
+    UsageError
+        If there are more or fewer class names than outputs, or the arguments contradict each other.
     """
     if not logits and (gradients or target is not None):
         raise UsageError(
@@ -251,6 +254,8 @@ def _finish(
     if scores is not None:
         scores = Scores(scores.values.detach(), scores.aims)
     found = None if output is None else _logits_or_none(output)
+    if found is not None and found.ndim == 2 and model.categories is not None:
+        check_count(model.categories, found.shape[1], model.name)
     return Capture(
         model=model,
         batch=batch,

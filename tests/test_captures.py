@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from cnnviz.captures import Capture, capture
 from cnnviz.errors import LayerError, ModelError, TargetError, UsageError
+from cnnviz.models import Model
 from tests.test_hooks import state
 
 Pair = namedtuple("Pair", "logits extra")
@@ -363,6 +364,13 @@ def test_a_wrong_size_is_a_sentence() -> None:
         ModelError, match=r"Sequential cannot run on an input \[1, 3, 9, 9\]: .*mat1"
     ):
         capture(module, torch.zeros(1, 3, 9, 9))
+
+
+@pytest.mark.parametrize("count", [3, 5])
+def test_a_wrong_number_of_class_names_is_said(images: torch.Tensor, count: int) -> None:
+    model = Model(seeded(InPlace), categories=[f"name {k}" for k in range(count)])
+    with pytest.raises(UsageError, match=f"{count} class names and InPlace has 4 outputs"):
+        capture(model, images)
 
 
 def test_repr_is_one_honest_line(images: torch.Tensor) -> None:

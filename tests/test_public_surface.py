@@ -29,7 +29,6 @@ EXPORTED = {
     "filters",
     "load",
     "occlusion",
-    "occlusion",
     "predictions",
     "report",
 }

@@ -149,7 +149,8 @@ def sample_photo() -> Photo:
 def _from_file(source: str | os.PathLike[Any], name: str | None) -> Photo:
     text = os.fsdecode(source)
     path = expand(text)
-    name = name or path.name or text
+    # A file's name may hold bytes that are no text; they cannot be written into a report.
+    name = (name or path.name or text).encode("utf-8", "replace").decode("utf-8")
     _check_file(path, text, name)
     try:
         with path.open("rb") as file:

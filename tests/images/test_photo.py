@@ -408,3 +408,11 @@ def test_pillows_warnings_become_notes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image.Image, "n_frames", property(warn), raising=False)
     read = read_photo(Image.new("RGB", (2, 2)))
     assert read.notes == ("Pillow warned: Odd metadata, ignored",)
+
+
+def test_a_file_name_that_is_no_text_becomes_one(tmp_path):
+    path = os.path.join(os.fsencode(tmp_path), b"caf\xe9.png")  # noqa: PTH118
+    Image.new("RGB", (3, 2)).save(os.fsdecode(path))
+    name = read_photo(os.fsdecode(path)).name
+    assert name == "caf?.png"
+    name.encode("utf-8")
