@@ -2,7 +2,7 @@
 #   make demo    a report on the shipped network and a sample of the shipped data
 #   make test    the whole test suite
 #   make check   lint, format and types
-#   make bench   how long whole commands take here
+#   make bench   how long whole commands take here, and heatmaps beside the peers
 #   make docs    run the examples and build their page
 
 VENV := .venv
@@ -30,6 +30,8 @@ check: $(VENV)/.installed-check
 
 bench: $(VENV)/.installed-test
 	@$(PYTHON) tests/benchmarks/bench_report.py $(ARGS)
+	@$(PYTHON) tests/benchmarks/bench_cams.py
+	@$(PYTHON) tests/benchmarks/bench_occlusion.py
 
 docs: $(VENV)/.installed
 	@$(PYTHON) docs/build.py $(ARGS)
