@@ -55,6 +55,8 @@ def against_random(title: str, gain: Measure) -> Verdict:
         f"maps do as well with probability {gain.chance:.2g}"
     )
     found = "finds the evidence" if passed else "does no better than a random map"
+    if not passed and gain.mean > gain.random_mean:
+        found = "does better than the average random map, but not surely"
     than = " better than random maps" if passed else ""
     return Verdict("random", passed, f"{title} {found}{than}: {figures}.")
 

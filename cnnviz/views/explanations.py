@@ -160,7 +160,8 @@ def _checked(check: Faithfulness) -> tuple[str, bool]:
     if check.randomisation is not None:
         lines.append(f"likeness kept {check.measure('likeness_kept').mean:.2f}")
     if "random" in failed:
-        lines.append("no better than a random map")
+        chance = check.measure("gain").chance
+        lines.append(f"random maps do as well with probability {chance:.2g}")
     if "randomisation" in failed:
         lines.append("hardly changes when the weights are randomised")
     return "\n".join(textwrap.fill(line, 44) for line in lines), bool(failed)

@@ -16,6 +16,7 @@ from cnnviz.errors import TargetError, UsageError
 from cnnviz.evaluation import items
 from cnnviz.images import Box
 from cnnviz.models import Model, as_model, load
+from cnnviz.trust.measure import Measure
 from cnnviz.trust.verdicts import against_random
 from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
@@ -213,6 +214,13 @@ def test_the_default_number_of_random_maps_makes_a_verdict_possible(images):
         found = faithfulness(tiny_network(), batch, measures="curves", steps=2)
         assert (found.random_count + 1.0) ** -count <= 0.1
     assert "no better than" in against_random("X", reversed_gain(found)).sentence
+
+
+def test_a_map_that_beats_most_random_maps_is_not_said_to_be_no_better():
+    gain = Measure("gain", "gain", "high", np.array([0.3]), np.array([[0.0, 0.1, 0.4]]))
+    verdict = against_random("X", gain)
+    assert not verdict.passed
+    assert "better than the average random map, but not surely" in verdict.sentence
 
 
 def reversed_gain(found: Faithfulness):
