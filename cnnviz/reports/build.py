@@ -142,20 +142,14 @@ def _look(
     gradients: Literal["layers", False] = "layers" if "backward" in needs else False
     wanted = (layers or STAGES) if needs & {"layers", "backward"} else ()
     explained = _target_of(target, place, len(batch)) if gradients else None
+    one = Batch(batch.tensor[place : place + 1], (photo,), (batch.boxes[place],))
     with steps.step("running the network", f"looking at {photo.name}"):
         try:
-            found = capture(
-                model,
-                batch.tensor[place : place + 1],
-                layers=wanted,
-                target=explained,
-                gradients=gradients,
-            )
+            found = capture(model, one, layers=wanted, target=explained, gradients=gradients)
         except ModelError as error:
             raise type(error)(f"{photo.name}: {error.what}", error.remedy) from error
-    one = Batch(found.batch.tensor, (photo,), (batch.boxes[place],))
     anchor = f"{slug}-" if len(batch) > 1 else ""
-    return Subject(slug=slug, anchor=anchor, capture=replace(found, batch=one))
+    return Subject(slug=slug, anchor=anchor, capture=found)
 
 
 def _target_of(target: Target, place: int, count: int) -> Target:
