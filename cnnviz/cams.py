@@ -83,10 +83,11 @@ def scorecam(capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
     over the channels of the scores, which makes the baseline's score cancel. A channel with one
     value everywhere shows nothing of the image and has no weight.
     """
+    at_once = rows_at_once(capture.model, capture.batch.tensor)
 
     def weigh(image: int, channels: torch.Tensor) -> Iterator[torch.Tensor]:
         inputs = capture.batch.tensor[image : image + 1]
-        for part in torch.split(channels, rows_at_once(capture.model, inputs)):
+        for part in torch.split(channels, at_once):
             masks = _unit(capture.activations[layer][image, part].float())[:, None]
             masks = F.interpolate(masks, inputs.shape[2:], mode="bilinear", align_corners=False)
             with torch.inference_mode(), untouched(capture.model.module):
@@ -103,13 +104,14 @@ def ablationcam(capture: Capture, layer: Key, progress: Progress) -> torch.Tenso
     around. Only what lies above the layer runs again. A channel that is zero everywhere makes no
     difference and has no weight.
     """
+    at_once = rows_at_once(capture.model, capture.batch.tensor)
 
     def weigh(image: int, channels: torch.Tensor) -> Iterator[torch.Tensor]:
         inputs = capture.batch.tensor[image : image + 1]
         values = capture.activations[layer][image]
         resumed = Resumed(capture.model, inputs, layer)
         whole = capture.scores[image]
-        for part in torch.split(channels, rows_at_once(capture.model, inputs)):
+        for part in torch.split(channels, at_once):
             without = values.expand(len(part), *values.shape).clone()
             without[torch.arange(len(part)), part] = 0.0
             scores = capture.aims[image].score(resumed(without))

@@ -21,7 +21,6 @@ from cnnviz.targets import logits_of
 
 Maps = NDArray[np.float32]
 """Signed maps [N, h, w], one for each image."""
-_ON_CPU = 8
 Explain = Callable[[Model, Batch, Sequence[int]], Maps]
 """Makes the maps of a batch for the given classes: ``explain(model, batch, classes)``."""
 
@@ -56,15 +55,8 @@ class Subject:
 
     @cached_property
     def at_once(self) -> int:
-        """How many images go through the network together.
-
-        On a CPU a few: the outputs of more leave its cache, and 64 photos of 224 px were measured
-        to take 1.7 times as long each as 4.
-        """
-        most = (
-            _ON_CPU if self.inputs.device.type == "cpu" else rows_at_once(self.model, self.inputs)
-        )
-        return max(1, most)
+        """How many images go through the network together."""
+        return rows_at_once(self.model, self.inputs)
 
     def probabilities(self, changed: Iterable[tuple[int, torch.Tensor]]) -> NDArray[np.float64]:
         """Return the probability of the explained class in each changed image.

@@ -16,7 +16,7 @@ from cnnviz.errors import UsageError
 from cnnviz.forward import forward
 from cnnviz.heatmaps import Heatmap
 from cnnviz.hooks import untouched
-from cnnviz.memory import rows_at_once
+from cnnviz.memory import rows_that_fit
 from cnnviz.models import Model, as_model
 from cnnviz.occluding import Grid, Position, Sweep
 from cnnviz.progress import Progress, silent
@@ -193,7 +193,7 @@ class _Search:
         """Return the drops [N, rows, columns], and what is to be told of how they were found."""
         count, squares = len(self.baselines), len(self.grid.positions)
         drops = np.zeros((count, self.grid.rows, self.grid.columns), np.float32)
-        at_once = max(2, rows_at_once(self.model, self.inputs))
+        at_once = max(2, rows_that_fit(self.model, self.inputs))
         notes: dict[str, None] = {}
         errors = []
         for image in range(count):
