@@ -253,6 +253,18 @@ def test_the_graph_starts_at_the_first_chosen_layer(images: torch.Tensor) -> Non
         _ = late.input_gradient
 
 
+def test_scores_alone_send_nothing_back(
+    images: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = capture(seeded(InPlace), images, layers=(), target=1)
+    monkeypatch.delattr(torch.autograd, "grad")
+    found = capture(seeded(InPlace), images, layers=(), target=1, gradients="layers")
+    assert torch.equal(found.scores, whole.scores)
+    assert found.target_classes == (1, 1)
+    with pytest.raises(AttributeError, match="grad"):
+        capture(seeded(InPlace), images, layers=(), target=1)
+
+
 def test_no_weight_gradient_is_ever_computed(images: torch.Tensor) -> None:
     computed: list[str] = []
 

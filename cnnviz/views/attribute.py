@@ -45,8 +45,15 @@ _BASELINE_NAMES = {
 
 @dataclass(frozen=True)
 class _Method:
+    """One method.
+
+    `captum` makes passes of its own; `complete` promises that the attributions add up;
+    `multiplies` says that the gradient is multiplied with the input without that promise.
+    """
+
     title: str
     attributor: Callable[[attributions.Question], torch.Tensor]
+    captum: bool = False
     complete: bool = False
     multiplies: bool = False
     rule: Rule = "gradient"
@@ -54,15 +61,17 @@ class _Method:
 
 _METHODS: dict[str, _Method] = {
     "integrated_gradients": _Method(
-        "Integrated gradients", attributions.integrated_gradients, complete=True, multiplies=True
+        "Integrated gradients",
+        attributions.integrated_gradients,
+        True,
+        complete=True,
+        multiplies=True,
     ),
     "saliency": _Method("Saliency", attributions.gradient),
     "input_x_gradient": _Method("Input x gradient", attributions.input_x_gradient, multiplies=True),
-    "smoothgrad": _Method("SmoothGrad", attributions.smoothgrad),
-    "gradient_shap": _Method(
-        "Gradient SHAP", attributions.gradient_shap, complete=True, multiplies=True
-    ),
-    "deeplift": _Method("DeepLIFT", attributions.deeplift, complete=True, multiplies=True),
+    "smoothgrad": _Method("SmoothGrad", attributions.smoothgrad, True),
+    "gradient_shap": _Method("Gradient SHAP", attributions.gradient_shap, True, complete=True),
+    "deeplift": _Method("DeepLIFT", attributions.deeplift, True, complete=True),
     "guided_backprop": _Method("Guided backpropagation", attributions.gradient, rule="guided"),
     "guided_gradcam": _Method("Guided Grad-CAM", attributions.guided_gradcam, rule="guided"),
     "deconvnet": _Method("Deconvnet", attributions.gradient, rule="deconvnet"),
@@ -128,7 +137,9 @@ def attribute(
         raise UsageError(f"There is no baseline {baseline!r}.", f"Choose {', '.join(BASELINES)}.")
     chosen = _METHODS[method]
     wrapped = as_model(model)
-    held = capture(wrapped, images, layers=(), target=target, rule=chosen.rule)
+    # Without a layer, "layers" scores the answer and sends nothing back.
+    gradients: Literal[True, "layers"] = "layers" if chosen.captum else True
+    held = capture(wrapped, images, layers=(), target=target, gradients=gradients, rule=chosen.rule)
     question = attributions.Question(
         model=wrapped,
         captured=held,
@@ -139,7 +150,7 @@ def attribute(
     values, notes = _ask(question, chosen, seed)
     if chosen.complete:
         notes.append(f"The baseline is the image's {_BASELINE_NAMES[baseline]}.")
-    summed = channels == "sum" or (channels == "auto" and chosen.multiplies)
+    summed = channels == "sum" or (channels == "auto" and (chosen.complete or chosen.multiplies))
     notes.append(
         "The channels of a pixel are summed."
         if summed
