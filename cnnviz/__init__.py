@@ -6,9 +6,9 @@ is loaded only by what needs it.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from cnnviz.lazy import importing
 from cnnviz.views import VIEWS
 
 if TYPE_CHECKING:
@@ -43,16 +43,4 @@ _HOMES = {
 
 __version__ = "0.1.0"
 __all__ = list(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'cnnviz' has no attribute {name!r}")
-    value = getattr(import_module(home), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = importing(__name__, _HOMES)

@@ -131,7 +131,7 @@ def _expanded(value: torch.Tensor, dimension: int, count: int) -> torch.Tensor:
 
 
 class _Untaped(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Computes everything."""
+    """Computes every operation; the other two differ in what they answer."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -144,7 +144,10 @@ class _Untaped(TorchDispatchMode):  # type: ignore[no-untyped-call]
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        return func(*args, **(kwargs or {}))
+        return self.answer(func, args, kwargs or {})
+
+    def answer(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        return func(*args, **kwargs)
 
 
 class _Recorded(_Untaped):  # type: ignore[no-untyped-call]
@@ -154,14 +157,8 @@ class _Recorded(_Untaped):  # type: ignore[no-untyped-call]
         super().__init__()
         self.steps: list[_Step] = []
 
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
+    def answer(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        result = func(*args, **kwargs)
         self.steps.append(_Step(func, result))
         return result
 
@@ -175,15 +172,9 @@ class _Replayed(_Untaped):  # type: ignore[no-untyped-call]
         self._count = count
         self._next = 0
 
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def answer(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         if self.ended:
-            return func(*args, **(kwargs or {}))
+            return func(*args, **kwargs)
         if self._next >= len(self._tape) or self._tape[self._next].func is not func:
             raise _OtherPath
         self._next += 1

@@ -5,8 +5,9 @@ Importing this package does not import torch; using one of its names does.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cnnviz.lazy import importing
 
 if TYPE_CHECKING:
     from cnnviz.models.loading import available as available
@@ -21,16 +22,4 @@ _HOMES = {
     "load": "cnnviz.models.loading",
 }
 __all__ = ["Model", "as_model", "available", "load"]
-
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'cnnviz.models' has no attribute {name!r}")
-    value = getattr(import_module(home), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = importing(__name__, _HOMES)

@@ -6,8 +6,9 @@ used, so that the names of the sections can be listed without torch.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cnnviz.lazy import importing
 
 if TYPE_CHECKING:
     from cnnviz.reports.build import report as report
@@ -18,23 +19,12 @@ if TYPE_CHECKING:
     from cnnviz.reports.sections import SECTIONS as SECTIONS
 
 _HOMES = {
-    "Manifest": "document",
-    "Progress": "progress",
-    "Report": "document",
-    "SECTIONS": "sections",
-    "check_destination": "destination",
-    "report": "build",
+    "Manifest": "cnnviz.reports.document",
+    "Progress": "cnnviz.reports.progress",
+    "Report": "cnnviz.reports.document",
+    "SECTIONS": "cnnviz.reports.sections",
+    "check_destination": "cnnviz.reports.destination",
+    "report": "cnnviz.reports.build",
 }
 __all__ = ["SECTIONS", "Manifest", "Progress", "Report", "check_destination", "report"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'cnnviz.reports' has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = importing(__name__, _HOMES)

@@ -201,7 +201,7 @@ def _notes(model: Model) -> tuple[str, ...]:
         if model.weights.startswith("random")
         else ()
     )
-    return random + tuple(getattr(model, "notes", ()))
+    return random + model.notes
 
 
 def _with_distinct_names(
