@@ -77,7 +77,7 @@ app.command("report", rich_help_panel="The main job")(report_command.report)
 for _view in VIEWS:
     add_lazy_command(
         app,
-        view_command.command_name(_view),
+        _view.command,
         partial(view_command.build, _view),
         summary=_view.summary,
         panel="One view at a time",

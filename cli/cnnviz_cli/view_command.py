@@ -25,11 +25,6 @@ _LAYERS = ("layer", "layers")
 _SHARED = ("photos", "model", "weights", "categories", "device", "target", "out", "json", "quiet")
 
 
-def command_name(view: View) -> str:
-    """Return the name of the view's command."""
-    return view.name.replace("_", "-")
-
-
 def build(view: View) -> Callable[..., Any]:
     """Import a view and return its command."""
     function = view.function()
@@ -56,7 +51,7 @@ def _help(view: View, function: Callable[..., Any]) -> str:
 def _parameters(
     view: View, specs: list[OptionSpec], *, with_photos: bool, with_target: bool
 ) -> list[inspect.Parameter]:
-    example = f"{view.name.replace('_', '-')}.png"
+    example = f"{view.command}.png"
     named = f"PHOTO-{example}" if with_photos else f"MODEL-{example}"
     out = Annotated[
         Path | None,
@@ -158,7 +153,7 @@ def _stem(photos: list[str], model: str) -> str:
 def _write(result: Any, out: Path | None, stem: str, view: View, as_json: bool) -> Path | None:
     if out is None and as_json:
         return None
-    saved: Path = result.save(out if out is not None else f"{stem}-{command_name(view)}.png")
+    saved: Path = result.save(out if out is not None else f"{stem}-{view.command}.png")
     return saved
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cnnviz.errors import LayerError, did_you_mean
-from cnnviz.receptive_field import ReceptiveField
+from cnnviz.receptive_fields import ReceptiveField
 from cnnviz.tracing.costs import Windows
 
 Shape = tuple[int, ...]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Any
 
-from cnnviz.receptive_field import ReceptiveField
+from cnnviz.receptive_fields import ReceptiveField
 from cnnviz.tracing.calls import LayerCall, Shape, Trace
 
 MINOR = frozenset(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from cnnviz.receptive_field import Axis, Positions, ReceptiveField
+from cnnviz.receptive_fields import Axis, Positions, ReceptiveField
 from cnnviz.tracing.fields import NOTHING, Ends, Field, Frame, Pair, Span, compress, equal
 from cnnviz.tracing.operation import Operation
 from cnnviz.tracing.registry import Found, UnknownFieldError

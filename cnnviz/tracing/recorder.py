@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from cnnviz.layers import kind
-from cnnviz.receptive_field import ReceptiveField
+from cnnviz.receptive_fields import ReceptiveField
 from cnnviz.tracing import fields
 from cnnviz.tracing.calls import LayerCall
 from cnnviz.tracing.costs import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-from cnnviz.receptive_field import ReceptiveField
+from cnnviz.receptive_fields import ReceptiveField
 from cnnviz.tracing.calls import LayerCall, Shape, Trace
 
 COLUMNS = (

@@ -15,8 +15,7 @@ class View:
     Attributes
     ----------
     name : str
-        The name of the function, and of the file in this folder that holds it. On the command line
-        its underscores are hyphens.
+        The name of the function, and of the file in this folder that holds it.
     needs : {"model", "capture"}
         What the function takes first.
     summary : str
@@ -25,6 +24,8 @@ class View:
         For a view of a capture: the layers that the command line captures where none are named.
     gradients : bool
         For a view of a capture: whether it needs gradients.
+    verb : str
+        Its command, where that is not the name with hyphens for underscores.
     """
 
     name: str
@@ -32,6 +33,12 @@ class View:
     summary: str
     layers: str = "conv"
     gradients: bool = False
+    verb: str = ""
+
+    @property
+    def command(self) -> str:
+        """The view's name on the command line."""
+        return self.verb or self.name.replace("_", "-")
 
     def function(self) -> Callable[..., Any]:
         """Import the view's file and return its function."""
@@ -46,7 +53,12 @@ VIEWS: tuple[View, ...] = (
     View("feature_maps", "capture", "What each channel of a layer responds to in the photo."),
     View("cam", "capture", "Where the network looked: Grad-CAM and its kin.", "stages", True),
     View("attribute", "model", "Which pixels the answer hangs on: gradients and their kin."),
-    View("occlusion", "model", "What the answer loses when a part of the photo is hidden."),
+    View(
+        "occlusion",
+        "model",
+        "What the answer loses when a part of the photo is hidden.",
+        verb="occlude",
+    ),
     View("faithfulness", "model", "How far a heatmap may be believed, beside random maps."),
     View("explanations", "model", "Many heatmaps of one answer, each with its checks."),
 )

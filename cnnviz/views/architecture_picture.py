@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cnnviz import drawing
-from cnnviz.receptive_field import ReceptiveField
+from cnnviz.receptive_fields import ReceptiveField
 from cnnviz.tracing.calls import Shape, Trace
 from cnnviz.tracing.groups import Stage
 from cnnviz.tracing.table import amount, by, megabytes, shape_text

@@ -90,7 +90,7 @@ def new_views(monkeypatch):
     for view in views:
         add_lazy_command(
             app,
-            view_command.command_name(view),
+            view.command,
             lambda view=view: view_command.build(view),
             summary=view.summary,
             panel="One view at a time",
@@ -112,7 +112,7 @@ RANDOM = ("--model", "shapes", "--weights", "random")
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
 def test_every_view_of_the_table_has_a_help_page_from_its_docstring(run, view):
-    page = run(view_command.command_name(view), "--help")
+    page = run(view.command, "--help")
     assert page.code == 0
     assert view.summary in page.out
     assert "--out" in page.out

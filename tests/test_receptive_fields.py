@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from cnnviz.errors import UsageError
 from cnnviz.hooks import listening
-from cnnviz.receptive_field import Window
+from cnnviz.receptive_fields import Window
 from cnnviz.tracing import LayerCall, trace
 from tests.architectures import ARCHITECTURES, build, small_input
 
