@@ -16,6 +16,7 @@ from cnnviz.models import shipped
 from cnnviz.models.categories import Categories, check_count, read_categories
 from cnnviz.models.checkpoints import SUFFIXES
 from cnnviz.models.model import Model, as_model
+from cnnviz.models.networks import depth
 
 
 def load(
@@ -32,6 +33,8 @@ def load(
     ----------
     source : str, os.PathLike, torch.nn.Module or Model
         A shipped network (``shapes``, which is ``shapes-plain``; ``shapes-residual``; ``lenet5``);
+        a network of the family of depths (``plain-56``, ``resnet-110``, ``mlp-10:sigmoid:xavier``;
+        see `cnnviz.models.networks.depth_network`), with random weights;
         a classification network of torchvision, such as ``resnet50``, or one for segmentation,
         whose output is one score per class and pixel, so that views of a class need a callable
         target;
@@ -86,10 +89,17 @@ def load(
 
 
 def available() -> dict[str, list[str]]:
-    """Return the names that `load` knows, by where they come from; timm only where installed."""
+    """Return the names that `load` knows, by where they come from; timm only where installed.
+
+    Of the family of depths, which has a network for every number of layers, these are examples.
+    """
     from cnnviz.models import timm_models, torchvision_models
 
-    found = {"shipped": shipped.names(), "torchvision": torchvision_models.names()}
+    found = {
+        "shipped": shipped.names(),
+        "depth": list(depth.EXAMPLES),
+        "torchvision": torchvision_models.names(),
+    }
     if find_spec("timm") is not None:
         found["timm"] = [f"{timm_models.PREFIX}{name}" for name in timm_models.names()]
     return found
@@ -167,6 +177,8 @@ def _by_name(source: str, weights: str | Path) -> Model:
     name = shipped.ALIASES.get(source.lower(), source.lower())
     if name in shipped.names():
         return shipped.load_shipped(name, weights)
+    if depth.is_name(source):
+        return shipped.load_depth_network(source.lower(), weights)
     if source.startswith(timm_models.PREFIX):
         return timm_models.load_timm(source.removeprefix(timm_models.PREFIX), weights)
     named = files.split(source)
@@ -180,7 +192,12 @@ def _by_name(source: str, weights: str | Path) -> Model:
     found = torchvision_models.find(source)
     if found is not None:
         return torchvision_models.load_torchvision(found, weights)
-    known = [*shipped.ALIASES, *shipped.names(), *torchvision_models.names()]
+    known = [
+        *shipped.ALIASES,
+        *shipped.names(),
+        *depth.EXAMPLES,
+        *torchvision_models.names(),
+    ]
     raise ModelError(
         f"There is no network called {source!r}.",
         did_you_mean(

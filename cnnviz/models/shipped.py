@@ -9,7 +9,8 @@ from cnnviz.errors import CheckpointError, UsageError
 from cnnviz.images import Preprocessing
 from cnnviz.models.checkpoints import load_state, read_state
 from cnnviz.models.model import Model
-from cnnviz.models.networks import INPUT_SIZES, MEAN, SHIPPED, STD
+from cnnviz.models.networks import INPUT_SIZES, MEAN, SHIPPED, STD, depth_network
+from cnnviz.models.networks.depth import read_name
 from cnnviz.models.randomness import RANDOM, seeded
 
 ALIASES = {"shapes": "shapes-plain"}
@@ -60,6 +61,29 @@ def load_shipped(name: str, weights: str | Path) -> Model:
         weights=origin,
         notes=notes,
     )
+
+
+def load_depth_network(name: str, weights: str | Path) -> Model:
+    """Build a network of the family of depths, such as ``resnet-56``, which has random weights.
+
+    Takes what `load_shipped` takes, and a name as in `cnnviz.models.networks.depth_network`.
+    """
+    options = read_name(name)
+    module = depth_network(name)
+    origin, notes = f"random, seed {options.seed}", list[str]()
+    if isinstance(weights, Path):
+        load_state(module, read_state(weights), name, weights.name)
+        origin = f"checkpoint {weights.name}"
+    elif weights == "DEFAULT":
+        notes.append(f"{name} comes with random weights only")
+    elif weights != "random":
+        raise UsageError(
+            f"{name} has no weights called {weights!r}.",
+            "There are 'random' ones; or give the path of a checkpoint.",
+        )
+    _, height, width = options.input_size
+    preprocessing = Preprocessing(height, (height, width), MEAN, STD)
+    return Model(module, name=name, preprocessing=preprocessing, weights=origin, notes=notes)
 
 
 def _preprocessing(name: str) -> Preprocessing:

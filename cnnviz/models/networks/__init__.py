@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from .depth import depth_network
 from .lenet import LeNet5
 from .plain import ShapesPlain
 from .residual import BasicBlock, ShapesResidual
@@ -37,4 +38,5 @@ __all__ = [
     "LeNet5",
     "ShapesPlain",
     "ShapesResidual",
+    "depth_network",
 ]
