@@ -37,12 +37,13 @@ def rows_that_fit(model: Model, inputs: torch.Tensor) -> int:
     return _within(_SHARE * _free_bytes(inputs.device), _bytes(model, inputs))
 
 
-def rows_at_once(model: Model, inputs: torch.Tensor) -> int:
+def rows_at_once(model: Model, inputs: torch.Tensor, each: int | None = None) -> int:
     """Return how many images go through the network together fastest, among those that fit.
 
     Takes and returns what `rows_that_fit` does. On a CPU these are few where images are large.
+    `each` is the memory of the outputs of all layers for one image, in bytes, where it is known.
     """
-    each, budget = _bytes(model, inputs), _SHARE * _free_bytes(inputs.device)
+    each, budget = each or _bytes(model, inputs), _SHARE * _free_bytes(inputs.device)
     return _within(min(budget, _NEAR) if inputs.device.type == "cpu" else budget, each)
 
 
