@@ -15,6 +15,8 @@ import torch
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from cnnviz.hooks import change_gradient
+
 Rule = Literal["gradient", "deconvnet", "guided"]
 
 _OTHERS: dict[Any, str] = {
@@ -74,6 +76,21 @@ class _Guided(torch.autograd.Function):
         return gradients[0].clamp(min=0.0) * passes, None
 
 
+def _guide(output: torch.Tensor) -> torch.Tensor:
+    """Rectify the signal that reaches a rectifier's output; its own derivative does the rest.
+
+    Cheaper than a function of its own, which keeps a mask and, in place, copies. An in-place call
+    on a view has no one output that every signal passes through.
+    """
+    if output.requires_grad:
+        change_gradient(output, _positive)
+    return output
+
+
+def _positive(gradient: torch.Tensor) -> torch.Tensor:
+    return gradient.clamp(min=0.0)
+
+
 class backward_rule(TorchFunctionMode):  # noqa: N801
     """Let every rectifier called inside the context send gradients back by another rule.
 
@@ -131,6 +148,8 @@ class backward_rule(TorchFunctionMode):  # noqa: N801
         self.met += 1
         if self.rule == "gradient":
             return func(*args, **(kwargs or {}))
+        if self.rule == "guided" and not (call.in_place and call.values._is_view()):
+            return _guide(func(*args, **(kwargs or {})))
         function = _Deconvnet if self.rule == "deconvnet" else _Guided
         output: torch.Tensor = function.apply(call.values, call.most)
         # The caller of an in-place rectifier may go on with the tensor it handed in.

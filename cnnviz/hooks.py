@@ -7,7 +7,7 @@ whatever happens inside it, and `listening` removes its hooks the same way.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -53,6 +53,16 @@ def listening(
         yield
 
 
+def change_gradient(
+    output: torch.Tensor, change: Callable[[torch.Tensor], torch.Tensor | None]
+) -> None:
+    """Let `change` replace the gradient that reaches a tensor, or only look at it.
+
+    The hook belongs to the tensor and ends with it, so there is nothing to remove from a network.
+    """
+    output.register_hook(change)
+
+
 def _before_hook(name: str, before: Before) -> Callable[[nn.Module, tuple[Any, ...]], None]:
     def hook(module: nn.Module, inputs: tuple[Any, ...]) -> None:
         before(name, module, inputs)
@@ -81,72 +91,92 @@ def untouched(module: nn.Module) -> Iterator[None]:
     ModelChangedError
         If the network's own forward wrote to a parameter, which cannot be undone.
     """
+    # Walking through a deep network takes as long as one of its layers: once is enough.
+    modules = list(module.modules())
     with ExitStack() as restored:
         restored.enter_context(_random_states())
-        restored.enter_context(_modes(module))
-        restored.enter_context(_buffers(module))
-        restored.enter_context(_parameters(module))
+        restored.enter_context(_modes(modules))
+        restored.enter_context(_buffers(modules))
+        restored.enter_context(_parameters(module, modules))
         yield
 
 
 @contextmanager
-def _modes(module: nn.Module) -> Iterator[None]:
-    modes = [(child, child.training) for child in module.modules()]
+def _modes(modules: Sequence[nn.Module]) -> Iterator[None]:
+    modes = [(child, child.training) for child in modules]
     try:
-        for child, _ in modes:
-            child.training = False
+        for child, mode in modes:
+            if mode:
+                child.training = False
         yield
     finally:
         for child, mode in modes:
-            child.training = mode
+            if child.training is not mode:
+                child.training = mode
 
 
 @contextmanager
-def _buffers(module: nn.Module) -> Iterator[None]:
-    saved = [
-        (child, name, buffer, None if buffer is None else buffer.detach().clone())
-        for child in module.modules()
-        for name, buffer in child._buffers.items()
-    ]
+def _buffers(modules: Sequence[nn.Module]) -> Iterator[None]:
+    saved = [(child, name, buffer) for child in modules for name, buffer in child._buffers.items()]
+    copies = _Copies(buffer for _, _, buffer in saved if buffer is not None)
     try:
         yield
     finally:
-        with torch.no_grad():
-            for child, name, buffer, copy in saved:
-                if buffer is not None and copy is not None and not _identical(buffer, copy):
-                    buffer.copy_(copy)
+        copies.put_back()
+        for child, name, buffer in saved:
+            if child._buffers.get(name) is not buffer:
                 child._buffers[name] = buffer
 
 
-def _identical(first: torch.Tensor, second: torch.Tensor) -> bool:
-    # Comparing bytes: a NaN equals itself and -0.0 differs from 0.0.
-    same = torch.equal(
-        first.detach().contiguous().view(-1).view(torch.uint8),
-        second.contiguous().view(-1).view(torch.uint8),
-    )
-    return bool(same)
+class _Copies:
+    """Tensors and what they held, copied and compared many at once: there may be hundreds."""
+
+    def __init__(self, tensors: Iterable[torch.Tensor]) -> None:
+        groups: dict[tuple[torch.dtype, torch.device], list[torch.Tensor]] = {}
+        for tensor in tensors:
+            groups.setdefault((tensor.dtype, tensor.device), []).append(tensor)
+        self._groups = [(group, _joined(group)) for group in groups.values()]
+
+    def put_back(self) -> None:
+        """Write back to each tensor what it held, if it holds anything else."""
+        for group, copy in self._groups:
+            # Comparing bytes: a NaN equals itself and -0.0 differs from 0.0.
+            if not torch.equal(_joined(group).view(torch.uint8), copy.view(torch.uint8)):
+                sizes = [tensor.numel() for tensor in group]
+                with torch.no_grad():
+                    for tensor, held in zip(group, torch.split(copy, sizes), strict=True):
+                        tensor.copy_(held.view_as(tensor))
+
+
+def _joined(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+    return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
 
 
 @contextmanager
-def _parameters(module: nn.Module) -> Iterator[None]:
+def _parameters(module: nn.Module, modules: Sequence[nn.Module]) -> Iterator[None]:
     # Cloning every weight would double the memory of a call; the version counter tells as surely
     # whether one was written to.
+    every = (p for child in modules for p in child._parameters.values() if p is not None)
     saved = [
-        (name, parameter, parameter.requires_grad, parameter.grad, _version(parameter))
-        for name, parameter in module.named_parameters()
+        (parameter, parameter.requires_grad, parameter.grad, _version(parameter))
+        for parameter in dict.fromkeys(every)
     ]
     try:
-        for _, parameter, _, _, _ in saved:
-            parameter.requires_grad_(False)
+        for parameter, requires_grad, _, _ in saved:
+            if requires_grad:
+                parameter.requires_grad_(False)
         yield
     finally:
-        for _, parameter, requires_grad, grad, _ in saved:
-            parameter.requires_grad_(requires_grad)
-            parameter.grad = grad
-    changed = [name for name, parameter, *_, version in saved if _version(parameter) != version]
+        for parameter, requires_grad, grad, _ in saved:
+            if parameter.requires_grad is not requires_grad:
+                parameter.requires_grad_(requires_grad)
+            if parameter.grad is not grad:
+                parameter.grad = grad
+    changed = {id(parameter) for parameter, *_, held in saved if _version(parameter) != held}
     if changed:
+        name = next(name for name, entry in module.named_parameters() if id(entry) in changed)
         raise ModelChangedError(
-            f"The network's own forward wrote to its parameter {changed[0]!r}.",
+            f"The network's own forward wrote to its parameter {name!r}.",
             "Keep such a value in a buffer: buffers are put back after every call.",
         )
 

@@ -59,6 +59,20 @@ def test_every_form_of_relu(rule: Rule, form: str) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
+def test_a_rectifier_in_place_on_a_part_of_a_tensor(rule: Rule) -> None:
+    values = torch.randn(40, generator=torch.Generator().manual_seed(0))
+    gradient = torch.randn(40, generator=torch.Generator().manual_seed(1))
+    start = values.clone().requires_grad_()
+    handed = start * 1.0
+    with backward_rule(rule):
+        handed[:20].relu_()
+    (found,) = torch.autograd.grad(handed, start, gradient)
+    by_rule = backward(rule, values[:20], gradient[:20], np.inf)
+    np.testing.assert_array_equal(found[:20].numpy(), by_rule)
+    assert torch.equal(found[20:], gradient[20:])
+
+
+@pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("inplace", [False, True])
 def test_relu6_is_a_rectifier(rule: Rule, inplace: bool) -> None:
     values = 6 * torch.randn(60, generator=torch.Generator().manual_seed(0))

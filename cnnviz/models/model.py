@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import torch
@@ -96,10 +97,9 @@ class Model:
         Kept until a parameter or buffer is written to, as far as torch counts the writes (it
         does not see those through ``.data``).
         """
-        state = self.module.state_dict()
-        versions = _versions(state)
+        versions = _versions(self.module)
         if self._digest is None or versions is None or self._digest[0] != versions:
-            self._digest = (versions, _digest(state))
+            self._digest = (versions, _digest(self.module.state_dict()))
         return self._digest[1]
 
     def prepare(self, images: Any) -> Batch:
@@ -204,17 +204,23 @@ def _check_module(module: object) -> None:
         )
 
 
-def _tensors(module: nn.Module) -> list[torch.Tensor]:
-    return [*module.parameters(), *module.buffers()]
+def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:
+    return chain(module.parameters(), module.buffers())
 
 
-def _versions(state: Mapping[str, Any]) -> tuple[object, ...] | None:
+def _versions(module: nn.Module) -> tuple[object, ...] | None:
     """Return what changes whenever a tensor of the state is written to; None if that is unknown."""
     versions: list[object] = []
-    for name, value in state.items():
-        if not isinstance(value, torch.Tensor) or value.is_inference():
+    # Asking for the state_dict would take as long as a layer of a deep network.
+    for place, child in module.named_modules(remove_duplicate=False):
+        if type(child).get_extra_state is not nn.Module.get_extra_state:
             return None
-        versions.append((name, value.data_ptr(), value._version))
+        for name, tensor in chain(child._parameters.items(), child._buffers.items()):
+            if tensor is None:
+                continue
+            if tensor.is_inference():
+                return None
+            versions.append((place, name, tensor.data_ptr(), tensor._version))
     return tuple(versions)
 
 
