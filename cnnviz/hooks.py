@@ -60,7 +60,7 @@ def change_gradient(
 
     The hook belongs to the tensor and ends with it, so there is nothing to remove from a network.
     """
-    output.register_hook(change)
+    output.register_hook(change)  # type: ignore[no-untyped-call]
 
 
 def _before_hook(name: str, before: Before) -> Callable[[nn.Module, tuple[Any, ...]], None]:
