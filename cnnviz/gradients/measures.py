@@ -1,0 +1,129 @@
+"""What is measured of one tensor at one layer: pure functions, for a probe and a monitor alike.
+
+Each returns a tensor on the device of its input and waits for nothing, so that a loop on a GPU can
+gather many before it reads any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+SATURATED_BELOW = 0.05
+"""The share of the greatest slope below which a bounded activation counts as saturated."""
+
+HISTOGRAM_EDGES = tuple(half / 2.0 for half in range(-40, 21))
+"""Edges of the bins of `log_histogram` in decades: 1e-20 to 1e10 in steps of half a decade."""
+
+
+def sample_norms(values: torch.Tensor) -> torch.Tensor:
+    """Return the L2 norm of each sample, [N] for values [N, ...].
+
+    Accumulated in double precision where the device has it: squares of float32 leave its range from
+    1e-23 down and 1e19 up, which is where gradients vanish and explode.
+    """
+    flat = values.detach().reshape(len(values), -1) if values.ndim else values.detach().view(1, 1)
+    if flat.device.type == "mps":
+        scale = flat.abs().amax(1, keepdim=True).float().clamp(min=1e-37, max=1e37)
+        scaled: torch.Tensor = torch.linalg.vector_norm(flat.float() / scale, dim=1)
+        return scaled * scale[:, 0]
+    norms: torch.Tensor = torch.linalg.vector_norm(flat, dim=1, dtype=torch.float64)
+    return norms
+
+
+def rms_norm(values: torch.Tensor) -> torch.Tensor:
+    """Return the root mean square over the batch of the samples' L2 norms, a scalar.
+
+    Under Kaiming's initialisation this is kept across strides and widths on the way back; the mean
+    of absolute values is not.
+    """
+    norms = sample_norms(values)
+    whole: torch.Tensor = torch.linalg.vector_norm(norms)
+    return whole / max(len(norms), 1) ** 0.5
+
+
+def nonfinite(values: torch.Tensor) -> torch.Tensor:
+    """Return how many values are NaN or infinite, a scalar."""
+    return values.numel() - torch.isfinite(values.detach()).sum()
+
+
+def dead_channels(slope: torch.Tensor, axis: int = 1) -> torch.Tensor:
+    """Return which channels have a derivative of zero at every position of every sample, bool [C].
+
+    A healthy ReLU is at rest half of the time, so zeros in its output say nothing; a channel that
+    is at rest everywhere passes no gradient at all (Lu et al. 2019).
+
+    Parameters
+    ----------
+    slope : torch.Tensor
+        The derivative of the activation at each position, [N, ...], or where it is not zero.
+    axis : int
+        The dimension of the channels: 1 for maps and vectors, -1 for tokens.
+    """
+    moved = slope.detach().movedim(axis, 0)
+    return ~(moved != 0).reshape(len(moved), -1).any(1)
+
+
+def saturated_fraction(slope: torch.Tensor, steepest: float) -> torch.Tensor:
+    """Return the share of positions whose slope is below 5 % of the greatest there is, a scalar.
+
+    Only for bounded activations, such as sigmoid and tanh: the flat side of an ELU is its design.
+
+    Parameters
+    ----------
+    slope : torch.Tensor
+        The derivative of the activation at each position.
+    steepest : float
+        The activation's greatest slope: 0.25 for sigmoid, 1 for tanh.
+    """
+    return (slope.detach().abs() < SATURATED_BELOW * steepest).double().mean()
+
+
+def joint_norm(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return the L2 norm of several tensors taken as one vector, a scalar."""
+    norms = torch.stack([sample_norms(part[None])[0] for part in parts])
+    whole: torch.Tensor = torch.linalg.vector_norm(norms)
+    return whole
+
+
+def weight_figure(
+    gradient_norm: torch.Tensor, weight_norm: torch.Tensor, *, scale_invariant: bool
+) -> torch.Tensor:
+    """Return how strongly a layer's weights are pulled at, free of their scale, a scalar.
+
+    Parameters
+    ----------
+    gradient_norm, weight_norm : torch.Tensor
+        The norms of the gradient of the weights and of the weights.
+    scale_invariant : bool
+        Whether a normalisation follows the layer, so that its weights W and a multiple c W give the
+        same network. The gradient is then 1 / c as large, and only the product ||dW|| ||W|| is the
+        same; otherwise the relative gradient ||dW|| / ||W|| is returned, infinite for weights of
+        zero with a gradient and zero where both are.
+    """
+    if scale_invariant:
+        return gradient_norm * weight_norm
+    return torch.where(gradient_norm == 0, gradient_norm, gradient_norm / weight_norm)
+
+
+def log_histogram(values: torch.Tensor) -> torch.Tensor:
+    """Count values by the decade of their size, int64 [62].
+
+    Returns
+    -------
+    torch.Tensor
+        The first entry counts zeros, the second sizes below the first of `HISTOGRAM_EDGES`, then
+        come the 60 bins of half a decade, the last with all that is larger. Values that are not
+        finite are in none.
+    """
+    sizes = values.detach().abs().reshape(-1)
+    bins = len(HISTOGRAM_EDGES) + 1
+    inner = torch.tensor(HISTOGRAM_EDGES[:-1], device=sizes.device)
+    # log10(0) is -inf, which falls below the first edge; zeros are then told apart.
+    places = torch.bucketize(sizes.float().log10(), inner, right=True) + 1
+    places = torch.where(sizes == 0, 0, places)
+    # What is not finite goes into a bin that is cut off: no look at the values is needed.
+    places = torch.where(torch.isfinite(sizes), places, bins)
+    counts = torch.zeros(bins + 1, dtype=torch.int64, device=sizes.device)
+    return counts.scatter_add_(0, places, torch.ones_like(places))[:bins]
