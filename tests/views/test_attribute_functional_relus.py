@@ -1,4 +1,4 @@
-"""Guided backpropagation and deconvnet where peers that look for ReLU modules return something else.
+"""Guided backpropagation and deconvnet where peers that look for ReLU modules go wrong.
 
 GoogLeNet and Inception v3 call the function only, MobileNet v2 has ReLU6, DenseNet ends in a call
 of the function. The reference replaces the functions themselves, in double precision.
