@@ -7,9 +7,9 @@ reduced to 8, a rotation undone) is kept in words beside them.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import ImageError, InstallationError, did_you_mean
+from cnnviz.images.hearing import Heard, hearing
 from cnnviz.images.paths import expand
 
 if TYPE_CHECKING:
@@ -86,10 +87,10 @@ def read_photo(source: Any, name: str | None = None) -> Photo:
 
     Parameters
     ----------
-    source : str, os.PathLike, PIL.Image.Image, numpy.ndarray or Photo
-        A file that Pillow can decode (JPEG, PNG, WebP, BMP, TIFF and more); a PIL image; a uint8
-        array ``[H, W]`` (grey), ``[H, W, 1]``, ``[H, W, 3]`` (RGB) or ``[H, W, 4]`` (RGB and
-        alpha); or a uint16 array ``[H, W]``.
+    source : str, os.PathLike, bytes, PIL.Image.Image, numpy.ndarray or Photo
+        A file that Pillow can decode (JPEG, PNG, WebP, BMP, TIFF and more), or its bytes; a PIL
+        image; a uint8 array ``[H, W]`` (grey), ``[H, W, 1]``, ``[H, W, 3]`` (RGB) or ``[H, W, 4]``
+        (RGB and alpha); or a uint16 array ``[H, W]``.
     name : str, optional
         What to call it; the file name, or ``image 0``, when not given.
 
@@ -117,6 +118,8 @@ def read_photo(source: Any, name: str | None = None) -> Photo:
         return _from_array(source, name or "image 0")
     if isinstance(source, str | os.PathLike):
         return _from_file(source, name)
+    if isinstance(source, bytes):
+        return _from_bytes(source, name or "image 0")
     raise PhotoError(
         name or "image 0",
         f"an object of type {type(source).__name__} is no image",
@@ -164,6 +167,13 @@ def _from_file(source: str | os.PathLike[Any], name: str | None) -> Photo:
     return _photo(pixels, name, notes, digest)
 
 
+def _from_bytes(data: bytes, name: str) -> Photo:
+    if not data:
+        raise PhotoError(name, "the file is empty", "Copy or download it again.")
+    pixels, notes = _decode(io.BytesIO(data), name)
+    return _photo(pixels, name, notes, hashlib.sha256(data).hexdigest())
+
+
 def _check_file(path: Path, text: str, name: str) -> None:
     if re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
         raise PhotoError(text, "addresses are not fetched", "Download the image and name the file.")
@@ -198,8 +208,7 @@ def _file_remedy(path: Path) -> str:
 def _decode(file: Any, name: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     from PIL import Image, UnidentifiedImageError
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with hearing() as heard:
         try:
             with Image.open(file) as image:
                 pixels, notes = _to_rgb(image, name)
@@ -213,16 +222,16 @@ def _decode(file: Any, name: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
             raise _too_large(name, _bomb_size(error)) from error
         except Exception as error:  # decoders meet damage with almost any exception
             raise _damaged(name, error) from error
-    return pixels, (*notes, *_told(caught))
+    return pixels, (*notes, *_told(heard))
 
 
-def _told(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
+def _told(heard: Heard) -> tuple[str, ...]:
     from PIL import Image
 
     texts = [
-        " ".join(str(warning.message).split())
-        for warning in caught
-        if not issubclass(warning.category, Image.DecompressionBombWarning | DeprecationWarning)
+        " ".join(text.split())
+        for kind, text in heard
+        if not issubclass(kind, Image.DecompressionBombWarning | DeprecationWarning)
     ]
     return tuple(dict.fromkeys(f"Pillow warned: {text.rstrip('. ')}" for text in texts))
 
@@ -257,15 +266,14 @@ def _pil_name(image: Image.Image) -> str:
 
 
 def _from_pil(image: Image.Image, name: str) -> Photo:
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with hearing() as heard:
         try:
             pixels, notes = _to_rgb(image, name)
         except PhotoError:
             raise
         except Exception as error:  # a lazily opened file decodes here, or was closed meanwhile
             raise _damaged(name, error) from error
-    return _photo(pixels, name, (*notes, *_told(caught)))
+    return _photo(pixels, name, (*notes, *_told(heard)))
 
 
 def _from_array(array: NDArray[Any], name: str) -> Photo:

@@ -133,14 +133,16 @@ class Preprocessing:
                 f"when resized, and the limit is {MAX_PIXELS:,} pixels",
                 "Cut it to a less extreme shape.",
             )
-        image = self._cut(self._scaled(photo))
-        values = np.array(image)
-        tensor = torch.from_numpy(values if values.ndim == 3 else values[:, :, None])
-        tensor = tensor.permute(2, 0, 1).to(torch.float32).div(255)
+        values = np.asarray(self._cut(self._scaled(photo)))
+        pixels = (values if values.ndim == 3 else values[:, :, None]).transpose(2, 0, 1)
         if self.channels == 4:
-            tensor = torch.cat([tensor, self._alpha(height, width)])
-        mean, std = _columns(self.mean), _columns(self.std)
-        return tensor.sub(mean).div(std).contiguous()
+            pixels = np.concatenate([pixels, self._alpha(height, width)])
+        # In NumPy, which stays in its thread: torch would start threads of its own for each thread
+        # that reads images. The operations and their roundings are the same.
+        scaled = pixels.astype(np.float32) / np.float32(255)
+        scaled -= np.array(self.mean, np.float32)[:, None, None]
+        scaled /= np.array(self.std, np.float32)[:, None, None]
+        return torch.from_numpy(np.ascontiguousarray(scaled))
 
     def check_channels(self) -> None:
         """Raise ImageError unless a photo can fill this number of channels."""
@@ -307,18 +309,11 @@ class Preprocessing:
     def _cut(self, image: Image.Image) -> Image.Image:
         return image.crop(self._window(image.height, image.width))
 
-    def _alpha(self, height: int, width: int) -> torch.Tensor:
-        import torch
+    def _alpha(self, height: int, width: int) -> NDArray[np.uint8]:
         from PIL import Image
 
         opaque = self._cut(Image.new("L", (width, height), 255))
-        return torch.from_numpy(np.array(opaque))[None].to(torch.float32).div(255)
-
-
-def _columns(values: tuple[float, ...]) -> torch.Tensor:
-    import torch
-
-    return torch.tensor(values, dtype=torch.float32)[:, None, None]
+        return np.asarray(opaque)[None]
 
 
 def _pair(size: int | tuple[int, int] | None) -> tuple[int, ...]:

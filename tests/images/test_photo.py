@@ -394,7 +394,18 @@ def test_arrays_that_are_no_image(array: np.ndarray, message: str) -> None:
         read_photo(array, "picture")
 
 
-@pytest.mark.parametrize("source", [None, 3, b"\xff\xd8"])
+def test_the_bytes_of_a_file_are_read_as_the_file_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGBA", (3, 2), (9, 8, 7, 100)).save(path)
+    file, held = read_photo(path), read_photo(path.read_bytes(), "a.png")
+    np.testing.assert_array_equal(file.pixels, held.pixels)
+    assert (file.name, file.sha256, file.notes) == (held.name, held.sha256, held.notes)
+    for data, what in ((b"", "empty"), (b"\xff\xd8", "not an image")):
+        with pytest.raises(ImageError, match=f"^a.png: .*{what}"):
+            read_photo(data, "a.png")
+
+
+@pytest.mark.parametrize("source", [None, 3])
 def test_other_objects_are_no_image(source: object) -> None:
     with pytest.raises(ImageError, match=r"image 0: an object of type .* is no image"):
         read_photo(source)
