@@ -14,6 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.modules.module import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
 
 from cnnviz.errors import ModelChangedError
 
@@ -51,6 +55,69 @@ def listening(
             if after is not None:
                 handles.callback(module.register_forward_hook(_after_hook(name, after)).remove)
         yield
+
+
+@contextmanager
+def overhearing(
+    modules: Mapping[str, nn.Module],
+    *,
+    before: Before | None = None,
+    after: After | None = None,
+) -> Iterator[None]:
+    """Do what `listening` does without attaching anything to the modules.
+
+    For a network that somebody else works with meanwhile: it may be copied and pickled at any
+    time, and neither keeps a hook. torch calls these hooks for every module of the process, which
+    are told apart here. `after` is called when a forward ends with an exception as well, with None
+    for its output; what it returns is of no effect.
+    """
+    names: dict[int, list[str]] = {}
+    for name, module in modules.items():
+        names.setdefault(id(module), []).append(name)
+
+    def enter(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        if before is not None:
+            for name in names.get(id(module), ()):
+                before(name, module, inputs)
+
+    def leave(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        if after is not None:
+            for name in reversed(names.get(id(module), ())):
+                after(name, module, inputs, output)
+
+    with ExitStack() as handles:
+        handles.callback(register_module_forward_pre_hook(enter).remove)
+        handles.callback(register_module_forward_hook(leave, always_call=True).remove)
+        yield
+
+
+@contextmanager
+def stepping(
+    optimizer: torch.optim.Optimizer,
+    *,
+    before: Callable[[bool], None],
+    after: Callable[[bool], None],
+) -> Iterator[None]:
+    """Call `before` and `after` around every step of an optimizer, for the body's duration.
+
+    Each is told whether the step was given a closure, which goes forward and backward within it.
+    """
+
+    def enter(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        before(_has_closure(args, kwargs))
+
+    def leave(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        after(_has_closure(args, kwargs))
+
+    with ExitStack() as handles:
+        handles.callback(optimizer.register_step_pre_hook(enter).remove)
+        handles.callback(optimizer.register_step_post_hook(leave).remove)
+        yield
+
+
+def _has_closure(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    # The first argument is the optimizer itself, which may be callable for all we know.
+    return any(callable(value) for value in (*args[1:], *kwargs.values()))
 
 
 def change_gradient(
