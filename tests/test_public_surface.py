@@ -19,6 +19,7 @@ EXPORTED = {
     "Report",
     "Result",
     "Shapes",
+    "activation_functions",
     "architecture",
     "attribute",
     "cam",

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from cnnviz.progress import Progress
 from cnnviz.views import View
 from cnnviz_cli import options
 from cnnviz_cli.lazy import shared, with_signature
@@ -53,6 +54,7 @@ def _parameters(
 ) -> list[inspect.Parameter]:
     example = f"{view.command}.png"
     named = f"PHOTO-{example}" if with_photos else f"MODEL-{example}"
+    named = example if view.needs == "nothing" else named
     out = Annotated[
         Path | None,
         typer.Option(
@@ -67,12 +69,15 @@ def _parameters(
     found += [spec.parameter(VIEW) for spec in specs]
     if with_target:
         found.append(shared("target", options.Target, None))
+    if view.needs != "nothing":
+        found += [
+            shared("model", options.ModelName, "shapes"),
+            shared("weights", options.Weights, "DEFAULT"),
+            shared("categories", options.Categories, None),
+            shared("device", options.Device, "auto"),
+        ]
     return [
         *found,
-        shared("model", options.ModelName, "shapes"),
-        shared("weights", options.Weights, "DEFAULT"),
-        shared("categories", options.Categories, None),
-        shared("device", options.Device, "auto"),
         shared("out", out, None),
         shared("json", options.AsJson, False),
         shared("quiet", options.Quiet, False),
@@ -87,30 +92,46 @@ def _run(
     if "target" in takes:
         keywords["target"] = values["target"]
     with progress_bar(values["quiet"]) as progress:
-        progress(0, 1, "loading the network")
-        model = options.load_model(
-            values["model"], values["weights"], values["categories"], values["device"]
-        )
-        with_photos = view.needs == "capture" or "images" in takes
-        images = options.photos_or_sample(values["photos"], model) if with_photos else []
-        if "images" in takes:
-            keywords["images"] = images
-        progress(0, 1, "computing")
         if "progress" in takes:
             keywords["progress"] = progress
-        if view.needs == "capture":
-            subject = _captured(view, model, images, keywords, values.get("target"))
-            _spell_out(specs, keywords, list(subject.activations))
-            names = [photo.name for photo in subject.batch.photos]
+        if view.needs == "nothing":
+            progress(0, 1, "computing")
+            result, stem = function(**keywords), ""
         else:
-            subject = model
-            names = [_photo_name(image) for image in images]
-        result = function(subject, **keywords)
+            result, stem = _of_network(view, function, specs, values, keywords, progress)
         progress(0, 1, "writing")
-        written = _write(result, values["out"], _stem(names, model.name), view, values["json"])
+        written = _write(result, values["out"], stem, view, values["json"])
     for note in result.provenance.notes:
         say(one_line(f"Note: {note}"))
     _show(result, written, as_json=values["json"])
+
+
+def _of_network(
+    view: View,
+    function: Callable[..., Any],
+    specs: list[OptionSpec],
+    values: dict[str, Any],
+    keywords: dict[str, Any],
+    progress: Progress,
+) -> tuple[Any, str]:
+    """Return the result of a view of a network, and the start of its file's name."""
+    progress(0, 1, "loading the network")
+    model = options.load_model(
+        values["model"], values["weights"], values["categories"], values["device"]
+    )
+    takes = inspect.signature(function).parameters
+    with_photos = view.needs == "capture" or "images" in takes
+    images = options.photos_or_sample(values["photos"], model) if with_photos else []
+    if "images" in takes:
+        keywords["images"] = images
+    progress(0, 1, "computing")
+    subject: Any = model
+    names = [_photo_name(image) for image in images]
+    if view.needs == "capture":
+        subject = _captured(view, model, images, keywords, values.get("target"))
+        _spell_out(specs, keywords, list(subject.activations))
+        names = [photo.name for photo in subject.batch.photos]
+    return function(subject, **keywords), _stem(names, model.name)
 
 
 def _captured(
@@ -153,7 +174,8 @@ def _stem(photos: list[str], model: str) -> str:
 def _write(result: Any, out: Path | None, stem: str, view: View, as_json: bool) -> Path | None:
     if out is None and as_json:
         return None
-    saved: Path = result.save(out if out is not None else f"{stem}-{view.command}.png")
+    default = "-".join(part for part in (stem, view.command) if part)
+    saved: Path = result.save(out if out is not None else f"{default}.png")
     return saved
 
 

@@ -16,8 +16,8 @@ class View:
     ----------
     name : str
         The name of the function, and of the file in this folder that holds it.
-    needs : {"model", "capture"}
-        What the function takes first.
+    needs : {"model", "capture", "nothing"}
+        What the function takes first; "nothing" for a view of neither network nor photo.
     summary : str
         What it shows, in one short sentence for lists and help.
     layers : str
@@ -29,7 +29,7 @@ class View:
     """
 
     name: str
-    needs: Literal["model", "capture"]
+    needs: Literal["model", "capture", "nothing"]
     summary: str
     layers: str = "conv"
     gradients: bool = False
@@ -61,6 +61,11 @@ VIEWS: tuple[View, ...] = (
     ),
     View("faithfulness", "model", "How far a heatmap may be believed, beside random maps."),
     View("explanations", "model", "Many heatmaps of one answer, each with its checks."),
+    View(
+        "activation_functions",
+        "nothing",
+        "Activation functions, and what ten layers of each do to a gradient.",
+    ),
 )
 
 

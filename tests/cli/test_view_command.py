@@ -119,6 +119,7 @@ def test_every_view_of_the_table_has_a_help_page_from_its_docstring(run, view):
     takes = inspect.signature(view.function()).parameters
     assert ("--target" in page.out) is (view.gradients or "target" in takes)
     with_photos = view.needs == "capture" or "images" in takes
+    assert ("--model" in page.out) is (view.needs != "nothing")
     assert ("PHOTO" in page.out.partition("Options")[0]) is with_photos
 
 
