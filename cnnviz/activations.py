@@ -192,7 +192,7 @@ def chain_gradients(
 
     def uniform(*shape: int) -> torch.Tensor:
         drawn = torch.rand(shape, generator=generator, dtype=torch.float64)
-        return (2.0 * drawn - 1.0) / width**0.5
+        return (2.0 * drawn - 1.0).div(width**0.5)
 
     with torch.inference_mode(False), torch.enable_grad():
         points = [normal(images, width).requires_grad_()]
@@ -205,6 +205,7 @@ def chain_gradients(
             points.append(activation.layer(functional.linear(points[-1], weight, bias)))
         cotangent = normal(images, width).sign()
         found = torch.autograd.grad(points[-1], points, cotangent)
-    norms = torch.stack([gradient.norm(dim=1).square().mean().sqrt() for gradient in found])
+    each = [torch.linalg.vector_norm(gradient, dim=1) for gradient in found]
+    norms = torch.stack([norm.square().mean().sqrt() for norm in each])
     shares: torch.Tensor = norms / norms[-1]
     return shares

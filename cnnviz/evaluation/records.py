@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnviz.errors import OutputError
-from cnnviz.results import plain, write_atomically
+from cnnviz.keeping import Keep
+from cnnviz.results import plain
 from cnnviz.trust.measure import Measure
 
 
@@ -92,49 +90,20 @@ class Store:
     """
 
     def __init__(self, folder: Path | None, settings: dict[str, Any]) -> None:
-        text = json.dumps(plain(settings), sort_keys=True)
-        self.key = hashlib.sha256(text.encode()).hexdigest()[:16]
-        self.folder = None if folder is None else folder / self.key
-        self._settings = settings
-        self._held: dict[tuple[str, str], Record] = {}
+        self._keep = Keep(folder, settings)
 
     def get(self, method: str, image: str) -> Record | None:
         """Return a record, or None where nothing readable was kept."""
-        found = self._held.get((method, image))
-        if found is None and self.folder is not None:
-            try:
-                text = self._path(method, image).read_text("utf-8")
-                found = Record.from_json(json.loads(text))
-            except (OSError, ValueError, KeyError, TypeError):
-                return None
-            self._held[method, image] = found
-        return found
+        held = self._keep.get(_name(method, image))
+        try:
+            return None if held is None else Record.from_json(held)
+        except (ValueError, KeyError, TypeError):
+            return None
 
     def put(self, method: str, image: str, record: Record) -> None:
         """Keep a record, whole or not at all."""
-        self._held[method, image] = record
-        if self.folder is not None:
-            self._make(self.folder)
-            data = record.to_json()
-            write_atomically(self._path(method, image), lambda path: _write(path, data))
-
-    def _make(self, folder: Path) -> None:
-        if folder.is_dir():
-            return
-        try:
-            folder.mkdir(parents=True)
-        except OSError as error:
-            raise OutputError(
-                f"The folder {str(folder)!r} cannot be made: {error.strerror or error}.",
-                "Name another place.",
-            ) from error
-        write_atomically(folder / "settings.json", lambda path: _write(path, self._settings))
-
-    def _path(self, method: str, image: str) -> Path:
-        if self.folder is None:
-            raise LookupError("This store has no folder.")
-        return self.folder / f"{method}-{image[:32]}.json"
+        self._keep.put(_name(method, image), record.to_json())
 
 
-def _write(path: Path, data: dict[str, Any]) -> None:
-    path.write_text(json.dumps(plain(data), indent=1, allow_nan=False) + "\n", "utf-8")
+def _name(method: str, image: str) -> str:
+    return f"{method}-{image[:32]}"

@@ -1,0 +1,65 @@
+"""Parts of a run: kept whole, found again, and never those of other settings."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from cnnviz import keeping
+from cnnviz.errors import OutputError
+from cnnviz.keeping import Keep
+
+
+def test_a_part_is_found_again_by_another_run_with_the_same_settings(tmp_path) -> None:
+    Keep(tmp_path / "new" / "state", {"seed": 0, "size": (3, 4)}).put("a", {"loss": 1.5})
+    again = Keep(tmp_path / "new" / "state", {"size": [3, 4], "seed": 0})
+    assert again.get("a") == {"loss": 1.5}
+    assert again.get("b") is None
+    assert json.loads((again.folder / "settings.json").read_text()) == {"seed": 0, "size": [3, 4]}
+    assert Keep(tmp_path / "new" / "state", {"seed": 1, "size": (3, 4)}).get("a") is None
+
+
+def test_without_a_folder_parts_live_as_long_as_the_object() -> None:
+    keep = Keep(None, {})
+    keep.put("a", {"x": 1})
+    assert keep.get("a") == {"x": 1}
+    assert keep.folder is None
+    assert Keep(None, {}).get("a") is None
+
+
+@pytest.mark.parametrize("broken", ["", "{", "[1]", "3"])
+def test_a_broken_part_counts_as_none(tmp_path, broken: str) -> None:
+    keep = Keep(tmp_path, {})
+    keep.put("a", {"x": 1})
+    (keep.folder / "a.json").write_text(broken)
+    assert Keep(tmp_path, {}).get("a") is None
+
+
+def test_numbers_that_are_not_finite_come_back_as_their_names(tmp_path) -> None:
+    Keep(tmp_path, {}).put("a", {"losses": [math.inf, math.nan]})
+    held = Keep(tmp_path, {}).get("a")
+    assert float(held["losses"][0]) == math.inf
+    assert held["losses"][1] == "nan"
+
+
+def test_a_part_is_written_whole_or_not_at_all(tmp_path, monkeypatch) -> None:
+    keep = Keep(tmp_path, {})
+    keep.put("a", {"x": 1})
+
+    def fails(path, data):
+        path.write_text("{")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(keeping, "_write", fails)
+    with pytest.raises(OutputError, match="No space left"):
+        keep.put("a", {"x": 2})
+    assert Keep(tmp_path, {}).get("a") == {"x": 1}
+    assert len(list(keep.folder.iterdir())) == 2
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be made"):
+        Keep(tmp_path / "file", {}).put("a", {})
