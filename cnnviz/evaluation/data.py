@@ -1,31 +1,29 @@
-"""The images to evaluate on: a folder, a list, or the shipped data with its exact masks."""
+"""The images to evaluate on, with the object where it is known; read when they are measured."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.datasets import SHAPES, Dataset, open_dataset
 from cnnviz.errors import ImageError, UsageError
-from cnnviz.images import Photo, read_photo
+from cnnviz.images import Photo
 from cnnviz.shapes import Shapes
 
-SHAPES = "shapes"
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-_MASK = "-mask"
 _DEFAULT_COUNT = 40
+Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, eq=False)
 class Item:
     """One image to evaluate on, with the object where it is known.
 
-    Attributes
+    Parameters
     ----------
     photo : Photo
         The image.
@@ -33,27 +31,63 @@ class Item:
         The pixels that show the object, [H, W].
     """
 
-    photo: Photo
-    mask: NDArray[np.bool_] | None = None
+    def __init__(self, photo: Photo, mask: Mask | None = None) -> None:
+        self.name = photo.name
+        self._photo: Callable[[], Photo] = lambda: photo
+        self._mask: Callable[[], Mask | None] = lambda: mask
+        self._sha256: Callable[[], str] = lambda: photo.sha256
+
+    @classmethod
+    def of(cls, dataset: Dataset, index: int) -> Item:
+        """Return an image of a data set, which is read anew whenever it is asked for."""
+        item = cls.__new__(cls)
+        item.name = PurePosixPath(dataset.name(index)).name
+
+        def photo() -> Photo:
+            image = dataset.read(index).image
+            if not isinstance(image, Photo):
+                raise ImageError(f"{item.name} is a preprocessed tensor.", "Give photos.")
+            return image
+
+        item._photo = photo
+        item._mask = lambda: dataset.mask(index)
+        item._sha256 = lambda: dataset.sha256(index)
+        return item
 
     @property
+    def photo(self) -> Photo:
+        """The image, read now; `ImageError` if it cannot be."""
+        return self._photo()
+
+    @property
+    def mask(self) -> Mask | None:
+        """The pixels that show the object, [H, W], read now; None where it is not known."""
+        return self._mask()
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the photo, for which a file is not decoded."""
+        return self._sha256()
+
+    @cached_property
     def key(self) -> str:
         """What tells this image and mask from all others."""
-        digest = hashlib.sha256(self.photo.sha256.encode())
-        if self.mask is not None:
-            digest.update(np.packbits(self.mask).tobytes())
+        digest = hashlib.sha256(self.sha256.encode())
+        mask = self.mask
+        if mask is not None:
+            digest.update(np.packbits(mask).tobytes())
         return digest.hexdigest()
 
 
 def items(data: Any, count: int | None = None) -> tuple[list[Item], list[str]]:
-    """Return the images of a data set, and why others were left out.
+    """Return the images of a data set, none of them decoded, and why others were left out.
 
     Parameters
     ----------
-    data : str, Path, Shapes, or iterable of images or Items
-        ``"shapes"`` for held-out samples of the shipped data; a folder, which is searched with all
-        folders in it; or images. A file ``NAME-mask.png`` beside an image marks the object with
-        its bright pixels, as `cnnviz shapes` writes it.
+    data : str, Path, Shapes, data set, or iterable of images or Items
+        ``"shapes"`` for held-out samples of the shipped data, or whatever
+        `cnnviz.datasets.open_dataset` opens. A file ``NAME-mask.png`` beside an image marks the
+        object with its bright pixels, as `cnnviz shapes` writes it.
     count : int, optional
         At most how many, evenly spread over a folder or a list; 40 of the shipped data, and all
         of anything else, by default.
@@ -67,62 +101,41 @@ def items(data: Any, count: int | None = None) -> tuple[list[Item], list[str]]:
     """
     if count is not None and count < 1:
         raise UsageError(f"{count} images cannot be evaluated.", "Give 1 or more.")
-    if isinstance(data, str) and data == SHAPES:
-        data = Shapes(split="held-out")
-    if isinstance(data, Shapes):
-        return _samples(data, count or _DEFAULT_COUNT), []
-    return _read(_spread(_sources(data), count))
-
-
-def _samples(shapes: Shapes, count: int) -> list[Item]:
-    found = []
-    for index in range(count):
-        sample = shapes[index]
-        name = f"shapes {shapes.split} {index} ({sample.name})"
-        found.append(Item(read_photo(sample.image, name), sample.mask))
-    return found
-
-
-def _sources(data: Any) -> list[Any]:
-    if not isinstance(data, (str, Path)):
-        return list(data) if isinstance(data, Iterable) else [data]
-    folder = Path(data).expanduser()
-    if not folder.is_dir():
-        raise UsageError(
-            f"There is no folder {str(data)!r}.", "Name a folder of images, or 'shapes'."
-        )
-    files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES]
-    return [path for path in files if not path.stem.endswith(_MASK)]
-
-
-def _spread(sources: list[Any], count: int | None) -> list[Any]:
-    if count is None or count >= len(sources):
-        return sources
-    places = np.linspace(0, len(sources) - 1, count).round().astype(int)
-    return [sources[place] for place in places]
-
-
-def _read(sources: list[Any]) -> tuple[list[Item], list[str]]:
-    found, refused = [], []
-    for source in sources:
+    found: list[Item] = []
+    refused: list[str] = []
+    for source, index in _sources(data, count):
+        if isinstance(source, Item):
+            found.append(source)
+            continue
         try:
-            found.append(source if isinstance(source, Item) else _item(source))
+            source.check(index, masked=True)
+            found.append(Item.of(source, index))
         except ImageError as error:
             refused.append(str(error))
     if not found:
-        why = f" ({refused[0]})" if refused else ""
-        raise ImageError(f"There is no image to evaluate on{why}.", "Name a folder of photos.")
+        raise nothing_left(refused)
     return found, refused
 
 
-def _item(source: Any) -> Item:
-    photo = source if isinstance(source, Photo) else read_photo(source)
-    if not isinstance(source, Path):
-        return Item(photo)
-    beside = source.with_name(f"{source.stem}{_MASK}.png")
-    if not beside.is_file():
-        return Item(photo)
-    mask = read_photo(beside).pixels.max(2) > 127
-    if mask.shape != photo.pixels.shape[:2]:
-        raise ImageError(f"{beside.name} is not as large as {source.name}.", "Mend the mask.")
-    return Item(photo, mask)
+def nothing_left(refused: Sequence[str]) -> ImageError:
+    """Return the error for data of which no image could be read."""
+    why = f" ({refused[0]})" if refused else ""
+    return ImageError(f"There is no image to evaluate on{why}.", "Name a folder of photos.")
+
+
+def _sources(data: Any, count: int | None) -> Iterator[tuple[Item | Dataset, int]]:
+    """Yield where each image comes from: an Item, or a data set and the place in it."""
+    if isinstance(data, (list, tuple)) and any(isinstance(entry, Item) for entry in data):
+        places = range(len(data))
+        if count is not None and count < len(data):
+            places = np.linspace(0, len(data) - 1, count).round().astype(int).tolist()
+        for place in places:
+            source = data[place]
+            yield (source if isinstance(source, Item) else open_dataset([source])), 0
+        return
+    shipped = isinstance(data, Shapes) or (isinstance(data, str) and data == SHAPES)
+    if not shipped and isinstance(data, (list, tuple)) and not data:
+        raise nothing_left([])
+    dataset = open_dataset(data, count or (_DEFAULT_COUNT if shipped else None))
+    for index in range(len(dataset)):
+        yield dataset, index

@@ -241,7 +241,7 @@ def summarised(
         methods=tuple(methods),
         titles=tuple(several[0].title for several in records),
         columns=tuple(columns),
-        images=tuple(item.photo.name for item in items),
+        images=tuple(item.name for item in items),
         values=held["value"],
         random=held["random"],
         beaten=held["beaten"],

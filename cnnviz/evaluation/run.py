@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import nn
 
-from cnnviz.errors import UsageError, did_you_mean
-from cnnviz.evaluation.data import Item, items
+from cnnviz.errors import ImageError, UsageError, did_you_mean
+from cnnviz.evaluation.data import Item, items, nothing_left
 from cnnviz.evaluation.records import Record, Store
 from cnnviz.evaluation.result import Evaluation, summarised
 from cnnviz.models import Model, as_model
@@ -93,13 +93,13 @@ def evaluate(
     found, refused = items(data, count)
     settings = settings or Settings()
     job = _Job(wrapped, layer, settings, random, chosen, progress, announce)
-    records = job.run(found, None if state is None else Path(state))
-    notes = [*wrapped.notes, *refused]
+    found, records = job.run(found, None if state is None else Path(state))
+    notes = [*wrapped.notes, *refused, *job.refused]
     provenance = Provenance(
         model=wrapped.name,
         weights=wrapped.weights,
         weights_sha256=wrapped.sha256,
-        images=tuple(ImageSource(item.photo.name, item.photo.sha256) for item in found),
+        images=tuple(ImageSource(item.name, item.sha256) for item in found),
         preprocessing=wrapped.preprocessing.describe(),
         seed=settings.seed,
         notes=tuple(notes),
@@ -134,38 +134,56 @@ class _Job:
     progress: Progress
     announce: Announce | None
     spent: dict[str, list[float]] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
 
-    def run(self, found: list[Item], folder: Path | None) -> list[list[Record]]:
-        """Return a record for each method and image, [methods][images]."""
+    def run(self, found: list[Item], folder: Path | None) -> tuple[list[Item], list[list[Record]]]:
+        """Return the images that could be read, and a record [methods][images] for each."""
         store = Store(folder, self._settings())
+        found = [item for item in found if self._readable(item, lambda each: each.key)]
         left = [
             (method, item)
             for item in found
             for method in self.methods
             if store.get(method, item.key) is None
         ]
-        total = len(found) * len(self.methods)
+        total, lost = len(found) * len(self.methods), set[Item]()
         done = total - len(left)
         for place, (method, item) in enumerate(left):
-            self.progress(done + place, total, f"{method}, {item.photo.name}")
+            self.progress(done + place, total, f"{method}, {item.name}")
             start = time.perf_counter()
+            if item in lost or not self._readable(item, lambda each: each.photo):
+                lost.add(item)
+                continue
             store.put(method, item.key, self._measure(method, item))
             self.spent.setdefault(method, []).append(time.perf_counter() - start)
             if place + 1 == len(self.methods) or place + 1 == len(left):
                 self._tell([method for method, _ in left[place + 1 :]], done)
         self.progress(total, total, "done")
-        return [
-            [record for item in found if (record := store.get(method, item.key)) is not None]
+        kept = [item for item in found if item not in lost]
+        if not kept:
+            raise nothing_left(self.refused)
+        return kept, [
+            [record for item in kept if (record := store.get(method, item.key)) is not None]
             for method in self.methods
         ]
 
+    def _readable(self, item: Item, look: Callable[[Item], object]) -> bool:
+        """Whether an image can be read; one that cannot is noted, and passed over from then on."""
+        try:
+            look(item)
+        except ImageError as error:
+            self.refused.append(str(error))
+            return False
+        return True
+
     def _measure(self, method: str, item: Item) -> Record:
+        photo, mask = item.photo, item.mask
         measured = faithfulness(
             self.model,
-            [item.photo],
+            [photo],
             method,
             layer=self.layer if method in explainers.CAMS else None,
-            masks=None if item.mask is None else [item.mask],
+            masks=None if mask is None else [mask],
             measures=self.settings.groups,
             baselines=self.settings.baselines,
             steps=self.settings.steps,

@@ -166,6 +166,37 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
         store.put("m", "i", Record("T", (), ()))
 
 
+def test_no_photo_is_decoded_before_it_is_measured(folder, monkeypatch):
+    found, _ = items(folder)
+    decoded: list[str] = []
+
+    def counted(source, name=None):
+        decoded.append(Path(source).name)
+        return read_photo(source, name)
+
+    monkeypatch.setattr("cnnviz.datasets.files.read_photo", counted)
+    assert [item.name for item in found] == ["three.png", "one.png", "two.JPG"]
+    assert len({item.key for item in found}) == 3
+    assert decoded == ["three-mask.png", "one-mask.png"], "a mask is part of the key"
+    photo = found[1].photo
+    assert decoded[2:] == ["one.png"]
+    assert found[1].sha256 == photo.sha256
+
+
+def test_a_photo_that_is_found_damaged_when_it_is_measured_is_left_out(model, folder):
+    whole = (folder / "one.png").read_bytes()
+    (folder / "one.png").write_bytes(whole[: len(whole) // 2])
+    found = evaluated(model, folder)
+    assert found.images == ("three.png", "two.JPG")
+    assert found.values.shape[-1] == 2
+    told = [note for note in found.provenance.notes if note.startswith("one.png: ")]
+    assert len(told) == 1
+    for name in ("two.JPG", "inner/three.png"):
+        (folder / name).unlink()
+    with pytest.raises(ImageError, match=r"no image to evaluate on \(one"):
+        evaluated(model, folder)
+
+
 def test_the_time_is_told_once_after_the_first_image(model, folder):
     told: list[str] = []
     seen: list[tuple[int, int]] = []

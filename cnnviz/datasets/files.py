@@ -1,0 +1,270 @@
+"""A folder of images, or a list of them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from cnnviz.datasets.dataset import Dataset, Mask, Sample, counted
+from cnnviz.errors import ImageError, UsageError
+from cnnviz.images import Photo, PhotoError, read_photo
+from cnnviz.images.paths import expand
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+MASK = "-mask"
+_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
+
+
+class Folder(Dataset):
+    """All images in a folder and the folders in it, ordered by path.
+
+    Where every image lies in a folder of its own inside the root, as in torchvision's
+    ``ImageFolder``, the names of these folders are the classes. A file ``NAME-mask.png`` beside an
+    image is no image: its bright pixels mark the object.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+    files : sequence of str
+        The paths of its images below the root, with slashes; as `images_in` finds them.
+    """
+
+    def __init__(self, root: Path, files: Sequence[str]) -> None:
+        self.root, self._files = root, tuple(files)
+        if all("/" in file for file in self._files):
+            self.classes = tuple(dict.fromkeys(file.partition("/")[0] for file in self._files))
+        self._labels = {name: place for place, name in enumerate(self.classes)}
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def name(self, index: int) -> str:
+        """Return the path of an image below the root."""
+        return self._files[index].encode("utf-8", "replace").decode("utf-8")
+
+    def key(self, index: int) -> str:
+        """Return the path below the root, the size, and when the file was last written to."""
+        try:
+            found = self._path(index).stat()
+        except OSError:
+            return f"{self._files[index]} gone"
+        return f"{self._files[index]} {found.st_size} {found.st_mtime_ns}"
+
+    def label(self, index: int) -> int | None:
+        """Return the class that the folder of an image stands for."""
+        return self._labels.get(self._files[index].partition("/")[0])
+
+    def check(self, index: int, *, masked: bool = False) -> None:
+        """Raise `ImageError` if the header of the file, or of its mask, cannot be read."""
+        check_file(self._path(index), masked=masked)
+
+    def sha256(self, index: int) -> str:
+        """Return the SHA-256 of the file."""
+        return file_sha256(self._path(index))
+
+    def read(self, index: int) -> Sample:
+        """Read an image."""
+        return Sample(read_photo(self._path(index)), self.label(index))
+
+    def mask(self, index: int) -> Mask | None:
+        """Return the mask that lies beside an image."""
+        return read_mask(self._path(index))
+
+    def describe(self) -> str:
+        """Say how many images and classes the folder has."""
+        classes = f" in {counted(len(self.classes), 'folder')}" if self.classes else ""
+        return f"{self.root.name or self.root}, {counted(len(self))}{classes}"
+
+    def _path(self, index: int) -> Path:
+        return self.root / self._files[index]
+
+
+class Listed(Dataset):
+    """Images that were given one by one: paths, photos, PIL images, arrays, or float tensors."""
+
+    def __init__(self, sources: Sequence[Any]) -> None:
+        self._sources = tuple(sources)
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    def name(self, index: int) -> str:
+        """Return the file name of an image, or its place in the list."""
+        source = self._sources[index]
+        if isinstance(source, Photo):
+            return source.name
+        if isinstance(source, (str, os.PathLike)):
+            return Path(os.fsdecode(source)).name.encode("utf-8", "replace").decode("utf-8")
+        return Path(str(getattr(source, "filename", "") or "")).name or f"image {index}"
+
+    def key(self, index: int) -> str:
+        """Return the name of an image, and the SHA-256 that it has."""
+        try:
+            return f"{self.name(index)} {self.sha256(index)}"
+        except ImageError:
+            return f"{self.name(index)} unreadable"
+
+    def check(self, index: int, *, masked: bool = False) -> None:
+        """Raise `ImageError` if the header of a file, or of its mask, cannot be read."""
+        source = self._sources[index]
+        if isinstance(source, (str, os.PathLike)):
+            check_file(expand(os.fsdecode(source)), masked=masked)
+
+    def sha256(self, index: int) -> str:
+        """Return the SHA-256 of a file, or of what is in memory."""
+        source = self._sources[index]
+        if isinstance(source, (str, os.PathLike)):
+            return file_sha256(expand(os.fsdecode(source)))
+        return super().sha256(index)
+
+    def read(self, index: int) -> Sample:
+        """Read an image."""
+        source = self._sources[index]
+        if _is_tensor(source):
+            return Sample(checked_tensor(source, self.name(index)))
+        return Sample(read_photo(source, self.name(index)))
+
+    def mask(self, index: int) -> Mask | None:
+        """Return the mask that lies beside the file of an image."""
+        source = self._sources[index]
+        on_disk = isinstance(source, (str, os.PathLike))
+        return read_mask(expand(os.fsdecode(source))) if on_disk else None
+
+    def describe(self) -> str:
+        """Say how many images there are."""
+        return counted(len(self))
+
+
+def images_in(root: Path) -> list[str]:
+    """Return the paths of all images below a folder, with slashes, ordered by path.
+
+    Masks are left out, and whatever begins with a full stop.
+
+    Raises
+    ------
+    UsageError
+        If a folder cannot be opened.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise UsageError(
+            f"The folder {error.filename!r} cannot be opened ({error.strerror}).",
+            "Check its permissions.",
+        ) from error
+
+    found: list[str] = []
+    seen: set[tuple[int, int]] = set()
+    for folder, inner, files in os.walk(root, onerror=refuse, followlinks=True):
+        place = Path(folder).stat()
+        if (place.st_dev, place.st_ino) in seen:  # a link that leads back
+            inner.clear()
+            continue
+        seen.add((place.st_dev, place.st_ino))
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        inside = Path(folder).relative_to(root)
+        found += [(inside / file).as_posix() for file in files if is_image(file)]
+    return sorted(found, key=lambda path: PurePosixPath(path).parts)
+
+
+def is_image(file: str) -> bool:
+    """Whether a file name is that of an image: not hidden, and no mask."""
+    path = Path(file)
+    shown = not file.startswith(".") and not path.stem.endswith(MASK)
+    return shown and path.suffix.lower() in SUFFIXES
+
+
+def read_mask(path: Path) -> Mask | None:
+    """Return the mask that lies beside an image, [H, W]; None where there is none.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be read, or is not as large as the image.
+    """
+    beside = _mask_of(path)
+    if beside is None:
+        return None
+    mask: Mask = read_photo(beside).pixels.max(2) > 127
+    _check_size(beside, path, mask.shape[::-1])
+    return mask
+
+
+def check_file(path: Path, *, masked: bool) -> None:
+    """Raise `ImageError` if the header of an image, or of its mask, cannot be read or used."""
+    beside = _mask_of(path) if masked else None
+    if beside is None:
+        _size_of(path)
+        return
+    size = _size_of(beside)
+    if size is not None:
+        _check_size(beside, path, size)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise PhotoError(
+            path.name,
+            f"the file cannot be read ({error.strerror or error})",
+            "Check its permissions.",
+        ) from error
+
+
+def checked_tensor(tensor: Any, name: str) -> Any:
+    """Return a float tensor [C, H, W] as it is; raise `ImageError` for any other."""
+    if not tensor.is_floating_point() or tensor.ndim != 3:
+        raise PhotoError(
+            name,
+            f"a tensor of {tensor.dtype} and shape {list(tensor.shape)} is no preprocessed image",
+            "Give a float tensor [C, H, W], or a uint8 array [H, W, 3].",
+        )
+    return tensor.detach()
+
+
+def _mask_of(path: Path) -> Path | None:
+    beside = path.with_name(f"{path.stem}{MASK}.png")
+    return beside if beside.is_file() else None
+
+
+def _check_size(beside: Path, path: Path, size: tuple[int, int]) -> None:
+    if _size_of(path) not in (size, None):
+        raise ImageError(f"{beside.name} is not as large as {path.name}.", "Mend the mask.")
+
+
+def _size_of(path: Path) -> tuple[int, int] | None:
+    """Return width and height as they will be when the file is read, from its header.
+
+    None where the header is odd: only reading the file will tell.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    from cnnviz.images.hearing import hearing
+
+    try:
+        with hearing(), Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(_ORIENTATION) in _TURNED
+    except (UnidentifiedImageError, FileNotFoundError, IsADirectoryError):
+        read_photo(path)  # It says what is wrong.
+        return None
+    except Exception:  # decoders meet damage with almost any exception; reading will name it
+        return None
+    return (height, width) if turned else (width, height)
+
+
+def _is_tensor(source: Any) -> bool:
+    # By name: importing torch takes a second, and a list of paths needs none.
+    return type(source).__module__.partition(".")[0] == "torch" and hasattr(source, "detach")

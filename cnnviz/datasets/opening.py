@@ -1,0 +1,141 @@
+"""One way to open data, whatever it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from cnnviz.datasets.dataset import Dataset, Part, counted
+from cnnviz.datasets.files import Folder, Listed, images_in
+from cnnviz.datasets.foreign import Foreign, checked, is_dataset
+from cnnviz.datasets.shards import SUFFIX, Shards, shards_of
+from cnnviz.datasets.shipped import Drawn
+from cnnviz.errors import ImageError, UsageError, did_you_mean
+from cnnviz.images import Photo
+from cnnviz.images.paths import expand
+from cnnviz.shapes import Shapes
+
+SHAPES = "shapes"
+SAMPLES = 500
+"""How many samples of the endless shipped data are taken where no count is given."""
+
+
+def open_dataset(data: Any, count: int | None = None) -> Dataset:
+    """Open images, many or few. Nothing but names is read yet.
+
+    Parameters
+    ----------
+    data : str, Path, Dataset, Shapes, data set object, or one or several images
+        ``"shapes"`` for held-out samples of the shipped data; a folder, which is searched with all
+        folders in it; tar shards (``a.tar``, ``a-{000..012}.tar``, or a folder of them) in the
+        layout of webdataset; an object with ``__len__`` and ``__getitem__``, such as a data set of
+        torchvision or Hugging Face; paths, photos, PIL images or uint8 arrays; or a float tensor
+        [N, C, H, W], taken as already preprocessed.
+    count : int, optional
+        At most how many, evenly spread; `SAMPLES` of the shipped data, and all of anything else,
+        by default.
+
+    Returns
+    -------
+    Dataset
+        A `Dataset` that is given comes back as it is, or as part of itself.
+
+    Raises
+    ------
+    ImageError
+        If there is no image in it.
+    UsageError
+        If there is no such folder or file, or the count is not positive.
+    """
+    if count is not None and count < 1:
+        raise UsageError(f"{count} images are none.", "Give a count of 1 or more.")
+    if isinstance(data, str) and data == SHAPES:
+        data = Shapes(split="held-out")
+    if isinstance(data, Shapes):
+        return Drawn(data, count or SAMPLES)
+    found = _opened(data)
+    if not len(found):
+        raise ImageError(f"There is no image in {_said(data)}.", "Give a folder of photos.")
+    return found.spread(count)
+
+
+def _opened(data: Any) -> Dataset:
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, (str, os.PathLike)):
+        return _on_disk(os.fsdecode(data))
+    if isinstance(data, (Photo, bytes)) or hasattr(data, "getexif"):
+        return Listed([data])
+    if hasattr(data, "ndim"):  # arrays and tensors
+        return Listed(list(data) if data.ndim == 4 else [data])
+    if is_dataset(data):
+        return _object(data)
+    if isinstance(data, (Collection, Iterator)):
+        return _listed(list(data))
+    if hasattr(data, "__iter__"):
+        raise UsageError(
+            f"A {type(data).__name__} can only be read from its beginning.",
+            "Give a data set with a length and an index, such as the data set of a loader.",
+        )
+    return Listed([data])
+
+
+def _object(data: Any) -> Dataset:
+    if type(data).__name__ == "ShapesDataset":
+        from cnnviz.shapes.torch_dataset import ShapesDataset
+
+        if isinstance(data, ShapesDataset):  # its tensors are not preprocessed
+            end = data.start + data.count
+            return Part(Drawn(data.shapes, end), range(data.start, end))
+    return checked(data)
+
+
+def _listed(sources: list[Any]) -> Dataset:
+    """Return a list of images, or of the pairs that a data set gives."""
+    if sources and all(isinstance(entry, (tuple, dict)) for entry in sources):
+        return Foreign(_Pairs(sources))
+    return Listed(sources)
+
+
+class _Pairs:
+    def __init__(self, entries: list[Any]) -> None:
+        self._entries = entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, index: int) -> Any:
+        return self._entries[index]
+
+
+def _on_disk(text: str) -> Dataset:
+    path = expand(text)
+    if path.is_dir():
+        return _in_folder(path)
+    if path.suffix.lower() == SUFFIX:
+        return Shards(shards_of(str(path)))
+    if path.is_file():
+        return Listed([path])
+    beside = path.absolute().parent
+    known = [entry.name for entry in beside.iterdir()] if beside.is_dir() else []
+    raise UsageError(
+        f"There is no folder {text!r}.",
+        did_you_mean(path.name, known, "Name a folder of images, or 'shapes'."),
+    )
+
+
+def _in_folder(path: Path) -> Dataset:
+    files = images_in(path)
+    tars = sorted(path.rglob(f"*{SUFFIX}"))
+    if tars and not files:
+        return Shards(tars)
+    found = Folder(path, files)
+    if tars:
+        found.notes = (f"{counted(len(tars), 'tar file')} beside the images, left out",)
+    return found
+
+
+def _said(data: Any) -> str:
+    return repr(os.fsdecode(data)) if isinstance(data, (str, os.PathLike)) else "what was given"
