@@ -1,18 +1,23 @@
 """Heatmaps beside captum, grad-cam and torchcam: one process, turn by turn, random weights.
 
-    python tests/benchmarks/bench_cams.py [--rounds N] [--only PART] [--write FILE.md]
+    python tests/benchmarks/bench_cams.py [--rounds N] [--only PART] [--no-memory] [--write FILE.md]
 
 A plain forward pass is the floor. A peer that is not installed is left out and named:
-`pip install grad-cam torchcam` brings both.
+`pip install grad-cam torchcam` brings both. Peak memory is measured in a process for each way.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import ctypes
+import gc
 import platform
+import subprocess
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -96,51 +101,49 @@ def network(name: str) -> nn.Module:
     return cnnviz.load(name, "random").module
 
 
-def gradcam_of_one_layer(rounds: int, count: int) -> str:
+def gradcam_of_one_layer(count: int) -> dict[str, Way]:
     """Grad-CAM of the last block of ResNet-50."""
     module = network("resnet50")
     images = torch.randn(count, 3, 224, 224)
-    ways = {
+    return {
         "forward pass": floor(module, images),
         "cnnviz": ours(module, images, ["layer4"], "gradcam"),
         "captum": captum_gradcam(copy.deepcopy(module), images, ["layer4"]),
         **_peers("GradCAM", module, images, ["layer4"]),
     }
-    return table(f"Grad-CAM, ResNet-50, layer4, batch {count}", in_turns(ways, rounds))
 
 
-def gradcam_of_all_blocks(rounds: int) -> str:
+def gradcam_of_all_blocks() -> dict[str, Way]:
     """Grad-CAM of all 16 blocks of ResNet-50."""
     module = network("resnet50")
     images = torch.randn(1, 3, 224, 224)
     layers = [f"layer{s}.{b}" for s, blocks in enumerate((3, 4, 6, 3), 1) for b in range(blocks)]
-    ways = {
+    return {
         "forward pass": floor(module, images),
         "cnnviz": ours(module, images, layers, "gradcam"),
         "captum": captum_gradcam(copy.deepcopy(module), images, layers),
         **_peers("GradCAM", module, images, layers),
     }
-    return table("Grad-CAM, ResNet-50, all 16 blocks, batch 1", in_turns(ways, rounds))
 
 
-def scorecam(rounds: int) -> str:
+def scorecam() -> dict[str, Way]:
     """Score-CAM of ResNet-18: hundreds of forward passes."""
     module = network("resnet18")
     images = torch.randn(1, 3, 224, 224)
-    ways = {
+    return {
         "cnnviz": ours(module, images, ["layer4"], "scorecam"),
         **_peers("ScoreCAM", module, images, ["layer4"]),
     }
-    return table("Score-CAM, ResNet-18, layer4, batch 1", in_turns(ways, max(1, rounds // 4)))
 
 
-def guided(rounds: int) -> str:
-    """Guided backpropagation of ResNet-50."""
+def guided() -> dict[str, Way]:
+    """Guided backpropagation of ResNet-50, beside the plain gradient."""
     from captum.attr import GuidedBackprop
 
     module = network("resnet50")
     images = torch.randn(1, 3, 224, 224)
     model = cnnviz.load(module)
+    frozen = copy.deepcopy(module).requires_grad_(False)
     plain = copy.deepcopy(module)
     for child in plain.modules():
         if isinstance(child, nn.ReLU):
@@ -150,12 +153,15 @@ def guided(rounds: int) -> str:
     def captum() -> None:
         GuidedBackprop(plain).attribute(start, target=TARGET)
 
-    ways: dict[str, Way] = {
+    def bare() -> None:
+        torch.autograd.grad(frozen(start)[:, TARGET].sum(), start)
+
+    return {
         "forward pass": floor(module, images),
         "cnnviz": lambda: attribute(model, images, "guided_backprop", TARGET),
         "captum": captum,
+        "gradient by torch alone": bare,
     }
-    return table("Guided backpropagation, ResNet-50, batch 1", in_turns(ways, rounds))
 
 
 def _peers(name: str, module: nn.Module, images: torch.Tensor, layers: list[str]) -> dict[str, Way]:
@@ -168,13 +174,51 @@ def _peers(name: str, module: nn.Module, images: torch.Tensor, layers: list[str]
     return found
 
 
-PARTS: dict[str, Callable[[int], str]] = {
-    "gradcam-1": lambda rounds: gradcam_of_one_layer(rounds, 1),
-    "gradcam-8": lambda rounds: gradcam_of_one_layer(rounds, 8),
-    "gradcam-all": gradcam_of_all_blocks,
-    "scorecam": scorecam,
-    "guided": guided,
+@dataclass(frozen=True)
+class Part:
+    """One table: its title, the ways that it compares, and of how many rounds it takes one."""
+
+    title: str
+    ways: Callable[[], dict[str, Way]]
+    share: int = 1
+
+
+PARTS = {
+    "gradcam-1": Part("Grad-CAM, ResNet-50, layer4, batch 1", lambda: gradcam_of_one_layer(1)),
+    "gradcam-8": Part("Grad-CAM, ResNet-50, layer4, batch 8", lambda: gradcam_of_one_layer(8)),
+    "gradcam-all": Part("Grad-CAM, ResNet-50, all 16 blocks, batch 1", gradcam_of_all_blocks),
+    "scorecam": Part("Score-CAM, ResNet-18, layer4, batch 1", scorecam, share=4),
+    "guided": Part("Guided backpropagation, ResNet-50, batch 1", guided),
 }
+
+
+def peaks(name: str, ways: Iterable[str]) -> str:
+    """Return the peak memory of each way, over that of the process that is about to run it."""
+    lines = ["| | peak memory, MiB |", "|---|---:|"]
+    for way in ways:
+        command = [sys.executable, __file__, "--peak", name, way]
+        found = subprocess.run(command, check=True, capture_output=True, text=True)
+        lines.append(f"| {way} | {float(found.stdout.split()[-1]):.0f} |")
+    return "\n".join([*lines, ""])
+
+
+def peak(name: str, way: str) -> float:
+    """Return by how many MiB one way raises this process at its peak; it has run once before."""
+    run = PARTS[name].ways()[way]
+    run()
+    gc.collect()
+    # What the first run freed goes back to the system, or the second would find it at hand.
+    ctypes.CDLL(None).malloc_trim(0)
+    # Linux forgets the peak so far when told to.
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    begin = _resident("VmRSS")
+    run()
+    return _resident("VmHWM") - begin
+
+
+def _resident(field: str) -> float:
+    status = Path("/proc/self/status").read_text("ascii")
+    return int(status.partition(f"{field}:")[2].split()[0]) / 1024
 
 
 def main() -> None:
@@ -182,9 +226,14 @@ def main() -> None:
     reader = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     reader.add_argument("--rounds", type=int, default=9)
     reader.add_argument("--only", choices=PARTS, action="append")
+    reader.add_argument("--no-memory", action="store_true")
     reader.add_argument("--write", type=Path)
+    reader.add_argument("--peak", nargs=2, metavar=("PART", "WAY"), help=argparse.SUPPRESS)
     given = reader.parse_args()
     warnings.simplefilter("ignore")
+    if given.peak:
+        print(peak(*given.peak))
+        return
     missing = [name for name in ("pytorch_grad_cam", "torchcam") if not find_spec(name)]
     lines = [
         f"Measured with {torch.get_num_threads()} threads on {platform.machine()}, torch "
@@ -192,9 +241,14 @@ def main() -> None:
         "",
     ]
     lines += [f"Not installed, so left out: {', '.join(missing)}.", ""] if missing else []
-    for part in given.only or PARTS:
-        lines.append(PARTS[part](given.rounds))
+    for name in given.only or PARTS:
+        part = PARTS[name]
+        ways = part.ways()
+        lines.append(table(part.title, in_turns(ways, max(1, given.rounds // part.share))))
         print(lines[-1], flush=True)
+        if sys.platform == "linux" and not given.no_memory:
+            lines.append(peaks(name, ways))
+            print(lines[-1], flush=True)
     if given.write:
         given.write.write_text("\n".join(lines), encoding="utf-8")
 
