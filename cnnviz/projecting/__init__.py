@@ -4,8 +4,8 @@
 chosen channels, and the search for the strongest patches uses it for the patches it found.
 """
 
-from cnnviz.projecting.project import project
 from cnnviz.projecting.projected import Pick, Projected
+from cnnviz.projecting.sending import project
 from cnnviz.projecting.windows import cut
 
 __all__ = ["Pick", "Projected", "cut", "project"]

@@ -225,7 +225,7 @@ def test_crops_give_what_whole_images_give(rule: Rule, side: int, monkeypatch) -
     corners = [(row, column) for row in (0, 1, last // 2, last) for column in (0, 3, last)]
     picks = [Pick(i, c, *corner) for i in (1, 0) for c in (0, 4, 7) for corner in corners]
     with monkeypatch.context() as patch:
-        patch.setattr("cnnviz.projecting.project.whole_images", refuse)
+        patch.setattr("cnnviz.projecting.sending.whole_images", refuse)
         project(model, x, "pool#1", picks, rule)
     cropped, plain = both_ways(model, x, "pool#1", picks, rule, monkeypatch)
     assert cropped.windows == plain.windows
