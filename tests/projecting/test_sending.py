@@ -192,7 +192,7 @@ def network(*, coordinates: bool = False) -> nn.Module:
             super().__init__()
             self.first = nn.Conv2d(5, 8, 3, padding=1)
             self.again = nn.Conv2d(8, 8, 3, padding=1)
-            self.pool = nn.MaxPool2d(3, 2, ceil_mode=True)
+            self.pool = nn.MaxPool2d(3, 2, 1, ceil_mode=True)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             x = F.relu(self.first(x), inplace=True)
