@@ -28,13 +28,18 @@ def sample_norms(values: torch.Tensor) -> torch.Tensor:
     places = tuple(range(1, held.ndim))
     if held.device.type == "mps":
         scale = held.abs().amax(places, keepdim=True).float().clamp(min=1e-37, max=1e37)
-        return torch.linalg.vector_norm(held.float() / scale, dim=places) * scale.flatten()
+        return _norm(held.float() / scale, places, torch.float32) * scale.flatten()
     if held.device.type == "cpu" and held.dtype != torch.float64:
         # Fifty times as fast; no position that matters is lost where the norm is in this range.
-        norms = torch.linalg.vector_norm(held, dim=places, dtype=torch.float32).double()
+        norms = _norm(held, places, torch.float32).double()
         if bool(((norms > 1e-15) & (norms < 1e18) | norms.isnan()).all()):
             return norms
-    return torch.linalg.vector_norm(held, dim=places, dtype=torch.float64)
+    return _norm(held, places, torch.float64)
+
+
+def _norm(values: torch.Tensor, places: tuple[int, ...], exact: torch.dtype) -> torch.Tensor:
+    norms: torch.Tensor = torch.linalg.vector_norm(values, dim=places, dtype=exact)
+    return norms
 
 
 def rms_norm(values: torch.Tensor) -> torch.Tensor:
