@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -56,12 +57,23 @@ class Passage:
         LayerError
             If the network has no such layer, does not call it, or calls it several times.
         """
-        key = _resolve(model, inputs, layer)
+        (found,) = cls.each(model, inputs, [layer])
+        return found
+
+    @classmethod
+    def each(cls, model: Model, inputs: torch.Tensor, layers: Sequence[str]) -> tuple[Passage, ...]:
+        """Find several layers, as `to` finds one; the network is traced once."""
+        keys = [_resolve(model, inputs, layer) for layer in layers]
         traced = trace(model.module, tuple(inputs.shape[1:]))
-        call = traced.find(*key)
-        field, shape = call.receptive_field, call.output_shape
-        last = len(shape) == 4 and field is not None and field.positions == shape[1:3] != shape[2:]
-        return cls(model, layer, key, field, _bytes_until(traced, call.order), last)
+        found = []
+        for layer, key in zip(layers, keys, strict=True):
+            call = traced.find(*key)
+            field, shape = call.receptive_field, call.output_shape
+            last = False
+            if field is not None and len(shape) == 4:
+                last = field.positions == shape[1:3] != shape[2:]
+            found.append(cls(model, layer, key, field, _bytes_until(traced, call.order), last))
+        return tuple(found)
 
     def run(
         self, inputs: torch.Tensor, rule: Rule | None = None
@@ -106,11 +118,35 @@ class Passage:
             with suppress(StopForward):
                 # An in-place first layer may not write to a leaf.
                 self.model.forward(leaf.clone())
-            maps = self._maps(held)
+            maps = self.maps(held[-1] if len(held) > wanted else None)
         return maps, leaf, followed.coverage() if followed is not None else ""
 
-    def _maps(self, held: list[Any]) -> torch.Tensor:
-        output = held[-1] if len(held) > self.key[1] else None
+    def peaks(
+        self, inputs: torch.Tensor, at_once: int
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return each channel's largest value in each image, with its row and column.
+
+        All three are [N, channels]; of equal values the first counts. `at_once` images are run
+        together.
+        """
+        values, places, width = [], [], 1
+        for start in range(0, len(inputs), at_once):
+            maps, _, _ = self.run(inputs[start : start + at_once])
+            value, place = maps.flatten(2).max(2)
+            values.append(value)
+            places.append(place)
+            width = maps.shape[3]
+        found = torch.cat(places)
+        return torch.cat(values), found // width, found % width
+
+    def maps(self, output: Any) -> torch.Tensor:
+        """Return what the layer gave as [B, channels, h, w].
+
+        Raises
+        ------
+        LayerError
+            If it has no channels with positions.
+        """
         if not (isinstance(output, torch.Tensor) and output.ndim in (2, 4)):
             found = (
                 f"the shape {list(output.shape)}"
