@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = {"cnnviz": "cnnviz", "cnnviz_cli": "cli/cnnviz_cli"}
+SOURCES = {
+    "cnnviz": "cnnviz",
+    "cnnviz_cli": "cli/cnnviz_cli",
+    "cnnviz_gallery": "gallery/cnnviz_gallery",
+}
 MEGABYTE = 1_000_000
 
 

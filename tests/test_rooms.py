@@ -9,7 +9,7 @@ import pytest
 from cnnviz.views import VIEWS
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = {"cnnviz": ROOT, "cnnviz_cli": ROOT / "cli"}
+PACKAGES = {"cnnviz": ROOT, "cnnviz_cli": ROOT / "cli", "cnnviz_gallery": ROOT / "gallery"}
 
 
 def _lines():
@@ -48,7 +48,7 @@ def _edges():
     for path in _sources("cnnviz"):
         for parts in _imported(path, "cnnviz"):
             other = parts[0] if parts[0] != "cnnviz" else parts[1] if len(parts) > 1 else ""
-            if other in {*rooms, "cnnviz_cli"} and other != _room(path):
+            if other in {*rooms, "cnnviz_cli", "cnnviz_gallery"} and other != _room(path):
                 found.add((_room(path), other))
     # The package's own file only hands names on.
     return {(room, other) for room, other in found if room != "__init__"}
@@ -58,13 +58,18 @@ def test_every_room_has_one_place_on_the_map():
     named = [room for line in _lines() for room in line]
     present = {_room(path) for path in _sources("cnnviz")} - {"__init__"}
     assert len(named) == len(set(named))
-    assert present | {"cnnviz_cli"} <= set(named)
+    assert present | {"cnnviz_cli", "cnnviz_gallery"} <= set(named)
 
 
 def test_a_room_imports_only_rooms_of_its_own_line_and_below():
     place = {room: height for height, line in enumerate(_lines()) for room in line}
     upwards = {(room, other) for room, other in _edges() if place[other] > place[room]}
     assert upwards == set()
+
+
+def test_the_gallery_knows_nothing_of_the_command_line():
+    imported = [_imported(path, "cnnviz_gallery") for path in _sources("cnnviz_gallery")]
+    assert {parts[0] for found in imported for parts in found} == {"cnnviz", "cnnviz_gallery"}
 
 
 def test_the_sources_import_one_another_at_all():

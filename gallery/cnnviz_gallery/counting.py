@@ -1,0 +1,72 @@
+"""Numbers that are the same whatever the order and the grouping in which images are counted.
+
+Sums of floating-point numbers depend on their order. Here values are counted in bins that do not
+depend on the data, and summed as whole multiples of a power of two, so that parts that several
+processes counted add up, bit for bit, to what one process counts.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+PER_OCTAVE = 16
+LOWEST_OCTAVE, HIGHEST_OCTAVE = -12, 12
+_REACH = (HIGHEST_OCTAVE - LOWEST_OCTAVE) * PER_OCTAVE
+BINS = 2 * _REACH + 1
+"""Bins of either sign, and one in the middle for what is nearer to zero than 2 ** -12."""
+_SHIFT = 19
+_FIRST = (127 + LOWEST_OCTAVE) * PER_OCTAVE
+_PRECISION = 24
+_LIMIT = 2**40
+
+
+def bin_of(values: torch.Tensor) -> torch.Tensor:
+    """Return the bin of each value, int64.
+
+    A bin is a sign, an exponent and the first four bits of the fraction of a float32, so that each
+    octave has 16 bins of one width. The outermost bins also hold what lies beyond them.
+
+    Parameters
+    ----------
+    values : torch.Tensor
+        Finite numbers of any shape, taken as float32.
+    """
+    bits = values.detach().float().contiguous().view(torch.int32).long()
+    magnitude = (bits & 0x7FFFFFFF) >> _SHIFT
+    place = (magnitude - _FIRST + 1).clamp(0, _REACH)
+    return torch.where(bits < 0, _REACH - place, _REACH + place)
+
+
+def bin_edges() -> NDArray[np.float64]:
+    """Return the edges of the bins from the least to the greatest, [`BINS` + 1]."""
+    steps = np.arange(_REACH + 1)
+    fraction = 1.0 + steps % PER_OCTAVE / PER_OCTAVE
+    edges = np.ldexp(fraction, steps // PER_OCTAVE + LOWEST_OCTAVE)
+    return np.concatenate([-edges[::-1], edges])
+
+
+def unit_for(largest: float) -> float:
+    """Return the power of two in whose multiples a layer's values are summed.
+
+    Every process must use the same: take the largest absolute value of the layer in the first
+    readable image of the data.
+
+    Parameters
+    ----------
+    largest : float
+        A value of usual size; 2 ** 24 units or a little less.
+    """
+    octave = math.ceil(math.log2(largest)) if largest > 0.0 else 0
+    return 2.0 ** max(-1000, octave - _PRECISION)
+
+
+def in_units(values: torch.Tensor, unit: float) -> torch.Tensor:
+    """Return values as whole numbers of units, int64, to be summed in any order.
+
+    A value beyond 2 ** 40 units counts as that many, so that 2 ** 22 images cannot overflow.
+    """
+    return (values.detach().double() / unit).round().clamp(-_LIMIT, _LIMIT).long()

@@ -1,0 +1,100 @@
+"""A scan written without regard to speed or memory: what any other scan must agree with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from cnnviz.captures import capture
+from cnnviz.datasets import open_dataset, stream
+from cnnviz.models import Model
+from cnnviz_gallery import counting, layer_scan
+from cnnviz_gallery.picks import Picks
+from cnnviz_gallery.scanned import Answers, Data, Network, Scan, Settings, Skipped
+
+
+def scan(model: Model, data: object, layers="conv", settings: Settings | None = None) -> Scan:
+    settings = settings or Settings()
+    images = open_dataset(data)
+    categories = model.categories or ()
+    labelled = any(images.label(place) is not None for place in range(len(images)))
+    groups = len(images.classes) if labelled else len(categories)
+    counts = np.zeros(groups, np.int64)
+    answers = Answers(
+        np.full(len(images), -1, np.int32),
+        np.full(len(images), np.nan, np.float32),
+        np.full(len(images), -1, np.int32),
+        np.full(len(images), np.nan, np.float32),
+    )
+    found: dict[str, layer_scan.LayerScan] = {}
+    with stream(images, model, settings.batch_size, 1) as batches:
+        for batch in batches:
+            seen = capture(model, batch.tensor, layers=layers, gradients=False)
+            shares = seen.logits.double().softmax(1).numpy()
+            for row, place in enumerate(batch.indices):
+                label = int(batch.labels[row])
+                answers.top[place] = shares[row].argmax()
+                answers.probability[place] = shares[row].max()
+                answers.labels[place] = label
+                if label >= 0:
+                    answers.label_probability[place] = shares[row, label]
+                group = label if labelled else int(answers.top[place])
+                counts[group] += 1
+                for name, values in seen.activations.items():
+                    one = values[row].reshape(values.shape[1], -1)
+                    if name not in found:
+                        shape = (*values.shape[1:], 1, 1)[:3]
+                        unit = counting.unit_for(float(one.abs().max()))
+                        found[name] = layer_scan.empty(
+                            name, shape, unit, groups, settings.kept, settings.sample
+                        )
+                    entry = single(found[name], one, int(place), group)
+                    found[name] = layer_scan.merged([found[name], entry], settings.seed)
+    skipped = [Skipped(place, each.name, each.reason) for place, each in batches.refused.items()]
+    return Scan(
+        network=Network(
+            model.name,
+            model.weights,
+            model.sha256,
+            model.preprocessing.describe(),
+            model.input_shape,
+            categories,
+        ),
+        data=Data(images.describe(), images.fingerprint, len(images), images.classes),
+        settings=settings,
+        layers=tuple(found.values()),
+        grouping="labels" if labelled else "predictions",
+        group_counts=counts,
+        answers=answers,
+        skipped=tuple(skipped),
+        notes=images.notes,
+    )
+
+
+def single(layer: layer_scan.LayerScan, values: torch.Tensor, place: int, group: int):
+    """Return what one image [C, positions] adds."""
+    empty = layer_scan.empty(layer.layer, layer.shape, layer.unit, layer.group_sums.shape[1], 1, 1)
+    peaks, at = values.max(1)
+    width = layer.shape[2]
+    pick = Picks(
+        np.full((len(values), 1), place),
+        peaks[:, None].numpy(),
+        (at // width)[:, None].numpy(),
+        (at % width)[:, None].numpy(),
+    )
+    bins = counting.bin_of(peaks).numpy()
+    empty.histogram[np.arange(len(values)), bins] += 1
+    empty.group_sums[:, group] += counting.in_units(peaks.clamp(min=0), layer.unit).numpy()
+    return replace(
+        empty,
+        images=1,
+        positions=values.shape[1],
+        strongest=pick,
+        sample=pick,
+        active_images=(peaks > 0).long().numpy(),
+        active_positions=(values > 0).sum(1).numpy(),
+        sums=counting.in_units(peaks, layer.unit).numpy(),
+        lowest=peaks.numpy(),
+    )
