@@ -111,22 +111,27 @@ class Capture:
     @cached_property
     def provenance(self) -> Provenance:
         """Where everything in this capture came from."""
-        refused = tuple(f"{entry.name}: {entry.reason}" for entry in self.batch.refused)
-        read = tuple(f"{photo.name}: {note}" for photo in self.batch.photos for note in photo.notes)
-        return Provenance(
-            model=self.model.name,
-            weights=self.model.weights,
-            weights_sha256=self.model.sha256,
-            images=tuple(ImageSource(photo.name, photo.sha256) for photo in self.batch.photos),
-            preprocessing=self.model.preprocessing.describe(),
-            targets=self.targets if self._scores else (),
-            notes=(*self.model.notes, *refused, *read),
-        )
+        return origin(self.model, self.batch, self.targets if self._scores else ())
 
     def __repr__(self) -> str:
         count = len(self.batch.photos)
         held = f"{len(self.activations)} activations, {len(self.gradients)} gradients"
         return f"<Capture: {self.model.name} on {count} image{'s' * (count != 1)}, {held}>"
+
+
+def origin(model: Model, batch: Batch, targets: Sequence[str] = ()) -> Provenance:
+    """Return where a result comes from that a network gave for a batch, with no seed."""
+    refused = tuple(f"{entry.name}: {entry.reason}" for entry in batch.refused)
+    read = tuple(f"{photo.name}: {note}" for photo in batch.photos for note in photo.notes)
+    return Provenance(
+        model=model.name,
+        weights=model.weights,
+        weights_sha256=model.sha256,
+        images=tuple(ImageSource(photo.name, photo.sha256) for photo in batch.photos),
+        preprocessing=model.preprocessing.describe(),
+        targets=tuple(targets),
+        notes=(*model.notes, *refused, *read),
+    )
 
 
 def capture(

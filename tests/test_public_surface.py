@@ -25,6 +25,7 @@ EXPORTED = {
     "cam",
     "capture",
     "faithfulness",
+    "deconvnet",
     "explanations",
     "feature_maps",
     "filters",

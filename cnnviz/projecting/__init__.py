@@ -4,8 +4,9 @@
 chosen channels, and the search for the strongest patches uses it for the patches it found.
 """
 
+from cnnviz.projecting.passage import Passage
 from cnnviz.projecting.projected import Pick, Projected
-from cnnviz.projecting.sending import project
+from cnnviz.projecting.sending import project, send
 from cnnviz.projecting.windows import cut
 
-__all__ = ["Pick", "Projected", "cut", "project"]
+__all__ = ["Passage", "Pick", "Projected", "cut", "project", "send"]

@@ -65,11 +65,22 @@ def project(
     UsageError
         If there is no pick, a pick lies outside the images or the layer, or the rule is unknown.
     """
-    _check(picks, len(inputs), rule)
     # A tensor made under inference mode could not be part of a graph.
     inputs = inputs.detach().to(model.device, model.dtype)
-    passage = Passage.to(model, inputs, layer)
-    at_once = rows_at_once(model, inputs, passage.bytes_each)
+    _check(picks, len(inputs), rule)
+    return send(Passage.to(model, inputs, layer), inputs, picks, rule, progress)
+
+
+def send(
+    passage: Passage,
+    inputs: torch.Tensor,
+    picks: Sequence[Pick],
+    rule: Rule = "deconvnet",
+    progress: Progress = silent,
+) -> Projected:
+    """Do what `project` does, where the way to the layer is known already."""
+    _check(picks, len(inputs), rule)
+    at_once = rows_at_once(passage.model, inputs, passage.bytes_each)
     work = Work(passage, inputs, picks, rule)
     crops = Crops.of(passage.field)
     if crops is not None:

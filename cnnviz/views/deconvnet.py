@@ -1,0 +1,272 @@
+"""What of a photo made the units of a layer respond, beside the patch that did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from cnnviz import drawing
+from cnnviz.backward_rules import Rule
+from cnnviz.captures import origin
+from cnnviz.errors import LayerError, UsageError
+from cnnviz.images import Batch
+from cnnviz.memory import rows_at_once
+from cnnviz.models import Model, as_model
+from cnnviz.progress import Progress, silent
+from cnnviz.projecting import Passage, Pick, Projected, cut, send
+from cnnviz.receptive_fields import Window
+from cnnviz.results import Result
+from cnnviz.stages import call_order
+from cnnviz.units import check_channels, read_channels
+from cnnviz.views.deconvnet_picture import REACH, draw
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+RULES: dict[Rule, str] = {
+    "deconvnet": "the deconvnet rule (Zeiler and Fergus 2013)",
+    "guided": "guided backpropagation (Springenberg et al. 2014)",
+    "gradient": "the plain gradient",
+}
+
+_SHORT: dict[Rule, str] = {
+    "deconvnet": "the deconvnet rule",
+    "guided": "guided backpropagation",
+    "gradient": "the gradient",
+}
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Projections(Result):
+    """What K units of one layer send back to the pixels of N images.
+
+    Attributes
+    ----------
+    layer : str
+        The layer.
+    rule : {"deconvnet", "guided", "gradient"}
+        How rectifiers sent the signal back.
+    channels : tuple of int
+        The K channels, in the order drawn.
+    total : int
+        How many channels the layer has.
+    chosen : str
+        How the channels were chosen, in words.
+    images : tuple of str
+        The names of the N images.
+    photos : ndarray of uint8
+        What the network saw of each, [N, H, W, 3].
+    signals : ndarray of float32
+        [K, N, C, h, w]: what arrived at the network's input, in the unit of the layer's output for
+        each unit of the preprocessed input, cut to the window; zero for a unit that is not active.
+    patches : ndarray of uint8
+        [K, N, h, w, 3]: the same part of what the network saw, grey beyond its border.
+    windows : tuple of tuple of Window
+        [K][N]: the receptive field of each unit, in pixels of the network's input.
+    activations : ndarray of float32
+        [K, N]: the largest value of the channel in the image.
+    rows, columns : ndarray of int64
+        [K, N]: where in the layer's output that is.
+    outside : ndarray of float32
+        [K, N]: the share of the signal that lies outside the window; zero but behind global gates.
+    field : str
+        The receptive field in words.
+    coverage : str
+        How many activations followed the rule; empty for the gradient.
+    """
+
+    layer: str
+    rule: Rule
+    channels: tuple[int, ...]
+    total: int
+    chosen: str
+    images: tuple[str, ...]
+    photos: NDArray[np.uint8]
+    signals: NDArray[np.float32]
+    patches: NDArray[np.uint8]
+    windows: tuple[tuple[Window, ...], ...]
+    activations: NDArray[np.float32]
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    outside: NDArray[np.float32]
+    field: str
+    coverage: str
+
+    @property
+    def active(self) -> NDArray[np.bool_]:
+        """Whether each unit's value is above zero, so that it sends anything back, [K, N]."""
+        return self.activations > 0.0
+
+    def summary(self) -> str:
+        """Say how many units of which layer were sent back, and how many are not active."""
+        count, images = len(self.channels), len(self.images)
+        lost = int((~self.active).sum())
+        units = f"{count} of {self.total} channels of {self.layer}"
+        where = self.images[0] if images == 1 else f"{images} images"
+        return f"{units} on {where}, sent back by {_SHORT[self.rule]}" + (
+            f"; {lost} not active" if lost else ""
+        )
+
+    def caption(self) -> str:
+        """Say what stands beside what, how it is scaled, and how the channels were chosen."""
+        height, width = self.patches.shape[2:4]
+        start = "one" if self.rule == "gradient" else "its value"
+        told = [
+            f"What made units of {self.layer} respond: {self.chosen}.",
+            f"On the left the patch that a unit sees at its strongest position ({height} x {width} "
+            f"px; receptive field: {self.field}), on the right what it sends back to these pixels "
+            f"by {RULES[self.rule]}, from {start} at that position and zero elsewhere.",
+            "Grey is zero. Each projection has its own scale: its colours end at the "
+            f"{REACH:g}th percentile of its sizes, which stands below it after the sign ±, under "
+            "the channel and the unit's value.",
+        ]
+        if not self.active.all():
+            told.append("A unit that is not active sends nothing back, and its place stays empty.")
+        if self.outside.any():
+            told.append(
+                "Gates let the units see the whole image; the windows are the fields without them, "
+                f"and {self.outside[self.active].mean():.0%} of the projections lies outside."
+            )
+        if self.coverage.startswith("0 of 0"):
+            told.append("No rectifier lies below this layer, so that the rules do not differ.")
+        elif self.coverage:
+            told.append(f"{self.coverage}.")
+        return " ".join(told)
+
+    def figure(self) -> Figure:
+        """Draw each patch beside its projection; for one image, the places in it as well."""
+        return draw(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers; signals, patches and photos stand as their shape and range."""
+        return {**super().to_json(), "active": self.active.tolist()}
+
+
+def deconvnet(
+    model: Model | nn.Module,
+    images: Any,
+    layer: str | None = None,
+    channels: int | str | Iterable[int] | None = None,
+    rule: Rule = "deconvnet",
+    *,
+    top: int = 9,
+    progress: Progress = silent,
+) -> Projections:
+    """Show what of each image made the units of a layer respond, beside the patch that did.
+
+    In each image the strongest position of each channel is sent back to the pixels (Zeiler and
+    Fergus 2013), and cut to the unit's receptive field. Only the network below the layer runs.
+
+    Parameters
+    ----------
+    model : Model or torch.nn.Module
+        The network; it is left as it was.
+    images : path, PIL image, uint8 array [H, W, 3], a list of them, or float tensor [N, C, H, W]
+        The images.
+    layer : str, optional
+        The layer, ``name#1`` for the second call of one that is called twice; by default the one at
+        the end of the last stage.
+    channels : int, str or iterable of int, optional
+        The channels, or text such as ``3,7,10-15``; by default the `top` strongest on these images,
+        by the mean over the images of a channel's largest value.
+    rule : {"deconvnet", "guided", "gradient"}
+        How rectifiers send the signal back: it is rectified itself (Zeiler and Fergus 2013), it is
+        rectified and masked (Springenberg et al. 2014), or it is masked, which is the gradient.
+    top : int
+        How many channels to show where none are named; 0 shows all.
+    progress : callable, optional
+        Called as ``progress(done, total, what)``, counted in units.
+
+    Returns
+    -------
+    Projections
+        One projection for each channel and image.
+
+    Raises
+    ------
+    LayerError
+        If the layer or a channel does not exist, or the layer has no channels with positions.
+    UsageError
+        If `top` is negative, no channel is named, or the rule is unknown.
+    """
+    if top < 0:
+        raise UsageError(f"{top} channels cannot be shown.", "Give top as 0 for all, or more.")
+    wrapped = as_model(model)
+    batch = wrapped.prepare(images)
+    passage = Passage.to(wrapped, batch.tensor, layer or _last_stage(wrapped, batch.tensor))
+    at_once = rows_at_once(wrapped, batch.tensor, passage.bytes_each)
+    peaks, rows, columns = passage.peaks(batch.tensor, at_once)
+    chosen, words = _choose(channels, peaks, top, passage.layer)
+    picks = [
+        Pick(image, channel, int(rows[image, channel]), int(columns[image, channel]))
+        for channel in chosen
+        for image in range(len(batch))
+    ]
+    found = send(passage, batch.tensor, picks, rule, progress)
+    return _collect(passage, batch, chosen, words, peaks.shape[1], rule, found)
+
+
+def _last_stage(model: Model, inputs: torch.Tensor) -> str:
+    stages = call_order(model, inputs).stages()
+    if not stages:
+        raise LayerError(
+            f"{model.name} has no layer whose maps have a height and a width.", "Name a layer."
+        )
+    return stages[-1]
+
+
+def _choose(
+    channels: int | str | Iterable[int] | None, peaks: torch.Tensor, top: int, layer: str
+) -> tuple[tuple[int, ...], str]:
+    """Return the channels, and how they were chosen."""
+    total = int(peaks.shape[1])
+    if channels is not None:
+        named = read_channels(channels)
+        check_channels(named, total, layer)
+        return named, f"the channels named, of {total}"
+    strongest = torch.argsort(peaks.float().mean(0), descending=True, stable=True)
+    shown = tuple(int(channel) for channel in strongest[: top or total])
+    where = "on this image" if len(peaks) == 1 else f"on average over the {len(peaks)} images"
+    extent = f"all {total} channels" if len(shown) == total else f"{len(shown)} of {total} channels"
+    return shown, f"{extent}, those with the largest activation {where} first"
+
+
+def _collect(
+    passage: Passage,
+    batch: Batch,
+    channels: tuple[int, ...],
+    chosen: str,
+    total: int,
+    rule: Rule,
+    found: Projected,
+) -> Projections:
+    model, count = passage.model, len(batch)
+    seen = np.stack([model.preprocessing.invert(tensor) for tensor in batch.tensor])
+    patches = cut([*seen] * len(channels), found.windows, drawing.FLAT)
+    shape = (len(channels), count)
+    windows = found.windows
+    return Projections(
+        provenance=origin(model, batch),
+        layer=passage.layer,
+        rule=rule,
+        channels=channels,
+        total=total,
+        chosen=chosen,
+        images=tuple(photo.name for photo in batch.photos),
+        photos=seen,
+        signals=found.signals.reshape(*shape, *found.signals.shape[1:]),
+        patches=patches.reshape(*shape, *patches.shape[1:]),
+        windows=tuple(windows[place : place + count] for place in range(0, len(windows), count)),
+        activations=found.activations.reshape(shape),
+        rows=found.rows.reshape(shape),
+        columns=found.columns.reshape(shape),
+        outside=found.outside.reshape(shape),
+        field="unknown" if passage.field is None else passage.field.describe(),
+        coverage=found.coverage,
+    )

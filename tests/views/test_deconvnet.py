@@ -1,0 +1,162 @@
+"""The view over projections: which channels, beside which patches, and what is said of them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cnnviz import drawing
+from cnnviz.errors import LayerError, UsageError
+from cnnviz.models import as_model
+from cnnviz.projecting import Pick, project
+from cnnviz.views.deconvnet import deconvnet
+from cnnviz.views.deconvnet_picture import REACH, paint, reach_of
+from tests.architectures import build, small_input, tiny_network
+from tests.test_hooks import state
+
+
+def images(count: int = 1, side: int = 24, channels: int = 3) -> torch.Tensor:
+    return torch.randn(count, channels, side, side, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("rule", ["deconvnet", "guided", "gradient"])
+def test_each_channel_is_sent_back_from_its_strongest_position(rule) -> None:
+    module, x = tiny_network(), images(2)
+    found = deconvnet(module, x, "5", "4,1-2", rule)
+    assert found.channels == (4, 1, 2)
+    picks = [Pick(image, channel) for channel in (4, 1, 2) for image in range(2)]
+    wanted = project(as_model(module), x, "5", picks, rule)
+    np.testing.assert_array_equal(found.signals.reshape(6, 3, *wanted.size), wanted.signals)
+    np.testing.assert_array_equal(found.rows.ravel(), wanted.rows)
+    np.testing.assert_array_equal(found.columns.ravel(), wanted.columns)
+    assert [each for row in found.windows for each in row] == list(wanted.windows)
+    assert found.signals.any()
+
+
+def test_the_strongest_channels_are_chosen_by_their_mean_peak() -> None:
+    module, x = tiny_network(), images(3)
+    with torch.no_grad():
+        peaks = module[:2](x).amax((2, 3)).mean(0)
+    order = torch.argsort(peaks, descending=True).tolist()
+    found = deconvnet(module, x, "1", top=4)
+    assert list(found.channels) == order[:4]
+    assert found.total == 6
+    assert "4 of 6 channels, those with the largest activation on average over" in found.caption()
+    every = deconvnet(module, x[:1], "1", top=0)
+    assert sorted(every.channels) == list(range(6))
+    assert "all 6 channels" in every.caption()
+
+
+def test_a_patch_is_what_the_network_saw_at_the_same_pixels() -> None:
+    module, x = tiny_network(), images()
+    found = deconvnet(module, x, "1", [0, 1, 2, 3])
+    seen = as_model(module).preprocessing.invert(x[0])
+    np.testing.assert_array_equal(found.photos[0], seen)
+    beyond = 0
+    for place in range(4):
+        window = found.windows[place][0]
+        for row, column in np.ndindex(3, 3):
+            y, z = window.top + row, window.left + column
+            inside = 0 <= y < 24 and 0 <= z < 24
+            beyond += not inside
+            wanted = seen[y, z] if inside else drawing.FLAT
+            assert found.patches[place, 0, row, column].tolist() == list(wanted)
+    assert beyond or all(w[0].top >= 0 and w[0].left >= 0 for w in found.windows)
+
+
+def test_the_last_stage_is_the_default() -> None:
+    assert deconvnet(tiny_network(), images()).layer == "5"
+
+
+def test_a_dead_unit_is_told_and_drawn_as_nothing() -> None:
+    module = tiny_network()
+    with torch.no_grad():
+        module[0].bias[2] = -100.0
+    found = deconvnet(module, images(), "1", [2, 3])
+    assert found.active.tolist() == [[False], [True]]
+    assert "; 1 not active" in found.summary()
+    assert "its place stays empty" in found.caption()
+    texts = {text.get_text() for text in found.figure().findobj(lambda a: hasattr(a, "get_text"))}
+    assert "2:  0\nnot active" in texts
+    assert (paint(found.signals[0, 0]) == drawing.FLAT).all()
+    assert found.to_json()["active"] == [[False], [True]]
+    assert "not active" not in deconvnet(module, images(), "1", [3]).caption()
+
+
+def test_colours_are_signed_and_end_at_the_stated_percentile() -> None:
+    signal = np.zeros((3, 20, 20), np.float32)
+    signal[0, 0, 0], signal[1, 0, 0] = 100.0, -50.0
+    signal[2] = np.linspace(-1, 1, 400).reshape(20, 20)
+    reach = reach_of(signal)
+    assert reach == pytest.approx(np.percentile(np.abs(signal), REACH))
+    painted = paint(signal)
+    assert painted[5, 5, :2].tolist() == [128, 128]
+    assert painted[0, 0].tolist()[:2] == [255, 0]
+    assert painted[0, 0, 2] == round(127.5 - 127.5 * min(1.0, 1.0 / reach))
+    lone = np.zeros((3, 20, 20), np.float32)
+    lone[0, 3, 3] = -2.0
+    assert reach_of(lone) == 2.0
+    assert paint(lone)[3, 3, 0] == 0
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 7])
+def test_any_number_of_input_channels_is_drawn(channels: int) -> None:
+    found = deconvnet(tiny_network(channels), images(2, 20, channels), "3", top=3)
+    assert found.signals.shape[:3] == (3, 2, channels)
+    assert len(found.figure().axes) == 1
+
+
+def test_gates_are_told_with_what_lies_outside() -> None:
+    model = build("mobilenet_v3_small")
+    layer = "features.1.block.1"
+    found = deconvnet(model, small_input("mobilenet_v3_small"), layer, "0-15")
+    assert found.signals.shape[3:] == (7, 7)
+    assert 0 < found.outside.max() < 1
+    assert "Gates let the units see the whole image" in found.caption()
+    assert "whole image (7 x 7 without gates)" in found.caption()
+
+
+def test_the_caption_says_which_activations_followed_the_rule() -> None:
+    module, x = tiny_network(), images()
+    assert "2 of 2 activations met the rule" in deconvnet(module, x, "5").caption()
+    assert "the rules do not differ" in deconvnet(module, x, "0").caption()
+    assert "rules" not in deconvnet(module, x, "0", rule="gradient").caption()
+    assert "Springenberg" in deconvnet(module, x, "5", rule="guided").caption()
+
+
+def test_nothing_is_changed_and_all_is_data() -> None:
+    module, x = tiny_network().train(), images(2)
+    before, kept = state(module), x.clone()
+    found = deconvnet(module, x, "4")
+    assert state(module) == before
+    assert torch.equal(x, kept)
+    assert set(found.arrays()) >= {"signals", "patches", "photos", "activations", "outside"}
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"top": -1}, UsageError, "-1 channels cannot be shown"),
+        ({"channels": [99]}, LayerError, "no channel 99"),
+        ({"channels": []}, UsageError, "No unit was picked"),
+        ({"rule": "lrp"}, UsageError, "There is no rule 'lrp'"),
+        ({"layer": "convolution"}, LayerError, "no layer 'convolution'"),
+    ],
+)
+def test_bad_arguments_are_sentences(arguments, error, message: str) -> None:
+    with pytest.raises(error, match=message):
+        deconvnet(tiny_network(), images(), **{"layer": "1", **arguments})
+
+
+def test_a_network_without_maps_needs_a_named_layer() -> None:
+    module = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 5), nn.ReLU()).eval()
+    with pytest.raises(LayerError, match="no layer whose maps have a height"):
+        deconvnet(module, images(side=8))
+    found = deconvnet(module, images(side=8), "2")
+    assert found.signals.shape == (5, 1, 3, 8, 8)
+    found.figure()
