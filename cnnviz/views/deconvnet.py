@@ -35,7 +35,7 @@ RULES: dict[Rule, str] = {
     "gradient": "the plain gradient",
 }
 
-_SHORT: dict[Rule, str] = {
+SHORT: dict[Rule, str] = {
     "deconvnet": "the deconvnet rule",
     "guided": "guided backpropagation",
     "gradient": "the gradient",
@@ -109,7 +109,7 @@ class Projections(Result):
         lost = int((~self.active).sum())
         units = f"{count} of {self.total} channels of {self.layer}"
         where = self.images[0] if images == 1 else f"{images} images"
-        return f"{units} on {where}, sent back by {_SHORT[self.rule]}" + (
+        return f"{units} on {where}, sent back by {SHORT[self.rule]}" + (
             f"; {lost} not active" if lost else ""
         )
 
@@ -199,7 +199,7 @@ def deconvnet(
         raise UsageError(f"{top} channels cannot be shown.", "Give top as 0 for all, or more.")
     wrapped = as_model(model)
     batch = wrapped.prepare(images)
-    passage = Passage.to(wrapped, batch.tensor, layer or _last_stage(wrapped, batch.tensor))
+    passage = Passage.to(wrapped, batch.tensor, layer or last_stage(wrapped, batch.tensor))
     at_once = rows_at_once(wrapped, batch.tensor, passage.bytes_each)
     peaks, rows, columns = passage.peaks(batch.tensor, at_once)
     chosen, words = _choose(channels, peaks, top, passage.layer)
@@ -212,7 +212,8 @@ def deconvnet(
     return _collect(passage, batch, chosen, words, peaks.shape[1], rule, found)
 
 
-def _last_stage(model: Model, inputs: torch.Tensor) -> str:
+def last_stage(model: Model, inputs: torch.Tensor) -> str:
+    """Return the layer at the end of the last stage."""
     stages = call_order(model, inputs).stages()
     if not stages:
         raise LayerError(
