@@ -20,7 +20,7 @@ from cnnviz_cli.terminal import one_line, print_json, print_table, progress_bar,
 
 VIEW = "View"
 # What the command line itself gives to a view.
-_GIVEN = ("model", "capture", "images", "target", "progress")
+_GIVEN = ("model", "capture", "images", "target", "progress", "announce")
 # What a view calls the layers it looks at; the command line captures these.
 _LAYERS = ("layer", "layers")
 _SHARED = ("photos", "model", "weights", "categories", "device", "target", "out", "json", "quiet")
@@ -94,6 +94,8 @@ def _run(
     with progress_bar(values["quiet"]) as progress:
         if "progress" in takes:
             keywords["progress"] = progress
+        if "announce" in takes and not values["quiet"]:
+            keywords["announce"] = say
         if view.needs == "nothing":
             progress(0, 1, "computing")
             result, stem = function(**keywords), ""

@@ -15,7 +15,7 @@ from cnnviz.evaluation.data import Item, items, nothing_left
 from cnnviz.evaluation.records import Record, Store
 from cnnviz.evaluation.result import Evaluation, summarised
 from cnnviz.models import Model, as_model
-from cnnviz.progress import Progress, silent
+from cnnviz.progress import Progress, duration, silent
 from cnnviz.results import ImageSource, Provenance, installed_version
 from cnnviz.trust.measuring import Settings
 from cnnviz.views import explainers
@@ -214,11 +214,3 @@ class _Job:
             "random": self.random,
             "versions": {name: installed_version(name) for name in ("cnnviz", "torch")},
         }
-
-
-def duration(seconds: float) -> str:
-    """Return a time in words, as exact as a guess may be."""
-    if seconds < 90.0:
-        return f"{max(1, round(seconds))} s"
-    minutes = seconds / 60.0
-    return f"{minutes:.0f} min" if minutes < 90.0 else f"{minutes / 60.0:.1f} h"

@@ -14,6 +14,7 @@ from cnnviz.captures import capture
 from cnnviz.errors import ModelError, TargetError
 from cnnviz.images import Batch
 from cnnviz.models import Model, as_model
+from cnnviz.progress import duration
 from cnnviz.reports import wording
 from cnnviz.reports.answers import answer
 from cnnviz.reports.content import Answer, Picture, Section
@@ -290,4 +291,4 @@ class _Writer:
         """Say how long a section may take, from the time that the passes so far have taken."""
         taken = self.steps.times.get("running the network", 0.0) / max(len(self.subjects), 1)
         # The pass so far went forward and backward, which is worth about three forward passes.
-        return f"about {wording.duration(kind.passes * taken / 3)}"
+        return f"about {duration(kind.passes * taken / 3)}"

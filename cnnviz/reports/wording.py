@@ -125,10 +125,3 @@ def distinct(names: Iterable[str]) -> list[str]:
         taken.add(candidate.lower())
         found.append(candidate)
     return found
-
-
-def duration(seconds: float) -> str:
-    """Return a time in words that is precise enough to decide whether to wait."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

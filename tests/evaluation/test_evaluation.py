@@ -16,9 +16,9 @@ from cnnviz.evaluation import Evaluation, Item, evaluate, items
 from cnnviz.evaluation import run as running
 from cnnviz.evaluation.records import Column, Entry, Record, Store
 from cnnviz.evaluation.result import intervals
-from cnnviz.evaluation.run import duration
 from cnnviz.images import Preprocessing, read_photo
 from cnnviz.models import Model
+from cnnviz.progress import duration
 from cnnviz.shapes import Shapes
 from cnnviz.trust.measuring import Settings
 from cnnviz.trust.random_maps import chance_of
