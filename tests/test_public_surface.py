@@ -12,6 +12,7 @@ from cnnviz.views import VIEWS
 EXPORTED = {
     "Capture",
     "CnnvizError",
+    "GradientMonitor",
     "Model",
     "Photo",
     "Preprocessing",
@@ -28,11 +29,16 @@ EXPORTED = {
     "deconvnet",
     "explanations",
     "feature_maps",
+    "feature_visualization",
     "filters",
+    "gradient_whiteness",
     "load",
+    "loss_landscape",
     "occlusion",
     "predictions",
+    "receptive_field",
     "report",
+    "skip_connections",
 }
 
 

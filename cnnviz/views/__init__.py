@@ -49,6 +49,7 @@ class View:
 VIEWS: tuple[View, ...] = (
     View("predictions", "capture", "What the network answers, and how sure it is.", layers=""),
     View("architecture", "model", "Layers, shapes, parameters, MACs and receptive fields."),
+    View("receptive_field", "model", "What a layer could see of a photo, and what it does see."),
     View("filters", "model", "The kernels of a convolution, and which of them are dead."),
     View("feature_maps", "capture", "What each channel of a layer responds to in the photo."),
     View("deconvnet", "model", "What of a photo made the units of a layer respond."),
@@ -62,6 +63,19 @@ VIEWS: tuple[View, ...] = (
     ),
     View("faithfulness", "model", "How far a heatmap may be believed, beside random maps."),
     View("explanations", "model", "Many heatmaps of one answer, each with its checks."),
+    View(
+        "feature_visualization",
+        "model",
+        "What a unit looks for: pictures optimised to drive it furthest.",
+        verb="visualize",
+    ),
+    View("skip_connections", "model", "How much of the gradient comes back through the skips."),
+    View(
+        "gradient_whiteness",
+        "model",
+        "Whether the gradient changes smoothly from image to image, or like noise.",
+    ),
+    View("loss_landscape", "model", "The loss around the weights, along random directions."),
     View(
         "activation_functions",
         "nothing",

@@ -1,0 +1,338 @@
+"""What part of the image a layer could see, and what part it does: theory against gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from cnnviz.captures import origin
+from cnnviz.errors import LayerError, UsageError
+from cnnviz.layers import select, split
+from cnnviz.memory import rows_at_once
+from cnnviz.models import Model, as_model
+from cnnviz.progress import Progress, silent
+from cnnviz.projecting import Passage
+from cnnviz.receptive_fields import Window
+from cnnviz.results import Result
+from cnnviz.stages import STAGES, call_order
+from cnnviz.views.receptive_field_picture import draw
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SAMPLES = 8
+"""How many images of noise are taken where no photo is given."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class EffectiveFields(Result):
+    """The theoretical and the effective receptive field of the middle unit of L layers.
+
+    Attributes
+    ----------
+    layers : tuple of str
+        The layers.
+    described : tuple of str
+        The theoretical field of each in words.
+    sizes : ndarray of int64
+        [L, 2]: height and width of the theoretical field in pixels, without global gates.
+    windows : tuple of Window
+        The part of the image that lies in the theoretical field of the middle unit.
+    positions : ndarray of int64
+        [L, 2]: row and column of the middle unit in the layer's output.
+    energy : ndarray of float32
+        [L, H, W]: the squared gradient of the unit's channels with respect to each pixel, summed
+        over all channels of the layer and the input, and averaged over images and draws.
+    effective : ndarray of float64
+        [L, 2]: four standard deviations of the energy down and across, in pixels, and at most the
+        window; NaN where no gradient reaches the image.
+    centres : ndarray of float64
+        [L, 2]: row and column of the mean of the energy, with 0.5 in the middle of the first pixel.
+    inside : ndarray of float64
+        [L]: the share of the energy in the pixels whose middle lies in the effective field.
+    outside : ndarray of float64
+        [L]: the share of the energy outside the theoretical field; zero but behind global gates.
+    photo : ndarray of uint8
+        What the network saw of the first image, [H, W, 3].
+    images : int
+        How many images the energy is averaged over.
+    noise : bool
+        Whether these were noise.
+    draws : int
+        How many random signs the channels of the unit were given on each image.
+    scale : {"linear", "log"}
+        How the picture scales the root of the energy.
+    """
+
+    layers: tuple[str, ...]
+    described: tuple[str, ...]
+    sizes: NDArray[np.int64]
+    windows: tuple[Window, ...]
+    positions: NDArray[np.int64]
+    energy: NDArray[np.float32]
+    effective: NDArray[np.float64]
+    centres: NDArray[np.float64]
+    inside: NDArray[np.float64]
+    outside: NDArray[np.float64]
+    photo: NDArray[np.uint8]
+    images: int
+    noise: bool
+    draws: int
+    scale: Literal["linear", "log"]
+
+    def share(self, place: int) -> float:
+        """Return the effective area as a share of the theoretical one that lies in the image."""
+        window = self.windows[place]
+        return float(self.effective[place].prod() / (window.height * window.width))
+
+    def summary(self) -> str:
+        """Say what the last layer could see, and what it does."""
+        seen = f"{self.layers[-1]} could see {self.described[-1]} px"
+        if not np.isfinite(self.effective[-1]).all():
+            return f"{seen}, and no gradient reaches the image"
+        height, width = self.effective[-1]
+        return (
+            f"{seen}, and looks at {height:.0f} x {width:.0f} px, {self.share(-1):.0%} of its "
+            "area in the image"
+        )
+
+    def caption(self) -> str:
+        """Say what was measured on what, and what the frames and the colours mean."""
+        what = "images of normal noise" if self.noise else "images"
+        where = "the image" if self.images == 1 and not self.noise else f"{self.images} {what}"
+        told = [
+            "The theoretical receptive field of the middle unit of each layer (blue frame), and "
+            "the effective one (orange frame): four standard deviations of the squared gradient "
+            "down and across, in which a normal distribution has 95.45 % along each axis (Luo et "
+            "al. 2016).",
+            f"The gradient is that of all channels of the unit with random signs, the mean square "
+            f"of {self.draws} draw{'s' * (self.draws != 1)} on {where}.",
+            "Colours are the root of it, as a share of its largest value in the layer, on a "
+            + ("linear scale." if self.scale == "linear" else "logarithmic scale from 1 % up."),
+        ]
+        if self.outside.any():
+            told.append(
+                "Behind global gates every pixel counts: the frames are those without gates, and "
+                f"up to {self.outside.max():.1%} of the squared gradient lies outside."
+            )
+        dead = [
+            layer
+            for layer, size in zip(self.layers, self.effective, strict=True)
+            if not np.isfinite(size).all()
+        ]
+        if dead:
+            told.append(f"No gradient reaches the image from {', '.join(dead)}.")
+        return " ".join(told)
+
+    def figure(self) -> Figure:
+        """Draw all frames on the image, and the gradient in the field of each layer."""
+        return draw(self)
+
+
+def receptive_field(
+    model: Model | nn.Module,
+    images: Any = None,
+    layers: str | Sequence[str] = STAGES,
+    *,
+    scale: Literal["linear", "log"] = "linear",
+    draws: int = 16,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> EffectiveFields:
+    """Compare what the middle unit of each layer could see with what it responds to.
+
+    The theoretical field is exact over the real graph. The effective one is measured by the
+    gradient with respect to the pixels (Luo et al. 2016, "Understanding the Effective Receptive
+    Field in Deep Convolutional Neural Networks").
+
+    Parameters
+    ----------
+    model : Model or torch.nn.Module
+        The network; it is left as it was.
+    images : path, PIL image, uint8 array [H, W, 3], a list of them, float tensor, or None
+        The images that the gradient is averaged over; None takes 8 images of normal noise.
+    layers : str or sequence of str
+        Layers by kind, pattern or name, ``name#1`` for a second call, or "stages": the last layer
+        at each spatial resolution.
+    scale : {"linear", "log"}
+        How the picture scales the gradient.
+    draws : int
+        How many backward passes each layer gets at least; they are shared among the images.
+    seed : int
+        Of the random signs and the noise.
+    progress : callable, optional
+        Called as ``progress(done, total, what)``, counted in layers.
+
+    Returns
+    -------
+    EffectiveFields
+        One entry for each layer, in the order of the forward pass for "stages".
+
+    Raises
+    ------
+    LayerError
+        If a layer does not exist, or has no positions.
+    UsageError
+        If `draws` is below 1, or the scale is unknown.
+    """
+    if draws < 1:
+        raise UsageError(f"{draws} draws measure nothing.", "Give 1 or more.")
+    if scale not in ("linear", "log"):
+        raise UsageError(f"There is no scale {scale!r}.", "Choose linear or log.")
+    wrapped = as_model(model)
+    generator = torch.Generator().manual_seed(seed)
+    noise = images is None
+    given = torch.randn(SAMPLES, *wrapped.input_shape, generator=generator) if noise else images
+    batch = wrapped.prepare(given)
+    names = _names(wrapped, batch.tensor, layers)
+    each = -(-draws // len(batch))
+    measured = []
+    for place, passage in enumerate(Passage.each(wrapped, batch.tensor, names)):
+        progress(place, len(names), passage.layer)
+        measured.append(_measure(passage, batch.tensor, each, generator))
+    progress(len(names), len(names), "done")
+    energy = np.stack([found.energy for found in measured])
+    return EffectiveFields(
+        provenance=replace(origin(wrapped, batch), seed=seed),
+        layers=tuple(names),
+        described=tuple(found.described for found in measured),
+        sizes=np.array([found.size for found in measured]),
+        windows=tuple(found.window for found in measured),
+        positions=np.array([found.position for found in measured]),
+        energy=energy.astype(np.float32),
+        effective=np.stack([found.effective for found in measured]),
+        centres=np.stack([found.centre for found in measured]),
+        inside=np.array([found.inside for found in measured]),
+        outside=np.array([found.outside for found in measured]),
+        photo=wrapped.preprocessing.invert(batch.tensor[0]),
+        images=len(batch),
+        noise=noise,
+        draws=each,
+        scale=scale,
+    )
+
+
+def _names(model: Model, inputs: torch.Tensor, layers: str | Sequence[str]) -> list[str]:
+    """Return the layers; those that name one of several calls stay as they are."""
+    names: list[str] = []
+    for item in split(layers):
+        if item == STAGES:
+            names += call_order(model, inputs).stages()
+        else:
+            names += [item] if "#" in item else list(select(model.module, item))
+    if not names:
+        raise LayerError(
+            f"{model.name} has no layer whose maps have a height and a width.", "Name a layer."
+        )
+    return list(dict.fromkeys(names))
+
+
+@dataclass(frozen=True)
+class _Measured:
+    described: str
+    size: tuple[int, int]
+    window: Window
+    position: tuple[int, int]
+    energy: NDArray[np.float64]
+
+    @property
+    def _weights(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The energy along rows and columns, each with the sum one, or NaN where there is none."""
+        with np.errstate(invalid="ignore"):
+            shares = self.energy / self.energy.sum()
+        return shares.sum(1), shares.sum(0)
+
+    @property
+    def centre(self) -> NDArray[np.float64]:
+        return np.array([w @ (np.arange(len(w)) + 0.5) for w in self._weights])
+
+    @property
+    def spread(self) -> NDArray[np.float64]:
+        squares = [
+            w @ (np.arange(len(w)) + 0.5 - middle) ** 2
+            for w, middle in zip(self._weights, self.centre, strict=True)
+        ]
+        return np.sqrt(squares)
+
+    @property
+    def effective(self) -> NDArray[np.float64]:
+        # Four standard deviations of an even spread are more than its width.
+        return np.minimum(4.0 * self.spread, [self.window.height, self.window.width])
+
+    @property
+    def inside(self) -> float:
+        """The share of the energy in the effective field."""
+        near = [
+            np.abs(np.arange(length) + 0.5 - middle) <= 0.5 * width
+            for length, middle, width in zip(
+                self.energy.shape, self.centre, self.effective, strict=True
+            )
+        ]
+        total = float(self.energy.sum())
+        return float(self.energy[np.ix_(*near)].sum()) / total if total > 0.0 else float("nan")
+
+    @property
+    def outside(self) -> float:
+        total = float(self.energy.sum())
+        rest = self.energy.copy()
+        rest[self.window.top : self.window.bottom, self.window.left : self.window.right] = 0.0
+        return float(rest.sum()) / total if total > 0.0 else 0.0
+
+
+def _measure(
+    passage: Passage, inputs: torch.Tensor, draws: int, generator: torch.Generator
+) -> _Measured:
+    height, width = int(inputs.shape[2]), int(inputs.shape[3])
+    energy = torch.zeros(height, width, dtype=torch.float64)
+    at_once = rows_at_once(passage.model, inputs, passage.bytes_each)
+    position = (0, 0)
+    for start in range(0, len(inputs), at_once):
+        maps, leaf, _ = passage.run(inputs[start : start + at_once], "gradient")
+        position = int(maps.shape[2]) // 2, int(maps.shape[3]) // 2
+        for draw_ in range(draws):
+            gradient = _signed_gradient(passage, maps, leaf, position, generator, draw_ < draws - 1)
+            energy += gradient.double().square().sum((0, 1)).cpu()
+    energy /= len(inputs) * draws
+    field = passage.field and passage.field.local
+    window, size = Window(0, 0, width, height), (height, width)
+    if field is not None:
+        window, size = field.box(*position), field.size
+    return _Measured(
+        described="unknown" if passage.field is None else passage.field.describe(),
+        size=size,
+        window=window,
+        position=position,
+        energy=energy.numpy(),
+    )
+
+
+def _signed_gradient(
+    passage: Passage,
+    maps: torch.Tensor,
+    leaf: torch.Tensor,
+    position: tuple[int, int],
+    generator: torch.Generator,
+    keep_graph: bool,
+) -> torch.Tensor:
+    """Return the gradient of a unit's channels, each with a random sign, [B, C, H, W].
+
+    The mean of its square is the sum of the squared gradients of all channels, as the products of
+    different channels have a random sign and vanish.
+    """
+    if not maps.requires_grad:
+        raise LayerError(
+            f"Layer {passage.layer!r} does not depend on the image in a differentiable way.",
+            "Choose another layer.",
+        )
+    with torch.inference_mode(False), torch.enable_grad():
+        unit = maps[:, :, position[0], position[1]]
+        signs = torch.randint(0, 2, unit.shape, generator=generator) * 2.0 - 1.0
+        signs = signs.to(unit.device, unit.dtype)
+        (gradient,) = torch.autograd.grad(unit, leaf, signs, retain_graph=keep_graph)
+    return gradient
