@@ -1,0 +1,345 @@
+"""How fast the gradient at the input changes along a line of images: smoothly, or like noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from cnnviz import drawing
+from cnnviz.batch_norms import Statistics, batch_statistics, fed
+from cnnviz.errors import UsageError
+from cnnviz.hooks import untouched
+from cnnviz.images import Batch
+from cnnviz.memory import rows_that_fit
+from cnnviz.models import Model, as_model, load
+from cnnviz.progress import Progress, silent
+from cnnviz.results import ImageSource, Provenance, Result
+from cnnviz.targets import logits_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLOURS = (drawing.WARM, drawing.ACCENT, "#2f8f4e", "#7a4fc9", "#8a6d00", "#5b6f94")
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class GradientWhiteness(Result):
+    """The autocorrelation of the input gradient of K networks, along M lines of T images.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The networks.
+    lags : ndarray of int64
+        How many steps lie between the two gradients that are compared, [L], from 0.
+    correlations : ndarray of float64
+        The autocorrelation, [K, M, L]; NaN where a gradient does not change at all.
+    series : ndarray of float64
+        The component of the gradient in one random direction along the first line, less its mean
+        and in units of its deviation, [K, T].
+    way : str
+        What the lines lead from and to, in a sentence.
+    notes : tuple of str
+        What else is to be told, in sentences.
+    """
+
+    names: tuple[str, ...]
+    lags: NDArray[np.int64]
+    correlations: NDArray[np.float64]
+    series: NDArray[np.float64]
+    way: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """The autocorrelation, mean over the lines, [K, L]."""
+        found: NDArray[np.float64] = self.correlations.mean(axis=1)
+        return found
+
+    @property
+    def lag_one(self) -> dict[str, float]:
+        """The autocorrelation from one image to the next, by network: 0 for white noise."""
+        return {name: float(value) for name, value in zip(self.names, self.mean[:, 1], strict=True)}
+
+    def summary(self) -> str:
+        """Say how alike the gradients of neighbouring images are."""
+        said = ", ".join(
+            f"{name} {value:.2f}" if np.isfinite(value) else f"{name} has a constant gradient"
+            for name, value in zip(self.names, self.mean[:, 1], strict=True)
+        )
+        return f"Lag-1 autocorrelation of the input gradient: {said}"
+
+    def caption(self) -> str:
+        """Say what the lines are, what was differentiated, and how to read the curves."""
+        lines, count = self.correlations.shape[1], self.series.shape[1]
+        several = f", mean over {lines} lines" if lines > 1 else ""
+        told = "".join(f" {note}" for note in self.notes)
+        return (
+            f"The gradient of a random +1/-1 combination of the logits at {count} images on a "
+            f"straight line. {self.way} On the left its component in one random direction, for "
+            "each network by itself; on the right the autocorrelation of the whole gradient over "
+            f"the steps between two images{several}. White noise has 0 from a lag of 1 on: then "
+            "what a step of training learns at one image says nothing of the next. It falls with "
+            f"the length of a step, so that only lines of one kind compare.{told}"
+        )
+
+    def figure(self) -> Figure:
+        """Draw a component of the gradients along the line, and their autocorrelation."""
+        figure = drawing.new_figure(10.5, max(3.6, 1.2 + 0.8 * len(self.names)))
+        left, right = figure.subplots(1, 2, width_ratios=[1.5, 1.0])
+        self._draw_series(left)
+        self._draw_curves(right)
+        drawing.heading(figure, "How the gradient at the input changes from image to image")
+        return figure
+
+    def _draw_series(self, axes: Axes) -> None:
+        drawing.plain_axes(axes)
+        axes.spines["left"].set_visible(False)
+        steps, reach = np.arange(self.series.shape[1]), max(2.5, float(np.abs(self.series).max()))
+        for row, (name, values) in enumerate(zip(self.names, self.series, strict=True)):
+            base = -2.0 * reach * row
+            axes.axhline(base, color=drawing.FAINT, linewidth=0.6)
+            axes.plot(steps, base + values, color=_colour(row), linewidth=1.1)
+            axes.text(
+                0.0, base + 0.72 * reach, name, fontsize=drawing.TEXT_SIZE, color=_colour(row)
+            )
+        axes.set_ylim(-2.0 * reach * (len(self.names) - 0.45), 1.1 * reach)
+        axes.set_yticks([])
+        axes.set_xlabel("image on the line", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
+        axes.set_title(
+            "one component of the gradient, in units of its deviation",
+            fontsize=drawing.TEXT_SIZE, color=drawing.INK, loc="left",
+        )  # fmt: skip
+
+    def _draw_curves(self, axes: Axes) -> None:
+        from matplotlib.ticker import MaxNLocator
+
+        drawing.plain_axes(axes)
+        axes.axhline(0.0, color=drawing.INK, linewidth=0.7)
+        axes.axvline(1.0, color=drawing.FAINT, linewidth=0.8, linestyle=":")
+        for row, (name, values) in enumerate(zip(self.names, self.mean, strict=True)):
+            label = f"{name}: {values[1]:.2f} at lag 1"
+            axes.plot(
+                self.lags, values, color=_colour(row), linewidth=1.5, marker="o", markersize=2.8,
+                label=label,
+            )  # fmt: skip
+        axes.set_ylim(min(-0.12, float(np.nanmin(self.mean, initial=0.0)) - 0.05), 1.04)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("lag (images on the line)", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
+        axes.set_title(
+            "autocorrelation of the gradient (white noise: 0)",
+            fontsize=drawing.TEXT_SIZE, color=drawing.INK, loc="left",
+        )  # fmt: skip
+        axes.legend(frameon=False, fontsize=drawing.SMALL_SIZE)
+
+
+def _colour(row: int) -> str:
+    return _COLOURS[row % len(_COLOURS)]
+
+
+def gradient_whiteness(
+    model: Model | nn.Module,
+    images: Any = None,
+    compare: str | Sequence[str | Model | nn.Module] = (),
+    *,
+    along: Literal["images", "noise"] = "images",
+    points: int = 100,
+    lines: int = 2,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> GradientWhiteness:
+    """Measure how alike the input gradients of neighbouring images are (Balduzzi et al. 2017).
+
+    Deep networks without skips have gradients like white noise, with skips they do not. The
+    gradient is that of a random combination of the logits with +1 and -1, in eval mode; batch norms
+    that have never seen data are given the statistics of the line, beside the network.
+
+    Parameters
+    ----------
+    model : Model or torch.nn.Module
+        The network; it is left as it was.
+    images : path, PIL image, uint8 array, a list of them, float tensor [N, C, H, W], or None
+        The lines lead from each image to the next, or from a single one to its mirror image; from
+        noise to noise without any.
+    compare : str, or sequence of str, Model or torch.nn.Module
+        Other networks, as names that `cnnviz.load` takes or as themselves.
+    along : {"images", "noise"}
+        Whether lines lead through the images, or through standard normal noise.
+    points : int
+        How many images lie on a line.
+    lines : int
+        How many lines of noise.
+    seed : int
+        The seed of noise, combinations and directions.
+    progress : callable, optional
+        Called as ``progress(done, total, what)`` before each line.
+
+    Returns
+    -------
+    GradientWhiteness
+
+    Raises
+    ------
+    UsageError
+        If an argument is out of range.
+    """
+    if points < 3 or lines < 1 or seed < 0 or along not in ("images", "noise"):
+        raise UsageError(
+            f"{lines} lines of {points} points along {along!r} with the seed {seed} show nothing.",
+            "Give 1 or more lines of 3 or more points along images or noise, and a seed from 0.",
+        )
+    others = [compare] if isinstance(compare, (str, Model, nn.Module)) else list(compare)
+    names = [name for entry in others for name in _split(entry)]
+    models = [
+        as_model(model),
+        *(load(one) if isinstance(one, str) else as_model(one) for one in names),
+    ]
+    given = None if along == "noise" else images
+    curves, series, notes = [], [], []
+    batch: Batch | None = None
+    for place, one in enumerate(models):
+        ends, read = _ends(one, given, lines, seed)
+        batch = batch or read
+        found = []
+        for line, (start, end) in enumerate(ends):
+            progress(place * len(ends) + line, len(models) * len(ends), f"lines of {one.name}")
+            found.append(_along(one, start, end, points, seed + line))
+        curves.append([correlations for correlations, _, _ in found])
+        series.append(found[0][1])
+        notes += [f"{one.name}: {found[0][2]}"] if found[0][2] else []
+    progress(1, 1, "done")
+    return GradientWhiteness(
+        provenance=_provenance(models, batch, seed),
+        names=tuple(one.name for one in models),
+        lags=np.arange(len(curves[0][0]), dtype=np.int64),
+        correlations=np.array(curves),
+        series=np.array(series),
+        way=_way(given, batch),
+        notes=tuple(notes),
+    )
+
+
+def _split(entry: str | Model | nn.Module) -> list[Any]:
+    """Return names that stand in one text with commas between them, each by itself."""
+    if not isinstance(entry, str):
+        return [entry]
+    return [name.strip() for name in entry.split(",") if name.strip()]
+
+
+def _ends(
+    model: Model, images: Any, lines: int, seed: int
+) -> tuple[list[tuple[torch.Tensor, torch.Tensor]], Batch | None]:
+    """Return where each line begins and ends, and the images that were read for it."""
+    if images is None:
+        generator = torch.Generator().manual_seed(seed)
+        drawn = torch.randn(2 * lines, *model.input_shape, generator=generator)
+        drawn = drawn.to(model.device, model.dtype)
+        return [(drawn[2 * line], drawn[2 * line + 1]) for line in range(lines)], None
+    batch = model.prepare(images)
+    read = list(batch.tensor)
+    if len(read) == 1:
+        read.append(read[0].flip(-1))
+    return list(pairwise(read)), batch
+
+
+def _way(images: Any, batch: Batch | None) -> str:
+    if images is None or batch is None:
+        return "It leads from noise to noise."
+    if len(batch) == 1:
+        return f"It leads from {batch.photos[0].name} to its mirror image."
+    return "It leads from each image to the next."
+
+
+def _along(
+    model: Model, start: torch.Tensor, end: torch.Tensor, points: int, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
+    """Return the autocorrelation of the gradient on one line, a component of it, and a remark."""
+    generator = torch.Generator().manual_seed(seed)
+    share = torch.linspace(0.0, 1.0, points, device=start.device, dtype=start.dtype)
+    with ExitStack() as scope:
+        scope.enter_context(torch.inference_mode(False))
+        scope.enter_context(torch.enable_grad())
+        scope.enter_context(untouched(model.module))
+        weights = share[:, None, None, None]
+        inputs = (1.0 - weights) * start.clone() + weights * end.clone()
+        rows = rows_that_fit(model, inputs)
+        statistics, told = fed(model.module, model.forward, inputs, rows)
+        cotangent: torch.Tensor | None = None
+        parts = []
+        for part in torch.split(inputs, rows):
+            leaf = part.clone().requires_grad_()
+            logits = _logits(model, leaf.clone(), statistics)
+            if cotangent is None:
+                signs = torch.randn(logits.shape[1:], generator=generator).sign()
+                cotangent = signs.to(logits.device, logits.dtype)
+            (found,) = torch.autograd.grad((logits * cotangent).sum(), leaf)
+            parts.append(found.double().flatten(1).cpu())
+    gradients = torch.cat(parts)
+    direction = torch.randn(gradients.shape[1], generator=generator, dtype=torch.float64)
+    return autocorrelation(gradients.numpy()), _standard((gradients @ direction).numpy()), told
+
+
+def _logits(
+    model: Model, inputs: torch.Tensor, statistics: list[Statistics] | None
+) -> torch.Tensor:
+    if statistics is None:
+        return logits_of(model.forward(inputs))
+    with batch_statistics(statistics):
+        return logits_of(model.forward(inputs))
+
+
+def autocorrelation(vectors: NDArray[np.float64], most: int | None = None) -> NDArray[np.float64]:
+    """Return the autocorrelation of a sequence of vectors [T, D] over the lags 0 to `most`.
+
+    The mean vector is taken away; the products of all vectors k steps apart are summed and divided
+    by the sum of the squares, so that it is 1 at lag 0 and about -1 / T for white noise. NaN where
+    the vectors are all the same.
+
+    Parameters
+    ----------
+    vectors : ndarray of float64
+        [T, D].
+    most : int, optional
+        The largest lag; a fifth of the length, and at least 1, by default.
+    """
+    centred = vectors - vectors.mean(axis=0)
+    total = float(np.square(centred).sum())
+    most = max(1, len(vectors) // 5) if most is None else most
+    if not total > 1e-24 * float(np.square(vectors).sum()):
+        return np.full(most + 1, np.nan)
+    count = len(vectors)
+    sums = [float((centred[lag:] * centred[: count - lag]).sum()) for lag in range(most + 1)]
+    return np.array(sums) / total
+
+
+def _standard(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    centred: NDArray[np.float64] = values - values.mean()
+    deviation = float(centred.std())
+    return centred / deviation if deviation > 0.0 else centred
+
+
+def _provenance(models: Sequence[Model], batch: Batch | None, seed: int) -> Provenance:
+    first = models[0]
+    compared = tuple(
+        f"compared with {one.name}, weights {one.weights}, {one.sha256[:16]}" for one in models[1:]
+    )
+    return Provenance(
+        model=first.name,
+        weights=first.weights,
+        weights_sha256=first.sha256,
+        images=tuple(ImageSource(photo.name, photo.sha256) for photo in batch.photos)
+        if batch
+        else (),
+        preprocessing=first.preprocessing.describe() if batch else "",
+        seed=seed,
+        notes=(*first.notes, *compared),
+    )

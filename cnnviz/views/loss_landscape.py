@@ -1,0 +1,354 @@
+"""The loss around a network's weights, along random directions: a line or a surface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from cnnviz.batch_norms import batch_statistics, never_seen
+from cnnviz.datasets.dataset import tensor_sha256
+from cnnviz.errors import UsageError
+from cnnviz.hooks import untouched
+from cnnviz.keeping import Keep
+from cnnviz.landscapes import Examples, Points, Surroundings, examples, random_direction
+from cnnviz.landscapes.objective import Objective, objective
+from cnnviz.memory import rows_at_once, rows_that_fit
+from cnnviz.models import Model, as_model
+from cnnviz.progress import Progress, silent
+from cnnviz.results import ImageSource, Provenance, Result, installed_version
+from cnnviz.targets import logits_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+POINTS = {1: 41, 2: 21}
+"""How many points a side has by default, by the number of directions."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class LossLandscape(Result):
+    """The loss at points around a network's weights, which lie at the origin.
+
+    Attributes
+    ----------
+    name : str
+        The network's name.
+    x, y : ndarray of float64
+        The places along the first and the second direction, [P] and [Q]: a step of 1 changes every
+        filter by its own norm. Along a line y is the one value 0.
+    losses, shares : ndarray of float64
+        The mean loss of the images, and the share that is answered rightly, [Q, P].
+    kind : str
+        What the loss is.
+    own_loss, own_share : float
+        Those of the network as it is, with the batch norm statistics it stores.
+    calibrated : bool
+        Whether batch norms were given the statistics of the images at every point.
+    images : int
+        How many images the loss is the mean of.
+    moved, parameters : int
+        How many numbers the directions move, and how many the network has.
+    cosine : float
+        That of the angle between the two directions; 0 along a line.
+    labels : str
+        Where the right answers come from, in a sentence.
+    notes : tuple of str
+        What else was measured on the way, in sentences.
+    """
+
+    name: str
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    losses: NDArray[np.float64]
+    shares: NDArray[np.float64]
+    kind: str
+    own_loss: float
+    own_share: float
+    calibrated: bool
+    images: int
+    moved: int
+    parameters: int
+    cosine: float
+    labels: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def dimensions(self) -> int:
+        """1 for a line, 2 for a surface."""
+        return 1 if len(self.y) == 1 else 2
+
+    @property
+    def centre(self) -> float:
+        """The loss at the network's own weights."""
+        return float(self.losses[len(self.y) // 2, len(self.x) // 2])
+
+    @property
+    def minima(self) -> int:
+        """How many points have a lower loss than all their neighbours, the border left out."""
+        padded = np.where(np.isfinite(self.losses), self.losses, np.inf)
+        if self.dimensions == 1:
+            line = padded[0]
+            return int(((line[1:-1] < line[:-2]) & (line[1:-1] < line[2:])).sum())
+        inner = padded[1:-1, 1:-1]
+        steps = [(i, j) for i in (0, 1, 2) for j in (0, 1, 2) if (i, j) != (1, 1)]
+        high, wide = inner.shape
+        around = [padded[i : i + high, j : j + wide] for i, j in steps]
+        return int(np.all([inner < other for other in around], axis=0).sum())
+
+    def summary(self) -> str:
+        """Say how the loss changes, and how many valleys there are."""
+        finite = self.losses[np.isfinite(self.losses)]
+        most = f"{finite.max():.3g}" if finite.size else "no finite number"
+        valleys = self.minima
+        return (
+            f"{self.name}: loss {self.centre:.3g} at its weights, at most {most} within a reach "
+            f"of {self.x[-1]:g}; {valleys} local minim{'um' if valleys == 1 else 'a'}"
+        )
+
+    def caption(self) -> str:
+        """Say what is drawn, along what, and on which images."""
+        way = (
+            "along a random direction"
+            if self.dimensions == 1
+            else f"along two random directions (the cosine between them is {self.cosine:.2g})"
+        )
+        norms = (
+            " Batch norms have the statistics of the images at every point."
+            if self.calibrated
+            else " Batch norms keep the statistics that the network stores."
+        )
+        lost = int((~np.isfinite(self.losses)).sum())
+        grey = f" At {lost} points it is not a finite number: grey." if lost else ""
+        told = "".join(f" {note}" for note in self.notes)
+        count = f"{self.images} image{'s' * (self.images != 1)}"
+        return (
+            f"The loss of {self.name} ({self.kind}, mean over {count}) {way}; the cross marks the "
+            "network. A step of 1 changes each filter by its own norm, biases and batch norm "
+            f"parameters stay ({self.moved:,} of {self.parameters:,} numbers move). "
+            f"{self.labels}{norms}{grey}{told}"
+        )
+
+    def figure(self) -> Figure:
+        """Draw the loss along the line, or as contours and as a surface."""
+        from cnnviz.views.loss_landscape_picture import draw
+
+        return draw(self)
+
+
+def loss_landscape(
+    model: Model | nn.Module,
+    images: Any,
+    labels: int | str | Sequence[int] | Sequence[str] | torch.Tensor | None = None,
+    *,
+    dimensions: int = 2,
+    points: int | None = None,
+    reach: float = 1.0,
+    batch_norm: Literal["calibrate", "keep"] = "calibrate",
+    count: int | None = None,
+    loss: Callable[[Any, torch.Tensor], torch.Tensor] | None = None,
+    seed: int = 0,
+    state: str | Path | None = None,
+    progress: Progress = silent,
+) -> LossLandscape:
+    """Measure the loss along random directions from the network's weights.
+
+    Directions are filter-normalised (Li et al. 2018): each filter of a direction is drawn at random
+    and made as long as the network's own, so that landscapes of different networks compare. The
+    weights are exchanged for each call only, and never written to.
+
+    Parameters
+    ----------
+    model : Model or torch.nn.Module
+        The network; it is left as it was.
+    images : path, PIL image, uint8 array, a list of them, tensor [N, C, H, W], "shapes", or a set
+        The images; or a folder or data set, as `cnnviz.datasets.open_dataset` takes it.
+    labels : int, str, sequence of these, or torch.Tensor, optional
+        The right class of each image, by index or name; those of the data set by default, and the
+        network's own answers where there are none.
+    dimensions : int
+        1 for a line, 2 for a surface.
+    points : int, optional
+        How many points a side has, an odd number; 41 along a line and 21 of a surface by default.
+    reach : float
+        How far it goes to each side, in filter norms.
+    batch_norm : {"calibrate", "keep"}
+        Whether batch norms get the statistics of the images at every point, or keep the stored
+        ones, which belong to the network's own weights alone.
+    count : int, optional
+        At most how many images; all that are given, and 64 of a data set, by default.
+    loss : callable, optional
+        ``loss(output, labels)`` returns one loss for each image; the cross-entropy by default.
+    seed : int
+        The seed of the directions.
+    state : str or Path, optional
+        A folder for what was measured. With the same network, images and settings a run that was
+        ended goes on where it was.
+    progress : callable, optional
+        Called as ``progress(done, total, what)`` before each group of points.
+
+    Returns
+    -------
+    LossLandscape
+
+    Raises
+    ------
+    UsageError
+        If an argument is out of range.
+    TargetError
+        If a label does not exist, or there are more or fewer labels than images.
+    """
+    side = _checked(dimensions, points, reach, batch_norm, seed)
+    wrapped = as_model(model)
+    data = examples(wrapped, images, labels, count)
+    module, calibrated = wrapped.module, batch_norm == "calibrate"
+    with torch.inference_mode(False), torch.no_grad(), untouched(module):
+        inputs = data.batch.tensor.clone()
+        goal, own, norms = _as_it_is(wrapped, inputs, data, loss)
+        directions = tuple(random_direction(module, seed + place) for place in range(dimensions))
+        # With one batch a single pass both calibrates and measures.
+        rows = (rows_that_fit if calibrated and norms else rows_at_once)(wrapped, inputs)
+        around = Surroundings(
+            wrapped, inputs, goal, directions, calibrated and norms > 0, max(rows, 1)
+        )
+        grid, x, y = _grid(side, reach, dimensions, wrapped)
+        settings = _settings(wrapped, inputs, goal, around, (dimensions, side, reach, seed))
+        keep = Keep(None if state is None else Path(state), settings)
+        found = around.run(grid, keep, progress)
+    shape = (len(y), len(x))
+    fresh = never_seen(module) if not calibrated else ()
+    return LossLandscape(
+        provenance=_provenance(wrapped, data, seed),
+        name=wrapped.name,
+        x=x,
+        y=y,
+        losses=found.losses.reshape(shape),
+        shares=found.shares.reshape(shape),
+        kind=goal.kind,
+        own_loss=float(own.losses[0]),
+        own_share=float(own.shares[0]),
+        calibrated=calibrated and norms > 0,
+        images=len(inputs),
+        moved=directions[0].size,
+        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        cosine=directions[0].cosine(directions[1]) if dimensions == 2 else 0.0,
+        labels=data.source,
+        notes=(*around.notes, *_remarks(own, found, calibrated and norms > 0, fresh)),
+    )
+
+
+def _checked(dimensions: int, points: int | None, reach: float, batch_norm: str, seed: int) -> int:
+    if dimensions not in POINTS:
+        raise UsageError(
+            f"A landscape of {dimensions} dimensions cannot be drawn.", "Give 1 or 2 dimensions."
+        )
+    side = POINTS[dimensions] if points is None else points
+    if side < 3 or side % 2 == 0:
+        raise UsageError(
+            f"{side} points a side do not have the network in their middle.",
+            "Give an odd number of 3 or more.",
+        )
+    if not (np.isfinite(reach) and reach > 0.0) or seed < 0:
+        raise UsageError(
+            f"A reach of {reach:g} and the seed {seed} make no landscape.",
+            "Give a reach above 0, and a seed of 0 or more.",
+        )
+    if batch_norm not in ("calibrate", "keep"):
+        raise UsageError(
+            f"Batch norms cannot be treated as {batch_norm!r}.", "Choose calibrate or keep."
+        )
+    return side
+
+
+def _as_it_is(
+    model: Model,
+    inputs: torch.Tensor,
+    data: Examples,
+    loss: Callable[[Any, torch.Tensor], torch.Tensor] | None,
+) -> tuple[Objective, Points, int]:
+    """Return the objective, what the network itself has, and how often it calls a batch norm."""
+    rows = rows_at_once(model, inputs)
+    outputs, calls = [], 0
+    for start in range(0, len(inputs), rows):
+        part = inputs[start : start + rows].clone()
+        outputs.append(model.forward(part))
+        if start == 0:
+            with batch_statistics() as seen:
+                model.forward(inputs[:1].clone())
+            calls = len(seen.used)
+    goal = objective(torch.cat([logits_of(output) for output in outputs]), data.labels, loss)
+    spans = [slice(start, start + rows) for start in range(0, len(inputs), rows)]
+    sums = [goal(output, span) for output, span in zip(outputs, spans, strict=True)]
+    losses, shares = (
+        np.array([float(sum(each)) / len(inputs)]) for each in zip(*sums, strict=True)
+    )
+    return goal, Points(losses, shares), calls
+
+
+def _grid(
+    side: int, reach: float, dimensions: int, model: Model
+) -> tuple[torch.Tensor, NDArray[np.float64], NDArray[np.float64]]:
+    """Return the points [P, D], row by row, and the places along each direction."""
+    middle = side // 2
+    # Counted from the middle, so that the network itself is exactly one of the points.
+    x: NDArray[np.float64] = np.arange(-middle, middle + 1, dtype=np.float64) * (reach / middle)
+    y: NDArray[np.float64] = x if dimensions == 2 else np.zeros(1)
+    places = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)[:, :dimensions]
+    return torch.as_tensor(places, device=model.device), x, y
+
+
+def _settings(
+    model: Model,
+    inputs: torch.Tensor,
+    goal: Objective,
+    around: Surroundings,
+    where: tuple[int, int, float, int],
+) -> dict[str, Any]:
+    return {
+        "what": "loss landscape",
+        "model": model.name,
+        "weights": model.sha256,
+        "images": tensor_sha256(inputs),
+        "labels": tensor_sha256(goal.labels),
+        "loss": goal.kind,
+        "dimensions, points, reach, seed": where,
+        "calibrated": around.calibrated,
+        "rows, points at once": (around.rows, around.at_once),
+        "versions": {name: installed_version(name) for name in ("cnnviz", "torch")},
+    }
+
+
+def _provenance(model: Model, data: Examples, seed: int) -> Provenance:
+    batch = data.batch
+    refused = tuple(f"{entry.name}: {entry.reason}" for entry in batch.refused)
+    return Provenance(
+        model=model.name,
+        weights=model.weights,
+        weights_sha256=model.sha256,
+        images=tuple(ImageSource(photo.name, photo.sha256) for photo in batch.photos),
+        preprocessing=model.preprocessing.describe(),
+        seed=seed,
+        notes=(*model.notes, *refused),
+    )
+
+
+def _remarks(own: Points, found: Points, calibrated: bool, fresh: tuple[str, ...]) -> list[str]:
+    middle = float(found.losses[len(found.losses) // 2])
+    told = []
+    if calibrated and not np.isclose(middle, own.losses[0], rtol=0.01, atol=1e-3):
+        told.append(
+            "With the statistics that it stores, the network itself has a loss of "
+            f"{float(own.losses[0]):.3g}."
+        )
+    if fresh:
+        told.append(
+            f"{len(fresh)} batch norms, such as {fresh[0]!r}, have never seen data: in training "
+            "this is another network."
+        )
+    return told

@@ -1,0 +1,261 @@
+"""What skip connections hand back: the gradient of each block, split into skip and branch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from cnnviz.batch_norms import Statistics, batch_statistics, fed
+from cnnviz.hooks import untouched
+from cnnviz.images import Batch
+from cnnviz.memory import rows_that_fit
+from cnnviz.models import Model, as_model
+from cnnviz.residuals import Residual, Shares, additions, residual, shares
+from cnnviz.results import ImageSource, Provenance, Result
+from cnnviz.targets import Target, score
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class SkipConnections(Result):
+    """The gradient at the fork of each of K residual blocks, by the way on which it came.
+
+    Attributes
+    ----------
+    name : str
+        The network's name.
+    blocks : tuple of str
+        The module that adds, for each block in the order of execution.
+    kinds : tuple of {"identity", "projection"}
+        Whether the skip hands its tensor on as it is, or changes it on the way.
+    skip, branch : ndarray of float64
+        The L2 norm of what came through the skip and through the branch, for each image, [K, N].
+    whole : ndarray of float64
+        That of the whole gradient at the fork, [K, N].
+    elsewhere : ndarray of float64
+        That of the gradient that came on neither way, because the tensor at the fork is also read
+        outside the block, [K, N].
+    at_sum : ndarray of float64
+        That of the gradient at the sum, [K, N].
+    cosines : ndarray of float64
+        Between skip and branch, [K, N]; NaN where one of them is zero.
+    targets : tuple of str
+        What was explained of each image.
+    notes : tuple of str
+        What else is to be told, in sentences.
+    """
+
+    name: str
+    blocks: tuple[str, ...]
+    kinds: tuple[str, ...]
+    skip: NDArray[np.float64]
+    branch: NDArray[np.float64]
+    whole: NDArray[np.float64]
+    elsewhere: NDArray[np.float64]
+    at_sum: NDArray[np.float64]
+    cosines: NDArray[np.float64]
+    targets: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def skip_share(self) -> NDArray[np.float64]:
+        """The norm that came through the skip, as a share of both norms, [K]; NaN for 0 / 0."""
+        ours, theirs = rms(self.skip), rms(self.branch)
+        with np.errstate(invalid="ignore"):
+            found: NDArray[np.float64] = ours / (ours + theirs)
+        return found
+
+    def summary(self) -> str:
+        """Say how many residual blocks there are, and how much their skips hand back."""
+        if not self.blocks:
+            return f"{self.name} has no residual addition: its gradient has one way back only"
+        share = self.skip_share[np.isfinite(self.skip_share)]
+        said = "no gradient comes back"
+        if share.size:
+            said = (
+                f"the skips hand back {share.min():.0%} to {share.max():.0%} of a block's gradient"
+                if share.size > 1
+                else f"its skip hands back {share[0]:.0%} of the gradient"
+            )
+        count = len(self.blocks)
+        return f"{self.name}: {count} residual block{'s' * (count != 1)}; {said}"
+
+    def caption(self) -> str:
+        """Say what is drawn, and what the shares are shares of."""
+        told = "".join(f" {note}" for note in self.notes)
+        if not self.blocks:
+            return (
+                f"{self.summary()}. Additions count as residual where both terms come from one "
+                f"tensor, and a convolution or a matrix product lies on one of the ways.{told}"
+            )
+        strange = self.elsewhere.max() > 1e-6 * max(float(self.whole.max()), 1e-300)
+        more = (
+            " Where the tensor at a fork is read outside its block as well, the whole gradient "
+            "holds more than the two."
+            if strange
+            else ""
+        )
+        changed = (
+            " Rings: the skip changes the shape of its tensor."
+            if "projection" in self.kinds
+            else ""
+        )
+        several = f", root mean square over {len(self.targets)} images" * (len(self.targets) > 1)
+        return (
+            f"Where a block G = x + F(x) of {self.name} forks, the gradient of the score for "
+            f"{self.targets[0]!r} is dL/dx = dL/dG + dL/dG dF/dx: what came through the skip, and "
+            f"what came through the branch. Above, the L2 norms of both and of their sum{several}, "
+            "in the order of execution; in the middle, each as a share of the two norms; below, "
+            f"the cosine of the angle between them, which tells whether they pull together."
+            f"{changed}{more}{told}"
+        )
+
+    def figure(self) -> Figure:
+        """Draw norms, shares and cosines along the depth."""
+        from cnnviz.views.skip_connections_picture import draw
+
+        return draw(self)
+
+
+def rms(norms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the root mean square over the images, [K], of norms [K, N]."""
+    found: NDArray[np.float64] = np.sqrt(np.square(norms).mean(axis=1))
+    return found
+
+
+def skip_connections(
+    model: Model | nn.Module, images: Any, target: Target = None
+) -> SkipConnections:
+    """Measure how much of the gradient comes back through each skip, and how much beside it.
+
+    A block G = x + F(x) sends back dL/dx = dL/dG + dL/dG dF/dx (He et al. 2016): the gradient as it
+    is, and the gradient through the branch. Both terms are measured for every residual addition
+    that the forward pass really makes, however it is written. Batch norms that have never seen data
+    are given the statistics of the images, beside the network.
+
+    Parameters
+    ----------
+    model : Model or torch.nn.Module
+        The network; it is left as it was.
+    images : path, PIL image, uint8 array [H, W, 3], a list of them, or float tensor [N, C, H, W]
+        The images.
+    target : None, int, str, sequence of these, or callable
+        Whose score is differentiated; the likeliest class of each image by default.
+
+    Returns
+    -------
+    SkipConnections
+        With no block where the network has no residual addition.
+    """
+    wrapped = as_model(model)
+    batch = wrapped.prepare(images)
+    with ExitStack() as scope:
+        scope.enter_context(torch.inference_mode(False))
+        scope.enter_context(torch.enable_grad())
+        scope.enter_context(untouched(wrapped.module))
+        inputs = batch.tensor.clone()
+        rows = rows_that_fit(wrapped, inputs)
+        statistics, told = fed(wrapped.module, wrapped.forward, inputs, rows)
+        parts = [
+            _measure(wrapped, part, statistics, _part(target, start, len(part)))
+            for start, part in zip(
+                range(0, len(inputs), rows), torch.split(inputs, rows), strict=True
+            )
+        ]
+    blocks = parts[0].residuals
+    unreached = [one.name for one in blocks if one.name in parts[0].unreached]
+    notes = [told] if told else []
+    if unreached:
+        notes.append(f"The score does not depend on {len(unreached)} of the blocks.")
+    columns = [
+        np.concatenate(each, axis=1) for each in zip(*(p.columns for p in parts), strict=True)
+    ]
+    names = tuple(name for part in parts for name in part.targets)
+    return SkipConnections(
+        provenance=_provenance(wrapped, batch, names),
+        name=wrapped.name,
+        blocks=tuple(one.name for one in blocks),
+        kinds=tuple(one.kind for one in blocks),
+        skip=columns[0],
+        branch=columns[1],
+        whole=columns[2],
+        elsewhere=columns[3],
+        at_sum=columns[4],
+        cosines=columns[5],
+        targets=names,
+        notes=tuple(notes),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """What was measured on some of the images: six columns [K, n]."""
+
+    residuals: list[Residual]
+    unreached: list[str]
+    columns: list[NDArray[np.float64]]
+    targets: tuple[str, ...]
+
+
+def _part(target: Target, start: int, count: int) -> Target:
+    several = isinstance(target, Sequence) and not isinstance(target, str)
+    return target[start : start + count] if several else target  # type: ignore[index]
+
+
+def _measure(
+    model: Model, images: torch.Tensor, statistics: list[Statistics] | None, target: Target
+) -> _Part:
+    # An in-place first layer may not write to a leaf.
+    inputs = images.clone().requires_grad_()
+    with ExitStack() as scope:
+        seen = scope.enter_context(additions(model.module))
+        if statistics is not None:
+            scope.enter_context(batch_statistics(statistics))
+        output = model.forward(inputs.clone())
+    explained = score(model, output, target, len(images))
+    residuals = [one for addition in seen.found if (one := residual(addition)) is not None]
+    found = shares(explained.values, residuals) if explained.values.requires_grad else []
+    kept = [(one, each) for one, each in zip(residuals, found, strict=False) if each is not None]
+    rows = np.array([_norms(each) for _, each in kept]).reshape(len(kept), 6, len(images))
+    unreached = [one.name for one in residuals if one not in [kept_one for kept_one, _ in kept]]
+    return _Part(
+        [one for one, _ in kept],
+        unreached,
+        [rows[:, column] for column in range(6)],
+        tuple(aim.name for aim in explained.aims),
+    )
+
+
+def _norms(parts: Shares) -> list[list[float]]:
+    """Return the six numbers of one block for each image, [6][N]."""
+    flat = [
+        part.detach().double().flatten(1).cpu()
+        for part in (parts.skip, parts.branch, parts.whole, parts.at_sum)
+    ]
+    skip, branch, whole, _ = flat
+    norms = [torch.linalg.vector_norm(each, dim=1) for each in flat]
+    cosines = (skip * branch).sum(1) / (norms[0] * norms[1])
+    elsewhere = torch.linalg.vector_norm(whole - skip - branch, dim=1)
+    return [each.tolist() for each in (*norms[:3], elsewhere, norms[3], cosines)]
+
+
+def _provenance(model: Model, batch: Batch, targets: tuple[str, ...]) -> Provenance:
+    refused = tuple(f"{entry.name}: {entry.reason}" for entry in batch.refused)
+    return Provenance(
+        model=model.name,
+        weights=model.weights,
+        weights_sha256=model.sha256,
+        images=tuple(ImageSource(photo.name, photo.sha256) for photo in batch.photos),
+        preprocessing=model.preprocessing.describe(),
+        targets=targets,
+        notes=(*model.notes, *refused),
+    )
