@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cnnviz.images import Preprocessing as Preprocessing
     from cnnviz.models import Model as Model
     from cnnviz.models import load as load
+    from cnnviz.monitor import GradientMonitor as GradientMonitor
     from cnnviz.reports import Report as Report
     from cnnviz.reports import report as report
     from cnnviz.results import Provenance as Provenance
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Capture": "cnnviz.captures",
     "CnnvizError": "cnnviz.errors",
+    "GradientMonitor": "cnnviz.monitor",
     "Model": "cnnviz.models",
     "Photo": "cnnviz.images",
     "Preprocessing": "cnnviz.images",

@@ -14,7 +14,14 @@ import typer
 import cnnviz
 from cnnviz.errors import CnnvizError
 from cnnviz.views import VIEWS
-from cnnviz_cli import evaluate_command, listings, report_command, samples, view_command
+from cnnviz_cli import (
+    evaluate_command,
+    listings,
+    report_command,
+    samples,
+    training_command,
+    view_command,
+)
 from cnnviz_cli.lazy import add_lazy_command
 from cnnviz_cli.terminal import quieten_other_packages, say, say_error
 
@@ -74,6 +81,7 @@ def start(
 
 
 app.command("report", rich_help_panel="The main job")(report_command.report)
+app.command("training-report", rich_help_panel="While training")(training_command.training_report)
 for _view in VIEWS:
     add_lazy_command(
         app,

@@ -100,6 +100,8 @@ class Report:
         What a reader must know first.
     steps : Steps
         How far the job has come, and how long its steps took.
+    heading : str
+        The first line, where the report is not about what a network sees.
     """
 
     provenance: Provenance
@@ -110,6 +112,7 @@ class Report:
     refused: tuple[Refusal, ...] = ()
     notes: tuple[str, ...] = ()
     steps: Steps = field(default_factory=Steps)
+    heading: str = ""
 
     @property
     def pictures(self) -> tuple[Picture, ...]:

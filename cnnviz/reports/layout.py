@@ -40,6 +40,8 @@ def layout(report: Report) -> Page:
 
 def _heading(report: Report) -> str:
     model, answers = report.provenance.model, report.answers
+    if report.heading:
+        return report.heading
     if not answers:
         return f"A look inside {model}"
     if len(answers) == 1:

@@ -1,0 +1,53 @@
+"""`cnnviz training-report`: a page on a training run, also while it goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cnnviz.reports.destination import check_destination
+from cnnviz_cli import options
+from cnnviz_cli.report_command import Force, Out, Pdf, SingleFile
+from cnnviz_cli.terminal import one_line, print_json, progress_bar, say
+
+Run = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="The file that GradientMonitor writes to.", show_default=False
+    ),
+]
+
+
+def training_report(
+    run: Run,
+    out: Out = Path("cnnviz-training"),
+    pdf: Pdf = False,
+    single_file: SingleFile = False,
+    force: Force = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Make a report on a training run that GradientMonitor recorded, also while it goes on.
+
+    The last line of stdout is the path of the page to open.
+    """
+    check_destination(out, force=force)
+    with progress_bar(quiet) as progress:
+        progress(0, 1, "reading the run")
+        from cnnviz.monitoring.run import read_run
+        from cnnviz.reports.training import training_report as make
+
+        found = read_run(run)
+        made = make(found, progress=progress)
+        manifest = made.save(out, pdf=pdf, single_file=single_file, force=force)
+    for remark in (*made.notes, *manifest.notes):
+        say(one_line(remark))
+    if as_json:
+        print_json(manifest.to_json())
+        return
+    for event in found.events:
+        say(one_line(str(event)))
+    say(one_line(found.summary()))
+    typer.echo(manifest.page)

@@ -1,0 +1,1 @@
+"""A training run, recorded while it goes on: what is measured, told, written down and drawn."""

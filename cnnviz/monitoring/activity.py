@@ -1,0 +1,55 @@
+"""Hearing the activations of a network while its layers are called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from cnnviz.gradients.activations import Activated, read_activation
+from cnnviz.gradients.measures import dead_channels, saturated_fraction
+
+Heard = Callable[[Activated], None]
+
+
+class Activity(TorchFunctionMode):
+    """Calls `heard` ahead of each activation; modules, functions and methods alike.
+
+    No value is changed, and passes without a graph are not heard.
+    """
+
+    def __init__(self, heard: Heard) -> None:
+        super().__init__()
+        self._heard = heard
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Look at what goes into an activation, then make the call."""
+        named = kwargs or {}
+        if torch.is_grad_enabled():
+            activated = read_activation(func, args, named)
+            if activated is not None and activated.slope is not None:
+                with torch.no_grad():
+                    self._heard(activated)
+        return func(*args, **named)
+
+
+def units(call: Activated, axis: int) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    """Return which channels of an activation are dead, [C], and the share that is saturated.
+
+    None where it cannot die, or where saturation is no word for it.
+    """
+    assert call.slope is not None
+    slope = call.slope(call.values.detach())
+    dead = dead_channels(slope, axis) if slope.dtype == torch.bool else None
+    if not call.bounded:
+        return dead, None
+    shape = slope.to(call.values.dtype) if slope.dtype == torch.bool else slope
+    return dead, saturated_fraction(shape, call.steepest)

@@ -1,0 +1,351 @@
+"""The report on a training run: what each layer got and did, and what turned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.drawing import number
+from cnnviz.monitoring.events import KINDS
+from cnnviz.monitoring.picture import LOOKS, columns, draw_decades, draw_heat, draw_loss
+from cnnviz.monitoring.records import COLUMNS
+from cnnviz.monitoring.run import TrainingRun
+from cnnviz.reports import wording
+from cnnviz.reports.content import Column, Picture, Section, Table
+from cnnviz.reports.document import Report
+from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, Progress, Steps
+from cnnviz.reports.sections.colophon import versions
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_READ = {
+    "gradient": (
+        "The norm of the gradient that arrives at each layer's output, the first layer on top. "
+        "Even colours from the bottom to the top mean that the gradient arrives; colours that "
+        "darken towards the top mean that it vanishes on the way."
+    ),
+    "activation": "The norm of what each layer gave, the first layer on top.",
+    "update": (
+        "How far each step moved the weights of a layer, as a share of their norm. About a "
+        "thousandth is usual; a layer several decades below the others hardly learns, and one "
+        "near 1 is thrown about. Weights that batch norm rescales can move more."
+    ),
+    "dead": (
+        "The share of channels at whose activation the slope was zero at every position of every "
+        "sample of the step: such a channel passes no gradient back. Where several activations "
+        "follow a layer, the worst of them."
+    ),
+    "saturated": (
+        "The share of positions at which a bounded activation has less than 5 % of its steepest "
+        "slope. Saturation alone is no verdict: a tanh network may learn well with 40 %."
+    ),
+}
+
+
+def training_report(run: TrainingRun, *, progress: Progress | None = None) -> Report:
+    """Tell a training run as a report.
+
+    Parameters
+    ----------
+    run : TrainingRun
+        The run, which may still go on.
+    progress : callable, optional
+        Called as ``progress(done, total, what)`` while `Report.save` draws.
+
+    Returns
+    -------
+    Report
+        Everything the report says. Nothing is drawn before `Report.save`.
+    """
+    sections = tuple(
+        section
+        for section in (_course(run), _depth(run), _movement(run), _units(run), _colophon(run))
+        if section is not None
+    )
+    steps = Steps(progress)
+    steps.rest(DRAWING_SHARE * len(sections) + WRITING_STEPS)
+    return Report(
+        provenance=run.provenance,
+        created=datetime.now().astimezone(),
+        facts=_facts(run),
+        answers=(),
+        sections=sections,
+        notes=_notes(run),
+        steps=steps,
+        heading=f"How {run.name} {'trained' if run.finished else 'is training'}",
+    )
+
+
+def _facts(run: TrainingRun) -> tuple[tuple[str, str], ...]:
+    facts = [("Network", run.name)]
+    facts += [(name.capitalize(), value) for name, value in run.facts.items()]
+    facts += [
+        ("Steps", wording.count(run.length)),
+        ("Samples a step", _range(run.samples)),
+        ("Time", wording.seconds(float(run.seconds[-1]))),
+    ]
+    if run.losses.size:
+        facts.append(("Loss", run.loss_words.removeprefix("loss ")))
+    return tuple(facts)
+
+
+def _range(values: NDArray[np.int64]) -> str:
+    low, high = wording.count(int(values.min())), wording.count(int(values.max()))
+    return low if low == high else f"{low} to {high}"
+
+
+def _notes(run: TrainingRun) -> tuple[str, ...]:
+    notes = [] if run.finished and not run.error else [run.state]
+    if not run.finished:
+        notes[-1] += " It goes on, or was stopped without notice; make the report again for more."
+    skipped = int(run.skipped.sum())
+    if skipped:
+        notes.append(
+            f"Mixed precision left out {wording.plural(skipped, 'update')} among the recorded "
+            "steps, because gradients were not finite at its scale; those steps are not shown."
+        )
+    return tuple(notes)
+
+
+def _course(run: TrainingRun) -> Section:
+    kinds = list(dict.fromkeys(event.kind for event in run.events))
+    lead = [_verdict(run)]
+    if kinds:
+        lead.append(
+            "Each dot below the loss is the step at which something was told, once: an event is "
+            "told when it has lasted for three recorded steps, and at once where a number is not "
+            "finite."
+        )
+    pictures = (
+        _picture(
+            run,
+            "loss",
+            "Loss and events",
+            "The loss of each step that was logged"
+            + (", and below it when each kind of event was told." if kinds else "."),
+            partial(draw_loss, run),
+        ),
+    )
+    return Section(
+        key="course",
+        title="The course of the training",
+        anchor="course",
+        lead=tuple(lead),
+        pictures=pictures,
+        tables=_events(run),
+    )
+
+
+def _verdict(run: TrainingRun) -> str:
+    if not run.events:
+        return (
+            f"Nothing turned in the {wording.plural(len(run.steps), 'recorded step')}: every "
+            "number stayed finite, the gradient kept its size along the depth, and every layer "
+            f"moved. {_loss_sentence(run)}"
+        )
+    first = run.events[0]
+    others = len(run.events) - 1
+    more = f" {wording.plural(others, 'more event')} followed." if others else ""
+    return f"At step {first.step}: {first.text}{more} {_loss_sentence(run)}"
+
+
+def _loss_sentence(run: TrainingRun) -> str:
+    if not run.losses.size:
+        return "No loss was logged."
+    finite = np.isfinite(run.losses)
+    first = number(float(run.losses[0]))
+    if finite.all():
+        return f"The loss went from {first} to {number(float(run.losses[-1]))}."
+    broken = int(run.loss_steps[~finite][0])
+    return f"The loss began at {first} and is not finite from step {broken} on."
+
+
+def _events(run: TrainingRun) -> tuple[Table, ...]:
+    if not run.events:
+        return ()
+    return (
+        Table(
+            title="Events",
+            caption="What turned, in the order in which it was told.",
+            columns=(
+                Column("Step", numeric=True),
+                Column("Kind"),
+                Column("Layer"),
+                Column("What was seen"),
+            ),
+            rows=tuple(
+                (wording.count(event.step), event.kind, event.layer or "all", event.text)
+                for event in run.events
+            ),
+            folded=len(run.events) > 24,
+        ),
+    )
+
+
+def _depth(run: TrainingRun) -> Section | None:
+    if np.isnan(run.gradient).all():
+        return None
+    pictures = [_heat(run, "gradient")]
+    if np.isfinite(run.decades).any():
+        pictures.append(
+            _picture(
+                run,
+                "decades",
+                "From the last layer to the first",
+                "How many decades larger or smaller the gradient at the first layer is than at the "
+                "last. Of some hundred networks with known faults, about nine in ten of those "
+                "between -1 and +1 learned with SGD, and none of those below -2 (Adam rescued "
+                "some).",
+                partial(draw_decades, run),
+            )
+        )
+    pictures.append(_heat(run, "activation"))
+    return Section(
+        key="depth",
+        title="What arrives at each layer",
+        anchor="depth",
+        lead=(
+            "On the way back a gradient passes every layer. Here is how much of it arrives at the "
+            f"output of each of the {len(run.layers)} watched layers, at each recorded step.",
+        ),
+        pictures=tuple(pictures),
+    )
+
+
+def _movement(run: TrainingRun) -> Section | None:
+    if np.isnan(run.update).all():
+        return None
+    return Section(
+        key="movement",
+        title="How far the weights move",
+        anchor="movement",
+        lead=(
+            "A layer learns as far as its weights move. What counts is how far, beside how large "
+            "they are.",
+        ),
+        pictures=(_heat(run, "update"),),
+        tables=(_layers(run),),
+    )
+
+
+def _units(run: TrainingRun) -> Section | None:
+    shown = [name for name in ("dead", "saturated") if not np.isnan(getattr(run, name)).all()]
+    if not shown:
+        return None
+    worst = run.layers[int(np.nanargmax(np.nan_to_num(run.dead[:, -1], nan=-1.0)))]
+    share = np.nanmax(run.dead[:, -1]) if not np.isnan(run.dead[:, -1]).all() else 0.0
+    lead = (
+        f"At the last recorded step the most dead channels, {share:.0%}, were after {worst!r}."
+        if share > 0.0
+        else "At the last recorded step no channel was dead."
+    )
+    return Section(
+        key="units",
+        title="Units that pass no gradient",
+        anchor="units",
+        lead=(lead,),
+        pictures=tuple(_heat(run, name) for name in shown),
+    )
+
+
+def _heat(run: TrainingRun, name: str) -> Picture:
+    together = -(-len(run.steps) // columns(run))
+    caption = _READ[name]
+    if LOOKS[name].log:
+        caption += " The colours follow the logarithm."
+    if together > 1:
+        caption += f" A column stands for up to {together} recorded steps: their median."
+    return _picture(run, name, LOOKS[name].title, caption, partial(draw_heat, run, name))
+
+
+def _picture(
+    run: TrainingRun, name: str, title: str, caption: str, draw: Callable[[], Figure]
+) -> Picture:
+    values = getattr(run, name, None)
+    data = {}
+    if isinstance(values, np.ndarray) and values.ndim == 2:
+        data = {"layers": list(run.layers), "last": values[:, -1].tolist()}
+    return Picture(
+        name=name,
+        title=title,
+        caption=caption,
+        alt=f"{title}: {run.summary()}",
+        draw=draw,
+        provenance=run.provenance,
+        data=data,
+    )
+
+
+def _layers(run: TrainingRun) -> Table:
+    names = [name for name in COLUMNS if not np.isnan(getattr(run, name)).all()]
+    rows = tuple(
+        (layer, *(_cell(float(getattr(run, name)[place, -1]), name) for name in names))
+        for place, layer in enumerate(run.layers)
+    )
+    return Table(
+        title=f"Every layer at step {int(run.steps[-1])}",
+        caption="The last recorded step; what each column is stands at the end of the page.",
+        columns=(
+            Column("Layer"),
+            *(Column(name.replace("_", " "), numeric=True) for name in names),
+        ),
+        rows=rows,
+        folded=len(rows) > 12,
+    )
+
+
+def _cell(value: float, name: str) -> str:
+    if np.isnan(value):
+        return "–"
+    if np.isinf(value):
+        return "not finite"
+    return f"{value:.0%}" if name in ("dead", "saturated") else number(value)
+
+
+def _colophon(run: TrainingRun) -> Section:
+    recorded = [("Began", run.started)]
+    recorded += [(name.capitalize(), value) for name, value in run.facts.items()]
+    recorded += [("Versions", f"cnnviz {run.provenance.cnnviz}, torch {run.provenance.torch}")]
+    return Section(
+        key="colophon",
+        title="How this was recorded",
+        anchor="colophon",
+        lead=(
+            "The figures were recorded while the network trained, and nothing in its training was "
+            "changed by that. Every number of every step is in the file of the run.",
+        ),
+        tables=(
+            Table(
+                title="What was recorded",
+                caption="For each layer, at each recorded step.",
+                columns=(Column("Figure"), Column("What it is")),
+                rows=tuple((name.replace("_", " "), text) for name, text in COLUMNS.items()),
+            ),
+            Table(
+                title="What is told as an event",
+                caption="Each once, and again only after it has passed.",
+                columns=(Column("Kind"), Column("When")),
+                rows=tuple(KINDS.items()),
+                folded=True,
+            ),
+            Table(
+                title="The run",
+                caption="As the monitor knew it.",
+                columns=(Column("What"), Column("Value")),
+                rows=tuple(recorded),
+            ),
+            Table(
+                title="Versions",
+                caption="The software that made this report.",
+                columns=(Column("Package"), Column("Version")),
+                rows=tuple(versions().items()),
+                folded=True,
+            ),
+        ),
+    )
