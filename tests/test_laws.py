@@ -21,6 +21,9 @@ from cnnviz.views import VIEWS, View
 from tests.architectures import ARCHITECTURES, build, small_input, tiny_network
 from tests.test_hooks import state
 
+BRIEF = {"feature_visualization": {"units": "3:0,1", "steps": 3, "size": 16}}
+"""What a view that cannot do without it, or would take long, is given besides."""
+
 every_view = pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
 
 
@@ -29,7 +32,9 @@ def run(view: View, model: Any, images: torch.Tensor) -> Result:
         return view.function()()
     if view.needs == "model":
         takes_images = "images" in inspect.signature(view.function()).parameters
-        return view.function()(model, images) if takes_images else view.function()(model)
+        given = BRIEF.get(view.name, {})
+        function = view.function()
+        return function(model, images, **given) if takes_images else function(model, **given)
     held = capture(model, images, layers=view.layers, gradients=view.gradients)
     return view.function()(held)
 

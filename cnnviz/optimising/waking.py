@@ -1,0 +1,52 @@
+"""A gradient for units that are dead at the start: rectifiers that leak on the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from cnnviz.backward_rules import _rectifier
+
+LEAK = 0.1
+"""The share of the gradient that passes a rectifier whose input it would otherwise stop at."""
+
+
+class _Leaky(torch.autograd.Function):
+    """Rectify on the way forward; let a share of the signal through where that was zero."""
+
+    @staticmethod
+    def forward(ctx: Any, values: torch.Tensor, most: float | None) -> torch.Tensor:
+        passes = values > 0.0
+        ctx.save_for_backward(passes if most is None else passes & (values < most))
+        return values.clamp(0.0, most)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
+        (passes,) = ctx.saved_tensors
+        return gradients[0] * torch.where(passes, 1.0, LEAK).to(gradients[0]), None
+
+
+class leaking(TorchFunctionMode):  # noqa: N801
+    """Let every ReLU and ReLU6 called inside the context leak on the way back.
+
+    Values do not change. Where a unit's rectifier stops all gradient, so that no step could ever
+    move its picture, this one still says which way its input grows.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Take the calls of rectifiers; pass every other call on."""
+        call = _rectifier(func, *args, **(kwargs or {}))
+        if call is None:
+            return func(*args, **(kwargs or {}))
+        output: torch.Tensor = _Leaky.apply(call.values, call.most)
+        # The caller of an in-place rectifier may go on with the tensor it handed in.
+        return call.values.copy_(output) if call.in_place else output

@@ -1,0 +1,408 @@
+"""What a unit looks for: pictures that were optimised to raise its activation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from cnnviz import drawing
+from cnnviz.errors import UsageError, did_you_mean
+from cnnviz.images import Batch
+from cnnviz.models import Model, as_model
+from cnnviz.optimising import (
+    METHODS,
+    Announce,
+    Goal,
+    Job,
+    Method,
+    Recipe,
+    Store,
+    plan,
+    read_goals,
+    read_span,
+)
+from cnnviz.progress import Progress, duration, silent
+from cnnviz.results import ImageSource, Provenance, Result, installed_version
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_WRITTEN = {
+    "fourier": "as waves, fainter the finer they are, in the colours of photos",
+    "maco": "as the phases of waves whose magnitudes stay those of photos (MaCo)",
+    "pixel": "pixel by pixel",
+}
+_SCORES = {
+    "channel": "the mean activation of a channel",
+    "position": "the activation at one position",
+    "direction": "the mean activation along a direction",
+    "layer": "the mean square of all activations of a layer",
+    "class": "the logit of a class",
+}
+_LEAST_TILE = 128
+_LEAST_WIDTH = 4.6
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class FeatureVisualization(Result):
+    """Pictures of U units, D of each.
+
+    Attributes
+    ----------
+    units : tuple of str
+        The units, as they are written.
+    kinds : tuple of str
+        What each of them is: "channel", "position", "direction", "layer" or "class".
+    pictures : tuple of ndarray of float32
+        For each unit its pictures [D, C, H, W], with values between 0 and 1, before the network's
+        normalisation.
+    start, end : ndarray of float64
+        The score of each picture before the first step and after the last, [U, D]: the mean
+        activation of a channel or along a direction, the activation at a position, the logit of a
+        class, or the mean square of a layer.
+    steps : ndarray of int64
+        How many steps each picture took, [U, D].
+    woken : ndarray of bool
+        Which pictures had no gradient at first, so that rectifiers had to leak, [U, D].
+    dead : ndarray of bool
+        Which pictures never had a gradient: the unit could not be woken, [U, D].
+    method : {"fourier", "maco", "pixel"}
+        How the pictures were written for the optimiser.
+    most_steps : int
+        At most how many steps.
+    started_from : str
+        The name of the photo that the pictures started from; empty for noise.
+    notes : tuple of str
+        What else a reader must know.
+    """
+
+    units: tuple[str, ...]
+    kinds: tuple[str, ...]
+    pictures: tuple[NDArray[np.float32], ...]
+    start: NDArray[np.float64]
+    end: NDArray[np.float64]
+    steps: NDArray[np.int64]
+    woken: NDArray[np.bool_]
+    dead: NDArray[np.bool_]
+    method: Method
+    most_steps: int
+    started_from: str
+    notes: tuple[str, ...]
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the pictures of each unit and the numbers of all."""
+        pictures = {
+            f"pictures {unit}": each for unit, each in zip(self.units, self.pictures, strict=True)
+        }
+        return {**super().arrays(), **pictures}
+
+    def summary(self) -> str:
+        """Say how many units were visualised, and how far their scores rose."""
+        count, each = self.end.shape
+        first = self.units[0] if count == 1 else f"{count} units, {self.units[0]} first"
+        several = f", {each} pictures each" if each > 1 else ""
+        rose = int((self.end > self.start).all(1).sum())
+        higher = "its score rose" if count == 1 == rose else f"the scores of {rose} rose"
+        dead = int(self.dead.all(1).sum())
+        lost = f", {dead} could not be woken" if dead else ""
+        return f"{first}{several}: {higher}{lost}"
+
+    def caption(self) -> str:
+        """Say how the pictures came about, and how to read them."""
+        scores = " or ".join(_SCORES[kind] for kind in dict.fromkeys(self.kinds))
+        origin = f"the photo {self.started_from}" if self.started_from else "faint noise"
+        if self.method == "maco" and not self.started_from:
+            origin = "random phases"
+        early = (
+            " A picture was done earlier where its score had settled."
+            if bool((self.steps < self.most_steps).any())
+            else ""
+        )
+        several = (
+            " The pictures of one unit were kept unlike one another."
+            if self.end.shape[1] > 1
+            else ""
+        )
+        told = "".join(f" {note}" for note in self.notes)
+        return (
+            f"Pictures that no camera took: from {origin}, each was changed in up to "
+            f"{self.most_steps} steps so that {scores} grew, written {_WRITTEN[self.method]}, and "
+            "moved, turned and scaled a little at random before each step. Below each stand its "
+            "unit and its score before and after. They show what drives a unit furthest, which is "
+            f"not always what it answers to in photos.{early}{several}{told}"
+        )
+
+    def figure(self) -> Figure:
+        """Draw the pictures as tiles, those of a unit side by side."""
+        tiles = self._tiles()
+        each = self.end.shape[1]
+        side = tiles[0].shape[0]
+        columns = each * max(1, drawing.columns_for(len(tiles)) // each)
+        columns = min(columns, len(tiles))
+        label = round(0.2 * side)
+        grid = drawing.mosaic(tiles, columns=columns, side=side, labels=label, gap=side // 20)
+        height, width = grid.pixels.shape[:2]
+        across = min(11.0, 1.75 * columns)
+        down = min(40.0, across * height / width + 0.35)
+        figure = drawing.new_figure(max(_LEAST_WIDTH, across), down)
+        axes = figure.subplots()
+        drawing.show(axes, grid.pixels, smooth=True)
+        axes.set_anchor("NW")
+        drawing.label_tiles(axes, grid, self._labels(), 6.5)
+        drawing.heading(figure, self._heading())
+        return figure
+
+    def _heading(self) -> str:
+        return f"Feature visualization, {self.provenance.model}"
+
+    def _labels(self) -> list[str]:
+        labels = []
+        for unit, name in enumerate(self.units):
+            for place in range(self.end.shape[1]):
+                start, end = self.start[unit, place], self.end[unit, place]
+                grew = f"{drawing.number(start)} → {drawing.number(end)}"
+                state = "  could not be woken" if self.dead[unit, place] else ""
+                labels.append(f"{_short(name)}\n{grew}{state}")
+        return labels
+
+    def _tiles(self) -> list[drawing.Pixels]:
+        height, width = np.max([each.shape[2:] for each in self.pictures], axis=0)
+        factor = max(1.0, _LEAST_TILE / max(height, width))
+        size = (round(width * factor), round(height * factor))
+        return [_stretched(pixels(picture), size) for each in self.pictures for picture in each]
+
+
+def pixels(picture: NDArray[np.float32]) -> drawing.Pixels:
+    """Return a picture [C, H, W] as it is shown, [H, W, 3].
+
+    One channel is shown as grey; of four the first three are shown as RGB; of two, or more than
+    four, the mean over the channels is shown as grey.
+    """
+    values = picture if len(picture) in (3, 4) else picture.mean(0, keepdims=True).repeat(3, 0)
+    shown = (values[:3] * 255.0).round().clip(0, 255).astype(np.uint8)
+    return np.ascontiguousarray(shown.transpose(1, 2, 0))
+
+
+def _stretched(tile: drawing.Pixels, size: tuple[int, int]) -> drawing.Pixels:
+    if tile.shape[:2] == (size[1], size[0]):
+        return tile
+    return np.asarray(cv2.resize(tile, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 26 else f"…{name[-25:]}"
+
+
+def feature_visualization(
+    model: Model | nn.Module,
+    units: str | Iterable[Any],
+    steps: int = 256,
+    seed: int = 0,
+    *,
+    method: Method = "fourier",
+    diverse: int = 1,
+    start: str | Any | None = None,
+    size: int | None = None,
+    budget: float | str | None = None,
+    state: str | Path | None = None,
+    progress: Progress = silent,
+    announce: Announce | None = None,
+) -> FeatureVisualization:
+    """Make pictures that raise the activation of units, by gradient ascent from noise.
+
+    Pictures are Fourier transforms in decorrelated colours, moved at random before each step (Olah,
+    Mordvintsev and Schubert 2017, "Feature Visualization"). All units of a layer are optimised
+    together, each with its own random numbers, and the network runs as far as that layer only. A
+    unit behind a rectifier that is dead at the start gets a gradient that leaks through it.
+
+    Parameters
+    ----------
+    model : Model or torch.nn.Module
+        The network; it is left as it was.
+    units : str, Unit, Direction, or iterable of these
+        What to make pictures of: ``layer:3,7,10-15`` for channels, ``layer:*`` for all of them,
+        ``layer:3@4x5`` or ``layer:3@middle`` for one position, ``class:koala``, or a layer alone
+        for all of it at once (DeepDream). Semicolons part several; a kind such as ``conv`` or a
+        pattern stands for all layers that it matches.
+    steps : int
+        At most how many steps; a picture whose score has settled is done earlier.
+    seed : int
+        The seed of the noise and the moves. It gives the same pictures again, whatever other units
+        are made beside them.
+    method : {"fourier", "maco", "pixel"}
+        How a picture is written for the optimiser: as waves; as waves whose magnitudes stay those
+        of photos (Fel et al. 2023); or pixel by pixel, which shows the noise that the others avoid.
+    diverse : int
+        How many pictures of each unit, kept unlike one another.
+    start : path, PIL image, or whatever a model can prepare, optional
+        A photo to start from instead of noise.
+    size : int, optional
+        Height and width of the pictures in pixels. By default the network's input; less for a
+        channel that sees only a small part of it.
+    budget : float or str, optional
+        A time such as ``10m`` or ``90s``, or seconds: what is done by then is returned.
+    state : str or Path, optional
+        A folder for finished pictures. With the same network, units and settings nothing in it is
+        made again.
+    progress : callable, optional
+        Called as ``progress(done, total, what)`` before each step.
+    announce : callable, optional
+        Told once what the pictures will cost, as measured on one step.
+
+    Returns
+    -------
+    FeatureVisualization
+        The pictures with their scores before and after.
+
+    Raises
+    ------
+    UsageError
+        If an argument is out of range, or the budget is too small for a single unit.
+    LayerError, TargetError
+        If there is no such unit or class.
+    """
+    _check(steps, seed, method, diverse, size)
+    span = read_span(budget)
+    wrapped = as_model(model)
+    goals = read_goals(wrapped, units)
+    batch = None if start is None else _photo(wrapped, start)
+    recipe = Recipe(method, steps, seed, (0, 0), diverse)
+    groups = plan(wrapped, goals, recipe, size, batch is not None)
+    store = Store(None if state is None else Path(state).expanduser(), _origin(wrapped, batch))
+    picture = None if batch is None else _between_0_and_1(wrapped, batch, size)
+    job = Job(wrapped, groups, store, picture, span, progress, announce)
+    found = job.run()
+    made = [found[goal.name] for goal in goals if goal.name in found]
+    notes = _notes(goals, [goal for goal, _, _ in made], span)
+    notes += _about(made, wrapped)
+    return FeatureVisualization(
+        provenance=_provenance(wrapped, batch, made, seed),
+        units=tuple(goal.name for goal, _, _ in made),
+        kinds=tuple(goal.kind for goal, _, _ in made),
+        pictures=tuple(one.pictures for _, _, one in made),
+        start=np.stack([one.start for _, _, one in made]),
+        end=np.stack([one.end for _, _, one in made]),
+        steps=np.stack([one.steps for _, _, one in made]),
+        woken=np.stack([one.woken for _, _, one in made]),
+        dead=np.stack([one.dead for _, _, one in made]),
+        method=method,
+        most_steps=steps,
+        started_from="" if batch is None else batch.photos[0].name,
+        notes=notes,
+    )
+
+
+def _check(steps: int, seed: int, method: str, diverse: int, size: int | None) -> None:
+    if steps < 1:
+        raise UsageError(f"{steps} steps lead nowhere.", "Give steps as 1 or more.")
+    if seed < 0:
+        raise UsageError(f"The seed {seed} is negative.", "Give 0 or more.")
+    if method not in METHODS:
+        raise UsageError(
+            f"There is no method {method!r}.",
+            did_you_mean(method, METHODS, f"Choose {', '.join(METHODS)}."),
+        )
+    if diverse < 1:
+        raise UsageError(f"{diverse} pictures of a unit are none.", "Give diverse as 1 or more.")
+    if size is not None and size < 8:
+        raise UsageError(f"A picture of {size} px shows nothing.", "Give a size of 8 or more.")
+
+
+def _photo(model: Model, start: Any) -> Batch:
+    batch = model.prepare(start)
+    if len(batch) != 1:
+        raise UsageError(f"{len(batch)} photos were given to start from.", "Give one.")
+    return batch
+
+
+def _between_0_and_1(model: Model, batch: Batch, size: int | None) -> torch.Tensor:
+    """Return a prepared photo without the network's normalisation, [C, H, W]."""
+    tensor = batch.tensor[0].detach()
+    mean, std = (
+        torch.tensor(values).to(tensor)[:, None, None]
+        for values in (model.preprocessing.mean, model.preprocessing.std)
+    )
+    found = (tensor * std + mean).clamp(0.0, 1.0)
+    wanted = (size, size) if size is not None else model.input_shape[1:]
+    if tuple(found.shape[1:]) != tuple(wanted):
+        found = torch.nn.functional.interpolate(
+            found[None], wanted, mode="bilinear", align_corners=False, antialias=True
+        )[0].clamp(0.0, 1.0)
+    return found.cpu()
+
+
+def _origin(model: Model, batch: Batch | None) -> dict[str, Any]:
+    """Return what pictures depend on besides the unit and the recipe."""
+    return {
+        "weights": model.sha256,
+        "model": model.name,
+        "preprocessing": model.preprocessing.describe(),
+        "start": None if batch is None else batch.photos[0].sha256,
+        "versions": {name: installed_version(name) for name in ("cnnviz", "torch")},
+    }
+
+
+def _notes(goals: tuple[Goal, ...], made: list[Goal], span: float | None) -> tuple[str, ...]:
+    if len(made) == len(goals) or span is None:
+        return ()
+    return (
+        f"Within the budget of {duration(span)}, {len(made):,} of {len(goals):,} units were "
+        "finished; the others are not shown.",
+    )
+
+
+def _about(made: list[tuple[Goal, Recipe, Any]], model: Model) -> tuple[str, ...]:
+    """Say what was done to single units, and what sizes the pictures have."""
+    woken = [goal.name for goal, _, one in made if one.woken.any()]
+    dead = [goal.name for goal, _, one in made if one.dead.all()]
+    notes = []
+    sizes = sorted({recipe.size for _, recipe, _ in made})
+    if sizes != [tuple(model.input_shape[1:])]:
+        written = ", ".join(f"{height} x {width}" for height, width in sizes)
+        drawn = ", drawn at one size" if len(sizes) > 1 else ""
+        notes.append(f"The pictures have {written} px{drawn}.")
+    linear = list(
+        dict.fromkeys(goal.layer[0] for goal, _, _ in made if goal.rectified and goal.layer)
+    )
+    if linear:
+        notes.append(
+            f"Of {_few(linear)}, linear in the picture, only what is above zero counts: the plain "
+            "mean would cancel."
+        )
+    if woken:
+        notes.append(
+            f"At some step a rectifier stopped all gradient, and leaked instead: {_few(woken)}."
+        )
+    if dead:
+        notes.append(f"No gradient was ever found, so the unit could not be woken: {_few(dead)}.")
+    if model.channels == 2 or model.channels > 4:
+        notes.append(f"Of {model.channels} channels the mean is shown as grey.")
+    return tuple(notes)
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
+def _provenance(
+    model: Model, batch: Batch | None, made: list[tuple[Goal, Recipe, Any]], seed: int
+) -> Provenance:
+    images = () if batch is None else (ImageSource(batch.photos[0].name, batch.photos[0].sha256),)
+    return Provenance(
+        model=model.name,
+        weights=model.weights,
+        weights_sha256=model.sha256,
+        images=images,
+        preprocessing=model.preprocessing.describe(),
+        targets=tuple(goal.name for goal, _, _ in made),
+        seed=seed,
+        notes=model.notes,
+    )
