@@ -1,0 +1,140 @@
+"""What an activation does to a gradient, read from the call of it: modules and functions alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Activated:
+    """One call of an activation.
+
+    Attributes
+    ----------
+    name : str
+        As `cnnviz.models.networks` names it where it has it.
+    values : torch.Tensor
+        What goes in, before an in-place activation has written to it.
+    slope : callable or None
+        From these values to the derivative at each, or whether it is not zero; None for one that
+        neither dies nor saturates.
+    steepest : float
+        Its greatest derivative.
+    bounded : bool
+        Whether it is flat on both sides, so that saturation is a word for it.
+    """
+
+    name: str
+    values: torch.Tensor
+    slope: Callable[[torch.Tensor], torch.Tensor] | None = None
+    steepest: float = 1.0
+    bounded: bool = False
+
+
+def sigmoid_slope(values: torch.Tensor) -> torch.Tensor:
+    """Return s (1 - s), which does not vanish where s rounds to 1."""
+    small = torch.exp(-values.abs())
+    return small / (1.0 + small).square()
+
+
+def tanh_slope(values: torch.Tensor) -> torch.Tensor:
+    """Return 1 - tanh squared, which does not vanish where tanh rounds to 1."""
+    return 4.0 * sigmoid_slope(2.0 * values)
+
+
+def between(low: float, high: float) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return what tells where a piecewise linear activation is not flat."""
+
+    def inside(values: torch.Tensor) -> torch.Tensor:
+        return (values > low) & (values < high)
+
+    return inside
+
+
+_INFINITY = float("inf")
+
+
+def _relu(input: torch.Tensor, inplace: bool = False) -> Activated:
+    return Activated("relu", input, between(0.0, _INFINITY))
+
+
+def _relu6(input: torch.Tensor, inplace: bool = False) -> Activated:
+    return Activated("relu6", input, between(0.0, 6.0))
+
+
+def _hardtanh(
+    input: torch.Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> Activated:
+    # torch's ReLU6 module is a hardtanh from 0 to 6, and flat below by design.
+    if min_val == 0.0:
+        return Activated("relu6", input, between(min_val, max_val))
+    return Activated("hardtanh", input, between(min_val, max_val), bounded=True)
+
+
+def _hardsigmoid(input: torch.Tensor, inplace: bool = False) -> Activated:
+    return Activated("hardsigmoid", input, between(-3.0, 3.0), bounded=True)
+
+
+def _hardswish(input: torch.Tensor, inplace: bool = False) -> Activated:
+    return Activated("hardswish", input, between(-3.0, _INFINITY), 1.5)
+
+
+def _threshold(
+    input: torch.Tensor, threshold: float, value: float, inplace: bool = False
+) -> Activated:
+    return Activated("threshold", input, between(threshold, _INFINITY))
+
+
+def _sigmoid(input: torch.Tensor) -> Activated:
+    return Activated("sigmoid", input, sigmoid_slope, 0.25, bounded=True)
+
+
+def _tanh(input: torch.Tensor) -> Activated:
+    return Activated("tanh", input, tanh_slope, bounded=True)
+
+
+def _other(name: str) -> Callable[..., Activated]:
+    def read(input: torch.Tensor, *_: Any, **__: Any) -> Activated:
+        return Activated(name, input)
+
+    return read
+
+
+def _named(readers: Mapping[Callable[..., Activated], Sequence[Any]]) -> dict[Any, Any]:
+    return {function: reader for reader, functions in readers.items() for function in functions}
+
+
+_READERS: dict[Any, Callable[..., Activated]] = _named(
+    {
+        _relu: (F.relu, torch.relu, torch.Tensor.relu, F.relu_, torch.relu_, torch.Tensor.relu_),
+        _relu6: (F.relu6,),
+        _hardtanh: (F.hardtanh, F.hardtanh_),
+        _hardsigmoid: (F.hardsigmoid,),
+        _hardswish: (F.hardswish,),
+        _threshold: (F.threshold, F.threshold_),
+        _sigmoid: (F.sigmoid, torch.sigmoid, torch.Tensor.sigmoid, torch.Tensor.sigmoid_),
+        _tanh: (F.tanh, torch.tanh, torch.Tensor.tanh, torch.Tensor.tanh_),
+        _other("leaky_relu"): (F.leaky_relu, F.leaky_relu_),
+        _other("prelu"): (F.prelu, torch.prelu),
+        _other("rrelu"): (F.rrelu, F.rrelu_),
+        _other("elu"): (F.elu, F.elu_),
+        _other("selu"): (F.selu, F.selu_, torch.selu),
+        _other("celu"): (F.celu, F.celu_, torch.celu),
+        _other("gelu"): (F.gelu,),
+        _other("silu"): (F.silu,),
+        _other("mish"): (F.mish,),
+        _other("softplus"): (F.softplus,),
+        _other("softsign"): (F.softsign,),
+    }
+)
+
+
+def read_activation(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Activated | None:
+    """Return what a function call does as an activation; None where it is none."""
+    reader = _READERS.get(func)
+    return None if reader is None else reader(*args, **kwargs)

@@ -1,0 +1,161 @@
+"""Why a gradient does not arrive as it should: the likeliest cause, with its evidence."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnnviz.gradients.probe import Probe
+from cnnviz.gradients.verdicts import Verdict, has_skips, is_normalised
+
+GAINS = {
+    "relu": math.sqrt(2.0),
+    "relu6": math.sqrt(2.0),
+    "leaky_relu": math.sqrt(2.0),
+    "prelu": math.sqrt(2.0),
+    "elu": 1.24,
+    "celu": 1.24,
+    "gelu": 1.53,
+    "silu": 1.68,
+    "hardswish": 1.68,
+    "mish": 1.48,
+    "selu": 1.0,
+    "tanh": 1.0,
+    "hardtanh": 1.0,
+}
+"""The gain that keeps a signal's size: 1 / sqrt(E[phi(z)^2]) for standard normal z (He et al. 2015
+for ReLU), and for activations that are odd the one whose slope at zero it is."""
+_OFF = 1.12
+"""A factor per layer by which weights may differ from the matched gain without being the cause."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """The likeliest cause of a verdict.
+
+    Attributes
+    ----------
+    key : str
+        "none", "weights", "batch-norm", "confident", "zero-weights", "dead", "saturation",
+        "activation", "initialisation", "branches" or "depth".
+    sentence : str
+        The cause and the evidence for it.
+    """
+
+    key: str
+    sentence: str
+
+
+def main_activation(found: Probe) -> str:
+    """Return the kind of activation that is called most; "none" for a linear network."""
+    counts = Counter(unit.kind for unit in found.units)
+    return counts.most_common(1)[0][0] if counts else "none"
+
+
+def matched_gain(kind: str) -> float:
+    """Return the gain that keeps a signal's size through an activation; 1 where none is known."""
+    return GAINS.get(kind, 1.0)
+
+
+def relative_gain(found: Probe) -> float:
+    """Return the layers' gains over the matched one, as their geometric mean; NaN without any."""
+    gains = [point.gain for point in found.layers[:-1] if point.gain > 0.0]
+    if not gains:
+        return float("nan")
+    return float(np.exp(np.mean(np.log(gains)))) / matched_gain(main_activation(found))
+
+
+def explain(found: Probe, verdict: Verdict, unfed: bool = False, confident: bool = False) -> Cause:
+    """Name the likeliest cause of a verdict.
+
+    Parameters
+    ----------
+    found : Probe
+        What was measured.
+    verdict : Verdict
+        What it means.
+    unfed : bool
+        Whether batch norms that have never seen data were read as they are.
+    confident : bool
+        Whether the loss that was asked for is so small that nothing could be sent back.
+    """
+    if confident:
+        return Cause(
+            "confident",
+            "The loss is nearly zero because the network is sure: nothing is sent back that could arrive.",
+        )
+    if verdict.bad_layer in found.bad_weights and verdict.bad_layer:
+        return Cause("weights", f"The weights {verdict.bad_layer} hold a NaN or an infinity.")
+    if verdict.side == "none" and verdict.label == "healthy":
+        return Cause("none", "Nothing is wrong.")
+    if unfed:
+        return Cause(
+            "batch-norm",
+            "Batch norms have never seen data, and in evaluation that is another network.",
+        )
+    return _of_units(found, verdict) or _of_structure(found, verdict)
+
+
+def _of_units(found: Probe, verdict: Verdict) -> Cause | None:
+    hidden = [point for point in found.layers[:-1] if not math.isnan(point.weight_norm)]
+    zeros = [point for point in hidden if point.weight_norm == 0.0]
+    if hidden and len(zeros) == len(hidden) and verdict.label == "blocked":
+        return Cause("zero-weights", "All weights are zero, so nothing passes in either direction.")
+    if "dead" in verdict.findings:
+        worst = max(found.units, key=lambda unit: unit.dead_fraction)
+        return Cause(
+            "dead",
+            f"Units are dead: of {worst.name or 'an activation'}'s channels "
+            f"{worst.dead_fraction:.0%} pass no gradient at any position of any image.",
+        )
+    if "saturated" in verdict.findings:
+        flat = [unit for unit in found.units if not math.isnan(unit.saturated)]
+        worst = max(flat, key=lambda unit: unit.saturated)
+        return Cause(
+            "saturation",
+            f"Units are saturated: {worst.saturated:.0%} of the positions of "
+            f"{worst.name or worst.kind} lie on the flat sides of {worst.kind}.",
+        )
+    return None
+
+
+def _of_structure(found: Probe, verdict: Verdict) -> Cause:
+    kind, gain = main_activation(found), relative_gain(found)
+    normalised = is_normalised(found)
+    shrinks = verdict.decades < 0.0
+    if shrinks and kind in ("sigmoid", "hardsigmoid") and not normalised:
+        slope = "1/4" if kind == "sigmoid" else "1/6"
+        return Cause(
+            "activation",
+            f"{kind} has a slope of {slope} at most, so every layer takes most of the gradient.",
+        )
+    if (
+        not normalised
+        and not math.isnan(gain)
+        and (gain < 1.0 / _OFF) == shrinks
+        and not 1.0 / _OFF <= gain <= _OFF
+    ):
+        return Cause(
+            "initialisation",
+            f"Weights are on average {gain:.2f} times as large as {kind} needs for a signal to "
+            "keep its size, and every layer multiplies by that.",
+        )
+    if has_skips(found) and not normalised:
+        return Cause(
+            "branches",
+            "Each block adds a branch at full size to what its skip carries, and nothing "
+            "normalises the sum, so that every block makes signal and gradient larger.",
+        )
+    if normalised and not shrinks:
+        return Cause(
+            "depth",
+            f"{len(found.layers)} layers with normalisation and too few skips: each normalised "
+            "layer makes the gradient a little larger on the way back (Yang et al. 2019).",
+        )
+    return Cause(
+        "depth",
+        f"A little is lost in each of {len(found.layers)} layers, and no skip goes around them.",
+    )

@@ -1,0 +1,174 @@
+"""What a network would be with another activation, normalisation or skip: modes to run it under.
+
+A change is made where functions are called, so that modules, functions and in-place forms are all
+met and the network itself stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from cnnviz.gradients.activations import read_activation
+from cnnviz.gradients.watching import CONVOLUTIONS, LINEARS, NORMALISATIONS, summed
+
+_SLOPE = 0.1
+
+
+class _Change(TorchFunctionMode):
+    """Answers calls of functions; what it does not answer is passed on."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Answer a call."""
+        return self.answer(func, args, kwargs or {})
+
+    def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        """Answer a call: here, as it is."""
+        return func(*args, **named)
+
+
+class OtherActivation(_Change):
+    """Every activation that is not a gate becomes a ReLU, or a leaky ReLU of slope 0.1.
+
+    Parameters
+    ----------
+    leaky : bool
+        Which of the two.
+    """
+
+    def __init__(self, *, leaky: bool = False) -> None:
+        super().__init__()
+        self._leaky = leaky
+
+    def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        """Answer a call."""
+        activated = read_activation(func, args, named)
+        if activated is None:
+            return func(*args, **named)
+        return F.leaky_relu(activated.values, _SLOPE) if self._leaky else F.relu(activated.values)
+
+
+class Normalised(_Change):
+    """Batch norm after every convolution and linear layer but the last, with this batch's moments.
+
+    Parameters
+    ----------
+    layers : int
+        How many calls of layers a forward pass has, so that the last is left alone.
+    """
+
+    def __init__(self, layers: int) -> None:
+        super().__init__()
+        self._layers = layers
+        self._met = 0
+
+    def __enter__(self) -> Any:
+        """Begin a pass."""
+        self._met = 0
+        return super().__enter__()
+
+    def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        """Answer a call."""
+        result = func(*args, **named)
+        if func not in CONVOLUTIONS and func not in LINEARS:
+            return result
+        self._met += 1
+        if self._met >= self._layers or result.ndim not in (2, 4):
+            return result
+        values = result.detach()
+        axes = [axis for axis in range(values.ndim) if axis != 1]
+        mean, variance = values.mean(axes), values.var(axes, unbiased=False)
+        return F.batch_norm(result, mean, variance, training=False)
+
+
+class Skipping(_Change):
+    """A skip around every layer and its activation that keep the shape of what goes in.
+
+    Parameters
+    ----------
+    scale : float
+        What each branch is multiplied by before its skip is added.
+    """
+
+    def __init__(self, scale: float = 1.0) -> None:
+        super().__init__()
+        self._scale = scale
+        self._sources: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self.count = 0
+
+    def __enter__(self) -> Any:
+        """Begin a pass."""
+        self._sources, self.count = {}, 0
+        return super().__enter__()
+
+    def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        """Answer a call."""
+        given = args[0] if args else named.get("input")
+        activated = read_activation(func, args, named)
+        source = self._source(given)
+        result = func(*args, **named)
+        if func in CONVOLUTIONS or func in LINEARS:
+            # A copy of the reference, not of the values: an in-place activation writes to its own.
+            self._sources[id(result)] = (result, given)
+        elif func in NORMALISATIONS and source is not None:
+            self._sources[id(result)] = (result, source)
+        elif activated is not None and source is not None and source.shape == result.shape:
+            self.count += 1
+            return result * self._scale + source
+        return result
+
+    def _source(self, given: Any) -> torch.Tensor | None:
+        held = self._sources.get(id(given))
+        return held[1] if held is not None and held[0] is given else None
+
+
+class ScaledBranches(_Change):
+    """Each residual branch is multiplied by a number before it is added (Hayou et al. 2021).
+
+    Parameters
+    ----------
+    scale : float
+        The number: one over the square root of how many branches there are.
+    """
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self._scale = scale
+        self._order: dict[int, tuple[Any, int]] = {}
+
+    def __enter__(self) -> Any:
+        """Begin a pass."""
+        self._order = {}
+        return super().__enter__()
+
+    def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        """Answer a call."""
+        operands = summed(func, args)
+        ages = [self._age(value) for value in args if isinstance(value, torch.Tensor)]
+        if operands is not None and min(ages) > 0:
+            # The branch is the operand that a layer has touched last. A sum in place gives a new
+            # tensor, which Python binds to the same name.
+            branch, skip = sorted(operands, key=self._age, reverse=True)
+            result = branch * self._scale + skip
+        else:
+            result = func(*args, **named)
+        if not isinstance(result, torch.Tensor):
+            return result
+        layer = func in CONVOLUTIONS or func in LINEARS
+        age = len(self._order) + 1 if layer else max(ages, default=0)
+        self._order[id(result)] = (result, age)
+        return result
+
+    def _age(self, value: Any) -> int:
+        held = self._order.get(id(value))
+        return held[1] if held is not None and held[0] is value else 0

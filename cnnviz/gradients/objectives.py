@@ -1,0 +1,131 @@
+"""What is sent backwards: a random sign for each logit, or a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+
+from cnnviz.errors import TargetError, UsageError, did_you_mean
+from cnnviz.gradients.watching import Watch
+from cnnviz.models import Model
+from cnnviz.targets import logits_of
+
+SEED = 0
+NAMES = ("auto", "loss", "top")
+Objective = str | Callable[[Any], torch.Tensor]
+
+
+class Start:
+    """Where the way back begins.
+
+    Attributes
+    ----------
+    tensor, cotangent : torch.Tensor
+        What is differentiated, and what is sent into it.
+    told : str
+        What was sent, in words.
+    note : str
+        Why it does not begin at the network's output; empty where it does.
+    """
+
+    def __init__(
+        self, tensor: torch.Tensor, cotangent: torch.Tensor, told: str, note: str = ""
+    ) -> None:
+        self.tensor, self.cotangent, self.told, self.note = tensor, cotangent, told, note
+
+
+def random_signs(
+    model: Model, watch: Watch, output: Any, weights_are_zero: bool, seed: int = SEED
+) -> Start:
+    """Send +1 or -1 into each logit at random (Pennington et al. 2017).
+
+    This estimates the Frobenius norm of the Jacobian, whatever the loss: a confident network has a
+    loss of nearly zero, and with it a gradient of nearly zero, and is well.
+    """
+    logits = logits_of(output)
+    note = ""
+    for given, before in watch.softened:
+        if given() is logits:
+            logits = before
+            note = (
+                "The network ends in a softmax, which is flat where it is sure; what went into it "
+                "was taken."
+            )
+    told = "a random sign for each logit"
+    if weights_are_zero and watch.last_input is not None and watch.last_input.requires_grad:
+        logits = watch.last_input
+        told = "a random sign for each input of the last layer"
+        note = (
+            "The weights of the last layer are all zero, as Fixup begins them, and pass nothing "
+            "back; what goes into that layer was taken."
+        )
+    generator = torch.Generator().manual_seed(seed)
+    signs = torch.randint(0, 2, tuple(logits.shape), generator=generator) * 2 - 1
+    return Start(logits, signs.to(logits.device, logits.dtype), told, note)
+
+
+def loss(output: Any, labels: torch.Tensor | None) -> Start:
+    """Send back the cross-entropy of the labels, the mean over the batch."""
+    logits = logits_of(output)
+    if labels is None:
+        raise UsageError("A loss needs labels.", "Give labels=, one class for each image.")
+    if logits.ndim < 2 or len(logits) != len(labels):
+        raise TargetError(
+            f"{len(labels)} labels do not go with an output {list(logits.shape)}.",
+            "Give one label for each image.",
+        )
+    if int(labels.max()) >= logits.shape[1] or int(labels.min()) < 0:
+        raise TargetError(
+            f"The labels go up to {int(labels.max())} and the network has {logits.shape[1]} "
+            "classes.",
+            "Labels count from 0.",
+        )
+    value = F.cross_entropy(logits, labels.to(logits.device))
+    return Start(value, torch.ones_like(value), "the cross-entropy of the labels")
+
+
+def top(output: Any) -> Start:
+    """Send back the greatest logit of each image."""
+    logits = logits_of(output)
+    value = logits.flatten(1).amax(1).sum()
+    return Start(value, torch.ones_like(value), "the greatest logit of each image")
+
+
+def own(output: Any, objective: Callable[[Any], torch.Tensor]) -> Start:
+    """Send back what a callable makes of the output: one number, or one for each image."""
+    value = objective(output)
+    if not isinstance(value, torch.Tensor) or not value.requires_grad:
+        raise TargetError(
+            "The objective returns nothing that can be differentiated.",
+            "Return a tensor that was computed from the network's output.",
+        )
+    value = value.sum()
+    return Start(value, torch.ones_like(value), "the objective that was given")
+
+
+def check(objective: Objective, labels: Any) -> None:
+    """Raise UsageError unless the objective is known and has what it needs."""
+    if callable(objective):
+        return
+    if objective not in NAMES:
+        raise UsageError(
+            f"There is no objective {objective!r}.",
+            did_you_mean(objective, NAMES, f"Choose {', '.join(NAMES)}, or give a callable."),
+        )
+    if objective == "loss" and labels is None:
+        raise UsageError("A loss needs labels.", "Give labels=, one class for each image.")
+
+
+def as_labels(labels: Sequence[int | str] | torch.Tensor | None, model: Model) -> Any:
+    """Return class indices [N] of indices or names; None stays None."""
+    if labels is None:
+        return None
+    if isinstance(labels, torch.Tensor):
+        return labels.detach().long().reshape(-1)
+    given = [labels] if isinstance(labels, int | str) else list(labels)
+    return torch.tensor(
+        [model.class_index(one) if isinstance(one, str) else int(one) for one in given]
+    )

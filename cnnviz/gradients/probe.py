@@ -1,0 +1,344 @@
+"""One forward and one backward pass, and what the gradient was at every layer on the way."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.overrides import TorchFunctionMode
+
+from cnnviz.errors import ModelError
+from cnnviz.gradients import measures, objectives
+from cnnviz.gradients.calibration import calibrate
+from cnnviz.gradients.graph import trunk
+from cnnviz.gradients.watching import Activity, Met, Watch
+from cnnviz.hooks import listening, untouched
+from cnnviz.models import Model
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """A layer or a merge, and what passed it on the way there and back.
+
+    Attributes
+    ----------
+    label, name : str
+        What to print, and the module that called it.
+    kind : str
+        "conv", "linear", "add" or "cat".
+    on_trunk : bool
+        Whether every path from input to output goes through it; otherwise it lies in a branch.
+    shape : tuple of int
+        Of its output.
+    activation_norm, activation_deviation : float
+        RMS over the batch of the L2 norm of its output, and the standard deviation of its values.
+    gradient_norm : float
+        RMS over the batch of the L2 norm of the gradient at its output.
+    arriving : float
+        The same, times what a normalisation that follows divides each channel by, so that the
+        scale of weights before a normalisation, which means nothing, does not count.
+    normalised : bool
+        Whether a normalisation follows.
+    gain : float
+        The weights' root mean square times the square root of their fan-in: 1.41 for Kaiming's.
+    weight_norm, weight_gradient_norm, weight_figure : float
+        Norms of the weights and their gradient; the figure is ||dW|| ||W|| where a normalisation
+        follows and ||dW|| / ||W|| otherwise. NaN where there are no weights, or their gradient was
+        not taken.
+    nonfinite : int
+        NaN and infinite values in output, gradient and weights.
+    histogram : ndarray of int64
+        Sizes of the gradient's values; see `cnnviz.gradients.measures.log_histogram`.
+    """
+
+    label: str
+    name: str
+    kind: str
+    on_trunk: bool
+    shape: tuple[int, ...]
+    activation_norm: float
+    activation_deviation: float
+    gradient_norm: float
+    arriving: float
+    normalised: bool
+    gain: float
+    weight_norm: float
+    weight_gradient_norm: float
+    weight_figure: float
+    nonfinite: int
+    histogram: NDArray[np.int64]
+
+    @property
+    def is_layer(self) -> bool:
+        """Whether it is a convolution or a linear layer."""
+        return self.kind in ("conv", "linear")
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """An activation, and what became of its units.
+
+    Attributes
+    ----------
+    name, kind : str
+        The module that called it, and what it is: "relu", "sigmoid".
+    after : int
+        The place of the point before it; -1 for none.
+    dead : ndarray of bool or None
+        Which channels pass no gradient at any position of any image; None where none can be dead.
+    saturated : float
+        The share of positions on its flat sides; NaN where the word has no meaning.
+    """
+
+    name: str
+    kind: str
+    after: int
+    dead: NDArray[np.bool_] | None
+    saturated: float
+
+    @property
+    def dead_fraction(self) -> float:
+        """The share of dead channels; 0 where none can be."""
+        return float(self.dead.mean()) if self.dead is not None and self.dead.size else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """What one forward and one backward pass found.
+
+    Attributes
+    ----------
+    points : tuple of Point
+        Layers and merges, in the order of calls.
+    units : tuple of Units
+        Activations, in the order of calls.
+    objective : str
+        What was sent back, in words.
+    output_gradient : float
+        RMS over the batch of the norm of the gradient at the logits.
+    head_is_zero : bool
+        Whether all weights of the last layer are zero.
+    bad_weights : tuple of str
+        Parameters that hold NaN or infinite values.
+    notes : tuple of str
+        What a reader must know: batch norms that were fed, where the way back began.
+    """
+
+    points: tuple[Point, ...]
+    units: tuple[Units, ...]
+    objective: str
+    output_gradient: float
+    head_is_zero: bool
+    bad_weights: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def layers(self) -> tuple[Point, ...]:
+        """The convolutions and linear layers, in the order of calls."""
+        return tuple(point for point in self.points if point.is_layer)
+
+
+def probe(
+    model: Model,
+    inputs: torch.Tensor,
+    objective: objectives.Objective = "auto",
+    labels: torch.Tensor | None = None,
+    *,
+    seed: int = objectives.SEED,
+    change: TorchFunctionMode | None = None,
+) -> Probe:
+    """Run a batch through a network and back, and measure every layer.
+
+    Parameters
+    ----------
+    model : Model
+        The network. It runs in eval mode, batch norms that have never seen data with the statistics
+        of this batch, and is left exactly as it was.
+    inputs : torch.Tensor
+        Preprocessed images [N, C, H, W].
+    objective : {"auto", "loss", "top"} or callable
+        What is sent back; see `cnnviz.gradients.objectives`.
+    labels : torch.Tensor, optional
+        Class indices [N], for "loss".
+    seed : int
+        The seed of the random signs.
+    change : torch.overrides.TorchFunctionMode, optional
+        A mode under which the passes run, such as one that stands for a remedy.
+
+    Raises
+    ------
+    ModelError
+        If the forward pass fails, or calls no convolution and no linear layer.
+    """
+    with ExitStack() as scope:
+        # A surrounding no_grad or inference_mode must not reach in.
+        scope.enter_context(torch.inference_mode(False))
+        scope.enter_context(torch.enable_grad())
+        scope.enter_context(untouched(model.module))
+        with change or nullcontext():
+            fed = calibrate(model, inputs)
+        _want_gradients(model)
+        watch = Watch()
+        modules = dict(model.module.named_modules())
+        scope.enter_context(listening(modules, before=watch.enter, after=watch.leave))
+        source = inputs.clone().requires_grad_()
+        with watch, change or nullcontext():
+            # An in-place first layer may not write to a leaf.
+            output = model.forward(source.clone())
+        layers = [met for met in watch.met if met.is_layer]
+        if not layers:
+            raise ModelError(
+                f"{model.name} calls no convolution and no linear layer.",
+                "Give a network that has some.",
+            )
+        zero = bool(layers[-1].weights) and not any(w.detach().any() for w in layers[-1].weights)
+        start = _start(model, watch, output, objective, labels, zero, seed)
+        return _differentiate(model, watch, source, start, zero, fed)
+
+
+def _want_gradients(model: Model) -> None:
+    for parameter in model.module.parameters():
+        if parameter.ndim >= 2 and parameter.is_floating_point() and not parameter.is_inference():
+            parameter.requires_grad_(True)
+
+
+def _start(
+    model: Model,
+    watch: Watch,
+    output: Any,
+    objective: objectives.Objective,
+    labels: torch.Tensor | None,
+    head_is_zero: bool,
+    seed: int,
+) -> objectives.Start:
+    if callable(objective):
+        return objectives.own(output, objective)
+    if objective == "loss":
+        return objectives.loss(output, labels)
+    if objective == "top":
+        return objectives.top(output)
+    return objectives.random_signs(model, watch, output, head_is_zero, seed)
+
+
+def _differentiate(
+    model: Model,
+    watch: Watch,
+    source: torch.Tensor,
+    start: objectives.Start,
+    head_is_zero: bool,
+    fed: str,
+) -> Probe:
+    if not start.tensor.requires_grad:
+        raise ModelError(
+            f"The output of {model.name} does not depend on its input in a differentiable way.",
+            "Check that its forward does not detach, round or run under no_grad.",
+        )
+    nodes = trunk(start.tensor, source)
+    weights = list({id(w): w for met in watch.met for w in met.weights}.values())
+    edges = [met.edge for met in watch.met]
+    found = torch.autograd.grad(
+        [start.tensor],
+        [*edges, *weights],
+        [start.cotangent],
+        allow_unused=True,
+    )
+    slopes = dict(zip(map(id, weights), found[len(edges) :], strict=True))
+    _scale_merges(watch.met)
+    points = tuple(
+        _point(met, gradient, slopes, nodes)
+        for met, gradient in zip(watch.met, found, strict=False)
+    )
+    bad = tuple(
+        name
+        for name, parameter in model.module.named_parameters()
+        if parameter.is_floating_point() and not bool(torch.isfinite(parameter.detach()).all())
+    )
+    return Probe(
+        points=points,
+        units=tuple(map(_units, watch.activities)),
+        objective=start.told,
+        output_gradient=float(_logit_gradient(start)),
+        head_is_zero=head_is_zero,
+        bad_weights=bad,
+        notes=tuple(filter(None, (fed, start.note))),
+    )
+
+
+def _scale_merges(met: list[Met]) -> None:
+    # Where normalisations rule, the scale of what skips carry means as little as that of weights.
+    if any(one.scale is not None for one in met):
+        for one in met:
+            if not one.is_layer and one.scale is None:
+                one.scale = one.deviation
+
+
+def _logit_gradient(start: objectives.Start) -> torch.Tensor:
+    cotangent = start.cotangent
+    return measures.rms_norm(cotangent if cotangent.ndim else cotangent[None])
+
+
+def _point(
+    met: Met,
+    gradient: torch.Tensor | None,
+    slopes: dict[int, torch.Tensor | None],
+    nodes: set[Any],
+) -> Point:
+    # An unused output received no gradient, which is a gradient of zero.
+    arrived = torch.zeros(1, 1) if gradient is None else gradient.detach()
+    scaled = arrived if gradient is None else _scaled(arrived, met.scale)
+    pulled = [slope for w in met.weights if (slope := slopes[id(w)]) is not None]
+    weight = measures.joint_norm(met.weights) if met.weights else torch.tensor(float("nan"))
+    pull = measures.joint_norm(pulled) if pulled else weight * 0.0
+    figure = measures.weight_figure(pull, weight, scale_invariant=met.scale is not None)
+    wrong = met.nonfinite + measures.nonfinite(arrived)
+    return Point(
+        label=_label(met),
+        name=met.name,
+        kind=met.kind,
+        on_trunk=met.edge.node in nodes,
+        shape=met.shape,
+        activation_norm=float(met.norm),
+        activation_deviation=float(met.deviation),
+        gradient_norm=float(measures.rms_norm(arrived)),
+        arriving=float(measures.rms_norm(scaled)),
+        normalised=met.scale is not None,
+        gain=_gain(met),
+        weight_norm=float(weight),
+        weight_gradient_norm=float(pull),
+        weight_figure=float(figure),
+        nonfinite=int(wrong) + sum(int(measures.nonfinite(w)) for w in (*met.weights, *pulled)),
+        histogram=measures.log_histogram(arrived).cpu().numpy(),
+    )
+
+
+def _scaled(gradient: torch.Tensor, scale: torch.Tensor | None) -> torch.Tensor:
+    if scale is None:
+        return gradient
+    shape = (1, -1) if scale.ndim == 0 else (1, -1, *[1] * (gradient.ndim - 2))
+    return gradient.double() * scale.double().view(shape if scale.ndim else ())
+
+
+def _gain(met: Met) -> float:
+    if not met.weights:
+        return float("nan")
+    weight = met.weights[0].detach()
+    return float(weight.double().square().mean().sqrt() * (weight[0].numel() ** 0.5))
+
+
+def _label(met: Met) -> str:
+    named = met.name if met.is_layer else f"{met.name}: {met.kind}".removeprefix(": ")
+    return f"{named or '(network)'}{f' (call {met.index + 1})' if met.index else ''}"
+
+
+def _units(activity: Activity) -> Units:
+    return Units(
+        name=activity.name,
+        kind=activity.kind,
+        after=activity.after,
+        dead=None if activity.dead is None else activity.dead.cpu().numpy(),
+        saturated=float("nan") if activity.saturated is None else float(activity.saturated),
+    )

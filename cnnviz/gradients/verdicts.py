@@ -1,0 +1,269 @@
+"""From what a probe measured to a verdict: the statistic, its bands, and where the gradient breaks.
+
+The statistic is D, the decades by which the gradient at the first layer is larger than at the last
+point before the logits. Its bands were found by training a hundred networks that had been probed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnnviz.gradients.probe import Point, Probe, Units
+
+EDGES = (-4.0, -2.0, -1.0, 1.0, 2.0, 4.0)
+BANDS = ("vanished", "vanishing", "watch", "healthy", "watch", "exploding", "exploded")
+NORMALISED_ALLOWANCE = 1.0
+"""Decades that the upper edges rise by where layers are normalised: a step of SGD then counts by
+the angle it turns weights by, and weights that are pulled harder grow and turn less (Arora et al.
+2019)."""
+SKIP_ALLOWANCE = 1.0
+"""Decades that they rise by besides where normalised layers lie in branches around skips: there the
+gradient grows with a power of the depth and not exponentially (Yang and Schoenholz 2017)."""
+
+DEAD_LAYER, DEAD_NETWORK = 0.95, 0.75
+"""Shares of dead channels, in any one layer and on average, from which a network has dead units.
+About half is usual in narrow ReLU chains, in which deep features of all images look alike."""
+SATURATED_LAYER, SATURATED_NETWORK = 0.9, 0.5
+"""Shares of positions on the flat sides, in any one activation and on average."""
+STEEP = -0.3
+"""Decades per layer from which a chain of bounded activations cannot be deepened."""
+_UNDERFLOW = 1e-30
+_HOMOGENEOUS = frozenset(("relu", "leaky_relu", "prelu", "relu6"))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a probe means.
+
+    Attributes
+    ----------
+    label : str
+        "non-finite", "blocked", or one of `BANDS`.
+    decades : float
+        D; minus infinity where nothing arrives, NaN where there is nothing to compare.
+    per_layer : float
+        D for each step between the two, counting the points that no path goes around.
+    edges : tuple of float
+        The edges of the bands for this network.
+    first, reference : int
+        The places in `Probe.points` that D compares.
+    breaks_at : int or None
+        The place after which, on the way back, the gradient has left the band of the healthy.
+    sudden : bool
+        Whether most of it is lost, or gained, at that one place.
+    findings : tuple of str
+        "dead", "saturated", "zero-gradient", "steep".
+    bad_layer : str
+        The first layer, or weight, that has a NaN or an infinity.
+    rescaled : tuple of str
+        Layers whose scale the next layer undoes; D was taken without it.
+    """
+
+    label: str
+    decades: float
+    per_layer: float
+    edges: tuple[float, ...]
+    first: int
+    reference: int
+    breaks_at: int | None
+    sudden: bool
+    findings: tuple[str, ...]
+    bad_layer: str
+    rescaled: tuple[str, ...]
+
+    @property
+    def side(self) -> str:
+        """What kind of fault it is: "vanishing", "exploding", "non-finite" or "none"."""
+        if self.label in ("blocked", "vanished", "vanishing"):
+            return "vanishing"
+        if self.label in ("exploding", "exploded"):
+            return "exploding"
+        return "non-finite" if self.label == "non-finite" else "none"
+
+
+def edges_for(found: Probe) -> tuple[float, ...]:
+    """Return the edges of the bands that hold for a network."""
+    allowance = NORMALISED_ALLOWANCE * is_normalised(found)
+    allowance += SKIP_ALLOWANCE * (is_normalised(found) and has_skips(found))
+    return tuple(edge + allowance * (edge > 0) for edge in EDGES)
+
+
+def is_normalised(found: Probe) -> bool:
+    """Tell whether most layers before the last are followed by a normalisation."""
+    inner = found.layers[:-1]
+    return bool(inner) and sum(layer.normalised for layer in inner) * 2 > len(inner)
+
+
+def has_skips(found: Probe) -> bool:
+    """Tell whether most layers lie in branches that sums or concatenations go around."""
+    merges = any(point.kind == "add" for point in found.points)
+    branched = sum(not layer.on_trunk for layer in found.layers)
+    return merges and branched * 2 > len(found.layers)
+
+
+def band(decades: float, edges: tuple[float, ...] = EDGES) -> str:
+    """Return the name of the band that D lies in."""
+    return BANDS[int(np.searchsorted(edges, decades, side="right"))]
+
+
+def judge(found: Probe) -> Verdict:
+    """Return the verdict on a probe."""
+    points, edges = found.points, edges_for(found)
+    first, reference = _first(points), _reference(points)
+    sizes, rescaled = _sizes(found, first, reference)
+    decades = _decades(sizes[first], sizes[reference])
+    steps = sum(points[k].on_trunk for k in range(first, reference))
+    per_layer = decades / steps if steps and math.isfinite(decades) else float("nan")
+    bad = _bad_layer(found)
+    findings = _findings(found, decades, per_layer, reference)
+    place, sudden = _breaks(points, sizes, first, reference, edges)
+    return Verdict(
+        label="non-finite" if bad else _label(decades, edges, sizes, findings),
+        decades=decades,
+        per_layer=per_layer,
+        edges=edges,
+        first=first,
+        reference=reference,
+        breaks_at=None if bad else place,
+        sudden=sudden,
+        findings=findings,
+        bad_layer=bad,
+        rescaled=rescaled,
+    )
+
+
+def _first(points: tuple[Point, ...]) -> int:
+    return next(place for place, point in enumerate(points) if point.is_layer)
+
+
+def _reference(points: tuple[Point, ...]) -> int:
+    """Return the last point before the last layer that nothing goes around."""
+    last = max(place for place, point in enumerate(points) if point.is_layer)
+    first = _first(points)
+    before = [place for place in range(first + 1, last) if points[place].on_trunk]
+    # With one hidden layer there is no depth to lose a gradient in.
+    return before[-1] if before else first
+
+
+def _decades(first: float, reference: float) -> float:
+    if not (math.isfinite(first) and math.isfinite(reference)):
+        return float("nan")
+    if reference == 0.0:
+        return float("-inf") if first == 0.0 else float("inf")
+    return math.log10(first / reference) if first > 0.0 else float("-inf")
+
+
+def _sizes(found: Probe, first: int, reference: int) -> tuple[list[float], tuple[str, ...]]:
+    """Return the gradient at each point, without what a rescaling of an end layer does to it.
+
+    In a network of rectifiers a layer's weights can be multiplied and the next layer's divided by
+    the same number, and nothing else changes: the activation there grows, and its gradient shrinks,
+    by just that number. Such a mirrored jump at an end of the chain is taken out.
+    """
+    sizes = [point.arriving for point in found.points]
+    chain = [k for k in range(first, reference + 1) if found.points[k].on_trunk]
+    usable = all(
+        found.points[k].is_layer and not found.points[k].normalised and sizes[k] > 0.0
+        for k in chain
+    )
+    kinds = {unit.kind for unit in found.units}
+    if len(chain) < 5 or not usable or not kinds <= _HOMOGENEOUS:
+        return sizes, ()
+    inner = np.log10([max(sizes[k], 1e-300) for k in chain])
+    outer = np.log10([max(found.points[k].activation_deviation, 1e-300) for k in chain])
+    named = []
+    for end, step in ((0, 1), (len(chain) - 1, -1)):
+        usual = [np.median(np.diff(line)[1:-1]) * step for line in (outer, inner)]
+        jumps = [
+            line[end] - line[end + step] + typical
+            for line, typical in zip((outer, inner), usual, strict=True)
+        ]
+        mirrored = abs(jumps[0] + jumps[1]) < 0.15 + 0.35 * abs(jumps[0])
+        if abs(jumps[0]) > 0.7 and mirrored:
+            sizes[chain[end]] *= 10.0 ** jumps[0]
+            named.append(found.points[chain[end]].label)
+    return sizes, tuple(named)
+
+
+def _bad_layer(found: Probe) -> str:
+    if found.bad_weights:
+        return found.bad_weights[0]
+    forward = [point for point in found.points if not math.isfinite(point.activation_norm)]
+    if forward:
+        return forward[0].label
+    # On the way back the deepest layer is the first.
+    backward = [point for point in found.points if point.nonfinite]
+    return backward[-1].label if backward else ""
+
+
+def _findings(found: Probe, decades: float, per_layer: float, reference: int) -> tuple[str, ...]:
+    findings = []
+    mortal = [unit for unit in found.units if unit.dead is not None]
+    worst = max((unit.dead_fraction for unit in mortal), default=0.0)
+    average = sum(unit.dead_fraction for unit in mortal) / max(len(mortal), 1)
+    if worst >= DEAD_LAYER or average >= DEAD_NETWORK:
+        findings.append("dead")
+    flat = [unit.saturated for unit in found.units if not math.isnan(unit.saturated)]
+    much = flat and (max(flat) >= SATURATED_LAYER or np.mean(flat) >= SATURATED_NETWORK)
+    # Steep weights make tanh flat in places and gradients explode: flatness alone is no fault.
+    if much and decades < EDGES[2]:
+        findings.append("saturated")
+    if found.points[reference].arriving == 0.0:
+        findings.append("zero-gradient")
+    if per_layer <= STEEP and _is_bounded(found.units):
+        findings.append("steep")
+    return tuple(findings)
+
+
+def _is_bounded(units: tuple[Units, ...]) -> bool:
+    kinds = [unit.kind for unit in units]
+    return sum(kind in ("sigmoid", "tanh", "hardsigmoid", "hardtanh") for kind in kinds) * 2 > len(
+        kinds
+    )
+
+
+def _label(
+    decades: float, edges: tuple[float, ...], sizes: list[float], findings: tuple[str, ...]
+) -> str:
+    if math.isnan(decades):
+        return "non-finite"
+    if decades == float("-inf"):
+        arrived = [size for size in sizes if size > 0.0]
+        faded = bool(arrived) and min(arrived) < _UNDERFLOW * max(arrived)
+        # What fades below the smallest number of its type was not cut off anywhere.
+        return "vanished" if faded else "blocked"
+    label = band(decades, edges)
+    return "watch" if label == "healthy" and "steep" in findings else label
+
+
+def _breaks(
+    points: tuple[Point, ...],
+    sizes: list[float],
+    first: int,
+    reference: int,
+    edges: tuple[float, ...],
+) -> tuple[int | None, bool]:
+    """Return the place after which the gradient is lost, and whether that is one large step."""
+    chain = [k for k in range(first, reference + 1) if points[k].on_trunk or k == first]
+    if not math.isfinite(sizes[reference]) or len(chain) < 2:
+        return None, False
+    tiny = 1e-300
+    decades = [math.log10(max(sizes[k], tiny) / max(sizes[reference], tiny)) for k in chain]
+    total = decades[0]
+    if edges[2] <= total <= edges[3]:
+        return None, False
+    steps = np.diff(decades)  # What one step towards the output wins back.
+    worst = int(np.argmax(steps)) if total < 0 else int(np.argmin(steps))
+    if abs(steps[worst]) > max(0.5 * abs(total), 1.0):
+        return chain[worst + 1], True
+    limit = edges[1] if total < edges[1] else edges[2]
+    if total > 0:
+        limit = edges[4] if total > edges[4] else edges[3]
+    for place in range(len(chain) - 1, 0, -1):
+        beyond = decades[place - 1] < limit if total < 0 else decades[place - 1] > limit
+        if beyond:
+            return chain[place], False
+    return None, False
