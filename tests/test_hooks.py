@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from cnnviz.errors import ModelChangedError
-from cnnviz.hooks import StopForward, listening, untouched
+from cnnviz.hooks import StopForward, listening, overhearing, stepping, untouched
 
 
 class Drifting(nn.Module):
@@ -131,6 +131,54 @@ def test_before_and_after_are_called_with_the_name() -> None:
     ):
         module(torch.zeros(1))
     assert heard == [("before", "first"), ("after", "first")]
+
+
+def test_what_is_overheard_is_told_with_its_name_and_nothing_is_attached() -> None:
+    module = nn.Sequential(nn.Identity(), nn.Identity())
+    heard: list[tuple[str, str]] = []
+    plain = state(module)
+    with overhearing(
+        {"whole": module, "first": module[0]},
+        before=lambda name, layer, inputs: heard.append(("before", name)),
+        after=lambda name, layer, inputs, output: heard.append(("after", name)),
+    ):
+        assert state(module) == plain
+        module(torch.zeros(1))
+        nn.Identity()(torch.zeros(1))
+    assert heard == [
+        ("before", "whole"),
+        ("before", "first"),
+        ("after", "first"),
+        ("after", "whole"),
+    ]
+    module(torch.zeros(1))
+    assert len(heard) == 4
+
+
+def test_what_is_overheard_ends_also_where_a_forward_fails() -> None:
+    module = Drifting("raise")
+    ended: list[object] = []
+    with (
+        overhearing({"whole": module}, after=lambda name, layer, inputs, out: ended.append(out)),
+        pytest.raises(RuntimeError, match="half-way"),
+    ):
+        module(torch.zeros(4, 3))
+    assert ended == [None]
+
+
+def test_the_steps_of_an_optimizer_are_told_with_their_closures() -> None:
+    weight = nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    heard: list[tuple[str, bool]] = []
+    with stepping(
+        optimizer,
+        before=lambda closure: heard.append(("before", closure)),
+        after=lambda closure: heard.append(("after", closure)),
+    ):
+        optimizer.step()
+        optimizer.step(lambda: 0.0)
+    optimizer.step()
+    assert heard == [("before", False), ("after", False), ("before", True), ("after", True)]
 
 
 def test_no_other_file_registers_a_hook() -> None:

@@ -151,16 +151,12 @@ def test_an_exception_inside_a_forward_leaves_nothing_behind(stop: type[BaseExce
 
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), Stops())
     optimizer = sgd(network)
-    with (
-        pytest.raises(stop, match="half-way"),
-        GradientMonitor(network, optimizer, every=1) as monitor,
-    ):
-        assert hooks_of(network) == 2
+    monitor = GradientMonitor(network, optimizer, every=1)
+    with pytest.raises(stop, match="half-way"), monitor:
         network(IMAGES)
     assert hooks_of(network) == 0
     assert len(torch.overrides._get_current_function_mode_stack()) == 0
     assert not optimizer._optimizer_step_post_hooks
-    assert monitor.run().figure is not None
     assert monitor.records == []
 
 
@@ -463,7 +459,7 @@ def test_an_update_that_the_scaler_leaves_out_is_no_event(fused: bool) -> None:
             if len(monitor.records) == 2:
                 break
     assert monitor.records[0].skipped > 0
-    assert all(np.isfinite(list(record.of("gradient").values())).all() for record in monitor.records)
+    assert np.isfinite(monitor.run().gradient).all()
     assert not [event for event in monitor.events if event.kind == "not-finite"]
 
 
@@ -576,7 +572,7 @@ def test_an_event_can_end_the_training(tmp_path) -> None:
     monitor = GradientMonitor(
         network, optimizer, every=1, on_event=stop, path=tmp_path / "run.jsonl"
     )
-    with pytest.raises(CnnvizError, match="step 1: The output of .* is not finite"):
+    with pytest.raises(CnnvizError, match=r"step 1: The output of .* is not finite"):
         train(network, optimizer, monitor)
     assert monitor.steps == 2
     ended = read_log(tmp_path / "run.jsonl").end

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TextIO
@@ -143,6 +144,8 @@ class LogFile:
             self._stream.write(text)
             self._stream.flush()
         except OSError as error:
+            with suppress(OSError):
+                self._stream.close()
             self._stream = None
             _LOGGER.warning(
                 "%s cannot be written any more (%s); the training goes on without it.",
@@ -174,7 +177,7 @@ def read_log(path: str | Path) -> Run:
     for place, line in enumerate(lines, start=1):
         # A line that was torn when a run was stopped stands before its continuation.
         reader.take(place, line)
-    return reader.run(torn=bool(rest))
+    return reader.run(rest)
 
 
 def _foreign(path: Path) -> UsageError:
@@ -197,6 +200,7 @@ class _Reader:
         self._damaged: int | None = None
 
     def take(self, place: int, line: str) -> None:
+        """Read one whole line."""
         try:
             entry = json.loads(line)
             kind = entry["type"]
@@ -231,8 +235,11 @@ class _Reader:
         else:
             raise ValueError("not a line of a run")
 
-    def run(self, *, torn: bool) -> Run:
+    def run(self, rest: str) -> Run:
+        """Return what the whole lines hold; `rest` is a line that is not."""
         if self._head is None:
+            if not _START.startswith(rest.encode()[: len(_START)]):
+                raise _foreign(self._path)
             raise UsageError(
                 f"Nothing has been written to {str(self._path)!r} yet.",
                 "Wait for the first step that is recorded.",
@@ -243,5 +250,5 @@ class _Reader:
             events=tuple(self._events),
             trailing=self._trailing,
             end=self._end,
-            torn=torn or self._damaged is not None,
+            torn=bool(rest) or self._damaged is not None,
         )
