@@ -32,6 +32,7 @@ EXPORTED = {
     "feature_visualization",
     "filters",
     "gradient_whiteness",
+    "invariance",
     "load",
     "loss_landscape",
     "occlusion",

@@ -61,6 +61,9 @@ VIEWS: tuple[View, ...] = (
         "What the answer loses when a part of the photo is hidden.",
         verb="occlude",
     ),
+    View(
+        "invariance", "model", "How the answer changes when a photo is moved, enlarged or turned."
+    ),
     View("faithfulness", "model", "How far a heatmap may be believed, beside random maps."),
     View("explanations", "model", "Many heatmaps of one answer, each with its checks."),
     View(

@@ -1,0 +1,322 @@
+"""How features and answer change when the photo is moved, enlarged or turned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from cnnviz import drawing
+from cnnviz.captures import Capture, capture
+from cnnviz.errors import LayerError, TargetError, UsageError
+from cnnviz.images import Batch
+from cnnviz.memory import rows_at_once
+from cnnviz.models import Model, as_model
+from cnnviz.progress import Progress, silent
+from cnnviz.results import Result
+from cnnviz.stages import STAGES
+from cnnviz.targets import Target, score
+from cnnviz.views.invariance_picture import draw
+from cnnviz.warping import Scene, enlarged, moved, turned
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+KINDS = ("translation", "scale", "rotation")
+_THUMBNAILS = 5
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Invariance(Result):
+    """Feature distances and class probabilities of N images under three transformations.
+
+    Attributes
+    ----------
+    layers : tuple of str
+        The L layers.
+    images : tuple of str
+        The names of the N images.
+    targets : tuple of str
+        The class whose probability is followed, for each image.
+    values : ndarray of float64
+        [3, S]: the amounts of translation (pixels of the network's input, downwards), scale
+        (factor) and rotation (degrees, counter-clockwise).
+    distances : ndarray of float64
+        [3, L, N, S]: the Euclidean distance between the layer's output for the transformed image
+        and for the image as it is.
+    norms : ndarray of float64
+        [L, N]: the Euclidean norm of the layer's output for the image as it is.
+    probabilities : ndarray of float64
+        [3, N, S]: the softmax probability of the class.
+    original : ndarray of float64
+        [N]: the same for the image as it is.
+    beyond : ndarray of float64
+        [3, N, S]: the share of the pixels that lie beyond the photo and show its mirror image.
+    strips : tuple of ndarray of uint8
+        For each transformation the first image at evenly spread amounts, side by side.
+    """
+
+    layers: tuple[str, ...]
+    images: tuple[str, ...]
+    targets: tuple[str, ...]
+    values: NDArray[np.float64]
+    distances: NDArray[np.float64]
+    norms: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
+    original: NDArray[np.float64]
+    beyond: NDArray[np.float64]
+    strips: tuple[NDArray[np.uint8], ...]
+
+    @property
+    def normalised(self) -> NDArray[np.float64]:
+        """The distances as a share of the norm, [3, L, N, S]; NaN where the norm is zero."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            shares = self.distances / self.norms[None, :, :, None]
+        return np.where(self.norms[None, :, :, None] > 0.0, shares, np.nan)
+
+    def summary(self) -> str:
+        """Say how the mean probability changes under each transformation."""
+        kept = self.probabilities.mean((1, 2))
+        who = repr(self.targets[0]) if len(self.images) == 1 else f"{len(self.images)} classes"
+        return (
+            f"The probability of {who} is {self.original.mean():.0%}, and on average "
+            f"{kept[0]:.0%} when moved, {kept[1]:.0%} when enlarged, {kept[2]:.0%} when turned"
+        )
+
+    def caption(self) -> str:
+        """Say what the lines are, in which units, and what fills the edges."""
+        shift, scale, turn = (row[[0, -1]] for row in self.values)
+        most = self.beyond.max((1, 2))
+        mirrored = (
+            "Nothing from beyond the photo enters."
+            if not most.any()
+            else "Where the photo ends its mirror image goes on, at most "
+            + ", ".join(
+                f"{share:.0%} of the pixels under {kind}"
+                for share, kind in zip(most, KINDS, strict=True)
+            )
+            + "."
+        )
+        return (
+            f"Invariance (Zeiler and Fergus 2013, figure 5): each image is moved by {shift[0]:.0f} "
+            f"to {shift[1]:.0f} px, enlarged {scale[0]:g} to {scale[1]:g} times about its middle, "
+            f"and turned by {turn[0]:g} to {turn[1]:g} degrees, at {self.values.shape[1]} amounts "
+            f"each. The upper rows show the Euclidean distance of the output of "
+            f"{' and of '.join(self.layers)} from that for the image as it is, divided by the norm "
+            "of the latter; the lowest row shows the probability of the class. The network sees "
+            f"the photo at the resolution it always does, and what moves into its crop comes from "
+            f"the photo. {mirrored}"
+        )
+
+    def figure(self) -> Figure:
+        """Draw the curves, a row for each layer and one for the probability."""
+        return draw(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers; the strips of pictures are left out."""
+        found = super().to_json()
+        del found["strips"]
+        found["values"] = self.values.tolist()
+        found["probabilities"] = self.probabilities.tolist()
+        return found
+
+
+def invariance(
+    model: Model | nn.Module,
+    images: Any,
+    layers: str | Sequence[str] | None = None,
+    target: Target = None,
+    *,
+    shift: float = 0.25,
+    scale: float = 1.8,
+    rotation: float = 350.0,
+    steps: int = 21,
+    progress: Progress = silent,
+) -> Invariance:
+    """Follow features and answer while each image is moved, enlarged and turned.
+
+    The curves of Zeiler and Fergus 2013, figure 5.
+
+    Parameters
+    ----------
+    model : Model or torch.nn.Module
+        The network; it is left as it was.
+    images : path, PIL image, uint8 array [H, W, 3], a list of them, or float tensor [N, C, H, W]
+        The images; each is a line.
+    layers : str or sequence of str, optional
+        Layers by kind, pattern or name; by default the ends of the first and of the last stage.
+    target : None, int, str, or sequence of these
+        The class that is followed; the likeliest one of each image as it is by default.
+    shift : float
+        How far images are moved up and down, as a share of the input's height.
+    scale : float
+        How many times images are enlarged at most; below 1 they shrink.
+    rotation : float
+        How far images are turned, in degrees, counter-clockwise.
+    steps : int
+        How many amounts of each; 3 or more, and odd, so that the image as it is is among them.
+    progress : callable, optional
+        Called as ``progress(done, total, what)``, counted in passes of single images.
+
+    Returns
+    -------
+    Invariance
+        Distances and probabilities for every layer, image and amount.
+
+    Raises
+    ------
+    LayerError
+        If a layer does not exist or the network has no stages.
+    TargetError
+        If a target is not one class.
+    UsageError
+        If a range is empty.
+    """
+    _check(shift, scale, rotation, steps)
+    wrapped = as_model(model)
+    batch = wrapped.prepare(images)
+    held = capture(wrapped, batch, layers=layers or STAGES, gradients=False)
+    names = list(held.activations)
+    if not layers:
+        names = names[:1] + names[1:][-1:]
+    if not names:
+        raise LayerError(
+            f"{wrapped.name} has no layer whose maps have a height and a width.", "Name a layer."
+        )
+    aims = score(wrapped, held.logits, target, len(batch)).aims
+    classes = [aim.class_index for aim in aims]
+    if None in classes:
+        raise TargetError(
+            "The probability of several classes together cannot be followed.",
+            "Give one class for each image.",
+        )
+    reach = shift * batch.tensor.shape[2]
+    values = np.stack(
+        [
+            np.linspace(-reach, reach, steps),
+            np.linspace(1.0, scale, steps),
+            np.linspace(0.0, rotation, steps),
+        ]
+    )
+    scenes = [Scene.of(wrapped, batch, place) for place in range(len(batch))]
+    walk = _Walk(wrapped, held, names, [int(index or 0) for index in classes], values, scenes)
+    walk.run(progress)
+    return Invariance(
+        provenance=replace(held.provenance, targets=tuple(aim.name for aim in aims)),
+        layers=tuple(names),
+        images=tuple(photo.name for photo in batch.photos),
+        targets=tuple(aim.name for aim in aims),
+        values=values,
+        distances=walk.distances,
+        norms=np.array([[_norm(row) for row in held.activations[name]] for name in names]),
+        probabilities=walk.probabilities,
+        original=np.array(
+            [float(_softmax(held.logits)[row, index]) for row, index in enumerate(walk.classes)]
+        ),
+        beyond=walk.beyond,
+        strips=tuple(walk.strip(kind) for kind in range(len(KINDS))),
+    )
+
+
+def _check(shift: float, scale: float, rotation: float, steps: int) -> None:
+    if not 0.0 < shift <= 1.0:
+        raise UsageError(
+            f"Images cannot be moved by {shift:g} of their height.",
+            "Give a share above 0, up to 1.",
+        )
+    if scale <= 0.0 or scale == 1.0:
+        raise UsageError(
+            f"Enlarging {scale:g} times shows nothing.", "Give a factor above 0 other than 1."
+        )
+    if rotation == 0.0:
+        raise UsageError("Turning by 0 degrees shows nothing.", "Give another angle.")
+    if steps < 3 or steps % 2 == 0:
+        raise UsageError(
+            f"{steps} amounts cannot be spread evenly about none.", "Give 3, 5, 7, ..."
+        )
+
+
+def _softmax(logits: torch.Tensor) -> torch.Tensor:
+    return logits.detach().double().softmax(1)
+
+
+def _norm(values: torch.Tensor) -> float:
+    return float(values.detach().double().norm())
+
+
+class _Walk:
+    """Every amount of every transformation of every image, in batches."""
+
+    def __init__(
+        self,
+        model: Model,
+        held: Capture,
+        names: list[str],
+        classes: list[int],
+        values: NDArray[np.float64],
+        scenes: list[Scene],
+    ) -> None:
+        kinds, steps = values.shape
+        count = len(scenes)
+        self.model, self.held, self.names, self.classes = model, held, names, classes
+        self.values, self.scenes = values, scenes
+        self.distances = np.zeros((kinds, len(names), count, steps))
+        self.probabilities = np.zeros((kinds, count, steps))
+        self.beyond = np.zeros((kinds, count, steps))
+
+    def run(self, progress: Progress) -> None:
+        """Fill in distances, probabilities and what lies beyond the photos."""
+        tensor = self.held.batch.tensor
+        at_once = rows_at_once(self.model, tensor)
+        every = [
+            (kind, image, step)
+            for image in range(len(self.scenes))
+            for kind in range(len(self.values))
+            for step in range(self.values.shape[1])
+        ]
+        for start in range(0, len(every), at_once):
+            progress(start, len(every), "moving, enlarging and turning images")
+            self._pass(every[start : start + at_once])
+        progress(len(every), len(every), "done")
+
+    def _pass(self, places: list[tuple[int, int, int]]) -> None:
+        rows = []
+        for place in places:
+            kind, image, step = place
+            row, self.beyond[place] = self.scenes[image].seen(self._matrix(kind, image, step))
+            rows.append(row)
+        like = self.held.batch.tensor
+        inputs = torch.from_numpy(np.stack(rows)).to(like.device, like.dtype)
+        found = capture(
+            self.model,
+            # Nothing is drawn of these, so they need no photos.
+            Batch(inputs, (), ()),
+            layers=[name.partition("#")[0] for name in self.names],
+            gradients=False,
+        )
+        probabilities = _softmax(found.logits)
+        for number, place in enumerate(places):
+            kind, image, step = place
+            self.probabilities[place] = float(probabilities[number, self.classes[image]])
+            for layer, name in enumerate(self.names):
+                away = found.activations[name][number] - self.held.activations[name][image]
+                self.distances[kind, layer, image, step] = _norm(away)
+
+    def _matrix(self, kind: int, image: int, step: int) -> NDArray[np.float64]:
+        size = self.scenes[image].size
+        amount = float(self.values[kind, step])
+        return (moved, enlarged, turned)[kind](amount, size)
+
+    def strip(self, kind: int) -> NDArray[np.uint8]:
+        """Return the first image at evenly spread amounts, side by side."""
+        invert = self.model.preprocessing.invert
+        tiles = []
+        for step in np.linspace(0, self.values.shape[1] - 1, _THUMBNAILS).round().astype(int):
+            row, _ = self.scenes[0].seen(self._matrix(kind, 0, int(step)))
+            tiles.append(drawing.fit(invert(torch.from_numpy(row)), 112))
+        return drawing.mosaic(np.stack(tiles), columns=len(tiles), side=1, gap=3).pixels
