@@ -86,7 +86,7 @@ class Strongest:
         assert self._not_finite is not None
         return self._not_finite
 
-    def update(self, activations: torch.Tensor, indices: Any) -> None:
+    def update(self, activations: torch.Tensor, indices: Any) -> NDArray[np.float64]:
         """Look at the activations of some images.
 
         Only the largest value of each map is computed; the position is looked for in the few maps
@@ -98,6 +98,11 @@ class Strongest:
             [N, C, H, W], of any floating-point type, on any device.
         indices : sequence of int
             The index of each image, [N], 0 or more.
+
+        Returns
+        -------
+        ndarray of float64
+            The largest value of each map, [N, C]; -infinity where none is a number.
 
         Raises
         ------
@@ -111,7 +116,7 @@ class Strongest:
                 "Give [N, C, H, W] and [N].",
             )
         if not activations.numel():
-            return
+            return np.full(activations.shape[:2], -np.inf)
         maps = activations.detach()
         # The values are compared as what they are; float64 holds any of them exactly.
         tops = maps.amax((2, 3)).cpu().double().numpy()
@@ -127,6 +132,7 @@ class Strongest:
         wanted = held.admits(tops, found)
         if wanted.any():
             held.take(wanted, found, maps)
+        return tops
 
     def merge(self, other: Strongest) -> None:
         """Take over what another saw; the order of merging does not matter, to the last bit.

@@ -31,7 +31,8 @@ def run(view: View, model: Any, images: torch.Tensor) -> Result:
     if view.needs == "nothing":
         return view.function()()
     if view.needs == "model":
-        takes_images = "images" in inspect.signature(view.function()).parameters
+        takes = inspect.signature(view.function()).parameters
+        takes_images = "images" in takes or "data" in takes
         given = BRIEF.get(view.name, {})
         function = view.function()
         return function(model, images, **given) if takes_images else function(model, **given)

@@ -40,6 +40,7 @@ EXPORTED = {
     "receptive_field",
     "report",
     "skip_connections",
+    "top_activations",
 }
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cnnviz.errors import UsageError
+
 if TYPE_CHECKING:
     from cnnviz.models import Model
 
@@ -17,6 +19,22 @@ Photos = Annotated[
     typer.Argument(
         metavar="PHOTO",
         help="Image files. Without any, a sample of the shipped data or the sample photo.",
+        show_default=False,
+    ),
+]
+Members = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="PHOTO", help="Image files, in place of --data.", show_default=False),
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        "-d",
+        metavar="DATA",
+        help="Many images: a folder, which is searched with all folders in it; tar shards, such as "
+        "a-{000..012}.tar; or 'shapes', the shipped data, which a network for it takes without "
+        "any.",
         show_default=False,
     ),
 ]
@@ -88,6 +106,25 @@ def photos_or_sample(photos: list[str] | None, model: Model) -> list[Any]:
     if model.categories == CLASSES:
         return [held_out_photo(HELD_OUT_SAMPLE)]
     return [sample_photo()]
+
+
+def data_or_shapes(photos: list[str] | None, data: str | None, model: Model) -> Any:
+    """Return the photos or the data that were named, or else the shipped data for its networks.
+
+    Raises
+    ------
+    UsageError
+        If both are named, or neither is and the network is not for the shipped classes.
+    """
+    if photos and data:
+        raise UsageError("Both photos and --data are given.", "Give one of the two.")
+    if photos or data:
+        return list(photos) if photos else data
+    from cnnviz.shapes import CLASSES
+
+    if model.categories == CLASSES:
+        return "shapes"
+    raise UsageError("No images are named.", "Name a folder of them with --data.")
 
 
 def held_out_photo(index: int) -> Any:

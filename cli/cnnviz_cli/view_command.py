@@ -20,17 +20,31 @@ from cnnviz_cli.terminal import one_line, print_json, print_table, progress_bar,
 
 VIEW = "View"
 # What the command line itself gives to a view.
-_GIVEN = ("model", "capture", "images", "target", "progress", "announce")
+_GIVEN = ("model", "capture", "images", "data", "target", "progress", "announce")
 # What a view calls the layers it looks at; the command line captures these.
 _LAYERS = ("layer", "layers")
-_SHARED = ("photos", "model", "weights", "categories", "device", "target", "out", "json", "quiet")
+# What a view without --out names its file after.
+_SUBJECTS = {"photos": "PHOTO", "data": "DATA", "": "MODEL"}
+_SHARED = (
+    "photos",
+    "data",
+    "model",
+    "weights",
+    "categories",
+    "device",
+    "target",
+    "out",
+    "json",
+    "quiet",
+)
 
 
 def build(view: View) -> Callable[..., Any]:
     """Import a view and return its command."""
     function = view.function()
     takes = inspect.signature(function).parameters
-    with_photos = view.needs == "capture" or "images" in takes
+    photos = "photos" if view.needs == "capture" or "images" in takes else ""
+    photos = "data" if "data" in takes else photos
     with_target = view.gradients or "target" in takes
     specs = options_of(function, skip=_GIVEN)
     clash = {spec.name for spec in specs} & set(_SHARED)
@@ -40,7 +54,7 @@ def build(view: View) -> Callable[..., Any]:
     def run(values: dict[str, Any]) -> None:
         _run(view, function, specs, values)
 
-    parameters = _parameters(view, specs, with_photos=with_photos, with_target=with_target)
+    parameters = _parameters(view, specs, photos, with_target=with_target)
     return with_signature(run, parameters, escape(_help(view, function)))
 
 
@@ -50,10 +64,11 @@ def _help(view: View, function: Callable[..., Any]) -> str:
 
 
 def _parameters(
-    view: View, specs: list[OptionSpec], *, with_photos: bool, with_target: bool
+    view: View, specs: list[OptionSpec], photos: str, *, with_target: bool
 ) -> list[inspect.Parameter]:
+    """Return the options of a view that takes "photos", "data" (many images), or neither."""
     example = f"{view.command}.png"
-    named = f"PHOTO-{example}" if with_photos else f"MODEL-{example}"
+    named = f"{_SUBJECTS[photos]}-{example}"
     named = example if view.needs == "nothing" else named
     out = Annotated[
         Path | None,
@@ -65,7 +80,9 @@ def _parameters(
             rich_help_panel=options.OUTPUT,
         ),
     ]
-    found = [shared("photos", options.Photos, None)] if with_photos else []
+    found = [shared("photos", options.Photos, None)] if photos == "photos" else []
+    if photos == "data":
+        found = [shared("photos", options.Members, None), shared("data", options.Data, None)]
     found += [spec.parameter(VIEW) for spec in specs]
     if with_target:
         found.append(shared("target", options.Target, None))
@@ -129,6 +146,9 @@ def _of_network(
     progress(0, 1, "computing")
     subject: Any = model
     names = [_photo_name(image) for image in images]
+    if "data" in takes:
+        keywords["data"] = data = options.data_or_shapes(values["photos"], values["data"], model)
+        names = [_photo_name(one) for one in ([data] if isinstance(data, str) else data)]
     if view.needs == "capture":
         subject = _captured(view, model, images, keywords, values.get("target"))
         _spell_out(specs, keywords, list(subject.activations))

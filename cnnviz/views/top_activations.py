@@ -1,0 +1,395 @@
+"""What each channel of a layer responds to most in many images, and what of these made it so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from cnnviz.backward_rules import Rule
+from cnnviz.datasets import open_dataset
+from cnnviz.errors import UsageError
+from cnnviz.models import Model, as_model
+from cnnviz.progress import Progress, silent
+from cnnviz.projecting import Passage
+from cnnviz.results import Provenance, Result, plain, write_atomically
+from cnnviz.scanning import first_batch
+from cnnviz.units import check_channels, read_channels
+from cnnviz.views import top_activations_picture as picture
+from cnnviz.views.deconvnet import RULES, last_stage
+from cnnviz.views.top_activations_search import Search, Tiles
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Order = Literal["contrast", "peak", "index"]
+_ORDERS: dict[str, str] = {
+    "contrast": "those whose patches stand out most first (the least of their activations, as a "
+    "multiple of the mean over all images of the largest in each)",
+    "peak": "the largest activation first",
+    "index": "by index",
+}
+_NAMED = 8
+_FEW = 10
+
+
+@dataclass(frozen=True)
+class Place:
+    """One position of one channel.
+
+    Attributes
+    ----------
+    value : float
+        The activation.
+    image : int
+        The place of the image in the data set.
+    name : str
+        What the image is called there.
+    label : str or None
+        The class of the image as the data set has it, by name where that is known.
+    row, column : int
+        The position in the layer's output.
+    """
+
+    value: float
+    image: int
+    name: str
+    label: str | None
+    row: int
+    column: int
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class TopActivations(Result):
+    """The k strongest positions of every channel of one layer, each in an image of its own.
+
+    Attributes
+    ----------
+    layer : str
+        The layer.
+    rule : {"deconvnet", "guided", "gradient"}
+        How rectifiers sent the projections back.
+    data : str
+        What the images are.
+    seen : int
+        How many images were looked at.
+    values : ndarray of float64
+        [C, k]: the activations, the greatest first; NaN where there were too few images.
+    images : ndarray of int64
+        [C, k]: the place of each one's image in the data set; -1 where there were too few.
+    rows, columns : ndarray of int64
+        [C, k]: the position in the layer's output; -1 likewise.
+    typical : ndarray of float64
+        [C]: the mean over the images of the strongest value in each, values below zero as zero.
+    names, labels : mapping of int to str
+        What these images are called, and their classes where they are known.
+    shown : tuple of int
+        The channels that are drawn, in the order drawn.
+    order : str
+        How these were chosen, in words.
+    patches, projections : ndarray of uint8
+        [S, k, h, w, 3]: for each channel shown, what the unit saw and what it sends back to the
+        pixels, as drawn. Both are grey beyond the image, and where there is nothing to show.
+    drawn : ndarray of bool
+        [S, k]: whether there is something to show: an image, and a value above zero.
+    size : tuple of int
+        Height and width of a patch in pixels of the network's input.
+    field : str
+        The receptive field in words.
+    """
+
+    layer: str
+    rule: Rule
+    data: str
+    seen: int
+    values: NDArray[np.float64]
+    images: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    typical: NDArray[np.float64]
+    names: Mapping[int, str]
+    labels: Mapping[int, str]
+    shown: tuple[int, ...]
+    order: str
+    patches: NDArray[np.uint8]
+    projections: NDArray[np.uint8]
+    drawn: NDArray[np.bool_]
+    size: tuple[int, int]
+    field: str
+
+    @property
+    def dead(self) -> NDArray[np.bool_]:
+        """Whether a channel was above zero at no position of any image, [C]."""
+        found: NDArray[np.bool_] = ~(self.values[:, 0] > 0.0)
+        return found
+
+    @property
+    def pages(self) -> int:
+        """How many pages the channels that are shown take."""
+        return -(-len(self.shown) // picture.PER_PAGE)
+
+    def strongest(self, channel: int) -> tuple[Place, ...]:
+        """Return the strongest positions of a channel, the strongest first.
+
+        Raises
+        ------
+        LayerError
+            If there is no such channel.
+        """
+        check_channels([channel], len(self.values), self.layer)
+        return tuple(
+            Place(
+                value=float(self.values[channel, slot]),
+                image=int(image),
+                name=self.names[int(image)],
+                label=self.labels.get(int(image)),
+                row=int(self.rows[channel, slot]),
+                column=int(self.columns[channel, slot]),
+            )
+            for slot, image in enumerate(self.images[channel])
+            if image >= 0
+        )
+
+    def summary(self) -> str:
+        """Say how many channels were searched in how many images, and how many are dead."""
+        count, k = self.values.shape
+        dead = int(self.dead.sum())
+        return (
+            f"{self.layer}: the {k} strongest patches of {count} channels in {self.seen:,} "
+            f"image{'s' * (self.seen != 1)}; {dead} dead"
+        )
+
+    def caption(self) -> str:
+        """Say what stands beside what, how it is scaled, and what is left out."""
+        height, width = self.size
+        count, k = self.values.shape
+        told = [
+            f"What the channels of {self.layer} respond to most in {self.data}: {self._extent()}.",
+            f"For each channel the {k} patches with its strongest activations on the right, the "
+            f"strongest first and row by row, each from an image of its own ({height} x {width} "
+            f"px; receptive field: {self.field}); on the left, in the same order, what of each "
+            f"made the unit respond, by {RULES[self.rule]}. In a projection grey is zero and "
+            f"each has its own scale, which ends at the {picture.REACH:g}th percentile of its "
+            "sizes. Above stand the channel and the range of its activations; the bars below the "
+            "tiles are these, as shares of the first.",
+        ]
+        if self.seen < _FEW * k:
+            told.append(
+                f"{k} of only {self.seen} images are shown: the last patches need not be typical "
+                "of what the channel looks for, as their bars tell."
+            )
+        if self.pages > 1:
+            told.append(
+                f"This is page 1 of {self.pages}; save it as .pdf, or take figure(page), for all."
+            )
+        dead = np.flatnonzero(self.dead)
+        if len(dead):
+            more = " …" if len(dead) > 12 else ""
+            named = ", ".join(map(str, dead[:12]))
+            told.append(
+                f"Dead, above zero nowhere in these images: {len(dead)} of {count} ({named}{more})."
+            )
+        if not self.drawn[~self.dead[list(self.shown)]].all():
+            told.append("A place stays grey where a channel is above zero in too few images.")
+        return " ".join(told)
+
+    def _extent(self) -> str:
+        count = len(self.values)
+        which = f"{len(self.shown)} of {count} channels"
+        return f"{f'all {count} channels' if len(self.shown) == count else which}, {self.order}"
+
+    def figure(self, page: int = 1) -> Figure:
+        """Draw one page.
+
+        Raises
+        ------
+        UsageError
+            If there is no such page.
+        """
+        if not 1 <= page <= self.pages:
+            raise UsageError(f"There is no page {page}.", f"There are {self.pages}, from 1.")
+        return picture.draw(self, page)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the strongest positions of every channel with the names of their images."""
+        found = super().to_json()
+        for name in ("images", "rows", "columns", "names", "labels"):
+            del found[name]
+        found["values"] = "in channels"
+        found["pages"] = self.pages
+        found["channels"] = [
+            {
+                "channel": channel,
+                "dead": bool(self.dead[channel]),
+                "strongest": plain(self.strongest(channel)),
+            }
+            for channel in range(len(self.values))
+        ]
+        return found
+
+    def save(self, path: str | Path) -> Path:
+        """Write the result: a .pdf holds every page, any other picture the first."""
+        target = Path(path)
+        if target.suffix.lower() == ".pdf" and self.pages > 1:
+            return write_atomically(target, lambda place: picture.write_pages(self, place))
+        return super().save(path)
+
+
+def top_activations(
+    model: Model | nn.Module,
+    data: Any,
+    layer: str | None = None,
+    channels: int | str | Iterable[int] | None = None,
+    k: int = 9,
+    rule: Rule = "deconvnet",
+    *,
+    top: int = 12,
+    order: Order = "contrast",
+    count: int | None = None,
+    progress: Progress = silent,
+) -> TopActivations:
+    """Find the patches that excite each channel of a layer most, and what of them does it.
+
+    The picture of Zeiler and Fergus (2013, figure 2): one streaming pass over the images finds the
+    strongest positions of every channel, of each image one; these are then sent back to the pixels.
+    Only the network as far as the layer runs, and memory does not grow with the number of images.
+
+    Parameters
+    ----------
+    model : Model or torch.nn.Module
+        The network; it is left as it was.
+    data : str, Path, data set object, or images
+        Whatever `cnnviz.datasets.open_dataset` opens: a folder, tar shards, "shapes", a data set
+        of torchvision or Hugging Face, a list of images.
+    layer : str, optional
+        The layer, ``name#1`` for the second call of one that is called twice; by default the one at
+        the end of the last stage.
+    channels : int, str or iterable of int, optional
+        The channels to draw, or text such as ``3,7,10-15``. The numbers are found for all channels.
+    k : int
+        How many patches for each channel.
+    rule : {"deconvnet", "guided", "gradient"}
+        How rectifiers send the projections back; see `cnnviz.deconvnet`.
+    top : int
+        How many channels to draw where none are named; 0 draws all, on as many pages as it takes.
+    order : {"contrast", "peak", "index"}
+        Which come first where none are named: those whose strongest patches stand out most from
+        what the channel does in most images; the largest activations; or the lowest index.
+    count : int, optional
+        At most how many images, evenly spread over the data.
+    progress : callable, optional
+        Called as ``progress(done, total, what)`` while images are read and patches projected.
+
+    Returns
+    -------
+    TopActivations
+
+    Raises
+    ------
+    LayerError
+        If the layer or a channel does not exist, or the layer has no channels with positions.
+    ImageError
+        If there is no image that can be read.
+    UsageError
+        If an argument is out of range.
+    """
+    _check(k, top, rule, order)
+    wrapped = as_model(model)
+    dataset = open_dataset(data, count)
+    inputs = first_batch(dataset, wrapped, range(len(dataset))).tensor
+    name = layer if layer is not None else last_stage(wrapped, inputs)
+    passage = Passage.to(wrapped, inputs, name)
+    search = Search(passage, dataset, k)
+    search.run(progress)
+    shown, words = _choose(channels, top, order, search)
+    tiles = Tiles(search, shown, rule)
+    tiles.fill(progress)
+    return _result(search, tiles, words)
+
+
+def _check(k: int, top: int, rule: str, order: str) -> None:
+    if k < 1 or top < 0:
+        raise UsageError(
+            f"{k} patches of {top} channels cannot be shown.",
+            "Give k as 1 or more, and top as 0 for all channels, or more.",
+        )
+    if rule not in RULES:
+        raise UsageError(f"There is no rule {rule!r}.", f"Choose {', '.join(RULES)}.")
+    if order not in _ORDERS:
+        raise UsageError(f"There is no order {order!r}.", f"Choose {', '.join(_ORDERS)}.")
+
+
+def _choose(
+    channels: int | str | Iterable[int] | None, top: int, order: Order, search: Search
+) -> tuple[tuple[int, ...], str]:
+    """Return the channels to draw, and how they were chosen."""
+    peaks = search.found.values[:, 0]
+    if channels is not None:
+        named = read_channels(channels)
+        check_channels(named, len(peaks), search.passage.layer)
+        return named, "those named"
+    if order == "contrast":
+        places = np.lexsort((-peaks, -search.contrast()))
+    else:
+        places = np.argsort(-peaks if order == "peak" else np.arange(len(peaks)), kind="stable")
+    return tuple(int(place) for place in places[: top or len(peaks)]), _ORDERS[order]
+
+
+def _result(search: Search, tiles: Tiles, words: str) -> TopActivations:
+    model, found = search.passage.model, search.found
+    winners = sorted({int(image) for image in found.images.ravel() if image >= 0})
+    labels = {image: label for image in winners if (label := search.label(image)) is not None}
+    field = search.passage.field
+    blank = (picture.TILE, picture.TILE, 3)
+    return TopActivations(
+        provenance=_provenance(model, search, tiles),
+        layer=search.passage.layer,
+        rule=tiles.rule,
+        data=search.dataset.describe(),
+        seen=search.seen,
+        values=np.where(found.images >= 0, found.values, np.nan),
+        images=found.images,
+        rows=found.rows,
+        columns=found.columns,
+        typical=search.typical,
+        names={image: search.dataset.name(image) for image in winners},
+        labels=labels,
+        shown=tiles.shown,
+        order=words,
+        patches=tiles.empty(blank) if tiles.patches is None else tiles.patches,
+        projections=tiles.empty(blank) if tiles.projections is None else tiles.projections,
+        drawn=tiles.drawn,
+        size=tiles.size or (0, 0),
+        field="unknown" if field is None else field.describe(),
+    )
+
+
+def _provenance(model: Model, search: Search, tiles: Tiles) -> Provenance:
+    notes = [*model.notes, *search.dataset.notes]
+    refused = list(search.refused.values())
+    if refused:
+        more = f"; and {len(refused) - _NAMED} more" if len(refused) > _NAMED else ""
+        told = "; ".join(f"{entry.name}: {entry.reason}" for entry in refused[:_NAMED])
+        notes.append(f"{len(refused)} images could not be read and were left out ({told}{more})")
+    if search.found.not_finite.any():
+        channels = int((search.found.not_finite > 0).sum())
+        notes.append(f"{channels} channels had values that are not numbers, which never count")
+    if tiles.changed:
+        first = search.dataset.name(min(tiles.changed))
+        notes.append(
+            f"{len(tiles.changed)} images came out otherwise when they were read again to be "
+            f"drawn, such as {first}: the data set changes what it gives"
+        )
+    return Provenance(
+        model=model.name,
+        weights=model.weights,
+        weights_sha256=model.sha256,
+        images=tuple(tiles.sources[image] for image in sorted(tiles.sources)),
+        preprocessing=model.preprocessing.describe(),
+        notes=tuple(notes),
+    )

@@ -1,0 +1,154 @@
+"""The pass that finds the strongest patches, and the tiles that show them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cnnviz.backward_rules import Rule
+from cnnviz.datasets import Dataset, Loaded, stream
+from cnnviz.images import Refusal
+from cnnviz.progress import Progress
+from cnnviz.projecting import Passage, Pick, cut, send
+from cnnviz.results import ImageSource
+from cnnviz.scanning import scan
+from cnnviz.strongest import Strongest
+from cnnviz.views import top_activations_picture as picture
+
+_SAME = 0.01
+"""How far the activation may be from that of the pass, as a share of it: batches of another size
+round differently."""
+
+
+class Search:
+    """The streaming pass."""
+
+    def __init__(self, passage: Passage, dataset: Dataset, k: int) -> None:
+        self.passage, self.dataset = passage, dataset
+        self.found = Strongest(k)
+        self.labels = np.full(len(dataset), -1, np.int64)
+        self.sums: NDArray[np.float64] | float = 0.0
+        self.seen = 0
+        self.refused: Mapping[int, Refusal] = {}
+
+    def run(self, progress: Progress) -> None:
+        """Look at every image once."""
+        model, layer = self.passage.model, self.passage.layer
+        scanned = scan(model, self.dataset, [layer], self._see, progress=progress)
+        self.seen, self.refused = scanned.images, scanned.refused
+
+    def _see(self, _layer: str, maps: torch.Tensor, batch: Loaded) -> None:
+        tops = self.found.update(maps, batch.indices)
+        self.sums = self.sums + np.maximum(tops, 0.0).sum(0)
+        self.labels[batch.indices] = batch.labels
+
+    @property
+    def typical(self) -> NDArray[np.float64]:
+        """The mean over the images of the strongest value in each, [C]."""
+        return np.asarray(self.sums / max(self.seen, 1))
+
+    def contrast(self) -> NDArray[np.float64]:
+        """How far the weakest of the k strongest stands out from what is typical, [C]."""
+        least = np.maximum(self.found.values[:, -1], 0.0)
+        return np.divide(least, self.typical, out=np.zeros_like(least), where=self.typical > 0.0)
+
+    def label(self, image: int) -> str | None:
+        """Return the class of an image, by name where that is known."""
+        label, classes = int(self.labels[image]), self.dataset.classes
+        if label < 0:
+            return None
+        return classes[label] if label < len(classes) else str(label)
+
+
+class Tiles:
+    """The patches and projections of the channels that are drawn, a page at a time."""
+
+    def __init__(self, search: Search, shown: Sequence[int], rule: Rule) -> None:
+        self.search, self.shown, self.rule = search, tuple(shown), rule
+        found = search.found
+        self.drawn = (found.images[list(shown)] >= 0) & (found.values[list(shown)] > 0.0)
+        self.patches: NDArray[np.uint8] | None = None
+        self.projections: NDArray[np.uint8] | None = None
+        self.size: tuple[int, int] | None = None
+        self.sources: dict[int, ImageSource] = {}
+        self._passages: dict[tuple[int, ...], Passage] = {}
+        self.changed: set[int] = set()
+
+    def fill(self, progress: Progress) -> None:
+        """Read the images again that are drawn, and send their units back to the pixels."""
+        total, done = int(self.drawn.sum()), 0
+        for start in range(0, len(self.shown), picture.PER_PAGE):
+            places = [
+                (start + row, int(slot))
+                for row, slot in np.argwhere(self.drawn[start : start + picture.PER_PAGE])
+            ]
+            progress(done, total, "sending patches back to the pixels")
+            self._page(places)
+            done += len(places)
+        progress(total, total, "done")
+
+    def _page(self, places: Sequence[tuple[int, int]]) -> None:
+        images = self.search.found.images
+        wanted: dict[int, list[tuple[int, int]]] = {}
+        for row, slot in places:
+            wanted.setdefault(int(images[self.shown[row], slot]), []).append((row, slot))
+        model, dataset = self.search.passage.model, self.search.dataset
+        with stream(dataset, model, len(wanted) or 1, None, sorted(wanted)) as batches:
+            for batch in batches:
+                self._batch(batch, wanted)
+            # An image may have gone since the pass.
+            for image in batches.refused:
+                for place in wanted[image]:
+                    self.drawn[place] = False
+                self.changed.add(image)
+
+    def _batch(self, batch: Loaded, wanted: Mapping[int, list[tuple[int, int]]]) -> None:
+        found, model = self.search.found, self.search.passage.model
+        places, picks = [], []
+        for order, image in enumerate(batch.indices.tolist()):
+            self.sources[image] = _source(self.search.dataset, image)
+            for row, slot in wanted[image]:
+                at = self.shown[row], slot
+                places.append((row, slot))
+                picks.append(Pick(order, at[0], int(found.rows[at]), int(found.columns[at])))
+        shape = tuple(batch.tensor.shape[1:])
+        if shape not in self._passages:
+            self._passages[shape] = Passage.to(model, batch.tensor, self.search.passage.layer)
+        sent = send(self._passages[shape], batch.tensor, picks, self.rule)
+        self.size = self.size or sent.size
+        pixels = [model.preprocessing.invert(tensor) for tensor in batch.tensor]
+        photos = [pixels[pick.image] for pick in picks]
+        patches = cut(photos, sent.windows, picture.EMPTY)
+        inside = cut([np.ones(one.shape[:2], bool) for one in photos], sent.windows, fill=False)
+        for index, place in enumerate(places):
+            signal = picture.paint(sent.signals[index])
+            signal[~inside[index]] = picture.EMPTY
+            self._put(place, patches[index], signal)
+            self._compare(int(batch.indices[picks[index].image]), place, sent.activations[index])
+
+    def _put(
+        self, place: tuple[int, int], patch: NDArray[np.uint8], signal: NDArray[np.uint8]
+    ) -> None:
+        patch, signal = picture.tile(patch), picture.tile(signal)
+        if self.patches is None or self.projections is None:
+            self.patches, self.projections = self.empty(patch.shape), self.empty(patch.shape)
+        height, width = self.patches.shape[2:4]
+        # Where photos are of several sizes, so may the patches be.
+        self.patches[place] = picture.placed(patch, height, width)
+        self.projections[place] = picture.placed(signal, height, width)
+
+    def empty(self, shape: Sequence[int]) -> NDArray[np.uint8]:
+        """Return grey tiles for all places."""
+        return np.full((*self.drawn.shape, *shape), picture.EMPTY, np.uint8)
+
+    def _compare(self, image: int, place: tuple[int, int], value: float) -> None:
+        then = float(self.search.found.values[self.shown[place[0]], place[1]])
+        if not abs(value - then) <= _SAME * max(abs(then), 1e-6):
+            self.changed.add(image)
+
+
+def _source(dataset: Dataset, image: int) -> ImageSource:
+    return ImageSource(dataset.name(image), dataset.sha256(image))
