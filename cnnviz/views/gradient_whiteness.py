@@ -206,17 +206,18 @@ def gradient_whiteness(
     given = None if along == "noise" else images
     curves, series, notes = [], [], []
     batch: Batch | None = None
+    total = 0
     for place, one in enumerate(models):
         ends, read = _ends(one, given, lines, seed)
-        batch = batch or read
+        batch, total = batch or read, len(models) * len(ends)
         found = []
         for line, (start, end) in enumerate(ends):
-            progress(place * len(ends) + line, len(models) * len(ends), f"lines of {one.name}")
+            progress(place * len(ends) + line, total, f"lines of {one.name}")
             found.append(_along(one, start, end, points, seed + line))
         curves.append([correlations for correlations, _, _ in found])
         series.append(found[0][1])
         notes += [f"{one.name}: {found[0][2]}"] if found[0][2] else []
-    progress(1, 1, "done")
+    progress(total, total, "done")
     return GradientWhiteness(
         provenance=_provenance(models, batch, seed),
         names=tuple(one.name for one in models),

@@ -50,6 +50,8 @@ class SkipConnections(Result):
         Between skip and branch, [K, N]; NaN where one of them is zero.
     targets : tuple of str
         What was explained of each image.
+    unreached : int
+        How many more blocks there are, on which the score does not depend.
     notes : tuple of str
         What else is to be told, in sentences.
     """
@@ -64,6 +66,7 @@ class SkipConnections(Result):
     at_sum: NDArray[np.float64]
     cosines: NDArray[np.float64]
     targets: tuple[str, ...]
+    unreached: int = 0
     notes: tuple[str, ...] = ()
 
     @property
@@ -77,7 +80,8 @@ class SkipConnections(Result):
     def summary(self) -> str:
         """Say how many residual blocks there are, and how much their skips hand back."""
         if not self.blocks:
-            return f"{self.name} has no residual addition: its gradient has one way back only"
+            which = "that the score depends on: " if self.unreached else "at all: "
+            return f"{self.name} has no residual addition {which}its gradient has one way back only"
         share = self.skip_share[np.isfinite(self.skip_share)]
         said = "no gradient comes back"
         if share.size:
@@ -92,6 +96,8 @@ class SkipConnections(Result):
     def caption(self) -> str:
         """Say what is drawn, and what the shares are shares of."""
         told = "".join(f" {note}" for note in self.notes)
+        if self.unreached:
+            told += f" Left out: {self.unreached} blocks on which the score does not depend."
         if not self.blocks:
             return (
                 f"{self.summary()}. Additions count as residual where both terms come from one "
@@ -172,10 +178,6 @@ def skip_connections(
             )
         ]
     blocks = parts[0].residuals
-    unreached = [one.name for one in blocks if one.name in parts[0].unreached]
-    notes = [told] if told else []
-    if unreached:
-        notes.append(f"The score does not depend on {len(unreached)} of the blocks.")
     columns = [
         np.concatenate(each, axis=1) for each in zip(*(p.columns for p in parts), strict=True)
     ]
@@ -192,7 +194,8 @@ def skip_connections(
         at_sum=columns[4],
         cosines=columns[5],
         targets=names,
-        notes=tuple(notes),
+        unreached=parts[0].unreached,
+        notes=(told,) if told else (),
     )
 
 
@@ -201,7 +204,7 @@ class _Part:
     """What was measured on some of the images: six columns [K, n]."""
 
     residuals: list[Residual]
-    unreached: list[str]
+    unreached: int
     columns: list[NDArray[np.float64]]
     targets: tuple[str, ...]
 
@@ -226,10 +229,9 @@ def _measure(
     found = shares(explained.values, residuals) if explained.values.requires_grad else []
     kept = [(one, each) for one, each in zip(residuals, found, strict=False) if each is not None]
     rows = np.array([_norms(each) for _, each in kept]).reshape(len(kept), 6, len(images))
-    unreached = [one.name for one in residuals if one not in [kept_one for kept_one, _ in kept]]
     return _Part(
         [one for one, _ in kept],
-        unreached,
+        len(residuals) - len(kept),
         [rows[:, column] for column in range(6)],
         tuple(aim.name for aim in explained.aims),
     )

@@ -1,0 +1,34 @@
+import json
+
+
+def test_a_landscape_takes_labels_by_name_and_goes_on_from_its_folder(run, tmp_path):
+    arguments = ("--points", 3, "--count", 2, "--labels", "heart,star", "--state", "kept", "--json")
+    said = run("loss-landscape", "shapes", "--weights", "random", *arguments)
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    assert found["labels"] == "Labels are as given."
+    assert found["images"] == 2
+    assert len(list((tmp_path / "kept").rglob("0*.json"))) == 9
+    again = run("loss-landscape", "shapes", "--weights", "random", *arguments)
+    assert json.loads(again.out) == found
+
+
+def test_a_folder_of_ones_own_has_no_labels_unless_its_folders_name_them(run, tmp_path):
+    said = run("loss-landscape", "--weights", "random", "--dimensions", 1, "--points", 3, "--json")
+    assert "the network's own answers count as right" in json.loads(said.out)["labels"]
+
+
+def test_networks_are_compared_on_the_command_line(run, tmp_path):
+    said = run(
+        "gradient-whiteness", "--model", "plain-8", "--compare", "resnet-8", "--points", 6,
+        "--along", "noise", "--json",
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["names"] == ["plain-8", "resnet-8"]
+
+
+def test_skip_connections_are_drawn(run, tmp_path):
+    said = run("skip-connections", "--model", "shapes-residual", "--weights", "random")
+    assert said.code == 0, said.err
+    assert said.last_line.endswith("-skip-connections.png")
+    assert "5 residual blocks" in said.err

@@ -1,0 +1,215 @@
+"""The view of a loss landscape: brute force, resumption, and what it draws and tells."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from cnnviz.errors import TargetError, UsageError
+from cnnviz.landscapes import random_direction
+from cnnviz.models import Model
+from cnnviz.views.loss_landscape import loss_landscape
+from cnnviz.views.loss_landscape_picture import levels
+from tests.architectures import tiny_network
+from tests.test_hooks import state
+
+LABELS = [1, 0, 3]
+
+
+def images(count: int = 3) -> torch.Tensor:
+    return torch.rand(count, 3, 12, 12, generator=torch.Generator().manual_seed(1))
+
+
+def brute(module: nn.Module, point: tuple[float, ...], seed: int) -> float:
+    """Return the loss of a double-precision copy moved by hand, in the mode that trains."""
+    moved = copy.deepcopy(module).double()
+    with torch.no_grad():
+        for place, coordinate in enumerate(point):
+            for name, step in random_direction(module, seed + place).steps.items():
+                moved.get_parameter(name).add_(coordinate * step.double())
+        for layer in moved.modules():
+            layer.training = isinstance(layer, nn.BatchNorm2d)
+        return float(F.cross_entropy(moved(images().double()), torch.tensor(LABELS)))
+
+
+def test_a_surface_is_that_of_copies_moved_by_hand() -> None:
+    module = tiny_network()
+    before = state(module)
+    found = loss_landscape(module, images(), LABELS, points=5, reach=0.8, seed=3)
+    assert state(module) == before
+    assert found.losses.shape == found.shares.shape == (5, 5)
+    np.testing.assert_allclose(found.x, [-0.8, -0.4, 0.0, 0.4, 0.8])
+    for row, column in [(0, 0), (2, 2), (1, 4), (4, 0), (2, 3)]:
+        wanted = brute(module, (float(found.x[column]), float(found.y[row])), 3)
+        assert found.losses[row, column] == pytest.approx(wanted, rel=1e-5)
+    assert found.centre == found.losses[2, 2]
+
+
+def test_a_line_is_that_of_copies_moved_by_hand() -> None:
+    module = tiny_network()
+    found = loss_landscape(module, images(), LABELS, dimensions=1, points=7, seed=2)
+    assert found.dimensions == 1
+    wanted = [brute(module, (float(x),), 2) for x in found.x]
+    np.testing.assert_allclose(found.losses[0], wanted, rtol=1e-5)
+
+
+def test_the_line_is_the_middle_of_the_surface() -> None:
+    line = loss_landscape(tiny_network(), images(), LABELS, dimensions=1, points=5)
+    surface = loss_landscape(tiny_network(), images(), LABELS, points=5)
+    np.testing.assert_allclose(surface.losses[2], line.losses[0], rtol=1e-5)
+
+
+def test_batch_norms_may_keep_what_they_store() -> None:
+    module = tiny_network()
+    with torch.no_grad():
+        module[4].running_var.fill_(1e-4)
+        wanted = float(F.cross_entropy(module(images()), torch.tensor(LABELS)))
+    kept = loss_landscape(module, images(), LABELS, points=3, batch_norm="keep")
+    assert kept.centre == pytest.approx(wanted, rel=1e-5)
+    assert "keep the statistics that the network stores" in kept.caption()
+    calibrated = loss_landscape(module, images(), LABELS, points=3)
+    assert calibrated.own_loss == pytest.approx(wanted, rel=1e-5)
+    assert calibrated.centre != pytest.approx(wanted, rel=1e-3)
+    assert f"the network itself has a loss of {wanted:.3g}" in calibrated.caption()
+
+
+def test_batch_norms_that_saw_no_data_are_named_when_they_are_kept() -> None:
+    found = loss_landscape(tiny_network(), images(), points=3, batch_norm="keep")
+    assert "1 batch norms, such as '4', have never seen data" in found.caption()
+
+
+def test_without_labels_the_own_answers_count_and_the_caption_says_so() -> None:
+    module = tiny_network()
+    found = loss_landscape(module, images(), points=3)
+    with torch.no_grad():
+        answers = module(images()).argmax(1).tolist()
+    assert found.own_share == 1.0
+    assert "the network's own answers count as right" in found.caption()
+    same = loss_landscape(module, images(), answers, points=3)
+    np.testing.assert_array_equal(found.losses, same.losses)
+
+
+def test_labels_by_name() -> None:
+    named = Model(tiny_network(), categories=["cat", "dog", "emu", "yak"])
+    found = loss_landscape(named, images(), ["dog", "cat", "yak"], points=3)
+    np.testing.assert_array_equal(
+        found.losses, loss_landscape(tiny_network(), images(), LABELS, points=3).losses
+    )
+    with pytest.raises(TargetError, match="no class 'dgo'"):
+        loss_landscape(named, images(), "dgo", points=3)
+
+
+def test_a_run_goes_on_from_its_folder_and_never_from_another_networks(tmp_path) -> None:
+    module, seen = tiny_network(), []
+
+    def stops(done: int, total: int, what: str) -> None:
+        seen.append(done)
+        if done > 8:
+            raise KeyboardInterrupt
+
+    before = state(module)
+    with pytest.raises(KeyboardInterrupt):
+        loss_landscape(module, images(), points=5, state=tmp_path, progress=stops)
+    assert state(module) == before
+    assert 0 < len(list(tmp_path.rglob("0*.json"))) < 25
+    found = loss_landscape(module, images(), points=5, state=tmp_path)
+    whole = loss_landscape(module, images(), points=5)
+    np.testing.assert_array_equal(found.losses, whole.losses)
+    (folder,) = tmp_path.iterdir()
+    for name, change in {
+        "weights": {"model": tiny_network(seed=1)},
+        "images": {"images": images(2)},
+        "labels": {"labels": LABELS},
+        "seed": {"seed": 1},
+        "reach": {"reach": 0.5},
+        "batch norms": {"batch_norm": "keep"},
+    }.items():
+        arguments = {"model": module, "images": images(), "points": 5, **change}
+        other = loss_landscape(**arguments, state=tmp_path)
+        fresh = loss_landscape(**arguments)
+        np.testing.assert_array_equal(other.losses, fresh.losses, err_msg=name)
+    assert len(list(tmp_path.iterdir())) == 7
+    assert folder in tmp_path.iterdir()
+
+
+def test_the_model_is_left_alone_in_training_mode_and_inside_inference_mode() -> None:
+    module = tiny_network().train()
+    module[0].weight.requires_grad_(False)
+    before = state(module)
+    with torch.inference_mode():
+        inside = loss_landscape(module, images(), points=3)
+    assert state(module) == before
+    outside = loss_landscape(module, images(), points=3)
+    np.testing.assert_array_equal(inside.losses, outside.losses)
+
+
+def test_minima_are_counted_inside_the_border() -> None:
+    found = loss_landscape(tiny_network(), images(), points=5)
+    values = found.losses.copy()
+    values[:] = 2.0
+    values[1, 1] = values[3, 3] = 1.0
+    values[0, 4] = 0.0
+    values[2, 4] = np.inf
+    object.__setattr__(found, "losses", values)
+    assert found.minima == 2
+    line = loss_landscape(tiny_network(), images(), dimensions=1, points=5)
+    object.__setattr__(line, "losses", np.array([[0.0, 2.0, 1.0, 3.0, 2.0]]))
+    assert line.minima == 1
+
+
+def test_levels_are_logarithmic_where_losses_span_a_decade() -> None:
+    edges, logarithmic = levels(np.array([[0.01, 1.0], [np.inf, 0.5]]))
+    assert logarithmic
+    assert (edges[0], edges[-1]) == (0.01, 1.0)
+    np.testing.assert_allclose(np.diff(np.log(edges)), np.log(100.0) / (len(edges) - 1))
+    assert levels(np.array([0.0, 0.02, 3.0]))[0][0] == 0.02
+    edges, logarithmic = levels(np.array([1.0, 2.0]))
+    assert not logarithmic
+    assert (edges[0], edges[-1]) == (1.0, 2.0)
+    assert levels(np.array([1.5, 1.5]))[0].tolist() == pytest.approx([1.4985, 1.5015])
+    assert levels(np.array([np.nan]))[0].tolist() == [0.0, 1.0]
+
+
+def test_the_pictures_draw_the_losses_with_the_network_marked() -> None:
+    surface = loss_landscape(tiny_network(), images(), points=5)
+    flat = surface.figure().axes[0]
+    (mark,) = [line for line in flat.lines if line.get_marker() == "x"]
+    assert (mark.get_xdata()[0], mark.get_ydata()[0]) == (0.0, 0.0)
+    assert "filter changes by its own norm" in flat.get_xlabel()
+    line = loss_landscape(tiny_network(), images(), dimensions=1, points=5)
+    upper = line.figure().axes[0]
+    drawn = [each for each in upper.lines if len(each.get_xdata()) == 5]
+    np.testing.assert_array_equal(drawn[0].get_ydata(), line.losses[0])
+
+
+def test_losses_that_are_not_finite_are_grey_and_counted() -> None:
+    found = loss_landscape(tiny_network(), images(), points=3, reach=1e38, batch_norm="keep")
+    assert int((~np.isfinite(found.losses)).sum()) > 0
+    assert f"At {int((~np.isfinite(found.losses)).sum())} points it is not" in found.caption()
+    found.figure().canvas.draw()
+    line = loss_landscape(
+        tiny_network(), images(), points=3, reach=1e38, batch_norm="keep", dimensions=1
+    )
+    line.figure().canvas.draw()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"dimensions": 3}, "of 3 dimensions"),
+        ({"points": 4}, "4 points a side do not have the network in their middle"),
+        ({"points": 1}, "1 points a side"),
+        ({"reach": 0.0}, "A reach of 0"),
+        ({"reach": float("nan")}, "A reach of nan"),
+        ({"seed": -1}, "the seed -1"),
+        ({"batch_norm": "drop"}, "treated as 'drop'"),
+    ],
+)
+def test_bad_arguments_are_sentences(arguments, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        loss_landscape(tiny_network(), images(), **arguments)
