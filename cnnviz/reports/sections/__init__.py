@@ -60,6 +60,7 @@ SECTIONS: tuple[Kind, ...] = (
     Kind("filters", "What the filters look for", "network"),
     Kind("feature_maps", "Feature maps, from shallow to deep", "image", "layers"),
     Kind("cam", "Where it looked", "image", "backward"),
+    Kind("units", "What the units see", "image", "layers", passes=60),
     Kind("explanations", "How far to believe it", "image", "backward", passes=4400),
     Kind("colophon", "How this report was made", "report"),
 )
