@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.backward_rules import Rule
-from cnnviz.datasets import open_dataset
+from cnnviz.datasets import counted, open_dataset
 from cnnviz.errors import UsageError
 from cnnviz.models import Model, as_model
 from cnnviz.progress import Progress, silent
@@ -162,6 +162,7 @@ class TopActivations(Result):
         return (
             f"{self.layer}: the {k} strongest patches of {count} channels in {self.seen:,} "
             f"image{'s' * (self.seen != 1)}; {dead} dead"
+            + (f"; {self.pages} pages, all of them in a .pdf" if self.pages > 1 else "")
         )
 
     def caption(self) -> str:
@@ -375,15 +376,16 @@ def _provenance(model: Model, search: Search, tiles: Tiles) -> Provenance:
     if refused:
         more = f"; and {len(refused) - _NAMED} more" if len(refused) > _NAMED else ""
         told = "; ".join(f"{entry.name}: {entry.reason}" for entry in refused[:_NAMED])
-        notes.append(f"{len(refused)} images could not be read and were left out ({told}{more})")
+        was = "was" if len(refused) == 1 else "were"
+        notes.append(f"{counted(len(refused))} could not be read and {was} left out ({told}{more})")
     if search.found.not_finite.any():
         channels = int((search.found.not_finite > 0).sum())
         notes.append(f"{channels} channels had values that are not numbers, which never count")
     if tiles.changed:
         first = search.dataset.name(min(tiles.changed))
         notes.append(
-            f"{len(tiles.changed)} images came out otherwise when they were read again to be "
-            f"drawn, such as {first}: the data set changes what it gives"
+            f"{counted(len(tiles.changed))} came out otherwise when read again to be drawn, "
+            f"such as {first}: the data set changes what it gives"
         )
     return Provenance(
         model=model.name,

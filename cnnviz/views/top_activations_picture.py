@@ -78,7 +78,7 @@ def draw(found: TopActivations, page: int) -> Figure:
             _say(axes, left + width, top - 6, "patches")
     title = found.summary()
     if found.pages > 1:
-        title += f" (page {page} of {found.pages})"
+        title = f"{title.rpartition(';')[0]}; page {page} of {found.pages}"
     drawing.heading(figure, title)
     return figure
 

@@ -118,7 +118,7 @@ def test_every_view_of_the_table_has_a_help_page_from_its_docstring(run, view):
     assert "--out" in page.out
     takes = inspect.signature(view.function()).parameters
     assert ("--target" in page.out) is (view.gradients or "target" in takes)
-    with_photos = view.needs == "capture" or "images" in takes
+    with_photos = view.needs == "capture" or "images" in takes or "data" in takes
     assert ("--model" in page.out) is (view.needs != "nothing")
     assert ("PHOTO" in page.out.partition("Options")[0]) is with_photos
 
@@ -281,3 +281,27 @@ def test_a_view_may_not_take_the_name_of_a_shared_option(monkeypatch):
     monkeypatch.setattr(View, "function", lambda self: clashing)
     with pytest.raises(TypeError, match=r"cam: \['out'\] are options of every command"):
         view_command.build(find("cam"))
+
+
+def test_a_view_of_many_images_takes_data_or_photos(run, photo, tmp_path):
+    quick = (*RANDOM, "--layer", "features.0", "--k", "2", "--top", "2", "--quiet")
+    said = run("top-activations", *quick, "--data", str(photo.parent), "--json")
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    assert found["seen"] == 1
+    assert found["channels"][0]["strongest"][0]["name"] == "my photo.png"
+    said = run("top-activations", *quick, str(photo), str(photo))
+    assert said.last_line == "my-photo-and-1-more-top-activations.png", said.err
+    said = run("top-activations", *quick, "--count", "3", "--out", "a.json")
+    assert said.code == 0, said.err
+    assert json.loads((tmp_path / "a.json").read_text("utf-8"))["data"].startswith("shapes, 3")
+
+
+def test_a_view_of_many_images_says_which_are_missing(run, photo):
+    said = run("top-activations", "--data", "shapes", str(photo))
+    assert (said.code, said.error_lines[0]) == (2, "Error: Both photos and --data are given.")
+    said = run("top-activations", "--model", "lenet5", "--weights", "random")
+    assert said.code == 2
+    assert "Name a folder of them with --data." in said.error_lines[1]
+    assert "--data" in run("top-activations", "--help").out
+    assert "--data" not in run("deconvnet", "--help").out
