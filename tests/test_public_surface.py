@@ -31,6 +31,7 @@ EXPORTED = {
     "feature_maps",
     "feature_visualization",
     "filters",
+    "gradient_flow",
     "gradient_whiteness",
     "invariance",
     "load",

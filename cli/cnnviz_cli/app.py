@@ -26,8 +26,9 @@ from cnnviz_cli.lazy import add_lazy_command
 from cnnviz_cli.terminal import quieten_other_packages, say, say_error
 
 EXIT_CODES = (
-    "[bold]Exit codes:[/bold] 0 done; 1 a fault in cnnviz itself; 2 something to mend in the "
-    "arguments, the files or the installation; 130 stopped with Ctrl-C.\n\n"
+    "[bold]Exit codes:[/bold] 0 done; 1 a fault in cnnviz itself, or what --fail-on names "
+    "was found; 2 something to mend in the arguments, the files or the installation; 130 stopped "
+    "with Ctrl-C.\n\n"
     "CNNVIZ_DEBUG=1 in the environment is the same as --debug."
 )
 _INTERRUPTED = 130

@@ -82,6 +82,7 @@ Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Show no progress.", rich_help_panel=OUTPUT)
 ]
 
+DEFAULT_MODEL = "shapes"
 HELD_OUT_SAMPLE = 19
 
 

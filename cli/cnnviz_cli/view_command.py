@@ -88,7 +88,7 @@ def _parameters(
         found.append(shared("target", options.Target, None))
     if view.needs != "nothing":
         found += [
-            shared("model", options.ModelName, "shapes"),
+            shared("model", options.ModelName, options.DEFAULT_MODEL),
             shared("weights", options.Weights, "DEFAULT"),
             shared("categories", options.Categories, None),
             shared("device", options.Device, "auto"),
@@ -123,6 +123,11 @@ def _run(
     for note in result.provenance.notes:
         say(one_line(f"Note: {note}"))
     _show(result, written, as_json=values["json"])
+    failed = getattr(result, "failed", ())
+    if failed:
+        # A result that was asked to fail on what it found: a check in continuous integration.
+        say(one_line(f"Failed on: {', '.join(failed)}."))
+        raise typer.Exit(1)
 
 
 def _of_network(
@@ -135,14 +140,16 @@ def _of_network(
 ) -> tuple[Any, str]:
     """Return the result of a view of a network, and the start of its file's name."""
     progress(0, 1, "loading the network")
+    _first_of_compared(values, keywords)
     model = options.load_model(
         values["model"], values["weights"], values["categories"], values["device"]
     )
     takes = inspect.signature(function).parameters
     with_photos = view.needs == "capture" or "images" in takes
-    images = options.photos_or_sample(values["photos"], model) if with_photos else []
+    wants_some = with_photos and not (view.own_input and not values["photos"])
+    images = options.photos_or_sample(values["photos"], model) if wants_some else []
     if "images" in takes:
-        keywords["images"] = images
+        keywords["images"] = images or None
     progress(0, 1, "computing")
     subject: Any = model
     names = [_photo_name(image) for image in images]
@@ -154,6 +161,16 @@ def _of_network(
         _spell_out(specs, keywords, list(subject.activations))
         names = [photo.name for photo in subject.batch.photos]
     return function(subject, **keywords), _stem(names, model.name)
+
+
+def _first_of_compared(values: dict[str, Any], keywords: dict[str, Any]) -> None:
+    """Let the first of the networks to compare be the one to look at, where none is named."""
+    compared = keywords.get("compare")
+    if not compared or values["model"] != options.DEFAULT_MODEL:
+        return
+    names = compared.split(",") if isinstance(compared, str) else list(compared)
+    values["model"] = names[0].strip()
+    keywords["compare"] = names[1:] or None
 
 
 def _captured(

@@ -116,7 +116,7 @@ _READERS: dict[Any, Callable[..., Activated]] = _named(
         _hardtanh: (F.hardtanh, F.hardtanh_),
         _hardsigmoid: (F.hardsigmoid,),
         _hardswish: (F.hardswish,),
-        _threshold: (F.threshold, F.threshold_),
+        _threshold: (F.threshold,),
         _sigmoid: (F.sigmoid, torch.sigmoid, torch.Tensor.sigmoid, torch.Tensor.sigmoid_),
         _tanh: (F.tanh, torch.tanh, torch.Tensor.tanh, torch.Tensor.tanh_),
         _other("leaky_relu"): (F.leaky_relu, F.leaky_relu_),

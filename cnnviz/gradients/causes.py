@@ -85,7 +85,8 @@ def explain(found: Probe, verdict: Verdict, unfed: bool = False, confident: bool
     if confident:
         return Cause(
             "confident",
-            "The loss is nearly zero because the network is sure: nothing is sent back that could arrive.",
+            "The loss is nearly zero because the network is sure, so there is next to nothing to "
+            "send back.",
         )
     if verdict.bad_layer in found.bad_weights and verdict.bad_layer:
         return Cause("weights", f"The weights {verdict.bad_layer} hold a NaN or an infinity.")

@@ -22,6 +22,14 @@ _SLOPE = 0.1
 class _Change(TorchFunctionMode):
     """Answers calls of functions; what it does not answer is passed on."""
 
+    def __enter__(self) -> Any:
+        """Begin a pass."""
+        self.begin()
+        return super().__enter__()  # type: ignore[no-untyped-call]
+
+    def begin(self) -> None:
+        """Forget the last pass."""
+
     def __torch_function__(
         self,
         func: Callable[..., Any],
@@ -72,10 +80,9 @@ class Normalised(_Change):
         self._layers = layers
         self._met = 0
 
-    def __enter__(self) -> Any:
-        """Begin a pass."""
+    def begin(self) -> None:
+        """Forget the last pass."""
         self._met = 0
-        return super().__enter__()
 
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Answer a call."""
@@ -106,10 +113,9 @@ class Skipping(_Change):
         self._sources: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self.count = 0
 
-    def __enter__(self) -> Any:
-        """Begin a pass."""
+    def begin(self) -> None:
+        """Forget the last pass."""
         self._sources, self.count = {}, 0
-        return super().__enter__()
 
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Answer a call."""
@@ -118,8 +124,7 @@ class Skipping(_Change):
         source = self._source(given)
         result = func(*args, **named)
         if func in CONVOLUTIONS or func in LINEARS:
-            # A copy of the reference, not of the values: an in-place activation writes to its own.
-            self._sources[id(result)] = (result, given)
+            self._sources[id(result)] = (result, args[0] if args else named["input"])
         elif func in NORMALISATIONS and source is not None:
             self._sources[id(result)] = (result, source)
         elif activated is not None and source is not None and source.shape == result.shape:
@@ -146,10 +151,9 @@ class ScaledBranches(_Change):
         self._scale = scale
         self._order: dict[int, tuple[Any, int]] = {}
 
-    def __enter__(self) -> Any:
-        """Begin a pass."""
+    def begin(self) -> None:
+        """Forget the last pass."""
         self._order = {}
-        return super().__enter__()
 
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Answer a call."""

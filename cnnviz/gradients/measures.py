@@ -50,7 +50,8 @@ def rms_norm(values: torch.Tensor) -> torch.Tensor:
     """
     norms = sample_norms(values)
     whole: torch.Tensor = torch.linalg.vector_norm(norms)
-    return whole / max(len(norms), 1) ** 0.5
+    root: torch.Tensor = whole / max(len(norms), 1) ** 0.5
+    return root
 
 
 def nonfinite(values: torch.Tensor) -> torch.Tensor:

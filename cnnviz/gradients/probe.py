@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -239,7 +240,7 @@ def _differentiate(
         )
     nodes = trunk(start.tensor, source)
     weights = list({id(w): w for met in watch.met for w in met.weights}.values())
-    edges = [met.edge for met in watch.met]
+    edges: list[Any] = [met.edge for met in watch.met]
     found = torch.autograd.grad(
         [start.tensor],
         [*edges, *weights],
@@ -284,7 +285,7 @@ def _logit_gradient(start: objectives.Start) -> torch.Tensor:
 def _point(
     met: Met,
     gradient: torch.Tensor | None,
-    slopes: dict[int, torch.Tensor | None],
+    slopes: Mapping[int, torch.Tensor | None],
     nodes: set[Any],
 ) -> Point:
     # An unused output received no gradient, which is a gradient of zero.

@@ -201,14 +201,14 @@ class Watch(TorchFunctionMode):
         self._latest = (weakref.ref(output), met)
 
     def _normalise(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> None:
-        given = args[0] if args else named["input"]
-        if self._latest is None or self._latest[0]() is not given:
+        given: Any = args[0] if args else named["input"]
+        if self._latest is None or given is None or self._latest[0]() is not given:
             return
         values = given.detach()
         if func is not F.batch_norm and func is not torch.batch_norm:
             self._latest[1].scale = _deviation(values)
             return
-        running = args[2] if len(args) > 2 else named.get("running_var")
+        running: Any = args[2] if len(args) > 2 else named.get("running_var")
         # In evaluation it divides by what it has gathered, in training by what it sees.
         trains = args[5] if len(args) > 5 else named.get("training", False)
         others = [axis for axis in range(values.ndim) if axis != 1]

@@ -26,6 +26,8 @@ class View:
         For a view of a capture: whether it needs gradients.
     verb : str
         Its command, where that is not the name with hyphens for underscores.
+    own_input : bool
+        Whether it makes an input of its own where no photo is named, rather than get a sample.
     """
 
     name: str
@@ -34,6 +36,7 @@ class View:
     layers: str = "conv"
     gradients: bool = False
     verb: str = ""
+    own_input: bool = False
 
     @property
     def command(self) -> str:
@@ -72,6 +75,12 @@ VIEWS: tuple[View, ...] = (
         "model",
         "What a unit looks for: pictures optimised to drive it furthest.",
         verb="visualize",
+    ),
+    View(
+        "gradient_flow",
+        "model",
+        "Whether the gradient arrives: a verdict, its cause, and remedies.",
+        own_input=True,
     ),
     View("skip_connections", "model", "How much of the gradient comes back through the skips."),
     View(

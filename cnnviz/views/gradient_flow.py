@@ -1,0 +1,379 @@
+"""Whether the gradient arrives at the first layers: a verdict with its evidence and remedies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from cnnviz.errors import UsageError, did_you_mean
+from cnnviz.gradients import objectives
+from cnnviz.gradients.calibration import NOISE_SEED, noise, unfed
+from cnnviz.gradients.causes import Cause, explain
+from cnnviz.gradients.probe import Probe, probe
+from cnnviz.gradients.remedies import Remedy, try_remedies
+from cnnviz.gradients.verdicts import Verdict, is_normalised, judge
+from cnnviz.gradients.wording import evidence, learned, pairs
+from cnnviz.images import Batch
+from cnnviz.memory import rows_that_fit
+from cnnviz.models import Model, as_model, load
+from cnnviz.progress import Progress, silent
+from cnnviz.results import ImageSource, Provenance, Result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FAULTS = ("vanishing", "exploding", "dead", "saturated", "non-finite", "watch")
+CONFIDENT = 1e-6
+"""A gradient of the loss at the logits, the RMS over the batch, that is no signal any more."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class GradientFlow(Result):
+    """The gradient and the activation at every layer of a network, and what they mean.
+
+    Attributes
+    ----------
+    points : tuple of str
+        P convolutions, linear layers, sums and concatenations, in the order of calls.
+    kinds : tuple of str
+        "conv", "linear", "add" or "cat" for each.
+    on_trunk : ndarray of bool
+        Whether every path from input to output goes through it; otherwise it lies in a branch, [P].
+    gradient_norms, arriving : ndarray of float64
+        The gradient at the output: RMS over the batch of the L2 norm; and the same times what a
+        normalisation that follows divides by, which the verdict is taken from, [P].
+    activation_norms, activation_deviations : ndarray of float64
+        RMS over the batch of the L2 norm of the output, and the deviation of its values, [P].
+    weight_norms, weight_gradient_norms, weight_figures : ndarray of float64
+        Of the weights and their gradient; the figure is ||dW|| ||W|| before a normalisation and
+        ||dW|| / ||W|| otherwise, [P]; NaN for merges.
+    dead_fractions, saturated_fractions : ndarray of float64
+        The shares of dead channels and of saturated positions in the activations between this point
+        and the next, the greatest where there are several, [P]; NaN where there is no such thing.
+    histograms : ndarray of int64
+        Sizes of the gradient's values by half decades, [P, 62]; see
+        `cnnviz.gradients.measures.log_histogram`.
+    verdict : Verdict
+        The band, D in decades, D per layer, where it breaks, and findings.
+    cause : Cause
+        The likeliest cause and the evidence for it.
+    remedies : tuple of Remedy
+        What was tried on a copy, and D before and after; empty where nothing is wrong.
+    objective : str
+        What was sent back.
+    data : str
+        What went in, and in which mode normalisations were.
+    failed : tuple of str
+        Which of the faults that were asked for with `fail_on` the network has.
+    others : tuple of GradientFlow
+        Networks to show beside this one.
+    """
+
+    points: tuple[str, ...]
+    kinds: tuple[str, ...]
+    on_trunk: NDArray[np.bool_]
+    gradient_norms: NDArray[np.float64]
+    arriving: NDArray[np.float64]
+    activation_norms: NDArray[np.float64]
+    activation_deviations: NDArray[np.float64]
+    weight_norms: NDArray[np.float64]
+    weight_gradient_norms: NDArray[np.float64]
+    weight_figures: NDArray[np.float64]
+    dead_fractions: NDArray[np.float64]
+    saturated_fractions: NDArray[np.float64]
+    histograms: NDArray[np.int64]
+    verdict: Verdict
+    cause: Cause
+    remedies: tuple[Remedy, ...]
+    objective: str
+    data: str
+    failed: tuple[str, ...] = ()
+    others: tuple[GradientFlow, ...] = ()
+
+    @property
+    def decades(self) -> float:
+        """D: the decades by which the gradient at the first layer exceeds that near the logits."""
+        return self.verdict.decades
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Every fault of the network by the names that `fail_on` takes."""
+        found = [self.verdict.side] if self.verdict.side != "none" else []
+        found += ["watch"] if self.verdict.label == "watch" else []
+        return (*found, *(name for name in self.verdict.findings if name in FAULTS))
+
+    def compare(self, *others: GradientFlow) -> GradientFlow:
+        """Return this result with others to be drawn beside it."""
+        return replace(self, others=(*self.others, *others))
+
+    def figure(self) -> Figure:
+        """Draw gradient and activation along the depth over the bands, and what remedies change."""
+        from cnnviz.views.gradient_flow_picture import draw
+
+        return draw(self)
+
+    def summary(self) -> str:
+        """Say in one line what the verdict is and why."""
+        beside = "; ".join(
+            f"{one.provenance.model} {one.verdict.label} ({pairs(one.verdict)})"
+            for one in self.others
+        )
+        said = evidence(self.provenance.model, self.verdict, self.points)
+        cause = "" if self.cause.key == "none" else f" {self.cause.sentence}"
+        return f"{said}{cause}" + (f" Beside it: {beside}." if beside else "")
+
+    def caption(self) -> str:
+        """Say what the lines and bands are, and how to read them."""
+        told = "".join(f" {note}" for note in self.provenance.notes)
+        beside = f" The bands are those of {self.provenance.model}." if self.others else ""
+        return (
+            f"What arrives when {self.objective} is sent back: at each layer the gradient at its "
+            "output, per image the L2 norm, over the batch the root mean square, in decades "
+            "beside that at the last point before the logits. D is its value at the first layer. "
+            "Layers that a normalisation follows count in units of what it divides by, so that "
+            "the scale of their weights, which means nothing, is left out. The line is the trunk, "
+            "which every path goes through; single marks are branches. Bands are those of "
+            f"networks that were probed and then trained.{beside} {self.data}{told}"
+        )
+
+    def __str__(self) -> str:
+        lines = [self.summary()]
+        if self.verdict.label not in ("healthy",) and learned(self.verdict):
+            lines.append(learned(self.verdict))
+        for place, remedy in enumerate(self.remedies, 1):
+            note = f" {remedy.note}" if remedy.note else ""
+            lines.append(
+                f"  {place}. {remedy.name}: D {remedy.before:+.1f} -> {remedy.after:+.1f}, "
+                f"{remedy.label}.{note}\n     {remedy.how}"
+            )
+        return "\n".join(lines)
+
+
+def gradient_flow(
+    model: Model | nn.Module,
+    images: Any = None,
+    labels: Sequence[int | str] | torch.Tensor | None = None,
+    objective: Literal["auto", "loss", "top"] | Callable[[Any], torch.Tensor] = "auto",
+    *,
+    remedies: bool = True,
+    compare: str | Sequence[str | Model | nn.Module] | None = None,
+    fail_on: str | Sequence[str] | None = None,
+    progress: Progress = silent,
+) -> GradientFlow:
+    """Send a gradient through a network once, and say whether it arrives.
+
+    Nothing needs to be trained and no data is needed: a network that was just built is judged on
+    noise. The statistic is the ratio of gradient norms between the first layer and the last point
+    before the logits (He et al. 2015; Pennington et al. 2017; Yang et al. 2019).
+
+    Parameters
+    ----------
+    model : Model or torch.nn.Module
+        The network, fresh or trained. It runs in eval mode; batch norms that have never seen data
+        are given the statistics of the batch. It is left exactly as it was.
+    images : path, PIL image, uint8 array [H, W, 3], a list of them, or float tensor [N, C, H, W]
+        What goes in; standard normal noise when not given.
+    labels : sequence of int or str, or torch.Tensor, optional
+        The class of each image, for the objective "loss".
+    objective : {"auto", "loss", "top"} or callable
+        What is sent back. "auto" is a random sign for each logit, which does not depend on how sure
+        the network is; "loss" the cross-entropy of `labels`; "top" the greatest logit; in code also
+        a callable from the output to a loss.
+    remedies : bool
+        Whether to try remedies on a copy of the network where something is wrong.
+    compare : str or sequence of str, Model or torch.nn.Module, optional
+        Other networks, or their names, to be probed in the same way and drawn beside this one.
+    fail_on : str or sequence of str, optional
+        Faults that make the result `failed`, and the command exit with 1: vanishing, exploding,
+        dead, saturated, non-finite, watch.
+    progress : callable, optional
+        Called as ``progress(done, total, what)`` while remedies are tried.
+
+    Returns
+    -------
+    GradientFlow
+        The norms, the verdict, its cause and what would mend it.
+
+    Raises
+    ------
+    UsageError
+        If an argument is unknown, or a loss is asked for without labels.
+    ModelError
+        If the network cannot run, or calls no convolution and no linear layer.
+    """
+    wanted = _faults(fail_on)
+    objectives.check(objective, labels)
+    wrapped = as_model(model)
+    batch = None if images is None else wrapped.prepare(images)
+    inputs = noise(wrapped) if batch is None else batch.tensor
+    found = _flow(wrapped, inputs, batch, labels, objective, remedies, progress)
+    others = tuple(
+        gradient_flow(_named(one), images, labels, objective, remedies=False)
+        for one in _listed(compare)
+    )
+    failed = tuple(
+        fault for fault in wanted if any(fault in one.faults for one in (found, *others))
+    )
+    return replace(found, failed=failed, others=others)
+
+
+def _faults(fail_on: str | Sequence[str] | None) -> list[str]:
+    given = [str(one) for one in _listed(fail_on)]
+    for fault in given:
+        if fault not in FAULTS:
+            raise UsageError(
+                f"There is no fault {fault!r} to fail on.",
+                did_you_mean(fault, FAULTS, f"Choose among {', '.join(FAULTS)}."),
+            )
+    return given
+
+
+def _listed(given: Any) -> list[Any]:
+    if given is None:
+        return []
+    if isinstance(given, str):
+        return [part.strip() for part in given.split(",") if part.strip()]
+    return [given] if isinstance(given, Model | nn.Module) else list(given)
+
+
+def _named(one: Any) -> Model:
+    return load(one) if isinstance(one, str) else as_model(one)
+
+
+def _flow(
+    model: Model,
+    inputs: torch.Tensor,
+    batch: Batch | None,
+    labels: Any,
+    objective: objectives.Objective,
+    remedies: bool,
+    progress: Progress,
+) -> GradientFlow:
+    truth = objectives.as_labels(labels, model)
+    notes = []
+    fits = rows_that_fit(model, inputs)
+    if fits < len(inputs):
+        notes.append(f"The first {fits} of {len(inputs)} images were used: more do not fit.")
+        inputs, truth = inputs[:fits], None if truth is None else truth[:fits]
+    progress(0, 1, "sending the gradient back")
+    found = probe(model, inputs, objective, truth)
+    confident = objective == "loss" and found.output_gradient < CONFIDENT
+    if confident:
+        notes.append(
+            f"The loss sends back {found.output_gradient:.1g} at the logits, which is nothing: the "
+            "network is sure of these labels. The verdict is on a random sign for each logit."
+        )
+        objective, truth = "auto", None
+        found = probe(model, inputs)
+    verdict = judge(found)
+    stale = bool(unfed(model.module)) and "could not be fed" in " ".join(found.notes)
+    cause = explain(found, verdict, stale, confident and verdict.side == "none")
+    tried: tuple[Remedy, ...] = ()
+    if remedies and cause.key not in ("none", "confident"):
+        tried = try_remedies(
+            model,
+            inputs,
+            found,
+            verdict,
+            cause,
+            normalised=is_normalised(found),
+            objective=objective,
+            labels=truth,
+            progress=progress,
+        )
+    notes += [*found.notes, *_told(verdict)]
+    return _result(model, inputs, batch, found, verdict, cause, tried, notes)
+
+
+def _told(verdict: Verdict) -> list[str]:
+    notes = []
+    if verdict.rescaled:
+        notes.append(
+            f"The next layer undoes the scale of {' and '.join(verdict.rescaled)}; D was taken "
+            "without it."
+        )
+    if "steep" in verdict.findings:
+        notes.append(
+            f"Each layer takes {-verdict.per_layer:.1f} decades, so this chain cannot be made "
+            "deeper, and shallow chains of such activations may not learn either."
+        )
+    return notes
+
+
+def _result(
+    model: Model,
+    inputs: torch.Tensor,
+    batch: Batch | None,
+    found: Probe,
+    verdict: Verdict,
+    cause: Cause,
+    remedies: tuple[Remedy, ...],
+    notes: list[str],
+) -> GradientFlow:
+    points = found.points
+
+    def column(name: str) -> NDArray[np.float64]:
+        return np.array([getattr(point, name) for point in points], np.float64)
+
+    dead, saturated = _after(found)
+    photos = () if batch is None else batch.photos[: len(inputs)]
+    return GradientFlow(
+        provenance=Provenance(
+            model=model.name,
+            weights=model.weights,
+            weights_sha256=model.sha256,
+            images=tuple(ImageSource(photo.name, photo.sha256) for photo in photos),
+            preprocessing=model.preprocessing.describe() if photos else "",
+            seed=NOISE_SEED if batch is None else objectives.SEED,
+            notes=(*model.notes, *notes),
+        ),
+        points=tuple(point.label for point in points),
+        kinds=tuple(point.kind for point in points),
+        on_trunk=np.array([point.on_trunk for point in points]),
+        gradient_norms=column("gradient_norm"),
+        arriving=column("arriving"),
+        activation_norms=column("activation_norm"),
+        activation_deviations=column("activation_deviation"),
+        weight_norms=column("weight_norm"),
+        weight_gradient_norms=column("weight_gradient_norm"),
+        weight_figures=column("weight_figure"),
+        dead_fractions=dead,
+        saturated_fractions=saturated,
+        histograms=np.stack([point.histogram for point in points]),
+        verdict=verdict,
+        cause=cause,
+        remedies=remedies,
+        objective=found.objective,
+        data=_data(inputs, batch),
+    )
+
+
+def _data(inputs: torch.Tensor, batch: Batch | None) -> str:
+    count, _, height, width = inputs.shape
+    what = "standard normal noise" if batch is None else "images"
+    few = " With one image, a unit that is off for it counts as dead." if count == 1 else ""
+    return (
+        f"{count} x {what} of {height} x {width} px went in, in eval mode: normalisation with the "
+        f"statistics that were gathered, no dropout.{few}"
+    )
+
+
+def _after(found: Probe) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the greatest shares of dead and saturated units between each point and the next."""
+    dead = np.full(len(found.points), np.nan)
+    saturated = np.full(len(found.points), np.nan)
+    for unit in found.units:
+        if unit.after < 0:
+            continue
+        if unit.dead is not None:
+            dead[unit.after] = np.nanmax([dead[unit.after], unit.dead_fraction, 0.0])
+        if not math.isnan(unit.saturated):
+            saturated[unit.after] = np.nanmax([saturated[unit.after], unit.saturated])
+    return dead, saturated
