@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,10 @@ from torch import nn
 
 from cnnviz.images import Preprocessing
 from cnnviz.models import Model
+from cnnviz.monitoring.records import COLUMNS, Event, Record
+from cnnviz.monitoring.run import TrainingRun, training_run
 from cnnviz.reports import Manifest, Report, report
+from cnnviz.reports.training import training_report
 
 # What a page must show as text, and never run.
 HOSTILE = "<script>alert(1)</script> \"q\" 'r' & $x_{$"
@@ -111,3 +116,36 @@ def saved_hostile(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     )
     made = report(model, photo)
     return made.save(folder / "report", pdf=True, single_file=True)
+
+
+RunOf = Callable[..., TrainingRun]
+TRAINED = ("stem.<conv> & $x_{$", "body", "head")
+
+
+def _run_of(*, end: dict[str, object] | None = None, broken: bool = False) -> TrainingRun:
+    records = []
+    for step in range(10):
+        lost = broken and step >= 6
+        figures = dict.fromkeys(COLUMNS, (0.1, 0.2, math.inf if lost else 0.3))
+        figures["saturated"] = (None, None, None)
+        figures["dead"] = (0.0, 0.25, None)
+        losses = ((step, math.nan if lost else 2.0 - 0.1 * step),)
+        records.append(
+            Record(step, step / 2, 16, TRAINED, figures, losses, (0.1,), skipped=step == 3)
+        )
+    events = (Event(6, "not-finite", "head", "head is not finite"),) if broken else ()
+    head = {"name": f"net {HOSTILE}", "every": 1, "optimizer": "SGD"}
+    return training_run(head, records, events, (), end)
+
+
+@pytest.fixture(scope="session")
+def run_of() -> RunOf:
+    """Return what makes up a run of ten records; a broken one is not finite from step 6 on."""
+    return _run_of
+
+
+@pytest.fixture(scope="session")
+def saved_training(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """Return what was written for a run that broke and goes on."""
+    folder = tmp_path_factory.mktemp("training") / "report"
+    return training_report(_run_of(broken=True)).save(folder, single_file=True)

@@ -131,6 +131,23 @@ def test_the_single_file_and_hostile_names_are_whole_too(
         assert seen.page.evaluate(overflow) == 0
 
 
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+def test_the_page_on_a_training_is_whole_too(visit, saved_training, width, theme):
+    for path in (saved_training.page, saved_training.single_file):
+        seen = visit(path, width, theme)
+        seen.page.on("dialog", lambda dialog: pytest.fail("a script of a stranger ran"))
+        seen.scroll_to_every_picture()
+        widths = seen.page.evaluate(
+            f"[...document.querySelectorAll('{PICTURES}')].map(image => image.naturalWidth)"
+        )
+        assert len(widths) == 6
+        assert min(widths) > 0
+        assert seen.complaints == []
+        assert seen.strangers() == []
+        overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert seen.page.evaluate(overflow) == 0
+
+
 def test_the_theme_follows_the_system_and_the_button(visit, saved):
     ground = "getComputedStyle(document.body).backgroundColor"
     light = visit(saved.page).page.evaluate(ground)
