@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -132,6 +133,30 @@ _READERS: dict[Any, Callable[..., Activated]] = _named(
         _other("softsign"): (F.softsign,),
     }
 )
+
+
+GAINS = {
+    "relu": math.sqrt(2.0),
+    "relu6": math.sqrt(2.0),
+    "leaky_relu": math.sqrt(2.0),
+    "prelu": math.sqrt(2.0),
+    "elu": 1.24,
+    "celu": 1.24,
+    "gelu": 1.53,
+    "silu": 1.68,
+    "hardswish": 1.68,
+    "mish": 1.48,
+    "selu": 1.0,
+    "tanh": 1.0,
+    "hardtanh": 1.0,
+}
+"""The gain that keeps a signal's size: 1 / sqrt(E[phi(z)^2]) for standard normal z (He et al. 2015
+for ReLU), and for activations that are odd the one whose slope at zero it is."""
+
+
+def matched_gain(kind: str) -> float:
+    """Return the gain that keeps a signal's size through an activation; 1 where none is known."""
+    return GAINS.get(kind, 1.0)
 
 
 def read_activation(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Activated | None:

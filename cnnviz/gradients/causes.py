@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
-from cnnviz.gradients.probe import Probe
+from cnnviz.gradients.activations import matched_gain
+from cnnviz.gradients.probe import Probe, main_activation
 from cnnviz.gradients.verdicts import Verdict, has_skips, is_normalised
 
-GAINS = {
-    "relu": math.sqrt(2.0),
-    "relu6": math.sqrt(2.0),
-    "leaky_relu": math.sqrt(2.0),
-    "prelu": math.sqrt(2.0),
-    "elu": 1.24,
-    "celu": 1.24,
-    "gelu": 1.53,
-    "silu": 1.68,
-    "hardswish": 1.68,
-    "mish": 1.48,
-    "selu": 1.0,
-    "tanh": 1.0,
-    "hardtanh": 1.0,
-}
-"""The gain that keeps a signal's size: 1 / sqrt(E[phi(z)^2]) for standard normal z (He et al. 2015
-for ReLU), and for activations that are odd the one whose slope at zero it is."""
 _OFF = 1.12
 """A factor per layer by which weights may differ from the matched gain without being the cause."""
 
@@ -47,17 +30,6 @@ class Cause:
 
     key: str
     sentence: str
-
-
-def main_activation(found: Probe) -> str:
-    """Return the kind of activation that is called most; "none" for a linear network."""
-    counts = Counter(unit.kind for unit in found.units)
-    return counts.most_common(1)[0][0] if counts else "none"
-
-
-def matched_gain(kind: str) -> float:
-    """Return the gain that keeps a signal's size through an activation; 1 where none is known."""
-    return GAINS.get(kind, 1.0)
 
 
 def relative_gain(found: Probe) -> float:

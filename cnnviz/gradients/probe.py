@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
@@ -141,6 +142,12 @@ class Probe:
     def layers(self) -> tuple[Point, ...]:
         """The convolutions and linear layers, in the order of calls."""
         return tuple(point for point in self.points if point.is_layer)
+
+
+def main_activation(found: Probe) -> str:
+    """Return the kind of activation that is called most; "none" for a linear network."""
+    counts = Counter(unit.kind for unit in found.units)
+    return counts.most_common(1)[0][0] if counts else "none"
 
 
 def probe(

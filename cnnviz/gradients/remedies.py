@@ -12,10 +12,11 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from cnnviz.errors import CnnvizError
-from cnnviz.gradients.causes import Cause, main_activation, matched_gain
+from cnnviz.gradients.activations import matched_gain
+from cnnviz.gradients.causes import Cause
 from cnnviz.gradients.changes import Normalised, OtherActivation, ScaledBranches, Skipping
 from cnnviz.gradients.objectives import Objective
-from cnnviz.gradients.probe import Probe, probe
+from cnnviz.gradients.probe import Probe, main_activation, probe
 from cnnviz.gradients.verdicts import Verdict, judge
 from cnnviz.layers import kind
 from cnnviz.models import Model

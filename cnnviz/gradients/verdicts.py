@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnviz.gradients.probe import Point, Probe, Units
+from cnnviz.gradients.activations import matched_gain
+from cnnviz.gradients.probe import Point, Probe, Units, main_activation
 
 EDGES = (-4.0, -2.0, -1.0, 1.0, 2.0, 4.0)
 BANDS = ("vanished", "vanishing", "watch", "healthy", "watch", "exploding", "exploded")
@@ -160,31 +161,27 @@ def _sizes(found: Probe, first: int, reference: int) -> tuple[list[float], tuple
     """Return the gradient at each point, without what a rescaling of an end layer does to it.
 
     In a network of rectifiers a layer's weights can be multiplied and the next layer's divided by
-    the same number, and nothing else changes: the activation there grows, and its gradient shrinks,
-    by just that number. Such a mirrored jump at an end of the chain is taken out.
+    the same number, and nothing else changes but the gradient between the two, which shrinks by it.
+    Where the weights of an end layer are off by a large factor that the next layer's undo, that
+    factor is taken out.
     """
-    sizes = [point.arriving for point in found.points]
-    chain = [k for k in range(first, reference + 1) if found.points[k].on_trunk]
-    usable = all(
-        found.points[k].is_layer and not found.points[k].normalised and sizes[k] > 0.0
-        for k in chain
-    )
+    points, sizes = found.points, [point.arriving for point in found.points]
+    chain = [k for k in range(first, len(points)) if points[k].is_layer]
+    hidden = [k for k in chain if k <= reference]
+    rigid = any(not points[k].on_trunk or points[k].normalised for k in hidden)
     kinds = {unit.kind for unit in found.units}
-    if len(chain) < 5 or not usable or not kinds <= _HOMOGENEOUS:
+    gains = [points[k].gain for k in chain]
+    if len(hidden) < 2 or rigid or not kinds <= _HOMOGENEOUS or not min(gains) > 0.0:
         return sizes, ()
-    inner = np.log10([max(sizes[k], 1e-300) for k in chain])
-    outer = np.log10([max(found.points[k].activation_deviation, 1e-300) for k in chain])
+    inner = [points[k].gain for k in hidden]
+    usual = float(np.median(inner)) if len(inner) > 2 else matched_gain(main_activation(found))
+    excess = np.log10(np.array(gains) / usual)
     named = []
-    for end, step in ((0, 1), (len(chain) - 1, -1)):
-        usual = [np.median(np.diff(line)[1:-1]) * step for line in (outer, inner)]
-        jumps = [
-            line[end] - line[end + step] + typical
-            for line, typical in zip((outer, inner), usual, strict=True)
-        ]
-        mirrored = abs(jumps[0] + jumps[1]) < 0.15 + 0.35 * abs(jumps[0])
-        if abs(jumps[0]) > 0.7 and mirrored:
-            sizes[chain[end]] *= 10.0 ** jumps[0]
-            named.append(found.points[chain[end]].label)
+    for end in (0, len(hidden) - 1):
+        own, next_one = excess[end], excess[end + 1] if end + 1 < len(excess) else 0.0
+        if abs(own) > 0.7 and abs(own + next_one) < 0.15 + 0.35 * abs(own):
+            sizes[hidden[end]] *= 10.0**own
+            named.append(points[hidden[end]].label)
     return sizes, tuple(named)
 
 
@@ -211,7 +208,8 @@ def _findings(found: Probe, decades: float, per_layer: float, reference: int) ->
     # Steep weights make tanh flat in places and gradients explode: flatness alone is no fault.
     if much and decades < EDGES[2]:
         findings.append("saturated")
-    if found.points[reference].arriving == 0.0:
+    inner = [point for point in found.points[:reference] if point.is_layer]
+    if all(point.arriving == 0.0 for point in inner) and decades == float("-inf"):
         findings.append("zero-gradient")
     if per_layer <= STEEP and _is_bounded(found.units):
         findings.append("steep")

@@ -202,9 +202,10 @@ class Watch(TorchFunctionMode):
 
     def _normalise(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> None:
         given: Any = args[0] if args else named["input"]
-        if self._latest is None or given is None or self._latest[0]() is not given:
+        held = None if self._latest is None else self._latest[0]()
+        if self._latest is None or held is None or held is not given:
             return
-        values = given.detach()
+        values = held.detach()
         if func is not F.batch_norm and func is not torch.batch_norm:
             self._latest[1].scale = _deviation(values)
             return

@@ -55,7 +55,7 @@ def evidence(name: str, verdict: Verdict, points: Sequence[str]) -> str:
     if math.isinf(verdict.decades):
         what = "No gradient arrives"
         if "zero-gradient" in verdict.findings:
-            return f"{name}: {verdict.label}. {what} at any hidden layer."
+            return f"{name}: {verdict.label}. {what} at any layer before {last}."
         return f"{name}: {verdict.label}. {what} at {first}{_break(verdict, points)}."
     factor = 10.0 ** abs(verdict.decades)
     size = (
