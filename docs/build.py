@@ -28,14 +28,24 @@ DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 # In reading order; an example that is not named here is a mistake that the build reports.
-EXAMPLES = ("first_look", "features", "challenges", "your_network", "report")
-# What the README shows, and the example that draws it.
-PICTURES = {"samples": "challenges", "sweeps": "challenges", "where": "first_look"}
+EXAMPLES = ("first_look", "features", "challenges", "units", "your_network", "report")
+# What the README and the pages show, and the example that draws it.
+PICTURES = {
+    "samples": "challenges",
+    "sweeps": "challenges",
+    "where": "first_look",
+    "units-early": "units",
+    "units-middle": "units",
+    "units-late": "units",
+    "receptive-fields": "units",
+    "invariance": "units",
+}
 PAGES = {
     "index": ROOT / "README.md",
     "guide": DOCS / "guide.md",
     "capture": DOCS / "capture.md",
     "heatmaps": DOCS / "heatmaps.md",
+    "units": DOCS / "units.md",
     "monitor": DOCS / "monitor.md",
     "rooms": DOCS / "rooms.md",
     "contributing": ROOT / "CONTRIBUTING.md",
@@ -47,6 +57,7 @@ TITLES = {
     "examples": "Examples",
     "capture": "Captures and layers",
     "heatmaps": "Heatmaps",
+    "units": "Units",
     "monitor": "While training",
     "rooms": "The rooms",
     "contributing": "Contributing",

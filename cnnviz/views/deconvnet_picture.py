@@ -37,8 +37,8 @@ def draw(found: Projections) -> Figure:
     columns = len(found.images)
     alone = columns == 1
     if alone:
-        # As many as make the picture about one and a half times as wide as high.
-        columns = max(1, min(len(tiles), round((1.5 * len(tiles) * height / width) ** 0.5)))
+        # As many as make the picture about twice as wide as high.
+        columns = max(1, min(len(tiles), round((2.2 * len(tiles) * height / width) ** 0.5)))
     across = 8.2 if alone else min(16.0, max(6.0, 2.4 * columns))
     room = round(_LABEL * columns / across * width)
     grid = drawing.mosaic(np.stack(tiles), columns=columns, side=1, gap=10, labels=room)
@@ -126,17 +126,14 @@ def _places(axes: Axes, found: Projections) -> None:
         said += ", and where\nthe channels are strongest"
         if len(active) > _MOST_PLACES:
             said += f" (the first {_MOST_PLACES} of {len(active)})"
-        together: dict[Window, list[int]] = {}
-        for place in active[:_MOST_PLACES]:
-            together.setdefault(found.windows[place][0], []).append(found.channels[place])
-        for window, channels in together.items():
+        for window in {found.windows[place][0] for place in active[:_MOST_PLACES]}:
             if max(window.height / height, window.width / width) <= _MOST_FRAMED:
                 _frame(axes, window)
-            more = f" +{len(channels) - 2}" if len(channels) > 2 else ""
+        for middle, channels in _near(found, active[:_MOST_PLACES], 0.1 * width):
             axes.text(
-                min(max((window.left + window.right) / 2, 0), width),
-                min(max((window.top + window.bottom) / 2, 0), height),
-                ", ".join(map(str, channels[:2])) + more,
+                min(max(middle[0], 0), width),
+                min(max(middle[1], 0), height),
+                ", ".join(map(str, channels[:2])) + (", …" if len(channels) > 2 else ""),
                 fontsize=6.5,
                 color=drawing.INK,
                 ha="center",
@@ -144,6 +141,23 @@ def _places(axes: Axes, found: Projections) -> None:
                 path_effects=[withStroke(linewidth=2.0, foreground="white")],
             )
     axes.set_xlabel(said, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
+
+
+def _near(
+    found: Projections, places: NDArray[np.intp], distance: float
+) -> list[tuple[tuple[float, float], list[int]]]:
+    """Return the middles of windows with their channels, those that lie close under the first."""
+    groups: list[tuple[tuple[float, float], list[int]]] = []
+    for place in places:
+        window = found.windows[place][0]
+        middle = (window.left + window.right) / 2, (window.top + window.bottom) / 2
+        for other, channels in groups:
+            if max(abs(middle[0] - other[0]), abs(middle[1] - other[1])) < distance:
+                channels.append(found.channels[place])
+                break
+        else:
+            groups.append((middle, [found.channels[place]]))
+    return groups
 
 
 def _frame(axes: Axes, window: Window) -> None:

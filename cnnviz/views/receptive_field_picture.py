@@ -112,7 +112,10 @@ def _frames(axes: Axes, found: EffectiveFields, place: int, line: float) -> None
     _frame(axes, (window.left, window.top), (window.width, window.height), drawing.ACCENT, line)
     if np.isfinite(found.effective[place]).all():
         (down, across), (row, column) = found.effective[place], found.centres[place]
-        corner = (column - across / 2, row - down / 2)
+        # Its middle may lie a little off that of the window, whose size it does not exceed.
+        left = min(max(column - across / 2, window.left), window.right - across)
+        top = min(max(row - down / 2, window.top), window.bottom - down)
+        corner = (left, top)
         _frame(axes, corner, (across, down), _EFFECTIVE, line)
 
 
