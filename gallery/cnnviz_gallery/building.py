@@ -1,0 +1,220 @@
+"""From a scan to a site: pictures first, then the pages, and only what has changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from cnnviz.datasets import Dataset, default_workers
+from cnnviz.drawing import Pixels
+from cnnviz.models import Model
+from cnnviz.progress import Progress, silent
+from cnnviz.results import installed_version
+from cnnviz.units import Unit
+from cnnviz_gallery import layer_pages, unit_pages
+from cnnviz_gallery.files import Site
+from cnnviz_gallery.layer_scan import LayerScan
+from cnnviz_gallery.patches import FACED, Cutter, choose
+from cnnviz_gallery.pictures import FACE, read_sheet, webp
+from cnnviz_gallery.publishing import publish
+from cnnviz_gallery.scanned import Scan, digest
+from cnnviz_gallery.subject import Subject, Visualizations, prepare
+
+_CHUNK = 32
+"""Channels whose pictures are made together."""
+_DRAWN_BY = ("pictures.py", "patches.py", "images.py", "unit_pages.py", "layer_pages.py")
+STATE = "built.json"
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build did.
+
+    Attributes
+    ----------
+    home : Path
+        The page to open.
+    units, written, kept : int
+        Units with a page; files that were written; files that were right already.
+    """
+
+    home: Path
+    units: int
+    written: int
+    kept: int
+
+
+def build(
+    scan: Scan,
+    model: Model,
+    data: Dataset,
+    out: str | Path,
+    *,
+    visualizations: Visualizations | None = None,
+    progress: Progress = silent,
+) -> Built:
+    """Write the pages of a network into a site, beside those of other networks that it holds.
+
+    Every file is written whole or not at all, and the pages that lead to a network come last, so
+    that a build may be stopped at any moment and goes on where it was. Pictures are made again
+    where the scan, the network, the data or the way of drawing them has changed.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was found.
+    model : Model
+        The network that was scanned; it is left as it was.
+    data : Dataset
+        The data that was scanned.
+    out : str or Path
+        The folder of the site.
+    visualizations : mapping of str to mapping of int to ndarray, optional
+        Feature visualizations [h, w, 3] by layer and channel.
+    progress : callable, optional
+        Called as ``progress(done, total, what)``, counted in units.
+
+    Raises
+    ------
+    UsageError
+        If the scan is of another network or of other data.
+    OutputError
+        If the folder holds something else, or cannot be written to.
+    """
+    site = Site(out)
+    subject = prepare(scan, model, data, site, visualizations)
+    units = sum(layer.channels for layer in scan.layers)
+    total = 2 * units + len(subject.class_files)
+    done = 0
+    keys = {layer.layer: _key(subject, layer) for layer in scan.layers}
+    for layer in scan.layers:
+        progress(done, total, f"tiles of {layer.layer}")
+        _faces(subject, layer, keys[layer.layer])
+        done += layer.channels
+    # A unit's sheet shows faces of its neighbours, which may lie in any layer.
+    everything = _joined(keys.values())
+    for layer in scan.layers:
+        for count in _sheets(subject, layer, everything):
+            progress(done + count, total, f"units of {layer.layer}")
+        done += layer.channels
+    publish(subject, everything, lambda count, what: progress(done + count, total, what))
+    progress(total, total, "done")
+    return Built(site.root / "index.html", units, site.written, site.kept)
+
+
+def _key(subject: Subject, layer: LayerScan) -> str:
+    """Return what the pictures of a layer depend on, in a few digits."""
+    network = subject.scan.network
+    code = "".join(
+        resources.files("cnnviz_gallery").joinpath(name).read_text("utf-8") for name in _DRAWN_BY
+    )
+    return _joined(
+        (
+            installed_version("cnnviz"),
+            code,
+            network.sha256,
+            network.preprocessing,
+            repr(network.input_shape),
+            subject.scan.data.fingerprint,
+            layer.layer,
+            digest(layer.arrays()),
+        )
+    )
+
+
+def _joined(parts: Iterable[str]) -> str:
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part.encode() + b"\0")
+    return found.hexdigest()[:16]
+
+
+def _folder(subject: Subject, layer: LayerScan) -> str:
+    return f"{subject.folder}/{subject.folders[layer.layer]}"
+
+
+def _faces(subject: Subject, layer: LayerScan, key: str) -> None:
+    """Make the sheets of a layer's tiles, and keep the tiles as the sheets have them."""
+    folder = _folder(subject, layer)
+    state = subject.site.read_json(f"{folder}/{STATE}")
+    names = [name for name, _ in layer_pages.sheets_of(layer.channels)]
+    if state.get("faces") != key or not all(map(subject.site.has, _in(folder, names))):
+        for name, content in layer_pages.draw(_drawn_faces(subject, layer)).items():
+            subject.site.write(f"{folder}/{name}", content)
+        subject.site.write_json(f"{folder}/{STATE}", {**state, "faces": key})
+    faces: list[Pixels] = []
+    for name, count in layer_pages.sheets_of(layer.channels):
+        faces += read_sheet(subject.site.read(f"{folder}/{name}") or b"", FACE, count)
+    subject.faces[layer.layer] = faces
+    subject.site.write(f"{folder}/strip.webp", layer_pages.strip(subject, layer))
+
+
+def _drawn_faces(subject: Subject, layer: LayerScan) -> list[Pixels]:
+    cutter = Cutter(subject.images, subject.passages[layer.layer])
+    found = []
+    for channels in _chunks(layer):
+        chosen = [choose(layer, channel).strongest[:FACED] for channel in channels]
+        subject.images.load(place.image for places in chosen for place in places)
+        found += [cutter.face(places) for places in chosen]
+    return found
+
+
+def _sheets(subject: Subject, layer: LayerScan, key: str) -> Iterator[int]:
+    """Make the sheet of each unit, and yield how many are done."""
+    folder = _folder(subject, layer)
+    state = subject.site.read_json(f"{folder}/{STATE}")
+    if state.get("units") != key:
+        state = {**state, "units": key, "done": 0}
+    for channels in _chunks(layer):
+        names = [f"{channel}.webp" for channel in channels]
+        there = channels.stop <= int(state["done"])
+        if not (there and all(map(subject.site.has, _in(folder, names)))):
+            _draw_units(subject, layer, channels)
+            state = {**state, "done": max(channels.stop, int(state["done"]))}
+            subject.site.write_json(f"{folder}/{STATE}", state)
+        yield channels.stop
+    _draw_visualizations(subject, layer)
+
+
+def _draw_units(subject: Subject, layer: LayerScan, channels: range) -> None:
+    folder = _folder(subject, layer)
+    chosen = [choose(layer, channel) for channel in channels]
+    subject.images.load(image for each in chosen for image in sorted(each.images))
+    cutter = Cutter(subject.images, subject.passages[layer.layer])
+    returned = cutter.projections(
+        [(channel, each.strongest) for channel, each in zip(channels, chosen, strict=True)]
+    )
+
+    def draw(at: int) -> None:
+        each, unit = chosen[at], Unit(layer.layer, channels[at])
+        patches = [cutter.patches(p) for p in (each.strongest, each.middle, each.random)]
+        content = unit_pages.draw(subject, unit, patches, returned[at])
+        subject.site.write(f"{folder}/{unit.channel}.webp", content)
+
+    # Compressing takes longest, and leaves Python's lock alone.
+    with ThreadPoolExecutor(default_workers(), "cnnviz-gallery-draw") as pool:
+        drawn: list[Future[None]] = [pool.submit(draw, at) for at in range(len(channels))]
+        try:
+            for each in drawn:
+                each.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _draw_visualizations(subject: Subject, layer: LayerScan) -> None:
+    for channel, pixels in subject.visualizations.get(layer.layer, {}).items():
+        subject.site.write(f"{_folder(subject, layer)}/{channel}-fv.webp", webp(pixels, 6000))
+
+
+def _chunks(layer: LayerScan) -> Iterator[range]:
+    for start in range(0, layer.channels, _CHUNK):
+        yield range(start, min(start + _CHUNK, layer.channels))
+
+
+def _in(folder: str, names: Sequence[str]) -> list[str]:
+    return [f"{folder}/{name}" for name in names]
