@@ -32,6 +32,7 @@ bench: $(VENV)/.installed-test
 	@$(PYTHON) tests/benchmarks/bench_report.py $(ARGS)
 	@$(PYTHON) tests/benchmarks/bench_cams.py
 	@$(PYTHON) tests/benchmarks/bench_occlusion.py
+	@$(PYTHON) tests/benchmarks/bench_top_activations.py
 	@$(PYTHON) tests/benchmarks/bench_units.py
 	@$(PYTHON) tests/benchmarks/bench_monitor.py
 

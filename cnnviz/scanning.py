@@ -130,6 +130,8 @@ class _Listener:
     last: tuple[str, int] | None
     bytes_each: int
     rows: int = 0
+    writes: bool | None = None
+    """Whether the network writes to its input; None until it was seen."""
     batch: Loaded | None = None
     calls: dict[str, int] = field(default_factory=dict)
 
@@ -159,14 +161,25 @@ class _Listener:
             for batch in batches:
                 self.batch = batch
                 self.calls.clear()
-                with suppress(StopForward):
-                    model.forward(_filled(batch.tensor, self.rows))
+                self._forward(model, batch.tensor)
                 images += len(batch)
                 rate = images / max(time.perf_counter() - start, 1e-9)
                 progress(images + len(batches.refused), total, f"{rate:.3g} images/s")
         if not images:
             raise nothing_left(list(batches.refused.values()), batches.dataset)
         return images
+
+    def _forward(self, model: Model, tensor: torch.Tensor) -> None:
+        lacking = self.rows - len(tensor)
+        if lacking > 0:
+            tensor = torch.cat([tensor, tensor[:1].expand(lacking, *tensor.shape[1:])])
+        elif self.writes is not False:
+            # An in-place first layer may not write to what `see` is shown.
+            tensor = tensor.clone()
+        before = tensor._version
+        with suppress(StopForward):
+            model.forward(tensor)
+        self.writes = bool(self.writes) or tensor._version != before
 
     def _take(self, name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
         call = name, self.calls.get(name, 0)
@@ -176,11 +189,3 @@ class _Listener:
             self.see(passage.layer, passage.maps(output)[: len(self.batch)], self.batch)
         if call == self.last:
             raise StopForward
-
-
-def _filled(tensor: torch.Tensor, rows: int) -> torch.Tensor:
-    """Return a copy, to which an in-place first layer may write, of at least so many rows."""
-    lacking = rows - len(tensor)
-    if lacking <= 0:
-        return tensor.clone()
-    return torch.cat([tensor, tensor[:1].expand(lacking, *tensor.shape[1:])])

@@ -131,7 +131,7 @@ class Strongest:
         self.images_seen += len(found)
         wanted = held.admits(tops, found)
         if wanted.any():
-            held.take(wanted, found, maps)
+            held.take(wanted, found, maps, with_nan=bool(lost.any()))
         return tops
 
     def merge(self, other: Strongest) -> None:
@@ -228,7 +228,9 @@ class _Places:
         admitted: NDArray[np.bool_] = (tops > last) | ties
         return admitted
 
-    def take(self, wanted: NDArray[np.bool_], images: Integers, maps: torch.Tensor) -> None:
+    def take(
+        self, wanted: NDArray[np.bool_], images: Integers, maps: torch.Tensor, *, with_nan: bool
+    ) -> None:
         """Let in the strongest positions of the maps [N, C] that are wanted."""
         channels = np.flatnonzero(wanted.any(0))
         slots = wanted.cumsum(0) - 1
@@ -236,7 +238,7 @@ class _Places:
         for start in range(0, len(channels), _AT_ONCE):
             part = channels[start : start + _AT_ONCE]
             which, place = np.nonzero(wanted[:, part])
-            values, rows, columns = _first_strongest(maps, which, part[place])
+            values, rows, columns = _first_strongest(maps, which, part[place], with_nan=with_nan)
             at = (start + place, slots[which, part[place]])
             new.values[at], new.rows[at], new.columns[at] = values, rows, columns
             new.images[at] = images[which]
@@ -269,14 +271,14 @@ _AT_ONCE = 64
 
 
 def _first_strongest(
-    maps: torch.Tensor, images: Integers, channels: Integers
+    maps: torch.Tensor, images: Integers, channels: Integers, *, with_nan: bool
 ) -> tuple[NDArray[np.float64], Integers, Integers]:
     """Return the largest value of some maps, and its first row and column."""
     picked = maps[torch.from_numpy(images), torch.from_numpy(channels)]
     # In NumPy: of several equal values torch does not promise to find the first.
     flat = picked.flatten(1).float() if maps.dtype != torch.float64 else picked.flatten(1)
     held = flat.cpu().numpy()
-    places = np.where(np.isnan(held), -np.inf, held).argmax(1)
+    places = (np.where(np.isnan(held), -np.inf, held) if with_nan else held).argmax(1)
     width = maps.shape[3]
     return (
         held[np.arange(len(held)), places].astype(np.float64),

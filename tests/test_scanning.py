@@ -102,10 +102,14 @@ def test_in_even_batches_an_image_gives_the_same_to_the_bit(name: str) -> None:
 
 def test_what_is_shown_is_what_went_in_even_where_the_first_layer_works_in_place() -> None:
     module = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(3, 2, 1)).eval()
-    data = inputs(2) - 0.5
+    data = inputs(5) - 0.5
     shown: list[torch.Tensor] = []
     scan(
-        as_model(module), open_dataset(data), ["1"], lambda _, __, batch: shown.append(batch.tensor)
+        as_model(module),
+        open_dataset(data),
+        ["1"],
+        lambda _, __, batch: shown.append(batch.tensor),
+        batch_size=2,
     )
     assert torch.equal(torch.cat(shown), data)
 

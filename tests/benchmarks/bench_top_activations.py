@@ -1,0 +1,163 @@
+"""The search for the strongest patches beside the bare forward pass, and what memory it takes.
+
+    python tests/benchmarks/bench_top_activations.py [--rounds N] [--images N] [--write FILE.md]
+
+Both read the same generated photos with the same loader and stop after the same layer; the search
+also finds the nine strongest positions of every channel. The peak of the memory is that of a
+process of its own for each number of images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+from turns import Way, in_turns, table
+
+import cnnviz
+from cnnviz.datasets import Dataset, open_dataset, stream
+from cnnviz.hooks import StopForward, listening
+from cnnviz.models import Model
+from cnnviz.scanning import scan
+from cnnviz.strongest import Strongest
+
+K = 9
+BATCH = 8
+LAYERS = (
+    ("squeezenet1_0", "features.0"),
+    ("squeezenet1_0", "features.12"),
+    ("resnet18", "layer1"),
+    ("resnet18", "layer4"),
+)
+MEMORY = (200, 2000)
+
+
+def generate(folder: Path, count: int) -> None:
+    """Write smooth photos of 500 x 375 px."""
+    rng = np.random.default_rng(0)
+    for index in range(count):
+        coarse = rng.integers(0, 256, (12, 16, 3), np.uint8)
+        pixels = cv2.resize(coarse, (500, 375), interpolation=cv2.INTER_CUBIC)
+        Image.fromarray(pixels).save(folder / f"{index:05}.jpg", quality=90)
+
+
+def bare(model: Model, dataset: Dataset, layer: str) -> Way:
+    """Return a forward pass over all images that ends after a layer."""
+
+    def stop(*_: object) -> None:
+        raise StopForward
+
+    def run() -> None:
+        module = model.module.eval()
+        chosen = {layer: module.get_submodule(layer)}
+        with (
+            torch.no_grad(),
+            listening(chosen, after=stop),
+            stream(dataset, model, BATCH) as batches,
+        ):
+            for batch in batches:
+                with suppress(StopForward):
+                    module(batch.tensor)
+
+    return run
+
+
+def search(model: Model, dataset: Dataset, layer: str) -> Way:
+    """Return the search for the strongest positions of every channel."""
+
+    def run() -> None:
+        found = Strongest(K)
+        scan(
+            model,
+            dataset,
+            [layer],
+            lambda _, maps, batch: found.update(maps, batch.indices),
+            batch_size=BATCH,
+        )
+
+    return run
+
+
+def throughput(folder: Path, rounds: int) -> list[str]:
+    """Return a table for each layer, with the share of the throughput that is left."""
+    dataset, lines = open_dataset(folder), []
+    for name, layer in LAYERS:
+        model = cnnviz.load(name, "random", device="cpu")
+        ways = {
+            "bare forward pass": bare(model, dataset, layer),
+            "search for the strongest": search(model, dataset, layer),
+        }
+        found = in_turns(ways, rounds)
+        seconds, ratio = found["search for the strongest"]
+        lines += [
+            table(f"{name}, {layer}, {len(dataset)} images", found),
+            f"{len(dataset) / seconds:.1f} images/s: {1 / ratio:.2f} of the throughput of the "
+            "bare forward pass.\n",
+        ]
+        print("\n".join(lines[-2:]), flush=True)
+    return lines
+
+
+def peak(count: int) -> float:
+    """Return the peak memory in MB of a process that searches so many images."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--peak", str(count)], capture_output=True, text=True, check=True
+    )
+    return float(done.stdout.split()[-1])
+
+
+def print_peak(count: int) -> None:
+    """Search so many images in this process, and print the peak of its memory in MB."""
+    with tempfile.TemporaryDirectory() as folder:
+        generate(Path(folder), count)
+        model = cnnviz.load("shapes", device="cpu")
+        search(model, open_dataset(folder), "features.11")()
+    unit = 1 if platform.system() == "Darwin" else 1024
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)
+
+
+def memory(counts: tuple[int, ...]) -> list[str]:
+    """Return a table of the peak memory for several numbers of images."""
+    lines = ["### Peak memory, shapes-plain, features.11", "", "| images | MB |", "|---:|---:|"]
+    lines += [f"| {count:,} | {peak(count):.0f} |" for count in counts]
+    print("\n".join(lines), flush=True)
+    return [*lines, ""]
+
+
+def main() -> None:
+    """Measure, and print or write the tables."""
+    reader = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    reader.add_argument("--rounds", type=int, default=5)
+    reader.add_argument("--images", type=int, default=96)
+    reader.add_argument("--memory", type=int, nargs="+", default=MEMORY)
+    reader.add_argument("--peak", type=int, help=argparse.SUPPRESS)
+    reader.add_argument("--write", type=Path)
+    given = reader.parse_args()
+    if given.peak:
+        print_peak(given.peak)
+        return
+    lines = [
+        f"Measured with {torch.get_num_threads()} threads on {platform.machine()}, torch "
+        f"{torch.__version__}; medians of {given.rounds} rounds, turn by turn, batches of {BATCH}.",
+        "",
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        generate(Path(folder), given.images)
+        lines += throughput(Path(folder), given.rounds)
+    lines += memory(tuple(given.memory))
+    if given.write:
+        given.write.write_text("\n".join(lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
