@@ -233,7 +233,8 @@ class _Reader:
         aim = score(self._model, output, [label], 1).aims[0]
         if aim.class_index is None:
             raise UsageError(f"{label!r} is more than one class.", "Name one class.")
-        return Goal(f"{_CLASS}{aim.name}", "class", None, aim.class_index)
+        name = aim.class_index if self._model.categories is None else aim.name
+        return Goal(f"{_CLASS}{name}", "class", None, aim.class_index)
 
     def _calls(self, text: str) -> list[Called]:
         if any(mark in text for mark in "*?[") or (

@@ -151,6 +151,15 @@ def ascend(
     return climb.finish()
 
 
+def _never_alone(places: torch.Tensor) -> torch.Tensor:
+    """Return the places of pictures, a single one twice.
+
+    Convolutions take another path for one picture than for several, and round differently; a long
+    ascent makes another picture of that.
+    """
+    return places.repeat(2) if len(places) == 1 else places
+
+
 class _Climb:
     """The state of one batch: R = G x D pictures, those of a goal side by side."""
 
@@ -183,8 +192,12 @@ class _Climb:
         self.at_start = self._measured()
 
     def _measured(self) -> torch.Tensor:
+        """Return the scores of all pictures as they are, unmoved."""
+        places = _never_alone(torch.arange(len(self.rows)))
         with torch.no_grad():
-            return self.probe.scores(self.canvas.picture(self.values), self.rows)[0].cpu().double()
+            pictures = self.canvas.picture(self.values[places])
+            scores, _ = self.probe.scores(pictures, [self.rows[place] for place in places.tolist()])
+        return scores[: len(self.rows)].cpu().double()
 
     def step(self, step: int, live: torch.Tensor) -> None:
         """Move every live picture one step up."""
@@ -210,7 +223,8 @@ class _Climb:
         each = chosen.view(-1, self.recipe.diverse).any(1)
         return each.repeat_interleave(self.recipe.diverse).nonzero()[:, 0]
 
-    def _gradient(self, step: int, live: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _gradient(self, step: int, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        live = _never_alone(wanted)
         values = self.values[live].detach().requires_grad_()
         pictures = self.canvas.picture(values, self.recipe.side_at(step))
         moved = self.recipe.moves(pictures, self.draws[live, step])
@@ -218,11 +232,12 @@ class _Climb:
         total = scores.sum()
         if textures is not None:
             total = total - self._likeness(scores.detach(), textures)
-        if not total.requires_grad:
-            return torch.zeros_like(values), scores.detach().cpu().double()
-        (gradient,) = torch.autograd.grad(total, values, allow_unused=True)
+        gradient = None
+        if total.requires_grad:
+            (gradient,) = torch.autograd.grad(total, values, allow_unused=True)
         found = torch.zeros_like(values) if gradient is None else gradient
-        return found, scores.detach().cpu().double()
+        count = len(wanted)
+        return found[:count], scores[:count].detach().cpu().double()
 
     def _likeness(self, scores: torch.Tensor, textures: torch.Tensor) -> torch.Tensor:
         """Return what the likeness of the pictures of a goal costs (Olah et al. 2017).

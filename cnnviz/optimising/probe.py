@@ -28,6 +28,11 @@ class Probe:
         The call of the layer at which all goals lie; None for the logits.
     texture : (str, int) or None
         The call of the layer whose textures are compared for diversity; None for none.
+
+    Attributes
+    ----------
+    affine : bool
+        Whether the layer is a plain convolution, without hooks of the caller's own.
     """
 
     def __init__(self, model: Model, layer: Key | None, texture: Key | None) -> None:
@@ -37,21 +42,15 @@ class Probe:
         self._calls: dict[str, int] = {}
         self._found: dict[Key, torch.Tensor] = {}
         self._module = model.module.get_submodule(layer[0]) if layer is not None else None
-        self._affine: dict[tuple[str, torch.Size], tuple[torch.Tensor, torch.Tensor]] = {}
+        self._slopes: dict[tuple[str, torch.Size], tuple[torch.Tensor, torch.Tensor]] = {}
+        # Such a layer need not be computed: a goal that is linear in its output is the product of
+        # its input with one fixed map, its gradient, which is found once.
+        self.affine = type(self._module) is nn.Conv2d and not (
+            self._module._forward_hooks or self._module._forward_pre_hooks
+        )
         self._preprocessing = model.preprocessing
         self._alone = False
         self.device, self.dtype = model.device, model.dtype
-
-    @property
-    def affine(self) -> bool:
-        """Whether the layer itself need not be computed, being a plain convolution.
-
-        A goal that is linear in its output is then the product of the layer's input with one fixed
-        map, its gradient, which is found once.
-        """
-        return type(self._module) is nn.Conv2d and not (
-            self._module._forward_hooks or self._module._forward_pre_hooks
-        )
 
     def scores(
         self, pictures: torch.Tensor, goals: Sequence[Goal]
@@ -101,17 +100,18 @@ class Probe:
 
     def _product(self, goal: Goal, values: torch.Tensor) -> torch.Tensor:
         key = goal.name, values.shape
-        if key not in self._affine:
-            self._affine[key] = self._expand(goal, values)
-        slope, at_zero = self._affine[key]
+        if key not in self._slopes:
+            self._slopes[key] = self._expand(goal, values)
+        slope, at_zero = self._slopes[key]
         return (slope * values).sum() + at_zero
 
     def _expand(self, goal: Goal, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         assert self._module is not None
-        zeros = torch.zeros_like(values)[None].requires_grad_()
-        # Past the hooks, which would take this for a call of the network's.
-        score = goal.score(self._module.forward(zeros))[0]
-        (slope,) = torch.autograd.grad(score, zeros)
+        with torch.enable_grad():
+            zeros = torch.zeros_like(values)[None].requires_grad_()
+            # Past the hooks, which would take this for a call of the network's.
+            score = goal.score(self._module.forward(zeros))[0]
+            (slope,) = torch.autograd.grad(score, zeros)
         return slope[0], score.detach()
 
     def before(self, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:

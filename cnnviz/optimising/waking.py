@@ -11,22 +11,40 @@ from torch.overrides import TorchFunctionMode
 from cnnviz.backward_rules import _rectifier
 
 LEAK = 0.1
-"""The share of the gradient that passes a rectifier whose input it would otherwise stop at."""
+"""The share of the gradient that passes a rectifier at most, where it would otherwise stop."""
+_SHARP = 1.0
+"""How much faster than the distance from the largest value the leak falls off."""
 
 
 class _Leaky(torch.autograd.Function):
-    """Rectify on the way forward; let a share of the signal through where that was zero."""
+    """Rectify on the way forward; let a share of the signal through where that was zero.
+
+    Of each map the positions nearest to waking leak most. If all leaked alike, the gradient would
+    be that of the map's mean, in which a filter that tells light from dark cancels itself.
+    """
 
     @staticmethod
     def forward(ctx: Any, values: torch.Tensor, most: float | None) -> torch.Tensor:
         passes = values > 0.0
-        ctx.save_for_backward(passes if most is None else passes & (values < most))
+        if most is not None:
+            passes &= values < most
+        ctx.save_for_backward(torch.where(passes, 1.0, LEAK * _nearness(values)).to(values.dtype))
         return values.clamp(0.0, most)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
-        (passes,) = ctx.saved_tensors
-        return gradients[0] * torch.where(passes, 1.0, LEAK).to(gradients[0]), None
+        (shares,) = ctx.saved_tensors
+        return gradients[0] * shares, None
+
+
+def _nearness(values: torch.Tensor) -> torch.Tensor:
+    """Return for each position of a map how near to its largest value it lies, 1 at most."""
+    if values.ndim < 3:
+        return torch.ones_like(values)
+    places = tuple(range(2, values.ndim))
+    below = values - values.amax(places, keepdim=True)
+    spread = below.square().mean(places, keepdim=True).sqrt()
+    return torch.exp(below / spread.clamp(min=torch.finfo(values.dtype).tiny) * _SHARP)
 
 
 class leaking(TorchFunctionMode):  # noqa: N801
