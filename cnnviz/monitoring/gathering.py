@@ -180,8 +180,10 @@ class Gathering:
             for name, before in self._before.items():
                 if before and len(before) == len(now[name]):
                     self._weights[name] = joint_norm(before)
-                    moved = [a.detach() - b for a, b in zip(now[name], before, strict=True)]
-                    self._updates[name] = joint_norm(moved)
+                    # In place: a second copy of a large network takes longer than its norm.
+                    for held, weight in zip(before, now[name], strict=True):
+                        held.sub_(weight.detach())
+                    self._updates[name] = joint_norm(before)
         self._before = {}
 
     @property
