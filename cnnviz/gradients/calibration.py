@@ -14,6 +14,8 @@ from cnnviz.models import Model
 NOISE_SEED = 0
 _FEW, _MANY = 8, 32
 _SMALL_INPUT = 3 * 96 * 96
+_REMAINS = 0.02
+"""The share of its first statistics that a batch norm may still hold."""
 
 
 def noise(model: Model, seed: int = NOISE_SEED) -> torch.Tensor:
@@ -39,7 +41,11 @@ def noise(model: Model, seed: int = NOISE_SEED) -> torch.Tensor:
 
 
 def unfed(module: nn.Module) -> list[_BatchNorm]:
-    """Return the batch norms whose statistics are still the ones they were made with."""
+    """Return the batch norms whose statistics are not those of any data, or hardly.
+
+    They are made with a mean of 0 and a variance of 1, and each batch replaces a tenth of that, or
+    what `momentum` says: after one step of training they are still far from what they divide by.
+    """
     return [one for one in module.modules() if isinstance(one, _BatchNorm) and _is_unfed(one)]
 
 
@@ -47,9 +53,12 @@ def _is_unfed(norm: _BatchNorm) -> bool:
     mean, variance, steps = norm.running_mean, norm.running_var, norm.num_batches_tracked
     if mean is None or variance is None:
         return False
-    # Frozen statistics may have been loaded without their count.
-    initial = not bool(mean.any()) and bool((variance == 1).all())
-    return initial and (steps is None or int(steps) == 0)
+    if not bool(mean.any()) and bool((variance == 1).all()):
+        return steps is None or int(steps) == 0
+    # Statistics without a count were loaded, and without a momentum they are plain averages.
+    if steps is None or int(steps) == 0 or norm.momentum is None:
+        return False
+    return (1.0 - float(norm.momentum)) ** int(steps) > _REMAINS
 
 
 @contextmanager
@@ -88,10 +97,11 @@ def calibrate(model: Model, inputs: torch.Tensor) -> str:
         if "more than 1 value per channel" not in str(cause):
             raise
         return (
-            f"{which} had never seen data and could not be fed from this batch, whose maps have "
-            "one value for each channel: give more images. They are read as they are."
+            f"{which} had seen no data, or next to none, and could not be fed from this batch, "
+            "whose maps have one value for each channel: give more images. They are read as they "
+            "are."
         )
     return (
-        f"{which} had never seen data; in a copy they were given the statistics of this batch, as "
-        "the first step of training would."
+        f"{which} had seen no data, or next to none; in a copy they were given the statistics of "
+        "this batch, as the first step of training would."
     )

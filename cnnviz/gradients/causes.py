@@ -67,7 +67,8 @@ def explain(found: Probe, verdict: Verdict, unfed: bool = False, confident: bool
     if unfed:
         return Cause(
             "batch-norm",
-            "Batch norms have never seen data, and in evaluation that is another network.",
+            "Batch norms have seen no data, or next to none, which in evaluation is another "
+            "network.",
         )
     return _of_units(found, verdict) or _of_structure(found, verdict)
 

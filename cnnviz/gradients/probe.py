@@ -47,6 +47,9 @@ class Point:
         Whether a normalisation follows.
     gain : float
         The weights' root mean square times the square root of their fan-in: 1.41 for Kaiming's.
+    typical_gain : float
+        The same with the geometric mean in place of the root mean square, which factors that one
+        channel has and the next layer undoes do not change.
     weight_norm, weight_gradient_norm, weight_figure : float
         Norms of the weights and their gradient; the figure is ||dW|| ||W|| where a normalisation
         follows and ||dW|| / ||W|| otherwise. NaN where there are no weights, or their gradient was
@@ -68,6 +71,7 @@ class Point:
     arriving: float
     normalised: bool
     gain: float
+    typical_gain: float
     weight_norm: float
     weight_gradient_norm: float
     weight_figure: float
@@ -248,12 +252,16 @@ def _differentiate(
     nodes = trunk(start.tensor, source)
     weights = list({id(w): w for met in watch.met for w in met.weights}.values())
     edges: list[Any] = [met.edge for met in watch.met]
-    found = torch.autograd.grad(
-        [start.tensor],
-        [*edges, *weights],
-        [start.cotangent],
-        allow_unused=True,
-    )
+    try:
+        found = torch.autograd.grad(
+            [start.tensor], [*edges, *weights], [start.cotangent], allow_unused=True
+        )
+    except RuntimeError as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelError(
+            f"No gradient can be sent through {model.name}: {lines[0].partition(': [')[0]}.",
+            "Its forward pass breaks the rules of autograd, so it could not be trained either.",
+        ) from error
     slopes = dict(zip(map(id, weights), found[len(edges) :], strict=True))
     _scale_merges(watch.met)
     points = tuple(
@@ -314,7 +322,8 @@ def _point(
         gradient_norm=float(measures.rms_norm(arrived)),
         arriving=float(measures.rms_norm(scaled)),
         normalised=met.scale is not None,
-        gain=_gain(met),
+        gain=_gain(met, typical=False),
+        typical_gain=_gain(met, typical=True),
         weight_norm=float(weight),
         weight_gradient_norm=float(pull),
         weight_figure=float(figure),
@@ -330,11 +339,14 @@ def _scaled(gradient: torch.Tensor, scale: torch.Tensor | None) -> torch.Tensor:
     return gradient.double() * scale.double().view(shape if scale.ndim else ())
 
 
-def _gain(met: Met) -> float:
+def _gain(met: Met, *, typical: bool) -> float:
     if not met.weights:
         return float("nan")
-    weight = met.weights[0].detach()
-    return float(weight.double().square().mean().sqrt() * (weight[0].numel() ** 0.5))
+    weight = met.weights[0].detach().double()
+    # The last dimensions are those of a kernel, which one factor scales as a whole.
+    sizes = weight.flatten(2).square().mean(2) if weight.ndim > 2 else weight.square()
+    size = sizes.clamp(min=1e-300).log().mean().exp() if typical else sizes.mean()
+    return float(size.sqrt() * (weight[0].numel() ** 0.5)) if bool(weight.any()) else 0.0
 
 
 def _label(met: Met) -> str:

@@ -170,10 +170,10 @@ def _sizes(found: Probe, first: int, reference: int) -> tuple[list[float], tuple
     hidden = [k for k in chain if k <= reference]
     rigid = any(not points[k].on_trunk or points[k].normalised for k in hidden)
     kinds = {unit.kind for unit in found.units}
-    gains = [points[k].gain for k in chain]
+    gains = [points[k].typical_gain for k in chain]
     if len(hidden) < 2 or rigid or not kinds <= _HOMOGENEOUS or not min(gains) > 0.0:
         return sizes, ()
-    inner = [points[k].gain for k in hidden]
+    inner = [points[k].typical_gain for k in hidden]
     usual = float(np.median(inner)) if len(inner) > 2 else matched_gain(main_activation(found))
     excess = np.log10(np.array(gains) / usual)
     named = []

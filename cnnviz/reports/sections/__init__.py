@@ -62,6 +62,7 @@ SECTIONS: tuple[Kind, ...] = (
     Kind("cam", "Where it looked", "image", "backward"),
     Kind("units", "What the units see", "image", "layers", passes=60),
     Kind("explanations", "How far to believe it", "image", "backward", passes=4400),
+    Kind("gradient_flow", "Does the gradient arrive?", "network", "forward", passes=3),
     Kind("colophon", "How this report was made", "report"),
 )
 
