@@ -6,6 +6,7 @@ builds of it, so that modules, functions and in-place additions are all met.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -161,12 +162,10 @@ def residual(addition: Addition) -> Residual | None:
     It closes one where both terms come from one tensor, and at least one of the two ways between
     has a convolution or a matrix product. The shorter way is the skip.
     """
-    above = [_ancestors(edge.node) for edge in (addition.first, addition.second)]
-    shared = [node for node in above[0] if node in above[1]]
-    if not shared:
-        return None
-    node = max(shared, key=_place)
     edges = (addition.first, addition.second)
+    node = _meeting(edges)
+    if node is None:
+        return None
     ways = [_between(edge.node, node) for edge in edges]
     if not any(_weighty(way) for way in ways):
         return None
@@ -194,16 +193,28 @@ def _place(node: Node) -> int:
     return -1 if "AccumulateGrad" in node.name() else int(node._sequence_nr())
 
 
-def _ancestors(node: Node) -> dict[Node, None]:
-    """Return the node and all that it was computed from."""
-    found: dict[Node, None] = {}
-    open_nodes = [node]
-    while open_nodes:
-        here = open_nodes.pop()
-        if here not in found:
-            found[here] = None
-            open_nodes += [below for below, _ in here.next_functions if below is not None]
-    return found
+def _meeting(edges: Sequence[GradientEdge]) -> Node | None:
+    """Return the last node that both edges were computed from, or None where there is none."""
+    reached: dict[Node, set[int]] = {}
+    waiting: list[tuple[int, int, Node]] = []
+
+    def reach(node: Node, sides: set[int]) -> None:
+        if node not in reached:
+            # The second number keeps nodes themselves from being compared.
+            heapq.heappush(waiting, (-_place(node), len(reached), node))
+        reached.setdefault(node, set()).update(sides)
+
+    for side, edge in enumerate(edges):
+        reach(edge.node, {side})
+    while waiting:
+        # Later nodes first: all that leads to this one has been seen.
+        _, _, node = heapq.heappop(waiting)
+        if len(reached[node]) == len(edges):
+            return node
+        for below, _ in node.next_functions:
+            if below is not None:
+                reach(below, reached[node])
+    return None
 
 
 def _between(node: Node, fork: Node) -> list[Node]:

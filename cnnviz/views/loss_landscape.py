@@ -218,7 +218,11 @@ def loss_landscape(
             wrapped, inputs, goal, directions, calibrated and norms > 0, max(rows, 1)
         )
         grid, x, y = _grid(side, reach, dimensions, wrapped)
-        settings = _settings(wrapped, inputs, goal, around, (dimensions, side, reach, seed))
+        settings = {
+            **_settings(wrapped, inputs, goal, around, (dimensions, side, reach, seed)),
+            # Two losses of one's own may have one name.
+            "own": own.losses.tolist(),
+        }
         keep = Keep(None if state is None else Path(state), settings)
         found = around.run(grid, keep, progress)
     shape = (len(y), len(x))
