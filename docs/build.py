@@ -28,7 +28,7 @@ DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 # In reading order; an example that is not named here is a mistake that the build reports.
-EXAMPLES = ("first_look", "features", "challenges", "units", "your_network", "report")
+EXAMPLES = ("first_look", "features", "challenges", "units", "patches", "your_network", "report")
 # What the README and the pages show, and the example that draws it.
 PICTURES = {
     "samples": "challenges",
@@ -37,6 +37,9 @@ PICTURES = {
     "units-early": "units",
     "units-middle": "units",
     "units-late": "units",
+    "patches-early": "patches",
+    "patches-middle": "patches",
+    "patches-late": "patches",
     "receptive-fields": "units",
     "invariance": "units",
 }

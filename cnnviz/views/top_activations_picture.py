@@ -28,7 +28,7 @@ EMPTY = drawing.FLAT
 _GAP = 2
 _BAR = 4
 _SEAM = 8
-_BLOCK = 26
+_BLOCK = 20
 _INK = (90, 134, 205)
 _HEADER = 30
 
