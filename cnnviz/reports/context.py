@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+
+import numpy as np
 
 from cnnviz.captures import Capture
 from cnnviz.images import Photo
@@ -97,3 +100,9 @@ class Context:
     def anchor(self, key: str) -> str:
         """Return the fragment of the section in the page's address."""
         return f"{self.subject.anchor if self.subject else ''}{key.replace('_', '-')}"
+
+
+def spread(names: Sequence[str], most: int) -> tuple[str, ...]:
+    """Return at most so many of the names, evenly spread, the first and the last among them."""
+    places = np.linspace(0, len(names) - 1, min(most, len(names))).round().astype(int)
+    return tuple(names[place] for place in places)

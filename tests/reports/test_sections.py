@@ -9,7 +9,7 @@ from cnnviz.errors import UsageError
 from cnnviz.reports.sections import SECTIONS, choose
 
 KEYS = ["photo", "predictions", "architecture", "filters", "feature_maps", "cam", "colophon"]
-THOROUGH = ["units", "explanations", "gradient_flow"]
+THOROUGH = ["units", "visualizations", "explanations", "gradient_flow"]
 
 
 def keys(chosen):

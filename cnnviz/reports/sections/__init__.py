@@ -61,6 +61,7 @@ SECTIONS: tuple[Kind, ...] = (
     Kind("feature_maps", "Feature maps, from shallow to deep", "image", "layers"),
     Kind("cam", "Where it looked", "image", "backward"),
     Kind("units", "What the units see", "image", "layers", passes=60),
+    Kind("visualizations", "What drives the units furthest", "image", "layers", passes=2000),
     Kind("explanations", "How far to believe it", "image", "backward", passes=4400),
     Kind("gradient_flow", "Does the gradient arrive?", "network", "forward", passes=3),
     Kind("colophon", "How this report was made", "report"),

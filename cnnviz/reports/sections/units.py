@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from cnnviz.drawing import number
 from cnnviz.reports.content import Column, Picture, Section, Table
-from cnnviz.reports.context import Context, Subject
+from cnnviz.reports.context import Context, Subject, spread
 from cnnviz.reports.wording import slug
 from cnnviz.views.deconvnet import Projections, deconvnet
 
@@ -37,8 +35,7 @@ def build(context: Context) -> Section:
 
 
 def _spread(names: tuple[str, ...]) -> tuple[str, ...]:
-    places = np.linspace(0, len(names) - 1, min(MOST_LAYERS, len(names))).round().astype(int)
-    return tuple(names[place] for place in places)
+    return spread(names, MOST_LAYERS)
 
 
 def _lead(introduces: bool) -> str:
