@@ -29,12 +29,20 @@ class Start:
         What was sent, in words.
     note : str
         Why it does not begin at the network's output; empty where it does.
+    logits : torch.Tensor or None
+        The network's output, where a loss lies between it and the beginning.
     """
 
     def __init__(
-        self, tensor: torch.Tensor, cotangent: torch.Tensor, told: str, note: str = ""
+        self,
+        tensor: torch.Tensor,
+        cotangent: torch.Tensor,
+        told: str,
+        note: str = "",
+        logits: torch.Tensor | None = None,
     ) -> None:
         self.tensor, self.cotangent, self.told, self.note = tensor, cotangent, told, note
+        self.logits = logits
 
 
 def random_signs(
@@ -84,7 +92,7 @@ def loss(output: Any, labels: torch.Tensor | None) -> Start:
             "Labels count from 0.",
         )
     value = F.cross_entropy(logits, labels.to(logits.device))
-    return Start(value, torch.ones_like(value), "the cross-entropy of the labels")
+    return Start(value, torch.ones_like(value), "the cross-entropy of the labels", logits=logits)
 
 
 def top(output: Any) -> Start:

@@ -125,7 +125,7 @@ class Probe:
     objective : str
         What was sent back, in words.
     output_gradient : float
-        RMS over the batch of the norm of the gradient at the logits.
+        RMS over the batch of the norm of the gradient at the logits, or of what was sent back.
     head_is_zero : bool
         Whether all weights of the last layer are zero.
     bad_weights : tuple of str
@@ -252,9 +252,10 @@ def _differentiate(
     nodes = trunk(start.tensor, source)
     weights = list({id(w): w for met in watch.met for w in met.weights}.values())
     edges: list[Any] = [met.edge for met in watch.met]
+    logits = [] if start.logits is None else [start.logits]
     try:
         found = torch.autograd.grad(
-            [start.tensor], [*edges, *weights], [start.cotangent], allow_unused=True
+            [start.tensor], [*edges, *weights, *logits], [start.cotangent], allow_unused=True
         )
     except RuntimeError as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
@@ -262,7 +263,7 @@ def _differentiate(
             f"No gradient can be sent through {model.name}: {lines[0].partition(': [')[0]}.",
             "Its forward pass breaks the rules of autograd, so it could not be trained either.",
         ) from error
-    slopes = dict(zip(map(id, weights), found[len(edges) :], strict=True))
+    slopes = dict(zip(map(id, weights), found[len(edges) :], strict=False))
     _scale_merges(watch.met)
     points = tuple(
         _point(met, gradient, slopes, nodes)
@@ -277,7 +278,7 @@ def _differentiate(
         points=points,
         units=tuple(map(_units, watch.activities)),
         objective=start.told,
-        output_gradient=float(_logit_gradient(start)),
+        output_gradient=float(measures.rms_norm(found[-1] if logits else start.cotangent)),
         head_is_zero=head_is_zero,
         bad_weights=bad,
         notes=tuple(filter(None, (fed, start.note))),
@@ -290,11 +291,6 @@ def _scale_merges(met: list[Met]) -> None:
         for one in met:
             if not one.is_layer and one.scale is None:
                 one.scale = one.deviation
-
-
-def _logit_gradient(start: objectives.Start) -> torch.Tensor:
-    cotangent = start.cotangent
-    return measures.rms_norm(cotangent if cotangent.ndim else cotangent[None])
 
 
 def _point(

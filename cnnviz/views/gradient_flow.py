@@ -264,7 +264,8 @@ def _flow(
         inputs, truth = inputs[:fits], None if truth is None else truth[:fits]
     progress(0, 1, "sending the gradient back")
     found = probe(model, inputs, objective, truth)
-    confident = objective == "loss" and found.output_gradient < CONFIDENT
+    # The loss is a mean over the batch, and so is each image's share of its gradient.
+    confident = objective == "loss" and found.output_gradient * len(inputs) < CONFIDENT
     if confident:
         notes.append(
             f"The loss sends back {found.output_gradient:.1g} at the logits, which is nothing: the "

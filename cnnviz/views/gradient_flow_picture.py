@@ -62,7 +62,8 @@ def _places(flow: GradientFlow, alone: bool) -> NDArray[np.float64]:
 
 
 def _decades(flow: GradientFlow) -> NDArray[np.float64]:
-    reference = flow.arriving[flow.verdict.reference]
+    # Where nothing gets as far as the last hidden layer, only the last one is left to compare with.
+    reference = flow.arriving[flow.verdict.reference] or flow.arriving[-1]
     with np.errstate(divide="ignore", invalid="ignore"):
         found: NDArray[np.float64] = np.log10(flow.arriving / reference)
     return found

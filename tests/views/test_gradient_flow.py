@@ -1,0 +1,219 @@
+"""The view: what it tells, draws and compares, on any network, with data and without."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import cnnviz
+from cnnviz.errors import ModelError, TargetError, UsageError
+from cnnviz.models.networks import depth_network
+from cnnviz.reports import report
+from cnnviz.views.gradient_flow import FAULTS, gradient_flow
+from tests.architectures import build, small_input, tiny_network
+from tests.gradients import families
+from tests.test_hooks import state
+
+SMALL = {"input_size": (3, 16, 16), "width": 16}
+
+
+def images(count: int = 4, side: int = 16) -> torch.Tensor:
+    return torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(2))
+
+
+def dead() -> nn.Module:
+    module = depth_network("mlp-6", **SMALL)
+    families.biased(-8.0)(module, torch.Generator())
+    return module
+
+
+def test_a_fresh_network_needs_no_data() -> None:
+    model = cnnviz.load("mlp-10:sigmoid", "random")
+    before = state(model.module)
+    found = gradient_flow(model)
+    assert state(model.module) == before
+    assert found.verdict.side == "vanishing"
+    assert "standard normal noise of 32 x 32 px" in found.data
+    assert found.provenance.seed == 0
+    assert found.provenance.images == ()
+    assert found.remedies[0].mends
+    assert "0 of 24 learned with SGD" in str(found)
+    assert found.remedies[0].how in str(found)
+
+
+def test_columns_stand_side_by_side_for_every_point() -> None:
+    found = gradient_flow(tiny_network(), images())
+    count = len(found.points)
+    assert found.points == ("0", "3", "8")
+    assert found.kinds == ("conv", "conv", "linear")
+    for name, array in found.arrays().items():
+        assert array.shape == ((count, 62) if name == "histograms" else (count,)), name
+    assert found.dead_fractions[0] == pytest.approx(0.0)
+    assert math.isnan(found.dead_fractions[2])
+    # The second convolution has a batch norm behind it and the first has none.
+    ratio = found.weight_gradient_norms / found.weight_norms
+    product = found.weight_gradient_norms * found.weight_norms
+    assert found.weight_figures[0] == pytest.approx(ratio[0])
+    assert found.weight_figures[1] == pytest.approx(product[1])
+    told = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert told["verdict"]["label"] == found.verdict.label
+    assert told["cause"]["key"] == found.cause.key
+
+
+def test_photos_and_a_trained_network() -> None:
+    samples = cnnviz.Shapes(split="held-out")
+    photos = [samples[place].image for place in range(4)]
+    for name in ("shapes-plain", "shapes-residual"):
+        found = gradient_flow(cnnviz.load(name), photos)
+        assert (found.verdict.label, found.failed, found.remedies) == ("healthy", (), ())
+        assert len(found.provenance.images) == 4
+        assert "4 x images of 96 x 96 px" in found.data
+
+
+def test_a_real_network_on_real_photos_is_healthy(shared_photos, shared_weights) -> None:
+    found = gradient_flow(cnnviz.load("squeezenet1_0"), shared_photos[:2])
+    assert (found.verdict.label, found.verdict.findings) == ("healthy", ())
+    assert abs(found.decades) < 1.0
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_0", "shufflenet_v2_x1_0", "resnet18"])
+def test_healthy_architectures_raise_no_alarm(name: str) -> None:
+    found = gradient_flow(build(name), small_input(name, 4), remedies=False)
+    assert found.verdict.side == "none"
+    assert not found.verdict.findings
+
+
+def test_a_sure_network_is_well_and_its_loss_says_nothing() -> None:
+    module = depth_network("mlp-4", **SMALL)
+    families.sharpened(module)
+    with torch.no_grad():
+        families.layers(module)[-1].weight.mul_(1e4)
+        labels = module(images()).argmax(1)
+    found = gradient_flow(module, images(), labels, "loss")
+    assert found.verdict.label == "healthy"
+    assert found.cause.key == "confident"
+    assert "the network is sure" in found.caption()
+    plain = gradient_flow(module, images(), objective="auto")
+    assert plain.decades == pytest.approx(found.decades)
+    assert plain.cause.key == "none"
+
+
+def test_a_loss_sends_back_its_own_gradient() -> None:
+    module = depth_network("conv-4", **SMALL)
+    labels = torch.tensor([1, 2, 3, 4])
+    found = gradient_flow(module, images(), labels, "loss")
+    weight = families.layers(module)[0].weight
+    loss = nn.functional.cross_entropy(module(images()), labels)
+    (wanted,) = torch.autograd.grad(loss, weight)
+    assert found.weight_gradient_norms[0] == pytest.approx(wanted.norm().item(), rel=1e-4)
+    assert found.objective == "the cross-entropy of the labels"
+    same = gradient_flow(module, images(), objective=lambda output: 3.0 * output.square().sum())
+    assert same.objective == "the objective that was given"
+    assert gradient_flow(module, images(), objective="top").decades == pytest.approx(
+        found.decades, abs=0.5
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"objective": "lss"}, UsageError, "no objective 'lss'.*Did you mean 'loss'"),
+        ({"objective": "loss"}, UsageError, "A loss needs labels"),
+        ({"objective": "loss", "labels": [1]}, TargetError, "1 labels do not go with an output"),
+        ({"objective": "loss", "labels": [1, 2, 3, 99]}, TargetError, "the network has 10 classes"),
+        ({"objective": lambda _: torch.zeros(())}, TargetError, "nothing that can be different"),
+        ({"fail_on": "vanishin"}, UsageError, "no fault 'vanishin'.*Did you mean 'vanishing'"),
+        ({"compare": "resnt-20"}, ModelError, "There is no network called 'resnt-20'"),
+    ],
+)
+def test_bad_arguments_are_sentences(options, error, message: str) -> None:
+    with pytest.raises(error, match=message):
+        gradient_flow(depth_network("mlp-2", **SMALL), images(), **options)
+
+
+def test_what_to_fail_on_is_found_or_not() -> None:
+    found = gradient_flow(dead(), images(), fail_on="vanishing,exploding,dead", remedies=False)
+    assert found.failed == ("vanishing", "dead")
+    assert set(found.faults) <= set(FAULTS)
+    well = gradient_flow(depth_network("mlp-4", **SMALL), images(), fail_on=list(FAULTS))
+    assert well.failed == ()
+    module = depth_network("mlp-4", **SMALL)
+    families.layers(module)[1].weight.data[0, 0] = float("inf")
+    spoilt = gradient_flow(module, images(), fail_on="non-finite", remedies=False)
+    assert spoilt.failed == ("non-finite",)
+    assert spoilt.cause.key == "weights"
+    assert "The first NaN or infinity is at 3.weight" in spoilt.summary()
+    json.dumps(spoilt.to_json(), allow_nan=False)
+    spoilt.figure().canvas.draw()
+
+
+def test_networks_are_compared_by_name_module_and_result() -> None:
+    module = depth_network("mlp-8:sigmoid", **SMALL)
+    found = gradient_flow(
+        module, images(), compare=[depth_network("mlp-8", **SMALL)], fail_on="vanishing"
+    )
+    assert [one.verdict.side for one in (found, *found.others)] == ["vanishing", "none"]
+    assert found.failed == ("vanishing",)
+    assert "Beside it: Sequential healthy" in found.summary()
+    again = found.compare(gradient_flow(tiny_network(), images()))
+    assert len(again.others) == 2
+    texts = [text.get_text() for text in again.figure().axes[0].get_legend().get_texts()]
+    assert len(texts) == 3
+    named = gradient_flow(cnnviz.load("conv-3", "random"), compare="mlp-3")
+    assert named.others[0].provenance.model == "mlp-3"
+
+
+def test_the_picture_draws_what_was_measured() -> None:
+    found = gradient_flow(depth_network("resnet-8:none", **SMALL), images())
+    axes = found.figure().axes[0]
+    line = next(one for one in axes.get_lines() if one.get_label() == "trunk")
+    wanted = np.log10(found.arriving / found.arriving[found.verdict.reference])
+    np.testing.assert_allclose(line.get_ydata(), wanted[found.on_trunk])
+    (branches,) = (one for one in axes.collections if one.get_label() == "branches")
+    np.testing.assert_allclose(branches.get_offsets()[:, 1], wanted[~found.on_trunk])
+    names = {text.get_text() for text in axes.texts}
+    assert {"healthy", "watch"} <= names
+
+
+def test_the_picture_marks_the_break_and_the_remedies() -> None:
+    found = gradient_flow(depth_network("mlp-10:sigmoid", **SMALL), images())
+    figure = found.figure()
+    marked = [text.get_text() for text in figure.axes[0].texts]
+    assert f"leaves the band before {found.points[found.verdict.breaks_at]}" in marked
+    said = " ".join(text.get_text() for text in figure.axes[2].texts)
+    assert all(remedy.name in said for remedy in found.remedies)
+
+
+def test_where_nothing_arrives_the_picture_says_so() -> None:
+    found = gradient_flow(dead(), images())
+    assert (found.verdict.label, found.decades) == ("blocked", float("-inf"))
+    labels = found.figure().axes[0].get_legend_handles_labels()[1]
+    assert "nothing arrives" in labels
+
+
+def test_more_images_than_fit_are_left_out_and_that_is_said(monkeypatch) -> None:
+    monkeypatch.setattr("cnnviz.views.gradient_flow.rows_that_fit", lambda *_: 3)
+    found = gradient_flow(tiny_network(), images(8))
+    assert "The first 3 of 8 images were used" in found.caption()
+
+
+def test_rescaled_ends_are_named() -> None:
+    module = depth_network("mlp-6", **SMALL)
+    assert families.rescaled(module, torch.Generator().manual_seed(0))
+    found = gradient_flow(module, images())
+    assert found.verdict.label == "healthy"
+    assert "The next layer undoes the scale of 1" in found.caption()
+
+
+def test_the_report_has_a_section_on_it() -> None:
+    found = report(tiny_network(), images(1), sections="gradient_flow")
+    (section,) = (one for one in found.sections if one.key == "gradient_flow")
+    (table,) = section.tables
+    assert [row[0] for row in table.rows] == ["0", "3", "8"]
+    assert section.pictures[0].data["view"] == "GradientFlow"
+    assert "A random sign was sent back" in section.lead[0]
