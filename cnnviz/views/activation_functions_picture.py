@@ -124,7 +124,10 @@ def _label(axes: Axes, found: ActivationFunctions, ends: NDArray[np.float64]) ->
     low, high = axes.get_ylim()
     span = math.log10(high / low)
     wanted = [(math.log10(max(float(end), low) / low) / span if end > 0.0 else 0.0) for end in ends]
-    for place, height in enumerate(spread(wanted, 0.052)):
+    # Half a letter of room at both ends.
+    room, size = 0.018, 0.95
+    places = spread([(height - room) / size for height in wanted], 0.055)
+    for place, height in enumerate(room + size * place for place in places):
         below = ends[place] < low
         text = found.titles[place]
         if below:
