@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 Way = Callable[[], object]
 
 
-def in_turns(ways: Mapping[str, Way], rounds: int) -> dict[str, tuple[float, float]]:
+def in_turns(
+    ways: Mapping[str, Way], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, tuple[float, float]]:
     """Return the median seconds of each way, and the median ratio to the first, round by round.
 
     Every way runs once before the rounds that count. A ratio within a round holds when the speed of
@@ -20,9 +22,9 @@ def in_turns(ways: Mapping[str, Way], rounds: int) -> dict[str, tuple[float, flo
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
-            begin = time.perf_counter()
+            begin = clock()
             way()
-            seconds[name].append(time.perf_counter() - begin)
+            seconds[name].append(clock() - begin)
     first = next(iter(seconds.values()))
     return {
         name: (
