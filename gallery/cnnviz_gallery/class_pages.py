@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -16,6 +16,7 @@ from cnnviz.errors import CnnvizError
 from cnnviz.images import Batch
 from cnnviz.reports.wording import percent, plural
 from cnnviz.stages import call_order
+from cnnviz.units import Unit
 from cnnviz.views.cam import cam
 from cnnviz_gallery import content, unit_pages
 from cnnviz_gallery.patches import STRONGEST
@@ -70,9 +71,36 @@ def members(subject: Subject) -> list[Members]:
 
 
 def votes(subject: Subject, index: int) -> tuple[Link, ...]:
-    """Return the units that vote for a class, by the weights of the last layer."""
+    """Return the units that vote for a class.
+
+    By their weights in the last layer, times their response to images of the class, if any are.
+    """
     layer = subject.weights.last_layer(len(subject.class_files))
-    return subject.weights.votes(layer, index, VOTES) if layer is not None else ()
+    if layer is None:
+        return ()
+    return subject.weights.votes(layer, index, VOTES, _response(subject, index))
+
+
+def _response(subject: Subject, index: int) -> Callable[[Unit], float]:
+    """Return what tells the mean peak above zero of a unit over the images of a class."""
+    group = _group(subject, index)
+    layers = {layer.layer: layer for layer in subject.scan.layers}
+
+    def response(unit: Unit) -> float:
+        layer = layers.get(unit.layer)
+        if group is None or layer is None:
+            return 1.0
+        total = float(layer.group_sums[unit.channel, group]) * layer.unit
+        return total / float(subject.scan.group_counts[group])
+
+    return response
+
+
+def _group(subject: Subject, index: int) -> int | None:
+    """Return the group of images that a class is, if it has any."""
+    page, counts = subject.class_files[index], subject.scan.group_counts
+    groups = [place for place, each in enumerate(subject.group_pages) if each == page]
+    return next((place for place in groups if place < len(counts) and counts[place]), None)
 
 
 def draw(subject: Subject, index: int, found: Members) -> bytes | None:
@@ -168,6 +196,12 @@ def page(
         map_words=f"Mean over {plural(shown_count, 'image')} of Grad-CAM, each map scaled to its "
         "own greatest evidence, over the mean of the images: bright is where the network looks.",
         votes=_votes(subject, index, sum(counts)),
+        votes_words="By their weights in the last layer"
+        + (
+            ", times the mean of their peaks in images of the class."
+            if _group(subject, index) is not None
+            else "."
+        ),
         previous=files[index - 1] if index else "",
         next=files[index + 1] if index + 1 < len(files) else "",
     )
@@ -188,7 +222,9 @@ def _answered(subject: Subject, index: int, place: int, at: int) -> content.Answ
     truth = subject.scan.groups[label] if 0 <= label < len(subject.scan.groups) else ""
     shown = share if top == index else f"{said} {share}"
     tile_of = content.Tile(at % STRONGEST, at // STRONGEST, f"{name}, called {said} ({share})")
-    return content.Answered(tile_of, name, shown, truth.partition(",")[0])
+    # Where answer and label agree, one of them is enough.
+    agrees = label >= 0 and classes_of_labels(subject.scan)[label] == top
+    return content.Answered(tile_of, shown, "" if agrees else truth.partition(",")[0])
 
 
 def _lead(subject: Subject, found: Members) -> str:
@@ -230,7 +266,7 @@ def _votes(subject: Subject, index: int, tiles: int) -> tuple[content.Connection
             length=round(100.0 * link.total / reach, 1),
             excites=True,
             kernel="",
-            thumb=unit_pages.thumb(at, above, link.unit) if subject.has(link.unit) else None,
+            thumb=unit_pages.thumb(at, above) if subject.has(link.unit) else None,
         )
         for at, link in enumerate(links)
     )

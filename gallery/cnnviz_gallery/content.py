@@ -33,13 +33,12 @@ class Tile:
 
 @dataclass(frozen=True)
 class Example:
-    """A patch with what came back to the pixels, its value, and where it comes from."""
+    """A patch with what came back to the pixels, its value, and what its image is called."""
 
     patch: Tile
     projection: Tile | None
     value: str
     label: str
-    image: str
 
 
 @dataclass(frozen=True)
@@ -196,7 +195,6 @@ class Answered:
     """An image on a class's page."""
 
     tile: Tile
-    name: str
     said: str
     label: str
 
@@ -219,6 +217,7 @@ class ClassPage:
     map: Sheet | None
     map_words: str
     votes: tuple[Connection, ...]
+    votes_words: str
     previous: str
     next: str
 

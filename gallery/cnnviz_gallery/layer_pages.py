@@ -15,7 +15,7 @@ from cnnviz_gallery.subject import Subject
 
 TILE_BYTES = 850
 """What a tile may take, so that a layer of 512 channels and its page stay within 0.6 MB."""
-STRIP = 10
+STRIP = 6
 STRIP_SIDE = 56
 
 

@@ -10,9 +10,10 @@ import torch
 from cnnviz.drawing import FLAT, Pixels
 from cnnviz.projecting import Passage, Pick, cut, send
 from cnnviz.projecting.windows import window_of
+from cnnviz.views.deconvnet_picture import paint
 from cnnviz_gallery.images import Images
 from cnnviz_gallery.layer_scan import LayerScan
-from cnnviz_gallery.pictures import FACE, SIDE, face, signal_pixels, tile
+from cnnviz_gallery.pictures import FACE, SIDE, face, tile
 
 STRONGEST, MIDDLE, RANDOM, FACED = 9, 4, 5, 4
 
@@ -106,6 +107,5 @@ class Cutter:
             return [[] for _ in units]
         with torch.inference_mode(False):
             found = send(self.passage, self.images.tensors(used), picks)
-        std = self.images.model.preprocessing.std
-        tiles = iter([tile(signal_pixels(signal, std)) for signal in found.signals])
+        tiles = iter([tile(paint(signal)) for signal in found.signals])
         return [[next(tiles) for _ in places] for _, places in units]

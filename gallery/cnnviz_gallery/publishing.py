@@ -80,7 +80,7 @@ def _write_classes(subject: Subject, key: str, report: Report) -> None:
         stem = subject.class_files[index].removesuffix(".html")
         entry = known.get(stem)
         if entry is None or not all(site.has(f"{folder}/{name}") for name in entry["files"]):
-            known[stem] = entry = _draw_class(subject, folder, stem, index)
+            known[stem] = entry = _draw_class(subject, folder, stem, index, found)
         page = class_pages.page(
             subject, index, found, entry["size"], mapped=f"{stem}-map.webp" in entry["files"]
         )
@@ -99,8 +99,9 @@ def _write_classes(subject: Subject, key: str, report: Report) -> None:
     )
 
 
-def _draw_class(subject: Subject, folder: str, stem: str, index: int) -> dict[str, Any]:
-    found = class_pages.members(subject)[index]
+def _draw_class(
+    subject: Subject, folder: str, stem: str, index: int, found: class_pages.Members
+) -> dict[str, Any]:
     subject.images.load(found.shown)
     files, size = [], None
     drawn = class_pages.draw(subject, index, found)

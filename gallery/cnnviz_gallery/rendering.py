@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cnnviz.reports import wording
 from cnnviz.results import installed_version
+from cnnviz.views.deconvnet_picture import REACH
 from cnnviz_gallery.content import Link
 from cnnviz_gallery.patches import STRONGEST
 from cnnviz_gallery.pictures import ACROSS, SHEET
@@ -57,6 +58,7 @@ def assets() -> dict[str, str]:
     colours = _text("cnnviz.reports", "report.css").partition("*, *::before")[0]
     places = [f".x{at}{{--x:{at}}}" for at in range(_COLUMNS)]
     places += [f".y{at}{{--y:{at}}}" for at in range(_ROWS)]
+    places += [f".w{at}{{--w:{at}}}" for at in range(101)]
     style = f"{colours}{_text('cnnviz_gallery', 'gallery.css')}{''.join(places)}\n"
     return {
         "gallery.css": style,
@@ -77,5 +79,6 @@ def _environment() -> Environment:
         autoescape=True,
         undefined=StrictUndefined,
     )
+    environment.globals["reach"] = f"{REACH:g}"
     environment.filters["plural"] = wording.plural
     return environment

@@ -138,8 +138,13 @@ def page(
 def _lead(layer: LayerScan, channel: int, groups: Sequence[content.Share], selective: float) -> str:
     if layer.silent[channel]:
         return "Silent: above zero at no position of any image that was scanned."
-    share = percent(layer.active_images[channel] / layer.images)
-    found = f"Above zero somewhere in {share} of the images"
+    active = int(layer.active_images[channel])
+    share = (
+        "every image"
+        if active == layer.images
+        else (f"{percent(active / layer.images)} of the images")
+    )
+    found = f"Above zero somewhere in {share}"
     if np.isfinite(selective) and selective >= _CLEAR and groups:
         return f"{found}, and excited most by {groups[0].name}."
     named = joined([group.name for group in groups[:2]])
@@ -180,10 +185,10 @@ def _examples(
     found = []
     for at, place in enumerate(places):
         name, value = subject.images.name(place.image), number(place.value)
-        patch = content.Tile(start + at, row, f"Patch of {name}: {unit} has the value {value}")
-        back = content.Tile(at, row + 1, f"What {unit} sends back to the pixels of {name}")
+        patch = content.Tile(start + at, row, f"{unit} is {value} in {name}")
+        back = content.Tile(at, row + 1, "What it sends back to the pixels")
         found.append(
-            content.Example(patch, back if returned else None, value, _label(subject, place), name)
+            content.Example(patch, back if returned else None, value, _label(subject, place))
         )
     return tuple(found)
 
@@ -247,13 +252,13 @@ def _connections(
             length=round(100.0 * link.norm / reach, 1),
             excites=link.total >= 0.0,
             kernel="" if link.kernel is None else kernel_uri(link.kernel, scale or None),
-            thumb=thumb(start + at, UPPER, link.unit) if subject.has(link.unit) else None,
+            thumb=thumb(start + at, UPPER) if subject.has(link.unit) else None,
         )
         for at, link in enumerate(links)
     )
 
 
-def thumb(place: int, above: int, unit: Unit) -> content.Tile:
+def thumb(place: int, above: int) -> content.Tile:
     """Return where on a sheet a neighbour's face lies, below so many rows of tiles."""
     across = 2 * STRONGEST
-    return content.Tile(place % across, 2 * above + place // across, f"Patches of {unit}")
+    return content.Tile(place % across, 2 * above + place // across, "")

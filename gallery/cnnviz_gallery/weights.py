@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -114,14 +114,25 @@ class Weights:
         read = [link for link in found if link.norm > 0.0]
         return tuple(sorted(read, key=lambda link: -link.norm)[:count])
 
-    def votes(self, layer: str, channel: int, count: int) -> tuple[Link, ...]:
-        """Return the units whose weights to an output add up to the most, where that is above 0."""
+    def votes(
+        self, layer: str, channel: int, count: int, response: Callable[[Unit], float]
+    ) -> tuple[Link, ...]:
+        """Return the units that add most to an output, where they add more than nothing.
+
+        `Link.total` is then the sum of the weights, times the response of the unit.
+        """
         if not self.told(layer):
             return ()
         reading = self._reading(layer)
-        order = np.argsort(-reading.totals[channel], kind="stable")[:count]
-        links = (self._link(Unit(layer, channel), reading, int(place)) for place in order)
-        return tuple(link for link in links if link.total > 0.0)
+        added = reading.totals[channel] * np.array([response(unit) for unit in reading.units])
+        order = np.argsort(-added, kind="stable")[:count]
+        return tuple(
+            replace(
+                self._link(Unit(layer, channel), reading, int(place)), total=float(added[place])
+            )
+            for place in order
+            if added[place] > 0.0
+        )
 
     def last_layer(self, classes: int) -> str | None:
         """Return the last layer with weights that has one output for each class."""
