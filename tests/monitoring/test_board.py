@@ -52,8 +52,6 @@ def test_an_event_is_a_text(train) -> None:
 
 def test_without_tensorboard_the_error_says_what_to_do(train, tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(
-        InstallationError, match=r"TensorBoard is not installed.*tensorboard="
-    ):
+    with pytest.raises(InstallationError, match=r"TensorBoard is not installed.*tensorboard="):
         train(tmp_path / "run.jsonl", tensorboard=tmp_path / "board")
     assert list(tmp_path.iterdir()) == []
