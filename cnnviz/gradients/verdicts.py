@@ -257,9 +257,7 @@ def _breaks(
     worst = int(np.argmax(steps)) if total < 0 else int(np.argmin(steps))
     if abs(steps[worst]) > max(0.5 * abs(total), 1.0):
         return chain[worst + 1], True
-    limit = edges[1] if total < edges[1] else edges[2]
-    if total > 0:
-        limit = edges[4] if total > edges[4] else edges[3]
+    limit = edges[2] if total < 0 else edges[3]
     for place in range(len(chain) - 1, 0, -1):
         beyond = decades[place - 1] < limit if total < 0 else decades[place - 1] > limit
         if beyond:

@@ -34,7 +34,9 @@ _NAMED = 14
 def draw(flow: GradientFlow) -> Figure:
     """Draw the gradient over its bands, the activations below, and the remedies tried."""
     flows = (flow, *flow.others)
-    shown = [remedy for remedy in flow.remedies if math.isfinite(remedy.after)]
+    # Beside other networks, what would mend the first is only told.
+    alone = not flow.others
+    shown = [one for one in flow.remedies if alone and math.isfinite(one.after)]
     heights = [3.0, 1.5] + ([0.42 * len(shown) + 0.5] if shown else [])
     figure = drawing.new_figure(9.0, sum(heights) + 0.8)
     panels = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
@@ -175,9 +177,10 @@ def _mark_break(axes: Axes, flow: GradientFlow, low: float) -> None:
     if place is None or flow.verdict.label == "healthy":
         return
     axes.axvline(place - 0.5, color=drawing.WARM, lw=1.0, ls=(0, (4, 3)), zorder=1)
+    what = "breaks" if flow.verdict.sudden else "leaves the healthy band"
     right = place < 0.6 * len(flow.points)
     axes.annotate(
-        f"{'breaks' if flow.verdict.sudden else 'leaves the band'} before {flow.points[place]}",
+        f"{what} before {flow.points[place]}",
         (place - 0.5, low),
         xytext=(4 if right else -4, 4),
         textcoords="offset points",
@@ -201,10 +204,25 @@ def _activations(axes: Axes, flows: tuple[GradientFlow, ...]) -> None:
         if alone:
             _shares(axes, flow, places)
     axes.set_yscale("log")
+    _few_ticks(axes)
     axes.set_ylabel("activation norm\n(L2, per image)", fontsize=drawing.SMALL_SIZE)
     axes.yaxis.label.set_color(drawing.QUIET)
     drawing.plain_axes(axes)
     _name_points(axes, flows)
+
+
+def _few_ticks(axes: Axes) -> None:
+    """Span a decade at least, and write numbers as numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = axes.get_ylim()
+    short = max(0.0, 1.0 - math.log10(high / low)) / 2.0
+    low, high = low * 10.0**-short, high * 10.0**short
+    axes.set_ylim(low, high)
+    marks = (1.0, 2.0, 5.0) if high / low < 50.0 else (1.0,)
+    axes.yaxis.set_major_locator(LogLocator(10.0, marks, numticks=6))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: drawing.number(value)))
 
 
 def _shares(axes: Axes, flow: GradientFlow, places: NDArray[np.float64]) -> None:
@@ -252,7 +270,8 @@ def _remedies(axes: Axes, flow: GradientFlow, shown: list[Any]) -> None:
         before = max(remedy.before, low) if math.isfinite(remedy.before) else low
         colour = COLOURS[2] if remedy.mends else drawing.QUIET
         axes.plot([before, remedy.after], [row, row], color=drawing.FAINT, lw=2.0, zorder=1)
-        axes.plot([before], [row], "o", ms=5, mfc="white", mec=drawing.QUIET, zorder=2)
+        if math.isfinite(remedy.before):
+            axes.plot([before], [row], "o", ms=5, mfc="white", mec=drawing.QUIET, zorder=2)
         axes.plot([remedy.after], [row], "o", ms=6, color=colour, zorder=3)
         axes.annotate(
             f"{remedy.name}: {remedy.after:+.1f}, {remedy.label}",

@@ -184,7 +184,7 @@ def test_the_picture_marks_the_break_and_the_remedies() -> None:
     found = gradient_flow(depth_network("mlp-10:sigmoid", **SMALL), images())
     figure = found.figure()
     marked = [text.get_text() for text in figure.axes[0].texts]
-    assert f"leaves the band before {found.points[found.verdict.breaks_at]}" in marked
+    assert f"leaves the healthy band before {found.points[found.verdict.breaks_at]}" in marked
     said = " ".join(text.get_text() for text in figure.axes[2].texts)
     assert all(remedy.name in said for remedy in found.remedies)
 
