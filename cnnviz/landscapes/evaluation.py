@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -98,13 +99,19 @@ class Surroundings:
         """Return the loss at points [P, D], all of them together where the network allows it."""
         if len(points) > 1 and self.at_once > 1:
             try:
-                return _numbers(*vmap(self._at)(points))
+                return self._together(points)
             except (RuntimeError, NotImplementedError, ValueError, TypeError):
                 # Values decide its path, or it writes to a tensor of its own: no vmap there.
                 self.at_once = 1
                 self.notes.append("The network can be evaluated at one point only at a time.")
         found = [self._at(point) for point in points]
         return _numbers(*(torch.stack(values) for values in zip(*found, strict=True)))
+
+    def _together(self, points: torch.Tensor) -> Points:
+        with warnings.catch_warnings():
+            # Of operators that vmap runs point by point; the rest still gains.
+            warnings.filterwarnings("ignore", message="There is a performance drop")
+            return _numbers(*vmap(self._at)(points))
 
     def _at(self, point: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the sums over the images of losses and of right answers at one point [D]."""

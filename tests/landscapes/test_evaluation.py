@@ -84,6 +84,29 @@ def test_points_together_are_those_one_at_a_time() -> None:
     np.testing.assert_array_equal(together.shares, [one.shares[0] for one in alone])
 
 
+class Slow(nn.Module):
+    """Calls an operator that vmap has no rule for, of which torch warns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = network()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        scores: torch.Tensor = self.body(x)
+        return scores + 1e-3 * torch.histc(scores.detach(), bins=4)
+
+
+def test_points_go_together_without_a_word_where_vmap_has_no_rule() -> None:
+    module = Slow().eval()
+    with torch.no_grad(), untouched(module):
+        together = around(module, at_once=4)
+        found = together.measure(POINTS)
+        alone = around(module, at_once=1).measure(POINTS[1:2])
+    assert together.notes == []
+    assert together.at_once == 4
+    np.testing.assert_allclose(found.losses[1], alone.losses[0], rtol=1e-9)
+
+
 class Stubborn(nn.Module):
     """Values decide its path, which no vmap can follow."""
 
