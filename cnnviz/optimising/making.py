@@ -118,6 +118,12 @@ class _Fitting:
 
     def size(self, wanted: int | None, from_photo: bool) -> tuple[int, int]:
         if wanted is not None:
+            if self.goals[0].kind == "position" and not self._runs((wanted, wanted)):
+                raise UsageError(
+                    f"{self.goals[0].name} is a position at {self.native[0]} x {self.native[1]} "
+                    f"px, and there is none like it at {wanted} px.",
+                    "Leave the size out, or name a position that lies inside.",
+                )
             return wanted, wanted
         found = self._enough()
         if from_photo or self.goals[0].kind not in ("channel", "direction") or found is None:
@@ -136,10 +142,17 @@ class _Fitting:
         return sides[0], sides[1]
 
     def may_be_coarse(self, recipe: Recipe) -> bool:
+        """Whether the first steps may be done at half the size.
+
+        Not where a picture was cut to the fields of its unit: it is a texture then, whose grain has
+        a size in pixels.
+        """
         first = recipe.side_at(0)
         if first == recipe.size or self.goals[0].kind == "position":
             return False
-        return self._runs(first)
+        enough = self._enough()
+        texture = enough is not None and enough != self.native and self.goals[0].kind != "layer"
+        return not texture and self._runs(first)
 
     def _runs(self, size: tuple[int, int]) -> bool:
         """Whether the network takes this size, as far as the layer."""

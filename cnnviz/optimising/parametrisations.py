@@ -19,7 +19,7 @@ METHODS: tuple[Method, ...] = ("fourier", "maco", "pixel")
 
 _NOISE = 0.01
 """The deviation of what a picture starts from, in units of the values themselves."""
-_CALM = 8.0
+_CALM = 5.0
 """What waves are divided by, so that the steps of the optimiser saturate few pixels."""
 _NEAREST = 0.02
 """How near a photo may come to black and white, where the sigmoid is flat and nothing can move."""

@@ -50,7 +50,9 @@ class Probe:
         )
         self._preprocessing = model.preprocessing
         self._alone = False
-        self.device, self.dtype = model.device, model.dtype
+        self.device = model.device
+        # Pictures are computed in single precision for networks of half precision.
+        self.dtype = torch.float64 if model.dtype == torch.float64 else torch.float32
 
     def scores(
         self, pictures: torch.Tensor, goals: Sequence[Goal]
@@ -85,7 +87,8 @@ class Probe:
             for values in (self._preprocessing.mean, self._preprocessing.std)
         )
         # Convolutions on a CPU are up to a third faster in this order of memory.
-        inputs = ((pictures - mean) / std).contiguous(memory_format=torch.channels_last)
+        inputs = ((pictures - mean) / std).to(self._model.dtype)
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
         try:
             output = self._model.forward(inputs)
         except StopForward:
@@ -135,6 +138,8 @@ class Probe:
         self._found[key] = output
         if self._layer is not None and {self._layer, self._texture} - {None} <= set(self._found):
             raise StopForward
+        # The pass goes on, and an in-place layer may write to this.
+        self._found[key] = output.clone()
 
 
 @contextmanager

@@ -136,6 +136,7 @@ def test_a_caption_tells_of_budget_sizes_and_linear_layers(tmp_path: Path) -> No
         ({"diverse": 0}, "0 pictures of a unit are none"),
         ({"size": 4}, "A picture of 4 px shows nothing"),
         ({"budget": "soon"}, "'soon' is no time"),
+        ({"units": "3:1@11x11", "size": 16}, "there is none like it at 16 px"),
     ],
 )
 def test_bad_arguments_are_sentences(options, message: str) -> None:
@@ -146,3 +147,12 @@ def test_bad_arguments_are_sentences(options, message: str) -> None:
 def test_an_unknown_unit_is_a_sentence() -> None:
     with pytest.raises(LayerError, match="no channel 99"):
         made("3:99")
+
+
+def test_networks_of_other_precision_are_visualised() -> None:
+    for dtype in (torch.float64, torch.bfloat16):
+        model = tiny()
+        model.module.to(dtype)
+        found = made("3:1;class:2", model, steps=10, diverse=2)
+        assert bool((found.end > found.start).all())
+        assert found.pictures[0].dtype == np.float32
