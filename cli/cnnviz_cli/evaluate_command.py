@@ -29,8 +29,8 @@ Data = Annotated[
     str,
     typer.Option(
         metavar="FOLDER",
-        help="A folder of images, or 'shapes' for the shipped data with its exact masks. "
-        "NAME-mask.png beside an image marks the object in it.",
+        help="A folder of images, tar shards, or 'shapes' for the shipped data with its exact "
+        "masks. NAME-mask.png beside an image marks the object in it.",
     ),
 ]
 Out = Annotated[

@@ -149,8 +149,8 @@ def memory(counts: tuple[int, ...]) -> list[str]:
 def main() -> None:
     """Measure, and print or write the tables."""
     reader = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    reader.add_argument("--rounds", type=int, default=5)
-    reader.add_argument("--images", type=int, default=96)
+    reader.add_argument("--rounds", type=int, default=3)
+    reader.add_argument("--images", type=int, default=300)
     reader.add_argument("--memory", type=int, nargs="+", default=MEMORY)
     reader.add_argument("--peak", type=int, help=argparse.SUPPRESS)
     reader.add_argument("--write", type=Path)
