@@ -106,7 +106,7 @@ def saturated_fraction(slope: torch.Tensor, steepest: float) -> torch.Tensor:
     steepest : float
         The activation's greatest slope: 0.25 for sigmoid, 1 for tanh.
     """
-    return (slope.detach().abs() < SATURATED_BELOW * steepest).double().mean()
+    return (slope.detach().abs() < SATURATED_BELOW * steepest).float().mean()
 
 
 def joint_norm(parts: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -17,7 +17,7 @@ from cnnviz.errors import ModelError
 from cnnviz.gradients import measures, objectives
 from cnnviz.gradients.calibration import calibrate
 from cnnviz.gradients.graph import trunk
-from cnnviz.gradients.watching import Activity, Met, Watch
+from cnnviz.gradients.watching import Activity, Met, Watch, wide
 from cnnviz.hooks import listening, untouched
 from cnnviz.models import Model
 
@@ -332,13 +332,13 @@ def _scaled(gradient: torch.Tensor, scale: torch.Tensor | None) -> torch.Tensor:
     if scale is None:
         return gradient
     shape = (1, -1) if scale.ndim == 0 else (1, -1, *[1] * (gradient.ndim - 2))
-    return gradient.double() * scale.double().view(shape if scale.ndim else ())
+    return wide(gradient) * wide(scale).view(shape if scale.ndim else ())
 
 
 def _gain(met: Met, *, typical: bool) -> float:
     if not met.weights:
         return float("nan")
-    weight = met.weights[0].detach().double()
+    weight = wide(met.weights[0].detach())
     # The last dimensions are those of a kernel, which one factor scales as a whole.
     sizes = weight.flatten(2).square().mean(2) if weight.ndim > 2 else weight.square()
     size = sizes.clamp(min=1e-300).log().mean().exp() if typical else sizes.mean()

@@ -227,7 +227,7 @@ class Watch(TorchFunctionMode):
             if call.values.ndim > 1 and slope.dtype == torch.bool:
                 activity.dead = self._dead(call.values.detach(), slope)
             if call.bounded:
-                activity.saturated = measures.saturated_fraction(slope.double(), call.steepest)
+                activity.saturated = measures.saturated_fraction(wide(slope), call.steepest)
         self.activities.append(activity)
 
     def _dead(self, values: torch.Tensor, slope: torch.Tensor) -> torch.Tensor | None:
@@ -245,10 +245,14 @@ class Watch(TorchFunctionMode):
         return -1 if last and after is not None and after.shape[-1] == values.shape[-1] else 1
 
 
+def wide(values: torch.Tensor) -> torch.Tensor:
+    """Return the values in double precision, where the device has it."""
+    return values.float() if values.device.type == "mps" else values.double()
+
+
 def _deviation(values: torch.Tensor) -> torch.Tensor:
-    return (
-        values.double().std(unbiased=False) if values.numel() > 1 else values.double().abs().sum()
-    )
+    exact = wide(values)
+    return exact.std(unbiased=False) if values.numel() > 1 else exact.abs().sum()
 
 
 def summed(func: Any, args: Sequence[Any]) -> tuple[torch.Tensor, torch.Tensor] | None:

@@ -211,9 +211,11 @@ def gradient_flow(
     wanted = _faults(fail_on)
     objectives.check(objective, labels)
     wrapped = as_model(model)
-    batch = None if images is None else wrapped.prepare(images)
-    inputs = noise(wrapped) if batch is None else batch.tensor
-    found = _flow(wrapped, inputs, batch, labels, objective, remedies, progress)
+    # A surrounding inference_mode would make copies of the network that nothing differentiates.
+    with torch.inference_mode(False):
+        batch = None if images is None else wrapped.prepare(images)
+        inputs = noise(wrapped) if batch is None else batch.tensor
+        found = _flow(wrapped, inputs, batch, labels, objective, remedies, progress)
     others = tuple(
         gradient_flow(_named(one), images, labels, objective, remedies=False)
         for one in _listed(compare)

@@ -46,6 +46,20 @@ def test_a_fresh_network_needs_no_data() -> None:
     assert found.remedies[0].how in str(found)
 
 
+def test_a_surrounding_inference_mode_and_frozen_weights_change_nothing() -> None:
+    module = depth_network("mlp-8:sigmoid", **SMALL)
+    plain = gradient_flow(module, images())
+    module.requires_grad_(False).train()
+    with torch.inference_mode():
+        found = gradient_flow(module, images())
+    assert module.training
+    assert not any(one.requires_grad for one in module.parameters())
+    for name, array in plain.arrays().items():
+        np.testing.assert_array_equal(array, found.arrays()[name])
+    assert [one.after for one in found.remedies] == [one.after for one in plain.remedies]
+    assert len(found.remedies) == 4
+
+
 def test_columns_stand_side_by_side_for_every_point() -> None:
     found = gradient_flow(tiny_network(), images())
     count = len(found.points)
