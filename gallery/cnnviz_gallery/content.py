@@ -48,16 +48,14 @@ class Bar:
     x: float
     width: float
     height: float
-    tip: str
 
 
 @dataclass(frozen=True)
-class Mark:
-    """Something at a place along an axis."""
+class Tick:
+    """A number at a place along an axis."""
 
     x: float
-    text: str = ""
-    kind: str = ""
+    text: str
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,8 @@ class Histogram:
     """How many images have their peak where along the range."""
 
     bars: tuple[Bar, ...]
-    ticks: tuple[Mark, ...]
-    marks: tuple[Mark, ...]
+    ticks: tuple[Tick, ...]
+    marks: tuple[tuple[str, tuple[float, ...]], ...]
     highest: str
     words: str
 

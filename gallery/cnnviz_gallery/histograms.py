@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnviz.drawing import number
 from cnnviz.reports.wording import plural
-from cnnviz_gallery.content import Bar, Histogram, Mark
+from cnnviz_gallery.content import Bar, Histogram, Tick
 from cnnviz_gallery.counting import PER_OCTAVE, bin_edges
 from cnnviz_gallery.picks import Ints
 
@@ -52,22 +52,16 @@ def histogram(
     bars = [
         Bar(
             at(left + place * step),
-            round(step * across, 1),
+            max(1.0, round(step * across - 1.0, 1)),
             round(HEIGHT * float(count) / float(heights.max()), 1),
-            f"{plural(int(count), 'image')} from {number(left + place * step)} "
-            f"to {number(left + (place + 1) * step)}",
         )
         for place, count in enumerate(heights)
         if count
     ]
     return Histogram(
         bars=tuple(bars),
-        ticks=tuple(Mark(at(value), number(value)) for value in _ticks(left, right)),
-        marks=tuple(
-            Mark(at(value), number(value), kind)
-            for kind, values in marked.items()
-            for value in values
-        ),
+        ticks=tuple(Tick(at(value), number(value)) for value in _ticks(left, right)),
+        marks=tuple((kind, tuple(at(value) for value in each)) for kind, each in marked.items()),
         highest=plural(int(heights.max()), "image"),
         words=f"peaks of {plural(int(counts.sum()), 'image')}, "
         f"from {number(low)} to {number(high)}",

@@ -25,7 +25,7 @@ from cnnviz_gallery.subject import Subject
 
 LINKS = 8
 GROUPS = 8
-SHEET_BYTES = 33_000
+SHEET_BYTES = 27_500
 """What the pictures of a unit may take, so that they and the page stay within 45 kB."""
 UPPER = 3
 """Rows of tiles on a unit's sheet, above the faces of its neighbours."""

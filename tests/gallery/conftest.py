@@ -7,7 +7,7 @@ import pytest
 from cnnviz.datasets import Dataset, open_dataset
 from cnnviz.models import Model, load
 from cnnviz_gallery.scanned import Scan, Settings
-from tests.gallery.scanning import scan
+from cnnviz_gallery.scanning import scan
 
 
 @pytest.fixture(scope="session")
@@ -23,4 +23,4 @@ def shapes_data() -> Dataset:
 @pytest.fixture(scope="session")
 def shapes_scan(shapes_model: Model, shapes_data: Dataset) -> Scan:
     layers = ["features.0", "features.3", "features.10", "classifier"]
-    return scan(shapes_model, shapes_data, layers, Settings(sample=24))
+    return scan(shapes_model, shapes_data, layers, settings=Settings(sample=24))

@@ -6,11 +6,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cnnviz.datasets import open_dataset
 from cnnviz.errors import UsageError
-from cnnviz_gallery import counting, layer_scan
+from cnnviz_gallery import counting, layer_scan, scanning
 from cnnviz_gallery.counting import BINS, bin_edges, bin_of, in_units, unit_for
 from cnnviz_gallery.picks import Picks, rank, sampled, strongest
-from cnnviz_gallery.scanned import Scan
+from cnnviz_gallery.scanned import Scan, Settings
+from tests.gallery.scanning import scan as reference_scan
 
 FLOATS = st.floats(-1e5, 1e5, width=32)
 
@@ -164,3 +166,21 @@ def test_a_scan_that_is_not_whole_is_refused(shapes_scan, tmp_path):
     next(tmp_path.glob("*.npz")).unlink()
     with pytest.raises(UsageError, match="Scan the data again"):
         Scan.load(tmp_path)
+
+
+def test_the_scan_agrees_with_one_that_takes_no_short_cut(shapes_model):
+    layers, chosen = ["features.0", "features.10", "classifier"], Settings(sample=5, batch_size=8)
+    data = open_dataset("shapes", 20)
+    found = scanning.scan(shapes_model, data, layers, settings=chosen)
+    reference = reference_scan(shapes_model, data, layers, chosen)
+    assert (found.network, found.data) == (reference.network, reference.data)
+    assert found.group_counts.tolist() == reference.group_counts.tolist()
+    assert np.array_equal(found.answers.top, reference.answers.top)
+    for ours, theirs in zip(found.layers, reference.layers, strict=True):
+        for name, values in theirs.arrays().items():
+            assert ours.arrays()[name].tobytes() == values.tobytes(), (ours.layer, name)
+
+
+def test_layers_are_scanned_in_the_order_of_their_calls(shapes_model):
+    assert scanning.scannable(shapes_model)[-2:] == ("features.10", "classifier")
+    assert scanning.scannable(shapes_model, "classifier,features.0") == ("features.0", "classifier")
