@@ -336,6 +336,7 @@ class GradientMonitor:
             figures=figures,
             rates=tuple(float(group["lr"]) for group in groups if "lr" in group),
             skipped=gathering.skipped,
+            allowance=gathering.allowance,
         )
 
     def _emit(self) -> None:

@@ -463,6 +463,31 @@ def test_an_update_that_the_scaler_leaves_out_is_no_event(fused: bool) -> None:
     assert not [event for event in monitor.events if event.kind == "not-finite"]
 
 
+@pytest.mark.parametrize(
+    ("norm", "skip", "allowance"), [(False, True, 0.0), (True, False, 1.0), (True, True, 2.0)]
+)
+def test_normalised_layers_and_skips_raise_the_upper_edges(norm, skip, allowance) -> None:
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(4, 4, 3, padding=1)
+            self.norm = nn.BatchNorm2d(4) if norm else nn.Identity()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            found = F.relu(self.norm(self.conv(x)))
+            return found + x if skip else found
+
+    parts = [nn.Conv2d(3, 4, 1), *(Block() for _ in range(4)), nn.Flatten(), nn.Linear(256, 3)]
+    network = nn.Sequential(*parts)
+    optimizer = sgd(network)
+    train(network, optimizer, monitor := GradientMonitor(network, optimizer, every=1), steps=1)
+    record = monitor.records[0]
+    assert record.allowance == allowance
+    assert record.ends == ("0", "4.conv")
+    gradient = record.of("gradient")
+    assert record.decades == pytest.approx(np.log10(gradient["0"] / gradient["4.conv"]))
+
+
 def test_a_frozen_part_and_a_part_that_is_not_called_have_their_lines() -> None:
     class Net(nn.Module):
         def __init__(self) -> None:

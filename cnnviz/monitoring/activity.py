@@ -10,6 +10,7 @@ from torch.overrides import TorchFunctionMode
 
 from cnnviz.gradients.activations import Activated, read_activation
 from cnnviz.gradients.measures import dead_channels, saturated_fraction
+from cnnviz.gradients.watching import summed
 
 Heard = Callable[[Activated], None]
 
@@ -18,11 +19,17 @@ class Activity(TorchFunctionMode):
     """Calls `heard` ahead of each activation; modules, functions and methods alike.
 
     No value is changed, and passes without a graph are not heard.
+
+    Attributes
+    ----------
+    sums : int
+        How often two branches of the network were added.
     """
 
     def __init__(self, heard: Heard) -> None:
         super().__init__()
         self._heard = heard
+        self.sums = 0
 
     def __torch_function__(
         self,
@@ -38,6 +45,8 @@ class Activity(TorchFunctionMode):
             if activated is not None and activated.slope is not None:
                 with torch.no_grad():
                     self._heard(activated)
+            parts = summed(func, args)
+            self.sums += parts is not None and all(part.requires_grad for part in parts)
         return func(*args, **named)
 
 

@@ -13,22 +13,20 @@ from dataclasses import replace
 from itertools import pairwise
 from statistics import fmean, median
 
+from cnnviz.gradients.verdicts import EDGES, band
 from cnnviz.monitoring.records import Event, Record
 
 KINDS: Mapping[str, str] = {
     "not-finite": "NaN or infinity in the loss, an output, a gradient or a weight",
     "blocked": "no gradient at all arrives at the first layer",
-    "vanishing": "the gradient loses two decades or more from the last layer to the first",
-    "exploding": "the gradient gains two decades or more from the last layer to the first",
+    "vanishing": "the gradient at the first layer is two decades or more below that at the last",
+    "exploding": "it is two decades or more above, or three to four in a normalised network",
     "dying": "half of a layer's channels or more pass no gradient for any sample",
     "still": "a layer hardly moves, beside the others",
     "diverging": "the loss has climbed far above its best",
     "oscillating": "the loss swings up and down from step to step",
     "unheard": "the layers cannot be heard one by one",
 }
-DECADES = 2.0
-"""From here on a gradient counts as vanishing or exploding; measured on about a hundred networks,
-of those beyond -2 none of 38 learned with SGD, and of those beyond +2 five of 13."""
 DEAD = 0.5
 SLOWER = 1e-3
 STILL = 1e-9
@@ -247,31 +245,36 @@ def _unheard(record: Record) -> Iterator[Event]:
 
 
 def _along_depth(record: Record) -> Iterator[Event]:
-    decades = record.decades
-    if decades is None or abs(decades) < DECADES:
+    decades, ends = record.decades, record.ends
+    if decades is None or ends is None:
         return
-    gradients = record.of("gradient")
-    names = list(gradients)
-    first, last = names[0], names[-1]
+    first, last = ends
     if decades == -math.inf:
-        lost = next(one for one in reversed(names) if gradients[one] == 0.0)
+        gradients = record.of("gradient")
+        lost = next(one for one in reversed(gradients) if gradients[one] == 0.0)
         yield Event(
             record.step,
             "blocked",
             first,
-            f"No gradient arrives at {first!r}: on the way back from {last!r} it ends at {lost!r}.",
+            f"No gradient arrives at {first!r}: on the way back it ends at {lost!r}.",
         )
         return
+    label = band(decades, edges(record.allowance))
     way = f"{decades:+.1f} decades from {last!r} to {first!r}"
-    if decades < 0.0:
+    if label in ("vanished", "vanishing"):
         text = (
             f"The gradient vanishes: {way}. Skip connections, normalisation or an initialisation "
             "that suits the activation carry it; Adam may rescue the run."
         )
         yield Event(record.step, "vanishing", first, text)
-    else:
+    elif label in ("exploding", "exploded"):
         text = f"The gradient explodes: {way}. Clip it, or initialise with smaller weights."
         yield Event(record.step, "exploding", first, text)
+
+
+def edges(allowance: float) -> tuple[float, ...]:
+    """Return the edges of the bands along the depth, the upper ones raised."""
+    return tuple(edge + allowance * (edge > 0.0) for edge in EDGES)
 
 
 def _stopped(

@@ -16,6 +16,7 @@ from torch import nn
 from cnnviz import layers as layer_names
 from cnnviz.gradients.activations import Activated
 from cnnviz.gradients.measures import joint_norm, sample_norms
+from cnnviz.gradients.verdicts import NORMALISED_ALLOWANCE, SKIP_ALLOWANCE
 from cnnviz.hooks import change_gradient
 from cnnviz.monitoring.activity import Activity, units
 from cnnviz.monitoring.layers import Subject
@@ -23,6 +24,8 @@ from cnnviz.monitoring.records import COLUMNS
 
 Call = tuple[str, int]
 Numbers = NDArray[np.float64]
+_LAYERS_A_SKIP = 6
+"""From a sum for each six layers on, skips go around most of them: branches have two or three."""
 
 
 class Scaler(Protocol):
@@ -54,7 +57,7 @@ class Gathering:
         self._order: dict[Call, None] = {}
         self._calls: dict[str, int] = {}
         self._latest: Call | None = None
-        self._acted = self._samples = 0
+        self._acted = self._samples = self._sums = 0
         self._outputs: dict[Call, list[torch.Tensor]] = defaultdict(list)
         self._gradients: dict[Call, list[torch.Tensor]] = defaultdict(list)
         self._dead: dict[tuple[Call, int], list[torch.Tensor]] = defaultdict(list)
@@ -114,6 +117,7 @@ class Gathering:
         self._depth = 0
         if self._mode is not None:
             mode, self._mode = self._mode, None
+            self._sums = max(self._sums, mode.sums)
             mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
 
     def _arrives(self, call: Call, gradient: torch.Tensor) -> None:
@@ -185,6 +189,18 @@ class Gathering:
                         held.sub_(weight.detach())
                     self._updates[name] = joint_norm(before)
         self._before = {}
+
+    @property
+    def allowance(self) -> float:
+        """The decades by which a gradient may grow more than in a plain chain, and all is well.
+
+        Where layers are normalised, and more where skips go around most of them.
+        """
+        layers = max(len(self._order), 1)
+        kinds = [layer_names.kind(module) for module in self._subject.root.modules()]
+        if 2 * kinds.count("norm") <= layers:
+            return 0.0
+        return NORMALISED_ALLOWANCE + SKIP_ALLOWANCE * (_LAYERS_A_SKIP * self._sums >= layers)
 
     @property
     def samples(self) -> int:

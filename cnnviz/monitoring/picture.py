@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cnnviz import drawing
 from cnnviz.drawing import Pixels, Scale
+from cnnviz.monitoring.events import edges
 from cnnviz.monitoring.records import Event
 
 if TYPE_CHECKING:
@@ -109,12 +110,14 @@ def draw_decades(run: TrainingRun) -> Figure:
     finite = run.decades[np.isfinite(run.decades)]
     reach = max(2.6, float(np.abs(finite).max(initial=0.0)) + 0.6)
     blocked = run.steps[np.isneginf(run.decades)]
+    *_, healthy, watched, _ = edges(run.allowance)
+    reach = max(reach, watched + 0.6)
     for low, high, colour, word in (
         (-reach, -2.0, "#f3d9d0", "vanishing"),
         (-2.0, -1.0, "#f7efdc", "watch"),
-        (-1.0, 1.0, "#e2efe4", "healthy"),
-        (1.0, 2.0, "#f7efdc", "watch"),
-        (2.0, reach, "#f3d9d0", "exploding"),
+        (-1.0, healthy, "#e2efe4", "healthy"),
+        (healthy, watched, "#f7efdc", "watch"),
+        (watched, reach, "#f3d9d0", "exploding"),
     ):
         axes.axhspan(low, high, color=colour, linewidth=0)
         axes.text(

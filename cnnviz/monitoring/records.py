@@ -48,6 +48,8 @@ class Record:
     skipped : int
         Updates that the scaler of mixed precision left out since the record before, because their
         gradients were not finite.
+    allowance : float
+        The decades by which the upper edges of the bands along the depth rise for this network.
     """
 
     step: int
@@ -59,6 +61,7 @@ class Record:
     rates: tuple[float, ...] = ()
     values: Mapping[str, float] = field(default_factory=dict)
     skipped: int = 0
+    allowance: float = 0.0
 
     @property
     def loss(self) -> float | None:
@@ -71,16 +74,28 @@ class Record:
         return {layer: value for layer, value in pairs if value is not None}
 
     @property
+    def ends(self) -> tuple[str, str] | None:
+        """The layers that `decades` compares: the first, and the last before the logits.
+
+        None where fewer than three layers have a gradient: there is no depth to lose it in.
+        """
+        held = list(self.of("gradient"))
+        return (held[0], held[-2]) if len(held) > 2 else None
+
+    @property
     def decades(self) -> float | None:
         """How the gradient at the first layer compares with that at the last, in decades.
 
-        None where fewer than two layers have a gradient, or the last has none to send back.
-        Minus infinity where no gradient arrives at the first.
+        The last layer is that before the logits. None where there is nothing to compare; minus
+        infinity where no gradient arrives at the first layer.
         """
-        held = list(self.of("gradient").values())
-        if len(held) < 2 or not all(map(math.isfinite, held)) or held[-1] == 0.0:
+        held = self.of("gradient")
+        if self.ends is None or not all(map(math.isfinite, held.values())):
             return None
-        return math.log10(held[0] / held[-1]) if held[0] > 0.0 else -math.inf
+        first, last = (held[layer] for layer in self.ends)
+        if first == 0.0:
+            return -math.inf if any(held.values()) else None
+        return math.log10(first / last) if last > 0.0 else None
 
 
 @dataclass(frozen=True)
@@ -127,6 +142,7 @@ def to_line(entry: Record | Event) -> dict[str, Any]:
         "rates": [number(rate) for rate in entry.rates],
         "values": {name: number(value) for name, value in entry.values.items()},
         "skipped": entry.skipped,
+        "allowance": entry.allowance,
         **{name: [number(v) for v in entry.figures[name]] for name in COLUMNS},
     }
 
@@ -152,6 +168,7 @@ def record_from(line: Mapping[str, Any], layers: Sequence[str]) -> Record:
         rates=tuple(float(rate) for rate in line["rates"]),
         values={str(name): float(value) for name, value in line["values"].items()},
         skipped=int(line["skipped"]),
+        allowance=float(line["allowance"]),
     )
 
 

@@ -59,7 +59,9 @@ class TrainingRun(Result):
         The share of dead channels, and of saturated positions, of the activation that follows,
         [L, T].
     decades : ndarray of float
-        The gradient at the first layer beside that at the last, in decades, [T].
+        The gradient at the first layer beside that at the last before the logits, in decades, [T].
+    allowance : float
+        The decades by which the upper edges of the bands of `decades` rise for this network.
     loss_steps, losses : ndarray
         Every loss that was logged and its step, [S].
     rates : ndarray of float
@@ -88,6 +90,7 @@ class TrainingRun(Result):
     dead: Numbers
     saturated: Numbers
     decades: Numbers
+    allowance: float
     loss_steps: NDArray[np.int64]
     losses: Numbers
     rates: Numbers
@@ -200,6 +203,7 @@ def training_run(
         seconds=np.array([record.seconds for record in records], np.float64),
         **{column: _table(records, layers, column) for column in COLUMNS},
         decades=np.array([_or_nan(record.decades) for record in records], np.float64),
+        allowance=max((record.allowance for record in records), default=0.0),
         loss_steps=np.array([step for step, _ in losses], np.int64),
         losses=np.array([loss for _, loss in losses], np.float64),
         rates=np.array([(*record.rates, np.nan)[0] for record in records], np.float64),

@@ -146,8 +146,8 @@ def _verdict(run: TrainingRun) -> str:
     if not run.events:
         return (
             f"Nothing turned in the {wording.plural(len(run.steps), 'recorded step')}: every "
-            "number stayed finite, the gradient kept its size along the depth, and every layer "
-            f"moved. {_loss_sentence(run)}"
+            "number stayed finite, the gradient stayed within bounds along the depth, and every "
+            f"layer moved. {_loss_sentence(run)}"
         )
     first = run.events[0]
     others = len(run.events) - 1
@@ -199,9 +199,9 @@ def _depth(run: TrainingRun) -> Section | None:
                 "decades",
                 "From the last layer to the first",
                 "How many decades larger or smaller the gradient at the first layer is than at the "
-                "last. Of some hundred networks with known faults, about nine in ten of those "
-                "between -1 and +1 learned with SGD, and none of those below -2 (Adam rescued "
-                "some).",
+                "last before the logits. Of some hundred networks with known faults, about nine in "
+                "ten of those between -1 and +1 learned with SGD, and none of those below -2 (Adam "
+                "rescued some)." + _allowed(run),
                 partial(draw_decades, run),
             )
         )
@@ -215,6 +215,15 @@ def _depth(run: TrainingRun) -> Section | None:
             f"output of each of the {len(run.layers)} watched layers, at each recorded step.",
         ),
         pictures=tuple(pictures),
+    )
+
+
+def _allowed(run: TrainingRun) -> str:
+    if not run.allowance:
+        return ""
+    return (
+        f" The upper edges stand {run.allowance:g} higher for this network, which is normalised: a "
+        "step then counts by the angle that it turns weights by."
     )
 
 

@@ -42,7 +42,7 @@ def test_help_lists_every_view_with_its_summary_and_the_exit_codes(run):
 
 
 def _command(view):
-    return view.name.replace("_", "-")
+    return view.command
 
 
 def test_no_arguments_show_the_help_page(run):

@@ -37,8 +37,8 @@ def test_losses_that_only_scatter_do_not_oscillate(record, seed: int) -> None:
 @pytest.mark.parametrize(
     ("figures", "kind", "layer"),
     [
-        ({"gradient": (1e-3, 0.1, 1.0)}, "vanishing", "first"),
-        ({"gradient": (200.0, 10.0, 1.0)}, "exploding", "first"),
+        ({"gradient": (1e-4, 0.1, 1.0)}, "vanishing", "first"),
+        ({"gradient": (2000.0, 10.0, 1.0)}, "exploding", "first"),
         ({"gradient": (0.0, 0.0, 1.0)}, "blocked", "first"),
         ({"dead": (0.0, 0.7, None)}, "dying", "middle"),
         ({"update": (1e-3, 1e-7, 1e-3)}, "still", "middle"),
@@ -51,8 +51,17 @@ def test_what_lasts_for_three_records_is_told_once(record, figures, kind, layer)
     assert told(records) == [(6, kind, layer)]
 
 
+@pytest.mark.parametrize(("allowance", "kinds"), [(0.0, ["exploding"]), (1.0, []), (2.0, [])])
+def test_a_normalised_network_may_have_more_at_the_first_layer(record, allowance, kinds) -> None:
+    from dataclasses import replace
+
+    high = {"gradient": (300.0, 1.0, 1.0)}
+    records = [replace(record(step, **high), allowance=allowance) for step in range(5)]
+    assert [kind for _, kind, _ in told(records)] == kinds
+
+
 def test_what_comes_and_goes_is_not_told(record) -> None:
-    faults = [{"gradient": (1e-3, 0.1, 1.0)} if step % 3 == 0 else {} for step in range(40)]
+    faults = [{"gradient": (1e-4, 0.1, 1.0)} if step % 3 == 0 else {} for step in range(40)]
     assert told(record(step, **fault) for step, fault in enumerate(faults)) == []
 
 
