@@ -21,7 +21,7 @@ WINDOW = 32
 """Steps over which the score is averaged to tell whether it still grows."""
 SETTLED = 0.01
 """The least share of all growth so far that a window must add for a picture to go on."""
-_COARSE_STEPS = 0.5
+_COARSE_STEPS = 0.35
 _COARSE_SIDE = 0.5
 _LEAST_SIDE = 64
 """Pictures are not made coarser than this, in pixels: a network for 32 px sees nothing in 16."""
@@ -53,7 +53,7 @@ class Recipe:
     moves : Moves
         How far pictures are moved at each step.
     coarse : bool
-        Whether the first half of the steps is done at half the size.
+        Whether the first third of the steps is done at half the size.
     early : bool
         Whether a picture whose score has settled is done.
     """
@@ -266,11 +266,11 @@ class _Climb:
         self.values[live] += self.canvas.rate * self._pace(step) * ahead / size
 
     def _pace(self, step: int) -> float:
-        """Return the share of the full rate: all of it for half of the steps, then ever less.
+        """Return the share of the full rate: all of it for most of the steps, then ever less.
 
         Smaller steps at the end take out the noise that larger ones leave.
         """
-        return min(1.0, 2.0 * (1.0 - step / self.recipe.steps) + _LAST_PACE)
+        return min(1.0, 2.5 * (1.0 - step / self.recipe.steps) + _LAST_PACE)
 
     def _retire(self, step: int, live: torch.Tensor) -> None:
         """Let go of the pictures of goals that have settled, or are dead for good."""

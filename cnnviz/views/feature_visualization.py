@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz import drawing
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.images import Batch
 from cnnviz.models import Model, as_model
@@ -31,6 +29,7 @@ from cnnviz.optimising import (
 )
 from cnnviz.progress import Progress, duration, silent
 from cnnviz.results import ImageSource, Provenance, Result, installed_version
+from cnnviz.views import feature_visualization_picture as picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,8 +46,6 @@ _SCORES = {
     "layer": "the mean square of all activations of a layer",
     "class": "the logit of a class",
 }
-_LEAST_TILE = 128
-_LEAST_WIDTH = 4.6
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -142,63 +139,7 @@ class FeatureVisualization(Result):
 
     def figure(self) -> Figure:
         """Draw the pictures as tiles, those of a unit side by side."""
-        tiles = self._tiles()
-        each = self.end.shape[1]
-        side = tiles[0].shape[0]
-        columns = each * max(1, drawing.columns_for(len(tiles)) // each)
-        columns = min(columns, len(tiles))
-        label = round(0.2 * side)
-        grid = drawing.mosaic(tiles, columns=columns, side=side, labels=label, gap=side // 20)
-        height, width = grid.pixels.shape[:2]
-        across = min(11.0, 1.75 * columns)
-        down = min(40.0, across * height / width + 0.35)
-        figure = drawing.new_figure(max(_LEAST_WIDTH, across), down)
-        axes = figure.subplots()
-        drawing.show(axes, grid.pixels, smooth=True)
-        axes.set_anchor("NW")
-        drawing.label_tiles(axes, grid, self._labels(), 6.5)
-        drawing.heading(figure, self._heading())
-        return figure
-
-    def _heading(self) -> str:
-        return f"Feature visualization, {self.provenance.model}"
-
-    def _labels(self) -> list[str]:
-        labels = []
-        for unit, name in enumerate(self.units):
-            for place in range(self.end.shape[1]):
-                start, end = self.start[unit, place], self.end[unit, place]
-                grew = f"{drawing.number(start)} → {drawing.number(end)}"
-                state = "  could not be woken" if self.dead[unit, place] else ""
-                labels.append(f"{_short(name)}\n{grew}{state}")
-        return labels
-
-    def _tiles(self) -> list[drawing.Pixels]:
-        height, width = np.max([each.shape[2:] for each in self.pictures], axis=0)
-        factor = max(1.0, _LEAST_TILE / max(height, width))
-        size = (round(width * factor), round(height * factor))
-        return [_stretched(pixels(picture), size) for each in self.pictures for picture in each]
-
-
-def pixels(picture: NDArray[np.float32]) -> drawing.Pixels:
-    """Return a picture [C, H, W] as it is shown, [H, W, 3].
-
-    One channel is shown as grey; of four the first three are shown as RGB; of two, or more than
-    four, the mean over the channels is shown as grey.
-    """
-    values = picture if len(picture) in (3, 4) else picture.mean(0, keepdims=True).repeat(3, 0)
-    shown = (values[:3] * 255.0).round().clip(0, 255).astype(np.uint8)
-    return np.ascontiguousarray(shown.transpose(1, 2, 0))
-
-
-def _stretched(tile: drawing.Pixels, size: tuple[int, int]) -> drawing.Pixels:
-    if tile.shape[:2] == (size[1], size[0]):
-        return tile
-    return np.asarray(cv2.resize(tile, size, interpolation=cv2.INTER_CUBIC), np.uint8)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 26 else f"…{name[-25:]}"
+        return picture.draw(self)
 
 
 def feature_visualization(
@@ -277,8 +218,8 @@ def feature_visualization(
     recipe = Recipe(method, steps, seed, (0, 0), diverse)
     groups = plan(wrapped, goals, recipe, size, batch is not None)
     store = Store(None if state is None else Path(state).expanduser(), _origin(wrapped, batch))
-    picture = None if batch is None else _between_0_and_1(wrapped, batch, size)
-    job = Job(wrapped, groups, store, picture, span, progress, announce)
+    photo = None if batch is None else _between_0_and_1(wrapped, batch, size)
+    job = Job(wrapped, groups, store, photo, span, progress, announce)
     found = job.run()
     made = [found[goal.name] for goal in goals if goal.name in found]
     notes = _notes(goals, [goal for goal, _, _ in made], span)
