@@ -126,8 +126,9 @@ def _course(run: TrainingRun) -> Section:
         _picture(
             run,
             "loss",
-            "Loss and events",
+            "Loss and events" if kinds else "Loss",
             "The loss of each step that was logged"
+            + (", the learning rate at the recorded steps" if _varies(run.rates) else "")
             + (", and below it when each kind of event was told." if kinds else "."),
             partial(draw_loss, run),
         ),
@@ -140,6 +141,11 @@ def _course(run: TrainingRun) -> Section:
         pictures=pictures,
         tables=_events(run),
     )
+
+
+def _varies(values: NDArray[np.float64]) -> bool:
+    known = values[np.isfinite(values)]
+    return bool(known.size) and bool(known.min() < known.max())
 
 
 def _verdict(run: TrainingRun) -> str:
