@@ -16,6 +16,7 @@ from cnnviz.errors import CnnvizError
 from cnnviz.views import VIEWS
 from cnnviz_cli import (
     evaluate_command,
+    gallery_command,
     listings,
     report_command,
     samples,
@@ -96,6 +97,13 @@ add_lazy_command(
     "evaluate",
     evaluate_command.build,
     summary=evaluate_command.SUMMARY,
+    panel="Many images at once",
+)
+add_lazy_command(
+    app,
+    "gallery",
+    gallery_command.build,
+    summary=gallery_command.SUMMARY,
     panel="Many images at once",
 )
 app.command("models", rich_help_panel="What there is")(listings.models)

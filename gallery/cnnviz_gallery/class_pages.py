@@ -75,7 +75,7 @@ def votes(subject: Subject, index: int) -> tuple[Link, ...]:
 
     By their weights in the last layer, times their response to images of the class, if any are.
     """
-    layer = subject.weights.last_layer(len(subject.class_files))
+    layer = subject.last_layer
     if layer is None:
         return ()
     return subject.weights.votes(layer, index, VOTES, _response(subject, index))
@@ -194,7 +194,9 @@ def page(
         missed_in_all=len(found.missed),
         map=content.Sheet(f"{stem}-map.webp", MAP_SIDE, MAP_SIDE) if mapped else None,
         map_words=f"Mean over {plural(shown_count, 'image')} of Grad-CAM, each map scaled to its "
-        "own greatest evidence, over the mean of the images: bright is where the network looks.",
+        "own greatest evidence, over the mean of the images: bright is where the network looks."
+        if shown_count > 1
+        else "Grad-CAM of the image: bright is where the network looks.",
         votes=_votes(subject, index, sum(counts)),
         votes_words="By their weights in the last layer"
         + (
@@ -240,8 +242,9 @@ def _lead(subject: Subject, found: Members) -> str:
 
 def _facts(subject: Subject, found: Members) -> tuple[content.Fact, ...]:
     called = len(found.called)
-    facts = [content.Fact("Called so", f"{called:,}")]
+    facts: list[content.Fact] = []
     if found.labelled:
+        facts.append(content.Fact("Called so", f"{called:,}"))
         right = found.labelled - len(found.missed)
         facts += [
             content.Fact("Labelled so", f"{found.labelled:,}"),

@@ -90,6 +90,7 @@ class Connection:
     excites: bool
     kernel: str
     thumb: Tile | None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ class UnitPage:
     layer: str
     channel: int
     silent: bool
+    answer: str
     lead: str
     facts: tuple[Fact, ...]
     sheet: Sheet

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -61,7 +62,7 @@ class Subject:
     visualizations: Visualizations
     faces: dict[str, list[Pixels]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def categories(self) -> tuple[str, ...]:
         """The name of each class of the network; empty without answers."""
         return tuple(self.model.category(index) for index in range(len(self.class_files)))
@@ -69,6 +70,17 @@ class Subject:
     def has(self, unit: Unit) -> bool:
         """Whether a unit has a page."""
         return unit.layer in self.folders
+
+    def answer(self, unit: Unit) -> str:
+        """Return the class whose score a unit is, or ""."""
+        if not self.class_files or unit.layer != self.last_layer:
+            return ""
+        return self.categories[unit.channel].partition(",")[0]
+
+    @cached_property
+    def last_layer(self) -> str | None:
+        """The last layer with one output for each class."""
+        return self.weights.last_layer(len(self.class_files))
 
     def beside(self, unit: Unit) -> str:
         """Return the way to a unit's page from a page in another folder of the network."""

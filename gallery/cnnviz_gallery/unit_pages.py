@@ -95,6 +95,7 @@ def page(
         layer=layer.layer,
         channel=channel,
         silent=silent,
+        answer=subject.answer(unit),
         lead=_lead(layer, channel, groups, selective),
         facts=_facts(layer, channel, selective),
         sheet=content.Sheet(f"{channel}.webp", size[1], size[0]),
@@ -253,6 +254,7 @@ def _connections(
             excites=link.total >= 0.0,
             kernel="" if link.kernel is None else kernel_uri(link.kernel, scale or None),
             thumb=thumb(start + at, UPPER) if subject.has(link.unit) else None,
+            note=subject.answer(link.unit),
         )
         for at, link in enumerate(links)
     )

@@ -1,0 +1,138 @@
+"""`cnnviz gallery`: a static site with a page for every unit of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cnnviz_cli import options
+from cnnviz_cli.lazy import shared, with_signature
+from cnnviz_cli.terminal import one_line, print_json, progress_bar, say
+
+if TYPE_CHECKING:
+    from cnnviz.progress import Progress
+    from cnnviz_gallery.building import Built
+
+SUMMARY = "Build a site with a page for every unit of a network."
+HELP = """Build a static site with a page for every unit of a network: the patches of your images
+that excite it most, what it sends back to the pixels, the classes it answers to, its connections.
+
+Without a network, the gallery of the shipped networks on the shipped data. A site may hold several
+networks: name the same folder again. Only what has changed is made anew, so a build that was
+stopped goes on where it was. The last line of stdout is the path of the page to open."""
+SHIPPED = ("shapes-plain", "shapes-residual")
+
+Network = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="MODEL",
+        help="A name that `cnnviz models` lists, timm:NAME, or FILE.py:FACTORY.",
+        show_default=False,
+    ),
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="A folder of images, tar shards, or 'shapes' for the shipped data.",
+        show_default=False,
+    ),
+]
+Count = Annotated[
+    int | None, typer.Option("--count", "-n", min=1, help="At most how many images, evenly spread.")
+]
+Layers = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LAYERS",
+        help="Layers: names, patterns such as 'layer3.*', or kinds, with commas between them; all "
+        "convolutions and linear layers without it.",
+    ),
+]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="SITE",
+        help="The folder of the site.",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only say what it would take, and write nothing.")
+]
+
+
+def build() -> Callable[..., Any]:
+    """Return the command."""
+    parameters = [
+        shared("model", Network, None),
+        shared("data", Data, None),
+        shared("count", Count, None),
+        shared("layers", Layers, None),
+        shared("dry_run", DryRun, False),
+        shared("weights", options.Weights, "DEFAULT"),
+        shared("categories", options.Categories, None),
+        shared("device", options.Device, "auto"),
+        shared("out", Out, Path("cnnviz-gallery")),
+        shared("as_json", options.AsJson, False),
+        shared("quiet", options.Quiet, False),
+    ]
+    return with_signature(_run, parameters, HELP)
+
+
+def _run(values: dict[str, Any]) -> None:
+    from cnnviz.datasets import SHAPES, open_dataset
+    from cnnviz.errors import UsageError
+    from cnnviz_gallery.estimate import estimate
+    from cnnviz_gallery.files import check
+
+    if values["model"] is None and values["data"] not in (None, SHAPES):
+        raise UsageError("There is a folder of images and no network.", "Name the network as well.")
+    names = [values["model"]] if values["model"] is not None else list(SHIPPED)
+    out: Path = values["out"].expanduser()
+    check(out.resolve())
+    with progress_bar(values["quiet"]) as progress:
+        progress(0, 1, "loading the network")
+        models = [
+            options.load_model(name, values["weights"], values["categories"], values["device"])
+            for name in names
+        ]
+        data = open_dataset(values["data"] or SHAPES, values["count"])
+        if values["dry_run"]:
+            found = [estimate(model, data, values["layers"]) for model in models]
+        else:
+            built = [_make(model, data, values["layers"], out, progress) for model in models]
+    if values["dry_run"]:
+        for each in found:
+            say(one_line(str(each)))
+        if values["as_json"]:
+            print_json([each.to_json() for each in found])
+        return
+    if values["as_json"]:
+        print_json([{"units": each.units, "written": each.written} for each in built])
+        return
+    units, written = (sum(getattr(each, of) for each in built) for of in ("units", "written"))
+    say(f"{units:,} units; {written:,} files were written.")
+    typer.echo(out / built[-1].home.name)
+
+
+def _make(model: Any, data: Any, layers: str | None, out: Path, progress: Progress) -> Built:
+    from cnnviz_gallery.building import build as build_site
+    from cnnviz_gallery.scanning import scan
+
+    found = scan(model, data, layers, progress=_named(progress, model.name))
+    for skipped in found.skipped:
+        say(one_line(f"Left out: {skipped.name}: {skipped.reason}"))
+    return build_site(found, model, data, out, progress=_named(progress, model.name))
+
+
+def _named(progress: Progress, name: str) -> Progress:
+    def show(done: int, total: int, what: str) -> None:
+        progress(done, total, f"{name}: {what}")
+
+    return show
