@@ -122,6 +122,8 @@ class Probe:
         Layers and merges, in the order of calls.
     units : tuple of Units
         Activations, in the order of calls.
+    normalisations : int
+        Calls of normalisations, wherever they stand.
     objective : str
         What was sent back, in words.
     output_gradient : float
@@ -136,6 +138,7 @@ class Probe:
 
     points: tuple[Point, ...]
     units: tuple[Units, ...]
+    normalisations: int
     objective: str
     output_gradient: float
     head_is_zero: bool
@@ -277,6 +280,7 @@ def _differentiate(
     return Probe(
         points=points,
         units=tuple(map(_units, watch.activities)),
+        normalisations=watch.normalisations,
         objective=start.told,
         output_gradient=float(measures.rms_norm(found[-1] if logits else start.cotangent)),
         head_is_zero=head_is_zero,

@@ -93,9 +93,9 @@ def edges_for(found: Probe) -> tuple[float, ...]:
 
 
 def is_normalised(found: Probe) -> bool:
-    """Tell whether most layers before the last are followed by a normalisation."""
-    inner = found.layers[:-1]
-    return bool(inner) and sum(layer.normalised for layer in inner) * 2 > len(inner)
+    """Tell whether most layers before the last have a normalisation, before or after them."""
+    inner = len(found.layers) - 1
+    return inner > 0 and found.normalisations * 2 > inner
 
 
 def has_skips(found: Probe) -> bool:

@@ -117,6 +117,8 @@ class Watch(TorchFunctionMode):
         Convolutions, linear layers, sums and concatenations, in the order of calls.
     activities : list of Activity
         Activations, in the order of calls.
+    normalisations : int
+        Calls of normalisations.
     last_input : torch.Tensor or None
         What went into the last layer.
     softened : list of (weakref, torch.Tensor)
@@ -127,6 +129,7 @@ class Watch(TorchFunctionMode):
         super().__init__()
         self.met: list[Met] = []
         self.activities: list[Activity] = []
+        self.normalisations = 0
         self.last_input: Any = None
         self.softened: list[tuple[weakref.ref[torch.Tensor], torch.Tensor]] = []
         self._places: list[_Place] = []
@@ -167,6 +170,7 @@ class Watch(TorchFunctionMode):
             self._meet("conv" if func in CONVOLUTIONS else "linear", result)
             self.last_input = args[0] if args else named.get("input")
         elif func in NORMALISATIONS:
+            self.normalisations += 1
             self._normalise(func, args, named)
         else:
             name = getattr(func, "__name__", "")

@@ -14,6 +14,7 @@ from cnnviz.gradients.remedies import reinitialised, try_remedies
 from cnnviz.gradients.verdicts import EDGES, band, edges_for, is_normalised, judge
 from cnnviz.models import as_model
 from cnnviz.models.networks import depth_network
+from tests.architectures import build, small_input
 from tests.gradients import families
 from tests.test_hooks import state
 
@@ -83,6 +84,9 @@ def test_edges_move_for_normalised_layers_and_for_skips_around_them() -> None:
 
     assert top("conv-4") == top("resnet-8:none") == EDGES[3:]
     assert top("plain-8") == (2.0, 3.0, 5.0)
+    # In a DenseNet a normalisation stands before each layer, behind a concatenation.
+    dense = build("densenet121")
+    assert edges_for(probe(dense, small_input("densenet121", 2)))[3:] == (2.0, 3.0, 5.0)
     assert top("resnet-8") == (3.0, 4.0, 6.0)
 
 
