@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz import drawing
 from cnnviz.drawing import Pixels, Scale
+from cnnviz.monitoring.course import draw_losses, draw_timeline, timeline_high
 from cnnviz.monitoring.events import edges
-from cnnviz.monitoring.records import Event
+from cnnviz.monitoring.steps import binned, dots, span, step_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from cnnviz.monitoring.run import TrainingRun
 
-MOST_COLUMNS = 600
 MOST_NAMES = 64
 _WIDTH = 9.6
 _ZERO = (150, 156, 166)
@@ -66,13 +65,13 @@ def draw_run(run: TrainingRun) -> Figure:
     """Draw the loss with the events, and the main figures of the layers below."""
     shown = [name for name in ("gradient", "update", "dead") if _has(run, name)]
     rows = _rows_high(run, 12.0 / max(len(shown), 1))
-    timeline = _timeline_high(run)
+    timeline = timeline_high(run)
     figure = drawing.new_figure(_WIDTH, 2.4 + timeline + len(shown) * (rows + 0.7))
     heights = [2.0, *([timeline] if timeline else []), *[rows] * len(shown)]
     panels = list(figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
-    _loss(panels[0], run)
+    draw_losses(panels[0], run)
     if timeline:
-        _timeline(panels[1], run)
+        draw_timeline(panels[1], run)
     for axes, name in zip(panels[-len(shown) :] if shown else [], shown, strict=True):
         _heat(figure, axes, run, name, title=True)
     for axes in panels[:-1]:
@@ -83,14 +82,14 @@ def draw_run(run: TrainingRun) -> Figure:
 
 def draw_loss(run: TrainingRun) -> Figure:
     """Draw the loss of each step, the learning rate, and when each event was told."""
-    timeline = _timeline_high(run)
+    timeline = timeline_high(run)
     heights = [2.4, *([timeline] if timeline else [])]
     figure = drawing.new_figure(_WIDTH, 3.2 + timeline)
     panels = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
-    _loss(panels[0], run)
+    draw_losses(panels[0], run)
     if timeline:
         panels[0].set_xlabel("")
-        _timeline(panels[1], run)
+        draw_timeline(panels[1], run)
     return figure
 
 
@@ -131,7 +130,7 @@ def draw_decades(run: TrainingRun) -> Figure:
         )
     axes.axhline(0.0, color=drawing.FAINT, linewidth=0.8)
     shown = np.where(np.isfinite(run.decades), run.decades, np.nan)
-    axes.plot(run.steps, shown, color=drawing.ACCENT, linewidth=1.4, **_dots(len(run.steps)))
+    axes.plot(run.steps, shown, color=drawing.ACCENT, linewidth=1.4, **dots(len(run.steps)))
     if blocked.size:
         axes.plot(blocked, np.full(blocked.size, 0.25 - reach), "x", color=drawing.WARM, ms=5)
         axes.set_title(
@@ -141,58 +140,10 @@ def draw_decades(run: TrainingRun) -> Figure:
             loc="right",
         )
     axes.set_ylim(-reach, reach)
-    axes.set_xlim(*_span(run))
+    axes.set_xlim(*span(run))
     axes.set_ylabel("decades", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
-    _step_axis(axes)
+    step_axis(axes)
     return figure
-
-
-def columns(run: TrainingRun) -> int:
-    """Return how many columns a heatmap of the run has: one for each record, as far as fits."""
-    first, last = _bounds(run)
-    gaps = np.diff(run.steps)
-    least = int(gaps[gaps > 0].min(initial=max(last - first, 1))) if gaps.size else 1
-    return int(min(MOST_COLUMNS, (last - first) // least + 1))
-
-
-def binned(run: TrainingRun, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Spread figures [L, T] over columns of equal length in steps, [L, columns].
-
-    A column with several records holds their median, infinity where any is not finite; one
-    without holds the record before, which stands until the next.
-    """
-    first, last = _bounds(run)
-    wide = columns(run)
-    place = np.minimum((run.steps - first) * (wide - 1) // max(last - first, 1), wide - 1)
-    found = np.full((len(values), wide), np.nan)
-    for column in range(wide):
-        held = values[:, place == column]
-        if held.shape[1] == 1:
-            found[:, column] = held[:, 0]
-        elif held.shape[1]:
-            found[:, column] = _middles(held)
-        elif column:
-            found[:, column] = found[:, column - 1]
-    return found
-
-
-def _middles(held: NDArray[np.float64]) -> NDArray[np.float64]:
-    broken = np.isinf(held).any(1)
-    known = ~np.isnan(held).all(1)
-    middle = np.full(len(held), np.nan)
-    middle[known] = np.nanmedian(held[known], axis=1)
-    return np.where(broken, np.inf, middle)
-
-
-def _bounds(run: TrainingRun) -> tuple[int, int]:
-    return int(run.steps[0]), int(run.steps[-1])
-
-
-def _span(run: TrainingRun) -> tuple[float, float]:
-    """Return where the first column begins and the last one ends, in steps."""
-    first, last = _bounds(run)
-    half = (last - first) / max(columns(run) - 1, 1) / 2 or 0.5
-    return first - half, last + half
 
 
 def _has(run: TrainingRun, name: str) -> bool:
@@ -228,7 +179,7 @@ def _heat(figure: Figure, axes: Axes, run: TrainingRun, name: str, *, title: boo
     values = binned(run, getattr(run, name))
     painted, scale = paint(values, look)
     count = len(run.layers)
-    left, right = _span(run)
+    left, right = span(run)
     axes.imshow(
         painted,
         extent=(left, right, count - 0.5, -0.5),
@@ -245,7 +196,7 @@ def _heat(figure: Figure, axes: Axes, run: TrainingRun, name: str, *, title: boo
         axes.set_title(look.title, fontsize=drawing.TEXT_SIZE, color=drawing.INK, loc="left")
     if told:
         axes.set_title(told, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="right")
-    _step_axis(axes)
+    step_axis(axes)
     _bar(figure, axes, scale, look)
 
 
@@ -298,119 +249,3 @@ def _decade_ticks(low: float, high: float) -> list[float]:
     parts = [part * 10.0**power for power in range(first - 1, last + 1) for part in range(1, 10)]
     inside = [part for part in parts if low <= math.log10(part) <= high]
     return inside[:: max(1, len(inside) // 4)] or [10.0 ** ((low + high) / 2)]
-
-
-def _loss(axes: Axes, run: TrainingRun) -> None:
-    drawing.plain_axes(axes)
-    _step_axis(axes)
-    left, right = _span(run)
-    known = np.isfinite(run.losses)
-    if run.loss_steps.size:
-        right = max(right, float(run.loss_steps[-1]) + 0.5)
-    axes.set_xlim(left, right)
-    if not known.any():
-        word = "no loss is finite" if run.losses.size else "no loss was logged"
-        axes.text(
-            0.5, 0.5, word, transform=axes.transAxes, ha="center", color=drawing.QUIET, fontsize=9
-        )
-        axes.set_yticks([])
-        return
-    steps, losses = run.loss_steps[known], run.losses[known]
-    axes.plot(steps, losses, color=drawing.ACCENT, linewidth=1.1, **_dots(len(steps)))
-    if losses.min() > 0.0 and losses.max() > 30.0 * losses.min():
-        axes.set_yscale("log")
-    for step in run.loss_steps[~known][:1]:
-        axes.axvline(step, color=drawing.WARM, linewidth=1.0, linestyle=":")
-        axes.annotate(
-            "not finite from here on",
-            (step, 1.0),
-            xycoords=axes.get_xaxis_transform(),
-            xytext=(4 if step < (left + right) / 2 else -4, -2),
-            textcoords="offset points",
-            ha="left" if step < (left + right) / 2 else "right",
-            va="top",
-            fontsize=drawing.SMALL_SIZE,
-            color=drawing.WARM,
-        )
-    axes.set_ylabel("loss", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
-    _rate(axes, run)
-
-
-def _rate(axes: Axes, run: TrainingRun) -> None:
-    """Draw the learning rate where it changes; say it where it does not."""
-    rates = run.rates[np.isfinite(run.rates)]
-    if not rates.size:
-        return
-    if rates.min() == rates.max():
-        axes.set_title(
-            f"learning rate {rates[0]:g}",
-            fontsize=drawing.SMALL_SIZE,
-            color=drawing.QUIET,
-            loc="right",
-        )
-        return
-    other = axes.twinx()
-    drawing.plain_axes(other)
-    other.spines["left"].set_visible(False)
-    other.step(run.steps, run.rates, where="post", color=drawing.WARM, linewidth=0.9, alpha=0.8)
-    other.set_ylim(bottom=0.0)
-    other.set_ylabel("learning rate", fontsize=drawing.SMALL_SIZE, color=drawing.WARM)
-
-
-def _timeline_high(run: TrainingRun) -> float:
-    kinds = len({event.kind for event in run.events})
-    return 0.35 + 0.24 * kinds if kinds else 0.0
-
-
-def _timeline(axes: Axes, run: TrainingRun) -> None:
-    """Draw a row for each kind of event, with a dot when it was told."""
-    kinds = list(dict.fromkeys(event.kind for event in run.events))
-    drawing.plain_axes(axes)
-    for row, kind in enumerate(kinds):
-        told = [event for event in run.events if event.kind == kind]
-        axes.axhline(row, color=drawing.FAINT, linewidth=0.6, zorder=0)
-        axes.plot([event.step for event in told], [row] * len(told), "o", color=drawing.WARM, ms=5)
-        axes.annotate(
-            _named(told),
-            (told[-1].step, row),
-            xytext=(6, 0) if _early(told[-1], run) else (-6, 7),
-            textcoords="offset points",
-            ha="left" if _early(told[-1], run) else "right",
-            va="center",
-            fontsize=drawing.SMALL_SIZE,
-            color=drawing.QUIET,
-        )
-    axes.set_yticks(range(len(kinds)), kinds)
-    axes.tick_params(axis="y", length=0, labelcolor=drawing.INK)
-    axes.set_ylim(len(kinds) - 0.5, -0.7)
-    left, right = _span(run)
-    if run.loss_steps.size:
-        right = max(right, float(run.loss_steps[-1]) + 0.5)
-    axes.set_xlim(left, right)
-    _step_axis(axes)
-
-
-def _named(told: list[Event]) -> str:
-    layers = [event.layer for event in told if event.layer]
-    if not layers:
-        return ""
-    shown = ", ".join(layers[:3])
-    return textwrap.shorten(shown, 60, placeholder=" …") + (
-        f" and {len(layers) - 3} more" if len(layers) > 3 else ""
-    )
-
-
-def _early(event: Event, run: TrainingRun) -> bool:
-    left, right = _span(run)
-    return (event.step - left) < 0.6 * (right - left)
-
-
-def _dots(count: int) -> dict[str, Any]:
-    return {"marker": "o", "markersize": 2.5} if count <= 60 else {}
-
-
-def _step_axis(axes: Axes) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
-    axes.set_xlabel("step", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)

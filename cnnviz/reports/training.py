@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from cnnviz.drawing import number
 from cnnviz.monitoring.events import KINDS
-from cnnviz.monitoring.picture import LOOKS, columns, draw_decades, draw_heat, draw_loss
+from cnnviz.monitoring.picture import LOOKS, draw_decades, draw_heat, draw_loss
 from cnnviz.monitoring.records import COLUMNS
 from cnnviz.monitoring.run import TrainingRun
+from cnnviz.monitoring.steps import columns
 from cnnviz.reports import wording
 from cnnviz.reports.content import Column, Picture, Section, Table
 from cnnviz.reports.document import Report

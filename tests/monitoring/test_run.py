@@ -6,18 +6,10 @@ import numpy as np
 import pytest
 
 from cnnviz import drawing
-from cnnviz.monitoring.picture import (
-    LOOKS,
-    MOST_COLUMNS,
-    binned,
-    columns,
-    draw_decades,
-    draw_heat,
-    draw_loss,
-    paint,
-)
+from cnnviz.monitoring.picture import LOOKS, draw_decades, draw_heat, draw_loss, paint
 from cnnviz.monitoring.records import Event, Record
 from cnnviz.monitoring.run import TrainingRun, training_run
+from cnnviz.monitoring.steps import MOST_COLUMNS, binned, columns
 
 
 def run_of(records: list[Record], events: tuple[Event, ...] = (), end=None) -> TrainingRun:
