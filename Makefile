@@ -34,6 +34,7 @@ bench: $(VENV)/.installed-test
 	@$(PYTHON) tests/benchmarks/bench_occlusion.py
 	@$(PYTHON) tests/benchmarks/bench_top_activations.py
 	@$(PYTHON) tests/benchmarks/bench_units.py
+	@$(PYTHON) tests/benchmarks/bench_feature_visualization.py
 	@$(PYTHON) tests/benchmarks/bench_monitor.py
 
 docs: $(VENV)/.installed
