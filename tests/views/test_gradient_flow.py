@@ -117,6 +117,21 @@ def test_a_sure_network_is_well_and_its_loss_says_nothing() -> None:
     assert plain.cause.key == "none"
 
 
+def test_an_overfitted_network_is_well() -> None:
+    module = depth_network("mlp-5", **{**SMALL, "width": 48})
+    x, labels = images(12), torch.arange(12) % 10
+    optimizer = torch.optim.Adam(module.parameters(), 3e-3)
+    for _ in range(150):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(module(x), labels)
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.01
+    for objective in ("auto", "loss", "top"):
+        found = gradient_flow(module, x, labels, objective, fail_on=list(FAULTS))
+        assert (found.verdict.label, found.failed) == ("healthy", ()), objective
+
+
 def test_a_loss_sends_back_its_own_gradient() -> None:
     module = depth_network("conv-4", **SMALL)
     labels = torch.tensor([1, 2, 3, 4])
