@@ -28,7 +28,16 @@ DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 # In reading order; an example that is not named here is a mistake that the build reports.
-EXAMPLES = ("first_look", "features", "challenges", "units", "patches", "your_network", "report")
+EXAMPLES = (
+    "first_look",
+    "features",
+    "challenges",
+    "units",
+    "patches",
+    "gradients",
+    "your_network",
+    "report",
+)
 # What the README and the pages show, and the example that draws it.
 PICTURES = {
     "samples": "challenges",
@@ -49,6 +58,7 @@ PAGES = {
     "capture": DOCS / "capture.md",
     "heatmaps": DOCS / "heatmaps.md",
     "units": DOCS / "units.md",
+    "gradients": DOCS / "gradients.md",
     "monitor": DOCS / "monitor.md",
     "skip-connections": DOCS / "skip-connections.md",
     "rooms": DOCS / "rooms.md",
@@ -62,6 +72,7 @@ TITLES = {
     "capture": "Captures and layers",
     "heatmaps": "Heatmaps",
     "units": "Units",
+    "gradients": "Gradients",
     "monitor": "While training",
     "skip-connections": "Skip connections",
     "rooms": "The rooms",
