@@ -25,7 +25,7 @@ def draw(found: FeatureVisualization) -> Figure:
     tiles = _tiles(found)
     each = found.end.shape[1]
     side = tiles[0].shape[0]
-    columns = min(len(tiles), each * max(1, drawing.columns_for(len(tiles)) // each))
+    columns = min(len(tiles), each * -(-drawing.columns_for(len(tiles)) // each))
     grid = drawing.mosaic(
         tiles, columns=columns, side=side, labels=round(0.2 * side), gap=side // 20
     )
