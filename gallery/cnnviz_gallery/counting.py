@@ -64,9 +64,22 @@ def unit_for(largest: float) -> float:
     return 2.0 ** max(-1000, octave - _PRECISION)
 
 
-def in_units(values: torch.Tensor, unit: float) -> torch.Tensor:
+def in_units(values: torch.Tensor, unit: float | torch.Tensor) -> torch.Tensor:
     """Return values as whole numbers of units, int64, to be summed in any order.
 
     A value beyond 2 ** 40 units counts as that many, so that 2 ** 22 images cannot overflow.
     """
     return (values.detach().double() / unit).round().clamp(-_LIMIT, _LIMIT).long()
+
+
+def above_zero(maps: torch.Tensor) -> NDArray[np.int64]:
+    """Return how many values of each channel of maps [N, C, H, W] are above zero, [C]."""
+    if maps.device.type != "cpu":
+        return np.asarray((maps > 0).sum((0, 2, 3)).cpu().numpy(), np.int64)
+    # Torch takes thirty times as long to sum booleans (94 ms and 3 ms for [32, 64, 55, 55]).
+    count, channels = maps.shape[:2]
+    above = np.empty(maps.shape, bool)
+    np.greater(maps.numpy(), 0, out=above)
+    rows = above.reshape(count * channels, -1).view(np.uint8)
+    found = np.add.reduce(rows, axis=1, dtype=np.uint32)
+    return np.asarray(found.reshape(count, channels).sum(0, dtype=np.int64))

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.strongest import Strongest
+
 Ints = NDArray[np.int64]
 NOBODY = -1
 
@@ -70,21 +72,34 @@ def strongest(parts: Sequence[Picks], count: int) -> Picks:
     Of equal values the image that comes first in the data set wins. That order is total, so merging
     is associative: any grouping of the images gives the same picks.
     """
-    joined = _joined(parts)
-    # The last key is the first that counts. Void entries come last.
-    order = np.lexsort((joined.images, -joined.values, joined.images == NOBODY), axis=1)
-    return joined.taken(order[:, :count])
+    found = Strongest(count)
+    for part in parts:
+        found.put(part.values, part.images, part.rows, part.columns)
+    return of_strongest(found)
+
+
+def of_strongest(found: Strongest) -> Picks:
+    """Return what was found as picks."""
+    # Adding zero makes a negative zero a positive one: which of the two is the greatest is chance.
+    return Picks(
+        found.images,
+        found.values.astype(np.float32) + np.float32(0.0),
+        found.rows.clip(0),
+        found.columns.clip(0),
+    )
 
 
 def sampled(parts: Sequence[Picks], count: int, seed: int) -> Picks:
     """Return the picks of each channel in a random sample of at most `count` images.
 
-    An image is in the sample if its `rank` is among the least, for every channel alike; which
-    images these are depends on the seed and the data only. They come in the order of their rank.
+    An image is in the sample if its `rank` is among the least; which images these are depends on
+    the seed and the data only, and they are the same for every channel. They come in the order of
+    their rank.
     """
     joined = _joined(parts)
-    order = np.lexsort((rank(joined.images, seed), joined.images == NOBODY), axis=1)
-    return joined.taken(order[:, :count])
+    images = joined.images[0]
+    order = np.lexsort((rank(images, seed), images == NOBODY))[:count]
+    return joined.taken(np.broadcast_to(order, (len(joined), len(order))))
 
 
 def rank(images: Ints, seed: int) -> NDArray[np.uint64]:

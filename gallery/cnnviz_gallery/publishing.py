@@ -142,8 +142,9 @@ def write_home(site: Site) -> None:
         {"folder": folder, **{part: found[part] for part in ("name", "layers", "classes")}}
         for folder, found in known
     ]
-    script = f"window.cnnvizGallery = {json.dumps(index, separators=(',', ':'))};\n"
-    site.write("assets/search.js", script)
+    # Names are data: none may look like the end of a script.
+    plain = json.dumps(index, separators=(",", ":")).replace("<", "\\u003c")
+    site.write("assets/search.js", f"window.cnnvizGallery = {plain};\n")
     cards = [
         Card(
             name=found["name"],

@@ -1,0 +1,296 @@
+"""The site in a real browser: by mouse and keyboard, wide and narrow, light and dark, in print."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PAGES = (
+    "index.html",
+    "models/tiny/index.html",
+    "models/tiny/mixed/index.html",
+    "models/tiny/mixed/4.html",
+    "models/tiny/first/0.html",
+    "models/tiny/right/2.html",
+    "models/tiny/classes/index.html",
+    "models/tiny/classes/0-circle.html",
+)
+# Shifts that happen without a click or key count against a page.
+SHIFTS = """
+window.shifted = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip("no Chromium is installed")
+    with sync_api.sync_playwright() as play:
+        opened = play.chromium.launch(executable_path=found, args=OPTIONS)
+        yield opened
+        opened.close()
+
+
+class Visit:
+    """A visitor, and everything that the pages complained about or asked for."""
+
+    def __init__(self, browser, site: Path, width: int, theme: str, scripts: bool = True) -> None:
+        self.site = site
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=theme,
+            java_script_enabled=scripts,
+        )
+        self.context.set_default_timeout(15_000)
+        self.page = self.context.new_page()
+        if scripts:
+            self.page.add_init_script(SHIFTS)
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("requestfailed", self._failed)
+        self.go("index.html")
+
+    def _failed(self, request) -> None:
+        # A page that is left lets go of pictures that were still on their way.
+        if "ERR_ABORTED" not in (request.failure or ""):
+            self.complaints.append(f"{request.url} {request.failure}")
+
+    def go(self, name: str) -> None:
+        self.page.goto(f"{self.site.as_uri()}/{name}")
+
+    @property
+    def at(self) -> str:
+        """Where in the site the visitor is."""
+        return self.page.url.removeprefix(self.site.as_uri() + "/")
+
+    def comes_to(self, name: str) -> None:
+        self.page.wait_for_url(f"{self.site.as_uri()}/{name}")
+
+    def is_well(self) -> None:
+        for picture in self.page.query_selector_all("img"):
+            picture.scroll_into_view_if_needed()
+        wait = "[...document.images].every(image => image.complete)"
+        for _ in range(100):
+            if self.page.evaluate(wait):
+                break
+            self.page.wait_for_timeout(50)
+        broken = "[...document.images].filter(image => !image.naturalWidth).map(i => i.src)"
+        assert self.page.evaluate(broken) == []
+        root = "document.documentElement"
+        assert self.page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth + 15")
+        assert self.page.evaluate("window.shifted") < 0.01
+        assert self.complaints == []
+        home = self.site.as_uri() + "/"
+        strangers = [url for url in self.requests if not url.startswith((home, "data:image/"))]
+        assert strangers == []
+
+
+@pytest.fixture
+def visit(browser, tiny_site):
+    opened = []
+
+    def open_site(width: int = 1440, theme: str = "light", **options) -> Visit:
+        opened.append(Visit(browser, options.pop("site", tiny_site), width, theme, **options))
+        return opened[-1]
+
+    yield open_site
+    for entry in opened:
+        entry.context.close()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_kind_of_page_is_whole_and_keeps_to_itself(visit, width, theme):
+    seen = visit(width, theme)
+    for name in PAGES:
+        seen.go(name)
+        seen.is_well()
+
+
+def test_from_home_to_a_unit_by_mouse_and_back(visit):
+    seen = visit()
+    page = seen.page
+    page.click(".cards a")
+    seen.comes_to("models/tiny/index.html")
+    page.click(".steps a:has-text('mixed')")
+    seen.comes_to("models/tiny/mixed/index.html")
+    page.click(".tiles a[href='4.html']")
+    seen.comes_to("models/tiny/mixed/4.html")
+    assert page.inner_text("h1") == "mixed:4"
+    page.click("a[rel=next]")
+    seen.comes_to("models/tiny/mixed/5.html")
+    page.click("#inputs >> xpath=.. >> .connections a >> nth=0")
+    page.wait_for_url("**/models/tiny/*/[0-9]*.html")
+    assert "/mixed/" not in page.url
+    page.go_back()
+    seen.comes_to("models/tiny/mixed/5.html")
+    page.go_back()
+    seen.comes_to("models/tiny/mixed/4.html")
+    page.click(".crumbs a >> text=mixed")
+    seen.comes_to("models/tiny/mixed/index.html")
+    seen.is_well()
+
+
+def test_from_home_to_a_unit_by_keyboard_and_up_again(visit):
+    seen = visit()
+    press = seen.page.keyboard.press
+    press("ArrowRight")
+    press("Enter")
+    seen.comes_to("models/tiny/index.html")
+    press("ArrowRight")
+    press("ArrowDown")
+    press("ArrowUp")
+    press("Enter")
+    seen.comes_to("models/tiny/first/index.html")
+    press("ArrowRight")
+    press("ArrowRight")
+    press("Enter")
+    seen.comes_to("models/tiny/first/1.html")
+    press("ArrowRight")
+    seen.comes_to("models/tiny/first/2.html")
+    press("ArrowLeft")
+    seen.comes_to("models/tiny/first/1.html")
+    for above in ("models/tiny/first/index.html", "models/tiny/index.html", "index.html"):
+        press("Escape")
+        seen.comes_to(above)
+    seen.is_well()
+
+
+def test_search_finds_layers_channels_and_classes(visit):
+    seen = visit()
+    seen.go("models/tiny/mixed/4.html")
+    page = seen.page
+
+    def found(words: str) -> list[str]:
+        page.fill("#search", words)
+        page.wait_for_selector("#found:not([hidden])")
+        page.wait_for_timeout(50)
+        return [
+            entry.inner_text().split("\n")[0] for entry in page.query_selector_all("#found > *")
+        ]
+
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "search"
+    assert found("mix")[0] == "mixed"
+    assert "hexagon" in found("hex")
+    assert found("nothing so named") == ["Nothing of this name."]
+    assert found("right:3")[0] == "right:3"
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    seen.comes_to("models/tiny/right/3.html")
+    page.keyboard.press("/")
+    assert found("right 99") == ["Nothing of this name."]
+    page.keyboard.press("Escape")
+    assert not page.is_visible("#found")
+    assert seen.at == "models/tiny/right/3.html"
+    page.keyboard.press("/")
+    assert found("circle")[0] == "circle"
+    page.keyboard.press("Enter")
+    seen.comes_to("models/tiny/classes/0-circle.html")
+    seen.is_well()
+
+
+def test_channels_are_sorted_and_the_order_survives_a_reload(visit):
+    seen = visit()
+    page = seen.page
+    seen.go("models/tiny/mixed/index.html")
+
+    def values(place: int) -> list[float]:
+        read = "[...document.querySelectorAll('.tiles li')].map(item => item.dataset.v)"
+        return [float(entry.split(" ")[place]) for entry in page.evaluate(read)]
+
+    by_index = values(0)
+    for place, kind in enumerate(("activity", "selectivity", "sparsity")):
+        page.click(f"[data-sort={kind}]")
+        page.wait_for_timeout(50)
+        assert values(place) == sorted(values(place), reverse=True)
+        assert page.get_attribute(f"[data-sort={kind}]", "aria-pressed") == "true"
+    assert seen.at.endswith("#sort=sparsity")
+    page.reload()
+    assert values(2) == sorted(values(2), reverse=True)
+    page.click("[data-sort=index]")
+    page.wait_for_timeout(50)
+    assert values(0) == by_index != sorted(by_index, reverse=True)
+    assert seen.complaints == []
+
+
+def test_the_theme_follows_the_system_and_the_button_and_is_remembered(visit):
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = visit().page.evaluate(ground)
+    seen = visit(theme="dark")
+    dark = seen.page.evaluate(ground)
+    assert dark != light
+    seen.page.click("#theme")
+    assert seen.page.evaluate(ground) == light
+    seen.go("models/tiny/first/0.html")
+    assert seen.page.evaluate(ground) == light
+
+
+def test_without_scripts_everything_but_search_and_sorting_is_there(visit):
+    seen = visit(scripts=False)
+    page = seen.page
+    assert not page.is_visible("#search")
+    page.click(".cards a")
+    page.click(".steps a:has-text('mixed')")
+    assert not page.is_visible(".sort")
+    page.click(".tiles a[href='4.html']")
+    seen.comes_to("models/tiny/mixed/4.html")
+    assert page.is_visible(".examples img")
+    assert page.is_visible(".histogram svg")
+    page.click("a[rel=next]")
+    seen.comes_to("models/tiny/mixed/5.html")
+
+
+def test_the_site_works_in_a_folder_of_another_name(visit, tiny_site, tmp_path):
+    site = shutil.copytree(tiny_site, tmp_path / "a b" / "deep er")
+    seen = visit(site=site)
+    for name in PAGES:
+        seen.go(name)
+        seen.is_well()
+
+
+def test_a_unit_prints_on_paper_without_its_controls(visit):
+    seen = visit()
+    seen.go("models/tiny/mixed/4.html")
+    seen.page.emulate_media(media="print")
+    assert not seen.page.is_visible(".bar")
+    assert not seen.page.is_visible(".pager")
+    assert seen.page.is_visible(".examples img")
+    assert len(seen.page.pdf(format="A4", print_background=True)) > 10_000
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_serious_fault(visit, theme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
+    seen = visit(theme=theme)
+    for name in PAGES:
+        seen.go(name)
+        found = axe.Axe().run(seen.page).response["violations"]
+        serious = [
+            (entry["id"], entry["help"], [node["target"] for node in entry["nodes"]][:3])
+            for entry in found
+            if entry["impact"] in ("serious", "critical")
+        ]
+        assert serious == [], name
