@@ -30,6 +30,7 @@ SHEET_BYTES = 27_500
 UPPER = 3
 """Rows of tiles on a unit's sheet, above the faces of its neighbours."""
 _CLEAR = 0.2
+_NEAR = 85.0
 
 
 def links_of(subject: Subject, unit: Unit) -> tuple[tuple[weights.Link, ...], ...]:
@@ -146,10 +147,13 @@ def _lead(layer: LayerScan, channel: int, groups: Sequence[content.Share], selec
         else (f"{percent(active / layer.images)} of the images")
     )
     found = f"Above zero somewhere in {share}"
-    if np.isfinite(selective) and selective >= _CLEAR and groups:
-        return f"{found}, and excited most by {groups[0].name}."
-    named = joined([group.name for group in groups[:2]])
-    return f"{found}; no class stands out, {named} lead." if groups else f"{found}."
+    if not groups:
+        return f"{found}."
+    # Those that come near to the first, which may lead by a hair.
+    named = joined([group.name for group in groups if group.length >= _NEAR][:3])
+    if np.isfinite(selective) and selective < _CLEAR:
+        return f"{found}; no class stands out, and the strongest responses are to {named}."
+    return f"{found}, and excited most by {named}."
 
 
 def _facts(layer: LayerScan, channel: int, selective: float) -> tuple[content.Fact, ...]:

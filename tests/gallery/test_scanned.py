@@ -170,7 +170,7 @@ def test_a_scan_that_is_not_whole_is_refused(shapes_scan, tmp_path):
 
 def test_the_scan_agrees_with_one_that_takes_no_short_cut(shapes_model):
     layers, chosen = ["features.0", "features.10", "classifier"], Settings(sample=5, batch_size=8)
-    data = open_dataset("shapes", 20)
+    data = open_dataset("shapes", 24)
     found = scanning.scan(shapes_model, data, layers, settings=chosen)
     reference = reference_scan(shapes_model, data, layers, chosen)
     assert (found.network, found.data) == (reference.network, reference.data)
