@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cnnviz.errors import OutputError
 from cnnviz.results import plain, write_atomically
@@ -36,6 +40,7 @@ class Keep:
         self.folder = None if folder is None else folder / self.key
         self._settings = dict(settings)
         self._held: dict[str, dict[str, Any]] = {}
+        self._arrays: dict[str, dict[str, NDArray[Any]]] = {}
 
     def get(self, name: str) -> dict[str, Any] | None:
         """Return a part as plain data, or None where nothing readable was kept."""
@@ -56,6 +61,51 @@ class Keep:
         if self.folder is not None:
             self._make(self.folder)
             write_atomically(self.folder / f"{name}.json", lambda path: _write(path, held))
+
+    def get_arrays(
+        self, name: str, only: Sequence[str] | None = None
+    ) -> dict[str, NDArray[Any]] | None:
+        """Return a part that is arrays, all of them or some; None where none readable was kept."""
+        try:
+            if self.folder is None:
+                held = self._arrays[name]
+                return {key: held[key] for key in only or held}
+            with np.load(self.folder / f"{name}.npz", allow_pickle=False) as found:
+                return {key: found[key] for key in only or found.files}
+        except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def put_arrays(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep a part that is arrays, whole or not at all; with a folder, on disk alone."""
+        if self.folder is None:
+            self._arrays[name] = dict(arrays)
+            return
+
+        def write(path: Path) -> None:
+            named: dict[str, Any] = dict(arrays)
+            with path.open("wb") as stream:
+                np.savez(stream, **named)
+
+        self._make(self.folder)
+        write_atomically(self.folder / f"{name}.npz", write)
+
+    def array_names(self) -> list[str]:
+        """Return the names of the parts that are arrays."""
+        if self.folder is None:
+            return sorted(self._arrays)
+        return sorted(path.stem for path in self.folder.glob("[!.]*.npz"))
+
+    def drop_arrays(self, name: str) -> None:
+        """Forget a part that is arrays, if there is one."""
+        self._arrays.pop(name, None)
+        if self.folder is not None:
+            (self.folder / f"{name}.npz").unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Remove what runs that were killed while they wrote have left; no other may be running."""
+        if self.folder is not None and self.folder.is_dir():
+            for path in self.folder.glob(".*"):
+                path.unlink(missing_ok=True)
 
     def _make(self, folder: Path) -> None:
         if folder.is_dir():

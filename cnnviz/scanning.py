@@ -22,6 +22,8 @@ from cnnviz.stages import call_order
 
 See = Callable[[str, torch.Tensor, Loaded], None]
 """``see(layer, maps, batch)``: maps [N, C, H, W], valid until it returns."""
+Answered = Callable[[Any, Loaded], None]
+"""``answered(output, batch)``: what the network returned."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ def scan(
     workers: int | None = None,
     indices: Sequence[int] | None = None,
     even: bool = False,
+    within: int | None = None,
+    answered: Answered | None = None,
     progress: Progress = silent,
 ) -> Scanned:
     """Send every image of a data set through the network, as far as the last of some layers.
@@ -77,6 +81,11 @@ def scan(
         Fill a batch that is not full up with copies of its first image. Batches of different sizes
         round differently; in batches of one size an image gives the same to the last bit, whatever
         images come with it, and however they are shared out between processes.
+    within : int, optional
+        Cut the data set into blocks of so many places; no batch has images of two of them.
+    answered : callable, optional
+        Run the network to its end, and call ``answered(output, batch)`` after each batch, when its
+        layers were seen. With `even` the output has rows for the copies as well, at its end.
     progress : callable, optional
         Called as ``progress(done, total, what)`` before each batch, with the rate so far.
 
@@ -96,8 +105,10 @@ def scan(
         return Scanned(0, {})
     sample = first_batch(dataset, model, chosen)
     listener = _Listener.of(model, sample.tensor, layers, see)
+    if answered is not None:
+        listener.answered, listener.last = answered, None
     size = batch_size or rows_at_once(model, sample.tensor, listener.bytes_each)
-    with stream(dataset, model, size, workers, chosen) as batches:
+    with stream(dataset, model, size, workers, chosen, within=within) as batches:
         listener.rows = size if even else 0
         images = listener.run(model, batches, len(chosen), progress)
         return Scanned(images, dict(batches.refused))
@@ -129,6 +140,7 @@ class _Listener:
     modules: Mapping[str, nn.Module]
     last: tuple[str, int] | None
     bytes_each: int
+    answered: Answered | None = None
     rows: int = 0
     writes: bool | None = None
     """Whether the network writes to its input; None until it was seen."""
@@ -161,7 +173,7 @@ class _Listener:
             for batch in batches:
                 self.batch = batch
                 self.calls.clear()
-                self._forward(model, batch.tensor)
+                self._forward(model, batch)
                 images += len(batch)
                 rate = images / max(time.perf_counter() - start, 1e-9)
                 progress(images + len(batches.refused), total, f"{rate:.3g} images/s")
@@ -169,7 +181,8 @@ class _Listener:
             raise nothing_left(list(batches.refused.values()), batches.dataset)
         return images
 
-    def _forward(self, model: Model, tensor: torch.Tensor) -> None:
+    def _forward(self, model: Model, batch: Loaded) -> None:
+        tensor = batch.tensor
         lacking = self.rows - len(tensor)
         if lacking > 0:
             tensor = torch.cat([tensor, tensor[:1].expand(lacking, *tensor.shape[1:])])
@@ -178,7 +191,9 @@ class _Listener:
             tensor = tensor.clone()
         before = tensor._version
         with suppress(StopForward):
-            model.forward(tensor)
+            output = model.forward(tensor)
+            if self.answered is not None:
+                self.answered(output, batch)
         self.writes = bool(self.writes) or tensor._version != before
 
     def _take(self, name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:

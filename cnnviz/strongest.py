@@ -134,6 +134,24 @@ class Strongest:
             held.take(wanted, found, maps, with_nan=bool(lost.any()))
         return tops
 
+    def put(self, values: NDArray[Any], images: Any, rows: Any, columns: Any) -> None:
+        """Let in positions that were found elsewhere, all [C, any], in any order.
+
+        The image of a place that nobody has taken is -1. What `least`, `not_finite` and
+        `images_seen` tell is left alone.
+        """
+        void = np.asarray(images) < 0
+        held, _, _ = self._for(len(values))
+        held.join(
+            np.arange(len(values)),
+            _Places(
+                np.where(void, -np.inf, values).astype(np.float64),
+                np.where(void, _NOBODY, images).astype(np.int64),
+                np.where(void, -1, rows).astype(np.int64),
+                np.where(void, -1, columns).astype(np.int64),
+            ),
+        )
+
     def merge(self, other: Strongest) -> None:
         """Take over what another saw; the order of merging does not matter, to the last bit.
 
@@ -238,7 +256,7 @@ class _Places:
         for start in range(0, len(channels), _AT_ONCE):
             part = channels[start : start + _AT_ONCE]
             which, place = np.nonzero(wanted[:, part])
-            values, rows, columns = _first_strongest(maps, which, part[place], with_nan=with_nan)
+            values, rows, columns = first_strongest(maps, which, part[place], with_nan=with_nan)
             at = (start + place, slots[which, part[place]])
             new.values[at], new.rows[at], new.columns[at] = values, rows, columns
             new.images[at] = images[which]
@@ -270,10 +288,20 @@ _AT_ONCE = 64
 """For how many channels the maps that come among the strongest are copied together."""
 
 
-def _first_strongest(
-    maps: torch.Tensor, images: Integers, channels: Integers, *, with_nan: bool
+def first_strongest(
+    maps: torch.Tensor, images: Integers, channels: Integers, *, with_nan: bool = True
 ) -> tuple[NDArray[np.float64], Integers, Integers]:
-    """Return the largest value of some maps, and its first row and column."""
+    """Return the largest value of some maps, and its first row and column, each [M].
+
+    Parameters
+    ----------
+    maps : torch.Tensor
+        [N, C, H, W].
+    images, channels : ndarray of int64
+        Which maps, [M].
+    with_nan : bool
+        Whether values that are not numbers may be among them, which never count.
+    """
     picked = maps[torch.from_numpy(images), torch.from_numpy(channels)]
     # In NumPy: of several equal values torch does not promise to find the first.
     flat = picked.flatten(1).float() if maps.dtype != torch.float64 else picked.flatten(1)

@@ -125,7 +125,7 @@ def test_a_dead_channel_keeps_the_first_images_and_costs_no_search(monkeypatch) 
     found = Strongest(2)
     found.update(torch.zeros(3, 1, 2, 2), range(3))
     assert found.images.tolist() == [[0, 1]]
-    monkeypatch.setattr("cnnviz.strongest._first_strongest", None)
+    monkeypatch.setattr("cnnviz.strongest.first_strongest", None)
     found.update(torch.zeros(3, 1, 2, 2), range(3, 6))
     assert found.images.tolist() == [[0, 1]]
     assert found.least.tolist() == [0.0]

@@ -69,9 +69,10 @@ class Stream:
         batch_size: int,
         workers: int,
         indices: Sequence[int] | None,
+        within: int | None = None,
     ) -> None:
         self.dataset, self.model = dataset, model
-        self.batch_size, self.workers = batch_size, workers
+        self.batch_size, self.workers, self.within = batch_size, workers, within
         self.indices = range(len(dataset)) if indices is None else indices
         self.refused: dict[int, Refusal] = {}
         self._running = self._run()
@@ -98,8 +99,7 @@ class Stream:
         held: list[_Read] = []
         with closing(self._reads()) as reads:
             for read in reads:
-                # Images of another size go in a batch of their own.
-                if held and read.values.shape != held[0].values.shape:
+                if held and not self._together(held[0], read):
                     yield self._batch(held)
                     held = []
                 held.append(read)
@@ -108,6 +108,11 @@ class Stream:
                     held = []
         if held:
             yield self._batch(held)
+
+    def _together(self, one: _Read, other: _Read) -> bool:
+        """Whether two images may be in one batch: those of different sizes may not."""
+        blocks = {read.index // self.within for read in (one, other)} if self.within else ()
+        return one.values.shape == other.values.shape and len(blocks) < 2
 
     def _reads(self) -> Generator[_Read, None, None]:
         """Yield the images in order, while those that follow are being read."""
@@ -173,6 +178,8 @@ def stream(
     batch_size: int,
     workers: int | None = None,
     indices: Sequence[int] | None = None,
+    *,
+    within: int | None = None,
 ) -> Stream:
     """Read a data set in background threads, as batches for a network.
 
@@ -192,6 +199,8 @@ def stream(
         How many threads read; by default one for each processor of this process, up to 8.
     indices : sequence of int, optional
         Which images, in this order; all by default.
+    within : int, optional
+        Cut the data set into blocks of so many places; no batch has images of two of them.
 
     Raises
     ------
@@ -211,7 +220,7 @@ def stream(
         raise UsageError(
             f"There is no image {beyond[0]} in {dataset.describe()}.", "Images count from 0."
         )
-    return Stream(dataset, model, batch_size, workers, indices)
+    return Stream(dataset, model, batch_size, workers, indices, within)
 
 
 def default_workers() -> int:

@@ -73,7 +73,9 @@ class Portion:
         answers = Answers(**{key: found[key] for key in _ANSWERS}) if start.classes else None
         return cls(
             shards=tuple(found["shards"].tolist()),
-            layers=tuple(_layer(found, start, at, told["images"]) for at in range(len(start.layers))),
+            layers=tuple(
+                _layer(found, start, at, told["images"]) for at in range(len(start.layers))
+            ),
             counts=found["counts"],
             answers=answers,
             skipped=tuple(Skipped(**each) for each in told["skipped"]),
@@ -132,4 +134,4 @@ def _narrow(values: NDArray[Any]) -> NDArray[Any]:
     if values.dtype.kind != "i" or not values.size:
         return values
     least, most = int(values.min()), int(values.max())
-    return values.astype(np.promote_types(np.min_scalar_type(least), np.min_scalar_type(most)))
+    return values.astype(np.min_scalar_type(most if least >= 0 else min(least, -most - 1)))

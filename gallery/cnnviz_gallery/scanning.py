@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import replace
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from cnnviz.answers import distribution
-from cnnviz.datasets import Dataset, Loaded, nothing_left, stream
-from cnnviz.errors import LayerError, TargetError, UsageError
-from cnnviz.hooks import listening, untouched
+from cnnviz.datasets import Dataset
+from cnnviz.errors import LayerError, UsageError
 from cnnviz.layers import kind, select, split
 from cnnviz.models import Model
 from cnnviz.progress import Progress, silent
-from cnnviz.projecting import Passage
 from cnnviz.stages import STAGES, call_order
-from cnnviz.targets import logits_of
-from cnnviz_gallery import counting, layer_scan
-from cnnviz_gallery.layer_scan import LayerScan
-from cnnviz_gallery.picks import Picks
-from cnnviz_gallery.scanned import Answers, Data, Grouping, Network, Scan, Settings, Skipped
+from cnnviz_gallery.beginning import Start
+from cnnviz_gallery.portions import Portion
+from cnnviz_gallery.processes import together
+from cnnviz_gallery.running import Run
+from cnnviz_gallery.scanned import Data, Network, Scan, Settings
+from cnnviz_gallery.shards import Parts, key
+
+SHARD = 512
+EVERY = 30.0
 
 
 def scan(
@@ -32,11 +31,17 @@ def scan(
     layers: str | Sequence[str] | None = None,
     *,
     settings: Settings | None = None,
+    folder: Path | None = None,
+    shard: int = SHARD,
+    every: float = EVERY,
     progress: Progress = silent,
 ) -> Scan:
     """Run every image of a data set through a network once, and keep what its channels respond to.
 
-    Memory does not grow with the number of images, but for the answers: 16 bytes for each.
+    Memory does not grow with the number of images, but for the answers: 16 bytes for each. With a
+    folder a scan that was interrupted goes on, and one that is complete is only read. Processes
+    that `torchrun` has started share the work, and each returns the whole scan; what is found is
+    the same to the last bit as with a single one.
 
     Parameters
     ----------
@@ -44,13 +49,20 @@ def scan(
         The network; it is left as it was.
     data : Dataset
         The images.
-    layers : str or sequence of str, optional
+    layers : sequence of str or str, optional
         Layers by kind, pattern or name (see `cnnviz.layers.select`), or "stages"; by default every
         convolution and linear layer.
     settings : Settings, optional
         What is kept of each channel.
+    folder : Path, optional
+        Where what was found so far is kept, apart for each network, data set and choice of
+        settings. Several processes must see the same one.
+    shard : int
+        Images in a shard, rounded up to whole batches: the work is shared out and kept in shards.
+    every : float
+        Seconds between writing to the folder; more where writing takes long.
     progress : callable, optional
-        Called as ``progress(done, total, what)``, counted in images.
+        Called as ``progress(done, total, what)``, counted in the images of this process.
 
     Raises
     ------
@@ -59,24 +71,26 @@ def scan(
     ImageError
         If no image can be read.
     UsageError
-        If images come out in different sizes.
+        If images come out in different sizes, or several processes share no folder.
+    OutputError
+        If the folder cannot be written to. All that was written before stays.
     """
     chosen = settings or Settings()
     names = scannable(model, layers)
-    with stream(data, model, chosen.batch_size) as batches:
-        counted: _Counting | None = None
-        done = 0
-        for batch in batches:
-            progress(done, len(data), "scanning")
-            if counted is None:
-                counted = _Counting(model, data, names, chosen, batch)
-            counted.add(batch)
-            done += len(batch)
-        refused = dict(batches.refused)
-    if counted is None:
-        raise nothing_left(list(refused.values()), data)
+    size = -(-max(1, shard) // chosen.batch_size) * chosen.batch_size
+    parts = Parts(folder, key(model, data, names, chosen, size), chosen.seed)
+    with together(model.device) as processes:
+        if folder is None and processes.size > 1:
+            raise UsageError(
+                f"{processes.size} processes share a scan and no folder.",
+                "Name a folder that all of them see.",
+            )
+        run = Run(model, data, names, chosen, parts, processes, size)
+        start = run.begin()
+        run.count(start, every if folder else float("inf"), progress)
+        whole = run.finish(start)
     progress(len(data), len(data), "scanned")
-    return counted.scan([Skipped(at, each.name, each.reason) for at, each in refused.items()])
+    return _scan(model, data, chosen, start, whole)
 
 
 def scannable(model: Model, layers: str | Sequence[str] | None = None) -> tuple[str, ...]:
@@ -111,162 +125,24 @@ def scannable(model: Model, layers: str | Sequence[str] | None = None) -> tuple[
     return found
 
 
-class _Counting:
-    """What is known after some batches."""
-
-    def __init__(
-        self,
-        model: Model,
-        data: Dataset,
-        names: Sequence[str],
-        settings: Settings,
-        first: Loaded,
-    ) -> None:
-        self._model, self._data, self._settings = model, data, settings
-        self._shape = tuple(first.tensor.shape[1:])
-        self._passages = {
-            passage.key: passage for passage in Passage.each(model, first.tensor[:1], names)
-        }
-        self._maps: dict[tuple[str, int], torch.Tensor] = {}
-        logits = self._forward(first.tensor[:1])
-        shapes = {key: _shape(maps) for key, maps in self._maps.items()}
-        units = {
-            key: counting.unit_for(float(maps.abs().max())) for key, maps in self._maps.items()
-        }
-        classes = 0 if logits is None else logits.shape[1]
-        self._grouping: Grouping = "labels" if _labelled(data, first) else "predictions"
-        groups = (len(data.classes) or classes) if self._grouping == "labels" else classes
-        self._counts = np.zeros(groups, np.int64)
-        self._answers = _no_answers(len(data)) if classes else None
-        self._layers = {
-            key: layer_scan.empty(
-                passage.layer, shapes[key], units[key], groups, settings.kept, settings.sample
-            )
-            for key, passage in self._passages.items()
-        }
-
-    def add(self, batch: Loaded) -> None:
-        """Count one batch."""
-        if tuple(batch.tensor.shape[1:]) != self._shape:
-            raise UsageError(
-                f"Images come out as {list(self._shape)} and as {list(batch.tensor.shape[1:])}.",
-                "A gallery needs one size: give the network a preprocessing with a crop.",
-            )
-        logits = self._forward(batch.tensor)
-        groups = self._answered(batch, logits)
-        known = groups >= 0
-        np.add.at(self._counts, groups[known], 1)
-        for key, layer in self._layers.items():
-            part = _counted(layer, self._maps[key], batch.indices, groups)
-            self._layers[key] = layer_scan.merged([layer, part], self._settings.seed)
-
-    def scan(self, skipped: Sequence[Skipped]) -> Scan:
-        """Return what was found."""
-        model, data = self._model, self._data
-        return Scan(
-            network=Network(
-                model.name,
-                model.weights,
-                model.sha256,
-                model.preprocessing.describe(),
-                (self._shape[0], self._shape[1], self._shape[2]),
-                model.categories or (),
-            ),
-            data=Data(data.describe(), data.fingerprint, len(data), data.classes),
-            settings=self._settings,
-            layers=tuple(self._layers.values()),
-            grouping=self._grouping,
-            group_counts=self._counts,
-            answers=self._answers,
-            skipped=tuple(skipped),
-            notes=(*model.notes, *data.notes),
-        )
-
-    def _forward(self, inputs: torch.Tensor) -> torch.Tensor | None:
-        """Run the network, keep the maps of each layer, and return its logits if it has some."""
-        calls: dict[str, int] = {}
-        modules = {name: self._model.module.get_submodule(name) for name, _ in self._passages}
-
-        def keep(name: str, _module: Any, _inputs: Any, output: Any) -> None:
-            key = (name, calls.get(name, 0))
-            calls[name] = key[1] + 1
-            if key in self._passages:
-                # A later in-place layer may write to it.
-                self._maps[key] = self._passages[key].maps(output).float().clone()
-
-        with ExitStack() as scope:
-            scope.enter_context(torch.inference_mode())
-            scope.enter_context(untouched(self._model.module))
-            scope.enter_context(listening(modules, after=keep))
-            output = self._model.forward(inputs.clone())
-        try:
-            logits = logits_of(output)
-        except TargetError:  # such as a map of classes for every pixel
-            return None
-        return logits if logits.ndim == 2 else None
-
-    def _answered(self, batch: Loaded, logits: torch.Tensor | None) -> np.ndarray[Any, Any]:
-        """Note the answers to a batch, and return the group of each image, -1 for none."""
-        labels = batch.labels
-        top = np.full(len(batch), -1, np.int64)
-        if self._answers is not None and logits is not None:
-            shares = distribution(logits)[0].numpy()
-            top = shares.argmax(1)
-            rows = np.arange(len(batch))
-            self._answers.top[batch.indices] = top
-            self._answers.probability[batch.indices] = shares[rows, top]
-            self._answers.labels[batch.indices] = labels
-            known = (labels >= 0) & (labels < shares.shape[1])
-            self._answers.label_probability[batch.indices[known]] = shares[
-                rows[known], labels[known]
-            ]
-        groups = labels if self._grouping == "labels" else top
-        return np.where((groups >= 0) & (groups < len(self._counts)), groups, -1)
-
-
-def _shape(maps: torch.Tensor) -> tuple[int, int, int]:
-    _, channels, height, width = maps.shape
-    return channels, height, width
-
-
-def _labelled(data: Dataset, first: Loaded) -> bool:
-    return bool((first.labels >= 0).any()) or data.label(0) is not None
-
-
-def _no_answers(count: int) -> Answers:
-    none, nan = np.full(count, -1, np.int32), np.full(count, np.nan, np.float32)
-    return Answers(none, nan, none.copy(), nan.copy())
-
-
-def _counted(
-    layer: LayerScan, maps: torch.Tensor, places: np.ndarray[Any, Any], groups: Any
-) -> LayerScan:
-    """Return what a batch [N, C, H, W] of a layer adds to it."""
-    count, channels, _, width = maps.shape
-    flat = maps.flatten(2)
-    peaks, at = flat.max(2)
-    at = at.cpu()
-    values = peaks.T.cpu().contiguous().numpy()
-    picks = Picks(
-        np.broadcast_to(places, (channels, count)).copy(),
-        values,
-        (at // width).T.contiguous().numpy(),
-        (at % width).T.contiguous().numpy(),
-    )
-    part = layer_scan.empty(layer.layer, layer.shape, layer.unit, layer.group_sums.shape[1], 1, 1)
-    rows = np.broadcast_to(np.arange(channels), (count, channels))
-    np.add.at(part.histogram, (rows, counting.bin_of(peaks).cpu().numpy()), 1)
-    positive = counting.in_units(peaks.clamp(min=0.0), layer.unit).cpu().numpy()
-    known = groups >= 0
-    np.add.at(part.group_sums.T, groups[known], positive[known])
-    return replace(
-        part,
-        images=count,
-        positions=count * flat.shape[2],
-        strongest=picks,
-        sample=picks,
-        active_images=(peaks > 0).sum(0).cpu().numpy(),
-        active_positions=(flat > 0).sum((0, 2)).cpu().numpy(),
-        sums=counting.in_units(peaks, layer.unit).sum(0).cpu().numpy(),
-        lowest=values.min(1),
+def _scan(model: Model, data: Dataset, settings: Settings, start: Start, found: Portion) -> Scan:
+    lost = [layer.layer for layer in found.layers if not np.isfinite(layer.highest).all()]
+    odd = f"Some values of {', '.join(lost)} are not finite numbers." if lost else ""
+    return Scan(
+        network=Network(
+            model.name,
+            model.weights,
+            model.sha256,
+            model.preprocessing.describe(),
+            start.input_shape,
+            model.categories or (),
+        ),
+        data=Data(data.describe(), data.fingerprint, len(data), data.classes),
+        settings=settings,
+        layers=found.layers,
+        grouping=start.grouping,
+        group_counts=found.counts,
+        answers=found.answers,
+        skipped=found.skipped,
+        notes=(*model.notes, *data.notes, *([odd] if odd else [])),
     )

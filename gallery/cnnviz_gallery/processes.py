@@ -1,0 +1,90 @@
+"""The processes that share a scan: as `torchrun` starts them, on one machine or many.
+
+They agree on when all are done, and nothing else: what they find goes from one to the other as
+files in a folder that all of them see, which is what makes the scan go on after an interruption.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+
+_PATIENCE = timedelta(days=7)
+"""A process waits for the slowest, which may have the slowest disk as well."""
+
+
+@dataclass(frozen=True)
+class Processes:
+    """How many processes share a scan, and which of them this is.
+
+    Attributes
+    ----------
+    rank, size : int
+        From 0, and how many.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process does what only one may do."""
+        return self.rank == 0
+
+    def wait(self) -> None:
+        """Wait until every process is here."""
+        if self.size == 1:
+            return
+        if dist.get_backend() == "nccl":
+            dist.barrier(device_ids=[torch.cuda.current_device()])
+        else:
+            dist.barrier()
+
+
+def local_device(device: str = "auto") -> str:
+    """Return the device of this process: where ``auto`` or ``cuda`` leaves it open, a GPU each.
+
+    Parameters
+    ----------
+    device : str
+        As `cnnviz.load` takes it.
+    """
+    place = os.environ.get("LOCAL_RANK")
+    if place is None or device not in ("auto", "cuda") or not torch.cuda.is_available():
+        return device
+    return f"cuda:{int(place) % torch.cuda.device_count()}"
+
+
+@contextmanager
+def together(device: torch.device) -> Iterator[Processes]:
+    """Join the other processes that `torchrun` or a scheduler has started, if there are any.
+
+    A process group that is there already is used, and left open. Otherwise one is made from what
+    ``RANK``, ``WORLD_SIZE``, ``MASTER_ADDR`` and ``MASTER_PORT`` say: with nccl where the network
+    is on a GPU, and with gloo elsewhere.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the network is.
+    """
+    if dist.is_available() and dist.is_initialized():
+        yield Processes(dist.get_rank(), dist.get_world_size())
+        return
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or "RANK" not in os.environ:
+        yield Processes()
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    backend = "nccl" if device.type == "cuda" and dist.is_nccl_available() else "gloo"
+    dist.init_process_group(backend, timeout=_PATIENCE)
+    try:
+        yield Processes(dist.get_rank(), dist.get_world_size())
+    finally:
+        dist.destroy_process_group()
