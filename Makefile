@@ -3,7 +3,7 @@
 #   make test    the whole test suite
 #   make check   lint, format and types
 #   make bench   how long whole commands take here, and heatmaps beside the peers
-#   make docs    run the examples and build their page
+#   make docs    run the examples, build their page, and the gallery of the shipped networks
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -38,7 +38,7 @@ bench: $(VENV)/.installed-test
 	@$(PYTHON) tests/benchmarks/bench_monitor.py
 
 docs: $(VENV)/.installed
-	@$(PYTHON) docs/build.py $(ARGS)
+	@$(PYTHON) docs/build.py --gallery $(ARGS)
 
 # The first Python of 3.11 or later, made into .venv, with what builds the package.
 $(VENV)/.made:

@@ -1,6 +1,6 @@
 """Run the examples and build the documentation as a few pages of HTML in `site/`.
 
-    python docs/build.py [FOLDER] [--pictures]
+    python docs/build.py [FOLDER] [--pictures] [--gallery]
 
 Every example runs in a process and a folder of its own; the build fails if one of them fails. With
 --pictures, `docs/images` is renewed: what the README shows of the examples, and a photograph of a
@@ -26,6 +26,7 @@ from PIL import Image
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
+GALLERY = "gallery"
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 # In reading order; an example that is not named here is a mistake that the build reports.
 EXAMPLES = (
@@ -61,6 +62,7 @@ PAGES = {
     "gradients": DOCS / "gradients.md",
     "monitor": DOCS / "monitor.md",
     "skip-connections": DOCS / "skip-connections.md",
+    "gallery": DOCS / "gallery.md",
     "rooms": DOCS / "rooms.md",
     "contributing": ROOT / "CONTRIBUTING.md",
     "changelog": ROOT / "CHANGELOG.md",
@@ -75,6 +77,7 @@ TITLES = {
     "gradients": "Gradients",
     "monitor": "While training",
     "skip-connections": "Skip connections",
+    "gallery": "The gallery",
     "rooms": "The rooms",
     "contributing": "Contributing",
     "changelog": "Changelog",
@@ -146,13 +149,29 @@ def photograph_report(target: Path) -> None:
         chromium.close()
 
 
+def clear(target: Path) -> None:
+    """Empty a folder but for the gallery in it, of which only what changes is made anew."""
+    target.mkdir(parents=True, exist_ok=True)
+    for each in target.iterdir():
+        if each.is_dir() and each.name != GALLERY:
+            shutil.rmtree(each)
+        elif not each.is_dir():
+            each.unlink()
+
+
+def build_gallery(target: Path) -> None:
+    """Write the gallery of the shipped networks into the site: a few minutes the first time."""
+    print("building the gallery", flush=True)
+    command = [sys.executable, "-m", "cnnviz_cli", "gallery", "--out", str(target / GALLERY)]
+    subprocess.run(command, check=True)
+
+
 def build(target: Path) -> None:
     """Write the site to `target`, which is replaced."""
     found = {path.stem for path in (DOCS / "examples").glob("*.py")}
     if found != set(EXAMPLES):
         raise RuntimeError(f"EXAMPLES and the folder differ: {sorted(found ^ set(EXAMPLES))}")
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
+    clear(target)
     examples = []
     for name in EXAMPLES:
         print(f"running {name}", flush=True)
@@ -166,7 +185,11 @@ def build(target: Path) -> None:
     for name in TITLES:
         body = "" if name == "examples" else render(PAGES[name], names)
         html = page.render(
-            name=name, titles=TITLES, body=body, examples=examples if name == "examples" else []
+            name=name,
+            titles=TITLES,
+            body=body,
+            examples=examples if name == "examples" else [],
+            gallery=(target / GALLERY / "index.html").is_file(),
         )
         (target / f"{name}.html").write_text(html, "utf-8")
 
@@ -189,7 +212,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Run the examples and build the documentation.")
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "site")
     parser.add_argument("--pictures", action="store_true", help="renew docs/images, too")
+    parser.add_argument("--gallery", action="store_true", help="build the gallery, too")
     chosen = parser.parse_args()
+    if chosen.gallery:
+        chosen.folder.mkdir(parents=True, exist_ok=True)
+        build_gallery(chosen.folder)
     build(chosen.folder)
     if chosen.pictures:
         shrink_pictures(chosen.folder / "examples", DOCS / "images")
