@@ -20,6 +20,8 @@ from torch.overrides import TorchFunctionMode
 
 from cnnviz.errors import ModelError
 
+_REMAINS = 0.02
+"""The share of its first statistics that a batch norm may still hold."""
 _SIGNATURES: Mapping[Any, inspect.Signature] = {
     F.batch_norm: inspect.signature(F.batch_norm),
     # What torch calls below it, for code that skips the function.
@@ -201,34 +203,41 @@ def fed(
     str
         What is to be told of it, in a sentence.
     """
-    fresh = never_seen(module)
+    fresh = unfed(module)
     if not fresh:
         return None, ""
     found = calibrate(forward, (part.clone() for part in torch.split(inputs, rows)))
     lone = sum(one.count == 0 for one in found)
+    norms, were = ("batch norm", "was") if len(fresh) == 1 else ("batch norms", "were")
     told = (
-        f"{len(fresh)} batch norm{'s' * (len(fresh) != 1)} had never seen data and were given the "
-        "statistics of these images, beside the network."
+        f"{len(fresh)} {norms} had seen no data, or next to none, and {were} given the statistics "
+        "of these images, beside the network."
     )
     if lone:
         told += f" At {lone} calls there was one value a channel, which has no variance."
     return found, told
 
 
-def never_seen(module: nn.Module) -> tuple[str, ...]:
-    """Return the names of the batch norms whose stored statistics come from no data.
+def unfed(module: nn.Module) -> dict[str, _BatchNorm]:
+    """Return the batch norms whose statistics are not those of any data, or hardly, by name.
 
-    Those are the ones whose means are all zero and whose variances are all one, as they begin.
+    They are made with a mean of 0 and a variance of 1, and each batch replaces a tenth of that, or
+    what `momentum` says: after one step of training they are still far from what they divide by.
     """
-    return tuple(
-        name
+    return {
+        name: layer
         for name, layer in module.named_modules()
-        if isinstance(layer, _BatchNorm) and layer.running_mean is not None and _is_fresh(layer)
-    )
+        if isinstance(layer, _BatchNorm) and _is_unfed(layer)
+    }
 
 
-def _is_fresh(layer: _BatchNorm) -> bool:
-    mean, variance = layer.running_mean, layer.running_var
+def _is_unfed(norm: _BatchNorm) -> bool:
+    mean, variance, steps = norm.running_mean, norm.running_var, norm.num_batches_tracked
     if mean is None or variance is None:
         return False
-    return bool((mean == 0.0).all()) and bool((variance == 1.0).all())
+    if not bool(mean.any()) and bool((variance == 1).all()):
+        return steps is None or int(steps) == 0
+    # Statistics without a count were loaded, and without a momentum they are plain averages.
+    if steps is None or int(steps) == 0 or norm.momentum is None:
+        return False
+    return (1.0 - float(norm.momentum)) ** int(steps) > _REMAINS

@@ -21,7 +21,7 @@ from cnnviz.layer_tensors import LayerTensors
 from cnnviz.models import Model, as_model
 from cnnviz.models.categories import check_count
 from cnnviz.recording import Recorder
-from cnnviz.results import ImageSource, Provenance
+from cnnviz.results import Provenance
 from cnnviz.stages import STAGES, CallOrder, call_order
 from cnnviz.targets import Aim, Scores, Target, logits_of, score
 
@@ -123,15 +123,7 @@ def origin(model: Model, batch: Batch, targets: Sequence[str] = ()) -> Provenanc
     """Return where a result comes from that a network gave for a batch, with no seed."""
     refused = tuple(f"{entry.name}: {entry.reason}" for entry in batch.refused)
     read = tuple(f"{photo.name}: {note}" for photo in batch.photos for note in photo.notes)
-    return Provenance(
-        model=model.name,
-        weights=model.weights,
-        weights_sha256=model.sha256,
-        images=tuple(ImageSource(photo.name, photo.sha256) for photo in batch.photos),
-        preprocessing=model.preprocessing.describe(),
-        targets=tuple(targets),
-        notes=(*model.notes, *refused, *read),
-    )
+    return model.provenance(batch.photos, targets=targets, notes=(*refused, *read))
 
 
 def capture(

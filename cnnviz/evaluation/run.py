@@ -16,7 +16,7 @@ from cnnviz.evaluation.records import Record, Store
 from cnnviz.evaluation.result import Evaluation, summarised
 from cnnviz.models import Model, as_model
 from cnnviz.progress import Progress, duration, silent
-from cnnviz.results import ImageSource, Provenance, installed_version
+from cnnviz.results import ImageSource, installed_version
 from cnnviz.trust.measuring import Settings
 from cnnviz.views import explainers
 from cnnviz.views.faithfulness import faithfulness
@@ -94,16 +94,9 @@ def evaluate(
     settings = settings or Settings()
     job = _Job(wrapped, layer, settings, random, chosen, progress, announce)
     found, records = job.run(found, None if state is None else Path(state))
-    notes = [*wrapped.notes, *refused, *job.refused]
-    provenance = Provenance(
-        model=wrapped.name,
-        weights=wrapped.weights,
-        weights_sha256=wrapped.sha256,
-        images=tuple(ImageSource(item.name, item.sha256) for item in found),
-        preprocessing=wrapped.preprocessing.describe(),
-        seed=settings.seed,
-        notes=tuple(notes),
-    )
+    sources = [ImageSource(item.name, item.sha256) for item in found]
+    notes = (*refused, *job.refused)
+    provenance = wrapped.provenance(sources, seed=settings.seed, notes=notes)
     return summarised(chosen, records, found, provenance, random=random, settings=settings)
 
 

@@ -6,16 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from cnnviz.batch_norms import unfed
 from cnnviz.models import Model
 
 NOISE_SEED = 0
 _FEW, _MANY = 8, 32
 _SMALL_INPUT = 3 * 96 * 96
-_REMAINS = 0.02
-"""The share of its first statistics that a batch norm may still hold."""
 
 
 def noise(model: Model, seed: int = NOISE_SEED) -> torch.Tensor:
@@ -38,27 +36,6 @@ def noise(model: Model, seed: int = NOISE_SEED) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
     values = torch.randn(count, channels, height, width, generator=generator)
     return values.to(model.device, model.dtype)
-
-
-def unfed(module: nn.Module) -> list[_BatchNorm]:
-    """Return the batch norms whose statistics are not those of any data, or hardly.
-
-    They are made with a mean of 0 and a variance of 1, and each batch replaces a tenth of that, or
-    what `momentum` says: after one step of training they are still far from what they divide by.
-    """
-    return [one for one in module.modules() if isinstance(one, _BatchNorm) and _is_unfed(one)]
-
-
-def _is_unfed(norm: _BatchNorm) -> bool:
-    mean, variance, steps = norm.running_mean, norm.running_var, norm.num_batches_tracked
-    if mean is None or variance is None:
-        return False
-    if not bool(mean.any()) and bool((variance == 1).all()):
-        return steps is None or int(steps) == 0
-    # Statistics without a count were loaded, and without a momentum they are plain averages.
-    if steps is None or int(steps) == 0 or norm.momentum is None:
-        return False
-    return (1.0 - float(norm.momentum)) ** int(steps) > _REMAINS
 
 
 @contextmanager
@@ -84,7 +61,7 @@ def calibrate(model: Model, inputs: torch.Tensor) -> str:
 
     Use inside `cnnviz.hooks.untouched`, which puts the statistics back.
     """
-    norms = unfed(model.module)
+    norms = list(unfed(model.module).values())
     if not norms:
         return ""
     which = f"{len(norms)} batch norm{'s' * (len(norms) != 1)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -13,8 +13,9 @@ from torch.nn.parameter import is_lazy
 
 from cnnviz.errors import ModelError, TargetError, UsageError, did_you_mean
 from cnnviz.forward import forward
-from cnnviz.images import Batch, Preprocessing, prepare
+from cnnviz.images import Batch, Photo, Preprocessing, prepare
 from cnnviz.models.guesses import NOMINAL_SIDE, guess_preprocessing
+from cnnviz.results import ImageSource, Provenance
 
 
 class Model:
@@ -121,6 +122,30 @@ class Model:
             If the forward pass fails, with the shape that was given and the one that fits.
         """
         return forward(self.module, inputs, self.name, self.input_shape)
+
+    def provenance(
+        self,
+        images: Iterable[ImageSource | Photo] = (),
+        *,
+        targets: Iterable[str] = (),
+        seed: int | None = None,
+        notes: Iterable[str] = (),
+    ) -> Provenance:
+        """Return where a result comes from that this network gave for these images, if any.
+
+        The network's own notes come before `notes`.
+        """
+        sources = tuple(ImageSource(image.name, image.sha256) for image in images)
+        return Provenance(
+            model=self.name,
+            weights=self.weights,
+            weights_sha256=self.sha256,
+            images=sources,
+            preprocessing=self.preprocessing.describe() if sources else "",
+            targets=tuple(targets),
+            seed=seed,
+            notes=(*self.notes, *notes),
+        )
 
     def category(self, index: int) -> str:
         """Return the name of a class, or ``class 105`` where names are not known."""

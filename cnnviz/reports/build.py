@@ -167,14 +167,11 @@ def _target_of(target: Target, place: int, count: int) -> Target:
 def _provenance(model: Model, batch: Batch, subjects: Sequence[Subject]) -> Provenance:
     found = [subject.provenance for subject in subjects]
     refused = tuple(f"{entry.name}: {entry.reason}" for entry in batch.refused)
-    return Provenance(
-        model=model.name,
-        weights=model.weights,
-        weights_sha256=model.sha256,
-        images=tuple(image for entry in found for image in entry.images),
-        preprocessing=model.preprocessing.describe() if found else "",
-        targets=tuple(target for entry in found for target in entry.targets),
-        notes=refused + tuple(note for entry in found for note in entry.notes),
+    own = len(model.notes)
+    return model.provenance(
+        (image for entry in found for image in entry.images),
+        targets=(target for entry in found for target in entry.targets),
+        notes=(*refused, *(note for entry in found for note in entry.notes[own:])),
     )
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from cnnviz.errors import UsageError
 from cnnviz.models import Model, as_model
-from cnnviz.results import Provenance, Result
+from cnnviz.results import Result
 from cnnviz.tracing import LayerCall, Trace, trace
 from cnnviz.tracing.groups import Stage, stages
 from cnnviz.tracing.remarks import remarks
@@ -220,12 +220,7 @@ def architecture(
         raise UsageError(f"An image of {height} x {width} pixels has no pixel.", "Give 1 or more.")
     found = trace(wrapped.module, (channels, height, width))
     return Architecture(
-        provenance=Provenance(
-            model=wrapped.name,
-            weights=wrapped.weights,
-            weights_sha256=wrapped.sha256,
-            notes=wrapped.notes,
-        ),
+        provenance=wrapped.provenance(),
         name=wrapped.name,
         trace=found,
         stages=stages(found),

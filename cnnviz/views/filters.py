@@ -14,7 +14,7 @@ from cnnviz import drawing
 from cnnviz.errors import LayerError, UsageError, did_you_mean
 from cnnviz.layers import named_layers
 from cnnviz.models import Model, as_model
-from cnnviz.results import Provenance, Result
+from cnnviz.results import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -211,9 +211,7 @@ def filters(
     by_norm = np.argsort(-norms, kind="stable")[:count]
     drawn = np.arange(count) if count == len(kernels) else by_norm
     return FilterGrid(
-        provenance=Provenance(
-            model=wrapped.name, weights=wrapped.weights, weights_sha256=wrapped.sha256
-        ),
+        provenance=wrapped.provenance(),
         layer=name,
         kernels=kernels,
         norms=norms,

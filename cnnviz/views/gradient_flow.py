@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.batch_norms import unfed
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.gradients import objectives
-from cnnviz.gradients.calibration import NOISE_SEED, noise, unfed
+from cnnviz.gradients.calibration import NOISE_SEED, noise
 from cnnviz.gradients.causes import Cause, explain
 from cnnviz.gradients.probe import Probe, probe
 from cnnviz.gradients.remedies import Remedy, try_remedies
@@ -24,7 +25,7 @@ from cnnviz.images import Batch
 from cnnviz.memory import rows_that_fit
 from cnnviz.models import Model, as_model, load
 from cnnviz.progress import Progress, silent
-from cnnviz.results import ImageSource, Provenance, Result
+from cnnviz.results import Result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -328,14 +329,8 @@ def _result(
     dead, saturated = _after(found)
     photos = () if batch is None else batch.photos[: len(inputs)]
     return GradientFlow(
-        provenance=Provenance(
-            model=model.name,
-            weights=model.weights,
-            weights_sha256=model.sha256,
-            images=tuple(ImageSource(photo.name, photo.sha256) for photo in photos),
-            preprocessing=model.preprocessing.describe() if photos else "",
-            seed=NOISE_SEED if batch is None else objectives.SEED,
-            notes=(*model.notes, *notes),
+        provenance=model.provenance(
+            photos, seed=NOISE_SEED if batch is None else objectives.SEED, notes=notes
         ),
         points=tuple(point.label for point in points),
         kinds=tuple(point.kind for point in points),

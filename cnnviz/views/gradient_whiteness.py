@@ -21,7 +21,7 @@ from cnnviz.images import Batch
 from cnnviz.memory import rows_that_fit
 from cnnviz.models import Model, as_model, load
 from cnnviz.progress import Progress, silent
-from cnnviz.results import ImageSource, Provenance, Result
+from cnnviz.results import Provenance, Result
 from cnnviz.targets import logits_of
 
 if TYPE_CHECKING:
@@ -333,14 +333,4 @@ def _provenance(models: Sequence[Model], batch: Batch | None, seed: int) -> Prov
     compared = tuple(
         f"compared with {one.name}, weights {one.weights}, {one.sha256[:16]}" for one in models[1:]
     )
-    return Provenance(
-        model=first.name,
-        weights=first.weights,
-        weights_sha256=first.sha256,
-        images=tuple(ImageSource(photo.name, photo.sha256) for photo in batch.photos)
-        if batch
-        else (),
-        preprocessing=first.preprocessing.describe() if batch else "",
-        seed=seed,
-        notes=(*first.notes, *compared),
-    )
+    return first.provenance(batch.photos if batch else (), seed=seed, notes=compared)

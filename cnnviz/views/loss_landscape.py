@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz.batch_norms import batch_statistics, never_seen
+from cnnviz.batch_norms import batch_statistics, unfed
+from cnnviz.captures import origin
 from cnnviz.datasets.dataset import tensor_sha256
 from cnnviz.errors import UsageError
 from cnnviz.hooks import untouched
@@ -22,7 +23,7 @@ from cnnviz.landscapes.objective import Objective, objective
 from cnnviz.memory import rows_at_once, rows_that_fit
 from cnnviz.models import Model, as_model
 from cnnviz.progress import Progress, silent
-from cnnviz.results import ImageSource, Provenance, Result, installed_version
+from cnnviz.results import Result, installed_version
 from cnnviz.targets import logits_of
 
 if TYPE_CHECKING:
@@ -226,9 +227,9 @@ def loss_landscape(
         keep = Keep(None if state is None else Path(state), settings)
         found = around.run(grid, keep, progress)
     shape = (len(y), len(x))
-    fresh = never_seen(module) if not calibrated else ()
+    fresh = tuple(unfed(module)) if not calibrated else ()
     return LossLandscape(
-        provenance=_provenance(wrapped, data, seed),
+        provenance=replace(origin(wrapped, data.batch), seed=seed),
         name=wrapped.name,
         x=x,
         y=y,
@@ -326,20 +327,6 @@ def _settings(
         "rows, points at once": (around.rows, around.at_once),
         "versions": {name: installed_version(name) for name in ("cnnviz", "torch")},
     }
-
-
-def _provenance(model: Model, data: Examples, seed: int) -> Provenance:
-    batch = data.batch
-    refused = tuple(f"{entry.name}: {entry.reason}" for entry in batch.refused)
-    return Provenance(
-        model=model.name,
-        weights=model.weights,
-        weights_sha256=model.sha256,
-        images=tuple(ImageSource(photo.name, photo.sha256) for photo in batch.photos),
-        preprocessing=model.preprocessing.describe(),
-        seed=seed,
-        notes=(*model.notes, *refused),
-    )
 
 
 def _remarks(own: Points, found: Points, calibrated: bool, fresh: tuple[str, ...]) -> list[str]:

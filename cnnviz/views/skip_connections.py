@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.batch_norms import Statistics, batch_statistics, fed
+from cnnviz.captures import origin
 from cnnviz.hooks import untouched
-from cnnviz.images import Batch
 from cnnviz.memory import rows_that_fit
 from cnnviz.models import Model, as_model
 from cnnviz.residuals import Residual, Shares, additions, residual, shares
-from cnnviz.results import ImageSource, Provenance, Result
+from cnnviz.results import Result
 from cnnviz.targets import Target, score
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def skip_connections(
     ]
     names = tuple(name for part in parts for name in part.targets)
     return SkipConnections(
-        provenance=_provenance(wrapped, batch, names),
+        provenance=origin(wrapped, batch, names),
         name=wrapped.name,
         blocks=tuple(one.name for one in blocks),
         kinds=tuple(one.kind for one in blocks),
@@ -248,16 +248,3 @@ def _norms(parts: Shares) -> list[list[float]]:
     cosines = (skip * branch).sum(1) / (norms[0] * norms[1])
     elsewhere = torch.linalg.vector_norm(whole - skip - branch, dim=1)
     return [each.tolist() for each in (*norms[:3], elsewhere, norms[3], cosines)]
-
-
-def _provenance(model: Model, batch: Batch, targets: tuple[str, ...]) -> Provenance:
-    refused = tuple(f"{entry.name}: {entry.reason}" for entry in batch.refused)
-    return Provenance(
-        model=model.name,
-        weights=model.weights,
-        weights_sha256=model.sha256,
-        images=tuple(ImageSource(photo.name, photo.sha256) for photo in batch.photos),
-        preprocessing=model.preprocessing.describe(),
-        targets=targets,
-        notes=(*model.notes, *refused),
-    )

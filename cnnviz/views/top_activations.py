@@ -371,7 +371,7 @@ def _result(search: Search, tiles: Tiles, words: str) -> TopActivations:
 
 
 def _provenance(model: Model, search: Search, tiles: Tiles) -> Provenance:
-    notes = [*model.notes, *search.dataset.notes]
+    notes = [*search.dataset.notes]
     refused = list(search.refused.values())
     if refused:
         more = f"; and {len(refused) - _NAMED} more" if len(refused) > _NAMED else ""
@@ -387,11 +387,4 @@ def _provenance(model: Model, search: Search, tiles: Tiles) -> Provenance:
             f"{counted(len(tiles.changed))} came out otherwise when read again to be drawn, "
             f"such as {first}: the data set changes what it gives"
         )
-    return Provenance(
-        model=model.name,
-        weights=model.weights,
-        weights_sha256=model.sha256,
-        images=tuple(tiles.sources[image] for image in sorted(tiles.sources)),
-        preprocessing=model.preprocessing.describe(),
-        notes=tuple(notes),
-    )
+    return model.provenance((tiles.sources[image] for image in sorted(tiles.sources)), notes=notes)

@@ -12,7 +12,7 @@ from torch import nn
 import cnnviz
 from cnnviz.errors import UsageError
 from cnnviz.views.gradient_whiteness import autocorrelation, gradient_whiteness
-from tests.architectures import tiny_network
+from tests.architectures import feed, tiny_network
 from tests.test_hooks import state
 
 
@@ -49,8 +49,8 @@ def test_gradients_that_do_not_change_have_no_autocorrelation() -> None:
 
 def fed() -> nn.Sequential:
     module = tiny_network().double()
-    module.train()(torch.randn(8, 3, 12, 12, dtype=torch.float64))
-    return module.eval()
+    feed(module, torch.randn(8, 3, 12, 12, dtype=torch.float64))
+    return module
 
 
 def test_the_gradients_are_those_of_single_images() -> None:
@@ -123,7 +123,7 @@ def test_the_model_is_left_alone_and_the_same_is_found_each_time() -> None:
         found = gradient_whiteness(module, points=6)
     assert state(module) == before
     np.testing.assert_array_equal(found.series, gradient_whiteness(module, points=6).series)
-    assert "1 batch norm had never seen data" in found.caption()
+    assert "1 batch norm had seen no data" in found.caption()
 
 
 def test_progress_counts_lines() -> None:
