@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +14,8 @@ from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.terminal import one_line, print_json, progress_bar, say
 
 if TYPE_CHECKING:
+    from cnnviz.datasets import Dataset
+    from cnnviz.models import Model
     from cnnviz.progress import Progress
     from cnnviz_gallery.building import Built
 
@@ -62,6 +65,16 @@ Out = Annotated[
         rich_help_panel=options.OUTPUT,
     ),
 ]
+Kept = Annotated[
+    Path | None,
+    typer.Option(
+        "--scan",
+        metavar="FOLDER",
+        help="Where the scan is kept, so that it goes on where it was stopped; SITE-scan beside "
+        "the site without it. Processes that torchrun starts share it.",
+        show_default=False,
+    ),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Only say what it would take, and write nothing.")
 ]
@@ -74,6 +87,7 @@ def build() -> Callable[..., Any]:
         shared("data", Data, None),
         shared("count", Count, None),
         shared("layers", Layers, None),
+        shared("kept", Kept, None),
         shared("dry_run", DryRun, False),
         shared("weights", options.Weights, "DEFAULT"),
         shared("categories", options.Categories, None),
@@ -106,29 +120,34 @@ def _run(values: dict[str, Any]) -> None:
         if values["dry_run"]:
             found = [estimate(model, data, values["layers"]) for model in models]
         else:
-            built = [_make(model, data, values["layers"], out, progress) for model in models]
+            built = [each for model in models for each in _make(model, data, values, progress)]
     if values["dry_run"]:
         for each in found:
             say(one_line(str(each)))
         if values["as_json"]:
             print_json([each.to_json() for each in found])
-        return
-    if values["as_json"]:
+    elif values["as_json"]:
         print_json([{"units": each.units, "written": each.written} for each in built])
-        return
-    units, written = (sum(getattr(each, of) for each in built) for of in ("units", "written"))
-    say(f"{units:,} units; {written:,} files were written.")
-    typer.echo(out / built[-1].home.name)
+    elif built:
+        units, written = (sum(getattr(each, of) for each in built) for of in ("units", "written"))
+        say(f"{units:,} units; {written:,} files were written.")
+        typer.echo(out / built[-1].home.name)
 
 
-def _make(model: Any, data: Any, layers: str | None, out: Path, progress: Progress) -> Built:
+def _make(model: Model, data: Dataset, values: dict[str, Any], progress: Progress) -> list[Built]:
+    """Scan and build; of several processes that scan together the first one builds."""
     from cnnviz_gallery.building import build as build_site
     from cnnviz_gallery.scanning import scan
 
-    found = scan(model, data, layers, progress=_named(progress, model.name))
+    out: Path = values["out"].expanduser().resolve()
+    kept: Path = values["kept"] or out.with_name(f"{out.name}-scan")
+    show = _named(progress, model.name)
+    found = scan(model, data, values["layers"], folder=kept.expanduser(), progress=show)
+    if int(os.environ.get("RANK", "0")):
+        return []
     for skipped in found.skipped:
         say(one_line(f"Left out: {skipped.name}: {skipped.reason}"))
-    return build_site(found, model, data, out, progress=_named(progress, model.name))
+    return [build_site(found, model, data, out, progress=show)]
 
 
 def _named(progress: Progress, name: str) -> Progress:

@@ -10,6 +10,7 @@ def test_it_builds_a_site_and_ends_with_its_home_page(run, tmp_path):
     assert said.code == 0, said.err
     assert said.last_line == "site/index.html"
     assert (tmp_path / "site/models/shapes-plain/classifier/9.html").is_file()
+    assert {path.name for path in tmp_path.iterdir()} == {"site", "site-scan"}
     assert "10 units" in said.err
     again = run(*QUICK, "--out", "site", "--json", "--quiet")
     assert json.loads(again.out) == [{"units": 10, "written": 0}]
