@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 from cnnviz.datasets import Dataset, default_workers
 from cnnviz.drawing import Pixels
 from cnnviz.models import Model
-from cnnviz.progress import Progress, silent
+from cnnviz.progress import Progress, duration, silent
 from cnnviz.results import installed_version
 from cnnviz.units import Unit
 from cnnviz_gallery import layer_pages, unit_pages
@@ -97,13 +98,31 @@ def build(
         done += layer.channels
     # A unit's sheet shows faces of its neighbours, which may lie in any layer.
     everything = _joined(keys.values())
+    pace = _Pace(units)
     for layer in scan.layers:
-        for count in _sheets(subject, layer, everything):
-            progress(done + count, total, f"units of {layer.layer}")
+        for count, drawn in _sheets(subject, layer, everything):
+            told = pace.told(done - units + count, drawn)
+            progress(done + count, total, f"units of {layer.layer}{told}")
         done += layer.channels
     publish(subject, everything, lambda count, what: progress(done + count, total, what))
     progress(total, total, "done")
     return Built(site.root / "index.html", units, site.written, site.kept)
+
+
+class _Pace:
+    """How fast units are drawn, and how long the rest takes; those that were there do not count."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._began, self._drawn = total, time.monotonic(), 0
+
+    def told(self, done: int, drawn: int) -> str:
+        """Return the rate and the time left in words, after so many more were drawn."""
+        self._drawn += drawn
+        took = time.monotonic() - self._began
+        if not self._drawn or took <= 0.0:
+            return ""
+        rate = self._drawn / took
+        return f", {rate:.3g} units/s, {duration((self._total - done) / rate)} left"
 
 
 def _key(subject: Subject, layer: LayerScan) -> str:
@@ -163,8 +182,8 @@ def _drawn_faces(subject: Subject, layer: LayerScan) -> list[Pixels]:
     return found
 
 
-def _sheets(subject: Subject, layer: LayerScan, key: str) -> Iterator[int]:
-    """Make the sheet of each unit, and yield how many are done."""
+def _sheets(subject: Subject, layer: LayerScan, key: str) -> Iterator[tuple[int, int]]:
+    """Make the sheet of each unit; yield how many are done, and how many of these now."""
     folder = _folder(subject, layer)
     state = subject.site.read_json(f"{folder}/{STATE}")
     if state.get("units") != key:
@@ -172,11 +191,12 @@ def _sheets(subject: Subject, layer: LayerScan, key: str) -> Iterator[int]:
     for channels in _chunks(layer):
         names = [f"{channel}.webp" for channel in channels]
         there = channels.stop <= int(state["done"])
-        if not (there and all(map(subject.site.has, _in(folder, names)))):
+        missing = not (there and all(map(subject.site.has, _in(folder, names))))
+        if missing:
             _draw_units(subject, layer, channels)
             state = {**state, "done": max(channels.stop, int(state["done"]))}
             subject.site.write_json(f"{folder}/{STATE}", state)
-        yield channels.stop
+        yield channels.stop, len(channels) if missing else 0
     _draw_visualizations(subject, layer)
 
 

@@ -82,7 +82,7 @@ def shapes_model() -> Model:
 
 @pytest.fixture(scope="session")
 def shapes_data() -> Dataset:
-    return open_dataset("shapes", 40)
+    return open_dataset("shapes", 30)
 
 
 @pytest.fixture(scope="session")

@@ -166,7 +166,7 @@ def test_only_what_changed_is_made_anew(tiny, tiny_data, tiny_scan, tiny_site, t
     assert contents(site) == contents(tiny_site)
 
 
-@pytest.mark.parametrize("moment", [0.1, 0.4, 0.55, 0.7, 0.97])
+@pytest.mark.parametrize("moment", [0.3, 0.6, 0.97])
 def test_a_build_that_was_stopped_goes_on_to_the_same_site(
     tiny, tiny_data, tiny_scan, tiny_site, tmp_path, moment
 ):
@@ -179,6 +179,18 @@ def test_a_build_that_was_stopped_goes_on_to_the_same_site(
     assert not (tmp_path / "site/index.html").exists()
     build(tiny_scan, tiny, tiny_data, tmp_path / "site")
     assert contents(tmp_path / "site") == contents(tiny_site)
+
+
+def test_progress_tells_the_rate_and_the_time_left(tiny, tiny_data, tiny_scan, tmp_path):
+    told = []
+    only = replace(tiny_scan, layers=tiny_scan.layers[:1])
+    build(only, tiny, tiny_data, tmp_path / "site", progress=lambda *each: told.append(each))
+    assert [done for done, _, _ in told] == sorted(done for done, _, _ in told)
+    assert told[-1] == (22, 22, "done")
+    assert any(re.search(r"units of first, [\d.]+ units/s, .+ left", what) for *_, what in told)
+    told.clear()
+    build(only, tiny, tiny_data, tmp_path / "site", progress=lambda *each: told.append(each))
+    assert not any("left" in what for *_, what in told)
 
 
 def test_a_full_disk_is_one_sentence_and_loses_nothing(
