@@ -203,6 +203,9 @@ def render(path: Path, names: dict[str, str]) -> str:
         html = html.replace(f'href="{relative}"', f'href="{page}"')
     examples = os.path.relpath("docs/examples", folder).replace(os.sep, "/")
     html = html.replace(f'href="{examples}"', 'href="examples.html"')
+    for example in EXAMPLES:
+        one = f'href="{examples}/{example}.py"'
+        html = html.replace(one, f'href="examples.html#{example}"')
     images = os.path.relpath("docs/images", folder).replace(os.sep, "/")
     return html.replace(f'src="{images}/', 'src="docs/images/')
 
