@@ -106,6 +106,7 @@ def test_pages_allow_nothing_but_what_lies_beside_them(tiny_site):
 def test_a_silent_channel_says_so(tiny_site):
     page = (tiny_site / "models/tiny/right/2.html").read_text("utf-8")
     assert "Silent: above zero at no position" in page
+    assert "Where it comes nearest to zero" in page
     tiles = (tiny_site / "models/tiny/right/index.html").read_text("utf-8")
     assert tiles.count('class="silent"') == 1
     assert "1 channel is silent" in tiles
