@@ -70,7 +70,11 @@ class Keep:
             if self.folder is None:
                 held = self._arrays[name]
                 return {key: held[key] for key in only or held}
-            with np.load(self.folder / f"{name}.npz", allow_pickle=False) as found:
+            # NumPy leaves a damaged file open that it has opened itself.
+            with (
+                (self.folder / f"{name}.npz").open("rb") as stream,
+                np.load(stream, allow_pickle=False) as found,
+            ):
                 return {key: found[key] for key in only or found.files}
         except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile):
             return None

@@ -93,9 +93,18 @@ class Run:
     def _shards(self) -> int:
         return -(-len(self.data) // self.shard)
 
-    def _places(self, shards: Sequence[int]) -> list[int]:
-        ends = ((shard * self.shard, (shard + 1) * self.shard) for shard in shards)
-        return [place for begin, end in ends for place in range(begin, min(end, len(self.data)))]
+    def _places(self, shards: Sequence[int]) -> Sequence[int]:
+        """Return the places of all images in some shards, which ascend."""
+        if not shards:
+            return range(0)
+        spans = [range(shard * self.shard, (shard + 1) * self.shard) for shard in shards]
+        if shards[-1] - shards[0] == len(shards) - 1:
+            spans = [range(spans[0].start, spans[-1].stop)]
+        last = range(spans[-1].start, min(spans[-1].stop, len(self.data)))
+        # A list of a million numbers takes 36 MB, a range takes none.
+        return (
+            last if len(spans) == 1 else [place for span in (*spans[:-1], last) for place in span]
+        )
 
     def _shown(self, progress: Progress, held: Sequence[int], mine: Sequence[int]) -> _Shown:
         alone = self.processes.size == 1

@@ -47,13 +47,12 @@ class Sample:
     def picks(self, place: slice) -> Picks:
         """Return what was found of the channels at some place."""
         order = np.lexsort((rank(self._images, self._seed), self._images == NOBODY))
-        values = np.ascontiguousarray(self._values[order, place].T)
-        return Picks(
-            np.broadcast_to(self._images[order], values.shape).copy(),
-            values,
-            self._rows[order, place].T.astype(np.int64),
-            self._columns[order, place].T.astype(np.int64),
+        values, rows, columns = (
+            np.ascontiguousarray(each[order, place].T)
+            for each in (self._values, self._rows, self._columns)
         )
+        images = np.broadcast_to(self._images[order], values.shape).copy()
+        return Picks(images, values, rows.astype(np.int64), columns.astype(np.int64))
 
     def _admit(self, images: Ints) -> list[tuple[int, int]]:
         """Let in the images of a batch that belong to the sample: (row, slot) of each."""

@@ -271,15 +271,19 @@ def _write_arrays(folder: Path, arrays: dict[str, NDArray[Any]]) -> str:
 
 
 def _compressed(arrays: dict[str, NDArray[Any]]) -> Callable[[Path], None]:
+    # A file also says in which order an array lies in memory, which is chance.
+    plain: dict[str, Any] = {name: np.ascontiguousarray(each) for name, each in arrays.items()}
+
     def write(path: Path) -> None:
         with path.open("wb") as stream:
-            np.savez_compressed(stream, allow_pickle=False, **arrays)
+            np.savez_compressed(stream, **plain)
 
     return write
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    with np.load(path, allow_pickle=False) as found:
+    # NumPy leaves a damaged file open that it has opened itself.
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as found:
         return {name: found[name] for name in found.files}
 
 

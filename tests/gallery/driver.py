@@ -1,0 +1,148 @@
+"""Scans in processes that are forked, killed and measured; run as a program of its own.
+
+One process imports torch, and every process that a test needs is a fork of it. Its last line is
+what was found, as JSON.
+
+    python -m tests.gallery.driver kill FOLDER KILLS
+    python -m tests.gallery.driver share FOLDER PROCESSES...
+    python -m tests.gallery.driver memory IMAGES...
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from cnnviz.datasets import open_dataset
+from cnnviz_gallery import running
+from cnnviz_gallery.building import build
+from cnnviz_gallery.scanned import Settings
+from cnnviz_gallery.scanning import scan
+from tests.gallery.conftest import tiny_model
+from tests.gallery.generated import Generated, network
+
+
+def forked(work: Callable[[], object], **environment: str) -> int:
+    """Do some work in a child, which says with its status whether that went well."""
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        os.environ |= environment
+        work()
+        status = 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(status)
+
+
+def ended(child: int) -> None:
+    _, status = os.waitpid(child, 0)
+    if status:
+        raise SystemExit(f"A process ended with the status {status}.")
+
+
+def gallery(folder: Path) -> None:
+    """Scan and build, with every finished shard written at once."""
+    model, data = tiny_model(), open_dataset("shapes", 32)
+    found = scan(
+        model,
+        data,
+        "first,head",
+        settings=Settings(sample=20, batch_size=4),
+        folder=folder / "state",
+        shard=4,
+        every=0.0,
+    )
+    found.save(folder / "scan")
+    build(found, model, data, folder / "site")
+
+
+def kill(folder: Path, wanted: int) -> dict[str, object]:
+    """Kill galleries in the making, each after a random time, and let the last one end."""
+    seed = int(time.time())
+    chance = random.Random(seed)
+    began = time.perf_counter()
+    ended(forked(lambda: gallery(folder / "whole")))
+    seconds = time.perf_counter() - began
+    killed, complete = 0, 0
+    where = folder / "killed"
+    while killed < wanted:
+        child = forked(lambda: gallery(where))
+        time.sleep(chance.uniform(0.0, seconds / 5))
+        if os.waitpid(child, os.WNOHANG)[0]:
+            complete += 1
+            shutil.rmtree(where)
+            continue
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        killed += 1
+    ended(forked(lambda: gallery(where)))
+    return {"killed": killed, "complete": complete, "seed": seed, "seconds": seconds}
+
+
+def share(folder: Path, counts: list[int]) -> dict[str, object]:
+    """Scan with several numbers of processes; each saves what it returns."""
+    data = Generated(90, broken=[3, 17, *range(48, 56)])
+    for count in counts:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+
+        def work(state: Path, out: Path) -> None:
+            how = Settings(sample=20, batch_size=4)
+            found = scan(network(), data, settings=how, folder=state, shard=8, every=0.0)
+            found.save(out)
+
+        known = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count)}
+        state = folder / f"state-{count}"
+        children = [
+            forked(lambda: work(state, folder / f"{count}-{rank}"), RANK=str(rank), **known)  # noqa: B023
+            for rank in range(count)
+        ]
+        for child in children:
+            ended(child)
+    return {"processes": counts}
+
+
+def peak() -> int:
+    """Return the peak of this process's memory in bytes."""
+    status = Path("/proc/self/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
+def memory(counts: list[int]) -> dict[str, object]:
+    """Return the peak of the memory after scans of several sizes, the smallest first."""
+    peaks = []
+    for count in counts:
+        scan(network(), Generated(count, side=8), settings=Settings(batch_size=64))
+        peaks.append(peak())
+    return {"peaks": peaks}
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    running._SHARE = 0  # however long writing takes, every shard is written at once
+    # What torch imports at first use is there for every fork.
+    scan(network(), Generated(8))
+    what, *given = sys.argv[1:]
+    if what == "kill":
+        found = kill(Path(given[0]), int(given[1]))
+    elif what == "share":
+        found = share(Path(given[0]), [int(each) for each in given[1:]])
+    else:
+        found = memory([int(each) for each in given])
+    sys.stdout.write(json.dumps(found) + "\n")
