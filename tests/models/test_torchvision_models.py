@@ -149,7 +149,6 @@ def test_names_of_weights_are_read_kindly(offline: None, empty_cache: Path, weig
     ("name", "nearest"),
     [
         ("resnet_50", "resnet50"),
-        ("resnet-18", "resnet18"),
         ("squeezenet", "squeezenet1_0"),
         ("vgg", "vgg1"),
         ("shape-plain", "shapes-plain"),
