@@ -14,6 +14,7 @@ from cnnviz.models.networks.depth import read_name
 from cnnviz.models.randomness import RANDOM, seeded
 
 ALIASES = {"shapes": "shapes-plain"}
+_IMAGENET_DEPTHS = (18, 34, 50, 101, 152)
 
 _WEIGHTS = Path(__file__).parent / "weights"
 _DIGITS = tuple("0123456789")
@@ -76,6 +77,9 @@ def load_depth_network(name: str, weights: str | Path) -> Model:
         origin = f"checkpoint {weights.name}"
     elif weights == "DEFAULT":
         notes.append(f"{name} comes with random weights only")
+        if options.family == "resnet" and options.depth in _IMAGENET_DEPTHS:
+            # A hyphen away from a pretrained network that is more likely meant.
+            notes.append(f"torchvision's network for ImageNet is called resnet{options.depth}")
     elif weights != "random":
         raise UsageError(
             f"{name} has no weights called {weights!r}.",

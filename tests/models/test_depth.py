@@ -145,6 +145,7 @@ def test_load_knows_the_family() -> None:
     model = load("Plain-8:none", device="cpu")
     assert (model.name, model.weights) == ("plain-8:none", "random, seed 0")
     assert model.notes == ("plain-8:none comes with random weights only",)
+    assert "for ImageNet is called resnet50" in load("resnet-50").notes[-1]
     assert not model.module.training
     assert model.input_shape == (3, 32, 32)
     assert load("plain-8", "random").notes == ()
