@@ -356,7 +356,7 @@ def _result(
 def _data(inputs: torch.Tensor, batch: Batch | None) -> str:
     count, _, height, width = inputs.shape
     image = "image" if count == 1 else "images"
-    what = f"{image} of standard normal noise," if batch is None else f"{image} of"
+    what = f"{image} of standard normal noise of" if batch is None else f"{image} of"
     few = " With one image, a unit that is off for it counts as dead." if count == 1 else ""
     return (
         f"{count} {what} {height} x {width} px went in, in eval mode: normalisation with the "

@@ -86,7 +86,7 @@ def test_photos_and_a_trained_network() -> None:
         found = gradient_flow(cnnviz.load(name), photos)
         assert (found.verdict.label, found.failed, found.remedies) == ("healthy", (), ())
         assert len(found.provenance.images) == 4
-        assert "4 x images of 96 x 96 px" in found.data
+        assert "4 images of 96 x 96 px" in found.data
 
 
 def test_a_real_network_on_real_photos_is_healthy(shared_photos, shared_weights) -> None:
