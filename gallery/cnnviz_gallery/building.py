@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -188,19 +189,41 @@ def _sheets(subject: Subject, layer: LayerScan, key: str) -> Iterator[tuple[int,
     state = subject.site.read_json(f"{folder}/{STATE}")
     if state.get("units") != key:
         state = {**state, "units": key, "done": 0}
-    for channels in _chunks(layer):
-        names = [f"{channel}.webp" for channel in channels]
-        there = channels.stop <= int(state["done"])
-        missing = not (there and all(map(subject.site.has, _in(folder, names))))
-        if missing:
-            _draw_units(subject, layer, channels)
+    # Pictures are compressed, which leaves Python's lock alone, while the next are computed.
+    pool = ThreadPoolExecutor(default_workers(), "cnnviz-gallery-draw")
+    waiting: deque[tuple[range, list[Future[None]]]] = deque()
+
+    def finish() -> tuple[int, int]:
+        nonlocal state
+        channels, drawn = waiting.popleft()
+        for each in drawn:
+            each.result()
+        if drawn:
             state = {**state, "done": max(channels.stop, int(state["done"]))}
             subject.site.write_json(f"{folder}/{STATE}", state)
-        yield channels.stop, len(channels) if missing else 0
+        return channels.stop, len(drawn)
+
+    try:
+        for channels in _chunks(layer):
+            names = [f"{channel}.webp" for channel in channels]
+            there = channels.stop <= int(state["done"])
+            missing = not (there and all(map(subject.site.has, _in(folder, names))))
+            waiting.append(
+                (channels, _draw_units(subject, layer, channels, pool) if missing else [])
+            )
+            if len(waiting) > 1:
+                yield finish()
+        while waiting:
+            yield finish()
+    finally:
+        pool.shutdown(cancel_futures=True)
     _draw_visualizations(subject, layer)
 
 
-def _draw_units(subject: Subject, layer: LayerScan, channels: range) -> None:
+def _draw_units(
+    subject: Subject, layer: LayerScan, channels: range, pool: ThreadPoolExecutor
+) -> list[Future[None]]:
+    """Compute the pictures of some units, and let the pool write them."""
     folder = _folder(subject, layer)
     chosen = [choose(layer, channel) for channel in channels]
     subject.images.load(image for each in chosen for image in sorted(each.images))
@@ -209,21 +232,15 @@ def _draw_units(subject: Subject, layer: LayerScan, channels: range) -> None:
         [(channel, each.strongest) for channel, each in zip(channels, chosen, strict=True)]
     )
 
-    def draw(at: int) -> None:
-        each, unit = chosen[at], Unit(layer.layer, channels[at])
-        patches = [cutter.patches(p) for p in (each.strongest, each.middle, each.random)]
-        content = unit_pages.draw(subject, unit, patches, returned[at])
+    def draw(unit: Unit, patches: list[list[Pixels]], projections: list[Pixels]) -> None:
+        content = unit_pages.draw(subject, unit, patches, projections)
         subject.site.write(f"{folder}/{unit.channel}.webp", content)
 
-    # Compressing takes longest, and leaves Python's lock alone.
-    with ThreadPoolExecutor(default_workers(), "cnnviz-gallery-draw") as pool:
-        drawn: list[Future[None]] = [pool.submit(draw, at) for at in range(len(channels))]
-        try:
-            for each in drawn:
-                each.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    drawn = []
+    for channel, each, projections in zip(channels, chosen, returned, strict=True):
+        patches = [cutter.patches(places) for places in (each.strongest, each.middle, each.random)]
+        drawn.append(pool.submit(draw, Unit(layer.layer, channel), patches, projections))
+    return drawn
 
 
 def _draw_visualizations(subject: Subject, layer: LayerScan) -> None:

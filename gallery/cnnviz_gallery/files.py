@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from cnnviz.errors import OutputError
@@ -38,6 +39,7 @@ class Site:
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root).expanduser().resolve()
         self.written = self.kept = 0
+        self._counting = Lock()
         check(self.root)
         self.write(MANIFEST, _json({"format": FORMAT}))
 
@@ -45,12 +47,13 @@ class Site:
         """Write a file whole or not at all; one that has this content already stays as it is."""
         data = content.encode() if isinstance(content, str) else content
         path = self.root / name
-        if _content(path) == data:
-            self.kept += 1
-            return
-        _make(path.parent)
-        write_atomically(path, lambda temporary: _fill(temporary, data))
-        self.written += 1
+        same = _content(path) == data
+        if not same:
+            _make(path.parent)
+            write_atomically(path, lambda temporary: _fill(temporary, data))
+        with self._counting:  # several threads write
+            self.kept += same
+            self.written += not same
 
     def write_json(self, name: str, data: Any) -> None:
         """Write plain data."""
