@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 
+import numpy as np
 import pytest
 
 from cnnviz import keeping
@@ -63,3 +64,33 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be made"):
         Keep(tmp_path / "file", {}).put("a", {})
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["folder", "memory"])
+def test_arrays_are_found_again_whole_or_in_part(tmp_path, kept: bool) -> None:
+    keep = Keep(tmp_path if kept else None, {"a": 1})
+    arrays = {"x": np.arange(3), "y": np.array([[1.5]])}
+    keep.put_arrays("part-1", arrays)
+    again = Keep(tmp_path, {"a": 1}) if kept else keep
+    assert again.array_names() == ["part-1"]
+    held = again.get_arrays("part-1")
+    assert {name: values.tolist() for name, values in held.items()} == {
+        "x": [0, 1, 2],
+        "y": [[1.5]],
+    }
+    assert list(again.get_arrays("part-1", ["y"])) == ["y"]
+    assert again.get_arrays("part-1", ["z"]) is None
+    assert again.get_arrays("part-2") is None
+    again.drop_arrays("part-1")
+    again.drop_arrays("part-1")
+    assert again.array_names() == []
+
+
+def test_what_a_killed_run_was_writing_is_swept_away(tmp_path) -> None:
+    keep = Keep(tmp_path, {})
+    keep.sweep()
+    keep.put_arrays("a", {"x": np.arange(3)})
+    (keep.folder / ".a-killed.npz").write_bytes(b"half")
+    assert keep.array_names() == ["a"]
+    keep.sweep()
+    assert sorted(path.name for path in keep.folder.iterdir()) == ["a.npz", "settings.json"]

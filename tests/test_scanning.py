@@ -156,3 +156,28 @@ def test_errors_are_sentences_and_leave_the_network_as_it_was() -> None:
     with torch.inference_mode():
         collected(model, data, ["0"])
     assert state(model.module) == before
+
+
+@pytest.mark.parametrize("even", [False, True])
+def test_the_network_can_be_run_to_its_end_and_its_answers_seen(even: bool) -> None:
+    model, data = as_model(tiny_network()), inputs(5)
+    seen: list[str] = []
+    answers: list[torch.Tensor] = []
+
+    def answered(output: torch.Tensor, batch: Loaded) -> None:
+        seen.append("answer")
+        assert len(output) == (3 if even else len(batch))
+        answers.append(output[: len(batch)].clone())
+
+    scan(
+        model,
+        open_dataset(data),
+        ["0", "3"],
+        lambda layer, _maps, _batch: seen.append(layer),
+        batch_size=3,
+        even=even,
+        answered=answered,
+    )
+    assert seen == ["0", "3", "answer"] * 2
+    with torch.no_grad():
+        torch.testing.assert_close(torch.cat(answers), model.module(data))

@@ -169,3 +169,19 @@ def test_wrong_arguments_are_sentences() -> None:
         found.merge(Strongest(3))
     found.merge(Strongest(2))
     assert found.images_seen == 1
+
+
+@given(many_maps, st.integers(1, 4), st.randoms(use_true_random=False))
+@settings(max_examples=50, deadline=None)
+def test_places_that_were_found_elsewhere_are_let_in_in_any_order(maps, k, random) -> None:
+    whole, half, other = Strongest(k), Strongest(k), Strongest(k)
+    whole.update(torch.from_numpy(maps), range(len(maps)))
+    for part, found in ((half, range(0, len(maps), 2)), (other, range(1, len(maps), 2))):
+        if len(found):
+            part.update(torch.from_numpy(maps[list(found)]), found)
+    if len(maps) == 1:
+        return
+    order = np.array(random.sample(range(k), k))
+    half.put(*(getattr(other, name)[:, order] for name in NAMES[:4]))
+    for name in NAMES[:4]:
+        np.testing.assert_array_equal(getattr(half, name), getattr(whole, name), name)

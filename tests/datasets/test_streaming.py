@@ -185,3 +185,13 @@ def test_an_error_names_what_could_not_be_read(model) -> None:
     told = str(nothing_left(list(batches.refused.values()), batches.dataset))
     assert "No image of counted can be used (n0: it is broken; n1:" in told
     assert "and 2 more)" in told
+
+
+def test_no_batch_reaches_from_one_block_into_the_next(model) -> None:
+    """Where images are lacking as well, so that a block's batches depend on it alone."""
+    data = Counted(22, broken=(1, 8, 9, 10, 11, 12, 13, 14, 15))
+    with stream(data, model, 3, within=8) as batches:
+        found = [batch.indices.tolist() for batch in batches]
+    assert found == [[0, 2, 3], [4, 5, 6], [7], [16, 17, 18], [19, 20, 21]]
+    with stream(data, model, 3, within=8, indices=range(16, 22)) as batches:
+        assert [batch.indices.tolist() for batch in batches] == found[3:]
