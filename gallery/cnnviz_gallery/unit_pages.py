@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from cnnviz_gallery.subject import Subject
 
 LINKS = 8
 GROUPS = 8
-SHEET_BYTES = 27_500
+SHEET_BYTES = 26_500
 """What the pictures of a unit may take, so that they and the page stay within 45 kB."""
 UPPER = 3
 """Rows of tiles on a unit's sheet, above the faces of its neighbours."""
@@ -127,7 +128,10 @@ def page(
             for each in subject.weights.passed_on(layer.layer, channel)
         ),
         inputs=_connections(subject, inputs, 0),
-        outputs=_connections(subject, outputs, len(inputs)),
+        # Without the weights themselves, which would take the page beyond its bytes.
+        outputs=_connections(
+            subject, [replace(link, kernel=None) for link in outputs], len(inputs)
+        ),
         inputs_told=subject.weights.told(layer.layer),
         visualization=None
         if side is None
@@ -191,7 +195,7 @@ def _examples(
     for at, place in enumerate(places):
         name, value = subject.images.name(place.image), number(place.value)
         patch = content.Tile(start + at, row, f"{unit} is {value} in {name}")
-        back = content.Tile(at, row + 1, "What it sends back to the pixels")
+        back = content.Tile(at, row + 1, "What it sends back")
         found.append(
             content.Example(patch, back if returned else None, value, _label(subject, place))
         )
