@@ -104,6 +104,7 @@ def _run(values: dict[str, Any]) -> None:
     from cnnviz.errors import UsageError
     from cnnviz_gallery.estimate import estimate
     from cnnviz_gallery.files import check
+    from cnnviz_gallery.processes import local_device
 
     if values["model"] is None and values["data"] not in (None, SHAPES):
         raise UsageError("There is a folder of images and no network.", "Name the network as well.")
@@ -112,8 +113,9 @@ def _run(values: dict[str, Any]) -> None:
     check(out.resolve())
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")
+        device = local_device(values["device"])
         models = [
-            options.load_model(name, values["weights"], values["categories"], values["device"])
+            options.load_model(name, values["weights"], values["categories"], device)
             for name in names
         ]
         data = open_dataset(values["data"] or SHAPES, values["count"])
