@@ -1,0 +1,158 @@
+"""The scan of a gallery beside the bare forward pass, and what ImageNet and ResNet-50 would cost.
+
+    python tests/benchmarks/bench_gallery.py [--rounds N] [--images N] [--device D] [--write F.md]
+
+Both read the same generated photos with the same loader, in the same batches, and run the network
+to its end; the scan also counts every channel of every convolution and linear layer. What it costs
+to keep the parts of a scan of ResNet-50 is measured with noise, without running the network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from bench_top_activations import generate, peak_bytes
+from torch import nn
+from turns import Way, in_turns, table
+
+import cnnviz
+from cnnviz.datasets import Dataset, Loaded, default_workers, open_dataset, stream
+from cnnviz.models import Model
+from cnnviz.progress import duration
+from cnnviz_gallery.beginning import Start, begin
+from cnnviz_gallery.scanned import Settings
+from cnnviz_gallery.scanning import scan, scannable
+from cnnviz_gallery.shards import Parts, key
+from cnnviz_gallery.tally import Tally
+
+NETWORKS = ("squeezenet1_0", "resnet18", "resnet50")
+LARGE = "resnet50"
+IMAGES, CLASSES = 1_281_167, 1000
+UNIT_PAGE = 45_000
+"""At most, in bytes, with its pictures."""
+
+
+def bare(model: Model, data: Dataset) -> Way:
+    """Return a forward pass over all images, and nothing else."""
+
+    def run() -> None:
+        module = model.module.eval()
+        with torch.no_grad(), stream(data, model, Settings().batch_size) as batches:
+            for batch in batches:
+                # Until the answers are here, a GPU has only been told what to do.
+                module(batch.tensor).cpu()
+
+    return run
+
+
+def scanned(model: Model, data: Dataset) -> Way:
+    """Return a scan, which is written to a new folder."""
+
+    def run() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            scan(model, data, folder=Path(folder))
+
+    return run
+
+
+def throughput(data: Dataset, rounds: int, device: str) -> tuple[list[str], float]:
+    """Return a table for each network, and the images a second of a scan of the large one."""
+    lines: list[str] = []
+    rate = 0.0
+    for name in NETWORKS:
+        model = cnnviz.load(name, "random", device=device)
+        found = in_turns({"forward pass": bare(model, data), "scan": scanned(model, data)}, rounds)
+        seconds, ratio = found["scan"]
+        rate = len(data) / seconds
+        lines += [
+            table(f"{name}, {len(data)} images, {len(scannable(model))} layers", found),
+            f"{rate:.1f} images/s: {1 / ratio:.2f} of the throughput of the forward pass.\n",
+        ]
+        print("\n".join(lines[-2:]), flush=True)
+    return lines, rate
+
+
+def noise(start: Start, names: tuple[str, ...], count: int) -> Tally:
+    """Return what a process has counted that has seen images of every class."""
+    tally = Tally(start, Settings(), IMAGES)
+    generator = torch.Generator().manual_seed(0)
+    size = Settings().batch_size
+    for first in range(0, count, size):
+        places = np.arange(first, first + size)
+        batch = Loaded(torch.empty(size, *start.input_shape), places, places % CLASSES)
+        for each, name in zip(start.layers, names, strict=True):
+            tally.see(name, torch.randn(size, each.shape[0], 1, 1, generator=generator), batch)
+        tally.answered(torch.randn(size, CLASSES, generator=generator), batch)
+    return tally
+
+
+def keeping(data: Dataset, rate: float, device: str) -> list[str]:
+    """Return what it takes to keep and join the parts of a scan of the large network."""
+    model = cnnviz.load(LARGE, "random", device=device)
+    names = tuple(name for name in scannable(model) if isinstance(_layer(model, name), nn.Conv2d))
+    start = begin(model, data, names)
+    channels = sum(each.shape[0] for each in start.layers)
+    tally = noise(start, names, 2 * CLASSES)
+    with tempfile.TemporaryDirectory() as folder:
+        parts = Parts(Path(folder), key(model, data, names, Settings(), 512), 0)
+        begun = time.perf_counter()
+        parts.write(tally.portion((0,), {}))
+        writing = time.perf_counter() - begun
+        size = sum(path.stat().st_size for path in Path(folder).rglob("*.npz"))
+        other = Parts(Path(folder), key(model, data, names, Settings(), 512), 0)
+        other.write(tally.portion((1,), {}))
+        begun = time.perf_counter()
+        other.join(start)
+        joining = time.perf_counter() - begun
+    lines = [
+        f"### {LARGE}, {channels:,} channels, {CLASSES:,} classes, {IMAGES:,} images",
+        "",
+        f"- One process, at {rate:.1f} images/s: {duration(IMAGES / rate)}; eight such processes: "
+        f"{duration(IMAGES / rate / 8)}.",
+        f"- Memory: {peak_bytes() / 1e9:.1f} GB at most for a process here, joining included, "
+        f"{16 * IMAGES / 1e6:.0f} MB of it for the answers; it does not grow otherwise.",
+        f"- Disk: {size / 1e9:.2f} GB for the part of each process, twice that while it is written "
+        f"anew; at most {channels * UNIT_PAGE / 1e9:.1f} GB for the pages of all channels.",
+        f"- Writing a part takes {writing:.1f} s, and joining two {joining:.1f} s.",
+    ]
+    print("\n".join(lines), flush=True)
+    return lines
+
+
+def _layer(model: Model, name: str) -> nn.Module:
+    return model.module.get_submodule(name.partition("#")[0])
+
+
+def main() -> None:
+    """Measure, and print or write the tables."""
+    reader = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    reader.add_argument("--rounds", type=int, default=3)
+    reader.add_argument("--images", type=int, default=320)
+    reader.add_argument("--device", default="cpu")
+    reader.add_argument("--write", type=Path)
+    given = reader.parse_args()
+    where = torch.cuda.get_device_name() if given.device.startswith("cuda") else platform.machine()
+    lines = [
+        f"Measured on {where} with {torch.get_num_threads()} threads that compute and "
+        f"{default_workers()} that read, torch {torch.__version__}; medians of {given.rounds} "
+        f"rounds, turn by turn, batches of {Settings().batch_size}.",
+        "",
+    ]
+    print("\n".join(lines), flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        generate(Path(folder), given.images)
+        data = open_dataset(folder)
+        tables, rate = throughput(data, given.rounds, given.device)
+        lines += tables + keeping(data, rate, given.device)
+    if given.write:
+        given.write.write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
