@@ -16,6 +16,7 @@ from cnnviz_gallery.subject import Subject
 TILE_BYTES = 850
 """What a tile may take, so that a layer of 512 channels and its page stay within 0.6 MB."""
 STRIP = 6
+_SILENT = "above zero at no position of any image, ahead of any normalisation"
 STRIP_SIDE = 56
 
 
@@ -72,7 +73,7 @@ def page(subject: Subject, place: int) -> content.LayerPage:
         facts.append(content.Fact("Parameters", f"{call.parameters:,}"))
     if call.windows is not None:
         facts.append(content.Fact("Kernel", " x ".join(map(str, call.windows.kernel))))
-    facts.append(content.Fact("Silent", str(silent), "above zero at no position of any image"))
+    facts.append(content.Fact("Silent", str(silent), _SILENT))
     return content.LayerPage(
         layer=layer.layer,
         kind=call.type,
