@@ -75,6 +75,25 @@ Kept = Annotated[
         show_default=False,
     ),
 ]
+Visualized = Annotated[
+    str | None,
+    typer.Option(
+        "--visualize",
+        metavar="UNITS",
+        help="Channels to make feature visualizations of, such as 'layer3:0-7', or 'conv:*' for "
+        "all: minutes to hours, said beforehand. Finished ones are kept beside the scan.",
+        show_default=False,
+    ),
+]
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        "--budget",
+        metavar="TIME",
+        help="The time for --visualize, such as 10m.",
+        show_default=False,
+    ),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Only say what it would take, and write nothing.")
 ]
@@ -88,6 +107,8 @@ def build() -> Callable[..., Any]:
         shared("count", Count, None),
         shared("layers", Layers, None),
         shared("kept", Kept, None),
+        shared("visualized", Visualized, None),
+        shared("budget", Budget, None),
         shared("dry_run", DryRun, False),
         shared("weights", options.Weights, "DEFAULT"),
         shared("categories", options.Categories, None),
@@ -108,6 +129,8 @@ def _run(values: dict[str, Any]) -> None:
 
     if values["model"] is None and values["data"] not in (None, SHAPES):
         raise UsageError("There is a folder of images and no network.", "Name the network as well.")
+    if values["budget"] is not None and values["visualized"] is None:
+        raise UsageError("There is a budget and nothing to spend it on.", "Give --visualize UNITS.")
     names = [values["model"]] if values["model"] is not None else list(SHIPPED)
     out: Path = values["out"].expanduser()
     check(out.resolve())
@@ -140,6 +163,7 @@ def _make(model: Model, data: Dataset, values: dict[str, Any], progress: Progres
     """Scan and build; of several processes that scan together the first one builds."""
     from cnnviz_gallery.building import build as build_site
     from cnnviz_gallery.scanning import scan
+    from cnnviz_gallery.visualizing import visualize
 
     out: Path = values["out"].expanduser().resolve()
     kept: Path = values["kept"] or out.with_name(f"{out.name}-scan")
@@ -149,7 +173,17 @@ def _make(model: Model, data: Dataset, values: dict[str, Any], progress: Progres
         return []
     for skipped in found.skipped:
         say(one_line(f"Left out: {skipped.name}: {skipped.reason}"))
-    return [build_site(found, model, data, out, progress=show)]
+    made = None
+    if values["visualized"]:
+        made = visualize(
+            model,
+            values["visualized"],
+            kept.expanduser(),
+            budget=values["budget"],
+            progress=show,
+            announce=None if values["quiet"] else say,
+        )
+    return [build_site(found, model, data, out, visualizations=made, progress=show)]
 
 
 def _named(progress: Progress, name: str) -> Progress:

@@ -47,6 +47,7 @@ def test_images_that_cannot_be_read_are_listed(run, tmp_path):
         (["shapes-plain", "--layers", "nine"], "nine"),
         (["shapes-plain", "--out", "no/where"], "no folder"),
         (["nonesuch"], "nonesuch"),
+        (["shapes-plain", "--budget", "5m"], "nothing to spend it on"),
     ],
 )
 def test_a_wrong_argument_is_two_lines_and_leaves_nothing(run, tmp_path, arguments, what):
