@@ -77,9 +77,10 @@ def above_zero(maps: torch.Tensor) -> NDArray[np.int64]:
     if maps.device.type != "cpu":
         return np.asarray((maps > 0).sum((0, 2, 3)).cpu().numpy(), np.int64)
     # Torch takes thirty times as long to sum booleans (94 ms and 3 ms for [32, 64, 55, 55]).
-    count, channels = maps.shape[:2]
-    above = np.empty(maps.shape, bool)
-    np.greater(maps.numpy(), 0, out=above)
-    rows = above.reshape(count * channels, -1).view(np.uint8)
-    found = np.add.reduce(rows, axis=1, dtype=np.uint32)
-    return np.asarray(found.reshape(count, channels).sum(0, dtype=np.int64))
+    above = np.empty(maps.shape[1:], bool)
+    rows = above.reshape(len(above), -1).view(np.uint8)
+    found = np.zeros(len(above), np.int64)
+    for image in maps.numpy():
+        np.greater(image, 0, out=above)
+        found += np.add.reduce(rows, axis=1, dtype=np.uint32)
+    return found

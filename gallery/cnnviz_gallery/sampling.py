@@ -47,12 +47,13 @@ class Sample:
     def picks(self, place: slice) -> Picks:
         """Return what was found of the channels at some place."""
         order = np.lexsort((rank(self._images, self._seed), self._images == NOBODY))
-        values, rows, columns = (
-            np.ascontiguousarray(each[order, place].T)
-            for each in (self._values, self._rows, self._columns)
+        values = np.ascontiguousarray(self._values[order, place].T)
+        rows, columns = (
+            np.ascontiguousarray(each[order, place].T, np.int64)
+            for each in (self._rows, self._columns)
         )
         images = np.broadcast_to(self._images[order], values.shape).copy()
-        return Picks(images, values, rows.astype(np.int64), columns.astype(np.int64))
+        return Picks(images, values, rows, columns)
 
     def _admit(self, images: Ints) -> list[tuple[int, int]]:
         """Let in the images of a batch that belong to the sample: (row, slot) of each."""
