@@ -77,7 +77,7 @@ def plan(
     native = (model.input_shape[1], model.input_shape[2])
     traced = trace(model.module, model.input_shape)
     inputs = torch.zeros(1, *model.input_shape, device=model.device, dtype=model.dtype)
-    at_once = rows_at_once(model, inputs)
+    at_once = rows_at_once(model, inputs, traced.activation_bytes)
     stages = call_order(model, inputs).stages()
     by_layer: dict[object, list[Goal]] = {}
     for goal in goals:

@@ -17,10 +17,15 @@ from cnnviz.optimising.colours import MEAN, decay, mixing
 Method = Literal["fourier", "maco", "pixel"]
 METHODS: tuple[Method, ...] = ("fourier", "maco", "pixel")
 
-_NOISE = 0.01
+_NOISE = 0.006
 """The deviation of what a picture starts from, in units of the values themselves."""
-_CALM = 5.0
+_CALM = 3.5
 """What waves are divided by, so that the steps of the optimiser saturate few pixels."""
+_FINEST = 0.25
+"""The frequency, in cycles a pixel, from which waves are fainter still. Moves resample a picture
+between its pixels, which blurs what is finer: the gradient is blind to it, and the steps of the
+optimiser would leave noise there that the unmoved picture pays for with its score."""
+_STEEP = 4
 _NEAREST = 0.02
 """How near a photo may come to black and white, where the sigmoid is flat and nothing can move."""
 
@@ -101,7 +106,8 @@ class Waves(Parametrisation):
 
     Each wave is scaled by the inverse of its frequency, as in photos (Olah et al. 2017,
     "Feature Visualization", the section on preconditioning). The scale is relative to the size of
-    the picture, so that one of 32 px and one of 224 px start with the same contrast.
+    the picture, so that one of 32 px and one of 224 px start with the same contrast. Waves of two
+    to four pixels are fainter still, for the moves blur them.
     """
 
     def noise(self, generator: torch.Generator) -> torch.Tensor:
@@ -117,7 +123,8 @@ class Waves(Parametrisation):
     def _scale(self) -> torch.Tensor:
         frequencies = radii(self.height, self.width)
         least = 1.0 / max(self.height, self.width)
-        return 1.0 / (_CALM * frequencies.clamp(min=least))
+        seen = 1.0 / (1.0 + (frequencies / _FINEST) ** _STEEP)
+        return seen / (_CALM * frequencies.clamp(min=least))
 
     def _apart(self, values: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
         spectrum = torch.view_as_complex(values) * self._scale().to(values)

@@ -13,8 +13,9 @@ is timed; it can be had without changing anything else by
     pip install --no-deps --target FOLDER torch-lucent==0.1.8 kornia==0.4.1 decorator
     PYTHONPATH=FOLDER python tests/benchmarks/bench_feature_visualization.py --peer
 
-Each picture is scored as it is, without random moves, by the mean activation of its channel over
-the size that it was optimised at (for lucent, 224 px). With --trained SqueezeNet is compared too,
+Each picture is scored as it is, without random moves, by the mean activation of its channel, and
+both at the same two sizes: that of cnnviz's pictures, to which lucent's are cut (not scaled), and
+224 px, to which cnnviz's are continued by reflection. With --trained SqueezeNet is compared too,
 for which trained weights must be in torch's cache.
 """
 
@@ -45,6 +46,7 @@ LAYERS = {
     "resnet18": {"early": "layer1.1.conv2", "late": "layer4.1.conv2"},
     "squeezenet1_0": {"early": "features.3.expand3x3", "late": "features.12.expand3x3"},
 }
+NATIVE = 224
 GOALS = {"early": 2.2, "late": 1.7}
 MEAN, STD = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 # As in lucent's param/color.py, after Olah et al. 2017.
@@ -124,20 +126,29 @@ def package(module: nn.Module, layer: str, channel: int, steps: int) -> torch.Te
     return torch.from_numpy(found[0]).permute(0, 3, 1, 2).float()
 
 
-def ours(model: Model, layer: str, channels: Sequence[int], steps: int) -> list[float]:
-    """Make all channels and return their scores, each at the size of its picture."""
+def ours(model: Model, layer: str, channels: Sequence[int], steps: int) -> list[torch.Tensor]:
+    """Make all channels at once and return their pictures, [1, 3, h, w] each."""
     goals = read_goals(model, f"{layer}:{','.join(map(str, channels))}")
     groups = plan(model, goals, Recipe("fourier", steps, 0, (0, 0), early=False), None, False)
     found = Job(model, groups, Store(None, {})).run()
-    return [float(found[goal.name][2].end[0]) for goal in goals]
+    return [torch.from_numpy(found[goal.name][2].pictures) for goal in goals]
 
 
-def score(model: Model, layer: str, channel: int, picture: torch.Tensor) -> float:
-    """Return the mean activation of a channel on a picture that is scaled up to 224 px."""
-    large = F.interpolate(picture, (224, 224), mode="bilinear", align_corners=True)
-    goals = read_goals(model, f"{layer}:{channel}")
-    with probing(model, goals[0].layer) as probe, torch.no_grad():
-        return float(probe.scores(large, goals)[0])
+def scores(
+    model: Model, layer: str, channel: int, mine: torch.Tensor, other: torch.Tensor
+) -> tuple[float, float, float, float]:
+    """Return what both pictures score at the size of cnnviz's, and what they do at 224 px."""
+    side = mine.shape[-1]
+    large = F.interpolate(other, (NATIVE, NATIVE), mode="bilinear", align_corners=True)
+    margin = (NATIVE - side) // 2
+    cut = large[..., margin : margin + side, margin : margin + side]
+    continued = F.pad(mine, [margin] * 4, mode="reflect") if margin else mine
+    (goal,) = read_goals(model, f"{layer}:{channel}")
+    with probing(model, goal.layer) as probe, torch.no_grad():
+        own, theirs, own_large, theirs_large = (
+            float(probe.scores(picture, [goal])[0]) for picture in (mine, cut, continued, large)
+        )
+    return own, theirs, own_large, theirs_large
 
 
 def measure(
@@ -150,22 +161,33 @@ def measure(
     mine, theirs, ratios = [], [], []
     for _ in range(chosen.rounds):
         begin = time.process_time()
-        scores = ours(model, layer, channels, chosen.steps)
+        pictures = ours(model, layer, channels, chosen.steps)
         mine.append((time.process_time() - begin) / len(channels))
         begin = time.process_time()
-        pictures = [
+        others = [
             peer(model.module, layer, each, chosen.steps) for each in channels[: chosen.peers]
         ]
-        theirs.append((time.process_time() - begin) / len(pictures))
+        theirs.append((time.process_time() - begin) / len(others))
         ratios.append(theirs[-1] / mine[-1])
-    other = [score(model, layer, each, one) for each, one in zip(channels, pictures, strict=False)]
-    higher = sum(own >= found for own, found in zip(scores, other, strict=False))
-    return (
-        f"| {name}, {where}: {layer} | {statistics.median(mine):.2f} s | "
-        f"{statistics.median(theirs):.2f} s | {statistics.median(ratios):.1f} | {GOALS[where]:g} | "
-        f"{statistics.median(scores[: len(other)]):.3g} | {statistics.median(other):.3g} | "
-        f"{higher} of {len(other)} |"
+    found = np.array(
+        [
+            scores(model, layer, *each)
+            for each in zip(channels, pictures, others, strict=False)  # lucent may make fewer
+        ]
     )
+    side, middle = pictures[0].shape[-1], np.median(found, axis=0)
+    cells = [
+        f"{name}, {where}: {layer}",
+        f"{statistics.median(mine):.2f} s",
+        f"{statistics.median(theirs):.2f} s",
+        f"{statistics.median(ratios):.1f}",
+        f"{GOALS[where]:g}",
+        f"{side} px: {middle[0]:.3g}, {middle[1]:.3g}",
+        f"{int((found[:, 0] >= found[:, 1]).sum())} of {len(found)}",
+        f"{middle[2]:.3g}, {middle[3]:.3g}",
+        f"{int((found[:, 2] >= found[:, 3]).sum())} of {len(found)}",
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 def main() -> None:
@@ -182,9 +204,9 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     lines = [
-        "| layer | cnnviz, per channel | lucent | times faster | goal | activation | lucent's | "
-        "as high or higher |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
+        "| layer | cnnviz, per channel | lucent | times faster | goal | activation, lucent's | "
+        f"as high or higher | at {NATIVE} px | as high or higher |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     names = ["resnet18", *(["squeezenet1_0"] if chosen.trained else [])]
     for name in names:

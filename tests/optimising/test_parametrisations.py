@@ -50,6 +50,15 @@ def test_fine_waves_start_fainter_than_coarse_ones() -> None:
     assert float(coarse.mean() / fine.mean()) > 5.0
 
 
+def test_what_moves_blur_starts_far_fainter() -> None:
+    """Far more than the share of two that the frequencies alone would give."""
+    canvas = Waves(1, 64, 64)
+    spectrum = torch.fft.rfft2(canvas.picture(canvas.noise(seeded())[None]).logit()[0, 0]).abs()
+    distance = radii(64, 64)
+    seen, blurred = spectrum[(distance > 0.18) & (distance < 0.24)], spectrum[distance > 0.45]
+    assert float(seen.mean() / blurred.mean()) > 6.0
+
+
 def test_a_coarser_picture_is_the_same_picture() -> None:
     canvas = Waves(3, 64, 64)
     values = torch.zeros(1, 3, 64, 33, 2)
