@@ -1,7 +1,7 @@
 """Feature visualization beside lucent: processor time per channel, and the activation at the end.
 
     python tests/benchmarks/bench_feature_visualization.py [--steps N] [--rounds N] [--channels N]
-        [--only early late] [--trained] [--peer] [--write FILE.md]
+        [--only early late] [--networks resnet18 squeezenet1_0] [--peer] [--write FILE.md]
 
 The same channels of the same layers of ResNet-18, the same number of steps, one thread, seconds of
 the processor, turn by turn; early stopping is off, so that both take every step. lucent is
@@ -15,8 +15,8 @@ is timed; it can be had without changing anything else by
 
 Each picture is scored as it is, without random moves, by the mean activation of its channel, and
 both at the same two sizes: that of cnnviz's pictures, to which lucent's are cut (not scaled), and
-224 px, to which cnnviz's are continued by reflection. With --trained SqueezeNet is compared too,
-for which trained weights must be in torch's cache.
+224 px, to which cnnviz's are continued by reflection. ResNet-18 has random weights; for SqueezeNet,
+named by --networks, trained weights must be in torch's cache.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ def main() -> None:
     parser.add_argument("--channels", type=int, default=8, help="channels at each layer")
     parser.add_argument("--peers", type=int, default=3, help="how many of them lucent makes")
     parser.add_argument("--only", nargs="+", choices=list(GOALS), default=list(GOALS))
-    parser.add_argument("--trained", action="store_true", help="SqueezeNet, too")
+    parser.add_argument("--networks", nargs="+", choices=list(LAYERS), default=["resnet18"])
     parser.add_argument("--peer", action="store_true", help="time the installed lucent")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write a page of Markdown")
     chosen = parser.parse_args()
@@ -208,8 +208,7 @@ def main() -> None:
         f"as high or higher | at {NATIVE} px | as high or higher |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    names = ["resnet18", *(["squeezenet1_0"] if chosen.trained else [])]
-    for name in names:
+    for name in chosen.networks:
         for where in chosen.only:
             lines.append(measure(name, where, package if chosen.peer else lucents, chosen))
             print(lines[-1], flush=True)
@@ -218,7 +217,7 @@ def main() -> None:
         f"\n\nSeconds of the processor, one thread, {chosen.steps} steps, {chosen.channels} "
         f"channels, {chosen.peers} of them by {which}; activations are medians over these. "
         f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, torch "
-        f"{version('torch')}. ResNet-18 has random weights.\n"
+        f"{version('torch')}. ResNet-18 has random weights, SqueezeNet trained ones.\n"
     )
     print(f"\n{text}")
     if chosen.write:
