@@ -6,9 +6,8 @@ files in a folder that all of them see, which is what makes the scan go on after
 
 from __future__ import annotations
 
+import atexit
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -61,13 +60,12 @@ def local_device(device: str = "auto") -> str:
     return f"cuda:{int(place) % torch.cuda.device_count()}"
 
 
-@contextmanager
-def together(device: torch.device) -> Iterator[Processes]:
+def together(device: torch.device) -> Processes:
     """Join the other processes that `torchrun` or a scheduler has started, if there are any.
 
-    A process group that is there already is used, and left open. Otherwise one is made from what
-    ``RANK``, ``WORLD_SIZE``, ``MASTER_ADDR`` and ``MASTER_PORT`` say: with nccl where the network
-    is on a GPU, and with gloo elsewhere.
+    A process group that is there already is used. Otherwise one is made from what ``RANK``,
+    ``WORLD_SIZE``, ``MASTER_ADDR`` and ``MASTER_PORT`` say: with nccl where the network is on a
+    GPU, and with gloo elsewhere.
 
     Parameters
     ----------
@@ -75,16 +73,19 @@ def together(device: torch.device) -> Iterator[Processes]:
         Where the network is.
     """
     if dist.is_available() and dist.is_initialized():
-        yield Processes(dist.get_rank(), dist.get_world_size())
-        return
+        return Processes(dist.get_rank(), dist.get_world_size())
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or "RANK" not in os.environ:
-        yield Processes()
-        return
+        return Processes()
     if device.type == "cuda":
         torch.cuda.set_device(device)
     backend = "nccl" if device.type == "cuda" and dist.is_nccl_available() else "gloo"
     dist.init_process_group(backend, timeout=_PATIENCE)
-    try:
-        yield Processes(dist.get_rank(), dist.get_world_size())
-    finally:
+    # It stays for the next scan: a second group finds the addresses of the first in the store of
+    # torchrun, and waits for processes that are no longer there.
+    atexit.register(_part)
+    return Processes(dist.get_rank(), dist.get_world_size())
+
+
+def _part() -> None:
+    if dist.is_initialized():
         dist.destroy_process_group()

@@ -79,16 +79,16 @@ def scan(
     names = scannable(model, layers)
     size = -(-max(1, shard) // chosen.batch_size) * chosen.batch_size
     parts = Parts(folder, key(model, data, names, chosen, size), chosen.seed)
-    with together(model.device) as processes:
-        if folder is None and processes.size > 1:
-            raise UsageError(
-                f"{processes.size} processes share a scan and no folder.",
-                "Name a folder that all of them see.",
-            )
-        run = Run(model, data, names, chosen, parts, processes, size)
-        start = run.begin()
-        run.count(start, every if folder else float("inf"), progress)
-        whole = run.finish(start)
+    processes = together(model.device)
+    if folder is None and processes.size > 1:
+        raise UsageError(
+            f"{processes.size} processes share a scan and no folder.",
+            "Name a folder that all of them see.",
+        )
+    run = Run(model, data, names, chosen, parts, processes, size)
+    start = run.begin()
+    run.count(start, every if folder else float("inf"), progress)
+    whole = run.finish(start)
     progress(len(data), len(data), "scanned")
     return _scan(model, data, chosen, start, whole)
 

@@ -103,7 +103,9 @@ def share(folder: Path, counts: list[int]) -> dict[str, object]:
 
         def work(state: Path, out: Path) -> None:
             how = Settings(sample=20, batch_size=4)
-            found = scan(network(), data, settings=how, folder=state, shard=8, every=0.0)
+            # One scan after another, as of several networks.
+            for seed in (1, 0):
+                found = scan(network(seed), data, settings=how, folder=state, shard=8, every=0.0)
             found.save(out)
 
         known = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count)}

@@ -156,13 +156,7 @@ def test_progress_tells_the_rate_and_the_time_left(tmp_path) -> None:
 
 
 def test_several_processes_need_a_folder(monkeypatch) -> None:
-    class Group:
-        def __enter__(self) -> Processes:
-            return Processes(0, 2)
-
-        def __exit__(self, *_: object) -> None: ...
-
-    monkeypatch.setattr("cnnviz_gallery.scanning.together", lambda _: Group())
+    monkeypatch.setattr("cnnviz_gallery.scanning.together", lambda _: Processes(0, 2))
     with pytest.raises(UsageError, match="2 processes share a scan and no folder"):
         scan(network(), Generated(4), settings=FEW)
 
@@ -181,9 +175,9 @@ def test_each_process_of_a_machine_takes_a_gpu_of_its_own(monkeypatch) -> None:
 def test_without_torchrun_there_is_one_process(monkeypatch) -> None:
     for name in ("RANK", "WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
-    with together(torch.device("cpu")) as processes:
-        assert processes == Processes(0, 1)
-        processes.wait()
+    processes = together(torch.device("cpu"))
+    assert processes == Processes(0, 1)
+    processes.wait()
 
 
 @given(st.permutations(range(12)), st.integers(1, 11), st.integers(0, 2**20))
