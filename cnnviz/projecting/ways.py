@@ -28,24 +28,51 @@ def whole_images(work: Work, at_once: int) -> Iterator[int]:
     copies 0.72 s; one pass mapped over nine starts 0.38 s).
     """
     for chunk in _chunks(work.picks, at_once):
-        images = list(chunk)
-        maps, leaf, work.coverage = work.passage.run(work.inputs[images], work.rule)
-        turns: list[list[tuple[int, int]]] = []
-        for index, image in enumerate(images):
-            for place in chunk[image]:
-                work.locate(place, maps[index].detach())
-            active = work.active(chunk[image])
-            turns += [[] for _ in range(len(turns), len(active))]
-            for turn, place in zip(turns, active, strict=False):
-                turn.append((index, place))
-        for number, turn in enumerate(turns):
-            indices, places = zip(*turn, strict=True)
-            where = [(int(work.rows[place]), int(work.columns[place])) for place in places]
-            chosen = _values(work, maps, indices, places, where)
-            signals = _backward(work, chosen, leaf, keep_graph=number < len(turns) - 1)
-            for index, place in turn:
-                work.keep(place, signals[index])
-            yield len(turn)
+        waiting, located = chunk, False
+        while waiting:
+            images = list(waiting)
+            maps, leaf, work.coverage = work.passage.run(work.inputs[images], work.rule)
+            if not located:
+                for index, image in enumerate(images):
+                    for place in chunk[image]:
+                        work.locate(place, maps[index].detach())
+                waiting = {image: work.active(places) for image, places in chunk.items()}
+                located = True
+            turns = _turns(list(waiting.values()))
+            for number, turn in enumerate(turns):
+                _send_turn(work, maps, leaf, turn, keep_graph=number < len(turns) - 1)
+                yield len(turn)
+            # A pass goes back through every image of the graph: for few of them make another.
+            waiting = {image: places[len(turns) :] for image, places in waiting.items()}
+            waiting = {image: places for image, places in waiting.items() if places}
+
+
+def _turns(places: Sequence[Sequence[int]]) -> list[list[tuple[int, int]]]:
+    """Return passes of one pick of each image (index, place), while half of the images have one."""
+    turns: list[list[tuple[int, int]]] = []
+    while True:
+        at = len(turns)
+        turn = [(index, each[at]) for index, each in enumerate(places) if len(each) > at]
+        if 2 * len(turn) < len(places) or not turn:
+            # Something has to be sent, or the next graph would be of the same images.
+            return turns or ([turn] if turn else [])
+        turns.append(turn)
+
+
+def _send_turn(
+    work: Work,
+    maps: torch.Tensor,
+    leaf: torch.Tensor,
+    turn: Sequence[tuple[int, int]],
+    *,
+    keep_graph: bool,
+) -> None:
+    indices, places = zip(*turn, strict=True)
+    where = [(int(work.rows[place]), int(work.columns[place])) for place in places]
+    chosen = _values(work, maps, indices, places, where)
+    signals = _backward(work, chosen, leaf, keep_graph=keep_graph)
+    for index, place in turn:
+        work.keep(place, signals[index])
 
 
 def crops_only(work: Work, crops: Crops, at_once: int) -> Iterator[int]:

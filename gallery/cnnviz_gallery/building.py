@@ -26,7 +26,7 @@ from cnnviz_gallery.publishing import publish
 from cnnviz_gallery.scanned import Scan, digest
 from cnnviz_gallery.subject import Subject, Visualizations, prepare
 
-_CHUNK = 32
+_CHUNK = 96
 """Channels whose pictures are made together."""
 _DRAWN_BY = ("pictures.py", "patches.py", "images.py", "unit_pages.py", "layer_pages.py")
 STATE = "built.json"

@@ -43,7 +43,7 @@ def test_colours_fill_what_lies_beyond() -> None:
 
 @given(
     kernels=st.lists(st.tuples(st.integers(1, 4), st.integers(1, 3)), min_size=1, max_size=4),
-    side=st.integers(24, 60),
+    side=st.integers(48, 80),
     padded=st.booleans(),
 )
 def test_crops_hold_the_field_on_the_grid_of_the_layer(kernels, side, padded) -> None:
