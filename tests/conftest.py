@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No test fails for being slow, and none by chance where a change is judged.
+settings.register_profile("suite", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("suite")
 
 # The suite runs one process on each core. Tiny networks gain nothing from more threads, and threads
 # that wait for one another took half of its time. Set before anything imports torch.
