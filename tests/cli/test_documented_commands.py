@@ -15,10 +15,14 @@ def _commands():
         for block in re.findall(
             r"^```sh\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
         ):
-            for line in block.splitlines():
+            for line in block.replace("\\\n", " ").splitlines():
                 words = shlex.split(line, comments=True)
-                if words[:1] == ["cnnviz"] and len(words) > 1:
-                    yield pytest.param(words[1:], id=f"{page.name}: {' '.join(words)}")
+                start = [at for at, word in enumerate(words) if word in ("cnnviz", "cnnviz_cli")]
+                # Ahead of our own module may stand what starts it on many machines.
+                if start and (start == [0] or words[start[0] - 1] == "-m"):
+                    found = words[start[0] + 1 :]
+                    if found:
+                        yield pytest.param(found, id=f"{page.name}: {' '.join(words)}")
 
 
 @pytest.mark.parametrize("words", list(_commands()))
