@@ -36,6 +36,7 @@ bench: $(VENV)/.installed-test
 	@$(PYTHON) tests/benchmarks/bench_units.py
 	@$(PYTHON) tests/benchmarks/bench_feature_visualization.py
 	@$(PYTHON) tests/benchmarks/bench_monitor.py
+	@$(PYTHON) tests/benchmarks/bench_gradients.py
 	@$(PYTHON) tests/benchmarks/bench_gallery.py --rounds 1
 
 docs: $(VENV)/.installed
