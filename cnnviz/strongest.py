@@ -303,13 +303,24 @@ def first_strongest(
         Whether values that are not numbers may be among them, which never count.
     """
     picked = maps[torch.from_numpy(images), torch.from_numpy(channels)]
+    return first_largest(picked, with_nan=with_nan)
+
+
+def first_largest(
+    maps: torch.Tensor, *, with_nan: bool = True
+) -> tuple[NDArray[np.float64], Integers, Integers]:
+    """Return what `first_strongest` does, of all of the maps [M, H, W]."""
     # In NumPy: of several equal values torch does not promise to find the first.
-    flat = picked.flatten(1).float() if maps.dtype != torch.float64 else picked.flatten(1)
+    flat = maps.flatten(1).float() if maps.dtype != torch.float64 else maps.flatten(1)
     held = flat.cpu().numpy()
-    places = (np.where(np.isnan(held), -np.inf, held) if with_nan else held).argmax(1)
-    width = maps.shape[3]
+    rows = np.arange(len(held))
+    places = held.argmax(1)
+    # A value that is not a number comes before every other.
+    if with_nan and np.isnan(held[rows, places]).any():
+        places = np.where(np.isnan(held), -np.inf, held).argmax(1)
+    width = maps.shape[2]
     return (
-        held[np.arange(len(held)), places].astype(np.float64),
+        held[rows, places].astype(np.float64),
         (places // width).astype(np.int64),
         (places % width).astype(np.int64),
     )

@@ -163,11 +163,6 @@ class Gathering:
                 for name, several in self._subject.weights().items()
             }
 
-    @property
-    def keeps_weights(self) -> bool:
-        """Whether the weights of before the update are held."""
-        return bool(self._before)
-
     def take_weight_gradients(self, factor: torch.Tensor | float | None = None) -> None:
         """Measure the gradients of the weights, divided by the factor still on them."""
         with torch.no_grad():

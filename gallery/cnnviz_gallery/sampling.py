@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from cnnviz.strongest import first_strongest
+from cnnviz.strongest import first_largest
 from cnnviz_gallery.picks import NOBODY, Ints, Picks, rank
 
 
@@ -38,9 +38,8 @@ class Sample:
         """
         if self._batch is not images:
             self._admitted, self._batch = self._admit(images), images
-        channels = np.arange(maps.shape[1])
         for row, slot in self._admitted:
-            found = first_strongest(maps, np.full(len(channels), row), channels)
+            found = first_largest(maps[row])
             self._values[slot, place] = found[0] + 0.0
             self._rows[slot, place], self._columns[slot, place] = found[1], found[2]
 
