@@ -76,7 +76,8 @@ def build(
     out : str or Path
         The folder of the site.
     visualizations : mapping of str to mapping of int to ndarray, optional
-        Feature visualizations [h, w, 3] by layer and channel.
+        Feature visualizations [h, w, 3] by layer and channel. Those of earlier builds stay, as long
+        as the network has the same weights.
     progress : callable, optional
         Called as ``progress(done, total, what)``, counted in units.
 
@@ -104,6 +105,7 @@ def build(
         for count, drawn in _sheets(subject, layer, everything):
             told = pace.told(done - units + count, drawn)
             progress(done + count, total, f"units of {layer.layer}{told}")
+        subject.visualized[layer.layer] = _draw_visualizations(subject, layer)
         done += layer.channels
     publish(subject, everything, lambda count, what: progress(done + count, total, what))
     progress(total, total, "done")
@@ -217,7 +219,6 @@ def _sheets(subject: Subject, layer: LayerScan, key: str) -> Iterator[tuple[int,
             yield finish()
     finally:
         pool.shutdown(cancel_futures=True)
-    _draw_visualizations(subject, layer)
 
 
 def _draw_units(
@@ -243,9 +244,26 @@ def _draw_units(
     return drawn
 
 
-def _draw_visualizations(subject: Subject, layer: LayerScan) -> None:
+def _draw_visualizations(subject: Subject, layer: LayerScan) -> dict[int, tuple[int, int]]:
+    """Write what is given; return the sizes of these and of those that an earlier build wrote.
+
+    Hours may have gone into one, so that they stay as long as the weights are the same.
+    """
+    site, folder = subject.site, _folder(subject, layer)
+    state = site.read_json(f"{folder}/{STATE}")
+    weights = subject.scan.network.sha256
+    known = state.get("visualized", {}) if state.get("visualized_of") == weights else {}
     for channel, pixels in subject.visualizations.get(layer.layer, {}).items():
-        subject.site.write(f"{_folder(subject, layer)}/{channel}-fv.webp", webp(pixels, 6000))
+        site.write(f"{folder}/{channel}-fv.webp", webp(pixels, 6000))
+        known[str(channel)] = [*pixels.shape[:2]]
+    if known:
+        state |= {"visualized_of": weights, "visualized": known}
+        site.write_json(f"{folder}/{STATE}", state)
+    return {
+        int(channel): (height, width)
+        for channel, (height, width) in known.items()
+        if site.has(f"{folder}/{channel}-fv.webp")
+    }
 
 
 def _chunks(layer: LayerScan) -> Iterator[range]:

@@ -118,17 +118,21 @@ def _draw_class(
 
 
 def _sweep(subject: Subject) -> None:
-    """Remove the pages of layers, channels and classes that are no more."""
+    """Remove what is of layers and channels that are no more, and pictures of other weights."""
     site, folder = subject.site, subject.folder
-    sizes = {subject.folders[layer.layer]: layer.channels for layer in subject.scan.layers}
+    used = {*subject.folders.values()}
     for each in site.folders(folder):
-        if each not in sizes and each != names.CLASSES and site.has(f"{folder}/{each}/built.json"):
+        if each not in used and each != names.CLASSES and site.has(f"{folder}/{each}/built.json"):
             site.remove(f"{folder}/{each}")
-    for each, channels in sizes.items():
-        for name in site.files(f"{folder}/{each}"):
-            stem = name.partition(".")[0].removesuffix("-fv")
-            if stem.isdigit() and int(stem) >= channels:
-                site.remove(f"{folder}/{each}/{name}")
+    for layer in subject.scan.layers:
+        inside = f"{folder}/{subject.folders[layer.layer]}"
+        pictures = {f"{channel}-fv" for channel in subject.visualized[layer.layer]}
+        for name in site.files(inside):
+            stem = name.partition(".")[0]
+            channel = stem.removesuffix("-fv")
+            gone = stem != channel and stem not in pictures
+            if channel.isdigit() and (gone or int(channel) >= layer.channels):
+                site.remove(f"{inside}/{name}")
 
 
 def write_home(site: Site) -> None:

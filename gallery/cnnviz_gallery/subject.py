@@ -43,8 +43,13 @@ class Subject:
         For each group of images the file of the class of that name, or "".
     selectivity : mapping of str to ndarray
         For each layer the selectivity of its channels.
+    visualizations : mapping of str to mapping of int to ndarray
+        Those to be written.
     faces : dict of str to list of Pixels
         For each layer whose tiles are made, the tile of each channel.
+    visualized : dict of str to dict of int to tuple of int
+        For each layer whose pictures are made, height and width of the feature visualizations that
+        the site has.
     """
 
     scan: Scan
@@ -61,6 +66,7 @@ class Subject:
     selectivity: Mapping[str, NDArray[np.float64]]
     visualizations: Visualizations
     faces: dict[str, list[Pixels]] = field(default_factory=dict)
+    visualized: dict[str, dict[int, tuple[int, int]]] = field(default_factory=dict)
 
     @cached_property
     def categories(self) -> tuple[str, ...]:

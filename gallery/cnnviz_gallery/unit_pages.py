@@ -91,8 +91,7 @@ def page(
     selective = float(subject.selectivity[layer.layer][channel])
     kernel, kernel_size = _kernel(subject, unit)
     field = subject.passages[layer.layer].field
-    visualization = subject.visualizations.get(layer.layer, {}).get(channel)
-    side = visualization.shape[:2] if visualization is not None else None
+    side = subject.visualized[layer.layer].get(channel)
     return content.UnitPage(
         layer=layer.layer,
         channel=channel,

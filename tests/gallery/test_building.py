@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
+import torch
 
 from cnnviz.datasets import open_dataset
 from cnnviz.errors import OutputError, UsageError
@@ -280,3 +281,24 @@ def test_visualizations_are_shown_where_they_were_made(tiny, tiny_data, tiny_sca
     site = build(only, tiny, tiny_data, tmp_path / "site", visualizations=made).home.parent
     assert "3-fv.webp" in (site / "models/tiny/first/3.html").read_text("utf-8")
     assert "-fv.webp" not in (site / "models/tiny/first/4.html").read_text("utf-8")
+
+
+def test_visualizations_stay_until_the_weights_change(tiny, tiny_data, tiny_scan, tmp_path):
+    only = replace(tiny_scan, layers=tiny_scan.layers[:1])
+    out, folder = tmp_path / "site", tmp_path / "site/models/tiny/first"
+    for channel in (3, 4):
+        made = {"first": {channel: np.full((64, 48, 3), 90, np.uint8)}}
+        build(only, tiny, tiny_data, out, visualizations=made)
+    build(only, tiny, tiny_data, out)
+    for channel in (3, 4):
+        page = (folder / f"{channel}.html").read_text("utf-8")
+        assert f'src="{channel}-fv.webp" width="48" height="64"' in page
+    (folder / "4-fv.webp").unlink()
+    build(only, tiny, tiny_data, out)
+    assert "-fv.webp" not in (folder / "4.html").read_text("utf-8")
+    other = tiny_model()
+    with torch.no_grad():
+        next(other.module.parameters()).mul_(2.0)
+    build(scan(other, tiny_data, "first"), other, tiny_data, out)
+    assert "-fv.webp" not in (folder / "3.html").read_text("utf-8")
+    assert not (folder / "3-fv.webp").exists()
