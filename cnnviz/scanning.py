@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from cnnviz.allocation import freed_memory_kept
 from cnnviz.datasets import Dataset, Loaded, Stream, nothing_left, stream
 from cnnviz.hooks import StopForward, listening, untouched
 from cnnviz.images import Refusal
@@ -165,6 +166,7 @@ class _Listener:
         with ExitStack() as scope:
             # A surrounding inference_mode must not reach in: a network that keeps a tensor for
             # later would keep one that can never take part in training again.
+            scope.enter_context(freed_memory_kept())
             scope.enter_context(torch.inference_mode(False))
             scope.enter_context(torch.no_grad())
             scope.enter_context(untouched(model.module))

@@ -26,7 +26,7 @@ from cnnviz_gallery.publishing import publish
 from cnnviz_gallery.scanned import Scan, digest
 from cnnviz_gallery.subject import Subject, Visualizations, prepare
 
-_CHUNK = 96
+CHUNK = 96
 """Channels whose pictures are made together."""
 _DRAWN_BY = ("pictures.py", "patches.py", "images.py", "unit_pages.py", "layer_pages.py")
 STATE = "built.json"
@@ -267,8 +267,8 @@ def _draw_visualizations(subject: Subject, layer: LayerScan) -> dict[int, tuple[
 
 
 def _chunks(layer: LayerScan) -> Iterator[range]:
-    for start in range(0, layer.channels, _CHUNK):
-        yield range(start, min(start + _CHUNK, layer.channels))
+    for start in range(0, layer.channels, CHUNK):
+        yield range(start, min(start + CHUNK, layer.channels))
 
 
 def _in(folder: str, names: Sequence[str]) -> list[str]:

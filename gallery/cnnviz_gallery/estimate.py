@@ -9,21 +9,24 @@ from typing import Any
 
 import torch
 
-from cnnviz.datasets import Dataset, default_workers
+from cnnviz.datasets import Dataset, default_workers, stream
 from cnnviz.models import Model
 from cnnviz.progress import duration
 from cnnviz.projecting import Passage, Pick, send
-from cnnviz.reports.wording import count, file_size
+from cnnviz.reports.wording import file_size, plural
+from cnnviz_gallery.building import CHUNK
+from cnnviz_gallery.layer_scan import LayerScan
 from cnnviz_gallery.patches import STRONGEST
-from cnnviz_gallery.scanned import Settings
+from cnnviz_gallery.scanned import Scan, Settings
 from cnnviz_gallery.scanning import scan, scannable
 
 _UNIT_BYTES = 45_000
 _TILE_BYTES = 1_050
+_ANSWER_BYTES = 16
 _UNIT_SECONDS = 0.06
 """Compressing the pictures of a unit and writing its page, measured on one core."""
-_TRIED = 32
-_PROBED = 4
+_PROBED = 8
+"""Images that units are sent back to, to see how long it takes."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,10 @@ class Estimate:
         What there is of each.
     bytes : int
         Disk that the site takes at most.
+    scan_bytes : int
+        Disk that the scan takes beside it at most, for each process.
     seconds : float
-        How long it takes about, scanning and drawing together.
+        How long it takes about, scanning and drawing together, with one process.
     """
 
     model: str
@@ -47,13 +52,14 @@ class Estimate:
     layers: int
     units: int
     bytes: int
+    scan_bytes: int
     seconds: float
 
     def __str__(self) -> str:
         return (
-            f"{self.model}: {count(self.images)} images, {count(self.units)} units in "
-            f"{count(self.layers)} layers, at most {file_size(self.bytes)}, about "
-            f"{duration(self.seconds)}."
+            f"{self.model}: {plural(self.images, 'image')}, {plural(self.units, 'unit')} in "
+            f"{plural(self.layers, 'layer')}, at most {file_size(self.bytes)} for the site and "
+            f"{file_size(self.scan_bytes)} for the scan, about {duration(self.seconds)}."
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -72,34 +78,69 @@ def estimate(model: Model, data: Dataset, layers: str | Sequence[str] | None = N
         If none of the images tried can be read.
     """
     names = scannable(model, layers)
-    tried = data.spread(_TRIED)
-    began = time.perf_counter()
-    found = scan(model, tried, names, settings=Settings(batch_size=min(_TRIED, len(tried))))
-    each = (time.perf_counter() - began) / len(tried)
+    found, scanning = _scanned(model, data, names)
+    drawing = sum(_sent(model, layer, len(data)) for layer in found.layers)
     units = sum(layer.channels for layer in found.layers)
-    shape = found.network.input_shape
-    drawing = 0.0
-    for layer in found.layers:
-        drawing += layer.channels * _seconds(model, shape, layer.layer)
-    drawing += units * _UNIT_SECONDS / default_workers()
+    # Pictures are compressed and images read while others are sent back, where cores are free.
+    beside = units * _UNIT_SECONDS + _read(model, data) * min(len(data), units * STRONGEST)
+    kept = sum(each.nbytes for layer in found.layers for each in layer.arrays().values())
     return Estimate(
         model=model.name,
         images=len(data),
         layers=len(names),
         units=units,
         bytes=units * (_UNIT_BYTES + _TILE_BYTES),
-        seconds=each * len(data) + drawing,
+        scan_bytes=kept + _ANSWER_BYTES * len(data),
+        seconds=scanning + drawing + beside / default_workers(),
     )
 
 
-def _seconds(model: Model, shape: Sequence[int], layer: str) -> float:
-    """Return how long it takes to send one unit's strongest patches back to the pixels."""
+def _scanned(model: Model, data: Dataset, names: Sequence[str]) -> tuple[Scan, float]:
+    """Scan a few images; return what was found, and how long a scan of all of them takes."""
+    size = Settings().batch_size
+
+    def timed(batches: int) -> tuple[Scan, float]:
+        began = time.perf_counter()
+        found = scan(model, data.spread(batches * size), names)
+        return found, time.perf_counter() - began
+
+    found, first = timed(1)
+    if len(data) <= size:
+        return found, first
+    # What it takes to begin counts once, and what comes first takes longer than what comes later.
+    (_, one), (found, two) = timed(1), timed(2)
+    each = max(two - one, 0.0) / (min(len(data), 2 * size) - size)
+    return found, first + each * (len(data) - size)
+
+
+def _sent(model: Model, layer: LayerScan, images: int) -> float:
+    """Return how long it takes to send all units of a layer back to the pixels."""
     generator = torch.Generator().manual_seed(0)
-    inputs = torch.randn(_PROBED * 2, *shape, generator=generator).to(model.device, model.dtype)
-    passage = Passage.to(model, inputs, layer)
-    # The first pass of its kind takes longer than any after it.
-    send(passage, inputs, [Pick(0, 0)])
-    picks = [Pick(at % len(inputs), 0) for at in range(_PROBED * STRONGEST)]
+    inputs = torch.randn(_PROBED, *model.input_shape, generator=generator)
+    inputs = inputs.to(model.device, model.dtype)
+    passage = Passage.to(model, inputs, layer.layer)
+
+    def timed(times: int) -> float:
+        picks = [Pick(at, 0) for _ in range(times) for at in range(_PROBED)]
+        began = time.perf_counter()
+        send(passage, inputs, picks)
+        return time.perf_counter() - began
+
+    timed(1)
+    one, three = timed(1), timed(3)
+    # Units that respond to the same image share its way there, and go back one after the other.
+    each_pick = max(three - one, 0.0) / (2 * _PROBED)
+    each_image = max(one / _PROBED - each_pick, 0.0)
+    seconds = 0.0
+    for start in range(0, layer.channels, CHUNK):
+        picks = STRONGEST * min(CHUNK, layer.channels - start)
+        seconds += each_pick * picks + each_image * min(images, picks)
+    return seconds
+
+
+def _read(model: Model, data: Dataset) -> float:
+    """Return how long it takes to read one image again."""
     began = time.perf_counter()
-    send(passage, inputs, picks)
-    return (time.perf_counter() - began) / _PROBED
+    with stream(data.spread(_PROBED), model, 1, workers=1) as batches:
+        read = sum(len(batch) for batch in batches)
+    return (time.perf_counter() - began) / max(1, read)

@@ -13,6 +13,7 @@ import argparse
 import platform
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from torch import nn
 from turns import Way, in_turns, table
 
 import cnnviz
+from cnnviz.allocation import freed_memory_kept
 from cnnviz.datasets import Dataset, Loaded, default_workers, open_dataset, stream
 from cnnviz.models import Model
 from cnnviz.progress import duration
@@ -39,12 +41,13 @@ UNIT_PAGE = 45_000
 """At most, in bytes, with its pictures."""
 
 
-def bare(model: Model, data: Dataset) -> Way:
+def bare(model: Model, data: Dataset, *, keeping: bool = False) -> Way:
     """Return a forward pass over all images, and nothing else."""
 
     def run() -> None:
         module = model.module.eval()
-        with torch.no_grad(), stream(data, model, Settings().batch_size) as batches:
+        kept = freed_memory_kept() if keeping else nullcontext()
+        with kept, torch.no_grad(), stream(data, model, Settings().batch_size) as batches:
             for batch in batches:
                 # Until the answers are here, a GPU has only been told what to do.
                 module(batch.tensor).cpu()
@@ -72,19 +75,25 @@ def throughput(data: Dataset, rounds: int, device: str) -> tuple[list[str], floa
     for name in NETWORKS:
         model = cnnviz.load(name, "random", device=device)
         ways = {
-            f"forward pass, {len(few)} images": bare(model, few),
-            f"scan, {len(few)} images": scanned(model, few),
-            f"forward pass, {len(data)} images": bare(model, data),
-            f"scan, {len(data)} images": scanned(model, data),
+            f"{what}, {len(some)} images": way
+            for some in (few, data)
+            for what, way in (
+                ("forward pass", bare(model, some)),
+                ("the same, freed memory kept", bare(model, some, keeping=True)),
+                ("scan", scanned(model, some)),
+            )
         }
         found = in_turns(ways, rounds)
-        bare_few, scan_few, bare_all, scan_all = (seconds for seconds, _ in found.values())
-        rate = (len(data) - len(few)) / (scan_all - scan_few)
+        seconds = [each for each, _ in found.values()]
+        plain, kept, own = (
+            all_ - few_ for few_, all_ in zip(seconds[:3], seconds[3:], strict=True)
+        )
+        rate = (len(data) - len(few)) / own
         lines += [
             table(f"{name}, {len(scannable(model))} layers", found),
-            f"{rate:.1f} images/s: {(bare_all - bare_few) / (scan_all - scan_few):.2f} of the "
-            f"throughput of the forward pass; {scan_few - len(few) / rate:.1f} s to begin and to "
-            "end.\n",
+            f"{rate:.1f} images/s: {plain / own:.2f} of the throughput of the forward pass, and "
+            f"{kept / own:.2f} of it where that keeps the memory that it frees, as a scan does; "
+            f"{seconds[2] - len(few) / rate:.1f} s to begin and to end.\n",
         ]
         print("\n".join(lines[-2:]), flush=True)
     return lines, rate

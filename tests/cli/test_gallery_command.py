@@ -21,7 +21,7 @@ def test_a_dry_run_says_what_it_takes_and_writes_nothing(run, tmp_path):
     (found,) = json.loads(said.out)
     assert (found["images"], found["units"], found["layers"]) == (12, 10, 1)
     assert found["bytes"] > 0
-    assert "12 images, 10 units in 1 layers" in said.err
+    assert "12 images, 10 units in 1 layer," in said.err
     assert list(tmp_path.iterdir()) == []
 
 
