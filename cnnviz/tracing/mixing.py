@@ -7,17 +7,10 @@ from collections.abc import Sequence
 import torch
 
 from cnnviz.tracing import taps as tapping
-from cnnviz.tracing.fields import (
-    Field,
-    Shape,
-    gather,
-    hull,
-    mixed_channels,
-    reduce,
-    union,
-)
+from cnnviz.tracing.fields import Field, Shape
 from cnnviz.tracing.operation import Operation
 from cnnviz.tracing.registry import Found, Look, rule
+from cnnviz.tracing.uniting import gather, hull, mixed_channels, reduce, union
 
 
 @rule("clone", "alias", "detach", "_to_copy", "lift_fresh", "where", "masked_fill", "prelu")

@@ -8,20 +8,11 @@ import numpy as np
 import torch
 
 from cnnviz.tracing import taps as tapping
-from cnnviz.tracing.fields import (
-    NOTHING,
-    Ends,
-    Field,
-    concatenate,
-    gather,
-    moved,
-    permute,
-    reduce,
-    reshape,
-    union,
-)
+from cnnviz.tracing.fields import NOTHING, Ends, Field
 from cnnviz.tracing.operation import Operation
+from cnnviz.tracing.rearranging import concatenate, moved, permute, reshape
 from cnnviz.tracing.registry import Found, Look, UnknownFieldError, rule
+from cnnviz.tracing.uniting import gather, reduce, union
 
 
 @rule("view", "_unsafe_view", "reshape", "unsqueeze", "squeeze", "_reshape_alias", "squeeze_copy")
