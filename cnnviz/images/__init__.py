@@ -5,8 +5,9 @@ runs.
 """
 
 from cnnviz.images.batch import Batch, Refusal, prepare
-from cnnviz.images.photo import MAX_PIXELS, Photo, PhotoError, read_photo, sample_photo
+from cnnviz.images.photo import MAX_PIXELS, Photo, PhotoError
 from cnnviz.images.preprocessing import IMAGENET, Box, Preprocessing
+from cnnviz.images.reading import read_photo, sample_photo
 
 __all__ = [
     "IMAGENET",

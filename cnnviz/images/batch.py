@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnviz.errors import ImageError, UsageError
-from cnnviz.images.photo import Photo, PhotoError, _photo, read_photo
+from cnnviz.images.photo import Photo, PhotoError, new_photo
 from cnnviz.images.preprocessing import Box, Preprocessing
+from cnnviz.images.reading import read_photo
 
 if TYPE_CHECKING:
     import torch
@@ -225,4 +226,4 @@ def _shown(tensor: torch.Tensor, index: int, preprocessing: Preprocessing) -> Ph
     clipped = preprocessing.clipped(tensor)
     if clipped:
         notes.append(f"{clipped:.1%} of its values lie beyond black or white and are shown clipped")
-    return _photo(preprocessing.invert(tensor), f"image {index}", tuple(notes))
+    return new_photo(preprocessing.invert(tensor), f"image {index}", tuple(notes))

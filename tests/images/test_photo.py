@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from cnnviz.errors import ImageError
-from cnnviz.images import MAX_PIXELS, photo, read_photo, sample_photo
+from cnnviz.images import MAX_PIXELS, decoding, read_photo, sample_photo
 
 HEIGHT, WIDTH = 12, 17
 
@@ -277,7 +277,7 @@ def test_the_limit_holds_where_pillow_has_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
-    monkeypatch.setattr(photo, "MAX_PIXELS", 100)
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 100)
     Image.new("RGB", (12, 10)).save(tmp_path / "large.png")
     for source in (tmp_path / "large.png", np.zeros((10, 12, 3), np.uint8)):
         with pytest.raises(ImageError, match="120 pixels and the limit is 100"):

@@ -1,0 +1,209 @@
+"""Checked 8-bit RGB from whatever holds an image; Pillow decodes.
+
+Whatever was done to the pixels on the way (an alpha channel composited, 16 bits reduced to 8, a
+rotation undone) is told in words beside them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.images.hearing import Heard, hearing
+from cnnviz.images.photo import MAX_PIXELS, PhotoError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+FORMATS = "JPEG, PNG, WebP, BMP or TIFF"
+_GREY = "grey repeated in three channels"
+_ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
+
+Decoded = tuple[NDArray[np.uint8], tuple[str, ...]]
+"""The pixels [H, W, 3], and what was done to them."""
+
+
+def decode_file(file: Any, name: str) -> Decoded:
+    """Decode an opened file."""
+    from PIL import Image, UnidentifiedImageError
+
+    with hearing() as heard:
+        try:
+            with Image.open(file) as image:
+                pixels, notes = _to_rgb(image, name)
+        except PhotoError:
+            raise
+        except UnidentifiedImageError as error:
+            raise PhotoError(
+                name, "this is not an image that Pillow can read", f"Give a {FORMATS} file."
+            ) from error
+        except Image.DecompressionBombError as error:
+            raise _too_large(name, _bomb_size(error)) from error
+        except Exception as error:  # decoders meet damage with almost any exception
+            raise _damaged(name, error) from error
+    return pixels, (*notes, *_told(heard))
+
+
+def decode_image(image: Image.Image, name: str) -> Decoded:
+    """Convert an image that Pillow has opened."""
+    with hearing() as heard:
+        try:
+            pixels, notes = _to_rgb(image, name)
+        except PhotoError:
+            raise
+        except Exception as error:  # a lazily opened file decodes here, or was closed meanwhile
+            raise _damaged(name, error) from error
+    return pixels, (*notes, *_told(heard))
+
+
+def decode_array(array: NDArray[Any], name: str) -> Decoded:
+    """Check and convert an array."""
+    from PIL import Image
+
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    grey = array.ndim == 2
+    deep = grey and array.dtype == np.uint16
+    if array.dtype != np.uint8 and not deep:
+        raise PhotoError(
+            name,
+            f"an array of {array.dtype} is no image",
+            "Give uint8 values from 0 to 255, or a float tensor [N, C, H, W] that is already "
+            "preprocessed.",
+        )
+    if array.size == 0:
+        raise PhotoError(name, "the image has no pixels", "Give at least one pixel.")
+    if not grey and not (array.ndim == 3 and array.shape[2] in (3, 4)):
+        raise PhotoError(name, f"the array has shape {array.shape}", _shape_remedy(array))
+    if array.shape[0] * array.shape[1] > MAX_PIXELS:
+        raise _too_large(name, f"{array.shape[0] * array.shape[1]:,} pixels")
+    if deep:
+        return _repeat(_reduce(array)), ("16-bit reduced to 8-bit", _GREY)
+    if grey:
+        return _repeat(array), (_GREY,)
+    if array.shape[2] == 4:
+        return _flatten(Image.fromarray(np.ascontiguousarray(array)))
+    return array.copy(), ()
+
+
+def _shape_remedy(array: NDArray[Any]) -> str:
+    if array.ndim == 3 and array.shape[0] in (1, 3, 4):
+        return "Its channels come first: give array.transpose(1, 2, 0)."
+    return "Give [H, W, 3] (RGB), [H, W, 4] (RGB and alpha) or [H, W] (grey)."
+
+
+def _told(heard: Heard) -> tuple[str, ...]:
+    from PIL import Image
+
+    texts = [
+        " ".join(text.split())
+        for kind, text in heard
+        if not issubclass(kind, Image.DecompressionBombWarning | DeprecationWarning)
+    ]
+    return tuple(dict.fromkeys(f"Pillow warned: {text.rstrip('. ')}" for text in texts))
+
+
+def _damaged(name: str, error: Exception) -> PhotoError:
+    detail = " ".join(str(error).split()).rstrip(".")
+    if "truncated" in detail.lower() or isinstance(error, EOFError):
+        return PhotoError(
+            name,
+            f"the file is truncated ({detail or 'it ends early'})",
+            "Copy or download it again.",
+        )
+    detail = detail or type(error).__name__
+    return PhotoError(name, f"the file is damaged ({detail})", f"Save it again as {FORMATS}.")
+
+
+def _bomb_size(error: Exception) -> str:
+    found = re.search(r"\((\d+) pixels\)", str(error))
+    return f"{int(found[1]):,} pixels" if found else f"more than {MAX_PIXELS:,} pixels"
+
+
+def _too_large(name: str, size: str) -> PhotoError:
+    return PhotoError(
+        name,
+        f"the image has {size} and the limit is {MAX_PIXELS:,}",
+        "Scale it down first; a network sees only a few hundred pixels a side.",
+    )
+
+
+def _to_rgb(image: Image.Image, name: str) -> Decoded:
+    """Decode, turn upright and convert; return the pixels and what was done to them."""
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise _too_large(name, f"{width * height:,} pixels")
+    if width * height == 0:
+        raise PhotoError(name, "the image has no pixels", "Give at least one pixel.")
+    notes = [*_frame_note(image), *_depth_note(image)]
+    turned, turn_note = _upright(image)
+    pixels, colour_notes = _convert(turned, name)
+    return pixels, (*notes, *turn_note, *colour_notes)
+
+
+def _frame_note(image: Image.Image) -> tuple[str, ...]:
+    frames = int(getattr(image, "n_frames", 1))
+    if frames <= 1:
+        return ()
+    return (f"frame {image.tell() + 1} of {frames}",)
+
+
+def _depth_note(image: Image.Image) -> tuple[str, ...]:
+    # For 16-bit colour Pillow keeps the high bytes as it decodes; only the raw mode tells.
+    tiles = getattr(image, "tile", None) or ()
+    deep = image.mode.startswith("I;16") or any(";16" in str(tile[3]) for tile in tiles)
+    return ("16-bit reduced to 8-bit",) if deep else ()
+
+
+def _upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
+    from PIL import ExifTags, ImageOps
+
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    # The TIFF decoder turns the image itself while it loads, and then drops the tag.
+    turned = ImageOps.exif_transpose(image)
+    note = orientation in range(2, 9)
+    return turned or image, ("turned upright by its EXIF orientation",) if note else ()
+
+
+def _convert(image: Image.Image, name: str) -> Decoded:
+    mode = image.mode
+    if mode.startswith("I;16") or (mode == "I" and image.format == "PNG"):
+        deep = np.asarray(image.convert("I")).astype(np.uint16)
+        return _repeat(_reduce(deep)), ("16-bit reduced to 8-bit", _GREY)
+    if mode in ("I", "F"):
+        kind = "32-bit integers" if mode == "I" else "floating-point numbers"
+        raise PhotoError(
+            name, f"its pixels are {kind}, whose white is unknown", "Save it with 8 or 16 bits."
+        )
+    if mode in _ALPHA_MODES or "transparency" in image.info:
+        return _flatten(image)
+    if mode in ("L", "1"):
+        return _repeat(np.asarray(image.convert("L"))), (_GREY,)
+    notes = () if mode in ("RGB", "P", "RGBX") else (f"{mode} converted to RGB",)
+    if mode == "CMYK":
+        notes = ("CMYK converted to RGB without its colour profile",)
+    return np.array(image.convert("RGB")), notes
+
+
+def _flatten(image: Image.Image) -> Decoded:
+    from PIL import Image
+
+    # Pillow takes premultiplied grey apart only this way.
+    layers = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+    opaque = np.asarray(layers)[:, :, 3].min() == 255
+    white = Image.new("RGBA", layers.size, (255, 255, 255, 255))
+    pixels = np.array(Image.alpha_composite(white, layers).convert("RGB"))
+    notes = () if opaque else ("transparency composited on white",)
+    return pixels, (*notes, _GREY) if image.mode in ("L", "LA", "La") else notes
+
+
+def _reduce(deep: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    # 65535 / 255 = 257, and adding half of it rounds to nearest.
+    return ((deep.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _repeat(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.repeat(grey[:, :, None], 3, axis=2)

@@ -1,0 +1,153 @@
+"""Read one image from a file, its bytes, an array or a PIL image."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cnnviz.errors import InstallationError, did_you_mean
+from cnnviz.images.decoding import Decoded, decode_array, decode_file, decode_image
+from cnnviz.images.paths import expand
+from cnnviz.images.photo import Photo, PhotoError, new_photo
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+def read_photo(source: Any, name: str | None = None) -> Photo:
+    """Read one image into 8-bit RGB.
+
+    Parameters
+    ----------
+    source : str, os.PathLike, bytes, PIL.Image.Image, numpy.ndarray or Photo
+        A file that Pillow can decode (JPEG, PNG, WebP, BMP, TIFF and more), or its bytes; a PIL
+        image; a uint8 array ``[H, W]`` (grey), ``[H, W, 1]``, ``[H, W, 3]`` (RGB) or ``[H, W, 4]``
+        (RGB and alpha); or a uint16 array ``[H, W]``.
+    name : str, optional
+        What to call it; the file name, or ``image 0``, when not given.
+
+    Returns
+    -------
+    Photo
+        Its pixels are a copy, turned upright by the EXIF orientation. Transparency is composited
+        on white, 16 bits are reduced to 8 (65535 becomes 255), only the first frame of an animation
+        is kept, and CMYK is converted without its colour profile; `Photo.notes` says which of these
+        happened. Other colour profiles are not applied either, as in the training pipelines of
+        torchvision and timm.
+
+    Raises
+    ------
+    ImageError
+        The image cannot be read, or has more than `MAX_PIXELS` pixels. The sentence names it.
+    """
+    from PIL import Image
+
+    if isinstance(source, Photo):
+        return source
+    if isinstance(source, Image.Image):
+        return _from_memory(decode_image, source, name or _pil_name(source))
+    if isinstance(source, np.ndarray):
+        return _from_memory(decode_array, source, name or "image 0")
+    if isinstance(source, str | os.PathLike):
+        return _from_file(source, name)
+    if isinstance(source, bytes):
+        return _from_bytes(source, name or "image 0")
+    raise PhotoError(
+        name or "image 0",
+        f"an object of type {type(source).__name__} is no image",
+        "Give a path, a PIL image, or a uint8 array [H, W, 3].",
+    )
+
+
+def sample_photo() -> Photo:
+    """Return the photo that matplotlib carries: Grace Hopper in uniform, in the public domain.
+
+    Raises
+    ------
+    InstallationError
+        This copy of matplotlib was installed without its sample data.
+    """
+    from matplotlib import cbook
+
+    try:
+        path = cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
+    except FileNotFoundError as error:
+        path = str(error.filename)
+    if not Path(path).is_file():
+        raise InstallationError(
+            "This copy of matplotlib lacks its sample photo, grace_hopper.jpg.",
+            "Name an image of your own, or reinstall matplotlib with pip.",
+        )
+    return read_photo(path)
+
+
+def _from_file(source: str | os.PathLike[Any], name: str | None) -> Photo:
+    text = os.fsdecode(source)
+    path = expand(text)
+    # A file's name may hold bytes that are no text; they cannot be written into a report.
+    name = (name or path.name or text).encode("utf-8", "replace").decode("utf-8")
+    _check_file(path, text, name)
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+            pixels, notes = decode_file(file, name)
+    except OSError as error:
+        raise PhotoError(
+            name, f"the file cannot be read ({error.strerror or error})", "Check its permissions."
+        ) from error
+    return new_photo(pixels, name, notes, digest)
+
+
+def _from_bytes(data: bytes, name: str) -> Photo:
+    if not data:
+        raise PhotoError(name, "the file is empty", "Copy or download it again.")
+    pixels, notes = decode_file(io.BytesIO(data), name)
+    return new_photo(pixels, name, notes, hashlib.sha256(data).hexdigest())
+
+
+def _from_memory(decode: Callable[[Any, str], Decoded], source: Any, name: str) -> Photo:
+    pixels, notes = decode(source, name)
+    return new_photo(pixels, name, notes)
+
+
+def _check_file(path: Path, text: str, name: str) -> None:
+    if re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
+        raise PhotoError(text, "addresses are not fetched", "Download the image and name the file.")
+    try:
+        if path.is_dir():
+            raise PhotoError(name, "this is a folder", f"Name the images in it: {path / '*.jpg'}.")
+        if not path.exists():
+            raise PhotoError(name, "there is no such file", _file_remedy(path))
+        if not path.is_file():
+            raise PhotoError(
+                name, "this is not an ordinary file", "Copy the image to a file first."
+            )
+        if path.stat().st_size == 0:
+            raise PhotoError(name, "the file is empty", "Copy or download it again.")
+    except (ValueError, OSError) as error:  # a name with a NUL byte, too long, or not permitted
+        raise PhotoError(
+            name, f"the file cannot be reached ({error})", "Check its name and its permissions."
+        ) from error
+
+
+def _file_remedy(path: Path) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        return f"There is no folder {str(folder)!r} either; check the path."
+    try:
+        names = [entry.name for entry in os.scandir(folder) if entry.is_file()]
+    except OSError:
+        names = []
+    return did_you_mean(path.name, names, "Check the path.")
+
+
+def _pil_name(image: Image.Image) -> str:
+    return Path(str(getattr(image, "filename", "") or "")).name or "image 0"
