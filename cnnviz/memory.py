@@ -13,8 +13,9 @@ _UNKNOWN = 2 << 30
 _SHARE = 0.4
 _MOST = 64
 _NEAR = 160_000_000
-"""Bytes of layer outputs from which on a CPU gets slower with every image, for they leave its
-cache: measured per image, ResNet-18 is fastest with 8 at once and takes 1.5 times as long with 64,
+"""Bytes of layer outputs from which on a CPU gets slower with every image, for glibc gives large
+blocks back to the system when they are freed, and pages are cleared anew (`cnnviz.allocation`):
+measured per image, ResNet-18 is fastest with 8 at once and takes 1.5 times as long with 64,
 SqueezeNet with 2 and 2.4 times; small images gain up to 64 (two cores, forward passes)."""
 
 
