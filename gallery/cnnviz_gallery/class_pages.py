@@ -277,17 +277,23 @@ def _votes(subject: Subject, index: int, tiles: int) -> tuple[content.Connection
 
 def lines(subject: Subject, found: Sequence[Members]) -> content.ClassesPage:
     """Return what the list of classes says."""
-    named = zip(subject.class_files, subject.categories, found, strict=True)
     labelled = any(each.labelled for each in found)
     right = sum(each.labelled - len(each.missed) for each in found)
     total = sum(each.labelled for each in found)
     images = f"{subject.scan.images:,} images"
+    every = [
+        content.ClassLine(
+            name, file, len(each.called), each.labelled, each.labelled - len(each.missed)
+        )
+        for file, name, each in zip(subject.class_files, subject.categories, found, strict=True)
+    ]
     return content.ClassesPage(
-        lines=tuple(
-            content.ClassLine(
-                name, file, len(each.called), each.labelled, each.labelled - len(each.missed)
-            )
-            for file, name, each in named
+        lines=tuple(line for line in every if line.called or line.labelled),
+        # Of a thousand classes a small set of images has a few, which are what people look for.
+        others=tuple(
+            content.Link(line.name, line.href)
+            for line in every
+            if not (line.called or line.labelled)
         ),
         labelled=labelled,
         lead=f"Of {images} the network calls {right:,} of {total:,} by their label "

@@ -235,9 +235,10 @@ class ClassLine:
 
 @dataclass(frozen=True)
 class ClassesPage:
-    """All classes of a network."""
+    """All classes of a network: those that some image is called or labelled, and the others."""
 
     lines: tuple[ClassLine, ...]
+    others: tuple[Link, ...]
     labelled: bool
     lead: str
 

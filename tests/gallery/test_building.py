@@ -272,6 +272,12 @@ def test_data_without_labels_is_grouped_by_the_answers(tmp_path, tiny, write_pho
     home = build(found, tiny, data, tmp_path / "site").home
     page = (home.parent / "models/tiny/left/0.html").read_text("utf-8")
     assert "that the network calls by each name" in page
+    classes = (home.parent / "models/tiny/classes/index.html").read_text("utf-8")
+    called, others = classes.split('<h2 id="others">Given to no image</h2>')
+    assert found.answers is not None
+    for index, name in enumerate(tiny.categories):
+        assert (f">{name}<" in called) == (index in found.answers.top)
+        assert (f">{name}<" in others) == (index not in found.answers.top)
 
 
 def test_visualizations_are_shown_where_they_were_made(tiny, tiny_data, tiny_scan, tmp_path):
