@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import torch
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
+from cnnviz.function_mode import FunctionMode
 from cnnviz.hooks import change_gradient
 
 Rule = Literal["gradient", "deconvnet", "guided"]
@@ -91,7 +91,7 @@ def _positive(gradient: torch.Tensor) -> torch.Tensor:
     return gradient.clamp(min=0.0)
 
 
-class backward_rule(TorchFunctionMode):  # noqa: N801
+class backward_rule(FunctionMode):  # noqa: N801
     """Let every rectifier called inside the context send gradients back by another rule.
 
     Values do not change; only what `torch.autograd` does with them. The rule holds for ReLU and
@@ -132,65 +132,63 @@ class backward_rule(TorchFunctionMode):  # noqa: N801
         said = f"{self.met} of {self.met + other} activations met the rule"
         return f"{said}; {other} were another kind" + (f" ({kinds})" if kinds else "")
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Take the calls of rectifiers; pass every other call on."""
-        call = _rectifier(func, *args, **(kwargs or {}))
+        call = read_rectifier(func, args, named)
         if call is None:
             if func in _OTHERS:
                 self.others[_OTHERS[func]] += 1
-            return func(*args, **(kwargs or {}))
+            return func(*args, **named)
         self.met += 1
         if self.rule == "gradient":
-            return func(*args, **(kwargs or {}))
+            return func(*args, **named)
         if self.rule == "guided" and not (call.in_place and call.values._is_view()):
-            return _guide(func(*args, **(kwargs or {})))
+            return _guide(func(*args, **named))
         function = _Deconvnet if self.rule == "deconvnet" else _Guided
-        output: torch.Tensor = function.apply(call.values, call.most)
-        # The caller of an in-place rectifier may go on with the tensor it handed in.
-        return call.values.copy_(output) if call.in_place else output
+        return call.through(function)
 
 
 @dataclass(frozen=True)
-class _Rectifier:
+class Rectifier:
     """One call of a function that is zero below zero, and constant from `most` on."""
 
     values: torch.Tensor
     most: float | None
     in_place: bool
 
-
-def _relu(input: torch.Tensor, inplace: bool = False) -> _Rectifier:
-    return _Rectifier(input, None, inplace)
-
-
-def _relu_in_place(input: torch.Tensor) -> _Rectifier:
-    return _Rectifier(input, None, True)
+    def through(self, function: type[torch.autograd.Function]) -> torch.Tensor:
+        """Return what the call returns, by a function of `values` and `most`."""
+        output: torch.Tensor = function.apply(self.values, self.most)
+        # The caller of an in-place rectifier may go on with the tensor it handed in.
+        return self.values.copy_(output) if self.in_place else output
 
 
-def _relu6(input: torch.Tensor, inplace: bool = False) -> _Rectifier:
-    return _Rectifier(input, 6.0, inplace)
+def _relu(input: torch.Tensor, inplace: bool = False) -> Rectifier:
+    return Rectifier(input, None, inplace)
+
+
+def _relu_in_place(input: torch.Tensor) -> Rectifier:
+    return Rectifier(input, None, True)
+
+
+def _relu6(input: torch.Tensor, inplace: bool = False) -> Rectifier:
+    return Rectifier(input, 6.0, inplace)
 
 
 def _hardtanh(
     input: torch.Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
-) -> _Rectifier | None:
+) -> Rectifier | None:
     # torch's ReLU6 module is a hardtanh from 0 to 6.
-    return _Rectifier(input, max_val, inplace) if min_val == 0.0 else None
+    return Rectifier(input, max_val, inplace) if min_val == 0.0 else None
 
 
 def _hardtanh_in_place(
     input: torch.Tensor, min_val: float = -1.0, max_val: float = 1.0
-) -> _Rectifier | None:
+) -> Rectifier | None:
     return _hardtanh(input, min_val, max_val, True)
 
 
-_RECTIFIERS: dict[Any, Callable[..., _Rectifier | None]] = {
+_RECTIFIERS: dict[Any, Callable[..., Rectifier | None]] = {
     **dict.fromkeys((F.relu, torch.relu, torch.Tensor.relu), _relu),
     **dict.fromkeys((F.relu_, torch.relu_, torch.Tensor.relu_), _relu_in_place),
     F.relu6: _relu6,
@@ -199,6 +197,7 @@ _RECTIFIERS: dict[Any, Callable[..., _Rectifier | None]] = {
 }
 
 
-def _rectifier(func: Any, *args: Any, **named: Any) -> _Rectifier | None:
+def read_rectifier(func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Rectifier | None:
+    """Return what a call hands to a rectifier, or None where it calls something else."""
     reads = _RECTIFIERS.get(func)
     return None if reads is None else reads(*args, **named)

@@ -16,9 +16,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.overrides import TorchFunctionMode
 
 from cnnviz.errors import ModelError
+from cnnviz.function_mode import FunctionMode
 
 _REMAINS = 0.02
 """The share of its first statistics that a batch norm may still hold."""
@@ -55,7 +55,7 @@ class Statistics:
     count: int
 
 
-class batch_statistics(TorchFunctionMode):  # noqa: N801
+class batch_statistics(FunctionMode):  # noqa: N801
     """Let every batch norm in eval mode use other statistics than those it stores.
 
     Parameters
@@ -80,23 +80,16 @@ class batch_statistics(TorchFunctionMode):  # noqa: N801
         self._given = given
         self.used: list[Statistics] = []
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Take the calls of batch norms that use stored statistics; pass all others on."""
-        keywords = kwargs or {}
         signature = _SIGNATURES.get(func)
         if signature is None:
-            return func(*args, **keywords)
-        bound = signature.bind(*args, **keywords)
+            return func(*args, **named)
+        bound = signature.bind(*args, **named)
         bound.apply_defaults()
         call = bound.arguments
         if call["training"] or call["running_mean"] is None:
-            return func(*args, **keywords)
+            return func(*args, **named)
         found = self._statistics(call)
         self.used.append(found)
         return F.batch_norm(

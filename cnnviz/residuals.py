@@ -7,15 +7,15 @@ builds of it, so that modules, functions and in-place additions are all met.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from torch import nn
 from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
-from torch.overrides import TorchFunctionMode
 
+from cnnviz.function_mode import FunctionMode
 from cnnviz.hooks import listening
 
 Kind = Literal["identity", "projection"]
@@ -55,7 +55,7 @@ class Addition:
     weight: float
 
 
-class additions(TorchFunctionMode):  # noqa: N801
+class additions(FunctionMode):  # noqa: N801
     """Note every addition of two tensors of one shape that gradients flow through.
 
     Attributes
@@ -88,24 +88,17 @@ class additions(TorchFunctionMode):  # noqa: N801
         super().__exit__(*raised)  # type: ignore[no-untyped-call]
         self._scope.__exit__(*raised)
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Run the call, and note it where it is such an addition."""
-        keywords = kwargs or {}
-        terms = _terms(args, keywords) if func in _ADDITIONS else None
+        terms = _terms(args, named) if func in _ADDITIONS else None
         if terms is None:
-            return func(*args, **keywords)
+            return func(*args, **named)
         # Before the call: an addition in place makes its first term the sum.
         edges = [get_gradient_edge(term) for term in terms]
         shape = tuple(terms[0].shape)
-        output = func(*args, **keywords)
+        output = func(*args, **named)
         if output.requires_grad:
-            weight = float(keywords.get("alpha", 1.0))
+            weight = float(named.get("alpha", 1.0))
             total = get_gradient_edge(output)
             self.found.append(Addition(self._name(), edges[0], edges[1], total, shape, weight))
         return output

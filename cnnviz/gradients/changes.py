@@ -6,21 +6,21 @@ met and the network itself stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
+from cnnviz.function_mode import FunctionMode
 from cnnviz.gradients.activations import read_activation
 from cnnviz.gradients.watching import CONVOLUTIONS, LINEARS, NORMALISATIONS, summed
 
 _SLOPE = 0.1
 
 
-class _Change(TorchFunctionMode):
-    """Answers calls of functions; what it does not answer is passed on."""
+class _Change(FunctionMode):
+    """Answers calls of functions, pass after pass."""
 
     def __enter__(self) -> Any:
         """Begin a pass."""
@@ -29,20 +29,6 @@ class _Change(TorchFunctionMode):
 
     def begin(self) -> None:
         """Forget the last pass."""
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Answer a call."""
-        return self.answer(func, args, kwargs or {})
-
-    def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
-        """Answer a call: here, as it is."""
-        return func(*args, **named)
 
 
 class OtherActivation(_Change):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,8 @@ import torch
 from torch import nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
+from cnnviz.function_mode import FunctionMode
 from cnnviz.gradients import measures
 from cnnviz.gradients.activations import Activated, read_activation
 
@@ -106,7 +106,7 @@ class _Place:
     module: nn.Module
 
 
-class Watch(TorchFunctionMode):
+class Watch(FunctionMode):
     """Notes the layers, merges, normalisations and activations of one forward pass.
 
     Use together with `cnnviz.hooks.listening`, which says whose calls they are.
@@ -145,15 +145,8 @@ class Watch(TorchFunctionMode):
         while self._places and self._places.pop().module is not module:
             pass
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Pass every call on, and note those that count."""
-        named = kwargs or {}
         activated = read_activation(func, args, named)
         if activated is not None:
             with torch.no_grad():

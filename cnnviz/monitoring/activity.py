@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
 
+from cnnviz.function_mode import FunctionMode
 from cnnviz.gradients.activations import Activated, read_activation
 from cnnviz.gradients.measures import dead_channels, saturated_fraction
 from cnnviz.gradients.watching import summed
@@ -15,7 +15,7 @@ from cnnviz.gradients.watching import summed
 Heard = Callable[[Activated], None]
 
 
-class Activity(TorchFunctionMode):
+class Activity(FunctionMode):
     """Calls `heard` ahead of each activation; modules, functions and methods alike.
 
     No value is changed, and passes without a graph are not heard.
@@ -31,15 +31,8 @@ class Activity(TorchFunctionMode):
         self._heard = heard
         self.sums = 0
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Look at what goes into an activation, then make the call."""
-        named = kwargs or {}
         if torch.is_grad_enabled():
             activated = read_activation(func, args, named)
             if activated is not None and activated.slope is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
 
-from cnnviz.backward_rules import _rectifier
+from cnnviz.backward_rules import read_rectifier
+from cnnviz.function_mode import FunctionMode
 
 LEAK = 0.1
 """The share of the gradient that passes a rectifier at most, where it would otherwise stop."""
@@ -47,24 +47,14 @@ def _nearness(values: torch.Tensor) -> torch.Tensor:
     return torch.exp(below / spread.clamp(min=torch.finfo(values.dtype).tiny) * _SHARP)
 
 
-class leaking(TorchFunctionMode):  # noqa: N801
+class leaking(FunctionMode):  # noqa: N801
     """Let every ReLU and ReLU6 called inside the context leak on the way back.
 
     Values do not change. Where a unit's rectifier stops all gradient, so that no step could ever
     move its picture, this one still says which way its input grows.
     """
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Take the calls of rectifiers; pass every other call on."""
-        call = _rectifier(func, *args, **(kwargs or {}))
-        if call is None:
-            return func(*args, **(kwargs or {}))
-        output: torch.Tensor = _Leaky.apply(call.values, call.most)
-        # The caller of an in-place rectifier may go on with the tensor it handed in.
-        return call.values.copy_(output) if call.in_place else output
+        call = read_rectifier(func, args, named)
+        return func(*args, **named) if call is None else call.through(_Leaky)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
 
+from cnnviz.function_mode import FunctionMode
 from cnnviz.hooks import listening, untouched
 from cnnviz.layers import kind, named_layers
 from cnnviz.models import Model
@@ -80,7 +80,7 @@ def _last_channels(module: torch.nn.Module, tensor: torch.Tensor) -> bool:
     return isinstance(module, torch.nn.Linear) and tensor.ndim > 2
 
 
-class _Follower(TorchFunctionMode):
+class _Follower(FunctionMode):
     """Knows for each tensor which units its channels are."""
 
     def __init__(self) -> None:
@@ -127,21 +127,14 @@ class _Follower(TorchFunctionMode):
             if found is not None and any(found)
         }
 
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        given = kwargs or {}
-        name = getattr(function, "__name__", "")
-        tensors = list(_flat([args, list(given.values())]))
+    def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        name = getattr(func, "__name__", "")
+        tensors = list(_flat([args, list(named.values())]))
         before = [self._of(each) for each in tensors]
-        output = function(*args, **given)
+        output = func(*args, **named)
         first = output[0] if isinstance(output, tuple) and output else output
         if isinstance(first, torch.Tensor) and first.ndim >= 2:
-            found = _followed(name, tensors, before, first, (args, given))
+            found = _followed(name, tensors, before, first, (args, named))
             if found is not None:
                 self._note(first, found)
             elif name.endswith("_") and not name.endswith("__"):
@@ -169,7 +162,7 @@ def _followed(
     tensors: Sequence[torch.Tensor],
     before: Sequence[Sources | None],
     output: torch.Tensor,
-    called: tuple[tuple[Any, ...], dict[str, Any]],
+    called: tuple[Sequence[Any], Mapping[str, Any]],
 ) -> Sources | None:
     """Return the sources of what an operation gives, or None where they are not known."""
     first = before[0] if before else None
@@ -199,7 +192,7 @@ def _joined(
     tensors: Sequence[torch.Tensor],
     before: Sequence[Sources | None],
     output: torch.Tensor,
-    called: tuple[tuple[Any, ...], dict[str, Any]],
+    called: tuple[Sequence[Any], Mapping[str, Any]],
 ) -> Sources | None:
     args, given = called
     dimension = given.get("dim", args[1] if len(args) > 1 else 0)
