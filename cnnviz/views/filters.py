@@ -14,6 +14,7 @@ from cnnviz import drawing
 from cnnviz.errors import LayerError, UsageError, did_you_mean
 from cnnviz.layers import named_layers
 from cnnviz.models import Model, as_model
+from cnnviz.models.weights import layer_weight
 from cnnviz.results import Result
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ def filters(
         )
     wrapped = as_model(model)
     name, convolution = _find(wrapped.module, layer)
-    kernels = convolution.weight.detach().float().cpu().numpy()
+    kernels = layer_weight(convolution).float().cpu().numpy()
     if convolution.transposed:
         raise LayerError(
             f"Layer {name!r} is a transposed convolution.", "Choose an ordinary convolution."
@@ -228,7 +229,7 @@ def _find(module: nn.Module, layer: str | None) -> tuple[str, _ConvNd]:
     plane = {
         name: found
         for name, found in known.items()
-        if isinstance(found, _ConvNd) and found.weight.ndim == 4
+        if isinstance(found, _ConvNd) and len(found.kernel_size) == 2
     }
     if not plane:
         raise LayerError("The network has no 2-D convolution.", "Filters are those of one.")

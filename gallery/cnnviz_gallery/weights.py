@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.models import Model
+from cnnviz.models.weights import layer_weight
 from cnnviz.units import Unit
 from cnnviz_gallery.wiring import Sources
 
@@ -68,6 +69,7 @@ class Weights:
             for each in dict.fromkeys(unit.layer for units in found for unit in units):
                 self._readers.setdefault(each, []).append(layer)
         self._reading = cache(self._read)
+        self._weight_of = cache(self._make_weight)
 
     def told(self, layer: str) -> bool:
         """Whether it is known what a layer reads, and it has weights to read it by."""
@@ -144,11 +146,14 @@ class Weights:
         return found
 
     def _weight(self, layer: str) -> torch.Tensor | None:
-        module = self._modules.get(layer.partition("#")[0])
+        return self._weight_of(layer.partition("#")[0])
+
+    def _make_weight(self, name: str) -> torch.Tensor | None:
+        module = self._modules.get(name)
         transposed = isinstance(module, nn.ConvTranspose2d)
         if not isinstance(module, nn.Conv2d | nn.Linear) or transposed:
             return None
-        return module.weight.detach().float().cpu()
+        return layer_weight(module).float().cpu()
 
     def _read(self, layer: str) -> _Reading:
         weight, sources = self._weight(layer), self._sources[layer]

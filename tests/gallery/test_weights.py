@@ -153,3 +153,17 @@ def test_the_network_is_left_as_it_was():
     assert all(not child._forward_hooks for child in model.module.modules())
     for name, value in model.module.state_dict().items():
         assert torch.equal(value, before[name])
+
+
+def test_reading_weights_that_are_normalised_changes_nothing():
+    normed = torch.nn.utils.parametrizations.spectral_norm
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), normed(nn.Conv2d(4, 5, 3)))
+    model = of(module)
+    module.train()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    links = Weights(model, wire(model, [])).inputs(Unit("2", 1), 4)
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, before[name])
+    kernels = module.eval()[2].weight.detach().numpy()
+    for link in links:
+        assert link.norm == pytest.approx(np.linalg.norm(kernels[1, link.unit.channel]), rel=1e-5)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrizations
 
 from cnnviz import drawing
 from cnnviz.errors import LayerError, UsageError
@@ -102,3 +103,28 @@ def test_what_has_no_filters() -> None:
         filters(nn.Sequential(nn.ConvTranspose2d(3, 2, 2)))
     with pytest.raises(UsageError, match="count of filters"):
         filters(network, top=-1)
+
+
+def test_a_normalised_weight_is_the_one_of_eval_mode_and_reading_it_changes_nothing() -> None:
+    network = nn.Sequential(parametrizations.spectral_norm(nn.Conv2d(3, 4, 3))).train()
+    before = state(network)
+    found = filters(network)
+    assert state(network) == before
+    image = torch.zeros(1, 3, 3, 3)
+    image[0, 1, 2, 0] = 1.0
+    with torch.no_grad():
+        answers = network.eval()(image) - network(torch.zeros_like(image))
+    np.testing.assert_allclose(found.kernels[:, 1, 2, 0], answers.flatten(), atol=1e-6)
+
+
+@pytest.mark.parametrize("normalise", [nn.utils.weight_norm, nn.utils.spectral_norm])
+@pytest.mark.filterwarnings("ignore:.*is deprecated:FutureWarning")
+def test_a_weight_made_at_each_call_is_that_of_the_checkpoint(normalise) -> None:
+    network, other = (nn.Sequential(normalise(nn.Conv2d(3, 4, 3))).eval() for _ in range(2))
+    network.load_state_dict(other.state_dict())
+    before = state(network)
+    found = filters(network)
+    assert state(network) == before
+    with torch.no_grad():
+        network(torch.zeros(1, 3, 3, 3))
+    np.testing.assert_array_equal(found.kernels, network[0].weight.detach().numpy())
