@@ -60,16 +60,19 @@ class CallOrder:
         Of the layers with one resolution those inside the fewest others count, so that a stage ends
         with a block and not in the middle of the next one; of these, the last. Pooling, dropout and
         maps of the classes themselves are passed over, as are outputs without a spatial extent or
-        with another shape than the image's, such as channels-last ones. Where a block and the
-        layers inside it return the very same tensor, the innermost that is called only once gives
-        the name.
+        with another shape than the image's, such as channels-last ones, unless there are no others.
+        Where a block and the layers inside it return the very same tensor, the innermost that is
+        called only once gives the name.
         """
+        return self._ends(similar=True) or self._ends(similar=False)
+
+    def _ends(self, *, similar: bool) -> tuple[str, ...]:
         often = {call.name for call in self.calls if call.index > 0}
         called = {call.name for call in self.calls}
         ends: dict[tuple[int, ...], tuple[int, int, str]] = {}
         for place, chain in enumerate(self._chains()):
             names = [call.name for call in chain if call.name not in often]
-            if not names or not self._holds_features(chain[0]):
+            if not names or not self._holds_features(chain[0], similar):
                 continue
             depth = min(_depth(call.name, called) for call in chain)
             resolution = (chain[0].shape or ())[2:]
@@ -77,14 +80,14 @@ class CallOrder:
                 ends[resolution] = (depth, place, names[0])
         return tuple(name for _, _, name in sorted(ends.values(), key=lambda end: end[1]))
 
-    def _holds_features(self, call: Called) -> bool:
+    def _holds_features(self, call: Called, similar: bool) -> bool:
         shape = call.shape
         if shape is None or len(shape) != 4 or shape[2] * shape[3] == 1:
             return False
         across = (shape[2] / self.image[0]) / (shape[3] / self.image[1])
         # Windows that do not fit evenly bend the shape of small maps a little.
-        similar = 0.6 < across < 1.7
-        return similar and call.kind not in _NOT_FEATURES and shape[1] != self.classes
+        fits = 0.6 < across < 1.7 or not similar
+        return fits and call.kind not in _NOT_FEATURES and shape[1] != self.classes
 
     def _chains(self) -> list[list[Called]]:
         chains: dict[tuple[int, int], list[Called]] = {}

@@ -101,3 +101,13 @@ def test_the_order_is_found_anew_when_a_layer_is_exchanged(network: nn.Module) -
     assert call_order(model, torch.zeros(2, 3, 8, 8)) is first
     network[6] = nn.Identity()
     assert call_order(model, torch.zeros(1, 3, 8, 8)) is not first
+
+
+def test_maps_of_another_shape_than_the_image_end_stages_where_there_are_no_others() -> None:
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3, stride=(2, 1), padding=1),
+        nn.ReLU(),
+        nn.Conv2d(4, 6, 3, stride=(2, 1), padding=1),
+    )
+    order = call_order(as_model(network), torch.zeros(1, 3, 16, 16))
+    assert order.stages() == ("1", "2")
