@@ -74,7 +74,8 @@ class Single:
 
     def answer(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the explained score of any number of variants of the image, [B]."""
-        return self.aim.score(self.question.model.module(inputs))
+        # captum draws its noise as float32, whatever the network computes in.
+        return self.aim.score(self.question.model.module(inputs.to(self.image.dtype)))
 
 
 def gradient(question: Question) -> torch.Tensor:
@@ -93,6 +94,12 @@ def guided_gradcam(question: Question) -> torch.Tensor:
         gradients="layers",
         target=lambda output: torch.stack([aim.score(output)[n] for n, aim in enumerate(targets)]),
     )
+    if not held.gradients:
+        raise ModelError(
+            f"Guided Grad-CAM cannot explain {question.model.name}: the target depends on no layer "
+            "with a spatial extent at the end of a stage.",
+            "Use guided_backprop, which needs no layer.",
+        )
     last = list(held.gradients)[-1]
     coarse = gradcam(held.activations[last], held.gradients[last]).relu()[:, None]
     size = question.inputs.shape[2:]

@@ -227,3 +227,20 @@ def test_baselines_hide_what_they_say(images: torch.Tensor) -> None:
 def test_other_channels(channels: int) -> None:
     found = attribute(tiny_network(channels), torch.rand(1, channels, 12, 12), steps=2)
     assert found.maps[0].shape == (1, 12, 12)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_network_of_another_type_gets_about_the_same_maps(method: str) -> None:
+    torch.manual_seed(1)
+    images = torch.randn(1, 3, 16, 16).bfloat16()
+    network = tiny_network().bfloat16()
+    options = {"steps": 8, "target": 1, "baseline": "mean"}
+    found = attribute(network, images, method, **options).maps[0]
+    exact = attribute(network.float(), images.float(), method, **options).maps[0]
+    assert np.corrcoef(found.ravel(), exact.ravel())[0, 1] > 0.98
+
+
+def test_guided_gradcam_says_which_networks_it_cannot_explain() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(48, 3))
+    with pytest.raises(ModelError, match="Guided Grad-CAM cannot explain Sequential.*no layer"):
+        attribute(network, torch.rand(1, 3, 4, 4), "guided_gradcam")
