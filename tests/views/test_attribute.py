@@ -242,5 +242,5 @@ def test_a_network_of_another_type_gets_about_the_same_maps(method: str) -> None
 
 def test_guided_gradcam_says_which_networks_it_cannot_explain() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(48, 3))
-    with pytest.raises(ModelError, match="Guided Grad-CAM cannot explain Sequential.*no layer"):
+    with pytest.raises(ModelError, match=r"Guided Grad-CAM cannot explain Sequential.*no layer"):
         attribute(network, torch.rand(1, 3, 4, 4), "guided_gradcam")
