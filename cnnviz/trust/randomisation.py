@@ -200,6 +200,8 @@ def beside_gradient(
 ) -> Randomisation:
     """Return a result with that of the plain gradient beside it, under the same weights.
 
+    The gradient's is made once for a subject, whatever else is measured on it.
+
     Parameters
     ----------
     found : Randomisation
@@ -211,19 +213,24 @@ def beside_gradient(
     stages, seed : int
         Those that `found` was made with.
     """
+    key = ("gradient", count, stages, seed)
+    if key not in subject.shared:
+        subject.shared[key] = _of_gradient(subject, count, stages, seed)
+    return replace(found, gradient=subject.shared[key])
+
+
+def _of_gradient(subject: Subject, count: int, stages: int, seed: int) -> Randomisation:
     maps = plain_gradient(subject.model, subject.batch, subject.classes)
-    chance = random_maps(maps, count, seed)
-    held = randomisation(
+    return randomisation(
         subject,
         maps,
-        chance,
+        random_maps(maps, count, seed),
         plain_gradient,
         relu=True,
         reach=_PEAKS,
         stages=stages,
         seed=seed,
     )
-    return replace(found, gradient=held)
 
 
 class _Comparison:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -37,11 +37,14 @@ class Subject:
         The N images.
     classes : tuple of int
         The class explained for each image.
+    shared : dict
+        What was measured on the subject and does not depend on the maps.
     """
 
     model: Model
     batch: Batch
     classes: tuple[int, ...]
+    shared: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def inputs(self) -> torch.Tensor:

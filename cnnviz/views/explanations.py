@@ -17,8 +17,10 @@ from cnnviz.models import Model, as_model
 from cnnviz.progress import Progress, silent
 from cnnviz.results import Result, plain
 from cnnviz.targets import Target
+from cnnviz.trust.measuring import Settings
+from cnnviz.trust.subject import Subject
 from cnnviz.views.explainers import METHODS, explained_classes, heatmap
-from cnnviz.views.faithfulness import Faithfulness, faithfulness
+from cnnviz.views.faithfulness import Faithfulness, groups_named, of_subject
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -221,18 +223,16 @@ def explanations(
             f"{len(batch)} images were given, and explanations are compared on one.",
             "Give one image, or call once for each.",
         )
+    settings = Settings(groups=groups_named(checks or CHECKS), seed=seed)
     classes = explained_classes(wrapped, batch, names[0], target)
+    subject = Subject(wrapped, batch, classes)
     held: list[Heatmap] = []
     found: list[Faithfulness] = []
     for done, name in enumerate(names):
         progress(done, len(names), name)
         held.append(heatmap(wrapped, batch, classes, name, seed=seed))
         if checks:
-            found.append(
-                faithfulness(
-                    wrapped, batch, held[-1], target=list(classes), measures=checks, seed=seed
-                )
-            )
+            found.append(of_subject(subject, held[-1], settings))
     progress(len(names), len(names), "the picture")
     return Explanations(
         provenance=replace(held[0].provenance, seed=seed),

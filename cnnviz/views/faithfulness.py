@@ -253,9 +253,8 @@ def faithfulness(
     TargetError
         If what the heatmap explains is not one class.
     """
-    groups: Any = [measures] if isinstance(measures, str) else measures
     settings = Settings(
-        groups=tuple(dict.fromkeys(groups)),
+        groups=groups_named(measures),
         baselines=tuple(baselines),
         steps=steps,
         stages=stages,
@@ -271,17 +270,40 @@ def faithfulness(
     if isinstance(heatmap, str):
         heatmap = make_heatmap(wrapped, batch, classes, heatmap, layer=layer, seed=seed)
         layer = None
-    maps = _maps(heatmap, layer)
-    measured = Measured(
-        subject=Subject(wrapped, batch, classes),
-        maps=maps,
-        random=random_maps(maps, _random_count(len(batch)) if random is None else random, seed),
-        relu=heatmap.relu,
-        reach=heatmap.reach,
+    measured = replace(
+        _measured(Subject(wrapped, batch, classes), heatmap, layer, random, seed),
         explain=explain,
         marks=masks,
     )
     return _measure(measured, heatmap, layer or heatmap.layers[-1], settings, progress)
+
+
+def groups_named(measures: Sequence[str]) -> tuple[Any, ...]:
+    """Return the names of groups of measures, each once; a string is one of them."""
+    return tuple(dict.fromkeys([measures] if isinstance(measures, str) else measures))
+
+
+def of_subject(subject: Subject, heatmap: Heatmap, settings: Settings) -> Faithfulness:
+    """Return what `faithfulness` does for the last maps of a heatmap.
+
+    Methods that are measured on one subject share what does not depend on their maps.
+    """
+    measured = _measured(subject, heatmap, None, None, settings.seed)
+    return _measure(measured, heatmap, heatmap.layers[-1], settings, silent)
+
+
+def _measured(
+    subject: Subject, heatmap: Heatmap, layer: str | None, random: int | None, seed: int
+) -> Measured:
+    maps = _maps(heatmap, layer)
+    count = _random_count(len(subject.batch)) if random is None else random
+    return Measured(
+        subject=subject,
+        maps=maps,
+        random=random_maps(maps, count, seed),
+        relu=heatmap.relu,
+        reach=heatmap.reach,
+    )
 
 
 def _random_count(images: int) -> int:

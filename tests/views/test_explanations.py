@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
 
 from cnnviz.captures import capture
 from cnnviz.errors import UsageError
-from cnnviz.models import load
+from cnnviz.images import Batch
+from cnnviz.models import Model, load
 from cnnviz.shapes import Shapes
+from cnnviz.trust import randomisation
+from cnnviz.trust.randomisation import plain_gradient
+from cnnviz.trust.subject import Maps
 from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
-from cnnviz.views.explanations import explanations
+from cnnviz.views.explanations import CHECKS, explanations
+from cnnviz.views.faithfulness import faithfulness
 from tests.architectures import tiny_network
 from tests.test_hooks import state
 
@@ -78,3 +85,26 @@ def test_guided_backpropagation_is_caught_and_grad_cam_passes() -> None:
 def test_bad_arguments(methods: list[str], count: int, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         explanations(tiny_network(), torch.rand(count, 3, 16, 16), methods)
+
+
+def test_the_yardstick_of_the_gradient_is_made_once_for_all_methods(
+    image: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, methods = tiny_network(), ["gradcam", "saliency", "hirescam"]
+    passes: list[int] = []
+
+    def counted(model: Model, batch: Batch, classes: Sequence[int]) -> Maps:
+        passes.append(len(batch))
+        return plain_gradient(model, batch, classes)
+
+    monkeypatch.setattr(randomisation, "plain_gradient", counted)
+    alone = [faithfulness(module, image, m, target=2, measures=CHECKS) for m in methods]
+    each, once = len(passes) // len(methods), len(passes)
+    together = explanations(module, image, methods, 2)
+    assert each > 1
+    assert len(passes) - once == each
+    for check, expected in zip(together.checks, alone, strict=True):
+        assert check.to_json() == expected.to_json()
+        assert check.arrays().keys() == expected.arrays().keys()
+        for key, values in expected.arrays().items():
+            np.testing.assert_array_equal(check.arrays()[key], values)
