@@ -11,14 +11,17 @@ from cnnviz.errors import InstallationError
 
 _PACKAGES = ("lightning.pytorch", "pytorch_lightning")
 
+Make = Callable[[Any, Any, Any], Any]
+"""``make(module, optimizer, scaler)`` returns a monitor."""
 
-def callback(make: Callable[[Any, Any, Any], Any], optimizer: int) -> Any:
+
+def callback(make: Make, optimizer: int) -> Any:
     """Return a callback that enters a monitor when a training begins and leaves it at its end.
 
     Parameters
     ----------
     make : callable
-        ``make(module, optimizer, scaler)`` returns the monitor.
+        See `Make`.
     optimizer : int
         Which of the trainer's optimizers makes the steps.
 
@@ -28,53 +31,59 @@ def callback(make: Callable[[Any, Any, Any], Any], optimizer: int) -> Any:
         If Lightning is not installed.
     """
 
-    class MonitorCallback(_base()):  # type: ignore[misc]
+    class MonitorCallback(_Watching, _base()):  # type: ignore[misc]
         """Watches the gradients of each training."""
 
-        monitor: Any = None
+    return MonitorCallback(make, optimizer)
 
-        def __init__(self) -> None:
-            super().__init__()
-            self._losses: list[Any] = []
-            self._steps = 0
 
-        def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-            """Begin to watch."""
-            plugin = getattr(trainer, "precision_plugin", None)
-            scaler = getattr(plugin, "scaler", None)
-            self.monitor = make(pl_module, trainer.optimizers[optimizer], scaler)
-            self.monitor.__enter__()
+class _Watching:
+    """Watches the gradients of each training: the part of the callback that is not Lightning's."""
+
+    monitor: Any = None
+
+    def __init__(self, make: Make, optimizer: int) -> None:
+        super().__init__()
+        self._make = make
+        self._optimizer = optimizer
+        self._losses: list[Any] = []
+        self._steps = 0
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Begin to watch."""
+        plugin = getattr(trainer, "precision_plugin", None)
+        scaler = getattr(plugin, "scaler", None)
+        self.monitor = self._make(pl_module, trainer.optimizers[self._optimizer], scaler)
+        self.monitor.__enter__()
+        self._steps = self.monitor.steps
+        self._losses.clear()
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Hand the loss over, once for each step: the mean over its batches."""
+        loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
+        if self.monitor is None:
+            return
+        if loss is not None:
+            # Lightning has divided it by the number of batches of a step.
+            self._losses.append(loss.detach() * trainer.accumulate_grad_batches)
+        if self.monitor.steps > self._steps and self._losses:
             self._steps = self.monitor.steps
+            self.monitor.log(loss=sum(self._losses) / len(self._losses))
             self._losses.clear()
 
-        def on_train_batch_end(
-            self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
-        ) -> None:
-            """Hand the loss over, once for each step: the mean over its batches."""
-            loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
-            if self.monitor is None:
-                return
-            if loss is not None:
-                # Lightning has divided it by the number of batches of a step.
-                self._losses.append(loss.detach() * trainer.accumulate_grad_batches)
-            if self.monitor.steps > self._steps and self._losses:
-                self._steps = self.monitor.steps
-                self.monitor.log(loss=sum(self._losses) / len(self._losses))
-                self._losses.clear()
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Watch no longer."""
+        self._leave(None, None)
 
-        def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-            """Watch no longer."""
-            self._leave(None, None)
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """Watch no longer, and write down what ended the training."""
+        self._leave(type(exception), exception)
 
-        def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-            """Watch no longer, and write down what ended the training."""
-            self._leave(type(exception), exception)
-
-        def _leave(self, kind: type[BaseException] | None, error: BaseException | None) -> None:
-            if self.monitor is not None:
-                self.monitor.__exit__(kind, error, None)
-
-    return MonitorCallback()
+    def _leave(self, kind: type[BaseException] | None, error: BaseException | None) -> None:
+        if self.monitor is not None:
+            self.monitor.__exit__(kind, error, None)
 
 
 def _base() -> type:
