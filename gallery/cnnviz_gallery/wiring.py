@@ -22,13 +22,15 @@ _KEEPING = {
     *("hardswish", "hardsigmoid", "mish", "sigmoid", "tanh", "softplus", "selu", "selu_", "celu"),
     *("relu6", "prelu", "sigmoid_", "tanh_", "softsign", "threshold", "clamp", "clamp_", "rrelu"),
     *("max_pool2d", "max_pool2d_with_indices", "avg_pool2d", "adaptive_avg_pool2d", "lp_pool2d"),
-    *("adaptive_max_pool2d", "adaptive_max_pool2d_with_indices", "boolean_dispatch", "mean"),
-    *("amax", "max", "batch_norm", "instance_norm", "group_norm", "local_response_norm", "fn"),
+    *("adaptive_max_pool2d", "adaptive_max_pool2d_with_indices", "boolean_dispatch"),
+    *("batch_norm", "instance_norm", "group_norm", "local_response_norm", "fn"),
     *("dropout", "dropout2d", "feature_dropout", "alpha_dropout", "interpolate", "upsample"),
     *("contiguous", "clone", "detach", "to", "float", "half", "double", "pad", "squeeze", "cuda"),
     *("div", "neg", "sqrt", "abs", "pow", "exp", "log_softmax", "softmax", "div_", "zeropad2d"),
 }
 _ADDING = {"add", "add_", "__add__", "__iadd__", "__radd__", "iadd", "sub", "__sub__", "sub_"}
+_LARGEST = {"max", "min", "maximum", "minimum", "fmax", "fmin"}
+_REDUCING = {"mean", "amax", "amin", "max", "min", "sum"}
 _SCALING = {"mul", "mul_", "__mul__", "__imul__", "__rmul__", "imul"}
 _SHAPING = {"flatten", "view", "reshape", "squeeze"}
 _JOINING = {"cat", "concat", "concatenate"}
@@ -133,20 +135,33 @@ class _Follower(FunctionMode):
         before = [self._of(each) for each in tensors]
         output = func(*args, **named)
         first = output[0] if isinstance(output, tuple) and output else output
+        written = args[0] if name == "__setitem__" else first
+        if name not in _KEEPING and isinstance(written, torch.Tensor) and _writes(name, named):
+            self._forget(written)
         if isinstance(first, torch.Tensor) and first.ndim >= 2:
             found = _followed(name, tensors, before, first, (args, named))
             if found is not None:
                 self._note(first, found)
-            elif name.endswith("_") and not name.endswith("__"):
-                self._known.pop(id(first), None)
         return output
 
     def _of(self, tensor: torch.Tensor) -> Sources | None:
         return self._known.get(id(tensor))
 
+    def _forget(self, written: torch.Tensor) -> None:
+        """Know no more of a tensor that was written to, nor of any that shares its memory."""
+        memory = written.untyped_storage().data_ptr()
+        for each in self._held:
+            if each.untyped_storage().data_ptr() == memory:
+                self._known.pop(id(each), None)
+
     def _note(self, tensor: torch.Tensor, sources: Sources) -> None:
         self._known[id(tensor)] = sources
         self._held.append(tensor)
+
+
+def _writes(name: str, named: Mapping[str, Any]) -> bool:
+    inside = name.endswith("_") and not name.endswith("__")
+    return inside or name == "__setitem__" or name.startswith("__i") or "out" in named
 
 
 def _flat(values: Any) -> Iterable[torch.Tensor]:
@@ -169,7 +184,7 @@ def _followed(
     channels = output.shape[1]
     if name in _JOINING:
         return _joined(tensors, before, output, called)
-    if name in _ADDING:
+    if name in _ADDING or (name in _LARGEST and len(tensors) > 1):
         known = [each for each in before if each is not None and len(each) == channels]
         if len(known) < sum(each.ndim == output.ndim for each in tensors):
             return None
@@ -183,9 +198,30 @@ def _followed(
         return None
     if name in _SHAPING:
         return _reshaped(first, tensors[0], output)
+    if name in _REDUCING:
+        apart = _reduces_positions(called, tensors[0].ndim)
+        return first if apart and len(first) == channels else None
+    if name == "pad" and _pads_channels(called, output.ndim):
+        return None
     if name in _KEEPING and len(first) == channels:
         return first
     return None
+
+
+def _reduces_positions(called: tuple[Sequence[Any], Mapping[str, Any]], ndim: int) -> bool:
+    """Whether a mean or maximum leaves images and channels apart."""
+    args, given = called
+    along = given.get("dim", given.get("axis", args[1] if len(args) > 1 else None))
+    if not isinstance(along, int | tuple | list):
+        return False
+    each = (along,) if isinstance(along, int) else along
+    return all(dim % ndim > 1 for dim in each)
+
+
+def _pads_channels(called: tuple[Sequence[Any], Mapping[str, Any]], ndim: int) -> bool:
+    args, given = called
+    amounts = given.get("pad", args[1] if len(args) > 1 else ())
+    return any(amounts[2 * (ndim - 2) :])
 
 
 def _joined(

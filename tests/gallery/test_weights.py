@@ -167,3 +167,73 @@ def test_reading_weights_that_are_normalised_changes_nothing():
     kernels = module.eval()[2].weight.detach().numpy()
     for link in links:
         assert link.norm == pytest.approx(np.linalg.norm(kernels[1, link.unit.channel]), rel=1e-5)
+
+
+class Between(nn.Module):
+    """Two convolutions, what lies between them, and a layer that reads the result."""
+
+    def __init__(self, between, reader: nn.Module) -> None:
+        super().__init__()
+        self.first, self.other = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(3, 6, 1)
+        self.between, self.reader = between, reader
+
+    def forward(self, x):
+        x = F.adaptive_avg_pool2d(x, 6)
+        return self.reader(self.between(self.first(x), self.other(x))).flatten(2).mean(2)
+
+
+def _zeroed(x, _):
+    x[:, :2] = 0.0
+    return x
+
+
+def _zeroed_view(x, _):
+    x[:, 1:3].zero_()
+    return x
+
+
+def _added_through_a_view(x, y):
+    seen = x.view(1, 6, 6, 6)
+    x += y
+    return seen
+
+
+BETWEEN = {
+    "a part written over": (_zeroed, 2),
+    "a view written over": (_zeroed_view, 2),
+    "a sum written through a view": (_added_through_a_view, 2),
+    "channels moved on": (lambda x, _: F.pad(x, (0, 0, 0, 0, 1, -1)), 2),
+    "rows in place of channels": (lambda x, _: x.mean(1), 1),
+    "rows in place of channels, the largest": (lambda x, _: x.amax(dim=1), 1),
+    "the larger of two": (torch.max, 2),
+    "the maximum": (torch.maximum, 2),
+    "columns united": (lambda x, _: x.mean(dim=(-1,)), 1),
+    "columns united, the largest": (lambda x, _: x.max(3).values, 1),
+    "a sum in place": (lambda x, y: x.add_(y), 2),
+}
+
+
+@pytest.mark.parametrize("name", BETWEEN)
+def test_what_is_claimed_between_two_layers_is_what_a_change_reaches(name: str) -> None:
+    between, plane = BETWEEN[name]
+    torch.manual_seed(0)
+    reader = nn.Conv2d(6, 2, 1) if plane == 2 else nn.Conv1d(6, 2, 1)
+    module = Between(between, reader).eval()
+    claimed = wire(of(module), []).get("reader")
+    seen: list[torch.Tensor] = []
+    module.reader.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
+    inputs = torch.randn(1, 3, 16, 16)
+    with torch.no_grad():
+        module(inputs)
+        for layer in ("first", "other"):
+            for channel in range(6):
+                bias = getattr(module, layer).bias
+                bias[channel] += 50.0
+                module(inputs)
+                bias[channel] -= 50.0
+                moved = (seen[-1] - seen[0]).abs().flatten(2).amax((0, 2)) > 1.0
+                unit = Unit(layer, channel)
+                told = [unit in units for units in claimed or ()]
+                assert claimed is None or told == moved.tolist()
+    if name.startswith(("the ", "columns", "a sum in")):
+        assert claimed is not None
