@@ -10,6 +10,9 @@ from torch import nn
 
 from cnnviz.errors import ModelError
 
+# Vision transformers check the size of their input with assertions.
+_MISFITS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError)
+
 
 def forward(
     module: nn.Module, inputs: torch.Tensor, name: str = "", expected: Sequence[int] = ()
@@ -34,7 +37,7 @@ def forward(
     """
     try:
         return module(inputs)
-    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
+    except _MISFITS as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         remedy = "Check the size and the number of channels that the network expects."
         if expected:

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnviz.backward_rules import Rule, backward_rule
-from cnnviz.errors import LayerError, UsageError
+from cnnviz.errors import LayerError, ModelError, UsageError
 from cnnviz.models import as_model, load
 from cnnviz.projecting import Pick, Projected, project
 from cnnviz.receptive_fields import Window
@@ -242,6 +242,20 @@ def test_a_network_that_knows_its_places_is_not_cropped(monkeypatch) -> None:
     cropped, plain = both_ways(model, x, "again#0", picks, "deconvnet", monkeypatch)
     np.testing.assert_array_equal(cropped.signals, plain.signals)
     np.testing.assert_array_equal(cropped.activations, plain.activations)
+
+
+def test_a_network_that_takes_one_size_only_is_not_cropped() -> None:
+    class Sized(nn.Sequential):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            assert x.shape[2:] == (32, 32), "Wrong image size!"
+            return super().forward(x)
+
+    network, x = Sized(nn.Conv2d(3, 4, 8, stride=8), nn.Flatten(), nn.Linear(64, 2)), images(1, 32)
+    nn.init.constant_(network[0].bias, 9.0)
+    found = project(as_model(network), x, "0", [Pick(0, 1)], "gradient")
+    np.testing.assert_allclose(found.signals[0], network[0].weight[1].detach())
+    with pytest.raises(ModelError, match=r"cannot run on an input \[1, 3, 24, 24\]: Wrong image"):
+        project(as_model(network), images(1, 24), "0", [Pick(0, 1)])
 
 
 def test_calls_of_one_layer_are_told_apart() -> None:
