@@ -118,10 +118,15 @@ class _Step:
 
     def result(self, count: int) -> Any:
         leaves = [
-            value if batched is None else _expanded(value, batched, count)
+            _again(value) if batched is None else _expanded(value, batched, count)
             for value, batched in zip(self.leaves, self.batched, strict=True)
         ]
         return tree_unflatten(leaves, self.form)
+
+
+def _again(value: Any) -> Any:
+    # What an operation on a parameter returned is marked as a view of it, which works once only.
+    return value.detach() if isinstance(value, torch.Tensor) else value
 
 
 def _expanded(value: torch.Tensor, dimension: int, count: int) -> torch.Tensor:

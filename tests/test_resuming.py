@@ -127,3 +127,22 @@ def test_a_network_that_takes_another_path_is_computed_whole() -> None:
     resumed = Resumed(model, image, ("conv", 0))
     torch.testing.assert_close(resumed(values), values.mean((2, 3)))
     assert not resumed.skips
+
+
+def test_views_of_parameters_below_the_layer_can_be_given_again_and_again() -> None:
+    class Table(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Parameter(torch.randn(3, 4))
+            self.conv, self.head = nn.Conv2d(3, 3, 3), nn.Linear(3, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            scales = self.table.view(-1)[:3].view(1, 3, 1, 1)
+            return self.head((self.conv(x * scales) * scales).mean((2, 3)))
+
+    network, image = seeded(Table), torch.rand(1, 3, 8, 8)
+    resumed = Resumed(as_model(network), image, ("conv", 0))
+    for count in (2, 3):
+        values = torch.rand(count, 3, 6, 6)
+        torch.testing.assert_close(resumed(values), dense(network, "conv", 0, image, values))
+    assert resumed.skips
