@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,9 @@ from cnnviz.reports.destination import check_destination
 from cnnviz.reports.sections import SECTIONS, choose
 from cnnviz_cli import options
 from cnnviz_cli.terminal import one_line, print_json, progress_bar, say
+
+if TYPE_CHECKING:
+    from cnnviz.reports.document import Manifest
 
 _KEYS = [kind.key.replace("_", "-") for kind in SECTIONS]
 
@@ -104,13 +108,24 @@ def report(
             progress=progress,
         )
         manifest = made.save(out, pdf=pdf, single_file=single_file, force=force)
-    for remark in (*map(str, made.refused), *made.notes, *manifest.notes):
+    best = [(entry.name, entry.best) for entry in made.answers if entry.guesses]
+    tell(
+        manifest,
+        (*map(str, made.refused), *made.notes),
+        [f"{name}: {guess.category} ({guess.probability:.1%})" for name, guess in best],
+        as_json=as_json,
+    )
+
+
+def tell(
+    manifest: Manifest, remarks: Sequence[str], found: Sequence[str], *, as_json: bool
+) -> None:
+    """Say what a saved report remarks and found; the path of its page is the last line."""
+    for remark in (*remarks, *manifest.notes):
         say(one_line(remark))
     if as_json:
         print_json(manifest.to_json())
         return
-    for entry in made.answers:
-        if entry.guesses:
-            best = entry.best
-            say(one_line(f"{entry.name}: {best.category} ({best.probability:.1%})"))
+    for line in found:
+        say(one_line(line))
     typer.echo(manifest.page)

@@ -9,8 +9,8 @@ import typer
 
 from cnnviz.reports.destination import check_destination
 from cnnviz_cli import options
-from cnnviz_cli.report_command import Force, Out, Pdf, SingleFile
-from cnnviz_cli.terminal import one_line, print_json, progress_bar, say
+from cnnviz_cli.report_command import Force, Out, Pdf, SingleFile, tell
+from cnnviz_cli.terminal import progress_bar
 
 Run = Annotated[
     str,
@@ -42,12 +42,4 @@ def training_report(
         found = read_run(run)
         made = make(found, progress=progress)
         manifest = made.save(out, pdf=pdf, single_file=single_file, force=force)
-    for remark in (*made.notes, *manifest.notes):
-        say(one_line(remark))
-    if as_json:
-        print_json(manifest.to_json())
-        return
-    for event in found.events:
-        say(one_line(str(event)))
-    say(one_line(found.summary()))
-    typer.echo(manifest.page)
+    tell(manifest, made.notes, [*map(str, found.events), found.summary()], as_json=as_json)
