@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.visits import Visit
+
 PAGES = (
     "index.html",
     "models/tiny/index.html",
@@ -26,25 +28,15 @@ new PerformanceObserver((list) => {
 """
 
 
-class Visit:
-    """A visitor, and everything that the pages complained about or asked for."""
+class Tour(Visit):
+    """A visitor of a site."""
 
     def __init__(self, browser, site: Path, width: int, theme: str, scripts: bool = True) -> None:
+        super().__init__(browser, width, theme, scripts)
         self.site = site
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        self.context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme=theme,
-            java_script_enabled=scripts,
-        )
         self.context.set_default_timeout(15_000)
-        self.page = self.context.new_page()
         if scripts:
             self.page.add_init_script(SHIFTS)
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("requestfailed", self._failed)
         self.go("index.html")
 
@@ -65,30 +57,22 @@ class Visit:
         self.page.wait_for_url(f"{self.site.as_uri()}/{name}")
 
     def is_well(self) -> None:
-        for picture in self.page.query_selector_all("img"):
-            picture.scroll_into_view_if_needed()
-        wait = "[...document.images].every(image => image.complete)"
-        for _ in range(100):
-            if self.page.evaluate(wait):
-                break
-            self.page.wait_for_timeout(50)
+        self.scroll_to_every("img")
         broken = "[...document.images].filter(image => !image.naturalWidth).map(i => i.src)"
         assert self.page.evaluate(broken) == []
         root = "document.documentElement"
         assert self.page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth + 15")
         assert self.page.evaluate("window.shifted") < 0.01
         assert self.complaints == []
-        home = self.site.as_uri() + "/"
-        strangers = [url for url in self.requests if not url.startswith((home, "data:image/"))]
-        assert strangers == []
+        assert self.strangers(self.site) == []
 
 
 @pytest.fixture
 def visit(browser, tiny_site):
     opened = []
 
-    def open_site(width: int = 1440, theme: str = "light", **options) -> Visit:
-        opened.append(Visit(browser, options.pop("site", tiny_site), width, theme, **options))
+    def open_site(width: int = 1440, theme: str = "light", **options) -> Tour:
+        opened.append(Tour(browser, options.pop("site", tiny_site), width, theme, **options))
         return opened[-1]
 
     yield open_site

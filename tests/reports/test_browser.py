@@ -6,54 +6,26 @@ from pathlib import Path
 
 import pytest
 
+from tests.visits import Visit
+
 PICTURES = "main img"
 
 
-class Visit:
-    """A page that was opened, and everything it complained about or asked for."""
+class Page(Visit):
+    """A visitor of one report."""
 
     def __init__(self, browser, path: Path, width: int, theme: str, scripts: bool = True) -> None:
+        super().__init__(browser, width, theme, scripts)
         self.path = path
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        self.context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme=theme,
-            java_script_enabled=scripts,
-        )
-        self.page = self.context.new_page()
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(path.as_uri())
-
-    def scroll_to_every_picture(self) -> None:
-        for picture in self.page.query_selector_all(PICTURES):
-            picture.scroll_into_view_if_needed()
-        self.wait_until(
-            f"[...document.querySelectorAll('{PICTURES}')].every(image => image.complete)"
-        )
-
-    def wait_until(self, condition: str) -> None:
-        # Not wait_for_function: it evaluates text inside the page, which the page's policy forbids.
-        for _ in range(300):
-            if self.page.evaluate(condition):
-                return
-            self.page.wait_for_timeout(50)
-        pytest.fail(f"the page never came to {condition}")
-
-    def strangers(self) -> list[str]:
-        """Return what was asked for outside the report's folder."""
-        home = self.path.parent.as_uri() + "/"
-        return [url for url in self.requests if not url.startswith((home, "data:image/"))]
 
 
 @pytest.fixture
 def visit(browser):
     opened = []
 
-    def open_page(path: Path, width: int = 1440, theme: str = "light", **options) -> Visit:
-        opened.append(Visit(browser, path, width, theme, **options))
+    def open_page(path: Path, width: int = 1440, theme: str = "light", **options) -> Page:
+        opened.append(Page(browser, path, width, theme, **options))
         return opened[-1]
 
     yield open_page
@@ -75,14 +47,14 @@ def visit(browser):
 def test_the_page_is_whole_and_keeps_to_itself(request, visit, name, width, theme):
     manifest = request.getfixturevalue(name)
     seen = visit(manifest.page, width, theme)
-    seen.scroll_to_every_picture()
+    seen.scroll_to_every(PICTURES)
     widths = seen.page.evaluate(
         f"[...document.querySelectorAll('{PICTURES}')].map(image => image.naturalWidth)"
     )
     assert len(widths) > 10
     assert min(widths) > 0
     assert seen.complaints == []
-    assert seen.strangers() == []
+    assert seen.strangers(seen.path.parent) == []
     assert seen.page.title().startswith("What small sees in ")
     overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert seen.page.evaluate(overflow) == 0
@@ -95,13 +67,13 @@ def test_the_single_file_and_hostile_names_are_whole_too(
     for path in (saved_several.single_file, saved_hostile.page, saved_hostile.single_file):
         seen = visit(path, width)
         seen.page.on("dialog", lambda dialog: pytest.fail("a script of a stranger ran"))
-        seen.scroll_to_every_picture()
+        seen.scroll_to_every(PICTURES)
         widths = seen.page.evaluate(
             f"[...document.querySelectorAll('{PICTURES}')].map(image => image.naturalWidth)"
         )
         assert min(widths) > 0
         assert seen.complaints == []
-        assert seen.strangers() == []
+        assert seen.strangers(seen.path.parent) == []
         overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert seen.page.evaluate(overflow) == 0
 
@@ -111,14 +83,14 @@ def test_the_page_on_a_training_is_whole_too(visit, saved_training, width, theme
     for path in (saved_training.page, saved_training.single_file):
         seen = visit(path, width, theme)
         seen.page.on("dialog", lambda dialog: pytest.fail("a script of a stranger ran"))
-        seen.scroll_to_every_picture()
+        seen.scroll_to_every(PICTURES)
         widths = seen.page.evaluate(
             f"[...document.querySelectorAll('{PICTURES}')].map(image => image.naturalWidth)"
         )
         assert len(widths) == 6
         assert min(widths) > 0
         assert seen.complaints == []
-        assert seen.strangers() == []
+        assert seen.strangers(seen.path.parent) == []
         overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert seen.page.evaluate(overflow) == 0
 

@@ -1,0 +1,45 @@
+"""A page opened in a real browser, and what it complained about or asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+class Visit:
+    """A visitor, and everything that the pages complained about or asked for."""
+
+    def __init__(self, browser, width: int, theme: str, scripts: bool = True) -> None:
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=theme,
+            java_script_enabled=scripts,
+        )
+        self.page = self.context.new_page()
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+
+    def scroll_to_every(self, pictures: str) -> None:
+        """Bring every picture that a selector finds into view, and wait until all are there."""
+        for picture in self.page.query_selector_all(pictures):
+            picture.scroll_into_view_if_needed()
+        self.wait_until(
+            f"[...document.querySelectorAll('{pictures}')].every(image => image.complete)"
+        )
+
+    def wait_until(self, condition: str) -> None:
+        # Not wait_for_function: it evaluates text inside the page, which the page's policy forbids.
+        for _ in range(300):
+            if self.page.evaluate(condition):
+                return
+            self.page.wait_for_timeout(50)
+        pytest.fail(f"the page never came to {condition}")
+
+    def strangers(self, folder: Path) -> list[str]:
+        """Return what was asked for outside a folder."""
+        home = folder.as_uri() + "/"
+        return [url for url in self.requests if not url.startswith((home, "data:image/"))]
