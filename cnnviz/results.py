@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 SCREEN_DPI = 110
 FILE_DPI = 160
+# What `Result.save` can write.
+SUFFIXES = (".png", ".svg", ".pdf", ".npz", ".json")
 
 
 @cache
@@ -134,20 +136,12 @@ class Result(ABC):
             If the suffix is none of these or the file cannot be written.
         """
         target = Path(path)
+        check_suffix(target)
         writers: dict[str, Callable[[Path], None]] = {
-            ".png": self._write_figure,
-            ".svg": self._write_figure,
-            ".pdf": self._write_figure,
             ".npz": self._write_arrays,
             ".json": self._write_json,
         }
-        writer = writers.get(target.suffix.lower())
-        if writer is None:
-            raise OutputError(
-                f"A result cannot be saved as {target.name!r}.",
-                f"End the name in one of {', '.join(writers)}.",
-            )
-        return write_atomically(target, writer)
+        return write_atomically(target, writers.get(target.suffix.lower(), self._write_figure))
 
     def _write_figure(self, path: Path) -> None:
         origin = json.dumps(self.provenance.to_json(), ensure_ascii=True)
@@ -236,6 +230,29 @@ def _describe_array(array: NDArray[Any]) -> Any:
     }
 
 
+def check_suffix(path: Path) -> None:
+    """Raise an `OutputError` unless a result can be saved under this name."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise OutputError(
+            f"A result cannot be saved as {path.name!r}.",
+            f"End the name in one of {', '.join(SUFFIXES)}.",
+        )
+
+
+def check_place(path: Path) -> None:
+    """Raise an `OutputError` where no file can be written to `path`, as far as can be told."""
+    try:
+        if not path.parent.is_dir():
+            raise OutputError(
+                f"There is no folder {str(path.parent)!r} to write {path.name!r} to.",
+                "Make the folder first, or name another.",
+            )
+        if path.is_dir():
+            raise OutputError(f"{str(path)!r} is a folder.", "Name a file.")
+    except OSError as error:  # a name too long, or a folder that may not be looked into
+        raise _unwritable(path, error) from error
+
+
 def write_atomically(path: Path, write: Callable[[Path], None]) -> Path:
     """Let `write` fill a temporary file beside `path`, then move it into place.
 
@@ -244,17 +261,11 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> Path:
     OutputError
         If the folder is missing or cannot be written to. Nothing is left behind.
     """
-    if not path.parent.is_dir():
-        raise OutputError(
-            f"There is no folder {str(path.parent)!r} to write {path.name!r} to.",
-            "Make the folder first, or name another.",
-        )
-    if path.is_dir():
-        raise OutputError(f"{str(path)!r} is a folder.", "Name a file.")
+    check_place(path)
     temporary: Path | None = None
     try:
         descriptor, name = tempfile.mkstemp(
-            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
+            prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent
         )
         os.close(descriptor)
         temporary = Path(name)
@@ -263,14 +274,18 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> Path:
         write(temporary)
         temporary.replace(path)
     except OSError as error:
-        raise OutputError(
-            f"{str(path)!r} cannot be written: {error.strerror or error}.",
-            "Check the free space and the permissions, or name another place.",
-        ) from error
+        raise _unwritable(path, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
     return path
+
+
+def _unwritable(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"{str(path)!r} cannot be written: {error.strerror or error}.",
+        "Check the free space and the permissions, or name another place.",
+    )
 
 
 def _umask() -> int:

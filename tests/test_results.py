@@ -87,6 +87,25 @@ def test_a_missing_folder_is_refused(sample: Sample, tmp_path: Path) -> None:
         write_atomically(tmp_path, lambda path: None)
 
 
+def test_names_that_the_system_refuses_are_said(sample: Sample, tmp_path: Path) -> None:
+    long = tmp_path / f"{'a' * 300}.json"
+    with pytest.raises(OutputError, match=r"cannot be written: File name too long\."):
+        sample.save(long)
+    # What is added for the temporary file does not make a name too long.
+    assert sample.save(tmp_path / f"{'a' * 250}.json").is_file()
+
+
+def test_a_folder_that_may_not_be_looked_into(
+    sample: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    with pytest.raises(OutputError, match=r"cannot be written: Permission denied\."):
+        sample.save(tmp_path / "a.json")
+
+
 @pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_failure_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, failure: BaseException

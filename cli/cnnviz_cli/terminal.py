@@ -7,7 +7,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -98,20 +98,34 @@ def _is_number(cell: str) -> bool:
 
 @contextmanager
 def working(quiet: bool) -> Iterator[Callable[[str], None]]:
-    """Show what is being done for as long as it lasts; hidden by `quiet` or without a terminal."""
-    if quiet or not is_interactive():
-        yield lambda what: None
-        return
-    with _console(err=True).status("Starting") as status:
-        yield lambda what: status.update(what)
+    """Show what is being done for as long as it lasts; hidden by `quiet` or without a terminal.
+
+    What anybody prints meanwhile, such as the code of a user's network, goes to stderr.
+    """
+    with redirect_stdout(sys.stderr):
+        if quiet or not is_interactive():
+            yield lambda what: None
+            return
+        with _console(err=True).status("Starting") as status:
+            yield lambda what: status.update(what)
 
 
 @contextmanager
 def progress_bar(quiet: bool) -> Iterator[Progress]:
-    """Show a bar for the whole of a job; hidden by `quiet` or without a terminal."""
-    if quiet or not is_interactive():
-        yield lambda done, total, what: None
-        return
+    """Show a bar for the whole of a job; hidden by `quiet` or without a terminal.
+
+    What anybody prints meanwhile, such as the code of a user's network, goes to stderr.
+    """
+    with redirect_stdout(sys.stderr):
+        if quiet or not is_interactive():
+            yield lambda done, total, what: None
+            return
+        with _bar() as progress:
+            yield progress
+
+
+@contextmanager
+def _bar() -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 

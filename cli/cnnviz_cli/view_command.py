@@ -105,6 +105,9 @@ def _run(
     view: View, function: Callable[..., Any], specs: list[OptionSpec], values: dict[str, Any]
 ) -> None:
     keywords = {spec.name: spec.convert(values[spec.name]) for spec in specs}
+    if values["out"] is not None:
+        values["out"] = values["out"].expanduser()
+        _check_out(values["out"], values)
     takes = inspect.signature(function).parameters
     if "target" in takes:
         keywords["target"] = values["target"]
@@ -128,6 +131,29 @@ def _run(
         # A result that was asked to fail on what it found: a check in continuous integration.
         say(one_line(f"Failed on: {', '.join(failed)}."))
         raise typer.Exit(1)
+
+
+def _check_out(out: Path, values: dict[str, Any]) -> None:
+    """Say before any work what would otherwise be found out after it; spare what is read."""
+    from cnnviz.errors import OutputError
+    from cnnviz.results import check_place, check_suffix
+
+    check_suffix(out)
+    check_place(out)
+    named = [values.get(name) for name in ("data", "model", "weights", "categories")]
+    read = [*(values.get("photos") or ()), *filter(None, named)]
+    if out.exists() and any(_is_same(out, Path(name).expanduser()) for name in read):
+        raise OutputError(
+            f"{str(out)!r} is read by this command and would be overwritten.",
+            "Name another file with --out.",
+        )
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):  # the name of a network, or no file at all
+        return False
 
 
 def _of_network(
@@ -191,7 +217,8 @@ def _spell_out(specs: list[OptionSpec], keywords: dict[str, Any], held: list[str
         given = keywords[spec.name]
         if spec.name in _LAYERS and spec.several and given:
             names = [given] if isinstance(given, str) else given
-            if any(name not in held for name in names):
+            # A call that there is not ("features.0#5") is the view's to refuse.
+            if any(name not in held for name in names) and "#" not in "".join(names):
                 keywords[spec.name] = held
 
 

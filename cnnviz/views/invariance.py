@@ -18,7 +18,7 @@ from cnnviz.images import Batch
 from cnnviz.memory import rows_at_once
 from cnnviz.models import Model, as_model
 from cnnviz.progress import Progress, silent
-from cnnviz.results import Result
+from cnnviz.results import Result, plain
 from cnnviz.stages import STAGES
 from cnnviz.targets import Target, score
 from cnnviz.views.invariance_picture import draw
@@ -121,8 +121,8 @@ class Invariance(Result):
         """Return the numbers; the strips of pictures are left out."""
         found = super().to_json()
         del found["strips"]
-        found["values"] = self.values.tolist()
-        found["probabilities"] = self.probabilities.tolist()
+        found["values"] = plain(self.values.tolist())
+        found["probabilities"] = plain(self.probabilities.tolist())
         return found
 
 

@@ -242,6 +242,57 @@ def test_a_wrong_argument_is_two_lines_and_writes_nothing(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["my photo.png"]
 
 
+def test_what_is_read_is_never_overwritten(run, photo, tmp_path):
+    before = photo.read_bytes()
+    (tmp_path / "link.png").symlink_to(photo)
+    (tmp_path / "classes.json").write_text("[]")
+    for out, others in (
+        (photo.name, ()),
+        (f"./{photo.name}", ()),
+        ("link.png", ()),
+        ("classes.json", ("--categories", "classes.json")),
+    ):
+        said = run("predictions", photo, *RANDOM, *others, "--out", out)
+        assert said.code == 2
+        assert "is read by this command and would be overwritten" in said.error_lines[0]
+        assert said.error_lines[1] == "Name another file with --out."
+    assert photo.read_bytes() == before
+    assert (tmp_path / "classes.json").read_text() == "[]"
+
+
+@pytest.mark.parametrize("out", ["cam.gif", "no/cam.png", "."])
+def test_a_place_for_the_result_is_looked_for_before_any_work(run, photo, monkeypatch, out):
+    monkeypatch.setattr(options, "load_model", lambda *given: pytest.fail("worked"))
+    assert run("cam", photo, "--out", out).code == 2
+
+
+def test_what_a_network_prints_is_no_result(run, photo, tmp_path):
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n"
+        "print('imported')\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        print('made')\n"
+        "        self.conv = nn.Conv2d(3, 4, 3)\n"
+        "    def forward(self, x):\n"
+        "        print('called')\n"
+        "        return self.conv(x).mean((2, 3))\n"
+    )
+    said = run("predictions", photo, "--model", "net.py:Net", "--json")
+    assert json.loads(said.out)["images"] == ["my photo.png"]
+    assert {"imported", "made", "called"} <= set(said.error_lines)
+    said = run("layers", "--model", "net.py:Net", "--json")
+    assert [entry["name"] for entry in json.loads(said.out)] == ["conv"]
+
+
+@pytest.mark.parametrize("command", ["cam", "feature-maps"])
+def test_a_call_that_there_is_not_is_refused(run, photo, command):
+    said = run(command, photo, *RANDOM, "--layer", "features.0#5")
+    assert said.code == 2
+    assert "'features.0' has no call 5" in said.error_lines[0]
+
+
 def test_several_photos_are_named_in_the_file(run, photo, tmp_path):
     photo.with_name("b.png").write_bytes(photo.read_bytes())
     said = run("predictions", photo, "b.png", *RANDOM)

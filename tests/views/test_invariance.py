@@ -159,3 +159,12 @@ def test_a_contrast_is_refused() -> None:
 
     with pytest.raises(TargetError, match="several classes together cannot be followed"):
         invariance(tiny_network(), images(), target=Contrast(1, 2))
+
+
+def test_numbers_that_json_has_not_are_given_by_name() -> None:
+    module = tiny_network()
+    with torch.no_grad():
+        next(module.parameters())[0] = float("nan")
+    found = invariance(module, images(), steps=3).to_json()
+    json.dumps(found, allow_nan=False)
+    assert found["probabilities"][0][0][0] == "nan"
