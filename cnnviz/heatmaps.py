@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz import drawing
-from cnnviz.images import Box
+from cnnviz.images import Batch, Box
 from cnnviz.results import Result
 
 if TYPE_CHECKING:
@@ -233,6 +233,23 @@ class Heatmap(Result):
             The longer side of the picture in pixels; a larger photo is shrunk to it.
         """
         return self._overlay(self.photos[image], (0, 0), image, layer, longest)
+
+
+class Under(TypedDict):
+    """What of a `Heatmap` tells of the photos under the maps."""
+
+    images: tuple[str, ...]
+    photos: tuple[NDArray[np.uint8], ...]
+    boxes: tuple[Box, ...]
+
+
+def under(batch: Batch) -> Under:
+    """Return what a `Heatmap` holds of the photos that its maps lie over."""
+    return {
+        "images": tuple(photo.name for photo in batch.photos),
+        "photos": tuple(photo.pixels for photo in batch.photos),
+        "boxes": batch.boxes,
+    }
 
 
 def _title(axes: Axes, first: str, second: str) -> None:

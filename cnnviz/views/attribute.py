@@ -15,7 +15,7 @@ from cnnviz.backward_rules import Rule
 from cnnviz.baselines import BASELINES, Baseline
 from cnnviz.captures import capture
 from cnnviz.errors import UsageError
-from cnnviz.heatmaps import Heatmap
+from cnnviz.heatmaps import Heatmap, under
 from cnnviz.hooks import untouched
 from cnnviz.models import Model, as_model
 from cnnviz.targets import Target
@@ -164,9 +164,7 @@ def attribute(
         title=chosen.title,
         layers=("input",),
         maps=((values.sum(1) if summed else values.abs().amax(1)).float().cpu().numpy(),),
-        images=tuple(photo.name for photo in held.batch.photos),
-        photos=tuple(photo.pixels for photo in held.batch.photos),
-        boxes=held.batch.boxes,
+        **under(held.batch),
         targets=held.targets,
         relu=not summed,
         reach=REACH,

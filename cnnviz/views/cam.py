@@ -11,7 +11,7 @@ import torch
 from cnnviz import cams
 from cnnviz.captures import Capture
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.heatmaps import Heatmap
+from cnnviz.heatmaps import Heatmap, under
 from cnnviz.layer_tensors import Key
 from cnnviz.layers import split
 from cnnviz.progress import Progress, silent
@@ -128,9 +128,7 @@ def cam(
         title=f"Fused {chosen.title}" if fuse else chosen.title,
         layers=tuple(names),
         maps=tuple(each.cpu().numpy() for each in maps),
-        images=tuple(photo.name for photo in capture.batch.photos),
-        photos=tuple(photo.pixels for photo in capture.batch.photos),
-        boxes=capture.batch.boxes,
+        **under(capture.batch),
         targets=capture.targets if asks else ("every class",) * len(capture.batch.photos),
         relu=relu,
     )

@@ -14,7 +14,7 @@ from cnnviz.baselines import BASELINES, Baseline, baseline_images
 from cnnviz.captures import Capture, capture
 from cnnviz.errors import UsageError
 from cnnviz.forward import forward
-from cnnviz.heatmaps import Heatmap
+from cnnviz.heatmaps import Heatmap, under
 from cnnviz.hooks import untouched
 from cnnviz.memory import rows_that_fit
 from cnnviz.models import Model, as_model
@@ -134,9 +134,7 @@ def occlusion(
         title="Occlusion",
         layers=("input",),
         maps=(np.stack([grid.spread(each) for each in drops]),),
-        images=tuple(photo.name for photo in held.batch.photos),
-        photos=tuple(photo.pixels for photo in held.batch.photos),
-        boxes=held.batch.boxes,
+        **under(held.batch),
         targets=names,
         relu=False,
         notes=(*notes, *found),
