@@ -85,17 +85,15 @@ def page(
 ) -> content.UnitPage:
     """Return what the page of a unit says; `size` is that of its sheet in pixels."""
     unit = Unit(layer.layer, channel)
-    silent = bool(layer.silent[channel])
     inputs, outputs = links_of(subject, unit)
     groups = _groups(subject, layer, channel)
     selective = float(subject.selectivity[layer.layer][channel])
     kernel, kernel_size = _kernel(subject, unit)
     field = subject.passages[layer.layer].field
-    side = subject.visualized[layer.layer].get(channel)
     return content.UnitPage(
         layer=layer.layer,
         channel=channel,
-        silent=silent,
+        silent=bool(layer.silent[channel]),
         answer=subject.answer(unit),
         lead=_lead(layer, channel, groups, selective),
         facts=_facts(layer, channel, selective),
@@ -104,37 +102,20 @@ def page(
         middle=_examples(subject, unit, chosen.middle, 2, 0),
         random=_examples(subject, unit, chosen.random, 2, MIDDLE),
         field=field.local.describe() if field is not None else "not told",
-        histogram=histogram(
-            layer.histogram[channel],
-            float(layer.lowest[channel]),
-            float(layer.highest[channel]),
-            {
-                kind: [place.value for place in places]
-                for kind, places in (
-                    ("strongest", chosen.strongest),
-                    ("middle", chosen.middle),
-                    ("random", chosen.random),
-                )
-            },
-        ),
+        histogram=_histogram(layer, channel, chosen),
         grouping=subject.scan.grouping,
         groups=groups,
         selectivity=number(selective) if np.isfinite(selective) else "",
         kernel=kernel,
         kernel_size=kernel_size,
-        passed_on=tuple(
-            content.Link(str(each), subject.beside(each))
-            for each in subject.weights.passed_on(layer.layer, channel)
-        ),
+        passed_on=_passed_on(subject, unit),
         inputs=_connections(subject, inputs, 0),
         # Without the weights themselves, which would take the page beyond its bytes.
         outputs=_connections(
             subject, [replace(link, kernel=None) for link in outputs], len(inputs)
         ),
         inputs_told=subject.weights.told(layer.layer),
-        visualization=None
-        if side is None
-        else content.Sheet(f"{channel}-fv.webp", side[1], side[0]),
+        visualization=_visualization(subject, unit),
         previous=f"{channel - 1}.html" if channel else "",
         next=f"{channel + 1}.html" if channel + 1 < layer.channels else "",
     )
@@ -179,6 +160,30 @@ def _facts(layer: LayerScan, channel: int, selective: float) -> tuple[content.Fa
             "Share of positions at which it is not above zero",
         ),
     )
+
+
+def _histogram(layer: LayerScan, channel: int, chosen: Chosen) -> content.Histogram:
+    marked = {
+        "strongest": chosen.strongest,
+        "middle": chosen.middle,
+        "random": chosen.random,
+    }
+    return histogram(
+        layer.histogram[channel],
+        float(layer.lowest[channel]),
+        float(layer.highest[channel]),
+        {kind: [place.value for place in places] for kind, places in marked.items()},
+    )
+
+
+def _visualization(subject: Subject, unit: Unit) -> content.Sheet | None:
+    size = subject.visualized[unit.layer].get(unit.channel)
+    return None if size is None else content.Sheet(f"{unit.channel}-fv.webp", size[1], size[0])
+
+
+def _passed_on(subject: Subject, unit: Unit) -> tuple[content.Link, ...]:
+    units = subject.weights.passed_on(unit.layer, unit.channel)
+    return tuple(content.Link(str(each), subject.beside(each)) for each in units)
 
 
 def _examples(
