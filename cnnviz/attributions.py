@@ -17,7 +17,7 @@ from cnnviz.cams import gradcam
 from cnnviz.captures import Capture, capture
 from cnnviz.errors import ModelError
 from cnnviz.hooks import listening
-from cnnviz.layers import kind, named_layers
+from cnnviz.layers import check_seen, kind, named_layers
 from cnnviz.memory import rows_at_once
 from cnnviz.models import Model
 from cnnviz.stages import STAGES
@@ -199,6 +199,7 @@ def _with_separate_activations(question: Question) -> nn.Module:
     pass over a function without a word.
     """
     module = question.model.module
+    check_seen(module)
     layers = {n: layer for n, layer in named_layers(module).items() if kind(layer) == "activation"}
     calls: list[str] = []
     counted = backward_rule("gradient")

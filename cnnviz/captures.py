@@ -182,6 +182,8 @@ def capture(
             "Gradients and targets need the logits.", "Pass gradients=False, or leave logits=True."
         )
     wrapped = as_model(model)
+    if rule != "gradient":
+        layer_names.check_seen(wrapped.module)
     batch = wrapped.prepare(images)
     order = call_order(wrapped, batch.tensor) if _needs_order(layers, logits) else None
     chosen = _choose(wrapped, layers, order)

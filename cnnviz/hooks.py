@@ -7,8 +7,9 @@ whatever happens inside it, and `listening` removes its hooks the same way.
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from torch.nn.modules.module import (
 )
 
 from cnnviz.errors import ModelChangedError
+from cnnviz.layers import check_seen
 
 Before = Callable[[str, nn.Module, tuple[Any, ...]], None]
 After = Callable[[str, nn.Module, tuple[Any, ...], Any], Any]
@@ -46,9 +48,16 @@ def listening(
         ``before(name, module, inputs)``, called ahead of the module's forward.
     after : callable, optional
         ``after(name, module, inputs, output)``; what it returns, unless None, replaces the output.
+
+    Raises
+    ------
+    LayerError
+        If one of them is TorchScript, which calls no hook inside.
     """
     with ExitStack() as handles:
         for name, module in modules.items():
+            if isinstance(module, torch.jit.ScriptModule):
+                check_seen(module, name)
             if before is not None:
                 call = _before_hook(name, before)
                 handles.callback(module.register_forward_pre_hook(call).remove)
@@ -151,7 +160,8 @@ def untouched(module: nn.Module) -> Iterator[None]:
     Put back are the training flag of every submodule, `requires_grad` and `.grad` of every
     parameter, every buffer (bit for bit, and as the same tensor object) and the global random
     states of Python, NumPy and torch. Gradient mode inside is the caller's to set. Parameters are
-    frozen inside so that no weight gradient is ever computed.
+    frozen inside so that no weight gradient is ever computed, and what torch.compile compiled runs
+    as it was written, for it would be compiled anew with every hook.
 
     Raises
     ------
@@ -161,11 +171,20 @@ def untouched(module: nn.Module) -> Iterator[None]:
     # Walking through a deep network takes as long as one of its layers: once is enough.
     modules = list(module.modules())
     with ExitStack() as restored:
+        restored.enter_context(_uncompiled())
         restored.enter_context(_random_states())
         restored.enter_context(_modes(modules))
         restored.enter_context(_buffers(modules))
         restored.enter_context(_parameters(module, modules))
         yield
+
+
+def _uncompiled() -> AbstractContextManager[Any]:
+    # Only what has compiled something has imported this, and it takes seconds to import.
+    if "torch._dynamo" not in sys.modules:
+        return nullcontext()
+    as_written: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")
+    return as_written
 
 
 @contextmanager
@@ -191,6 +210,8 @@ def _buffers(modules: Sequence[nn.Module]) -> Iterator[None]:
     finally:
         copies.put_back()
         for child, name, buffer in saved:
+            if isinstance(child, torch.jit.ScriptModule):
+                continue  # It hands out another object for the same tensor each time.
             if child._buffers.get(name) is not buffer:
                 child._buffers[name] = buffer
 

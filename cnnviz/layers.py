@@ -6,6 +6,7 @@ import fnmatch
 from collections.abc import Mapping, Sequence
 
 from torch import nn
+from torch.jit import ScriptModule
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.pooling import (
@@ -60,6 +61,24 @@ def named_layers(module: nn.Module) -> dict[str, nn.Module]:
     return {name: child for name, child in module.named_modules(remove_duplicate=False) if name}
 
 
+def check_seen(module: nn.Module, within: str = "") -> None:
+    """Refuse a network, or its layer `within`, whose layers cannot be followed.
+
+    Raises
+    ------
+    LayerError
+        If it is TorchScript, or a part of it: that calls no hook, and torch functions out of sight.
+    """
+    for name, child in module.named_modules():
+        if isinstance(child, ScriptModule):
+            place = ".".join(filter(None, (within, name)))
+            raise LayerError(
+                f"{f'Layer {place!r}' if place else 'The network'} is TorchScript, which does not "
+                "tell what its layers compute.",
+                "Give the torch.nn.Module that was scripted or traced.",
+            )
+
+
 def select(module: nn.Module, layers: str | Sequence[str]) -> dict[str, nn.Module]:
     """Choose layers by kind, by pattern or by name.
 
@@ -86,6 +105,7 @@ def select(module: nn.Module, layers: str | Sequence[str]) -> dict[str, nn.Modul
     for item in split(layers):
         matched = _match(item, known)
         if not matched:
+            check_seen(module)
             raise _nothing_matches(item, known)
         chosen.update(matched)
     found: dict[str, nn.Module] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import torch
 
@@ -53,6 +54,8 @@ def _within(budget: float, each: int) -> int:
 
 
 def _bytes(model: Model, inputs: torch.Tensor) -> int:
+    if any(isinstance(child, torch.jit.ScriptModule) for child in model.module.modules()):
+        return sys.maxsize  # What TorchScript holds cannot be told: one image at a time is safe.
     return trace(model.module, tuple(inputs.shape[1:])).activation_bytes
 
 

@@ -12,7 +12,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from cnnviz import drawing
 from cnnviz.errors import LayerError, UsageError, did_you_mean
-from cnnviz.layers import named_layers
+from cnnviz.layers import check_seen, named_layers
 from cnnviz.models import Model, as_model
 from cnnviz.models.weights import layer_weight
 from cnnviz.results import Result
@@ -232,6 +232,7 @@ def _find(module: nn.Module, layer: str | None) -> tuple[str, _ConvNd]:
         if isinstance(found, _ConvNd) and len(found.kernel_size) == 2
     }
     if not plane:
+        check_seen(module)
         raise LayerError("The network has no 2-D convolution.", "Filters are those of one.")
     if layer is None:
         return next(iter(plane.items()))
