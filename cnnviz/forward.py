@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.conv import _ConvNd
 
 from cnnviz.errors import ModelError
 
@@ -39,11 +40,18 @@ def forward(
         return module(inputs)
     except _MISFITS as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        remedy = "Check the size and the number of channels that the network expects."
-        if expected:
-            remedy = f"Check the size and the channels: its preprocessing gives {list(expected)}."
         raise ModelError(
             f"{name or type(module).__name__} cannot run on an input {list(inputs.shape)}: "
             f"{lines[0].rstrip('.')}.",
-            remedy,
+            _remedy(module, expected),
         ) from error
+
+
+def _remedy(module: nn.Module, expected: Sequence[int]) -> str:
+    convolutions = {type(child) for child in module.modules() if isinstance(child, _ConvNd)}
+    if convolutions and not any("2d" in each.__name__ for each in convolutions):
+        found = " and ".join(sorted(each.__name__ for each in convolutions))
+        return f"It convolves with {found} only: give a network of images, [N, C, H, W]."
+    if expected:
+        return f"Check the size and the channels: its preprocessing gives {list(expected)}."
+    return "Check the size and the number of channels that the network expects."

@@ -390,3 +390,10 @@ def test_repr_is_one_honest_line(images: torch.Tensor) -> None:
     assert repr(found) == "<Capture: InPlace on 2 images, 1 activations, 1 gradients>"
     assert isinstance(found, Capture)
     assert found.provenance.targets == found.targets
+
+
+@pytest.mark.parametrize("convolution", [nn.Conv1d, nn.Conv3d])
+def test_a_network_of_signals_or_volumes_is_told_that_it_takes_no_images(convolution) -> None:
+    network = nn.Sequential(convolution(3, 4, 3), nn.Flatten(), nn.Linear(4, 2))
+    with pytest.raises(ModelError, match=rf"{convolution.__name__} only: give a network of images"):
+        capture(network, torch.rand(1, 3, 9, 9))
