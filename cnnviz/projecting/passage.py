@@ -119,6 +119,12 @@ class Passage:
                 # An in-place first layer may not write to a leaf.
                 self.model.forward(leaf.clone())
             maps = self.maps(held[-1] if len(held) > wanted else None)
+        if len(maps) != len(inputs):
+            raise LayerError(
+                f"Layer {self.layer!r} gives {list(maps.shape)} for {len(inputs)} images, not one "
+                "entry for each.",
+                "Choose a layer that gives [N, C, H, W] or [N, C].",
+            )
         return maps, leaf, followed.coverage() if followed is not None else ""
 
     def peaks(

@@ -380,3 +380,16 @@ def test_a_layer_that_is_not_called_or_not_of_maps_is_a_sentence() -> None:
         project(model, images(), "spare", [Pick(0, 0)])
     with pytest.raises(LayerError, match=r"gives the shape \[1, 4, 484\]"):
         project(model, images(), "1", [Pick(0, 0)])
+
+
+def test_a_layer_that_does_not_answer_image_by_image_is_a_sentence() -> None:
+    class Biased(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.table = nn.Conv2d(3, 4, 3), nn.Conv2d(1, 4, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (self.conv(x) + self.table(torch.ones(1, 1, 1, 1))).mean((2, 3))
+
+    with pytest.raises(LayerError, match=r"gives \[1, 4, 1, 1\] for 2 images, not one entry"):
+        project(as_model(Biased()), images(2), "table", [Pick(1, 0)])
