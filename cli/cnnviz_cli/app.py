@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -29,10 +33,12 @@ from cnnviz_cli.terminal import quieten_other_packages, say, say_error
 EXIT_CODES = (
     "[bold]Exit codes:[/bold] 0 done; 1 a fault in cnnviz itself, or what --fail-on names "
     "was found; 2 something to mend in the arguments, the files or the installation; 130 stopped "
-    "with Ctrl-C.\n\n"
+    "with Ctrl-C, 143 by SIGTERM; 141 nobody reads the output any more.\n\n"
     "CNNVIZ_DEBUG=1 in the environment is the same as --debug."
 )
 _INTERRUPTED = 130
+_NOBODY_READS = 141
+_TERMINATED = 143
 _DEBUG = "CNNVIZ_DEBUG"
 
 app = typer.Typer(
@@ -123,32 +129,108 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     arguments : sequence of str, optional
         What follows the command's name; those of the process when not given.
     """
+    _open_closed_streams()
+    with _terminable() as how_to_end:
+        _run(arguments, how_to_end)
+
+
+def _run(arguments: Sequence[str] | None, how_to_end: list[int]) -> NoReturn:
     try:
         app(args=arguments, prog_name="cnnviz")
+        sys.stdout.flush()
     except CnnvizError as error:
         if _debugging():
             traceback.print_exc()
         say_error(error.what, error.remedy)
         sys.exit(2)
     except KeyboardInterrupt:
-        _stopped()
+        _stopped(how_to_end[-1])
     except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):
+            _nobody_reads()
         # Ctrl-C inside a command reaches here as the exit code that shells expect of it.
         if end.code == _INTERRUPTED:
-            _stopped()
-        raise
+            _stopped(how_to_end[-1])
+        _end(end)
+    except BrokenPipeError:
+        _nobody_reads()
     except Exception as error:
         if _debugging():
             traceback.print_exc()
         if isinstance(error, ImportError) and "shared object" in str(error):
             say_error(f"A package cannot load a library of this system: {error}.", _library(error))
             sys.exit(2)
+        if isinstance(error, OSError) and error.strerror:
+            _refused(error)
         say_error(
             f"This is a fault in cnnviz: {type(error).__name__}: {error}",
             "Run it again as `cnnviz --debug ...` for the traceback, and please report it.",
         )
         sys.exit(1)
     sys.exit(0)
+
+
+def _open_closed_streams() -> None:
+    """Let what goes to a stream that was closed before the start (``>&-``) go nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+
+
+@contextmanager
+def _terminable() -> Iterator[list[int]]:
+    """Stop on SIGTERM as on Ctrl-C, so that nothing is left half-written.
+
+    Yields a list whose last entry is the exit code of a stop.
+    """
+    codes = [_INTERRUPTED]
+    if threading.current_thread() is not threading.main_thread():
+        yield codes
+        return
+
+    def stop(*_: object) -> None:
+        codes.append(_TERMINATED)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield codes
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(end: SystemExit) -> NoReturn:
+    """Flush what was printed while its failure can still be told, and end."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _nobody_reads()
+    except OSError as error:
+        _refused(error)
+    raise end
+
+
+def _refused(error: OSError) -> NoReturn:
+    """Say what the system did not allow; that it did not is no fault of cnnviz."""
+    where = "The output" if error.filename is None else repr(str(error.filename))
+    if error.filename is None:
+        _discard_output()
+    say_error(
+        f"{where} cannot be read or written: {error.strerror}.",
+        "Check the name, the permissions and the free space.",
+    )
+    sys.exit(2)
+
+
+def _nobody_reads() -> NoReturn:
+    """End without a word, as a program does whose reader (``| head -1``) has gone."""
+    _discard_output()
+    sys.exit(_NOBODY_READS)
+
+
+def _discard_output() -> None:
+    """Keep Python from writing at its end what could not be written now."""
+    sys.stdout = Path(os.devnull).open("w", encoding="utf-8")
 
 
 def _library(error: ImportError) -> str:
@@ -161,6 +243,6 @@ def _library(error: ImportError) -> str:
     return "Install the package of the system that holds it."
 
 
-def _stopped() -> NoReturn:
+def _stopped(code: int) -> NoReturn:
     say("Stopped; nothing was left half-written.")
-    sys.exit(_INTERRUPTED)
+    sys.exit(code)

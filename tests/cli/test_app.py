@@ -1,6 +1,11 @@
 import json
+import os
+import shlex
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -132,3 +137,61 @@ def test_ctrl_c_is_one_line_and_exits_130(run, monkeypatch):
     said = run("layers")
     assert said.code == 130
     assert said.error_lines == ["Stopped; nothing was left half-written."]
+
+
+def _cnnviz(*arguments, **keywords):
+    command = [sys.executable, "-m", "cnnviz_cli", *arguments]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **keywords)
+
+
+@pytest.mark.parametrize("arguments", [("models",), ("models", "--json"), ("--help",)])
+def test_a_reader_that_has_gone_ends_it_without_a_word(arguments):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with _cnnviz(*arguments, stdout=writing) as process:
+        os.close(writing)
+        _, said = process.communicate(timeout=60)
+    assert said == ""
+    assert process.returncode == 141
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize("arguments", [("models",), ("models", "--json"), ("--help",)])
+def test_a_full_disk_behind_stdout_is_no_fault_of_cnnviz(arguments):
+    with Path("/dev/full").open("w") as full, _cnnviz(*arguments, stdout=full) as process:
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert said.splitlines() == [
+        "Error: The output cannot be read or written: No space left on device.",
+        "Check the name, the permissions and the free space.",
+    ]
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-"])
+def test_closed_streams_are_as_good_as_open_ones(redirection):
+    command = f"{shlex.quote(sys.executable)} -m cnnviz_cli layers {redirection}"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "Error" not in done.stderr
+    assert ("features.0" in done.stdout) == (redirection == "2>&-")
+
+
+def test_sigterm_cleans_up_as_ctrl_c_does(tmp_path):
+    with _cnnviz(
+        "shapes", "--count", "100000", "--out", "drawn", cwd=tmp_path, stdout=subprocess.PIPE
+    ) as process:
+        for _ in range(600):
+            if any(tmp_path.glob(".drawn-*/*.png")):
+                break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        out, said = process.communicate(timeout=60)
+    assert (out, said) == ("", "Stopped; nothing was left half-written.\n")
+    assert process.returncode == 143
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_system_refuses_is_no_fault_of_cnnviz(run):
+    said = run("report", "--out", "a" * 300)
+    assert said.code == 2
+    assert "cannot be read or written: File name too long." in said.error_lines[0]
