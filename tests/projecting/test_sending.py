@@ -392,4 +392,4 @@ def test_a_layer_that_does_not_answer_image_by_image_is_a_sentence() -> None:
             return (self.conv(x) + self.table(torch.ones(1, 1, 1, 1))).mean((2, 3))
 
     with pytest.raises(LayerError, match=r"gives \[1, 4, 1, 1\] for 2 images, not one entry"):
-        project(as_model(Biased()), images(2), "table", [Pick(1, 0)])
+        project(as_model(Biased()), images(2), "table", [Pick(0, 0), Pick(1, 0)])
