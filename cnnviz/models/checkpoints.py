@@ -137,6 +137,7 @@ def load_state(module: nn.Module, state: State, network: str, file: str) -> None
             f"{network}: {told}{_more(ordered)}.",
             "Use the network, and its number of classes, that the checkpoint was made for.",
         )
+    _check_kinds(module, state, network, file)
     try:
         outcome = module.load_state_dict(state, strict=False)
     except Exception as error:
@@ -146,6 +147,25 @@ def load_state(module: nn.Module, state: State, network: str, file: str) -> None
         ) from error
     if outcome.missing_keys or outcome.unexpected_keys:
         raise _names_error(outcome.missing_keys, outcome.unexpected_keys, network, file)
+
+
+def _check_kinds(module: nn.Module, state: State, network: str, file: str) -> None:
+    """Refuse weights that torch would turn into other numbers: quantised or complex ones."""
+    other = [
+        name
+        for name, value in _own(module).items()
+        if isinstance(value, torch.Tensor)
+        and value.is_floating_point()
+        and name in state
+        and not state[name].is_floating_point()
+    ]
+    if other:
+        kind = str(state[other[0]].dtype).removeprefix("torch.")
+        raise CheckpointError(
+            f"{_count(len(other), 'tensor')} of {file} cannot be weights of {network}: "
+            f"{other[0]} is {kind} in the file and floating-point in the network.",
+            "Save the weights as floating-point numbers, before any quantisation.",
+        )
 
 
 def not_finite(module: nn.Module) -> tuple[str, ...]:

@@ -73,7 +73,8 @@ def load_file(path: Path, factory: str, weights: str | Path) -> Model:
         raise ModelError(
             f"{where} has no weights called {weights!r}.", "Give the path of a checkpoint."
         )
-    model = Model(made.eval(), name=factory, weights=origin, notes=not_finite(made))
+    model = Model(made.eval(), name=factory, weights=origin)
+    model.notes = not_finite(made)
     with seeded():
         model.preprocessing = fit_size(made, model.preprocessing)
     return model

@@ -131,7 +131,19 @@ def choose_device(device: str | torch.device = "auto") -> torch.device:
         raise UsageError(f"There is no device {str(chosen)!r}.", f"The last one is 'cuda:{last}'.")
     if chosen.type not in ("cpu", "cuda", "mps", "xpu"):
         raise UsageError(f"The device {str(chosen)!r} cannot be used.", "Use 'cpu' or 'cuda'.")
+    _check_accelerator(chosen)
     return chosen
+
+
+def _check_accelerator(device: torch.device) -> None:
+    missing = (device.type == "mps" and not torch.backends.mps.is_available()) or (
+        device.type == "xpu" and not torch.xpu.is_available()
+    )
+    if missing:
+        raise UsageError(
+            f"The device {str(device)!r} is not available: torch finds none of this kind.",
+            "Use device 'auto' or 'cpu'.",
+        )
 
 
 def _given(

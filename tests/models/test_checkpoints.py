@@ -231,3 +231,17 @@ def test_weights_that_are_not_finite_are_noted() -> None:
     with torch.no_grad():
         network[8].bias[1] = float("nan")
     assert not_finite(network) == ("1 tensor of weights not finite: 8.bias",)
+
+
+@pytest.mark.parametrize("kind", [torch.int8, torch.complex64, torch.bool])
+def test_weights_of_another_kind_of_number_are_refused(
+    state: dict[str, torch.Tensor], kind: torch.dtype
+) -> None:
+    name = next(iter(state))
+    module = tiny_network()
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    told = f"{name} is {str(kind).removeprefix('torch.')} in the file"
+    with pytest.raises(CheckpointError, match=rf"1 tensor of a\.pth .*{told}"):
+        load_state(module, {**state, name: state[name].to(kind)}, "net", "a.pth")
+    for key, value in module.state_dict().items():
+        torch.testing.assert_close(value, before[key], rtol=0, atol=0)

@@ -220,3 +220,20 @@ def test_published_weights_do_not_exist_for_a_file(file: Path) -> None:
 def test_a_module_given_takes_no_weights(file: Path) -> None:
     with pytest.raises(UsageError, match="taken with the weights it has"):
         load(torch.nn.Conv2d(3, 3, 3), "random")
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("def make(): return nn.Sequential(nn.LazyConv2d(4, 3))", "lazy layers"),
+        (
+            "def make():\n    with torch.device('meta'): return nn.Sequential(nn.Conv2d(3, 4, 3))",
+            "on the meta device",
+        ),
+    ],
+)
+def test_networks_without_weights_are_refused(tmp_path: Path, code: str, message: str) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(f"import torch\nfrom torch import nn\n{code}\n")
+    with pytest.raises(ModelError, match=message):
+        load(f"{path}:make")

@@ -130,3 +130,13 @@ def test_the_number_of_class_names_is_checked() -> None:
 
 def test_the_type_is_public() -> None:
     assert isinstance(load("lenet5"), Model)
+
+
+@pytest.mark.parametrize("kind", ["mps", "xpu"])
+def test_an_accelerator_that_is_not_there(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = torch.backends.mps if kind == "mps" else torch.xpu
+    monkeypatch.setattr(home, "is_available", lambda: False)
+    with pytest.raises(UsageError, match=f"The device '{kind}' is not available"):
+        choose_device(kind)
+    monkeypatch.setattr(home, "is_available", lambda: True)
+    assert choose_device(kind).type == kind
