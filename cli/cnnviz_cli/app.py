@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 
@@ -174,7 +174,7 @@ def _open_closed_streams() -> None:
     """Let what goes to a stream that was closed before the start (``>&-``) go nowhere."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+            setattr(sys, name, _nowhere())
 
 
 @contextmanager
@@ -230,7 +230,11 @@ def _nobody_reads() -> NoReturn:
 
 def _discard_output() -> None:
     """Keep Python from writing at its end what could not be written now."""
-    sys.stdout = Path(os.devnull).open("w", encoding="utf-8")
+    sys.stdout = _nowhere()
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def _library(error: ImportError) -> str:
