@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -34,6 +35,8 @@ FLAT = (208, 212, 218)
 TITLE_SIZE = 11.0
 TEXT_SIZE = 9.0
 SMALL_SIZE = 7.5
+_TITLE_LETTERS = 9.5
+"""How many letters of a title fit into an inch; a few more do where they are narrow."""
 
 Pixels = NDArray[np.uint8]
 
@@ -292,8 +295,18 @@ def colour_bar(figure: Figure, axes: Axes | Sequence[Axes], scale: Scale, label:
 
 
 def heading(figure: Figure, text: str) -> None:
-    """Write the title of a figure at its left edge."""
-    figure.suptitle(text, x=0.012, ha="left", fontsize=TITLE_SIZE, color=INK, fontweight="bold")
+    """Write the title of a figure at its left edge, on several lines where it is long."""
+    most = max(20, int(figure.get_figwidth() * _TITLE_LETTERS))
+    lines = "\n".join(textwrap.wrap(text, most, break_on_hyphens=False))
+    figure.suptitle(lines, x=0.012, ha="left", fontsize=TITLE_SIZE, color=INK, fontweight="bold")
+
+
+def shortened(name: str, most: int) -> str:
+    """Return a name with its middle left out where it has more than `most` letters."""
+    if len(name) <= most:
+        return name
+    begin = most // 2
+    return f"{name[:begin]}…{name[begin + 1 - most :]}"
 
 
 def take_literally(figure: Figure) -> None:

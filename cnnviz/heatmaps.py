@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_LETTERS_PER_INCH = 16
+"""How many letters of a title fit into an inch of a panel's width."""
+
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Heatmap(Result):
@@ -129,17 +132,19 @@ class Heatmap(Result):
         figure = drawing.new_figure(
             across * columns + 0.9, sum(across * ratio + 0.5 for ratio in ratios) + 0.4
         )
+        letters = round(across * _LETTERS_PER_INCH)
         panels = figure.subplots(rows, columns, squeeze=False, height_ratios=ratios)
         for image, row in enumerate(panels):
-            self._draw_photo(row[0], image)
+            self._draw_photo(row[0], image, letters)
             for layer, axes in zip(self.layers, row[1:], strict=True):
-                self._draw_map(axes, image, layer)
+                self._draw_map(axes, image, layer, letters)
         scale = drawing.Scale(0.0, 1.0, drawing.HEAT)
         if not self.relu:
             scale = drawing.Scale(-1.0, 1.0, drawing.SIGNED)
         end = "largest size" if self.reach == 100.0 else f"{self.reach:g}th percentile"
         label = f"evidence, as a share of each map's {end}"
-        drawing.colour_bar(figure, list(panels.ravel()), scale, label)
+        # Beside the first row, where it is seen at once however many photos follow.
+        drawing.colour_bar(figure, list(panels[0]), scale, label)
         drawing.heading(figure, self.summary())
         return figure
 
@@ -149,7 +154,7 @@ class Heatmap(Result):
         box = self.boxes[image]
         return float(max(height / width, box.height / box.width))
 
-    def _draw_photo(self, axes: Axes, image: int) -> None:
+    def _draw_photo(self, axes: Axes, image: int, letters: int) -> None:
         from matplotlib.patches import Rectangle
 
         height, width = self.photos[image].shape[:2]
@@ -162,9 +167,9 @@ class Heatmap(Result):
             axes.add_patch(
                 Rectangle(corner, *size, fill=False, edgecolor=drawing.ACCENT, linewidth=1.1)
             )
-        _title(axes, self.images[image], self.targets[image])
+        _title(axes, self.images[image], self.targets[image], letters)
 
-    def _draw_map(self, axes: Axes, image: int, layer: str) -> None:
+    def _draw_map(self, axes: Axes, image: int, layer: str, letters: int) -> None:
         place = self.layers.index(layer)
         height, width = self.maps[place].shape[1:]
         scale = self.scale(image, layer)
@@ -172,7 +177,7 @@ class Heatmap(Result):
         extent = f"{drawing.number(scale.low)} to {drawing.number(scale.high)}"
         if scale.constant:
             extent = "no evidence for it" if self.relu else "zero everywhere"
-        _title(axes, layer, f"{extent}, {height} x {width}")
+        _title(axes, layer, f"{extent}, {height} x {width}", letters)
 
     def scale(self, image: int = 0, layer: str | None = None) -> drawing.Scale:
         """Return the scale of the colours of one map."""
@@ -252,9 +257,10 @@ def under(batch: Batch) -> Under:
     }
 
 
-def _title(axes: Axes, first: str, second: str) -> None:
+def _title(axes: Axes, first: str, second: str, letters: int) -> None:
     axes.set_anchor("N")
-    axes.set_title(f"{first}\n{second}", fontsize=drawing.SMALL_SIZE, color=drawing.INK, loc="left")
+    lines = "\n".join(drawing.shortened(line, letters) for line in (first, second))
+    axes.set_title(lines, fontsize=drawing.SMALL_SIZE, color=drawing.INK, loc="left")
 
 
 def spread(values: NDArray[np.float32], box: Box, height: int, width: int) -> NDArray[np.float32]:

@@ -110,3 +110,25 @@ def test_fit_never_enlarges() -> None:
     photo = np.zeros((10, 40, 3), np.uint8)
     assert drawing.fit(photo, 20).shape == (5, 20, 3)
     assert drawing.fit(photo, 100) is photo
+
+
+def test_a_long_heading_goes_on_below_and_stays_inside_the_figure() -> None:
+    heights, whole = [], []
+    for words in (2, 20):
+        figure = drawing.new_figure(5.0, 3.0)
+        figure.subplots()
+        drawing.heading(figure, "photo 2071 " * words)
+        figure.draw_without_rendering()
+        (title,) = (text for text in figure.texts if text.get_text())
+        box = title.get_window_extent()
+        assert box.x1 <= figure.bbox.x1
+        assert figure.axes[0].get_tightbbox().y1 <= box.y0
+        heights.append(box.height)
+        whole.append(title.get_text().split() == ["photo", "2071"] * words)
+    assert heights[1] > 2 * heights[0]
+    assert all(whole), "nothing is left out"
+
+
+@pytest.mark.parametrize(("most", "text"), [(10, "abcdefghij"), (9, "abcd…ghij"), (8, "abcd…hij")])
+def test_names_are_shortened_in_the_middle(most: int, text: str) -> None:
+    assert drawing.shortened("abcdefghij", most) == text

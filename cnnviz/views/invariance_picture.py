@@ -33,7 +33,8 @@ def draw(found: Invariance) -> Figure:
     for kind in range(3):
         drawing.show(panels[0, kind], found.strips[kind], smooth=True)
         panels[0, kind].set_title(
-            _TITLES[kind][0] + (f"; pictures: {_short(found.images[0])}" if kind == 0 else ""),
+            _TITLES[kind][0]
+            + (f"; pictures: {drawing.shortened(found.images[0], 28)}" if kind == 0 else ""),
             fontsize=drawing.SMALL_SIZE + 0.5,
             color=drawing.INK,
             loc="left",
@@ -59,7 +60,7 @@ def _curves(axes: Axes, found: Invariance, kind: int, lines: NDArray[np.float64]
     many = len(lines) > len(_COLOURS)
     for place, line in enumerate(lines):
         colour = drawing.FAINT if many else _COLOURS[place]
-        label = f"{_short(found.images[place])}: {found.targets[place]}"
+        label = f"{drawing.shortened(found.images[place], 28)}: {found.targets[place]}"
         axes.plot(found.values[kind], line, color=colour, linewidth=1.3, label=label)
     if many:
         axes.plot(found.values[kind], lines.mean(0), color=drawing.INK, linewidth=1.8)
@@ -96,7 +97,3 @@ def _legend(figure: Figure, axes: Axes, found: Invariance) -> None:
         frameon=False,
         labelcolor=drawing.INK,
     )
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 28 else f"{name[:13]}…{name[-13:]}"

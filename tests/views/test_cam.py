@@ -297,6 +297,21 @@ def test_scales_and_signs_are_written_on_the_figure() -> None:
     assert "blue is evidence against" in found.caption()
 
 
+def test_long_names_stay_above_their_own_panels_and_the_bar_beside_the_first_row(tmp_path) -> None:
+    paths = [tmp_path / f"{'a long name of a photo ' * 4}{place}.png" for place in range(3)]
+    for path in paths:
+        cv2.imwrite(str(path), np.full((20, 30, 3), 90, np.uint8))
+    found = cam(capture(tiny_network(), [str(path) for path in paths]))
+    figure = found.figure()
+    figure.draw_without_rendering()
+    *panels, bar = figure.axes
+    for axes in panels:
+        title = next(one for one in (axes.title, axes._left_title) if one.get_text())
+        others = [one.bbox for one in panels if one.bbox.x0 > axes.bbox.x0]
+        assert all(title.get_window_extent().x1 < other.x0 for other in others)
+    assert bar.bbox.y0 > panels[2].bbox.y1, "it does not reach down to the second photo"
+
+
 def test_json_holds_no_pictures() -> None:
     held = capture(tiny_network(), torch.rand(1, 3, 8, 8))
     found = cam(held).to_json()
