@@ -26,8 +26,12 @@ REACH = 99.5
 _SEAM = 2
 _LABEL = 0.27
 """Inches that two lines of label take."""
+_KEY = 0.9
+"""Inches that the words below the photo take."""
 _MOST_PLACES = 16
 _MOST_FRAMED = 0.4
+_LETTER = 0.022
+"""The width of a letter of a channel's number, as a share of the photo's."""
 
 
 def draw(found: Projections) -> Figure:
@@ -42,7 +46,8 @@ def draw(found: Projections) -> Figure:
     across = 8.2 if alone else min(16.0, max(6.0, 2.4 * columns))
     room = round(_LABEL * columns / across * width)
     grid = drawing.mosaic(np.stack(tiles), columns=columns, side=1, gap=10, labels=room)
-    down = min(24.0, max(2.2, across * grid.pixels.shape[0] / grid.pixels.shape[1]))
+    least = 2.6 * found.photos.shape[1] / found.photos.shape[2] + _KEY if alone else 2.2
+    down = min(24.0, max(least, across * grid.pixels.shape[0] / grid.pixels.shape[1]))
     figure = drawing.new_figure(across + 2.6 * alone, down + 0.5)
     axes = figure.subplots(1, 2, width_ratios=[2.6, across]) if alone else [figure.subplots()]
     if alone:
@@ -105,14 +110,12 @@ def _labels(found: Projections) -> list[str]:
 
 def _name_columns(axes: Axes, grid: drawing.Mosaic, found: Projections) -> None:
     for name, (left, top) in zip(found.images, grid.corners, strict=False):
-        short = name if len(name) <= 24 else f"{name[:11]}…{name[-11:]}"
+        short = drawing.shortened(name, 24)
         axes.text(left, top - 4, short, fontsize=7.0, color=drawing.INK, va="bottom", ha="left")
 
 
 def _places(axes: Axes, found: Projections) -> None:
     """Show the photo with the channels where they are strongest, framed by their windows."""
-    from matplotlib.patheffects import withStroke
-
     photo = found.photos[0]
     height, width = photo.shape[:2]
     axes.imshow(photo, extent=(0, width, height, 0))
@@ -125,22 +128,36 @@ def _places(axes: Axes, found: Projections) -> None:
     if len(active) and found.windows[0][0].height * found.windows[0][0].width < height * width:
         said += ", and where\nthe channels are strongest"
         if len(active) > _MOST_PLACES:
-            said += f" (the first {_MOST_PLACES} of {len(active)})"
+            said += f"\n(the first {_MOST_PLACES} of {len(active)})"
         for window in {found.windows[place][0] for place in active[:_MOST_PLACES]}:
             if max(window.height / height, window.width / width) <= _MOST_FRAMED:
                 _frame(axes, window)
         for middle, channels in _near(found, active[:_MOST_PLACES], 0.1 * width):
-            axes.text(
-                min(max(middle[0], 0), width),
-                min(max(middle[1], 0), height),
-                ", ".join(map(str, channels[:2])) + (", …" if len(channels) > 2 else ""),
-                fontsize=6.5,
-                color=drawing.INK,
-                ha="center",
-                va="center",
-                path_effects=[withStroke(linewidth=2.0, foreground="white")],
-            )
+            _name_place(axes, middle, channels, (height, width))
+    said += "\n\nbelow each pair: the channel, its value,\nand after ± where the colours end"
     axes.set_xlabel(said, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
+
+
+def _name_place(
+    axes: Axes, middle: tuple[float, float], channels: list[int], size: tuple[int, int]
+) -> None:
+    """Write channels at a place, inside the photo also where they are strongest at its edge."""
+    from matplotlib.patheffects import withStroke
+
+    label = ", ".join(map(str, channels[:2])) + (", …" if len(channels) > 2 else "")
+    height, width = size
+    half = 0.5 * _LETTER * len(label) * width
+    left, right = middle[0] < half, middle[0] > width - half
+    axes.text(
+        0 if left else width if right else middle[0],
+        min(max(middle[1], 0), height),
+        label,
+        fontsize=6.5,
+        color=drawing.INK,
+        ha="left" if left else "right" if right else "center",
+        va="center",
+        path_effects=[withStroke(linewidth=2.0, foreground="white")],
+    )
 
 
 def _near(

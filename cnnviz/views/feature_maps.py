@@ -25,6 +25,8 @@ _MEASURES: dict[str, str] = {
     "index": "by index",
 }
 _MOST_LABELLED = 160
+_KEY = 1.4
+"""Inches that the words below the photo take."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -104,11 +106,13 @@ class FeatureMaps(Result):
         grid = self._grid()
         height, width = grid.pixels.shape[:2]
         across = 8.4
-        down = max(1.8, min(16.0, across * height / width))
+        beside = 1.7 * self.photo.shape[0] / self.photo.shape[1] + _KEY
+        down = max(beside, min(16.0, across * height / width))
         figure = drawing.new_figure(across + 2.0, down + 0.5)
         photo, maps = figure.subplots(1, 2, width_ratios=[1.7, across])
         drawing.show(photo, self.photo, smooth=True)
         photo.set_anchor("N")
+        photo.set_xlabel(self._key(), fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
         drawing.show(maps, grid.pixels)
         maps.set_anchor("NW")
         if len(self.shown) <= _MOST_LABELLED:
@@ -116,6 +120,18 @@ class FeatureMaps(Result):
             drawing.label_tiles(maps, grid, labels, 7.5 if grid.columns <= 8 else 6.5)
         drawing.heading(figure, self.summary())
         return figure
+
+    def _key(self) -> str:
+        """Say beside the maps what they are, for a picture that is shown without its caption."""
+        count, shown = len(self.maps), len(self.shown)
+        extent = f"all {count} channels" if shown == count else f"{shown} of {count} channels"
+        lines = [f"{extent},", _MEASURES[self.order]]
+        if shown <= _MOST_LABELLED:
+            lines += ["", "below each map: its channel,", "and its largest value"]
+        colours = ["red: above zero, blue: below"] if self.signed else ["bright: strong"]
+        return "\n".join(
+            ["what the network saw", "", *lines, "", *colours, "each on its own scale"]
+        )
 
     def _label(self, channel: int) -> str:
         return (

@@ -26,7 +26,7 @@ def draw(found: EffectiveFields) -> Figure:
     count = 1 + len(found.layers)
     rows = -(-count // _ABREAST)
     columns = -(-count // rows)
-    figure = drawing.new_figure(2.5 * columns + 0.8, 2.9 * rows + 0.4)
+    figure = drawing.new_figure(2.5 * columns + 0.8, 2.9 * rows + 0.7)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     _draw_all(panels[0], found)
     for place, axes in enumerate(panels[1:count]):
@@ -82,6 +82,8 @@ def _draw_all(axes: Axes, found: EffectiveFields) -> None:
         _frames(axes, found, place, 0.9)
     what = "the image (noise, drawn grey)" if found.noise else "what the network saw"
     _finish(axes, (0, 0, width, height), what, f"{height} x {width} px")
+    key = "blue: theoretical field\norange: effective field"
+    axes.set_xlabel(key, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
 
 
 def _draw_one(axes: Axes, found: EffectiveFields, place: int) -> None:
@@ -103,7 +105,7 @@ def _draw_one(axes: Axes, found: EffectiveFields, place: int) -> None:
         window.bottom + margin,
     )
     rows, columns = found.sizes[place]
-    cut = " beyond the image" if rows > window.height or columns > window.width else ""
+    cut = ", beyond the image" if rows > window.height or columns > window.width else ""
     _finish(axes, view, found.layers[place], f"theoretical {rows} x {columns}{cut}\n{size}")
 
 

@@ -31,6 +31,9 @@ _SEAM = 8
 _BLOCK = 20
 _INK = (90, 134, 205)
 _HEADER = 30
+_SENT = "sent back"
+_LETTER = 0.062
+"""Inches that a letter above the patches takes."""
 
 __all__ = ["EMPTY", "PER_PAGE", "REACH", "TILE", "draw", "paint", "placed", "tile", "write_pages"]
 
@@ -66,21 +69,35 @@ def draw(found: TopActivations, page: int) -> Figure:
     grid = drawing.mosaic(np.stack(blocks), columns=columns, side=1, gap=_BLOCK, header=_HEADER)
     across = min(13.0, max(5.2, grid.pixels.shape[1] / 110.0))
     down = min(20.0, across * grid.pixels.shape[0] / grid.pixels.shape[1])
-    figure = drawing.new_figure(across, down + 0.45)
+    figure = drawing.new_figure(across, down + 0.9)
     axes = figure.subplots()
     drawing.show(axes, grid.pixels, smooth=True)
     axes.set_anchor("NW")
     for place, (row, (left, top)) in enumerate(zip(rows, grid.corners, strict=True)):
-        axes.text(left, top - 6, _label(found, row), fontsize=8.0, color=drawing.INK, va="bottom")
+        label = _label(found, row)
+        axes.text(left, top - 6, label, fontsize=8.0, color=drawing.INK, va="bottom")
         if place < columns:
             half = (width - _SEAM) // 2
-            _say(axes, left + half, top - 6, "sent back")
+            if (len(label) + len(_SENT) + 1) * _LETTER < half * across / grid.pixels.shape[1]:
+                _say(axes, left + half, top - 6, _SENT)
             _say(axes, left + width, top - 6, "patches")
+    axes.set_xlabel(_key(found), fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
     title = found.summary()
     if found.pages > 1:
         title = f"{title.rpartition(';')[0]}; page {page} of {found.pages}"
     drawing.heading(figure, title)
     return figure
+
+
+def _key(found: TopActivations) -> str:
+    """Say below the patches what they are, for a picture that is shown without its caption."""
+    count, shown = len(found.values), len(found.shown)
+    extent = f"all {count} channels" if shown == count else f"{shown} of {count} channels"
+    return (
+        f"{extent}; above each: the channel, its strongest activation and the last\n"
+        "left: what each patch sent back to the pixels; right: the patches, strongest first\n"
+        "bars: the activations, as shares of the first"
+    )
 
 
 def _say(axes: Axes, right: float, above: float, words: str) -> None:

@@ -14,7 +14,7 @@ from cnnviz.errors import LayerError, UsageError
 from cnnviz.models import as_model
 from cnnviz.projecting import Pick, project
 from cnnviz.views.deconvnet import deconvnet
-from cnnviz.views.deconvnet_picture import REACH, paint, reach_of
+from cnnviz.views.deconvnet_picture import REACH, _name_place, paint, reach_of
 from tests.architectures import build, small_input, tiny_network
 from tests.test_hooks import state
 
@@ -85,6 +85,21 @@ def test_a_dead_unit_is_told_and_drawn_as_nothing() -> None:
     assert (paint(found.signals[0, 0]) == drawing.FLAT).all()
     assert found.to_json()["active"] == [[False], [True]]
     assert "not active" not in deconvnet(module, images(), "1", [3]).caption()
+
+
+def test_the_picture_alone_explains_its_numbers_and_keeps_them_on_the_photo() -> None:
+    figure = deconvnet(tiny_network(), images(), "1", top=6).figure()
+    figure.draw_without_rendering()
+    photo = figure.axes[0]
+    assert "the channel, its value,\nand after ± where the colours end" in photo.get_xlabel()
+    assert photo.get_tightbbox().y0 >= 0
+    for edge in (0.0, 24.0):
+        _name_place(photo, (edge, 12.0), [182, 207, 3], (24, 24))
+    figure.draw_without_rendering()
+    for text in photo.texts:
+        box = text.get_window_extent()
+        assert photo.bbox.x0 - 3 <= box.x0
+        assert box.x1 <= photo.bbox.x1 + 3
 
 
 def test_colours_are_signed_and_end_at_the_stated_percentile() -> None:

@@ -85,6 +85,19 @@ def test_what_is_left_out_is_said_and_kept(held: Capture) -> None:
     assert "all 5 channels" in feature_maps(held, "relu", top=0).caption()
 
 
+def test_the_picture_alone_says_what_is_shown_and_what_the_numbers_are(held: Capture) -> None:
+    photo, _ = feature_maps(held, "relu", top=2).figure().axes
+    key = photo.get_xlabel()
+    assert "2 of 5 channels,\nlargest activation first" in key
+    assert "its channel,\nand its largest value" in key
+    assert "bright: strong" in key
+    signed = feature_maps(held, "maps", top=0).figure()
+    assert "all 5 channels" in signed.axes[0].get_xlabel()
+    assert "red: above zero, blue: below" in signed.axes[0].get_xlabel()
+    signed.draw_without_rendering()
+    assert signed.axes[0].get_tightbbox().y0 >= 0
+
+
 def test_each_map_has_its_own_scale_and_a_constant_one_is_flat(held: Capture) -> None:
     found = feature_maps(held, "relu", order="index")
     grid = found._grid()

@@ -169,6 +169,14 @@ def test_the_picture_names_its_scale_and_its_layers(scale) -> None:
     assert ("logarithmic" in found.caption()) == (scale == "log")
 
 
+def test_the_picture_says_which_frame_is_which() -> None:
+    figure = receptive_field(tiny_network(), images(), draws=2).figure()
+    figure.draw_without_rendering()
+    key = figure.axes[0].xaxis.label
+    assert key.get_text() == "blue: theoretical field\norange: effective field"
+    assert figure.axes[0].get_tightbbox().y0 >= 0
+
+
 def test_nothing_is_changed_and_a_surrounding_no_grad_does_not_reach_in() -> None:
     module, x = tiny_network(5).train(), images(2, 20, 5)
     before, kept = state(module), x.clone()

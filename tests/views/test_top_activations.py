@@ -215,6 +215,25 @@ def test_the_picture_has_a_bar_for_each_activation(model) -> None:
     assert int((right == picture._INK).all(1).sum()) == round(side * share)
 
 
+def test_the_picture_alone_says_how_many_channels_it_shows(model) -> None:
+    figure = top_activations(model, photos(3), "1", k=2, top=3).figure()
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    assert axes.xaxis.label.get_window_extent().x1 <= figure.bbox.x1
+    assert axes.get_xlabel().startswith("3 of 6 channels; above each: the channel")
+    every = top_activations(model, photos(3), "1", k=2, top=0)
+    assert every.figure().axes[0].get_xlabel().startswith("all 6 channels")
+
+
+def test_the_words_above_the_patches_do_not_overlap(model, monkeypatch) -> None:
+    found = top_activations(model, photos(3), "1", k=2, top=3)
+    words = {text.get_text() for text in found.figure().axes[0].texts}
+    assert "sent back" in words
+    monkeypatch.setattr(picture, "_label", lambda found, row: f"{row}: " + 30 * "9")
+    words = {text.get_text() for text in found.figure().axes[0].texts}
+    assert "sent back" not in words
+
+
 def test_the_default_layer_is_the_last_stage(model) -> None:
     assert top_activations(model, photos(2)).layer == "5"
 
