@@ -106,13 +106,13 @@ class GradientWhiteness(Result):
         axes.spines["left"].set_visible(False)
         steps, reach = np.arange(self.series.shape[1]), max(2.5, float(np.abs(self.series).max()))
         for row, (name, values) in enumerate(zip(self.names, self.series, strict=True)):
-            base = -2.0 * reach * row
+            base = -2.5 * reach * row
             axes.axhline(base, color=drawing.FAINT, linewidth=0.6)
             axes.plot(steps, base + values, color=_colour(row), linewidth=1.1)
             axes.text(
-                0.0, base + 0.72 * reach, name, fontsize=drawing.TEXT_SIZE, color=_colour(row)
+                0.0, base + 1.08 * reach, name, fontsize=drawing.TEXT_SIZE, color=_colour(row)
             )
-        axes.set_ylim(-2.0 * reach * (len(self.names) - 0.45), 1.1 * reach)
+        axes.set_ylim(-2.5 * reach * (len(self.names) - 1) - 1.1 * reach, 1.5 * reach)
         axes.set_yticks([])
         axes.set_xlabel("image on the line", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
         axes.set_title(

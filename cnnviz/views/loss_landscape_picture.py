@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _LEVELS = 13
 _LOG_FROM = 10.0
 """Losses are drawn on a logarithmic scale from this ratio of the highest to the lowest on."""
+_ZOOM = 0.88
 _UNIT = "(1: each filter changes by its own norm)"
 
 
@@ -157,3 +158,5 @@ def _hills(
     label = "log10 of the loss" if logarithmic else "loss (nats)"
     axes.set_zlabel(label, fontsize=drawing.TEXT_SIZE, color=drawing.INK, labelpad=2)
     axes.computed_zorder = False
+    # Else the label of the vertical axis lies beyond the edge of the figure.
+    axes.set_box_aspect(None, zoom=_ZOOM)

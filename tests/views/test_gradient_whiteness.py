@@ -104,6 +104,18 @@ def test_networks_are_compared_by_name_and_as_themselves() -> None:
     np.testing.assert_array_equal(curves, found.mean)
 
 
+def test_the_names_stand_clear_of_the_curves() -> None:
+    found = gradient_whiteness(tiny_network(), compare=[tiny_network(seed=1)], points=8, lines=1)
+    figure = found.figure()
+    figure.draw_without_rendering()
+    left = figure.axes[0]
+    for text in left.texts:
+        box = text.get_window_extent()
+        for line in left.lines:
+            ends = line.get_transform().transform(line.get_xydata())
+            assert not ((ends[:, 1] > box.y0) & (ends[:, 1] < box.y1)).any()
+
+
 def test_lines_lead_through_images_to_the_mirror_or_through_noise() -> None:
     module, x = tiny_network(), torch.rand(3, 3, 12, 12)
     assert gradient_whiteness(module, x, points=5).correlations.shape[1] == 2

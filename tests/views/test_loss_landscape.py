@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 
 import numpy as np
 import pytest
@@ -185,6 +186,18 @@ def test_the_pictures_draw_the_losses_with_the_network_marked() -> None:
     upper = line.figure().axes[0]
     drawn = [each for each in upper.lines if len(each.get_xdata()) == 5]
     np.testing.assert_array_equal(drawn[0].get_ydata(), line.losses[0])
+
+
+def test_the_labels_of_the_surface_lie_inside_the_figure() -> None:
+    found = loss_landscape(tiny_network(), images(), points=5)
+    steep = dataclasses.replace(found, losses=np.geomspace(0.1, 1e6, 25).reshape(5, 5))
+    figure = steep.figure()
+    figure.draw_without_rendering()
+    hilly = figure.axes[1]
+    for axis in (hilly.xaxis, hilly.yaxis, hilly.zaxis):
+        box = axis.label.get_window_extent()
+        assert figure.bbox.x0 <= box.x0
+        assert box.x1 <= figure.bbox.x1
 
 
 def test_losses_that_are_not_finite_are_grey_and_counted() -> None:
