@@ -16,6 +16,7 @@ from cnnviz.baselines import Baseline, baseline_images
 from cnnviz.cams import gradcam
 from cnnviz.captures import Capture, capture
 from cnnviz.errors import ModelError
+from cnnviz.forward import check_differentiable
 from cnnviz.hooks import listening
 from cnnviz.layers import check_seen, kind, named_layers
 from cnnviz.memory import rows_at_once
@@ -75,7 +76,11 @@ class Single:
     def answer(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the explained score of any number of variants of the image, [B]."""
         # captum draws its noise as float32, whatever the network computes in.
-        return self.aim.score(self.question.model.module(inputs.to(self.image.dtype)))
+        model = self.question.model
+        score = self.aim.score(model.module(inputs.to(self.image.dtype)))
+        if inputs.requires_grad:
+            check_differentiable(score, model.name)
+        return score
 
 
 def gradient(question: Question) -> torch.Tensor:

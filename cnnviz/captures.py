@@ -63,7 +63,9 @@ class Capture:
         """The class scores [N, classes], detached."""
         if self._output is None:
             raise TargetError(
-                "This capture holds no logits.", "Capture without logits=False to have them."
+                "This capture holds no logits.",
+                "Capture without logits=False, a network that returns them as one tensor "
+                "[N, classes].",
             )
         return self._output
 

@@ -47,6 +47,15 @@ def forward(
         ) from error
 
 
+def check_differentiable(output: torch.Tensor, name: str) -> None:
+    """Raise `ModelError` if no gradient can come back from what a network made of an input."""
+    if not output.requires_grad:
+        raise ModelError(
+            f"The output of {name} does not depend on its input in a differentiable way.",
+            "Check that its forward does not detach, round or run under no_grad.",
+        )
+
+
 def _remedy(module: nn.Module, expected: Sequence[int]) -> str:
     convolutions = {type(child) for child in module.modules() if isinstance(child, _ConvNd)}
     if convolutions and not any("2d" in each.__name__ for each in convolutions):

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from torch.overrides import TorchFunctionMode
 
 from cnnviz.errors import ModelError
+from cnnviz.forward import check_differentiable
 from cnnviz.gradients import measures, objectives
 from cnnviz.gradients.calibration import calibrate
 from cnnviz.gradients.graph import trunk
 from cnnviz.gradients.watching import Activity, Met, Watch, wide
 from cnnviz.hooks import listening, untouched
 from cnnviz.models import Model
+from cnnviz.targets import logits_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,6 +208,8 @@ def probe(
             output = model.forward(source.clone())
         layers = [met for met in watch.met if met.is_layer]
         if not layers:
+            # Under no_grad none is seen.
+            check_differentiable(logits_of(output), model.name)
             raise ModelError(
                 f"{model.name} calls no convolution and no linear layer.",
                 "Give a network that has some.",
@@ -247,11 +251,7 @@ def _differentiate(
     head_is_zero: bool,
     fed: str,
 ) -> Probe:
-    if not start.tensor.requires_grad:
-        raise ModelError(
-            f"The output of {model.name} does not depend on its input in a differentiable way.",
-            "Check that its forward does not detach, round or run under no_grad.",
-        )
+    check_differentiable(start.tensor, model.name)
     nodes = trunk(start.tensor, source)
     weights = list({id(w): w for met in watch.met for w in met.weights}.values())
     edges: list[Any] = [met.edge for met in watch.met]

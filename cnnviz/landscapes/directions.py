@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvTransposeNd
 
+from cnnviz.errors import ModelError
+
 _LEAST = 1e-10
 """What Li et al. (2018) add to the norm of a drawn filter before they divide by it."""
 
@@ -54,6 +56,11 @@ def random_direction(module: nn.Module, seed: int) -> Direction:
         The network.
     seed : int
         What is drawn depends on it and on the shapes of the parameters alone.
+
+    Raises
+    ------
+    ModelError
+        If no parameter moves.
     """
     generator = torch.Generator().manual_seed(seed)
     turned = _transposed(module)
@@ -67,6 +74,11 @@ def random_direction(module: nn.Module, seed: int) -> Direction:
         groups = turned.get(name, 0)
         scale = filter_norms(held, groups) / (filter_norms(drawn, groups) + _LEAST)
         steps[name] = drawn * scale
+    if not steps:
+        raise ModelError(
+            f"{type(module).__name__} has no weights of two or more dimensions to move along.",
+            "Give a network with convolutions or linear layers.",
+        )
     return Direction(steps)
 
 

@@ -238,5 +238,6 @@ def _find(module: nn.Module, layer: str | None) -> tuple[str, _ConvNd]:
         return next(iter(plane.items()))
     if layer not in plane:
         what = "is not a 2-D convolution" if layer in known else "does not exist"
-        raise LayerError(f"Layer {layer!r} {what}.", did_you_mean(layer, plane))
+        remedy = did_you_mean(layer, plane, "See `cnnviz layers`.")
+        raise LayerError(f"Layer {layer!r} {what}.", remedy)
     return layer, plane[layer]

@@ -303,3 +303,14 @@ def test_slopes_of_bounded_activations_are_those_of_autograd(function, steepest:
     torch.testing.assert_close(call.slope(x.detach()), slope, rtol=1e-6, atol=1e-14)
     assert call.steepest == steepest
     assert call.slope(x.detach()).max().item() == pytest.approx(steepest, rel=1e-2)
+
+
+def test_a_network_under_no_grad_is_not_said_to_have_no_layers() -> None:
+    class Frozen(nn.Sequential):
+        @torch.no_grad()
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return super().forward(inputs)
+
+    network = Frozen(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with pytest.raises(ModelError, match="in a differentiable way"):
+        probe(as_model(network), images())

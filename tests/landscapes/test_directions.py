@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from cnnviz.errors import ModelError
 from cnnviz.landscapes import random_direction
 from cnnviz.landscapes.directions import filter_norms
 from tests.architectures import build, tiny_network
@@ -90,3 +91,8 @@ def test_norms_spread_over_the_weight() -> None:
     weight = torch.randn(4, 3, 2, 2)
     assert filter_norms(weight).shape == (4, 1, 1, 1)
     assert filter_norms(weight, 2).shape == (4, 3, 1, 1)
+
+
+def test_a_network_without_weights_has_no_direction() -> None:
+    with pytest.raises(ModelError, match="has no weights of two or more dimensions"):
+        random_direction(nn.Sequential(nn.ReLU(), nn.Flatten()), 0)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from cnnviz.baselines import BASELINES, baseline_images
 from cnnviz.captures import capture
-from cnnviz.errors import ModelError, UsageError
+from cnnviz.errors import CnnvizError, ModelError, UsageError
 from cnnviz.models import as_model
 from cnnviz.targets import Contrast
 from cnnviz.views.attribute import attribute
@@ -244,3 +244,15 @@ def test_guided_gradcam_says_which_networks_it_cannot_explain() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(48, 3))
     with pytest.raises(ModelError, match=r"Guided Grad-CAM cannot explain Sequential.*no layer"):
         attribute(network, torch.rand(1, 3, 4, 4), "guided_gradcam")
+
+
+@pytest.mark.parametrize("method", ["integrated_gradients", "smoothgrad", "saliency"])
+def test_a_network_under_no_grad_is_refused(method: str, images: torch.Tensor) -> None:
+    class Frozen(nn.Sequential):
+        @torch.no_grad()
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return super().forward(inputs)
+
+    network = as_model(Frozen(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval())
+    with pytest.raises(CnnvizError, match="in a differentiable way"):
+        attribute(network, images, method)

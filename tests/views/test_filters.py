@@ -97,6 +97,8 @@ def test_what_has_no_filters() -> None:
         filters(network, "8")
     with pytest.raises(LayerError, match=r"'99' does not exist"):
         filters(network, "99")
+    with pytest.raises(LayerError, match=r"'nowhere' does not exist.*See `cnnviz layers`"):
+        filters(network, "nowhere")
     with pytest.raises(LayerError, match=r"no 2-D convolution"):
         filters(nn.Sequential(nn.Linear(2, 2)))
     with pytest.raises(LayerError, match=r"transposed"):
