@@ -203,6 +203,8 @@ class _Listener:
         self.calls[name] = call[1] + 1
         passage = self.passages.get(call)
         if passage is not None and self.batch is not None:
-            self.see(passage.layer, passage.maps(output)[: len(self.batch)], self.batch)
+            count = len(self.batch)
+            maps = passage.maps(output, max(self.rows, count))
+            self.see(passage.layer, maps[:count], self.batch)
         if call == self.last:
             raise StopForward

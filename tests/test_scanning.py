@@ -181,3 +181,12 @@ def test_the_network_can_be_run_to_its_end_and_its_answers_seen(even: bool) -> N
     assert seen == ["0", "3", "answer"] * 2
     with torch.no_grad():
         torch.testing.assert_close(torch.cat(answers), model.module(data))
+
+
+@pytest.mark.parametrize("even", [False, True])
+def test_a_layer_that_does_not_answer_image_by_image_is_refused(even: bool) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    nn.utils.parametrizations.spectral_norm(network[0])
+    layer = "0.parametrizations.weight.0"
+    with pytest.raises(LayerError, match=r"gives \[4, 3, 3, 3\] for \d images, not one entry"):
+        collected(as_model(network.eval()), inputs(3), [layer], batch_size=2, even=even)

@@ -118,13 +118,7 @@ class Passage:
             with suppress(StopForward):
                 # An in-place first layer may not write to a leaf.
                 self.model.forward(leaf.clone())
-            maps = self.maps(held[-1] if len(held) > wanted else None)
-        if len(maps) != len(inputs):
-            raise LayerError(
-                f"Layer {self.layer!r} gives {list(maps.shape)} for {len(inputs)} images, not one "
-                "entry for each.",
-                "Choose a layer that gives [N, C, H, W] or [N, C].",
-            )
+            maps = self.maps(held[-1] if len(held) > wanted else None, len(inputs))
         return maps, leaf, followed.coverage() if followed is not None else ""
 
     def peaks(
@@ -145,14 +139,15 @@ class Passage:
         found = torch.cat(places)
         return torch.cat(values), found // width, found % width
 
-    def maps(self, output: Any) -> torch.Tensor:
-        """Return what the layer gave as [B, channels, h, w].
+    def maps(self, output: Any, images: int) -> torch.Tensor:
+        """Return what the layer gave for so many images as [images, channels, h, w].
 
         Raises
         ------
         LayerError
-            If it has no channels with positions.
+            If it has no channels with positions, or not one entry for each image.
         """
+        wanted = "Choose a layer that gives [N, C, H, W] or [N, C]."
         if not (isinstance(output, torch.Tensor) and output.ndim in (2, 4)):
             found = (
                 f"the shape {list(output.shape)}"
@@ -161,7 +156,13 @@ class Passage:
             )
             raise LayerError(
                 f"Layer {self.layer!r} gives {found}, which has no channels with positions.",
-                "Choose a layer that gives [N, C, H, W] or [N, C].",
+                wanted,
+            )
+        if len(output) != images:
+            raise LayerError(
+                f"Layer {self.layer!r} gives {list(output.shape)} for {images} images, not one "
+                "entry for each.",
+                wanted,
             )
         if output.ndim == 2:
             return output[:, :, None, None]
