@@ -16,6 +16,7 @@ from torch import nn
 from cnnviz import drawing
 from cnnviz.batch_norms import Statistics, batch_statistics, fed
 from cnnviz.errors import UsageError
+from cnnviz.forward import check_differentiable
 from cnnviz.hooks import untouched
 from cnnviz.images import Batch
 from cnnviz.memory import rows_that_fit
@@ -279,6 +280,7 @@ def _along(
         for part in torch.split(inputs, rows):
             leaf = part.clone().requires_grad_()
             logits = _logits(model, leaf.clone(), statistics)
+            check_differentiable(logits, model.name)
             if cotangent is None:
                 signs = torch.randn(logits.shape[1:], generator=generator).sign()
                 cotangent = signs.to(logits.device, logits.dtype)

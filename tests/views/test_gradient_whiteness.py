@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import cnnviz
-from cnnviz.errors import UsageError
+from cnnviz.errors import ModelError, UsageError
 from cnnviz.views.gradient_whiteness import autocorrelation, gradient_whiteness
 from tests.architectures import feed, tiny_network
 from tests.test_hooks import state
@@ -153,3 +153,13 @@ def test_progress_counts_lines() -> None:
 def test_bad_arguments_are_sentences(arguments) -> None:
     with pytest.raises(UsageError, match="show nothing"):
         gradient_whiteness(tiny_network(), **arguments)
+
+
+def test_a_network_under_no_grad_is_refused() -> None:
+    class Frozen(nn.Sequential):
+        @torch.no_grad()
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return super().forward(inputs)
+
+    with pytest.raises(ModelError, match="in a differentiable way"):
+        gradient_whiteness(Frozen(nn.Flatten(), nn.Linear(192, 4)), torch.rand(2, 3, 8, 8))
