@@ -80,8 +80,17 @@ class Invariance(Result):
         return np.where(self.norms[None, :, :, None] > 0.0, shares, np.nan)
 
     def summary(self) -> str:
-        """Say how the mean probability changes under each transformation."""
-        kept = self.probabilities.mean((1, 2))
+        """Say how the mean probability changes under each transformation.
+
+        The image as it is, which lies on every curve, does not count as transformed.
+        """
+        still = (0.0, 1.0, 0.0)
+        kept = [
+            found[:, ~np.isclose(amounts, unchanged, atol=1e-9)].mean()
+            for found, amounts, unchanged in zip(
+                self.probabilities, self.values, still, strict=True
+            )
+        ]
         who = repr(self.targets[0]) if len(self.images) == 1 else f"{len(self.images)} classes"
         return (
             f"The probability of {who} is {self.original.mean():.0%}, and on average "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -18,6 +19,20 @@ from tests.test_hooks import state
 
 def images(count: int = 1, side: int = 24, channels: int = 3) -> torch.Tensor:
     return torch.randn(count, channels, side, side, generator=torch.Generator().manual_seed(1))
+
+
+def test_the_summary_leaves_the_untouched_image_out_of_the_means() -> None:
+    found = invariance(tiny_network(), images(2), steps=3)
+    curves = np.zeros((3, 2, 3))
+    curves[0], curves[1], curves[2] = [0.1, 0.9, 0.3], [0.9, 0.5, 0.1], [0.9, 0.0, 0.2]
+    amounts = found.values.copy()
+    amounts[0, 1] = -9e-16  # as far from zero as evenly spread amounts may end up
+    known = dataclasses.replace(
+        found, values=amounts, probabilities=curves, original=np.full(2, 0.9)
+    )
+    assert known.summary().endswith(
+        "is 90%, and on average 20% when moved, 30% when enlarged, 10% when turned"
+    )
 
 
 def test_distances_and_probabilities_are_those_of_single_passes() -> None:
