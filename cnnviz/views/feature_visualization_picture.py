@@ -31,12 +31,14 @@ def draw(found: FeatureVisualization) -> Figure:
     )
     height, width = grid.pixels.shape[:2]
     across = min(11.0, 1.75 * columns)
-    down = min(40.0, across * height / width + 0.35)
+    down = min(40.0, across * height / width + 0.6)
     figure = drawing.new_figure(max(_LEAST_WIDTH, across), down)
     axes = figure.subplots()
     drawing.show(axes, grid.pixels, smooth=True)
     axes.set_anchor("NW")
     drawing.label_tiles(axes, grid, _labels(found), 6.5)
+    key = f"below each: the unit, and its score before → after at most {found.most_steps} steps"
+    axes.set_xlabel(key, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
     drawing.heading(figure, f"Feature visualization, {found.provenance.model}")
     return figure
 

@@ -96,9 +96,11 @@ class FilterGrid(Result):
         height, width = grid.pixels.shape[:2]
         across = 10.0
         down = min(14.0, max(1.4, across * height / width))
-        figure = drawing.new_figure(across, down + 1.9)
+        figure = drawing.new_figure(across, down + 2.2)
         picture, norms = figure.subplots(2, 1, height_ratios=[down, 1.3])
         drawing.show(picture, grid.pixels)
+        size, ink = drawing.SMALL_SIZE, drawing.QUIET
+        picture.set_xlabel(self._key(), fontsize=size, color=ink, loc="left")
         drawing.heading(figure, self.summary())
         if self.as_colour:
             drawing.label_tiles(picture, grid, [self._label(channel) for channel in self.shown])
@@ -106,6 +108,20 @@ class FilterGrid(Result):
             self._label_rows_and_columns(picture, grid)
         self._draw_norms(norms)
         return figure
+
+    def _key(self) -> str:
+        """Say below the kernels what they are, for a picture that is shown without its caption."""
+        count, depth = self.kernels.shape[:2]
+        extent = f"{len(self.shown)} of {count} filters, {self.order}"
+        if len(self.shown) == count:
+            extent = f"all {count} filters"
+        if self.as_colour:
+            return f"{extent}; grey is zero, each on its own scale"
+        channels = f"the first {len(self.inputs)} of {depth} input channels"
+        if len(self.inputs) == depth:
+            channels = f"all {depth} input channels"
+        colours = "red: above zero, blue: below, each row on its own scale"
+        return f"rows: {extent}; columns: {channels}\n{colours}"
 
     def _label_rows_and_columns(self, axes: Axes, grid: drawing.Mosaic) -> None:
         size, ink = drawing.SMALL_SIZE, drawing.QUIET

@@ -75,7 +75,7 @@ def _norms(axes: Axes, found: SkipConnections) -> None:
     changed = [place for place, kind in enumerate(found.kinds) if kind == "projection"]
     axes.plot(
         changed, drawn[1][changed], "o", markersize=8.0, markerfacecolor="none", color=_SKIP,
-        markeredgewidth=1.0,
+        markeredgewidth=1.0, label="the skip changes the shape" if changed else None,
     )  # fmt: skip
     if np.isfinite(drawn).any():
         axes.set_yscale("log")
@@ -83,7 +83,7 @@ def _norms(axes: Axes, found: SkipConnections) -> None:
         if high < 1e3 * low:
             drawing.log_numbers(axes.yaxis)
     axes.set_ylabel("gradient norm", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
-    axes.legend(frameon=False, fontsize=drawing.SMALL_SIZE, loc="best", ncols=3)
+    axes.legend(frameon=False, fontsize=drawing.SMALL_SIZE, loc="best", ncols=2)
 
 
 def _shares(axes: Axes, found: SkipConnections) -> None:

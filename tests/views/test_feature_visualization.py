@@ -98,7 +98,12 @@ def test_other_numbers_of_channels_are_drawn(channels: int) -> None:
 
 def test_labels_tell_units_and_scores_before_and_after() -> None:
     found = made("3:1,2", diverse=2)
-    texts = [text.get_text() for text in found.figure().axes[0].texts]
+    figure = found.figure()
+    figure.draw_without_rendering()
+    key = figure.axes[0].xaxis.label
+    assert "its score before → after" in key.get_text()
+    assert key.get_window_extent().x1 <= figure.bbox.x1
+    texts = [text.get_text() for text in figure.axes[0].texts]
     assert len(texts) == 4
     assert texts[0].startswith("3:1\n")
     assert "→" in texts[0]

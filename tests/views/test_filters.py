@@ -80,7 +80,11 @@ def test_a_deeper_layer_says_what_is_left_out() -> None:
     assert found.inputs == tuple(range(7))
     assert "5 of the 30 filters of 1, the largest norms first" in found.caption()
     assert "the first 7 of 40 input channels" in found.caption()
-    assert found.figure().axes[0].images[0].get_array().ndim == 3
+    picture = found.figure().axes[0]
+    assert picture.images[0].get_array().ndim == 3
+    key = picture.get_xlabel()
+    assert "rows: 5 of 30 filters, the largest norms first" in key
+    assert "columns: the first 7 of 40 input channels" in key
 
 
 @pytest.mark.parametrize("channels", [1, 4])

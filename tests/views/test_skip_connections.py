@@ -140,6 +140,8 @@ def test_the_picture_draws_the_norms_and_rings_the_skips_that_change_shape(train
     np.testing.assert_allclose(labels["through the branch, dL/dG dF/dx"], rms(found.branch))
     (rings,) = [line for line in norms.lines if line.get_markerfacecolor() == "none"]
     assert list(rings.get_xdata()) == [1, 2]
+    told = {text.get_text() for text in norms.get_legend().get_texts()}
+    assert "the skip changes the shape" in told
     heights = [bar.get_height() for bar in shares.patches[:3]]
     np.testing.assert_allclose(heights, 100.0 * found.skip_share)
     np.testing.assert_allclose(cosines.lines[-1].get_ydata(), found.cosines.mean(1))
