@@ -165,4 +165,4 @@ def test_the_same_input_gives_the_same_result(view: View, tmp_path: Path) -> Non
 @every_view
 def test_other_channels_and_sizes(view: View, channels: int, side: int) -> None:
     module = tiny_network(channels)
-    run(view, module, torch.rand(1, channels, side, side)).figure().canvas.draw()
+    run(view, module, torch.rand(1, channels, side, side)).figure().draw_without_rendering()

@@ -309,7 +309,7 @@ def test_the_picture_shows_each_mean_once(model, folder):
     gain = figure.axes[0]
     dots = [line.get_xdata()[0] for line in gain.lines if line.get_marker() == "o"]
     assert dots == pytest.approx([found.cell(m, "gain").mean for m in METHODS])
-    figure.canvas.draw()
+    figure.draw_without_rendering()
 
 
 def test_the_verdicts_name_each_method_that_fails(model, folder):

@@ -35,7 +35,7 @@ def test_each_stage_shows_its_strongest_channels():
     assert rows[0][5] == f"{max(window.left, 0)} to {min(window.right, 16) - 1}"
     for picture in section.pictures:
         assert picture.data["view"] == "Projections"
-        picture.draw().canvas.draw()
+        picture.draw().draw_without_rendering()
 
 
 def test_many_layers_are_thinned_and_said():

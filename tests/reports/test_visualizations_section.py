@@ -36,7 +36,7 @@ def test_the_strongest_channels_of_each_stage_are_visualised(monkeypatch):
     assert table.rows[0][1:3] == (number(float(first.max())), number(float(first.mean())))
     assert picture.data["view"] == "FeatureVisualization"
     assert picture.data["units"] == wanted
-    picture.draw().canvas.draw()
+    picture.draw().draw_without_rendering()
 
 
 def test_layers_without_maps_are_said(monkeypatch):

@@ -241,7 +241,7 @@ def test_a_map_of_one_value_is_noted_and_judged(images):
     found = faithfulness(Blind(), images, "saliency", **QUICK)
     assert found.notes == ("2 of 2 maps have one value everywhere: they mark nothing.",)
     assert [verdict.passed for verdict in found.verdicts] == [False, False]
-    found.figure().canvas.draw()
+    found.figure().draw_without_rendering()
 
 
 def test_it_is_written_as_numbers_and_as_arrays(images, tmp_path: Path):
@@ -267,7 +267,7 @@ def test_the_picture_has_a_panel_for_what_was_measured(images, measures, panels)
     found = faithfulness(tiny_network(), images, measures=measures, **QUICK)
     figure = found.figure()
     assert len(figure.axes) == panels
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     written = [text.get_text() for text in figure.findobj(lambda a: hasattr(a, "get_text"))]
     for one in found.measures:
         assert any(text.startswith(one.title) for text in written), one.title

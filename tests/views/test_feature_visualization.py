@@ -92,7 +92,7 @@ def test_every_method_raises_the_score_of_a_shipped_network(method) -> None:
 def test_other_numbers_of_channels_are_drawn(channels: int) -> None:
     found = made(model=tiny(channels), diverse=2)
     assert found.pictures[0].shape == (2, channels, SIDE, SIDE)
-    found.figure().canvas.draw()
+    found.figure().draw_without_rendering()
     assert ("the mean is shown as grey" in found.caption()) == (channels == 2)
 
 

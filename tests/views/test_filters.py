@@ -67,7 +67,7 @@ def test_a_layer_of_zeros_is_dead_throughout() -> None:
     nn.init.zeros_(network[0].weight)
     found = filters(network)
     assert found.dead.all()
-    found.figure().canvas.draw()
+    found.figure().draw_without_rendering()
 
 
 def test_a_deeper_layer_says_what_is_left_out() -> None:
@@ -92,7 +92,7 @@ def test_a_first_layer_of_other_channels_is_drawn_by_channel(channels: int) -> N
     found = filters(tiny_network(channels))
     assert not found.as_colour
     assert found.inputs == tuple(range(channels))
-    found.figure().canvas.draw()
+    found.figure().draw_without_rendering()
 
 
 def test_what_has_no_filters() -> None:

@@ -178,7 +178,7 @@ def test_what_to_fail_on_is_found_or_not() -> None:
     assert spoilt.cause.key == "weights"
     assert "The first NaN or infinity is at 3.weight" in spoilt.summary()
     json.dumps(spoilt.to_json(), allow_nan=False)
-    spoilt.figure().canvas.draw()
+    spoilt.figure().draw_without_rendering()
 
 
 def test_networks_are_compared_by_name_module_and_result() -> None:

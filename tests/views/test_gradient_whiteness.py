@@ -44,7 +44,7 @@ def test_gradients_that_do_not_change_have_no_autocorrelation() -> None:
     linear = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 2))
     found = gradient_whiteness(linear, torch.rand(2, 3, 8, 8), points=6)
     assert "Sequential has a constant gradient" in found.summary()
-    found.figure().canvas.draw()
+    found.figure().draw_without_rendering()
 
 
 def fed() -> nn.Sequential:

@@ -113,7 +113,7 @@ def test_the_picture_has_a_line_for_each_image(count: int) -> None:
     curves = figure.axes[-1].get_lines()
     # A guide at the image as it is, and of many images their mean.
     assert len(curves) == count + 1 + (count > 8)
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     assert len(found.strips) == len(KINDS)
 
 
@@ -123,7 +123,7 @@ def test_a_dead_layer_has_no_normalised_distance() -> None:
         module[0].bias.fill_(-100.0)
     found = invariance(module, images(), "1", steps=3)
     assert np.isnan(found.normalised).all()
-    found.figure().canvas.draw()
+    found.figure().draw_without_rendering()
     json.dumps(found.to_json(), allow_nan=False)
 
 

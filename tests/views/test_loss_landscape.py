@@ -204,11 +204,11 @@ def test_losses_that_are_not_finite_are_grey_and_counted() -> None:
     found = loss_landscape(tiny_network(), images(), points=3, reach=1e38, batch_norm="keep")
     assert int((~np.isfinite(found.losses)).sum()) > 0
     assert f"At {int((~np.isfinite(found.losses)).sum())} points it is not" in found.caption()
-    found.figure().canvas.draw()
+    found.figure().draw_without_rendering()
     line = loss_landscape(
         tiny_network(), images(), points=3, reach=1e38, batch_norm="keep", dimensions=1
     )
-    line.figure().canvas.draw()
+    line.figure().draw_without_rendering()
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_a_layer_without_gradient_is_told() -> None:
     assert np.isnan(found.effective[found.layers.index("1")]).all()
     assert np.isfinite(found.effective[found.layers.index("0")]).all()
     assert "No gradient reaches the image from 1." in found.caption()
-    found.figure().canvas.draw()
+    found.figure().draw_without_rendering()
     dead = receptive_field(module, images(), "1")
     assert "no gradient reaches the image" in dead.summary()
     dead.to_json()

@@ -161,4 +161,4 @@ def test_a_branch_of_zeros_has_no_cosine_and_no_share() -> None:
     assert bool((found.branch == 0.0).all())
     np.testing.assert_array_equal(found.skip_share, 1.0)
     assert bool(np.isnan(found.cosines).all())
-    found.figure().canvas.draw()
+    found.figure().draw_without_rendering()
