@@ -167,13 +167,15 @@ class FilterGrid(Result):
     def _draw_norms(self, axes: Axes) -> None:
         ordered = np.sort(self.norms)[::-1]
         axes.bar(np.arange(len(ordered)), ordered, width=1.0, color=drawing.ACCENT)
-        axes.axhline(
-            DEAD_BELOW * float(np.median(self.norms)), color=drawing.WARM, linewidth=0.8, zorder=3
-        )
+        dead = int(self.dead.sum())
+        if dead:
+            # Their bars are too low to be seen.
+            first = len(ordered) - dead - 0.5
+            axes.axvspan(first, len(ordered) - 0.5, color=drawing.WARM, alpha=0.35, linewidth=0)
         axes.set_xlim(-0.5, len(ordered) - 0.5)
         axes.set_xlabel(
             "filters, from the largest norm to the smallest; "
-            f"the line is the limit below which one is called dead ({DEAD_BELOW:g} of the median)",
+            f"dead, below {DEAD_BELOW:g} of the median: {f'{dead}, shaded' if dead else 'none'}",
             fontsize=drawing.SMALL_SIZE,
             color=drawing.QUIET,
         )

@@ -60,6 +60,12 @@ def test_dead_filters_are_named_and_flat() -> None:
     assert (found._colour_grid().pixels == drawing.FLAT).all(-1).sum() > 0
     texts = [text.get_text() for text in found.figure().axes[0].texts]
     assert "4 dead" in texts
+    norms = found.figure().axes[1]
+    assert norms.get_xlabel().endswith("dead, below 0.001 of the median: 1, shaded")
+    last = norms.patches[-1].get_extents().transformed(norms.transData.inverted())
+    assert (last.x0, last.x1) == pytest.approx((len(found.norms) - 1.5, len(found.norms) - 0.5))
+    healthy = filters(tiny_network()).figure().axes[1]
+    assert healthy.get_xlabel().endswith("of the median: none")
 
 
 def test_a_layer_of_zeros_is_dead_throughout() -> None:
