@@ -22,7 +22,6 @@ _SHIFT = 19
 _FIRST = (127 + LOWEST_OCTAVE) * PER_OCTAVE
 _PRECISION = 24
 _LIMIT = 2**40
-_BYTE = 255
 
 
 def bin_of(values: torch.Tensor) -> torch.Tensor:
@@ -77,14 +76,11 @@ def above_zero(maps: torch.Tensor) -> NDArray[np.int64]:
     """Return how many values of each channel of maps [N, C, H, W] are above zero, [C]."""
     if maps.device.type != "cpu":
         return np.asarray((maps > 0).sum((0, 2, 3)).cpu().numpy(), np.int64)
-    # Torch takes ten times as long to sum booleans. Summing bytes over the images first leaves a
-    # batch's worth less to be widened (10 ms and 16 ms for [32, 64, 112, 112]).
+    # Torch takes thirty times as long to sum booleans (94 ms and 3 ms for [32, 64, 55, 55]).
     above = np.empty(maps.shape[1:], bool)
+    rows = above.reshape(len(above), -1).view(np.uint8)
     found = np.zeros(len(above), np.int64)
-    for some in torch.split(maps, _BYTE):
-        images = np.zeros(above.shape, np.uint8)
-        for image in some.numpy():
-            np.greater(image, 0, out=above)
-            np.add(images, above.view(np.uint8), out=images)
-        found += np.add.reduce(images.reshape(len(images), -1), axis=1, dtype=np.uint32)
+    for image in maps.numpy():
+        np.greater(image, 0, out=above)
+        found += np.add.reduce(rows, axis=1, dtype=np.uint32)
     return found

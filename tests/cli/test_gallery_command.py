@@ -20,9 +20,16 @@ def test_a_dry_run_says_what_it_takes_and_writes_nothing(run, tmp_path):
     said = run(*QUICK, "--dry-run", "--json")
     (found,) = json.loads(said.out)
     assert (found["images"], found["units"], found["layers"]) == (12, 10, 1)
-    assert found["bytes"] > 0
+    assert found["bytes"] == 10 * 46_050
     assert "12 images, 10 units in 1 layer," in said.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_scan_takes_no_more_than_a_dry_run_says(run, tmp_path):
+    (found,) = json.loads(run(*QUICK, "--dry-run", "--json").out)
+    assert run(*QUICK, "--out", "site").code == 0
+    taken = sum(path.stat().st_size for path in (tmp_path / "site-scan").rglob("*.npz"))
+    assert found["scan_bytes"] / 10 < taken < found["scan_bytes"]
 
 
 def test_images_that_cannot_be_read_are_listed(run, tmp_path):
