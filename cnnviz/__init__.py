@@ -8,36 +8,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cnnviz.lazy import importing
+from cnnviz._lazy import importing
 from cnnviz.views import VIEWS
 
 if TYPE_CHECKING:
-    from cnnviz.captures import Capture as Capture
-    from cnnviz.captures import capture as capture
+    from cnnviz.datasets.shapes import Shapes as Shapes
     from cnnviz.errors import CnnvizError as CnnvizError
+    from cnnviz.gradients.monitor.gradient_monitor import GradientMonitor as GradientMonitor
     from cnnviz.images import Photo as Photo
     from cnnviz.images import Preprocessing as Preprocessing
     from cnnviz.models import Model as Model
     from cnnviz.models import load as load
-    from cnnviz.monitor import GradientMonitor as GradientMonitor
+    from cnnviz.passes.captures import Capture as Capture
+    from cnnviz.passes.captures import capture as capture
     from cnnviz.reports import Report as Report
     from cnnviz.reports import report as report
-    from cnnviz.results import Provenance as Provenance
-    from cnnviz.results import Result as Result
-    from cnnviz.shapes import Shapes as Shapes
+    from cnnviz.results.result import Provenance as Provenance
+    from cnnviz.results.result import Result as Result
 
 _HOMES = {
-    "Capture": "cnnviz.captures",
+    "Capture": "cnnviz.passes.captures",
     "CnnvizError": "cnnviz.errors",
-    "GradientMonitor": "cnnviz.monitor",
+    "GradientMonitor": "cnnviz.gradients.monitor.gradient_monitor",
     "Model": "cnnviz.models",
     "Photo": "cnnviz.images",
     "Preprocessing": "cnnviz.images",
-    "Provenance": "cnnviz.results",
+    "Provenance": "cnnviz.results.result",
     "Report": "cnnviz.reports",
-    "Result": "cnnviz.results",
-    "Shapes": "cnnviz.shapes",
-    "capture": "cnnviz.captures",
+    "Result": "cnnviz.results.result",
+    "Shapes": "cnnviz.datasets.shapes",
+    "capture": "cnnviz.passes.captures",
     "load": "cnnviz.models",
     "report": "cnnviz.reports",
     **{view.name: f"cnnviz.views.{view.name}" for view in VIEWS},

@@ -14,12 +14,12 @@ import torch
 from matplotlib.text import Text
 from torch import nn
 
-from cnnviz.captures import capture
 from cnnviz.errors import ModelError
-from cnnviz.results import Result
+from cnnviz.passes.captures import capture
+from cnnviz.results.result import Result
 from cnnviz.views import VIEWS, View
 from tests.architectures import ARCHITECTURES, build, small_input, tiny_network
-from tests.test_hooks import state
+from tests.introspection.test_hooks import state
 
 BRIEF = {"feature_visualization": {"units": "3:0,1", "steps": 3, "size": 16}}
 """What a view that cannot do without it, or would take long, is given besides."""

@@ -67,7 +67,9 @@ def test_an_unknown_name_is_an_attribute_error():
         cnnviz.gradcam  # noqa: B018
 
 
-@pytest.mark.parametrize("module", ["cnnviz", "cnnviz.views", "cnnviz.models", "cnnviz.shapes"])
+@pytest.mark.parametrize(
+    "module", ["cnnviz", "cnnviz.views", "cnnviz.models", "cnnviz.datasets.shapes"]
+)
 def test_an_import_does_not_load_torch(module):
     script = (
         f"import {module}, sys, json; "

@@ -10,15 +10,15 @@ import pytest
 import torch
 from torch import nn
 
-from cnnviz.captures import capture
 from cnnviz.errors import LayerError
 from cnnviz.models import Model
+from cnnviz.passes.captures import capture
 from cnnviz.views.architecture import architecture
 from cnnviz.views.attribute import attribute
 from cnnviz.views.filters import filters
 from cnnviz.views.occlusion import occlusion
 from tests.architectures import tiny_network
-from tests.test_hooks import state
+from tests.introspection.test_hooks import state
 
 IMAGE = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 

@@ -57,9 +57,9 @@ Seed = Annotated[int, typer.Option(min=0, help="The seed of whatever is drawn at
 
 def build() -> Callable[..., Any]:
     """Return the command, with the names that the library knows in its help."""
-    from cnnviz.baselines import BASELINES
     from cnnviz.evaluation import METHODS
-    from cnnviz.trust.measuring import GROUPS
+    from cnnviz.heatmaps.checks.measuring import GROUPS
+    from cnnviz.images.baselines import BASELINES
     from cnnviz.views.explainers import METHODS as KNOWN
 
     methods = Annotated[
@@ -108,7 +108,7 @@ def _names(text: str) -> Any:
 
 def _run(values: dict[str, Any]) -> None:
     from cnnviz.evaluation import evaluate
-    from cnnviz.trust.measuring import Settings
+    from cnnviz.heatmaps.checks.measuring import Settings
 
     settings = Settings(
         groups=_names(values["measures"]),

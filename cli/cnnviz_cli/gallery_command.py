@@ -16,8 +16,8 @@ from cnnviz_cli.terminal import one_line, print_json, progress_bar, say
 if TYPE_CHECKING:
     from cnnviz.datasets import Dataset
     from cnnviz.models import Model
-    from cnnviz.progress import Progress
-    from cnnviz_gallery.building import Built
+    from cnnviz.results.progress import Progress
+    from cnnviz_gallery.site.build import Built
 
 SUMMARY = "Build a site with a page for every unit of a network."
 HELP = """Build a static site with a page for every unit of a network: the patches of your images
@@ -124,8 +124,8 @@ def _run(values: dict[str, Any]) -> None:
     from cnnviz.datasets import SHAPES, open_dataset
     from cnnviz.errors import UsageError
     from cnnviz_gallery.estimate import estimate
-    from cnnviz_gallery.files import check
-    from cnnviz_gallery.processes import local_device
+    from cnnviz_gallery.scan.distributed import local_device
+    from cnnviz_gallery.site.site_folder import check
 
     if values["model"] is None and values["data"] not in (None, SHAPES):
         raise UsageError("There is a folder of images and no network.", "Name the network as well.")
@@ -161,9 +161,9 @@ def _run(values: dict[str, Any]) -> None:
 
 def _make(model: Model, data: Dataset, values: dict[str, Any], progress: Progress) -> list[Built]:
     """Scan and build; of several processes that scan together the first one builds."""
-    from cnnviz_gallery.building import build as build_site
-    from cnnviz_gallery.scanning import scan
-    from cnnviz_gallery.visualizing import visualize
+    from cnnviz_gallery.scan.scan import scan
+    from cnnviz_gallery.site.build import build as build_site
+    from cnnviz_gallery.site.visualizations import visualize
 
     out: Path = values["out"].expanduser().resolve()
     kept: Path = values["kept"] or out.with_name(f"{out.name}-scan")

@@ -58,7 +58,7 @@ def layers(
 
     Names do not depend on the weights, so none are read unless --weights says so.
     """
-    from cnnviz.layers import KINDS, kind, named_layers, select
+    from cnnviz.introspection.layers import KINDS, kind, named_layers, select
 
     with working(quiet) as now:
         now("Loading the network")

@@ -101,8 +101,8 @@ def photos_or_sample(photos: list[str] | None, model: Model) -> list[Any]:
     """
     if photos:
         return list(photos)
+    from cnnviz.datasets.shapes import CLASSES
     from cnnviz.images import sample_photo
-    from cnnviz.shapes import CLASSES
 
     if model.categories == CLASSES:
         return [held_out_photo(HELD_OUT_SAMPLE)]
@@ -121,7 +121,7 @@ def data_or_shapes(photos: list[str] | None, data: str | None, model: Model) -> 
         raise UsageError("Both photos and --data are given.", "Give one of the two.")
     if photos or data:
         return list(photos) if photos else data
-    from cnnviz.shapes import CLASSES
+    from cnnviz.datasets.shapes import CLASSES
 
     if model.categories == CLASSES:
         return "shapes"
@@ -130,8 +130,8 @@ def data_or_shapes(photos: list[str] | None, data: str | None, model: Model) -> 
 
 def held_out_photo(index: int) -> Any:
     """Return a held-out sample of the shipped data as a photo that is named after it."""
+    from cnnviz.datasets.shapes import Shapes
     from cnnviz.images import read_photo
-    from cnnviz.shapes import Shapes
 
     sample = Shapes(split="held-out")[index]
     return read_photo(sample.image, name=f"shapes held-out {index} ({sample.name})")

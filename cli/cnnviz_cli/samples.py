@@ -21,7 +21,7 @@ from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.terminal import print_json, say
 
 if TYPE_CHECKING:
-    from cnnviz.shapes import Sample, Shapes
+    from cnnviz.datasets.shapes import Sample, Shapes
 
 SUMMARY = "Draw samples of the shipped data, with masks and factors."
 HELP = """Draw samples of the shipped data into a new folder, with masks and factors.
@@ -58,7 +58,7 @@ Sweep = Annotated[
 
 def build() -> Callable[..., Any]:
     """Return the command, with an option for every factor that the data set has."""
-    from cnnviz.shapes.factors import LIMITS, NAMES, TEXTURES, Factors
+    from cnnviz.datasets.shapes.factors import LIMITS, NAMES, TEXTURES, Factors
 
     described = _attribute_descriptions(inspect.getdoc(Factors) or "")
     parameters = [
@@ -94,8 +94,8 @@ def _attribute_descriptions(docstring: str) -> dict[str, str]:
 
 
 def _run(values: dict[str, Any]) -> None:
-    from cnnviz.shapes import Shapes
-    from cnnviz.shapes.factors import NAMES
+    from cnnviz.datasets.shapes import Shapes
+    from cnnviz.datasets.shapes.factors import NAMES
 
     settings = {name: _setting(name, values[name]) for name in NAMES if values[name] is not None}
     shapes = Shapes(

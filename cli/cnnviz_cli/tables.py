@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cnnviz.results import Result
+    from cnnviz.results.result import Result
     from cnnviz.views.predictions import Predictions
 
 Table = tuple[Sequence[str], Sequence[Sequence[Any]]]

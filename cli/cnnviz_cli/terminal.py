@@ -15,7 +15,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
 
-    from cnnviz.progress import Progress
+    from cnnviz.results.progress import Progress
 
 
 def one_line(text: str) -> str:

@@ -36,7 +36,7 @@ def training_report(
     check_destination(out, force=force)
     with progress_bar(quiet) as progress:
         progress(0, 1, "reading the run")
-        from cnnviz.monitoring.run import read_run
+        from cnnviz.gradients.monitor.run import read_run
         from cnnviz.reports.training import training_report as make
 
         found = read_run(run)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from cnnviz.progress import Progress
+from cnnviz.results.progress import Progress
 from cnnviz.views import View
 from cnnviz_cli import options
 from cnnviz_cli.lazy import shared, with_signature
@@ -136,7 +136,7 @@ def _run(
 def _check_out(out: Path, values: dict[str, Any]) -> None:
     """Say before any work what would otherwise be found out after it; spare what is read."""
     from cnnviz.errors import OutputError
-    from cnnviz.results import check_place, check_suffix
+    from cnnviz.results.result import check_place, check_suffix
 
     check_suffix(out)
     check_place(out)
@@ -202,7 +202,7 @@ def _first_of_compared(values: dict[str, Any], keywords: dict[str, Any]) -> None
 def _captured(
     view: View, model: Any, images: list[Any], keywords: dict[str, Any], target: str | None
 ) -> Any:
-    from cnnviz.captures import capture
+    from cnnviz.passes.captures import capture
 
     chosen = next((keywords[name] for name in _LAYERS if keywords.get(name)), view.layers)
     names = [chosen] if isinstance(chosen, str) else list(chosen)

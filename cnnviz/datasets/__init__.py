@@ -1,9 +1,42 @@
-"""Images, many or few, opened in one way and read only when they are asked for."""
+"""Images, many or few, opened in one way and read only when they are asked for.
 
-from cnnviz.datasets.dataset import Dataset, Part, Sample, counted
-from cnnviz.datasets.opening import SAMPLES, SHAPES, open_dataset
-from cnnviz.datasets.streaming import Loaded, Stream, default_workers, nothing_left, stream
+Importing this package does not import torch; using one of its names does.
+"""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cnnviz._lazy import importing
+
+if TYPE_CHECKING:
+    from cnnviz.datasets.dataset import Dataset as Dataset
+    from cnnviz.datasets.dataset import Part as Part
+    from cnnviz.datasets.dataset import Sample as Sample
+    from cnnviz.datasets.dataset import counted as counted
+    from cnnviz.datasets.opening import SAMPLES as SAMPLES
+    from cnnviz.datasets.opening import SHAPES as SHAPES
+    from cnnviz.datasets.opening import open_dataset as open_dataset
+    from cnnviz.datasets.streaming import Loaded as Loaded
+    from cnnviz.datasets.streaming import Stream as Stream
+    from cnnviz.datasets.streaming import default_workers as default_workers
+    from cnnviz.datasets.streaming import nothing_left as nothing_left
+    from cnnviz.datasets.streaming import stream as stream
+
+_HOMES = {
+    "SAMPLES": "cnnviz.datasets.opening",
+    "SHAPES": "cnnviz.datasets.opening",
+    "Dataset": "cnnviz.datasets.dataset",
+    "Loaded": "cnnviz.datasets.streaming",
+    "Part": "cnnviz.datasets.dataset",
+    "Sample": "cnnviz.datasets.dataset",
+    "Stream": "cnnviz.datasets.streaming",
+    "counted": "cnnviz.datasets.dataset",
+    "default_workers": "cnnviz.datasets.streaming",
+    "nothing_left": "cnnviz.datasets.streaming",
+    "open_dataset": "cnnviz.datasets.opening",
+    "stream": "cnnviz.datasets.streaming",
+}
 __all__ = [
     "SAMPLES",
     "SHAPES",
@@ -18,3 +51,4 @@ __all__ = [
     "open_dataset",
     "stream",
 ]
+__getattr__, __dir__ = importing(__name__, _HOMES)

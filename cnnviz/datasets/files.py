@@ -251,7 +251,7 @@ def _size_of(path: Path) -> tuple[int, int] | None:
     """
     from PIL import Image, UnidentifiedImageError
 
-    from cnnviz.images.hearing import hearing
+    from cnnviz.images.pillow_warnings import hearing
 
     try:
         with hearing(), Image.open(path) as image:

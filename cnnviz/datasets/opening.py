@@ -10,12 +10,12 @@ from typing import Any
 from cnnviz.datasets.dataset import Dataset, Part, counted
 from cnnviz.datasets.files import Folder, Listed, images_in
 from cnnviz.datasets.foreign import Foreign, checked, is_dataset
+from cnnviz.datasets.shapes import Shapes
 from cnnviz.datasets.shards import SUFFIX, Shards, shards_of
 from cnnviz.datasets.shipped import Drawn
 from cnnviz.errors import ImageError, UsageError, did_you_mean
 from cnnviz.images import Photo
 from cnnviz.images.paths import expand
-from cnnviz.shapes import Shapes
 
 SHAPES = "shapes"
 SAMPLES = 500
@@ -84,7 +84,7 @@ def _opened(data: Any) -> Dataset:
 
 def _object(data: Any) -> Dataset:
     if type(data).__name__ == "ShapesDataset":
-        from cnnviz.shapes.torch_dataset import ShapesDataset
+        from cnnviz.datasets.shapes.torch_dataset import ShapesDataset
 
         if isinstance(data, ShapesDataset):  # its tensors are not preprocessed
             end = data.start + data.count

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cnnviz.datasets.dataset import Dataset, Mask, Sample, counted
+from cnnviz.datasets.shapes import CLASSES, Shapes
 from cnnviz.images import read_photo
-from cnnviz.shapes import CLASSES, Shapes
 
 
 class Drawn(Dataset):

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from cnnviz.datasets.dataset import Dataset
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import Photo, PhotoError, Refusal, prepare
-from cnnviz.images.hearing import hear_in_this_thread, heard_in_threads
+from cnnviz.images.pillow_warnings import hear_in_this_thread, heard_in_threads
 from cnnviz.models import Model
 
 _AHEAD = 2

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.datasets import SHAPES, Dataset, open_dataset
+from cnnviz.datasets.shapes import Shapes
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import Photo
-from cnnviz.shapes import Shapes
 
 _DEFAULT_COUNT = 40
 Mask = NDArray[np.bool_]

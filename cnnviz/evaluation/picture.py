@@ -6,7 +6,7 @@ import math
 import textwrap
 from typing import TYPE_CHECKING
 
-from cnnviz import drawing
+from cnnviz.results import drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

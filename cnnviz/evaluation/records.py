@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnviz.keeping import Keep
-from cnnviz.results import plain
-from cnnviz.trust.measure import Measure
+from cnnviz.heatmaps.checks.measure import Measure
+from cnnviz.results.result import plain
+from cnnviz.results.resume_store import Keep
 
 
 @dataclass(frozen=True)

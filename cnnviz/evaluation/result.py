@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.evaluation.data import Item
 from cnnviz.evaluation.records import Column, Record
-from cnnviz.results import Provenance, Result, plain, write_atomically
-from cnnviz.trust.measuring import Settings
-from cnnviz.trust.random_maps import chance_of
-from cnnviz.trust.verdicts import LEVEL, likeness_limit
+from cnnviz.heatmaps.checks.measuring import Settings
+from cnnviz.heatmaps.checks.random_maps import chance_of
+from cnnviz.heatmaps.checks.verdicts import LEVEL, likeness_limit
+from cnnviz.results.result import Provenance, Result, plain, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,10 +14,10 @@ from cnnviz.errors import ImageError, UsageError, did_you_mean
 from cnnviz.evaluation.data import Item, items, nothing_left
 from cnnviz.evaluation.records import Record, Store
 from cnnviz.evaluation.result import Evaluation, summarised
+from cnnviz.heatmaps.checks.measuring import Settings
 from cnnviz.models import Model, as_model
-from cnnviz.progress import Progress, duration, silent
-from cnnviz.results import ImageSource, installed_version
-from cnnviz.trust.measuring import Settings
+from cnnviz.results.progress import Progress, duration, silent
+from cnnviz.results.result import ImageSource, installed_version
 from cnnviz.views import explainers
 from cnnviz.views.faithfulness import faithfulness
 

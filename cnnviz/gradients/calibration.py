@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from cnnviz.batch_norms import unfed
+from cnnviz.introspection.batch_statistics import unfed
 from cnnviz.models import Model
 
 NOISE_SEED = 0
@@ -42,7 +42,7 @@ def noise(model: Model, seed: int = NOISE_SEED) -> torch.Tensor:
 def gathering(norms: list[_BatchNorm]) -> Iterator[None]:
     """Let batch norms take the statistics of the next batch as their own, inside the body.
 
-    Their buffers are not put back: use inside `cnnviz.hooks.untouched`, or on a copy.
+    Their buffers are not put back: use inside `cnnviz.introspection.hooks.untouched`, or on a copy.
     """
     momenta = [norm.momentum for norm in norms]
     try:
@@ -59,7 +59,7 @@ def gathering(norms: list[_BatchNorm]) -> Iterator[None]:
 def calibrate(model: Model, inputs: torch.Tensor) -> str:
     """Feed the batch norms that have never seen data, and say so; "" where there are none.
 
-    Use inside `cnnviz.hooks.untouched`, which puts the statistics back.
+    Use inside `cnnviz.introspection.hooks.untouched`, which puts the statistics back.
     """
     norms = list(unfed(model.module).values())
     if not norms:

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from cnnviz.function_mode import FunctionMode
 from cnnviz.gradients.activations import read_activation
 from cnnviz.gradients.watching import CONVOLUTIONS, LINEARS, NORMALISATIONS, summed
+from cnnviz.introspection.function_calls import FunctionMode
 
 _SLOPE = 0.1
 

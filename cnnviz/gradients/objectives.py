@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from cnnviz.errors import TargetError, UsageError, did_you_mean
 from cnnviz.gradients.watching import Watch
 from cnnviz.models import Model
-from cnnviz.targets import logits_of
+from cnnviz.passes.targets import logits_of
 
 SEED = 0
 NAMES = ("auto", "loss", "top")

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from torch.overrides import TorchFunctionMode
 
 from cnnviz.errors import ModelError
-from cnnviz.forward import check_differentiable
 from cnnviz.gradients import measures, objectives
 from cnnviz.gradients.calibration import calibrate
 from cnnviz.gradients.graph import trunk
 from cnnviz.gradients.watching import Activity, Met, Watch, wide
-from cnnviz.hooks import listening, untouched
+from cnnviz.introspection.forward import check_differentiable
+from cnnviz.introspection.hooks import listening, untouched
 from cnnviz.models import Model
-from cnnviz.targets import logits_of
+from cnnviz.passes.targets import logits_of
 
 
 @dataclass(frozen=True, eq=False)

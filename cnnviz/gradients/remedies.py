@@ -18,9 +18,9 @@ from cnnviz.gradients.changes import Normalised, OtherActivation, ScaledBranches
 from cnnviz.gradients.objectives import Objective
 from cnnviz.gradients.probe import Probe, main_activation, probe
 from cnnviz.gradients.verdicts import Verdict, judge
-from cnnviz.layers import kind
+from cnnviz.introspection.layers import kind
 from cnnviz.models import Model
-from cnnviz.progress import Progress, silent
+from cnnviz.results.progress import Progress, silent
 
 SEED = 0
 

@@ -18,9 +18,9 @@ from torch import nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn import functional as F
 
-from cnnviz.function_mode import FunctionMode
 from cnnviz.gradients import measures
 from cnnviz.gradients.activations import Activated, read_activation
+from cnnviz.introspection.function_calls import FunctionMode
 
 CONVOLUTIONS = frozenset(
     (F.conv1d, F.conv2d, F.conv3d, F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
@@ -109,7 +109,7 @@ class _Place:
 class Watch(FunctionMode):
     """Notes the layers, merges, normalisations and activations of one forward pass.
 
-    Use together with `cnnviz.hooks.listening`, which says whose calls they are.
+    Use together with `cnnviz.introspection.hooks.listening`, which says whose calls they are.
 
     Attributes
     ----------

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.images.hearing import Heard, hearing
 from cnnviz.images.photo import MAX_PIXELS, PhotoError
+from cnnviz.images.pillow_warnings import Heard, hearing
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cnnviz.lazy import importing
+from cnnviz._lazy import importing
 
 if TYPE_CHECKING:
     from cnnviz.models.loading import available as available

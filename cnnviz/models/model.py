@@ -12,10 +12,10 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from cnnviz.errors import ModelError, TargetError, UsageError, did_you_mean
-from cnnviz.forward import forward
 from cnnviz.images import Batch, Photo, Preprocessing, prepare
+from cnnviz.introspection.forward import forward
 from cnnviz.models.guesses import NOMINAL_SIDE, guess_preprocessing
-from cnnviz.results import ImageSource, Provenance
+from cnnviz.results.result import ImageSource, Provenance
 
 
 class Model:

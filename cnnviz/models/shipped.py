@@ -101,7 +101,7 @@ def _categories(name: str, file: Path) -> tuple[str, ...]:
     if not name.startswith("shapes"):
         return _DIGITS
     if not file.is_file():
-        from cnnviz.shapes import CLASSES
+        from cnnviz.datasets.shapes import CLASSES
 
         return tuple(CLASSES)
     return _stored_categories(file)

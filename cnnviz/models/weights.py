@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from cnnviz.hooks import untouched
+from cnnviz.introspection.hooks import untouched
 
 
 def layer_weight(layer: nn.Module) -> torch.Tensor:

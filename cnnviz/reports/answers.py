@@ -7,12 +7,12 @@ from collections.abc import Set
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz import drawing
 from cnnviz.errors import TargetError
 from cnnviz.reports.content import Answer, Guess, Picture
 from cnnviz.reports.context import Subject
 from cnnviz.reports.sections.cam import explainable
 from cnnviz.reports.wording import percent
+from cnnviz.results import drawing
 from cnnviz.views.cam import cam
 from cnnviz.views.predictions import predictions
 

@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 from torch import nn
 
-from cnnviz import layers as layer_names
-from cnnviz.captures import capture
 from cnnviz.errors import ModelError, TargetError
 from cnnviz.images import Batch
+from cnnviz.introspection import layers as layer_names
 from cnnviz.models import Model, as_model
-from cnnviz.progress import duration
+from cnnviz.passes.captures import capture
+from cnnviz.passes.stages import STAGES
+from cnnviz.passes.targets import Target
 from cnnviz.reports import wording
 from cnnviz.reports.answers import answer
 from cnnviz.reports.content import Answer, Picture, Section
@@ -22,9 +23,8 @@ from cnnviz.reports.context import Context, Subject
 from cnnviz.reports.document import Report
 from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, Progress, Steps
 from cnnviz.reports.sections import Kind, choose
-from cnnviz.results import Provenance
-from cnnviz.stages import STAGES
-from cnnviz.targets import Target
+from cnnviz.results.progress import duration
+from cnnviz.results.result import Provenance
 
 
 def report(
@@ -49,8 +49,8 @@ def report(
         Which sections, by key (see `cnnviz.reports.SECTIONS`); by default all that need no further
         pass through the network.
     layers : str or sequence of str, optional
-        The layers of the feature maps and of Grad-CAM (see `cnnviz.layers.select`); by default the
-        last layer at each spatial resolution.
+        The layers of the feature maps and of Grad-CAM (see `cnnviz.introspection.layers.select`);
+        by default the last layer at each spatial resolution.
     target : None, int, str, sequence of these, or callable
         What the heatmaps explain; by default each image's likeliest class.
     thorough : bool

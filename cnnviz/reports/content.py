@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.results import Provenance, Result
+from cnnviz.results.result import Provenance, Result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,10 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
-from cnnviz.captures import Capture
 from cnnviz.images import Photo
 from cnnviz.models import Model
-from cnnviz.results import Provenance
+from cnnviz.passes.captures import Capture
+from cnnviz.results.result import Provenance
 
 
 @dataclass(frozen=True)

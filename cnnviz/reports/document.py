@@ -19,7 +19,7 @@ from cnnviz.reports.page import render
 from cnnviz.reports.pictures import DrawnPicture, Writer, data_uri, draw
 from cnnviz.reports.progress import DRAWING_SHARE, Progress, Steps
 from cnnviz.reports.sections.colophon import versions
-from cnnviz.results import Provenance, plain
+from cnnviz.results.result import Provenance, plain
 
 PAGE = "report.html"
 SINGLE = "report-single-file.html"

@@ -16,12 +16,12 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
-from cnnviz import drawing
-from cnnviz.drawing import any_letter
 from cnnviz.reports.content import Answer, Picture, Section, Table
 from cnnviz.reports.page import Page
 from cnnviz.reports.pictures import DrawnPicture
 from cnnviz.reports.wording import percent
+from cnnviz.results import drawing
+from cnnviz.results.drawing import any_letter
 
 # A4 in inches, and the margin around everything.
 WIDTH, HEIGHT = 8.27, 11.69

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
-from cnnviz.drawing import any_letter, take_literally
 from cnnviz.reports.content import Picture
+from cnnviz.results.drawing import any_letter, take_literally
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.drawing import number
-from cnnviz.monitoring.events import KINDS
-from cnnviz.monitoring.picture import LOOKS, draw_decades, draw_heat, draw_loss
-from cnnviz.monitoring.records import COLUMNS
-from cnnviz.monitoring.run import TrainingRun
-from cnnviz.monitoring.steps import columns
+from cnnviz.gradients.monitor.events import KINDS
+from cnnviz.gradients.monitor.picture import LOOKS, draw_decades, draw_heat, draw_loss
+from cnnviz.gradients.monitor.records import COLUMNS
+from cnnviz.gradients.monitor.run import TrainingRun
+from cnnviz.gradients.monitor.steps import columns
 from cnnviz.reports import wording
 from cnnviz.reports.content import Column, Picture, Section, Table
 from cnnviz.reports.document import Report
 from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, Progress, Steps
 from cnnviz.reports.sections.colophon import versions
+from cnnviz.results.drawing import number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

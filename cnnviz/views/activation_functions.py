@@ -10,9 +10,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cnnviz.activations import Activation, Start, chain_gradients, find, sampled, table
 from cnnviz.errors import UsageError
-from cnnviz.results import Provenance, Result
+from cnnviz.introspection.activation_functions import (
+    Activation,
+    Start,
+    chain_gradients,
+    find,
+    sampled,
+    table,
+)
+from cnnviz.results.result import Provenance, Result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -111,7 +118,7 @@ class ActivationFunctions(Result):
 
     def figure(self) -> Figure:
         """Draw each function with its derivative, and the gradients of all chains below."""
-        from cnnviz.views.activation_functions_picture import draw
+        from cnnviz.views.pictures.activation_functions import draw
 
         return draw(self)
 

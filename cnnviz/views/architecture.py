@@ -11,12 +11,19 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.errors import UsageError
+from cnnviz.introspection.tracing import LayerCall, Trace, trace
+from cnnviz.introspection.tracing.grouping import Stage, stages
 from cnnviz.models import Model, as_model
-from cnnviz.results import Result
-from cnnviz.tracing import LayerCall, Trace, trace
-from cnnviz.tracing.groups import Stage, stages
-from cnnviz.tracing.remarks import remarks
-from cnnviz.tracing.table import amount, by, field_text, html_table, megabytes, text_table
+from cnnviz.results.result import Result
+from cnnviz.views._architecture_notes import remarks
+from cnnviz.views._architecture_table import (
+    amount,
+    by,
+    field_text,
+    html_table,
+    megabytes,
+    text_table,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -100,7 +107,7 @@ class Architecture(Result):
 
     def figure(self) -> Figure:
         """Draw the stages as blocks along the depth, with their costs and fields below."""
-        from cnnviz.views.architecture_picture import draw
+        from cnnviz.views.pictures.architecture import draw
 
         return draw(self.name, self.trace, self.stages)
 

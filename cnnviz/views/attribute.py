@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from cnnviz import attributions
-from cnnviz.backward_rules import Rule
-from cnnviz.baselines import BASELINES, Baseline
-from cnnviz.captures import capture
 from cnnviz.errors import UsageError
-from cnnviz.heatmaps import Heatmap, under
-from cnnviz.hooks import untouched
+from cnnviz.heatmaps import attribution_methods
+from cnnviz.heatmaps.heatmap import Heatmap, under
+from cnnviz.images.baselines import BASELINES, Baseline
+from cnnviz.introspection.backward_rules import Rule
+from cnnviz.introspection.hooks import untouched
 from cnnviz.models import Model, as_model
-from cnnviz.targets import Target
+from cnnviz.passes.captures import capture
+from cnnviz.passes.targets import Target
 
 Method = Literal[
     "integrated_gradients",
@@ -52,7 +52,7 @@ class _Method:
     """
 
     title: str
-    attributor: Callable[[attributions.Question], torch.Tensor]
+    attributor: Callable[[attribution_methods.Question], torch.Tensor]
     captum: bool = False
     complete: bool = False
     multiplies: bool = False
@@ -62,19 +62,25 @@ class _Method:
 _METHODS: dict[str, _Method] = {
     "integrated_gradients": _Method(
         "Integrated gradients",
-        attributions.integrated_gradients,
+        attribution_methods.integrated_gradients,
         True,
         complete=True,
         multiplies=True,
     ),
-    "saliency": _Method("Saliency", attributions.gradient),
-    "input_x_gradient": _Method("Input x gradient", attributions.input_x_gradient, multiplies=True),
-    "smoothgrad": _Method("SmoothGrad", attributions.smoothgrad, True),
-    "gradient_shap": _Method("Gradient SHAP", attributions.gradient_shap, True, complete=True),
-    "deeplift": _Method("DeepLIFT", attributions.deeplift, True, complete=True),
-    "guided_backprop": _Method("Guided backpropagation", attributions.gradient, rule="guided"),
-    "guided_gradcam": _Method("Guided Grad-CAM", attributions.guided_gradcam, rule="guided"),
-    "deconvnet": _Method("Deconvnet", attributions.gradient, rule="deconvnet"),
+    "saliency": _Method("Saliency", attribution_methods.gradient),
+    "input_x_gradient": _Method(
+        "Input x gradient", attribution_methods.input_x_gradient, multiplies=True
+    ),
+    "smoothgrad": _Method("SmoothGrad", attribution_methods.smoothgrad, True),
+    "gradient_shap": _Method(
+        "Gradient SHAP", attribution_methods.gradient_shap, True, complete=True
+    ),
+    "deeplift": _Method("DeepLIFT", attribution_methods.deeplift, True, complete=True),
+    "guided_backprop": _Method(
+        "Guided backpropagation", attribution_methods.gradient, rule="guided"
+    ),
+    "guided_gradcam": _Method("Guided Grad-CAM", attribution_methods.guided_gradcam, rule="guided"),
+    "deconvnet": _Method("Deconvnet", attribution_methods.gradient, rule="deconvnet"),
 }
 
 
@@ -107,7 +113,7 @@ def attribute(
         What is explained; the likeliest class of each image by default.
     baseline : {"blur", "mean", "noise", "black"}
         The image without evidence that three of the methods compare with; see
-        `cnnviz.baselines`.
+        `cnnviz.images.baselines`.
     channels : {"auto", "sum", "largest"}
         How the channels of the input become one map: their sum, which keeps signs and totals, or
         the largest size among them. By default the sum for the methods that multiply with the
@@ -140,7 +146,7 @@ def attribute(
     # Without a layer, "layers" scores the answer and sends nothing back.
     gradients: Literal[True, "layers"] = "layers" if chosen.captum else True
     held = capture(wrapped, images, layers=(), target=target, gradients=gradients, rule=chosen.rule)
-    question = attributions.Question(
+    question = attribution_methods.Question(
         model=wrapped,
         captured=held,
         baseline=baseline,
@@ -173,7 +179,7 @@ def attribute(
 
 
 def _ask(
-    question: attributions.Question, method: _Method, seed: int
+    question: attribution_methods.Question, method: _Method, seed: int
 ) -> tuple[torch.Tensor, list[str]]:
     """Run a method, and measure how far it is from complete where it promises to be."""
     # Both captum's noise and its random baselines come from the global generators, which

@@ -8,13 +8,13 @@ from typing import Literal
 
 import torch
 
-from cnnviz import cams
-from cnnviz.captures import Capture
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.heatmaps import Heatmap, under
-from cnnviz.layer_tensors import Key
-from cnnviz.layers import split
-from cnnviz.progress import Progress, silent
+from cnnviz.heatmaps import cam_methods
+from cnnviz.heatmaps.heatmap import Heatmap, under
+from cnnviz.introspection.layer_tensors import Key
+from cnnviz.introspection.layers import split
+from cnnviz.passes.captures import Capture
+from cnnviz.results.progress import Progress, silent
 
 Method = Literal[
     "gradcam",
@@ -52,14 +52,14 @@ class _Method:
 
 
 _METHODS: dict[str, _Method] = {
-    "gradcam": _Method("Grad-CAM", cams.gradcam),
-    "gradcam++": _Method("Grad-CAM++", cams.gradcam_plus_plus),
-    "xgradcam": _Method("XGrad-CAM", cams.xgradcam),
-    "hirescam": _Method("HiResCAM", cams.hirescam),
-    "layercam": _Method("LayerCAM", cams.layercam),
-    "eigencam": _Method("Eigen-CAM", by_activation=cams.eigencam),
-    "scorecam": _Method("Score-CAM", by_trial=cams.scorecam),
-    "ablationcam": _Method("Ablation-CAM", by_trial=cams.ablationcam),
+    "gradcam": _Method("Grad-CAM", cam_methods.gradcam),
+    "gradcam++": _Method("Grad-CAM++", cam_methods.gradcam_plus_plus),
+    "xgradcam": _Method("XGrad-CAM", cam_methods.xgradcam),
+    "hirescam": _Method("HiResCAM", cam_methods.hirescam),
+    "layercam": _Method("LayerCAM", cam_methods.layercam),
+    "eigencam": _Method("Eigen-CAM", by_activation=cam_methods.eigencam),
+    "scorecam": _Method("Score-CAM", by_trial=cam_methods.scorecam),
+    "ablationcam": _Method("Ablation-CAM", by_trial=cam_methods.ablationcam),
 }
 
 
@@ -120,7 +120,7 @@ def cam(
             )
     maps = [chosen.maps(capture, name, progress) for name in names]
     if fuse:
-        maps, names = [cams.fused(maps)], [" | ".join(names)]
+        maps, names = [cam_methods.fused(maps)], [" | ".join(names)]
     asks = chosen.by_activation is None
     return Heatmap(
         provenance=capture.provenance,

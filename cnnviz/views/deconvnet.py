@@ -11,20 +11,20 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz import drawing
-from cnnviz.backward_rules import Rule
-from cnnviz.captures import origin
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.images import Batch
-from cnnviz.memory import rows_at_once
+from cnnviz.introspection.backward_rules import Rule
+from cnnviz.introspection.receptive_fields import Window
+from cnnviz.introspection.unit_names import check_channels, read_channels
 from cnnviz.models import Model, as_model
-from cnnviz.progress import Progress, silent
-from cnnviz.projecting import Passage, Pick, Projected, cut, send
-from cnnviz.receptive_fields import Window
-from cnnviz.results import Result
-from cnnviz.stages import call_order
-from cnnviz.units import check_channels, read_channels
-from cnnviz.views.deconvnet_picture import REACH, draw
+from cnnviz.passes.batch_size import rows_at_once
+from cnnviz.passes.captures import origin
+from cnnviz.passes.stages import call_order
+from cnnviz.results import drawing
+from cnnviz.results.progress import Progress, silent
+from cnnviz.results.result import Result
+from cnnviz.units.projection import Passage, Pick, Projected, cut, send
+from cnnviz.views.pictures.deconvnet import REACH, draw
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

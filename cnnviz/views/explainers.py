@@ -8,14 +8,14 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
-from cnnviz.captures import capture
 from cnnviz.errors import TargetError, UsageError, did_you_mean
-from cnnviz.heatmaps import Heatmap
-from cnnviz.hooks import untouched
+from cnnviz.heatmaps.checks.subject import Explain, Maps
+from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.images import Batch
+from cnnviz.introspection.hooks import untouched
 from cnnviz.models import Model
-from cnnviz.targets import Target, describe, logits_of, score
-from cnnviz.trust.subject import Explain, Maps
+from cnnviz.passes.captures import capture
+from cnnviz.passes.targets import Target, describe, logits_of, score
 from cnnviz.views import attribute, cam, occlusion
 
 CAMS: tuple[str, ...] = get_args(cam.Method)

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz import drawing
 from cnnviz.errors import UsageError, did_you_mean
-from cnnviz.heatmaps import Heatmap
+from cnnviz.heatmaps.checks.measuring import Settings
+from cnnviz.heatmaps.checks.subject import Subject
+from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.models import Model, as_model
-from cnnviz.progress import Progress, silent
-from cnnviz.results import Result, plain
-from cnnviz.targets import Target
-from cnnviz.trust.measuring import Settings
-from cnnviz.trust.subject import Subject
+from cnnviz.passes.targets import Target
+from cnnviz.results import drawing
+from cnnviz.results.progress import Progress, silent
+from cnnviz.results.result import Result, plain
 from cnnviz.views.explainers import METHODS, explained_classes, heatmap
 from cnnviz.views.faithfulness import Faithfulness, groups_named, of_subject
 

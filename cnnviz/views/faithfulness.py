@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.errors import UsageError, did_you_mean
-from cnnviz.heatmaps import Heatmap
+from cnnviz.heatmaps.checks.deletion_insertion import Curves
+from cnnviz.heatmaps.checks.drop_increase import DropIncrease
+from cnnviz.heatmaps.checks.likeness import rank_correlation
+from cnnviz.heatmaps.checks.localisation import Localisation, Mark
+from cnnviz.heatmaps.checks.measure import Measure
+from cnnviz.heatmaps.checks.measuring import ANEW, GROUPS, Measured, Settings
+from cnnviz.heatmaps.checks.random_maps import random_maps
+from cnnviz.heatmaps.checks.randomisation import Randomisation
+from cnnviz.heatmaps.checks.stability import Stability
+from cnnviz.heatmaps.checks.subject import Explain, Maps, Subject
+from cnnviz.heatmaps.checks.verdicts import Verdict, against_random, against_randomisation
+from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.images import Batch
 from cnnviz.models import Model, as_model
-from cnnviz.progress import Progress, silent
-from cnnviz.results import Result, plain
-from cnnviz.targets import Target
-from cnnviz.trust.deletion_insertion import Curves
-from cnnviz.trust.drop_increase import DropIncrease
-from cnnviz.trust.likeness import rank_correlation
-from cnnviz.trust.localisation import Localisation, Mark
-from cnnviz.trust.measure import Measure
-from cnnviz.trust.measuring import ANEW, GROUPS, Measured, Settings
-from cnnviz.trust.random_maps import random_maps
-from cnnviz.trust.randomisation import Randomisation
-from cnnviz.trust.stability import Stability
-from cnnviz.trust.subject import Explain, Maps, Subject
-from cnnviz.trust.verdicts import Verdict, against_random, against_randomisation
+from cnnviz.passes.targets import Target
+from cnnviz.results.progress import Progress, silent
+from cnnviz.results.result import Result, plain
 from cnnviz.views.explainers import INPUT, METHODS, explained_classes, explainer
 from cnnviz.views.explainers import heatmap as make_heatmap
 
@@ -180,7 +180,7 @@ class Faithfulness(Result):
 
     def figure(self) -> Figure:
         """Draw the curves, the likeness under random weights, and the table."""
-        from cnnviz.views.faithfulness_picture import draw
+        from cnnviz.views.pictures.faithfulness import draw
 
         return draw(self)
 
@@ -229,7 +229,7 @@ def faithfulness(
         and increase, Chattopadhay et al. 2018), "randomisation" (Adebayo et al. 2018), "stability"
         (under slight noise) and "localisation" (with masks only).
     baselines : sequence of str
-        What stands for deleted pixels; see `cnnviz.baselines`.
+        What stands for deleted pixels; see `cnnviz.images.baselines`.
     steps : int
         In how many steps the pixels are deleted and inserted.
     stages : int

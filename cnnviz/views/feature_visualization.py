@@ -15,7 +15,9 @@ from torch import nn
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.images import Batch
 from cnnviz.models import Model, as_model
-from cnnviz.optimising import (
+from cnnviz.results.progress import Progress, duration, silent
+from cnnviz.results.result import ImageSource, Provenance, Result, installed_version
+from cnnviz.units.visualization import (
     METHODS,
     Announce,
     Goal,
@@ -27,9 +29,7 @@ from cnnviz.optimising import (
     read_goals,
     read_span,
 )
-from cnnviz.progress import Progress, duration, silent
-from cnnviz.results import ImageSource, Provenance, Result, installed_version
-from cnnviz.views import feature_visualization_picture as picture
+from cnnviz.views.pictures import feature_visualization as picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

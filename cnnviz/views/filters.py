@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
-from cnnviz import drawing
 from cnnviz.errors import LayerError, UsageError, did_you_mean
-from cnnviz.layers import check_seen, named_layers
+from cnnviz.introspection.layers import check_seen, named_layers
 from cnnviz.models import Model, as_model
 from cnnviz.models.weights import layer_weight
-from cnnviz.results import Result
+from cnnviz.results import drawing
+from cnnviz.results.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

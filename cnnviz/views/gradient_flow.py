@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz.batch_norms import unfed
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.gradients import objectives
 from cnnviz.gradients.calibration import NOISE_SEED, noise
@@ -22,10 +21,11 @@ from cnnviz.gradients.remedies import Remedy, try_remedies
 from cnnviz.gradients.verdicts import Verdict, is_normalised, judge
 from cnnviz.gradients.wording import evidence, learned, pairs
 from cnnviz.images import Batch
-from cnnviz.memory import rows_that_fit
+from cnnviz.introspection.batch_statistics import unfed
 from cnnviz.models import Model, as_model, load
-from cnnviz.progress import Progress, silent
-from cnnviz.results import Result
+from cnnviz.passes.batch_size import rows_that_fit
+from cnnviz.results.progress import Progress, silent
+from cnnviz.results.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -116,7 +116,7 @@ class GradientFlow(Result):
 
     def figure(self) -> Figure:
         """Draw gradient and activation along the depth over the bands, and what remedies change."""
-        from cnnviz.views.gradient_flow_picture import draw
+        from cnnviz.views.pictures.gradient_flow import draw
 
         return draw(self)
 

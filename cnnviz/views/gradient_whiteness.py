@@ -13,17 +13,17 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz import drawing
-from cnnviz.batch_norms import Statistics, batch_statistics, fed
 from cnnviz.errors import UsageError
-from cnnviz.forward import check_differentiable
-from cnnviz.hooks import untouched
 from cnnviz.images import Batch
-from cnnviz.memory import rows_that_fit
+from cnnviz.introspection.batch_statistics import Statistics, batch_statistics, fed
+from cnnviz.introspection.forward import check_differentiable
+from cnnviz.introspection.hooks import untouched
 from cnnviz.models import Model, as_model, load
-from cnnviz.progress import Progress, silent
-from cnnviz.results import Provenance, Result
-from cnnviz.targets import logits_of
+from cnnviz.passes.batch_size import rows_that_fit
+from cnnviz.passes.targets import logits_of
+from cnnviz.results import drawing
+from cnnviz.results.progress import Progress, silent
+from cnnviz.results.result import Provenance, Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

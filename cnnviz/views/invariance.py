@@ -11,18 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz import drawing
-from cnnviz.captures import Capture, capture
 from cnnviz.errors import LayerError, TargetError, UsageError
 from cnnviz.images import Batch
-from cnnviz.memory import rows_at_once
+from cnnviz.images.transforms import Scene, enlarged, moved, turned
 from cnnviz.models import Model, as_model
-from cnnviz.progress import Progress, silent
-from cnnviz.results import Result, plain
-from cnnviz.stages import STAGES
-from cnnviz.targets import Target, score
-from cnnviz.views.invariance_picture import draw
-from cnnviz.warping import Scene, enlarged, moved, turned
+from cnnviz.passes.batch_size import rows_at_once
+from cnnviz.passes.captures import Capture, capture
+from cnnviz.passes.stages import STAGES
+from cnnviz.passes.targets import Target, score
+from cnnviz.results import drawing
+from cnnviz.results.progress import Progress, silent
+from cnnviz.results.result import Result, plain
+from cnnviz.views.pictures.invariance import draw
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

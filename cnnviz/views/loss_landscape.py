@@ -12,19 +12,19 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz.batch_norms import batch_statistics, unfed
-from cnnviz.captures import origin
 from cnnviz.datasets.dataset import tensor_sha256
 from cnnviz.errors import UsageError
-from cnnviz.hooks import untouched
-from cnnviz.keeping import Keep
-from cnnviz.landscapes import Examples, Points, Surroundings, examples, random_direction
-from cnnviz.landscapes.objective import Objective, objective
-from cnnviz.memory import rows_at_once, rows_that_fit
+from cnnviz.gradients.landscape import Examples, Points, Surroundings, examples, random_direction
+from cnnviz.gradients.landscape.objective import Objective, objective
+from cnnviz.introspection.batch_statistics import batch_statistics, unfed
+from cnnviz.introspection.hooks import untouched
 from cnnviz.models import Model, as_model
-from cnnviz.progress import Progress, silent
-from cnnviz.results import Result, installed_version
-from cnnviz.targets import logits_of
+from cnnviz.passes.batch_size import rows_at_once, rows_that_fit
+from cnnviz.passes.captures import origin
+from cnnviz.passes.targets import logits_of
+from cnnviz.results.progress import Progress, silent
+from cnnviz.results.result import Result, installed_version
+from cnnviz.results.resume_store import Keep
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -138,7 +138,7 @@ class LossLandscape(Result):
 
     def figure(self) -> Figure:
         """Draw the loss along the line, or as contours and as a surface."""
-        from cnnviz.views.loss_landscape_picture import draw
+        from cnnviz.views.pictures.loss_landscape import draw
 
         return draw(self)
 

@@ -10,17 +10,17 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz.baselines import BASELINES, Baseline, baseline_images
-from cnnviz.captures import Capture, capture
 from cnnviz.errors import UsageError
-from cnnviz.forward import forward
-from cnnviz.heatmaps import Heatmap, under
-from cnnviz.hooks import untouched
-from cnnviz.memory import rows_that_fit
+from cnnviz.heatmaps.heatmap import Heatmap, under
+from cnnviz.heatmaps.occlusion import Grid, Position, Sweep
+from cnnviz.images.baselines import BASELINES, Baseline, baseline_images
+from cnnviz.introspection.forward import forward
+from cnnviz.introspection.hooks import untouched
 from cnnviz.models import Model, as_model
-from cnnviz.occluding import Grid, Position, Sweep
-from cnnviz.progress import Progress, silent
-from cnnviz.targets import Scores, Target, score
+from cnnviz.passes.batch_size import rows_that_fit
+from cnnviz.passes.captures import Capture, capture
+from cnnviz.passes.targets import Scores, Target, score
+from cnnviz.results.progress import Progress, silent
 
 SAMPLES = 8
 """How many squares of each image an approximation is held against the exact scores at."""
@@ -94,7 +94,7 @@ def occlusion(
     stride : int
         The step from one square to the next, in pixels; at most `window`.
     fill : {"mean", "blur", "noise", "black"}
-        What a square shows; see `cnnviz.baselines`.
+        What a square shows; see `cnnviz.images.baselines`.
     target : None, int, str, sequence of these, or callable
         What is explained; the likeliest class of each image by default.
     approximate : float, optional

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz import drawing
-from cnnviz.answers import Rule, distribution, entropy
-from cnnviz.captures import Capture
-from cnnviz.results import Result
+from cnnviz.passes.captures import Capture
+from cnnviz.passes.ranked_classes import Rule, distribution, entropy
+from cnnviz.results import drawing
+from cnnviz.results.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,17 +11,17 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz.captures import origin
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.layers import select, split
-from cnnviz.memory import rows_at_once
+from cnnviz.introspection.layers import select, split
+from cnnviz.introspection.receptive_fields import Window
 from cnnviz.models import Model, as_model
-from cnnviz.progress import Progress, silent
-from cnnviz.projecting import Passage
-from cnnviz.receptive_fields import Window
-from cnnviz.results import Result
-from cnnviz.stages import STAGES, call_order
-from cnnviz.views.receptive_field_picture import draw
+from cnnviz.passes.batch_size import rows_at_once
+from cnnviz.passes.captures import origin
+from cnnviz.passes.stages import STAGES, call_order
+from cnnviz.results.progress import Progress, silent
+from cnnviz.results.result import Result
+from cnnviz.units.projection import Passage
+from cnnviz.views.pictures.receptive_field import draw
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

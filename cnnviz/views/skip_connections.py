@@ -12,14 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz.batch_norms import Statistics, batch_statistics, fed
-from cnnviz.captures import origin
-from cnnviz.hooks import untouched
-from cnnviz.memory import rows_that_fit
+from cnnviz.introspection.batch_statistics import Statistics, batch_statistics, fed
+from cnnviz.introspection.hooks import untouched
+from cnnviz.introspection.residual_adds import Residual, Shares, additions, residual, shares
 from cnnviz.models import Model, as_model
-from cnnviz.residuals import Residual, Shares, additions, residual, shares
-from cnnviz.results import Result
-from cnnviz.targets import Target, score
+from cnnviz.passes.batch_size import rows_that_fit
+from cnnviz.passes.captures import origin
+from cnnviz.passes.targets import Target, score
+from cnnviz.results.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -127,7 +127,7 @@ class SkipConnections(Result):
 
     def figure(self) -> Figure:
         """Draw norms, shares and cosines along the depth."""
-        from cnnviz.views.skip_connections_picture import draw
+        from cnnviz.views.pictures.skip_connections import draw
 
         return draw(self)
 

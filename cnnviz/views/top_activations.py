@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz.backward_rules import Rule
 from cnnviz.datasets import counted, open_dataset
 from cnnviz.errors import UsageError
+from cnnviz.introspection.backward_rules import Rule
+from cnnviz.introspection.unit_names import check_channels, read_channels
 from cnnviz.models import Model, as_model
-from cnnviz.progress import Progress, silent
-from cnnviz.projecting import Passage
-from cnnviz.results import Provenance, Result, plain, write_atomically
-from cnnviz.scanning import first_batch
-from cnnviz.units import check_channels, read_channels
-from cnnviz.views import top_activations_picture as picture
+from cnnviz.passes.scan import first_batch
+from cnnviz.results.progress import Progress, silent
+from cnnviz.results.result import Provenance, Result, plain, write_atomically
+from cnnviz.units.projection import Passage
 from cnnviz.views.deconvnet import RULES, last_stage
+from cnnviz.views.pictures import top_activations as picture
 from cnnviz.views.top_activations_search import Search, Tiles
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cnnviz.backward_rules import Rule
 from cnnviz.datasets import Dataset, Loaded, stream
 from cnnviz.images import Refusal
-from cnnviz.progress import Progress
-from cnnviz.projecting import Passage, Pick, cut, send
-from cnnviz.results import ImageSource
-from cnnviz.scanning import scan
-from cnnviz.strongest import Strongest
-from cnnviz.views import top_activations_picture as picture
+from cnnviz.introspection.backward_rules import Rule
+from cnnviz.passes.scan import scan
+from cnnviz.results.progress import Progress
+from cnnviz.results.result import ImageSource
+from cnnviz.units.projection import Passage, Pick, cut, send
+from cnnviz.units.top_k import Strongest
+from cnnviz.views.pictures import top_activations as picture
 
 _SAME = 0.01
 """How far the activation may be from that of the pass, as a share of it: batches of another size

@@ -11,14 +11,14 @@ import torch
 
 from cnnviz.datasets import Dataset, default_workers, stream
 from cnnviz.models import Model
-from cnnviz.progress import duration
-from cnnviz.projecting import Passage, Pick, send
 from cnnviz.reports.wording import file_size, plural
-from cnnviz_gallery.building import CHUNK
-from cnnviz_gallery.layer_scan import LayerScan
-from cnnviz_gallery.patches import STRONGEST
-from cnnviz_gallery.scanned import Scan, Settings
-from cnnviz_gallery.scanning import scan, scannable
+from cnnviz.results.progress import duration
+from cnnviz.units.projection import Passage, Pick, send
+from cnnviz_gallery.scan.layer_result import LayerScan
+from cnnviz_gallery.scan.scan import scan, scannable
+from cnnviz_gallery.scan.scan_result import Scan, Settings
+from cnnviz_gallery.site.build import CHUNK
+from cnnviz_gallery.site.patches import STRONGEST
 
 _UNIT_BYTES = 45_000
 _TILE_BYTES = 1_050

@@ -40,7 +40,7 @@ from torch.nn import functional as F
 
 import cnnviz
 from cnnviz.models import Model
-from cnnviz.optimising import Job, Recipe, Store, plan, probing, read_goals
+from cnnviz.units.visualization import Job, Recipe, Store, plan, probing, read_goals
 
 LAYERS = {
     "resnet18": {"early": "layer1.1.conv2", "late": "layer4.1.conv2"},

@@ -23,15 +23,15 @@ from torch import nn
 from turns import Way, in_turns, table
 
 import cnnviz
-from cnnviz.allocation import freed_memory_kept
 from cnnviz.datasets import Dataset, Loaded, default_workers, open_dataset, stream
 from cnnviz.models import Model
-from cnnviz.progress import duration
-from cnnviz_gallery.beginning import Start, begin
-from cnnviz_gallery.scanned import Settings
-from cnnviz_gallery.scanning import scan, scannable
-from cnnviz_gallery.shards import Parts, key
-from cnnviz_gallery.tally import Tally
+from cnnviz.passes.malloc import freed_memory_kept
+from cnnviz.results.progress import duration
+from cnnviz_gallery.scan.accumulator import Tally
+from cnnviz_gallery.scan.plan import Start, begin
+from cnnviz_gallery.scan.scan import scan, scannable
+from cnnviz_gallery.scan.scan_result import Settings
+from cnnviz_gallery.scan.shard_files import Parts, key
 
 LARGE = "resnet50"
 NETWORKS = ("squeezenet1_0", LARGE)

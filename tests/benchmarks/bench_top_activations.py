@@ -26,10 +26,10 @@ from turns import Way, in_turns, table
 
 import cnnviz
 from cnnviz.datasets import Dataset, open_dataset, stream
-from cnnviz.hooks import StopForward, listening
+from cnnviz.introspection.hooks import StopForward, listening
 from cnnviz.models import Model
-from cnnviz.scanning import scan
-from cnnviz.strongest import Strongest
+from cnnviz.passes.scan import scan
+from cnnviz.units.top_k import Strongest
 
 K = 9
 BATCH = 8

@@ -25,7 +25,7 @@ from torch import nn
 from turns import in_turns, table
 
 import cnnviz
-from cnnviz.projecting import Pick, Projected, crops, project
+from cnnviz.units.projection import Pick, Projected, crops, project
 
 LAYERS = ("features.3", "features.5", "features.7", "features.10", "features.12")
 

@@ -38,7 +38,7 @@ def test_layers_are_those_of_the_module_with_kind_and_parameters(run):
 
 @pytest.mark.parametrize("selection", ["conv", "features.*"])
 def test_layers_can_be_selected_as_other_commands_do(run, selection):
-    from cnnviz.layers import select
+    from cnnviz.introspection.layers import select
 
     rows = json.loads(run("layers", selection, "--json").out)
     assert [row["name"] for row in rows] == list(select(load("shapes", "random").module, selection))

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cnnviz.shapes import Factors, Shapes
+from cnnviz.datasets.shapes import Factors, Shapes
 from cnnviz_cli.samples import _new_folder
 
 

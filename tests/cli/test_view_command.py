@@ -12,9 +12,9 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from cnnviz.captures import Capture
 from cnnviz.models import Model
-from cnnviz.results import Provenance, Result
+from cnnviz.passes.captures import Capture
+from cnnviz.results.result import Provenance, Result
 from cnnviz.views import VIEWS, View, find
 from cnnviz_cli import options, view_command
 from cnnviz_cli.app import app

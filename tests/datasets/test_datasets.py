@@ -14,9 +14,9 @@ import torch
 from PIL import Image
 
 from cnnviz.datasets import SAMPLES, Dataset, Part, open_dataset
+from cnnviz.datasets.shapes import CLASSES, Shapes
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import Photo, read_photo
-from cnnviz.shapes import CLASSES, Shapes
 
 
 def pixels(seed: int, height: int = 6, width: int = 8) -> np.ndarray:

@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnnviz.datasets.shapes import Shapes
 from cnnviz.errors import ImageError, OutputError, UsageError
 from cnnviz.evaluation import Evaluation, Item, evaluate, items
 from cnnviz.evaluation import run as running
 from cnnviz.evaluation.records import Column, Entry, Record, Store
 from cnnviz.evaluation.result import intervals
+from cnnviz.heatmaps.checks.measuring import Settings
+from cnnviz.heatmaps.checks.random_maps import chance_of
 from cnnviz.images import Preprocessing, read_photo
 from cnnviz.models import Model
-from cnnviz.progress import duration
-from cnnviz.shapes import Shapes
-from cnnviz.trust.measuring import Settings
-from cnnviz.trust.random_maps import chance_of
+from cnnviz.results.progress import duration
 from cnnviz.views.faithfulness import faithfulness
 from tests.architectures import tiny_network
 

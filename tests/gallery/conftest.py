@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from cnnviz.datasets import Dataset, open_dataset
+from cnnviz.datasets.shapes import CLASSES
 from cnnviz.images import Preprocessing
 from cnnviz.models import Model, load
-from cnnviz.shapes import CLASSES
-from cnnviz_gallery.building import build
-from cnnviz_gallery.scanned import Scan, Settings
-from cnnviz_gallery.scanning import scan
+from cnnviz_gallery.scan.scan import scan
+from cnnviz_gallery.scan.scan_result import Scan, Settings
+from cnnviz_gallery.site.build import build
 
 
 class Tiny(nn.Module):

@@ -24,10 +24,10 @@ from pathlib import Path
 import torch
 
 from cnnviz.datasets import open_dataset
-from cnnviz_gallery import running
-from cnnviz_gallery.building import build
-from cnnviz_gallery.scanned import Settings
-from cnnviz_gallery.scanning import scan
+from cnnviz_gallery.scan import worker
+from cnnviz_gallery.scan.scan import scan
+from cnnviz_gallery.scan.scan_result import Settings
+from cnnviz_gallery.site.build import build
 from tests.gallery.conftest import tiny_model
 from tests.gallery.generated import Generated, network
 
@@ -137,7 +137,7 @@ def memory(counts: list[int]) -> dict[str, object]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    running._SHARE = 0  # however long writing takes, every shard is written at once
+    worker._SHARE = 0  # however long writing takes, every shard is written at once
     # What torch imports at first use is there for every fork.
     scan(network(), Generated(8))
     what, *given = sys.argv[1:]

@@ -11,7 +11,7 @@ import torch
 from cnnviz.datasets import Dataset, Sample
 from cnnviz.errors import ImageError
 from cnnviz.models import Model
-from cnnviz_gallery.scanned import Scan
+from cnnviz_gallery.scan.scan_result import Scan
 from tests.architectures import tiny_network
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from cnnviz.captures import capture
 from cnnviz.datasets import open_dataset, stream
 from cnnviz.models import Model
-from cnnviz_gallery import counting, layer_scan
-from cnnviz_gallery.picks import Picks
-from cnnviz_gallery.scanned import Answers, Data, Network, Scan, Settings, Skipped
+from cnnviz.passes.captures import capture
+from cnnviz_gallery.scan import layer_result, quantised_sums
+from cnnviz_gallery.scan.ranked_images import Picks
+from cnnviz_gallery.scan.scan_result import Answers, Data, Network, Scan, Settings, Skipped
 
 
 def scan(model: Model, data: object, layers="conv", settings: Settings | None = None) -> Scan:
@@ -28,7 +28,7 @@ def scan(model: Model, data: object, layers="conv", settings: Settings | None = 
         np.full(len(images), -1, np.int32),
         np.full(len(images), np.nan, np.float32),
     )
-    found: dict[str, layer_scan.LayerScan] = {}
+    found: dict[str, layer_result.LayerScan] = {}
     with stream(images, model, settings.batch_size, 1) as batches:
         for batch in batches:
             seen = capture(model, batch.tensor, layers=layers, gradients=False)
@@ -46,12 +46,12 @@ def scan(model: Model, data: object, layers="conv", settings: Settings | None = 
                     one = values[row].reshape(values.shape[1], -1)
                     if name not in found:
                         shape = (*values.shape[1:], 1, 1)[:3]
-                        unit = counting.unit_for(float(one.abs().max()))
-                        found[name] = layer_scan.empty(
+                        unit = quantised_sums.unit_for(float(one.abs().max()))
+                        found[name] = layer_result.empty(
                             name, shape, unit, groups, settings.kept, settings.sample
                         )
                     entry = single(found[name], one, int(place), group)
-                    found[name] = layer_scan.merged([found[name], entry], settings.seed)
+                    found[name] = layer_result.merged([found[name], entry], settings.seed)
     skipped = [Skipped(place, each.name, each.reason) for place, each in batches.refused.items()]
     return Scan(
         network=Network(
@@ -73,9 +73,11 @@ def scan(model: Model, data: object, layers="conv", settings: Settings | None = 
     )
 
 
-def single(layer: layer_scan.LayerScan, values: torch.Tensor, place: int, group: int):
+def single(layer: layer_result.LayerScan, values: torch.Tensor, place: int, group: int):
     """Return what one image [C, positions] adds."""
-    empty = layer_scan.empty(layer.layer, layer.shape, layer.unit, layer.group_sums.shape[1], 1, 1)
+    empty = layer_result.empty(
+        layer.layer, layer.shape, layer.unit, layer.group_sums.shape[1], 1, 1
+    )
     peaks, at = values.max(1)
     width = layer.shape[2]
     pick = Picks(
@@ -84,9 +86,9 @@ def single(layer: layer_scan.LayerScan, values: torch.Tensor, place: int, group:
         (at // width)[:, None].numpy(),
         (at % width)[:, None].numpy(),
     )
-    bins = counting.bin_of(peaks).numpy()
+    bins = quantised_sums.bin_of(peaks).numpy()
     empty.histogram[np.arange(len(values)), bins] += 1
-    empty.group_sums[:, group] += counting.in_units(peaks.clamp(min=0), layer.unit).numpy()
+    empty.group_sums[:, group] += quantised_sums.in_units(peaks.clamp(min=0), layer.unit).numpy()
     return replace(
         empty,
         images=1,
@@ -95,6 +97,6 @@ def single(layer: layer_scan.LayerScan, values: torch.Tensor, place: int, group:
         sample=pick,
         active_images=(peaks > 0).long().numpy(),
         active_positions=(values > 0).sum(1).numpy(),
-        sums=counting.in_units(peaks, layer.unit).numpy(),
+        sums=quantised_sums.in_units(peaks, layer.unit).numpy(),
         lowest=peaks.numpy(),
     )

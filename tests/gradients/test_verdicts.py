@@ -16,7 +16,7 @@ from cnnviz.models import as_model
 from cnnviz.models.networks import depth_network
 from tests.architectures import build, small_input
 from tests.gradients import families
-from tests.test_hooks import state
+from tests.introspection.test_hooks import state
 
 
 def images(count: int = 8, side: int = 16) -> torch.Tensor:

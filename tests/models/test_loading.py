@@ -8,11 +8,11 @@ import torch
 from safetensors.torch import load_file
 
 import cnnviz.models
+from cnnviz.datasets.shapes import CLASSES
 from cnnviz.errors import CheckpointError, ModelError, UsageError
 from cnnviz.images import Preprocessing
 from cnnviz.models import Model, load
 from cnnviz.models.loading import choose_device
-from cnnviz.shapes import CLASSES
 from tests.architectures import tiny_network
 
 WEIGHTS = Path(cnnviz.models.__file__).parent / "weights"

@@ -13,10 +13,10 @@ from safetensors.torch import load_file
 from torch import nn
 
 import cnnviz.models
+from cnnviz.datasets.shapes import CLASSES
 from cnnviz.models.networks import INPUT_SIZES, MEAN, SHIPPED, STD, LeNet5
 from cnnviz.models.training import TRAINABLE, draw_samples
 from cnnviz.models.training.card import correct, pointing
-from cnnviz.shapes import CLASSES
 
 WEIGHTS = Path(cnnviz.models.__file__).parent / "weights"
 trained_only = pytest.mark.parametrize("name", list(TRAINABLE))

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
+from cnnviz.datasets.shapes import Shapes
 from cnnviz.errors import OutputError, UsageError
 from cnnviz.models.networks import SHIPPED, ShapesPlain
 from cnnviz.models.training import Recipe, draw_samples, normalise, train
@@ -18,7 +19,6 @@ from cnnviz.models.training import card as cards
 from cnnviz.models.training.data import augment, cells_of, close_up
 from cnnviz.models.training.loop import _add_batch_norms, _fold_batch_norms
 from cnnviz.models.training.objective import misplaced, untidiness
-from cnnviz.shapes import Shapes
 
 
 @pytest.fixture(autouse=True, scope="module")

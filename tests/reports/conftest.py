@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 from torch import nn
 
+from cnnviz.gradients.monitor.records import COLUMNS, Event, Record
+from cnnviz.gradients.monitor.run import TrainingRun, training_run
 from cnnviz.images import Preprocessing
 from cnnviz.models import Model
-from cnnviz.monitoring.records import COLUMNS, Event, Record
-from cnnviz.monitoring.run import TrainingRun, training_run
 from cnnviz.reports import Manifest, Report, report
 from cnnviz.reports.training import training_report
 

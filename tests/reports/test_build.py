@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from cnnviz.captures import capture
 from cnnviz.errors import ImageError, LayerError, ModelError, TargetError
-from cnnviz.heatmaps import Heatmap
+from cnnviz.heatmaps.heatmap import Heatmap
+from cnnviz.passes.captures import capture
 from cnnviz.reports import build, report
 from cnnviz.views.cam import cam
+from tests.introspection.test_hooks import state
 from tests.reports.conftest import Small, small_model
-from tests.test_hooks import state
 
 IMAGE_SECTIONS = ["photo", "predictions", "feature_maps", "cam"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from cnnviz.monitoring.records import COLUMNS, Record
-from cnnviz.monitoring.run import training_run
+from cnnviz.gradients.monitor.records import COLUMNS, Record
+from cnnviz.gradients.monitor.run import training_run
 from cnnviz.reports.training import training_report
 
 

@@ -2,10 +2,10 @@
 
 import torch
 
-from cnnviz.captures import capture
-from cnnviz.drawing import number
+from cnnviz.passes.captures import capture
 from cnnviz.reports import report
 from cnnviz.reports.sections import visualizations
+from cnnviz.results.drawing import number
 from tests.architectures import tiny_network
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnviz.activations import chain_gradients, find, table
 from cnnviz.errors import UsageError
+from cnnviz.introspection.activation_functions import chain_gradients, find, table
 from cnnviz.views.activation_functions import activation_functions
-from cnnviz.views.activation_functions_picture import spread
+from cnnviz.views.pictures.activation_functions import spread
 
 
 def test_every_function_is_shown_with_its_derivative_and_chains() -> None:

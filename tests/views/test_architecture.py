@@ -15,7 +15,7 @@ from cnnviz.errors import ModelError, UsageError
 from cnnviz.models import Model
 from cnnviz.views.architecture import Architecture, architecture
 from tests.architectures import build, tiny_network
-from tests.test_hooks import state
+from tests.introspection.test_hooks import state
 
 
 def texts(found: Architecture) -> list[str]:

@@ -9,15 +9,15 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from cnnviz.baselines import BASELINES, baseline_images
-from cnnviz.captures import capture
 from cnnviz.errors import CnnvizError, ModelError, UsageError
+from cnnviz.images.baselines import BASELINES, baseline_images
 from cnnviz.models import as_model
-from cnnviz.targets import Contrast
+from cnnviz.passes.captures import capture
+from cnnviz.passes.targets import Contrast
 from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
 from tests.architectures import build, small_input, tiny_network
-from tests.test_hooks import state
+from tests.introspection.test_hooks import state
 
 METHODS = (
     "integrated_gradients",

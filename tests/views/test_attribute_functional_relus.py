@@ -15,9 +15,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from cnnviz.backward_rules import Rule
-from cnnviz.captures import capture
+from cnnviz.introspection.backward_rules import Rule
 from cnnviz.models import Model
+from cnnviz.passes.captures import capture
 from tests.architectures import build, small_input
 
 CLASS = 7

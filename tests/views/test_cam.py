@@ -11,14 +11,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from cnnviz import drawing
-from cnnviz.captures import capture
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.heatmaps import spread
+from cnnviz.heatmaps.heatmap import spread
 from cnnviz.images import Box
+from cnnviz.passes.captures import capture
+from cnnviz.results import drawing
 from cnnviz.views.cam import cam
 from tests.architectures import build, small_input, tiny_network
-from tests.test_hooks import state
+from tests.introspection.test_hooks import state
 
 
 def in_double(module: nn.Module, images: torch.Tensor, split: int, target: int) -> np.ndarray:

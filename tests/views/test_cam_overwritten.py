@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from cnnviz.captures import capture
-from cnnviz.layers import select
+from cnnviz.introspection.layers import select
+from cnnviz.passes.captures import capture
 from cnnviz.views.cam import cam
 from tests.architectures import build, small_input
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cnnviz.captures import capture
+from cnnviz.datasets.shapes import Shapes
 from cnnviz.models import load
-from cnnviz.shapes import Shapes
+from cnnviz.passes.captures import capture
 from cnnviz.views.cam import cam
 
 COUNT = 200

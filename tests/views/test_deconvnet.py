@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import nn
 
-from cnnviz import drawing
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.models import as_model
-from cnnviz.projecting import Pick, project
+from cnnviz.results import drawing
+from cnnviz.units.projection import Pick, project
 from cnnviz.views.deconvnet import deconvnet
-from cnnviz.views.deconvnet_picture import REACH, _name_place, paint, reach_of
+from cnnviz.views.pictures.deconvnet import REACH, _name_place, paint, reach_of
 from tests.architectures import build, small_input, tiny_network
-from tests.test_hooks import state
+from tests.introspection.test_hooks import state
 
 
 def images(count: int = 1, side: int = 24, channels: int = 3) -> torch.Tensor:

@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from cnnviz.captures import capture
+from cnnviz.datasets.shapes import Shapes
 from cnnviz.errors import UsageError
+from cnnviz.heatmaps.checks import randomisation
+from cnnviz.heatmaps.checks.randomisation import plain_gradient
+from cnnviz.heatmaps.checks.subject import Maps
 from cnnviz.images import Batch
 from cnnviz.models import Model, load
-from cnnviz.shapes import Shapes
-from cnnviz.trust import randomisation
-from cnnviz.trust.randomisation import plain_gradient
-from cnnviz.trust.subject import Maps
+from cnnviz.passes.captures import capture
 from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
 from cnnviz.views.explanations import CHECKS, explanations
 from cnnviz.views.faithfulness import faithfulness
 from tests.architectures import tiny_network
-from tests.test_hooks import state
+from tests.introspection.test_hooks import state
 
 
 @pytest.fixture

@@ -11,20 +11,20 @@ import pytest
 import torch
 from torch import nn
 
-from cnnviz.captures import capture
 from cnnviz.errors import TargetError, UsageError
 from cnnviz.evaluation import items
+from cnnviz.heatmaps.checks.measure import Measure
+from cnnviz.heatmaps.checks.verdicts import against_random
 from cnnviz.images import Box
 from cnnviz.models import Model, as_model, load
-from cnnviz.trust.measure import Measure
-from cnnviz.trust.verdicts import against_random
+from cnnviz.passes.captures import capture
 from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
 from cnnviz.views.explainers import METHODS, explainer
 from cnnviz.views.explainers import heatmap as make_heatmap
 from cnnviz.views.faithfulness import Faithfulness, faithfulness
 from tests.architectures import tiny_network
-from tests.test_hooks import state
+from tests.introspection.test_hooks import state
 
 QUICK = {"steps": 2, "stages": 2, "random": 2}
 

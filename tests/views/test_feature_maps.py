@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from cnnviz import drawing
-from cnnviz.captures import Capture, capture
 from cnnviz.errors import LayerError, UsageError
+from cnnviz.passes.captures import Capture, capture
+from cnnviz.results import drawing
 from cnnviz.views.feature_maps import feature_maps
 
 

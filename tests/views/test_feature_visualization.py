@@ -11,10 +11,10 @@ import torch
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.images import Preprocessing
 from cnnviz.models import Model, load
-from cnnviz.optimising import Direction
+from cnnviz.units.visualization import Direction
 from cnnviz.views.feature_visualization import feature_visualization
 from tests.architectures import tiny_network
-from tests.test_hooks import state
+from tests.introspection.test_hooks import state
 
 SIDE = 24
 

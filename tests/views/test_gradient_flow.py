@@ -17,7 +17,7 @@ from cnnviz.reports import report
 from cnnviz.views.gradient_flow import FAULTS, gradient_flow
 from tests.architectures import build, small_input, tiny_network
 from tests.gradients import families
-from tests.test_hooks import state
+from tests.introspection.test_hooks import state
 
 SMALL = {"input_size": (3, 16, 16), "width": 16}
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from cnnviz.errors import LayerError, TargetError, UsageError
 from cnnviz.views.invariance import KINDS, invariance
 from tests.architectures import build, small_input, tiny_network
-from tests.test_hooks import state
+from tests.introspection.test_hooks import state
 
 
 def images(count: int = 1, side: int = 24, channels: int = 3) -> torch.Tensor:
@@ -170,7 +170,7 @@ def test_bad_arguments_are_sentences(arguments, error, message: str) -> None:
 
 
 def test_a_contrast_is_refused() -> None:
-    from cnnviz.targets import Contrast
+    from cnnviz.passes.targets import Contrast
 
     with pytest.raises(TargetError, match="several classes together cannot be followed"):
         invariance(tiny_network(), images(), target=Contrast(1, 2))

@@ -12,12 +12,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnviz.errors import TargetError, UsageError
-from cnnviz.landscapes import random_direction
+from cnnviz.gradients.landscape import random_direction
 from cnnviz.models import Model
 from cnnviz.views.loss_landscape import loss_landscape
-from cnnviz.views.loss_landscape_picture import levels
+from cnnviz.views.pictures.loss_landscape import levels
 from tests.architectures import tiny_network
-from tests.test_hooks import state
+from tests.introspection.test_hooks import state
 
 LABELS = [1, 0, 3]
 

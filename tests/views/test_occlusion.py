@@ -8,13 +8,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from cnnviz.baselines import BASELINES, baseline_images
 from cnnviz.errors import TargetError, UsageError
+from cnnviz.images.baselines import BASELINES, baseline_images
 from cnnviz.models import as_model
-from cnnviz.targets import Contrast
+from cnnviz.passes.targets import Contrast
 from cnnviz.views.occlusion import SAMPLES, occlusion
 from tests.architectures import build, small_input, tiny_network
-from tests.test_hooks import state
+from tests.introspection.test_hooks import state
 
 
 def images(count: int = 1, side: int = 24, channels: int = 3) -> torch.Tensor:

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from cnnviz.captures import capture
 from cnnviz.errors import TargetError, UsageError
 from cnnviz.models.model import Model
+from cnnviz.passes.captures import capture
 from cnnviz.views.predictions import percent, predictions
 from tests.architectures import tiny_network
 

@@ -10,12 +10,12 @@ import torch
 from torch import nn
 
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.receptive_fields import Window
-from cnnviz.tracing import trace
+from cnnviz.introspection.receptive_fields import Window
+from cnnviz.introspection.tracing import trace
+from cnnviz.views.pictures.receptive_field import heat_of
 from cnnviz.views.receptive_field import SAMPLES, receptive_field
-from cnnviz.views.receptive_field_picture import heat_of
 from tests.architectures import build, small_input, tiny_network
-from tests.test_hooks import state
+from tests.introspection.test_hooks import state
 
 
 def images(count: int = 1, side: int = 24, channels: int = 3) -> torch.Tensor:

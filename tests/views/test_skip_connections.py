@@ -12,7 +12,7 @@ from torch import nn
 import cnnviz
 from cnnviz.views.skip_connections import rms, skip_connections
 from tests.architectures import build, feed, small_input, tiny_network
-from tests.test_hooks import state
+from tests.introspection.test_hooks import state
 
 
 def noise(count: int, side: int = 32) -> torch.Tensor:

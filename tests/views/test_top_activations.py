@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 from torch import nn
 
-from cnnviz.captures import capture
 from cnnviz.errors import ImageError, LayerError, UsageError
 from cnnviz.images import Preprocessing
+from cnnviz.introspection.tracing import trace
 from cnnviz.models import Model
-from cnnviz.projecting import Pick, project
-from cnnviz.tracing import trace
-from cnnviz.views import top_activations_picture as picture
+from cnnviz.passes.captures import capture
+from cnnviz.units.projection import Pick, project
+from cnnviz.views.pictures import top_activations as picture
 from cnnviz.views.top_activations import TopActivations, top_activations
 from tests.architectures import build, small_input, tiny_network
 

@@ -18,9 +18,9 @@ from safetensors.torch import save as to_bytes
 from torch.nn.functional import interpolate
 
 from cnnviz import __version__
+from cnnviz.datasets.shapes import CLASSES
 from cnnviz.errors import OutputError
 from cnnviz.models.networks import INPUT_SIZES, MEAN, STD
-from cnnviz.shapes import CLASSES
 
 from .data import CHUNK, Images, Labels, Masks, draw_samples, normalise
 from .loop import TRAINABLE, Network, Recipe
@@ -146,7 +146,7 @@ def describe(
         "input": {"shape": INPUT_SIZES[name], "colours": "RGB in [0, 1]", "mean": MEAN, "std": STD},
         "classes": CLASSES,
         "data": {
-            "set": "cnnviz.shapes",
+            "set": "cnnviz.datasets.shapes",
             "split": "train",
             "difficulty": "default",
             "seed": recipe.seed,

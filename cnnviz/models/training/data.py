@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from cnnviz.datasets.shapes import Shapes
+from cnnviz.datasets.shapes.streams import Split
 from cnnviz.models.networks import MEAN, STD
-from cnnviz.shapes import Shapes
-from cnnviz.shapes.streams import Split
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]

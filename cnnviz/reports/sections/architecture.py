@@ -5,7 +5,7 @@ from __future__ import annotations
 from cnnviz.reports.content import Column, Picture, Section, Table
 from cnnviz.reports.context import Context
 from cnnviz.reports.wording import count, file_size
-from cnnviz.tracing.table import COLUMNS, cells, totals
+from cnnviz.views._architecture_table import COLUMNS, cells, totals
 from cnnviz.views.architecture import Architecture, architecture
 
 NUMERIC = frozenset({"parameters", "MACs"})

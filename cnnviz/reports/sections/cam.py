@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cnnviz.heatmaps import Heatmap
+from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.reports.content import Column, Picture, Section, Table
 from cnnviz.reports.context import Context, Subject
 from cnnviz.reports.wording import slug

@@ -8,7 +8,7 @@ from functools import cache
 from cnnviz.reports.content import Column, Section, Table
 from cnnviz.reports.context import Context
 from cnnviz.reports.wording import plural, seconds
-from cnnviz.results import installed_version
+from cnnviz.results.result import installed_version
 
 PACKAGES = (
     "cnnviz",

@@ -8,7 +8,7 @@ import numpy as np
 from torch import nn
 
 from cnnviz.errors import LayerError
-from cnnviz.layers import named_layers
+from cnnviz.introspection.layers import named_layers
 from cnnviz.reports.content import Column, Picture, Section, Table
 from cnnviz.reports.context import Context
 from cnnviz.reports.wording import count, joined, plural, slug

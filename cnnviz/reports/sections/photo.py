@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cnnviz import drawing
 from cnnviz.images import Box, Photo
 from cnnviz.reports.content import Picture, Section
 from cnnviz.reports.context import Context, Subject
 from cnnviz.reports.wording import percent
+from cnnviz.results import drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

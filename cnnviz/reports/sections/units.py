@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cnnviz.drawing import number
 from cnnviz.reports.content import Column, Picture, Section, Table
 from cnnviz.reports.context import Context, Subject, spread
 from cnnviz.reports.wording import slug
+from cnnviz.results.drawing import number
 from cnnviz.views.deconvnet import Projections, deconvnet
 
 CHANNELS = 6

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cnnviz.drawing import number
+from cnnviz.introspection.unit_names import Unit
 from cnnviz.reports.content import Column, Picture, Section, Table
 from cnnviz.reports.context import Context, Subject, spread
-from cnnviz.units import Unit
+from cnnviz.results.drawing import number
 from cnnviz.views.feature_visualization import FeatureVisualization, feature_visualization
 
 CHANNELS = 4

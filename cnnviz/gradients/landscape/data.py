@@ -1,0 +1,129 @@
+"""The images on which a loss is measured, and the answers that count as right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from cnnviz.datasets import SHAPES, Dataset, open_dataset
+from cnnviz.datasets.shapes import Shapes
+from cnnviz.errors import TargetError, UsageError
+from cnnviz.images import Batch
+from cnnviz.models import Model
+
+COUNT = 64
+"""How many images of a data set are taken where no count is given."""
+
+Label = int | str
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Images with their labels.
+
+    Attributes
+    ----------
+    batch : Batch
+        The images, preprocessed.
+    labels : tuple of int or None
+        The right class of each image; None where the network's own answers are to count.
+    source : str
+        Where the labels come from, in a sentence.
+    """
+
+    batch: Batch
+    labels: tuple[int, ...] | None
+    source: str
+
+
+def examples(
+    model: Model,
+    images: Any,
+    labels: Label | Sequence[Label] | torch.Tensor | None = None,
+    count: int | None = None,
+) -> Examples:
+    """Read images and their labels.
+
+    Parameters
+    ----------
+    model : Model
+        The network, for its preprocessing and the names of its classes.
+    images : image or images, "shapes", folder, or data set
+        Whatever `Model.prepare` takes; or data with or without labels, as
+        `cnnviz.datasets.open_dataset` takes it.
+    labels : int, str, sequence of these, or torch.Tensor, optional
+        The right class of every image, or of each; those of the data set by default.
+    count : int, optional
+        At most how many images; all that are given, and `COUNT` of a data set, by default.
+
+    Raises
+    ------
+    TargetError
+        If a class is not known, or there are more or fewer labels than images.
+    ImageError
+        If there is no image.
+    """
+    if count is not None and count < 1:
+        raise UsageError(f"{count} images are none.", "Give a count of 1 or more.")
+    if isinstance(images, (list, tuple)) and len(images) == 1 and isinstance(images[0], str):
+        images = images[0]
+    if _is_data(images):
+        return _of_data(model, open_dataset(images, count or COUNT), labels)
+    batch = model.prepare(images)
+    if count is not None and count < len(batch):
+        batch = Batch(batch.tensor[:count], batch.photos[:count], batch.boxes[:count])
+    return Examples(batch, *_labels(model, labels, len(batch)))
+
+
+def _is_data(images: Any) -> bool:
+    """Tell a data set from images: a set has a length and an index and is no list or array."""
+    if isinstance(images, (Dataset, Shapes)):
+        return True
+    if isinstance(images, (str, Path)):
+        return images == SHAPES or Path(images).expanduser().is_dir()
+    if isinstance(images, (list, tuple)):
+        return bool(images) and all(isinstance(entry, (tuple, dict)) for entry in images)
+    bare = not isinstance(images, (Batch, np.ndarray, torch.Tensor, bytes))
+    return bare and hasattr(images, "__getitem__") and hasattr(images, "__len__")
+
+
+def _of_data(model: Model, data: Dataset, labels: Any) -> Examples:
+    samples = [data.read(index) for index in range(len(data))]
+    batch = model.prepare([sample.image for sample in samples])
+    given = [sample.label for sample in samples]
+    if labels is None and all(label is not None for label in given):
+        known = data.classes and model.categories
+        found = tuple(
+            model.class_index(data.classes[label]) if known else label
+            for label in given
+            if label is not None
+        )
+        return Examples(batch, found, f"Labels are those of the data ({data.describe()}).")
+    return Examples(batch, *_labels(model, labels, len(batch)))
+
+
+def _labels(model: Model, labels: Any, count: int) -> tuple[tuple[int, ...] | None, str]:
+    if labels is None:
+        return None, (
+            "No labels were given: the network's own answers count as right, so that the loss "
+            "tells how firmly it stands by them, and not how good they are."
+        )
+    several = not isinstance(labels, (int, str))
+    each: list[Any] = list(labels) if several else [labels] * count
+    if len(each) != count:
+        raise TargetError(
+            f"There are {len(each)} labels for {count} images.",
+            "Give one label for all images, or one for each.",
+        )
+    return tuple(_index(model, label) for label in each), "Labels are as given."
+
+
+def _index(model: Model, label: Any) -> int:
+    if isinstance(label, str) and not label.strip().isdigit():
+        return model.class_index(label)
+    return int(label)

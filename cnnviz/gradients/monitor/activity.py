@@ -1,0 +1,57 @@
+"""Hearing the activations of a network while its layers are called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from cnnviz.gradients.activations import Activated, read_activation
+from cnnviz.gradients.measures import dead_channels, saturated_fraction
+from cnnviz.gradients.watching import summed
+from cnnviz.introspection.function_calls import FunctionMode
+
+Heard = Callable[[Activated], None]
+
+
+class Activity(FunctionMode):
+    """Calls `heard` ahead of each activation; modules, functions and methods alike.
+
+    No value is changed, and passes without a graph are not heard.
+
+    Attributes
+    ----------
+    sums : int
+        How often two branches of the network were added.
+    """
+
+    def __init__(self, heard: Heard) -> None:
+        super().__init__()
+        self._heard = heard
+        self.sums = 0
+
+    def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        """Look at what goes into an activation, then make the call."""
+        if torch.is_grad_enabled():
+            activated = read_activation(func, args, named)
+            if activated is not None and activated.slope is not None:
+                with torch.no_grad():
+                    self._heard(activated)
+            parts = summed(func, args)
+            self.sums += parts is not None and all(part.requires_grad for part in parts)
+        return func(*args, **named)
+
+
+def units(call: Activated, axis: int) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    """Return which channels of an activation are dead, [C], and the share that is saturated.
+
+    None where it cannot die, or where saturation is no word for it.
+    """
+    assert call.slope is not None
+    slope = call.slope(call.values.detach())
+    dead = dead_channels(slope, axis) if slope.dtype == torch.bool else None
+    if not call.bounded:
+        return dead, None
+    shape = slope.to(call.values.dtype) if slope.dtype == torch.bool else slope
+    return dead, saturated_fraction(shape, call.steepest)

@@ -1,0 +1,378 @@
+"""Gradients watched while a network trains: `GradientMonitor`."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import nn
+
+from cnnviz.errors import CnnvizError, UsageError
+from cnnviz.gradients.monitor.board import Writer, open_board
+from cnnviz.gradients.monitor.events import Watch
+from cnnviz.gradients.monitor.gathering import Gathering, Scaler
+from cnnviz.gradients.monitor.layers import bare, subject
+from cnnviz.gradients.monitor.log import Existing, LogFile
+from cnnviz.gradients.monitor.losses import Losses
+from cnnviz.gradients.monitor.records import Event, Record
+from cnnviz.gradients.monitor.run import TrainingRun, training_run
+from cnnviz.introspection.hooks import overhearing, stepping
+from cnnviz.models import Model
+from cnnviz.results.result import installed_version
+
+_LOGGER = logging.getLogger("cnnviz.monitor")
+
+
+class GradientMonitor:
+    """Watch a network while it trains: what reaches each layer, and what moves.
+
+    A context manager around a training loop. At each step that is recorded it measures, for every
+    layer, the activation and the gradient at the layer's output, the weights, their gradient and
+    their update, and the units that are dead or saturated. At the other steps nothing runs but a
+    counter. The training is not changed in a single bit.
+
+    Parameters
+    ----------
+    model : torch.nn.Module or Model
+        The network, also inside DistributedDataParallel.
+    optimizer : torch.optim.Optimizer, optional
+        Its steps are the steps of the record, however many passes each takes. Without it, call
+        `step` at the end of each.
+    every : int
+        Record the first step and then each so many.
+    layers : str or sequence of str, optional
+        Which layers, as for `cnnviz.introspection.layers.select`; by default every convolution and
+        linear layer.
+    path : str or Path, optional
+        A file for the run, one line of JSON for each record, readable while the run goes on:
+        ``cnnviz training-report FILE`` makes a page of it.
+    existing : {"refuse", "replace", "continue"}
+        What to do with a run that is in the file already.
+    tensorboard : str, Path or SummaryWriter, optional
+        A folder for TensorBoard, or a writer.
+    scaler : torch.amp.GradScaler, optional
+        The scaler of mixed precision, so that gradients are recorded without its factor.
+    on_event : callable, optional
+        Called with each `Event`; by default it goes to the logger "cnnviz.monitor" as a warning.
+        What it raises ends the training.
+    name : str, optional
+        What to call the network; the name of its class without it.
+
+    Attributes
+    ----------
+    records : list of Record
+        Every step that was recorded.
+    events : list of Event
+        What has turned: each thing is told once.
+
+    Raises
+    ------
+    UsageError
+        If `every` is below 1 or the monitor is used a second time.
+    LayerError, ModelError, OutputError, InstallationError
+        On entry: if there are no such layers, the weights are spread over processes, the file is
+        taken, or TensorBoard is not installed.
+
+    Notes
+    -----
+    In several processes (`torch.distributed`) the one of rank 0 records its own share of the
+    batch, and the others do nothing. Gradients of weights are those that the optimizer gets:
+    accumulated, averaged over processes, clipped. Gradients at outputs are those of the loss that
+    was sent back, over all passes of the step. Passes without a graph, as in validation, are not
+    seen.
+
+    Examples
+    --------
+    >>> with GradientMonitor(model, optimizer, every=10, path="run.jsonl") as monitor:
+    ...     for images, labels in loader:
+    ...         loss = criterion(model(images), labels)
+    ...         optimizer.zero_grad()
+    ...         loss.backward()
+    ...         optimizer.step()
+    ...         monitor.log(loss=loss)
+    """
+
+    def __init__(
+        self,
+        model: nn.Module | Model,
+        optimizer: torch.optim.Optimizer | None = None,
+        every: int = 10,
+        *,
+        layers: str | Sequence[str] | None = None,
+        path: str | Path | None = None,
+        existing: Existing = "refuse",
+        tensorboard: Any = None,
+        scaler: Scaler | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        name: str = "",
+    ) -> None:
+        if every < 1:
+            raise UsageError(f"There is no recording every {every} steps.", "Give every=1 or more.")
+        self.every = every
+        self.records: list[Record] = []
+        self.events: list[Event] = []
+        self.started = datetime.now().astimezone()
+        self.name = name or _name(model)
+        self._model, self._layers, self._optimizer = model, layers, optimizer
+        self._path, self._existing, self._tensorboard = path, existing, tensorboard
+        self._scaler = scaler
+        self._on_event = on_event or _warn
+        self._steps = 0
+        self._watch, self._losses = Watch(), Losses()
+        self._scope: ExitStack | None = None
+        self._listening = ExitStack()
+        self._gathering: Gathering | None = None
+        self._pending: Record | None = None
+        self._log: LogFile | None = None
+        self._board: Writer | None = None
+        self._ended: Mapping[str, Any] | None = None
+        self._active = False
+        self._clock = 0.0
+
+    @property
+    def steps(self) -> int:
+        """How many steps have ended."""
+        return self._steps
+
+    def __enter__(self) -> Self:
+        if self._scope is not None:
+            raise UsageError("This monitor was used already.", "Make a new one for each run.")
+        self._scope = ExitStack()
+        if not _first_process():
+            return self
+        self._clock = time.perf_counter()
+        self._subject = subject(self._model, self._layers)
+        self._modules = self._subject.modules()
+        self._open()
+        self._active = True
+        self._scope.callback(self._rest)
+        if self._optimizer is not None:
+            self._scope.enter_context(
+                stepping(self._optimizer, before=self._before_step, after=self._after_step)
+            )
+        self._prepare()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        if self._scope is None or not self._active:
+            return
+        self._active = False
+        self._ended = {"steps": self._steps, "error": kind.__name__ if kind is not None else ""}
+        self._scope.close()
+        try:
+            if self._pending is not None:
+                self._emit()
+        finally:
+            if self._log is not None:
+                self._log.end(self._losses.trailing(), self._ended)
+            if self._board is not None:
+                self._board.close()
+
+    def log(self, loss: Any = None, **values: Any) -> None:
+        """Take the loss of a step, and any other numbers that belong to it.
+
+        Call it once for each pass, ahead of the optimizer's step or after it. A tensor is kept as
+        it is and read when the next record is written, so that a GPU is not waited for. Where a
+        step has several passes its loss is their mean.
+
+        Raises
+        ------
+        UsageError
+            If a value is not one number.
+        """
+        if not self._active:
+            return
+        self._losses.add(self._steps, loss, values)
+        if self._pending is not None and self._losses.has(self._pending.step):
+            self._emit()
+
+    def step(self, loss: Any = None, **values: Any) -> None:
+        """End a step, where no optimizer was given to tell.
+
+        Call it after the optimizer's step and before the gradients are put back to zero.
+
+        Raises
+        ------
+        UsageError
+            If an optimizer was given, or a value is not one number.
+        """
+        if self._optimizer is not None:
+            raise UsageError(
+                "The optimizer tells this monitor when a step ends.",
+                "Call log(loss=...) for the loss, or give no optimizer.",
+            )
+        if not self._active:
+            return
+        self._losses.add(self._steps, loss, values, inside=True)
+        if self._gathering is not None:
+            self._gathering.take_weight_gradients()
+        self._end_step()
+
+    def run(self) -> TrainingRun:
+        """Return what was recorded so far, to be drawn, saved, or shown in a notebook."""
+        return training_run(
+            self._head(), self.records, self.events, self._losses.trailing(), self._ended
+        )
+
+    @staticmethod
+    def lightning(every: int = 10, *, optimizer: int = 0, **options: Any) -> Any:
+        """Return a callback for Lightning's Trainer that watches its training.
+
+        Parameters
+        ----------
+        every : int
+            Record the first step and then each so many.
+        optimizer : int
+            Which of the module's optimizers makes the steps.
+        **options
+            As for `GradientMonitor`: layers, path, existing, tensorboard, on_event, name. The
+            scaler of mixed precision is found by itself.
+
+        Returns
+        -------
+        lightning.pytorch.Callback
+            Its attribute `monitor` is the `GradientMonitor` of the training that was begun last.
+
+        Raises
+        ------
+        InstallationError
+            If Lightning is not installed.
+        """
+        from cnnviz.gradients.monitor.lightning import callback
+
+        def monitor(module: nn.Module, used: Any, scaler: Scaler | None) -> GradientMonitor:
+            return GradientMonitor(module, used, every, scaler=scaler, **options)
+
+        return callback(monitor, optimizer)
+
+    def _open(self) -> None:
+        if self._tensorboard is not None:
+            self._board = open_board(self._tensorboard)
+        if self._path is not None:
+            try:
+                self._log = LogFile(self._path, self._existing)
+            except CnnvizError:
+                if self._board is not None:
+                    self._board.close()
+                raise
+            if self._log.earlier is not None:
+                self._steps = self._log.earlier.next_step
+            self._log.begin(self._head())
+        self._losses = Losses(self._steps)
+
+    def _head(self) -> Mapping[str, Any]:
+        return {
+            "name": self.name,
+            "started": self.started.isoformat(timespec="seconds"),
+            "every": self.every,
+            "optimizer": type(self._optimizer).__name__ if self._optimizer is not None else "",
+            "parameters": _count(self._model),
+            "versions": {name: installed_version(name) for name in ("cnnviz", "torch")},
+        }
+
+    def _prepare(self) -> None:
+        """Listen to the step that begins, if it is to be recorded."""
+        if self._steps % self.every:
+            return
+        gathering = self._gathering = Gathering(self._subject, self._scaler)
+        if self._optimizer is None:
+            gathering.keep_weights()
+        if self._subject.audible:
+            self._listening.callback(gathering.close)
+            self._listening.enter_context(
+                overhearing(self._modules, before=gathering.before, after=gathering.after)
+            )
+
+    def _rest(self) -> None:
+        """Stop listening."""
+        self._listening.close()
+        self._gathering = None
+
+    def _before_step(self, closure: bool) -> None:
+        if self._gathering is None:
+            return
+        self._gathering.keep_weights()
+        if not closure:
+            # A fused optimizer takes the scaler's factor off by itself, later on.
+            factor = getattr(self._optimizer, "grad_scale", None)
+            self._gathering.take_weight_gradients(factor)
+
+    def _after_step(self, closure: bool) -> None:
+        if self._gathering is not None:
+            left_out = getattr(self._optimizer, "found_inf", None)
+            if left_out is not None and bool(left_out):
+                self._gathering.leave_out()
+                self._steps += 1
+                return
+            if closure:
+                self._gathering.take_weight_gradients()
+        self._end_step()
+
+    def _end_step(self) -> None:
+        if self._pending is not None:
+            self._emit()
+        if self._gathering is not None:
+            self._gathering.take_updates()
+            self._pending = self._read(self._gathering)
+            self._rest()
+        self._steps += 1
+        if self._pending is not None and self._losses.has(self._pending.step):
+            self._emit()
+        self._prepare()
+
+    def _read(self, gathering: Gathering) -> Record:
+        layers, figures = gathering.finish()
+        groups = self._optimizer.param_groups if self._optimizer is not None else []
+        return Record(
+            step=self._steps,
+            seconds=time.perf_counter() - self._clock,
+            samples=gathering.samples,
+            layers=layers,
+            figures=figures,
+            rates=tuple(float(group["lr"]) for group in groups if "lr" in group),
+            skipped=gathering.skipped,
+            allowance=gathering.allowance,
+        )
+
+    def _emit(self) -> None:
+        """Write the record that waited for its loss, and tell what has turned."""
+        assert self._pending is not None
+        record = self._losses.fill(self._pending)
+        self._pending = None
+        self.records.append(record)
+        found = self._watch.see(record)
+        self.events += found
+        entries: list[Record | Event] = [record, *found]
+        for entry in entries:
+            if self._log is not None:
+                self._log.add(entry)
+            if self._board is not None:
+                self._board.add(entry)
+        for event in found:
+            self._on_event(event)
+
+
+def _warn(event: Event) -> None:
+    _LOGGER.warning("%s", event)
+
+
+def _name(model: nn.Module | Model) -> str:
+    return model.name if isinstance(model, Model) else type(bare(model)).__name__
+
+
+def _count(model: nn.Module | Model) -> int:
+    lazy = nn.parameter.UninitializedParameter
+    return sum(p.numel() for p in bare(model).parameters() if not isinstance(p, lazy))
+
+
+def _first_process() -> bool:
+    distributed = torch.distributed
+    return not (distributed.is_available() and distributed.is_initialized()) or (
+        distributed.get_rank() == 0
+    )

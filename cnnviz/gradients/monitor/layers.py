@@ -1,0 +1,123 @@
+"""What of a network in training is watched: its layers, and the weights that each of them owns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn.parallel import DataParallel, DistributedDataParallel
+from torch.nn.parameter import UninitializedParameter
+
+from cnnviz.errors import LayerError, ModelError
+from cnnviz.introspection import layers as layer_names
+from cnnviz.models import Model
+
+_WATCHED = ("conv", "linear")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network, and the layers of it that are watched.
+
+    Attributes
+    ----------
+    root : torch.nn.Module
+        The network itself, out of whatever wraps it.
+    layers : mapping of str to torch.nn.Module
+        By name, in the order of definition.
+    audible : bool
+        Whether its layers are called one by one; torch.compile makes one call of many.
+    """
+
+    root: nn.Module
+    layers: Mapping[str, nn.Module]
+    audible: bool
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Return every module of the network, the layers under their names."""
+        held = {id(layer): layer for layer in self.layers.values()}
+        others = {n: module for n, module in self.root.named_modules() if id(module) not in held}
+        return {**others, **self.layers}
+
+    def weights(self) -> dict[str, list[torch.Tensor]]:
+        """Return the weights of each layer: its parameters but the biases, without a graph."""
+        return {name: _weights(layer) for name, layer in self.layers.items()}
+
+
+def subject(model: nn.Module | Model, layers: str | Sequence[str] | None) -> Subject:
+    """Find what to watch in a network.
+
+    Parameters
+    ----------
+    model : torch.nn.Module or Model
+        The network; it may be wrapped for several processes or compiled.
+    layers : str or sequence of str, optional
+        As for `cnnviz.introspection.layers.select`; by default every convolution and linear layer.
+
+    Raises
+    ------
+    LayerError
+        If there is no such layer.
+    ModelError
+        If the weights are spread over processes, so that none of them has a whole norm.
+    """
+    root = bare(model)
+    _check_whole(root)
+    given = model.module if isinstance(model, Model) else model
+    compiled = any(_is_compiled(module) for module in [given, *root.modules()])
+    return Subject(root, _select(root, layers), not compiled)
+
+
+def bare(model: nn.Module | Model) -> nn.Module:
+    """Return a network out of whatever wraps it."""
+    root = model.module if isinstance(model, Model) else model
+    while (inner := _inside(root)) is not None:
+        root = inner
+    return root
+
+
+def _inside(module: nn.Module) -> nn.Module | None:
+    if isinstance(module, (DataParallel, DistributedDataParallel)):
+        wrapped: nn.Module = module.module
+        return wrapped
+    inner = getattr(module, "_orig_mod", None)
+    return inner if isinstance(inner, nn.Module) else None
+
+
+def _is_compiled(module: nn.Module) -> bool:
+    return "_orig_mod" in module._modules or module._compiled_call_impl is not None
+
+
+def _check_whole(root: nn.Module) -> None:
+    spread = any(hasattr(parameter, "placements") for parameter in root.parameters())
+    if spread or any(type(m).__name__ == "FullyShardedDataParallel" for m in root.modules()):
+        raise ModelError(
+            "The weights of this network are spread over processes.",
+            "Watch a run in which each process has all of them, such as DistributedDataParallel.",
+        )
+
+
+def _select(root: nn.Module, layers: str | Sequence[str] | None) -> dict[str, nn.Module]:
+    if layers is not None:
+        return layer_names.select(root, layers)
+    if layer_names.kind(root) in _WATCHED:
+        return {type(root).__name__.lower(): root}
+    kinds = {layer_names.kind(layer) for layer in root.modules()}
+    wanted = [kind for kind in _WATCHED if kind in kinds]
+    if not wanted:
+        raise LayerError(
+            "The network has neither a convolution nor a linear layer.",
+            "Name the layers to watch: layers=['block1', 'block2'].",
+        )
+    return layer_names.select(root, wanted)
+
+
+def _weights(layer: nn.Module) -> list[torch.Tensor]:
+    return [
+        parameter
+        for name, parameter in layer.named_parameters()
+        if "bias" not in name.rpartition(".")[2]
+        and not isinstance(parameter, UninitializedParameter)
+    ]

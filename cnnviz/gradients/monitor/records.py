@@ -1,0 +1,188 @@
+"""What a monitor writes down of one training step, and what it raises when something turns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+COLUMNS: Mapping[str, str] = {
+    "activation": "L2 norm of the layer's output, root mean square over the samples",
+    "gradient": "L2 norm of the gradient at the layer's output, root mean square over the samples",
+    "weight": "L2 norm of the layer's weights before the update",
+    "weight_gradient": "L2 norm of their gradient, as the optimizer gets it",
+    "update": "L2 norm of their update as a share of the norm of the weights",
+    "dead": "share of channels at which the activation passes no gradient for any sample",
+    "saturated": "share of positions at which the activation is below 5 % of its steepest slope",
+}
+"""What is known of each layer at a recorded step."""
+
+Figures = Mapping[str, tuple[float | None, ...]]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One training step.
+
+    Attributes
+    ----------
+    step : int
+        How many updates were made before it.
+    seconds : float
+        The time since the monitor began.
+    samples : int
+        How many samples went forward for it.
+    layers : tuple of str
+        The layers in the order of their calls; ``name#1`` is the second call of a layer within
+        one forward pass.
+    figures : mapping of str to tuple of float or None
+        For each of `COLUMNS` the value of each layer: None where there is none, NaN or infinity
+        where the network's numbers are not finite.
+    losses : tuple of (int, float)
+        The losses that came in since the record before, each with its step.
+    rates : tuple of float
+        The learning rate of each group of parameters.
+    values : mapping of str to float
+        What else was logged for this step.
+    skipped : int
+        Updates that the scaler of mixed precision left out since the record before, because their
+        gradients were not finite.
+    allowance : float
+        The decades by which the upper edges of the bands along the depth rise for this network.
+    """
+
+    step: int
+    seconds: float
+    samples: int
+    layers: tuple[str, ...]
+    figures: Figures
+    losses: tuple[tuple[int, float], ...] = ()
+    rates: tuple[float, ...] = ()
+    values: Mapping[str, float] = field(default_factory=dict)
+    skipped: int = 0
+    allowance: float = 0.0
+
+    @property
+    def loss(self) -> float | None:
+        """The loss of this step, or else the latest there is."""
+        return self.losses[-1][1] if self.losses else None
+
+    def of(self, column: str) -> dict[str, float]:
+        """Return one column by layer, without the layers that have no value."""
+        pairs = zip(self.layers, self.figures[column], strict=True)
+        return {layer: value for layer, value in pairs if value is not None}
+
+    @property
+    def ends(self) -> tuple[str, str] | None:
+        """The layers that `decades` compares: the first, and the last before the logits.
+
+        None where fewer than three layers have a gradient: there is no depth to lose it in.
+        """
+        held = list(self.of("gradient"))
+        return (held[0], held[-2]) if len(held) > 2 else None
+
+    @property
+    def decades(self) -> float | None:
+        """How the gradient at the first layer compares with that at the last, in decades.
+
+        The last layer is that before the logits. None where there is nothing to compare; minus
+        infinity where no gradient arrives at the first layer.
+        """
+        held = self.of("gradient")
+        if self.ends is None or not all(map(math.isfinite, held.values())):
+            return None
+        first, last = (held[layer] for layer in self.ends)
+        if first == 0.0:
+            return -math.inf if any(held.values()) else None
+        return math.log10(first / last) if last > 0.0 else None
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that turned, told once.
+
+    Attributes
+    ----------
+    step : int
+        The step at which it was seen.
+    kind : str
+        One of `cnnviz.gradients.monitor.events.KINDS`.
+    layer : str
+        The layer it is about; empty where it is about the whole network.
+    text : str
+        What was seen, with its figures, and what may help.
+    """
+
+    step: int
+    kind: str
+    layer: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"step {self.step}: {self.text}"
+
+
+def to_line(entry: Record | Event) -> dict[str, Any]:
+    """Return a record or an event as plain data for one line of a log."""
+    if isinstance(entry, Event):
+        return {
+            "type": "event",
+            "step": entry.step,
+            "kind": entry.kind,
+            "layer": entry.layer,
+            "text": entry.text,
+        }
+    return {
+        "type": "record",
+        "step": entry.step,
+        "seconds": round(entry.seconds, 3),
+        "samples": entry.samples,
+        "losses": [[step, number(loss)] for step, loss in entry.losses],
+        "rates": [number(rate) for rate in entry.rates],
+        "values": {name: number(value) for name, value in entry.values.items()},
+        "skipped": entry.skipped,
+        "allowance": entry.allowance,
+        **{name: [number(v) for v in entry.figures[name]] for name in COLUMNS},
+    }
+
+
+def record_from(line: Mapping[str, Any], layers: Sequence[str]) -> Record:
+    """Return the record that `to_line` made plain.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If the line is no such record.
+    """
+    figures = {name: tuple(_read(v) for v in line[name]) for name in COLUMNS}
+    if any(len(values) != len(layers) for values in figures.values()):
+        raise ValueError("the figures do not match the layers")
+    return Record(
+        step=int(line["step"]),
+        seconds=float(line["seconds"]),
+        samples=int(line["samples"]),
+        layers=tuple(layers),
+        figures=figures,
+        losses=tuple((int(step), float(loss)) for step, loss in line["losses"]),
+        rates=tuple(float(rate) for rate in line["rates"]),
+        values={str(name): float(value) for name, value in line["values"].items()},
+        skipped=int(line["skipped"]),
+        allowance=float(line["allowance"]),
+    )
+
+
+def event_from(line: Mapping[str, Any]) -> Event:
+    """Return the event that `to_line` made plain."""
+    return Event(int(line["step"]), str(line["kind"]), str(line["layer"]), str(line["text"]))
+
+
+def number(value: float | None) -> float | str | None:
+    """Return a number as JSON can hold it: in six digits, and by name where it is not finite."""
+    if value is None:
+        return None
+    return float(f"{value:.6g}") if math.isfinite(value) else str(value)
+
+
+def _read(value: Any) -> float | None:
+    return None if value is None else float(value)

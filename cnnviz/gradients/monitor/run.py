@@ -1,0 +1,236 @@
+"""A training run as data: every figure of every layer at every recorded step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.errors import UsageError
+from cnnviz.gradients.monitor.log import read_log
+from cnnviz.gradients.monitor.records import COLUMNS, Event, Record
+from cnnviz.results.drawing import number
+from cnnviz.results.result import Provenance, Result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class TrainingRun(Result):
+    """What a `GradientMonitor` recorded: L layers at T steps, and S losses.
+
+    In the arrays [L, T] NaN stands where nothing was measured and infinity where a figure is not
+    finite.
+
+    Attributes
+    ----------
+    name : str
+        The network.
+    started : str
+        When, as ISO 8601.
+    facts : mapping of str to str
+        What else is known of the run: optimizer, parameters, versions.
+    finished : bool
+        Whether the run has ended.
+    error : str
+        The exception that ended it; empty where it went well or goes on.
+    layers : tuple of str
+        In the order of their calls.
+    steps, samples, skipped : ndarray of int
+        The recorded steps, how many samples each had, and the updates that mixed precision left
+        out ahead of each, [T].
+    seconds : ndarray of float
+        The time since the start, [T].
+    activation, gradient : ndarray of float
+        The L2 norm of each layer's output and of the gradient there, as the root mean square over
+        the samples, [L, T].
+    weight, weight_gradient : ndarray of float
+        The L2 norm of its weights and of their gradient, [L, T].
+    update : ndarray of float
+        The norm of the update as a share of the norm of the weights, [L, T].
+    dead, saturated : ndarray of float
+        The share of dead channels, and of saturated positions, of the activation that follows,
+        [L, T].
+    decades : ndarray of float
+        The gradient at the first layer beside that at the last before the logits, in decades, [T].
+    allowance : float
+        The decades by which the upper edges of the bands of `decades` rise for this network.
+    loss_steps, losses : ndarray
+        Every loss that was logged and its step, [S].
+    rates : ndarray of float
+        The learning rate of the first group of parameters, [T]; NaN where it is not known.
+    values : mapping of str to ndarray of float
+        What else was logged, [T].
+    events : tuple of Event
+        What has turned.
+    """
+
+    name: str
+    started: str
+    facts: Mapping[str, str]
+    finished: bool
+    error: str
+    layers: tuple[str, ...]
+    steps: NDArray[np.int64]
+    samples: NDArray[np.int64]
+    skipped: NDArray[np.int64]
+    seconds: Numbers
+    activation: Numbers
+    gradient: Numbers
+    weight: Numbers
+    weight_gradient: Numbers
+    update: Numbers
+    dead: Numbers
+    saturated: Numbers
+    decades: Numbers
+    allowance: float
+    loss_steps: NDArray[np.int64]
+    losses: Numbers
+    rates: Numbers
+    values: Mapping[str, Numbers]
+    events: tuple[Event, ...]
+
+    def figure(self) -> Figure:
+        """Draw the loss, the events and three figures of every layer over the steps."""
+        from cnnviz.gradients.monitor.picture import draw_run
+
+        return draw_run(self)
+
+    def caption(self) -> str:
+        """Say what the picture shows and how to read it."""
+        return (
+            "The loss of each step, with the events below it; then for each layer, the first on "
+            "top, and each recorded step: the norm of the gradient at its output, its update as a "
+            "share of its weights (about a thousandth is usual), and the share of its channels "
+            f"that are dead. The first two have logarithmic colours. {self.state}"
+        )
+
+    def summary(self) -> str:
+        """Say how far the run has come and what it raised."""
+        count = len(self.steps)
+        turned = len(self.events)
+        found = f"{turned} event{'s' * (turned != 1)}" if turned else "no event"
+        return (
+            f"{self.name}: {count} step{'s' * (count != 1)} recorded of {self.length}, "
+            f"{self.loss_words}, {found}"
+        )
+
+    @property
+    def length(self) -> int:
+        """How many steps are known to have been made."""
+        known = [self.steps[-1:], self.loss_steps[-1:]]
+        return int(np.concatenate(known).max(initial=-1)) + 1
+
+    @property
+    def state(self) -> str:
+        """Whether the run goes on, in one sentence."""
+        if not self.finished:
+            return f"The run had not ended at step {self.length - 1}, the last that is known."
+        if self.error:
+            return f"The run was ended by {self.error} at step {self.length - 1}."
+        return f"The run ended after {self.length} steps."
+
+    @property
+    def loss_words(self) -> str:
+        """From where to where the loss has gone."""
+        if not self.losses.size:
+            return "no loss logged"
+        ends = [float(self.losses[0]), float(self.losses[-1])]
+        first, last = (number(loss) if np.isfinite(loss) else "not finite" for loss in ends)
+        return f"loss {first} to {last}"
+
+
+def read_run(path: str | Path) -> TrainingRun:
+    """Read a run from its file, which may still grow.
+
+    Parameters
+    ----------
+    path : str or Path
+        What was given to `GradientMonitor` as ``path``.
+
+    Raises
+    ------
+    OutputError
+        If there is no such file.
+    UsageError
+        If it is no training run, or nothing has been recorded yet.
+    """
+    held = read_log(path)
+    if not held.records:
+        raise UsageError(
+            f"No step is recorded in {str(path)!r} yet.", "Wait for the first recorded step."
+        )
+    return training_run(held.head, held.records, held.events, held.trailing, held.end)
+
+
+def training_run(
+    head: Mapping[str, Any],
+    records: Sequence[Record],
+    events: Sequence[Event],
+    trailing: Sequence[tuple[int, float]],
+    end: Mapping[str, Any] | None,
+) -> TrainingRun:
+    """Put records together; `end` says how the run ended, None where it goes on."""
+    layers = tuple(dict.fromkeys(layer for record in records for layer in record.layers))
+    losses = sorted([*(pair for record in records for pair in record.losses), *trailing])
+    names = dict.fromkeys(name for record in records for name in record.values)
+    versions = {str(k): str(v) for k, v in dict(head.get("versions", {})).items()}
+    name = str(head.get("name", "network"))
+    return TrainingRun(
+        provenance=Provenance(
+            model=name,
+            weights="in training",
+            weights_sha256="",
+            cnnviz=versions.get("cnnviz", ""),
+            torch=versions.get("torch", ""),
+        ),
+        name=name,
+        started=str(head.get("started", "")),
+        facts=_facts(head),
+        finished=end is not None,
+        error=str(end.get("error", "")) if end is not None else "",
+        layers=layers,
+        steps=np.array([record.step for record in records], np.int64),
+        samples=np.array([record.samples for record in records], np.int64),
+        skipped=np.array([record.skipped for record in records], np.int64),
+        seconds=np.array([record.seconds for record in records], np.float64),
+        **{column: _table(records, layers, column) for column in COLUMNS},
+        decades=np.array([_or_nan(record.decades) for record in records], np.float64),
+        allowance=max((record.allowance for record in records), default=0.0),
+        loss_steps=np.array([step for step, _ in losses], np.int64),
+        losses=np.array([loss for _, loss in losses], np.float64),
+        rates=np.array([(*record.rates, np.nan)[0] for record in records], np.float64),
+        values={
+            key: np.array([record.values.get(key, np.nan) for record in records]) for key in names
+        },
+        events=tuple(events),
+    )
+
+
+def _facts(head: Mapping[str, Any]) -> dict[str, str]:
+    found = {"optimizer": str(head.get("optimizer", ""))}
+    if "parameters" in head:
+        found["parameters"] = f"{int(head['parameters']):,}"
+    every = int(head.get("every", 1))
+    found["recorded"] = "every step" if every == 1 else f"every {every} steps"
+    return {name: value for name, value in found.items() if value}
+
+
+def _table(records: Sequence[Record], layers: Sequence[str], column: str) -> Numbers:
+    place = {layer: index for index, layer in enumerate(layers)}
+    found = np.full((len(layers), len(records)), np.nan)
+    for time, record in enumerate(records):
+        for layer, value in record.of(column).items():
+            found[place[layer], time] = value if np.isfinite(value) else np.inf
+    return found
+
+
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else value

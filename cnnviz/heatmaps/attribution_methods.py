@@ -1,0 +1,231 @@
+"""How a score is attributed to pixels: captum's methods, and the gradient by any backward rule."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from cnnviz.errors import ModelError
+from cnnviz.heatmaps.cam_methods import gradcam
+from cnnviz.images.baselines import Baseline, baseline_images
+from cnnviz.introspection.backward_rules import backward_rule
+from cnnviz.introspection.forward import check_differentiable
+from cnnviz.introspection.hooks import listening
+from cnnviz.introspection.layers import check_seen, kind, named_layers
+from cnnviz.models import Model
+from cnnviz.passes.batch_size import rows_at_once
+from cnnviz.passes.captures import Capture, capture
+from cnnviz.passes.stages import STAGES
+from cnnviz.passes.targets import Aim
+
+NOISE = 0.15
+"""SmoothGrad's noise, as a share of the range of the image; within the paper's 10 to 20 %."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a method gets to work with.
+
+    `captured` holds the scores, and the gradient at the input by the method's rule.
+    """
+
+    model: Model
+    captured: Capture
+    baseline: Baseline
+    steps: int
+    seed: int
+
+    @cached_property
+    def baselines(self) -> torch.Tensor:
+        """The image without evidence for each input, [N, C, H, W]."""
+        return baseline_images(self.model, self.inputs, self.baseline, self.seed)
+
+    @cached_property
+    def at_once(self) -> int:
+        """How many variants of an image fit into memory together."""
+        return rows_at_once(self.model, self.inputs)
+
+    @property
+    def inputs(self) -> torch.Tensor:
+        """The preprocessed images, [N, C, H, W]."""
+        return self.captured.batch.tensor
+
+    def singles(self) -> list[Single]:
+        """Return the question for each image alone: what is explained may differ."""
+        return [
+            Single(self, self.inputs[k : k + 1], self.baselines[k : k + 1], aim)
+            for k, aim in enumerate(self.captured.aims)
+        ]
+
+
+@dataclass(frozen=True)
+class Single:
+    """One image of a question, its baseline, and what is explained of it."""
+
+    question: Question
+    image: torch.Tensor
+    baseline: torch.Tensor
+    aim: Aim
+
+    def answer(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return the explained score of any number of variants of the image, [B]."""
+        # captum draws its noise as float32, whatever the network computes in.
+        model = self.question.model
+        score = self.aim.score(model.module(inputs.to(self.image.dtype)))
+        if inputs.requires_grad:
+            check_differentiable(score, model.name)
+        return score
+
+
+def gradient(question: Question) -> torch.Tensor:
+    """Return the gradient of the score, by the capture's rule (Simonyan et al. 2013)."""
+    return question.captured.input_gradient
+
+
+def guided_gradcam(question: Question) -> torch.Tensor:
+    """Keep of the guided gradient what lies where Grad-CAM finds evidence."""
+    # The target is that of the guided pass, class by class: it was resolved on the same logits.
+    targets = question.captured.aims
+    held = capture(
+        question.model,
+        question.captured.batch,
+        layers=STAGES,
+        gradients="layers",
+        target=lambda output: torch.stack([aim.score(output)[n] for n, aim in enumerate(targets)]),
+    )
+    if not held.gradients:
+        raise ModelError(
+            f"Guided Grad-CAM cannot explain {question.model.name}: the target depends on no layer "
+            "with a spatial extent at the end of a stage.",
+            "Use guided_backprop, which needs no layer.",
+        )
+    last = list(held.gradients)[-1]
+    coarse = gradcam(held.activations[last], held.gradients[last]).relu()[:, None]
+    size = question.inputs.shape[2:]
+    fine = F.interpolate(coarse, size, mode="bilinear", align_corners=False)
+    return question.captured.input_gradient * fine
+
+
+def input_x_gradient(question: Question) -> torch.Tensor:
+    """Multiply input and gradient (Shrikumar et al. 2016)."""
+    return question.inputs * question.captured.input_gradient
+
+
+def integrated_gradients(question: Question) -> torch.Tensor:
+    """Integrate the gradient on the way from the baseline (Sundararajan et al. 2017)."""
+    from captum.attr import IntegratedGradients
+
+    return torch.cat(
+        [
+            IntegratedGradients(one.answer).attribute(
+                one.image,
+                baselines=one.baseline,
+                n_steps=question.steps,
+                internal_batch_size=question.at_once,
+            )
+            for one in question.singles()
+        ]
+    )
+
+
+def smoothgrad(question: Question) -> torch.Tensor:
+    """Average the gradient over noisy copies of the image (Smilkov et al. 2017)."""
+    from captum.attr import NoiseTunnel, Saliency
+
+    return torch.cat(
+        [
+            NoiseTunnel(Saliency(one.answer)).attribute(
+                one.image,
+                nt_type="smoothgrad",
+                nt_samples=question.steps,
+                nt_samples_batch_size=min(question.steps, question.at_once),
+                stdevs=NOISE * float(one.image.max() - one.image.min()),
+                abs=False,
+            )
+            for one in question.singles()
+        ]
+    )
+
+
+def gradient_shap(question: Question) -> torch.Tensor:
+    """Average the gradient over random points on the way (Lundberg and Lee 2017)."""
+    from captum.attr import GradientShap
+
+    found = []
+    for one in question.singles():
+        total = torch.zeros_like(one.image)
+        left = question.steps
+        while left:
+            samples = min(left, question.at_once)
+            shap = GradientShap(one.answer)
+            total += samples * shap.attribute(one.image, one.baseline, n_samples=samples)
+            left -= samples
+        found.append(total / question.steps)
+    return torch.cat(found)
+
+
+def deeplift(question: Question) -> torch.Tensor:
+    """Compare every activation with that of the baseline (Shrikumar et al. 2017)."""
+    from captum.attr import DeepLift
+
+    module = _with_separate_activations(question)
+    found = []
+    # captum warns that it sets hooks; they are set on a copy.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        for one in question.singles():
+            lift = DeepLift(_Scored(module, one.aim))
+            found.append(lift.attribute(one.image, baselines=one.baseline))
+    return torch.cat(found)
+
+
+class _Scored(nn.Module):
+    """A network that returns the explained score of each input, [B]."""
+
+    def __init__(self, module: nn.Module, aim: Aim) -> None:
+        super().__init__()
+        self.module = module
+        self.aim = aim
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.aim.score(self.module(inputs))
+
+
+def _with_separate_activations(question: Question) -> nn.Module:
+    """Return a copy whose activations are not in-place, or say why DeepLIFT cannot use it.
+
+    captum changes the backward pass of modules. It fails on one that is called twice, and would
+    pass over a function without a word.
+    """
+    module = question.model.module
+    check_seen(module)
+    layers = {n: layer for n, layer in named_layers(module).items() if kind(layer) == "activation"}
+    calls: list[str] = []
+    counted = backward_rule("gradient")
+    with counted, listening(layers, before=lambda name, *_: calls.append(name)):
+        question.model.module(question.inputs[:1])
+    twice = next((name for name in calls if calls.count(name) > 1), None)
+    if twice is not None:
+        raise ModelError(
+            f"DeepLIFT cannot explain {question.model.name}: its layer {twice!r} is called more "
+            "than once.",
+            "Use integrated gradients, which DeepLIFT approximates.",
+        )
+    functions = counted.met + counted.others.total() - len(calls)
+    if functions > 0:
+        raise ModelError(
+            f"DeepLIFT cannot explain {question.model.name}: {functions} of its activations are "
+            "functions, not layers.",
+            "Use integrated gradients, which DeepLIFT approximates.",
+        )
+    separate = copy.deepcopy(module)
+    for layer in separate.modules():
+        if getattr(layer, "inplace", False):
+            setattr(layer, "inplace", False)  # noqa: B010 (no type of layer declares it)
+    return separate

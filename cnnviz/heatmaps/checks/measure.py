@@ -1,0 +1,77 @@
+"""One number for each image beside those of its random maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.heatmaps.checks.random_maps import chance_of, shares_beaten
+
+
+def mean_held(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """Return the mean over an axis of what is a number; NaN where nothing is."""
+    held = np.isfinite(values)
+    counts = held.sum(axis)
+    sums = np.where(held, values, 0.0).sum(axis)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+@dataclass(frozen=True, eq=False)
+class Measure:
+    """One measure of N maps, and of R random maps for each.
+
+    Attributes
+    ----------
+    key : str
+        Its name in data.
+    title : str
+        Its name in tables.
+    better : {"high", "low", ""}
+        Which direction speaks for the map; empty where neither does.
+    values : ndarray of float
+        [N]; NaN where an image has none.
+    random : ndarray of float
+        [N, R].
+    """
+
+    key: str
+    title: str
+    better: Literal["high", "low", ""]
+    values: NDArray[np.float64]
+    random: NDArray[np.float64]
+
+    @property
+    def _counted(self) -> NDArray[np.bool_]:
+        return np.isfinite(self.values)
+
+    @property
+    def mean(self) -> float:
+        """The mean over the images that have a value; NaN where none has."""
+        held = self.values[self._counted]
+        return float(held.mean()) if held.size else float("nan")
+
+    @property
+    def random_mean(self) -> float:
+        """The mean over the random maps of the same images."""
+        held = self.random[self._counted]
+        return float(held.mean()) if held.size else float("nan")
+
+    @property
+    def beaten(self) -> float:
+        """The share of random maps that the maps beat, a tie counting half."""
+        held = self._counted
+        if not held.any() or not self.better:
+            return float("nan")
+        return float(shares_beaten(self.values[held], self.random[held], self.better).mean())
+
+    @property
+    def chance(self) -> float:
+        """How probable it is that a random map does as well; NaN where neither direction wins."""
+        held = self._counted
+        if not held.any() or not self.better:
+            return float("nan")
+        beaten = shares_beaten(self.values[held], self.random[held], self.better)
+        return chance_of(beaten, self.random.shape[1])

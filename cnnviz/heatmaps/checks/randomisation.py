@@ -1,0 +1,304 @@
+"""Randomisation: whether a map still looks the same when the network has forgotten all."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from cnnviz.heatmaps.checks.likeness import drawn, rank_correlation, ssim
+from cnnviz.heatmaps.checks.measure import Measure, mean_held
+from cnnviz.heatmaps.checks.random_maps import random_maps
+from cnnviz.heatmaps.checks.subject import Explain, Maps, Subject, at_size
+from cnnviz.images import Batch
+from cnnviz.introspection.layers import kind, named_layers
+from cnnviz.models import Model
+from cnnviz.passes.captures import capture
+from cnnviz.passes.stages import call_order
+
+_TRIES = 4
+_NO_ROOM = 1e-6
+_PEAKS = 99.5
+"""The percentile at which the gradient's colours end: single pixels outshine all others."""
+
+
+@dataclass(frozen=True, eq=False)
+class Randomisation:
+    """How alike the maps stay while the weights are redrawn from the top down.
+
+    Attributes
+    ----------
+    stages : tuple of str
+        The T layers down to which the weights were redrawn, the top one first.
+    redrawn : tuple of int
+        How many layers were redrawn at each stage.
+    layers : int
+        How many layers with weights there are.
+    correlation : ndarray of float
+        The rank correlation of each map with the map of the trained network, [T, N]; NaN where
+        either has one value everywhere, so that there is nothing to compare.
+    similarity : ndarray of float
+        The structural similarity of the two as they are drawn, [T, N].
+    random_correlation, random_similarity : ndarray of float
+        Those of the random maps with the map of the trained network, [N, R].
+    gradient : Randomisation, optional
+        The same for the plain gradient, as a yardstick: it is what the network computes and
+        nothing else, and keeps some likeness because the lower layers still find the same edges.
+    """
+
+    stages: tuple[str, ...]
+    redrawn: tuple[int, ...]
+    layers: int
+    correlation: NDArray[np.float64]
+    similarity: NDArray[np.float64]
+    random_correlation: NDArray[np.float64]
+    random_similarity: NDArray[np.float64]
+    gradient: Randomisation | None = None
+
+    def measures(self) -> tuple[Measure, ...]:
+        """Return the likeness kept while the upper half forgets, and the means over all stages."""
+        yardstick = () if self.gradient is None else self.gradient.kept()
+        return (
+            Measure("likeness_kept", "likeness kept", "", *self.kept()),
+            *(
+                [Measure("gradient_likeness", "likeness kept by the gradient", "", *yardstick)]
+                if yardstick
+                else []
+            ),
+            Measure(
+                "randomised_correlation",
+                "rank correlation, weights redrawn",
+                "",
+                mean_held(self.correlation, 0),
+                self.random_correlation,
+            ),
+            Measure(
+                "randomised_similarity",
+                "SSIM, weights redrawn",
+                "",
+                mean_held(self.similarity, 0),
+                self.random_similarity,
+            ),
+        )
+
+    def kept(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return how alike each map stays while the upper half is redrawn, [N], and random [N, R].
+
+        The mean of the rank correlation and the SSIM, each on a scale on which the random maps of
+        the same image are 0 and the same map is 1, over the stages down to half of the layers. The
+        lower half is left out because even an honest map is made of the edges that it finds, and
+        the upper half holds the classes. Both likenesses are used because either alone is
+        deceived: the rank correlation of plain gradients by where the photo has edges at all, the
+        SSIM of coarse maps by their smoothness.
+        """
+        upper = [place for place, depth in enumerate(self.redrawn) if 2 * depth <= self.layers]
+        kept = np.zeros(self.correlation.shape[1])
+        random_kept = np.zeros(self.random_correlation.shape)
+        for values, random in (
+            (self.correlation, self.random_correlation),
+            (self.similarity, self.random_similarity),
+        ):
+            by_chance = random.mean(1)
+            room = np.where(by_chance < 1.0 - _NO_ROOM, 1.0 - by_chance, np.nan)
+            kept += 0.5 * (mean_held(values[upper or [0]], 0) - by_chance) / room
+            random_kept += 0.5 * (random - by_chance[:, None]) / room[:, None]
+        return kept, random_kept
+
+
+def randomisation(
+    subject: Subject,
+    maps: Maps,
+    random: NDArray[np.float32],
+    explain: Explain,
+    *,
+    relu: bool,
+    reach: float = 100.0,
+    stages: int = 8,
+    seed: int = 0,
+) -> Randomisation:
+    """Redraw the weights from the top down and compare the maps (Adebayo et al. 2018, section 3).
+
+    At each stage all layers from the output down to one are redrawn as before training: weights
+    from the normal distribution of He et al. 2015, biases zero, normalisation without effect. It
+    is done on a copy. The class stays the one that was explained. A map that explains what the
+    network has learned must change; one that stays shows the photo. Every stage draws anew, so
+    that no single draw decides, and up to three times more where a map comes out without a single
+    difference.
+
+    Binder et al. 2023 show that the answer of the lower, still trained layers carries over to the
+    maps of any faithful method, so the height of a curve is read beside that of the plain
+    gradient: see `beside_gradient`.
+
+    Parameters
+    ----------
+    subject : Subject
+        The images and classes.
+    maps : ndarray of float32
+        [N, h, w], from `explain` on the trained network.
+    random : ndarray of float32
+        [N, R, h, w].
+    explain : callable
+        Makes the maps of a network.
+    relu, reach : bool, float
+        How the maps are drawn; see `cnnviz.heatmaps.heatmap.Heatmap`.
+    stages : int
+        At most how many stages; the layers with weights are spread evenly over them.
+    seed : int
+        The seed of the weights.
+    """
+    names = weighted_layers(subject.model, subject.inputs)
+    depths = np.unique(np.linspace(1, len(names), min(stages, len(names))).round().astype(int))
+    forgetful = copy.deepcopy(subject.model.module)
+    model = Model(
+        forgetful,
+        name=subject.model.name,
+        preprocessing=subject.model.preprocessing,
+        categories=subject.model.categories,
+        weights="partly redrawn",
+    )
+    compare = _Comparison(subject, maps, relu, reach)
+    correlation, similarity = [], []
+    for stage, depth in enumerate(depths):
+        alike = np.full((len(maps), 2), np.nan)
+        # Random weights may leave a class that no input reaches, and a map of zeros with it.
+        for again in range(_TRIES):
+            redraw(forgetful, names[:depth], seed=seed + 7919 * (_TRIES * stage + again))
+            changed = explain(model, subject.batch, subject.classes)
+            for image in np.flatnonzero(~np.isfinite(alike[:, 0])):
+                alike[image] = compare(int(image), changed[image])
+            if np.isfinite(alike[compare.possible]).all():
+                break
+        correlation.append(alike[:, 0])
+        similarity.append(alike[:, 1])
+    by_chance = np.array(
+        [[compare(image, r) for r in several] for image, several in enumerate(random)]
+    )
+    return Randomisation(
+        stages=tuple(names[depth - 1] for depth in depths),
+        redrawn=tuple(int(depth) for depth in depths),
+        layers=len(names),
+        correlation=np.array(correlation),
+        similarity=np.array(similarity),
+        random_correlation=by_chance[..., 0],
+        random_similarity=by_chance[..., 1],
+    )
+
+
+def plain_gradient(model: Model, batch: Batch, classes: Sequence[int]) -> Maps:
+    """Return the largest gradient among the channels of each pixel (Simonyan et al. 2013)."""
+    held = capture(model, batch, layers=(), target=list(classes))
+    return np.asarray(held.input_gradient.abs().amax(1).float().cpu().numpy())
+
+
+def beside_gradient(
+    found: Randomisation, subject: Subject, *, count: int, stages: int, seed: int
+) -> Randomisation:
+    """Return a result with that of the plain gradient beside it, under the same weights.
+
+    The gradient's is made once for a subject, whatever else is measured on it.
+
+    Parameters
+    ----------
+    found : Randomisation
+        What `randomisation` found with the same stages and seed.
+    subject : Subject
+        The images and classes.
+    count : int
+        How many random maps for each map of the gradient.
+    stages, seed : int
+        Those that `found` was made with.
+    """
+    key = ("gradient", count, stages, seed)
+    if key not in subject.shared:
+        subject.shared[key] = _of_gradient(subject, count, stages, seed)
+    return replace(found, gradient=subject.shared[key])
+
+
+def _of_gradient(subject: Subject, count: int, stages: int, seed: int) -> Randomisation:
+    maps = plain_gradient(subject.model, subject.batch, subject.classes)
+    return randomisation(
+        subject,
+        maps,
+        random_maps(maps, count, seed),
+        plain_gradient,
+        relu=True,
+        reach=_PEAKS,
+        stages=stages,
+        seed=seed,
+    )
+
+
+class _Comparison:
+    """Compares maps with those of the trained network, in order and as they are drawn."""
+
+    def __init__(self, subject: Subject, maps: Maps, relu: bool, reach: float) -> None:
+        self.maps, self.size, self.relu, self.reach = maps, subject.size, relu, reach
+        self.pictures = self._drawn(maps)
+        self.possible = np.array([np.ptp(values) > 0.0 for values in maps])
+
+    def _drawn(self, maps: Maps) -> NDArray[np.float32]:
+        return drawn(at_size(maps, self.size), relu=self.relu, reach=self.reach)
+
+    def __call__(self, image: int, values: Maps) -> tuple[float, float]:
+        if not self.possible[image] or np.ptp(values) == 0.0:
+            return float("nan"), float("nan")
+        picture = self._drawn(values[None])[0]
+        span = 1.0 if self.relu else 2.0
+        alike = ssim(self.pictures[image], picture, span)
+        return rank_correlation(self.maps[image], values), alike
+
+
+def weighted_layers(model: Model, inputs: torch.Tensor) -> list[str]:
+    """Return the layers that hold parameters of their own, the last called first."""
+    layers = named_layers(model.module)
+    called = dict.fromkeys(call.name for call in call_order(model, inputs).calls)
+    held = [name for name in called if layers[name]._parameters]
+    return [name for name in reversed(held) if any(True for _ in layers[name].parameters(False))]
+
+
+def redraw(module: nn.Module, names: list[str], seed: int) -> None:
+    """Redraw the parameters of the named layers in place, as before training.
+
+    Weights come from the normal distribution of variance 2 / fan-in, biases are 0, normalisation
+    has no effect. Any other parameter has its own values shuffled.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    layers = named_layers(module)
+    with torch.no_grad():
+        for name in names:
+            layer = layers[name]
+            if kind(layer) == "norm":
+                _neutral(layer)
+                continue
+            for role, parameter in layer.named_parameters(recurse=False):
+                parameter.copy_(_redrawn(role, parameter, generator))
+
+
+def _neutral(layer: nn.Module) -> None:
+    held = {**layer._parameters, **layer._buffers}
+    for role, value in (
+        ("weight", 1.0),
+        ("bias", 0.0),
+        ("running_mean", 0.0),
+        ("running_var", 1.0),
+    ):
+        tensor = held.get(role)
+        if tensor is not None:
+            tensor.fill_(value)
+
+
+def _redrawn(role: str, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    if role == "bias":
+        return torch.zeros_like(values)
+    if values.ndim < 2:
+        order = torch.randperm(values.numel(), generator=generator).to(values.device)
+        shuffled: torch.Tensor = values.flatten()[order].view_as(values)
+        return shuffled
+    deviation = (2.0 / values[0].numel()) ** 0.5
+    drawn_anew: torch.Tensor = torch.randn(values.shape, generator=generator) * deviation
+    return drawn_anew.to(values)

@@ -1,0 +1,102 @@
+"""What is measured: images, the class explained for each, and the answers to changed images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cnnviz.heatmaps.heatmap import spread
+from cnnviz.images import Batch, Box
+from cnnviz.introspection.hooks import untouched
+from cnnviz.models import Model
+from cnnviz.passes.batch_size import rows_at_once
+from cnnviz.passes.targets import logits_of
+
+Maps = NDArray[np.float32]
+"""Signed maps [N, h, w], one for each image."""
+Explain = Callable[[Model, Batch, Sequence[int]], Maps]
+"""Makes the maps of a batch for the given classes: ``explain(model, batch, classes)``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """Images, and the class that is explained for each.
+
+    Attributes
+    ----------
+    model : Model
+        The network; nothing here changes it.
+    batch : Batch
+        The N images.
+    classes : tuple of int
+        The class explained for each image.
+    shared : dict
+        What was measured on the subject and does not depend on the maps.
+    """
+
+    model: Model
+    batch: Batch
+    classes: tuple[int, ...]
+    shared: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def inputs(self) -> torch.Tensor:
+        """The preprocessed images, [N, C, H, W]."""
+        return self.batch.tensor
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the network's input."""
+        return int(self.inputs.shape[2]), int(self.inputs.shape[3])
+
+    @cached_property
+    def at_once(self) -> int:
+        """How many images go through the network together."""
+        return rows_at_once(self.model, self.inputs)
+
+    def probabilities(self, changed: Iterable[tuple[int, torch.Tensor]]) -> NDArray[np.float64]:
+        """Return the probability of the explained class in each changed image.
+
+        Parameters
+        ----------
+        changed : iterable of (int, torch.Tensor)
+            Which image was changed, and the changed image [C, H, W]. It is read as far as one
+            batch needs, so it may be as long as it likes.
+
+        Returns
+        -------
+        ndarray of float
+            [M], in the order given.
+        """
+        found = [np.zeros(0)]
+        rows = iter(changed)
+        with untouched(self.model.module), torch.inference_mode():
+            while group := list(islice(rows, self.at_once)):
+                logits = logits_of(self.model.forward(torch.stack([image for _, image in group])))
+                classes = torch.tensor([self.classes[image] for image, _ in group])
+                shares = logits.double().softmax(1).cpu().gather(1, classes[:, None])
+                found.append(shares[:, 0].numpy())
+        return np.concatenate(found)
+
+    @cached_property
+    def whole(self) -> NDArray[np.float64]:
+        """The probability of the explained class in each unchanged image, [N]."""
+        return self.probabilities(enumerate(self.inputs))
+
+
+def at_size(maps: NDArray[Any], size: tuple[int, int]) -> Maps:
+    """Stretch maps [..., h, w] bilinearly to a height and width."""
+    height, width = size
+    if maps.shape[-2:] == size:
+        return np.asarray(maps, np.float32)
+    flat = maps.reshape(-1, *maps.shape[-2:]).astype(np.float32)
+    box = Box(0.0, 0.0, width, height)
+    stretched = np.stack([spread(values, box, height, width) for values in flat])
+    return stretched.reshape(*maps.shape[:-2], height, width)

@@ -1,0 +1,290 @@
+"""Maps of evidence over photos: the result of every method that says where a network looked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.images import Batch, Box
+from cnnviz.results import drawing
+from cnnviz.results.result import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_LETTERS_PER_INCH = 16
+"""How many letters of a title fit into an inch of a panel's width."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Heatmap(Result):
+    """Maps of where the evidence for a target lies, for one or several layers.
+
+    Attributes
+    ----------
+    method : str
+        The method's name, as it is asked for.
+    title : str
+        The method's name, as it is written.
+    layers : tuple of str
+        The L layers, in the order asked for.
+    maps : tuple of ndarray of float32
+        For each layer the signed maps of the N images, [N, h, w], at the layer's own size and in
+        the method's own unit.
+    images : tuple of str
+        The names of the N photos.
+    photos : tuple of ndarray of uint8
+        The photos, each [H, W, 3] in its own size.
+    boxes : tuple of Box
+        The part of each photo that the network saw.
+    targets : tuple of str
+        What was explained, for each photo.
+    reach : float
+        The percentile of a map's sizes at which the colours end; 100 is the largest.
+    notes : tuple of str
+        What was measured on the way, such as a completeness error, in sentences.
+    relu : bool
+        Whether the drawing keeps only the evidence for the target; the maps keep both signs.
+    """
+
+    method: str
+    title: str
+    layers: tuple[str, ...]
+    maps: tuple[NDArray[np.float32], ...]
+    images: tuple[str, ...]
+    photos: tuple[NDArray[np.uint8], ...]
+    boxes: tuple[Box, ...]
+    targets: tuple[str, ...]
+    relu: bool
+    reach: float = 100.0
+    notes: tuple[str, ...] = ()
+
+    def on_photo(self, image: int = 0, layer: str | None = None) -> NDArray[np.float32]:
+        """Return one signed map at the size of its photo, [H, W].
+
+        The map is stretched bilinearly over the part of the photo that the network saw; outside of
+        it the values are NaN.
+        """
+        height, width = self.photos[image].shape[:2]
+        return spread(self.maps[self._place(layer)][image], self.boxes[image], height, width)
+
+    def peak(self, image: int = 0, layer: str | None = None) -> tuple[int, int]:
+        """Return the row and column of the photo's pixel with the largest value."""
+        values = self.on_photo(image, layer)
+        row, column = np.unravel_index(np.nanargmax(values), values.shape)
+        return int(row), int(column)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the signed maps by layer name."""
+        return {f"map {layer}": maps for layer, maps in zip(self.layers, self.maps, strict=True)}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the ranges of all maps; the photos are left out."""
+        found = super().to_json()
+        del found["photos"]
+        return found
+
+    def summary(self) -> str:
+        """Say what was explained, by what method and at which layers."""
+        shown = self.layers[0] if len(self.layers) == 1 else f"{len(self.layers)} layers"
+        first = f"{self.title} for {self.targets[0]!r} at {shown}"
+        rest = len(self.images) - 1
+        return first + (f", and {rest} more image{'s' * (rest > 1)}" if rest else "")
+
+    def caption(self) -> str:
+        """Say what the colours mean and how far to read them."""
+        colours = (
+            "Bright is evidence for the class; evidence against it is not drawn."
+            if self.relu
+            else "Red is evidence for the class, blue is evidence against it."
+        )
+        seen = (
+            " The frame in the photo is the crop that the network saw; the maps are drawn on it."
+            if any(self._has_border(place) for place in range(len(self.photos)))
+            else ""
+        )
+        ends = (
+            f" Colours end at the {self.reach:g}th percentile of its sizes, and what lies beyond "
+            "has the colour of the end."
+            if self.reach < 100.0
+            else ""
+        )
+        measured = "".join(f" {note}" for note in self.notes)
+        return (
+            f"{self.title}: where the evidence lies. {colours} Each map has its own "
+            f"scale, printed above it.{ends} A map is as coarse as its layer: the size before "
+            f"stretching stands beside the scale.{seen}{measured}"
+        )
+
+    def _has_border(self, place: int) -> bool:
+        box, (height, width) = self.boxes[place], self.photos[place].shape[:2]
+        return bool(box.width < width - 1.0 or box.height < height - 1.0)
+
+    def figure(self) -> Figure:
+        """Draw each photo, and beside it its maps on the part that the network saw."""
+        columns, rows = 1 + len(self.layers), len(self.images)
+        across = 3.4 if columns < 4 else 2.6
+        ratios = [self._ratio(image) for image in range(rows)]
+        figure = drawing.new_figure(
+            across * columns + 0.9, sum(across * ratio + 0.5 for ratio in ratios) + 0.4
+        )
+        letters = round(across * _LETTERS_PER_INCH)
+        panels = figure.subplots(rows, columns, squeeze=False, height_ratios=ratios)
+        for image, row in enumerate(panels):
+            self._draw_photo(row[0], image, letters)
+            for layer, axes in zip(self.layers, row[1:], strict=True):
+                self._draw_map(axes, image, layer, letters)
+        scale = drawing.Scale(0.0, 1.0, drawing.HEAT)
+        if not self.relu:
+            scale = drawing.Scale(-1.0, 1.0, drawing.SIGNED)
+        end = "largest size" if self.reach == 100.0 else f"{self.reach:g}th percentile"
+        label = f"evidence, as a share of each map's {end}"
+        # Beside the first row, where it is seen at once however many photos follow.
+        drawing.colour_bar(figure, list(panels[0]), scale, label)
+        drawing.heading(figure, self.summary())
+        return figure
+
+    def _ratio(self, image: int) -> float:
+        """Return the height of a row for a width of one: that of the taller of photo and crop."""
+        height, width = self.photos[image].shape[:2]
+        box = self.boxes[image]
+        return float(max(height / width, box.height / box.width))
+
+    def _draw_photo(self, axes: Axes, image: int, letters: int) -> None:
+        from matplotlib.patches import Rectangle
+
+        height, width = self.photos[image].shape[:2]
+        axes.imshow(drawing.fit(self.photos[image], 640), extent=(0, width, height, 0))
+        drawing.quiet(axes)
+        box = self.boxes[image]
+        if self._has_border(image):
+            corner, size = (box.left, box.top), (box.width, box.height)
+            axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor="white", linewidth=2.2))
+            axes.add_patch(
+                Rectangle(corner, *size, fill=False, edgecolor=drawing.ACCENT, linewidth=1.1)
+            )
+        _title(axes, self.images[image], self.targets[image], letters)
+
+    def _draw_map(self, axes: Axes, image: int, layer: str, letters: int) -> None:
+        place = self.layers.index(layer)
+        height, width = self.maps[place].shape[1:]
+        scale = self.scale(image, layer)
+        drawing.show(axes, self.seen(image, layer, 480), smooth=True)
+        extent = f"{drawing.number(scale.low)} to {drawing.number(scale.high)}"
+        if scale.constant:
+            extent = "no evidence for it" if self.relu else "zero everywhere"
+        _title(axes, layer, f"{extent}, {height} x {width}", letters)
+
+    def scale(self, image: int = 0, layer: str | None = None) -> drawing.Scale:
+        """Return the scale of the colours of one map."""
+        values = self.maps[self._place(layer)][image]
+        end = float(np.percentile(np.abs(values), self.reach))
+        if self.relu:
+            return drawing.Scale(0.0, max(0.0, min(end, float(values.max()))), drawing.HEAT)
+        return drawing.Scale(-end, end, drawing.SIGNED)
+
+    def _place(self, layer: str | None) -> int:
+        return len(self.layers) - 1 if layer is None else self.layers.index(layer)
+
+    def seen(self, image: int, layer: str, longest: int) -> NDArray[np.uint8]:
+        """Return the overlay of one map on the part of the photo that the network saw.
+
+        The longer side of the picture is at most `longest` pixels.
+        """
+        height, width = self.photos[image].shape[:2]
+        box = self.boxes[image]
+        left, top = max(0, round(box.left)), max(0, round(box.top))
+        right, bottom = min(width, round(box.right)), min(height, round(box.bottom))
+        crop = self.photos[image][top : max(bottom, top + 1), left : max(right, left + 1)]
+        return self._overlay(crop, (left, top), image, layer, longest)
+
+    def _overlay(
+        self,
+        part: NDArray[np.uint8],
+        corner: tuple[int, int],
+        image: int,
+        layer: str | None,
+        longest: int,
+    ) -> NDArray[np.uint8]:
+        photo = drawing.fit(part, longest)
+        height, width = photo.shape[:2]
+        down, across = height / part.shape[0], width / part.shape[1]
+        box = self.boxes[image]
+        scaled = Box(
+            across * (box.left - corner[0]),
+            down * (box.top - corner[1]),
+            across * (box.right - corner[0]),
+            down * (box.bottom - corner[1]),
+        )
+        heat = spread(self.maps[self._place(layer)][image], scaled, height, width)
+        return drawing.overlay(photo, heat, self.scale(image, layer))
+
+    def picture(
+        self, image: int = 0, layer: str | None = None, longest: int = 1024
+    ) -> NDArray[np.uint8]:
+        """Return the overlay of one map on its whole photo, [H, W, 3]; `scale` tells its colours.
+
+        Parameters
+        ----------
+        image : int
+            Which image.
+        layer : str, optional
+            Which layer; by default the last.
+        longest : int
+            The longer side of the picture in pixels; a larger photo is shrunk to it.
+        """
+        return self._overlay(self.photos[image], (0, 0), image, layer, longest)
+
+
+class Under(TypedDict):
+    """What of a `Heatmap` tells of the photos under the maps."""
+
+    images: tuple[str, ...]
+    photos: tuple[NDArray[np.uint8], ...]
+    boxes: tuple[Box, ...]
+
+
+def under(batch: Batch) -> Under:
+    """Return what a `Heatmap` holds of the photos that its maps lie over."""
+    return {
+        "images": tuple(photo.name for photo in batch.photos),
+        "photos": tuple(photo.pixels for photo in batch.photos),
+        "boxes": batch.boxes,
+    }
+
+
+def _title(axes: Axes, first: str, second: str, letters: int) -> None:
+    axes.set_anchor("N")
+    lines = "\n".join(drawing.shortened(line, letters) for line in (first, second))
+    axes.set_title(lines, fontsize=drawing.SMALL_SIZE, color=drawing.INK, loc="left")
+
+
+def spread(values: NDArray[np.float32], box: Box, height: int, width: int) -> NDArray[np.float32]:
+    """Stretch a map [h, w] bilinearly over a box of a photo; NaN outside the box.
+
+    The centre of each value lies at the centre of its cell, and the outermost values continue to
+    the edge of the box.
+    """
+    down, row_inside = _weights(values.shape[0], box.top, box.bottom, height)
+    across, column_inside = _weights(values.shape[1], box.left, box.right, width)
+    stretched = down @ values.astype(np.float64) @ across.T
+    stretched[~(row_inside[:, None] & column_inside[None, :])] = np.nan
+    return stretched.astype(np.float32)
+
+
+def _weights(
+    cells: int, start: float, end: float, pixels: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    centres = np.arange(pixels) + 0.5
+    place = np.clip((centres - start) / (end - start) * cells - 0.5, 0.0, cells - 1.0)
+    lower = np.floor(place).astype(np.int64)
+    upper = np.minimum(lower + 1, cells - 1)
+    weights = np.zeros((pixels, cells))
+    rows = np.arange(pixels)
+    weights[rows, lower] += 1.0 - (place - lower)
+    weights[rows, upper] += place - lower
+    return weights, (centres >= start) & (centres <= end)

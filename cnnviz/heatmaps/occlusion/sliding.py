@@ -1,0 +1,148 @@
+"""What convolutions and pooling do to patches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from cnnviz.heatmaps.occlusion.call import Call, rule
+from cnnviz.heatmaps.occlusion.geometry import Span, Window
+from cnnviz.heatmaps.occlusion.partial import PartialTensor
+from cnnviz.heatmaps.occlusion.patches import Patches, padded, read_windows, whole_maps
+from cnnviz.heatmaps.occlusion.rules import average_whole_maps, on_whole_maps
+
+Windows = tuple[Window, Window]
+
+
+def _slide(
+    call: Call,
+    windows: Windows,
+    fill: float,
+    compute: Callable[[torch.Tensor, Span, Span], torch.Tensor],
+) -> PartialTensor:
+    """Compute the outputs that read what changed.
+
+    `compute` gets what the windows read, and the part of the output that it has to give.
+    """
+    source = call.inputs[0]
+    assert source.clean is not None
+    clean = call.clean()
+    clean = clean[0] if isinstance(clean, tuple) else clean
+    outputs = (int(clean.shape[-2]), int(clean.shape[-1]))
+    rows, columns = call.passage.reach(source.patches, windows, outputs)
+    given = (source.clean, windows, outputs, fill)
+    border = call.passage.kept((call.order, "border"), given, lambda: padded(*given))
+    read = read_windows(source.patches, border, windows, (rows, columns))
+    return call.passage.wrap(Patches(compute(read, rows, columns), rows, columns), clean)
+
+
+@rule("convolution")
+def convolve(call: Call) -> Any:
+    """Convolve, by windows that are read without padding."""
+    source, weight, bias, stride, padding, dilation, transposed, _, groups = call.args
+    if transposed or source.ndim != 4 or len(call.inputs) > 1 or source is not call.inputs[0]:
+        return NotImplemented
+    fast = call.passage.channels_last(weight)
+
+    def compute(read: torch.Tensor, margin: Sequence[int]) -> torch.Tensor:
+        return torch.convolution(read, fast, bias, stride, margin, dilation, False, (0, 0), groups)
+
+    if call.full:
+        return call.passage.wrap(whole_maps(compute(source.patches.values, padding)), None)
+    windows = _windows(tuple(weight.shape[2:]), stride, padding, dilation)
+    return _slide(call, windows, 0.0, lambda read, *_: compute(read, (0, 0)))
+
+
+@rule("max_pool2d_with_indices")
+def pool_largest(call: Call) -> Any:
+    """Take the largest value of each window; padding is less than any value."""
+    source = call.inputs[0]
+    if source.ndim != 4:
+        return NotImplemented
+    kernel, stride = call.args[1], call.argument(2) or call.args[1]
+    padding, dilation = call.argument(3, [0]), call.argument(4, [1])
+    # Nobody can use these indices by mistake: they hold no numbers.
+    if call.full:
+        found = functional.max_pool2d(source.patches.values, *call.args[1:])
+        return call.passage.wrap(whole_maps(found), None), torch.empty(found.shape, device="meta")
+    windows = _windows(kernel, stride, padding, dilation)
+    made = _slide(
+        call,
+        windows,
+        float("-inf"),
+        lambda read, *_: functional.max_pool2d(read, kernel, stride, 0, dilation),
+    )
+    return made, torch.empty(made.shape, device="meta")
+
+
+@rule("avg_pool2d")
+def pool_average(call: Call) -> Any:
+    """Average each window, over as many pixels as it counts."""
+    source = call.inputs[0]
+    if source.ndim != 4:
+        return NotImplemented
+    if call.full:
+        return on_whole_maps(call)
+    kernel, stride = call.args[1], call.argument(2) or call.args[1]
+    windows = _windows(kernel, stride, call.argument(3, [0]), [1])
+    counts_padding, divisor = call.argument(5, True), call.argument(6)
+    rows, columns = (
+        _counted(window, length, counts_padding)
+        for window, length in zip(windows, source.shape[-2:], strict=True)
+    )
+
+    def compute(read: torch.Tensor, *part: Span) -> torch.Tensor:
+        total = functional.avg_pool2d(read, kernel, stride, divisor_override=divisor or 1)
+        return total if divisor else total / _areas(rows, columns, *part).to(total)
+
+    return _slide(call, windows, 0.0, compute)
+
+
+@rule("_adaptive_avg_pool2d")
+def pool_to_size(call: Call) -> Any:
+    """Average windows that tile the map evenly."""
+    source, (height, width) = call.inputs[0], call.args[1]
+    if source.ndim == 4 and (height, width) == (1, 1):
+        return average_whole_maps(call, keep=True)
+    if call.full:
+        return on_whole_maps(call)
+    if source.ndim != 4 or source.shape[-2] % height or source.shape[-1] % width:
+        return NotImplemented
+    kernel = (source.shape[-2] // height, source.shape[-1] // width)
+    windows = _windows(kernel, kernel, (0,), (1,))
+    return _slide(call, windows, 0.0, lambda read, *_: functional.avg_pool2d(read, kernel))
+
+
+def _windows(
+    kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int]
+) -> Windows:
+    down, across = (
+        Window(*(int(each[place % len(each)]) for each in (kernel, stride, padding, dilation)))
+        for place in (0, 1)
+    )
+    return down, across
+
+
+def _counted(window: Window, length: int, padding: bool) -> Callable[[int], int]:
+    """Return how many positions an output's window counts along one dimension."""
+
+    def count(output: int) -> int:
+        start = output * window.stride - window.padding
+        # Where the last window overhangs, what lies beyond the padding never counts.
+        end = min(start + window.kernel, length + window.padding)
+        return end - start if padding else min(end, length) - max(start, 0)
+
+    return count
+
+
+def _areas(
+    down: Callable[[int], int], across: Callable[[int], int], rows: Span, columns: Span
+) -> torch.Tensor:
+    high, wide = (
+        torch.tensor([[count(start + step) for step in range(part.size)] for start in part.starts])
+        for count, part in ((down, rows), (across, columns))
+    )
+    return (high[:, :, None] * wide[:, None, :])[:, None]

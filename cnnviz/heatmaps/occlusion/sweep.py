@@ -1,0 +1,96 @@
+"""The outputs of a network for every square of a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from cnnviz.heatmaps.occlusion.geometry import whole
+from cnnviz.heatmaps.occlusion.grid import Grid, Position
+from cnnviz.heatmaps.occlusion.partial import mapped
+from cnnviz.heatmaps.occlusion.passage import NotFollowedError, Passage
+from cnnviz.heatmaps.occlusion.patches import set_into
+from cnnviz.introspection.forward import forward
+
+Score = Callable[[Any], torch.Tensor]
+
+
+class Sweep:
+    """Scores one image with each square of a grid hidden.
+
+    The network has to be in eval mode, with gradients off.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network.
+    image : torch.Tensor
+        The preprocessed image, [1, C, H, W].
+    baseline : torch.Tensor
+        What hides it, in the same shape.
+    grid : Grid
+        The squares.
+    score : callable
+        ``score(output)`` returns one score for each row of an output, [B].
+    cap : float, optional
+        The largest share of a map's side that a patch may cover; by default patches are exact.
+
+    Attributes
+    ----------
+    dense_from : str or None
+        The first operation that had to be given whole maps, once squares were scored.
+    whole_images : str or None
+        Why the network was run on whole images; None where it was run on patches.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        image: torch.Tensor,
+        baseline: torch.Tensor,
+        grid: Grid,
+        score: Score,
+        cap: float | None = None,
+    ) -> None:
+        last = torch.channels_last
+        self._module, self._grid, self._score = module, grid, score
+        self._image = image.contiguous(memory_format=last)
+        self._baseline = baseline.contiguous(memory_format=last)
+        self._passage = Passage(cap)
+        self.whole_images: str | None = None
+
+    @property
+    def dense_from(self) -> str | None:
+        """The first operation that had to be given whole maps."""
+        return self._passage.dense_from
+
+    def scores(self, positions: tuple[Position, ...]) -> torch.Tensor:
+        """Return the score with each of some squares hidden, [positions]."""
+        # A batch of one could not be told from the clean run.
+        single = len(positions) == 1
+        given = positions * 2 if single else positions
+        found = self._score(self._outputs(given))
+        return found[:1] if single else found
+
+    def _outputs(self, positions: tuple[Position, ...]) -> Any:
+        if self.whole_images is None:
+            patches = self._grid.hide(self._image, self._baseline, positions)
+            try:
+                output = self._module(self._passage.begin(patches, self._image))
+                return mapped(self._passage.whole, output)
+            except NotFollowedError as error:
+                self.whole_images = f"{error} writes to memory that other tensors share"
+            except Exception as error:
+                # Where it is the network itself that fails, whole images make it fail again.
+                lines = str(error).strip().splitlines() or [type(error).__name__]
+                self.whole_images = lines[0].rstrip(".")
+        return forward(self._module, self._hidden(positions))
+
+    def _hidden(self, positions: tuple[Position, ...]) -> torch.Tensor:
+        patches = self._grid.hide(self._image, self._baseline, positions)
+        count = len(positions)
+        rows, columns = whole(count, self._grid.height), whole(count, self._grid.width)
+        return set_into(patches, self._image, rows, columns).contiguous()

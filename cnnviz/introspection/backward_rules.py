@@ -1,0 +1,203 @@
+"""Deconvnet and guided rules for every form of ReLU, without touching the model.
+
+The rule is applied where a rectifier is called, so that modules, functions, methods, in-place and
+reused rectifiers are all met, and nothing is registered anywhere.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch.nn import functional as F
+
+from cnnviz.introspection.function_calls import FunctionMode
+from cnnviz.introspection.hooks import change_gradient
+
+Rule = Literal["gradient", "deconvnet", "guided"]
+
+_OTHERS: dict[Any, str] = {
+    F.leaky_relu: "leaky ReLU",
+    F.leaky_relu_: "leaky ReLU",
+    F.prelu: "PReLU",
+    torch.prelu: "PReLU",
+    F.rrelu: "RReLU",
+    F.elu: "ELU",
+    F.elu_: "ELU",
+    F.selu: "SELU",
+    torch.selu: "SELU",
+    F.celu: "CELU",
+    F.gelu: "GELU",
+    F.silu: "SiLU",
+    F.mish: "Mish",
+    F.softplus: "softplus",
+    F.hardswish: "hardswish",
+    F.hardsigmoid: "hardsigmoid",
+    F.hardtanh: "hardtanh",
+    F.hardtanh_: "hardtanh",
+    F.sigmoid: "sigmoid",
+    torch.sigmoid: "sigmoid",
+    torch.Tensor.sigmoid: "sigmoid",
+    torch.Tensor.sigmoid_: "sigmoid",
+    F.tanh: "tanh",
+    torch.tanh: "tanh",
+    torch.Tensor.tanh: "tanh",
+    torch.Tensor.tanh_: "tanh",
+}
+
+
+class _Deconvnet(torch.autograd.Function):
+    """Rectify the backward signal instead of the mask (Zeiler and Fergus 2013, section 2.1)."""
+
+    @staticmethod
+    def forward(ctx: Any, values: torch.Tensor, most: float | None) -> torch.Tensor:
+        return values.clamp(0.0, most)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
+        return gradients[0].clamp(min=0.0), None
+
+
+class _Guided(torch.autograd.Function):
+    """Rectify the backward signal and keep the mask (Springenberg et al. 2014, figure 1)."""
+
+    @staticmethod
+    def forward(ctx: Any, values: torch.Tensor, most: float | None) -> torch.Tensor:
+        passes = values > 0.0
+        ctx.save_for_backward(passes if most is None else passes & (values < most))
+        return values.clamp(0.0, most)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
+        (passes,) = ctx.saved_tensors
+        return gradients[0].clamp(min=0.0) * passes, None
+
+
+def _guide(output: torch.Tensor) -> torch.Tensor:
+    """Rectify the signal that reaches a rectifier's output; its own derivative does the rest.
+
+    Cheaper than a function of its own, which keeps a mask and, in place, copies. An in-place call
+    on a view has no one output that every signal passes through.
+    """
+    if output.requires_grad:
+        change_gradient(output, _positive)
+    return output
+
+
+def _positive(gradient: torch.Tensor) -> torch.Tensor:
+    return gradient.clamp(min=0.0)
+
+
+class backward_rule(FunctionMode):  # noqa: N801
+    """Let every rectifier called inside the context send gradients back by another rule.
+
+    Values do not change; only what `torch.autograd` does with them. The rule holds for ReLU and
+    ReLU6 in every form. Any other activation keeps its own derivative, for which neither paper has
+    a rule, and is counted in `others`.
+
+    Parameters
+    ----------
+    rule : {"gradient", "deconvnet", "guided"}
+        "gradient" leaves everything as it is, and counts.
+
+    Attributes
+    ----------
+    met : int
+        How many calls of rectifiers followed the rule.
+    others : Counter of str
+        How many calls there were of each other activation.
+
+    Examples
+    --------
+    >>> with backward_rule("guided") as rule:
+    ...     score = network(images)[:, 3].sum()
+    >>> (saliency,) = torch.autograd.grad(score, images)
+    >>> rule.coverage()
+    '17 of 17 activations met the rule; 0 were another kind'
+    """
+
+    def __init__(self, rule: Rule) -> None:
+        super().__init__()
+        self.rule = rule
+        self.met = 0
+        self.others: Counter[str] = Counter()
+
+    def coverage(self) -> str:
+        """Say how many of the activations followed the rule, and which did not."""
+        other = self.others.total()
+        kinds = ", ".join(f"{count} {name}" for name, count in sorted(self.others.items()))
+        said = f"{self.met} of {self.met + other} activations met the rule"
+        return f"{said}; {other} were another kind" + (f" ({kinds})" if kinds else "")
+
+    def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        """Take the calls of rectifiers; pass every other call on."""
+        call = read_rectifier(func, args, named)
+        if call is None:
+            if func in _OTHERS:
+                self.others[_OTHERS[func]] += 1
+            return func(*args, **named)
+        self.met += 1
+        if self.rule == "gradient":
+            return func(*args, **named)
+        if self.rule == "guided" and not (call.in_place and call.values._is_view()):
+            return _guide(func(*args, **named))
+        function = _Deconvnet if self.rule == "deconvnet" else _Guided
+        return call.through(function)
+
+
+@dataclass(frozen=True)
+class Rectifier:
+    """One call of a function that is zero below zero, and constant from `most` on."""
+
+    values: torch.Tensor
+    most: float | None
+    in_place: bool
+
+    def through(self, function: type[torch.autograd.Function]) -> torch.Tensor:
+        """Return what the call returns, by a function of `values` and `most`."""
+        output: torch.Tensor = function.apply(self.values, self.most)
+        # The caller of an in-place rectifier may go on with the tensor it handed in.
+        return self.values.copy_(output) if self.in_place else output
+
+
+def _relu(input: torch.Tensor, inplace: bool = False) -> Rectifier:
+    return Rectifier(input, None, inplace)
+
+
+def _relu_in_place(input: torch.Tensor) -> Rectifier:
+    return Rectifier(input, None, True)
+
+
+def _relu6(input: torch.Tensor, inplace: bool = False) -> Rectifier:
+    return Rectifier(input, 6.0, inplace)
+
+
+def _hardtanh(
+    input: torch.Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> Rectifier | None:
+    # torch's ReLU6 module is a hardtanh from 0 to 6.
+    return Rectifier(input, max_val, inplace) if min_val == 0.0 else None
+
+
+def _hardtanh_in_place(
+    input: torch.Tensor, min_val: float = -1.0, max_val: float = 1.0
+) -> Rectifier | None:
+    return _hardtanh(input, min_val, max_val, True)
+
+
+_RECTIFIERS: dict[Any, Callable[..., Rectifier | None]] = {
+    **dict.fromkeys((F.relu, torch.relu, torch.Tensor.relu), _relu),
+    **dict.fromkeys((F.relu_, torch.relu_, torch.Tensor.relu_), _relu_in_place),
+    F.relu6: _relu6,
+    F.hardtanh: _hardtanh,
+    F.hardtanh_: _hardtanh_in_place,
+}
+
+
+def read_rectifier(func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Rectifier | None:
+    """Return what a call hands to a rectifier, or None where it calls something else."""
+    reads = _RECTIFIERS.get(func)
+    return None if reads is None else reads(*args, **named)

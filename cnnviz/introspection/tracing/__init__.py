@@ -1,0 +1,119 @@
+"""One forward pass of one image, seen operation by operation.
+
+`trace` tells of every layer, in the order of execution: shapes, parameters, multiply-accumulate
+operations, windows, and the exact receptive field over the real graph, through branches, skips,
+in-place and functional operations alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from cnnviz.errors import ModelError, UsageError
+from cnnviz.introspection.forward import forward
+from cnnviz.introspection.hooks import listening, untouched
+from cnnviz.introspection.tracing.costs import Windows
+from cnnviz.introspection.tracing.operation import tensors
+from cnnviz.introspection.tracing.recorder import Recorder
+from cnnviz.introspection.tracing.trace import LayerCall, Trace
+
+__all__ = ["LayerCall", "Trace", "Windows", "trace"]
+
+
+def trace(module: nn.Module, input_shape: Sequence[int] | torch.Tensor) -> Trace:
+    """Run one image through a network and note every call of every layer.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network. It runs in evaluation mode and is left as it was.
+    input_shape : sequence of int, or torch.Tensor
+        (C, H, W): the network runs on zeros, and its convolutions and matrix products return zeros
+        without being computed, which is fast. Or the image itself, [C, H, W] or [N, C, H, W], of
+        which the first is used; then all is computed, for networks whose path depends on values.
+
+    Returns
+    -------
+    Trace
+        The calls, their costs and their receptive fields.
+
+    Raises
+    ------
+    UsageError
+        If the shape is not that of an image.
+    ModelError
+        If the network fails on the image.
+    """
+    image = _image(module, input_shape)
+    computes = isinstance(input_shape, torch.Tensor)
+    recorder = Recorder(module, image, computes=computes)
+    listened = dict(module.named_modules())
+    # Under inference mode a network that keeps a tensor for later would keep one that can never
+    # take part in training again; under no_grad it keeps an ordinary one.
+    with (
+        torch.inference_mode(False),
+        torch.no_grad(),
+        untouched(module),
+        listening(listened, before=recorder.enter, after=recorder.leave),
+        recorder,
+    ):
+        output = _forward(module, image, recorder)
+    calls, blocks = recorder.finish()
+    returned = next(tensors(output), None)
+    return Trace(
+        calls=calls,
+        blocks=blocks,
+        input_shape=tuple(image.shape),
+        output_shape=() if returned is None else tuple(returned.shape),
+        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        parameter_bytes=sum(_bytes(parameter) for parameter in module.parameters()),
+        buffer_bytes=sum(_bytes(buffer) for buffer in module.buffers()),
+        uncalled=_uncalled(module, (*calls, *blocks)),
+        unknown=tuple(recorder.unknown),
+    )
+
+
+def _image(module: nn.Module, input_shape: Sequence[int] | torch.Tensor) -> torch.Tensor:
+    one = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
+    if isinstance(input_shape, torch.Tensor):
+        image = input_shape.detach()
+        image = image[:1] if image.ndim == 4 else image[None]
+        if image.ndim == 4:
+            return image.to(one.device, one.dtype, copy=True)
+        shape: tuple[int, ...] = tuple(input_shape.shape)
+    else:
+        shape = tuple(input_shape)
+        if len(shape) == 3 and min(shape) > 0:
+            return torch.zeros(1, *shape, device=one.device, dtype=one.dtype)
+    raise UsageError(
+        f"{list(shape)} is not the shape of an image.", "Give channels, height and width."
+    )
+
+
+def _forward(module: nn.Module, image: torch.Tensor, recorder: Recorder) -> object:
+    try:
+        return forward(module, image)
+    except ModelError as error:
+        # A fault of the recorder's own is not the network's.
+        raise (recorder.fault or error) from error.__cause__
+
+
+def _uncalled(module: nn.Module, calls: Sequence[LayerCall]) -> tuple[str, ...]:
+    called = {call.name for call in calls}
+    owners = [
+        name
+        for name, child in module.named_modules()
+        if name not in called and any(True for _ in child.parameters(recurse=False))
+    ]
+    # The parts of a layer that does their work itself, such as multi-head attention, are used.
+    leaves = {call.name for call in calls if call.kind != "container"}
+    return tuple(
+        name for name in owners if not any(name.startswith(f"{leaf}.") for leaf in leaves if leaf)
+    )
+
+
+def _bytes(tensor: torch.Tensor) -> int:
+    return tensor.numel() * tensor.element_size()

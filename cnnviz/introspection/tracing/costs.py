@@ -1,0 +1,250 @@
+"""What one operation is, what it costs, and how its window fits its input."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cnnviz.introspection.tracing.operation import Operation
+from cnnviz.introspection.tracing.registry import RULES
+from cnnviz.introspection.tracing.rules_compute import FACTORS, pool, pool_window
+
+_KINDS: Mapping[str, str] = {
+    name: kind
+    for kind, names in {
+        "conv": "convolution _convolution torchvision::deform_conv2d",
+        "linear": " ".join(FACTORS),
+        "attention": "_native_multi_head_attention _transformer_encoder_layer_fwd "
+        "_scaled_dot_product_flash_attention_for_cpu _scaled_dot_product_flash_attention "
+        "_scaled_dot_product_efficient_attention _scaled_dot_product_cudnn_attention",
+        "pool": "max_pool2d_with_indices avg_pool2d _adaptive_avg_pool2d adaptive_max_pool2d "
+        "avg_pool1d adaptive_avg_pool1d max_pool3d_with_indices avg_pool3d _adaptive_avg_pool3d",
+        "norm": "native_batch_norm _native_batch_norm_legit cudnn_batch_norm native_layer_norm "
+        "_native_batch_norm_legit_no_training native_group_norm miopen_batch_norm "
+        "_fused_rms_norm",
+        "activation": "relu hardtanh leaky_relu elu selu celu gelu silu mish sigmoid tanh "
+        "hardswish hardsigmoid softplus _softmax _log_softmax prelu _prelu_kernel threshold "
+        "clamp clamp_min log_sigmoid_forward rrelu_with_noise",
+        "upsample": "upsample_nearest2d upsample_bilinear2d upsample_bicubic2d "
+        "_upsample_bilinear2d_aa _upsample_bicubic2d_aa _upsample_nearest_exact2d pixel_shuffle",
+        "pad": "constant_pad_nd reflection_pad2d replication_pad2d",
+        "cat": "cat stack",
+    }.items()
+    for name in names.split()
+}
+_MERGES = {
+    "add": "add",
+    "sub": "add",
+    "mul": "multiply",
+    "div": "multiply",
+    "maximum": "maximum",
+    "minimum": "minimum",
+}
+
+
+def operation_kind(operation: Operation, dependent: int, parameters: int) -> str | None:
+    """Return what an operation is to a reader of the network, or None if it is of no account.
+
+    Parameters
+    ----------
+    dependent : int
+        How many of its inputs depend on the image.
+    parameters : int
+        How many parameters of the network it reads.
+    """
+    name = operation.name
+    if name in _KINDS:
+        return _KINDS[name]
+    if name in _MERGES:
+        if dependent > 1:
+            return _MERGES[name]
+        return ("scale" if name in ("mul", "div") else "add") if parameters else None
+    if name == "mean" and len(operation.values.get("dim") or ()) != 1:
+        return "pool"
+    if name in ("view", "_unsafe_view", "reshape"):
+        before, after = operation["self"].ndim, operation.outputs[0].ndim
+        return "flatten" if before == 4 and after == 2 else None
+    if parameters:
+        return "scale" if operation.pointwise else "other"
+    return None if name in RULES or operation.pointwise else "other"
+
+
+_FAMILIAR = {
+    "convolution": "conv",
+    "addmm": "linear",
+    "mm": "matmul",
+    "bmm": "matmul",
+    "max_pool2d_with_indices": "max_pool2d",
+    "native_group_norm": "group_norm",
+    "native_layer_norm": "layer_norm",
+}
+
+
+def familiar_name(operation: Operation, what: str) -> str:
+    """Return the name by which users know an operator, given its kind."""
+    name = operation.name
+    if what == "flatten":
+        return what
+    if what == "norm" and "batch_norm" in name:
+        return "batch_norm"
+    return _FAMILIAR.get(name, name.lstrip("_"))
+
+
+def multiply_accumulates(operation: Operation) -> int:
+    """Return the multiply-accumulate operations of a convolution or matrix product, else 0."""
+    name = operation.name
+    if name in ("convolution", "_convolution"):
+        weight = operation["weight"].shape
+        # A transposed convolution meets the kernel at every input, any other at every output.
+        site = operation["input"] if operation["transposed"] else operation.outputs[0]
+        return int(math.prod(site.shape) * math.prod(weight[1:]))
+    if name in FACTORS:
+        return math.prod(operation.outputs[0].shape) * int(operation[FACTORS[name][0]].shape[-1])
+    if name.startswith("_scaled_dot_product"):
+        query, key, value = (operation[part].shape for part in ("query", "key", "value"))
+        tokens = math.prod(query[:-1]) * key[-2]
+        return int(tokens * (query[-1] + value[-1]))
+    if name == "_native_multi_head_attention":
+        batch, tokens, width = operation["query"].shape
+        return int(batch * (4 * tokens * width**2 + 2 * tokens**2 * width))
+    return 0
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The sliding windows of a convolution or pooling layer, and how they fit its input.
+
+    Attributes
+    ----------
+    kernel, stride, padding, dilation : tuple of int
+        One number for each spatial dimension.
+    groups : int or None
+        Groups of channels; None for pooling.
+    leftover : tuple of int
+        Pixels of the input at its end, along each dimension, that no window covers.
+    uneven : str or None
+        A sentence where the stride does not divide evenly, else None.
+    gaps : str or None
+        A sentence where windows lie so far apart that positions between them are never read.
+    """
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int | None
+    leftover: tuple[int, ...]
+    uneven: str | None
+    gaps: str | None = None
+
+
+def windows(operation: Operation) -> Windows | None:
+    """Return the sliding windows of an operation that has some."""
+    if operation.name in ("convolution", "_convolution"):
+        kernel = tuple(operation["weight"].shape[2:])
+        found: dict[str, Any] = {
+            name: operation.pair(name, len(kernel)) for name in ("stride", "padding", "dilation")
+        }
+        found |= {"kernel": kernel, "groups": int(operation["groups"])}
+        source = operation["input"]
+        if operation["transposed"]:
+            return Windows(**found, leftover=(0,) * len(kernel), uneven=None)
+    elif RULES.get(operation.name) is pool:
+        found = {**pool_window(operation), "groups": None}
+        source = operation["self"]
+    else:
+        return None
+    count = len(found["kernel"])
+    sizes, outputs = tuple(source.shape[-count:]), tuple(operation.outputs[0].shape[-count:])
+    axes = [
+        _Fit(*numbers)
+        for numbers in zip(
+            sizes,
+            outputs,
+            *(found[name] for name in ("kernel", "stride", "padding", "dilation")),
+            strict=True,
+        )
+    ]
+    gaps = _gaps(axes)
+    return Windows(
+        **found,
+        leftover=tuple(axis.leftover for axis in axes),
+        uneven=None if gaps else _uneven(axes),
+        gaps=gaps,
+    )
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How windows fit along one dimension."""
+
+    size: int
+    outputs: int
+    kernel: int
+    stride: int
+    padding: int
+    dilation: int
+
+    @property
+    def reach(self) -> int:
+        return self.dilation * (self.kernel - 1) + 1
+
+    @property
+    def rest(self) -> int:
+        return (self.size + 2 * self.padding - self.reach) % self.stride
+
+    @property
+    def overhang(self) -> int:
+        # Beyond the padded input, where the number of windows was rounded up.
+        end = (self.outputs - 1) * self.stride - self.padding + self.reach
+        return max(0, end - self.size - self.padding)
+
+    @property
+    def leftover(self) -> int:
+        end = (self.outputs - 1) * self.stride - self.padding + self.reach
+        return max(0, self.size - end)
+
+    def formula(self) -> str:
+        padding = f" + 2·{self.padding}" if self.padding else ""
+        exact = (self.size + 2 * self.padding - self.reach) / self.stride + 1
+        return f"({self.size}{padding} − {self.reach})/{self.stride} + 1 = {exact:.4g}"
+
+
+def _gaps(axes: list[_Fit]) -> str | None:
+    if not any(axis.stride > axis.reach for axis in axes):
+        return None
+    window, moves, read, size = (
+        " x ".join(str(number) for number in numbers)
+        for numbers in zip(
+            *((axis.kernel, axis.stride, axis.outputs * axis.kernel, axis.size) for axis in axes),
+            strict=True,
+        )
+    )
+    return f"Its {window} window moves by {moves}: it reads {read} of {size} positions."
+
+
+def _uneven(axes: list[_Fit]) -> str | None:
+    odd = [axis for axis in axes if axis.rest]
+    if not odd:
+        return None
+    start = " and ".join(dict.fromkeys(axis.formula() for axis in odd)) + " is not whole: "
+    if any(axis.overhang for axis in odd):
+        reach = max(axis.overhang for axis in odd)
+        return f"{start}rounded up, the last windows reach {reach} px beyond the border."
+    if any(axis.leftover for axis in axes):
+        names = ("row", "column") if len(axes) == 2 else ("position",) * len(axes)
+        lost = [_last(axis.leftover, name) for axis, name in zip(axes, names, strict=True)]
+        words = " and ".join(filter(None, lost))
+        size = " x ".join(str(axis.size) for axis in axes)
+        return f"{start}rounded down, {words} of its {size} input {_verb(axes)} in no window."
+    return f"{start}rounded down, only padding is left over and no pixel is lost."
+
+
+def _last(count: int, name: str) -> str:
+    return "" if count == 0 else f"the last {f'{count} {name}s' if count > 1 else name}"
+
+
+def _verb(axes: list[_Fit]) -> str:
+    return "is" if sum(axis.leftover for axis in axes) == 1 else "are"

@@ -1,0 +1,253 @@
+"""What is known of each tensor of a forward pass: its receptive field, or why it has none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from cnnviz.introspection.receptive_fields import Axis, Positions, ReceptiveField
+from cnnviz.introspection.tracing.fields import (
+    NOTHING,
+    Ends,
+    Field,
+    Frame,
+    Pair,
+    Span,
+    compress,
+    equal,
+)
+from cnnviz.introspection.tracing.operation import Operation
+from cnnviz.introspection.tracing.registry import Found, UnknownFieldError
+from cnnviz.introspection.tracing.rule_lookup import CONSTANT, find_rule, may_gate
+
+
+@dataclass(frozen=True, eq=False)
+class Depends:
+    """The tensor depends on the image.
+
+    Attributes
+    ----------
+    exact, gateless : Field
+        The field, and the field without global gates: the same object where there are none.
+    """
+
+    exact: Field
+    gateless: Field
+
+
+@dataclass(frozen=True)
+class Free:
+    """The tensor does not depend on the image, as far as torch was seen to make it.
+
+    Attributes
+    ----------
+    parameters : frozenset of int
+        The identities of the parameters that it depends on.
+    alien : bool
+        Whether it goes back to a tensor that no operation was seen to make and that is no part of
+        the network's state.
+    """
+
+    parameters: frozenset[int] = frozenset()
+    alien: bool = False
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """An operation without a rule lies between the image and the tensor."""
+
+
+Mark = Depends | Free | Unknown
+FREE, ALIEN, UNKNOWN = Free(), Free(alien=True), Unknown()
+
+
+def derive(operation: Operation, mark: Callable[[torch.Tensor], Mark]) -> list[Mark] | None:
+    """Return a mark for each output of an operation.
+
+    Returns None where the operation depends on the image and has no rule.
+    """
+    marks = [mark(tensor) for tensor in operation.inputs]
+    count = len(operation.outputs)
+    if operation.name in CONSTANT:
+        return [FREE] * count
+    if UNKNOWN in marks:
+        return [UNKNOWN] * count
+    if not any(isinstance(found, Depends) for found in marks):
+        return [_merged([found for found in marks if isinstance(found, Free)])] * count
+    return _apply_rule(operation, mark, marks)
+
+
+def _merged(marks: Sequence[Free]) -> Free:
+    used: frozenset[int] = frozenset().union(*(mark.parameters for mark in marks))
+    return Free(used, any(mark.alien for mark in marks))
+
+
+def _apply_rule(
+    operation: Operation, mark: Callable[[torch.Tensor], Mark], marks: list[Mark]
+) -> list[Mark] | None:
+    rule = find_rule(operation)
+    if rule is None:
+        return None
+
+    found = [mark for mark in marks if isinstance(mark, Depends)]
+
+    def look(tensor: object, gateless: bool) -> Field | None:
+        known = mark(tensor) if isinstance(tensor, torch.Tensor) else None
+        if not isinstance(known, Depends):
+            return None
+        return known.gateless if gateless else known.exact
+
+    try:
+        exact = rule(operation, lambda tensor: look(tensor, False), False)
+        gateless = exact
+        if may_gate(operation, len(found)) or any(m.exact is not m.gateless for m in found):
+            gateless = rule(operation, lambda tensor: look(tensor, True), True)
+    except (UnknownFieldError, IndexError, KeyError, TypeError, ValueError, RuntimeError):
+        # A form of the operator that the rule was not written for must not end a user's work.
+        return None
+    pairs = zip(_for_each(exact, operation), _for_each(gateless, operation), strict=True)
+    return [
+        _checked(one, other, tuple(output.shape))
+        for (one, other), output in zip(pairs, operation.outputs, strict=True)
+    ]
+
+
+def _for_each(found: Found, operation: Operation) -> list[Field | None]:
+    if isinstance(found, list):
+        return [*found]
+    # Further outputs of the same shape (the indices of max pooling) share the field; others, such
+    # as the statistics of a normalisation, are not followed.
+    first = operation.outputs[0].shape
+    return [found if output.shape == first else None for output in operation.outputs]
+
+
+def _checked(exact: Field | None, gateless: Field | None, shape: tuple[int, ...]) -> Mark:
+    if 0 in shape:
+        return FREE
+    if exact is None or gateless is None or exact.shape != shape or gateless.shape != shape:
+        return UNKNOWN
+    return Depends(exact, exact if equal(exact, gateless) else gateless)
+
+
+def receptive_field(mark: Mark | None, image: tuple[int, int]) -> ReceptiveField | None:
+    """Return the receptive field in an image [height, width] that a mark stands for."""
+    if not isinstance(mark, Depends):
+        return None
+    dims = _positions(mark)
+    exact = _summary(mark.exact, dims, image)
+    if mark.gateless is mark.exact:
+        return exact
+    return replace(exact, gateless=_summary(mark.gateless, dims, image))
+
+
+def _positions(mark: Depends) -> tuple[int, int] | None:
+    dims = mark.exact.positions() or mark.gateless.positions() or _varying(mark.gateless)
+    if dims is None:
+        return (2, 3) if len(mark.exact.shape) == 4 else None
+    return min(dims), max(dims)
+
+
+def _varying(field: Field) -> tuple[int, int] | None:
+    # Without frames, the only dimension along which the rows (or columns) change holds them.
+    dims = [
+        {dim for ends in span.ends for dim, length in enumerate(ends.shape) if length > 1}
+        for span in field.spans
+    ]
+    if len(dims[0]) == len(dims[1]) == 1 and dims[0] != dims[1]:
+        return dims[0].pop(), dims[1].pop()
+    return None
+
+
+def _summary(field: Field, dims: tuple[int, int] | None, image: tuple[int, int]) -> ReceptiveField:
+    # Where a network turns its maps, rows of the layer are not rows of the image, and no stride
+    # between positions can be given.
+    upright = dims is not None and field.positions() == dims
+    rows, columns = (
+        _axis(field, span, dims, extent, upright)
+        for span, extent in zip(field.spans, image, strict=True)
+    )
+    positions = (1, 1) if dims is None else (field.shape[dims[0]], field.shape[dims[1]])
+    return ReceptiveField(rows, columns, positions)
+
+
+def _axis(
+    field: Field, span: Span, dims: tuple[int, int] | None, extent: int, upright: bool
+) -> Axis:
+    first, last = _over_positions(span.ends, dims)
+    frame = span.frame
+    if upright and frame is not None:
+        uniform = _uniform(frame)
+        if uniform is not None:
+            size, start = uniform
+            return Axis(extent, first, -last, size, frame.stride, start)
+    return Axis(extent, first, -last, max(0, int((1 - last - first).max())), None, None)
+
+
+def _over_positions(ends: Pair, dims: tuple[int, int] | None) -> tuple[Positions, Positions]:
+    def one(array: Ends) -> Positions:
+        if dims is None:
+            return np.asarray(array.min()).reshape(1, 1)
+        others = tuple(dim for dim in range(array.ndim) if dim not in dims)
+        return np.asarray(array.min(axis=others))
+
+    return one(ends[0]), one(ends[1])
+
+
+def _uniform(frame: Frame) -> tuple[int, int] | None:
+    # One size and stride hold for all positions if both ends advance by the stride everywhere.
+    first, last = (
+        ends.min(axis=tuple(dim for dim in range(ends.ndim) if dim != frame.dim))
+        for ends in frame.ends
+    )
+    steps = frame.stride * np.arange(frame.count)
+    if first.shape != steps.shape or last.shape != steps.shape:
+        return None
+    if (first - steps != first[0]).any() or (last + steps != last[0]).any():
+        return None
+    return 1 - int(last[0]) - int(first[0]), int(first[0])
+
+
+def overlaid(other: torch.Tensor, below: Mark, written: torch.Tensor, above: Mark) -> Mark:
+    """Return the mark of a tensor after another one, which shares its memory, was written to."""
+    if isinstance(above, Free) and isinstance(below, Free):
+        return _merged([above, below])
+    if isinstance(above, Unknown) or isinstance(below, Unknown):
+        return UNKNOWN
+    fields = [
+        _overlaid_field(other, _field(below, gateless), written, _field(above, gateless))
+        for gateless in (False, True)
+    ]
+    return _checked(fields[0], fields[1], tuple(other.shape))
+
+
+def _field(mark: Mark, gateless: bool) -> Field | None:
+    if isinstance(mark, Depends):
+        return mark.gateless if gateless else mark.exact
+    return None
+
+
+def _overlaid_field(
+    other: torch.Tensor, below: Field | None, written: torch.Tensor, above: Field | None
+) -> Field | None:
+    length = other.untyped_storage().nbytes() // other.element_size()
+
+    def place(old: Pair | None, new: Pair | None, end: int) -> Ends:
+        memory = torch.full((length,), NOTHING, dtype=torch.int32)
+        for tensor, pair in ((other, old), (written, new)):
+            view = memory.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
+            if pair is None:
+                view.fill_(NOTHING)
+            else:
+                full = np.broadcast_to(pair[end], tuple(tensor.shape))
+                view.copy_(torch.from_numpy(full.copy()))
+        answer = memory.as_strided(other.shape, other.stride(), other.storage_offset())
+        return compress(np.asarray(answer.numpy()))
+
+    spans = []
+    for axis in (0, 1):
+        old, new = (None if field is None else field.spans[axis].ends for field in (below, above))
+        spans.append(Span((place(old, new, 0), place(old, new, 1)), None))
+    return Field(tuple(other.shape), (spans[0], spans[1]))

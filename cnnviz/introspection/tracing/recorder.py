@@ -1,0 +1,307 @@
+"""Watches one forward pass: every operation, attributed to the innermost module being called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from cnnviz.introspection.layers import kind
+from cnnviz.introspection.receptive_fields import ReceptiveField
+from cnnviz.introspection.tracing import fields
+from cnnviz.introspection.tracing.costs import (
+    Windows,
+    familiar_name,
+    multiply_accumulates,
+    operation_kind,
+    windows,
+)
+from cnnviz.introspection.tracing.field_state import (
+    ALIEN,
+    FREE,
+    UNKNOWN,
+    Depends,
+    Free,
+    Mark,
+    derive,
+    overlaid,
+    receptive_field,
+)
+from cnnviz.introspection.tracing.operation import Operation, tensors
+from cnnviz.introspection.tracing.skip_arithmetic import skip_arithmetic
+from cnnviz.introspection.tracing.trace import LayerCall
+
+
+@dataclass
+class _Row:
+    """A call that has ended; its place among the others is told when all have."""
+
+    call: LayerCall
+    mark: Mark
+    uses: set[int]
+    block: bool
+
+
+@dataclass
+class _Visit:
+    """A call of a module that has begun and not ended."""
+
+    name: str
+    module: nn.Module
+    inputs: tuple[torch.Tensor, ...]
+    rows: list[_Row] = field(default_factory=list)
+    macs: int = 0
+    windows: list[Windows] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    calls_modules: bool = False
+
+
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Follows the receptive fields through the operations of one forward pass.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network.
+    image : torch.Tensor
+        [1, C, H, W], the very tensor that the network is then called with.
+    computes : bool
+        Whether convolutions and matrix products are computed; if not, they return zeros.
+
+    Attributes
+    ----------
+    unknown : dict of str
+        The operators without a rule that were met, in order.
+    fault : Exception or None
+        What went wrong in following, as opposed to in the network.
+    """
+
+    def __init__(self, module: nn.Module, image: torch.Tensor, *, computes: bool) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._computes = computes
+        self.unknown: dict[str, None] = {}
+        self.fault: Exception | None = None
+        self._sizes = {id(parameter): parameter.numel() for parameter in module.parameters()}
+        self._extent = (int(image.shape[2]), int(image.shape[3]))
+        self._marks: Any = WeakTensorKeyDictionary()
+        for parameter in module.parameters():
+            self._marks[parameter] = Free(frozenset({id(parameter)}))
+        for buffer in module.buffers():
+            self._marks[buffer] = FREE
+        whole = fields.of_image(*self._extent, int(image.shape[1]))
+        self._marks[image] = Depends(whole, whole)
+        self._visits: list[_Visit] = []
+        self._rows: list[_Row] = []
+        self._summaries: dict[tuple[int, int], ReceptiveField | None] = {}
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Run an operation, then note what it did."""
+        keywords = kwargs or {}
+        result = None if self._computes else skip_arithmetic(func, args, keywords)
+        if result is None:
+            result = func(*args, **keywords)
+        operation = Operation(func, args, keywords, result)
+        if operation.outputs:
+            try:
+                self._follow(operation)
+            except Exception as fault:
+                self.fault = fault
+                raise
+        return result
+
+    def _mark(self, tensor: torch.Tensor) -> Mark:
+        found: Mark = self._marks.get(tensor, ALIEN)
+        return found
+
+    def _follow(self, operation: Operation) -> None:
+        before = [self._mark(tensor) for tensor in operation.inputs]
+        marks = derive(operation, self._mark)
+        if marks is None:
+            self.unknown[operation.name] = None
+            marks = [UNKNOWN] * len(operation.outputs)
+        self._note(operation, before, marks)
+        for tensor, mark in zip(operation.outputs, marks, strict=True):
+            if operation.writes and mark is not self._mark(tensor):
+                self._write_through(tensor, mark)
+            self._marks[tensor] = mark
+
+    def _write_through(self, written: torch.Tensor, mark: Mark) -> None:
+        """Tell every other tensor that lies in the same memory."""
+        memory = written.untyped_storage().data_ptr()
+        if memory == 0 or _says_the_same(mark, self._mark(written)):
+            return
+        for other in list(self._marks.keys()):
+            if other is not written and other.untyped_storage().data_ptr() == memory:
+                self._marks[other] = overlaid(other, self._mark(other), written, mark)
+
+    def _note(self, operation: Operation, before: list[Mark], marks: list[Mark]) -> None:
+        if not self._visits:
+            return
+        visit = self._visits[-1]
+        follows = [not isinstance(mark, Free) for mark in before]
+        macs = multiply_accumulates(operation)
+        # What is computed from parameters alone, such as a positional encoding, costs all the same.
+        if not any(follows) and not macs:
+            return
+        used = set().union(*(mark.parameters for mark in before if isinstance(mark, Free)))
+        what = operation_kind(operation, sum(follows), len(used))
+        if what is None:
+            return
+        window = windows(operation)
+        visit.kinds.append(what)
+        visit.macs += macs
+        if window is not None:
+            visit.windows.append(window)
+        source = operation.inputs[follows.index(True) if any(follows) else 0]
+        title = familiar_name(operation, what)
+        call = _call(visit.name, title, what, (source,), operation.outputs[0])
+        call = replace(call, operation=call.type, macs=macs, windows=window)
+        visit.rows.append(_Row(call, marks[0], used, block=False))
+
+    def enter(self, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        """Note that a module is called."""
+        if self._visits:
+            self._visits[-1].calls_modules = True
+        self._visits.append(_Visit(name, module, tuple(tensors(inputs))))
+
+    def leave(self, name: str, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        """Note that a module has returned."""
+        while self._visits[-1].module is not module:
+            # A call that raised, and whose caller went on regardless.
+            failed = self._visits.pop()
+            self._visits[-1].rows += failed.rows
+            self._visits[-1].macs += failed.macs
+        visit = self._visits.pop()
+        returned = list(tensors(output))
+        self._distrust(visit.inputs, returned)
+        leaf = not visit.calls_modules and (_builtin(module) or len(visit.kinds) <= 1)
+        row = self._module_row(visit, returned, leaf)
+        rows = [row] if leaf else [*visit.rows, row]
+        if self._visits:
+            self._visits[-1].rows += rows
+            self._visits[-1].macs += visit.macs
+        else:
+            self._rows += rows
+
+    def _distrust(self, inputs: Iterable[torch.Tensor], outputs: list[torch.Tensor]) -> None:
+        # A tensor of unseen origin may have come from the image by way of NumPy.
+        if any(not isinstance(self._mark(tensor), Free) for tensor in inputs):
+            for tensor in outputs:
+                mark = self._mark(tensor)
+                if isinstance(mark, Free) and mark.alien:
+                    self._marks[tensor] = UNKNOWN
+                    self.unknown["a tensor made outside torch"] = None
+
+    def _module_row(self, visit: _Visit, returned: list[torch.Tensor], leaf: bool) -> _Row:
+        what = _kind(visit, returned) if leaf else "container"
+        output = returned[0] if returned else None
+        call = _call(visit.name, type(visit.module).__name__, what, visit.inputs, output)
+        call = replace(
+            call,
+            macs=visit.macs,
+            windows=visit.windows[0] if leaf and len(visit.windows) == 1 else None,
+        )
+        uses = {id(parameter) for parameter in visit.module.parameters()}
+        mark = FREE if output is None else self._mark(output)
+        return _Row(call, mark, uses, block=not leaf)
+
+    def finish(self) -> tuple[tuple[LayerCall, ...], tuple[LayerCall, ...]]:
+        """Return the calls and the blocks, as in `Trace`, once the network has returned."""
+        counted: set[int] = set()
+        indices: dict[tuple[str, str | None], int] = {}
+        found: tuple[list[LayerCall], list[LayerCall]] = ([], [])
+        for order, row in enumerate(self._rows):
+            key = (row.call.name, row.call.operation)
+            indices[key] = indices.get(key, -1) + 1
+            fresh = row.uses if row.block else row.uses - counted
+            if not row.block:
+                counted |= row.uses
+            call = replace(
+                row.call,
+                index=indices[key],
+                order=order,
+                parameters=sum(self._sizes[used] for used in fresh),
+                shared_parameters=sum(self._sizes[used] for used in row.uses - fresh),
+                receptive_field=self._receptive_field(row.mark),
+            )
+            found[row.block].append(call)
+        return tuple(found[False]), tuple(found[True])
+
+    def _receptive_field(self, mark: Mark) -> ReceptiveField | None:
+        # Layers that keep the field of their input, such as activations, share one object.
+        if not isinstance(mark, Depends):
+            return None
+        key = (id(mark.exact), id(mark.gateless))
+        if key not in self._summaries:
+            self._summaries[key] = receptive_field(mark, self._extent)
+        return self._summaries[key]
+
+
+_PRINCIPAL = ("attention", "conv", "linear", "norm", "pool", "upsample", "pad", "cat", "activation")
+
+
+def _builtin(module: nn.Module) -> bool:
+    return type(module).__module__.startswith("torch.nn.")
+
+
+def _kind(visit: _Visit, returned: list[torch.Tensor]) -> str:
+    declared = kind(visit.module)
+    if declared not in ("container", "other"):
+        return declared
+    for what in _PRINCIPAL:
+        if what in visit.kinds:
+            return what
+    if visit.kinds:
+        return visit.kinds[0]
+    if not returned or not visit.inputs:
+        return "other"
+    if returned[0] is visit.inputs[0]:
+        return "identity"
+    return "rearrange" if returned[0].numel() == visit.inputs[0].numel() else "other"
+
+
+def _call(
+    name: str,
+    type_name: str,
+    what: str,
+    inputs: tuple[torch.Tensor, ...],
+    output: torch.Tensor | None,
+) -> LayerCall:
+    return LayerCall(
+        name=name,
+        index=0,
+        operation=None,
+        type=type_name,
+        kind=what,
+        order=0,
+        input_shape=tuple(inputs[0].shape) if inputs else (),
+        output_shape=() if output is None else tuple(output.shape),
+        macs=0,
+        parameters=0,
+        shared_parameters=0,
+        output_bytes=_new_bytes(inputs, output),
+        receptive_field=None,
+        windows=None,
+    )
+
+
+def _new_bytes(inputs: Iterable[torch.Tensor], output: torch.Tensor | None) -> int:
+    if output is None:
+        return 0
+    memory = output.untyped_storage().data_ptr()
+    if any(tensor.untyped_storage().data_ptr() == memory for tensor in inputs):
+        return 0
+    return output.numel() * output.element_size()
+
+
+def _says_the_same(one: Mark, other: Mark) -> bool:
+    if isinstance(one, Depends) and isinstance(other, Depends):
+        return fields.equal(one.exact, other.exact) and fields.equal(one.gateless, other.gateless)
+    return one == other

@@ -1,0 +1,161 @@
+"""What a trace holds: every call of every layer, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cnnviz.errors import LayerError, did_you_mean
+from cnnviz.introspection.receptive_fields import ReceptiveField
+from cnnviz.introspection.tracing.costs import Windows
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LayerCall:
+    """One call of a layer, or of a function that a module calls itself.
+
+    Attributes
+    ----------
+    name : str
+        The module's name in the network, "" for the network itself. For a function, the module
+        that calls it.
+    index : int
+        Which call of this module (or of this function in this module) it is, from 0.
+    operation : str or None
+        The function's operator, such as "add" or "cat"; None for a module.
+    type : str
+        The module's class, or the operator.
+    kind : str
+        As `cnnviz.introspection.layers.kind`, and besides "add", "multiply", "maximum", "scale",
+        "cat", "upsample", "pad", "attention", "rearrange"; "container" for a module that calls
+        others.
+    order : int
+        Place among all calls, containers included, in the order in which they end.
+    input_shape, output_shape : tuple of int
+        Of the first tensor that goes in and comes out, for a batch of one; () if there is none.
+    macs : int
+        Multiply-accumulate operations of convolutions and matrix products in this call.
+    parameters : int
+        Parameters read here that no earlier call has counted.
+    shared_parameters : int
+        Parameters read here that an earlier call has counted.
+    output_bytes : int
+        Memory that the output newly takes: 0 for in-place operations and views.
+    receptive_field : ReceptiveField or None
+        None where it is unknown, or the output does not depend on the image.
+    windows : Windows or None
+        Kernel, stride, padding, dilation, groups, and how they fit; None where there are none.
+    """
+
+    name: str
+    index: int
+    operation: str | None
+    type: str
+    kind: str
+    order: int
+    input_shape: Shape
+    output_shape: Shape
+    macs: int
+    parameters: int
+    shared_parameters: int
+    output_bytes: int
+    receptive_field: ReceptiveField | None
+    windows: Windows | None
+
+    @property
+    def label(self) -> str:
+        """The name to print: "conv1", "layer1.0: add", "relu (call 2)"."""
+        name = self.name if self.operation is None else f"{self.name}: {self.operation}"
+        name = name.removeprefix(": ") or "(network)"
+        return f"{name} (call {self.index + 1})" if self.index else name
+
+    @property
+    def uneven(self) -> str | None:
+        """A sentence where the stride does not divide the input evenly."""
+        return self.windows.uneven if self.windows is not None else None
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One forward pass of one image.
+
+    Attributes
+    ----------
+    calls : tuple of LayerCall
+        Every layer without calls inside it, and every function that counts (convolution, matrix
+        product, pooling, normalisation, activation, addition of two tensors and the like) that
+        another module calls itself, in the order of execution. Rearrangements (views, slices,
+        permutations) have no entry of their own.
+    blocks : tuple of LayerCall
+        Every call of a module that calls others, in the order in which they end, the network
+        itself last.
+    input_shape, output_shape : tuple of int
+        For a batch of one.
+    parameters : int
+        Parameters of the network, shared ones counted once.
+    parameter_bytes, buffer_bytes : int
+        Memory of the parameters and of the buffers.
+    uncalled : tuple of str
+        Layers with parameters that this pass did not call, such as the auxiliary heads of
+        GoogLeNet in evaluation.
+    unknown : tuple of str
+        Operators after which no receptive field can be told, because what they do is not known.
+    """
+
+    calls: tuple[LayerCall, ...]
+    blocks: tuple[LayerCall, ...]
+    input_shape: Shape
+    output_shape: Shape
+    parameters: int
+    parameter_bytes: int
+    buffer_bytes: int
+    uncalled: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulate operations of the whole pass."""
+        return sum(call.macs for call in self.calls)
+
+    @property
+    def activation_bytes(self) -> int:
+        """Memory of all outputs together, in-place operations and views not counted."""
+        return sum(call.output_bytes for call in self.calls)
+
+    def module_calls(self) -> Iterator[LayerCall]:
+        """Yield every call of a module, containers included, in the order in which they end."""
+        found = [call for call in (*self.calls, *self.blocks) if call.operation is None]
+        yield from sorted(found, key=lambda call: call.order)
+
+    def find(self, name: str, index: int | None = None) -> LayerCall:
+        """Return the call of a module.
+
+        Parameters
+        ----------
+        name : str
+            The module's name.
+        index : int, optional
+            Which of its calls; may be left out where there is one only.
+
+        Raises
+        ------
+        LayerError
+            If there is no such call, or several and no index.
+        """
+        found = [call for call in self.module_calls() if call.name == name]
+        if not found:
+            known = {call.name: None for call in self.module_calls()}
+            raise LayerError(
+                f"The forward pass calls no layer {name!r}.",
+                did_you_mean(name, known, "Choose a layer that is called."),
+            )
+        if index is None and len(found) == 1:
+            return found[0]
+        if index is None or not 0 <= index < len(found):
+            raise LayerError(
+                f"Layer {name!r} is called {len(found)} times in one forward pass.",
+                f"Choose a call from 0 to {len(found) - 1}.",
+            )
+        return found[index]

@@ -1,0 +1,68 @@
+"""How many images go through a network together, so that nobody has to guess a batch size."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import torch
+
+from cnnviz.introspection.tracing import trace
+from cnnviz.models import Model
+
+_UNKNOWN = 2 << 30
+_SHARE = 0.4
+_MOST = 64
+_NEAR = 160_000_000
+"""Bytes of layer outputs from which on a CPU gets slower with every image, for glibc gives large
+blocks back to the system when they are freed, and pages are cleared anew (`cnnviz.passes.malloc`):
+measured per image, ResNet-18 is fastest with 8 at once and takes 1.5 times as long with 64,
+SqueezeNet with 2 and 2.4 times; small images gain up to 64 (two cores, forward passes)."""
+
+
+def rows_that_fit(model: Model, inputs: torch.Tensor) -> int:
+    """Return how many images fit into memory together, forward and backward.
+
+    Parameters
+    ----------
+    model : Model
+        The network; it is left as it was.
+    inputs : torch.Tensor
+        Preprocessed images [N, C, H, W], for their size.
+
+    Returns
+    -------
+    int
+        From 1 to 64: past that a batch gains nothing. The outputs of all layers, which the backward
+        pass keeps, may take four tenths of the free memory.
+    """
+    return _within(_SHARE * _free_bytes(inputs.device), _bytes(model, inputs))
+
+
+def rows_at_once(model: Model, inputs: torch.Tensor, each: int | None = None) -> int:
+    """Return how many images go through the network together fastest, among those that fit.
+
+    Takes and returns what `rows_that_fit` does. On a CPU these are few where images are large.
+    `each` is the memory of the outputs of all layers for one image, in bytes, where it is known.
+    """
+    each, budget = each or _bytes(model, inputs), _SHARE * _free_bytes(inputs.device)
+    return _within(min(budget, _NEAR) if inputs.device.type == "cpu" else budget, each)
+
+
+def _within(budget: float, each: int) -> int:
+    return max(1, min(_MOST, int(budget / max(each, 1))))
+
+
+def _bytes(model: Model, inputs: torch.Tensor) -> int:
+    if any(isinstance(child, torch.jit.ScriptModule) for child in model.module.modules()):
+        return sys.maxsize  # What TorchScript holds cannot be told: one image at a time is safe.
+    return trace(model.module, tuple(inputs.shape[1:])).activation_bytes
+
+
+def _free_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return _UNKNOWN

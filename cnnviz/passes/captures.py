@@ -1,0 +1,278 @@
+"""capture(): one forward and one backward pass, kept for many views."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from cnnviz.errors import LayerError, TargetError, UsageError
+from cnnviz.images import Batch
+from cnnviz.introspection import layers as layer_names
+from cnnviz.introspection.backward_rules import Rule, backward_rule
+from cnnviz.introspection.hooks import StopForward, listening, untouched
+from cnnviz.introspection.layer_tensors import LayerTensors
+from cnnviz.models import Model, as_model
+from cnnviz.models.categories import check_count
+from cnnviz.passes.ranked_classes import Answer, answers
+from cnnviz.passes.recorder import Recorder
+from cnnviz.passes.stages import STAGES, CallOrder, call_order
+from cnnviz.passes.targets import Aim, Scores, Target, logits_of, score
+from cnnviz.results.result import Provenance
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Capture:
+    """What one forward and one backward pass left at the chosen layers.
+
+    Attributes
+    ----------
+    model : Model
+        The network.
+    batch : Batch
+        The images, as read and as preprocessed.
+    activations : LayerTensors
+        Each captured layer's output, shape [N, C, H, W] or what the layer gives, before any later
+        in-place layer wrote to it.
+    gradients : LayerTensors
+        The gradient of the sum of the scores with respect to each of these, in the same shape.
+        Images do not mix in a network in eval mode, so row n is the gradient of score n.
+    rule : {"gradient", "deconvnet", "guided"}
+        How rectifiers sent the gradients back.
+    coverage : str
+        How many activations followed a rule other than the gradient; empty for the gradient.
+    """
+
+    model: Model
+    batch: Batch
+    activations: LayerTensors
+    gradients: LayerTensors
+    rule: Rule = "gradient"
+    coverage: str = ""
+    _output: torch.Tensor | None = field(default=None)
+    _scores: Scores | None = field(default=None)
+    _input_gradient: torch.Tensor | None = field(default=None)
+
+    @property
+    def logits(self) -> torch.Tensor:
+        """The class scores [N, classes], detached."""
+        if self._output is None:
+            raise TargetError(
+                "This capture holds no logits.",
+                "Capture without logits=False, a network that returns them as one tensor "
+                "[N, classes].",
+            )
+        return self._output
+
+    @property
+    def scores(self) -> torch.Tensor:
+        """The score that was explained for each image, [N], detached."""
+        return self._explained().values
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The name of the score that was explained for each image."""
+        return tuple(aim.name for aim in self.aims)
+
+    @property
+    def target_classes(self) -> tuple[int | None, ...]:
+        """The class index explained for each image; None where it is not exactly one class."""
+        return tuple(aim.class_index for aim in self.aims)
+
+    @property
+    def aims(self) -> tuple[Aim, ...]:
+        """What was explained of each image, to score other inputs by."""
+        return self._explained().aims
+
+    def _explained(self) -> Scores:
+        if self._scores is None:
+            raise TargetError(
+                "This capture explains no target.", "Capture with gradients=True to have one."
+            )
+        return self._scores
+
+    @property
+    def input_gradient(self) -> torch.Tensor:
+        """The gradient of the scores with respect to the preprocessed images, [N, C, H, W]."""
+        if self._input_gradient is None:
+            raise LayerError(
+                "This capture holds no gradient at the input.",
+                "Capture with gradients=True to have it.",
+            )
+        return self._input_gradient
+
+    def predictions(self, k: int = 5) -> tuple[tuple[Answer, ...], ...]:
+        """Return the k most probable classes of each image, most probable first."""
+        return answers(self.model, self.logits, k)
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """Where everything in this capture came from."""
+        return origin(self.model, self.batch, self.targets if self._scores else ())
+
+    def __repr__(self) -> str:
+        count = len(self.batch.photos)
+        held = f"{len(self.activations)} activations, {len(self.gradients)} gradients"
+        return f"<Capture: {self.model.name} on {count} image{'s' * (count != 1)}, {held}>"
+
+
+def origin(model: Model, batch: Batch, targets: Sequence[str] = ()) -> Provenance:
+    """Return where a result comes from that a network gave for a batch, with no seed."""
+    refused = tuple(f"{entry.name}: {entry.reason}" for entry in batch.refused)
+    read = tuple(f"{photo.name}: {note}" for photo in batch.photos for note in photo.notes)
+    return model.provenance(batch.photos, targets=targets, notes=(*refused, *read))
+
+
+def capture(
+    model: Model | nn.Module,
+    images: Any,
+    *,
+    layers: str | Sequence[str] = "conv",
+    target: Target = None,
+    gradients: bool | Literal["layers"] = True,
+    rule: Rule = "gradient",
+    logits: bool = True,
+) -> Capture:
+    """Run images through a network once, forward and backward, and keep what the layers saw.
+
+    Parameters
+    ----------
+    model : Model or torch.nn.Module
+        The network. It runs in eval mode and is left exactly as it was.
+    images : path, PIL image, uint8 array [H, W, 3], a list of them, or float tensor [N, C, H, W]
+        The images; a tensor is taken as already preprocessed.
+    layers : str or sequence of str
+        Layers by kind, pattern or name (see `cnnviz.introspection.layers.select`), or "stages": the
+        last layer at each spatial resolution (see `cnnviz.passes.stages`).
+    target : None, int, str, Together, Contrast, Region, sequence of these, or callable
+        What the gradients explain; see `cnnviz.passes.targets.score`.
+    gradients : bool or "layers"
+        True computes the gradients at the chosen layers and at the input; "layers" starts the
+        graph at the first chosen layer, which saves the backward pass below it; False computes
+        none.
+    rule : {"gradient", "deconvnet", "guided"}
+        How rectifiers send gradients back (see `cnnviz.introspection.backward_rules`).
+    logits : bool
+        False, together with ``gradients=False``, stops the forward pass after the last layer that
+        was asked for.
+
+    Returns
+    -------
+    Capture
+        Frozen; its tensors are detached and owned by it.
+
+    Raises
+    ------
+    LayerError
+        If a layer does not exist, is not called, or returns something other than one tensor.
+    ModelError
+        If the forward pass fails, with the shape that was given and the one that is expected.
+    TargetError
+        If the target does not fit the output.
+    ImageError
+        If no image can be read.
+    UsageError
+        If there are more or fewer class names than outputs, or the arguments contradict each other.
+    """
+    if not logits and (gradients or target is not None):
+        raise UsageError(
+            "Gradients and targets need the logits.", "Pass gradients=False, or leave logits=True."
+        )
+    wrapped = as_model(model)
+    if rule != "gradient":
+        layer_names.check_seen(wrapped.module)
+    batch = wrapped.prepare(images)
+    order = call_order(wrapped, batch.tensor) if _needs_order(layers, logits) else None
+    chosen = _choose(wrapped, layers, order)
+    last = order.last(chosen) if order is not None and not logits else None
+    recorder = Recorder(gradients=bool(gradients), last=last)
+    with ExitStack() as scope:
+        # A surrounding no_grad or inference_mode must not reach in.
+        scope.enter_context(torch.inference_mode(False))
+        scope.enter_context(torch.set_grad_enabled(bool(gradients)))
+        scope.enter_context(untouched(wrapped.module))
+        scope.enter_context(listening(chosen, after=recorder.record))
+        followed = scope.enter_context(backward_rule(rule)) if rule != "gradient" else None
+        inputs = batch.tensor.clone().requires_grad_(gradients is True)
+        # An in-place first layer may not write to a leaf, nor to the caller's tensor.
+        output = _run(wrapped, inputs.clone())
+        scores = None
+        if gradients:
+            scores = score(wrapped, output, target, len(inputs))
+            recorder.differentiate(scores.values, inputs if gradients is True else None)
+    coverage = followed.coverage() if followed is not None else ""
+    found = _finish(wrapped, batch, chosen, recorder, output if logits else None, scores)
+    return replace(found, rule=rule, coverage=coverage)
+
+
+def _needs_order(layers: str | Sequence[str], logits: bool) -> bool:
+    return not logits or STAGES in layer_names.split(layers)
+
+
+def _choose(
+    model: Model, layers: str | Sequence[str], order: CallOrder | None
+) -> dict[str, nn.Module]:
+    items = layer_names.split(layers)
+    if order is not None and STAGES in items:
+        items = [item for item in items if item != STAGES] + list(order.stages())
+    return layer_names.select(model.module, items) if items else {}
+
+
+def _run(model: Model, inputs: torch.Tensor) -> Any:
+    try:
+        return model.forward(inputs)
+    except StopForward:
+        return None
+
+
+def _finish(
+    model: Model,
+    batch: Batch,
+    chosen: Mapping[str, nn.Module],
+    recorder: Recorder,
+    output: Any,
+    scores: Scores | None,
+) -> Capture:
+    module = model.module
+
+    def known() -> dict[str, nn.Module]:
+        return layer_names.named_layers(module)
+
+    called = {name for name, _ in recorder.outputs}
+    silent = {
+        name: f"Layer {name!r} was not called in the forward pass."
+        for name in chosen
+        if name not in called
+    }
+    unreached = {
+        name: f"The target does not depend on layer {name!r}." for name in recorder.unreached
+    }
+    if scores is not None:
+        scores = Scores(scores.values.detach(), scores.aims)
+    found = None if output is None else _logits_or_none(output)
+    if found is not None and found.ndim == 2 and model.categories is not None:
+        check_count(model.categories, found.shape[1], model.name)
+    return Capture(
+        model=model,
+        batch=batch,
+        activations=LayerTensors(
+            {key: value.detach() for key, value in recorder.outputs.items()}, silent, known
+        ),
+        gradients=LayerTensors(recorder.gradients, {**silent, **unreached}, known),
+        _output=found,
+        _scores=scores,
+        _input_gradient=recorder.input_gradient,
+    )
+
+
+def _logits_or_none(output: Any) -> torch.Tensor | None:
+    try:
+        return logits_of(output).detach()
+    except TargetError:
+        # A callable target may have made sense of an output that has no logits.
+        return None

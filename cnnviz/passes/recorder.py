@@ -1,0 +1,79 @@
+"""What a capture's hooks do: keep each output as it was, and differentiate with respect to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from cnnviz.errors import LayerError, TargetError
+from cnnviz.introspection.hooks import StopForward
+from cnnviz.introspection.layer_tensors import Key
+from cnnviz.passes.targets import describe
+
+
+class Recorder:
+    """Keeps each call's output as it was, and hands the network a copy to go on with."""
+
+    def __init__(self, gradients: bool, last: Key | None) -> None:
+        self.outputs: dict[Key, torch.Tensor] = {}
+        self.gradients: dict[Key, torch.Tensor] = {}
+        self.input_gradient: torch.Tensor | None = None
+        self.unreached: list[str] = []
+        self._calls: dict[str, int] = {}
+        self._with_gradients = gradients
+        self._last = last
+
+    def record(self, name: str, module: nn.Module, inputs: Any, output: Any) -> Any:
+        """Take the output of one call; the copy returned replaces it downstream."""
+        if not isinstance(output, torch.Tensor):
+            raise LayerError(
+                f"Layer {name!r} returns {describe(output)}, not one tensor.",
+                "Choose a layer inside it that returns one tensor.",
+            )
+        index = self._calls.get(name, 0)
+        self._calls[name] = index + 1
+        if self._with_gradients and output.is_floating_point():
+            if not output.requires_grad:
+                # Nothing below is differentiated: the graph starts here.
+                output = output.detach().clone().requires_grad_()
+            elif _shares_memory(output, inputs):
+                # A layer that returns its own input: the caller may still write to that.
+                output = output.clone()
+            self.outputs[name, index] = output
+            return output.clone()
+        self.outputs[name, index] = output.detach().clone()
+        if (name, index) == self._last:
+            raise StopForward
+        return None
+
+    def differentiate(self, scores: torch.Tensor, inputs: torch.Tensor | None) -> None:
+        """Take the gradient of the summed scores at every recorded call, in one backward pass."""
+        keys = [key for key, output in self.outputs.items() if output.requires_grad]
+        points = [self.outputs[key] for key in keys] + ([inputs] if inputs is not None else [])
+        if not points:
+            return
+        if not scores.requires_grad:
+            raise TargetError(
+                "The target does not depend on the network in a differentiable way.",
+                "Check that neither the network nor the target callable detaches its result.",
+            )
+        found = torch.autograd.grad(scores.sum(), points, allow_unused=True)
+        for key, gradient in zip(keys, found, strict=False):
+            if gradient is None:
+                self.unreached.append(key[0])
+            else:
+                self.gradients[key] = gradient
+        if inputs is not None:
+            last = found[-1]
+            self.input_gradient = torch.zeros_like(inputs) if last is None else last
+
+
+def _shares_memory(output: torch.Tensor, inputs: Sequence[Any]) -> bool:
+    place = output.untyped_storage().data_ptr()
+    return any(
+        isinstance(entry, torch.Tensor) and entry.untyped_storage().data_ptr() == place
+        for entry in inputs
+    )

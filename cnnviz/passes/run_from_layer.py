@@ -1,0 +1,219 @@
+"""Run a network from one of its layers on, with other outputs there, many at a time.
+
+What lies below the layer is computed once. Later passes are given its results by a dispatch mode,
+operation by operation, so that branches and skip connections past the layer find what they need,
+and no module has to be taken apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten, tree_unflatten
+
+from cnnviz.introspection.hooks import StopForward, listening, untouched
+from cnnviz.introspection.layer_tensors import Key
+from cnnviz.models import Model
+
+
+class Resumed:
+    """A network that starts at one call of one of its layers.
+
+    Parameters
+    ----------
+    model : Model
+        The network; every pass leaves it as it was.
+    image : torch.Tensor
+        One preprocessed image, [1, C, H, W].
+    layer : (str, int)
+        The layer's name and which of its calls.
+
+    Attributes
+    ----------
+    skips : bool
+        Whether passes skip what lies below the layer. False where the results below do not grow
+        with the batch in one dimension each, so that all is computed every time.
+    """
+
+    def __init__(self, model: Model, image: torch.Tensor, layer: Key) -> None:
+        self._model = model
+        self._image = image
+        self._layer = layer
+        self._tape = _tape(model, image, layer)
+        self.skips = self._tape is not None
+
+    def __call__(self, values: torch.Tensor) -> Any:
+        """Return the network's output for B versions of the layer's output.
+
+        Parameters
+        ----------
+        values : torch.Tensor
+            [B, ...], in place of what the layer gives for the image.
+        """
+        count = len(values)
+        images = self._image.expand(count, *self._image.shape[1:])
+        if self._tape is None:
+            return self._run(images.clone(), values, _Untaped())
+        try:
+            return self._run(images, values, _Replayed(self._tape, count))
+        except _OtherPath:
+            self._tape, self.skips = None, False
+            return self(values)
+
+    def _run(self, images: torch.Tensor, values: torch.Tensor, mode: _Untaped) -> Any:
+        name, wanted = self._layer
+        calls = 0
+
+        def replace(_name: str, _module: Any, _inputs: Any, _output: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls != wanted + 1:
+                return None
+            mode.ended = True
+            return values
+
+        with ExitStack() as scope:
+            scope.enter_context(torch.inference_mode())
+            scope.enter_context(untouched(self._model.module))
+            module = {name: self._model.module.get_submodule(name)}
+            scope.enter_context(listening(module, after=replace))
+            scope.enter_context(mode)
+            return self._model.forward(images)
+
+
+class _OtherPath(Exception):  # noqa: N818
+    """The network took another path than the one that was recorded."""
+
+
+Shapes = tuple[torch.Size | None, ...]
+
+
+class _Step:
+    """One recorded operation: what it returned, and along which dimension the batch grows."""
+
+    def __init__(self, func: Any, result: Any) -> None:
+        self.func = func
+        self.leaves, self.form = tree_flatten(result)
+        self.batched: list[int | None] = [None] * len(self.leaves)
+
+    def shapes(self) -> Shapes:
+        return tuple(v.shape if isinstance(v, torch.Tensor) else None for v in self.leaves)
+
+    def learn(self, other: Shapes) -> bool:
+        """Compare with the shapes for two images; False if they do not tell the batch's place."""
+        for place, (one, two) in enumerate(zip(self.shapes(), other, strict=True)):
+            if one is None or two is None or one == two:
+                continue
+            if len(one) != len(two):
+                return False
+            grown = [d for d in range(len(one)) if one[d] != two[d]]
+            if len(grown) != 1 or (one[grown[0]], two[grown[0]]) != (1, 2):
+                return False
+            self.batched[place] = grown[0]
+        return True
+
+    def result(self, count: int) -> Any:
+        leaves = [
+            _again(value) if batched is None else _expanded(value, batched, count)
+            for value, batched in zip(self.leaves, self.batched, strict=True)
+        ]
+        return tree_unflatten(leaves, self.form)
+
+
+def _again(value: Any) -> Any:
+    # What an operation on a parameter returned is marked as a view of it, which works once only.
+    return value.detach() if isinstance(value, torch.Tensor) else value
+
+
+def _expanded(value: torch.Tensor, dimension: int, count: int) -> torch.Tensor:
+    shape = list(value.shape)
+    shape[dimension] = count
+    return value.expand(shape)
+
+
+class _Untaped(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Computes every operation; the other two differ in what they answer."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.ended = False
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        return self.answer(func, args, kwargs or {})
+
+    def answer(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        return func(*args, **kwargs)
+
+
+class _Recorded(_Untaped):  # type: ignore[no-untyped-call]
+    """Keeps what every operation returned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: list[_Step] = []
+
+    def answer(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        result = func(*args, **kwargs)
+        self.steps.append(_Step(func, result))
+        return result
+
+
+class _Replayed(_Untaped):  # type: ignore[no-untyped-call]
+    """Answers the operations below the layer from a tape, and computes those above."""
+
+    def __init__(self, tape: Sequence[_Step], count: int) -> None:
+        super().__init__()
+        self._tape = tape
+        self._count = count
+        self._next = 0
+
+    def answer(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        if self.ended:
+            return func(*args, **kwargs)
+        if self._next >= len(self._tape) or self._tape[self._next].func is not func:
+            raise _OtherPath
+        self._next += 1
+        return self._tape[self._next - 1].result(self._count)
+
+
+def _tape(model: Model, image: torch.Tensor, layer: Key) -> list[_Step] | None:
+    """Record the operations up to the end of a layer's call; None if they cannot be replayed."""
+    steps = _record(model, image, layer)
+    twice = _record(model, image.expand(2, *image.shape[1:]).clone(), layer)
+    if [step.func for step in steps] != [step.func for step in twice]:
+        return None
+    known = [step.learn(other.shapes()) for step, other in zip(steps, twice, strict=True)]
+    return steps if all(known) else None
+
+
+def _record(model: Model, images: torch.Tensor, layer: Key) -> list[_Step]:
+    name, wanted = layer
+    calls = 0
+
+    def stop(*_: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == wanted + 1:
+            raise StopForward
+
+    recorded = _Recorded()
+    with ExitStack() as scope:
+        scope.enter_context(torch.inference_mode())
+        scope.enter_context(untouched(model.module))
+        scope.enter_context(listening({name: model.module.get_submodule(name)}, after=stop))
+        scope.enter_context(recorded)
+        try:
+            model.forward(images)
+        except StopForward:
+            return recorded.steps
+    return recorded.steps

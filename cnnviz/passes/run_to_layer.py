@@ -1,0 +1,189 @@
+"""The part of a network below one call of a layer: run on its own, and differentiated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from cnnviz.errors import LayerError
+from cnnviz.introspection.backward_rules import Rule, backward_rule
+from cnnviz.introspection.hooks import StopForward, listening, untouched
+from cnnviz.introspection.layer_tensors import Key, LayerTensors
+from cnnviz.introspection.layers import named_layers
+from cnnviz.introspection.receptive_fields import ReceptiveField
+from cnnviz.introspection.tracing import Trace, trace
+from cnnviz.models import Model
+from cnnviz.passes.stages import call_order
+from cnnviz.passes.targets import describe
+
+
+@dataclass(frozen=True)
+class Passage:
+    """The network as far as one call of one layer.
+
+    Attributes
+    ----------
+    model : Model
+        The network; every pass leaves it as it was.
+    layer : str
+        The layer, as it was asked for.
+    key : (str, int)
+        The layer's name and which of its calls.
+    field : ReceptiveField or None
+        What of an input of the traced size each position sees; None where that is unknown.
+    bytes_each : int
+        Memory of the outputs of all layers up to this one, for one image.
+    last_channels : bool
+        Whether the layer gives [N, H, W, C].
+    """
+
+    model: Model
+    layer: str
+    key: Key
+    field: ReceptiveField | None
+    bytes_each: int
+    last_channels: bool
+
+    @classmethod
+    def to(cls, model: Model, inputs: torch.Tensor, layer: str) -> Passage:
+        """Find a layer (``name#1`` is its second call) in the forward pass of these inputs.
+
+        Raises
+        ------
+        LayerError
+            If the network has no such layer, does not call it, or calls it several times.
+        """
+        (found,) = cls.each(model, inputs, [layer])
+        return found
+
+    @classmethod
+    def each(cls, model: Model, inputs: torch.Tensor, layers: Sequence[str]) -> tuple[Passage, ...]:
+        """Find several layers, as `to` finds one; the network is traced once."""
+        keys = [_resolve(model, inputs, layer) for layer in layers]
+        traced = trace(model.module, tuple(inputs.shape[1:]))
+        found = []
+        for layer, key in zip(layers, keys, strict=True):
+            call = traced.find(*key)
+            field, shape = call.receptive_field, call.output_shape
+            last = False
+            if field is not None and len(shape) == 4:
+                last = field.positions == shape[1:3] != shape[2:]
+            found.append(cls(model, layer, key, field, _bytes_until(traced, call.order), last))
+        return tuple(found)
+
+    def run(
+        self, inputs: torch.Tensor, rule: Rule | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor, str]:
+        """Run inputs [B, C, H, W] as far as the layer, and no further.
+
+        Parameters
+        ----------
+        inputs : torch.Tensor
+            Preprocessed images.
+        rule : {"deconvnet", "guided", "gradient"}, optional
+            How rectifiers send gradients back; None builds no graph.
+
+        Returns
+        -------
+        maps : torch.Tensor
+            [B, channels, h, w]; h and w are 1 where the layer has no spatial extent.
+        leaf : torch.Tensor
+            What gradients are taken with respect to.
+        coverage : str
+            How many activations follow the rule; empty for the gradient and without a graph.
+        """
+        held: list[Any] = []
+        wanted = self.key[1]
+
+        def take(_name: str, _module: Any, _inputs: Any, output: Any) -> None:
+            held.append(output)
+            if len(held) == wanted + 1:
+                raise StopForward
+
+        with ExitStack() as scope:
+            # A surrounding no_grad or inference_mode must not reach in.
+            scope.enter_context(torch.inference_mode(False))
+            scope.enter_context(torch.set_grad_enabled(rule is not None))
+            scope.enter_context(untouched(self.model.module))
+            module = self.model.module.get_submodule(self.key[0])
+            scope.enter_context(listening({self.key[0]: module}, after=take))
+            leaf = inputs.detach().clone().requires_grad_(rule is not None)
+            followed = None
+            if rule is not None and rule != "gradient":
+                followed = scope.enter_context(backward_rule(rule))
+            with suppress(StopForward):
+                # An in-place first layer may not write to a leaf.
+                self.model.forward(leaf.clone())
+            maps = self.maps(held[-1] if len(held) > wanted else None, len(inputs))
+        return maps, leaf, followed.coverage() if followed is not None else ""
+
+    def peaks(
+        self, inputs: torch.Tensor, at_once: int
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return each channel's largest value in each image, with its row and column.
+
+        All three are [N, channels]; of equal values the first counts. `at_once` images are run
+        together.
+        """
+        values, places, width = [], [], 1
+        for start in range(0, len(inputs), at_once):
+            maps, _, _ = self.run(inputs[start : start + at_once])
+            value, place = maps.flatten(2).max(2)
+            values.append(value)
+            places.append(place)
+            width = maps.shape[3]
+        found = torch.cat(places)
+        return torch.cat(values), found // width, found % width
+
+    def maps(self, output: Any, images: int) -> torch.Tensor:
+        """Return what the layer gave for so many images as [images, channels, h, w].
+
+        Raises
+        ------
+        LayerError
+            If it has no channels with positions, or not one entry for each image.
+        """
+        wanted = "Choose a layer that gives [N, C, H, W] or [N, C]."
+        if not (isinstance(output, torch.Tensor) and output.ndim in (2, 4)):
+            found = (
+                f"the shape {list(output.shape)}"
+                if isinstance(output, torch.Tensor)
+                else describe(output)
+            )
+            raise LayerError(
+                f"Layer {self.layer!r} gives {found}, which has no channels with positions.",
+                wanted,
+            )
+        if len(output) != images:
+            raise LayerError(
+                f"Layer {self.layer!r} gives {list(output.shape)} for {images} images, not one "
+                "entry for each.",
+                wanted,
+            )
+        if output.ndim == 2:
+            return output[:, :, None, None]
+        return output.permute(0, 3, 1, 2) if self.last_channels else output
+
+
+def _resolve(model: Model, inputs: torch.Tensor, layer: str) -> Key:
+    order = call_order(model, inputs)
+    called = {(call.name, call.index): torch.empty(0) for call in order.calls}
+    names = {name for name, _ in called}
+
+    def known() -> dict[str, Any]:
+        return named_layers(model.module)
+
+    silent = {
+        name: f"Layer {name!r} is not called in the forward pass."
+        for name in known()
+        if name not in names
+    }
+    return LayerTensors(called, silent, known).resolve(layer)
+
+
+def _bytes_until(traced: Trace, order: int) -> int:
+    return sum(call.output_bytes for call in traced.calls if call.order <= order)

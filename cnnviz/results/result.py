@@ -1,0 +1,294 @@
+"""The base of every result: arrays and where they came from, drawn, kept and shown."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+import os
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.errors import OutputError
+from cnnviz.results.drawing import any_letter, take_literally
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SCREEN_DPI = 110
+FILE_DPI = 160
+# What `Result.save` can write.
+SUFFIXES = (".png", ".svg", ".pdf", ".npz", ".json")
+
+
+@cache
+def installed_version(package: str) -> str:
+    """Return the version of an installed package, or "not installed"."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """The name of an image and the SHA-256 of its bytes."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Where a result came from: enough to make it again.
+
+    Attributes
+    ----------
+    model, weights, weights_sha256 : str
+        The network's name, what its weights are, and the SHA-256 of its state.
+    images : tuple of ImageSource
+        The images, in order; empty for a view of the network alone.
+    preprocessing : str
+        What was done to each image, in one sentence; empty without images.
+    targets : tuple of str
+        What was explained, one for each image; empty where nothing was.
+    seed : int or None
+        The seed of whatever was drawn at random; None where nothing was.
+    notes : tuple of str
+        What else a reader must know, such as an image that was refused.
+    cnnviz, torch : str
+        The versions at work.
+    """
+
+    model: str
+    weights: str
+    weights_sha256: str
+    images: tuple[ImageSource, ...] = ()
+    preprocessing: str = ""
+    targets: tuple[str, ...] = ()
+    seed: int | None = None
+    notes: tuple[str, ...] = ()
+    cnnviz: str = field(default_factory=lambda: installed_version("cnnviz"))
+    torch: str = field(default_factory=lambda: installed_version("torch"))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the provenance as plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Result(ABC):
+    """Typed data of one view, which draws itself, saves itself and shows itself in a notebook."""
+
+    provenance: Provenance
+
+    @abstractmethod
+    def figure(self) -> Figure:
+        """Draw the result as a matplotlib figure, which pyplot does not know of."""
+
+    @abstractmethod
+    def caption(self) -> str:
+        """Say what the picture shows and how to read it."""
+
+    @abstractmethod
+    def summary(self) -> str:
+        """Say in one line what was found."""
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return every array of the result by its field's name."""
+        found = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as plain data; an array stands as its shape and range."""
+        found: dict[str, Any] = {"view": type(self).__name__, "summary": self.summary()}
+        for entry in fields(self):
+            found[entry.name] = plain(getattr(self, entry.name))
+        return found
+
+    def save(self, path: str | Path) -> Path:
+        """Write the result to `path`, in the format that its suffix names, whole or not at all.
+
+        Parameters
+        ----------
+        path : str or Path
+            ``.png``, ``.svg`` or ``.pdf`` for the picture, ``.npz`` for the arrays, ``.json`` for
+            the numbers. The first four carry the provenance as well.
+
+        Returns
+        -------
+        Path
+            The file that was written.
+
+        Raises
+        ------
+        OutputError
+            If the suffix is none of these or the file cannot be written.
+        """
+        target = Path(path)
+        check_suffix(target)
+        writers: dict[str, Callable[[Path], None]] = {
+            ".npz": self._write_arrays,
+            ".json": self._write_json,
+        }
+        return write_atomically(target, writers.get(target.suffix.lower(), self._write_figure))
+
+    def _write_figure(self, path: Path) -> None:
+        origin = json.dumps(self.provenance.to_json(), ensure_ascii=True)
+        keywords = {
+            ".png": {"Software": f"cnnviz {self.provenance.cnnviz}", "Description": origin},
+            ".pdf": {"Creator": f"cnnviz {self.provenance.cnnviz}", "Subject": origin},
+            ".svg": {"Creator": f"cnnviz {self.provenance.cnnviz}", "Description": origin},
+        }
+        suffix = path.suffix.lower()
+        metadata: dict[str, Any] = {**keywords[suffix]}
+        if suffix == ".svg":
+            metadata["Date"] = None
+        elif suffix == ".pdf":
+            metadata["CreationDate"] = None
+        figure = self.figure()
+        take_literally(figure)
+        with any_letter():
+            figure.savefig(path, dpi=FILE_DPI, metadata=metadata)
+
+    def _write_arrays(self, path: Path) -> None:
+        origin = np.array(json.dumps(self.provenance.to_json()))
+        # A mapping, not keywords: a field may be called "file".
+        with path.open("wb") as stream:
+            np.savez_compressed(
+                stream, allow_pickle=False, **{**self.arrays(), "provenance": origin}
+            )
+
+    def _write_json(self, path: Path) -> None:
+        path.write_text(json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n", "utf-8")
+
+    def _repr_png_(self) -> bytes:
+        return png(self.figure(), SCREEN_DPI)
+
+    def _repr_html_(self) -> str:
+        picture = base64.b64encode(self._repr_png_()).decode("ascii")
+        caption = html.escape(self.caption())
+        return (
+            f'<figure><img alt="{html.escape(self.summary(), quote=True)}" '
+            f'style="max-width:100%" src="data:image/png;base64,{picture}">'
+            f"<figcaption>{caption}</figcaption></figure>"
+        )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.summary()}>"
+
+
+def png(figure: Figure, dpi: float = FILE_DPI) -> bytes:
+    """Return a figure as the bytes of a PNG file."""
+    stream = io.BytesIO()
+    take_literally(figure)
+    with any_letter():
+        figure.savefig(stream, format="png", dpi=dpi, pil_kwargs={"compress_level": 4})
+    return stream.getvalue()
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as data that JSON can hold; a number that is not finite becomes its name."""
+    if isinstance(value, np.ndarray):
+        return _describe_array(value)
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float) and not np.isfinite(value):
+        return str(value)
+    if hasattr(value, "to_json"):
+        return value.to_json()
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, dict):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(entry) for entry in value]
+    if isinstance(value, Path):
+        return value.name
+    return value
+
+
+def _describe_array(array: NDArray[Any]) -> Any:
+    if array.ndim <= 1 and array.size <= 4096:
+        return plain(array.tolist())
+    low, high = (array.min(), array.max()) if array.size else (0, 0)
+    return {
+        "shape": list(array.shape),
+        "dtype": str(array.dtype),
+        "min": plain(low),
+        "max": plain(high),
+    }
+
+
+def check_suffix(path: Path) -> None:
+    """Raise an `OutputError` unless a result can be saved under this name."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise OutputError(
+            f"A result cannot be saved as {path.name!r}.",
+            f"End the name in one of {', '.join(SUFFIXES)}.",
+        )
+
+
+def check_place(path: Path) -> None:
+    """Raise an `OutputError` where no file can be written to `path`, as far as can be told."""
+    try:
+        if not path.parent.is_dir():
+            raise OutputError(
+                f"There is no folder {str(path.parent)!r} to write {path.name!r} to.",
+                "Make the folder first, or name another.",
+            )
+        if path.is_dir():
+            raise OutputError(f"{str(path)!r} is a folder.", "Name a file.")
+    except OSError as error:  # a name too long, or a folder that may not be looked into
+        raise _unwritable(path, error) from error
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> Path:
+    """Let `write` fill a temporary file beside `path`, then move it into place.
+
+    Raises
+    ------
+    OutputError
+        If the folder is missing or cannot be written to. Nothing is left behind.
+    """
+    check_place(path)
+    temporary: Path | None = None
+    try:
+        descriptor, name = tempfile.mkstemp(
+            prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent
+        )
+        os.close(descriptor)
+        temporary = Path(name)
+        # mkstemp makes the file private; a result is as readable as any file the user makes.
+        temporary.chmod(0o666 & ~_umask())
+        write(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+    return path
+
+
+def _unwritable(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"{str(path)!r} cannot be written: {error.strerror or error}.",
+        "Check the free space and the permissions, or name another place.",
+    )
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,1 @@
+"""What single channels look for: their strongest patches, projections and visualizations."""

@@ -1,0 +1,12 @@
+"""What of an image made a unit respond: its activation sent back to the pixels, one unit at a time.
+
+`project` answers for many units of one layer at once: `views/deconvnet.py` draws the answers for
+chosen channels, and the search for the strongest patches uses it for the patches it found.
+"""
+
+from cnnviz.passes.run_to_layer import Passage
+from cnnviz.units.projection.projected import Pick, Projected
+from cnnviz.units.projection.sending import project, send
+from cnnviz.units.projection.windows import cut
+
+__all__ = ["Passage", "Pick", "Projected", "cut", "project", "send"]

@@ -1,0 +1,78 @@
+"""What is asked of a projection, and what comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.introspection.receptive_fields import Window
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One unit of a layer on one image.
+
+    Attributes
+    ----------
+    image : int
+        Which of the images, from 0.
+    channel : int
+        The channel of the layer, from 0.
+    row, column : int or None
+        The position in the layer's output; None for both is the strongest position of the channel
+        in that image, the first of several that are equally strong.
+    """
+
+    image: int
+    channel: int
+    row: int | None = None
+    column: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Projected:
+    """What P units sent back to the pixels.
+
+    Attributes
+    ----------
+    signals : ndarray of float32
+        [P, C, h, w]: what arrived at the network's input, in the unit of the layer's output for
+        each unit of the preprocessed input, cut to `windows`. All zero where the unit is not
+        active, and zero where a window reaches beyond the image.
+    windows : tuple of Window
+        The receptive field of each unit, in pixels of the network's input. All have one size
+        [h, w], that of the layer's field and along each axis at most the image. Where the size is
+        that of the whole axis the window is the axis; elsewhere it may reach beyond the border,
+        into the padding, so that a unit keeps its place in its window. `cut` takes the same crop of
+        a picture.
+    activations : ndarray of float32
+        [P]: the unit's own value at its position.
+    rows, columns : ndarray of int64
+        [P]: the position in the layer's output.
+    outside : ndarray of float32
+        [P]: the share of the sum of absolute values that lies outside the window. Zero, but for
+        layers behind a gate that looks at the whole image (squeeze-and-excitation), whose windows
+        are those of the field without gates.
+    coverage : str
+        How many activations below the layer followed the rule; empty for the gradient.
+    """
+
+    signals: NDArray[np.float32]
+    windows: tuple[Window, ...]
+    activations: NDArray[np.float32]
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    outside: NDArray[np.float32]
+    coverage: str
+
+    @property
+    def active(self) -> NDArray[np.bool_]:
+        """Whether each unit's value is above zero, so that it has something to send back, [P]."""
+        return self.activations > 0.0
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of every window."""
+        return int(self.signals.shape[2]), int(self.signals.shape[3])

@@ -1,0 +1,320 @@
+"""Pictures of many goals at many layers: planned, timed, made batch by batch, and kept."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from cnnviz.errors import CnnvizError, UsageError
+from cnnviz.introspection.tracing import Trace, trace
+from cnnviz.models import Model
+from cnnviz.passes.batch_size import rows_at_once
+from cnnviz.passes.stages import call_order
+from cnnviz.results.progress import Progress, duration, silent
+from cnnviz.units.visualization.goals import Goal
+from cnnviz.units.visualization.loop import Made, Recipe, ascend
+from cnnviz.units.visualization.probe import probing
+from cnnviz.units.visualization.store import Store
+
+_MOST = 64
+_FIELDS = 3
+"""How many receptive fields wide a picture of a channel is, where the whole image is wider."""
+_LEAST = 96
+_EVEN = 32
+_LINEAR = ("conv", "norm", "identity", "dropout", "pad", "scale")
+_TRIAL = 3
+_SPANS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+Announce = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Goals at one layer, made with one recipe."""
+
+    goals: tuple[Goal, ...]
+    recipe: Recipe
+    texture: tuple[str, int] | None
+    rows: int
+    """How many pictures go through the network together."""
+    work: float
+    """What one step of one goal costs, in proportion to other groups."""
+
+
+def read_span(budget: float | str | None) -> float | None:
+    """Return a time in seconds from a number of them, or from text such as 90s, 10m or 1.5h.
+
+    Raises
+    ------
+    UsageError
+        If it is no time, or none at all.
+    """
+    if budget is None:
+        return None
+    match = re.fullmatch(r"\s*([\d.]+)\s*([a-z]*)\s*", str(budget))
+    try:
+        seconds = float(match[1]) * _SPANS[match[2]] if match else -1.0
+    except (KeyError, ValueError):
+        seconds = -1.0
+    if not seconds > 0.0:
+        raise UsageError(f"{budget!r} is no time.", "Give seconds, or a time such as 90s, 10m, 2h.")
+    return seconds
+
+
+def plan(
+    model: Model, goals: Sequence[Goal], recipe: Recipe, size: int | None, from_photo: bool
+) -> list[Group]:
+    """Group goals by layer, and choose for each group the size of its pictures and its batches.
+
+    Without a `size` a picture is as large as the network's input. Of a channel whose receptive
+    field is much smaller it shows three fields side by side instead, for the rest would be the same
+    texture again.
+    """
+    native = (model.input_shape[1], model.input_shape[2])
+    traced = trace(model.module, model.input_shape)
+    inputs = torch.zeros(1, *model.input_shape, device=model.device, dtype=model.dtype)
+    at_once = rows_at_once(model, inputs, traced.activation_bytes)
+    stages = call_order(model, inputs).stages()
+    by_layer: dict[object, list[Goal]] = {}
+    for goal in goals:
+        whole = goal.kind in ("position", "layer", "class")
+        by_layer.setdefault((goal.layer, whole and goal.kind), []).append(goal)
+    groups = []
+    for together in by_layer.values():
+        members = _rectified(together, traced)
+        own = _Fitting(model, traced, members, native)
+        side = own.size(size, from_photo)
+        one = replace(recipe, size=side)
+        one = replace(one, coarse=own.may_be_coarse(one) and not from_photo)
+        texture = own.texture(stages) if recipe.diverse > 1 else None
+        share = side[0] * side[1] / (native[0] * native[1])
+        rows = max(1, min(_MOST, int(at_once / share)))
+        groups.append(Group(tuple(members), one, texture, rows, own.macs() * share))
+    return groups
+
+
+def _rectified(goals: Sequence[Goal], traced: Trace) -> list[Goal]:
+    """Let only what is above zero count, where the layer is linear in the picture."""
+    layer = goals[0].layer
+    if layer is None or goals[0].kind not in ("channel", "direction"):
+        return list(goals)
+    last = traced.find(*layer).order
+    linear = all(call.kind in _LINEAR for call in traced.calls if call.order <= last)
+    return [replace(goal, rectified=linear) for goal in goals]
+
+
+@dataclass(frozen=True, eq=False)
+class _Fitting:
+    """Which sizes the goals of one layer can be made at."""
+
+    model: Model
+    traced: Trace
+    goals: Sequence[Goal]
+    native: tuple[int, int]
+
+    def size(self, wanted: int | None, from_photo: bool) -> tuple[int, int]:
+        if wanted is not None:
+            if self.goals[0].kind == "position" and not self._runs((wanted, wanted)):
+                raise UsageError(
+                    f"{self.goals[0].name} is a position at {self.native[0]} x {self.native[1]} "
+                    f"px, and there is none like it at {wanted} px.",
+                    "Leave the size out, or name a position that lies inside.",
+                )
+            return wanted, wanted
+        found = self._enough()
+        if from_photo or self.goals[0].kind not in ("channel", "direction") or found is None:
+            return self.native
+        return found if self._runs(found) else self.native
+
+    def _enough(self) -> tuple[int, int] | None:
+        layer = self.goals[0].layer
+        seen = None if layer is None else self.traced.find(*layer).receptive_field
+        if seen is None:
+            return None
+        sides = [
+            min(whole, max(_LEAST, -(-_FIELDS * length // _EVEN) * _EVEN))
+            for whole, length in zip(self.native, seen.local.size, strict=True)
+        ]
+        return sides[0], sides[1]
+
+    def may_be_coarse(self, recipe: Recipe) -> bool:
+        """Whether the first steps may be done at half the size.
+
+        Not where a picture was cut to the fields of its unit: it is a texture then, whose grain has
+        a size in pixels.
+        """
+        first = recipe.side_at(0)
+        if first == recipe.size or self.goals[0].kind == "position":
+            return False
+        enough = self._enough()
+        texture = enough is not None and enough != self.native and self.goals[0].kind != "layer"
+        return not texture and self._runs(first)
+
+    def _runs(self, size: tuple[int, int]) -> bool:
+        """Whether the network takes this size, as far as the layer."""
+        image = torch.zeros(
+            1, self.model.channels, *size, device=self.model.device, dtype=self.model.dtype
+        )
+        goal = self.goals[0]
+        try:
+            with probing(self.model, goal.layer) as probe, torch.no_grad():
+                return bool(probe.scores(image, [goal])[0].isfinite().all())
+        except (CnnvizError, RuntimeError, IndexError):
+            return False
+
+    def texture(self, stages: Sequence[str]) -> tuple[str, int] | None:
+        """Return the layer whose textures tell pictures apart: the goals' own, or the last stage.
+
+        A layer without a spatial extent has no texture.
+        """
+        layer = self.goals[0].layer
+        if layer is not None and len(self.traced.find(*layer).output_shape) == 4:
+            return layer
+        return (stages[-1], 0) if stages else None
+
+    def macs(self) -> float:
+        """Return the multiply-accumulate operations as far as the layer, and of a picture."""
+        layer = self.goals[0].layer
+        height, width = self.native
+        drawing = 300.0 * height * width
+        if layer is None:
+            return self.traced.macs + drawing
+        last = self.traced.find(*layer).order
+        return sum(call.macs for call in self.traced.calls if call.order <= last) + drawing
+
+
+@dataclass
+class Job:
+    """Makes the pictures of all groups.
+
+    Attributes
+    ----------
+    model : Model
+        The network.
+    groups : list of Group
+        What to make.
+    store : Store
+        What was made before, and where to keep what is made.
+    start : torch.Tensor, optional
+        The picture to start from, [C, H, W], with values between 0 and 1.
+    budget : float, optional
+        Seconds after which no further batch is begun.
+    progress, announce, clock : callable
+        Told how far it has come; told once what it will cost; and what tells the time.
+    """
+
+    model: Model
+    groups: list[Group]
+    store: Store
+    start: torch.Tensor | None = None
+    budget: float | None = None
+    progress: Progress = silent
+    announce: Announce | None = None
+    clock: Callable[[], float] = time.monotonic
+    _begun: float = field(init=False, default=0.0)
+    _pace: float | None = field(init=False, default=None)
+    """Seconds for a unit of work."""
+
+    def run(self) -> dict[str, tuple[Goal, Recipe, Made]]:
+        """Return what was made, by the goals' names; goals that the budget left out are missing."""
+        self._begun = self.clock()
+        left = {id(group): self._missing(group) for group in self.groups}
+        total = sum(len(group.goals) for group in self.groups)
+        waiting = sum(map(len, left.values()))
+        if waiting and (self.announce is not None or self.budget is not None):
+            self._tell(left, waiting, total - waiting)
+        done = total - waiting
+        for group in self.groups:
+            todo = left[id(group)]
+            while todo:
+                count = self._affordable(group, min(len(todo), self._goals_at_once(group)))
+                if count == 0:
+                    return self._found(done)
+                batch, todo = todo[:count], todo[count:]
+                self._make(group, batch, done, total)
+                done += count
+        self.progress(total, total, "done")
+        return self._found(done)
+
+    def _missing(self, group: Group) -> list[Goal]:
+        return [goal for goal in group.goals if self.store.get(goal, group.recipe) is None]
+
+    def _goals_at_once(self, group: Group) -> int:
+        return max(1, group.rows // group.recipe.diverse)
+
+    def _cost(self, group: Group) -> float:
+        """Return the work that one goal takes, as if its pictures never settled early."""
+        recipe = group.recipe
+        pixels = sum(
+            side[0] * side[1] / (recipe.size[0] * recipe.size[1])
+            for side in map(recipe.side_at, range(recipe.steps))
+        )
+        return group.work * recipe.diverse * pixels
+
+    def _tell(self, left: dict[int, list[Goal]], waiting: int, known: int) -> None:
+        """Measure a step of the group that takes longest and say how long all will take."""
+        group = max(self.groups, key=lambda each: len(left[id(each)]) * self._cost(each))
+        goals = left[id(group)][: self._goals_at_once(group)]
+        # A full-sized step is timed, the second of its kind: the first one warms up.
+        recipe = replace(group.recipe, steps=_TRIAL, coarse=False, early=False)
+        times: list[float] = []
+        self.progress(0, waiting + known, "timing a step")
+        with probing(self.model, group.goals[0].layer, group.texture) as probe:
+            ascend(
+                probe,
+                goals,
+                recipe,
+                self.model.channels,
+                self.start,
+                lambda step: times.append(self.clock()),
+            )
+        step = times[-1] - times[-2] if len(times) > 1 else 0.0
+        self._pace = step / (len(goals) * group.recipe.diverse * group.work)
+        seconds = self._pace * sum(len(left[id(each)]) * self._cost(each) for each in self.groups)
+        already = f" ({known:,} more were made before)" if known else ""
+        if self.announce is not None:
+            self.announce(
+                f"{waiting:,} unit{'s' * (waiting != 1)}{already}: about {duration(seconds)} on "
+                "this machine; name fewer with --units, or give --budget 10m."
+            )
+
+    def _affordable(self, group: Group, count: int) -> int:
+        """Return how many goals of a group still fit into the budget."""
+        if self.budget is None or self._pace is None:
+            return count
+        each = self._pace * self._cost(group)
+        remaining = self.budget - (self.clock() - self._begun)
+        return count if each <= 0.0 else max(0, min(count, int(remaining / each)))
+
+    def _make(self, group: Group, batch: Sequence[Goal], done: int, total: int) -> None:
+        steps = group.recipe.steps
+        names = batch[0].name if len(batch) == 1 else f"{batch[0].name} and {len(batch) - 1} more"
+        begun = self.clock()
+
+        def tick(step: int) -> None:
+            self.progress(done, total, f"{names}: step {step + 1} of {steps}")
+
+        with probing(self.model, group.goals[0].layer, group.texture) as probe:
+            made = ascend(probe, batch, group.recipe, self.model.channels, self.start, tick)
+        for goal, one in zip(batch, made, strict=True):
+            self.store.put(goal, group.recipe, one)
+        taken = self.clock() - begun
+        self._pace = taken / (len(batch) * self._cost(group))
+
+    def _found(self, done: int) -> dict[str, tuple[Goal, Recipe, Made]]:
+        found = {}
+        for group in self.groups:
+            for goal in group.goals:
+                made = self.store.get(goal, group.recipe)
+                if made is not None:
+                    found[goal.name] = (goal, group.recipe, made)
+        if not found and self.budget is not None:
+            raise UsageError(
+                f"The budget of {duration(self.budget)} is too small for a single unit.",
+                "Give more time, fewer steps or a smaller size.",
+            )
+        return found

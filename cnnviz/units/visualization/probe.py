@@ -1,0 +1,157 @@
+"""The network as far as the layer that pictures are optimised for, and no further."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from cnnviz.errors import LayerError
+from cnnviz.introspection.hooks import StopForward, listening, untouched
+from cnnviz.introspection.layer_tensors import Key
+from cnnviz.models import Model
+from cnnviz.passes.targets import describe, logits_of
+from cnnviz.units.visualization.goals import Goal
+
+
+class Probe:
+    """Scores pictures by goals at one layer. Made by `probing`, which owns the hooks.
+
+    Parameters
+    ----------
+    model : Model
+        The network.
+    layer : (str, int) or None
+        The call of the layer at which all goals lie; None for the logits.
+    texture : (str, int) or None
+        The call of the layer whose textures are compared for diversity; None for none.
+
+    Attributes
+    ----------
+    affine : bool
+        Whether the layer is a plain convolution, without hooks of the caller's own.
+    """
+
+    def __init__(self, model: Model, layer: Key | None, texture: Key | None) -> None:
+        self._model = model
+        self._layer = layer
+        self._texture = texture
+        self._calls: dict[str, int] = {}
+        self._found: dict[Key, torch.Tensor] = {}
+        self._module = model.module.get_submodule(layer[0]) if layer is not None else None
+        self._slopes: dict[tuple[str, torch.Size], tuple[torch.Tensor, torch.Tensor]] = {}
+        # Such a layer need not be computed: a goal that is linear in its output is the product of
+        # its input with one fixed map, its gradient, which is found once.
+        self.affine = type(self._module) is nn.Conv2d and not (
+            self._module._forward_hooks or self._module._forward_pre_hooks
+        )
+        self._preprocessing = model.preprocessing
+        self._alone = False
+        self.device = model.device
+        # Pictures are computed in single precision for networks of half precision.
+        self.dtype = torch.float64 if model.dtype == torch.float64 else torch.float32
+
+    def scores(
+        self, pictures: torch.Tensor, goals: Sequence[Goal]
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return the score of each picture, [R], and the layer of textures [R, C, h, w] if any.
+
+        Parameters
+        ----------
+        pictures : torch.Tensor
+            [R, C, H, W], with values between 0 and 1.
+        goals : sequence of Goal
+            The goal of each.
+        """
+        linear = all(goal.kind != "layer" and not goal.rectified for goal in goals)
+        self._alone = self.affine and linear and self._texture is None
+        values = self._run(pictures)
+        if self._alone:
+            scores = torch.stack(
+                [self._product(goal, values[place]) for place, goal in enumerate(goals)]
+            )
+        else:
+            scores = torch.cat(
+                [goal.score(values[place : place + 1]) for place, goal in enumerate(goals)]
+            )
+        return scores, None if self._texture is None else self._found[self._texture]
+
+    def _run(self, pictures: torch.Tensor) -> torch.Tensor:
+        self._calls.clear()
+        self._found.clear()
+        mean, std = (
+            torch.tensor(values).to(pictures)[:, None, None]
+            for values in (self._preprocessing.mean, self._preprocessing.std)
+        )
+        # Convolutions on a CPU are up to a third faster in this order of memory.
+        inputs = ((pictures - mean) / std).to(self._model.dtype)
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        try:
+            output = self._model.forward(inputs)
+        except StopForward:
+            output = None
+        if self._layer is None:
+            return logits_of(output)
+        if self._layer not in self._found:
+            raise LayerError(
+                f"Layer {self._layer[0]!r} was not called with this input.", "Choose another layer."
+            )
+        return self._found[self._layer]
+
+    def _product(self, goal: Goal, values: torch.Tensor) -> torch.Tensor:
+        key = goal.name, values.shape
+        if key not in self._slopes:
+            self._slopes[key] = self._expand(goal, values)
+        slope, at_zero = self._slopes[key]
+        return (slope * values).sum() + at_zero
+
+    def _expand(self, goal: Goal, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        assert self._module is not None
+        with torch.enable_grad():
+            zeros = torch.zeros_like(values)[None].requires_grad_()
+            # Past the hooks, which would take this for a call of the network's.
+            score = goal.score(self._module.forward(zeros))[0]
+            (slope,) = torch.autograd.grad(score, zeros)
+        return slope[0], score.detach()
+
+    def before(self, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        """Take what goes into the layer, where that is enough."""
+        key = (name, self._calls.get(name, 0))
+        if self._alone and key == self._layer:
+            self._found[key] = inputs[0]
+            raise StopForward
+
+    def after(self, name: str, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        """Take what comes out of a layer, and stop where all is found."""
+        key = (name, self._calls.get(name, 0))
+        self._calls[name] = key[1] + 1
+        if key not in (self._layer, self._texture):
+            return
+        if not isinstance(output, torch.Tensor):
+            raise LayerError(
+                f"Layer {name!r} returns {describe(output)}, not one tensor.",
+                "Choose a layer inside it that returns one tensor.",
+            )
+        self._found[key] = output
+        if self._layer is not None and {self._layer, self._texture} - {None} <= set(self._found):
+            raise StopForward
+        # The pass goes on, and an in-place layer may write to this.
+        self._found[key] = output.clone()
+
+
+@contextmanager
+def probing(model: Model, layer: Key | None, texture: Key | None = None) -> Iterator[Probe]:
+    """Yield a probe of a network that is in eval mode and frozen, and left as it was."""
+    probe = Probe(model, layer, texture)
+    names = {key[0] for key in (layer, texture) if key is not None}
+    modules = {name: model.module.get_submodule(name) for name in names}
+    with ExitStack() as scope:
+        # A surrounding no_grad or inference_mode must not reach in.
+        scope.enter_context(torch.inference_mode(False))
+        scope.enter_context(torch.enable_grad())
+        scope.enter_context(untouched(model.module))
+        scope.enter_context(listening(modules, before=probe.before, after=probe.after))
+        yield probe

@@ -1,0 +1,93 @@
+"""What deserves a sentence in a network: windows that do not fit, layers that do not run, gates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cnnviz.introspection.tracing.trace import LayerCall, Trace
+
+_NAMED = 4
+"""Layers named in one sentence before the rest are counted."""
+
+
+def remarks(trace: Trace) -> tuple[str, ...]:
+    """Return sentences on what a reader of the network's table should know."""
+    return (
+        *_misfits(trace.calls),
+        *_gaps(trace.calls),
+        *_gates(trace.calls),
+        *_unknown(trace),
+        *_uncalled(trace),
+        *_shared(trace.calls),
+    )
+
+
+def listed(names: Sequence[str], limit: int = _NAMED) -> str:
+    """Return names in a row, those beyond the limit as a count."""
+    names = list(dict.fromkeys(names))
+    if len(names) > limit + 1:
+        return f"{', '.join(names[:limit])} and {len(names) - limit} more"
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _misfits(calls: Sequence[LayerCall]) -> list[str]:
+    found, padded = [], []
+    for call in calls:
+        if call.windows is None or call.uneven is None:
+            continue
+        if any(call.windows.leftover) or "rounded up" in call.uneven:
+            found.append(f"{call.label}: {call.uneven}")
+        else:
+            padded.append(call.label)
+    if padded:
+        found.append(
+            f"The stride does not divide evenly in {listed(padded)}, "
+            "but only padding is left over there and no pixel is lost."
+        )
+    return found
+
+
+def _gaps(calls: Sequence[LayerCall]) -> list[str]:
+    wide = [call for call in calls if call.windows is not None and call.windows.gaps]
+    if not wide:
+        return []
+    others = listed([call.label for call in wide[1:]]) if len(wide) > 1 else ""
+    windows = wide[0].windows
+    assert windows is not None
+    return [f"{wide[0].label}: {windows.gaps}" + (f" So do {others}." if others else "")]
+
+
+def _gates(calls: Sequence[LayerCall]) -> list[str]:
+    gated = [call for call in calls if call.receptive_field and call.receptive_field.gateless]
+    if not gated:
+        return []
+    return [
+        f"From {gated[0].label} on, global gates (a factor or statistic that is one value for a "
+        "whole map) make every position depend on the whole image; the field without them is given "
+        "as well."
+    ]
+
+
+def _unknown(trace: Trace) -> list[str]:
+    if not trace.unknown:
+        return []
+    return [f"What {listed(trace.unknown)} reads is not known, so no field is given after it."]
+
+
+def _uncalled(trace: Trace) -> list[str]:
+    if not trace.uncalled:
+        return []
+    counted = sum(call.parameters for call in trace.calls)
+    have = "has" if len(trace.uncalled) == 1 else "have"
+    return [
+        f"{listed(trace.uncalled)} {have} parameters that are not used in evaluation: "
+        f"{trace.parameters - counted:,} of the {trace.parameters:,} parameters."
+    ]
+
+
+def _shared(calls: Sequence[LayerCall]) -> list[str]:
+    again = [call.label for call in calls if call.shared_parameters]
+    if not again:
+        return []
+    uses = "uses" if len(again) == 1 else "use"
+    return [f"{listed(again)} {uses} parameters that are counted at their first use."]

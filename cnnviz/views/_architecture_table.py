@@ -1,0 +1,134 @@
+"""The table of a network's layers, as text and as HTML."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+from cnnviz.introspection.receptive_fields import ReceptiveField
+from cnnviz.introspection.tracing.trace import LayerCall, Shape, Trace
+
+COLUMNS = (
+    "layer",
+    "kind",
+    "output",
+    "parameters",
+    "MACs",
+    "kernel",
+    "stride",
+    "padding",
+    "dilation",
+    "groups",
+    "receptive field",
+    "cumulative stride",
+)
+_NUMBERS = frozenset({"parameters", "MACs"})
+
+
+def cells(call: LayerCall) -> tuple[str, ...]:
+    """Return the row of a layer, one text for each of `COLUMNS`."""
+    windows = call.windows
+    own = [""] * 5
+    if windows is not None:
+        own = [
+            by(windows.kernel),
+            _short(windows.stride),
+            _short(windows.padding),
+            _short(windows.dilation),
+            "" if windows.groups is None else str(windows.groups),
+        ]
+    parameters = f"{call.parameters:,}" if call.parameters else ""
+    if call.shared_parameters:
+        parameters = f"{parameters} (shared)".strip()
+    return (
+        call.label,
+        call.kind,
+        shape_text(call.output_shape),
+        parameters,
+        f"{call.macs:,}" if call.macs else "",
+        *own,
+        field_text(call.receptive_field),
+        stride_text(call.receptive_field),
+    )
+
+
+def totals(trace: Trace) -> tuple[str, ...]:
+    """Return the last row: the sums."""
+    counted = sum(call.parameters for call in trace.calls)
+    return ("sum", "", "", f"{counted:,}", f"{trace.macs:,}", *[""] * 7)
+
+
+def text_table(trace: Trace) -> str:
+    """Return the whole table in fixed-width text."""
+    body = [cells(call) for call in trace.calls]
+    rows = [COLUMNS, *body, totals(trace)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    lines = ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
+    rule = "  ".join("-" * width for width in widths)
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+def html_table(trace: Trace) -> str:
+    """Return the whole table as one HTML ``<table>``, every text escaped."""
+    head = "".join(f'<th scope="col">{html.escape(column)}</th>' for column in COLUMNS)
+    body = "".join(_html_row(cells(call)) for call in trace.calls)
+    foot = _html_row(totals(trace))
+    return (
+        f'<table class="architecture"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody><tfoot>{foot}</tfoot></table>"
+    )
+
+
+def shape_text(shape: Shape) -> str:
+    """Return a shape without its batch: "64 x 55 x 55"."""
+    return by(shape[1:])
+
+
+def by(numbers: Sequence[int]) -> str:
+    """Return numbers with a times sign between them."""
+    return " x ".join(str(number) for number in numbers)
+
+
+def field_text(field: ReceptiveField | None) -> str:
+    """Return a receptive field in a few words; "unknown" where there is none."""
+    return "unknown" if field is None else field.describe()
+
+
+def stride_text(field: ReceptiveField | None) -> str:
+    """Return the cumulative stride; that without gates where these hide it, else nothing."""
+    stride = None if field is None else field.local.stride
+    return "" if stride is None else _short(stride)
+
+
+def amount(number: float) -> str:
+    """Return a number to three digits with a suffix: 714 M, 4.09 G."""
+    for suffix, unit in ((" G", 1e9), (" M", 1e6), (" k", 1e3)):
+        if number >= 0.9995 * unit:
+            scaled = number / unit
+            digits = 2 if scaled < 9.995 else 1 if scaled < 99.95 else 0
+            return f"{scaled:.{digits}f}{suffix}"
+    return f"{number:g}"
+
+
+def megabytes(count: int) -> str:
+    """Return a number of bytes in MB (1,000,000 bytes), or in kB if it is small."""
+    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:,.1f} kB"
+
+
+def _short(numbers: Sequence[int]) -> str:
+    return str(numbers[0]) if len(set(numbers)) == 1 else by(numbers)
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [
+        text.rjust(width) if column in _NUMBERS else text.ljust(width)
+        for column, text, width in zip(COLUMNS, row, widths, strict=True)
+    ]
+
+
+def _html_row(row: Sequence[str]) -> str:
+    found = [f'<th scope="row">{html.escape(row[0])}</th>']
+    for column, text in zip(COLUMNS[1:], row[1:], strict=True):
+        align = ' style="text-align:right"' if column in _NUMBERS else ""
+        found.append(f"<td{align}>{html.escape(text)}</td>")
+    return f"<tr>{''.join(found)}</tr>"

@@ -1,0 +1,296 @@
+"""Draws a network: blocks along its depth, and the costs and fields of each stage below."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cnnviz.introspection.receptive_fields import ReceptiveField
+from cnnviz.introspection.tracing.grouping import Stage
+from cnnviz.introspection.tracing.trace import Shape, Trace
+from cnnviz.results import drawing
+from cnnviz.views._architecture_table import amount, by, megabytes, shape_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLOURS = {
+    "conv": "#2a6fdb",
+    "pool": "#7f8b9c",
+    "linear": "#d9782d",
+    "attention": "#7d55c7",
+    "norm": "#3a9d8f",
+    "activation": "#58b368",
+    "upsample": "#c2567a",
+}
+_OTHER = "#b9c1cc"
+_IMAGE = "#e3c567"
+_BAND = "#f4f6f9"
+
+_WIDTH = 12.0
+_ROW = 0.27
+_BLOCKS = 2.3
+_TOP = 0.78
+_BETWEEN = 0.62
+_BOTTOM = 0.12
+
+
+def draw(name: str, trace: Trace, stages: Sequence[Stage]) -> Figure:
+    """Return the picture of a network whose calls are grouped into stages."""
+    rows = _ROW * len(stages)
+    height = _TOP + _BLOCKS + _BETWEEN + rows + _BOTTOM
+    figure = drawing.new_figure(_WIDTH, height)
+    figure.set_layout_engine("none")
+    _head(figure, name, trace, stages, height)
+    blocks = figure.add_axes((0.06, 1 - (_TOP + _BLOCKS) / height, 0.93, _BLOCKS / height))
+    _draw_blocks(blocks, trace, stages)
+    bottom, tall = _BOTTOM / height, rows / height
+    panels = [
+        figure.add_axes((left, bottom, width, tall))
+        for left, width in ((0.01, 0.375), (0.39, 0.17), (0.575, 0.17), (0.76, 0.232))
+    ]
+    for axes in panels:
+        _prepare_rows(axes, len(stages))
+    _draw_names(panels[0], stages)
+    _draw_amounts(panels[1], [s.parameters for s in stages], "parameters", stages)
+    _draw_amounts(panels[2], [s.macs for s in stages], "MACs", stages)
+    _draw_fields(panels[3], stages, trace.input_shape)
+    return figure
+
+
+def _head(figure: Figure, name: str, trace: Trace, stages: Sequence[Stage], height: float) -> None:
+    grouped = f"{len(trace.calls)} layers"
+    if len(stages) < len(trace.calls):
+        grouped += f", grouped into {len(stages)} stages"
+    facts = (
+        f"{grouped}  ·  {amount(trace.parameters)} parameters "
+        f"({megabytes(trace.parameter_bytes)})  ·  {amount(trace.macs)} MACs  ·  "
+        f"activations {megabytes(trace.activation_bytes)}  ·  "
+        f"one image of {by(trace.input_shape[2:])} px"
+    )
+    left = 0.012
+    figure.text(
+        left,
+        1 - 0.1 / height,
+        name,
+        fontsize=drawing.TITLE_SIZE + 2,
+        color=drawing.INK,
+        fontweight="bold",
+        va="top",
+    )
+    top = 1 - 0.37 / height
+    figure.text(left, top, facts, fontsize=drawing.TEXT_SIZE, color=drawing.QUIET, va="top")
+    _legend(figure, stages, 1 - 0.16 / height)
+
+
+def _legend(figure: Figure, stages: Sequence[Stage], top: float) -> None:
+    from matplotlib.patches import Patch
+
+    kinds = list(dict.fromkeys(stage.kind for stage in stages))
+    known = [kind for kind in kinds if kind in _COLOURS]
+    patches = [Patch(facecolor=_COLOURS[kind], label=kind) for kind in known]
+    if len(known) < len(kinds):
+        patches.append(Patch(facecolor=_OTHER, label="other"))
+    figure.legend(
+        handles=[Patch(facecolor=_IMAGE, label="image"), *patches],
+        loc="upper right",
+        bbox_to_anchor=(0.992, top + 0.01),
+        ncols=len(patches) + 1,
+        frameon=False,
+        fontsize=drawing.TEXT_SIZE,
+        labelcolor=drawing.QUIET,
+        handlelength=0.9,
+        handleheight=0.9,
+        columnspacing=1.2,
+        handletextpad=0.5,
+        borderpad=0.0,
+    )
+
+
+def _draw_blocks(axes: Axes, trace: Trace, stages: Sequence[Stage]) -> None:
+    tallest = max(trace.input_shape[2:])
+    shapes = [trace.input_shape, *(stage.output_shape for stage in stages)]
+    colours = [_IMAGE, *(_COLOURS.get(stage.kind, _OTHER) for stage in stages)]
+    left, previous = 0.0, None
+    for number, (shape, colour) in enumerate(zip(shapes, colours, strict=True)):
+        channels, size = _extent(shape)
+        width = 0.35 + 0.16 * math.log2(channels + 1)
+        height = math.sqrt(size[0] / tallest)
+        slant = 0.35 * math.sqrt(size[1] / tallest)
+        _cuboid(axes, left, width, height, slant, colour)
+        middle = left + width / 2
+        if size != previous:
+            label = str(size[0]) if size[0] == size[1] else f"{size[0]}x{size[1]}"
+            _note(axes, middle + slant / 2, height / 2 + slant * 0.3 + 0.06, label, "bottom")
+        _note(axes, middle, -height / 2 - 0.05, str(channels), "top", drawing.INK)
+        _note(axes, middle, -0.74, str(number) if number else "image", "center")
+        left += width + max(0.22, slant + 0.08)
+        previous = size
+    axes.set_xlim(-0.05, left)
+    axes.set_ylim(-0.8, 0.78)
+    for y, text in ((0.6, "size of\nthe maps"), (-0.6, "channels"), (-0.74, "stage")):
+        axes.annotate(
+            text,
+            (0, y),
+            (-41, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            fontsize=7.0,
+            color=drawing.QUIET,
+            va="center",
+            linespacing=1.1,
+        )
+    drawing.quiet(axes)
+
+
+def _extent(shape: Shape) -> tuple[int, tuple[int, int]]:
+    if len(shape) == 4:
+        return shape[1], (shape[2], shape[3])
+    # A vector is a map of one position; tokens are a map one position high.
+    return (shape[-1] if shape[1:] else 1), (1, math.prod(shape[1:-1]) if len(shape) > 2 else 1)
+
+
+def _cuboid(
+    axes: Axes, left: float, width: float, height: float, slant: float, colour: str
+) -> None:
+    from matplotlib.colors import to_rgb
+    from matplotlib.patches import Polygon
+
+    base = to_rgb(colour)
+    low, high, rise = -height / 2, height / 2, slant * 0.3
+    right = left + width
+    front = [(left, low), (right, low), (right, high), (left, high)]
+    top = [(left, high), (right, high), (right + slant, high + rise), (left + slant, high + rise)]
+    side = [(right, low), (right + slant, low + rise), (right + slant, high + rise), (right, high)]
+    for corners, light in ((side, -0.22), (top, 0.35), (front, 0.0)):
+        shade = [c + (1 - c) * light if light > 0 else c * (1 + light) for c in base]
+        axes.add_patch(Polygon(corners, facecolor=shade, edgecolor="white", linewidth=0.4))
+
+
+def _note(
+    axes: Axes,
+    x: float,
+    y: float,
+    text: str,
+    va: str,
+    colour: str = drawing.QUIET,
+) -> None:
+    axes.text(x, y, text, fontsize=7.0, color=colour, ha="center", va=va)
+
+
+def _prepare_rows(axes: Axes, count: int) -> None:
+    axes.set_ylim(count - 0.5, -0.5)
+    axes.set_facecolor("none")
+    for row in range(0, count, 2):
+        axes.axhspan(row - 0.5, row + 0.5, color=_BAND, linewidth=0, zorder=0)
+    drawing.quiet(axes)
+
+
+def _title(axes: Axes, x: float, text: str, align: str = "left", weight: str = "bold") -> None:
+    axes.annotate(
+        text,
+        (x, 1.0),
+        (0, 5),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=drawing.TEXT_SIZE,
+        color=drawing.INK,
+        fontweight=weight,
+        ha=align,
+    )
+
+
+_COLUMNS = (
+    ("", 0.035, "right", drawing.QUIET),
+    ("stage", 0.06, "left", drawing.INK),
+    ("kind", 0.535, "left", drawing.QUIET),
+    ("layers", 0.735, "right", drawing.QUIET),
+    ("output", 0.765, "left", drawing.INK),
+)
+
+
+def _draw_names(axes: Axes, stages: Sequence[Stage]) -> None:
+    axes.set_xlim(0, 1)
+    for title, x, align, _ in _COLUMNS:
+        _title(axes, x, title, align)
+    for row, stage in enumerate(stages):
+        texts = (
+            str(row + 1),
+            _shortened(stage.name, 30),
+            stage.kind,
+            str(len(stage.layers)),
+            shape_text(stage.output_shape),
+        )
+        for text, (_, x, align, colour) in zip(texts, _COLUMNS, strict=True):
+            axes.text(x, row, text, fontsize=8.0, color=colour, ha=align, va="center")
+
+
+def _shortened(name: str, limit: int) -> str:
+    if len(name) <= limit:
+        return name
+    half = (limit - 1) // 2
+    return f"{name[:half]}…{name[-half:]}"
+
+
+def _draw_amounts(axes: Axes, amounts: Sequence[int], title: str, stages: Sequence[Stage]) -> None:
+    total, most = sum(amounts), max(1, *amounts)
+    axes.set_xlim(0, 1.75 * most)
+    _title(axes, 0.0, f"{title}: {amount(total)}")
+    colours = [_COLOURS.get(stage.kind, _OTHER) for stage in stages]
+    axes.barh(range(len(amounts)), amounts, height=0.62, color=colours, zorder=2)
+    for row, number in enumerate(amounts):
+        share = 100 * number / total if total else 0.0
+        text = f"{amount(number)}  {share:.0f} %" if share >= 1 else amount(number)
+        _beside(axes, number, row, text if number else "–", most)
+
+
+def _beside(axes: Axes, x: float, row: int, text: str, most: float) -> None:
+    axes.text(
+        x + 0.025 * most,
+        row,
+        text,
+        fontsize=7.5,
+        color=drawing.QUIET,
+        va="center",
+        zorder=5,
+        bbox={"facecolor": _BAND if row % 2 == 0 else "white", "linewidth": 0, "pad": 0.8},
+    )
+
+
+def _draw_fields(axes: Axes, stages: Sequence[Stage], input_shape: Shape) -> None:
+    image = input_shape[2]
+    fields = [stage.receptive_field for stage in stages]
+    sizes = [_height(field, image) for field in fields]
+    most = max(image, *sizes)
+    gated = any(field is not None and field.gateless is not None for field in fields)
+    axes.set_xlim(0, (1.85 if gated else 1.6) * most)
+    _title(axes, 0.0, "receptive field, px")
+    for row, (field, size) in enumerate(zip(fields, sizes, strict=True)):
+        if field is None:
+            _beside(axes, 0, row, "unknown", most)
+            continue
+        if field.gateless is not None or (field.whole and not field.uniform):
+            axes.barh(row, image, height=0.62, color="#d5dbe4", zorder=1)
+        if not field.whole or field.uniform or field.gateless is not None:
+            axes.barh(row, size, height=0.62, color="#3a9d8f", zorder=2)
+        _beside(axes, max(size, image if field.whole else 0), row, _words(field), most)
+    axes.axvline(image, color=drawing.INK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=4)
+    _title(axes, 1.0, f"┆ image: {image}", "right", "normal")
+
+
+def _height(field: ReceptiveField | None, image: int) -> int:
+    if field is None:
+        return 0
+    return field.local.size[0] if field.local.uniform or not field.whole else image
+
+
+def _words(field: ReceptiveField) -> str:
+    own = field.local
+    size = str(own.size[0]) if own.size[0] == own.size[1] else by(own.size)
+    if field.gateless is not None:
+        return f"{size} · with gates: all" if field.whole else f"{size} without gates"
+    if field.whole and not field.uniform:
+        return "the whole image"
+    return size if field.uniform or field.positions == (1, 1) else f"up to {size}"

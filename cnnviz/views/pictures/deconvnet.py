@@ -1,0 +1,185 @@
+"""How projections are drawn: each beside the patch of the photo that it belongs to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.results import drawing
+from cnnviz.units.projection import cut
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from cnnviz.introspection.receptive_fields import Window
+    from cnnviz.views.deconvnet import Projections
+
+_LONGEST = 224
+"""Pixels of a tile's longer side; a larger patch is shrunk to it."""
+_LEAST = 84
+"""Pixels of a tile's longer side at least; a smaller patch grows by a whole factor."""
+REACH = 99.5
+"""The percentile of a projection's sizes at which its colours end: single pixels hide the rest."""
+_SEAM = 2
+_LABEL = 0.27
+"""Inches that two lines of label take."""
+_KEY = 0.9
+"""Inches that the words below the photo take."""
+_MOST_PLACES = 16
+_MOST_FRAMED = 0.4
+_LETTER = 0.022
+"""The width of a letter of a channel's number, as a share of the photo's."""
+
+
+def draw(found: Projections) -> Figure:
+    """Draw each patch beside its projection; for one image, the places in it as well."""
+    tiles = [_pair(found, *each) for each in np.ndindex(found.activations.shape)]
+    height, width = tiles[0].shape[:2]
+    columns = len(found.images)
+    alone = columns == 1
+    if alone:
+        # As many as make the picture about twice as wide as high.
+        columns = max(1, min(len(tiles), round((2.2 * len(tiles) * height / width) ** 0.5)))
+    across = 8.2 if alone else min(16.0, max(6.0, 2.4 * columns))
+    room = round(_LABEL * columns / across * width)
+    grid = drawing.mosaic(np.stack(tiles), columns=columns, side=1, gap=10, labels=room)
+    least = 2.6 * found.photos.shape[1] / found.photos.shape[2] + _KEY if alone else 2.2
+    down = min(24.0, max(least, across * grid.pixels.shape[0] / grid.pixels.shape[1]))
+    figure = drawing.new_figure(across + 2.6 * alone, down + 0.5)
+    axes = figure.subplots(1, 2, width_ratios=[2.6, across]) if alone else [figure.subplots()]
+    if alone:
+        _places(axes[0], found)
+    drawing.show(axes[-1], grid.pixels)
+    axes[-1].set_anchor("NW")
+    drawing.label_tiles(axes[-1], grid, _labels(found), 7.0)
+    if not alone:
+        _name_columns(axes[-1], grid, found)
+    drawing.heading(figure, found.summary())
+    return figure
+
+
+def reach_of(signal: NDArray[np.float32]) -> float:
+    """Return the size at which the greys and colours of a signal end."""
+    size = np.abs(signal)
+    return float(np.percentile(size, REACH)) or float(size.max())
+
+
+def paint(signal: NDArray[np.float32]) -> drawing.Pixels:
+    """Return a signal [C, h, w] as colours [h, w, 3] on its own scale; grey is zero.
+
+    Three channels are red, green and blue, and of four the first three are; any other number is
+    shown by its mean.
+    """
+    reach = reach_of(signal)
+    shown = signal[:3] if len(signal) in (3, 4) else signal.mean(0, keepdims=True)
+    if reach == 0.0:
+        return np.full((*signal.shape[1:], 3), drawing.FLAT, np.uint8)
+    level = (127.5 + 127.5 * np.clip(shown / reach, -1.0, 1.0)).round().astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(level, (3, *level.shape[1:])).transpose(1, 2, 0))
+
+
+def _pair(found: Projections, place: int, image: int) -> drawing.Pixels:
+    """Return a patch and its projection side by side; both end where the photo ends."""
+    window = found.windows[place][image]
+    inside = cut([np.ones(found.photos.shape[1:3], bool)], [window], fill=False)[0]
+    signal = paint(found.signals[place, image])
+    signal[~inside] = drawing.FLAT
+    patch = _sized(found.patches[place, image])
+    seam = np.full((patch.shape[0], _SEAM, 3), 255, np.uint8)
+    return np.concatenate([patch, seam, _sized(signal)], axis=1)
+
+
+def _sized(tile: drawing.Pixels) -> drawing.Pixels:
+    factor = max(1, -(-_LEAST // max(tile.shape[0], tile.shape[1])))
+    return drawing.fit(tile.repeat(factor, 0).repeat(factor, 1), _LONGEST)
+
+
+def _labels(found: Projections) -> list[str]:
+    labels = []
+    for place, image in np.ndindex(found.activations.shape):
+        value = drawing.number(float(found.activations[place, image]))
+        channel = f"{found.channels[place]}:  {value}"
+        reach = drawing.number(reach_of(found.signals[place, image]))
+        active = bool(found.active[place, image])
+        labels.append(f"{channel}\n±{reach}" if active else f"{channel}\nnot active")
+    return labels
+
+
+def _name_columns(axes: Axes, grid: drawing.Mosaic, found: Projections) -> None:
+    for name, (left, top) in zip(found.images, grid.corners, strict=False):
+        short = drawing.shortened(name, 24)
+        axes.text(left, top - 4, short, fontsize=7.0, color=drawing.INK, va="bottom", ha="left")
+
+
+def _places(axes: Axes, found: Projections) -> None:
+    """Show the photo with the channels where they are strongest, framed by their windows."""
+    photo = found.photos[0]
+    height, width = photo.shape[:2]
+    axes.imshow(photo, extent=(0, width, height, 0))
+    drawing.quiet(axes)
+    axes.set_anchor("N")
+    axes.set_xlim(0, width)
+    axes.set_ylim(height, 0)
+    said = "what the network saw"
+    active = np.flatnonzero(found.active[:, 0])
+    if len(active) and found.windows[0][0].height * found.windows[0][0].width < height * width:
+        said += ", and where\nthe channels are strongest"
+        if len(active) > _MOST_PLACES:
+            said += f"\n(the first {_MOST_PLACES} of {len(active)})"
+        for window in {found.windows[place][0] for place in active[:_MOST_PLACES]}:
+            if max(window.height / height, window.width / width) <= _MOST_FRAMED:
+                _frame(axes, window)
+        for middle, channels in _near(found, active[:_MOST_PLACES], 0.1 * width):
+            _name_place(axes, middle, channels, (height, width))
+    said += "\n\nbelow each pair: the channel, its value,\nand after ± where the colours end"
+    axes.set_xlabel(said, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
+
+
+def _name_place(
+    axes: Axes, middle: tuple[float, float], channels: list[int], size: tuple[int, int]
+) -> None:
+    """Write channels at a place, inside the photo also where they are strongest at its edge."""
+    from matplotlib.patheffects import withStroke
+
+    label = ", ".join(map(str, channels[:2])) + (", …" if len(channels) > 2 else "")
+    height, width = size
+    half = 0.5 * _LETTER * len(label) * width
+    left, right = middle[0] < half, middle[0] > width - half
+    axes.text(
+        0 if left else width if right else middle[0],
+        min(max(middle[1], 0), height),
+        label,
+        fontsize=6.5,
+        color=drawing.INK,
+        ha="left" if left else "right" if right else "center",
+        va="center",
+        path_effects=[withStroke(linewidth=2.0, foreground="white")],
+    )
+
+
+def _near(
+    found: Projections, places: NDArray[np.intp], distance: float
+) -> list[tuple[tuple[float, float], list[int]]]:
+    """Return the middles of windows with their channels, those that lie close under the first."""
+    groups: list[tuple[tuple[float, float], list[int]]] = []
+    for place in places:
+        window = found.windows[place][0]
+        middle = (window.left + window.right) / 2, (window.top + window.bottom) / 2
+        for other, channels in groups:
+            if max(abs(middle[0] - other[0]), abs(middle[1] - other[1])) < distance:
+                channels.append(found.channels[place])
+                break
+        else:
+            groups.append((middle, [found.channels[place]]))
+    return groups
+
+
+def _frame(axes: Axes, window: Window) -> None:
+    from matplotlib.patches import Rectangle
+
+    corner, sides = (window.left, window.top), (window.width, window.height)
+    for colour, line in (("white", 1.8), (drawing.ACCENT, 0.9)):
+        axes.add_patch(Rectangle(corner, *sides, fill=False, edgecolor=colour, linewidth=line))

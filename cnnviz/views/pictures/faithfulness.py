@@ -1,0 +1,216 @@
+"""The picture of a faithfulness result: curves above, the table and the verdicts below."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.heatmaps.checks.deletion_insertion import Curves
+from cnnviz.heatmaps.checks.measure import Measure, mean_held
+from cnnviz.heatmaps.checks.randomisation import Randomisation
+from cnnviz.results import drawing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from cnnviz.views.faithfulness import Faithfulness
+
+_RANDOM = "#9aa4b2"
+_BASELINE_STYLES = ("-", (0, (4, 1.6)), (0, (1, 1.2)), "-.")
+_PANEL = 3.6
+_ROW = 0.21
+_TABLE_SIZE = drawing.TEXT_SIZE - 1.0
+
+
+def draw(found: Faithfulness) -> Figure:
+    """Draw the panels that were measured above the table of all measures."""
+    panels = ["table", "verdicts"]
+    if found.randomisation is not None:
+        panels.insert(0, "randomisation")
+    if found.curves is not None:
+        panels[:0] = ["deletion", "insertion"]
+    above = panels[:-2]
+    height = _ROW * (len(found.measures) + 2.5)
+    tall = 3.5 if above else 0.0
+    figure = drawing.new_figure(max(3, len(above)) * _PANEL, tall + max(height, 2.0) + 0.5)
+    axes = _lay_out(figure, above, tall, max(height, 2.0))
+    if found.curves is not None:
+        _draw_curves(axes["deletion"], found.curves, "deletion")
+        _draw_curves(axes["insertion"], found.curves, "insertion")
+    if found.randomisation is not None:
+        _draw_randomisation(axes["randomisation"], found.randomisation)
+    _draw_table(axes["table"], found.measures)
+    _draw_verdicts(axes["verdicts"], found)
+    drawing.heading(figure, f"{found.title} at {found.layer}: {_subject(found)}")
+    return figure
+
+
+def _subject(found: Faithfulness) -> str:
+    if len(found.images) == 1:
+        return f"{found.targets[0]!r} in {found.images[0]}"
+    return f"mean of {len(found.images)} images"
+
+
+def _lay_out(figure: Figure, above: list[str], tall: float, low: float) -> dict[str, Axes]:
+    rows = figure.add_gridspec(2 if above else 1, 1, height_ratios=[tall, low] if above else [low])
+    axes: dict[str, Axes] = {}
+    if above:
+        top = rows[0].subgridspec(1, len(above), wspace=0.08)
+        axes = {name: figure.add_subplot(top[place]) for place, name in enumerate(above)}
+    bottom = rows[-1].subgridspec(1, 2, width_ratios=[1.5, 1.0], wspace=0.04)
+    return {
+        **axes,
+        "table": figure.add_subplot(bottom[0]),
+        "verdicts": figure.add_subplot(bottom[1]),
+    }
+
+
+def _draw_curves(axes: Axes, curves: Curves, which: str) -> None:
+    """Draw the mean curve for each baseline over the means of the random maps."""
+    own: NDArray[np.float64] = getattr(curves, which)
+    random: NDArray[np.float64] = getattr(curves, f"random_{which}")
+    colour = drawing.WARM if which == "deletion" else drawing.ACCENT
+    percent = 100.0 * curves.shares
+    for place, name in enumerate(curves.baselines):
+        style: Any = _BASELINE_STYLES[place % len(_BASELINE_STYLES)]
+        several = random[place].mean(0)
+        axes.fill_between(
+            percent, several.min(0), several.max(0), color=_RANDOM, alpha=0.25, linewidth=0
+        )
+        axes.plot(percent, several.mean(0), color=_RANDOM, linestyle=style, linewidth=1.2)
+        area = float(np.trapezoid(own[place], curves.shares, axis=-1).mean())
+        axes.plot(
+            percent,
+            own[place].mean(0),
+            color=colour,
+            linestyle=style,
+            linewidth=1.8,
+            label=f"{name} {area:.2f}",
+        )
+    axes.plot([], [], color=_RANDOM, linewidth=1.2, label="random, range")
+    wish = "taken away: lower is better" if which == "deletion" else "brought in: higher is better"
+    axes.set_title(f"Brightest pixels {wish}", fontsize=drawing.TEXT_SIZE, loc="left")
+    axes.set_xlabel("pixels exchanged (%)", fontsize=drawing.SMALL_SIZE)
+    axes.set_ylabel("probability of the class", fontsize=drawing.SMALL_SIZE)
+    axes.set_xlim(0.0, 100.0)
+    axes.set_ylim(0.0, 1.02)
+    _legend(axes)
+
+
+def _draw_randomisation(axes: Axes, found: Randomisation) -> None:
+    places = np.arange(len(found.stages) + 1)
+    measured = (
+        (found.correlation, found.random_correlation, drawing.INK, "o", "rank correlation"),
+        (found.similarity, found.random_similarity, drawing.ACCENT, "s", "SSIM"),
+    )
+    for values, random, colour, marker, name in measured:
+        mean = np.concatenate([[1.0], mean_held(values, 1)])
+        by_chance = float(mean_held(random.reshape(-1), 0))
+        axes.axhline(by_chance, color=colour, linewidth=1.0, linestyle=":", alpha=0.8)
+        axes.plot(
+            places, mean, color=colour, marker=marker, markersize=3.5, linewidth=1.6, label=name
+        )
+    if found.gradient is not None:
+        mean = np.concatenate([[1.0], mean_held(found.gradient.correlation, 1)])
+        name = "rank correlation of the gradient"
+        axes.plot(places, mean, color=_RANDOM, linestyle="--", linewidth=1.4, label=name)
+    axes.plot([], [], color=drawing.QUIET, linestyle=":", linewidth=1.0, label="random")
+    labels = ["none", *(f"{count}" for count in found.redrawn)]
+    axes.set_xticks(places, labels, fontsize=drawing.SMALL_SIZE)
+    axes.set_xlabel(
+        f"of {found.layers} layers redrawn, from {_short(found.stages[0])} down",
+        fontsize=drawing.SMALL_SIZE,
+    )
+    axes.set_title("Likeness to the trained network's map", fontsize=drawing.TEXT_SIZE, loc="left")
+    low, _ = axes.get_ylim()
+    axes.set_ylim(min(-0.1, low), 1.04)
+    _legend(axes, columns=2)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 18 else f"...{name[-16:]}"
+
+
+def _legend(axes: Axes, columns: int = 3) -> None:
+    """Put the legend below the plot, where it hides no curve."""
+    drawing.plain_axes(axes)
+    axes.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.48, -0.17),
+        ncols=columns,
+        fontsize=drawing.SMALL_SIZE,
+        frameon=False,
+        columnspacing=1.2,
+        handlelength=1.8,
+    )
+
+
+def _draw_table(axes: Axes, measures: tuple[Measure, ...]) -> None:
+    """Write a row for each measure; bold where the map beats most of its random maps."""
+    drawing.quiet(axes)
+    axes.set_xlim(0.0, 1.0)
+    axes.set_ylim(len(measures) + 0.6, -0.9)
+    columns = (0.0, 0.56, 0.72, 0.86, 1.0)
+    heads = ("measure", "map", "random", "beaten", "chance")
+    for across, head in zip(columns, heads, strict=True):
+        _write(axes, across, -0.35, head, drawing.QUIET, left=across == 0.0)
+    axes.axhline(0.1, color=drawing.FAINT, linewidth=0.8)
+    wishes = {"high": " (higher is better)", "low": " (lower is better)", "": ""}
+    for row, one in enumerate(measures):
+        y = row + 0.6
+        _write(axes, 0.0, y, f"{one.title}{wishes[one.better]}", drawing.INK, left=True)
+        cells = [_cell(one.mean), _cell(one.random_mean)]
+        cells += [_percent(one.beaten), _chance(one.chance)] if one.better else ["", ""]
+        for across, cell in zip(columns[1:], cells, strict=True):
+            _write(axes, across, y, cell, drawing.INK)
+
+
+def _write(
+    axes: Axes, across: float, down: float, text: str, colour: str, left: bool = False
+) -> None:
+    side = "left" if left else "right"
+    axes.text(
+        across, down, text, fontsize=drawing.TEXT_SIZE - 1, color=colour, ha=side, va="center"
+    )
+
+
+def _cell(value: float) -> str:
+    return (
+        "-" if not np.isfinite(value) else f"{value:.3f}" if abs(value) < 10.0 else f"{value:.3g}"
+    )
+
+
+def _chance(value: float) -> str:
+    return "< 0.001" if value < 0.001 else _cell(value)
+
+
+def _percent(value: float) -> str:
+    return "-" if not np.isfinite(value) else f"{100.0 * value:.0f} %"
+
+
+def _draw_verdicts(axes: Axes, found: Faithfulness) -> None:
+    drawing.quiet(axes)
+    axes.set_xlim(0.0, 1.0)
+    axes.set_ylim(0.0, 1.0)
+    height = 1.0
+    line = 0.16 / max(_ROW * (len(found.measures) + 2.5), 2.0)
+    told: list[tuple[bool | None, str]]
+    told = [(verdict.passed, verdict.sentence) for verdict in found.verdicts]
+    told += [(None, note) for note in found.notes]
+    for passed, sentence in told:
+        colour = drawing.INK if passed is not False else drawing.WARM
+        rows = textwrap.wrap(sentence, 58)
+        axes.text(
+            0.04,
+            height,
+            "\n".join(rows),
+            fontsize=drawing.TEXT_SIZE - 0.5,
+            color=colour,
+            va="top",
+            linespacing=1.35,
+        )
+        height -= line * (len(rows) + 0.5) * 1.2

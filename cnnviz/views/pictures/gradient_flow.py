@@ -1,0 +1,306 @@
+"""The picture of a gradient's way back: norms along the depth, bands, and what remedies change."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.gradients.wording import pairs
+from cnnviz.results import drawing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from cnnviz.views.gradient_flow import GradientFlow
+
+COLOURS = ("#2a6fdb", "#c8501e", "#2c8a5b", "#8a4fbf", "#b58900", "#555f6e")
+_SHADES = {
+    "healthy": "#dff0e4",
+    "watch": "#fbf3d6",
+    "exploding": "#f8dcc8",
+    "vanishing": "#f8dcc8",
+    "exploded": "#eec0b4",
+    "vanished": "#eec0b4",
+}
+_LOW, _HIGH = -8.0, 8.0
+_NAMED = 14
+"""Points of a network up to which each gets its name below the axis."""
+
+
+def draw(flow: GradientFlow) -> Figure:
+    """Draw the gradient over its bands, the activations below, and the remedies tried."""
+    flows = (flow, *flow.others)
+    # Beside other networks, what would mend the first is only told.
+    alone = not flow.others
+    shown = [one for one in flow.remedies if alone and math.isfinite(one.after)]
+    heights = [3.0, 1.5] + ([0.42 * len(shown) + 0.5] if shown else [])
+    figure = drawing.new_figure(9.0, sum(heights) + 0.8)
+    panels = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    _gradients(panels[0], flows)
+    _activations(panels[1], flows)
+    if shown:
+        _remedies(panels[2], flow, shown)
+    panels[1].set_xlim(panels[0].get_xlim())
+    drawing.heading(figure, _title(flows))
+    return figure
+
+
+def _title(flows: tuple[GradientFlow, ...]) -> str:
+    if len(flows) > 1:
+        return "Does the gradient arrive?"
+    flow = flows[0]
+    return f"{flow.provenance.model}: {flow.verdict.label} ({pairs(flow.verdict)})"
+
+
+def _places(flow: GradientFlow, alone: bool) -> NDArray[np.float64]:
+    count = len(flow.points)
+    places = np.arange(count, dtype=np.float64)
+    # Networks of different depth are laid over one another from first to last point.
+    return places if alone else 100.0 * places / max(count - 1, 1)
+
+
+def _decades(flow: GradientFlow) -> NDArray[np.float64]:
+    # Where nothing gets as far as the last hidden layer, only the last one is left to compare with.
+    reference = flow.arriving[flow.verdict.reference] or flow.arriving[-1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: NDArray[np.float64] = np.log10(flow.arriving / reference)
+    return found
+
+
+def _gradients(axes: Axes, flows: tuple[GradientFlow, ...]) -> None:
+    alone = len(flows) == 1
+    lines = [_decades(flow) for flow in flows]
+    low, high = _limits(lines)
+    _bands(axes, flows[0], low, high)
+    for place, (flow, decades) in enumerate(zip(flows, lines, strict=True)):
+        colour = COLOURS[place % len(COLOURS)]
+        label = "trunk" if alone else _legend(flow)
+        _line(axes, flow, decades, colour, label, (low, high), alone)
+    if alone:
+        _mark_break(axes, flows[0], low)
+    axes.set_ylim(low, high)
+    axes.set_ylabel("gradient at the output,\ndecades beside the last", fontsize=drawing.SMALL_SIZE)
+    axes.yaxis.label.set_color(drawing.QUIET)
+    drawing.plain_axes(axes)
+    axes.set_xticks([])
+    _entries(axes)
+
+
+def _legend(flow: GradientFlow) -> str:
+    return f"{flow.provenance.model}: {flow.verdict.label} ({pairs(flow.verdict)})"
+
+
+def _limits(lines: list[NDArray[np.float64]]) -> tuple[float, float]:
+    values = np.concatenate([line[np.isfinite(line)] for line in lines] or [np.zeros(1)])
+    low = min(-3.0, float(values.min(initial=0.0)) - 0.5)
+    high = max(3.0, float(values.max(initial=0.0)) + 0.5)
+    return max(low, -40.0), min(high, 40.0)
+
+
+def _bands(axes: Axes, flow: GradientFlow, low: float, high: float) -> None:
+    edges = (low, *flow.verdict.edges, high)
+    from cnnviz.gradients.verdicts import BANDS
+
+    for bottom, top, name in zip(edges, edges[1:], BANDS, strict=False):
+        bottom, top = max(bottom, low), min(top, high)
+        if top <= bottom:
+            continue
+        axes.axhspan(bottom, top, color=_SHADES[name], lw=0, zorder=0)
+        if top - bottom > 0.045 * (high - low):
+            axes.text(
+                1.006,
+                (bottom + top) / 2,
+                name,
+                transform=axes.get_yaxis_transform(),
+                fontsize=6.5,
+                color=drawing.QUIET,
+                va="center",
+            )
+
+
+def _line(
+    axes: Axes,
+    flow: GradientFlow,
+    decades: NDArray[np.float64],
+    colour: str,
+    label: str,
+    limits: tuple[float, float],
+    alone: bool,
+) -> None:
+    places = _places(flow, alone)
+    clipped = np.clip(np.nan_to_num(decades, neginf=limits[0], posinf=limits[1]), *limits)
+    trunk = flow.on_trunk & ~np.isnan(decades)
+    branch = ~flow.on_trunk & ~np.isnan(decades)
+    dot = "o" if trunk.sum() <= 60 else ""
+    axes.plot(
+        places[trunk],
+        clipped[trunk],
+        color=colour,
+        lw=1.5,
+        label=label,
+        zorder=3,
+        marker=dot,
+        ms=3.2,
+    )
+    if branch.any():
+        axes.scatter(
+            places[branch],
+            clipped[branch],
+            s=9,
+            facecolors="none",
+            edgecolors=colour,
+            linewidths=0.7,
+            alpha=0.75,
+            label="branches" if alone else None,
+            zorder=2,
+        )
+    lost = np.isneginf(decades)
+    if lost.any():
+        axes.scatter(
+            places[lost],
+            np.full(int(lost.sum()), limits[0]),
+            marker="v",
+            s=22,
+            color=colour,
+            clip_on=False,
+            label="nothing arrives" if alone else None,
+            zorder=4,
+        )
+
+
+def _mark_break(axes: Axes, flow: GradientFlow, low: float) -> None:
+    place = flow.verdict.breaks_at
+    if place is None or flow.verdict.label == "healthy":
+        return
+    axes.axvline(place - 0.5, color=drawing.WARM, lw=1.0, ls=(0, (4, 3)), zorder=1)
+    what = "breaks" if flow.verdict.sudden else "leaves the healthy band"
+    right = place < 0.6 * len(flow.points)
+    axes.annotate(
+        f"{what} before {flow.points[place]}",
+        (place - 0.5, low),
+        xytext=(4 if right else -4, 4),
+        textcoords="offset points",
+        fontsize=drawing.SMALL_SIZE,
+        color=drawing.WARM,
+        ha="left" if right else "right",
+    )
+
+
+def _activations(axes: Axes, flows: tuple[GradientFlow, ...]) -> None:
+    alone = len(flows) == 1
+    for place, flow in enumerate(flows):
+        colour = COLOURS[place % len(COLOURS)]
+        places, values = _places(flow, alone), flow.activation_norms
+        shown = np.isfinite(values) & (values > 0.0)
+        trunk, branch = shown & flow.on_trunk, shown & ~flow.on_trunk
+        axes.plot(places[trunk], values[trunk], color=colour, lw=1.2)
+        axes.scatter(
+            places[branch], values[branch], s=7, facecolors="none", edgecolors=colour, lw=0.6
+        )
+        if alone:
+            _shares(axes, flow, places)
+    axes.set_yscale("log")
+    _few_ticks(axes)
+    axes.set_ylabel("activation norm\n(L2, per image)", fontsize=drawing.SMALL_SIZE)
+    axes.yaxis.label.set_color(drawing.QUIET)
+    drawing.plain_axes(axes)
+    _name_points(axes, flows)
+
+
+def _few_ticks(axes: Axes) -> None:
+    """Span a decade at least, and write numbers as numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = axes.get_ylim()
+    short = max(0.0, 1.0 - math.log10(high / low)) / 2.0
+    low, high = low * 10.0**-short, high * 10.0**short
+    axes.set_ylim(low, high)
+    marks = (1.0, 2.0, 5.0) if high / low < 50.0 else (1.0,)
+    axes.yaxis.set_major_locator(LogLocator(10.0, marks, numticks=6))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: drawing.number(value)))
+
+
+def _shares(axes: Axes, flow: GradientFlow, places: NDArray[np.float64]) -> None:
+    """Draw the shares of dead channels and saturated positions on an axis of their own."""
+    shares = {
+        "dead channels": (flow.dead_fractions, drawing.WARM),
+        "saturated positions": (flow.saturated_fractions, "#8a4fbf"),
+    }
+    least = 0.05  # Less could not be seen.
+    present = {name: pair for name, pair in shares.items() if np.nanmax([0.0, *pair[0]]) >= least}
+    if not present:
+        return
+    other = axes.twinx()
+    for name, (values, colour) in present.items():
+        other.bar(places, np.nan_to_num(100.0 * values), color=colour, alpha=0.3, label=name)
+    other.set_ylim(0.0, 100.0)
+    other.set_ylabel("share of units, %", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
+    drawing.plain_axes(other)
+    _entries(other)
+
+
+def _name_points(axes: Axes, flows: tuple[GradientFlow, ...]) -> None:
+    flow = flows[0]
+    if len(flows) > 1:
+        axes.set_xlabel("way from the first to the last layer, %", fontsize=drawing.SMALL_SIZE)
+    elif len(flow.points) <= _NAMED:
+        axes.set_xticks(range(len(flow.points)), flow.points, rotation=25, ha="right")
+        axes.set_xlabel("layers and merges in the order of calls", fontsize=drawing.SMALL_SIZE)
+    else:
+        steps = np.unique(np.linspace(0, len(flow.points) - 1, 8).round().astype(int))
+        axes.set_xticks(steps, [flow.points[step] for step in steps], rotation=25, ha="right")
+        axes.set_xlabel(
+            f"layers and merges in the order of calls ({len(flow.points)}, some named)",
+            fontsize=drawing.SMALL_SIZE,
+        )
+    axes.xaxis.label.set_color(drawing.QUIET)
+
+
+def _remedies(axes: Axes, flow: GradientFlow, shown: list[Any]) -> None:
+    edges = flow.verdict.edges
+    ends = [value for one in shown for value in (one.before, one.after) if math.isfinite(value)]
+    low, high = min(-3.0, *ends) - 0.4, max(3.0, *ends) + 0.4
+    axes.axvspan(edges[2], edges[3], color=_SHADES["healthy"], lw=0, zorder=0)
+    for row, remedy in enumerate(shown):
+        before = max(remedy.before, low) if math.isfinite(remedy.before) else low
+        colour = COLOURS[2] if remedy.mends else drawing.QUIET
+        axes.plot([before, remedy.after], [row, row], color=drawing.FAINT, lw=2.0, zorder=1)
+        if math.isfinite(remedy.before):
+            axes.plot([before], [row], "o", ms=5, mfc="white", mec=drawing.QUIET, zorder=2)
+        axes.plot([remedy.after], [row], "o", ms=6, color=colour, zorder=3)
+        axes.annotate(
+            f"{remedy.name}: {remedy.after:+.1f}, {remedy.label}",
+            (0.0, row),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(5, 5),
+            textcoords="offset points",
+            fontsize=drawing.SMALL_SIZE,
+            color=drawing.INK,
+        )
+    axes.set_yticks([])
+    axes.set_ylim(len(shown) - 0.4, -0.8)
+    axes.set_xlim(low, high)
+    axes.set_xlabel(
+        "D before (hollow) and after each remedy, tried alone on a copy, decades",
+        fontsize=drawing.SMALL_SIZE,
+    )
+    axes.xaxis.label.set_color(drawing.QUIET)
+    drawing.plain_axes(axes)
+
+
+def _entries(axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    if labels:
+        axes.legend(
+            handles,
+            labels,
+            fontsize=drawing.SMALL_SIZE,
+            frameon=False,
+            loc="best",
+            labelcolor=drawing.INK,
+        )

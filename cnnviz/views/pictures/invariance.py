@@ -1,0 +1,99 @@
+"""How invariance curves are drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.results import drawing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from cnnviz.views.invariance import Invariance
+
+_TITLES = (
+    ("moved down", "pixels of the network's input"),
+    ("enlarged", "factor"),
+    ("turned counter-clockwise", "degrees"),
+)
+_COLOURS = (
+    drawing.ACCENT, drawing.WARM, "#2f9e63", "#8a4fc4", "#c99a06", "#d1457f", "#1fa2b8", "#6b7280",
+)  # fmt: skip
+
+
+def draw(found: Invariance) -> Figure:
+    """Draw the curves, a row for each layer and one for the probability."""
+    rows = len(found.layers) + 1
+    figure = drawing.new_figure(11.0, 1.0 + 1.75 * rows + 0.7)
+    panels = figure.subplots(rows + 1, 3, squeeze=False, height_ratios=[0.55, *[1.0] * rows])
+    for kind in range(3):
+        drawing.show(panels[0, kind], found.strips[kind], smooth=True)
+        panels[0, kind].set_title(
+            _TITLES[kind][0]
+            + (f"; pictures: {drawing.shortened(found.images[0], 28)}" if kind == 0 else ""),
+            fontsize=drawing.SMALL_SIZE + 0.5,
+            color=drawing.INK,
+            loc="left",
+        )
+        for place, layer in enumerate(found.layers):
+            _curves(panels[1 + place, kind], found, kind, found.normalised[kind, place])
+            panels[1 + place, 0].set_ylabel(
+                f"{layer}\ndistance / norm", fontsize=drawing.SMALL_SIZE, color=drawing.INK
+            )
+        _curves(panels[-1, kind], found, kind, found.probabilities[kind])
+        panels[-1, kind].set_xlabel(_TITLES[kind][1], fontsize=drawing.SMALL_SIZE)
+    panels[-1, 0].set_ylabel("probability\nof the class", fontsize=drawing.SMALL_SIZE)
+    for place in range(len(found.layers)):
+        _same_height(panels[1 + place], _top(found.normalised[:, place]))
+    _same_height(panels[-1], 1.0)
+    _legend(figure, panels[-1, 0], found)
+    drawing.heading(figure, found.summary())
+    return figure
+
+
+def _curves(axes: Axes, found: Invariance, kind: int, lines: NDArray[np.float64]) -> None:
+    """Draw a line for each image; of many also their mean."""
+    many = len(lines) > len(_COLOURS)
+    for place, line in enumerate(lines):
+        colour = drawing.FAINT if many else _COLOURS[place]
+        label = f"{drawing.shortened(found.images[place], 28)}: {found.targets[place]}"
+        axes.plot(found.values[kind], line, color=colour, linewidth=1.3, label=label)
+    if many:
+        axes.plot(found.values[kind], lines.mean(0), color=drawing.INK, linewidth=1.8)
+    unchanged = 1.0 if kind == 1 else 0.0
+    axes.axvline(unchanged, color=drawing.FAINT, linewidth=0.8, zorder=0)
+    drawing.plain_axes(axes)
+
+
+def _top(values: NDArray[np.float64]) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.max()) if finite.size and finite.max() > 0.0 else 1.0
+
+
+def _same_height(row: NDArray[np.object_], top: float) -> None:
+    for axes in row:
+        axes.set_ylim(0.0, 1.05 * top)
+
+
+def _legend(figure: Figure, axes: Axes, found: Invariance) -> None:
+    from matplotlib.lines import Line2D
+
+    if len(found.images) > len(_COLOURS):
+        lines = [
+            Line2D([], [], color=drawing.FAINT, label=f"each of {len(found.images)} images"),
+            Line2D([], [], color=drawing.INK, label="their mean"),
+        ]
+    else:
+        lines = list(axes.get_lines())[: len(found.images)]
+    figure.legend(
+        handles=lines,
+        loc="outside lower left",
+        ncols=min(4, len(lines)),
+        fontsize=drawing.SMALL_SIZE,
+        frameon=False,
+        labelcolor=drawing.INK,
+    )

@@ -1,0 +1,162 @@
+"""The picture of a loss landscape: a line with its share of right answers, or a surface."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.results import drawing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from cnnviz.views.loss_landscape import LossLandscape
+
+_LEVELS = 13
+_LOG_FROM = 10.0
+"""Losses are drawn on a logarithmic scale from this ratio of the highest to the lowest on."""
+_ZOOM = 0.88
+_UNIT = "(1: each filter changes by its own norm)"
+
+
+def draw(found: LossLandscape) -> Figure:
+    """Draw the loss along the line, or as contours and as a surface."""
+    return _line(found) if found.dimensions == 1 else _surface(found)
+
+
+def levels(losses: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
+    """Return the edges of the colours, and whether they are spaced logarithmically.
+
+    They go from the lowest to the highest finite loss. Losses of zero, which no logarithm has,
+    share the lowest colour.
+    """
+    finite = losses[np.isfinite(losses)]
+    if finite.size == 0:
+        return np.array([0.0, 1.0]), False
+    low, high = float(finite.min()), float(finite.max())
+    positive = finite[finite > 0.0]
+    if low >= 0.0 and positive.size and high > _LOG_FROM * float(positive.min()):
+        edges: NDArray[np.float64] = np.geomspace(float(positive.min()), high, _LEVELS)
+        edges[0], edges[-1] = float(positive.min()), high
+        return edges, True
+    if not high > low:
+        margin = max(abs(high), 1.0) * 1e-3
+        return np.array([low - margin, low + margin]), False
+    return np.linspace(low, high, _LEVELS), False
+
+
+def _line(found: LossLandscape) -> Figure:
+    figure = drawing.new_figure(9.6, 5.0)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.6, 1.0])
+    losses, shares = found.losses[0], found.shares[0]
+    for axes in (upper, lower):
+        drawing.plain_axes(axes)
+        axes.axvline(0.0, color=drawing.FAINT, linewidth=0.8)
+    finite = np.where(np.isfinite(losses), losses, np.nan)
+    upper.plot(found.x, finite, color=drawing.ACCENT, linewidth=1.6, marker="o", markersize=2.8)
+    upper.plot(0.0, found.centre, "x", color=drawing.WARM, markersize=9, markeredgewidth=2.0)
+    if levels(losses)[1]:
+        upper.set_yscale("log")
+        drawing.log_numbers(upper.yaxis)
+    for place in found.x[~np.isfinite(losses)]:
+        upper.axvspan(place - _half_step(found), place + _half_step(found), color="#e3e6ea")
+    upper.set_ylabel(f"{found.kind}\n(nats)", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
+    lower.plot(found.x, 100.0 * shares, color=drawing.INK, linewidth=1.3)
+    lower.set_ylim(-4.0, 104.0)
+    lower.set_ylabel("right (%)", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
+    lower.set_xlabel(
+        f"along a random direction {_UNIT}", fontsize=drawing.TEXT_SIZE, color=drawing.INK
+    )
+    drawing.heading(figure, found.summary())
+    return figure
+
+
+def _half_step(found: LossLandscape) -> float:
+    return float(found.x[1] - found.x[0]) / 2.0
+
+
+def _surface(found: LossLandscape) -> Figure:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LogNorm, Normalize
+
+    edges, logarithmic = levels(found.losses)
+    norm = (LogNorm if logarithmic else Normalize)(float(edges[0]), float(edges[-1]))
+    figure = drawing.new_figure(11.0, 4.9)
+    flat = figure.add_subplot(1, 2, 1)
+    hilly: Any = figure.add_subplot(1, 2, 2, projection="3d")
+    shown = np.where(np.isfinite(found.losses), found.losses, np.nan)
+    if logarithmic:
+        shown = np.maximum(shown, edges[0])
+    _contours(flat, found, shown, edges, norm)
+    _hills(hilly, found, shown, norm, logarithmic)
+    bar = figure.colorbar(
+        ScalarMappable(norm, drawing.SEQUENTIAL), ax=flat, fraction=0.046, pad=0.02, aspect=28
+    )
+    scale = ", logarithmic" if logarithmic else ""
+    bar.set_label(f"{found.kind} (nats{scale})", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
+    bar.outline.set_visible(False)
+    if logarithmic:
+        drawing.log_numbers(bar.ax.yaxis)
+    bar.ax.tick_params(which="both", labelsize=drawing.SMALL_SIZE, colors=drawing.QUIET)
+    drawing.heading(figure, found.summary())
+    return figure
+
+
+def _contours(
+    axes: Axes,
+    found: LossLandscape,
+    shown: NDArray[np.float64],
+    edges: NDArray[np.float64],
+    norm: Any,
+) -> None:
+    from matplotlib.patheffects import withStroke
+
+    drawing.plain_axes(axes)
+    axes.set_facecolor("#d0d4da")
+    masked = np.ma.masked_invalid(shown)
+    axes.contourf(found.x, found.y, masked, levels=edges, norm=norm, cmap=drawing.SEQUENTIAL)
+    if len(edges) > 2:
+        lines = axes.contour(
+            found.x, found.y, masked, levels=edges[1:-1], colors="white", linewidths=0.6
+        )
+        for text in axes.clabel(lines, list(edges[1:-1:3]), fmt=drawing.number, fontsize=7.0):
+            text.set_path_effects([withStroke(linewidth=1.6, foreground=drawing.INK)])
+    axes.plot(0.0, 0.0, "x", color=drawing.WARM, markersize=9, markeredgewidth=2.2)
+    axes.set_aspect("equal")
+    axes.set_xlabel(f"first direction {_UNIT}", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
+    axes.set_ylabel("second direction", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
+
+
+def _hills(
+    axes: Any, found: LossLandscape, shown: NDArray[np.float64], norm: Any, logarithmic: bool
+) -> None:
+    from matplotlib import colormaps
+    from matplotlib.ticker import MaxNLocator
+
+    heights = np.log10(shown) if logarithmic else shown
+    across, along = np.meshgrid(found.x, found.y)
+    colours = colormaps[drawing.SEQUENTIAL](norm(np.nan_to_num(shown, nan=float(norm.vmin))))
+    colours[~np.isfinite(shown)] = (0.0, 0.0, 0.0, 0.0)
+    axes.plot_surface(
+        across, along, heights, facecolors=colours, rstride=1, cstride=1, linewidth=0.15,
+        edgecolor=(1.0, 1.0, 1.0, 0.35), antialiased=True, shade=False,
+    )  # fmt: skip
+    middle = heights[len(found.y) // 2, len(found.x) // 2]
+    axes.plot(
+        [0.0], [0.0], [middle], "x", color=drawing.WARM, markersize=8, markeredgewidth=2.2,
+        zorder=20,
+    )  # fmt: skip
+    axes.view_init(elev=34.0, azim=-58.0)
+    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
+        axis.set_major_locator(MaxNLocator(5))
+    axes.tick_params(labelsize=drawing.SMALL_SIZE, colors=drawing.QUIET, pad=0)
+    axes.set_xlabel("first direction", fontsize=drawing.TEXT_SIZE, color=drawing.INK, labelpad=0)
+    axes.set_ylabel("second direction", fontsize=drawing.TEXT_SIZE, color=drawing.INK, labelpad=0)
+    label = "log10 of the loss" if logarithmic else "loss (nats)"
+    axes.set_zlabel(label, fontsize=drawing.TEXT_SIZE, color=drawing.INK, labelpad=2)
+    axes.computed_zorder = False
+    # Else the label of the vertical axis lies beyond the edge of the figure.
+    axes.set_box_aspect(None, zoom=_ZOOM)

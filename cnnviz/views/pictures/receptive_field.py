@@ -1,0 +1,140 @@
+"""How receptive fields are drawn: nested on the image, and each on its own with its gradient."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.results import drawing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from cnnviz.views.receptive_field import EffectiveFields
+
+_ABREAST = 5
+_EFFECTIVE = "#f08a24"
+_FLOOR = 0.01
+"""Where a logarithmic scale begins."""
+
+
+def draw(found: EffectiveFields) -> Figure:
+    """Draw all frames on the image, and the gradient in the field of each layer."""
+    count = 1 + len(found.layers)
+    rows = -(-count // _ABREAST)
+    columns = -(-count // rows)
+    figure = drawing.new_figure(2.5 * columns + 0.8, 2.9 * rows + 0.7)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    _draw_all(panels[0], found)
+    for place, axes in enumerate(panels[1:count]):
+        _draw_one(axes, found, place)
+    for axes in panels[count:]:
+        axes.set_axis_off()
+    low = 0.0 if found.scale == "linear" else _FLOOR
+    scale = drawing.Scale(low, 1.0, drawing.HEAT)
+    label = "root mean square gradient,\nas a share of the layer's largest"
+    _bar(figure, list(panels), scale, label, found.scale == "log")
+    drawing.heading(figure, found.summary())
+    return figure
+
+
+def heat_of(energy: NDArray[np.float32], scale: str) -> NDArray[np.float32]:
+    """Return the root of the energy between 0 and 1, as its colours show it."""
+    root = np.sqrt(energy.astype(np.float64))
+    top = root.max()
+    if not top > 0.0:
+        return np.zeros(energy.shape, np.float32)
+    share = np.asarray(root / top)
+    if scale == "log":
+        share = np.asarray(1.0 - np.log(np.maximum(share, _FLOOR)) / np.log(_FLOOR))
+    return np.asarray(share, np.float32)
+
+
+def _bar(
+    figure: Figure, axes: list[Axes], scale: drawing.Scale, label: str, logarithmic: bool
+) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LogNorm
+
+    if not logarithmic:
+        drawing.colour_bar(figure, axes, scale, label)
+        return
+    mappable = ScalarMappable(LogNorm(scale.low, scale.high), scale.colours)
+    bar = figure.colorbar(mappable, ax=axes, fraction=0.04, pad=0.02, aspect=28, panchor=False)
+    bar.set_ticks([0.01, 0.1, 1.0], labels=["≤ 0.01", "0.1", "1"])
+    bar.set_label(label, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=drawing.SMALL_SIZE, colors=drawing.QUIET)
+
+
+def _base(found: EffectiveFields) -> drawing.Pixels:
+    """Return what lies under the frames: noise would hide them."""
+    return np.full_like(found.photo, drawing.FLAT) if found.noise else found.photo
+
+
+def _draw_all(axes: Axes, found: EffectiveFields) -> None:
+    height, width = found.photo.shape[:2]
+    axes.imshow(_base(found), extent=(0, width, height, 0))
+    for place in range(len(found.layers)):
+        _frames(axes, found, place, 0.9)
+    what = "the image (noise, drawn grey)" if found.noise else "what the network saw"
+    _finish(axes, (0, 0, width, height), what, f"{height} x {width} px")
+    key = "blue: theoretical field\norange: effective field"
+    axes.set_xlabel(key, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
+
+
+def _draw_one(axes: Axes, found: EffectiveFields, place: int) -> None:
+    height, width = found.photo.shape[:2]
+    window = found.windows[place]
+    scale = drawing.Scale(0.0, 1.0, drawing.HEAT)
+    heat = heat_of(found.energy[place], found.scale)
+    axes.imshow(drawing.overlay(_base(found), heat, scale), extent=(0, width, height, 0))
+    _frames(axes, found, place, 1.6)
+    size = "no gradient"
+    if np.isfinite(found.effective[place]).all():
+        down, across = found.effective[place]
+        size = f"effective {down:.0f} x {across:.0f} ({found.share(place):.0%})"
+    margin = max(1.0, 0.06 * max(window.height, window.width))
+    view = (
+        window.left - margin,
+        window.top - margin,
+        window.right + margin,
+        window.bottom + margin,
+    )
+    rows, columns = found.sizes[place]
+    cut = ", beyond the image" if rows > window.height or columns > window.width else ""
+    _finish(axes, view, found.layers[place], f"theoretical {rows} x {columns}{cut}\n{size}")
+
+
+def _frames(axes: Axes, found: EffectiveFields, place: int, line: float) -> None:
+    window = found.windows[place]
+    _frame(axes, (window.left, window.top), (window.width, window.height), drawing.ACCENT, line)
+    if np.isfinite(found.effective[place]).all():
+        (down, across), (row, column) = found.effective[place], found.centres[place]
+        # Its middle may lie a little off that of the window, whose size it does not exceed.
+        left = min(max(column - across / 2, window.left), window.right - across)
+        top = min(max(row - down / 2, window.top), window.bottom - down)
+        corner = (left, top)
+        _frame(axes, corner, (across, down), _EFFECTIVE, line)
+
+
+def _frame(
+    axes: Axes, corner: tuple[float, float], size: tuple[float, float], colour: str, line: float
+) -> None:
+    from matplotlib.patches import Rectangle
+
+    for edge, width in (("white", 2 * line), (colour, line)):
+        axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=edge, linewidth=width))
+
+
+def _finish(axes: Axes, view: tuple[float, float, float, float], name: str, detail: str) -> None:
+    left, top, right, bottom = view
+    axes.set_xlim(left, right)
+    axes.set_ylim(bottom, top)
+    axes.set_aspect("equal")
+    drawing.quiet(axes)
+    axes.set_anchor("N")
+    axes.set_title(f"{name}\n{detail}", fontsize=drawing.SMALL_SIZE, color=drawing.INK, loc="left")

@@ -1,0 +1,156 @@
+"""How the strongest patches are drawn: each channel's projections beside its patches."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.results import drawing
+from cnnviz.views.pictures.deconvnet import REACH, paint
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from cnnviz.views.top_activations import TopActivations
+
+PER_PAGE = 12
+"""Channels on a page."""
+TILE = 112
+"""Pixels of a tile's longer side at most; smaller ones grow by a whole factor as far as it goes."""
+EMPTY = drawing.FLAT
+"""The colour of what lies beyond an image, and of a place without a patch."""
+_GAP = 2
+_BAR = 4
+_SEAM = 8
+_BLOCK = 20
+_INK = (90, 134, 205)
+_HEADER = 30
+_SENT = "sent back"
+_LETTER = 0.062
+"""Inches that a letter above the patches takes."""
+
+__all__ = ["EMPTY", "PER_PAGE", "REACH", "TILE", "draw", "paint", "placed", "tile", "write_pages"]
+
+
+def tile(pixels: drawing.Pixels) -> drawing.Pixels:
+    """Return a patch at the size at which it is drawn."""
+    factor = max(1, TILE // max(pixels.shape[:2]))
+    return drawing.fit(pixels.repeat(factor, 0).repeat(factor, 1), TILE)
+
+
+def placed(pixels: drawing.Pixels, height: int, width: int) -> drawing.Pixels:
+    """Return a tile shrunk and filled up to a height and width."""
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    factor = min(height / pixels.shape[0], width / pixels.shape[1])
+    size = (max(1, int(pixels.shape[1] * factor)), max(1, int(pixels.shape[0] * factor)))
+    canvas = np.full((height, width, 3), EMPTY, np.uint8)
+    top, left = (height - size[1]) // 2, (width - size[0]) // 2
+    canvas[top : top + size[1], left : left + size[0]] = cv2.resize(
+        pixels, size, interpolation=cv2.INTER_AREA
+    )
+    return canvas
+
+
+def draw(found: TopActivations, page: int) -> Figure:
+    """Draw one page: the projections of each channel beside its patches."""
+    rows = range((page - 1) * PER_PAGE, min(page * PER_PAGE, len(found.shown)))
+    blocks = [_block(found, row) for row in rows]
+    height, width = blocks[0].shape[:2]
+    # As many as make a page about one and a half times as wide as high.
+    columns = max(1, min(len(blocks), round(math.sqrt(1.5 * len(blocks) * height / width))))
+    columns = -(-len(blocks) // -(-len(blocks) // columns))
+    grid = drawing.mosaic(np.stack(blocks), columns=columns, side=1, gap=_BLOCK, header=_HEADER)
+    across = min(13.0, max(5.2, grid.pixels.shape[1] / 110.0))
+    down = min(20.0, across * grid.pixels.shape[0] / grid.pixels.shape[1])
+    figure = drawing.new_figure(across, down + 0.9)
+    axes = figure.subplots()
+    drawing.show(axes, grid.pixels, smooth=True)
+    axes.set_anchor("NW")
+    for place, (row, (left, top)) in enumerate(zip(rows, grid.corners, strict=True)):
+        label = _label(found, row)
+        axes.text(left, top - 6, label, fontsize=8.0, color=drawing.INK, va="bottom")
+        if place < columns:
+            half = (width - _SEAM) // 2
+            if (len(label) + len(_SENT) + 1) * _LETTER < half * across / grid.pixels.shape[1]:
+                _say(axes, left + half, top - 6, _SENT)
+            _say(axes, left + width, top - 6, "patches")
+    axes.set_xlabel(_key(found), fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
+    title = found.summary()
+    if found.pages > 1:
+        title = f"{title.rpartition(';')[0]}; page {page} of {found.pages}"
+    drawing.heading(figure, title)
+    return figure
+
+
+def _key(found: TopActivations) -> str:
+    """Say below the patches what they are, for a picture that is shown without its caption."""
+    count, shown = len(found.values), len(found.shown)
+    extent = f"all {count} channels" if shown == count else f"{shown} of {count} channels"
+    return (
+        f"{extent}; above each: the channel, its strongest activation and the last\n"
+        "left: what each patch sent back to the pixels; right: the patches, strongest first\n"
+        "bars: the activations, as shares of the first"
+    )
+
+
+def _say(axes: Axes, right: float, above: float, words: str) -> None:
+    size, ink = drawing.SMALL_SIZE, drawing.QUIET
+    axes.text(right, above, words, fontsize=size, color=ink, va="bottom", ha="right")
+
+
+def write_pages(found: TopActivations, path: Path) -> None:
+    """Write every page into one PDF."""
+    from matplotlib.backends.backend_pdf import PdfPages
+
+    origin = {"Creator": f"cnnviz {found.provenance.cnnviz}", "CreationDate": None}
+    with PdfPages(path, metadata=origin) as pages:
+        for page in range(1, found.pages + 1):
+            figure = draw(found, page)
+            drawing.take_literally(figure)
+            with drawing.any_letter():
+                pages.savefig(figure, dpi=160)
+
+
+def _label(found: TopActivations, row: int) -> str:
+    channel = found.shown[row]
+    if found.dead[channel]:
+        return f"{channel}:  dead"
+    values = found.values[channel][found.drawn[row]]
+    if not len(values):
+        return f"{channel}"
+    highest, lowest = drawing.number(float(values[0])), drawing.number(float(values[-1]))
+    return f"{channel}:  {highest}" + (f" to {lowest}" if len(values) > 1 else "")
+
+
+def _block(found: TopActivations, row: int) -> drawing.Pixels:
+    """Return the projections of a channel and, beside them, its patches over their bars."""
+    left, right = (
+        _grid(np.stack([_barred(found, row, slot, one) for slot, one in enumerate(tiles)]))
+        for tiles in (found.projections[row], found.patches[row])
+    )
+    seam = np.full((left.shape[0], _SEAM, 3), 255, np.uint8)
+    return np.concatenate([left, seam, right], axis=1)
+
+
+def _barred(
+    found: TopActivations, row: int, slot: int, pixels: NDArray[np.uint8]
+) -> drawing.Pixels:
+    """Return a tile over a bar as long as its activation, the first of the channel being whole."""
+    bar = np.full((_BAR, pixels.shape[1], 3), 255, np.uint8)
+    if found.drawn[row, slot]:
+        values = found.values[found.shown[row]]
+        length = round(pixels.shape[1] * float(values[slot] / values[0]))
+        bar[1:, :length] = _INK
+    return np.concatenate([pixels, bar])
+
+
+def _grid(tiles: NDArray[np.uint8]) -> drawing.Pixels:
+    columns = math.ceil(math.sqrt(len(tiles)))
+    return drawing.mosaic(tiles, columns=columns, side=1, gap=_GAP).pixels

@@ -1,0 +1,164 @@
+"""What one process counts, in memory that does not grow with the number of images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cnnviz.datasets import Loaded
+from cnnviz.errors import UsageError
+from cnnviz.images import Refusal
+from cnnviz.passes.ranked_classes import distribution
+from cnnviz.units.top_k import Strongest
+from cnnviz_gallery.scan import quantised_sums
+from cnnviz_gallery.scan.layer_result import LayerScan
+from cnnviz_gallery.scan.partial_scan import Portion
+from cnnviz_gallery.scan.plan import Start, scores
+from cnnviz_gallery.scan.ranked_images import Ints, of_strongest
+from cnnviz_gallery.scan.sample import Sample
+from cnnviz_gallery.scan.scan_result import Answers, Settings, Skipped
+
+
+class Tally:
+    """The responses of every channel of every layer to the images seen so far.
+
+    The channels of all layers stand side by side, so that most of the counting is done once for
+    each batch, however many layers there are.
+
+    Parameters
+    ----------
+    start : Start
+        The layers and groups.
+    settings : Settings
+        What is kept of each channel.
+    images : int
+        How many images the data set has.
+    """
+
+    def __init__(self, start: Start, settings: Settings, images: int) -> None:
+        sizes = [each.shape[0] for each in start.layers]
+        ends = np.cumsum(sizes).tolist()
+        channels = sum(sizes)
+        self._start, self._images = start, 0
+        self._places = {
+            each.layer: slice(end - size, end)
+            for each, size, end in zip(start.layers, sizes, ends, strict=True)
+        }
+        self._unit = torch.tensor(
+            np.repeat([each.unit for each in start.layers], sizes), dtype=torch.float64
+        )
+        self._strongest = {each.layer: Strongest(settings.kept) for each in start.layers}
+        self._sample = Sample(channels, settings.sample, settings.seed)
+        self._peaks = np.empty((settings.batch_size, channels), np.float32)
+        self._histogram = np.zeros((channels, quantised_sums.BINS), np.int64)
+        self._first_bins = np.arange(channels) * quantised_sums.BINS
+        self._active_images = np.zeros(channels, np.int64)
+        self._active_positions = np.zeros(channels, np.int64)
+        self._sums = np.zeros(channels, np.int64)
+        # A row for each group: what one image adds to lies side by side.
+        self._group_sums = np.zeros((start.groups, channels), np.int64)
+        self._counts = np.zeros(start.groups, np.int64)
+        self._answers = no_answers(images) if start.classes else None
+
+    def see(self, layer: str, maps: torch.Tensor, batch: Loaded) -> None:
+        """Look at what a layer gives for a batch: the only moment at which its maps are there.
+
+        Raises
+        ------
+        UsageError
+            If images come out in different sizes.
+        """
+        shape = tuple(batch.tensor.shape[1:])
+        if shape != self._start.input_shape:
+            raise UsageError(
+                f"Images come out as {list(self._start.input_shape)} and as {list(shape)}.",
+                "A gallery needs one size: give the network a preprocessing with a crop.",
+            )
+        values, place = maps.detach().float(), self._places[layer]
+        self._peaks[: len(batch), place] = self._strongest[layer].update(values, batch.indices)
+        self._active_positions[place] += quantised_sums.above_zero(values)
+        self._sample.see(place, values, batch.indices)
+
+    def answered(self, output: Any, batch: Loaded) -> None:
+        """Count a batch, once all its layers were seen and its answers are there."""
+        groups = self._noted(scores(output), batch)
+        np.add.at(self._counts, groups[groups >= 0], 1)
+        peaks = self._peaks[: len(batch)]
+        self._images += len(batch)
+        self._active_images += (peaks > 0).sum(0)
+        found = torch.from_numpy(peaks)
+        units = quantised_sums.in_units(found, self._unit).numpy()
+        bins = quantised_sums.bin_of(found).numpy()
+        # Where no value is a number there is nothing to count.
+        lost = np.isneginf(peaks)
+        units[lost] = 0
+        self._sums += units.sum(0)
+        histogram = self._histogram.reshape(-1)
+        for row, group in enumerate(groups):
+            # The bins of one image are all different, so that none is lost.
+            histogram[(self._first_bins + bins[row])[~lost[row]]] += 1
+            if group >= 0:
+                self._group_sums[group] += units[row].clip(0)
+
+    def portion(self, shards: tuple[int, ...], refused: Mapping[int, Refusal]) -> Portion:
+        """Return everything, as what these shards hold."""
+        skipped = (Skipped(at, each.name, each.reason) for at, each in sorted(refused.items()))
+        return Portion(
+            shards=shards,
+            layers=tuple(self._layer(at) for at in range(len(self._start.layers))),
+            counts=self._counts,
+            answers=self._answers,
+            skipped=tuple(skipped),
+        )
+
+    def _noted(self, logits: torch.Tensor | None, batch: Loaded) -> Ints:
+        """Note the answers to a batch, and return the group of each image, -1 for none."""
+        labels = batch.labels
+        top = np.full(len(batch), -1, np.int64)
+        if self._answers is not None and logits is not None:
+            shares = distribution(logits[: len(batch)])[0].numpy()
+            top = shares.argmax(1)
+            rows = np.arange(len(batch))
+            self._answers.top[batch.indices] = top
+            self._answers.probability[batch.indices] = shares[rows, top]
+            self._answers.labels[batch.indices] = labels
+            known = (labels >= 0) & (labels < shares.shape[1])
+            self._answers.label_probability[batch.indices[known]] = shares[
+                rows[known], labels[known]
+            ]
+        groups = labels if self._start.grouping == "labels" else top
+        return np.where((groups >= 0) & (groups < len(self._counts)), groups, -1)
+
+    def _layer(self, at: int) -> LayerScan:
+        counted = self._start.layers[at]
+        place, strongest = self._places[counted.layer], self._strongest[counted.layer]
+        least = strongest.least
+        return LayerScan(
+            layer=counted.layer,
+            shape=counted.shape,
+            images=self._images,
+            positions=self._images * counted.shape[1] * counted.shape[2],
+            unit=counted.unit,
+            strongest=of_strongest(strongest),
+            sample=self._sample.picks(place),
+            histogram=self._histogram[place],
+            active_images=self._active_images[place],
+            active_positions=self._active_positions[place],
+            sums=self._sums[place],
+            group_sums=np.ascontiguousarray(self._group_sums[:, place].T),
+            lowest=_positive_zero(np.where(np.isnan(least), np.inf, least)),
+        )
+
+
+def no_answers(count: int) -> Answers:
+    """Return the answers to so many images before any was seen."""
+    none, nan = np.full(count, -1, np.int32), np.full(count, np.nan, np.float32)
+    return Answers(none, nan, none.copy(), nan.copy())
+
+
+def _positive_zero(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    return values.astype(np.float32) + np.float32(0.0)

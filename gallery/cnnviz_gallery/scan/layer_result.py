@@ -1,0 +1,215 @@
+"""What a scan found at one layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz_gallery.scan.quantised_sums import BINS
+from cnnviz_gallery.scan.ranked_images import Ints, Picks, sampled, strongest
+
+_ADDED = ("histogram", "active_images", "active_positions", "sums", "group_sums")
+
+
+@dataclass(frozen=True, eq=False)
+class LayerScan:
+    """The responses of the C channels of a layer to many images.
+
+    The *peak* of a channel in an image is its greatest value over all positions. Values are those
+    of the layer's own output, for a convolution ahead of any normalisation and activation.
+
+    Attributes
+    ----------
+    layer : str
+        The layer's name; ``name#1`` is the second call of a layer that is called twice.
+    shape : tuple of int
+        (C, H, W) of its output for the network's input size; H and W are 1 for [N, C].
+    images, positions : int
+        Images seen, and positions of a channel seen in all of them together.
+    unit : float
+        What `sums` and `group_sums` count (see `counting`).
+    strongest : Picks
+        The images with the highest peaks, the highest first.
+    sample : Picks
+        The same random images for every channel, in random order.
+    histogram : ndarray of int64
+        [C, BINS], how many images have their peak in each bin of `counting.bin_edges`.
+    active_images, active_positions : ndarray of int64
+        [C], images whose peak is above zero, and positions whose value is.
+    sums : ndarray of int64
+        [C], sum of the peaks in units.
+    group_sums : ndarray of int64
+        [C, K], for each group of images (see `Scan.grouping`) the sum of the peaks above zero.
+    lowest : ndarray of float32
+        [C], the least peak.
+    """
+
+    layer: str
+    shape: tuple[int, int, int]
+    images: int
+    positions: int
+    unit: float
+    strongest: Picks
+    sample: Picks
+    histogram: Ints
+    active_images: Ints
+    active_positions: Ints
+    sums: Ints
+    group_sums: Ints
+    lowest: NDArray[np.float32]
+
+    @property
+    def channels(self) -> int:
+        """How many channels there are."""
+        return self.shape[0]
+
+    @property
+    def highest(self) -> NDArray[np.float32]:
+        """The greatest value of each channel, [C]."""
+        return self.strongest.values[:, 0]
+
+    @property
+    def silent(self) -> NDArray[np.bool_]:
+        """Whether a channel is above zero nowhere, [C]."""
+        return np.asarray(self.active_positions == 0)
+
+    @property
+    def activity(self) -> NDArray[np.float64]:
+        """The mean peak of each channel, [C]."""
+        return self.sums * self.unit / max(self.images, 1)
+
+    @property
+    def sparsity(self) -> NDArray[np.float64]:
+        """The share of positions at which a channel is not above zero, [C]."""
+        return 1.0 - self.active_positions / max(self.positions, 1)
+
+    def group_means(self, counts: Ints) -> NDArray[np.float64]:
+        """Return the mean over each group of the peaks above zero, [C, K]; NaN without images."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(self.group_sums * self.unit / np.asarray(counts, np.float64))
+
+    def selectivity(self, counts: Ints) -> NDArray[np.float64]:
+        """Return (m - o) / (m + o) of each channel, [C] (Morcos et al. 2018).
+
+        m is the mean of the group that excites it most, and o the mean of all other groups' means:
+        0 where all groups excite it alike, 1 where one alone does. NaN for a silent channel, and
+        where there are fewer than two groups.
+        """
+        means = self.group_means(counts)[:, np.asarray(counts) > 0]
+        if means.shape[1] < 2:
+            return np.full(len(means), np.nan)
+        most = means.max(axis=1)
+        others = (means.sum(axis=1) - most) / (means.shape[1] - 1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray((most - others) / (most + others))
+
+    def middle(self, channel: int, count: int) -> list[int]:
+        """Return which of a channel's sample lie nearest to the middle of its range, nearest first.
+
+        The middle of the range is half way between the least and the greatest peak.
+        """
+        there = np.flatnonzero(self.sample.images[channel] >= 0)
+        middle = (float(self.lowest[channel]) + float(self.highest[channel])) / 2
+        far = np.abs(self.sample.values[channel, there] - middle)
+        return [int(place) for place in there[np.argsort(far, kind="stable")][:count]]
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return every array by a name of its own, for `numpy.savez`."""
+        found: dict[str, NDArray[np.generic]] = {
+            name: getattr(self, name) for name in (*_ADDED, "lowest")
+        }
+        for name in ("strongest", "sample"):
+            picks: Picks = getattr(self, name)
+            found |= {f"{name}_{part}": each for part, each in picks.arrays().items()}
+        return found
+
+
+def layer_of_arrays(
+    layer: str,
+    shape: tuple[int, int, int],
+    images: int,
+    positions: int,
+    unit: float,
+    found: dict[str, NDArray[np.generic]],
+) -> LayerScan:
+    """Return what `LayerScan.arrays` came from."""
+
+    def picks(name: str) -> Picks:
+        parts = ("images", "values", "rows", "columns")
+        return Picks.of_arrays({part: found[f"{name}_{part}"] for part in parts})
+
+    added = {name: found[name].astype(np.int64) for name in _ADDED}
+    lowest = found["lowest"].astype(np.float32)
+    return LayerScan(
+        layer=layer,
+        shape=shape,
+        images=images,
+        positions=positions,
+        unit=unit,
+        strongest=picks("strongest"),
+        sample=picks("sample"),
+        lowest=lowest,
+        **added,
+    )
+
+
+def empty(
+    layer: str, shape: tuple[int, int, int], unit: float, groups: int, kept: int, sample: int
+) -> LayerScan:
+    """Return what is known of a layer before any image was seen."""
+    channels = shape[0]
+
+    def nobody(count: int) -> Picks:
+        void = np.full((channels, count), -1, np.int64)
+        return Picks(void, np.full(void.shape, -np.inf, np.float32), void * 0, void * 0)
+
+    def zeros(*more: int) -> Ints:
+        return np.zeros((channels, *more), np.int64)
+
+    return LayerScan(
+        layer=layer,
+        shape=shape,
+        images=0,
+        positions=0,
+        unit=unit,
+        strongest=nobody(kept),
+        sample=nobody(sample),
+        histogram=zeros(BINS),
+        active_images=zeros(),
+        active_positions=zeros(),
+        sums=zeros(),
+        group_sums=zeros(groups),
+        lowest=np.full(channels, np.inf, np.float32),
+    )
+
+
+def merged(parts: Sequence[LayerScan], seed: int) -> LayerScan:
+    """Return what one scan over the images of all parts finds, bit for bit.
+
+    Every number is a whole one, a least one, or chosen by an order without ties, so that neither
+    the order nor the grouping of the parts matters.
+
+    Parameters
+    ----------
+    parts : sequence of LayerScan
+        Scans of one layer over distinct images of one data set, with one unit.
+    seed : int
+        That of the sample.
+    """
+    first = parts[0]
+    added = {name: sum(getattr(part, name) for part in parts) for name in _ADDED}
+    return LayerScan(
+        layer=first.layer,
+        shape=first.shape,
+        images=sum(part.images for part in parts),
+        positions=sum(part.positions for part in parts),
+        unit=first.unit,
+        strongest=strongest([part.strongest for part in parts], first.strongest.count),
+        sample=sampled([part.sample for part in parts], first.sample.count, seed),
+        lowest=reduce(np.minimum, (part.lowest for part in parts)),
+        **added,
+    )

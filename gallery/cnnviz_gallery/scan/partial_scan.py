@@ -1,0 +1,137 @@
+"""What was found in some shards of a data set: joined exactly, and kept as arrays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz_gallery.scan import layer_result
+from cnnviz_gallery.scan.layer_result import LayerScan, layer_of_arrays
+from cnnviz_gallery.scan.plan import Start
+from cnnviz_gallery.scan.ranked_images import Ints
+from cnnviz_gallery.scan.scan_result import Answers, Skipped
+
+_ANSWERS = ("top", "probability", "labels", "label_probability")
+
+
+@dataclass(frozen=True, eq=False)
+class Portion:
+    """What was found in some shards.
+
+    Attributes
+    ----------
+    shards : tuple of int
+        Which ones.
+    layers : tuple of LayerScan
+        In the order in which the network calls them.
+    counts : ndarray of int64
+        [K], images in each group.
+    answers : Answers or None
+        Of the whole data set; -1 and NaN for images of other shards.
+    skipped : tuple of Skipped
+        Images that could not be read.
+    """
+
+    shards: tuple[int, ...]
+    layers: tuple[LayerScan, ...]
+    counts: Ints
+    answers: Answers | None
+    skipped: tuple[Skipped, ...]
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return everything as arrays by name."""
+        told = {
+            "images": self.layers[0].images,
+            "skipped": [asdict(each) for each in self.skipped],
+        }
+        found: dict[str, NDArray[Any]] = {
+            "shards": np.array(self.shards, np.int64),
+            "told": np.frombuffer(json.dumps(told).encode(), np.uint8),
+            "counts": self.counts,
+        }
+        for at, layer in enumerate(self.layers):
+            found |= {f"{at}.{name}": _narrow(each) for name, each in layer.arrays().items()}
+        if self.answers is not None:
+            found |= {name: getattr(self.answers, name) for name in _ANSWERS}
+        return found
+
+    @classmethod
+    def of_arrays(cls, found: Mapping[str, NDArray[Any]], start: Start) -> Portion:
+        """Return what `arrays` came from.
+
+        Raises
+        ------
+        LookupError, ValueError
+            If it is not of such a start.
+        """
+        told = json.loads(found["told"].tobytes())
+        answers = Answers(**{key: found[key] for key in _ANSWERS}) if start.classes else None
+        return cls(
+            shards=tuple(found["shards"].tolist()),
+            layers=tuple(
+                _layer(found, start, at, told["images"]) for at in range(len(start.layers))
+            ),
+            counts=found["counts"],
+            answers=answers,
+            skipped=tuple(Skipped(**each) for each in told["skipped"]),
+        )
+
+
+def joined(portions: Sequence[Portion], seed: int) -> Portion:
+    """Return what is found in the shards of all portions, which have none in common."""
+    if len(portions) == 1:
+        return portions[0]
+    known = [each.answers for each in portions if each.answers is not None]
+    skipped = (each for portion in portions for each in portion.skipped)
+    return Portion(
+        shards=tuple(sorted(shard for each in portions for shard in each.shards)),
+        layers=tuple(
+            layer_result.merged(parts, seed)
+            for parts in zip(*(each.layers for each in portions), strict=True)
+        ),
+        counts=np.sum([each.counts for each in portions], axis=0),
+        answers=_answers(known) if known else None,
+        skipped=tuple(sorted(skipped, key=lambda each: each.place)),
+    )
+
+
+def _answers(parts: Sequence[Answers]) -> Answers:
+    # Each image was answered in one part; in all others it has the least number, or none.
+    top, labels = (
+        np.maximum.reduce([getattr(part, name) for part in parts]) for name in ("top", "labels")
+    )
+    probability, label_probability = (
+        np.fmax.reduce([getattr(part, name) for part in parts])
+        for name in ("probability", "label_probability")
+    )
+    return Answers(top, probability, labels, label_probability)
+
+
+def _layer(found: Mapping[str, NDArray[Any]], start: Start, at: int, images: int) -> LayerScan:
+    counted, prefix = start.layers[at], f"{at}."
+    _, height, width = counted.shape
+    return layer_of_arrays(
+        layer=counted.layer,
+        shape=counted.shape,
+        images=images,
+        positions=images * height * width,
+        unit=counted.unit,
+        found={
+            name.removeprefix(prefix): each
+            for name, each in found.items()
+            if name.startswith(prefix)
+        },
+    )
+
+
+def _narrow(values: NDArray[Any]) -> NDArray[Any]:
+    """Return whole numbers in as few bytes as they need."""
+    if values.dtype.kind != "i" or not values.size:
+        return values
+    least, most = int(values.min()), int(values.max())
+    return values.astype(np.min_scalar_type(most if least >= 0 else min(least, -most - 1)))

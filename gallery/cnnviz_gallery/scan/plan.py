@@ -1,0 +1,124 @@
+"""What every part of a scan must agree on: found in the first image that can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+
+from cnnviz.datasets import Dataset, Loaded
+from cnnviz.errors import TargetError
+from cnnviz.models import Model
+from cnnviz.passes import scan
+from cnnviz.passes.targets import logits_of
+from cnnviz_gallery.scan import quantised_sums
+from cnnviz_gallery.scan.scan_result import Grouping
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A layer that is counted: its name, the shape (C, H, W) of its output, and its unit."""
+
+    layer: str
+    shape: Shape
+    unit: float
+
+
+@dataclass(frozen=True)
+class Start:
+    """What is known before anything is counted.
+
+    Attributes
+    ----------
+    input_shape : tuple of int
+        (C, H, W) of what goes into the network.
+    layers : tuple of Counted
+        The layers.
+    classes : int
+        Columns of the network's output; 0 where it is not one row of scores for each image.
+    grouping, groups
+        What the groups of images are, and how many there are.
+    """
+
+    input_shape: Shape
+    layers: tuple[Counted, ...]
+    classes: int
+    grouping: Grouping
+    groups: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {
+            "input_shape": list(self.input_shape),
+            "layers": [[each.layer, list(each.shape), each.unit] for each in self.layers],
+            "classes": self.classes,
+            "grouping": self.grouping,
+            "groups": self.groups,
+        }
+
+    @classmethod
+    def from_json(cls, held: Mapping[str, Any]) -> Start:
+        """Return what `to_json` wrote."""
+        return cls(
+            _shape(held["input_shape"]),
+            tuple(Counted(name, _shape(shape), unit) for name, shape, unit in held["layers"]),
+            held["classes"],
+            held["grouping"],
+            held["groups"],
+        )
+
+
+def begin(model: Model, data: Dataset, names: Sequence[str]) -> Start:
+    """Run the first image that can be read.
+
+    Raises
+    ------
+    LayerError
+        If a layer has no channels.
+    ImageError
+        If no image can be read.
+    """
+    first = scan.first_batch(data, model, range(len(data)))
+    layers: list[Counted] = []
+    outputs: list[torch.Tensor | None] = []
+
+    def see(layer: str, maps: torch.Tensor, _batch: Loaded) -> None:
+        largest = float(maps.float().abs().nan_to_num(0.0, 0.0, 0.0).max())
+        layers.append(Counted(layer, _shape(maps.shape[1:]), quantised_sums.unit_for(largest)))
+
+    scan.scan(
+        model,
+        data,
+        names,
+        see,
+        batch_size=1,
+        workers=1,
+        indices=[int(first.indices[0])],
+        answered=lambda output, _batch: outputs.append(scores(output)),
+    )
+    classes = 0 if outputs[0] is None else outputs[0].shape[1]
+    labelled = bool(first.labels[0] >= 0) or data.label(0) is not None
+    return Start(
+        input_shape=_shape(first.tensor.shape[1:]),
+        layers=tuple(layers),
+        classes=classes,
+        grouping="labels" if labelled else "predictions",
+        groups=(len(data.classes) or classes) if labelled else classes,
+    )
+
+
+def scores(output: Any) -> torch.Tensor | None:
+    """Return the scores [N, classes] in what a network returned, or None where there are none."""
+    try:
+        logits = logits_of(output)
+    except TargetError:  # such as a map of classes for every pixel
+        return None
+    return logits if logits.ndim == 2 else None
+
+
+def _shape(shape: Sequence[int]) -> Shape:
+    return cast("Shape", tuple(int(size) for size in shape))

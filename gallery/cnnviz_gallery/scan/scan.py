@@ -1,0 +1,148 @@
+"""One pass over a data set: what every channel of the chosen layers responds to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cnnviz.datasets import Dataset
+from cnnviz.errors import LayerError, UsageError
+from cnnviz.introspection.layers import kind, select, split
+from cnnviz.models import Model
+from cnnviz.passes.stages import STAGES, call_order
+from cnnviz.results.progress import Progress, silent
+from cnnviz_gallery.scan.distributed import together
+from cnnviz_gallery.scan.partial_scan import Portion
+from cnnviz_gallery.scan.plan import Start
+from cnnviz_gallery.scan.scan_result import Data, Network, Scan, Settings
+from cnnviz_gallery.scan.shard_files import Parts, key
+from cnnviz_gallery.scan.worker import Run
+
+SHARD = 512
+EVERY = 30.0
+
+
+def scan(
+    model: Model,
+    data: Dataset,
+    layers: str | Sequence[str] | None = None,
+    *,
+    settings: Settings | None = None,
+    folder: Path | None = None,
+    shard: int = SHARD,
+    every: float = EVERY,
+    progress: Progress = silent,
+) -> Scan:
+    """Run every image of a data set through a network once, and keep what its channels respond to.
+
+    Memory does not grow with the number of images, but for the answers: 16 bytes for each. With a
+    folder a scan that was interrupted goes on, and one that is complete is only read. Processes
+    that `torchrun` has started share the work, and each returns the whole scan; what is found is
+    the same to the last bit as with a single one.
+
+    Parameters
+    ----------
+    model : Model
+        The network; it is left as it was.
+    data : Dataset
+        The images.
+    layers : sequence of str or str, optional
+        Layers by kind, pattern or name (see `cnnviz.introspection.layers.select`), or "stages"; by
+        default every convolution and linear layer.
+    settings : Settings, optional
+        What is kept of each channel.
+    folder : Path, optional
+        Where what was found so far is kept, apart for each network, data set and choice of
+        settings. Several processes must see the same one.
+    shard : int
+        Images in a shard, rounded up to whole batches: the work is shared out and kept in shards.
+    every : float
+        Seconds between writing to the folder; more where writing takes long.
+    progress : callable, optional
+        Called as ``progress(done, total, what)``, counted in the images of this process.
+
+    Raises
+    ------
+    LayerError
+        If a layer does not exist, is not called, or has no channels.
+    ImageError
+        If no image can be read.
+    UsageError
+        If images come out in different sizes, or several processes share no folder.
+    OutputError
+        If the folder cannot be written to. All that was written before stays.
+    """
+    chosen = settings or Settings()
+    names = scannable(model, layers)
+    size = -(-max(1, shard) // chosen.batch_size) * chosen.batch_size
+    parts = Parts(folder, key(model, data, names, chosen, size), chosen.seed)
+    processes = together(model.device)
+    if folder is None and processes.size > 1:
+        raise UsageError(
+            f"{processes.size} processes share a scan and no folder.",
+            "Name a folder that all of them see.",
+        )
+    run = Run(model, data, names, chosen, parts, processes, size)
+    start = run.begin()
+    run.count(start, every if folder else float("inf"), progress)
+    whole = run.finish(start)
+    progress(len(data), len(data), "scanned")
+    return _scan(model, data, chosen, start, whole)
+
+
+def scannable(model: Model, layers: str | Sequence[str] | None = None) -> tuple[str, ...]:
+    """Return the calls of the chosen layers in the order of the forward pass.
+
+    Raises
+    ------
+    LayerError
+        If none of the layers is called.
+    """
+    inputs = torch.zeros(1, *model.input_shape, device=model.device, dtype=model.dtype)
+    order = call_order(model, inputs)
+    if layers is None:
+        wanted = {
+            name
+            for name, module in model.module.named_modules()
+            if name and kind(module) in ("conv", "linear")
+        }
+    else:
+        items = split(layers)
+        stages = list(order.stages()) if STAGES in items else []
+        items = [item.partition("#")[0] for item in items if item != STAGES] + stages
+        wanted = set(select(model.module, items))
+    often = {call.name for call in order.calls if call.index}
+    found = tuple(
+        f"{call.name}#{call.index}" if call.name in often else call.name
+        for call in order.calls
+        if call.name in wanted
+    )
+    if not found:
+        raise LayerError("None of these layers is called.", "See `cnnviz layers`.")
+    return found
+
+
+def _scan(model: Model, data: Dataset, settings: Settings, start: Start, found: Portion) -> Scan:
+    lost = [layer.layer for layer in found.layers if not np.isfinite(layer.highest).all()]
+    odd = f"Some values of {', '.join(lost)} are not finite numbers." if lost else ""
+    return Scan(
+        network=Network(
+            model.name,
+            model.weights,
+            model.sha256,
+            model.preprocessing.describe(),
+            start.input_shape,
+            model.categories or (),
+        ),
+        data=Data(data.describe(), data.fingerprint, len(data), data.classes),
+        settings=settings,
+        layers=found.layers,
+        grouping=start.grouping,
+        group_counts=found.counts,
+        answers=found.answers,
+        skipped=found.skipped,
+        notes=(*model.notes, *data.notes, *([odd] if odd else [])),
+    )

@@ -1,0 +1,291 @@
+"""What a scan hands to the site: typed, kept on disk whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.errors import UsageError
+from cnnviz.results.result import write_atomically
+from cnnviz_gallery.scan.layer_result import LayerScan, layer_of_arrays
+from cnnviz_gallery.scan.ranked_images import Ints
+
+FORMAT = "cnnviz scan 1"
+Grouping = Literal["labels", "predictions"]
+
+
+@dataclass(frozen=True)
+class Network:
+    """Which network was scanned.
+
+    Attributes
+    ----------
+    name, weights, sha256 : str
+        As `cnnviz.Model` has them.
+    preprocessing : str
+        What was done to each image, in one sentence.
+    input_shape : tuple of int
+        (C, H, W) of what went in.
+    categories : tuple of str
+        The names of the network's classes; empty where they have none.
+    """
+
+    name: str
+    weights: str
+    sha256: str
+    preprocessing: str
+    input_shape: tuple[int, int, int]
+    categories: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which images were scanned.
+
+    Attributes
+    ----------
+    description, fingerprint : str
+        What `Dataset.describe` says, and `Dataset.fingerprint`.
+    count : int
+        How many images the set has, those that were skipped among them.
+    classes : tuple of str
+        The names of the labels; empty where they have none.
+    """
+
+    description: str
+    fingerprint: str
+    count: int
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An image that could not be scanned: its place in the data set, its name, and why."""
+
+    place: int
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a scan keeps of each channel.
+
+    Attributes
+    ----------
+    kept : int
+        Strongest images.
+    sample : int
+        Random images.
+    seed : int
+        Which these are.
+    batch_size : int
+        Images that went through the network together. Convolutions may round differently in
+        batches of another size, so it is part of what a scan is of.
+    """
+
+    kept: int = 9
+    sample: int = 64
+    seed: int = 0
+    batch_size: int = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What the network answered to each of the N images of the data set.
+
+    Attributes
+    ----------
+    top, labels : ndarray of int32
+        [N], the likeliest class, and the label; -1 for a skipped image and where there is none.
+    probability, label_probability : ndarray of float32
+        [N], of the likeliest class, and of the class of the label; NaN where there is none.
+    """
+
+    top: NDArray[np.int32]
+    probability: NDArray[np.float32]
+    labels: NDArray[np.int32]
+    label_probability: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """Everything that one pass over a data set found.
+
+    Attributes
+    ----------
+    network, data, settings
+        What was scanned, and how.
+    layers : tuple of LayerScan
+        In the order in which the network calls them.
+    grouping : {"labels", "predictions"}
+        What the K groups of images are: the labels of the data, or, where it has none, the
+        network's own answers.
+    group_counts : ndarray of int64
+        [K], images in each group.
+    answers : Answers or None
+        None where the network's output is not one row of scores for each image.
+    skipped : tuple of Skipped
+        Images that are in none of the numbers.
+    notes : tuple of str
+        What else a reader must know.
+    """
+
+    network: Network
+    data: Data
+    settings: Settings
+    layers: tuple[LayerScan, ...]
+    grouping: Grouping
+    group_counts: Ints
+    answers: Answers | None
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def images(self) -> int:
+        """How many images were seen."""
+        return self.data.count - len(self.skipped)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The name of each group."""
+        known = self.data.classes if self.grouping == "labels" else self.network.categories
+        names = known or self.network.categories
+        count = len(self.group_counts)
+        if len(names) == count:
+            return names
+        return tuple(f"class {index}" for index in range(count))
+
+    def layer(self, name: str) -> LayerScan:
+        """Return the layer of a name."""
+        return next(found for found in self.layers if found.layer == name)
+
+    def save(self, folder: Path) -> None:
+        """Write the scan to a folder, which is made; ``scan.json`` comes last and names the rest.
+
+        Raises
+        ------
+        OutputError
+            If a file cannot be written. A scan that was there before is then still whole, or there
+            is no ``scan.json``.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        layers = []
+        for layer in self.layers:
+            name = _write_arrays(folder, layer.arrays())
+            kept = {key: getattr(layer, key) for key in _KEPT}
+            layers.append({**kept, "file": name})
+        arrays: dict[str, NDArray[Any]] = {"group_counts": self.group_counts}
+        if self.answers is not None:
+            arrays |= {key: getattr(self.answers, key) for key in _ANSWERS}
+        head = {
+            "format": FORMAT,
+            "network": asdict(self.network),
+            "data": asdict(self.data),
+            "settings": asdict(self.settings),
+            "grouping": self.grouping,
+            "skipped": [asdict(each) for each in self.skipped],
+            "notes": list(self.notes),
+            "layers": layers,
+            "file": _write_arrays(folder, arrays),
+        }
+        text = json.dumps(head, indent=1, allow_nan=False) + "\n"
+        write_atomically(folder / "scan.json", lambda path: _write_text(path, text))
+        named = {entry["file"] for entry in layers} | {head["file"]}
+        for path in folder.glob("????????????????.npz"):
+            if path.name not in named:
+                path.unlink()
+
+    @classmethod
+    def load(cls, folder: Path) -> Scan:
+        """Read a scan.
+
+        Raises
+        ------
+        UsageError
+            If there is none in the folder, or it is not whole.
+        """
+        try:
+            head = json.loads((folder / "scan.json").read_text("utf-8"))
+            if head["format"] != FORMAT:
+                raise ValueError(f"its format is {head['format']!r}")
+            return _read(head, folder)
+        except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
+            raise UsageError(
+                f"There is no whole scan in {str(folder)!r} ({error}).", "Scan the data again."
+            ) from error
+
+
+_KEPT = ("layer", "shape", "images", "positions", "unit")
+_ANSWERS = ("top", "probability", "labels", "label_probability")
+
+
+def _read(head: dict[str, Any], folder: Path) -> Scan:
+    network, data = dict(head["network"]), dict(head["data"])
+    network["input_shape"] = tuple(network["input_shape"])
+    network["categories"] = tuple(network["categories"])
+    data["classes"] = tuple(data["classes"])
+    layers = []
+    for entry in head["layers"]:
+        kept = {key: entry[key] for key in _KEPT}
+        kept["shape"] = tuple(kept["shape"])
+        layers.append(layer_of_arrays(**kept, found=_read_arrays(folder / entry["file"])))
+    found = _read_arrays(folder / head["file"])
+    answers = Answers(**{key: found[key] for key in _ANSWERS}) if "top" in found else None
+    return Scan(
+        network=Network(**network),
+        data=Data(**data),
+        settings=Settings(**head["settings"]),
+        layers=tuple(layers),
+        grouping=head["grouping"],
+        group_counts=found["group_counts"],
+        answers=answers,
+        skipped=tuple(Skipped(**each) for each in head["skipped"]),
+        notes=tuple(head["notes"]),
+    )
+
+
+def digest(arrays: dict[str, NDArray[Any]]) -> str:
+    """Return a name for the content of arrays: 16 digits of their SHA-256."""
+    found = hashlib.sha256()
+    for name, each in sorted(arrays.items()):
+        found.update(f"{name} {each.dtype} {each.shape}\n".encode())
+        found.update(np.ascontiguousarray(each).tobytes())
+    return found.hexdigest()[:16]
+
+
+def _write_arrays(folder: Path, arrays: dict[str, NDArray[Any]]) -> str:
+    """Write arrays to a file named after their content, unless it is there already."""
+    path = folder / f"{digest(arrays)}.npz"
+    if not path.exists():
+        write_atomically(path, _compressed(arrays))
+    return path.name
+
+
+def _compressed(arrays: dict[str, NDArray[Any]]) -> Callable[[Path], None]:
+    # A file also says in which order an array lies in memory, which is chance.
+    plain: dict[str, Any] = {name: np.ascontiguousarray(each) for name, each in arrays.items()}
+
+    def write(path: Path) -> None:
+        with path.open("wb") as stream:
+            np.savez_compressed(stream, **plain)
+
+    return write
+
+
+def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    # NumPy leaves a damaged file open that it has opened itself.
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as found:
+        return {name: found[name] for name in found.files}
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, "utf-8")

@@ -1,0 +1,304 @@
+"""The pages of the classes: what a network calls by a name, its mistakes, where it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.results import drawing
+from cnnviz.passes.captures import capture
+from cnnviz.results.drawing import Pixels
+from cnnviz.errors import CnnvizError
+from cnnviz.images import Batch
+from cnnviz.reports.wording import percent, plural
+from cnnviz.passes.stages import call_order
+from cnnviz.introspection.unit_names import Unit
+from cnnviz.views.cam import cam
+from cnnviz_gallery.site import content
+from cnnviz_gallery.site import unit_pages
+from cnnviz_gallery.site.patches import STRONGEST
+from cnnviz_gallery.scan.ranked_images import Ints
+from cnnviz_gallery.site.sprites import THUMB, sheet, tile, webp
+from cnnviz_gallery.site.context import Subject, classes_of_labels
+from cnnviz_gallery.site.channel_sources import Link
+
+CALLED, WRONG = 18, 9
+MAP_SIDE = 192
+VOTES = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """The images that belong on the page of one class, by place; the surest answers first."""
+
+    called: Ints
+    wrongly: Ints
+    missed: Ints
+    labelled: int
+
+    @property
+    def shown(self) -> list[int]:
+        """Every image that is shown, in the order of the sheet."""
+        parts = (self.called[:CALLED], self.wrongly[:WRONG], self.missed[:WRONG])
+        return [int(place) for part in parts for place in part]
+
+
+def members(subject: Subject) -> list[Members]:
+    """Return for each class the images on its page."""
+    answers = subject.scan.answers
+    if answers is None:
+        return []
+    meant = np.array([*classes_of_labels(subject.scan), -1], np.int64)
+    labels = np.where(answers.labels < len(meant) - 1, answers.labels, -1)
+    actual = meant[labels]
+    order = np.argsort(-answers.probability, kind="stable")
+    found = []
+    for index in range(len(subject.class_files)):
+        called = order[(answers.top == index)[order]]
+        missed = order[((actual == index) & (answers.top != index) & (answers.top >= 0))[order]]
+        found.append(
+            Members(
+                called=called,
+                wrongly=called[(actual[called] >= 0) & (actual[called] != index)],
+                missed=missed,
+                labelled=int(((actual == index) & (answers.top >= 0)).sum()),
+            )
+        )
+    return found
+
+
+def votes(subject: Subject, index: int) -> tuple[Link, ...]:
+    """Return the units that vote for a class.
+
+    By their weights in the last layer, times their response to images of the class, if any are.
+    """
+    layer = subject.last_layer
+    if layer is None:
+        return ()
+    return subject.weights.votes(layer, index, VOTES, _response(subject, index))
+
+
+def _response(subject: Subject, index: int) -> Callable[[Unit], float]:
+    """Return what tells the mean peak above zero of a unit over the images of a class."""
+    group = _group(subject, index)
+    layers = {layer.layer: layer for layer in subject.scan.layers}
+
+    def response(unit: Unit) -> float:
+        layer = layers.get(unit.layer)
+        if group is None or layer is None:
+            return 1.0
+        total = float(layer.group_sums[unit.channel, group]) * layer.unit
+        return total / float(subject.scan.group_counts[group])
+
+    return response
+
+
+def _group(subject: Subject, index: int) -> int | None:
+    """Return the group of images that a class is, if it has any."""
+    page, counts = subject.class_files[index], subject.scan.group_counts
+    groups = [place for place, each in enumerate(subject.group_pages) if each == page]
+    return next((place for place in groups if place < len(counts) and counts[place]), None)
+
+
+def draw(subject: Subject, index: int, found: Members) -> bytes | None:
+    """Return the sheet of a class: its images, and below them the faces of the units."""
+    tiles = [tile(subject.images.pixels(place)) for place in found.shown]
+    faces = [
+        tile(subject.faces[link.unit.layer][link.unit.channel], THUMB)
+        if subject.has(link.unit)
+        else np.full((THUMB, THUMB, 3), 255, np.uint8)
+        for link in votes(subject, index)
+    ]
+    if not tiles and not faces:
+        return None
+    parts = [sheet(tiles, STRONGEST)] if tiles else []
+    parts += [sheet(faces, 2 * STRONGEST)] if faces else []
+    width = max(part.shape[1] for part in parts)
+    return webp(np.concatenate([_widened(part, width) for part in parts]))
+
+
+def _widened(pixels: Pixels, width: int) -> Pixels:
+    found = np.full((pixels.shape[0], width, 3), 255, np.uint8)
+    found[:, : pixels.shape[1]] = pixels
+    return found
+
+
+def mean_map(subject: Subject, found: Members) -> bytes | None:
+    """Return the mean Grad-CAM of the images that are called by a name, over their mean."""
+    places = [int(place) for place in found.called[:CALLED]]
+    if not places:
+        return None
+    try:
+        heat = _heat(subject, places)
+    except CnnvizError:  # a network without maps of features has none of where it looked
+        return None
+    if heat is None:
+        return None
+    pixels = np.stack([subject.images.pixels(place) for place in places])
+    mean = pixels.astype(np.float64).mean(0).round().astype(np.uint8)
+    size = (MAP_SIDE, MAP_SIDE)
+    enlarged = cv2.resize(heat, size, interpolation=cv2.INTER_CUBIC).clip(0.0)
+    shown = np.asarray(cv2.resize(mean, size, interpolation=cv2.INTER_AREA), np.uint8)
+    scale = drawing.Scale(0.0, float(enlarged.max()), drawing.HEAT)
+    return webp(drawing.overlay(shown, np.asarray(enlarged, np.float32), scale))
+
+
+def _heat(subject: Subject, places: Sequence[int]) -> NDArray[np.float32] | None:
+    tensors = subject.images.tensors(places)
+    stages = call_order(subject.model, tensors).stages()
+    if not stages:
+        return None
+    batch: Batch = subject.model.prepare(tensors)
+    # The answer of every image here is the class itself.
+    seen = capture(subject.model, batch, layers=[stages[-1]], gradients="layers")
+    maps = np.maximum(cam(seen).maps[0], 0.0)
+    greatest = maps.max(axis=(1, 2), keepdims=True)
+    return np.asarray(
+        np.divide(maps, greatest, out=np.zeros_like(maps), where=greatest > 0).mean(0), np.float32
+    )
+
+
+def page(
+    subject: Subject,
+    index: int,
+    found: Members,
+    size: tuple[int, int] | None,
+    *,
+    mapped: bool,
+) -> content.ClassPage:
+    """Return what the page of a class says; `size` is that of its sheet in pixels."""
+    name, _, others = subject.categories[index].partition(",")
+    stem = subject.class_files[index].removesuffix(".html")
+    files = subject.class_files
+    counts = [min(len(part), most) for part, most in _parts(found)]
+    starts = [0, counts[0], counts[0] + counts[1]]
+    shown = [
+        tuple(_answered(subject, index, int(p), start + at) for at, p in enumerate(part[:count]))
+        for (part, _), count, start in zip(_parts(found), counts, starts, strict=True)
+    ]
+    shown_count = min(CALLED, len(found.called))
+    return content.ClassPage(
+        name=name,
+        other_names=others.strip(),
+        lead=_lead(subject, found),
+        facts=_facts(subject, found),
+        sheet=None if size is None else content.Sheet(f"{stem}.webp", size[1], size[0]),
+        called=shown[0],
+        called_in_all=len(found.called),
+        wrongly=shown[1],
+        wrongly_in_all=len(found.wrongly),
+        missed=shown[2],
+        missed_in_all=len(found.missed),
+        map=content.Sheet(f"{stem}-map.webp", MAP_SIDE, MAP_SIDE) if mapped else None,
+        map_words=f"Mean over {plural(shown_count, 'image')} of Grad-CAM, each map scaled to its "
+        "own greatest evidence, over the mean of the images: bright is where the network looks."
+        if shown_count > 1
+        else "Grad-CAM of the image: bright is where the network looks.",
+        votes=_votes(subject, index, sum(counts)),
+        votes_words="By their weights in the last layer"
+        + (
+            ", times the mean of their peaks in images of the class."
+            if _group(subject, index) is not None
+            else "."
+        ),
+        previous=files[index - 1] if index else "",
+        next=files[index + 1] if index + 1 < len(files) else "",
+    )
+
+
+def _parts(found: Members) -> tuple[tuple[Ints, int], ...]:
+    return ((found.called, CALLED), (found.wrongly, WRONG), (found.missed, WRONG))
+
+
+def _answered(subject: Subject, index: int, place: int, at: int) -> content.Answered:
+    answers = subject.scan.answers
+    if answers is None:
+        raise LookupError("There are no answers.")
+    name = subject.images.name(place)
+    top, label = int(answers.top[place]), int(answers.labels[place])
+    said = subject.categories[top].partition(",")[0]
+    share = percent(float(answers.probability[place]))
+    truth = subject.scan.groups[label] if 0 <= label < len(subject.scan.groups) else ""
+    shown = share if top == index else f"{said} {share}"
+    tile_of = content.Tile(at % STRONGEST, at // STRONGEST, f"{name}, called {said} ({share})")
+    # Where answer and label agree, one of them is enough.
+    agrees = label >= 0 and classes_of_labels(subject.scan)[label] == top
+    return content.Answered(tile_of, shown, "" if agrees else truth.partition(",")[0])
+
+
+def _lead(subject: Subject, found: Members) -> str:
+    called = plural(len(found.called), "image")
+    if found.labelled:
+        right = len(found.called) - len(found.wrongly)
+        return (
+            f"The network gives this name to {called}; {right} of the "
+            f"{plural(found.labelled, 'image')} with this label are among them."
+        )
+    return f"The network gives this name to {called} of {subject.scan.images:,}."
+
+
+def _facts(subject: Subject, found: Members) -> tuple[content.Fact, ...]:
+    called = len(found.called)
+    facts: list[content.Fact] = []
+    if found.labelled:
+        facts.append(content.Fact("Called so", f"{called:,}"))
+        right = found.labelled - len(found.missed)
+        facts += [
+            content.Fact("Labelled so", f"{found.labelled:,}"),
+            content.Fact("Found", percent(right / found.labelled), "of those labelled so (recall)"),
+        ]
+        if called:
+            share = 1.0 - len(found.wrongly) / called
+            facts.append(content.Fact("Right", percent(share), "of those called so (precision)"))
+    return tuple(facts)
+
+
+def _votes(subject: Subject, index: int, tiles: int) -> tuple[content.Connection, ...]:
+    links = votes(subject, index)
+    reach = max((link.total for link in links), default=1.0)
+    # The faces lie below the rows of images, two to a tile.
+    above = -(-tiles // STRONGEST)
+    return tuple(
+        content.Connection(
+            name=str(link.unit),
+            href=subject.beside(link.unit),
+            norm=drawing.number(link.total),
+            length=round(100.0 * link.total / reach, 1),
+            excites=True,
+            kernel="",
+            thumb=unit_pages.thumb(at, above) if subject.has(link.unit) else None,
+        )
+        for at, link in enumerate(links)
+    )
+
+
+def lines(subject: Subject, found: Sequence[Members]) -> content.ClassesPage:
+    """Return what the list of classes says."""
+    labelled = any(each.labelled for each in found)
+    right = sum(each.labelled - len(each.missed) for each in found)
+    total = sum(each.labelled for each in found)
+    images = f"{subject.scan.images:,} images"
+    every = [
+        content.ClassLine(
+            name, file, len(each.called), each.labelled, each.labelled - len(each.missed)
+        )
+        for file, name, each in zip(subject.class_files, subject.categories, found, strict=True)
+    ]
+    return content.ClassesPage(
+        lines=tuple(line for line in every if line.called or line.labelled),
+        # Of a thousand classes a small set of images has a few, which are what people look for.
+        others=tuple(
+            content.Link(line.name, line.href)
+            for line in every
+            if not (line.called or line.labelled)
+        ),
+        labelled=labelled,
+        lead=f"Of {images} the network calls {right:,} of {total:,} by their label "
+        f"({percent(right / total)})."
+        if total
+        else f"What the network calls the {images}.",
+    )

@@ -1,0 +1,151 @@
+"""One network on its way into the site: what every page of it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cnnviz.datasets import Dataset
+from cnnviz.results.drawing import Pixels
+from cnnviz.models import Model
+from cnnviz.units.projection import Passage
+from cnnviz.introspection.tracing import Trace, trace
+from cnnviz.introspection.unit_names import Unit
+from cnnviz_gallery.site import addresses
+from cnnviz_gallery.site.site_folder import Site
+from cnnviz_gallery.site.image_cache import Images
+from cnnviz_gallery.scan.scan_result import Scan
+from cnnviz_gallery.site.channel_sources import Weights
+from cnnviz_gallery.site.connections import wire
+
+Visualizations = Mapping[str, Mapping[int, Pixels]]
+"""Feature visualizations [h, w, 3] by layer and channel."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A network, its scan, and the places of its pages.
+
+    Attributes
+    ----------
+    folder : str
+        Where its pages lie, such as ``models/shapes-plain``.
+    folders : mapping of str to str
+        The folder of each layer in it.
+    class_files : tuple of str
+        The file of each class's page; empty without answers.
+    group_pages : tuple of str
+        For each group of images the file of the class of that name, or "".
+    selectivity : mapping of str to ndarray
+        For each layer the selectivity of its channels.
+    visualizations : mapping of str to mapping of int to ndarray
+        Those to be written.
+    faces : dict of str to list of Pixels
+        For each layer whose tiles are made, the tile of each channel.
+    visualized : dict of str to dict of int to tuple of int
+        For each layer whose pictures are made, height and width of the feature visualizations that
+        the site has.
+    """
+
+    scan: Scan
+    model: Model
+    site: Site
+    images: Images
+    folder: str
+    folders: Mapping[str, str]
+    class_files: tuple[str, ...]
+    group_pages: tuple[str, ...]
+    passages: Mapping[str, Passage]
+    traced: Trace
+    weights: Weights
+    selectivity: Mapping[str, NDArray[np.float64]]
+    visualizations: Visualizations
+    faces: dict[str, list[Pixels]] = field(default_factory=dict)
+    visualized: dict[str, dict[int, tuple[int, int]]] = field(default_factory=dict)
+
+    @cached_property
+    def categories(self) -> tuple[str, ...]:
+        """The name of each class of the network; empty without answers."""
+        return tuple(self.model.category(index) for index in range(len(self.class_files)))
+
+    def has(self, unit: Unit) -> bool:
+        """Whether a unit has a page."""
+        return unit.layer in self.folders
+
+    def answer(self, unit: Unit) -> str:
+        """Return the class whose score a unit is, or ""."""
+        if not self.class_files or unit.layer != self.last_layer:
+            return ""
+        return self.categories[unit.channel].partition(",")[0]
+
+    @cached_property
+    def last_layer(self) -> str | None:
+        """The last layer with one output for each class."""
+        return self.weights.last_layer(len(self.class_files))
+
+    def beside(self, unit: Unit) -> str:
+        """Return the way to a unit's page from a page in another folder of the network."""
+        return f"../{self.folders[unit.layer]}/{unit.channel}.html" if self.has(unit) else ""
+
+
+def prepare(
+    scan: Scan, model: Model, data: Dataset, site: Site, visualizations: Visualizations | None
+) -> Subject:
+    """Return a network ready to be built, or say what does not fit together.
+
+    Raises
+    ------
+    UsageError
+        If the scan is of another network or of other data.
+    """
+    images = Images(model, data, scan)
+    layers = [layer.layer for layer in scan.layers]
+    count = _class_count(scan, model)
+    categories = [model.category(index) for index in range(count)]
+    files = addresses.class_pages(categories)
+    inputs = torch.zeros(1, *scan.network.input_shape, device=model.device, dtype=model.dtype)
+    meant = classes_of_labels(scan) if scan.grouping == "labels" else tuple(range(count))
+    return Subject(
+        scan=scan,
+        model=model,
+        site=site,
+        images=images,
+        folder=f"{addresses.MODELS}/{addresses.model_folder(scan)}",
+        folders=addresses.layer_folders(layers),
+        class_files=files,
+        group_pages=tuple(files[place] if 0 <= place < count else "" for place in meant),
+        passages=dict(zip(layers, Passage.each(model, inputs, layers), strict=True)),
+        traced=trace(model.module, scan.network.input_shape),
+        weights=Weights(model, wire(model, layers)),
+        selectivity={layer.layer: layer.selectivity(scan.group_counts) for layer in scan.layers},
+        visualizations=visualizations or {},
+    )
+
+
+def classes_of_labels(scan: Scan) -> tuple[int, ...]:
+    """Return for each label of the data the class of the network that it means, or -1.
+
+    By name, in any letter case; where the data or the network has no names, by number.
+    """
+    wanted, known = scan.data.classes, scan.network.categories
+    if not wanted or not known:
+        return tuple(range(len(known) or len(scan.group_counts)))
+    places: dict[str, int] = {}
+    for index, name in enumerate(known):
+        for part in (name, *name.split(",")):
+            places.setdefault(part.strip().casefold(), index)
+    return tuple(places.get(name.strip().casefold(), -1) for name in wanted)
+
+
+def _class_count(scan: Scan, model: Model) -> int:
+    if scan.answers is None:
+        return 0
+    if model.categories is not None:
+        return len(model.categories)
+    shape = trace(model.module, scan.network.input_shape).output_shape
+    return shape[1] if len(shape) == 2 else 0

@@ -1,0 +1,78 @@
+"""The histogram of a channel's peaks, drawn from the bins of a scan without moving a count."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from cnnviz.results.drawing import number
+from cnnviz.reports.wording import plural
+from cnnviz_gallery.site.content import Bar, Histogram, Tick
+from cnnviz_gallery.scan.quantised_sums import PER_OCTAVE, bin_edges
+from cnnviz_gallery.scan.ranked_images import Ints
+
+WIDTH, HEIGHT = 640.0, 120.0
+_EDGES = bin_edges()
+_MIDDLES = (_EDGES[1:] + _EDGES[:-1]) / 2
+
+
+def histogram(
+    counts: Ints, low: float, high: float, marked: Mapping[str, Sequence[float]]
+) -> Histogram:
+    """Return a histogram in bars of one width, each a union of whole bins.
+
+    Parameters
+    ----------
+    counts : ndarray of int64
+        [BINS], images in each bin.
+    low, high : float
+        The least and the greatest peak.
+    marked : mapping of str to sequence of float
+        Values to be marked below the axis, by the kind of mark.
+    """
+    reach = max(abs(low), abs(high))
+    inner = _EDGES[-1]
+    octave = math.floor(math.log2(min(reach, inner))) if reach > 0.0 else 0
+    # The outermost bins of an octave are this wide, and every finer edge is a multiple of a part.
+    step = 2.0**octave / PER_OCTAVE
+    places = np.floor(_MIDDLES / step).astype(np.int64)
+    filled = np.flatnonzero(counts)
+    first, last = int(places[filled].min()), int(places[filled].max())
+    heights = np.zeros(last - first + 1, np.int64)
+    np.add.at(heights, places[filled] - first, counts[filled])
+    left, right = first * step, (last + 1) * step
+    # A peak beyond the outermost bin lies beyond its bar: the axis ends with the bar.
+    across = WIDTH / (right - left)
+
+    def at(value: float) -> float:
+        return round((min(max(value, left), right) - left) * across, 1)
+
+    bars = [
+        Bar(
+            at(left + place * step),
+            max(1.0, round(step * across - 1.0, 1)),
+            round(HEIGHT * float(count) / float(heights.max()), 1),
+        )
+        for place, count in enumerate(heights)
+        if count
+    ]
+    return Histogram(
+        bars=tuple(bars),
+        ticks=tuple(Tick(at(value), number(value)) for value in _ticks(left, right)),
+        marks=tuple((kind, tuple(at(value) for value in each)) for kind, each in marked.items()),
+        highest=plural(int(heights.max()), "image"),
+        words=f"peaks of {plural(int(counts.sum()), 'image')}, "
+        f"from {number(low)} to {number(high)}",
+    )
+
+
+def _ticks(left: float, right: float) -> list[float]:
+    """Return round numbers along a range, three to seven of them."""
+    spread = right - left
+    size = 10.0 ** math.floor(math.log10(spread / 4))
+    size *= next(factor for factor in (1, 2, 5, 10) if spread / (size * factor) <= 6)
+    first = math.ceil(left / size)
+    last = math.floor(right / size)
+    return [place * size for place in range(first, last + 1)]

@@ -1,0 +1,119 @@
+"""The page of a layer: every channel as a tile, and the sheets that hold the tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cnnviz.results.drawing import Pixels, number
+from cnnviz.reports.wording import plural
+from cnnviz_gallery.site import content
+from cnnviz_gallery.scan.layer_result import LayerScan
+from cnnviz_gallery.site.sprites import ACROSS, FACE, SHEET, sheet, tile, webp
+from cnnviz_gallery.site.context import Subject
+
+TILE_BYTES = 850
+"""What a tile may take, so that a layer of 512 channels and its page stay within 0.6 MB."""
+STRIP = 6
+_SILENT = "above zero at no position of any image, ahead of any normalisation"
+STRIP_SIDE = 56
+
+
+def sheets_of(channels: int) -> list[tuple[str, int]]:
+    """Return the name of each sheet, and how many tiles it holds."""
+    parts = range(0, channels, SHEET)
+    return [(f"tiles-{at // SHEET}.webp", min(SHEET, channels - at)) for at in parts]
+
+
+def draw(faces: Sequence[Pixels]) -> dict[str, bytes]:
+    """Return the sheets of a layer by name."""
+    found, start = {}, 0
+    for name, count in sheets_of(len(faces)):
+        found[name] = webp(sheet(faces[start : start + count], ACROSS), count * TILE_BYTES + 2000)
+        start += count
+    return found
+
+
+def strip(subject: Subject, layer: LayerScan) -> bytes:
+    """Return the faces of the most selective channels in one row."""
+    faces = subject.faces[layer.layer]
+    tiles = [tile(faces[channel], STRIP_SIDE) for channel in shown(subject, layer)]
+    gap = np.full((STRIP_SIDE, 4, 3), 255, np.uint8)
+    parts = [part for each in tiles for part in (each, gap)][:-1]
+    return webp(np.concatenate(parts, axis=1))
+
+
+def strip_size(layer: LayerScan) -> tuple[int, int]:
+    """Return width and height of a layer's strip."""
+    count = min(STRIP, layer.channels)
+    return count * (STRIP_SIDE + 4) - 4, STRIP_SIDE
+
+
+def shown(subject: Subject, layer: LayerScan) -> list[int]:
+    """Return the channels that stand for a layer: the most selective, by index."""
+    selective = np.nan_to_num(subject.selectivity[layer.layer], nan=-1.0)
+    order = np.lexsort((np.arange(layer.channels), -layer.activity, -selective))
+    return sorted(int(channel) for channel in order[:STRIP])
+
+
+def page(subject: Subject, place: int) -> content.LayerPage:
+    """Return what the page of a layer says."""
+    layers = subject.scan.layers
+    layer = layers[place]
+    silent = int(layer.silent.sum())
+    passage = subject.passages[layer.layer]
+    call = subject.traced.find(*passage.key)
+    size = " x ".join(map(str, layer.shape))
+    facts = [
+        content.Fact("Output", size, "channels x height x width"),
+        content.Fact("Receptive field", _field(subject, layer.layer)),
+    ]
+    if call.parameters:
+        facts.append(content.Fact("Parameters", f"{call.parameters:,}"))
+    if call.windows is not None:
+        facts.append(content.Fact("Kernel", " x ".join(map(str, call.windows.kernel))))
+    facts.append(content.Fact("Silent", str(silent), _SILENT))
+    return content.LayerPage(
+        layer=layer.layer,
+        kind=call.type,
+        lead=f"All {plural(layer.channels, 'channel')}, each as its strongest patches in "
+        f"{plural(layer.images, 'image')}."
+        + (f" {plural(silent, 'channel is', 'channels are')} silent." if silent else ""),
+        facts=tuple(facts),
+        sheets=tuple(
+            content.Sheet(name, min(ACROSS, count) * FACE, -(-count // ACROSS) * FACE)
+            for name, count in sheets_of(layer.channels)
+        ),
+        tiles=tuple(_tile(subject, layer, channel) for channel in range(layer.channels)),
+        silent=silent,
+        previous=_link(subject, place - 1),
+        next=_link(subject, place + 1),
+    )
+
+
+def _field(subject: Subject, layer: str) -> str:
+    field = subject.passages[layer].field
+    return field.describe() if field is not None else "not told"
+
+
+def _tile(subject: Subject, layer: LayerScan, channel: int) -> content.ChannelTile:
+    selective = float(subject.selectivity[layer.layer][channel])
+    at, silent = channel % SHEET, bool(layer.silent[channel])
+    words = "silent" if silent else f"strongest {number(float(layer.highest[channel]))}"
+    return content.ChannelTile(
+        channel=channel,
+        sheet=channel // SHEET,
+        tile=content.Tile(at % ACROSS, at // ACROSS, f"{layer.layer}:{channel}, {words}"),
+        activity=float(f"{layer.activity[channel]:.4g}"),
+        selectivity=float(f"{selective:.4g}") if np.isfinite(selective) else -1.0,
+        sparsity=float(f"{layer.sparsity[channel]:.4g}"),
+        silent=silent,
+    )
+
+
+def _link(subject: Subject, place: int) -> content.Link | None:
+    if not 0 <= place < len(subject.scan.layers):
+        return None
+    layer = subject.scan.layers[place].layer
+    return content.Link(layer, f"../{subject.folders[layer]}/index.html")

@@ -1,0 +1,161 @@
+"""The page of a network: its layers in the order in which they are called, and its card."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from cnnviz.reports.wording import file_size, plural
+from cnnviz.introspection.tracing import LayerCall
+from cnnviz_gallery.site import content
+from cnnviz_gallery.site import layer_pages
+from cnnviz_gallery.scan.layer_result import LayerScan
+from cnnviz_gallery.scan.scan_result import Scan
+from cnnviz_gallery.site.context import Subject
+
+_WORDS = {
+    "BatchNorm2d": "batch norm",
+    "LayerNorm": "layer norm",
+    "GroupNorm": "group norm",
+    "MaxPool2d": "max pooling",
+    "AvgPool2d": "average pooling",
+    "AdaptiveAvgPool2d": "average over the positions",
+    "AdaptiveMaxPool2d": "maximum over the positions",
+    "mean": "average over the positions",
+    "Dropout": "dropout",
+    "Flatten": "flatten",
+    "add": "sum with a shortcut",
+    "cat": "joined",
+    "Identity": "",
+}
+_SILENT = ("dropout", "identity", "flatten", "rearrange")
+
+
+def page(subject: Subject) -> content.NetworkPage:
+    """Return what the page of a network says."""
+    scan = subject.scan
+    return content.NetworkPage(
+        name=scan.network.name,
+        lead=_lead(scan),
+        facts=(
+            content.Fact("Weights", scan.network.weights),
+            content.Fact("Parameters", f"{subject.traced.parameters:,}"),
+            content.Fact("Multiply-adds", f"{subject.traced.macs / 1e6:,.0f} million"),
+            content.Fact("Input", " x ".join(map(str, scan.network.input_shape))),
+            content.Fact("Images", f"{scan.images:,}"),
+            content.Fact("SHA-256", scan.network.sha256[:12], scan.network.sha256),
+        ),
+        notes=(f"Each image: {scan.network.preprocessing}.", *scan.notes),
+        skipped=tuple(content.Fact(each.name, each.reason) for each in scan.skipped),
+        steps=tuple(_steps(subject)),
+        classes=len(subject.class_files),
+    )
+
+
+def _lead(scan: Scan) -> str:
+    units = sum(layer.channels for layer in scan.layers)
+    return (
+        f"{plural(units, 'unit')} in {plural(len(scan.layers), 'layer')}, "
+        f"scanned over {scan.data.description}."
+    )
+
+
+def _steps(subject: Subject) -> Iterator[content.Step]:
+    """Yield the layers that were scanned, and in words what lies between them."""
+    scanned = {subject.passages[layer.layer].key: layer for layer in subject.scan.layers}
+    largest = max((math.prod(layer.shape[1:]) for layer in subject.scan.layers), default=1)
+    between: list[str] = []
+    for call in _calls(subject):
+        layer = scanned.pop((call.name, call.index), None) if call.operation is None else None
+        if layer is None:
+            words = _words(call)
+            if words and (not between or between[-1] != words):
+                between.append(words)
+            continue
+        if between:
+            yield content.Step(_folded(between))
+            between = []
+        yield _step(subject, layer, call, largest)
+    if between:
+        yield content.Step(_folded(between))
+
+
+def _calls(subject: Subject) -> list[LayerCall]:
+    keys = {passage.key for passage in subject.passages.values()}
+    blocks = [call for call in subject.traced.blocks if (call.name, call.index) in keys]
+    return sorted([*subject.traced.calls, *blocks], key=lambda call: call.order)
+
+
+def _words(call: LayerCall) -> str:
+    if call.kind in _SILENT:
+        return ""
+    words = _WORDS.get(call.type, call.type)
+    if call.kind == "pool" and call.windows is not None and "over the" not in words:
+        size = " x ".join(map(str, call.windows.kernel))
+        return f"{words} {size}, stride {call.windows.stride[0]}"
+    if call.kind in ("conv", "linear"):
+        return f"{call.name} ({call.type}, not scanned)"
+    return words
+
+
+def _folded(words: list[str]) -> str:
+    if len(words) <= 6:
+        return " · ".join(words)
+    return f"{' · '.join(words[:3])} · … {len(words) - 5} more … · {' · '.join(words[-2:])}"
+
+
+def _step(subject: Subject, layer: LayerScan, call: LayerCall, largest: int) -> content.Step:
+    channels, height, width = layer.shape
+    field = subject.passages[layer.layer].field
+    kind = call.type
+    if call.windows is not None and call.kind == "conv":
+        kind = f"{call.type} {' x '.join(map(str, call.windows.kernel))}"
+        if max(call.windows.stride) > 1:
+            kind += f", stride {call.windows.stride[0]}"
+    folder = subject.folders[layer.layer]
+    across, down = layer_pages.strip_size(layer)
+    # The drawing beside a layer: as wide as its maps, as thick as it has channels.
+    side = math.sqrt(height * width / largest)
+    return content.Step(
+        text=layer.layer,
+        kind=kind,
+        href=f"{folder}/index.html",
+        shape=f"{channels} x {height} x {width}",
+        field=field.describe() if field is not None else "not told",
+        channels=channels,
+        silent=int(layer.silent.sum()),
+        strip=content.Sheet(f"{folder}/strip.webp", across, down),
+        alt=f"Patches that excite the most selective channels of {layer.layer}",
+        width=round(8.0 + 56.0 * side, 1),
+        height=round(4.0 + 3.5 * math.log2(1 + channels), 1),
+    )
+
+
+def card(subject: Subject) -> dict[str, Any]:
+    """Return what the home page and the search say of a network, as plain data."""
+    scan = subject.scan
+    layers = scan.layers
+    # Past the middle, where units begin to mean something to people.
+    chosen = layers[min(len(layers) - 1, (2 * len(layers)) // 3)]
+    across, down = layer_pages.strip_size(chosen)
+    return {
+        "name": scan.network.name,
+        "lead": _lead(scan),
+        "strip": [f"{subject.folders[chosen.layer]}/strip.webp", across, down],
+        "facts": [
+            ["Input", " x ".join(map(str, scan.network.input_shape))],
+            ["Parameters", f"{subject.traced.parameters:,}"],
+            ["Classes", str(len(subject.class_files) or "-")],
+            ["Pictures", file_size(_bytes(subject))],
+        ],
+        "layers": [[subject.folders[layer.layer], layer.layer, layer.channels] for layer in layers],
+        "classes": [
+            [file, name] for file, name in zip(subject.class_files, subject.categories, strict=True)
+        ],
+    }
+
+
+def _bytes(subject: Subject) -> int:
+    root = subject.site.root / subject.folder
+    return sum(path.stat().st_size for path in root.rglob("*.webp"))

@@ -1,0 +1,166 @@
+"""The pages of a site, written once all their pictures are there."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+from PIL import Image
+
+from cnnviz.introspection.unit_names import Unit
+from cnnviz_gallery.site import class_pages
+from cnnviz_gallery.site import layer_pages
+from cnnviz_gallery.site import addresses
+from cnnviz_gallery.site import network_pages
+from cnnviz_gallery.site import unit_pages
+from cnnviz_gallery.site.content import Card, Fact, Link, Sheet
+from cnnviz_gallery.site.site_folder import Site
+from cnnviz_gallery.scan.layer_result import LayerScan
+from cnnviz_gallery.site.patches import choose
+from cnnviz_gallery.site.render import assets, render
+from cnnviz_gallery.site.context import Subject
+
+NETWORK = "network.json"
+Report = Callable[[int, str], None]
+
+
+def publish(subject: Subject, key: str, report: Report) -> None:
+    """Write every page of a network, and the pages of the site that lead to it last."""
+    for name, text in assets().items():
+        subject.site.write(f"assets/{name}", text)
+    _write_classes(subject, key, report)
+    for place, layer in enumerate(subject.scan.layers):
+        _write_layer(subject, place, layer)
+    _sweep(subject)
+    site, folder = subject.site, subject.folder
+    name = subject.scan.network.name
+    site.write(
+        f"{folder}/index.html",
+        render("network", 2, [Link(name, "")], page=network_pages.page(subject)),
+    )
+    site.write_json(f"{folder}/{NETWORK}", network_pages.card(subject))
+    write_home(site)
+
+
+def _write_layer(subject: Subject, place: int, layer: LayerScan) -> None:
+    folder = f"{subject.folder}/{subject.folders[layer.layer]}"
+    model = subject.scan.network.name
+    above = [Link(model, "../index.html")]
+    subject.site.write(
+        f"{folder}/index.html",
+        render(
+            "layer",
+            3,
+            [*above, Link(layer.layer, "")],
+            model=model,
+            page=layer_pages.page(subject, place),
+        ),
+    )
+    above.append(Link(layer.layer, "index.html"))
+    for channel in range(layer.channels):
+        unit = Unit(layer.layer, channel)
+        page = unit_pages.page(
+            subject, layer, channel, choose(layer, channel), unit_pages.sheet_size(subject, unit)
+        )
+        crumbs = [*above, Link(str(channel), "")]
+        subject.site.write(
+            f"{folder}/{channel}.html", render("unit", 3, crumbs, model=model, page=page)
+        )
+
+
+def _write_classes(subject: Subject, key: str, report: Report) -> None:
+    members = class_pages.members(subject)
+    if not members:
+        return
+    site, folder = subject.site, f"{subject.folder}/{addresses.CLASSES}"
+    model = subject.scan.network.name
+    above = [Link(model, "../index.html")]
+    state = site.read_json(f"{folder}/built.json")
+    known: dict[str, Any] = state.get("drawn", {}) if state.get("key") == key else {}
+    for index, found in enumerate(members):
+        report(index, f"classes of {model}")
+        stem = subject.class_files[index].removesuffix(".html")
+        entry = known.get(stem)
+        if entry is None or not all(site.has(f"{folder}/{name}") for name in entry["files"]):
+            known[stem] = entry = _draw_class(subject, folder, stem, index, found)
+        page = class_pages.page(
+            subject, index, found, entry["size"], mapped=f"{stem}-map.webp" in entry["files"]
+        )
+        crumbs = [*above, Link("classes", "index.html"), Link(page.name, "")]
+        site.write(f"{folder}/{stem}.html", render("class", 3, crumbs, model=model, page=page))
+    site.write_json(f"{folder}/built.json", {"key": key, "drawn": known})
+    site.write(
+        f"{folder}/index.html",
+        render(
+            "classes",
+            3,
+            [*above, Link("classes", "")],
+            model=model,
+            page=class_pages.lines(subject, members),
+        ),
+    )
+
+
+def _draw_class(
+    subject: Subject, folder: str, stem: str, index: int, found: class_pages.Members
+) -> dict[str, Any]:
+    subject.images.load(found.shown)
+    files, size = [], None
+    drawn = class_pages.draw(subject, index, found)
+    if drawn is not None:
+        subject.site.write(f"{folder}/{stem}.webp", drawn)
+        files.append(f"{stem}.webp")
+        with Image.open(io.BytesIO(drawn)) as image:
+            size = [image.height, image.width]
+    mapped = class_pages.mean_map(subject, found)
+    if mapped is not None:
+        subject.site.write(f"{folder}/{stem}-map.webp", mapped)
+        files.append(f"{stem}-map.webp")
+    return {"files": files, "size": size}
+
+
+def _sweep(subject: Subject) -> None:
+    """Remove what is of layers and channels that are no more, and pictures of other weights."""
+    site, folder = subject.site, subject.folder
+    used = {*subject.folders.values()}
+    for each in site.folders(folder):
+        if each not in used and each != addresses.CLASSES and site.has(f"{folder}/{each}/built.json"):
+            site.remove(f"{folder}/{each}")
+    for layer in subject.scan.layers:
+        inside = f"{folder}/{subject.folders[layer.layer]}"
+        pictures = {f"{channel}-fv" for channel in subject.visualized[layer.layer]}
+        for name in site.files(inside):
+            stem = name.partition(".")[0]
+            channel = stem.removesuffix("-fv")
+            gone = stem != channel and stem not in pictures
+            if channel.isdigit() and (gone or int(channel) >= layer.channels):
+                site.remove(f"{inside}/{name}")
+
+
+def write_home(site: Site) -> None:
+    """Write the home page and the search index from what is known of every network in a site."""
+    known = [
+        (folder, found)
+        for folder in site.folders(addresses.MODELS)
+        if (found := site.read_json(f"{addresses.MODELS}/{folder}/{NETWORK}"))
+    ]
+    index = [
+        {"folder": folder, **{part: found[part] for part in ("name", "layers", "classes")}}
+        for folder, found in known
+    ]
+    # Names are data: none may look like the end of a script.
+    plain = json.dumps(index, separators=(",", ":")).replace("<", "\\u003c")
+    site.write("assets/search.js", f"window.cnnvizGallery = {plain};\n")
+    cards = [
+        Card(
+            name=found["name"],
+            href=f"{addresses.MODELS}/{folder}/index.html",
+            lead=found["lead"],
+            strip=Sheet(f"{addresses.MODELS}/{folder}/{found['strip'][0]}", *found["strip"][1:]),
+            facts=tuple(Fact(*fact) for fact in found["facts"]),
+        )
+        for folder, found in known
+    ]
+    site.write("index.html", render("home", 0, [], cards=cards))

@@ -1,0 +1,149 @@
+"""The files of a site: each written whole, and only where it says something new."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from cnnviz.errors import OutputError
+from cnnviz.results.result import write_atomically
+
+FORMAT = "cnnviz gallery 1"
+MANIFEST = "gallery.json"
+# Files that desktops leave in every folder they show.
+_DUST = {".DS_Store", "Thumbs.db", "desktop.ini", ".directory"}
+
+
+class Site:
+    """The folder of a site.
+
+    Parameters
+    ----------
+    root : Path
+        The folder; it is made, and may hold a gallery already.
+
+    Attributes
+    ----------
+    written, kept : int
+        Files that were written, and files that said the same already.
+
+    Raises
+    ------
+    OutputError
+        If something else than a gallery is there, or nothing can be written.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root).expanduser().resolve()
+        self.written = self.kept = 0
+        self._counting = Lock()
+        check(self.root)
+        self.write(MANIFEST, _json({"format": FORMAT}))
+
+    def write(self, name: str, content: bytes | str) -> None:
+        """Write a file whole or not at all; one that has this content already stays as it is."""
+        data = content.encode() if isinstance(content, str) else content
+        path = self.root / name
+        same = _content(path) == data
+        if not same:
+            _make(path.parent)
+            write_atomically(path, lambda temporary: _fill(temporary, data))
+        with self._counting:  # several threads write
+            self.kept += same
+            self.written += not same
+
+    def write_json(self, name: str, data: Any) -> None:
+        """Write plain data."""
+        self.write(name, _json(data))
+
+    def read(self, name: str) -> bytes | None:
+        """Return a file's content; None where there is none."""
+        return _content(self.root / name)
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Return plain data; nothing where there is no such file or it is damaged."""
+        try:
+            found = json.loads(self.read(name) or b"{}")
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file."""
+        return (self.root / name).is_file()
+
+    def remove(self, name: str) -> None:
+        """Remove a file or folder that an earlier build made."""
+        path = self.root / name
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+    def folders(self, name: str) -> list[str]:
+        """Return the names of the folders in a folder."""
+        path = self.root / name
+        return (
+            sorted(each.name for each in path.iterdir() if each.is_dir()) if path.is_dir() else []
+        )
+
+    def files(self, name: str) -> list[str]:
+        """Return the names of the files in a folder."""
+        path = self.root / name
+        return (
+            sorted(each.name for each in path.iterdir() if each.is_file()) if path.is_dir() else []
+        )
+
+
+def check(root: Path) -> None:
+    """Raise `OutputError` unless a folder can become a gallery, or is one."""
+    if root.exists() and not root.is_dir():
+        raise OutputError(f"{str(root)!r} is a file.", "Name a folder for the gallery.")
+    if not root.exists():
+        if not root.parent.is_dir():
+            raise OutputError(
+                f"There is no folder {str(root.parent)!r} to write the gallery to.",
+                "Make the folder first, or name another.",
+            )
+        return
+    inside = [each for each in root.iterdir() if each.name not in _DUST]
+    if inside and not _is_gallery(root):
+        raise OutputError(
+            f"The folder {str(root)!r} is not empty and is not a cnnviz gallery.",
+            "Name another folder.",
+        )
+
+
+def _is_gallery(root: Path) -> bool:
+    try:
+        return bool(json.loads((root / MANIFEST).read_text("utf-8"))["format"] == FORMAT)
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _fill(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"The folder {str(folder)!r} cannot be made: {error.strerror or error}.",
+            "Check the free space and the permissions, or name another place.",
+        ) from error
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

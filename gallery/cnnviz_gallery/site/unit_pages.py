@@ -1,0 +1,279 @@
+"""The page of one unit, and the sheet of its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from cnnviz.results.drawing import Pixels, number
+from cnnviz.reports.wording import joined, percent
+from cnnviz.introspection.unit_names import Unit
+from cnnviz_gallery.site import content
+from cnnviz_gallery.site import channel_sources
+from cnnviz_gallery.site.histograms import histogram
+from cnnviz_gallery.scan.layer_result import LayerScan
+from cnnviz_gallery.site.patches import MIDDLE, STRONGEST, Chosen, Place
+from cnnviz_gallery.site.sprites import (
+    SIDE,
+    THUMB,
+    kernel_uri,
+    sheet,
+    tile,
+    webp,
+)
+from cnnviz_gallery.site.context import Subject
+
+LINKS = 8
+GROUPS = 8
+SHEET_BYTES = 26_500
+"""What the pictures of a unit may take, so that they and the page stay within 45 kB."""
+UPPER = 3
+"""Rows of tiles on a unit's sheet, above the faces of its neighbours."""
+_CLEAR = 0.2
+_NEAR = 85.0
+
+
+def links_of(subject: Subject, unit: Unit) -> tuple[tuple[channel_sources.Link, ...], ...]:
+    """Return the strongest inputs and outputs of a unit."""
+    return (subject.weights.inputs(unit, LINKS), subject.weights.outputs(unit, LINKS))
+
+
+def draw(
+    subject: Subject,
+    unit: Unit,
+    patches: Sequence[Sequence[Pixels]],
+    projections: Sequence[Pixels],
+) -> bytes:
+    """Return the sheet of a unit: strongest patches, what came back, others, and neighbours.
+
+    Rows of nine tiles: the strongest, their projections, and those from the middle and at random;
+    below them the faces of the units it is connected to, in half the size.
+    """
+    strongest, middle, random = patches
+    void = np.full((SIDE, SIDE, 3), 255, np.uint8)
+
+    def row(tiles: Sequence[Pixels], length: int) -> list[Pixels]:
+        return [*tiles, *[void] * (length - len(tiles))]
+
+    rows = [*row(strongest, STRONGEST), *row(projections, STRONGEST)]
+    rows += [*row(middle, MIDDLE), *row(random, STRONGEST - MIDDLE)]
+    upper = sheet(rows, STRONGEST)
+    thumbs = [_thumb(subject, link.unit) for links in links_of(subject, unit) for link in links]
+    if not any(thumb is not None for thumb in thumbs):
+        return webp(upper, SHEET_BYTES)
+    blank = np.full((THUMB, THUMB, 3), 255, np.uint8)
+    lower = sheet([blank if each is None else each for each in thumbs], 2 * STRONGEST)
+    wide = np.full((lower.shape[0], upper.shape[1], 3), 255, np.uint8)
+    wide[:, : lower.shape[1]] = lower
+    return webp(np.concatenate([upper, wide]), SHEET_BYTES)
+
+
+def sheet_size(subject: Subject, unit: Unit) -> tuple[int, int]:
+    """Return height and width of the sheet that `draw` makes."""
+    connected = (link.unit for links in links_of(subject, unit) for link in links)
+    below = THUMB if any(subject.has(each) for each in connected) else 0
+    return UPPER * SIDE + below, STRONGEST * SIDE
+
+
+def _thumb(subject: Subject, unit: Unit) -> Pixels | None:
+    return tile(subject.faces[unit.layer][unit.channel], THUMB) if subject.has(unit) else None
+
+
+def page(
+    subject: Subject, layer: LayerScan, channel: int, chosen: Chosen, size: tuple[int, int]
+) -> content.UnitPage:
+    """Return what the page of a unit says; `size` is that of its sheet in pixels."""
+    unit = Unit(layer.layer, channel)
+    inputs, outputs = links_of(subject, unit)
+    groups = _groups(subject, layer, channel)
+    selective = float(subject.selectivity[layer.layer][channel])
+    kernel, kernel_size = _kernel(subject, unit)
+    field = subject.passages[layer.layer].field
+    return content.UnitPage(
+        layer=layer.layer,
+        channel=channel,
+        silent=bool(layer.silent[channel]),
+        answer=subject.answer(unit),
+        lead=_lead(layer, channel, groups, selective),
+        facts=_facts(layer, channel, selective),
+        sheet=content.Sheet(f"{channel}.webp", size[1], size[0]),
+        strongest=_examples(subject, unit, chosen.strongest, 0, 0, returned=True),
+        middle=_examples(subject, unit, chosen.middle, 2, 0),
+        random=_examples(subject, unit, chosen.random, 2, MIDDLE),
+        field=field.local.describe() if field is not None else "not told",
+        histogram=_histogram(layer, channel, chosen),
+        grouping=subject.scan.grouping,
+        groups=groups,
+        selectivity=number(selective) if np.isfinite(selective) else "",
+        kernel=kernel,
+        kernel_size=kernel_size,
+        passed_on=_passed_on(subject, unit),
+        inputs=_connections(subject, inputs, 0),
+        # Without the weights themselves, which would take the page beyond its bytes.
+        outputs=_connections(
+            subject, [replace(link, kernel=None) for link in outputs], len(inputs)
+        ),
+        inputs_told=subject.weights.told(layer.layer),
+        visualization=_visualization(subject, unit),
+        previous=f"{channel - 1}.html" if channel else "",
+        next=f"{channel + 1}.html" if channel + 1 < layer.channels else "",
+    )
+
+
+def _lead(layer: LayerScan, channel: int, groups: Sequence[content.Share], selective: float) -> str:
+    if layer.silent[channel]:
+        return "Silent: above zero at no position of any image that was scanned."
+    active = int(layer.active_images[channel])
+    share = (
+        "every image"
+        if active == layer.images
+        else (f"{percent(active / layer.images)} of the images")
+    )
+    found = f"Above zero somewhere in {share}"
+    if not groups:
+        return f"{found}."
+    # Those that come near to the first, which may lead by a hair.
+    named = joined([group.name for group in groups if group.length >= _NEAR][:3])
+    if np.isfinite(selective) and selective < _CLEAR:
+        return f"{found}; no class stands out, and the strongest responses are to {named}."
+    return f"{found}, and excited most by {named}."
+
+
+def _facts(layer: LayerScan, channel: int, selective: float) -> tuple[content.Fact, ...]:
+    return (
+        content.Fact("Greatest value", number(float(layer.highest[channel]))),
+        content.Fact(
+            "Mean peak",
+            number(float(layer.activity[channel])),
+            "Mean over the images of its greatest value in each",
+        ),
+        content.Fact(
+            "Selectivity",
+            number(selective) if np.isfinite(selective) else "-",
+            "(m - o) / (m + o): the mean of the class that excites it most, beside that of "
+            "all others",
+        ),
+        content.Fact(
+            "Sparsity",
+            percent(float(layer.sparsity[channel])),
+            "Share of positions at which it is not above zero",
+        ),
+    )
+
+
+def _histogram(layer: LayerScan, channel: int, chosen: Chosen) -> content.Histogram:
+    marked = {
+        "strongest": chosen.strongest,
+        "middle": chosen.middle,
+        "random": chosen.random,
+    }
+    return histogram(
+        layer.histogram[channel],
+        float(layer.lowest[channel]),
+        float(layer.highest[channel]),
+        {kind: [place.value for place in places] for kind, places in marked.items()},
+    )
+
+
+def _visualization(subject: Subject, unit: Unit) -> content.Sheet | None:
+    size = subject.visualized[unit.layer].get(unit.channel)
+    return None if size is None else content.Sheet(f"{unit.channel}-fv.webp", size[1], size[0])
+
+
+def _passed_on(subject: Subject, unit: Unit) -> tuple[content.Link, ...]:
+    units = subject.weights.passed_on(unit.layer, unit.channel)
+    return tuple(content.Link(str(each), subject.beside(each)) for each in units)
+
+
+def _examples(
+    subject: Subject,
+    unit: Unit,
+    places: Sequence[Place],
+    row: int,
+    start: int,
+    *,
+    returned: bool = False,
+) -> tuple[content.Example, ...]:
+    found = []
+    for at, place in enumerate(places):
+        name, value = subject.images.name(place.image), number(place.value)
+        patch = content.Tile(start + at, row, f"{unit} is {value} in {name}")
+        back = content.Tile(at, row + 1, "What it sends back")
+        found.append(
+            content.Example(patch, back if returned else None, value, _label(subject, place))
+        )
+    return tuple(found)
+
+
+def _label(subject: Subject, place: Place) -> str:
+    """Return the label of an image, or else what the network calls it."""
+    scan = subject.scan
+    if scan.answers is None:
+        return ""
+    label = int(scan.answers.labels[place.image])
+    names, at = (
+        (scan.groups, label)
+        if scan.grouping == "labels"
+        else (
+            subject.categories,
+            int(scan.answers.top[place.image]),
+        )
+    )
+    return names[at].partition(",")[0] if 0 <= at < len(names) else ""
+
+
+def _groups(subject: Subject, layer: LayerScan, channel: int) -> tuple[content.Share, ...]:
+    """Return the groups of images that excite a unit most, the most first."""
+    means = layer.group_sums[channel] * layer.unit / np.maximum(subject.scan.group_counts, 1)
+    order = [int(place) for place in np.argsort(-means, kind="stable")[:GROUPS] if means[place] > 0]
+    reach = float(means[order[0]]) if order else 1.0
+    return tuple(
+        content.Share(
+            subject.scan.groups[place].partition(",")[0],
+            f"../classes/{page}" if (page := _group_page(subject, place)) else "",
+            number(float(means[place])),
+            round(100.0 * float(means[place]) / reach, 1),
+        )
+        for place in order
+    )
+
+
+def _group_page(subject: Subject, place: int) -> str:
+    return subject.group_pages[place] if place < len(subject.group_pages) else ""
+
+
+def _kernel(subject: Subject, unit: Unit) -> tuple[str, str]:
+    colours = subject.scan.network.input_shape[0]
+    kernel = subject.weights.image_kernel(unit.layer, unit.channel, colours)
+    if kernel is None:
+        return "", ""
+    return kernel_uri(kernel), f"{kernel.shape[1]} x {kernel.shape[2]}"
+
+
+def _connections(
+    subject: Subject, links: Sequence[channel_sources.Link], start: int
+) -> tuple[content.Connection, ...]:
+    reach = max((link.norm for link in links), default=1.0) or 1.0
+    largest = [np.abs(link.kernel).max() for link in links if link.kernel is not None]
+    scale = float(max(largest, default=0.0))
+    return tuple(
+        content.Connection(
+            name=str(link.unit),
+            href=subject.beside(link.unit),
+            norm=number(link.norm),
+            length=round(100.0 * link.norm / reach, 1),
+            excites=link.total >= 0.0,
+            kernel="" if link.kernel is None else kernel_uri(link.kernel, scale or None),
+            thumb=thumb(start + at, UPPER) if subject.has(link.unit) else None,
+            note=subject.answer(link.unit),
+        )
+        for at, link in enumerate(links)
+    )
+
+
+def thumb(place: int, above: int) -> content.Tile:
+    """Return where on a sheet a neighbour's face lies, below so many rows of tiles."""
+    across = 2 * STRONGEST
+    return content.Tile(place % across, 2 * above + place // across, "")

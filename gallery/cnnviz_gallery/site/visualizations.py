@@ -1,0 +1,74 @@
+"""Feature visualizations for the pages of units, made once and kept beside the scan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cnnviz.results.drawing import Pixels
+from cnnviz.errors import UsageError
+from cnnviz.models import Model
+from cnnviz.units.visualization import Announce
+from cnnviz.units.visualization.goals import read_goals
+from cnnviz.results.progress import Progress, silent
+from cnnviz.introspection.unit_names import read_units
+from cnnviz.views.feature_visualization import feature_visualization
+from cnnviz.views.pictures.feature_visualization import pixels
+from cnnviz_gallery.site.context import Visualizations
+
+FOLDER = "visualizations"
+
+
+def visualize(
+    model: Model,
+    units: str,
+    folder: Path | None = None,
+    *,
+    steps: int = 256,
+    budget: str | None = None,
+    progress: Progress = silent,
+    announce: Announce | None = None,
+) -> Visualizations:
+    """Make pictures that drive channels furthest, for `cnnviz_gallery.site.build.build`.
+
+    Parameters
+    ----------
+    model : Model
+        The network; it is left as it was.
+    units : str
+        Channels as `cnnviz.feature_visualization` takes them: ``layer:3,7``, ``layer:*`` or
+        ``conv:*``, with semicolons between several.
+    folder : Path, optional
+        The folder of the scan, in which finished pictures are kept: none is made twice.
+    steps, budget, progress, announce
+        As in `cnnviz.feature_visualization`.
+
+    Returns
+    -------
+    mapping of str to mapping of int to ndarray
+        The pictures [h, w, 3] by layer and channel.
+
+    Raises
+    ------
+    UsageError
+        If something other than channels is named.
+    """
+    for goal in read_goals(model, units):
+        if goal.kind != "channel":
+            raise UsageError(
+                f"{goal.name!r} is no channel, and the gallery has pages for channels only.",
+                "Name channels, such as layer:3,7 or layer:*.",
+            )
+    made = feature_visualization(
+        model,
+        units,
+        steps,
+        budget=budget,
+        state=None if folder is None else folder / FOLDER,
+        progress=progress,
+        announce=announce,
+    )
+    found: dict[str, dict[int, Pixels]] = {}
+    for name, pictures in zip(made.units, made.pictures, strict=True):
+        (unit,) = read_units(name)
+        found.setdefault(unit.layer, {})[unit.channel] = pixels(pictures[0])
+    return found

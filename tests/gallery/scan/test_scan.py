@@ -1,0 +1,262 @@
+"""What a scan counts: exactly, of every image that can be read, in memory that does not grow."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from cnnviz.datasets import Dataset, Part, Sample, open_dataset
+from cnnviz.errors import ImageError, LayerError, UsageError
+from cnnviz.models import as_model
+from cnnviz_gallery.scan import quantised_sums
+from cnnviz_gallery.scan.distributed import Processes, local_device, together
+from cnnviz_gallery.scan.partial_scan import Portion, joined
+from cnnviz_gallery.scan.sample import Sample as Sampling
+from cnnviz_gallery.scan.scan import scan
+from cnnviz_gallery.scan.scan_result import Settings
+from tests.gallery.generated import Generated, content, network
+from tests.gallery.scan.test_interrupting import drive, needs_fork
+from tests.gallery.scanning import scan as reference_scan
+from tests.introspection.test_hooks import state
+
+FEW = Settings(kept=3, sample=6, batch_size=4)
+
+
+@needs_fork
+def test_memory_does_not_grow_with_the_number_of_images() -> None:
+    small, large = drive("memory", 2000, 50_000)["peaks"]
+    # The answers take 16 bytes for each image; a copy of each image would take 768.
+    assert large - small < 48_000 * 100
+
+
+@pytest.mark.parametrize("labelled", [True, False], ids=["labels", "predictions"])
+def test_everything_agrees_with_a_scan_without_short_cuts(labelled: bool) -> None:
+    """Image by image, with ties, full batches, and shards that end within the data."""
+    model, data = network(), Generated(40, labelled=labelled)
+    ours = scan(model, data, "conv,linear", settings=FEW, shard=12)
+    wanted = reference_scan(model, data, "conv,linear", FEW)
+    assert ours.grouping == wanted.grouping
+    assert content(ours).keys() == content(wanted).keys()
+    different = {key for key, held in content(wanted).items() if content(ours)[key] != held}
+    # The notes, and the size of the images, which this network does not state.
+    assert different <= {"told"}
+    assert ours.network.input_shape == (3, 12, 12)
+
+
+@pytest.mark.parametrize("shard", [4, 8, 20, 512])
+def test_unreadable_images_are_listed_and_count_nowhere(shard: int) -> None:
+    broken = [0, 5, 8, 9, 10, 11, 39]
+    found = scan(network(), Generated(40, broken=broken), settings=FEW, shard=shard)
+    assert [each.place for each in found.skipped] == broken
+    assert found.skipped[1].name == "5.png"
+    assert "broken" in found.skipped[1].reason
+    assert found.images == 33
+    assert found.group_counts.sum() == 33
+    kept = Part(Generated(40), [place for place in range(40) if place not in broken])
+    without = scan(network(), kept, settings=FEW, shard=shard)
+    for ours, theirs in zip(found.layers, without.layers, strict=True):
+        assert ours.images == 33
+        assert not np.isin(ours.strongest.images, broken).any()
+        assert not np.isin(ours.sample.images, broken).any()
+        for name in ("histogram", "sums", "active_positions", "group_sums"):
+            assert np.array_equal(getattr(ours, name), getattr(theirs, name)), name
+        assert np.array_equal(ours.strongest.values, theirs.strongest.values)
+    assert found.answers is not None
+    assert (found.answers.top[broken] == -1).all()
+    assert np.isnan(found.answers.probability[broken]).all()
+
+
+def test_without_a_readable_image_the_reasons_are_told(tmp_path) -> None:
+    with pytest.raises(ImageError, match=r"No image .* can be used .*1\.png"):
+        scan(network(), Generated(9, broken=range(9)), settings=FEW, folder=tmp_path)
+
+
+def test_images_of_two_sizes_are_a_sentence() -> None:
+    class Two(Generated):
+        def read(self, index: int) -> Sample:
+            side = 12 if index < 6 else 10
+            return Sample(torch.zeros(3, side, side))
+
+    with pytest.raises(UsageError, match=r"\[3, 12, 12\] and as \[3, 10, 10\]"):
+        scan(network(), Two(8), settings=FEW)
+
+
+def test_layers_that_are_not_called_are_a_sentence() -> None:
+    with pytest.raises(LayerError):
+        scan(network(), Generated(4), "nothing", settings=FEW)
+
+
+class Odd(nn.Module):
+    """One channel is never a number, one not in images that are bright, and one is infinite."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+        self.spoil = Spoil()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.spoil(self.conv(x))
+
+
+class Spoil(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.clone()
+        x[:, 0] = torch.nan
+        x[:, 1, 0, 0] = torch.nan
+        x[:, 2] = torch.inf
+        return x
+
+
+def test_values_that_are_no_numbers_count_nowhere_and_are_told() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = as_model(Odd().eval())
+    found = scan(model, Generated(10), "conv,spoil", settings=FEW)
+    plain, spoilt = found.layers
+    assert found.answers is None
+    assert spoilt.histogram.sum(1).tolist() == [0, 10, 10, 10]
+    assert spoilt.sums[0] == 0
+    assert np.isneginf(spoilt.highest[0])
+    assert np.isfinite(spoilt.highest[1])
+    assert np.isposinf(spoilt.highest[2])
+    assert spoilt.highest[3] == plain.highest[3]
+    assert any("spoil" in note and "finite" in note for note in found.notes)
+
+
+def test_the_network_is_left_as_it_was_and_surroundings_do_not_matter() -> None:
+    model = network()
+    model.module.train()
+    before, random = state(model.module), torch.random.get_rng_state()
+    wanted = content(scan(model, Generated(10), settings=FEW))
+    for surrounding in (torch.no_grad, torch.inference_mode, torch.enable_grad):
+        with surrounding():
+            assert content(scan(model, Generated(10), settings=FEW)) == wanted
+    assert state(model.module) == before
+    assert torch.equal(torch.random.get_rng_state(), random)
+
+
+def test_progress_tells_the_rate_and_the_time_left(tmp_path) -> None:
+    told: list[tuple[int, int, str]] = []
+
+    def progress(*given) -> None:
+        told.append(given)
+
+    how = {"settings": FEW, "shard": 8, "folder": tmp_path, "every": 0.0}
+    scan(network(), Generated(40, broken=[3]), progress=progress, **how)
+    done, totals, what = zip(*told, strict=True)
+    assert sorted(done) == list(done)
+    assert set(totals) == {40}
+    assert done[-1] == 40
+    assert "images/s" in what[-2]
+    assert what[-2].endswith("left")
+
+
+def test_several_processes_need_a_folder(monkeypatch) -> None:
+    monkeypatch.setattr("cnnviz_gallery.scan.scan.together", lambda _: Processes(0, 2))
+    with pytest.raises(UsageError, match="2 processes share a scan and no folder"):
+        scan(network(), Generated(4), settings=FEW)
+
+
+def test_each_process_of_a_machine_takes_a_gpu_of_its_own(monkeypatch) -> None:
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    assert local_device() == "auto"
+    monkeypatch.setenv("LOCAL_RANK", "5")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert local_device() == local_device("cuda") == "cuda:1"
+    assert local_device("cpu") == "cpu"
+    assert local_device("cuda:2") == "cuda:2"
+
+
+def test_without_torchrun_there_is_one_process(monkeypatch) -> None:
+    for name in ("RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    processes = together(torch.device("cpu"))
+    assert processes == Processes(0, 1)
+    processes.wait()
+
+
+@given(st.permutations(range(12)), st.integers(1, 11), st.integers(0, 2**20))
+def test_the_sample_does_not_depend_on_the_order_or_the_batches(order, cut, seed) -> None:
+    maps = torch.rand(12, 5, 3, 4, generator=torch.Generator().manual_seed(0))
+
+    def seen(*batches: list[int]):
+        sample = Sampling(5, 4, seed)
+        for batch in batches:
+            places = np.array(batch)
+            sample.see(slice(0, 2), maps[places][:, :2], places)
+            sample.see(slice(2, 5), maps[places][:, 2:], places)
+        return sample.picks(slice(1, 5)).arrays()
+
+    wanted, found = seen(list(range(12))), seen(order[:cut], order[cut:])
+    for name, values in wanted.items():
+        assert np.array_equal(values, found[name]), name
+    image, row, column = (int(wanted[name][2, 1]) for name in ("images", "rows", "columns"))
+    assert wanted["values"][2, 1] == maps[image, 3].max() == maps[image, 3, row, column]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(0, 4), min_size=5, max_size=5))
+def test_parts_join_in_any_grouping_to_the_whole(tmp_path_factory, owners: list[int]) -> None:
+    """Scans of some shards each, sent through arrays, are joined in two steps."""
+    parts = _parts()
+    groups = [[parts[at] for at in range(5) if owners[at] == owner] for owner in range(5)]
+    whole = joined([joined(group, 0) for group in groups if group], 0)
+    wanted = joined(parts, 0)
+    assert whole.shards == wanted.shards == (0, 1, 2, 3, 4)
+    assert whole.skipped == wanted.skipped
+    for name, values in wanted.arrays().items():
+        assert values.tobytes() == whole.arrays()[name].tobytes(), name
+
+
+_held: list[Portion] = []
+
+
+def _parts() -> list[Portion]:
+    from cnnviz.passes import scan as scanning
+    from cnnviz_gallery.scan.accumulator import Tally
+    from cnnviz_gallery.scan.plan import begin
+
+    if not _held:
+        model, data, names = network(), Generated(40, broken=[3, 30]), ["0", "3", "8"]
+        start = begin(model, data, names)
+        for shard in range(5):
+            tally = Tally(start, FEW, len(data))
+            found = scanning.scan(
+                model,
+                data,
+                names,
+                tally.see,
+                batch_size=4,
+                even=True,
+                indices=range(8 * shard, 8 * shard + 8),
+                answered=tally.answered,
+            )
+            portion = tally.portion((shard,), found.refused)
+            _held.append(Portion.of_arrays(portion.arrays(), start))
+    return _held
+
+
+@given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 20), st.booleans())
+def test_values_above_zero_are_counted(images, channels, side, transposed) -> None:
+    maps = torch.randn(images, channels, side, side, generator=torch.Generator().manual_seed(1))
+    maps = maps.transpose(2, 3) if transposed else maps
+    assert quantised_sums.above_zero(maps).tolist() == (maps > 0).sum((0, 2, 3)).tolist()
+
+
+@pytest.mark.parametrize("images", [255, 256, 700])
+def test_more_values_above_zero_are_counted_than_a_byte_holds(images) -> None:
+    assert quantised_sums.above_zero(torch.ones(images, 2, 3, 1)).tolist() == [3 * images] * 2
+
+
+def test_labels_and_classes_of_the_data_are_those_of_the_groups() -> None:
+    data: Dataset = open_dataset("shapes", 12)
+    found = scan(network(), data, "linear", settings=FEW)
+    assert found.grouping == "labels"
+    assert found.groups == data.classes
+    labels = [data.label(place) for place in range(12)]
+    assert found.group_counts.tolist() == np.bincount(labels, minlength=10).tolist()

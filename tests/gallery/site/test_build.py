@@ -1,0 +1,312 @@
+"""The site as files: whole, small, escaped, and made anew only where something changed."""
+
+import errno
+import re
+import shutil
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+import torch
+
+from cnnviz.datasets import open_dataset
+from cnnviz.errors import OutputError, UsageError
+from cnnviz_gallery.site import content
+from cnnviz_gallery.site import site_folder
+from cnnviz_gallery.site import layer_pages
+from cnnviz_gallery.site.build import build
+from cnnviz_gallery.site.sprites import face
+from cnnviz_gallery.site.render import render
+from cnnviz_gallery.scan.scan_result import Settings
+from cnnviz_gallery.scan.scan import scan
+from tests.gallery.conftest import tiny_model
+
+HOSTILE = "<script>alert(1)</script> \"q\" 'r' & {{ 7 * 7 }}"
+UNIT_BYTES, LAYER_BYTES = 45_000, 600_000
+
+
+class Page(HTMLParser):
+    """What a page links to and shows."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.images: list[dict[str, str | None]] = []
+        self.text = path.read_text("utf-8")
+        self.feed(self.text)
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.addresses += [found[name] for name in ("href", "src") if found.get(name)]
+        if tag == "img":
+            self.images.append(found)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_every_unit_and_class_has_a_page_at_its_address(tiny_site, tiny_scan):
+    home = tiny_site / "models" / "tiny"
+    for layer in tiny_scan.layers:
+        for channel in range(layer.channels):
+            assert (home / layer.layer / f"{channel}.html").is_file()
+        tiles = (home / layer.layer / "index.html").read_text("utf-8")
+        assert len(re.findall(r'<li data-v="', tiles)) == layer.channels
+    assert len(list((home / "classes").glob("[0-9]*.html"))) == 10
+
+
+def test_every_address_is_relative_and_leads_to_a_file(tiny_site):
+    reached, waiting = set(), [tiny_site / "index.html"]
+    while waiting:
+        path = waiting.pop()
+        if path in reached:
+            continue
+        reached.add(path)
+        for address in Page(path).addresses:
+            if address.startswith("data:image/png;base64,"):
+                continue
+            assert not re.match(r"[a-z]+:|/", address), address
+            target = (path.parent / unquote(address.partition("#")[0])).resolve()
+            if address.startswith("#"):
+                continue
+            assert target.is_file(), f"{path} leads to {address}"
+            if target.suffix == ".html":
+                waiting.append(target)
+    assert reached == set(tiny_site.rglob("*.html"))
+
+
+def test_pictures_have_sizes_and_words(tiny_site):
+    for path in tiny_site.rglob("*.html"):
+        for image in Page(path).images:
+            assert int(image["width"] or 0) > 0
+            assert int(image["height"] or 0) > 0
+            assert "alt" in image
+    unit = Page(tiny_site / "models/tiny/mixed/4.html")
+    assert all(
+        re.match(r"mixed:4 is -?[\d.e-]+ in shapes", image["alt"] or "")
+        for image in unit.images[:18:2]
+    )
+
+
+def test_pages_allow_nothing_but_what_lies_beside_them(tiny_site):
+    for path in tiny_site.rglob("*.html"):
+        text = path.read_text("utf-8")
+        assert "default-src &#39;none&#39;" in text
+        assert "unsafe" not in text
+        assert " style=" not in text
+        assert not re.search(r"<script(?! src=)", text)
+        assert not re.search(r"\son\w+=", text)
+
+
+def test_a_silent_channel_says_so(tiny_site):
+    page = (tiny_site / "models/tiny/right/2.html").read_text("utf-8")
+    assert "Silent: above zero at no position" in page
+    assert "Where it comes nearest to zero" in page
+    tiles = (tiny_site / "models/tiny/right/index.html").read_text("utf-8")
+    assert tiles.count('class="silent"') == 1
+    assert "1 channel is silent" in tiles
+
+
+def test_a_unit_page_with_its_pictures_is_small(shapes_model, shapes_data, shapes_scan, tmp_path):
+    build(shapes_scan, shapes_model, shapes_data, tmp_path / "site")
+    sizes = {
+        path: path.stat().st_size + path.with_suffix(".webp").stat().st_size
+        for path in (tmp_path / "site/models").rglob("*.html")
+        if path.stem.isdigit()
+    }
+    assert len(sizes) == 144
+    assert max(sizes.values()) <= UNIT_BYTES
+
+
+def test_a_layer_page_of_512_channels_is_small(shapes_data):
+    generator = np.random.default_rng(0)
+    photos = [shapes_data.read(at).image.pixels for at in range(24)]
+
+    def crop():
+        top, left = generator.integers(0, 40, 2)
+        return photos[generator.integers(len(photos))][top : top + 50, left : left + 50]
+
+    drawn = layer_pages.draw([face([crop() for _ in range(4)]) for _ in range(512)])
+    tile = content.Tile(15, 31, "features.12.expand3x3:511, strongest 12.3")
+    entry = content.ChannelTile(511, 0, tile, 12.34, 0.5678, 0.9876, silent=False)
+    page = content.LayerPage(
+        "features.12.expand3x3",
+        "Conv2d",
+        "All",
+        (),
+        (content.Sheet("tiles-0.webp", 1152, 2304),),
+        (entry,) * 512,
+        0,
+        None,
+        None,
+    )
+    text = render("layer", 3, [], model="squeezenet1_0", page=page)
+    assert len(text.encode()) + sum(map(len, drawn.values())) <= LAYER_BYTES
+
+
+def test_a_second_build_writes_nothing(tiny, tiny_data, tiny_scan, tiny_site):
+    times = {path: path.stat().st_mtime_ns for path in tiny_site.rglob("*") if path.is_file()}
+    built = build(tiny_scan, tiny, tiny_data, tiny_site)
+    assert built.written == 0
+    assert built.units == sum(layer.channels for layer in tiny_scan.layers)
+    assert times == {
+        path: path.stat().st_mtime_ns for path in tiny_site.rglob("*") if path.is_file()
+    }
+
+
+def test_only_what_changed_is_made_anew(tiny, tiny_data, tiny_scan, tiny_site, tmp_path):
+    site = shutil.copytree(tiny_site, tmp_path / "site")
+    (site / "models/tiny/mixed/4.webp").unlink()
+    (site / "models/tiny/left/1.html").write_text("old", "utf-8")
+    assert build(tiny_scan, tiny, tiny_data, site).written == 2
+    assert contents(site) == contents(tiny_site)
+
+
+@pytest.mark.parametrize("moment", [0.3, 0.6, 0.97])
+def test_a_build_that_was_stopped_goes_on_to_the_same_site(
+    tiny, tiny_data, tiny_scan, tiny_site, tmp_path, moment
+):
+    def stop(done, total, what):
+        if done >= moment * total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build(tiny_scan, tiny, tiny_data, tmp_path / "site", progress=stop)
+    assert not (tmp_path / "site/index.html").exists()
+    build(tiny_scan, tiny, tiny_data, tmp_path / "site")
+    assert contents(tmp_path / "site") == contents(tiny_site)
+
+
+def test_progress_tells_the_rate_and_the_time_left(tiny, tiny_data, tiny_scan, tmp_path):
+    told = []
+    only = replace(tiny_scan, layers=tiny_scan.layers[:1])
+    build(only, tiny, tiny_data, tmp_path / "site", progress=lambda *each: told.append(each))
+    assert [done for done, _, _ in told] == sorted(done for done, _, _ in told)
+    assert told[-1] == (22, 22, "done")
+    assert any(re.search(r"units of first, [\d.]+ units/s, .+ left", what) for *_, what in told)
+    told.clear()
+    build(only, tiny, tiny_data, tmp_path / "site", progress=lambda *each: told.append(each))
+    assert not any("left" in what for *_, what in told)
+
+
+def test_a_full_disk_is_one_sentence_and_loses_nothing(
+    tiny, tiny_data, tiny_scan, tiny_site, tmp_path, monkeypatch
+):
+    written = []
+    real = site_folder._fill
+
+    def fill(path, data):
+        written.append(path)
+        if len(written) == 40:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(path, data)
+
+    monkeypatch.setattr(site_folder, "_fill", fill)
+    with pytest.raises(OutputError, match="No space left on device"):
+        build(tiny_scan, tiny, tiny_data, tmp_path / "site")
+    before = contents(tmp_path / "site")
+    assert len(before) >= 38
+    assert not [name for name in before if "/." in name]
+    monkeypatch.undo()
+    build(tiny_scan, tiny, tiny_data, tmp_path / "site")
+    assert contents(tmp_path / "site") == contents(tiny_site)
+
+
+def test_nothing_but_a_gallery_is_written_over(tiny, tiny_data, tiny_scan, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine", "utf-8")
+    with pytest.raises(OutputError, match="is not empty and is not a cnnviz gallery"):
+        build(tiny_scan, tiny, tiny_data, tmp_path)
+    with pytest.raises(OutputError, match="no folder"):
+        build(tiny_scan, tiny, tiny_data, tmp_path / "a" / "b")
+
+
+def test_a_scan_of_something_else_is_refused(tiny, tiny_scan, shapes_model, tmp_path):
+    with pytest.raises(UsageError, match="another network"):
+        build(tiny_scan, shapes_model, open_dataset("shapes", 30), tmp_path / "site")
+    with pytest.raises(UsageError, match="not what was scanned"):
+        build(tiny_scan, tiny, open_dataset("shapes", 29), tmp_path / "site")
+
+
+def test_a_layer_that_is_no_more_is_removed_and_a_second_network_added(
+    tiny, tiny_data, tiny_scan, tiny_site, tmp_path
+):
+    site = shutil.copytree(tiny_site, tmp_path / "site")
+    fewer = replace(tiny_scan, layers=tiny_scan.layers[:2])
+    build(fewer, tiny, tiny_data, site)
+    assert not (site / "models/tiny/mixed").exists()
+    other = tiny_model(name="other")
+    build(scan(other, tiny_data, "head"), other, tiny_data, site)
+    home = (site / "index.html").read_text("utf-8")
+    assert "models/tiny/index.html" in home
+    assert "models/other/index.html" in home
+    search = (site / "assets/search.js").read_text("utf-8")
+    assert '"folder":"other"' in search
+    assert "mixed" not in search
+
+
+def test_names_of_strangers_stay_text(tmp_path, write_photos):
+    model = tiny_model(
+        name=f"net {HOSTILE}", categories=tuple(f"{HOSTILE} {at}" for at in range(10))
+    )
+    data = open_dataset(write_photos(f"{HOSTILE.replace('/', '')}.png"))
+    found = scan(model, data, "left,head", settings=Settings(sample=4))
+    home = build(found, model, data, tmp_path / "site").home
+    for path in home.parent.rglob("*.html"):
+        text = path.read_text("utf-8")
+        assert "<script>alert" not in text
+        assert "49" not in re.findall(r"&amp; (\S+)", text)
+    assert "</script>" not in (home.parent / "assets/search.js").read_text("utf-8")
+
+
+def test_data_without_labels_is_grouped_by_the_answers(tmp_path, tiny, write_photos):
+    data = open_dataset(write_photos("garden.png", "tower.png"))
+    found = scan(tiny, data, "left", settings=Settings(sample=4))
+    assert found.grouping == "predictions"
+    assert found.group_counts.sum() == 2
+    home = build(found, tiny, data, tmp_path / "site").home
+    page = (home.parent / "models/tiny/left/0.html").read_text("utf-8")
+    assert "that the network calls by each name" in page
+    classes = (home.parent / "models/tiny/classes/index.html").read_text("utf-8")
+    called, others = classes.split('<h2 id="others">Given to no image</h2>')
+    assert found.answers is not None
+    for index, name in enumerate(tiny.categories):
+        assert (f">{name}<" in called) == (index in found.answers.top)
+        assert (f">{name}<" in others) == (index not in found.answers.top)
+
+
+def test_visualizations_are_shown_where_they_were_made(tiny, tiny_data, tiny_scan, tmp_path):
+    picture = np.full((64, 64, 3), 90, np.uint8)
+    only = replace(tiny_scan, layers=tiny_scan.layers[:1])
+    made = {"first": {3: picture}}
+    site = build(only, tiny, tiny_data, tmp_path / "site", visualizations=made).home.parent
+    assert "3-fv.webp" in (site / "models/tiny/first/3.html").read_text("utf-8")
+    assert "-fv.webp" not in (site / "models/tiny/first/4.html").read_text("utf-8")
+
+
+def test_visualizations_stay_until_the_weights_change(tiny, tiny_data, tiny_scan, tmp_path):
+    only = replace(tiny_scan, layers=tiny_scan.layers[:1])
+    out, folder = tmp_path / "site", tmp_path / "site/models/tiny/first"
+    for channel in (3, 4):
+        made = {"first": {channel: np.full((64, 48, 3), 90, np.uint8)}}
+        build(only, tiny, tiny_data, out, visualizations=made)
+    build(only, tiny, tiny_data, out)
+    for channel in (3, 4):
+        page = (folder / f"{channel}.html").read_text("utf-8")
+        assert f'src="{channel}-fv.webp" width="48" height="64"' in page
+    (folder / "4-fv.webp").unlink()
+    build(only, tiny, tiny_data, out)
+    assert "-fv.webp" not in (folder / "4.html").read_text("utf-8")
+    other = tiny_model()
+    with torch.no_grad():
+        next(other.module.parameters()).mul_(2.0)
+    build(scan(other, tiny_data, "first"), other, tiny_data, out)
+    assert "-fv.webp" not in (folder / "3.html").read_text("utf-8")
+    assert not (folder / "3-fv.webp").exists()

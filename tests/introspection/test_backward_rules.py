@@ -1,0 +1,202 @@
+"""The rules meet every form of ReLU, equal the papers written out, and leave values alone."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from cnnviz.introspection.backward_rules import Rule, backward_rule
+from tests.architectures import build, small_input, tiny_network
+from tests.introspection.test_hooks import state
+
+RULES: tuple[Rule, ...] = ("gradient", "deconvnet", "guided")
+
+FORMS = {
+    "module": lambda x: nn.ReLU()(x),
+    "module in place": lambda x: nn.ReLU(inplace=True)(x),
+    "function": F.relu,
+    "function in place": lambda x: F.relu(x, inplace=True),
+    "function in place, by position": lambda x: F.relu(x, True),
+    "function with an underscore": F.relu_,
+    "torch": torch.relu,
+    "torch with an underscore": torch.relu_,
+    "method": lambda x: x.relu(),
+    "method with an underscore": lambda x: x.relu_(),
+    "keyword": lambda x: F.relu(input=x),
+}
+
+
+def backward(rule: Rule, values: torch.Tensor, gradient: torch.Tensor, limit: float) -> np.ndarray:
+    passes = (values > 0) & (values < limit)
+    if rule == "gradient":
+        return (gradient * passes).numpy()
+    if rule == "deconvnet":
+        return gradient.clamp(min=0).numpy()
+    return (gradient.clamp(min=0) * passes).numpy()
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_relu(rule: Rule, form: str) -> None:
+    values = torch.randn(40, generator=torch.Generator().manual_seed(0))
+    gradient = torch.randn(40, generator=torch.Generator().manual_seed(1))
+    start = values.clone().requires_grad_()
+    handed = start * 1.0
+    with backward_rule(rule) as counted:
+        output = FORMS[form](handed)
+    (found,) = torch.autograd.grad(output, start, gradient)
+    np.testing.assert_array_equal(found.numpy(), backward(rule, values, gradient, np.inf))
+    assert torch.equal(output, values.relu())
+    in_place = "place" in form or "underscore" in form
+    assert torch.equal(handed.detach(), values.relu() if in_place else values)
+    assert (output is handed) == in_place
+    assert counted.coverage() == "1 of 1 activations met the rule; 0 were another kind"
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rectifier_in_place_on_a_part_of_a_tensor(rule: Rule) -> None:
+    values = torch.randn(40, generator=torch.Generator().manual_seed(0))
+    gradient = torch.randn(40, generator=torch.Generator().manual_seed(1))
+    start = values.clone().requires_grad_()
+    handed = start * 1.0
+    with backward_rule(rule):
+        handed[:20].relu_()
+    (found,) = torch.autograd.grad(handed, start, gradient)
+    by_rule = backward(rule, values[:20], gradient[:20], np.inf)
+    np.testing.assert_array_equal(found[:20].numpy(), by_rule)
+    assert torch.equal(found[20:], gradient[20:])
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("inplace", [False, True])
+def test_relu6_is_a_rectifier(rule: Rule, inplace: bool) -> None:
+    values = 6 * torch.randn(60, generator=torch.Generator().manual_seed(0))
+    gradient = torch.randn(60, generator=torch.Generator().manual_seed(1))
+    start = values.clone().requires_grad_()
+    with backward_rule(rule) as counted:
+        output = nn.ReLU6(inplace=inplace)(start * 1.0)
+    (found,) = torch.autograd.grad(output, start, gradient)
+    np.testing.assert_array_equal(found.numpy(), backward(rule, values, gradient, 6.0))
+    assert torch.equal(output, values.clamp(0, 6))
+    assert counted.met == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("alexnet", 7),
+        ("vgg16", 15),
+        ("resnet18", 17),
+        ("densenet121", 121),
+        ("googlenet", 57),
+        ("inception_v3", 94),
+        ("squeezenet1_0", 26),
+        ("mobilenet_v2", 35),
+    ],
+)
+def test_every_relu_of_real_networks_is_met_and_no_value_changes(name: str, count: int) -> None:
+    module = build(name).module
+    images = small_input(name)
+    before = state(module)
+    with torch.no_grad():
+        plain = module(images)
+        for rule in RULES:
+            with backward_rule(rule) as counted:
+                assert torch.equal(module(images), plain)
+            assert counted.met == count
+            assert counted.others.total() == 0
+    assert state(module) == before
+
+
+def test_other_activations_keep_their_derivative_and_are_counted() -> None:
+    network = nn.Sequential(
+        nn.LeakyReLU(), nn.SiLU(), nn.GELU(), nn.Hardswish(), nn.ELU(inplace=True), nn.Tanh(),
+        nn.Sigmoid(), nn.PReLU(), nn.Mish(), nn.Hardtanh(), nn.ReLU(),
+    )  # fmt: skip
+    values = torch.randn(9, requires_grad=True)
+    (plain,) = torch.autograd.grad(network[:-1](values * 1.0).sum(), values)
+    with backward_rule("guided") as counted:
+        output = network(values * 1.0)
+    (found,) = torch.autograd.grad(output.sum(), values)
+    mask = (output > 0).float()
+    torch.testing.assert_close(found, plain * mask)
+    assert counted.coverage().startswith("1 of 11 activations met the rule; 10 were another kind (")
+    for name in ("leaky ReLU", "SiLU", "GELU", "hardswish", "ELU", "tanh", "sigmoid", "PReLU"):
+        assert f"1 {name}" in counted.coverage()
+
+
+@pytest.mark.parametrize(
+    ("rule", "peer"), [("guided", "GuidedBackprop"), ("deconvnet", "Deconvolution")]
+)
+def test_equal_to_captum_on_module_relus(rule: Rule, peer: str) -> None:
+    import captum.attr
+
+    images = torch.randn(2, 3, 12, 12, generator=torch.Generator().manual_seed(2))
+    # captum needs ReLUs of their own that are not in-place; ours takes the network as it is.
+    module = copy.deepcopy(tiny_network())
+    module[1].inplace = False
+    start = images.clone().requires_grad_()
+    with pytest.warns(UserWarning, match="backward hooks"):
+        expected = getattr(captum.attr, peer)(module).attribute(start, target=1)
+    with backward_rule(rule):
+        scores = tiny_network()(start)[:, 1].sum()
+    (found,) = torch.autograd.grad(scores, start)
+    torch.testing.assert_close(found, expected.detach(), rtol=1e-5, atol=1e-8)
+
+
+class Shared(nn.Module):
+    """One ReLU for two parallel branches, whose input has a second consumer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(0)
+            self.first = nn.Conv2d(3, 6, 3, padding=1).double()
+            self.left = nn.Conv2d(6, 6, 3, padding=1).double()
+            self.right = nn.Conv2d(6, 6, 1).double()
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.first(x)
+        kept = x.clone()
+        y = self.relu(x)
+        return (self.relu(self.left(y)) + self.relu(self.right(y)) + kept).mean((2, 3))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_reused_relus_and_second_consumers_equal_a_hand_written_backward(rule: Rule) -> None:
+    network = Shared()
+    images = torch.randn(1, 3, 7, 7, dtype=torch.double, requires_grad=True)
+    with backward_rule(rule):
+        score = network(images)[:, 2].sum()
+    (found,) = torch.autograd.grad(score, images)
+
+    def transposed(layer: nn.Conv2d, signal: torch.Tensor) -> torch.Tensor:
+        return F.conv_transpose2d(signal, layer.weight, padding=layer.padding)
+
+    with torch.no_grad():
+        first = network.first(images)
+        left, right = network.left(first.relu()), network.right(first.relu())
+        signal = torch.zeros_like(left)
+        signal[:, 2] = 1 / 49
+
+        def through(values: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+            return torch.from_numpy(backward(rule, values, gradient, np.inf))
+
+        inner = transposed(network.left, through(left, signal))
+        inner = inner + transposed(network.right, through(right, signal))
+        expected = transposed(network.first, through(first, inner) + signal)
+    torch.testing.assert_close(found, expected)
+
+
+def test_the_rule_ends_with_its_context() -> None:
+    values = torch.tensor([1.0], requires_grad=True)
+    with pytest.raises(KeyboardInterrupt), backward_rule("deconvnet"):
+        raise KeyboardInterrupt
+    (found,) = torch.autograd.grad(F.relu(values), values, torch.tensor([-2.0]))
+    assert found.item() == -2.0

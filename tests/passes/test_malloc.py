@@ -1,0 +1,80 @@
+"""A process that keeps its freed memory does not ask the system for it again."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from cnnviz.passes import malloc
+from cnnviz.passes.malloc import freed_memory_kept
+
+FAULTS = """
+import resource
+from contextlib import nullcontext
+from pathlib import Path
+import torch
+from cnnviz.passes.malloc import freed_memory_kept
+torch.set_num_threads(1)
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+def held():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+with {around}:
+    for _ in range(6):
+        before = faults()
+        for _ in range(4):
+            torch.ones(64 * 2**20, dtype=torch.uint8)
+    asked, inside = faults() - before, held()
+print(asked, inside - held())
+"""
+
+
+def _faults(around: str, **environment: str) -> list[int]:
+    cleared = {name: text for name, text in os.environ.items() if not name.startswith("MALLOC_")}
+    found = subprocess.run(
+        [sys.executable, "-c", FAULTS.format(around=around)],
+        env={**cleared, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [int(number) for number in found.stdout.split()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc alone hands blocks back at once")
+def test_large_blocks_are_used_again_and_given_back_at_the_end():
+    plain, _ = _faults("nullcontext()")
+    if plain < 4000:
+        pytest.skip("this C library does not hand blocks back at once")
+    asked, given_back = _faults("freed_memory_kept()")
+    assert asked < plain / 20
+    assert given_back > 60 * 2**20
+    asked, _ = _faults("freed_memory_kept()", MALLOC_ARENA_MAX="8")
+    assert asked > plain / 2
+
+
+def test_one_inside_another_changes_nothing(monkeypatch):
+    told = []
+
+    class Library:
+        def mallopt(self, option, value):
+            told.append((option, value))
+
+        def malloc_trim(self, pad):
+            told.append("trim")
+
+    monkeypatch.setattr(malloc, "_glibc", Library)
+    with freed_memory_kept():
+        begun = list(told)
+        with freed_memory_kept():
+            pass
+        assert told == begun
+    assert told[-1] == "trim"
+    assert dict(told[len(begun) : -1]) == {-1: 64 << 20, -3: 32 << 20, -4: 65536}
+
+
+def test_another_system_is_left_alone(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with freed_memory_kept():
+        assert malloc._inside == 0

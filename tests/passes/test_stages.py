@@ -1,0 +1,113 @@
+"""The order of the layers' calls, and the last layer at each resolution."""
+
+import pytest
+import torch
+from torch import nn
+
+from cnnviz.models import as_model
+from cnnviz.passes.stages import call_order
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 3, padding=1)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.relu(self.relu(self.conv(x)) + x)
+
+
+@pytest.fixture
+def network() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(2),
+        Block(),
+        Block(),
+        nn.Dropout(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(4, 10, 1),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+    )
+
+
+def test_stages_are_the_last_layer_at_each_resolution(network: nn.Module) -> None:
+    order = call_order(as_model(network), torch.zeros(1, 3, 8, 8))
+    # 8 x 8 ends with the ReLU, 4 x 4 with the second block; 2 x 2 holds the class maps only.
+    assert order.stages() == ("1", "4")
+    assert order.classes == 10
+
+
+def test_a_stage_ends_with_a_block_and_not_inside_the_next() -> None:
+    class Down(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.wide = nn.Conv2d(4, 4, 1)
+            self.narrow = nn.Conv2d(4, 4, 3, stride=2, padding=1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.narrow(self.wide(x))
+
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), Block(), Down())
+    order = call_order(as_model(network), torch.zeros(1, 3, 8, 8))
+    assert order.stages() == ("1", "2.narrow")
+
+
+def test_a_list_of_blocks_is_no_block() -> None:
+    class Listed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem = nn.Conv2d(3, 4, 3, padding=1)
+            self.blocks = nn.ModuleList([Block(), Block()])
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.stem(x)
+            for block in self.blocks:
+                x = block(x)
+            return x
+
+    order = call_order(as_model(Listed()), torch.zeros(1, 3, 8, 8))
+    assert order.stages() == ("blocks.1",)
+
+
+def test_channels_last_maps_are_no_stage() -> None:
+    class Last(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 30, 1)
+            self.norm = nn.LayerNorm(30)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.norm(self.conv(x).permute(0, 2, 3, 1))
+
+    order = call_order(as_model(Last()), torch.zeros(1, 3, 8, 8))
+    assert order.stages() == ("conv",)
+
+
+def test_calls_are_counted_in_order(network: nn.Module) -> None:
+    order = call_order(as_model(network), torch.zeros(1, 3, 8, 8))
+    names = [(call.name, call.index) for call in order.calls]
+    assert names[:6] == [("0", 0), ("1", 0), ("2", 0), ("3.conv", 0), ("3.relu", 0), ("3.relu", 1)]
+    assert order.last(["3.relu", "1"]) == ("3.relu", 1)
+    assert order.last(["nowhere"]) is None
+
+
+def test_the_order_is_found_anew_when_a_layer_is_exchanged(network: nn.Module) -> None:
+    model = as_model(network)
+    first = call_order(model, torch.zeros(1, 3, 8, 8))
+    assert call_order(model, torch.zeros(2, 3, 8, 8)) is first
+    network[6] = nn.Identity()
+    assert call_order(model, torch.zeros(1, 3, 8, 8)) is not first
+
+
+def test_maps_of_another_shape_than_the_image_end_stages_where_there_are_no_others() -> None:
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3, stride=(2, 1), padding=1),
+        nn.ReLU(),
+        nn.Conv2d(4, 6, 3, stride=(2, 1), padding=1),
+    )
+    order = call_order(as_model(network), torch.zeros(1, 3, 16, 16))
+    assert order.stages() == ("1", "2")

@@ -1,0 +1,181 @@
+"""Results save whole or not at all, show themselves, and carry where they came from."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from cnnviz.errors import OutputError
+from cnnviz.results import drawing
+from cnnviz.results.result import ImageSource, Provenance, Result, plain, write_atomically
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Sample(Result):
+    values: NDArray[np.float64]
+    name: str = "a <b> & 'c'"
+
+    def figure(self) -> Figure:
+        figure = drawing.new_figure(2, 1)
+        figure.add_subplot().plot(self.values)
+        return figure
+
+    def caption(self) -> str:
+        return "A <script>line</script>."
+
+    def summary(self) -> str:
+        return f"{self.name} of {len(self.values)}"
+
+
+@pytest.fixture
+def sample() -> Sample:
+    origin = Provenance(
+        model="net",
+        weights="random, seed 0",
+        weights_sha256="00",
+        images=(ImageSource("koala.png", "11"),),
+        targets=("koala",),
+    )
+    return Sample(provenance=origin, values=np.array([1.0, 2.0, np.inf]))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "start"),
+    [(".png", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xml"), (".npz", b"PK"), (".json", b"{")],
+)
+def test_saving_by_suffix(sample: Sample, tmp_path: Path, suffix: str, start: bytes) -> None:
+    path = sample.save(tmp_path / f"out{suffix}")
+    assert path.read_bytes().startswith(start)
+    assert list(tmp_path.iterdir()) == [path]
+    first = path.read_bytes()
+    if suffix in (".png", ".json"):
+        sample.save(path)
+        assert path.read_bytes() == first, "saving twice gives the same bytes"
+
+
+def test_every_format_carries_the_provenance(sample: Sample, tmp_path: Path) -> None:
+    expected = json.loads(json.dumps(sample.provenance.to_json()))
+    with Image.open(sample.save(tmp_path / "a.png")) as picture:
+        assert json.loads(picture.info["Description"]) == expected
+    with np.load(sample.save(tmp_path / "a.npz")) as arrays:
+        assert json.loads(str(arrays["provenance"])) == expected
+        np.testing.assert_array_equal(arrays["values"], sample.values)
+    written = json.loads(sample.save(tmp_path / "a.json").read_text("utf-8"))
+    assert written["provenance"] == expected
+    assert written["values"] == [1.0, 2.0, "inf"]
+
+
+def test_an_unknown_suffix_is_refused(sample: Sample, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"'a\.bmp'.*\.png, \.svg, \.pdf, \.npz, \.json"):
+        sample.save(tmp_path / "a.bmp")
+
+
+def test_a_missing_folder_is_refused(sample: Sample, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="no folder"):
+        sample.save(tmp_path / "missing" / "a.png")
+    with pytest.raises(OutputError, match="is a folder"):
+        write_atomically(tmp_path, lambda path: None)
+
+
+def test_names_that_the_system_refuses_are_said(sample: Sample, tmp_path: Path) -> None:
+    long = tmp_path / f"{'a' * 300}.json"
+    with pytest.raises(OutputError, match=r"cannot be written: File name too long\."):
+        sample.save(long)
+    # What is added for the temporary file does not make a name too long.
+    assert sample.save(tmp_path / f"{'a' * 250}.json").is_file()
+
+
+def test_a_folder_that_may_not_be_looked_into(
+    sample: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    with pytest.raises(OutputError, match=r"cannot be written: Permission denied\."):
+        sample.save(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_failure_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, failure: BaseException
+) -> None:
+    path = tmp_path / "kept.json"
+    path.write_text("old")
+
+    def fails(temporary: Path) -> None:
+        temporary.write_text("half")
+        raise failure
+
+    expected = OutputError if isinstance(failure, OSError) else KeyboardInterrupt
+    with pytest.raises(expected):
+        write_atomically(path, fails)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_result_is_as_readable_as_other_files(sample: Sample, tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("")
+    path = sample.save(tmp_path / "a.json")
+    assert path.stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_notebooks_show_escaped_html_and_png(sample: Sample) -> None:
+    shown = sample._repr_html_()
+    assert "<script>" not in shown
+    assert "&lt;script&gt;" in shown
+    assert "<b>" not in shown
+    assert sample._repr_png_().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+def test_a_dollar_sign_in_a_name_is_no_formula(tmp_path: Path, suffix: str) -> None:
+    class Named(Sample):
+        def figure(self) -> Figure:
+            figure = super().figure()
+            figure.axes[0].set_title("cost $5 \\frac{ for two$")
+            return figure
+
+    origin = Provenance(model="$net$", weights="", weights_sha256="")
+    found = Named(provenance=origin, values=np.array([1.0, 2.0]))
+    assert found.save(tmp_path / f"a{suffix}").stat().st_size > 0
+    assert found._repr_png_().startswith(b"\x89PNG")
+
+
+def test_repr_is_one_line(sample: Sample) -> None:
+    assert repr(sample) == "<Sample: a <b> & 'c' of 3>"
+
+
+def test_a_result_is_frozen(sample: Sample) -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        sample.name = "other"  # type: ignore[misc]
+
+
+def test_plain_describes_large_arrays_and_names_what_is_not_finite() -> None:
+    assert plain(np.ones((2, 3), np.float32)) == {
+        "shape": [2, 3],
+        "dtype": "float32",
+        "min": 1.0,
+        "max": 1.0,
+    }
+    assert plain({"a": (np.int64(3), float("nan"), Path("x/y.png"))}) == {"a": [3, "nan", "y.png"]}
+    json.dumps(plain({"a": np.zeros((0, 4))}), allow_nan=False)
+
+
+def test_figures_are_unknown_to_pyplot(sample: Sample) -> None:
+    code = (
+        "import sys, cnnviz.results.drawing as d; f = d.new_figure(1, 1); d.show(f.add_subplot(), "
+        "d.mosaic(__import__('numpy').zeros((2, 4, 4, 3), 'uint8')).pixels); f.canvas.draw(); "
+        "sys.exit('matplotlib.pyplot' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

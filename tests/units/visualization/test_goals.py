@@ -1,0 +1,118 @@
+"""How goals are written, and what each of them scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cnnviz.errors import LayerError, TargetError, UsageError
+from cnnviz.introspection.unit_names import Unit
+from cnnviz.models import Model
+from cnnviz.units.visualization import Direction, Goal, read_goals
+from tests.architectures import tiny_network
+
+
+def model(module: nn.Module | None = None) -> Model:
+    return Model(module or tiny_network(), categories=["ant", "bee", "cat", "dog"])
+
+
+@pytest.mark.parametrize(
+    ("written", "names"),
+    [
+        ("3:2", ["3:2"]),
+        ("3:2,4-6", ["3:2", "3:4", "3:5", "3:6"]),
+        ("0:*", [f"0:{channel}" for channel in range(6)]),
+        ("conv:0", ["0:0", "3:0"]),
+        ("[03]:1", ["0:1", "3:1"]),
+        ("3:2@4x5", ["3:2@4x5"]),
+        ("3:2@middle", ["3:2@56x56"]),
+        ("class:bee", ["class:bee"]),
+        ("class:2", ["class:cat"]),
+        ("5", ["5"]),
+        ("3:1; class:ant ;3:1", ["3:1", "class:ant"]),
+        (Unit("3", 7), ["3:7"]),
+        (["3:1", Unit("0", 2)], ["3:1", "0:2"]),
+        (Direction("3", np.arange(8), "up"), ["3:up"]),
+    ],
+)
+def test_goals_are_read(written, names) -> None:
+    assert [goal.name for goal in read_goals(model(), written)] == names
+
+
+@pytest.mark.parametrize(
+    ("written", "error", "message"),
+    [
+        ("", UsageError, "No unit was named"),
+        (7, UsageError, "7 is no unit"),
+        ([7], UsageError, "7 is no unit"),
+        ("3:", UsageError, "'3:' is no unit"),
+        ("3:x", UsageError, "'x' is neither a channel"),
+        ("3:8", LayerError, "no channel 8"),
+        ("nope:1", LayerError, "no layer 'nope'"),
+        ("3#1:0", LayerError, "no call 1"),
+        ("3:1@200x1", LayerError, "no position 200x1"),
+        ("3:1@here", UsageError, "'here' is no position"),
+        ("8:1@middle", LayerError, "has no positions"),
+        ("class:cow", TargetError, "no class 'cow'"),
+        ("class:9", TargetError, "no class 9"),
+        ("class:ant - bee", UsageError, "more than one class"),
+        (Direction("3", np.ones(3)), UsageError, "does not fit '3'"),
+        (Direction("3", np.zeros(8)), UsageError, "has no length"),
+    ],
+)
+def test_what_means_nothing_is_a_sentence(written, error, message: str) -> None:
+    with pytest.raises(error, match=message):
+        read_goals(model(), written)
+
+
+class _Twice(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 4, 3)
+        self.relu = nn.ReLU()
+        self.second = nn.Conv2d(4, 4, 3)
+        self.alias = self.second
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.relu(self.second(self.relu(self.first(x)))).mean((2, 3))
+
+
+def test_a_layer_that_is_called_twice_needs_its_call() -> None:
+    with pytest.raises(LayerError, match="called 2 times"):
+        read_goals(model(_Twice()), "relu:0")
+    (goal,) = read_goals(model(_Twice()), "relu#1:0")
+    assert (goal.name, goal.layer) == ("relu#1:0", ("relu", 1))
+
+
+def test_a_layer_of_two_names_is_found_by_both() -> None:
+    (goal,) = read_goals(model(_Twice()), "alias:1")
+    assert goal.layer == ("second", 0)
+
+
+def test_scores() -> None:
+    values = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
+    weights = np.array([0.6, 0.0, -0.8], np.float32)
+    key = ("layer", 0)
+    expected = {
+        Goal("", "channel", key, 1): values[:, 1].mean((1, 2)),
+        Goal("", "channel", key, 1, rectified=True): values[:, 1].relu().mean((1, 2)),
+        Goal("", "position", key, 2, (3, 4)): values[:, 2, 3, 4],
+        Goal("", "direction", key, weights=weights): (0.6 * values[:, 0] - 0.8 * values[:, 2]).mean(
+            (1, 2)
+        ),
+        Goal("", "layer", key): values.square().mean((1, 2, 3)),
+    }
+    for goal, wanted in expected.items():
+        torch.testing.assert_close(goal.score(values), wanted)
+    logits = values[:, :, 0, 0]
+    torch.testing.assert_close(Goal("", "class", None, 2).score(logits), logits[:, 2])
+
+
+def test_two_directions_of_one_name_are_told_apart() -> None:
+    one, two = (
+        read_goals(model(), Direction("3", weights))[0] for weights in (np.ones(8), np.arange(8))
+    )
+    assert one.name == two.name
+    assert one.digest != two.digest

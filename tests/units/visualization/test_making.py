@@ -1,0 +1,208 @@
+"""Planned, timed, stopped and taken up again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cnnviz.errors import UsageError
+from cnnviz.images import Preprocessing
+from cnnviz.models import Model
+from cnnviz.passes.stages import call_order
+from cnnviz.units.visualization import (
+    Job,
+    Recipe,
+    Store,
+    making,
+    plan,
+    read_goals,
+    read_span,
+)
+from tests.architectures import ARCHITECTURES, build, tiny_network
+
+RECIPE = Recipe("fourier", 4, 0, (0, 0))
+
+
+def tiny(side: int = 224) -> Model:
+    grey = Preprocessing(side, (side, side), (0.5,) * 3, (0.5,) * 3)
+    return Model(tiny_network(), preprocessing=grey)
+
+
+def job(units: str, folder: Path | None = None, **options) -> Job:
+    model = tiny(24)
+    store = Store(folder, {"weights": model.sha256})
+    groups = plan(model, read_goals(model, units), RECIPE, None, False)
+    return Job(model, groups, store, **options)
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"), [("10m", 600), ("90s", 90), ("1.5h", 5400), (12, 12), ("12", 12)]
+)
+def test_times_are_read(written, seconds: float) -> None:
+    assert read_span(written) == seconds
+    assert read_span(None) is None
+
+
+@pytest.mark.parametrize("written", ["", "soon", "10 years", "-3", "0", "1.2.3s"])
+def test_what_is_no_time_is_a_sentence(written) -> None:
+    with pytest.raises(UsageError, match="is no time"):
+        read_span(written)
+
+
+def test_a_channel_that_sees_little_gets_a_small_picture() -> None:
+    model = tiny(224)
+    sizes = {
+        group.goals[0].name: group.recipe.size
+        for group in plan(
+            model, read_goals(model, "0:0;3:0;3:0@middle;8;class:1"), RECIPE, None, False
+        )
+    }
+    assert sizes == {
+        "0:0": (96, 96),
+        "3:0": (96, 96),
+        "3:0@56x56": (224, 224),
+        "8": (224, 224),
+        "class:1": (224, 224),
+    }
+    whole = plan(model, read_goals(model, "3:0"), RECIPE, None, True)
+    assert whole[0].recipe.size == (224, 224), "a photo is not cut down"
+    asked = plan(model, read_goals(model, "3:0"), RECIPE, 64, False)
+    assert asked[0].recipe.size == (64, 64)
+
+
+class _OneSize(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.mix = nn.Linear(128 * 128, 8)
+        self.last = nn.Conv2d(4, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.mix(self.conv(x).flatten(2))[..., None]).mean((2, 3))
+
+
+def test_a_network_of_one_size_keeps_it() -> None:
+    sized = Preprocessing(128, (128, 128), (0.5,) * 3, (0.5,) * 3)
+    model = Model(_OneSize().eval(), preprocessing=sized)
+    before, after = plan(model, read_goals(model, "conv:0;last:0"), RECIPE, None, False)
+    assert before.recipe.size == (96, 96)
+    assert after.recipe.size == (128, 128)
+    assert not after.recipe.coarse
+
+
+def test_of_a_layer_that_is_linear_in_the_picture_only_the_positive_part_counts() -> None:
+    model = tiny(24)
+    first, second = plan(model, read_goals(model, "0:1;3:1"), RECIPE, None, False)
+    assert first.goals[0].rectified
+    assert not second.goals[0].rectified
+
+
+class _Clock:
+    """Runs on by a second whenever it is read."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+def test_the_cost_is_told_before_it_is_spent() -> None:
+    told: list[str] = []
+    steps: list[str] = []
+    found = job(
+        "3:0-2;5:1",
+        announce=lambda text: told.append(f"{text} after {len(steps)}"),
+        progress=lambda done, total, what: steps.append(what),
+        clock=_Clock(),
+    ).run()
+    assert len(found) == 4
+    (said,) = told
+    assert said.startswith("4 units: about ")
+    assert said.endswith("on this machine; name fewer with --units, or give --budget 10m. after 1")
+
+
+def test_a_budget_stops_between_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(making, "_MOST", 1)
+    everything = job("5:0-5", clock=_Clock(), budget=1e9).run()
+    assert len(everything) == 6
+    some = job("5:0-5", clock=_Clock(), budget=14.0).run()
+    assert 0 < len(some) < 6
+    for name, (_, _, made) in some.items():
+        np.testing.assert_array_equal(made.pictures, everything[name][2].pictures)
+
+
+def test_a_budget_that_is_too_small_for_anything_is_a_sentence() -> None:
+    with pytest.raises(UsageError, match="too small for a single unit"):
+        job("5:0-5", clock=_Clock(), budget=2.0).run()
+
+
+def test_what_was_finished_is_not_made_again(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(making, "_MOST", 2)
+    made: list[str] = []
+    ascend = making.ascend
+
+    def noting(probe, goals, *rest):
+        if len(made) >= 2:
+            raise KeyboardInterrupt
+        made.extend(goal.name for goal in goals)
+        return ascend(probe, goals, *rest)
+
+    monkeypatch.setattr(making, "ascend", noting)
+    with pytest.raises(KeyboardInterrupt):
+        job("5:0-3", tmp_path).run()
+    assert made == ["5:0", "5:1"]
+    made.clear()
+    told: list[str] = []
+    again = job("5:0-3", tmp_path)
+    monkeypatch.setattr(
+        making,
+        "ascend",
+        lambda p, goals, *r: made.extend(g.name for g in goals) or ascend(p, goals, *r),
+    )
+    found = again.run()
+    assert made == ["5:2", "5:3"]
+    monkeypatch.undo()
+    fresh = job("5:0-3", announce=told.append).run()
+    for name, (_, _, one) in found.items():
+        np.testing.assert_array_equal(one.pictures, fresh[name][2].pictures)
+        np.testing.assert_array_equal(one.end, fresh[name][2].end)
+
+
+def test_other_settings_have_other_pictures(tmp_path: Path) -> None:
+    model = tiny(24)
+    goals = read_goals(model, "5:0,1")
+    (group,) = plan(model, goals, RECIPE, None, False)
+    found = Job(model, [group], Store(tmp_path, {"weights": "a"})).run()
+    kept = Store(tmp_path, {"weights": "a"})
+    held = kept.get(group.goals[0], group.recipe)
+    assert held is not None
+    np.testing.assert_array_equal(held.pictures, found["5:0"][2].pictures)
+    assert kept.get(group.goals[0], replace(group.recipe, seed=1)) is None
+    assert Store(tmp_path, {"weights": "b"}).get(group.goals[0], group.recipe) is None
+    for path in tmp_path.rglob("5-0-*.json"):
+        path.write_text('{"goal": 1', "utf-8")
+    assert Store(tmp_path, {"weights": "a"}).get(group.goals[0], group.recipe) is None
+    assert Store(tmp_path, {"weights": "a"}).get(group.goals[1], group.recipe) is not None
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_last_convolution_of_every_architecture_can_be_visualised(name: str) -> None:
+    model = build(name)
+    side = ARCHITECTURES[name]
+    small = Preprocessing(side, (side, side), (0.5,) * model.channels, (0.5,) * model.channels)
+    sized = Model(model.module, preprocessing=small)
+    image = torch.zeros(1, *sized.input_shape)
+    last = [call for call in call_order(sized, image).calls if call.kind == "conv"][-1]
+    (goal,) = read_goals(sized, f"{last.name}:0")
+    groups = plan(sized, [goal], replace(RECIPE, steps=1), None, False)
+    found = Job(sized, groups, Store(None, {})).run()
+    ((_, _, made),) = found.values()
+    assert np.isfinite(made.pictures).all()
+    assert made.pictures.shape[:2] == (1, model.channels)
