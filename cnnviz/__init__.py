@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cnnviz._lazy import importing
+from cnnviz._lazy import attach
 from cnnviz.views import VIEWS
 
 if TYPE_CHECKING:
@@ -45,4 +45,4 @@ _HOMES = {
 
 __version__ = "0.1.0"
 __all__ = list(_HOMES)
-__getattr__, __dir__ = importing(__name__, _HOMES)
+__getattr__, __dir__ = attach(__name__, _HOMES)

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 
-def importing(
+def attach(
     package: str, homes: Mapping[str, str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return the `__getattr__` and the `__dir__` of a package.

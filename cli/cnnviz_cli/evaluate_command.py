@@ -58,7 +58,7 @@ Seed = Annotated[int, typer.Option(min=0, help="The seed of whatever is drawn at
 def build() -> Callable[..., Any]:
     """Return the command, with the names that the library knows in its help."""
     from cnnviz.evaluation import METHODS
-    from cnnviz.heatmaps.checks.measuring import GROUPS
+    from cnnviz.heatmaps.checks.measure_groups import GROUPS
     from cnnviz.images.baselines import BASELINES
     from cnnviz.views.explainers import METHODS as KNOWN
 
@@ -108,9 +108,9 @@ def _names(text: str) -> Any:
 
 def _run(values: dict[str, Any]) -> None:
     from cnnviz.evaluation import evaluate
-    from cnnviz.heatmaps.checks.measuring import Settings
+    from cnnviz.heatmaps.checks.measure_groups import CheckSettings
 
-    settings = Settings(
+    settings = CheckSettings(
         groups=_names(values["measures"]),
         baselines=_names(values["baselines"]),
         steps=values["steps"],

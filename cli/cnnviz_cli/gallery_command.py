@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cnnviz.datasets import Dataset
     from cnnviz.models import Model
     from cnnviz.results.progress import Progress
-    from cnnviz_gallery.site.build import Built
+    from cnnviz_gallery.site.build import BuildResult
 
 SUMMARY = "Build a site with a page for every unit of a network."
 HELP = """Build a static site with a page for every unit of a network: the patches of your images
@@ -159,7 +159,9 @@ def _run(values: dict[str, Any]) -> None:
         typer.echo(out / built[-1].home.name)
 
 
-def _make(model: Model, data: Dataset, values: dict[str, Any], progress: Progress) -> list[Built]:
+def _make(
+    model: Model, data: Dataset, values: dict[str, Any], progress: Progress
+) -> list[BuildResult]:
     """Scan and build; of several processes that scan together the first one builds."""
     from cnnviz_gallery.scan.scan import scan
     from cnnviz_gallery.site.build import build as build_site

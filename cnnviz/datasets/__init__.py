@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cnnviz._lazy import importing
+from cnnviz._lazy import attach
 
 if TYPE_CHECKING:
     from cnnviz.datasets.dataset import Dataset as Dataset
+    from cnnviz.datasets.dataset import DatasetImage as DatasetImage
     from cnnviz.datasets.dataset import Part as Part
-    from cnnviz.datasets.dataset import Sample as Sample
     from cnnviz.datasets.dataset import counted as counted
     from cnnviz.datasets.opening import SAMPLES as SAMPLES
     from cnnviz.datasets.opening import SHAPES as SHAPES
     from cnnviz.datasets.opening import open_dataset as open_dataset
-    from cnnviz.datasets.streaming import Loaded as Loaded
+    from cnnviz.datasets.streaming import LoadedBatch as LoadedBatch
     from cnnviz.datasets.streaming import Stream as Stream
     from cnnviz.datasets.streaming import default_workers as default_workers
     from cnnviz.datasets.streaming import nothing_left as nothing_left
@@ -27,9 +27,9 @@ _HOMES = {
     "SAMPLES": "cnnviz.datasets.opening",
     "SHAPES": "cnnviz.datasets.opening",
     "Dataset": "cnnviz.datasets.dataset",
-    "Loaded": "cnnviz.datasets.streaming",
+    "LoadedBatch": "cnnviz.datasets.streaming",
     "Part": "cnnviz.datasets.dataset",
-    "Sample": "cnnviz.datasets.dataset",
+    "DatasetImage": "cnnviz.datasets.dataset",
     "Stream": "cnnviz.datasets.streaming",
     "counted": "cnnviz.datasets.dataset",
     "default_workers": "cnnviz.datasets.streaming",
@@ -41,9 +41,9 @@ __all__ = [
     "SAMPLES",
     "SHAPES",
     "Dataset",
-    "Loaded",
+    "DatasetImage",
+    "LoadedBatch",
     "Part",
-    "Sample",
     "Stream",
     "counted",
     "default_workers",
@@ -51,4 +51,4 @@ __all__ = [
     "open_dataset",
     "stream",
 ]
-__getattr__, __dir__ = importing(__name__, _HOMES)
+__getattr__, __dir__ = attach(__name__, _HOMES)

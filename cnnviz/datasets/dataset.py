@@ -22,7 +22,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class DatasetImage:
     """One image of a data set, as read.
 
     Attributes
@@ -68,7 +68,7 @@ class Dataset(ABC):
         """
 
     @abstractmethod
-    def read(self, index: int) -> Sample:
+    def read(self, index: int) -> DatasetImage:
         """Read one image.
 
         Raises
@@ -174,7 +174,7 @@ class Part(Dataset):
         """Return the mask that the image has in the whole set."""
         return self.whole.mask(self.places[index])
 
-    def read(self, index: int) -> Sample:
+    def read(self, index: int) -> DatasetImage:
         """Read the image from the whole set."""
         return self.whole.read(self.places[index])
 

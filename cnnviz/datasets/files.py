@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from cnnviz.datasets.dataset import Dataset, Mask, Sample, counted
+from cnnviz.datasets.dataset import Dataset, DatasetImage, Mask, counted
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import Photo, PhotoError, read_photo
 from cnnviz.images.paths import expand
@@ -18,7 +18,7 @@ MASK = "-mask"
 _ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
 
 
-class Folder(Dataset):
+class ImageFolder(Dataset):
     """All images in a folder and the folders in it, ordered by path.
 
     Where every image lies in a folder of its own inside the root, as in torchvision's
@@ -66,9 +66,9 @@ class Folder(Dataset):
         """Return the SHA-256 of the file."""
         return file_sha256(self._path(index))
 
-    def read(self, index: int) -> Sample:
+    def read(self, index: int) -> DatasetImage:
         """Read an image."""
-        return Sample(read_photo(self._path(index)), self.label(index))
+        return DatasetImage(read_photo(self._path(index)), self.label(index))
 
     def mask(self, index: int) -> Mask | None:
         """Return the mask that lies beside an image."""
@@ -83,7 +83,7 @@ class Folder(Dataset):
         return self.root / self._files[index]
 
 
-class Listed(Dataset):
+class ImageList(Dataset):
     """Images that were given one by one: paths, photos, PIL images, arrays, or float tensors."""
 
     def __init__(self, sources: Sequence[Any]) -> None:
@@ -121,12 +121,12 @@ class Listed(Dataset):
             return file_sha256(expand(os.fsdecode(source)))
         return super().sha256(index)
 
-    def read(self, index: int) -> Sample:
+    def read(self, index: int) -> DatasetImage:
         """Read an image."""
         source = self._sources[index]
         if _is_tensor(source):
-            return Sample(checked_tensor(source, self.name(index)))
-        return Sample(read_photo(source, self.name(index)))
+            return DatasetImage(checked_tensor(source, self.name(index)))
+        return DatasetImage(read_photo(source, self.name(index)))
 
     def mask(self, index: int) -> Mask | None:
         """Return the mask that lies beside the file of an image."""
@@ -251,10 +251,10 @@ def _size_of(path: Path) -> tuple[int, int] | None:
     """
     from PIL import Image, UnidentifiedImageError
 
-    from cnnviz.images.pillow_warnings import hearing
+    from cnnviz.images.pillow_warnings import catch_pillow_warnings
 
     try:
-        with hearing(), Image.open(path) as image:
+        with catch_pillow_warnings(), Image.open(path) as image:
             width, height = image.size
             turned = image.getexif().get(_ORIENTATION) in _TURNED
     except (UnidentifiedImageError, FileNotFoundError, IsADirectoryError):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.datasets.dataset import Dataset, Sample, counted
+from cnnviz.datasets.dataset import Dataset, DatasetImage, counted
 from cnnviz.datasets.files import checked_tensor
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import PhotoError, read_photo
@@ -17,7 +17,7 @@ IMAGES = ("image", "img", "pixel_values", "jpg", "png")
 LABELS = ("label", "labels", "target", "fine_label", "cls")
 
 
-class Foreign(Dataset):
+class ForeignDataset(Dataset):
     """Any object with ``__len__`` and ``__getitem__``, read by one thread at a time.
 
     An entry is a pair (image, label), an image alone, or a mapping that has an image and a label
@@ -56,7 +56,7 @@ class Foreign(Dataset):
         """Return the label of an image where the object lists its labels."""
         return None if self._labels is None else _whole(self._labels[index])
 
-    def read(self, index: int) -> Sample:
+    def read(self, index: int) -> DatasetImage:
         """Read one entry.
 
         Raises
@@ -75,8 +75,8 @@ class Foreign(Dataset):
             ) from error
         image, label = _taken_apart(entry, name)
         if type(image).__module__.partition(".")[0] == "torch":
-            return Sample(checked_tensor(image, name), label)
-        return Sample(read_photo(image, name), label)
+            return DatasetImage(checked_tensor(image, name), label)
+        return DatasetImage(read_photo(image, name), label)
 
     def describe(self) -> str:
         """Say what object it is, and how large."""
@@ -152,7 +152,7 @@ def _has_length(found: Any, length: int) -> bool:
         return False
 
 
-def checked(source: Any) -> Foreign:
+def checked(source: Any) -> ForeignDataset:
     """Return an object as a data set.
 
     Raises
@@ -166,4 +166,4 @@ def checked(source: Any) -> Foreign:
         raise UsageError(
             f"A {type(source).__name__} has no length.", "Give a data set with an index."
         ) from error
-    return Foreign(source)
+    return ForeignDataset(source)

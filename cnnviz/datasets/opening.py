@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.datasets.dataset import Dataset, Part, counted
-from cnnviz.datasets.files import Folder, Listed, images_in
-from cnnviz.datasets.foreign import Foreign, checked, is_dataset
+from cnnviz.datasets.files import ImageFolder, ImageList, images_in
+from cnnviz.datasets.foreign import ForeignDataset, checked, is_dataset
 from cnnviz.datasets.shapes import Shapes
 from cnnviz.datasets.shards import SUFFIX, Shards, shards_of
-from cnnviz.datasets.shipped import Drawn
+from cnnviz.datasets.shipped import ShapesSamples
 from cnnviz.errors import ImageError, UsageError, did_you_mean
 from cnnviz.images import Photo
 from cnnviz.images.paths import expand
@@ -54,7 +54,7 @@ def open_dataset(data: Any, count: int | None = None) -> Dataset:
     if isinstance(data, str) and data == SHAPES:
         data = Shapes(split="held-out")
     if isinstance(data, Shapes):
-        return Drawn(data, count or SAMPLES)
+        return ShapesSamples(data, count or SAMPLES)
     found = _opened(data)
     if not len(found):
         raise ImageError(f"There is no image in {_said(data)}.", "Give a folder of photos.")
@@ -67,9 +67,9 @@ def _opened(data: Any) -> Dataset:
     if isinstance(data, (str, os.PathLike)):
         return _on_disk(os.fsdecode(data))
     if isinstance(data, (Photo, bytes)) or hasattr(data, "getexif"):
-        return Listed([data])
+        return ImageList([data])
     if hasattr(data, "ndim"):  # arrays and tensors
-        return Listed(list(data) if data.ndim == 4 else [data])
+        return ImageList(list(data) if data.ndim == 4 else [data])
     if is_dataset(data):
         return _object(data)
     if isinstance(data, (Collection, Iterator)):
@@ -79,7 +79,7 @@ def _opened(data: Any) -> Dataset:
             f"A {type(data).__name__} can only be read from its beginning.",
             "Give a data set with a length and an index, such as the data set of a loader.",
         )
-    return Listed([data])
+    return ImageList([data])
 
 
 def _object(data: Any) -> Dataset:
@@ -88,15 +88,15 @@ def _object(data: Any) -> Dataset:
 
         if isinstance(data, ShapesDataset):  # its tensors are not preprocessed
             end = data.start + data.count
-            return Part(Drawn(data.shapes, end), range(data.start, end))
+            return Part(ShapesSamples(data.shapes, end), range(data.start, end))
     return checked(data)
 
 
 def _listed(sources: list[Any]) -> Dataset:
     """Return a list of images, or of the pairs that a data set gives."""
     if sources and all(isinstance(entry, (tuple, dict)) for entry in sources):
-        return Foreign(_Pairs(sources))
-    return Listed(sources)
+        return ForeignDataset(_Pairs(sources))
+    return ImageList(sources)
 
 
 class _Pairs:
@@ -117,7 +117,7 @@ def _on_disk(text: str) -> Dataset:
     if path.suffix.lower() == SUFFIX:
         return Shards(shards_of(str(path)))
     if path.is_file():
-        return Listed([path])
+        return ImageList([path])
     beside = path.absolute().parent
     known = [entry.name for entry in beside.iterdir()] if beside.is_dir() else []
     raise UsageError(
@@ -131,7 +131,7 @@ def _in_folder(path: Path) -> Dataset:
     tars = sorted(path.rglob(f"*{SUFFIX}"))
     if tars and not files:
         return Shards(tars)
-    found = Folder(path, files)
+    found = ImageFolder(path, files)
     if tars:
         found.notes = (f"{counted(len(tars), 'tar file')} beside the images, left out",)
     return found

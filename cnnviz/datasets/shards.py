@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path, PurePosixPath
 
-from cnnviz.datasets.dataset import Dataset, Sample, counted
+from cnnviz.datasets.dataset import Dataset, DatasetImage, counted
 from cnnviz.datasets.files import SUFFIXES
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import PhotoError, read_photo
@@ -85,11 +85,11 @@ class Shards(Dataset):
         kind, span = entry.label
         return _label(kind, self._bytes(entry, span))
 
-    def read(self, index: int) -> Sample:
+    def read(self, index: int) -> DatasetImage:
         """Read an image and its label."""
         entry = self._entries[index]
         data = self._bytes(entry, entry.image)
-        return Sample(read_photo(data, self.name(index)), self.label(index))
+        return DatasetImage(read_photo(data, self.name(index)), self.label(index))
 
     def describe(self) -> str:
         """Say how many images and shards there are."""

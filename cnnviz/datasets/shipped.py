@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from cnnviz.datasets.dataset import Dataset, Mask, Sample, counted
+from cnnviz.datasets.dataset import Dataset, DatasetImage, Mask, counted
 from cnnviz.datasets.shapes import CLASSES, Shapes
 from cnnviz.images import read_photo
 
 
-class Drawn(Dataset):
+class ShapesSamples(Dataset):
     """The first samples of a `Shapes` set.
 
     Parameters
@@ -38,10 +38,10 @@ class Drawn(Dataset):
         """Return the class of a sample without drawing it."""
         return self.shapes.label(index)
 
-    def read(self, index: int) -> Sample:
+    def read(self, index: int) -> DatasetImage:
         """Draw a sample."""
         drawn = self.shapes[index]
-        return Sample(read_photo(drawn.image, self.name(index)), drawn.label)
+        return DatasetImage(read_photo(drawn.image, self.name(index)), drawn.label)
 
     def mask(self, index: int) -> Mask:
         """Draw a sample, and return the pixels of its shape."""

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from cnnviz.datasets.dataset import Dataset
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import Photo, PhotoError, Refusal, prepare
-from cnnviz.images.pillow_warnings import hear_in_this_thread, heard_in_threads
+from cnnviz.images.pillow_warnings import catch_in_this_thread, catch_in_threads
 from cnnviz.models import Model
 
 _AHEAD = 2
@@ -32,7 +32,7 @@ _MOST_WORKERS = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Loaded:
+class LoadedBatch:
     """One batch of a data set.
 
     Attributes
@@ -77,7 +77,7 @@ class Stream:
         self.refused: dict[int, Refusal] = {}
         self._running = self._run()
 
-    def __iter__(self) -> Iterator[Loaded]:
+    def __iter__(self) -> Iterator[LoadedBatch]:
         return self._running
 
     def __enter__(self) -> Stream:
@@ -95,7 +95,7 @@ class Stream:
         """End the threads; images that are waiting to be read are not."""
         self._running.close()
 
-    def _run(self) -> Generator[Loaded, None, None]:
+    def _run(self) -> Generator[LoadedBatch, None, None]:
         held: list[_Read] = []
         with closing(self._reads()) as reads:
             for read in reads:
@@ -116,8 +116,8 @@ class Stream:
 
     def _reads(self) -> Generator[_Read, None, None]:
         """Yield the images in order, while those that follow are being read."""
-        with heard_in_threads():
-            pool = ThreadPoolExecutor(self.workers, "cnnviz-read", hear_in_this_thread)
+        with catch_in_threads():
+            pool = ThreadPoolExecutor(self.workers, "cnnviz-read", catch_in_this_thread)
             waiting: deque[Future[_Read | Refusal]] = deque()
             try:
                 left = iter(self.indices)
@@ -153,12 +153,12 @@ class Stream:
         except ImageError as error:
             return _refusal(error, self.dataset.name(index))
 
-    def _batch(self, reads: list[_Read]) -> Loaded:
+    def _batch(self, reads: list[_Read]) -> LoadedBatch:
         tensor = torch.from_numpy(np.stack([read.values for read in reads]))
         device = self.model.device
         if device.type == "cuda":
             tensor = tensor.pin_memory()
-        return Loaded(
+        return LoadedBatch(
             tensor.to(device, self.model.dtype, non_blocking=True),
             np.array([read.index for read in reads], np.int64),
             np.array([-1 if r.label is None else r.label for r in reads], np.int64),

@@ -20,7 +20,7 @@ _DEFAULT_COUNT = 40
 Mask = NDArray[np.bool_]
 
 
-class Item:
+class EvaluationImage:
     """One image to evaluate on, with the object where it is known.
 
     Parameters
@@ -38,7 +38,7 @@ class Item:
         self._sha256: Callable[[], str] = lambda: photo.sha256
 
     @classmethod
-    def of(cls, dataset: Dataset, index: int) -> Item:
+    def of(cls, dataset: Dataset, index: int) -> EvaluationImage:
         """Return an image of a data set, which is read anew whenever it is asked for."""
         item = cls.__new__(cls)
         item.name = PurePosixPath(dataset.name(index)).name
@@ -79,7 +79,7 @@ class Item:
         return digest.hexdigest()
 
 
-def items(data: Any, count: int | None = None) -> tuple[list[Item], list[str]]:
+def items(data: Any, count: int | None = None) -> tuple[list[EvaluationImage], list[str]]:
     """Return the images of a data set, none of them decoded, and why others were left out.
 
     Parameters
@@ -101,15 +101,15 @@ def items(data: Any, count: int | None = None) -> tuple[list[Item], list[str]]:
     """
     if count is not None and count < 1:
         raise UsageError(f"{count} images cannot be evaluated.", "Give 1 or more.")
-    found: list[Item] = []
+    found: list[EvaluationImage] = []
     refused: list[str] = []
     for source, index in _sources(data, count):
-        if isinstance(source, Item):
+        if isinstance(source, EvaluationImage):
             found.append(source)
             continue
         try:
             source.check(index, masked=True)
-            found.append(Item.of(source, index))
+            found.append(EvaluationImage.of(source, index))
         except ImageError as error:
             refused.append(str(error))
     if not found:
@@ -123,15 +123,17 @@ def nothing_left(refused: Sequence[str]) -> ImageError:
     return ImageError(f"There is no image to evaluate on{why}.", "Name a folder of photos.")
 
 
-def _sources(data: Any, count: int | None) -> Iterator[tuple[Item | Dataset, int]]:
+def _sources(data: Any, count: int | None) -> Iterator[tuple[EvaluationImage | Dataset, int]]:
     """Yield where each image comes from: an Item, or a data set and the place in it."""
-    if isinstance(data, (list, tuple)) and any(isinstance(entry, Item) for entry in data):
+    if isinstance(data, (list, tuple)) and any(
+        isinstance(entry, EvaluationImage) for entry in data
+    ):
         places = range(len(data))
         if count is not None and count < len(data):
             places = np.linspace(0, len(data) - 1, count).round().astype(int).tolist()
         for place in places:
             source = data[place]
-            yield (source if isinstance(source, Item) else open_dataset([source])), 0
+            yield (source if isinstance(source, EvaluationImage) else open_dataset([source])), 0
         return
     shipped = isinstance(data, Shapes) or (isinstance(data, str) and data == SHAPES)
     if not shipped and isinstance(data, (list, tuple)) and not data:

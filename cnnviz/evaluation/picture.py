@@ -61,7 +61,7 @@ def _panel(axes: Axes, found: Evaluation, key: str) -> None:
             continue
         colour = drawing.ACCENT
         if key == _JUDGED:
-            limit = found.likeness_limit(method)
+            limit = found.similarity_limit(method)
             axes.plot([limit] * 2, [row - 0.3, row + 0.3], color=drawing.WARM, linestyle=":")
             colour = drawing.WARM if cell.mean >= limit else colour
         axes.plot([cell.random] * 2, [row - 0.3, row + 0.3], color="#9aa4b2", linewidth=2.2)

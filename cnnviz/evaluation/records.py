@@ -9,11 +9,11 @@ from typing import Any
 
 from cnnviz.heatmaps.checks.measure import Measure
 from cnnviz.results.result import plain
-from cnnviz.results.resume_store import Keep
+from cnnviz.results.resume_store import ResumeStore
 
 
 @dataclass(frozen=True)
-class Entry:
+class Measurement:
     """One measure of one map.
 
     Attributes
@@ -30,7 +30,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Column:
+class MeasureColumn:
     """What a measure is called, and which direction speaks for a map."""
 
     key: str
@@ -39,20 +39,20 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Record:
+class MapMeasurements:
     """Every measure of one method on one image."""
 
     title: str
-    columns: tuple[Column, ...]
-    entries: tuple[Entry, ...]
+    columns: tuple[MeasureColumn, ...]
+    entries: tuple[Measurement, ...]
 
     @classmethod
-    def of(cls, title: str, measures: Sequence[Measure]) -> Record:
+    def of(cls, title: str, measures: Sequence[Measure]) -> MapMeasurements:
         """Keep the measures of a single image."""
         return cls(
             title,
-            tuple(Column(one.key, one.title, one.better) for one in measures),
-            tuple(Entry(one.mean, one.random_mean, one.beaten) for one in measures),
+            tuple(MeasureColumn(one.key, one.title, one.better) for one in measures),
+            tuple(Measurement(one.mean, one.random_mean, one.beaten) for one in measures),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -64,20 +64,20 @@ class Record:
         }
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Record:
+    def from_json(cls, data: dict[str, Any]) -> MapMeasurements:
         """Return the record that `to_json` wrote."""
         return cls(
             str(data["title"]),
-            tuple(Column(**column) for column in data["columns"]),
+            tuple(MeasureColumn(**column) for column in data["columns"]),
             # A number that is not finite is written as its name.
             tuple(
-                Entry(**{name: float(value) for name, value in entry.items()})
+                Measurement(**{name: float(value) for name, value in entry.items()})
                 for entry in data["entries"]
             ),
         )
 
 
-class Store:
+class MeasurementStore:
     """The records of one network and one choice of settings.
 
     Parameters
@@ -90,17 +90,17 @@ class Store:
     """
 
     def __init__(self, folder: Path | None, settings: dict[str, Any]) -> None:
-        self._keep = Keep(folder, settings)
+        self._keep = ResumeStore(folder, settings)
 
-    def get(self, method: str, image: str) -> Record | None:
+    def get(self, method: str, image: str) -> MapMeasurements | None:
         """Return a record, or None where nothing readable was kept."""
         held = self._keep.get(_name(method, image))
         try:
-            return None if held is None else Record.from_json(held)
+            return None if held is None else MapMeasurements.from_json(held)
         except (ValueError, KeyError, TypeError):
             return None
 
-    def put(self, method: str, image: str, record: Record) -> None:
+    def put(self, method: str, image: str, record: MapMeasurements) -> None:
         """Keep a record, whole or not at all."""
         self._keep.put(_name(method, image), record.to_json())
 

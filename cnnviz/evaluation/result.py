@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError, did_you_mean
-from cnnviz.evaluation.data import Item
-from cnnviz.evaluation.records import Column, Record
-from cnnviz.heatmaps.checks.measuring import Settings
-from cnnviz.heatmaps.checks.random_maps import chance_of
-from cnnviz.heatmaps.checks.verdicts import LEVEL, likeness_limit
+from cnnviz.evaluation.data import EvaluationImage
+from cnnviz.evaluation.records import MapMeasurements, MeasureColumn
+from cnnviz.heatmaps.checks.measure_groups import CheckSettings
+from cnnviz.heatmaps.checks.random_maps import p_value
+from cnnviz.heatmaps.checks.verdicts import LEVEL, similarity_limit
 from cnnviz.results.result import Provenance, Result, plain, write_atomically
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
-class Cell:
+class EvaluationCell:
     """One measure of one method over all images that have it.
 
     Attributes
@@ -82,7 +82,7 @@ class Evaluation(Result):
 
     methods: tuple[str, ...]
     titles: tuple[str, ...]
-    columns: tuple[Column, ...]
+    columns: tuple[MeasureColumn, ...]
     images: tuple[str, ...]
     values: NDArray[np.float64]
     random: NDArray[np.float64]
@@ -90,9 +90,9 @@ class Evaluation(Result):
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     random_count: int
-    settings: Settings
+    settings: CheckSettings
 
-    def cell(self, method: str, measure: str) -> Cell:
+    def cell(self, method: str, measure: str) -> EvaluationCell:
         """Return one cell of the table.
 
         Raises
@@ -105,7 +105,7 @@ class Evaluation(Result):
         held = np.isfinite(self.values[row, column])
         beaten = self.beaten[row, column][held]
         judged = bool(beaten.size) and bool(np.isfinite(beaten).all())
-        return Cell(
+        return EvaluationCell(
             method=method,
             measure=measure,
             images=int(held.sum()),
@@ -114,11 +114,11 @@ class Evaluation(Result):
             high=float(self.high[row, column]),
             random=_mean(self.random[row, column][held]),
             beaten=float(beaten.mean()) if judged else float("nan"),
-            chance=chance_of(beaten, self.random_count) if judged else float("nan"),
+            chance=p_value(beaten, self.random_count) if judged else float("nan"),
         )
 
     @property
-    def cells(self) -> tuple[Cell, ...]:
+    def cells(self) -> tuple[EvaluationCell, ...]:
         """Every cell, method by method."""
         return tuple(self.cell(m, column.key) for m in self.methods for column in self.columns)
 
@@ -141,12 +141,12 @@ class Evaluation(Result):
             found.append("No method fails a check.")
         return tuple(found)
 
-    def likeness_limit(self, method: str) -> float:
+    def similarity_limit(self, method: str) -> float:
         """Return how much likeness the maps of a method may keep when weights are redrawn."""
-        return likeness_limit(self.cell(method, "gradient_likeness").mean)
+        return similarity_limit(self.cell(method, "gradient_likeness").mean)
 
     def _changes(self, method: str) -> bool:
-        return self.cell(method, "likeness_kept").mean < self.likeness_limit(method)
+        return self.cell(method, "likeness_kept").mean < self.similarity_limit(method)
 
     def summary(self) -> str:
         """Say how much was compared."""
@@ -183,7 +183,7 @@ class Evaluation(Result):
         return super().save(path)
 
     def _write_csv(self, path: Path) -> None:
-        names = list(Cell.__dataclass_fields__)
+        names = list(EvaluationCell.__dataclass_fields__)
         with path.open("w", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream)
             writer.writerow(names)
@@ -219,12 +219,12 @@ def _mean(values: NDArray[np.float64]) -> float:
 
 def summarised(
     methods: Sequence[str],
-    records: Sequence[Sequence[Record]],
-    items: Sequence[Item],
+    records: Sequence[Sequence[MapMeasurements]],
+    items: Sequence[EvaluationImage],
     provenance: Provenance,
     *,
     random: int,
-    settings: Settings,
+    settings: CheckSettings,
 ) -> Evaluation:
     """Make the table from a record for each method and image."""
     columns = _columns(records)
@@ -252,7 +252,7 @@ def summarised(
     )
 
 
-def _columns(records: Sequence[Sequence[Record]]) -> list[Column]:
+def _columns(records: Sequence[Sequence[MapMeasurements]]) -> list[MeasureColumn]:
     """Return all measures, in the order of the record that has most of them."""
     every = [record for several in records for record in several]
     found = dict.fromkeys(max(every, key=lambda record: len(record.columns)).columns)

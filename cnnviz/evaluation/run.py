@@ -11,10 +11,10 @@ from typing import Any
 from torch import nn
 
 from cnnviz.errors import ImageError, UsageError, did_you_mean
-from cnnviz.evaluation.data import Item, items, nothing_left
-from cnnviz.evaluation.records import Record, Store
+from cnnviz.evaluation.data import EvaluationImage, items, nothing_left
+from cnnviz.evaluation.records import MapMeasurements, MeasurementStore
 from cnnviz.evaluation.result import Evaluation, summarised
-from cnnviz.heatmaps.checks.measuring import Settings
+from cnnviz.heatmaps.checks.measure_groups import CheckSettings
 from cnnviz.models import Model, as_model
 from cnnviz.results.progress import Progress, duration, silent
 from cnnviz.results.result import ImageSource, installed_version
@@ -41,7 +41,7 @@ def evaluate(
     methods: Sequence[str] = METHODS,
     layer: str | None = None,
     count: int | None = None,
-    settings: Settings | None = None,
+    settings: CheckSettings | None = None,
     random: int = 3,
     state: str | Path | None = None,
     progress: Progress = silent,
@@ -91,7 +91,7 @@ def evaluate(
     chosen = _checked(methods, random)
     wrapped = as_model(model)
     found, refused = items(data, count)
-    settings = settings or Settings()
+    settings = settings or CheckSettings()
     job = _Job(wrapped, layer, settings, random, chosen, progress, announce)
     found, records = job.run(found, None if state is None else Path(state))
     sources = [ImageSource(item.name, item.sha256) for item in found]
@@ -121,7 +121,7 @@ def _checked(methods: Sequence[str], random: int) -> tuple[str, ...]:
 class _Job:
     model: Model
     layer: str | None
-    settings: Settings
+    settings: CheckSettings
     random: int
     methods: tuple[str, ...]
     progress: Progress
@@ -129,9 +129,11 @@ class _Job:
     spent: dict[str, list[float]] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
 
-    def run(self, found: list[Item], folder: Path | None) -> tuple[list[Item], list[list[Record]]]:
+    def run(
+        self, found: list[EvaluationImage], folder: Path | None
+    ) -> tuple[list[EvaluationImage], list[list[MapMeasurements]]]:
         """Return the images that could be read, and a record [methods][images] for each."""
-        store = Store(folder, self._settings())
+        store = MeasurementStore(folder, self._settings())
         found = [item for item in found if self._readable(item, lambda each: each.key)]
         left = [
             (method, item)
@@ -139,7 +141,7 @@ class _Job:
             for method in self.methods
             if store.get(method, item.key) is None
         ]
-        total, lost = len(found) * len(self.methods), set[Item]()
+        total, lost = len(found) * len(self.methods), set[EvaluationImage]()
         done = total - len(left)
         for place, (method, item) in enumerate(left):
             self.progress(done + place, total, f"{method}, {item.name}")
@@ -160,7 +162,7 @@ class _Job:
             for method in self.methods
         ]
 
-    def _readable(self, item: Item, look: Callable[[Item], object]) -> bool:
+    def _readable(self, item: EvaluationImage, look: Callable[[EvaluationImage], object]) -> bool:
         """Whether an image can be read; one that cannot is noted, and passed over from then on."""
         try:
             look(item)
@@ -169,7 +171,7 @@ class _Job:
             return False
         return True
 
-    def _measure(self, method: str, item: Item) -> Record:
+    def _measure(self, method: str, item: EvaluationImage) -> MapMeasurements:
         photo, mask = item.photo, item.mask
         measured = faithfulness(
             self.model,
@@ -185,7 +187,7 @@ class _Job:
             # Each image has its own draws, and the same ones whenever it is measured.
             seed=(self.settings.seed + int(item.key[:8], 16)) % 2**32,
         )
-        return Record.of(measured.title, measured.measures)
+        return MapMeasurements.of(measured.title, measured.measures)
 
     def _tell(self, left: list[str], known: int) -> None:
         if self.announce is None or not left:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from cnnviz.introspection.batch_statistics import unfed
+from cnnviz.introspection.batch_statistics import uncalibrated
 from cnnviz.models import Model
 
 NOISE_SEED = 0
@@ -39,10 +39,11 @@ def noise(model: Model, seed: int = NOISE_SEED) -> torch.Tensor:
 
 
 @contextmanager
-def gathering(norms: list[_BatchNorm]) -> Iterator[None]:
+def batch_statistics_of_noise(norms: list[_BatchNorm]) -> Iterator[None]:
     """Let batch norms take the statistics of the next batch as their own, inside the body.
 
-    Their buffers are not put back: use inside `cnnviz.introspection.hooks.untouched`, or on a copy.
+    Their buffers are not put back: use inside `cnnviz.introspection.hooks.preserve_state`, or on a
+    copy.
     """
     momenta = [norm.momentum for norm in norms]
     try:
@@ -59,14 +60,14 @@ def gathering(norms: list[_BatchNorm]) -> Iterator[None]:
 def calibrate(model: Model, inputs: torch.Tensor) -> str:
     """Feed the batch norms that have never seen data, and say so; "" where there are none.
 
-    Use inside `cnnviz.introspection.hooks.untouched`, which puts the statistics back.
+    Use inside `cnnviz.introspection.hooks.preserve_state`, which puts the statistics back.
     """
-    norms = list(unfed(model.module).values())
+    norms = list(uncalibrated(model.module).values())
     if not norms:
         return ""
     which = f"{len(norms)} batch norm{'s' * (len(norms) != 1)}"
     try:
-        with torch.no_grad(), gathering(norms):
+        with torch.no_grad(), batch_statistics_of_noise(norms):
             model.forward(inputs.clone())
     except Exception as error:
         # One value for each channel has no variance: torch refuses it, and so would training.

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnviz.gradients.activations import matched_gain
-from cnnviz.gradients.probe import Probe, main_activation
-from cnnviz.gradients.verdicts import Verdict, has_skips, is_normalised
+from cnnviz.gradients.activation_calls import matched_gain
+from cnnviz.gradients.probe import GradientProbe, main_activation
+from cnnviz.gradients.verdicts import GradientVerdict, has_skips, is_normalised
 
 _OFF = 1.12
 """A factor per layer by which weights may differ from the matched gain without being the cause."""
@@ -32,7 +32,7 @@ class Cause:
     sentence: str
 
 
-def relative_gain(found: Probe) -> float:
+def relative_gain(found: GradientProbe) -> float:
     """Return the layers' gains over the matched one, as their geometric mean; NaN without any."""
     gains = [point.gain for point in found.layers[:-1] if point.gain > 0.0]
     if not gains:
@@ -40,16 +40,21 @@ def relative_gain(found: Probe) -> float:
     return float(np.exp(np.mean(np.log(gains)))) / matched_gain(main_activation(found))
 
 
-def explain(found: Probe, verdict: Verdict, unfed: bool = False, confident: bool = False) -> Cause:
+def explain(
+    found: GradientProbe,
+    verdict: GradientVerdict,
+    uncalibrated: bool = False,
+    confident: bool = False,
+) -> Cause:
     """Name the likeliest cause of a verdict.
 
     Parameters
     ----------
     found : Probe
         What was measured.
-    verdict : Verdict
+    verdict : GradientVerdict
         What it means.
-    unfed : bool
+    uncalibrated : bool
         Whether batch norms that have never seen data were read as they are.
     confident : bool
         Whether the loss that was asked for is so small that nothing could be sent back.
@@ -64,7 +69,7 @@ def explain(found: Probe, verdict: Verdict, unfed: bool = False, confident: bool
         return Cause("weights", f"The weights {verdict.bad_layer} hold a NaN or an infinity.")
     if verdict.side == "none" and verdict.label == "healthy":
         return Cause("none", "Nothing is wrong.")
-    if unfed:
+    if uncalibrated:
         return Cause(
             "batch-norm",
             "Batch norms have seen no data, or next to none, which in evaluation is another "
@@ -73,7 +78,7 @@ def explain(found: Probe, verdict: Verdict, unfed: bool = False, confident: bool
     return _of_units(found, verdict) or _of_structure(found, verdict)
 
 
-def _of_units(found: Probe, verdict: Verdict) -> Cause | None:
+def _of_units(found: GradientProbe, verdict: GradientVerdict) -> Cause | None:
     hidden = [point for point in found.layers[:-1] if not math.isnan(point.weight_norm)]
     zeros = [point for point in hidden if point.weight_norm == 0.0]
     if hidden and len(zeros) == len(hidden) and verdict.label == "blocked":
@@ -96,7 +101,7 @@ def _of_units(found: Probe, verdict: Verdict) -> Cause | None:
     return None
 
 
-def _of_structure(found: Probe, verdict: Verdict) -> Cause:
+def _of_structure(found: GradientProbe, verdict: GradientVerdict) -> Cause:
     kind, gain = main_activation(found), relative_gain(found)
     normalised = is_normalised(found)
     shrinks = verdict.decades < 0.0

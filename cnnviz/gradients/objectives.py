@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from cnnviz.errors import TargetError, UsageError, did_you_mean
-from cnnviz.gradients.watching import Watch
+from cnnviz.gradients.forward_recorder import ForwardRecorder
 from cnnviz.models import Model
 from cnnviz.passes.targets import logits_of
 
@@ -18,7 +18,7 @@ NAMES = ("auto", "loss", "top")
 Objective = str | Callable[[Any], torch.Tensor]
 
 
-class Start:
+class BackwardStart:
     """Where the way back begins.
 
     Attributes
@@ -46,8 +46,8 @@ class Start:
 
 
 def random_signs(
-    model: Model, watch: Watch, output: Any, weights_are_zero: bool, seed: int = SEED
-) -> Start:
+    model: Model, watch: ForwardRecorder, output: Any, weights_are_zero: bool, seed: int = SEED
+) -> BackwardStart:
     """Send +1 or -1 into each logit at random (Pennington et al. 2017).
 
     This estimates the Frobenius norm of the Jacobian, whatever the loss: a confident network has a
@@ -72,10 +72,10 @@ def random_signs(
         )
     generator = torch.Generator().manual_seed(seed)
     signs = torch.randint(0, 2, tuple(logits.shape), generator=generator) * 2 - 1
-    return Start(logits, signs.to(logits.device, logits.dtype), told, note)
+    return BackwardStart(logits, signs.to(logits.device, logits.dtype), told, note)
 
 
-def loss(output: Any, labels: torch.Tensor | None) -> Start:
+def loss(output: Any, labels: torch.Tensor | None) -> BackwardStart:
     """Send back the cross-entropy of the labels, the mean over the batch."""
     logits = logits_of(output)
     if labels is None:
@@ -92,17 +92,19 @@ def loss(output: Any, labels: torch.Tensor | None) -> Start:
             "Labels count from 0.",
         )
     value = F.cross_entropy(logits, labels.to(logits.device))
-    return Start(value, torch.ones_like(value), "the cross-entropy of the labels", logits=logits)
+    return BackwardStart(
+        value, torch.ones_like(value), "the cross-entropy of the labels", logits=logits
+    )
 
 
-def top(output: Any) -> Start:
+def top(output: Any) -> BackwardStart:
     """Send back the greatest logit of each image."""
     logits = logits_of(output)
     value = logits.flatten(1).amax(1).sum()
-    return Start(value, torch.ones_like(value), "the greatest logit of each image")
+    return BackwardStart(value, torch.ones_like(value), "the greatest logit of each image")
 
 
-def own(output: Any, objective: Callable[[Any], torch.Tensor]) -> Start:
+def own(output: Any, objective: Callable[[Any], torch.Tensor]) -> BackwardStart:
     """Send back what a callable makes of the output: one number, or one for each image."""
     value = objective(output)
     if not isinstance(value, torch.Tensor) or not value.requires_grad:
@@ -111,7 +113,7 @@ def own(output: Any, objective: Callable[[Any], torch.Tensor]) -> Start:
             "Return a tensor that was computed from the network's output.",
         )
     value = value.sum()
-    return Start(value, torch.ones_like(value), "the objective that was given")
+    return BackwardStart(value, torch.ones_like(value), "the objective that was given")
 
 
 def check(objective: Objective, labels: Any) -> None:

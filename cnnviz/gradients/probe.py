@@ -16,16 +16,21 @@ from torch.overrides import TorchFunctionMode
 from cnnviz.errors import ModelError
 from cnnviz.gradients import measures, objectives
 from cnnviz.gradients.calibration import calibrate
+from cnnviz.gradients.forward_recorder import (
+    ActivationStatistics,
+    ForwardRecorder,
+    RecordedLayer,
+    wide,
+)
 from cnnviz.gradients.graph import trunk
-from cnnviz.gradients.watching import Activity, Met, Watch, wide
 from cnnviz.introspection.forward import check_differentiable
-from cnnviz.introspection.hooks import listening, untouched
+from cnnviz.introspection.hooks import module_hooks, preserve_state
 from cnnviz.models import Model
 from cnnviz.passes.targets import logits_of
 
 
 @dataclass(frozen=True, eq=False)
-class Point:
+class ProbedLayer:
     """A layer or a merge, and what passed it on the way there and back.
 
     Attributes
@@ -87,7 +92,7 @@ class Point:
 
 
 @dataclass(frozen=True, eq=False)
-class Units:
+class ActivationUnits:
     """An activation, and what became of its units.
 
     Attributes
@@ -115,7 +120,7 @@ class Units:
 
 
 @dataclass(frozen=True, eq=False)
-class Probe:
+class GradientProbe:
     """What one forward and one backward pass found.
 
     Attributes
@@ -138,8 +143,8 @@ class Probe:
         What a reader must know: batch norms that were fed, where the way back began.
     """
 
-    points: tuple[Point, ...]
-    units: tuple[Units, ...]
+    points: tuple[ProbedLayer, ...]
+    units: tuple[ActivationUnits, ...]
     normalisations: int
     objective: str
     output_gradient: float
@@ -148,12 +153,12 @@ class Probe:
     notes: tuple[str, ...]
 
     @property
-    def layers(self) -> tuple[Point, ...]:
+    def layers(self) -> tuple[ProbedLayer, ...]:
         """The convolutions and linear layers, in the order of calls."""
         return tuple(point for point in self.points if point.is_layer)
 
 
-def main_activation(found: Probe) -> str:
+def main_activation(found: GradientProbe) -> str:
     """Return the kind of activation that is called most; "none" for a linear network."""
     counts = Counter(unit.kind for unit in found.units)
     return counts.most_common(1)[0][0] if counts else "none"
@@ -167,7 +172,7 @@ def probe(
     *,
     seed: int = objectives.SEED,
     change: TorchFunctionMode | None = None,
-) -> Probe:
+) -> GradientProbe:
     """Run a batch through a network and back, and measure every layer.
 
     Parameters
@@ -195,13 +200,13 @@ def probe(
         # A surrounding no_grad or inference_mode must not reach in.
         scope.enter_context(torch.inference_mode(False))
         scope.enter_context(torch.enable_grad())
-        scope.enter_context(untouched(model.module))
+        scope.enter_context(preserve_state(model.module))
         with change or nullcontext():
             fed = calibrate(model, inputs)
         _want_gradients(model)
-        watch = Watch()
+        watch = ForwardRecorder()
         modules = dict(model.module.named_modules())
-        scope.enter_context(listening(modules, before=watch.enter, after=watch.leave))
+        scope.enter_context(module_hooks(modules, before=watch.enter, after=watch.leave))
         source = inputs.clone().requires_grad_()
         with watch, change or nullcontext():
             # An in-place first layer may not write to a leaf.
@@ -227,13 +232,13 @@ def _want_gradients(model: Model) -> None:
 
 def _start(
     model: Model,
-    watch: Watch,
+    watch: ForwardRecorder,
     output: Any,
     objective: objectives.Objective,
     labels: torch.Tensor | None,
     head_is_zero: bool,
     seed: int,
-) -> objectives.Start:
+) -> objectives.BackwardStart:
     if callable(objective):
         return objectives.own(output, objective)
     if objective == "loss":
@@ -245,12 +250,12 @@ def _start(
 
 def _differentiate(
     model: Model,
-    watch: Watch,
+    watch: ForwardRecorder,
     source: torch.Tensor,
-    start: objectives.Start,
+    start: objectives.BackwardStart,
     head_is_zero: bool,
     fed: str,
-) -> Probe:
+) -> GradientProbe:
     check_differentiable(start.tensor, model.name)
     nodes = trunk(start.tensor, source)
     weights = list({id(w): w for met in watch.met for w in met.weights}.values())
@@ -277,7 +282,7 @@ def _differentiate(
         for name, parameter in model.module.named_parameters()
         if parameter.is_floating_point() and not bool(torch.isfinite(parameter.detach()).all())
     )
-    return Probe(
+    return GradientProbe(
         points=points,
         units=tuple(map(_units, watch.activities)),
         normalisations=watch.normalisations,
@@ -289,7 +294,7 @@ def _differentiate(
     )
 
 
-def _scale_merges(met: list[Met]) -> None:
+def _scale_merges(met: list[RecordedLayer]) -> None:
     # Where normalisations rule, the scale of what skips carry means as little as that of weights.
     if any(one.scale is not None for one in met):
         for one in met:
@@ -298,11 +303,11 @@ def _scale_merges(met: list[Met]) -> None:
 
 
 def _point(
-    met: Met,
+    met: RecordedLayer,
     gradient: torch.Tensor | None,
     slopes: Mapping[int, torch.Tensor | None],
     nodes: set[Any],
-) -> Point:
+) -> ProbedLayer:
     # An unused output received no gradient, which is a gradient of zero.
     arrived = torch.zeros(1, 1) if gradient is None else gradient.detach()
     scaled = arrived if gradient is None else _scaled(arrived, met.scale)
@@ -311,7 +316,7 @@ def _point(
     pull = measures.joint_norm(pulled) if pulled else weight * 0.0
     figure = measures.weight_figure(pull, weight, scale_invariant=met.scale is not None)
     wrong = met.nonfinite + measures.nonfinite(arrived)
-    return Point(
+    return ProbedLayer(
         label=_label(met),
         name=met.name,
         kind=met.kind,
@@ -339,7 +344,7 @@ def _scaled(gradient: torch.Tensor, scale: torch.Tensor | None) -> torch.Tensor:
     return wide(gradient) * wide(scale).view(shape if scale.ndim else ())
 
 
-def _gain(met: Met, *, typical: bool) -> float:
+def _gain(met: RecordedLayer, *, typical: bool) -> float:
     if not met.weights:
         return float("nan")
     weight = wide(met.weights[0].detach())
@@ -349,13 +354,13 @@ def _gain(met: Met, *, typical: bool) -> float:
     return float(size.sqrt() * (weight[0].numel() ** 0.5)) if bool(weight.any()) else 0.0
 
 
-def _label(met: Met) -> str:
+def _label(met: RecordedLayer) -> str:
     named = met.name if met.is_layer else f"{met.name}: {met.kind}".removeprefix(": ")
     return f"{named or '(network)'}{f' (call {met.index + 1})' if met.index else ''}"
 
 
-def _units(activity: Activity) -> Units:
-    return Units(
+def _units(activity: ActivationStatistics) -> ActivationUnits:
+    return ActivationUnits(
         name=activity.name,
         kind=activity.kind,
         after=activity.after,

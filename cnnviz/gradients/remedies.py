@@ -12,12 +12,17 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from cnnviz.errors import CnnvizError
-from cnnviz.gradients.activations import matched_gain
+from cnnviz.gradients.activation_calls import matched_gain
 from cnnviz.gradients.causes import Cause
-from cnnviz.gradients.changes import Normalised, OtherActivation, ScaledBranches, Skipping
+from cnnviz.gradients.modifications import (
+    WithActivation,
+    WithBatchNorm,
+    WithScaledBranches,
+    WithSkips,
+)
 from cnnviz.gradients.objectives import Objective
-from cnnviz.gradients.probe import Probe, main_activation, probe
-from cnnviz.gradients.verdicts import Verdict, judge
+from cnnviz.gradients.probe import GradientProbe, main_activation, probe
+from cnnviz.gradients.verdicts import GradientVerdict, judge
 from cnnviz.introspection.layers import kind
 from cnnviz.models import Model
 from cnnviz.results.progress import Progress, silent
@@ -65,7 +70,7 @@ class _Plan:
     name: str
     how: str
     reinitialised: str | None = None
-    change: Callable[[Probe], TorchFunctionMode] | None = None
+    change: Callable[[GradientProbe], TorchFunctionMode] | None = None
 
 
 def _kaiming(activation: str) -> str:
@@ -80,38 +85,38 @@ _RELU = _Plan(
     "ReLU for every activation, weights drawn to match",
     "nn.ReLU(); nn.init.kaiming_normal_(w, nonlinearity='relu'), biases zero",
     "relu",
-    lambda found: OtherActivation(),
+    lambda found: WithActivation(),
 )
 _LEAKY = _Plan(
     "leaky",
     "leaky ReLU for every activation, weights drawn to match",
     "nn.LeakyReLU(0.1); nn.init.kaiming_normal_(w, a=0.1), biases zero",
     "leaky_relu",
-    lambda found: OtherActivation(leaky=True),
+    lambda found: WithActivation(leaky=True),
 )
 _NORM = _Plan(
     "normalisation",
     "batch norm after every layer but the last",
     "nn.BatchNorm2d(channels) between each convolution and its activation",
     None,
-    lambda found: Normalised(len(found.layers)),
+    lambda found: WithBatchNorm(len(found.layers)),
 )
 _BRANCHES = _Plan(
     "branches",
     "residual branches scaled down by the square root of their number",
     "x + scale * branch(x), scale = blocks ** -0.5; or begin each branch at zero (Fixup, SkipInit)",
     None,
-    lambda found: ScaledBranches(max(1, _sums(found)) ** -0.5),
+    lambda found: WithScaledBranches(max(1, _sums(found)) ** -0.5),
 )
 
 
-def _sums(found: Probe) -> int:
+def _sums(found: GradientProbe) -> int:
     return sum(point.kind == "add" for point in found.points)
 
 
 def _skips(normalised: bool) -> _Plan:
-    def change(found: Probe) -> TorchFunctionMode:
-        return Skipping(1.0 if normalised else len(found.layers) ** -0.5)
+    def change(found: GradientProbe) -> TorchFunctionMode:
+        return WithSkips(1.0 if normalised else len(found.layers) ** -0.5)
 
     return _Plan(
         "skips",
@@ -122,7 +127,7 @@ def _skips(normalised: bool) -> _Plan:
     )
 
 
-def plans(cause: Cause, found: Probe, normalised: bool) -> list[_Plan]:
+def plans(cause: Cause, found: GradientProbe, normalised: bool) -> list[_Plan]:
     """Return what to try for a cause, most fitting first."""
     activation = main_activation(found)
     matched = _Plan(
@@ -193,8 +198,8 @@ def reinitialised(model: Model, activation: str, seed: int = SEED) -> Model:
 def try_remedies(
     model: Model,
     inputs: torch.Tensor,
-    found: Probe,
-    verdict: Verdict,
+    found: GradientProbe,
+    verdict: GradientVerdict,
     cause: Cause,
     *,
     normalised: bool,
@@ -233,8 +238,8 @@ def _try(
     plan: _Plan,
     model: Model,
     inputs: torch.Tensor,
-    found: Probe,
-    verdict: Verdict,
+    found: GradientProbe,
+    verdict: GradientVerdict,
     objective: Objective,
     labels: torch.Tensor | None,
 ) -> Remedy | None:
@@ -247,7 +252,7 @@ def _try(
         after = judge(probe(changed, inputs, objective, labels, change=change))
     except (CnnvizError, RuntimeError, ValueError, TypeError):
         return None  # A network may check types or shapes that the change does not keep.
-    if isinstance(change, Skipping):
+    if isinstance(change, WithSkips):
         if not change.count:
             return None
         note = f"{change.count} skips fit."

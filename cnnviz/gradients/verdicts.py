@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnviz.gradients.activations import matched_gain
-from cnnviz.gradients.probe import Point, Probe, Units, main_activation
+from cnnviz.gradients.activation_calls import matched_gain
+from cnnviz.gradients.probe import ActivationUnits, GradientProbe, ProbedLayer, main_activation
 
 EDGES = (-4.0, -2.0, -1.0, 1.0, 2.0, 4.0)
 BANDS = ("vanished", "vanishing", "watch", "healthy", "watch", "exploding", "exploded")
@@ -36,7 +36,7 @@ _HOMOGENEOUS = frozenset(("relu", "leaky_relu", "prelu", "relu6"))
 
 
 @dataclass(frozen=True)
-class Verdict:
+class GradientVerdict:
     """What a probe means.
 
     Attributes
@@ -50,7 +50,7 @@ class Verdict:
     edges : tuple of float
         The edges of the bands for this network.
     first, reference : int
-        The places in `Probe.points` that D compares.
+        The places in `GradientProbe.points` that D compares.
     breaks_at : int or None
         The place after which, on the way back, the gradient has left the band of the healthy.
     sudden : bool
@@ -85,20 +85,20 @@ class Verdict:
         return "non-finite" if self.label == "non-finite" else "none"
 
 
-def edges_for(found: Probe) -> tuple[float, ...]:
+def edges_for(found: GradientProbe) -> tuple[float, ...]:
     """Return the edges of the bands that hold for a network."""
     allowance = NORMALISED_ALLOWANCE * is_normalised(found)
     allowance += SKIP_ALLOWANCE * (is_normalised(found) and has_skips(found))
     return tuple(edge + allowance * (edge > 0) for edge in EDGES)
 
 
-def is_normalised(found: Probe) -> bool:
+def is_normalised(found: GradientProbe) -> bool:
     """Tell whether most layers before the last have a normalisation, before or after them."""
     inner = len(found.layers) - 1
     return inner > 0 and found.normalisations * 2 > inner
 
 
-def has_skips(found: Probe) -> bool:
+def has_skips(found: GradientProbe) -> bool:
     """Tell whether most layers lie in branches that sums or concatenations go around."""
     merges = any(point.kind == "add" for point in found.points)
     branched = sum(not layer.on_trunk for layer in found.layers)
@@ -110,7 +110,7 @@ def band(decades: float, edges: tuple[float, ...] = EDGES) -> str:
     return BANDS[int(np.searchsorted(edges, decades, side="right"))]
 
 
-def judge(found: Probe) -> Verdict:
+def judge(found: GradientProbe) -> GradientVerdict:
     """Return the verdict on a probe."""
     points, edges = found.points, edges_for(found)
     first, reference = _first(points), _reference(points)
@@ -121,7 +121,7 @@ def judge(found: Probe) -> Verdict:
     bad = _bad_layer(found)
     findings = _findings(found, decades, per_layer, reference)
     place, sudden = _breaks(points, sizes, first, reference, edges)
-    return Verdict(
+    return GradientVerdict(
         label="non-finite" if bad else _label(decades, edges, sizes, findings),
         decades=decades,
         per_layer=per_layer,
@@ -136,11 +136,11 @@ def judge(found: Probe) -> Verdict:
     )
 
 
-def _first(points: tuple[Point, ...]) -> int:
+def _first(points: tuple[ProbedLayer, ...]) -> int:
     return next(place for place, point in enumerate(points) if point.is_layer)
 
 
-def _reference(points: tuple[Point, ...]) -> int:
+def _reference(points: tuple[ProbedLayer, ...]) -> int:
     """Return the last point before the last layer that nothing goes around."""
     last = max(place for place, point in enumerate(points) if point.is_layer)
     first = _first(points)
@@ -157,7 +157,7 @@ def _decades(first: float, reference: float) -> float:
     return math.log10(first / reference) if first > 0.0 else float("-inf")
 
 
-def _sizes(found: Probe, first: int, reference: int) -> tuple[list[float], tuple[str, ...]]:
+def _sizes(found: GradientProbe, first: int, reference: int) -> tuple[list[float], tuple[str, ...]]:
     """Return the gradient at each point, without what a rescaling of an end layer does to it.
 
     In a network of rectifiers a layer's weights can be multiplied and the next layer's divided by
@@ -185,7 +185,7 @@ def _sizes(found: Probe, first: int, reference: int) -> tuple[list[float], tuple
     return sizes, tuple(named)
 
 
-def _bad_layer(found: Probe) -> str:
+def _bad_layer(found: GradientProbe) -> str:
     if found.bad_weights:
         return found.bad_weights[0]
     forward = [point for point in found.points if not math.isfinite(point.activation_norm)]
@@ -196,7 +196,9 @@ def _bad_layer(found: Probe) -> str:
     return backward[-1].label if backward else ""
 
 
-def _findings(found: Probe, decades: float, per_layer: float, reference: int) -> tuple[str, ...]:
+def _findings(
+    found: GradientProbe, decades: float, per_layer: float, reference: int
+) -> tuple[str, ...]:
     findings = []
     mortal = [unit for unit in found.units if unit.dead is not None]
     worst = max((unit.dead_fraction for unit in mortal), default=0.0)
@@ -216,7 +218,7 @@ def _findings(found: Probe, decades: float, per_layer: float, reference: int) ->
     return tuple(findings)
 
 
-def _is_bounded(units: tuple[Units, ...]) -> bool:
+def _is_bounded(units: tuple[ActivationUnits, ...]) -> bool:
     kinds = [unit.kind for unit in units]
     return sum(kind in ("sigmoid", "tanh", "hardsigmoid", "hardtanh") for kind in kinds) * 2 > len(
         kinds
@@ -238,7 +240,7 @@ def _label(
 
 
 def _breaks(
-    points: tuple[Point, ...],
+    points: tuple[ProbedLayer, ...],
     sizes: list[float],
     first: int,
     reference: int,

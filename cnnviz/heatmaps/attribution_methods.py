@@ -16,20 +16,20 @@ from cnnviz.heatmaps.cam_methods import gradcam
 from cnnviz.images.baselines import Baseline, baseline_images
 from cnnviz.introspection.backward_rules import backward_rule
 from cnnviz.introspection.forward import check_differentiable
-from cnnviz.introspection.hooks import listening
+from cnnviz.introspection.hooks import module_hooks
 from cnnviz.introspection.layers import check_seen, kind, named_layers
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captures import Capture, capture
 from cnnviz.passes.stages import STAGES
-from cnnviz.passes.targets import Aim
+from cnnviz.passes.targets import ResolvedTarget
 
 NOISE = 0.15
 """SmoothGrad's noise, as a share of the range of the image; within the paper's 10 to 20 %."""
 
 
 @dataclass(frozen=True)
-class Question:
+class AttributionRequest:
     """What a method gets to work with.
 
     `captured` holds the scores, and the gradient at the input by the method's rule.
@@ -56,48 +56,50 @@ class Question:
         """The preprocessed images, [N, C, H, W]."""
         return self.captured.batch.tensor
 
-    def singles(self) -> list[Single]:
+    def singles(self) -> list[ImageRequest]:
         """Return the question for each image alone: what is explained may differ."""
         return [
-            Single(self, self.inputs[k : k + 1], self.baselines[k : k + 1], aim)
-            for k, aim in enumerate(self.captured.aims)
+            ImageRequest(self, self.inputs[k : k + 1], self.baselines[k : k + 1], resolved)
+            for k, resolved in enumerate(self.captured.resolved_targets)
         ]
 
 
 @dataclass(frozen=True)
-class Single:
+class ImageRequest:
     """One image of a question, its baseline, and what is explained of it."""
 
-    question: Question
+    question: AttributionRequest
     image: torch.Tensor
     baseline: torch.Tensor
-    aim: Aim
+    resolved: ResolvedTarget
 
     def answer(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the explained score of any number of variants of the image, [B]."""
         # captum draws its noise as float32, whatever the network computes in.
         model = self.question.model
-        score = self.aim.score(model.module(inputs.to(self.image.dtype)))
+        score = self.resolved.score(model.module(inputs.to(self.image.dtype)))
         if inputs.requires_grad:
             check_differentiable(score, model.name)
         return score
 
 
-def gradient(question: Question) -> torch.Tensor:
+def gradient(question: AttributionRequest) -> torch.Tensor:
     """Return the gradient of the score, by the capture's rule (Simonyan et al. 2013)."""
     return question.captured.input_gradient
 
 
-def guided_gradcam(question: Question) -> torch.Tensor:
+def guided_gradcam(question: AttributionRequest) -> torch.Tensor:
     """Keep of the guided gradient what lies where Grad-CAM finds evidence."""
     # The target is that of the guided pass, class by class: it was resolved on the same logits.
-    targets = question.captured.aims
+    targets = question.captured.resolved_targets
     held = capture(
         question.model,
         question.captured.batch,
         layers=STAGES,
         gradients="layers",
-        target=lambda output: torch.stack([aim.score(output)[n] for n, aim in enumerate(targets)]),
+        target=lambda output: torch.stack(
+            [resolved.score(output)[n] for n, resolved in enumerate(targets)]
+        ),
     )
     if not held.gradients:
         raise ModelError(
@@ -112,12 +114,12 @@ def guided_gradcam(question: Question) -> torch.Tensor:
     return question.captured.input_gradient * fine
 
 
-def input_x_gradient(question: Question) -> torch.Tensor:
+def input_x_gradient(question: AttributionRequest) -> torch.Tensor:
     """Multiply input and gradient (Shrikumar et al. 2016)."""
     return question.inputs * question.captured.input_gradient
 
 
-def integrated_gradients(question: Question) -> torch.Tensor:
+def integrated_gradients(question: AttributionRequest) -> torch.Tensor:
     """Integrate the gradient on the way from the baseline (Sundararajan et al. 2017)."""
     from captum.attr import IntegratedGradients
 
@@ -134,7 +136,7 @@ def integrated_gradients(question: Question) -> torch.Tensor:
     )
 
 
-def smoothgrad(question: Question) -> torch.Tensor:
+def smoothgrad(question: AttributionRequest) -> torch.Tensor:
     """Average the gradient over noisy copies of the image (Smilkov et al. 2017)."""
     from captum.attr import NoiseTunnel, Saliency
 
@@ -153,7 +155,7 @@ def smoothgrad(question: Question) -> torch.Tensor:
     )
 
 
-def gradient_shap(question: Question) -> torch.Tensor:
+def gradient_shap(question: AttributionRequest) -> torch.Tensor:
     """Average the gradient over random points on the way (Lundberg and Lee 2017)."""
     from captum.attr import GradientShap
 
@@ -170,7 +172,7 @@ def gradient_shap(question: Question) -> torch.Tensor:
     return torch.cat(found)
 
 
-def deeplift(question: Question) -> torch.Tensor:
+def deeplift(question: AttributionRequest) -> torch.Tensor:
     """Compare every activation with that of the baseline (Shrikumar et al. 2017)."""
     from captum.attr import DeepLift
 
@@ -180,7 +182,7 @@ def deeplift(question: Question) -> torch.Tensor:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         for one in question.singles():
-            lift = DeepLift(_Scored(module, one.aim))
+            lift = DeepLift(_Scored(module, one.resolved))
             found.append(lift.attribute(one.image, baselines=one.baseline))
     return torch.cat(found)
 
@@ -188,16 +190,16 @@ def deeplift(question: Question) -> torch.Tensor:
 class _Scored(nn.Module):
     """A network that returns the explained score of each input, [B]."""
 
-    def __init__(self, module: nn.Module, aim: Aim) -> None:
+    def __init__(self, module: nn.Module, resolved: ResolvedTarget) -> None:
         super().__init__()
         self.module = module
-        self.aim = aim
+        self.resolved = resolved
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return self.aim.score(self.module(inputs))
+        return self.resolved.score(self.module(inputs))
 
 
-def _with_separate_activations(question: Question) -> nn.Module:
+def _with_separate_activations(question: AttributionRequest) -> nn.Module:
     """Return a copy whose activations are not in-place, or say why DeepLIFT cannot use it.
 
     captum changes the backward pass of modules. It fails on one that is called twice, and would
@@ -208,7 +210,7 @@ def _with_separate_activations(question: Question) -> nn.Module:
     layers = {n: layer for n, layer in named_layers(module).items() if kind(layer) == "activation"}
     calls: list[str] = []
     counted = backward_rule("gradient")
-    with counted, listening(layers, before=lambda name, *_: calls.append(name)):
+    with counted, module_hooks(layers, before=lambda name, *_: calls.append(name)):
         question.model.module(question.inputs[:1])
     twice = next((name for name in calls if calls.count(name) > 1), None)
     if twice is not None:

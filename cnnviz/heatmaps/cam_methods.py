@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 import torch
 from torch.nn import functional as F
 
-from cnnviz.introspection.hooks import untouched
+from cnnviz.introspection.hooks import preserve_state
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captures import Capture
-from cnnviz.passes.run_from_layer import Resumed
+from cnnviz.passes.run_from_layer import ForwardFromLayer
 from cnnviz.results.progress import Progress
 
 
@@ -90,9 +90,9 @@ def scorecam(capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
         for part in torch.split(channels, at_once):
             masks = _unit(capture.activations[layer][image, part].float())[:, None]
             masks = F.interpolate(masks, inputs.shape[2:], mode="bilinear", align_corners=False)
-            with torch.inference_mode(), untouched(capture.model.module):
+            with torch.inference_mode(), preserve_state(capture.model.module):
                 output = capture.model.forward(inputs * masks.to(inputs))
-                yield capture.aims[image].score(output)
+                yield capture.resolved_targets[image].score(output)
 
     return _tried(capture, layer, weigh, lambda scores: scores.softmax(0), progress)
 
@@ -109,12 +109,12 @@ def ablationcam(capture: Capture, layer: Key, progress: Progress) -> torch.Tenso
     def weigh(image: int, channels: torch.Tensor) -> Iterator[torch.Tensor]:
         inputs = capture.batch.tensor[image : image + 1]
         values = capture.activations[layer][image]
-        resumed = Resumed(capture.model, inputs, layer)
+        resumed = ForwardFromLayer(capture.model, inputs, layer)
         whole = capture.scores[image]
         for part in torch.split(channels, at_once):
             without = values.expand(len(part), *values.shape).clone()
             without[torch.arange(len(part)), part] = 0.0
-            scores = capture.aims[image].score(resumed(without))
+            scores = capture.resolved_targets[image].score(resumed(without))
             yield (whole - scores) / whole.abs().clamp(min=torch.finfo(whole.dtype).tiny)
 
     return _tried(capture, layer, weigh, lambda falls: falls, progress)

@@ -43,7 +43,7 @@ class Heatmap(Result):
         The part of each photo that the network saw.
     targets : tuple of str
         What was explained, for each photo.
-    reach : float
+    clip_percentile : float
         The percentile of a map's sizes at which the colours end; 100 is the largest.
     notes : tuple of str
         What was measured on the way, such as a completeness error, in sentences.
@@ -60,7 +60,7 @@ class Heatmap(Result):
     boxes: tuple[Box, ...]
     targets: tuple[str, ...]
     relu: bool
-    reach: float = 100.0
+    clip_percentile: float = 100.0
     notes: tuple[str, ...] = ()
 
     def on_photo(self, image: int = 0, layer: str | None = None) -> NDArray[np.float32]:
@@ -70,7 +70,9 @@ class Heatmap(Result):
         it the values are NaN.
         """
         height, width = self.photos[image].shape[:2]
-        return spread(self.maps[self._place(layer)][image], self.boxes[image], height, width)
+        return stretch_over_box(
+            self.maps[self._place(layer)][image], self.boxes[image], height, width
+        )
 
     def peak(self, image: int = 0, layer: str | None = None) -> tuple[int, int]:
         """Return the row and column of the photo's pixel with the largest value."""
@@ -108,9 +110,9 @@ class Heatmap(Result):
             else ""
         )
         ends = (
-            f" Colours end at the {self.reach:g}th percentile of its sizes, and what lies beyond "
+            f" Colours end at the {self.clip_percentile:g}th percentile of its sizes, and what lies beyond "
             "has the colour of the end."
-            if self.reach < 100.0
+            if self.clip_percentile < 100.0
             else ""
         )
         measured = "".join(f" {note}" for note in self.notes)
@@ -141,7 +143,11 @@ class Heatmap(Result):
         scale = drawing.Scale(0.0, 1.0, drawing.HEAT)
         if not self.relu:
             scale = drawing.Scale(-1.0, 1.0, drawing.SIGNED)
-        end = "largest size" if self.reach == 100.0 else f"{self.reach:g}th percentile"
+        end = (
+            "largest size"
+            if self.clip_percentile == 100.0
+            else f"{self.clip_percentile:g}th percentile"
+        )
         label = f"evidence, as a share of each map's {end}"
         # Beside the first row, where it is seen at once however many photos follow.
         drawing.colour_bar(figure, list(panels[0]), scale, label)
@@ -159,7 +165,7 @@ class Heatmap(Result):
 
         height, width = self.photos[image].shape[:2]
         axes.imshow(drawing.fit(self.photos[image], 640), extent=(0, width, height, 0))
-        drawing.quiet(axes)
+        drawing.hide_ticks(axes)
         box = self.boxes[image]
         if self._has_border(image):
             corner, size = (box.left, box.top), (box.width, box.height)
@@ -182,7 +188,7 @@ class Heatmap(Result):
     def scale(self, image: int = 0, layer: str | None = None) -> drawing.Scale:
         """Return the scale of the colours of one map."""
         values = self.maps[self._place(layer)][image]
-        end = float(np.percentile(np.abs(values), self.reach))
+        end = float(np.percentile(np.abs(values), self.clip_percentile))
         if self.relu:
             return drawing.Scale(0.0, max(0.0, min(end, float(values.max()))), drawing.HEAT)
         return drawing.Scale(-end, end, drawing.SIGNED)
@@ -220,7 +226,7 @@ class Heatmap(Result):
             across * (box.right - corner[0]),
             down * (box.bottom - corner[1]),
         )
-        heat = spread(self.maps[self._place(layer)][image], scaled, height, width)
+        heat = stretch_over_box(self.maps[self._place(layer)][image], scaled, height, width)
         return drawing.overlay(photo, heat, self.scale(image, layer))
 
     def picture(
@@ -240,7 +246,7 @@ class Heatmap(Result):
         return self._overlay(self.photos[image], (0, 0), image, layer, longest)
 
 
-class Under(TypedDict):
+class PhotoFields(TypedDict):
     """What of a `Heatmap` tells of the photos under the maps."""
 
     images: tuple[str, ...]
@@ -248,7 +254,7 @@ class Under(TypedDict):
     boxes: tuple[Box, ...]
 
 
-def under(batch: Batch) -> Under:
+def photo_fields(batch: Batch) -> PhotoFields:
     """Return what a `Heatmap` holds of the photos that its maps lie over."""
     return {
         "images": tuple(photo.name for photo in batch.photos),
@@ -263,7 +269,9 @@ def _title(axes: Axes, first: str, second: str, letters: int) -> None:
     axes.set_title(lines, fontsize=drawing.SMALL_SIZE, color=drawing.INK, loc="left")
 
 
-def spread(values: NDArray[np.float32], box: Box, height: int, width: int) -> NDArray[np.float32]:
+def stretch_over_box(
+    values: NDArray[np.float32], box: Box, height: int, width: int
+) -> NDArray[np.float32]:
     """Stretch a map [h, w] bilinearly over a box of a photo; NaN outside the box.
 
     The centre of each value lies at the centre of its cell, and the outermost values continue to

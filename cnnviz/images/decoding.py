@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.images.photo import MAX_PIXELS, PhotoError
-from cnnviz.images.pillow_warnings import Heard, hearing
+from cnnviz.images.pillow_warnings import Heard, catch_pillow_warnings
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -30,7 +30,7 @@ def decode_file(file: Any, name: str) -> Decoded:
     """Decode an opened file."""
     from PIL import Image, UnidentifiedImageError
 
-    with hearing() as heard:
+    with catch_pillow_warnings() as heard:
         try:
             with Image.open(file) as image:
                 pixels, notes = _to_rgb(image, name)
@@ -49,7 +49,7 @@ def decode_file(file: Any, name: str) -> Decoded:
 
 def decode_image(image: Image.Image, name: str) -> Decoded:
     """Convert an image that Pillow has opened."""
-    with hearing() as heard:
+    with catch_pillow_warnings() as heard:
         try:
             pixels, notes = _to_rgb(image, name)
         except PhotoError:

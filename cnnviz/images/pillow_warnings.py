@@ -25,10 +25,10 @@ _EAR = _Ear()
 
 
 @contextmanager
-def hearing() -> Iterator[Heard]:
+def catch_pillow_warnings() -> Iterator[Heard]:
     """Collect the warnings given while the body runs, in this thread.
 
-    In a thread started inside `heard_in_threads` nothing of the process is changed.
+    In a thread started inside `catch_in_threads` nothing of the process is changed.
     """
     if _EAR.heard is not None:
         _EAR.heard = []
@@ -43,13 +43,13 @@ def hearing() -> Iterator[Heard]:
             found += [(warning.category, str(warning.message)) for warning in caught]
 
 
-def hear_in_this_thread() -> None:
-    """Let `hearing` rely, in this thread, on the surrounding `heard_in_threads`."""
+def catch_in_this_thread() -> None:
+    """Let `catch_pillow_warnings` rely, in this thread, on the surrounding `catch_in_threads`."""
     _EAR.heard = []
 
 
 @contextmanager
-def heard_in_threads() -> Iterator[None]:
+def catch_in_threads() -> Iterator[None]:
     """Hand Pillow's warnings to the threads that they come from, until all of them have ended."""
     with warnings.catch_warnings():
         warnings.filterwarnings("always", module=r"PIL(\.|$)")

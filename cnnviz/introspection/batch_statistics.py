@@ -173,7 +173,7 @@ def calibrate(
     return pooled(parts)
 
 
-def fed(
+def calibrated(
     module: nn.Module, forward: Callable[[torch.Tensor], Any], inputs: torch.Tensor, rows: int
 ) -> tuple[list[Statistics] | None, str]:
     """Return the statistics of the inputs for a network that has never seen data.
@@ -196,7 +196,7 @@ def fed(
     str
         What is to be told of it, in a sentence.
     """
-    fresh = unfed(module)
+    fresh = uncalibrated(module)
     if not fresh:
         return None, ""
     found = calibrate(forward, (part.clone() for part in torch.split(inputs, rows)))
@@ -211,7 +211,7 @@ def fed(
     return found, told
 
 
-def unfed(module: nn.Module) -> dict[str, _BatchNorm]:
+def uncalibrated(module: nn.Module) -> dict[str, _BatchNorm]:
     """Return the batch norms whose statistics are not those of any data, or hardly, by name.
 
     They are made with a mean of 0 and a variance of 1, and each batch replaces a tenth of that, or

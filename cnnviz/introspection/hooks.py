@@ -1,7 +1,7 @@
 """The only file that registers a hook; a context manager owns every handle.
 
-Two contexts carry law 1, "the model is never changed": `untouched` puts the state of a module back
-whatever happens inside it, and `listening` removes its hooks the same way.
+Two contexts carry law 1, "the model is never changed": `preserve_state` puts the state of a module
+back whatever happens inside it, and `module_hooks` removes its hooks the same way.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class StopForward(Exception):  # noqa: N818
 
 
 @contextmanager
-def listening(
+def module_hooks(
     modules: Mapping[str, nn.Module],
     *,
     before: Before | None = None,
@@ -67,13 +67,13 @@ def listening(
 
 
 @contextmanager
-def overhearing(
+def global_hooks(
     modules: Mapping[str, nn.Module],
     *,
     before: Before | None = None,
     after: After | None = None,
 ) -> Iterator[None]:
-    """Do what `listening` does without attaching anything to the modules.
+    """Do what `module_hooks` does without attaching anything to the modules.
 
     For a network that somebody else works with meanwhile: it may be copied and pickled at any
     time, and neither keeps a hook. torch calls these hooks for every module of the process, which
@@ -101,7 +101,7 @@ def overhearing(
 
 
 @contextmanager
-def stepping(
+def step_hooks(
     optimizer: torch.optim.Optimizer,
     *,
     before: Callable[[bool], None],
@@ -154,7 +154,7 @@ def _after_hook(name: str, after: After) -> Callable[[nn.Module, tuple[Any, ...]
 
 
 @contextmanager
-def untouched(module: nn.Module) -> Iterator[None]:
+def preserve_state(module: nn.Module) -> Iterator[None]:
     """Run the body with `module` in eval mode and frozen, then put everything back.
 
     Put back are the training flag of every submodule, `requires_grad` and `.grad` of every

@@ -20,7 +20,7 @@ from cnnviz.errors import UsageError
 Positions = NDArray[np.int32]
 
 
-class Window(NamedTuple):
+class PixelBox(NamedTuple):
     """A rectangle of whole pixels; `right` and `bottom` are the first column and row outside."""
 
     left: int
@@ -135,7 +135,7 @@ class ReceptiveField:
         """The field without global gates; the field itself where there are none."""
         return self.gateless or self
 
-    def box(self, row: int = 0, column: int = 0, *, clipped: bool = True) -> Window:
+    def box(self, row: int = 0, column: int = 0, *, clipped: bool = True) -> PixelBox:
         """Return the part of the image that a position depends on.
 
         Parameters
@@ -162,7 +162,7 @@ class ReceptiveField:
                 self.rows.interval(row, column),
                 self.columns.interval(row, column),
             )
-            return Window(left, top, right + 1, bottom + 1)
+            return PixelBox(left, top, right + 1, bottom + 1)
         if self.stride is None or self.start is None:
             raise UsageError(
                 "The fields of this layer differ in size, so none can be told beyond the border.",
@@ -170,7 +170,7 @@ class ReceptiveField:
             )
         top = self.start[0] + row * self.stride[0]
         left = self.start[1] + column * self.stride[1]
-        return Window(left, top, left + self.size[1], top + self.size[0])
+        return PixelBox(left, top, left + self.size[1], top + self.size[0])
 
     def describe(self) -> str:
         """Return the field in a few words: "43 x 43" or "whole image (99 x 99 without gates)"."""

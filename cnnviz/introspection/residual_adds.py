@@ -16,7 +16,7 @@ from torch import nn
 from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 
 from cnnviz.introspection.function_calls import FunctionMode
-from cnnviz.introspection.hooks import listening
+from cnnviz.introspection.hooks import module_hooks
 
 Kind = Literal["identity", "projection"]
 _ADDITIONS = {
@@ -69,7 +69,9 @@ class additions(FunctionMode):  # noqa: N801
         self.found: list[Addition] = []
         self._calls: list[str] = []
         self._counts: dict[str, int] = {}
-        self._scope = listening(dict(module.named_modules()), before=self._enter, after=self._leave)
+        self._scope = module_hooks(
+            dict(module.named_modules()), before=self._enter, after=self._leave
+        )
 
     def _enter(self, name: str, module: nn.Module, inputs: Any) -> None:
         self._calls.append(name)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cnnviz._lazy import importing
+from cnnviz._lazy import attach
 
 if TYPE_CHECKING:
     from cnnviz.models.loading import available as available
@@ -22,4 +22,4 @@ _HOMES = {
     "load": "cnnviz.models.loading",
 }
 __all__ = ["Model", "as_model", "available", "load"]
-__getattr__, __dir__ = importing(__name__, _HOMES)
+__getattr__, __dir__ = attach(__name__, _HOMES)

@@ -15,14 +15,14 @@ from cnnviz.errors import LayerError, TargetError, UsageError
 from cnnviz.images import Batch
 from cnnviz.introspection import layers as layer_names
 from cnnviz.introspection.backward_rules import Rule, backward_rule
-from cnnviz.introspection.hooks import StopForward, listening, untouched
+from cnnviz.introspection.hooks import StopForward, module_hooks, preserve_state
 from cnnviz.introspection.layer_tensors import LayerTensors
 from cnnviz.models import Model, as_model
 from cnnviz.models.categories import check_count
-from cnnviz.passes.ranked_classes import Answer, answers
-from cnnviz.passes.recorder import Recorder
+from cnnviz.passes.ranked_classes import ClassScore, rank_classes
+from cnnviz.passes.recorder import OutputRecorder
 from cnnviz.passes.stages import STAGES, CallOrder, call_order
-from cnnviz.passes.targets import Aim, Scores, Target, logits_of, score
+from cnnviz.passes.targets import ResolvedTarget, Scores, Target, logits_of, score
 from cnnviz.results.result import Provenance
 
 
@@ -77,17 +77,17 @@ class Capture:
     @property
     def targets(self) -> tuple[str, ...]:
         """The name of the score that was explained for each image."""
-        return tuple(aim.name for aim in self.aims)
+        return tuple(resolved.name for resolved in self.resolved_targets)
 
     @property
     def target_classes(self) -> tuple[int | None, ...]:
         """The class index explained for each image; None where it is not exactly one class."""
-        return tuple(aim.class_index for aim in self.aims)
+        return tuple(resolved.class_index for resolved in self.resolved_targets)
 
     @property
-    def aims(self) -> tuple[Aim, ...]:
+    def resolved_targets(self) -> tuple[ResolvedTarget, ...]:
         """What was explained of each image, to score other inputs by."""
-        return self._explained().aims
+        return self._explained().resolved_targets
 
     def _explained(self) -> Scores:
         if self._scores is None:
@@ -106,9 +106,9 @@ class Capture:
             )
         return self._input_gradient
 
-    def predictions(self, k: int = 5) -> tuple[tuple[Answer, ...], ...]:
+    def predictions(self, k: int = 5) -> tuple[tuple[ClassScore, ...], ...]:
         """Return the k most probable classes of each image, most probable first."""
-        return answers(self.model, self.logits, k)
+        return rank_classes(self.model, self.logits, k)
 
     @cached_property
     def provenance(self) -> Provenance:
@@ -149,7 +149,7 @@ def capture(
     layers : str or sequence of str
         Layers by kind, pattern or name (see `cnnviz.introspection.layers.select`), or "stages": the
         last layer at each spatial resolution (see `cnnviz.passes.stages`).
-    target : None, int, str, Together, Contrast, Region, sequence of these, or callable
+    target : None, int, str, SumOf, Contrast, Region, sequence of these, or callable
         What the gradients explain; see `cnnviz.passes.targets.score`.
     gradients : bool or "layers"
         True computes the gradients at the chosen layers and at the input; "layers" starts the
@@ -190,13 +190,13 @@ def capture(
     order = call_order(wrapped, batch.tensor) if _needs_order(layers, logits) else None
     chosen = _choose(wrapped, layers, order)
     last = order.last(chosen) if order is not None and not logits else None
-    recorder = Recorder(gradients=bool(gradients), last=last)
+    recorder = OutputRecorder(gradients=bool(gradients), last=last)
     with ExitStack() as scope:
         # A surrounding no_grad or inference_mode must not reach in.
         scope.enter_context(torch.inference_mode(False))
         scope.enter_context(torch.set_grad_enabled(bool(gradients)))
-        scope.enter_context(untouched(wrapped.module))
-        scope.enter_context(listening(chosen, after=recorder.record))
+        scope.enter_context(preserve_state(wrapped.module))
+        scope.enter_context(module_hooks(chosen, after=recorder.record))
         followed = scope.enter_context(backward_rule(rule)) if rule != "gradient" else None
         inputs = batch.tensor.clone().requires_grad_(gradients is True)
         # An in-place first layer may not write to a leaf, nor to the caller's tensor.
@@ -234,7 +234,7 @@ def _finish(
     model: Model,
     batch: Batch,
     chosen: Mapping[str, nn.Module],
-    recorder: Recorder,
+    recorder: OutputRecorder,
     output: Any,
     scores: Scores | None,
 ) -> Capture:
@@ -253,7 +253,7 @@ def _finish(
         name: f"The target does not depend on layer {name!r}." for name in recorder.unreached
     }
     if scores is not None:
-        scores = Scores(scores.values.detach(), scores.aims)
+        scores = Scores(scores.values.detach(), scores.resolved_targets)
     found = None if output is None else _logits_or_none(output)
     if found is not None and found.ndim == 2 and model.categories is not None:
         check_count(model.categories, found.shape[1], model.name)

@@ -14,7 +14,7 @@ Rule = Literal["softmax", "sigmoid", "as given"]
 
 
 @dataclass(frozen=True)
-class Answer:
+class ClassScore:
     """One class that a network names for an image.
 
     Attributes
@@ -35,7 +35,7 @@ class Answer:
     logit: float
 
 
-def answers(model: Model, logits: torch.Tensor, k: int) -> tuple[tuple[Answer, ...], ...]:
+def rank_classes(model: Model, logits: torch.Tensor, k: int) -> tuple[tuple[ClassScore, ...], ...]:
     """Return the k most probable classes of each image, most probable first.
 
     Among equal probabilities the lower index comes first.
@@ -58,13 +58,13 @@ def answers(model: Model, logits: torch.Tensor, k: int) -> tuple[tuple[Answer, .
     """
     if k < 1:
         raise UsageError(f"{k} classes cannot be shown.", "Give k as 1 or more.")
-    shares, _ = distribution(logits)
+    shares, _ = probabilities(logits)
     # A stable sort gives the same order on every machine.
     ordered, order = shares.sort(dim=1, descending=True, stable=True)
     scores = logits.double().cpu().gather(1, order)
     return tuple(
         tuple(
-            Answer(index, model.category(index), probability, logit)
+            ClassScore(index, model.category(index), probability, logit)
             for index, probability, logit in zip(*row, strict=True)
         )
         for row in zip(
@@ -73,7 +73,7 @@ def answers(model: Model, logits: torch.Tensor, k: int) -> tuple[tuple[Answer, .
     )
 
 
-def distribution(logits: torch.Tensor) -> tuple[torch.Tensor, Rule]:
+def probabilities(logits: torch.Tensor) -> tuple[torch.Tensor, Rule]:
     """Return probabilities [N, classes] in double precision, and the rule that made them.
 
     The rule is the softmax; for a single output the sigmoid; and "as given" where every row is

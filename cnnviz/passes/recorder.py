@@ -14,7 +14,7 @@ from cnnviz.introspection.layer_tensors import Key
 from cnnviz.passes.targets import describe
 
 
-class Recorder:
+class OutputRecorder:
     """Keeps each call's output as it was, and hands the network a copy to go on with."""
 
     def __init__(self, gradients: bool, last: Key | None) -> None:

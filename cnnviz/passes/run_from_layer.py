@@ -15,12 +15,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from cnnviz.introspection.hooks import StopForward, listening, untouched
+from cnnviz.introspection.hooks import StopForward, module_hooks, preserve_state
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.models import Model
 
 
-class Resumed:
+class ForwardFromLayer:
     """A network that starts at one call of one of its layers.
 
     Parameters
@@ -78,9 +78,9 @@ class Resumed:
 
         with ExitStack() as scope:
             scope.enter_context(torch.inference_mode())
-            scope.enter_context(untouched(self._model.module))
+            scope.enter_context(preserve_state(self._model.module))
             module = {name: self._model.module.get_submodule(name)}
-            scope.enter_context(listening(module, after=replace))
+            scope.enter_context(module_hooks(module, after=replace))
             scope.enter_context(mode)
             return self._model.forward(images)
 
@@ -209,8 +209,8 @@ def _record(model: Model, images: torch.Tensor, layer: Key) -> list[_Step]:
     recorded = _Recorded()
     with ExitStack() as scope:
         scope.enter_context(torch.inference_mode())
-        scope.enter_context(untouched(model.module))
-        scope.enter_context(listening({name: model.module.get_submodule(name)}, after=stop))
+        scope.enter_context(preserve_state(model.module))
+        scope.enter_context(module_hooks({name: model.module.get_submodule(name)}, after=stop))
         scope.enter_context(recorded)
         try:
             model.forward(images)

@@ -11,7 +11,7 @@ import torch
 
 from cnnviz.errors import LayerError
 from cnnviz.introspection.backward_rules import Rule, backward_rule
-from cnnviz.introspection.hooks import StopForward, listening, untouched
+from cnnviz.introspection.hooks import StopForward, module_hooks, preserve_state
 from cnnviz.introspection.layer_tensors import Key, LayerTensors
 from cnnviz.introspection.layers import named_layers
 from cnnviz.introspection.receptive_fields import ReceptiveField
@@ -22,7 +22,7 @@ from cnnviz.passes.targets import describe
 
 
 @dataclass(frozen=True)
-class Passage:
+class PartialForward:
     """The network as far as one call of one layer.
 
     Attributes
@@ -49,7 +49,7 @@ class Passage:
     last_channels: bool
 
     @classmethod
-    def to(cls, model: Model, inputs: torch.Tensor, layer: str) -> Passage:
+    def to(cls, model: Model, inputs: torch.Tensor, layer: str) -> PartialForward:
         """Find a layer (``name#1`` is its second call) in the forward pass of these inputs.
 
         Raises
@@ -61,7 +61,9 @@ class Passage:
         return found
 
     @classmethod
-    def each(cls, model: Model, inputs: torch.Tensor, layers: Sequence[str]) -> tuple[Passage, ...]:
+    def each(
+        cls, model: Model, inputs: torch.Tensor, layers: Sequence[str]
+    ) -> tuple[PartialForward, ...]:
         """Find several layers, as `to` finds one; the network is traced once."""
         keys = [_resolve(model, inputs, layer) for layer in layers]
         traced = trace(model.module, tuple(inputs.shape[1:]))
@@ -108,9 +110,9 @@ class Passage:
             # A surrounding no_grad or inference_mode must not reach in.
             scope.enter_context(torch.inference_mode(False))
             scope.enter_context(torch.set_grad_enabled(rule is not None))
-            scope.enter_context(untouched(self.model.module))
+            scope.enter_context(preserve_state(self.model.module))
             module = self.model.module.get_submodule(self.key[0])
-            scope.enter_context(listening({self.key[0]: module}, after=take))
+            scope.enter_context(module_hooks({self.key[0]: module}, after=take))
             leaf = inputs.detach().clone().requires_grad_(rule is not None)
             followed = None
             if rule is not None and rule != "gradient":

@@ -11,24 +11,24 @@ from typing import Any
 import torch
 from torch import nn
 
-from cnnviz.datasets import Dataset, Loaded, Stream, nothing_left, stream
+from cnnviz.datasets import Dataset, LoadedBatch, Stream, nothing_left, stream
 from cnnviz.images import Refusal
-from cnnviz.introspection.hooks import StopForward, listening, untouched
+from cnnviz.introspection.hooks import StopForward, module_hooks, preserve_state
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.malloc import freed_memory_kept
-from cnnviz.passes.run_to_layer import Passage
+from cnnviz.passes.run_to_layer import PartialForward
 from cnnviz.passes.stages import call_order
 from cnnviz.results.progress import Progress, silent
 
-See = Callable[[str, torch.Tensor, Loaded], None]
+See = Callable[[str, torch.Tensor, LoadedBatch], None]
 """``see(layer, maps, batch)``: maps [N, C, H, W], valid until it returns."""
-Answered = Callable[[Any, Loaded], None]
+Answered = Callable[[Any, LoadedBatch], None]
 """``answered(output, batch)``: what the network returned."""
 
 
 @dataclass(frozen=True)
-class Scanned:
+class ScannedImages:
     """What a pass saw.
 
     Attributes
@@ -56,7 +56,7 @@ def scan(
     within: int | None = None,
     answered: Answered | None = None,
     progress: Progress = silent,
-) -> Scanned:
+) -> ScannedImages:
     """Send every image of a data set through the network, as far as the last of some layers.
 
     Images are read by background threads while the network runs, and nothing is kept but what
@@ -103,7 +103,7 @@ def scan(
     """
     chosen = range(len(dataset)) if indices is None else indices
     if not len(chosen):
-        return Scanned(0, {})
+        return ScannedImages(0, {})
     sample = first_batch(dataset, model, chosen)
     listener = _Listener.of(model, sample.tensor, layers, see)
     if answered is not None:
@@ -112,10 +112,10 @@ def scan(
     with stream(dataset, model, size, workers, chosen, within=within) as batches:
         listener.rows = size if even else 0
         images = listener.run(model, batches, len(chosen), progress)
-        return Scanned(images, dict(batches.refused))
+        return ScannedImages(images, dict(batches.refused))
 
 
-def first_batch(dataset: Dataset, model: Model, indices: Sequence[int]) -> Loaded:
+def first_batch(dataset: Dataset, model: Model, indices: Sequence[int]) -> LoadedBatch:
     """Return the first image that can be read, alone in a batch.
 
     Raises
@@ -137,7 +137,7 @@ class _Listener:
     """Hands what the layers give to whoever sees it, and ends the pass after the last of them."""
 
     see: See
-    passages: Mapping[tuple[str, int], Passage]
+    passages: Mapping[tuple[str, int], PartialForward]
     modules: Mapping[str, nn.Module]
     last: tuple[str, int] | None
     bytes_each: int
@@ -145,12 +145,12 @@ class _Listener:
     rows: int = 0
     writes: bool | None = None
     """Whether the network writes to its input; None until it was seen."""
-    batch: Loaded | None = None
+    batch: LoadedBatch | None = None
     calls: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, model: Model, inputs: torch.Tensor, layers: Sequence[str], see: See) -> _Listener:
-        found = Passage.each(model, inputs, layers)
+        found = PartialForward.each(model, inputs, layers)
         passages = {passage.key: passage for passage in found}
         ends = [(c.name, c.index) for c in call_order(model, inputs).calls]
         return cls(
@@ -169,8 +169,8 @@ class _Listener:
             scope.enter_context(freed_memory_kept())
             scope.enter_context(torch.inference_mode(False))
             scope.enter_context(torch.no_grad())
-            scope.enter_context(untouched(model.module))
-            scope.enter_context(listening(self.modules, after=self._take))
+            scope.enter_context(preserve_state(model.module))
+            scope.enter_context(module_hooks(self.modules, after=self._take))
             progress(0, total, what)
             for batch in batches:
                 self.batch = batch
@@ -183,7 +183,7 @@ class _Listener:
             raise nothing_left(list(batches.refused.values()), batches.dataset)
         return images
 
-    def _forward(self, model: Model, batch: Loaded) -> None:
+    def _forward(self, model: Model, batch: LoadedBatch) -> None:
         tensor = batch.tensor
         lacking = self.rows - len(tensor)
         if lacking > 0:

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import nn
 
-from cnnviz.introspection.hooks import listening, untouched
+from cnnviz.introspection.hooks import module_hooks, preserve_state
 from cnnviz.introspection.layers import kind, named_layers
 from cnnviz.models import Model
 
@@ -19,7 +19,7 @@ _NOT_FEATURES = ("pool", "dropout", "flatten", "identity")
 
 
 @dataclass(frozen=True)
-class Called:
+class OrderedCall:
     """One call of one layer, in the order in which the calls end."""
 
     name: str
@@ -44,7 +44,7 @@ class CallOrder:
         Height and width of the input.
     """
 
-    calls: tuple[Called, ...]
+    calls: tuple[OrderedCall, ...]
     classes: int | None
     image: tuple[int, int]
 
@@ -80,7 +80,7 @@ class CallOrder:
                 ends[resolution] = (depth, place, names[0])
         return tuple(name for _, _, name in sorted(ends.values(), key=lambda end: end[1]))
 
-    def _holds_features(self, call: Called, similar: bool) -> bool:
+    def _holds_features(self, call: OrderedCall, similar: bool) -> bool:
         shape = call.shape
         if shape is None or len(shape) != 4 or shape[2] * shape[3] == 1:
             return False
@@ -89,8 +89,8 @@ class CallOrder:
         fits = 0.6 < across < 1.7 or not similar
         return fits and call.kind not in _NOT_FEATURES and shape[1] != self.classes
 
-    def _chains(self) -> list[list[Called]]:
-        chains: dict[tuple[int, int], list[Called]] = {}
+    def _chains(self) -> list[list[OrderedCall]]:
+        chains: dict[tuple[int, int], list[OrderedCall]] = {}
         for call in self.calls:
             chains.setdefault(call.produced, []).append(call)
         return list(chains.values())
@@ -127,7 +127,7 @@ def call_order(model: Model, inputs: torch.Tensor) -> CallOrder:
 
 def _note_calls(model: Model, image: torch.Tensor) -> CallOrder:
     module = model.module
-    calls: list[Called] = []
+    calls: list[OrderedCall] = []
     counts: dict[str, int] = {}
     # Held until the end, so that no two tensors share an id.
     held: list[Any] = []
@@ -140,13 +140,13 @@ def _note_calls(model: Model, image: torch.Tensor) -> CallOrder:
         held.append(output)
         # An in-place layer returns the tensor it was given, at another version.
         produced = (id(output), output._version if is_tensor else 0)
-        calls.append(Called(name, index, kind(layer), shape, produced))
+        calls.append(OrderedCall(name, index, kind(layer), shape, produced))
 
     with (
         torch.inference_mode(False),
         torch.no_grad(),
-        untouched(module),
-        listening(_once_each(module), after=note),
+        preserve_state(module),
+        module_hooks(_once_each(module), after=note),
     ):
         output = model.forward(image.clone())
     size = output.shape[-1] if isinstance(output, torch.Tensor) and output.ndim == 2 else None

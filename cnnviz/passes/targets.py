@@ -15,7 +15,7 @@ from cnnviz.models import Model
 
 
 @dataclass(frozen=True)
-class Together:
+class SumOf:
     """The sum of the scores of several classes: "any cat at all"."""
 
     classes: tuple[int | str, ...]
@@ -49,12 +49,12 @@ class Region:
     mask: NDArray[np.bool_] | None = None
 
 
-One = int | str | Together | Contrast | Region
+One = int | str | SumOf | Contrast | Region
 Target = One | Sequence[One] | Callable[[Any], torch.Tensor] | None
 
 
 @dataclass(frozen=True, eq=False)
-class Aim:
+class ResolvedTarget:
     """What is explained of one image.
 
     Attributes
@@ -80,12 +80,12 @@ class Scores:
     ----------
     values : torch.Tensor
         Shape [N], with a graph where the output had one.
-    aims : tuple of Aim
+    resolved_targets : tuple of ResolvedTarget
         What each score is.
     """
 
     values: torch.Tensor
-    aims: tuple[Aim, ...]
+    resolved_targets: tuple[ResolvedTarget, ...]
 
 
 def logits_of(output: Any) -> torch.Tensor:
@@ -150,7 +150,7 @@ def score(model: Model, output: Any, target: Target, count: int) -> Scores:
         The network, for the names of its classes.
     output : Any
         What its forward returned for `count` images.
-    target : None, int, str, Together, Contrast, Region, sequence of these, or callable
+    target : None, int, str, SumOf, Contrast, Region, sequence of these, or callable
         None takes each image's top-1 class; anything else stands for every image, and a sequence
         gives one for each. A name may be written ``koala - wombat`` for a contrast and
         ``tabby + tiger cat`` for classes together. A callable gets the whole output and returns the
@@ -164,8 +164,8 @@ def score(model: Model, output: Any, target: Target, count: int) -> Scores:
         If a class does not exist, the lengths differ, or the scores have another shape.
     """
     if callable(target):
-        aim = _called(target)
-        return Scores(_checked(aim.score(output), count), (aim,) * count)
+        resolved = _called(target)
+        return Scores(_checked(resolved.score(output), count), (resolved,) * count)
     logits = logits_of(output)
     if logits.ndim == 4 and logits.shape[0] == count and target is not None:
         return _regions(model, logits, _each(target, count))
@@ -176,16 +176,16 @@ def score(model: Model, output: Any, target: Target, count: int) -> Scores:
             "a network that segments.",
         )
     each = logits.detach().argmax(1).tolist() if target is None else _each(target, count)
-    return _scored(logits, tuple(_aim(model, entry, logits.shape[1]) for entry in each))
+    return _scored(logits, tuple(_resolved(model, entry, logits.shape[1]) for entry in each))
 
 
-def _scored(logits: torch.Tensor, aims: tuple[Aim, ...]) -> Scores:
-    values = [aim.score(logits[n : n + 1]) for n, aim in enumerate(aims)]
-    return Scores(torch.cat(values), aims)
+def _scored(logits: torch.Tensor, resolved_targets: tuple[ResolvedTarget, ...]) -> Scores:
+    values = [resolved.score(logits[n : n + 1]) for n, resolved in enumerate(resolved_targets)]
+    return Scores(torch.cat(values), resolved_targets)
 
 
 def _each(target: Any, count: int) -> list[Any]:
-    single = isinstance(target, (int, str, Together, Contrast, Region))
+    single = isinstance(target, (int, str, SumOf, Contrast, Region))
     each = [target] * count if single else list(target)
     if len(each) != count:
         raise TargetError(
@@ -195,8 +195,8 @@ def _each(target: Any, count: int) -> list[Any]:
     return each
 
 
-def _aim(model: Model, entry: Any, count: int) -> Aim:
-    """Return the aim that is a weighted sum of the logits."""
+def _resolved(model: Model, entry: Any, count: int) -> ResolvedTarget:
+    """Return the target that is a weighted sum of the logits."""
     if isinstance(entry, Region):
         raise TargetError(
             f"A region of {entry.label!r} was asked for, and the network makes no map of classes.",
@@ -213,11 +213,11 @@ def _aim(model: Model, entry: Any, count: int) -> Aim:
         logits = logits_of(output)
         return torch.stack([sign * logits[:, index] for index, sign in indices]).sum(0)
 
-    return Aim(name, alone, add_up)
+    return ResolvedTarget(name, alone, add_up)
 
 
 def _parts(model: Model, entry: Any) -> list[tuple[int | str, int]]:
-    if isinstance(entry, Together):
+    if isinstance(entry, SumOf):
         if not entry.classes:
             raise TargetError("No class was given.", "Name at least one.")
         return [(label, 1) for label in entry.classes]
@@ -248,11 +248,13 @@ def _class_index(model: Model, entry: Any, classes: int) -> int:
 
 def _regions(model: Model, logits: torch.Tensor, each: Sequence[Any]) -> Scores:
     answers = logits.detach().argmax(1)
-    aims = tuple(_region(model, entry, answers[n], logits.shape) for n, entry in enumerate(each))
-    return _scored(logits, aims)
+    resolved_targets = tuple(
+        _region(model, entry, answers[n], logits.shape) for n, entry in enumerate(each)
+    )
+    return _scored(logits, resolved_targets)
 
 
-def _region(model: Model, entry: Any, answer: torch.Tensor, shape: torch.Size) -> Aim:
+def _region(model: Model, entry: Any, answer: torch.Tensor, shape: torch.Size) -> ResolvedTarget:
     wanted = entry if isinstance(entry, Region) else Region(entry)
     if not isinstance(wanted.label, (int, str)):
         raise TargetError(
@@ -278,11 +280,11 @@ def _region(model: Model, entry: Any, answer: torch.Tensor, shape: torch.Size) -
     def add_up(output: Any) -> torch.Tensor:
         return logits_of(output)[:, index, mask].sum(1)
 
-    return Aim(f"{model.category(index)} in a region", None, add_up)
+    return ResolvedTarget(f"{model.category(index)} in a region", None, add_up)
 
 
-def _called(target: Callable[[Any], torch.Tensor]) -> Aim:
-    return Aim(getattr(target, "__name__", type(target).__name__), None, target)
+def _called(target: Callable[[Any], torch.Tensor]) -> ResolvedTarget:
+    return ResolvedTarget(getattr(target, "__name__", type(target).__name__), None, target)
 
 
 def _checked(values: Any, count: int) -> torch.Tensor:

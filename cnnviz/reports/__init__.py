@@ -8,23 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cnnviz._lazy import importing
+from cnnviz._lazy import attach
 
 if TYPE_CHECKING:
     from cnnviz.reports.build import report as report
     from cnnviz.reports.destination import check_destination as check_destination
     from cnnviz.reports.document import Manifest as Manifest
     from cnnviz.reports.document import Report as Report
-    from cnnviz.reports.progress import Progress as Progress
+    from cnnviz.reports.progress import ReportProgress as ReportProgress
     from cnnviz.reports.sections import SECTIONS as SECTIONS
 
 _HOMES = {
     "Manifest": "cnnviz.reports.document",
-    "Progress": "cnnviz.reports.progress",
+    "ReportProgress": "cnnviz.reports.progress",
     "Report": "cnnviz.reports.document",
     "SECTIONS": "cnnviz.reports.sections",
     "check_destination": "cnnviz.reports.destination",
     "report": "cnnviz.reports.build",
 }
-__all__ = ["SECTIONS", "Manifest", "Progress", "Report", "check_destination", "report"]
-__getattr__, __dir__ = importing(__name__, _HOMES)
+__all__ = ["SECTIONS", "Manifest", "Report", "ReportProgress", "check_destination", "report"]
+__getattr__, __dir__ = attach(__name__, _HOMES)

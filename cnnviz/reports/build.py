@@ -17,12 +17,12 @@ from cnnviz.passes.captures import capture
 from cnnviz.passes.stages import STAGES
 from cnnviz.passes.targets import Target
 from cnnviz.reports import wording
-from cnnviz.reports.answers import answer
-from cnnviz.reports.content import Answer, Picture, Section
-from cnnviz.reports.context import Context, Subject
+from cnnviz.reports.content import ImageAnswer, Picture, Section
+from cnnviz.reports.context import Context, ReportImage
 from cnnviz.reports.document import Report
-from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, Progress, Steps
-from cnnviz.reports.sections import Kind, choose
+from cnnviz.reports.image_answer import answer
+from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, ReportProgress, Steps
+from cnnviz.reports.sections import SectionKind, choose
 from cnnviz.results.progress import duration
 from cnnviz.results.result import Provenance
 
@@ -35,7 +35,7 @@ def report(
     layers: str | Sequence[str] | None = None,
     target: Target = None,
     thorough: bool = False,
-    progress: Progress | None = None,
+    progress: ReportProgress | None = None,
 ) -> Report:
     """Look at images through a network and tell it as a report.
 
@@ -109,13 +109,13 @@ class _Pending:
     sections: int
 
 
-def _count(kinds: Sequence[Kind], images: int) -> _Pending:
+def _count(kinds: Sequence[SectionKind], images: int) -> _Pending:
     about_images = sum(kind.about == "image" for kind in kinds)
     looks = images if about_images else 0
     return _Pending(looks, about_images * images + len(kinds) - about_images)
 
 
-def _keys(kinds: Sequence[Kind]) -> frozenset[str]:
+def _keys(kinds: Sequence[SectionKind]) -> frozenset[str]:
     return frozenset(kind.key for kind in kinds)
 
 
@@ -128,11 +128,11 @@ def _look(
     batch: Batch,
     place: int,
     slug: str,
-    kinds: Sequence[Kind],
+    kinds: Sequence[SectionKind],
     layers: str | Sequence[str] | None,
     target: Target,
     steps: Steps,
-) -> Subject:
+) -> ReportImage:
     """Run one image through the network, once, for all sections about it.
 
     One image at a time: the memory of a pass does not grow with the number of images, and what is
@@ -150,7 +150,7 @@ def _look(
         except ModelError as error:
             raise type(error)(f"{photo.name}: {error.what}", error.remedy) from error
     anchor = f"{slug}-" if len(batch) > 1 else ""
-    return Subject(slug=slug, anchor=anchor, capture=found)
+    return ReportImage(slug=slug, anchor=anchor, capture=found)
 
 
 def _target_of(target: Target, place: int, count: int) -> Target:
@@ -164,7 +164,7 @@ def _target_of(target: Target, place: int, count: int) -> Target:
     return target[place]
 
 
-def _provenance(model: Model, batch: Batch, subjects: Sequence[Subject]) -> Provenance:
+def _provenance(model: Model, batch: Batch, subjects: Sequence[ReportImage]) -> Provenance:
     found = [subject.provenance for subject in subjects]
     refused = tuple(f"{entry.name}: {entry.reason}" for entry in batch.refused)
     own = len(model.notes)
@@ -175,7 +175,9 @@ def _provenance(model: Model, batch: Batch, subjects: Sequence[Subject]) -> Prov
     )
 
 
-def _facts(model: Model, batch: Batch, subjects: Sequence[Subject]) -> tuple[tuple[str, str], ...]:
+def _facts(
+    model: Model, batch: Batch, subjects: Sequence[ReportImage]
+) -> tuple[tuple[str, str], ...]:
     parameters = sum(parameter.numel() for parameter in model.module.parameters())
     shape = " x ".join(str(size) for size in batch.tensor.shape[1:])
     facts = [
@@ -203,8 +205,8 @@ def _notes(model: Model) -> tuple[str, ...]:
 
 
 def _with_distinct_names(
-    answers: Sequence[Answer], sections: Sequence[Section]
-) -> tuple[tuple[Answer, ...], tuple[Section, ...]]:
+    answers: Sequence[ImageAnswer], sections: Sequence[Section]
+) -> tuple[tuple[ImageAnswer, ...], tuple[Section, ...]]:
     """Number the pictures whose names would mean the same file."""
     given = [
         picture.name
@@ -233,7 +235,7 @@ def _with_distinct_names(
     )
 
 
-def _of_answer(entry: Answer) -> tuple[Picture, ...]:
+def _of_answer(entry: ImageAnswer) -> tuple[Picture, ...]:
     return (entry.photo, entry.thumbnail, *([entry.overlay] if entry.overlay else []))
 
 
@@ -242,8 +244,8 @@ class _Writer:
     """Builds the chosen sections, each with what it may see."""
 
     model: Model
-    kinds: tuple[Kind, ...]
-    subjects: tuple[Subject, ...]
+    kinds: tuple[SectionKind, ...]
+    subjects: tuple[ReportImage, ...]
     batch: Batch
     layers: str
     steps: Steps
@@ -254,7 +256,7 @@ class _Writer:
         With one image that is the order of the table; with several, all sections about the network
         come first, then those of each image, then those about the report.
         """
-        plan: list[tuple[Kind, Subject | None]] = []
+        plan: list[tuple[SectionKind, ReportImage | None]] = []
         if len(self.subjects) == 1:
             only = self.subjects[0]
             plan = [(kind, only if kind.about == "image" else None) for kind in self.kinds]
@@ -265,7 +267,7 @@ class _Writer:
             plan += [(kind, None) for kind in self.kinds if kind.about == "report"]
         return tuple(self._section(kind, subject) for kind, subject in plan)
 
-    def _section(self, kind: Kind, subject: Subject | None) -> Section:
+    def _section(self, kind: SectionKind, subject: ReportImage | None) -> Section:
         title = kind.title[:1].lower() + kind.title[1:]
         what = f"{subject.photo.name}: {title}" if subject and len(self.subjects) > 1 else title
         channels, height, width = self.batch.tensor.shape[1:]
@@ -284,7 +286,7 @@ class _Writer:
         with self.steps.step(f"section {kind.key.replace('_', ' ')}", what):
             return kind.builder()(context)
 
-    def _expected(self, kind: Kind) -> str:
+    def _expected(self, kind: SectionKind) -> str:
         """Say how long a section may take, from the time that the passes so far have taken."""
         taken = self.steps.times.get("running the network", 0.0) / max(len(self.subjects), 1)
         # The pass so far went forward and backward, which is worth about three forward passes.

@@ -64,7 +64,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """A column of a table: its heading, and whether it holds numbers (set to the right)."""
 
     heading: str
@@ -91,7 +91,7 @@ class Table:
 
     title: str
     caption: str
-    columns: tuple[Column, ...]
+    columns: tuple[TableColumn, ...]
     rows: tuple[tuple[str, ...], ...]
     total: tuple[str, ...] = ()
     folded: bool = False
@@ -130,7 +130,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Guess:
+class PredictedClass:
     """One class that the network considers, and the share of its belief (0 to 1)."""
 
     category: str
@@ -138,7 +138,7 @@ class Guess:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ImageAnswer:
     """What the network answers about one image, for the head of the page.
 
     Attributes
@@ -160,7 +160,7 @@ class Answer:
     name: str
     slug: str
     anchor: str
-    guesses: tuple[Guess, ...]
+    guesses: tuple[PredictedClass, ...]
     target: str
     photo: Picture
     thumbnail: Picture
@@ -173,6 +173,6 @@ class Answer:
         return bool(self.target and self.guesses and self.target != self.best.category)
 
     @property
-    def best(self) -> Guess:
+    def best(self) -> PredictedClass:
         """The likeliest class."""
         return self.guesses[0]

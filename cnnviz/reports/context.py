@@ -15,7 +15,7 @@ from cnnviz.results.result import Provenance
 
 
 @dataclass(frozen=True)
-class Subject:
+class ReportImage:
     """One image of the report, and what one pass through the network left of it.
 
     Attributes
@@ -67,9 +67,9 @@ class Context:
         Whether this is the first section of its kind, where what all of them show is explained.
     layers : str
         The layers that were asked for, in words; empty for the default choice.
-    subjects : tuple of Subject
+    subjects : tuple of ReportImage
         All images of the report.
-    subject : Subject or None
+    subject : ReportImage or None
         The image that the section is about; None for a section about the network.
     times : tuple of (str, float)
         The steps so far and how many seconds each took.
@@ -80,12 +80,12 @@ class Context:
     input_shape: tuple[int, int, int]
     introduces: bool
     layers: str
-    subjects: tuple[Subject, ...]
-    subject: Subject | None
+    subjects: tuple[ReportImage, ...]
+    subject: ReportImage | None
     times: tuple[tuple[str, float], ...]
 
     @property
-    def image(self) -> Subject:
+    def image(self) -> ReportImage:
         """The image that the section is about.
 
         Raises

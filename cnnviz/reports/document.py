@@ -12,13 +12,13 @@ from typing import Any
 
 from cnnviz.images import Refusal
 from cnnviz.reports import wording
-from cnnviz.reports.content import Answer, Picture, Section
+from cnnviz.reports.content import ImageAnswer, Picture, Section
 from cnnviz.reports.destination import FORMAT, MANIFEST, staged
 from cnnviz.reports.layout import layout
 from cnnviz.reports.page import render
-from cnnviz.reports.pictures import DrawnPicture, Writer, data_uri, draw
-from cnnviz.reports.progress import DRAWING_SHARE, Progress, Steps
-from cnnviz.reports.sections.colophon import versions
+from cnnviz.reports.pictures import DrawnPicture, PictureWriter, data_uri, draw
+from cnnviz.reports.progress import DRAWING_SHARE, ReportProgress, Steps
+from cnnviz.reports.sections.provenance import versions
 from cnnviz.results.result import Provenance, plain
 
 PAGE = "report.html"
@@ -90,7 +90,7 @@ class Report:
         When the report was begun, with its time zone.
     facts : tuple of (str, str)
         Labels and values for the head of the page.
-    answers : tuple of Answer
+    answers : tuple of ImageAnswer
         One for each image, in the order given.
     sections : tuple of Section
         In reading order.
@@ -107,7 +107,7 @@ class Report:
     provenance: Provenance
     created: datetime
     facts: tuple[tuple[str, str], ...]
-    answers: tuple[Answer, ...]
+    answers: tuple[ImageAnswer, ...]
     sections: tuple[Section, ...]
     refused: tuple[Refusal, ...] = ()
     notes: tuple[str, ...] = ()
@@ -134,7 +134,7 @@ class Report:
         pdf: bool = False,
         single_file: bool = False,
         force: bool = False,
-        progress: Progress | None = None,
+        progress: ReportProgress | None = None,
     ) -> Manifest:
         """Draw the pictures and write the report, whole or not at all.
 
@@ -192,7 +192,7 @@ class Report:
         heads = [picture for entry in self.answers for picture in _heads(entry, self.answers)]
         parts: list[tuple[int, Sequence[Picture]]] = [(1, heads)]
         parts += [(DRAWING_SHARE, part.pictures) for part in self.sections]
-        with Writer(folder) as writer:
+        with PictureWriter(folder) as writer:
             for worth, pictures in parts:
                 for place, picture in enumerate(pictures):
                     last = place == len(pictures) - 1
@@ -261,7 +261,7 @@ class Report:
         }
 
 
-def _heads(entry: Answer, answers: Sequence[Answer]) -> list[Picture]:
+def _heads(entry: ImageAnswer, answers: Sequence[ImageAnswer]) -> list[Picture]:
     heads = [entry.photo]
     if len(answers) > 1:
         heads.append(entry.thumbnail)
@@ -291,7 +291,7 @@ def _file_to_json(entry: ReportFile) -> dict[str, Any]:
     return {"path": entry.path, "bytes": entry.size, "sha256": entry.sha256}
 
 
-def _answer_to_json(entry: Answer, drawings: Mapping[str, DrawnPicture]) -> dict[str, Any]:
+def _answer_to_json(entry: ImageAnswer, drawings: Mapping[str, DrawnPicture]) -> dict[str, Any]:
     return {
         "name": entry.name,
         "guesses": [plain(guess) for guess in entry.guesses],

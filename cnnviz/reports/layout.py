@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cnnviz.reports import wording
-from cnnviz.reports.page import Chapter, Entry, Page
+from cnnviz.reports.page import Chapter, ContentsLine, Page
 
 if TYPE_CHECKING:
     from cnnviz.reports.document import Report
@@ -83,13 +83,13 @@ def _chapters(report: Report) -> tuple[Chapter, ...]:
     return tuple(chapters)
 
 
-def _contents(report: Report, chapters: tuple[Chapter, ...]) -> tuple[Entry, ...]:
-    entries = [Entry("Overview", "overview")] if len(report.answers) > 1 else []
+def _contents(report: Report, chapters: tuple[Chapter, ...]) -> tuple[ContentsLine, ...]:
+    entries = [ContentsLine("Overview", "overview")] if len(report.answers) > 1 else []
     for chapter in chapters:
-        lines = tuple(Entry(part.title, part.anchor) for part in chapter.sections)
+        lines = tuple(ContentsLine(part.title, part.anchor) for part in chapter.sections)
         if chapter.answer is None:
             entries += lines
         else:
             inner = lines if len(report.answers) <= MOST_UNFOLDED else ()
-            entries.append(Entry(chapter.answer.name, chapter.answer.anchor, inner))
+            entries.append(ContentsLine(chapter.answer.name, chapter.answer.anchor, inner))
     return tuple(entries)

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cnnviz.reports import wording
-from cnnviz.reports.content import Answer, Section
+from cnnviz.reports.content import ImageAnswer, Section
 from cnnviz.reports.pictures import DrawnPicture
 
 _ICON = (
@@ -27,12 +27,12 @@ _ICON = (
 
 
 @dataclass(frozen=True)
-class Entry:
+class ContentsLine:
     """A line of the table of contents."""
 
     title: str
     anchor: str
-    children: tuple[Entry, ...] = ()
+    children: tuple[ContentsLine, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Chapter:
     """Sections that follow one another; with an answer, those about one of several images."""
 
     sections: tuple[Section, ...]
-    answer: Answer | None = None
+    answer: ImageAnswer | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Page:
         What a reader must know first.
     refused : tuple of (name, reason)
         Images that could not be read.
-    answers : tuple of Answer
+    answers : tuple of ImageAnswer
         One for each image.
     chapters : tuple of Chapter
         Everything else, in reading order.
@@ -78,9 +78,9 @@ class Page:
     facts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     refused: Sequence[object]
-    answers: tuple[Answer, ...]
+    answers: tuple[ImageAnswer, ...]
     chapters: tuple[Chapter, ...]
-    contents: tuple[Entry, ...]
+    contents: tuple[ContentsLine, ...]
 
 
 def render(

@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
-from cnnviz.reports.content import Answer, Picture, Section, Table
+from cnnviz.reports.content import ImageAnswer, Picture, Section, Table
 from cnnviz.reports.page import Page
 from cnnviz.reports.pictures import DrawnPicture
 from cnnviz.reports.wording import percent
@@ -204,7 +204,7 @@ class _Book:
             self._write_overview(page.answers)
         self._turn()
 
-    def _write_answer(self, answer: Answer, model: str) -> None:
+    def _write_answer(self, answer: ImageAnswer, model: str) -> None:
         """Put the photo beside the overlay, and the answer with its bars below."""
         shown = [answer.photo, *([answer.overlay] if answer.overlay else [])]
         gap = 0.2
@@ -231,7 +231,7 @@ class _Book:
         size = (share * INSIDE / WIDTH, 0.06 / HEIGHT)
         self._sheet.add_artist(Rectangle(corner, *size, color=colour, linewidth=0))
 
-    def _write_overview(self, answers: Sequence[Answer], across: int = 4) -> None:
+    def _write_overview(self, answers: Sequence[ImageAnswer], across: int = 4) -> None:
         """Lay out thumbnails with their answers, row by row."""
         width, height = INSIDE / across, 1.95
         self._top -= 0.2
@@ -248,7 +248,7 @@ class _Book:
                 self._text(answer.name, _Style(6.5, 30, 0.0, colour=drawing.QUIET), left)
             self._top = top - height
 
-    def _write_section(self, section: Section, answer: Answer | None) -> None:
+    def _write_section(self, section: Section, answer: ImageAnswer | None) -> None:
         opening = [(answer.name, KICKER)] if answer else []
         opening.append((section.title, HEADING))
         opening += [(text, BODY) for text in (*section.lead, *section.notes)]

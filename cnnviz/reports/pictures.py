@@ -52,7 +52,7 @@ class DrawnPicture:
         return self.width > 1.7 * self.height
 
 
-class Writer:
+class PictureWriter:
     """Compresses and writes pictures into the `pictures` folder of a report, in the background.
 
     One picture is written while the next is drawn, which puts a second core to use. Leaving the
@@ -64,7 +64,7 @@ class Writer:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cnnviz-pictures")
         self._pending: list[Future[None]] = []
 
-    def __enter__(self) -> Writer:
+    def __enter__(self) -> PictureWriter:
         (self._directory / FOLDER).mkdir(exist_ok=True)
         return self
 
@@ -82,7 +82,7 @@ class Writer:
         image.save(self._directory / path, compress_level=COMPRESS_LEVEL, pnginfo=_origin(picture))
 
 
-def draw(picture: Picture, writer: Writer) -> DrawnPicture:
+def draw(picture: Picture, writer: PictureWriter) -> DrawnPicture:
     """Draw a picture and hand it to the writer."""
     with any_letter():
         image = Image.fromarray(_pixels(picture.draw()))

@@ -13,7 +13,7 @@ DRAWING_SHARE = 2
 WRITING_STEPS = 2
 
 
-class Progress(Protocol):
+class ReportProgress(Protocol):
     """Called before each step of a report, and once at the end."""
 
     def __call__(self, done: int, total: int, what: str) -> None:
@@ -32,7 +32,7 @@ class Steps:
         Seconds spent, by what they were spent on.
     """
 
-    def __init__(self, progress: Progress | None = None) -> None:
+    def __init__(self, progress: ReportProgress | None = None) -> None:
         self.progress = progress
         self.done = 0
         self.total = 1

@@ -14,12 +14,12 @@ from cnnviz.gradients.monitor.events import KINDS
 from cnnviz.gradients.monitor.picture import LOOKS, draw_decades, draw_heat, draw_loss
 from cnnviz.gradients.monitor.records import COLUMNS
 from cnnviz.gradients.monitor.run import TrainingRun
-from cnnviz.gradients.monitor.steps import columns
+from cnnviz.gradients.monitor.step_axis import columns
 from cnnviz.reports import wording
-from cnnviz.reports.content import Column, Picture, Section, Table
+from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.document import Report
-from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, Progress, Steps
-from cnnviz.reports.sections.colophon import versions
+from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, ReportProgress, Steps
+from cnnviz.reports.sections.provenance import versions
 from cnnviz.results.drawing import number
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _READ = {
 }
 
 
-def training_report(run: TrainingRun, *, progress: Progress | None = None) -> Report:
+def training_report(run: TrainingRun, *, progress: ReportProgress | None = None) -> Report:
     """Tell a training run as a report.
 
     Parameters
@@ -66,7 +66,7 @@ def training_report(run: TrainingRun, *, progress: Progress | None = None) -> Re
     """
     sections = tuple(
         section
-        for section in (_course(run), _depth(run), _movement(run), _units(run), _colophon(run))
+        for section in (_course(run), _depth(run), _movement(run), _units(run), _provenance(run))
         if section is not None
     )
     steps = Steps(progress)
@@ -181,10 +181,10 @@ def _events(run: TrainingRun) -> tuple[Table, ...]:
             title="Events",
             caption="What turned, in the order in which it was told.",
             columns=(
-                Column("Step", numeric=True),
-                Column("Kind"),
-                Column("Layer"),
-                Column("What was seen"),
+                TableColumn("Step", numeric=True),
+                TableColumn("Kind"),
+                TableColumn("Layer"),
+                TableColumn("What was seen"),
             ),
             rows=tuple(
                 (wording.count(event.step), event.kind, event.layer or "all", event.text)
@@ -308,8 +308,8 @@ def _layers(run: TrainingRun) -> Table:
         title=f"Every layer at step {int(run.steps[-1])}",
         caption="The last recorded step; what each column is stands at the end of the page.",
         columns=(
-            Column("Layer"),
-            *(Column(name.replace("_", " "), numeric=True) for name in names),
+            TableColumn("Layer"),
+            *(TableColumn(name.replace("_", " "), numeric=True) for name in names),
         ),
         rows=rows,
         folded=len(rows) > 12,
@@ -324,14 +324,14 @@ def _cell(value: float, name: str) -> str:
     return f"{value:.0%}" if name in ("dead", "saturated") else number(value)
 
 
-def _colophon(run: TrainingRun) -> Section:
+def _provenance(run: TrainingRun) -> Section:
     recorded = [("Began", run.started)]
     recorded += [(name.capitalize(), value) for name, value in run.facts.items()]
     recorded += [("Versions", f"cnnviz {run.provenance.cnnviz}, torch {run.provenance.torch}")]
     return Section(
-        key="colophon",
+        key="provenance",
         title="How this was recorded",
-        anchor="colophon",
+        anchor="provenance",
         lead=(
             "The figures were recorded while the network trained, and nothing in its training was "
             "changed by that. Every number of every step is in the file of the run.",
@@ -340,26 +340,26 @@ def _colophon(run: TrainingRun) -> Section:
             Table(
                 title="What was recorded",
                 caption="For each layer, at each recorded step.",
-                columns=(Column("Figure"), Column("What it is")),
+                columns=(TableColumn("Figure"), TableColumn("What it is")),
                 rows=tuple((name.replace("_", " "), text) for name, text in COLUMNS.items()),
             ),
             Table(
                 title="What is told as an event",
                 caption="Each once, and again only after it has passed.",
-                columns=(Column("Kind"), Column("When")),
+                columns=(TableColumn("Kind"), TableColumn("When")),
                 rows=tuple(KINDS.items()),
                 folded=True,
             ),
             Table(
                 title="The run",
                 caption="As the monitor knew it.",
-                columns=(Column("What"), Column("Value")),
+                columns=(TableColumn("What"), TableColumn("Value")),
                 rows=tuple(recorded),
             ),
             Table(
                 title="Versions",
                 caption="The software that made this report.",
-                columns=(Column("Package"), Column("Version")),
+                columns=(TableColumn("Package"), TableColumn("Version")),
                 rows=tuple(versions().items()),
                 folded=True,
             ),

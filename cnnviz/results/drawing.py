@@ -48,7 +48,7 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained", facecolor="white")
 
 
-def quiet(axes: Axes) -> None:
+def hide_ticks(axes: Axes) -> None:
     """Take ticks and frame away: the axes hold a picture, not a plot."""
     axes.set_xticks([])
     axes.set_yticks([])
@@ -233,7 +233,7 @@ def label_tiles(axes: Axes, grid: Mosaic, labels: Sequence[str], size: float = 6
 def show(axes: Axes, pixels: Pixels, *, smooth: bool = False) -> None:
     """Show a picture without ticks and frame."""
     axes.imshow(pixels, interpolation="antialiased" if smooth else "nearest")
-    quiet(axes)
+    hide_ticks(axes)
 
 
 def overlay(photo: Pixels, heat: NDArray[np.float32], scale: Scale) -> Pixels:

@@ -16,7 +16,7 @@ from cnnviz.errors import OutputError
 from cnnviz.results.result import plain, write_atomically
 
 
-class Keep:
+class ResumeStore:
     """The parts of one run, in a folder of its own for each choice of settings.
 
     Parameters

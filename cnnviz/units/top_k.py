@@ -21,7 +21,7 @@ _NOBODY = np.iinfo(np.int64).max
 """The image of a place that nobody has taken: it comes after every other."""
 
 
-class Strongest:
+class TopK:
     """The k strongest positions of each channel, each in an image of its own.
 
     Ordered by value, the greatest first; of equal values the image with the lower index comes
@@ -152,7 +152,7 @@ class Strongest:
             ),
         )
 
-    def merge(self, other: Strongest) -> None:
+    def merge(self, other: TopK) -> None:
         """Take over what another saw; the order of merging does not matter, to the last bit.
 
         Raises
@@ -191,7 +191,7 @@ class Strongest:
         }
 
     @classmethod
-    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Strongest:
+    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> TopK:
         """Make it again from what `state` returned."""
         made = cls(state["values"].shape[1])
         names = ("values", "images", "rows", "columns")

@@ -57,8 +57,8 @@ VIEWS: tuple[View, ...] = (
     View("feature_maps", "capture", "What each channel of a layer responds to in the photo."),
     View("deconvnet", "model", "What of a photo made the units of a layer respond."),
     View("top_activations", "model", "The patches of many images that excite each channel most."),
-    View("cam", "capture", "Where the network looked: Grad-CAM and its kin.", "stages", True),
-    View("attribute", "model", "Which pixels the answer hangs on: gradients and their kin."),
+    View("cam", "capture", "Where the network looked: Grad-CAM and its family.", "stages", True),
+    View("attribute", "model", "Which pixels the answer hangs on: gradient attribution."),
     View(
         "occlusion",
         "model",

@@ -12,10 +12,10 @@ from torch import nn
 
 from cnnviz.errors import UsageError
 from cnnviz.heatmaps import attribution_methods
-from cnnviz.heatmaps.heatmap import Heatmap, under
+from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
 from cnnviz.images.baselines import BASELINES, Baseline
 from cnnviz.introspection.backward_rules import Rule
-from cnnviz.introspection.hooks import untouched
+from cnnviz.introspection.hooks import preserve_state
 from cnnviz.models import Model, as_model
 from cnnviz.passes.captures import capture
 from cnnviz.passes.targets import Target
@@ -44,7 +44,7 @@ _BASELINE_NAMES = {
 
 
 @dataclass(frozen=True)
-class _Method:
+class _AttributionMethod:
     """One method.
 
     `captum` makes passes of its own; `complete` promises that the attributions add up;
@@ -52,35 +52,37 @@ class _Method:
     """
 
     title: str
-    attributor: Callable[[attribution_methods.Question], torch.Tensor]
+    attributor: Callable[[attribution_methods.AttributionRequest], torch.Tensor]
     captum: bool = False
     complete: bool = False
     multiplies: bool = False
     rule: Rule = "gradient"
 
 
-_METHODS: dict[str, _Method] = {
-    "integrated_gradients": _Method(
+_METHODS: dict[str, _AttributionMethod] = {
+    "integrated_gradients": _AttributionMethod(
         "Integrated gradients",
         attribution_methods.integrated_gradients,
         True,
         complete=True,
         multiplies=True,
     ),
-    "saliency": _Method("Saliency", attribution_methods.gradient),
-    "input_x_gradient": _Method(
+    "saliency": _AttributionMethod("Saliency", attribution_methods.gradient),
+    "input_x_gradient": _AttributionMethod(
         "Input x gradient", attribution_methods.input_x_gradient, multiplies=True
     ),
-    "smoothgrad": _Method("SmoothGrad", attribution_methods.smoothgrad, True),
-    "gradient_shap": _Method(
+    "smoothgrad": _AttributionMethod("SmoothGrad", attribution_methods.smoothgrad, True),
+    "gradient_shap": _AttributionMethod(
         "Gradient SHAP", attribution_methods.gradient_shap, True, complete=True
     ),
-    "deeplift": _Method("DeepLIFT", attribution_methods.deeplift, True, complete=True),
-    "guided_backprop": _Method(
+    "deeplift": _AttributionMethod("DeepLIFT", attribution_methods.deeplift, True, complete=True),
+    "guided_backprop": _AttributionMethod(
         "Guided backpropagation", attribution_methods.gradient, rule="guided"
     ),
-    "guided_gradcam": _Method("Guided Grad-CAM", attribution_methods.guided_gradcam, rule="guided"),
-    "deconvnet": _Method("Deconvnet", attribution_methods.gradient, rule="deconvnet"),
+    "guided_gradcam": _AttributionMethod(
+        "Guided Grad-CAM", attribution_methods.guided_gradcam, rule="guided"
+    ),
+    "deconvnet": _AttributionMethod("Deconvnet", attribution_methods.gradient, rule="deconvnet"),
 }
 
 
@@ -146,7 +148,7 @@ def attribute(
     # Without a layer, "layers" scores the answer and sends nothing back.
     gradients: Literal[True, "layers"] = "layers" if chosen.captum else True
     held = capture(wrapped, images, layers=(), target=target, gradients=gradients, rule=chosen.rule)
-    question = attribution_methods.Question(
+    question = attribution_methods.AttributionRequest(
         model=wrapped,
         captured=held,
         baseline=baseline,
@@ -170,24 +172,24 @@ def attribute(
         title=chosen.title,
         layers=("input",),
         maps=((values.sum(1) if summed else values.abs().amax(1)).float().cpu().numpy(),),
-        **under(held.batch),
+        **photo_fields(held.batch),
         targets=held.targets,
         relu=not summed,
-        reach=REACH,
+        clip_percentile=REACH,
         notes=tuple(notes),
     )
 
 
 def _ask(
-    question: attribution_methods.Question, method: _Method, seed: int
+    question: attribution_methods.AttributionRequest, method: _AttributionMethod, seed: int
 ) -> tuple[torch.Tensor, list[str]]:
     """Run a method, and measure how far it is from complete where it promises to be."""
     # Both captum's noise and its random baselines come from the global generators, which
-    # `untouched` puts back.
+    # `preserve_state` puts back.
     with (
         torch.inference_mode(False),
         torch.enable_grad(),
-        untouched(question.model.module),
+        preserve_state(question.model.module),
     ):
         torch.manual_seed(seed)
         np.random.seed(seed % 2**32)  # noqa: NPY002

@@ -10,7 +10,7 @@ import torch
 
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.heatmaps import cam_methods
-from cnnviz.heatmaps.heatmap import Heatmap, under
+from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.layers import split
 from cnnviz.passes.captures import Capture
@@ -31,7 +31,7 @@ ByTrial = Callable[[Capture, Key, Progress], torch.Tensor]
 
 
 @dataclass(frozen=True)
-class _Method:
+class _CamMethod:
     """A method of the family: one of `by_gradient`, `by_trial` or `by_activation` makes its map."""
 
     title: str
@@ -51,15 +51,15 @@ class _Method:
         return self.by_gradient(values, capture.gradients[layer].float())
 
 
-_METHODS: dict[str, _Method] = {
-    "gradcam": _Method("Grad-CAM", cam_methods.gradcam),
-    "gradcam++": _Method("Grad-CAM++", cam_methods.gradcam_plus_plus),
-    "xgradcam": _Method("XGrad-CAM", cam_methods.xgradcam),
-    "hirescam": _Method("HiResCAM", cam_methods.hirescam),
-    "layercam": _Method("LayerCAM", cam_methods.layercam),
-    "eigencam": _Method("Eigen-CAM", by_activation=cam_methods.eigencam),
-    "scorecam": _Method("Score-CAM", by_trial=cam_methods.scorecam),
-    "ablationcam": _Method("Ablation-CAM", by_trial=cam_methods.ablationcam),
+_METHODS: dict[str, _CamMethod] = {
+    "gradcam": _CamMethod("Grad-CAM", cam_methods.gradcam),
+    "gradcam++": _CamMethod("Grad-CAM++", cam_methods.gradcam_plus_plus),
+    "xgradcam": _CamMethod("XGrad-CAM", cam_methods.xgradcam),
+    "hirescam": _CamMethod("HiResCAM", cam_methods.hirescam),
+    "layercam": _CamMethod("LayerCAM", cam_methods.layercam),
+    "eigencam": _CamMethod("Eigen-CAM", by_activation=cam_methods.eigencam),
+    "scorecam": _CamMethod("Score-CAM", by_trial=cam_methods.scorecam),
+    "ablationcam": _CamMethod("Ablation-CAM", by_trial=cam_methods.ablationcam),
 }
 
 
@@ -128,13 +128,13 @@ def cam(
         title=f"Fused {chosen.title}" if fuse else chosen.title,
         layers=tuple(names),
         maps=tuple(each.cpu().numpy() for each in maps),
-        **under(capture.batch),
+        **photo_fields(capture.batch),
         targets=capture.targets if asks else ("every class",) * len(capture.batch.photos),
         relu=relu,
     )
 
 
-def _spatial(capture: Capture, method: _Method, *, every: bool) -> list[str]:
+def _spatial(capture: Capture, method: _CamMethod, *, every: bool) -> list[str]:
     """Return the captured layers that a map can be made of: all of them, or the last."""
     held = capture.gradients if method.by_gradient else capture.activations
     found = [

@@ -14,7 +14,7 @@ from torch import nn
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.images import Batch
 from cnnviz.introspection.backward_rules import Rule
-from cnnviz.introspection.receptive_fields import Window
+from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.introspection.unit_names import check_channels, read_channels
 from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_at_once
@@ -23,7 +23,13 @@ from cnnviz.passes.stages import call_order
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
-from cnnviz.units.projection import Passage, Pick, Projected, cut, send
+from cnnviz.units.projection import (
+    PartialForward,
+    UnitPosition,
+    UnitProjections,
+    cut,
+    project_positions,
+)
 from cnnviz.views.pictures.deconvnet import REACH, draw
 
 if TYPE_CHECKING:
@@ -90,7 +96,7 @@ class Projections(Result):
     photos: NDArray[np.uint8]
     signals: NDArray[np.float32]
     patches: NDArray[np.uint8]
-    windows: tuple[tuple[Window, ...], ...]
+    windows: tuple[tuple[PixelBox, ...], ...]
     activations: NDArray[np.float32]
     rows: NDArray[np.int64]
     columns: NDArray[np.int64]
@@ -199,16 +205,16 @@ def deconvnet(
         raise UsageError(f"{top} channels cannot be shown.", "Give top as 0 for all, or more.")
     wrapped = as_model(model)
     batch = wrapped.prepare(images)
-    passage = Passage.to(wrapped, batch.tensor, layer or last_stage(wrapped, batch.tensor))
+    passage = PartialForward.to(wrapped, batch.tensor, layer or last_stage(wrapped, batch.tensor))
     at_once = rows_at_once(wrapped, batch.tensor, passage.bytes_each)
     peaks, rows, columns = passage.peaks(batch.tensor, at_once)
     chosen, words = _choose(channels, peaks, top, passage.layer)
     picks = [
-        Pick(image, channel, int(rows[image, channel]), int(columns[image, channel]))
+        UnitPosition(image, channel, int(rows[image, channel]), int(columns[image, channel]))
         for channel in chosen
         for image in range(len(batch))
     ]
-    found = send(passage, batch.tensor, picks, rule, progress)
+    found = project_positions(passage, batch.tensor, picks, rule, progress)
     return _collect(passage, batch, chosen, words, peaks.shape[1], rule, found)
 
 
@@ -239,13 +245,13 @@ def _choose(
 
 
 def _collect(
-    passage: Passage,
+    passage: PartialForward,
     batch: Batch,
     channels: tuple[int, ...],
     chosen: str,
     total: int,
     rule: Rule,
-    found: Projected,
+    found: UnitProjections,
 ) -> Projections:
     model, count = passage.model, len(batch)
     seen = np.stack([model.preprocessing.invert(tensor) for tensor in batch.tensor])

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from cnnviz.errors import TargetError, UsageError, did_you_mean
-from cnnviz.heatmaps.checks.subject import Explain, Maps
+from cnnviz.heatmaps.checks.explained_batch import Explain, Maps
 from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.images import Batch
-from cnnviz.introspection.hooks import untouched
+from cnnviz.introspection.hooks import preserve_state
 from cnnviz.models import Model
 from cnnviz.passes.captures import capture
 from cnnviz.passes.targets import Target, describe, logits_of, score
@@ -111,7 +111,7 @@ def explained_classes(
     TargetError
         If something else than one class is explained, or its name does not tell which.
     """
-    with untouched(model.module), torch.no_grad():
+    with preserve_state(model.module), torch.no_grad():
         output = model.forward(batch.tensor.clone())
     logits = logits_of(output)
     if logits.ndim != 2:
@@ -125,7 +125,10 @@ def explained_classes(
             _named(model, name, top, logits.shape[1])
             for name, top in zip(explained.targets, best, strict=True)
         )
-    found = [aim.class_index for aim in score(model, output, target, len(batch)).aims]
+    found = [
+        resolved.class_index
+        for resolved in score(model, output, target, len(batch)).resolved_targets
+    ]
     if any(index is None for index in found):
         raise _no_class()
     return tuple(index for index in found if index is not None)

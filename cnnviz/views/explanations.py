@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.errors import UsageError, did_you_mean
-from cnnviz.heatmaps.checks.measuring import Settings
-from cnnviz.heatmaps.checks.subject import Subject
+from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch
+from cnnviz.heatmaps.checks.measure_groups import CheckSettings
 from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.models import Model, as_model
 from cnnviz.passes.targets import Target
@@ -223,9 +223,9 @@ def explanations(
             f"{len(batch)} images were given, and explanations are compared on one.",
             "Give one image, or call once for each.",
         )
-    settings = Settings(groups=groups_named(checks or CHECKS), seed=seed)
+    settings = CheckSettings(groups=groups_named(checks or CHECKS), seed=seed)
     classes = explained_classes(wrapped, batch, names[0], target)
-    subject = Subject(wrapped, batch, classes)
+    subject = ExplainedBatch(wrapped, batch, classes)
     held: list[Heatmap] = []
     found: list[Faithfulness] = []
     for done, name in enumerate(names):

@@ -13,15 +13,15 @@ from torch import nn
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.heatmaps.checks.deletion_insertion import Curves
 from cnnviz.heatmaps.checks.drop_increase import DropIncrease
-from cnnviz.heatmaps.checks.likeness import rank_correlation
+from cnnviz.heatmaps.checks.explained_batch import Explain, ExplainedBatch, Maps
 from cnnviz.heatmaps.checks.localisation import Localisation, Mark
 from cnnviz.heatmaps.checks.measure import Measure
-from cnnviz.heatmaps.checks.measuring import ANEW, GROUPS, Measured, Settings
+from cnnviz.heatmaps.checks.measure_groups import ANEW, GROUPS, CheckSettings, MeasuredMaps
 from cnnviz.heatmaps.checks.random_maps import random_maps
 from cnnviz.heatmaps.checks.randomisation import Randomisation
+from cnnviz.heatmaps.checks.similarity import rank_correlation
 from cnnviz.heatmaps.checks.stability import Stability
-from cnnviz.heatmaps.checks.subject import Explain, Maps, Subject
-from cnnviz.heatmaps.checks.verdicts import Verdict, against_random, against_randomisation
+from cnnviz.heatmaps.checks.verdicts import CheckVerdict, against_random, against_randomisation
 from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.images import Batch
 from cnnviz.models import Model, as_model
@@ -96,7 +96,7 @@ class Faithfulness(Result):
         )
 
     @property
-    def verdicts(self) -> tuple[Verdict, ...]:
+    def verdicts(self) -> tuple[CheckVerdict, ...]:
         """What the measures say in sentences: against random maps, and against random weights."""
         found = []
         if self.curves is not None:
@@ -253,7 +253,7 @@ def faithfulness(
     TargetError
         If what the heatmap explains is not one class.
     """
-    settings = Settings(
+    settings = CheckSettings(
         groups=groups_named(measures),
         baselines=tuple(baselines),
         steps=steps,
@@ -271,7 +271,7 @@ def faithfulness(
         heatmap = make_heatmap(wrapped, batch, classes, heatmap, layer=layer, seed=seed)
         layer = None
     measured = replace(
-        _measured(Subject(wrapped, batch, classes), heatmap, layer, random, seed),
+        _measured(ExplainedBatch(wrapped, batch, classes), heatmap, layer, random, seed),
         explain=explain,
         marks=masks,
     )
@@ -283,7 +283,7 @@ def groups_named(measures: Sequence[str]) -> tuple[Any, ...]:
     return tuple(dict.fromkeys([measures] if isinstance(measures, str) else measures))
 
 
-def of_subject(subject: Subject, heatmap: Heatmap, settings: Settings) -> Faithfulness:
+def of_subject(subject: ExplainedBatch, heatmap: Heatmap, settings: CheckSettings) -> Faithfulness:
     """Return what `faithfulness` does for the last maps of a heatmap.
 
     Methods that are measured on one subject share what does not depend on their maps.
@@ -293,16 +293,16 @@ def of_subject(subject: Subject, heatmap: Heatmap, settings: Settings) -> Faithf
 
 
 def _measured(
-    subject: Subject, heatmap: Heatmap, layer: str | None, random: int | None, seed: int
-) -> Measured:
+    subject: ExplainedBatch, heatmap: Heatmap, layer: str | None, random: int | None, seed: int
+) -> MeasuredMaps:
     maps = _maps(heatmap, layer)
     count = _random_count(len(subject.batch)) if random is None else random
-    return Measured(
+    return MeasuredMaps(
         subject=subject,
         maps=maps,
         random=random_maps(maps, count, seed),
         relu=heatmap.relu,
-        reach=heatmap.reach,
+        clip_percentile=heatmap.clip_percentile,
     )
 
 
@@ -326,7 +326,7 @@ def _maps(heatmap: Heatmap, layer: str | None) -> Maps:
 
 
 def _measure(
-    measured: Measured, held: Heatmap, layer: str, settings: Settings, progress: Progress
+    measured: MeasuredMaps, held: Heatmap, layer: str, settings: CheckSettings, progress: Progress
 ) -> Faithfulness:
     notes = _flat_maps(measured.maps)
     if set(settings.groups) & set(ANEW):
@@ -375,7 +375,7 @@ def _known_explainer(held: Heatmap, layer: str) -> Explain | None:
     return explainer(held.method, layer=within, seed=held.provenance.seed or 0)
 
 
-def _check_same(held: Heatmap, measured: Measured, explain: Explain) -> None:
+def _check_same(held: Heatmap, measured: MeasuredMaps, explain: Explain) -> None:
     """Make the maps once more: those of other settings would answer to random weights otherwise."""
     subject = measured.subject
     made = explain(subject.model, subject.batch, subject.classes)

@@ -20,13 +20,13 @@ from cnnviz.results.result import ImageSource, Provenance, Result, installed_ver
 from cnnviz.units.visualization import (
     METHODS,
     Announce,
-    Goal,
+    AscentSettings,
     Job,
     Method,
-    Recipe,
-    Store,
+    Objective,
+    VisualizationStore,
     plan,
-    read_goals,
+    read_objectives,
     read_span,
 )
 from cnnviz.views.pictures import feature_visualization as picture
@@ -213,21 +213,23 @@ def feature_visualization(
     _check(steps, seed, method, diverse, size)
     span = read_span(budget)
     wrapped = as_model(model)
-    goals = read_goals(wrapped, units)
+    objectives = read_objectives(wrapped, units)
     batch = None if start is None else _photo(wrapped, start)
-    recipe = Recipe(method, steps, seed, (0, 0), diverse)
-    groups = plan(wrapped, goals, recipe, size, batch is not None)
-    store = Store(None if state is None else Path(state).expanduser(), _origin(wrapped, batch))
+    settings = AscentSettings(method, steps, seed, (0, 0), diverse)
+    groups = plan(wrapped, objectives, settings, size, batch is not None)
+    store = VisualizationStore(
+        None if state is None else Path(state).expanduser(), _origin(wrapped, batch)
+    )
     photo = None if batch is None else _between_0_and_1(wrapped, batch, size)
     job = Job(wrapped, groups, store, photo, span, progress, announce)
     found = job.run()
-    made = [found[goal.name] for goal in goals if goal.name in found]
-    notes = _notes(goals, [goal for goal, _, _ in made], span)
+    made = [found[objective.name] for objective in objectives if objective.name in found]
+    notes = _notes(objectives, [objective for objective, _, _ in made], span)
     notes += _about(made, wrapped)
     return FeatureVisualization(
         provenance=_provenance(wrapped, batch, made, seed),
-        units=tuple(goal.name for goal, _, _ in made),
-        kinds=tuple(goal.kind for goal, _, _ in made),
+        units=tuple(objective.name for objective, _, _ in made),
+        kinds=tuple(objective.kind for objective, _, _ in made),
         pictures=tuple(one.pictures for _, _, one in made),
         start=np.stack([one.start for _, _, one in made]),
         end=np.stack([one.end for _, _, one in made]),
@@ -291,27 +293,33 @@ def _origin(model: Model, batch: Batch | None) -> dict[str, Any]:
     }
 
 
-def _notes(goals: tuple[Goal, ...], made: list[Goal], span: float | None) -> tuple[str, ...]:
-    if len(made) == len(goals) or span is None:
+def _notes(
+    objectives: tuple[Objective, ...], made: list[Objective], span: float | None
+) -> tuple[str, ...]:
+    if len(made) == len(objectives) or span is None:
         return ()
     return (
-        f"Within the budget of {duration(span)}, {len(made):,} of {len(goals):,} units were "
+        f"Within the budget of {duration(span)}, {len(made):,} of {len(objectives):,} units were "
         "finished; the others are not shown.",
     )
 
 
-def _about(made: list[tuple[Goal, Recipe, Any]], model: Model) -> tuple[str, ...]:
+def _about(made: list[tuple[Objective, AscentSettings, Any]], model: Model) -> tuple[str, ...]:
     """Say what was done to single units, and what sizes the pictures have."""
-    woken = [goal.name for goal, _, one in made if one.woken.any()]
-    dead = [goal.name for goal, _, one in made if one.dead.all()]
+    woken = [objective.name for objective, _, one in made if one.woken.any()]
+    dead = [objective.name for objective, _, one in made if one.dead.all()]
     notes = []
-    sizes = sorted({recipe.size for _, recipe, _ in made})
+    sizes = sorted({settings.size for _, settings, _ in made})
     if sizes != [tuple(model.input_shape[1:])]:
         written = ", ".join(f"{height} x {width}" for height, width in sizes)
         drawn = ", drawn at one size" if len(sizes) > 1 else ""
         notes.append(f"The pictures have {written} px{drawn}.")
     linear = list(
-        dict.fromkeys(goal.layer[0] for goal, _, _ in made if goal.rectified and goal.layer)
+        dict.fromkeys(
+            objective.layer[0]
+            for objective, _, _ in made
+            if objective.rectified and objective.layer
+        )
     )
     if linear:
         notes.append(
@@ -334,7 +342,7 @@ def _few(names: list[str]) -> str:
 
 
 def _provenance(
-    model: Model, batch: Batch | None, made: list[tuple[Goal, Recipe, Any]], seed: int
+    model: Model, batch: Batch | None, made: list[tuple[Objective, AscentSettings, Any]], seed: int
 ) -> Provenance:
     images = () if batch is None else (ImageSource(batch.photos[0].name, batch.photos[0].sha256),)
     return Provenance(
@@ -343,7 +351,7 @@ def _provenance(
         weights_sha256=model.sha256,
         images=images,
         preprocessing=model.preprocessing.describe(),
-        targets=tuple(goal.name for goal, _, _ in made),
+        targets=tuple(objective.name for objective, _, _ in made),
         seed=seed,
         notes=model.notes,
     )

@@ -16,12 +16,12 @@ from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.gradients import objectives
 from cnnviz.gradients.calibration import NOISE_SEED, noise
 from cnnviz.gradients.causes import Cause, explain
-from cnnviz.gradients.probe import Probe, probe
+from cnnviz.gradients.probe import GradientProbe, probe
 from cnnviz.gradients.remedies import Remedy, try_remedies
-from cnnviz.gradients.verdicts import Verdict, is_normalised, judge
-from cnnviz.gradients.wording import evidence, learned, pairs
+from cnnviz.gradients.verdict_text import evidence, learned, pairs
+from cnnviz.gradients.verdicts import GradientVerdict, is_normalised, judge
 from cnnviz.images import Batch
-from cnnviz.introspection.batch_statistics import unfed
+from cnnviz.introspection.batch_statistics import uncalibrated
 from cnnviz.models import Model, as_model, load
 from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.results.progress import Progress, silent
@@ -61,7 +61,7 @@ class GradientFlow(Result):
     histograms : ndarray of int64
         Sizes of the gradient's values by half decades, [P, 62]; see
         `cnnviz.gradients.measures.log_histogram`.
-    verdict : Verdict
+    verdict : GradientVerdict
         The band, D in decades, D per layer, where it breaks, and findings.
     cause : Cause
         The likeliest cause and the evidence for it.
@@ -90,7 +90,7 @@ class GradientFlow(Result):
     dead_fractions: NDArray[np.float64]
     saturated_fractions: NDArray[np.float64]
     histograms: NDArray[np.int64]
-    verdict: Verdict
+    verdict: GradientVerdict
     cause: Cause
     remedies: tuple[Remedy, ...]
     objective: str
@@ -277,7 +277,7 @@ def _flow(
         objective, truth = "auto", None
         found = probe(model, inputs)
     verdict = judge(found)
-    stale = bool(unfed(model.module)) and "could not be fed" in " ".join(found.notes)
+    stale = bool(uncalibrated(model.module)) and "could not be fed" in " ".join(found.notes)
     cause = explain(found, verdict, stale, confident and verdict.side == "none")
     tried: tuple[Remedy, ...] = ()
     if remedies and cause.key not in ("none", "confident"):
@@ -296,7 +296,7 @@ def _flow(
     return _result(model, inputs, batch, found, verdict, cause, tried, notes)
 
 
-def _told(verdict: Verdict) -> list[str]:
+def _told(verdict: GradientVerdict) -> list[str]:
     notes = []
     if verdict.rescaled:
         notes.append(
@@ -315,8 +315,8 @@ def _result(
     model: Model,
     inputs: torch.Tensor,
     batch: Batch | None,
-    found: Probe,
-    verdict: Verdict,
+    found: GradientProbe,
+    verdict: GradientVerdict,
     cause: Cause,
     remedies: tuple[Remedy, ...],
     notes: list[str],
@@ -364,7 +364,7 @@ def _data(inputs: torch.Tensor, batch: Batch | None) -> str:
     )
 
 
-def _after(found: Probe) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _after(found: GradientProbe) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the greatest shares of dead and saturated units between each point and the next."""
     dead = np.full(len(found.points), np.nan)
     saturated = np.full(len(found.points), np.nan)

@@ -15,9 +15,9 @@ from torch import nn
 
 from cnnviz.errors import UsageError
 from cnnviz.images import Batch
-from cnnviz.introspection.batch_statistics import Statistics, batch_statistics, fed
+from cnnviz.introspection.batch_statistics import Statistics, batch_statistics, calibrated
 from cnnviz.introspection.forward import check_differentiable
-from cnnviz.introspection.hooks import untouched
+from cnnviz.introspection.hooks import preserve_state
 from cnnviz.models import Model, as_model, load
 from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.passes.targets import logits_of
@@ -270,11 +270,11 @@ def _along(
     with ExitStack() as scope:
         scope.enter_context(torch.inference_mode(False))
         scope.enter_context(torch.enable_grad())
-        scope.enter_context(untouched(model.module))
+        scope.enter_context(preserve_state(model.module))
         weights = share[:, None, None, None]
         inputs = (1.0 - weights) * start.clone() + weights * end.clone()
         rows = rows_that_fit(model, inputs)
-        statistics, told = fed(model.module, model.forward, inputs, rows)
+        statistics, told = calibrated(model.module, model.forward, inputs, rows)
         cotangent: torch.Tensor | None = None
         parts = []
         for part in torch.split(inputs, rows):

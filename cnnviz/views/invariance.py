@@ -197,8 +197,8 @@ def invariance(
         raise LayerError(
             f"{wrapped.name} has no layer whose maps have a height and a width.", "Name a layer."
         )
-    aims = score(wrapped, held.logits, target, len(batch)).aims
-    classes = [aim.class_index for aim in aims]
+    resolved_targets = score(wrapped, held.logits, target, len(batch)).resolved_targets
+    classes = [resolved.class_index for resolved in resolved_targets]
     if None in classes:
         raise TargetError(
             "The probability of several classes together cannot be followed.",
@@ -216,10 +216,12 @@ def invariance(
     walk = _Walk(wrapped, held, names, [int(index or 0) for index in classes], values, scenes)
     walk.run(progress)
     return Invariance(
-        provenance=replace(held.provenance, targets=tuple(aim.name for aim in aims)),
+        provenance=replace(
+            held.provenance, targets=tuple(resolved.name for resolved in resolved_targets)
+        ),
         layers=tuple(names),
         images=tuple(photo.name for photo in batch.photos),
-        targets=tuple(aim.name for aim in aims),
+        targets=tuple(resolved.name for resolved in resolved_targets),
         values=values,
         distances=walk.distances,
         norms=np.array([[_norm(row) for row in held.activations[name]] for name in names]),

@@ -14,17 +14,23 @@ from torch import nn
 
 from cnnviz.datasets.dataset import tensor_sha256
 from cnnviz.errors import UsageError
-from cnnviz.gradients.landscape import Examples, Points, Surroundings, examples, random_direction
-from cnnviz.gradients.landscape.objective import Objective, objective
-from cnnviz.introspection.batch_statistics import batch_statistics, unfed
-from cnnviz.introspection.hooks import untouched
+from cnnviz.gradients.landscape import (
+    LabelledImages,
+    LandscapePoints,
+    LossSurroundings,
+    labelled_images,
+    random_direction,
+)
+from cnnviz.gradients.landscape.objective import LossObjective, loss_objective
+from cnnviz.introspection.batch_statistics import batch_statistics, uncalibrated
+from cnnviz.introspection.hooks import preserve_state
 from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_at_once, rows_that_fit
 from cnnviz.passes.captures import origin
 from cnnviz.passes.targets import logits_of
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result, installed_version
-from cnnviz.results.resume_store import Keep
+from cnnviz.results.resume_store import ResumeStore
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -207,27 +213,27 @@ def loss_landscape(
     """
     side = _checked(dimensions, points, reach, batch_norm, seed)
     wrapped = as_model(model)
-    data = examples(wrapped, images, labels, count)
+    data = labelled_images(wrapped, images, labels, count)
     module, calibrated = wrapped.module, batch_norm == "calibrate"
-    with torch.inference_mode(False), torch.no_grad(), untouched(module):
+    with torch.inference_mode(False), torch.no_grad(), preserve_state(module):
         inputs = data.batch.tensor.clone()
-        goal, own, norms = _as_it_is(wrapped, inputs, data, loss)
+        objective, own, norms = _as_it_is(wrapped, inputs, data, loss)
         directions = tuple(random_direction(module, seed + place) for place in range(dimensions))
         # With one batch a single pass both calibrates and measures.
         rows = (rows_that_fit if calibrated and norms else rows_at_once)(wrapped, inputs)
-        around = Surroundings(
-            wrapped, inputs, goal, directions, calibrated and norms > 0, max(rows, 1)
+        around = LossSurroundings(
+            wrapped, inputs, objective, directions, calibrated and norms > 0, max(rows, 1)
         )
         grid, x, y = _grid(side, reach, dimensions, wrapped)
         settings = {
-            **_settings(wrapped, inputs, goal, around, (dimensions, side, reach, seed)),
+            **_settings(wrapped, inputs, objective, around, (dimensions, side, reach, seed)),
             # Two losses of one's own may have one name.
             "own": own.losses.tolist(),
         }
-        keep = Keep(None if state is None else Path(state), settings)
+        keep = ResumeStore(None if state is None else Path(state), settings)
         found = around.run(grid, keep, progress)
     shape = (len(y), len(x))
-    fresh = tuple(unfed(module)) if not calibrated else ()
+    fresh = tuple(uncalibrated(module)) if not calibrated else ()
     return LossLandscape(
         provenance=replace(origin(wrapped, data.batch), seed=seed),
         name=wrapped.name,
@@ -235,7 +241,7 @@ def loss_landscape(
         y=y,
         losses=found.losses.reshape(shape),
         shares=found.shares.reshape(shape),
-        kind=goal.kind,
+        kind=objective.kind,
         own_loss=float(own.losses[0]),
         own_share=float(own.shares[0]),
         calibrated=calibrated and norms > 0,
@@ -274,9 +280,9 @@ def _checked(dimensions: int, points: int | None, reach: float, batch_norm: str,
 def _as_it_is(
     model: Model,
     inputs: torch.Tensor,
-    data: Examples,
+    data: LabelledImages,
     loss: Callable[[Any, torch.Tensor], torch.Tensor] | None,
-) -> tuple[Objective, Points, int]:
+) -> tuple[LossObjective, LandscapePoints, int]:
     """Return the objective, what the network itself has, and how often it calls a batch norm."""
     rows = rows_at_once(model, inputs)
     outputs, calls = [], 0
@@ -287,13 +293,15 @@ def _as_it_is(
             with batch_statistics() as seen:
                 model.forward(inputs[:1].clone())
             calls = len(seen.used)
-    goal = objective(torch.cat([logits_of(output) for output in outputs]), data.labels, loss)
+    objective = loss_objective(
+        torch.cat([logits_of(output) for output in outputs]), data.labels, loss
+    )
     spans = [slice(start, start + rows) for start in range(0, len(inputs), rows)]
-    sums = [goal(output, span) for output, span in zip(outputs, spans, strict=True)]
+    sums = [objective(output, span) for output, span in zip(outputs, spans, strict=True)]
     losses, shares = (
         np.array([float(sum(each)) / len(inputs)]) for each in zip(*sums, strict=True)
     )
-    return goal, Points(losses, shares), calls
+    return objective, LandscapePoints(losses, shares), calls
 
 
 def _grid(
@@ -311,8 +319,8 @@ def _grid(
 def _settings(
     model: Model,
     inputs: torch.Tensor,
-    goal: Objective,
-    around: Surroundings,
+    objective: LossObjective,
+    around: LossSurroundings,
     where: tuple[int, int, float, int],
 ) -> dict[str, Any]:
     return {
@@ -320,8 +328,8 @@ def _settings(
         "model": model.name,
         "weights": model.sha256,
         "images": tensor_sha256(inputs),
-        "labels": tensor_sha256(goal.labels),
-        "loss": goal.kind,
+        "labels": tensor_sha256(objective.labels),
+        "loss": objective.kind,
         "dimensions, points, reach, seed": where,
         "calibrated": around.calibrated,
         "rows, points at once": (around.rows, around.at_once),
@@ -329,7 +337,9 @@ def _settings(
     }
 
 
-def _remarks(own: Points, found: Points, calibrated: bool, fresh: tuple[str, ...]) -> list[str]:
+def _remarks(
+    own: LandscapePoints, found: LandscapePoints, calibrated: bool, fresh: tuple[str, ...]
+) -> list[str]:
     middle = float(found.losses[len(found.losses) // 2])
     told = []
     if calibrated and not np.isclose(middle, own.losses[0], rtol=0.01, atol=1e-3):

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.errors import UsageError
-from cnnviz.heatmaps.heatmap import Heatmap, under
+from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
 from cnnviz.heatmaps.occlusion import Grid, Position, Sweep
 from cnnviz.images.baselines import BASELINES, Baseline, baseline_images
 from cnnviz.introspection.forward import forward
-from cnnviz.introspection.hooks import untouched
+from cnnviz.introspection.hooks import preserve_state
 from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.passes.captures import Capture, capture
@@ -122,19 +122,19 @@ def occlusion(
         f"{grid.columns}), hide the image behind {_FILLS[fill]}; a pixel has the mean drop of the "
         "score over the squares that hide it."
     )
-    with torch.inference_mode(False), torch.no_grad(), untouched(wrapped.module):
+    with torch.inference_mode(False), torch.no_grad(), preserve_state(wrapped.module):
         explained = _explained(wrapped, held, target)
         baselines = baseline_images(wrapped, held.batch.tensor, fill)
         search = _Search(wrapped, held.batch.tensor, baselines, explained, grid)
         drops, found = search.run(approximate, progress)
-    names = tuple(aim.name for aim in explained.aims)
+    names = tuple(resolved.name for resolved in explained.resolved_targets)
     return Occlusion(
         provenance=replace(held.provenance, targets=names, seed=0),
         method="occlusion",
         title="Occlusion",
         layers=("input",),
         maps=(np.stack([grid.spread(each) for each in drops]),),
-        **under(held.batch),
+        **photo_fields(held.batch),
         targets=names,
         relu=False,
         notes=(*notes, *found),
@@ -215,7 +215,7 @@ class _Search:
             self.inputs[part],
             self.baselines[part],
             self.grid,
-            self.explained.aims[image].score,
+            self.explained.resolved_targets[image].score,
             cap,
         )
 

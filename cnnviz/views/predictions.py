@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.passes.captures import Capture
-from cnnviz.passes.ranked_classes import Rule, distribution, entropy
+from cnnviz.passes.ranked_classes import Rule, entropy, probabilities
 from cnnviz.results import drawing
 from cnnviz.results.result import Result
 
@@ -156,7 +156,7 @@ def predictions(capture: Capture, k: int = 5) -> Predictions:
         If `k` is below 1.
     """
     found = capture.predictions(k)
-    shares, rule = distribution(capture.logits)
+    shares, rule = probabilities(capture.logits)
     return Predictions(
         provenance=capture.provenance,
         images=tuple(photo.name for photo in capture.batch.photos),

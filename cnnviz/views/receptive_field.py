@@ -13,14 +13,14 @@ from torch import nn
 
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.introspection.layers import select, split
-from cnnviz.introspection.receptive_fields import Window
+from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captures import origin
 from cnnviz.passes.stages import STAGES, call_order
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
-from cnnviz.units.projection import Passage
+from cnnviz.units.projection import PartialForward
 from cnnviz.views.pictures.receptive_field import draw
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class EffectiveFields(Result):
     layers: tuple[str, ...]
     described: tuple[str, ...]
     sizes: NDArray[np.int64]
-    windows: tuple[Window, ...]
+    windows: tuple[PixelBox, ...]
     positions: NDArray[np.int64]
     energy: NDArray[np.float32]
     effective: NDArray[np.float64]
@@ -193,7 +193,7 @@ def receptive_field(
     names = _names(wrapped, batch.tensor, layers)
     each = -(-draws // len(batch))
     measured = []
-    for place, passage in enumerate(Passage.each(wrapped, batch.tensor, names)):
+    for place, passage in enumerate(PartialForward.each(wrapped, batch.tensor, names)):
         progress(place, len(names), passage.layer)
         measured.append(_measure(passage, batch.tensor, each, generator))
     progress(len(names), len(names), "done")
@@ -237,7 +237,7 @@ def _names(model: Model, inputs: torch.Tensor, layers: str | Sequence[str]) -> l
 class _Measured:
     described: str
     size: tuple[int, int]
-    window: Window
+    window: PixelBox
     position: tuple[int, int]
     energy: NDArray[np.float64]
 
@@ -286,7 +286,7 @@ class _Measured:
 
 
 def _measure(
-    passage: Passage, inputs: torch.Tensor, draws: int, generator: torch.Generator
+    passage: PartialForward, inputs: torch.Tensor, draws: int, generator: torch.Generator
 ) -> _Measured:
     height, width = int(inputs.shape[2]), int(inputs.shape[3])
     energy = torch.zeros(height, width, dtype=torch.float64)
@@ -300,7 +300,7 @@ def _measure(
             energy += gradient.double().square().sum((0, 1)).cpu()
     energy /= len(inputs) * draws
     field = passage.field and passage.field.local
-    window, size = Window(0, 0, width, height), (height, width)
+    window, size = PixelBox(0, 0, width, height), (height, width)
     if field is not None:
         window, size = field.box(*position), field.size
     return _Measured(
@@ -313,7 +313,7 @@ def _measure(
 
 
 def _signed_gradient(
-    passage: Passage,
+    passage: PartialForward,
     maps: torch.Tensor,
     leaf: torch.Tensor,
     position: tuple[int, int],

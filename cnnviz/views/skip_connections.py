@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz.introspection.batch_statistics import Statistics, batch_statistics, fed
-from cnnviz.introspection.hooks import untouched
+from cnnviz.introspection.batch_statistics import Statistics, batch_statistics, calibrated
+from cnnviz.introspection.hooks import preserve_state
 from cnnviz.introspection.residual_adds import Residual, Shares, additions, residual, shares
 from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_that_fit
@@ -167,10 +167,10 @@ def skip_connections(
     with ExitStack() as scope:
         scope.enter_context(torch.inference_mode(False))
         scope.enter_context(torch.enable_grad())
-        scope.enter_context(untouched(wrapped.module))
+        scope.enter_context(preserve_state(wrapped.module))
         inputs = batch.tensor.clone()
         rows = rows_that_fit(wrapped, inputs)
-        statistics, told = fed(wrapped.module, wrapped.forward, inputs, rows)
+        statistics, told = calibrated(wrapped.module, wrapped.forward, inputs, rows)
         parts = [
             _measure(wrapped, part, statistics, _part(target, start, len(part)))
             for start, part in zip(
@@ -233,7 +233,7 @@ def _measure(
         [one for one, _ in kept],
         len(residuals) - len(kept),
         [rows[:, column] for column in range(6)],
-        tuple(aim.name for aim in explained.aims),
+        tuple(resolved.name for resolved in explained.resolved_targets),
     )
 
 

@@ -19,7 +19,7 @@ from cnnviz.models import Model, as_model
 from cnnviz.passes.scan import first_batch
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Provenance, Result, plain, write_atomically
-from cnnviz.units.projection import Passage
+from cnnviz.units.projection import PartialForward
 from cnnviz.views.deconvnet import RULES, last_stage
 from cnnviz.views.pictures import top_activations as picture
 from cnnviz.views.top_activations_search import Search, Tiles
@@ -39,7 +39,7 @@ _FEW = 10
 
 
 @dataclass(frozen=True)
-class Place:
+class PatchPosition:
     """One position of one channel.
 
     Attributes
@@ -133,7 +133,7 @@ class TopActivations(Result):
         """How many pages the channels that are shown take."""
         return -(-len(self.shown) // picture.PER_PAGE)
 
-    def strongest(self, channel: int) -> tuple[Place, ...]:
+    def strongest(self, channel: int) -> tuple[PatchPosition, ...]:
         """Return the strongest positions of a channel, the strongest first.
 
         Raises
@@ -143,7 +143,7 @@ class TopActivations(Result):
         """
         check_channels([channel], len(self.values), self.layer)
         return tuple(
-            Place(
+            PatchPosition(
                 value=float(self.values[channel, slot]),
                 image=int(image),
                 name=self.names[int(image)],
@@ -304,7 +304,7 @@ def top_activations(
     dataset = open_dataset(data, count)
     inputs = first_batch(dataset, wrapped, range(len(dataset))).tensor
     name = layer if layer is not None else last_stage(wrapped, inputs)
-    passage = Passage.to(wrapped, inputs, name)
+    passage = PartialForward.to(wrapped, inputs, name)
     search = Search(passage, dataset, k)
     search.run(progress)
     shown, words = _choose(channels, top, order, search)

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cnnviz.datasets import Dataset, Loaded, stream
+from cnnviz.datasets import Dataset, LoadedBatch, stream
 from cnnviz.images import Refusal
 from cnnviz.introspection.backward_rules import Rule
 from cnnviz.passes.scan import scan
 from cnnviz.results.progress import Progress
 from cnnviz.results.result import ImageSource
-from cnnviz.units.projection import Passage, Pick, cut, send
-from cnnviz.units.top_k import Strongest
+from cnnviz.units.projection import PartialForward, UnitPosition, cut, project_positions
+from cnnviz.units.top_k import TopK
 from cnnviz.views.pictures import top_activations as picture
 
 _SAME = 0.01
@@ -26,9 +26,9 @@ round differently."""
 class Search:
     """The streaming pass."""
 
-    def __init__(self, passage: Passage, dataset: Dataset, k: int) -> None:
+    def __init__(self, passage: PartialForward, dataset: Dataset, k: int) -> None:
         self.passage, self.dataset = passage, dataset
-        self.found = Strongest(k)
+        self.found = TopK(k)
         self.labels = np.full(len(dataset), -1, np.int64)
         self.sums: NDArray[np.float64] | float = 0.0
         self.seen = 0
@@ -40,7 +40,7 @@ class Search:
         scanned = scan(model, self.dataset, [layer], self._see, progress=progress)
         self.seen, self.refused = scanned.images, scanned.refused
 
-    def _see(self, _layer: str, maps: torch.Tensor, batch: Loaded) -> None:
+    def _see(self, _layer: str, maps: torch.Tensor, batch: LoadedBatch) -> None:
         tops = self.found.update(maps, batch.indices)
         self.sums = self.sums + np.maximum(tops, 0.0).sum(0)
         self.labels[batch.indices] = batch.labels
@@ -74,7 +74,7 @@ class Tiles:
         self.projections: NDArray[np.uint8] | None = None
         self.size: tuple[int, int] | None = None
         self.sources: dict[int, ImageSource] = {}
-        self._passages: dict[tuple[int, ...], Passage] = {}
+        self._passages: dict[tuple[int, ...], PartialForward] = {}
         self.changed: set[int] = set()
 
     def fill(self, progress: Progress) -> None:
@@ -105,7 +105,7 @@ class Tiles:
                     self.drawn[place] = False
                 self.changed.add(image)
 
-    def _batch(self, batch: Loaded, wanted: Mapping[int, list[tuple[int, int]]]) -> None:
+    def _batch(self, batch: LoadedBatch, wanted: Mapping[int, list[tuple[int, int]]]) -> None:
         found, model = self.search.found, self.search.passage.model
         places, picks = [], []
         for order, image in enumerate(batch.indices.tolist()):
@@ -113,11 +113,15 @@ class Tiles:
             for row, slot in wanted[image]:
                 at = self.shown[row], slot
                 places.append((row, slot))
-                picks.append(Pick(order, at[0], int(found.rows[at]), int(found.columns[at])))
+                picks.append(
+                    UnitPosition(order, at[0], int(found.rows[at]), int(found.columns[at]))
+                )
         shape = tuple(batch.tensor.shape[1:])
         if shape not in self._passages:
-            self._passages[shape] = Passage.to(model, batch.tensor, self.search.passage.layer)
-        sent = send(self._passages[shape], batch.tensor, picks, self.rule)
+            self._passages[shape] = PartialForward.to(
+                model, batch.tensor, self.search.passage.layer
+            )
+        sent = project_positions(self._passages[shape], batch.tensor, picks, self.rule)
         self.size = self.size or sent.size
         pixels = [model.preprocessing.invert(tensor) for tensor in batch.tensor]
         photos = [pixels[pick.image] for pick in picks]

@@ -13,10 +13,10 @@ from cnnviz.datasets import Dataset, default_workers, stream
 from cnnviz.models import Model
 from cnnviz.reports.wording import file_size, plural
 from cnnviz.results.progress import duration
-from cnnviz.units.projection import Passage, Pick, send
-from cnnviz_gallery.scan.layer_result import LayerScan
+from cnnviz.units.projection import PartialForward, UnitPosition, project_positions
+from cnnviz_gallery.scan.layer_result import LayerResult
 from cnnviz_gallery.scan.scan import scan, scannable
-from cnnviz_gallery.scan.scan_result import Scan, Settings
+from cnnviz_gallery.scan.scan_result import ScanResult, ScanSettings
 from cnnviz_gallery.site.build import CHUNK
 from cnnviz_gallery.site.patches import STRONGEST
 
@@ -95,11 +95,11 @@ def estimate(model: Model, data: Dataset, layers: str | Sequence[str] | None = N
     )
 
 
-def _scanned(model: Model, data: Dataset, names: Sequence[str]) -> tuple[Scan, float]:
+def _scanned(model: Model, data: Dataset, names: Sequence[str]) -> tuple[ScanResult, float]:
     """Scan a few images; return what was found, and how long a scan of all of them takes."""
-    size = Settings().batch_size
+    size = ScanSettings().batch_size
 
-    def timed(batches: int) -> tuple[Scan, float]:
+    def timed(batches: int) -> tuple[ScanResult, float]:
         began = time.perf_counter()
         found = scan(model, data.spread(batches * size), names)
         return found, time.perf_counter() - began
@@ -113,17 +113,17 @@ def _scanned(model: Model, data: Dataset, names: Sequence[str]) -> tuple[Scan, f
     return found, first + each * (len(data) - size)
 
 
-def _sent(model: Model, layer: LayerScan, images: int) -> float:
+def _sent(model: Model, layer: LayerResult, images: int) -> float:
     """Return how long it takes to send all units of a layer back to the pixels."""
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(_PROBED, *model.input_shape, generator=generator)
     inputs = inputs.to(model.device, model.dtype)
-    passage = Passage.to(model, inputs, layer.layer)
+    passage = PartialForward.to(model, inputs, layer.layer)
 
     def timed(times: int) -> float:
-        picks = [Pick(at, 0) for _ in range(times) for at in range(_PROBED)]
+        picks = [UnitPosition(at, 0) for _ in range(times) for at in range(_PROBED)]
         began = time.perf_counter()
-        send(passage, inputs, picks)
+        project_positions(passage, inputs, picks)
         return time.perf_counter() - began
 
     timed(1)

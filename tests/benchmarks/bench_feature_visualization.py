@@ -40,7 +40,14 @@ from torch.nn import functional as F
 
 import cnnviz
 from cnnviz.models import Model
-from cnnviz.units.visualization import Job, Recipe, Store, plan, probing, read_goals
+from cnnviz.units.visualization import (
+    AscentSettings,
+    Job,
+    VisualizationStore,
+    plan,
+    read_objectives,
+    scoring,
+)
 
 LAYERS = {
     "resnet18": {"early": "layer1.1.conv2", "late": "layer4.1.conv2"},
@@ -128,10 +135,12 @@ def package(module: nn.Module, layer: str, channel: int, steps: int) -> torch.Te
 
 def ours(model: Model, layer: str, channels: Sequence[int], steps: int) -> list[torch.Tensor]:
     """Make all channels at once and return their pictures, [1, 3, h, w] each."""
-    goals = read_goals(model, f"{layer}:{','.join(map(str, channels))}")
-    groups = plan(model, goals, Recipe("fourier", steps, 0, (0, 0), early=False), None, False)
-    found = Job(model, groups, Store(None, {})).run()
-    return [torch.from_numpy(found[goal.name][2].pictures) for goal in goals]
+    objectives = read_objectives(model, f"{layer}:{','.join(map(str, channels))}")
+    groups = plan(
+        model, objectives, AscentSettings("fourier", steps, 0, (0, 0), early=False), None, False
+    )
+    found = Job(model, groups, VisualizationStore(None, {})).run()
+    return [torch.from_numpy(found[objective.name][2].pictures) for objective in objectives]
 
 
 def scores(
@@ -143,10 +152,11 @@ def scores(
     margin = (NATIVE - side) // 2
     cut = large[..., margin : margin + side, margin : margin + side]
     continued = F.pad(mine, [margin] * 4, mode="reflect") if margin else mine
-    (goal,) = read_goals(model, f"{layer}:{channel}")
-    with probing(model, goal.layer) as probe, torch.no_grad():
+    (objective,) = read_objectives(model, f"{layer}:{channel}")
+    with scoring(model, objective.layer) as probe, torch.no_grad():
         own, theirs, own_large, theirs_large = (
-            float(probe.scores(picture, [goal])[0]) for picture in (mine, cut, continued, large)
+            float(probe.scores(picture, [objective])[0])
+            for picture in (mine, cut, continued, large)
         )
     return own, theirs, own_large, theirs_large
 

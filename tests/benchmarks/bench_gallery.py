@@ -23,15 +23,15 @@ from torch import nn
 from turns import Way, in_turns, table
 
 import cnnviz
-from cnnviz.datasets import Dataset, Loaded, default_workers, open_dataset, stream
+from cnnviz.datasets import Dataset, LoadedBatch, default_workers, open_dataset, stream
 from cnnviz.models import Model
 from cnnviz.passes.malloc import freed_memory_kept
 from cnnviz.results.progress import duration
-from cnnviz_gallery.scan.accumulator import Tally
-from cnnviz_gallery.scan.plan import Start, begin
+from cnnviz_gallery.scan.accumulator import Accumulator
+from cnnviz_gallery.scan.plan import ScanPlan, plan_scan
 from cnnviz_gallery.scan.scan import scan, scannable
-from cnnviz_gallery.scan.scan_result import Settings
-from cnnviz_gallery.scan.shard_files import Parts, key
+from cnnviz_gallery.scan.scan_result import ScanSettings
+from cnnviz_gallery.scan.shard_files import ShardFiles, key
 
 LARGE = "resnet50"
 NETWORKS = ("squeezenet1_0", LARGE)
@@ -47,7 +47,7 @@ def bare(model: Model, data: Dataset, *, keeping: bool = False) -> Way:
     def run() -> None:
         module = model.module.eval()
         kept = freed_memory_kept() if keeping else nullcontext()
-        with kept, torch.no_grad(), stream(data, model, Settings().batch_size) as batches:
+        with kept, torch.no_grad(), stream(data, model, ScanSettings().batch_size) as batches:
             for batch in batches:
                 # Until the answers are here, a GPU has only been told what to do.
                 module(batch.tensor).cpu()
@@ -99,14 +99,14 @@ def throughput(data: Dataset, rounds: int, device: str) -> tuple[list[str], floa
     return lines, rate
 
 
-def noise(start: Start, names: tuple[str, ...], count: int) -> Tally:
+def noise(start: ScanPlan, names: tuple[str, ...], count: int) -> Accumulator:
     """Return what a process has counted that has seen images of every class."""
-    tally = Tally(start, Settings(), IMAGES)
+    tally = Accumulator(start, ScanSettings(), IMAGES)
     generator = torch.Generator().manual_seed(0)
-    size = Settings().batch_size
+    size = ScanSettings().batch_size
     for first in range(0, count, size):
         places = np.arange(first, first + size)
-        batch = Loaded(torch.empty(size, *start.input_shape), places, places % CLASSES)
+        batch = LoadedBatch(torch.empty(size, *start.input_shape), places, places % CLASSES)
         for each, name in zip(start.layers, names, strict=True):
             tally.see(name, torch.randn(size, each.shape[0], 1, 1, generator=generator), batch)
         tally.answered(torch.randn(size, CLASSES, generator=generator), batch)
@@ -117,16 +117,16 @@ def keeping(data: Dataset, rate: float, device: str) -> list[str]:
     """Return what it takes to keep and join the parts of a scan of the large network."""
     model = cnnviz.load(LARGE, "random", device=device)
     names = tuple(name for name in scannable(model) if isinstance(_layer(model, name), nn.Conv2d))
-    start = begin(model, data, names)
+    start = plan_scan(model, data, names)
     channels = sum(each.shape[0] for each in start.layers)
     tally = noise(start, names, 2 * CLASSES)
     with tempfile.TemporaryDirectory() as folder:
-        parts = Parts(Path(folder), key(model, data, names, Settings(), 512), 0)
+        parts = ShardFiles(Path(folder), key(model, data, names, ScanSettings(), 512), 0)
         begun = time.perf_counter()
         parts.write(tally.portion((0,), {}))
         writing = time.perf_counter() - begun
         size = sum(path.stat().st_size for path in Path(folder).rglob("*.npz"))
-        other = Parts(Path(folder), key(model, data, names, Settings(), 512), 0)
+        other = ShardFiles(Path(folder), key(model, data, names, ScanSettings(), 512), 0)
         other.write(tally.portion((1,), {}))
         begun = time.perf_counter()
         other.join(start)
@@ -162,7 +162,7 @@ def main() -> None:
     lines = [
         f"Measured on {where} with {torch.get_num_threads()} threads that compute and "
         f"{default_workers()} that read, torch {torch.__version__}; medians of {given.rounds} "
-        f"rounds, turn by turn, batches of {Settings().batch_size}.",
+        f"rounds, turn by turn, batches of {ScanSettings().batch_size}.",
         "",
     ]
     print("\n".join(lines), flush=True)

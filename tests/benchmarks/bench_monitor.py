@@ -92,7 +92,7 @@ def main() -> int:
     print(text)
     if chosen.write:
         chosen.write.write_text(f"# GradientMonitor\n\n{text}", "utf-8")
-    late = [name for name, goal in GOALS.items() if found[name][1] > goal]
+    late = [name for name, objective in GOALS.items() if found[name][1] > objective]
     for name in late:
         print(f"over its goal of {GOALS[name]}: {name}", file=sys.stderr)
     return 1 if late else 0

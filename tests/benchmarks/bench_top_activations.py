@@ -26,10 +26,10 @@ from turns import Way, in_turns, table
 
 import cnnviz
 from cnnviz.datasets import Dataset, open_dataset, stream
-from cnnviz.introspection.hooks import StopForward, listening
+from cnnviz.introspection.hooks import StopForward, module_hooks
 from cnnviz.models import Model
 from cnnviz.passes.scan import scan
-from cnnviz.units.top_k import Strongest
+from cnnviz.units.top_k import TopK
 
 K = 9
 BATCH = 8
@@ -62,7 +62,7 @@ def bare(model: Model, dataset: Dataset, layer: str) -> Way:
         chosen = {layer: module.get_submodule(layer)}
         with (
             torch.no_grad(),
-            listening(chosen, after=stop),
+            module_hooks(chosen, after=stop),
             stream(dataset, model, BATCH) as batches,
         ):
             for batch in batches:
@@ -76,7 +76,7 @@ def search(model: Model, dataset: Dataset, layer: str) -> Way:
     """Return the search for the strongest positions of every channel."""
 
     def run() -> None:
-        found = Strongest(K)
+        found = TopK(K)
         scan(
             model,
             dataset,

@@ -25,13 +25,13 @@ from torch import nn
 from turns import in_turns, table
 
 import cnnviz
-from cnnviz.units.projection import Pick, Projected, crops, project
+from cnnviz.units.projection import UnitPosition, UnitProjections, crops, project
 
 LAYERS = ("features.3", "features.5", "features.7", "features.10", "features.12")
 
 
 def theirs(
-    module: nn.Module, layer: str, image: torch.Tensor, found: Projected
+    module: nn.Module, layer: str, image: torch.Tensor, found: UnitProjections
 ) -> list[np.ndarray]:
     """Return captum's projection of the neurons that ours found."""
     peer = NeuronDeconvolution(module, module.get_submodule(layer))
@@ -54,7 +54,7 @@ def measure(layer: str, channels: int, rounds: int) -> str:
         if isinstance(child, nn.ReLU):
             child.inplace = False
     image = torch.rand(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
-    picks = [Pick(0, channel) for channel in range(channels)]
+    picks = [UnitPosition(0, channel) for channel in range(channels)]
     found = project(model, image, layer, picks)
     wanted = theirs(module, layer, image, found)
     error = 0.0
@@ -62,7 +62,7 @@ def measure(layer: str, channels: int, rounds: int) -> str:
         whole = wanted[place] * found.activations[place]
         error = max(error, abs(1.0 - np.abs(found.signals[place]).sum() / np.abs(whole).sum()))
 
-    def through_whole_images() -> Projected:
+    def through_whole_images() -> UnitProjections:
         with patch.object(crops, "WORTH", 0.0):
             return project(model, image, layer, picks)
 

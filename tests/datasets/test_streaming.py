@@ -13,7 +13,14 @@ import torch
 from PIL import Image
 from torch import nn
 
-from cnnviz.datasets import Dataset, Sample, default_workers, nothing_left, open_dataset, stream
+from cnnviz.datasets import (
+    Dataset,
+    DatasetImage,
+    default_workers,
+    nothing_left,
+    open_dataset,
+    stream,
+)
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import PhotoError, Preprocessing, read_photo
 from cnnviz.models import Model
@@ -46,12 +53,12 @@ class Counted(Dataset):
     def describe(self) -> str:
         return "counted"
 
-    def read(self, index: int) -> Sample:
+    def read(self, index: int) -> DatasetImage:
         self.read_so_far.append(index)
         if index in self.broken:
             raise PhotoError(f"n{index}", "it is broken", "Mend it.")
         pixels = np.random.default_rng(index).integers(0, 256, (self.side,) * 2 + (3,), np.uint8)
-        return Sample(read_photo(pixels, f"n{index}"), index % 3 if index % 2 else None)
+        return DatasetImage(read_photo(pixels, f"n{index}"), index % 3 if index % 2 else None)
 
 
 def reading_threads() -> list[str]:
@@ -114,7 +121,7 @@ def test_the_threads_end_with_the_body_whatever_ends_it(model) -> None:
 
 def test_a_fault_in_a_data_set_is_not_hidden(model) -> None:
     class Faulty(Counted):
-        def read(self, index: int) -> Sample:
+        def read(self, index: int) -> DatasetImage:
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError), stream(Faulty(5), model, 2, 2) as batches:
@@ -138,10 +145,10 @@ def test_what_pillow_warns_of_in_a_thread_stays_with_its_photo(model, tmp_path: 
     notes: list[tuple[str, ...]] = []
 
     class Noting(Counted):
-        def read(self, index: int) -> Sample:
+        def read(self, index: int) -> DatasetImage:
             photo = read_photo(exif)
             notes.append(photo.notes)
-            return Sample(photo)
+            return DatasetImage(photo)
 
     before = list(warnings.filters), warnings.showwarning
     with stream(Noting(40), model, 4, 4) as batches:

@@ -13,19 +13,19 @@ from PIL import Image
 
 from cnnviz.datasets.shapes import Shapes
 from cnnviz.errors import ImageError, OutputError, UsageError
-from cnnviz.evaluation import Evaluation, Item, evaluate, items
+from cnnviz.evaluation import Evaluation, EvaluationImage, evaluate, items
 from cnnviz.evaluation import run as running
-from cnnviz.evaluation.records import Column, Entry, Record, Store
+from cnnviz.evaluation.records import MapMeasurements, MeasureColumn, Measurement, MeasurementStore
 from cnnviz.evaluation.result import intervals
-from cnnviz.heatmaps.checks.measuring import Settings
-from cnnviz.heatmaps.checks.random_maps import chance_of
+from cnnviz.heatmaps.checks.measure_groups import CheckSettings
+from cnnviz.heatmaps.checks.random_maps import p_value
 from cnnviz.images import Preprocessing, read_photo
 from cnnviz.models import Model
 from cnnviz.results.progress import duration
 from cnnviz.views.faithfulness import faithfulness
 from tests.architectures import tiny_network
 
-QUICK = Settings(steps=2, stages=1, baselines=("mean",))
+QUICK = CheckSettings(steps=2, stages=1, baselines=("mean",))
 METHODS = ("gradcam", "saliency")
 
 
@@ -97,7 +97,7 @@ def test_a_cell_is_a_mean_with_its_interval_and_its_chance(model, folder):
     cell = found.cell("gradcam", "gain")
     assert cell.low <= cell.mean <= cell.high
     place = [column.key for column in found.columns].index("gain")
-    assert cell.chance == pytest.approx(chance_of(found.beaten[0, place], 2))
+    assert cell.chance == pytest.approx(p_value(found.beaten[0, place], 2))
     assert math.isnan(found.cell("gradcam", "brightness").chance)
     with pytest.raises(UsageError, match="no measure 'gian' in this table"):
         found.cell("gradcam", "gian")
@@ -136,7 +136,7 @@ def test_whatever_changes_a_number_has_records_of_its_own(model, folder, tmp_pat
     state = tmp_path / "state"
     (folder / "broken.png").unlink()
     evaluated(model, folder, state=state, methods=["gradcam"], count=1)
-    keywords = {"settings": Settings(steps=3, stages=1)} if what == "settings" else {}
+    keywords = {"settings": CheckSettings(steps=3, stages=1)} if what == "settings" else {}
     if what == "random":
         keywords = {"random": 3}
     if what == "weights":
@@ -146,24 +146,26 @@ def test_whatever_changes_a_number_has_records_of_its_own(model, folder, tmp_pat
 
 
 def test_a_damaged_record_is_measured_again(tmp_path):
-    store = Store(tmp_path / "state", {"a": 1})
-    record = Record("T", (Column("k", "K", "high"),), (Entry(1.0, float("nan"), 0.5),))
+    store = MeasurementStore(tmp_path / "state", {"a": 1})
+    record = MapMeasurements(
+        "T", (MeasureColumn("k", "K", "high"),), (Measurement(1.0, float("nan"), 0.5),)
+    )
     store.put("m", "i" * 64, record)
-    again = Store(tmp_path / "state", {"a": 1}).get("m", "i" * 64)
+    again = MeasurementStore(tmp_path / "state", {"a": 1}).get("m", "i" * 64)
     assert again is not None
     assert again.columns == record.columns
     assert math.isnan(again.entries[0].random)
     (file,) = (tmp_path / "state").glob("*/m-*.json")
     file.write_text(file.read_text("utf-8")[:30], "utf-8")
-    assert Store(tmp_path / "state", {"a": 1}).get("m", "i" * 64) is None
-    assert Store(tmp_path / "state", {"a": 2}).get("m", "i" * 64) is None
+    assert MeasurementStore(tmp_path / "state", {"a": 1}).get("m", "i" * 64) is None
+    assert MeasurementStore(tmp_path / "state", {"a": 2}).get("m", "i" * 64) is None
 
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    store = Store(tmp_path / "file" / "state", {})
+    store = MeasurementStore(tmp_path / "file" / "state", {})
     with pytest.raises(OutputError, match="cannot be made"):
-        store.put("m", "i", Record("T", (), ()))
+        store.put("m", "i", MapMeasurements("T", (), ()))
 
 
 def test_no_photo_is_decoded_before_it_is_measured(folder, monkeypatch):
@@ -233,7 +235,7 @@ def test_a_count_spreads_over_the_folder(folder):
 
 def test_images_and_items_can_be_given(folder):
     photo = read_photo(folder / "one.png")
-    found, _ = items([photo, Item(photo, np.ones((20, 24), bool)), folder / "two.JPG"])
+    found, _ = items([photo, EvaluationImage(photo, np.ones((20, 24), bool)), folder / "two.JPG"])
     assert [item.mask is None for item in found] == [True, False, True]
     assert len({item.key for item in found}) == 3
 
@@ -319,5 +321,5 @@ def test_the_verdicts_name_each_method_that_fails(model, folder):
         blind = found.cell(method, "gain").chance > 0.1
         start = told.partition("Hardly changed")[0]
         assert (title in start) == blind
-    some = evaluated(model, folder, settings=Settings(groups=("drop",)))
+    some = evaluated(model, folder, settings=CheckSettings(groups=("drop",)))
     assert some.verdicts == ()

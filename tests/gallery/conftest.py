@@ -13,7 +13,7 @@ from cnnviz.datasets.shapes import CLASSES
 from cnnviz.images import Preprocessing
 from cnnviz.models import Model, load
 from cnnviz_gallery.scan.scan import scan
-from cnnviz_gallery.scan.scan_result import Scan, Settings
+from cnnviz_gallery.scan.scan_result import ScanResult, ScanSettings
 from cnnviz_gallery.site.build import build
 
 
@@ -63,13 +63,13 @@ def tiny_data() -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def tiny_scan(tiny: Model, tiny_data: Dataset) -> Scan:
-    return scan(tiny, tiny_data, settings=Settings(sample=12))
+def tiny_scan(tiny: Model, tiny_data: Dataset) -> ScanResult:
+    return scan(tiny, tiny_data, settings=ScanSettings(sample=12))
 
 
 @pytest.fixture(scope="session")
 def tiny_site(
-    tiny: Model, tiny_data: Dataset, tiny_scan: Scan, tmp_path_factory: pytest.TempPathFactory
+    tiny: Model, tiny_data: Dataset, tiny_scan: ScanResult, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """Return the folder of a site of the tiny network."""
     return build(tiny_scan, tiny, tiny_data, tmp_path_factory.mktemp("tiny") / "site").home.parent
@@ -86,9 +86,9 @@ def shapes_data() -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def shapes_scan(shapes_model: Model, shapes_data: Dataset) -> Scan:
+def shapes_scan(shapes_model: Model, shapes_data: Dataset) -> ScanResult:
     layers = ["features.0", "features.3"]
-    return scan(shapes_model, shapes_data, layers, settings=Settings(sample=24))
+    return scan(shapes_model, shapes_data, layers, settings=ScanSettings(sample=24))
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ import torch
 from cnnviz.datasets import open_dataset
 from cnnviz_gallery.scan import worker
 from cnnviz_gallery.scan.scan import scan
-from cnnviz_gallery.scan.scan_result import Settings
+from cnnviz_gallery.scan.scan_result import ScanSettings
 from cnnviz_gallery.site.build import build
 from tests.gallery.conftest import tiny_model
 from tests.gallery.generated import Generated, network
@@ -61,7 +61,7 @@ def gallery(folder: Path) -> None:
         model,
         data,
         "first,head",
-        settings=Settings(sample=20, batch_size=4),
+        settings=ScanSettings(sample=20, batch_size=4),
         folder=folder / "state",
         shard=4,
         every=0.0,
@@ -102,7 +102,7 @@ def share(folder: Path, counts: list[int]) -> dict[str, object]:
             port = free.getsockname()[1]
 
         def work(state: Path, out: Path) -> None:
-            how = Settings(sample=20, batch_size=4)
+            how = ScanSettings(sample=20, batch_size=4)
             # One scan after another, as of several networks.
             for seed in (1, 0):
                 found = scan(network(seed), data, settings=how, folder=state, shard=8, every=0.0)
@@ -130,7 +130,7 @@ def memory(counts: list[int]) -> dict[str, object]:
     """Return the peak of the memory after scans of several sizes, the smallest first."""
     peaks = []
     for count in counts:
-        scan(network(), Generated(count, side=8), settings=Settings(batch_size=250))
+        scan(network(), Generated(count, side=8), settings=ScanSettings(batch_size=250))
         peaks.append(peak())
     return {"peaks": peaks}
 

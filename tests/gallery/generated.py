@@ -8,10 +8,10 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from cnnviz.datasets import Dataset, Sample
+from cnnviz.datasets import Dataset, DatasetImage
 from cnnviz.errors import ImageError
 from cnnviz.models import Model
-from cnnviz_gallery.scan.scan_result import Scan
+from cnnviz_gallery.scan.scan_result import ScanResult
 from tests.architectures import tiny_network
 
 
@@ -43,11 +43,11 @@ class Generated(Dataset):
     def label(self, index: int) -> int | None:
         return index % 3 if self.classes else None
 
-    def read(self, index: int) -> Sample:
+    def read(self, index: int) -> DatasetImage:
         self.reads += 1
         if index in self.broken:
             raise ImageError(f"{self.name(index)} is broken.", "Mend it.")
-        return Sample(noise(index // 2 % 1009, self.side), self.label(index))
+        return DatasetImage(noise(index // 2 % 1009, self.side), self.label(index))
 
     def describe(self) -> str:
         return f"{self.count:,} images of noise"
@@ -57,7 +57,7 @@ def network(seed: int = 0) -> Model:
     return Model(tiny_network(seed=seed), categories=("a", "b", "c", "d"))
 
 
-def content(scan: Scan) -> dict[str, object]:
+def content(scan: ScanResult) -> dict[str, object]:
     """Return everything in a scan, arrays as bytes."""
     found: dict[str, object] = {
         "told": (scan.network, scan.data, scan.settings, scan.grouping, scan.skipped, scan.notes),

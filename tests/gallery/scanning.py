@@ -11,12 +11,21 @@ from cnnviz.datasets import open_dataset, stream
 from cnnviz.models import Model
 from cnnviz.passes.captures import capture
 from cnnviz_gallery.scan import layer_result, quantised_sums
-from cnnviz_gallery.scan.ranked_images import Picks
-from cnnviz_gallery.scan.scan_result import Answers, Data, Network, Scan, Settings, Skipped
+from cnnviz_gallery.scan.ranked_images import RankedImages
+from cnnviz_gallery.scan.scan_result import (
+    Answers,
+    Data,
+    Network,
+    ScanResult,
+    ScanSettings,
+    Skipped,
+)
 
 
-def scan(model: Model, data: object, layers="conv", settings: Settings | None = None) -> Scan:
-    settings = settings or Settings()
+def scan(
+    model: Model, data: object, layers="conv", settings: ScanSettings | None = None
+) -> ScanResult:
+    settings = settings or ScanSettings()
     images = open_dataset(data)
     categories = model.categories or ()
     labelled = any(images.label(place) is not None for place in range(len(images)))
@@ -28,7 +37,7 @@ def scan(model: Model, data: object, layers="conv", settings: Settings | None = 
         np.full(len(images), -1, np.int32),
         np.full(len(images), np.nan, np.float32),
     )
-    found: dict[str, layer_result.LayerScan] = {}
+    found: dict[str, layer_result.LayerResult] = {}
     with stream(images, model, settings.batch_size, 1) as batches:
         for batch in batches:
             seen = capture(model, batch.tensor, layers=layers, gradients=False)
@@ -53,7 +62,7 @@ def scan(model: Model, data: object, layers="conv", settings: Settings | None = 
                     entry = single(found[name], one, int(place), group)
                     found[name] = layer_result.merged([found[name], entry], settings.seed)
     skipped = [Skipped(place, each.name, each.reason) for place, each in batches.refused.items()]
-    return Scan(
+    return ScanResult(
         network=Network(
             model.name,
             model.weights,
@@ -73,14 +82,14 @@ def scan(model: Model, data: object, layers="conv", settings: Settings | None = 
     )
 
 
-def single(layer: layer_result.LayerScan, values: torch.Tensor, place: int, group: int):
+def single(layer: layer_result.LayerResult, values: torch.Tensor, place: int, group: int):
     """Return what one image [C, positions] adds."""
     empty = layer_result.empty(
         layer.layer, layer.shape, layer.unit, layer.group_sums.shape[1], 1, 1
     )
     peaks, at = values.max(1)
     width = layer.shape[2]
-    pick = Picks(
+    pick = RankedImages(
         np.full((len(values), 1), place),
         peaks[:, None].numpy(),
         (at // width)[:, None].numpy(),

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnviz.errors import ModelError
-from cnnviz.gradients.activations import read_activation
+from cnnviz.gradients.activation_calls import read_activation
 from cnnviz.gradients.graph import trunk
 from cnnviz.gradients.probe import probe
 from cnnviz.models import as_model

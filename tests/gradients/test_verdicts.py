@@ -175,7 +175,7 @@ def test_depth_without_skips_is_mended_by_skips() -> None:
 
 
 def test_a_normalisation_that_is_put_in_is_the_one_of_a_network_that_has_it() -> None:
-    from cnnviz.gradients.changes import Normalised
+    from cnnviz.gradients.modifications import WithBatchNorm
 
     bare = depth_network("conv-6:sigmoid:xavier", width=8)
     whole = depth_network("conv-6:sigmoid:xavier:batch", width=8)
@@ -184,7 +184,7 @@ def test_a_normalisation_that_is_put_in_is_the_one_of_a_network_that_has_it() ->
         if other.bias is not None:
             other.bias.data.copy_(layer.bias.data)
     wanted = probe(as_model(whole), images())
-    found = probe(as_model(bare), images(), change=Normalised(6))
+    found = probe(as_model(bare), images(), change=WithBatchNorm(6))
     ours = [point.gradient_norm for point in found.points]
     assert ours == pytest.approx([point.gradient_norm for point in wanted.points], rel=1e-3)
 

@@ -14,11 +14,11 @@ from cnnviz.introspection.batch_statistics import (
     Statistics,
     batch_statistics,
     calibrate,
-    fed,
+    calibrated,
     pooled,
-    unfed,
+    uncalibrated,
 )
-from cnnviz.introspection.hooks import untouched
+from cnnviz.introspection.hooks import preserve_state
 from tests.architectures import feed
 from tests.introspection.test_hooks import state
 
@@ -175,21 +175,21 @@ def test_fresh_layers_are_told_from_those_that_saw_data() -> None:
         module[1](images().float())
     module[2](images().float())
     module.append(nn.BatchNorm2d(3, track_running_stats=False))
-    assert tuple(unfed(module)) == ("0", "2")
+    assert tuple(uncalibrated(module)) == ("0", "2")
 
 
 def test_a_network_that_never_saw_data_is_fed_beside_itself() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).double()
     before = state(module)
-    with untouched(module):
-        found, told = fed(module, module, images(), 4)
+    with preserve_state(module):
+        found, told = calibrated(module, module, images(), 4)
     assert state(module) == before
     assert told.startswith("1 batch norm had seen no data, or next to none, and was given")
-    with untouched(module):
+    with preserve_state(module):
         assert found is not None
         assert found[0].count == 6 * 36
     feed(module, images())
-    assert fed(module, module, images(), 4) == (None, "")
+    assert calibrated(module, module, images(), 4) == (None, "")
 
 
 def test_statistics_of_one_part_are_kept_as_they_are() -> None:

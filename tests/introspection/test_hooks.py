@@ -8,7 +8,13 @@ import torch
 from torch import nn
 
 from cnnviz.errors import ModelChangedError
-from cnnviz.introspection.hooks import StopForward, listening, overhearing, stepping, untouched
+from cnnviz.introspection.hooks import (
+    StopForward,
+    global_hooks,
+    module_hooks,
+    preserve_state,
+    step_hooks,
+)
 
 
 class Drifting(nn.Module):
@@ -69,7 +75,7 @@ def drifting() -> Drifting:
 
 def test_everything_is_put_back(drifting: Drifting) -> None:
     before = state(drifting)
-    with untouched(drifting), listening({"norm": drifting.norm}, after=lambda *_: None):
+    with preserve_state(drifting), module_hooks({"norm": drifting.norm}, after=lambda *_: None):
         assert not any(child.training for child in drifting.modules())
         assert not any(p.requires_grad for p in drifting.parameters())
         drifting(torch.randn(4, 3))
@@ -85,8 +91,8 @@ def test_everything_is_put_back_after_an_exception(
         raise stop
 
     before = state(drifting)
-    listened = listening({"norm": drifting.norm}, before=lambda *_: None, after=raises)
-    with pytest.raises(stop), untouched(drifting), listened:
+    listened = module_hooks({"norm": drifting.norm}, before=lambda *_: None, after=raises)
+    with pytest.raises(stop), preserve_state(drifting), listened:
         drifting(torch.randn(4, 3))
     assert state(drifting) == before
 
@@ -94,7 +100,7 @@ def test_everything_is_put_back_after_an_exception(
 def test_a_forward_that_raises_half_way_leaves_no_trace() -> None:
     module = Drifting("raise").train()
     before = state(module)
-    with pytest.raises(RuntimeError, match="half-way"), untouched(module):
+    with pytest.raises(RuntimeError, match="half-way"), preserve_state(module):
         module(torch.randn(4, 3))
     assert state(module) == before
 
@@ -103,20 +109,20 @@ def test_buffers_with_nan_and_signed_zero_are_put_back_bit_for_bit() -> None:
     module = Drifting()
     module.calls.copy_(torch.tensor([float("nan"), -0.0]))
     before = state(module)
-    with untouched(module):
+    with preserve_state(module):
         module.calls.zero_()
     assert state(module) == before
 
 
 def test_a_network_that_writes_to_its_own_weight_is_named() -> None:
     module = Drifting("parameter")
-    with pytest.raises(ModelChangedError, match=r"parameter 'weight'"), untouched(module):
+    with pytest.raises(ModelChangedError, match=r"parameter 'weight'"), preserve_state(module):
         module(torch.randn(4, 3))
 
 
 def test_what_after_returns_replaces_the_output() -> None:
     module = nn.Sequential(nn.Identity())
-    with listening({"0": module[0]}, after=lambda name, layer, inputs, output: output + 1):
+    with module_hooks({"0": module[0]}, after=lambda name, layer, inputs, output: output + 1):
         assert module(torch.zeros(1)).item() == 1.0
     assert module(torch.zeros(1)).item() == 0.0
 
@@ -124,7 +130,7 @@ def test_what_after_returns_replaces_the_output() -> None:
 def test_before_and_after_are_called_with_the_name() -> None:
     module = nn.Sequential(nn.Identity())
     heard: list[tuple[str, str]] = []
-    with listening(
+    with module_hooks(
         {"first": module[0]},
         before=lambda name, layer, inputs: heard.append(("before", name)),
         after=lambda name, layer, inputs, output: heard.append(("after", name)),
@@ -137,7 +143,7 @@ def test_what_is_overheard_is_told_with_its_name_and_nothing_is_attached() -> No
     module = nn.Sequential(nn.Identity(), nn.Identity())
     heard: list[tuple[str, str]] = []
     plain = state(module)
-    with overhearing(
+    with global_hooks(
         {"whole": module, "first": module[0]},
         before=lambda name, layer, inputs: heard.append(("before", name)),
         after=lambda name, layer, inputs, output: heard.append(("after", name)),
@@ -159,7 +165,7 @@ def test_what_is_overheard_ends_also_where_a_forward_fails() -> None:
     module = Drifting("raise")
     ended: list[object] = []
     with (
-        overhearing({"whole": module}, after=lambda name, layer, inputs, out: ended.append(out)),
+        global_hooks({"whole": module}, after=lambda name, layer, inputs, out: ended.append(out)),
         pytest.raises(RuntimeError, match="half-way"),
     ):
         module(torch.zeros(4, 3))
@@ -170,7 +176,7 @@ def test_the_steps_of_an_optimizer_are_told_with_their_closures() -> None:
     weight = nn.Parameter(torch.ones(1))
     optimizer = torch.optim.SGD([weight], lr=0.1)
     heard: list[tuple[str, bool]] = []
-    with stepping(
+    with step_hooks(
         optimizer,
         before=lambda closure: heard.append(("before", closure)),
         after=lambda closure: heard.append(("after", closure)),

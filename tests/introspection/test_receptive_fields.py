@@ -15,8 +15,8 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from cnnviz.errors import UsageError
-from cnnviz.introspection.hooks import listening
-from cnnviz.introspection.receptive_fields import Window
+from cnnviz.introspection.hooks import module_hooks
+from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.introspection.tracing import LayerCall, trace
 from tests.architectures import ARCHITECTURES, build, small_input
 
@@ -81,7 +81,7 @@ def _held_if_gate(factor: Any, factors: Any) -> Any:
     return factor
 
 
-def support(output: torch.Tensor, row: int, column: int, image: torch.Tensor) -> Window:
+def support(output: torch.Tensor, row: int, column: int, image: torch.Tensor) -> PixelBox:
     """Return the box around the pixels on which a position of `output` depends, any channel."""
     picked = output[..., row, column] if output.ndim == 4 else output
     # Random factors for the channels, so that none cancels another.
@@ -90,10 +90,10 @@ def support(output: torch.Tensor, row: int, column: int, image: torch.Tensor) ->
         (picked * factors).sum(), image, retain_graph=True, allow_unused=True
     )
     if gradient is None or not gradient.any():
-        return Window(0, 0, 0, 0)
+        return PixelBox(0, 0, 0, 0)
     rows = gradient.any(dim=3).any(dim=1)[0].nonzero().flatten()
     columns = gradient.any(dim=2).any(dim=1)[0].nonzero().flatten()
-    return Window(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    return PixelBox(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
 
 
 def outputs_of(
@@ -112,7 +112,7 @@ def outputs_of(
         found[name, index] = output.clone() if isinstance(output, torch.Tensor) else None
 
     with ExitStack() as stack:
-        stack.enter_context(listening(listened, after=keep))
+        stack.enter_context(module_hooks(listened, after=keep))
         stack.enter_context(Linearised(gates))
         module(image)
     return found
@@ -210,8 +210,8 @@ def test_padding_moves_the_start_and_the_border_clips_the_box() -> None:
     field = trace(network, (1, 20, 12)).calls[1].receptive_field
     assert field is not None
     assert (field.size, field.stride, field.start) == ((13, 7), (2, 1), (-2, -1))
-    assert field.box(1, 0, clipped=False) == Window(-1, 0, 6, 13)
-    assert field.box(1, 0) == Window(0, 0, 6, 13)
+    assert field.box(1, 0, clipped=False) == PixelBox(-1, 0, 6, 13)
+    assert field.box(1, 0) == PixelBox(0, 0, 6, 13)
     assert (field.box(1, 0).width, field.box(1, 0).height) == (6, 13)
     assert field.describe() == "13 x 7"
     with pytest.raises(UsageError, match=r"Position \(6, 0\) lies outside the layer's 6 x 8"):
@@ -224,7 +224,10 @@ def test_a_field_that_is_not_uniform_has_clipped_boxes_only() -> None:
     assert field is not None
     assert field.stride is None
     assert field.describe() == "up to 2 x 2"
-    assert [field.box(0, column) for column in (0, 1)] == [Window(0, 0, 1, 1), Window(0, 0, 2, 1)]
+    assert [field.box(0, column) for column in (0, 1)] == [
+        PixelBox(0, 0, 1, 1),
+        PixelBox(0, 0, 2, 1),
+    ]
     with pytest.raises(UsageError, match="differ in size"):
         field.box(0, 0, clipped=False)
 
@@ -232,9 +235,9 @@ def test_a_field_that_is_not_uniform_has_clipped_boxes_only() -> None:
 def test_padding_alone_depends_on_nothing() -> None:
     field = trace(nn.Sequential(nn.Conv2d(1, 1, 1, padding=2)), (1, 3, 3)).calls[0].receptive_field
     assert field is not None
-    assert field.box(0, 3) == Window(0, 0, 0, 0)
-    assert field.box(2, 3) == Window(1, 0, 2, 1)
-    assert field.box(0, 3, clipped=False) == Window(1, -2, 2, -1)
+    assert field.box(0, 3) == PixelBox(0, 0, 0, 0)
+    assert field.box(2, 3) == PixelBox(1, 0, 2, 1)
+    assert field.box(0, 3, clipped=False) == PixelBox(1, -2, 2, -1)
 
 
 class Apply(nn.Module):

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import cnnviz
-from cnnviz.introspection.hooks import untouched
+from cnnviz.introspection.hooks import preserve_state
 from cnnviz.introspection.residual_adds import additions, residual, shares
 from tests.architectures import build, small_input
 from tests.introspection.test_hooks import state
@@ -66,7 +66,7 @@ def images(count: int = 2) -> torch.Tensor:
 
 def measured(module: nn.Module, x: torch.Tensor):
     """Return the residuals of a network and their shares, for the sum of all outputs."""
-    with untouched(module):
+    with preserve_state(module):
         leaf = x.clone().requires_grad_()
         with additions(module) as seen:
             scores = module(leaf.clone()).sum(1)
@@ -205,7 +205,7 @@ def test_the_input_itself_can_be_the_fork() -> None:
 
 def test_scores_that_do_not_depend_on_a_block_have_no_shares_of_it() -> None:
     module, x = network(Block(), Block()), images()
-    with untouched(module):
+    with preserve_state(module):
         leaf = x.clone().requires_grad_()
         with additions(module) as seen:
             middle = module[1](module[0](leaf))

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from cnnviz.datasets.shapes import Shapes
 from cnnviz.errors import OutputError, UsageError
 from cnnviz.models.networks import SHIPPED, ShapesPlain
-from cnnviz.models.training import Recipe, draw_samples, normalise, train
+from cnnviz.models.training import TrainingRecipe, draw_samples, normalise, train
 from cnnviz.models.training import __main__ as command
 from cnnviz.models.training import card as cards
 from cnnviz.models.training.data import augment, cells_of, close_up
@@ -63,9 +63,9 @@ def test_augmentation_moves_images_and_cells_together(samples):
     generator = torch.Generator().manual_seed(0)
     seen = set()
     for _ in range(20):
-        turned, goal = augment(painted, cells, generator)
-        assert np.array_equal(cells_of(turned[..., 0].numpy()), goal.numpy())
-        seen.add(goal.numpy().tobytes())
+        turned, objective = augment(painted, cells, generator)
+        assert np.array_equal(cells_of(turned[..., 0].numpy()), objective.numpy())
+        seen.add(objective.numpy().tobytes())
     assert len(seen) == 8
     pixels = torch.from_numpy(images[:1])
     colours = {
@@ -143,7 +143,7 @@ def test_folding_batch_norms_keeps_the_function():
 @pytest.mark.parametrize("name", ["shapes-plain", "shapes-residual"])
 def test_training_reduces_the_loss_and_repeats_bit_for_bit(name, samples):
     samples = [part[:32] for part in samples]
-    recipe = Recipe(samples=32, epochs=6, batch_size=16, learning_rate=2e-3, bfloat16=False)
+    recipe = TrainingRecipe(samples=32, epochs=6, batch_size=16, learning_rate=2e-3, bfloat16=False)
     state = torch.get_rng_state()
     one, losses = train(name, *samples, recipe)
     assert torch.equal(torch.get_rng_state(), state)
@@ -163,8 +163,8 @@ def test_the_file_is_the_same_for_the_same_network_and_loads_as_stored():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = ShapesPlain()
-    one = cards.to_file("shapes-plain", network, Recipe(), 7)
-    assert one == cards.to_file("shapes-plain", network, Recipe(), 7)
+    one = cards.to_file("shapes-plain", network, TrainingRecipe(), 7)
+    assert one == cards.to_file("shapes-plain", network, TrainingRecipe(), 7)
     stored = cards.as_stored("shapes-plain", network)
     value = stored.state_dict()["classifier.weight"]
     assert torch.equal(value, network.classifier.weight.half().float())
@@ -232,7 +232,7 @@ def test_the_command_refuses_what_it_cannot_do(tmp_path):
     assert result.exit_code == 2
     assert "cannot be made" in result.output
     with pytest.raises(UsageError, match="Nothing can be learnt in 0 epochs"):
-        Recipe(epochs=0)
+        TrainingRecipe(epochs=0)
 
 
 def _app():

@@ -169,14 +169,14 @@ def test_gradients_of_a_reused_layer_equal_numerical_ones(images: torch.Tensor) 
     for name, channel, row, column in [("conv", 1, 2, 3), ("second", 4, 0, 0)]:
         scores = []
         for sign in (1, -1):
-            from cnnviz.introspection.hooks import listening
+            from cnnviz.introspection.hooks import module_hooks
 
             def nudge(_n: str, _m: nn.Module, _i: object, out: torch.Tensor) -> torch.Tensor:
                 out = out.clone()
                 out[0, channel, row, column] += sign * step  # noqa: B023
                 return out
 
-            with torch.no_grad(), listening({name: getattr(module, name)}, after=nudge):
+            with torch.no_grad(), module_hooks({name: getattr(module, name)}, after=nudge):
                 scores.append(module(images.double())[:, 1].sum().item())
         numerical = (scores[0] - scores[1]) / (2 * step)
         gradient = found.gradients[name][0, channel, row, column].item()

@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cnnviz.models import as_model
-from cnnviz.passes.run_from_layer import Resumed
+from cnnviz.passes.run_from_layer import ForwardFromLayer
 from cnnviz.passes.stages import call_order
 from tests.architectures import ARCHITECTURES, build, small_input
 from tests.introspection.test_hooks import state
@@ -56,7 +56,7 @@ def test_every_network_resumes_at_its_middle(name: str) -> None:
     shape = next(call.shape for call in order.calls if call.name == layer)
     values = torch.rand(3, *shape[1:], generator=torch.Generator().manual_seed(0))
     before = state(model.module)
-    resumed = Resumed(model, image, (layer, 0))
+    resumed = ForwardFromLayer(model, image, (layer, 0))
     found = resumed(values)
     expected = dense(model.module, layer, 0, image, values)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
@@ -67,7 +67,7 @@ def test_every_network_resumes_at_its_middle(name: str) -> None:
 def test_only_what_lies_above_the_layer_is_computed() -> None:
     model = build("resnet18")
     image = small_input("resnet18")
-    resumed = Resumed(model, image, ("layer3", 0))
+    resumed = ForwardFromLayer(model, image, ("layer3", 0))
     values = torch.rand(2, 256, 4, 4)
     with Counting() as counted:
         resumed(values)
@@ -79,7 +79,7 @@ def test_a_layer_called_several_times_resumes_at_the_call_meant(call: int) -> No
     model = as_model(seeded(Twice))
     image = torch.rand(1, 3, 8, 8)
     values = torch.rand(4, 5, 8, 8)
-    resumed = Resumed(model, image, ("relu", call))
+    resumed = ForwardFromLayer(model, image, ("relu", call))
     torch.testing.assert_close(
         resumed(values), dense(model.module.eval(), "relu", call, image, values)
     )
@@ -102,7 +102,7 @@ class Folding(nn.Module):
 def test_a_network_that_cannot_be_replayed_is_computed_whole() -> None:
     model = as_model(seeded(Folding))
     image, values = torch.rand(1, 3, 8, 8), torch.rand(3, 4, 6, 6)
-    resumed = Resumed(model, image, ("conv", 0))
+    resumed = ForwardFromLayer(model, image, ("conv", 0))
     assert not resumed.skips
     torch.testing.assert_close(resumed(values), dense(model.module, "conv", 0, image, values))
 
@@ -124,7 +124,7 @@ class Fickle(nn.Module):
 def test_a_network_that_takes_another_path_is_computed_whole() -> None:
     model = as_model(seeded(Fickle))
     image, values = torch.rand(1, 3, 8, 8), torch.rand(3, 4, 6, 6)
-    resumed = Resumed(model, image, ("conv", 0))
+    resumed = ForwardFromLayer(model, image, ("conv", 0))
     torch.testing.assert_close(resumed(values), values.mean((2, 3)))
     assert not resumed.skips
 
@@ -141,7 +141,7 @@ def test_views_of_parameters_below_the_layer_can_be_given_again_and_again() -> N
             return self.head((self.conv(x * scales) * scales).mean((2, 3)))
 
     network, image = seeded(Table), torch.rand(1, 3, 8, 8)
-    resumed = Resumed(as_model(network), image, ("conv", 0))
+    resumed = ForwardFromLayer(as_model(network), image, ("conv", 0))
     for count in (2, 3):
         values = torch.rand(count, 3, 6, 6)
         torch.testing.assert_close(resumed(values), dense(network, "conv", 0, image, values))

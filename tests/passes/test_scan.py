@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnnviz.datasets import Loaded, open_dataset
+from cnnviz.datasets import LoadedBatch, open_dataset
 from cnnviz.errors import ImageError, LayerError
 from cnnviz.models import Model, as_model
 from cnnviz.passes.captures import capture
@@ -24,7 +24,7 @@ def collected(model: Model, data: torch.Tensor, layers: list[str], **how: object
     found: dict[str, list[torch.Tensor]] = {layer: [] for layer in layers}
     order: list[int] = []
 
-    def see(layer: str, maps: torch.Tensor, batch: Loaded) -> None:
+    def see(layer: str, maps: torch.Tensor, batch: LoadedBatch) -> None:
         found[layer].append(maps.clone())
         if layer == layers[0]:
             order.extend(batch.indices.tolist())
@@ -164,7 +164,7 @@ def test_the_network_can_be_run_to_its_end_and_its_answers_seen(even: bool) -> N
     seen: list[str] = []
     answers: list[torch.Tensor] = []
 
-    def answered(output: torch.Tensor, batch: Loaded) -> None:
+    def answered(output: torch.Tensor, batch: LoadedBatch) -> None:
         seen.append("answer")
         assert len(output) == (3 if even else len(batch))
         answers.append(output[: len(batch)].clone())

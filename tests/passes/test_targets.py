@@ -10,7 +10,7 @@ from torch import nn
 from cnnviz.errors import TargetError
 from cnnviz.models import Model
 from cnnviz.passes.captures import capture
-from cnnviz.passes.targets import Contrast, Region, Together, logits_of, score
+from cnnviz.passes.targets import Contrast, Region, SumOf, logits_of, score
 from cnnviz.views.cam import cam
 from tests.architectures import tiny_network
 
@@ -30,7 +30,7 @@ def model() -> Model:
         (2, [-2.0, 3.0], ("tiger cat",) * 2, (2, 2)),
         ("Koala", [1.0, 4.0], ("koala",) * 2, (0, 0)),
         (["tabby", 0], [5.0, 4.0], ("tabby", "koala"), (1, 0)),
-        (Together("tabby", 2), [3.0, 3.0], ("tabby + tiger cat",) * 2, (None, None)),
+        (SumOf("tabby", 2), [3.0, 3.0], ("tabby + tiger cat",) * 2, (None, None)),
         ("tabby + tiger cat", [3.0, 3.0], ("tabby + tiger cat",) * 2, (None, None)),
         (Contrast("koala", 1), [-4.0, 4.0], ("koala - tabby",) * 2, (None, None)),
         ("koala - tabby", [-4.0, 4.0], ("koala - tabby",) * 2, (None, None)),
@@ -47,9 +47,12 @@ def test_scores(
 ) -> None:
     found = score(model, LOGITS, target, 2)
     assert found.values.tolist() == values
-    assert tuple(aim.name for aim in found.aims) == names
-    assert tuple(aim.class_index for aim in found.aims) == classes
-    again = [aim.score(LOGITS[n : n + 1]).item() for n, aim in enumerate(found.aims)]
+    assert tuple(resolved.name for resolved in found.resolved_targets) == names
+    assert tuple(resolved.class_index for resolved in found.resolved_targets) == classes
+    again = [
+        resolved.score(LOGITS[n : n + 1]).item()
+        for n, resolved in enumerate(found.resolved_targets)
+    ]
     assert again == values, "an aim scores any variant of its image"
 
 
@@ -63,7 +66,7 @@ def test_a_logit_of_minus_infinity_spoils_no_other(model: Model) -> None:
     ("target", "message"),
     [
         ("koala - wombat", "no class called 'wombat'|'wombat'"),
-        (Together(), "No class was given"),
+        (SumOf(), "No class was given"),
         (Contrast(0, 9), "no class 9"),
         (Region(0), "makes no map of classes"),
     ],

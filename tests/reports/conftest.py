@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from cnnviz.gradients.monitor.records import COLUMNS, Event, Record
+from cnnviz.gradients.monitor.records import COLUMNS, Event, StepRecord
 from cnnviz.gradients.monitor.run import TrainingRun, training_run
 from cnnviz.images import Preprocessing
 from cnnviz.models import Model
@@ -131,7 +131,7 @@ def _run_of(*, end: dict[str, object] | None = None, broken: bool = False) -> Tr
         figures["dead"] = (0.0, 0.25, None)
         losses = ((step, math.nan if lost else 2.0 - 0.1 * step),)
         records.append(
-            Record(step, step / 2, 16, TRAINED, figures, losses, (0.1,), skipped=step == 3)
+            StepRecord(step, step / 2, 16, TRAINED, figures, losses, (0.1,), skipped=step == 3)
         )
     events = (Event(6, "not-finite", "head", "head is not finite"),) if broken else ()
     head = {"name": f"net {HOSTILE}", "every": 1, "optimizer": "SGD"}

@@ -36,7 +36,7 @@ def test_one_image_is_told_in_reading_order(single):
         "filters",
         "feature_maps",
         "cam",
-        "colophon",
+        "provenance",
     ]
 
 
@@ -46,7 +46,7 @@ def test_several_images_have_a_section_each_and_the_network_one(several):
         ("filters", ""),
         *[(key, "garden") for key in IMAGE_SECTIONS],
         *[(key, "tower") for key in IMAGE_SECTIONS],
-        ("colophon", ""),
+        ("provenance", ""),
     ]
 
 
@@ -75,10 +75,10 @@ def test_nothing_is_captured_that_no_section_needs(
 
 
 def test_sections_about_the_network_need_no_pass(photos, model, captured):
-    made = report(model, photos[0], "filters,colophon")
+    made = report(model, photos[0], "filters,provenance")
     assert captured == []
     assert made.answers == ()
-    assert [part.key for part in made.sections] == ["filters", "colophon"]
+    assert [part.key for part in made.sections] == ["filters", "provenance"]
 
 
 def test_the_answer_is_that_of_the_network(photos, single):
@@ -111,7 +111,7 @@ def test_an_image_is_told_the_same_alone_and_among_others(single, several):
 
 
 def test_layers_are_those_asked_for(photos, model):
-    made = report(model, photos[0], "feature-maps,cam,colophon", layers=["first", "relu"])
+    made = report(model, photos[0], "feature-maps,cam,provenance", layers=["first", "relu"])
     part = made.sections[0]
     assert [picture.title for picture in part.pictures] == ["first", "relu#0", "relu#1"]
     assert "asked for (first, relu)" in part.lead[1]
@@ -133,7 +133,7 @@ def test_layers_without_any_maps_are_no_fault(photos, model):
 
 @pytest.mark.parametrize("target", ["dog", 1, lambda output: output[:, 1]])
 def test_a_target_is_explained(photos, model, target):
-    made = report(model, photos[0], "cam,colophon", target=target)
+    made = report(model, photos[0], "cam,provenance", target=target)
     expected = cam(capture(model, photos[0], layers="stages", target=1))
     np.testing.assert_allclose(
         made.sections[0].pictures[0].draw.__self__.maps[0], expected.maps[0], rtol=1e-4, atol=1e-9

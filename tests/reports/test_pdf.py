@@ -5,11 +5,11 @@ import re
 import pytest
 
 from cnnviz.reports import pdf
-from cnnviz.reports.content import Column, Table
+from cnnviz.reports.content import Table, TableColumn
 
 
 def table(*rows, columns=3):
-    headings = tuple(Column(f"column {place}", numeric=place > 0) for place in range(columns))
+    headings = tuple(TableColumn(f"column {place}", numeric=place > 0) for place in range(columns))
     return Table("title", "caption", headings, rows)
 
 

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from cnnviz.reports.content import Picture
-from cnnviz.reports.pictures import DPI, Writer, draw
+from cnnviz.reports.pictures import DPI, PictureWriter, draw
 from cnnviz.results.result import Provenance
 
 ORIGIN = Provenance(model="small", weights="as given", weights_sha256="0" * 64)
@@ -18,7 +18,7 @@ def picture(draw, name="a", title="title"):
 
 def test_an_image_keeps_its_pixels(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 255, (7, 9, 3), dtype=np.uint8)
-    with Writer(tmp_path) as writer:
+    with PictureWriter(tmp_path) as writer:
         drawn = draw(picture(lambda: pixels, title="an 絵"), writer)
     assert (drawn.path, drawn.width, drawn.height) == ("pictures/a.png", 9, 7)
     with Image.open(tmp_path / drawn.path) as image:
@@ -27,7 +27,7 @@ def test_an_image_keeps_its_pixels(tmp_path):
 
 
 def test_a_figure_is_drawn_at_its_size(tmp_path):
-    with Writer(tmp_path) as writer:
+    with PictureWriter(tmp_path) as writer:
         drawn = draw(picture(lambda: Figure(figsize=(2, 1), facecolor="white")), writer)
     assert (drawn.width, drawn.height) == (2 * DPI, DPI)
 
@@ -39,7 +39,7 @@ def test_names_are_no_formulas_and_unknown_letters_no_fault(tmp_path):
     axes.set_xscale("log")
     axes.set_yticks([0, 1], ["$x_{", "コアラ"])
     title = axes.set_title("half a formula: $\\frac{")
-    with Writer(tmp_path) as writer:
+    with PictureWriter(tmp_path) as writer:
         draw(picture(lambda: figure), writer)
     assert not title.get_parse_math()
     assert not any(label.get_parse_math() for label in axes.get_yticklabels())
@@ -50,7 +50,7 @@ def test_names_are_no_formulas_and_unknown_letters_no_fault(tmp_path):
 
 def test_what_cannot_be_written_is_raised(tmp_path):
     def fill():
-        with Writer(tmp_path) as writer:
+        with PictureWriter(tmp_path) as writer:
             (tmp_path / "pictures" / "a.png").mkdir()
             draw(picture(lambda: np.zeros((2, 2, 3), np.uint8)), writer)
 

@@ -8,7 +8,7 @@ import pytest
 from cnnviz.errors import UsageError
 from cnnviz.reports.sections import SECTIONS, choose
 
-KEYS = ["photo", "predictions", "architecture", "filters", "feature_maps", "cam", "colophon"]
+KEYS = ["photo", "predictions", "architecture", "filters", "feature_maps", "cam", "provenance"]
 THOROUGH = ["units", "visualizations", "explanations", "gradient_flow"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from cnnviz.gradients.monitor.records import COLUMNS, Record
+from cnnviz.gradients.monitor.records import COLUMNS, StepRecord
 from cnnviz.gradients.monitor.run import training_run
 from cnnviz.reports.training import training_report
 
@@ -61,7 +61,7 @@ def test_a_healthy_run_that_ended_says_so_and_nothing_else(run_of) -> None:
         "depth",
         "movement",
         "units",
-        "colophon",
+        "provenance",
     ]
     assert report.sections[0].lead[0].startswith("Nothing turned in the 10 recorded steps")
     assert report.sections[0].lead[0].endswith("The loss went from 2 to 1.1.")
@@ -77,9 +77,9 @@ def test_an_error_that_ended_the_run_is_named(run_of) -> None:
 def test_what_was_not_recorded_has_no_section() -> None:
     figures: dict[str, tuple[float | None, ...]] = dict.fromkeys(COLUMNS, (None,))
     figures |= {"weight": (1.0,), "update": (0.1,)}
-    run = training_run({"name": "compiled"}, [Record(0, 0.0, 0, ("a",), figures)], (), (), None)
+    run = training_run({"name": "compiled"}, [StepRecord(0, 0.0, 0, ("a",), figures)], (), (), None)
     report = training_report(run)
-    assert [part.key for part in report.sections] == ["course", "movement", "colophon"]
+    assert [part.key for part in report.sections] == ["course", "movement", "provenance"]
     assert "No loss was logged." in report.sections[0].lead[0]
 
 

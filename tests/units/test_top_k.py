@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from cnnviz.errors import UsageError
-from cnnviz.units.top_k import Strongest
+from cnnviz.units.top_k import TopK
 
 NAMES = ("values", "images", "rows", "columns", "least", "not_finite")
 
@@ -39,7 +39,7 @@ def brute(maps: np.ndarray, indices: list[int], k: int) -> dict[str, np.ndarray]
     return found
 
 
-def same(one: Strongest, other: Strongest) -> None:
+def same(one: TopK, other: TopK) -> None:
     for name in NAMES:
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), name)
 
@@ -57,7 +57,7 @@ def test_any_sharding_gives_what_sorting_everything_gives(maps, k, random) -> No
     indices = [random.randrange(count + 2) for _ in range(count)]  # some twice
     wanted = brute(maps, indices, k)
     order = random.sample(range(count), count)
-    shards = [Strongest(k) for _ in range(random.randint(1, 4))]
+    shards = [TopK(k) for _ in range(random.randint(1, 4))]
     while order:
         batch = [order.pop() for _ in range(min(len(order), random.randint(1, 3)))]
         given_to = random.choice(shards)
@@ -75,8 +75,8 @@ def test_any_sharding_gives_what_sorting_everything_gives(maps, k, random) -> No
 @given(arrays.arrays(np.float32, (6, 2, 2, 2), elements=values), st.integers(1, 3))
 @settings(max_examples=40, deadline=None)
 def test_merging_is_associative_and_commutative_to_the_bit(maps, k) -> None:
-    def shard(*places: int) -> Strongest:
-        made = Strongest(k)
+    def shard(*places: int) -> TopK:
+        made = TopK(k)
         made.update(torch.from_numpy(maps[list(places)]), places)
         return made
 
@@ -92,7 +92,7 @@ def test_merging_is_associative_and_commutative_to_the_bit(maps, k) -> None:
 def test_a_long_stream_is_that_of_sorting() -> None:
     rng = np.random.default_rng(0)
     maps = rng.standard_normal((300, 70, 4, 5)).astype(np.float32)
-    found = Strongest(9)
+    found = TopK(9)
     for start in range(0, 300, 32):
         found.update(torch.from_numpy(maps[start : start + 32]), range(300)[start : start + 32])
     tops = maps.reshape(300, 70, -1).max(2).T
@@ -107,7 +107,7 @@ def test_a_long_stream_is_that_of_sorting() -> None:
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
 def test_every_floating_type_is_kept_exactly(dtype) -> None:
     maps = torch.randn(5, 4, 3, 3, generator=torch.Generator().manual_seed(0)).to(dtype)
-    found = Strongest(2)
+    found = TopK(2)
     found.update(maps, range(5))
     wanted = maps.double().amax((2, 3)).T.sort(descending=True).values[:, :2]
     np.testing.assert_array_equal(found.values, wanted.numpy())
@@ -115,14 +115,14 @@ def test_every_floating_type_is_kept_exactly(dtype) -> None:
 
 def test_maps_may_lie_in_memory_in_any_order_and_require_gradients() -> None:
     maps = torch.randn(4, 6, 5, 5, generator=torch.Generator().manual_seed(0))
-    plain, other = Strongest(3), Strongest(3)
+    plain, other = TopK(3), TopK(3)
     plain.update(maps, range(4))
     other.update(maps.to(memory_format=torch.channels_last).requires_grad_(), range(4))
     same(plain, other)
 
 
 def test_a_dead_channel_keeps_the_first_images_and_costs_no_search(monkeypatch) -> None:
-    found = Strongest(2)
+    found = TopK(2)
     found.update(torch.zeros(3, 1, 2, 2), range(3))
     assert found.images.tolist() == [[0, 1]]
     monkeypatch.setattr("cnnviz.units.top_k.first_strongest", None)
@@ -132,7 +132,7 @@ def test_a_dead_channel_keeps_the_first_images_and_costs_no_search(monkeypatch) 
 
 
 def test_too_few_images_leave_places_empty() -> None:
-    found = Strongest(3)
+    found = TopK(3)
     found.update(torch.full((1, 1, 2, 2), 4.0), [7])
     assert found.images.tolist() == [[7, -1, -1]]
     assert found.values.tolist() == [[4.0, -np.inf, -np.inf]]
@@ -141,10 +141,10 @@ def test_too_few_images_leave_places_empty() -> None:
 
 def test_it_is_made_again_from_its_arrays() -> None:
     maps = torch.randn(6, 3, 2, 2, generator=torch.Generator().manual_seed(0))
-    whole, first = Strongest(2), Strongest(2)
+    whole, first = TopK(2), TopK(2)
     whole.update(maps, range(6))
     first.update(maps[:4], range(4))
-    again = Strongest.from_state(first.state())
+    again = TopK.from_state(first.state())
     again.update(maps[4:], range(4, 6))
     same(again, whole)
     assert again.images_seen == 6
@@ -154,8 +154,8 @@ def test_it_is_made_again_from_its_arrays() -> None:
 
 def test_wrong_arguments_are_sentences() -> None:
     with pytest.raises(UsageError, match="0 positions cannot be kept"):
-        Strongest(0)
-    found = Strongest(2)
+        TopK(0)
+    found = TopK(2)
     with pytest.raises(UsageError, match="No image was looked at"):
         _ = found.values
     with pytest.raises(UsageError, match=r"Activations \[2, 3\] do not fit"):
@@ -166,15 +166,15 @@ def test_wrong_arguments_are_sentences() -> None:
     with pytest.raises(UsageError, match="3 channels before, and now 4"):
         found.update(torch.zeros(1, 4, 1, 1), [0])
     with pytest.raises(UsageError, match="strongest 2 and the strongest 3"):
-        found.merge(Strongest(3))
-    found.merge(Strongest(2))
+        found.merge(TopK(3))
+    found.merge(TopK(2))
     assert found.images_seen == 1
 
 
 @given(many_maps, st.integers(1, 4), st.randoms(use_true_random=False))
 @settings(max_examples=50, deadline=None)
 def test_places_that_were_found_elsewhere_are_let_in_in_any_order(maps, k, random) -> None:
-    whole, half, other = Strongest(k), Strongest(k), Strongest(k)
+    whole, half, other = TopK(k), TopK(k), TopK(k)
     whole.update(torch.from_numpy(maps), range(len(maps)))
     for part, found in ((half, range(0, len(maps), 2)), (other, range(1, len(maps), 2))):
         if len(found):

@@ -12,7 +12,7 @@ from torch import nn
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.models import as_model
 from cnnviz.results import drawing
-from cnnviz.units.projection import Pick, project
+from cnnviz.units.projection import UnitPosition, project
 from cnnviz.views.deconvnet import deconvnet
 from cnnviz.views.pictures.deconvnet import REACH, _name_place, paint, reach_of
 from tests.architectures import build, small_input, tiny_network
@@ -28,7 +28,7 @@ def test_each_channel_is_sent_back_from_its_strongest_position(rule) -> None:
     module, x = tiny_network(), images(2)
     found = deconvnet(module, x, "5", "4,1-2", rule)
     assert found.channels == (4, 1, 2)
-    picks = [Pick(image, channel) for channel in (4, 1, 2) for image in range(2)]
+    picks = [UnitPosition(image, channel) for channel in (4, 1, 2) for image in range(2)]
     wanted = project(as_model(module), x, "5", picks, rule)
     np.testing.assert_array_equal(found.signals.reshape(6, 3, *wanted.size), wanted.signals)
     np.testing.assert_array_equal(found.rows.ravel(), wanted.rows)

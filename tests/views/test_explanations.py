@@ -11,8 +11,8 @@ import torch
 from cnnviz.datasets.shapes import Shapes
 from cnnviz.errors import UsageError
 from cnnviz.heatmaps.checks import randomisation
+from cnnviz.heatmaps.checks.explained_batch import Maps
 from cnnviz.heatmaps.checks.randomisation import plain_gradient
-from cnnviz.heatmaps.checks.subject import Maps
 from cnnviz.images import Batch
 from cnnviz.models import Model, load
 from cnnviz.passes.captures import capture

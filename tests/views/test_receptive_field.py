@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.introspection.receptive_fields import Window
+from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.introspection.tracing import trace
 from cnnviz.views.pictures.receptive_field import heat_of
 from cnnviz.views.receptive_field import SAMPLES, receptive_field
@@ -144,7 +144,7 @@ class Twice(nn.Module):
 def test_calls_of_one_layer_are_told_apart() -> None:
     found = receptive_field(Twice().eval(), images(), ["body#0", "body#1"], draws=2)
     assert found.sizes.tolist() == [[3, 3], [5, 5]]
-    assert found.windows[0] == Window(11, 11, 14, 14)
+    assert found.windows[0] == PixelBox(11, 11, 14, 14)
     with pytest.raises(LayerError, match="was called 2 times"):
         receptive_field(Twice().eval(), images(), "body", draws=2)
 

@@ -17,7 +17,7 @@ from cnnviz.images import Preprocessing
 from cnnviz.introspection.tracing import trace
 from cnnviz.models import Model
 from cnnviz.passes.captures import capture
-from cnnviz.units.projection import Pick, project
+from cnnviz.units.projection import UnitPosition, project
 from cnnviz.views.pictures import top_activations as picture
 from cnnviz.views.top_activations import TopActivations, top_activations
 from tests.architectures import build, small_input, tiny_network
@@ -69,7 +69,7 @@ def test_patches_and_projections_are_those_of_the_places_found(model) -> None:
             window = field.box(one.row, one.column, clipped=False)
             patch = padded[window.top + 8 : window.bottom + 8, window.left + 8 : window.right + 8]
             np.testing.assert_array_equal(found.patches[place, slot, ::factor, ::factor], patch)
-            pick = Pick(one.image, channel, one.row, one.column)
+            pick = UnitPosition(one.image, channel, one.row, one.column)
             alone = project(model, batch.tensor, "3", [pick])
             inside = (patch != picture.EMPTY).any(2)
             drawn = found.projections[place, slot, ::factor, ::factor]

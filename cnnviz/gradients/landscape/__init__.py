@@ -1,7 +1,14 @@
 """How the loss changes around a network's weights: directions, data, and points evaluated."""
 
-from cnnviz.gradients.landscape.data import Examples, examples
-from cnnviz.gradients.landscape.directions import Direction, random_direction
-from cnnviz.gradients.landscape.evaluation import Points, Surroundings
+from cnnviz.gradients.landscape.data import LabelledImages, labelled_images
+from cnnviz.gradients.landscape.directions import WeightDirection, random_direction
+from cnnviz.gradients.landscape.evaluation import LandscapePoints, LossSurroundings
 
-__all__ = ["Direction", "Examples", "Points", "Surroundings", "examples", "random_direction"]
+__all__ = [
+    "LabelledImages",
+    "LandscapePoints",
+    "LossSurroundings",
+    "WeightDirection",
+    "labelled_images",
+    "random_direction",
+]

@@ -23,7 +23,7 @@ Label = int | str
 
 
 @dataclass(frozen=True, eq=False)
-class Examples:
+class LabelledImages:
     """Images with their labels.
 
     Attributes
@@ -41,12 +41,12 @@ class Examples:
     source: str
 
 
-def examples(
+def labelled_images(
     model: Model,
     images: Any,
     labels: Label | Sequence[Label] | torch.Tensor | None = None,
     count: int | None = None,
-) -> Examples:
+) -> LabelledImages:
     """Read images and their labels.
 
     Parameters
@@ -77,7 +77,7 @@ def examples(
     batch = model.prepare(images)
     if count is not None and count < len(batch):
         batch = Batch(batch.tensor[:count], batch.photos[:count], batch.boxes[:count])
-    return Examples(batch, *_labels(model, labels, len(batch)))
+    return LabelledImages(batch, *_labels(model, labels, len(batch)))
 
 
 def _is_data(images: Any) -> bool:
@@ -92,7 +92,7 @@ def _is_data(images: Any) -> bool:
     return bare and hasattr(images, "__getitem__") and hasattr(images, "__len__")
 
 
-def _of_data(model: Model, data: Dataset, labels: Any) -> Examples:
+def _of_data(model: Model, data: Dataset, labels: Any) -> LabelledImages:
     samples = [data.read(index) for index in range(len(data))]
     batch = model.prepare([sample.image for sample in samples])
     given = [sample.label for sample in samples]
@@ -103,8 +103,8 @@ def _of_data(model: Model, data: Dataset, labels: Any) -> Examples:
             for label in given
             if label is not None
         )
-        return Examples(batch, found, f"Labels are those of the data ({data.describe()}).")
-    return Examples(batch, *_labels(model, labels, len(batch)))
+        return LabelledImages(batch, found, f"Labels are those of the data ({data.describe()}).")
+    return LabelledImages(batch, *_labels(model, labels, len(batch)))
 
 
 def _labels(model: Model, labels: Any, count: int) -> tuple[tuple[int, ...] | None, str]:

@@ -15,7 +15,7 @@ _LEAST = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
-class Direction:
+class WeightDirection:
     """A direction in the space of the weights.
 
     Attributes
@@ -32,7 +32,7 @@ class Direction:
         """How many numbers move."""
         return sum(step.numel() for step in self.steps.values())
 
-    def cosine(self, other: Direction) -> float:
+    def cosine(self, other: WeightDirection) -> float:
         """Return the cosine of the angle to another direction."""
         ours, theirs = (
             torch.cat([step.detach().double().flatten().cpu() for step in one.steps.values()])
@@ -42,7 +42,7 @@ class Direction:
         return float(ours @ theirs) / lengths if lengths > 0.0 else 0.0
 
 
-def random_direction(module: nn.Module, seed: int) -> Direction:
+def random_direction(module: nn.Module, seed: int) -> WeightDirection:
     """Draw a direction, and give each filter the norm of the network's own (Li et al. 2018).
 
     For a convolution a filter is what makes one output channel, for a linear layer the weights of
@@ -79,7 +79,7 @@ def random_direction(module: nn.Module, seed: int) -> Direction:
             f"{type(module).__name__} has no weights of two or more dimensions to move along.",
             "Give a network with convolutions or linear layers.",
         )
-    return Direction(steps)
+    return WeightDirection(steps)
 
 
 def filter_norms(weight: torch.Tensor, groups: int = 0) -> torch.Tensor:

@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch.func import functional_call, vmap
 
-from cnnviz.gradients.landscape.directions import Direction
-from cnnviz.gradients.landscape.objective import Objective
+from cnnviz.gradients.landscape.directions import WeightDirection
+from cnnviz.gradients.landscape.objective import LossObjective
 from cnnviz.introspection.batch_statistics import batch_statistics, calibrate
 from cnnviz.models import Model
 from cnnviz.results.progress import Progress
-from cnnviz.results.resume_store import Keep
+from cnnviz.results.resume_store import ResumeStore
 
 Weights = dict[str, torch.Tensor]
 _ROWS = {"cpu": 8, "cuda": 1024}
@@ -28,7 +28,7 @@ _MOST_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, eq=False)
-class Points:
+class LandscapePoints:
     """What was found at P points.
 
     Attributes
@@ -42,13 +42,14 @@ class Points:
 
 
 @dataclass(eq=False)
-class Surroundings:
+class LossSurroundings:
     """A network's loss around its weights.
 
     Attributes
     ----------
     model : Model
-        The network; whoever asks keeps it in eval mode (`cnnviz.introspection.hooks.untouched`).
+        The network; whoever asks keeps it in eval mode
+        (`cnnviz.introspection.hooks.preserve_state`).
     inputs : torch.Tensor
         Preprocessed images [N, C, H, W].
     objective : Objective
@@ -67,8 +68,8 @@ class Surroundings:
 
     model: Model
     inputs: torch.Tensor
-    objective: Objective
-    directions: tuple[Direction, ...]
+    objective: LossObjective
+    directions: tuple[WeightDirection, ...]
     calibrated: bool
     rows: int
     at_once: int = 0
@@ -95,7 +96,7 @@ class Surroundings:
                 found[name] = found[name] + place.to(step.dtype) * step
         return found
 
-    def measure(self, points: torch.Tensor) -> Points:
+    def measure(self, points: torch.Tensor) -> LandscapePoints:
         """Return the loss at points [P, D], all of them together where the network allows it."""
         if len(points) > 1 and self.at_once > 1:
             try:
@@ -107,7 +108,7 @@ class Surroundings:
         found = [self._at(point) for point in points]
         return _numbers(*(torch.stack(values) for values in zip(*found, strict=True)))
 
-    def _together(self, points: torch.Tensor) -> Points:
+    def _together(self, points: torch.Tensor) -> LandscapePoints:
         with warnings.catch_warnings():
             # Of operators that vmap runs point by point; the rest still gains.
             warnings.filterwarnings("ignore", message="There is a performance drop")
@@ -148,7 +149,7 @@ class Surroundings:
             part = slice(start, start + self.rows)
             yield self.inputs[part], part
 
-    def run(self, points: torch.Tensor, keep: Keep, progress: Progress) -> Points:
+    def run(self, points: torch.Tensor, keep: ResumeStore, progress: Progress) -> LandscapePoints:
         """Return the loss at points [P, D]; what `keep` holds already is not evaluated again.
 
         The points fall into the same groups whenever it is run, so that a run which was ended and
@@ -168,17 +169,17 @@ class Surroundings:
             for start in range(0, total, size)
         ]
         held = [part for part in parts if part is not None]
-        return Points(
+        return LandscapePoints(
             np.concatenate([part.losses for part in held]),
             np.concatenate([part.shares for part in held]),
         )
 
 
-def _numbers(losses: torch.Tensor, shares: torch.Tensor) -> Points:
-    return Points(losses.double().cpu().numpy(), shares.double().cpu().numpy())
+def _numbers(losses: torch.Tensor, shares: torch.Tensor) -> LandscapePoints:
+    return LandscapePoints(losses.double().cpu().numpy(), shares.double().cpu().numpy())
 
 
-def _kept(data: dict[str, Any] | None, count: int) -> Points | None:
+def _kept(data: dict[str, Any] | None, count: int) -> LandscapePoints | None:
     """Return what was kept of a group of points, or None where it is not whole."""
     try:
         losses, shares = (
@@ -187,4 +188,4 @@ def _kept(data: dict[str, Any] | None, count: int) -> Points | None:
         )
     except (KeyError, TypeError, ValueError):
         return None
-    return Points(losses, shares) if len(losses) == len(shares) == count else None
+    return LandscapePoints(losses, shares) if len(losses) == len(shares) == count else None

@@ -10,14 +10,14 @@ import torch
 from torch.nn import functional as F
 
 from cnnviz.errors import TargetError
-from cnnviz.passes.ranked_classes import distribution
+from cnnviz.passes.ranked_classes import probabilities
 from cnnviz.passes.targets import describe, logits_of
 
 Loss = Callable[[Any, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True, eq=False)
-class Objective:
+class LossObjective:
     """What is measured of an output: the loss, and how much of it is right.
 
     Attributes
@@ -49,7 +49,9 @@ def answers_of(logits: torch.Tensor) -> torch.Tensor:
     return logits.argmax(1)
 
 
-def objective(logits: torch.Tensor, labels: tuple[int, ...] | None, loss: Loss | None) -> Objective:
+def loss_objective(
+    logits: torch.Tensor, labels: tuple[int, ...] | None, loss: Loss | None
+) -> LossObjective:
     """Return the objective that suits what a network returns for its images.
 
     It is the cross-entropy: of the softmax, of the sigmoid where there is one output only, or of
@@ -79,14 +81,14 @@ def objective(logits: torch.Tensor, labels: tuple[int, ...] | None, loss: Loss |
     if labels is not None:
         right = _given(labels, logits)
     if loss is not None:
-        return Objective(right, getattr(loss, "__name__", "the loss given"), _checked(loss))
-    rule = distribution(logits)[1] if logits.ndim == 2 else "softmax"
+        return LossObjective(right, getattr(loss, "__name__", "the loss given"), _checked(loss))
+    rule = probabilities(logits)[1] if logits.ndim == 2 else "softmax"
     kinds: dict[str, tuple[str, Loss]] = {
         "softmax": ("cross-entropy", _softmax),
         "sigmoid": ("binary cross-entropy", _sigmoid),
         "as given": ("cross-entropy of the probabilities that the network returns", _as_given),
     }
-    return Objective(right, *kinds[rule])
+    return LossObjective(right, *kinds[rule])
 
 
 def _given(labels: tuple[int, ...], logits: torch.Tensor) -> torch.Tensor:

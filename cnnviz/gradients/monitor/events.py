@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import pairwise
 from statistics import fmean, median
 
-from cnnviz.gradients.monitor.records import Event, Record
+from cnnviz.gradients.monitor.records import Event, StepRecord
 from cnnviz.gradients.verdicts import EDGES, band
 
 KINDS: Mapping[str, str] = {
@@ -41,7 +41,7 @@ NAMED = 8
 CLIMB = 3.0
 
 
-class Watch:
+class EventDetector:
     """Reads records one after another and tells what has turned since.
 
     An event is told when its condition has held for `PERSISTS` records, or at once where a number
@@ -58,7 +58,7 @@ class Watch:
         self._start: float | None = None
         self._last_good: int | None = None
 
-    def see(self, record: Record) -> list[Event]:
+    def see(self, record: StepRecord) -> list[Event]:
         """Take the next record and return what has turned."""
         found = {_key(event): event for event in self._candidates(record)}
         told = []
@@ -75,7 +75,7 @@ class Watch:
                 self._told.discard(key)
         return _gathered(told)
 
-    def _candidates(self, record: Record) -> Iterator[Event]:
+    def _candidates(self, record: StepRecord) -> Iterator[Event]:
         broken = _not_finite(record, self._last_good)
         if broken is not None:
             # Everything downstream is broken as well; saying so would hide where it began.
@@ -88,7 +88,7 @@ class Watch:
         yield from self._still(record)
         yield from self._loss(record)
 
-    def _dying(self, record: Record) -> Iterator[Event]:
+    def _dying(self, record: StepRecord) -> Iterator[Event]:
         for layer, share in record.of("dead").items():
             first = self._first_dead.setdefault(layer, share)
             # Of few samples, half of the units of a vector rest by chance at each.
@@ -107,7 +107,7 @@ class Watch:
                 f"{share:.0%} of the channels after {layer!r} are dead{before}: {remedy}.",
             )
 
-    def _still(self, record: Record) -> Iterator[Event]:
+    def _still(self, record: StepRecord) -> Iterator[Event]:
         pulled = {name for name, norm in record.of("weight_gradient").items() if norm > 0.0}
         moves = record.of("update")
         if not moves or (record.rates and not any(record.rates)):
@@ -130,7 +130,7 @@ class Watch:
             elif layer in seen:
                 yield _stopped(record.step, layer, move, middle, layer in self._moved, pulled)
 
-    def _loss(self, record: Record) -> Iterator[Event]:
+    def _loss(self, record: StepRecord) -> Iterator[Event]:
         for _, loss in record.losses:
             self._losses.append(loss)
             recent = list(self._losses)[-RECENT:]
@@ -183,7 +183,7 @@ def _gathered(told: list[Event]) -> list[Event]:
     return found
 
 
-def _not_finite(record: Record, last_good: int | None) -> Event | None:
+def _not_finite(record: StepRecord, last_good: int | None) -> Event | None:
     """Return where numbers that are not finite begin: forward first, then backward."""
     since = f" (all was finite at step {last_good})" if last_good is not None else ""
     wrong = {
@@ -227,13 +227,13 @@ def _not_finite(record: Record, last_good: int | None) -> Event | None:
     return Event(record.step, "not-finite", layer, f"{text}{loss}{since}.")
 
 
-def _updates(record: Record, last_good: int | None) -> str:
+def _updates(record: StepRecord, last_good: int | None) -> str:
     if last_good is None:
         return "an earlier update" if record.step else "its initialisation"
     return f"an update from step {last_good} on; record every step to see which"
 
 
-def _unheard(record: Record) -> Iterator[Event]:
+def _unheard(record: StepRecord) -> Iterator[Event]:
     if not record.of("activation"):
         yield Event(
             record.step,
@@ -244,7 +244,7 @@ def _unheard(record: Record) -> Iterator[Event]:
         )
 
 
-def _along_depth(record: Record) -> Iterator[Event]:
+def _along_depth(record: StepRecord) -> Iterator[Event]:
     decades, ends = record.decades, record.ends
     if decades is None or ends is None:
         return

@@ -14,15 +14,15 @@ import torch
 from torch import nn
 
 from cnnviz.errors import CnnvizError, UsageError
-from cnnviz.gradients.monitor.board import Writer, open_board
-from cnnviz.gradients.monitor.events import Watch
-from cnnviz.gradients.monitor.gathering import Gathering, Scaler
-from cnnviz.gradients.monitor.layers import bare, subject
+from cnnviz.gradients.monitor.events import EventDetector
 from cnnviz.gradients.monitor.log import Existing, LogFile
 from cnnviz.gradients.monitor.losses import Losses
-from cnnviz.gradients.monitor.records import Event, Record
+from cnnviz.gradients.monitor.monitored_layers import bare, monitored_network
+from cnnviz.gradients.monitor.records import Event, StepRecord
 from cnnviz.gradients.monitor.run import TrainingRun, training_run
-from cnnviz.introspection.hooks import overhearing, stepping
+from cnnviz.gradients.monitor.step_recorder import Scaler, StepRecorder
+from cnnviz.gradients.monitor.tensorboard_writer import TensorBoardWriter, open_writer
+from cnnviz.introspection.hooks import global_hooks, step_hooks
 from cnnviz.models import Model
 from cnnviz.results.result import installed_version
 
@@ -115,7 +115,7 @@ class GradientMonitor:
         if every < 1:
             raise UsageError(f"There is no recording every {every} steps.", "Give every=1 or more.")
         self.every = every
-        self.records: list[Record] = []
+        self.records: list[StepRecord] = []
         self.events: list[Event] = []
         self.started = datetime.now().astimezone()
         self.name = name or _name(model)
@@ -124,13 +124,13 @@ class GradientMonitor:
         self._scaler = scaler
         self._on_event = on_event or _warn
         self._steps = 0
-        self._watch, self._losses = Watch(), Losses()
+        self._watch, self._losses = EventDetector(), Losses()
         self._scope: ExitStack | None = None
         self._listening = ExitStack()
-        self._gathering: Gathering | None = None
-        self._pending: Record | None = None
+        self._gathering: StepRecorder | None = None
+        self._pending: StepRecord | None = None
         self._log: LogFile | None = None
-        self._board: Writer | None = None
+        self._board: TensorBoardWriter | None = None
         self._ended: Mapping[str, Any] | None = None
         self._active = False
         self._clock = 0.0
@@ -147,14 +147,14 @@ class GradientMonitor:
         if not _first_process():
             return self
         self._clock = time.perf_counter()
-        self._subject = subject(self._model, self._layers)
+        self._subject = monitored_network(self._model, self._layers)
         self._modules = self._subject.modules()
         self._open()
         self._active = True
         self._scope.callback(self._rest)
         if self._optimizer is not None:
             self._scope.enter_context(
-                stepping(self._optimizer, before=self._before_step, after=self._after_step)
+                step_hooks(self._optimizer, before=self._before_step, after=self._after_step)
             )
         self._prepare()
         return self
@@ -253,7 +253,7 @@ class GradientMonitor:
 
     def _open(self) -> None:
         if self._tensorboard is not None:
-            self._board = open_board(self._tensorboard)
+            self._board = open_writer(self._tensorboard)
         if self._path is not None:
             try:
                 self._log = LogFile(self._path, self._existing)
@@ -280,13 +280,13 @@ class GradientMonitor:
         """Listen to the step that begins, if it is to be recorded."""
         if self._steps % self.every:
             return
-        gathering = self._gathering = Gathering(self._subject, self._scaler)
+        gathering = self._gathering = StepRecorder(self._subject, self._scaler)
         if self._optimizer is None:
             gathering.keep_weights()
         if self._subject.audible:
             self._listening.callback(gathering.close)
             self._listening.enter_context(
-                overhearing(self._modules, before=gathering.before, after=gathering.after)
+                global_hooks(self._modules, before=gathering.before, after=gathering.after)
             )
 
     def _rest(self) -> None:
@@ -326,10 +326,10 @@ class GradientMonitor:
             self._emit()
         self._prepare()
 
-    def _read(self, gathering: Gathering) -> Record:
+    def _read(self, gathering: StepRecorder) -> StepRecord:
         layers, figures = gathering.finish()
         groups = self._optimizer.param_groups if self._optimizer is not None else []
-        return Record(
+        return StepRecord(
             step=self._steps,
             seconds=time.perf_counter() - self._clock,
             samples=gathering.samples,
@@ -348,7 +348,7 @@ class GradientMonitor:
         self.records.append(record)
         found = self._watch.see(record)
         self.events += found
-        entries: list[Record | Event] = [record, *found]
+        entries: list[StepRecord | Event] = [record, *found]
         for entry in entries:
             if self._log is not None:
                 self._log.add(entry)

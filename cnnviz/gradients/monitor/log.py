@@ -13,7 +13,7 @@ from typing import Any, Literal, TextIO
 from cnnviz.errors import OutputError, UsageError
 from cnnviz.gradients.monitor.records import (
     Event,
-    Record,
+    StepRecord,
     event_from,
     number,
     record_from,
@@ -28,7 +28,7 @@ _LOGGER = logging.getLogger("cnnviz.monitor")
 
 
 @dataclass(frozen=True)
-class Run:
+class RunLog:
     """What a log holds.
 
     Attributes
@@ -46,7 +46,7 @@ class Run:
     """
 
     head: Mapping[str, Any]
-    records: tuple[Record, ...]
+    records: tuple[StepRecord, ...]
     events: tuple[Event, ...]
     trailing: tuple[tuple[int, float], ...]
     end: Mapping[str, Any] | None
@@ -95,7 +95,7 @@ class LogFile:
         if self.earlier is not None and self.earlier.torn:
             self._put("\n")
 
-    def _earlier(self, existing: Existing) -> Run | None:
+    def _earlier(self, existing: Existing) -> RunLog | None:
         if existing not in ("refuse", "replace", "continue"):
             raise UsageError(
                 f"There is no {existing!r} for a file that is there.",
@@ -119,9 +119,9 @@ class LogFile:
         """Write what is known at the start."""
         self._write({"type": "run", "format": FORMAT, "schema": SCHEMA, **head})
 
-    def add(self, entry: Record | Event) -> None:
+    def add(self, entry: StepRecord | Event) -> None:
         """Write a record or an event; the names of the layers go ahead where they changed."""
-        if isinstance(entry, Record) and entry.layers != self._layers:
+        if isinstance(entry, StepRecord) and entry.layers != self._layers:
             self._layers = entry.layers
             self._write({"type": "layers", "layers": list(entry.layers)})
         self._write(to_line(entry))
@@ -154,7 +154,7 @@ class LogFile:
             )
 
 
-def read_log(path: str | Path) -> Run:
+def read_log(path: str | Path) -> RunLog:
     """Read a run, which may still go on.
 
     Raises
@@ -173,7 +173,7 @@ def read_log(path: str | Path) -> Run:
             "Give the path that was given to GradientMonitor.",
         ) from error
     *lines, rest = text.split("\n")
-    reader = _Reader(target)
+    reader = _LogReader(target)
     for place, line in enumerate(lines, start=1):
         # A line that was torn when a run was stopped stands before its continuation.
         reader.take(place, line)
@@ -186,14 +186,14 @@ def _foreign(path: Path) -> UsageError:
     )
 
 
-class _Reader:
+class _LogReader:
     """Takes a log line by line."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._head: dict[str, Any] | None = None
         self._layers: tuple[str, ...] = ()
-        self._records: list[Record] = []
+        self._records: list[StepRecord] = []
         self._events: list[Event] = []
         self._trailing: tuple[tuple[int, float], ...] = ()
         self._end: dict[str, Any] | None = None
@@ -235,7 +235,7 @@ class _Reader:
         else:
             raise ValueError("not a line of a run")
 
-    def run(self, rest: str) -> Run:
+    def run(self, rest: str) -> RunLog:
         """Return what the whole lines hold; `rest` is a line that is not."""
         if self._head is None:
             if not _START.startswith(rest.encode()[: len(_START)]):
@@ -244,7 +244,7 @@ class _Reader:
                 f"Nothing has been written to {str(self._path)!r} yet.",
                 "Wait for the first step that is recorded.",
             )
-        return Run(
+        return RunLog(
             head=self._head,
             records=tuple(self._records),
             events=tuple(self._events),

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from cnnviz.errors import UsageError
-from cnnviz.gradients.monitor.records import Record
+from cnnviz.gradients.monitor.records import StepRecord
 
 Number = float | torch.Tensor
 
@@ -58,7 +58,7 @@ class Losses:
         """Whether the loss of a step is there."""
         return step in self._held
 
-    def fill(self, record: Record) -> Record:
+    def fill(self, record: StepRecord) -> StepRecord:
         """Return a record with all losses up to its step, which are held no longer."""
         values = {name: float(v) for name, v in self._values.get(record.step, {}).items()}
         self._values = {step: v for step, v in self._values.items() if step > record.step}

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.gradients.monitor.course import draw_losses, draw_timeline, timeline_high
 from cnnviz.gradients.monitor.events import edges
-from cnnviz.gradients.monitor.steps import binned, dots, span, step_axis
+from cnnviz.gradients.monitor.loss_curves import draw_losses, draw_timeline, timeline_high
+from cnnviz.gradients.monitor.step_axis import binned, dots, span, step_axis
 from cnnviz.results import drawing
 from cnnviz.results.drawing import Pixels, Scale
 
@@ -30,7 +30,7 @@ _SHARE = "magma_r"
 
 
 @dataclass(frozen=True)
-class Look:
+class PanelStyle:
     """How one figure of the layers is drawn.
 
     Attributes
@@ -50,13 +50,13 @@ class Look:
 
 
 LOOKS = {
-    "gradient": Look("Gradient at the output of each layer", "L2 norm, RMS over samples"),
-    "activation": Look("Output of each layer", "L2 norm, RMS over samples"),
-    "update": Look("Update of the weights", "share of their norm"),
-    "weight_gradient": Look("Gradient of the weights", "L2 norm"),
-    "weight": Look("Weights", "L2 norm"),
-    "dead": Look("Dead channels after each layer", "share of channels", False, _SHARE),
-    "saturated": Look("Saturated positions after each layer", "share", False, _SHARE),
+    "gradient": PanelStyle("Gradient at the output of each layer", "L2 norm, RMS over samples"),
+    "activation": PanelStyle("Output of each layer", "L2 norm, RMS over samples"),
+    "update": PanelStyle("Update of the weights", "share of their norm"),
+    "weight_gradient": PanelStyle("Gradient of the weights", "L2 norm"),
+    "weight": PanelStyle("Weights", "L2 norm"),
+    "dead": PanelStyle("Dead channels after each layer", "share of channels", False, _SHARE),
+    "saturated": PanelStyle("Saturated positions after each layer", "share", False, _SHARE),
 }
 """The figures that have pictures."""
 
@@ -154,7 +154,7 @@ def _rows_high(run: TrainingRun, most: float) -> float:
     return min(max(0.19 * len(run.layers), 0.9), most)
 
 
-def paint(values: NDArray[np.float64], look: Look) -> tuple[Pixels, Scale]:
+def paint(values: NDArray[np.float64], look: PanelStyle) -> tuple[Pixels, Scale]:
     """Return the colours of figures [L, columns], and the scale that they follow."""
     known = np.isfinite(values)
     shown = np.where(known, values, np.nan)
@@ -200,7 +200,7 @@ def _heat(figure: Figure, axes: Axes, run: TrainingRun, name: str, *, title: boo
     _bar(figure, axes, scale, look)
 
 
-def _told(values: NDArray[np.float64], look: Look, each: int) -> str:
+def _told(values: NDArray[np.float64], look: PanelStyle, each: int) -> str:
     """Say what the colours outside the scale mean, where they occur."""
     parts = []
     if look.log and (values == 0.0).any():
@@ -218,7 +218,7 @@ def _short(name: str, most: int = 34) -> str:
     return name if len(name) <= most else f"…{name[1 - most :]}"
 
 
-def _bar(figure: Figure, axes: Axes, scale: Scale, look: Look) -> None:
+def _bar(figure: Figure, axes: Axes, scale: Scale, look: PanelStyle) -> None:
     """Put the colours beside the axes, with powers of ten where they follow the logarithm."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize

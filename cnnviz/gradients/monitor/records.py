@@ -22,7 +22,7 @@ Figures = Mapping[str, tuple[float | None, ...]]
 
 
 @dataclass(frozen=True)
-class Record:
+class StepRecord:
     """One training step.
 
     Attributes
@@ -123,7 +123,7 @@ class Event:
         return f"step {self.step}: {self.text}"
 
 
-def to_line(entry: Record | Event) -> dict[str, Any]:
+def to_line(entry: StepRecord | Event) -> dict[str, Any]:
     """Return a record or an event as plain data for one line of a log."""
     if isinstance(entry, Event):
         return {
@@ -147,7 +147,7 @@ def to_line(entry: Record | Event) -> dict[str, Any]:
     }
 
 
-def record_from(line: Mapping[str, Any], layers: Sequence[str]) -> Record:
+def record_from(line: Mapping[str, Any], layers: Sequence[str]) -> StepRecord:
     """Return the record that `to_line` made plain.
 
     Raises
@@ -158,7 +158,7 @@ def record_from(line: Mapping[str, Any], layers: Sequence[str]) -> Record:
     figures = {name: tuple(_read(v) for v in line[name]) for name in COLUMNS}
     if any(len(values) != len(layers) for values in figures.values()):
         raise ValueError("the figures do not match the layers")
-    return Record(
+    return StepRecord(
         step=int(line["step"]),
         seconds=float(line["seconds"]),
         samples=int(line["samples"]),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
 from cnnviz.gradients.monitor.log import read_log
-from cnnviz.gradients.monitor.records import COLUMNS, Event, Record
+from cnnviz.gradients.monitor.records import COLUMNS, Event, StepRecord
 from cnnviz.results.drawing import number
 from cnnviz.results.result import Provenance, Result
 
@@ -172,7 +172,7 @@ def read_run(path: str | Path) -> TrainingRun:
 
 def training_run(
     head: Mapping[str, Any],
-    records: Sequence[Record],
+    records: Sequence[StepRecord],
     events: Sequence[Event],
     trailing: Sequence[tuple[int, float]],
     end: Mapping[str, Any] | None,
@@ -223,7 +223,7 @@ def _facts(head: Mapping[str, Any]) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def _table(records: Sequence[Record], layers: Sequence[str], column: str) -> Numbers:
+def _table(records: Sequence[StepRecord], layers: Sequence[str], column: str) -> Numbers:
     place = {layer: index for index, layer in enumerate(layers)}
     found = np.full((len(layers), len(records)), np.nan)
     for time, record in enumerate(records):

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch, Maps, at_size
 from cnnviz.heatmaps.checks.measure import Measure
 from cnnviz.heatmaps.checks.random_maps import ranks
-from cnnviz.heatmaps.checks.subject import Maps, Subject, at_size
 from cnnviz.images.baselines import Baseline, baseline_images
 
 
@@ -74,7 +74,7 @@ class Curves:
 
 
 def deletion_insertion(
-    subject: Subject,
+    subject: ExplainedBatch,
     maps: Maps,
     random: NDArray[np.float32],
     *,
@@ -86,7 +86,7 @@ def deletion_insertion(
 
     Parameters
     ----------
-    subject : Subject
+    subject : ExplainedBatch
         The images and classes.
     maps : ndarray of float32
         [N, h, w].

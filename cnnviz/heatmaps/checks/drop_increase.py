@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch, Maps, at_size
 from cnnviz.heatmaps.checks.measure import Measure
-from cnnviz.heatmaps.checks.subject import Maps, Subject, at_size
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class DropIncrease:
         )
 
 
-def drop_increase(subject: Subject, maps: Maps, random: NDArray[np.float32]) -> DropIncrease:
+def drop_increase(subject: ExplainedBatch, maps: Maps, random: NDArray[np.float32]) -> DropIncrease:
     """Multiply each image with its map and ask again (Chattopadhay et al. 2018, section 4.1).
 
     The map is taken from 0 to 1 of its largest value, evidence against the class as 0, and
@@ -64,7 +64,7 @@ def drop_increase(subject: Subject, maps: Maps, random: NDArray[np.float32]) -> 
 
     Parameters
     ----------
-    subject : Subject
+    subject : ExplainedBatch
         The images and classes.
     maps : ndarray of float32
         [N, h, w].

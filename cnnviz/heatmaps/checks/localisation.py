@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
+from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch, Maps
 from cnnviz.heatmaps.checks.measure import Measure
-from cnnviz.heatmaps.checks.subject import Maps, Subject
-from cnnviz.heatmaps.heatmap import spread
+from cnnviz.heatmaps.heatmap import stretch_over_box
 from cnnviz.images import Box
 
 Mark = NDArray[np.bool_] | Box
@@ -70,7 +70,7 @@ def _found(overlap: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def localisation(
-    subject: Subject, maps: Maps, random: NDArray[np.float32], marks: Sequence[Mark]
+    subject: ExplainedBatch, maps: Maps, random: NDArray[np.float32], marks: Sequence[Mark]
 ) -> Localisation:
     """Compare maps with marked objects, on the photo and inside what the network saw.
 
@@ -82,7 +82,7 @@ def localisation(
 
     Parameters
     ----------
-    subject : Subject
+    subject : ExplainedBatch
         The images and classes.
     maps : ndarray of float32
         [N, h, w].
@@ -117,13 +117,15 @@ def localisation(
 
 
 def _one(
-    subject: Subject, image: int, values: Maps, inside: NDArray[np.bool_], mark: Mark
+    subject: ExplainedBatch, image: int, values: Maps, inside: NDArray[np.bool_], mark: Mark
 ) -> tuple[float, float, float]:
     height, width = inside.shape
     seen = _seen(subject, image)
     if not (inside & seen).any():
         return float("nan"), float("nan"), float("nan")
-    heat = np.nan_to_num(spread(values, subject.batch.boxes[image], height, width), nan=-np.inf)
+    heat = np.nan_to_num(
+        stretch_over_box(values, subject.batch.boxes[image], height, width), nan=-np.inf
+    )
     # A flat map points nowhere: it gets what a blind guess would, the share of the object.
     peaks = heat == heat.max()
     pointing = float(inside[peaks].mean())
@@ -163,14 +165,14 @@ def box_overlap(first: Box, second: Box) -> float:
     return shared / union if union > 0.0 else 0.0
 
 
-def _seen(subject: Subject, image: int) -> NDArray[np.bool_]:
+def _seen(subject: ExplainedBatch, image: int) -> NDArray[np.bool_]:
     """Return which pixels of the photo have a value when a map is stretched over it."""
     height, width = subject.batch.photos[image].pixels.shape[:2]
     blank = np.zeros((1, 1), np.float32)
-    return np.isfinite(spread(blank, subject.batch.boxes[image], height, width))
+    return np.isfinite(stretch_over_box(blank, subject.batch.boxes[image], height, width))
 
 
-def _pixels(subject: Subject, image: int, mark: Mark) -> NDArray[np.bool_]:
+def _pixels(subject: ExplainedBatch, image: int, mark: Mark) -> NDArray[np.bool_]:
     if not isinstance(mark, Box):
         return np.asarray(mark, bool)
     height, width = subject.batch.photos[image].pixels.shape[:2]
@@ -180,7 +182,7 @@ def _pixels(subject: Subject, image: int, mark: Mark) -> NDArray[np.bool_]:
     return np.asarray(down[:, None] & across[None, :])
 
 
-def _check(subject: Subject, marks: Sequence[Mark]) -> None:
+def _check(subject: ExplainedBatch, marks: Sequence[Mark]) -> None:
     photos = subject.batch.photos
     if len(marks) != len(photos):
         raise UsageError(

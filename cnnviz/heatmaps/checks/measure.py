@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.heatmaps.checks.random_maps import chance_of, shares_beaten
+from cnnviz.heatmaps.checks.random_maps import p_value, shares_beaten
 
 
 def mean_held(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
@@ -74,4 +74,4 @@ class Measure:
         if not held.any() or not self.better:
             return float("nan")
         beaten = shares_beaten(self.values[held], self.random[held], self.better)
-        return chance_of(beaten, self.random.shape[1])
+        return p_value(beaten, self.random.shape[1])

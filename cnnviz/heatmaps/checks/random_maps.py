@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cnnviz.heatmaps.checks.subject import Maps
+from cnnviz.heatmaps.checks.explained_batch import Maps
 
 
 def random_maps(maps: Maps, count: int, seed: int) -> NDArray[np.float32]:
@@ -80,7 +80,7 @@ def shares_beaten(
     return np.asarray(((ahead > 0.0) + 0.5 * (ahead == 0.0)).mean(1))
 
 
-def chance_of(beaten: NDArray[np.float64], count: int) -> float:
+def p_value(beaten: NDArray[np.float64], count: int) -> float:
     """Return how probable it is that maps without knowledge beat as many random maps.
 
     A map that is itself random takes any of the 1 + R places among its random maps with equal

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz.heatmaps.checks.likeness import drawn, rank_correlation, ssim
+from cnnviz.heatmaps.checks.explained_batch import Explain, ExplainedBatch, Maps, at_size
 from cnnviz.heatmaps.checks.measure import Measure, mean_held
 from cnnviz.heatmaps.checks.random_maps import random_maps
-from cnnviz.heatmaps.checks.subject import Explain, Maps, Subject, at_size
+from cnnviz.heatmaps.checks.similarity import drawn, rank_correlation, ssim
 from cnnviz.images import Batch
 from cnnviz.introspection.layers import kind, named_layers
 from cnnviz.models import Model
@@ -111,13 +111,13 @@ class Randomisation:
 
 
 def randomisation(
-    subject: Subject,
+    subject: ExplainedBatch,
     maps: Maps,
     random: NDArray[np.float32],
     explain: Explain,
     *,
     relu: bool,
-    reach: float = 100.0,
+    clip_percentile: float = 100.0,
     stages: int = 8,
     seed: int = 0,
 ) -> Randomisation:
@@ -136,7 +136,7 @@ def randomisation(
 
     Parameters
     ----------
-    subject : Subject
+    subject : ExplainedBatch
         The images and classes.
     maps : ndarray of float32
         [N, h, w], from `explain` on the trained network.
@@ -144,7 +144,7 @@ def randomisation(
         [N, R, h, w].
     explain : callable
         Makes the maps of a network.
-    relu, reach : bool, float
+    relu, clip_percentile : bool, float
         How the maps are drawn; see `cnnviz.heatmaps.heatmap.Heatmap`.
     stages : int
         At most how many stages; the layers with weights are spread evenly over them.
@@ -161,7 +161,7 @@ def randomisation(
         categories=subject.model.categories,
         weights="partly redrawn",
     )
-    compare = _Comparison(subject, maps, relu, reach)
+    compare = _Comparison(subject, maps, relu, clip_percentile)
     correlation, similarity = [], []
     for stage, depth in enumerate(depths):
         alike = np.full((len(maps), 2), np.nan)
@@ -196,7 +196,7 @@ def plain_gradient(model: Model, batch: Batch, classes: Sequence[int]) -> Maps:
 
 
 def beside_gradient(
-    found: Randomisation, subject: Subject, *, count: int, stages: int, seed: int
+    found: Randomisation, subject: ExplainedBatch, *, count: int, stages: int, seed: int
 ) -> Randomisation:
     """Return a result with that of the plain gradient beside it, under the same weights.
 
@@ -206,7 +206,7 @@ def beside_gradient(
     ----------
     found : Randomisation
         What `randomisation` found with the same stages and seed.
-    subject : Subject
+    subject : ExplainedBatch
         The images and classes.
     count : int
         How many random maps for each map of the gradient.
@@ -219,7 +219,7 @@ def beside_gradient(
     return replace(found, gradient=subject.shared[key])
 
 
-def _of_gradient(subject: Subject, count: int, stages: int, seed: int) -> Randomisation:
+def _of_gradient(subject: ExplainedBatch, count: int, stages: int, seed: int) -> Randomisation:
     maps = plain_gradient(subject.model, subject.batch, subject.classes)
     return randomisation(
         subject,
@@ -227,7 +227,7 @@ def _of_gradient(subject: Subject, count: int, stages: int, seed: int) -> Random
         random_maps(maps, count, seed),
         plain_gradient,
         relu=True,
-        reach=_PEAKS,
+        clip_percentile=_PEAKS,
         stages=stages,
         seed=seed,
     )
@@ -236,13 +236,20 @@ def _of_gradient(subject: Subject, count: int, stages: int, seed: int) -> Random
 class _Comparison:
     """Compares maps with those of the trained network, in order and as they are drawn."""
 
-    def __init__(self, subject: Subject, maps: Maps, relu: bool, reach: float) -> None:
-        self.maps, self.size, self.relu, self.reach = maps, subject.size, relu, reach
+    def __init__(
+        self, subject: ExplainedBatch, maps: Maps, relu: bool, clip_percentile: float
+    ) -> None:
+        self.maps, self.size, self.relu, self.clip_percentile = (
+            maps,
+            subject.size,
+            relu,
+            clip_percentile,
+        )
         self.pictures = self._drawn(maps)
         self.possible = np.array([np.ptp(values) > 0.0 for values in maps])
 
     def _drawn(self, maps: Maps) -> NDArray[np.float32]:
-        return drawn(at_size(maps, self.size), relu=self.relu, reach=self.reach)
+        return drawn(at_size(maps, self.size), relu=self.relu, clip_percentile=self.clip_percentile)
 
     def __call__(self, image: int, values: Maps) -> tuple[float, float]:
         if not self.possible[image] or np.ptp(values) == 0.0:

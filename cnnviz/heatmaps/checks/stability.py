@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cnnviz.heatmaps.checks.likeness import rank_correlation
+from cnnviz.heatmaps.checks.explained_batch import Explain, ExplainedBatch, Maps
 from cnnviz.heatmaps.checks.measure import Measure
-from cnnviz.heatmaps.checks.subject import Explain, Maps, Subject
+from cnnviz.heatmaps.checks.similarity import rank_correlation
 
 NOISE = 0.02
 """The standard deviation of the noise, as a share of the range of pixels: five levels of 255."""
@@ -63,7 +63,7 @@ class Stability:
 
 
 def stability(
-    subject: Subject,
+    subject: ExplainedBatch,
     maps: Maps,
     random: NDArray[np.float32],
     explain: Explain,
@@ -81,7 +81,7 @@ def stability(
 
     Parameters
     ----------
-    subject : Subject
+    subject : ExplainedBatch
         The images and classes.
     maps : ndarray of float32
         [N, h, w], from `explain` on the images as they are.

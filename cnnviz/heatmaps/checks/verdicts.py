@@ -21,7 +21,7 @@ MOST = 0.6
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckVerdict:
     """One sentence on a method, and whether it speaks for the method.
 
     Attributes
@@ -39,7 +39,7 @@ class Verdict:
     sentence: str
 
 
-def against_random(title: str, gain: Measure) -> Verdict:
+def against_random(title: str, gain: Measure) -> CheckVerdict:
     """Say whether maps do better at insertion and deletion than random maps.
 
     Parameters
@@ -58,15 +58,15 @@ def against_random(title: str, gain: Measure) -> Verdict:
     if not passed and gain.mean > gain.random_mean:
         found = "does better than the average random map, but not surely"
     than = " better than random maps" if passed else ""
-    return Verdict("random", passed, f"{title} {found}{than}: {figures}.")
+    return CheckVerdict("random", passed, f"{title} {found}{than}: {figures}.")
 
 
-def likeness_limit(gradient: float) -> float:
+def similarity_limit(gradient: float) -> float:
     """Return how much likeness a map may keep beside a plain gradient that keeps so much."""
     return min((max(gradient, 0.0) if np.isfinite(gradient) else 0.0) + MARGIN, MOST)
 
 
-def against_randomisation(title: str, likeness: Measure, gradient: Measure) -> Verdict:
+def against_randomisation(title: str, likeness: Measure, gradient: Measure) -> CheckVerdict:
     """Say whether maps change when the weights of the upper half of the network are redrawn.
 
     The yardstick is the plain gradient of the same images under the same weights. It is what the
@@ -82,12 +82,12 @@ def against_randomisation(title: str, likeness: Measure, gradient: Measure) -> V
         `cnnviz.heatmaps.checks.randomisation.Randomisation.measures`.
     """
     if not np.isfinite(likeness.mean):
-        return Verdict(
+        return CheckVerdict(
             "randomisation",
             False,
             f"{title} marks nothing that could change with the weights: its maps have one value.",
         )
-    limit = likeness_limit(gradient.mean)
+    limit = similarity_limit(gradient.mean)
     passed = likeness.mean < limit
     how = (
         "while the upper half of the layers forget what they learned, the maps keep a likeness of "
@@ -95,8 +95,10 @@ def against_randomisation(title: str, likeness: Measure, gradient: Measure) -> V
         f"keeps {gradient.mean:.2f}, and the limit is {limit:.2f})"
     )
     if passed:
-        return Verdict("randomisation", True, f"{title} shows what the network learned: {how}.")
-    return Verdict(
+        return CheckVerdict(
+            "randomisation", True, f"{title} shows what the network learned: {how}."
+        )
+    return CheckVerdict(
         "randomisation",
         False,
         f"{title} hardly changes when the weights are randomised, so it shows the photo more than "

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import torch
 
-from cnnviz.heatmaps.occlusion.geometry import Span, Window
-from cnnviz.heatmaps.occlusion.partial import Family, PartialTensor, mapped, partials
+from cnnviz.heatmaps.occlusion.geometry import ChangedSpan, SlidingWindow
+from cnnviz.heatmaps.occlusion.partial import AliasGroup, PartialTensor, mapped, partials
 from cnnviz.heatmaps.occlusion.patches import Patches
 
 
@@ -22,7 +22,7 @@ class Runner(Protocol):
     """What a rule may ask of the passage that it works for; see `passage` beside this file."""
 
     def wrap(
-        self, patches: Patches, clean: torch.Tensor | None, family: Family | None = None
+        self, patches: Patches, clean: torch.Tensor | None, family: AliasGroup | None = None
     ) -> PartialTensor:
         """Return a partial tensor."""
 
@@ -41,8 +41,11 @@ class Runner(Protocol):
         """Return a copy of a weight in the fastest layout."""
 
     def reach(
-        self, patches: Patches, windows: tuple[Window, Window], outputs: tuple[int, int]
-    ) -> tuple[Span, Span]:
+        self,
+        patches: Patches,
+        windows: tuple[SlidingWindow, SlidingWindow],
+        outputs: tuple[int, int],
+    ) -> tuple[ChangedSpan, ChangedSpan]:
         """Return the part of an output that sliding windows carry the patches to."""
 
 

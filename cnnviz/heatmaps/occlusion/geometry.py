@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Window:
+class SlidingWindow:
     """The sliding window of a convolution or pooling, along one dimension."""
 
     kernel: int
@@ -30,7 +30,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Span:
+class ChangedSpan:
     """What changed along one dimension, for each row of a batch.
 
     The parts that changed, ``low`` to ``high``, differ in length; what is stored of each row has
@@ -60,19 +60,21 @@ class Span:
         return self.size == self.length
 
 
-def span(lows: Sequence[int], highs: Sequence[int], length: int) -> Span:
+def span(lows: Sequence[int], highs: Sequence[int], length: int) -> ChangedSpan:
     """Return the span that stores the parts from `lows` to `highs` of a map."""
     size = max(1, *(high - low for low, high in zip(lows, highs, strict=True)))
     starts = tuple(max(0, min(low, length - size)) for low in lows)
-    return Span(tuple(lows), tuple(highs), length, size, starts)
+    return ChangedSpan(tuple(lows), tuple(highs), length, size, starts)
 
 
-def whole(rows: int, length: int) -> Span:
+def whole(rows: int, length: int) -> ChangedSpan:
     """Return the span that stores a whole map for each row of a batch."""
-    return Span((0,) * rows, (length,) * rows, length, length, (0,) * rows)
+    return ChangedSpan((0,) * rows, (length,) * rows, length, length, (0,) * rows)
 
 
-def reached(source: Span, window: Window, outputs: int, cap: float | None = None) -> Span:
+def reached(
+    source: ChangedSpan, window: SlidingWindow, outputs: int, cap: float | None = None
+) -> ChangedSpan:
     """Return the outputs that read what changed.
 
     Parameters
@@ -106,7 +108,7 @@ def _middle(first: int, end: int, most: int) -> tuple[int, int]:
     return first, first + most
 
 
-def united(spans: Sequence[Span]) -> Span:
+def united(spans: Sequence[ChangedSpan]) -> ChangedSpan:
     """Return the span that holds what changed in any of several maps of one length."""
     if len(spans) == 1:
         return spans[0]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cnnviz.heatmaps.occlusion.geometry import Span, span
+from cnnviz.heatmaps.occlusion.geometry import ChangedSpan, span
 from cnnviz.heatmaps.occlusion.patches import Patches, cut
 
 Position = tuple[int, int]
@@ -70,7 +70,7 @@ class Grid:
                 for start in range(0, len(together), most):
                     yield tuple(together[start : start + most])
 
-    def spans(self, positions: tuple[Position, ...]) -> tuple[Span, Span]:
+    def spans(self, positions: tuple[Position, ...]) -> tuple[ChangedSpan, ChangedSpan]:
         """Return the rows and the columns of the image that each square hides."""
         tops = [row * self.stride for row, _ in positions]
         lefts = [column * self.stride for _, column in positions]

@@ -15,7 +15,7 @@ from cnnviz.heatmaps.occlusion.patches import Patches
 Handler = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
 
 
-class Family:
+class AliasGroup:
     """The tensors that lie in one memory, as the network sees it.
 
     A write to one of them would have to reach all; that is not followed, but noticed.
@@ -34,8 +34,8 @@ class Family:
 class PartialTensor(torch.Tensor):
     """A batch of maps [B, ..., H, W] that are one clean map but for a patch in each.
 
-    Operations on it go to the `Passage` that made it, which computes patches alone where it knows
-    how.
+    Operations on it go to the `PatchRunner` that made it, which computes patches alone where it
+    knows how.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class PartialTensor(torch.Tensor):
     patches: Patches
     clean: torch.Tensor | None
     handler: Handler
-    family: Family
+    family: AliasGroup
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
@@ -58,14 +58,14 @@ class PartialTensor(torch.Tensor):
         patches: Patches,
         clean: torch.Tensor | None,
         handler: Handler,
-        family: Family | None = None,
+        family: AliasGroup | None = None,
     ) -> PartialTensor:
         """Wrap patches and the clean map that they belong to."""
         made: PartialTensor = torch.Tensor._make_wrapper_subclass(
             cls, patches.shape, dtype=patches.values.dtype, device=patches.values.device
         )
         made.patches, made.clean, made.handler = patches, clean, handler
-        made.family = Family() if family is None else family
+        made.family = AliasGroup() if family is None else family
         made.family.members.add(made)
         return made
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from cnnviz.heatmaps.occlusion.geometry import Span, Window, whole
+from cnnviz.heatmaps.occlusion.geometry import ChangedSpan, SlidingWindow, whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,8 +24,8 @@ class Patches:
     """
 
     values: torch.Tensor
-    rows: Span
-    columns: Span
+    rows: ChangedSpan
+    columns: ChangedSpan
 
     @property
     def full(self) -> bool:
@@ -44,7 +44,9 @@ def whole_maps(values: torch.Tensor) -> Patches:
     return Patches(values, whole(count, height), whole(count, width))
 
 
-def set_into(patches: Patches, clean: torch.Tensor, rows: Span, columns: Span) -> torch.Tensor:
+def set_into(
+    patches: Patches, clean: torch.Tensor, rows: ChangedSpan, columns: ChangedSpan
+) -> torch.Tensor:
     """Return another part of each map: `clean`, with the patches set into it.
 
     Parameters
@@ -63,8 +65,8 @@ def set_into(patches: Patches, clean: torch.Tensor, rows: Span, columns: Span) -
 def read_windows(
     patches: Patches,
     clean: torch.Tensor,
-    windows: tuple[Window, Window],
-    outputs: tuple[Span, Span],
+    windows: tuple[SlidingWindow, SlidingWindow],
+    outputs: tuple[ChangedSpan, ChangedSpan],
 ) -> torch.Tensor:
     """Return what a sliding window reads to give a part of its output.
 
@@ -90,7 +92,7 @@ def read_windows(
 
 def padded(
     clean: torch.Tensor,
-    windows: tuple[Window, Window],
+    windows: tuple[SlidingWindow, SlidingWindow],
     outputs: tuple[int, int],
     fill: float,
 ) -> torch.Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from cnnviz.heatmaps.occlusion.call import Call, rule
-from cnnviz.heatmaps.occlusion.geometry import Span, united
+from cnnviz.heatmaps.occlusion.geometry import ChangedSpan, united
 from cnnviz.heatmaps.occlusion.partial import PartialTensor, mapped
 from cnnviz.heatmaps.occlusion.patches import Patches, cut, set_into, whole_maps
 
@@ -59,14 +59,14 @@ def _arguments(call: Call) -> list[Any]:
     return [*call.args, *call.kwargs.values()]
 
 
-def _union(inputs: list[PartialTensor]) -> tuple[Span, Span]:
+def _union(inputs: list[PartialTensor]) -> tuple[ChangedSpan, ChangedSpan]:
     return (
         united([one.patches.rows for one in inputs]),
         united([one.patches.columns for one in inputs]),
     )
 
 
-def _part(one: PartialTensor, rows: Span, columns: Span) -> torch.Tensor:
+def _part(one: PartialTensor, rows: ChangedSpan, columns: ChangedSpan) -> torch.Tensor:
     if one.clean is None:
         return one.patches.values
     return set_into(one.patches, one.clean, rows, columns)
@@ -203,8 +203,8 @@ def pad(call: Call) -> Any:
     return call.passage.wrap(Patches(patches.values, rows, columns), call.clean())
 
 
-def _moved(span: Span, before: int, after: int) -> Span:
+def _moved(span: ChangedSpan, before: int, after: int) -> ChangedSpan:
     lows, highs, starts = (
         tuple(place + before for place in places) for places in (span.lows, span.highs, span.starts)
     )
-    return Span(lows, highs, span.length + before + after, span.size, starts)
+    return ChangedSpan(lows, highs, span.length + before + after, span.size, starts)

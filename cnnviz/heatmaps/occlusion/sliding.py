@@ -9,19 +9,19 @@ import torch
 from torch.nn import functional
 
 from cnnviz.heatmaps.occlusion.call import Call, rule
-from cnnviz.heatmaps.occlusion.geometry import Span, Window
+from cnnviz.heatmaps.occlusion.geometry import ChangedSpan, SlidingWindow
 from cnnviz.heatmaps.occlusion.partial import PartialTensor
 from cnnviz.heatmaps.occlusion.patches import Patches, padded, read_windows, whole_maps
 from cnnviz.heatmaps.occlusion.rules import average_whole_maps, on_whole_maps
 
-Windows = tuple[Window, Window]
+Windows = tuple[SlidingWindow, SlidingWindow]
 
 
 def _slide(
     call: Call,
     windows: Windows,
     fill: float,
-    compute: Callable[[torch.Tensor, Span, Span], torch.Tensor],
+    compute: Callable[[torch.Tensor, ChangedSpan, ChangedSpan], torch.Tensor],
 ) -> PartialTensor:
     """Compute the outputs that read what changed.
 
@@ -94,7 +94,7 @@ def pool_average(call: Call) -> Any:
         for window, length in zip(windows, source.shape[-2:], strict=True)
     )
 
-    def compute(read: torch.Tensor, *part: Span) -> torch.Tensor:
+    def compute(read: torch.Tensor, *part: ChangedSpan) -> torch.Tensor:
         total = functional.avg_pool2d(read, kernel, stride, divisor_override=divisor or 1)
         return total if divisor else total / _areas(rows, columns, *part).to(total)
 
@@ -120,13 +120,15 @@ def _windows(
     kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int]
 ) -> Windows:
     down, across = (
-        Window(*(int(each[place % len(each)]) for each in (kernel, stride, padding, dilation)))
+        SlidingWindow(
+            *(int(each[place % len(each)]) for each in (kernel, stride, padding, dilation))
+        )
         for place in (0, 1)
     )
     return down, across
 
 
-def _counted(window: Window, length: int, padding: bool) -> Callable[[int], int]:
+def _counted(window: SlidingWindow, length: int, padding: bool) -> Callable[[int], int]:
     """Return how many positions an output's window counts along one dimension."""
 
     def count(output: int) -> int:
@@ -139,7 +141,10 @@ def _counted(window: Window, length: int, padding: bool) -> Callable[[int], int]
 
 
 def _areas(
-    down: Callable[[int], int], across: Callable[[int], int], rows: Span, columns: Span
+    down: Callable[[int], int],
+    across: Callable[[int], int],
+    rows: ChangedSpan,
+    columns: ChangedSpan,
 ) -> torch.Tensor:
     high, wide = (
         torch.tensor([[count(start + step) for step in range(part.size)] for start in part.starts])

@@ -11,7 +11,7 @@ from torch import nn
 from cnnviz.heatmaps.occlusion.geometry import whole
 from cnnviz.heatmaps.occlusion.grid import Grid, Position
 from cnnviz.heatmaps.occlusion.partial import mapped
-from cnnviz.heatmaps.occlusion.passage import NotFollowedError, Passage
+from cnnviz.heatmaps.occlusion.patch_runner import NotFollowedError, PatchRunner
 from cnnviz.heatmaps.occlusion.patches import set_into
 from cnnviz.introspection.forward import forward
 
@@ -59,7 +59,7 @@ class Sweep:
         self._module, self._grid, self._score = module, grid, score
         self._image = image.contiguous(memory_format=last)
         self._baseline = baseline.contiguous(memory_format=last)
-        self._passage = Passage(cap)
+        self._passage = PatchRunner(cap)
         self.whole_images: str | None = None
 
     @property

@@ -14,10 +14,10 @@ from torch import nn
 
 from cnnviz.errors import ModelError, UsageError
 from cnnviz.introspection.forward import forward
-from cnnviz.introspection.hooks import listening, untouched
+from cnnviz.introspection.hooks import module_hooks, preserve_state
 from cnnviz.introspection.tracing.costs import Windows
 from cnnviz.introspection.tracing.operation import tensors
-from cnnviz.introspection.tracing.recorder import Recorder
+from cnnviz.introspection.tracing.recorder import OperationRecorder
 from cnnviz.introspection.tracing.trace import LayerCall, Trace
 
 __all__ = ["LayerCall", "Trace", "Windows", "trace"]
@@ -49,15 +49,15 @@ def trace(module: nn.Module, input_shape: Sequence[int] | torch.Tensor) -> Trace
     """
     image = _image(module, input_shape)
     computes = isinstance(input_shape, torch.Tensor)
-    recorder = Recorder(module, image, computes=computes)
+    recorder = OperationRecorder(module, image, computes=computes)
     listened = dict(module.named_modules())
     # Under inference mode a network that keeps a tensor for later would keep one that can never
     # take part in training again; under no_grad it keeps an ordinary one.
     with (
         torch.inference_mode(False),
         torch.no_grad(),
-        untouched(module),
-        listening(listened, before=recorder.enter, after=recorder.leave),
+        preserve_state(module),
+        module_hooks(listened, before=recorder.enter, after=recorder.leave),
         recorder,
     ):
         output = _forward(module, image, recorder)
@@ -93,7 +93,7 @@ def _image(module: nn.Module, input_shape: Sequence[int] | torch.Tensor) -> torc
     )
 
 
-def _forward(module: nn.Module, image: torch.Tensor, recorder: Recorder) -> object:
+def _forward(module: nn.Module, image: torch.Tensor, recorder: OperationRecorder) -> object:
     try:
         return forward(module, image)
     except ModelError as error:

@@ -82,7 +82,7 @@ _FAMILIAR = {
 }
 
 
-def familiar_name(operation: Operation, what: str) -> str:
+def common_name(operation: Operation, what: str) -> str:
     """Return the name by which users know an operator, given its kind."""
     name = operation.name
     if what == "flatten":

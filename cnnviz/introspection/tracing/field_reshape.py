@@ -10,12 +10,12 @@ import numpy as np
 
 from cnnviz.introspection.tracing.fields import (
     NOTHING,
+    AxisFields,
     Ends,
     Field,
     Frame,
     Pair,
     Shape,
-    Span,
     agreed,
     compress,
     rearranged,
@@ -100,11 +100,11 @@ def concatenate(parts: Sequence[tuple[int, Field | None]], dim: int, shape: Shap
             frame = replace(frame, ends=_joined(pairs, lengths, dim, len(shape)))
         clipped = [None if span is None else span.ends for span in known]
         ends = _joined(clipped, lengths, dim, len(shape))
-        spans.append(Span(ends, frame))
+        spans.append(AxisFields(ends, frame))
     return Field(shape, (spans[0], spans[1]))
 
 
-def _frame_ends(span: Span | None) -> Pair | None:
+def _frame_ends(span: AxisFields | None) -> Pair | None:
     return None if span is None or span.frame is None else span.frame.ends
 
 

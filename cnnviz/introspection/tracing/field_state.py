@@ -11,11 +11,11 @@ import torch
 from cnnviz.introspection.receptive_fields import Axis, Positions, ReceptiveField
 from cnnviz.introspection.tracing.fields import (
     NOTHING,
+    AxisFields,
     Ends,
     Field,
     Frame,
     Pair,
-    Span,
     compress,
     equal,
 )
@@ -39,7 +39,7 @@ class Depends:
 
 
 @dataclass(frozen=True)
-class Free:
+class Independent:
     """The tensor does not depend on the image, as far as torch was seen to make it.
 
     Attributes
@@ -60,8 +60,8 @@ class Unknown:
     """An operation without a rule lies between the image and the tensor."""
 
 
-Mark = Depends | Free | Unknown
-FREE, ALIEN, UNKNOWN = Free(), Free(alien=True), Unknown()
+Mark = Depends | Independent | Unknown
+FREE, ALIEN, UNKNOWN = Independent(), Independent(alien=True), Unknown()
 
 
 def derive(operation: Operation, mark: Callable[[torch.Tensor], Mark]) -> list[Mark] | None:
@@ -76,13 +76,13 @@ def derive(operation: Operation, mark: Callable[[torch.Tensor], Mark]) -> list[M
     if UNKNOWN in marks:
         return [UNKNOWN] * count
     if not any(isinstance(found, Depends) for found in marks):
-        return [_merged([found for found in marks if isinstance(found, Free)])] * count
+        return [_merged([found for found in marks if isinstance(found, Independent)])] * count
     return _apply_rule(operation, mark, marks)
 
 
-def _merged(marks: Sequence[Free]) -> Free:
+def _merged(marks: Sequence[Independent]) -> Independent:
     used: frozenset[int] = frozenset().union(*(mark.parameters for mark in marks))
-    return Free(used, any(mark.alien for mark in marks))
+    return Independent(used, any(mark.alien for mark in marks))
 
 
 def _apply_rule(
@@ -174,7 +174,7 @@ def _summary(field: Field, dims: tuple[int, int] | None, image: tuple[int, int])
 
 
 def _axis(
-    field: Field, span: Span, dims: tuple[int, int] | None, extent: int, upright: bool
+    field: Field, span: AxisFields, dims: tuple[int, int] | None, extent: int, upright: bool
 ) -> Axis:
     first, last = _over_positions(span.ends, dims)
     frame = span.frame
@@ -212,7 +212,7 @@ def _uniform(frame: Frame) -> tuple[int, int] | None:
 
 def overlaid(other: torch.Tensor, below: Mark, written: torch.Tensor, above: Mark) -> Mark:
     """Return the mark of a tensor after another one, which shares its memory, was written to."""
-    if isinstance(above, Free) and isinstance(below, Free):
+    if isinstance(above, Independent) and isinstance(below, Independent):
         return _merged([above, below])
     if isinstance(above, Unknown) or isinstance(below, Unknown):
         return UNKNOWN
@@ -249,5 +249,5 @@ def _overlaid_field(
     spans = []
     for axis in (0, 1):
         old, new = (None if field is None else field.spans[axis].ends for field in (below, above))
-        spans.append(Span((place(old, new, 0), place(old, new, 1)), None))
+        spans.append(AxisFields((place(old, new, 0), place(old, new, 1)), None))
     return Field(tuple(other.shape), (spans[0], spans[1]))

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from cnnviz.introspection.tracing.fields import (
     NOTHING,
+    AxisFields,
     Ends,
     Field,
     Frame,
     Shape,
-    Span,
     agreed,
     compress,
     rearranged,
@@ -30,7 +30,7 @@ def gather(field: Field, dim: int, taps: Taps) -> Field:
     for span in field.spans:
         first, last = span.ends
         ends = (_gather_clipped(first, dim, taps), _gather_clipped(last, dim, taps))
-        spans.append(Span(ends, _gather_frame(span.frame, dim, field.shape, taps)))
+        spans.append(AxisFields(ends, _gather_frame(span.frame, dim, field.shape, taps)))
     return Field(shape, (spans[0], spans[1]))
 
 
@@ -131,7 +131,7 @@ def union(fields: Sequence[Field], shape: Shape) -> Field:
         parts = [field.spans[axis] for field in aligned]
         first, last = (_minimum([part.ends[end] for part in parts]) for end in (0, 1))
         frames = [_unbroadcast(field.spans[axis].frame, field.shape, shape) for field in aligned]
-        spans.append(Span((first, last), _united(frames)))
+        spans.append(AxisFields((first, last), _united(frames)))
     return Field(shape, (spans[0], spans[1]))
 
 

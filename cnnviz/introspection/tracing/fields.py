@@ -39,7 +39,7 @@ class Frame:
     stride : int
         Pixels of the image from one position to the next.
     ends : pair of ndarray
-        As in `Span`, but as if the image went on beyond its border.
+        As in `AxisFields`, but as if the image went on beyond its border.
     """
 
     dim: int
@@ -54,7 +54,7 @@ class Frame:
 
 
 @dataclass(frozen=True, eq=False)
-class Span:
+class AxisFields:
     """The fields of a tensor's elements along one axis of the image.
 
     Attributes
@@ -74,7 +74,7 @@ class Field:
     """The fields of every element of a tensor, along the rows and the columns of the image."""
 
     shape: Shape
-    spans: tuple[Span, Span]
+    spans: tuple[AxisFields, AxisFields]
 
     def positions(self) -> tuple[int, int] | None:
         """Return the dimensions that hold the rows and the columns, if each fills its own."""
@@ -95,7 +95,7 @@ def of_image(height: int, width: int, channels: int) -> Field:
         shape = tuple(length if axis == dim else 1 for axis in range(4))
         pixels = np.arange(length, dtype=np.int32).reshape(shape)
         ends = (pixels, -pixels)
-        spans.append(Span(ends, Frame(dim, 1, length, 1, ends)))
+        spans.append(AxisFields(ends, Frame(dim, 1, length, 1, ends)))
     return Field((1, channels, height, width), (spans[0], spans[1]))
 
 
@@ -112,7 +112,7 @@ def rearranged(
         frame = relocate(span.frame) if span.frame is not None else None
         if frame is not None:
             frame = replace(frame, ends=both(frame.ends))
-        spans.append(Span(both(span.ends), frame))
+        spans.append(AxisFields(both(span.ends), frame))
     return Field(shape, (spans[0], spans[1]))
 
 

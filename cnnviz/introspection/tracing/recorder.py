@@ -16,7 +16,7 @@ from cnnviz.introspection.receptive_fields import ReceptiveField
 from cnnviz.introspection.tracing import fields
 from cnnviz.introspection.tracing.costs import (
     Windows,
-    familiar_name,
+    common_name,
     multiply_accumulates,
     operation_kind,
     windows,
@@ -26,7 +26,7 @@ from cnnviz.introspection.tracing.field_state import (
     FREE,
     UNKNOWN,
     Depends,
-    Free,
+    Independent,
     Mark,
     derive,
     overlaid,
@@ -61,7 +61,7 @@ class _Visit:
     calls_modules: bool = False
 
 
-class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follows the receptive fields through the operations of one forward pass.
 
     Parameters
@@ -90,7 +90,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._extent = (int(image.shape[2]), int(image.shape[3]))
         self._marks: Any = WeakTensorKeyDictionary()
         for parameter in module.parameters():
-            self._marks[parameter] = Free(frozenset({id(parameter)}))
+            self._marks[parameter] = Independent(frozenset({id(parameter)}))
         for buffer in module.buffers():
             self._marks[buffer] = FREE
         whole = fields.of_image(*self._extent, int(image.shape[1]))
@@ -145,12 +145,12 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not self._visits:
             return
         visit = self._visits[-1]
-        follows = [not isinstance(mark, Free) for mark in before]
+        follows = [not isinstance(mark, Independent) for mark in before]
         macs = multiply_accumulates(operation)
         # What is computed from parameters alone, such as a positional encoding, costs all the same.
         if not any(follows) and not macs:
             return
-        used = set().union(*(mark.parameters for mark in before if isinstance(mark, Free)))
+        used = set().union(*(mark.parameters for mark in before if isinstance(mark, Independent)))
         what = operation_kind(operation, sum(follows), len(used))
         if what is None:
             return
@@ -160,7 +160,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if window is not None:
             visit.windows.append(window)
         source = operation.inputs[follows.index(True) if any(follows) else 0]
-        title = familiar_name(operation, what)
+        title = common_name(operation, what)
         call = _call(visit.name, title, what, (source,), operation.outputs[0])
         call = replace(call, operation=call.type, macs=macs, windows=window)
         visit.rows.append(_Row(call, marks[0], used, block=False))
@@ -192,10 +192,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _distrust(self, inputs: Iterable[torch.Tensor], outputs: list[torch.Tensor]) -> None:
         # A tensor of unseen origin may have come from the image by way of NumPy.
-        if any(not isinstance(self._mark(tensor), Free) for tensor in inputs):
+        if any(not isinstance(self._mark(tensor), Independent) for tensor in inputs):
             for tensor in outputs:
                 mark = self._mark(tensor)
-                if isinstance(mark, Free) and mark.alien:
+                if isinstance(mark, Independent) and mark.alien:
                     self._marks[tensor] = UNKNOWN
                     self.unknown["a tensor made outside torch"] = None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Importing these two files enters their rules in the table.
-from cnnviz.introspection.tracing import rules_compute
+from cnnviz.introspection.tracing import rules_compute, rules_layout  # noqa: F401
 from cnnviz.introspection.tracing.operation import Operation
 from cnnviz.introspection.tracing.registry import RULES, Rule
 

@@ -15,7 +15,7 @@ from cnnviz.errors import CnnvizError, OutputError
 
 from .card import describe, judge, to_file, write
 from .data import draw_samples
-from .loop import TRAINABLE, Recipe, check_trainable, train
+from .loop import TRAINABLE, TrainingRecipe, check_trainable, train
 
 _EVERY = 100
 
@@ -25,15 +25,15 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for NAME.safetensors and NAME.json.")],
     seed: Annotated[int, typer.Option(help="Seed of the data, the weights and the order.")] = 0,
     samples: Annotated[int, typer.Option(help="Training samples, 27 KB of memory each.")] = (
-        Recipe.samples
+        TrainingRecipe.samples
     ),
-    epochs: Annotated[int, typer.Option(help="Passes over them.")] = Recipe.epochs,
+    epochs: Annotated[int, typer.Option(help="Passes over them.")] = TrainingRecipe.epochs,
     workers: Annotated[int | None, typer.Option(help="Processes that draw samples.", min=1)] = None,
     threads: Annotated[int | None, typer.Option(help="Threads of torch.", min=1)] = None,
 ) -> None:
     """Train a network on shapes; write its weights and its model card."""
     try:
-        recipe = Recipe(seed=seed, samples=samples, epochs=epochs)
+        recipe = TrainingRecipe(seed=seed, samples=samples, epochs=epochs)
         check_trainable(name)
         _make_folder(out)
         if threads is not None:
@@ -54,7 +54,7 @@ def _make_folder(out: Path) -> None:
         ) from error
 
 
-def _train_and_write(name: str, out: Path, recipe: Recipe, workers: int | None) -> None:
+def _train_and_write(name: str, out: Path, recipe: TrainingRecipe, workers: int | None) -> None:
     begin = time.monotonic()
     typer.echo(f"Drawing {recipe.samples:,} samples.")
     images, labels, masks = draw_samples(recipe.samples, seed=recipe.seed, workers=workers)

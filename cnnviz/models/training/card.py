@@ -23,14 +23,14 @@ from cnnviz.errors import OutputError
 from cnnviz.models.networks import INPUT_SIZES, MEAN, STD
 
 from .data import CHUNK, Images, Labels, Masks, draw_samples, normalise
-from .loop import TRAINABLE, Network, Recipe
+from .loop import TRAINABLE, Network, TrainingRecipe
 
 ACCURACY_SAMPLES = 4000
 POINTING_SAMPLES = 1000
 Verdicts = npt.NDArray[np.bool_]
 
 
-def to_file(name: str, network: Network, recipe: Recipe, steps: int) -> bytes:
+def to_file(name: str, network: Network, recipe: TrainingRecipe, steps: int) -> bytes:
     """Return a network as a safetensors file with fp16 weights and what one needs to use them.
 
     The same network gives the same bytes: the header is sorted.
@@ -128,7 +128,7 @@ def judge(name: str, network: Network, *, seed: int, workers: int | None) -> dic
 
 
 def describe(
-    name: str, network: Network, content: bytes, recipe: Recipe, training: dict[str, Any]
+    name: str, network: Network, content: bytes, recipe: TrainingRecipe, training: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the model card without its results."""
     assert network.__doc__ is not None

@@ -29,7 +29,7 @@ _WARM_UP = 0.2
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
+class TrainingRecipe:
     """How a network is trained.
 
     Attributes
@@ -107,7 +107,7 @@ def train(
     images: Images,
     labels: Labels,
     masks: Masks,
-    recipe: Recipe,
+    recipe: TrainingRecipe,
     *,
     report: Callable[[int, float], None] | None = None,
 ) -> tuple[Network, list[float]]:
@@ -119,7 +119,7 @@ def train(
         `shapes-plain` or `shapes-residual`.
     images, labels, masks : array, [N, 96, 96, 3], [N] and [N, 96, 96]
         As `draw_samples` returns them; N is `recipe.samples`.
-    recipe : Recipe
+    recipe : TrainingRecipe
         How to train.
     report : callable, optional
         Called with the number of every step and its loss.
@@ -170,19 +170,23 @@ def train(
 Batch: TypeAlias = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
-def _batches(images: Images, labels: Labels, cells: Cells, recipe: Recipe) -> Iterator[Batch]:
+def _batches(
+    images: Images, labels: Labels, cells: Cells, recipe: TrainingRecipe
+) -> Iterator[Batch]:
     generator = torch.Generator().manual_seed(recipe.seed)
     for step, chosen in enumerate(_orders(len(images), recipe, generator)):
-        pictures, goal = images[chosen], cells[chosen]
+        pictures, wanted = images[chosen], cells[chosen]
         if step < recipe.close_up * recipe.steps:
-            pictures, goal = close_up(pictures, goal)
-        turned, turned_goal = augment(torch.from_numpy(pictures), torch.from_numpy(goal), generator)
+            pictures, wanted = close_up(pictures, wanted)
+        turned, turned_cells = augment(
+            torch.from_numpy(pictures), torch.from_numpy(wanted), generator
+        )
         batch = normalise(turned).contiguous(memory_format=torch.channels_last)
-        yield batch, torch.from_numpy(labels[chosen]), turned_goal
+        yield batch, torch.from_numpy(labels[chosen]), turned_cells
 
 
 def _orders(
-    count: int, recipe: Recipe, generator: torch.Generator
+    count: int, recipe: TrainingRecipe, generator: torch.Generator
 ) -> Iterator[npt.NDArray[np.int64]]:
     """Yield the samples of every batch: each sample once in an epoch, in a new order."""
     for _ in range(recipe.epochs):
@@ -191,7 +195,9 @@ def _orders(
             yield order[start : start + recipe.batch_size]
 
 
-def _objective(network: Network, batch: Batch, recipe: Recipe) -> tuple[torch.Tensor, torch.Tensor]:
+def _objective(
+    network: Network, batch: Batch, recipe: TrainingRecipe
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the cross-entropy and the weighted penalties of a batch."""
     images, labels, cells = batch
     with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
@@ -212,7 +218,7 @@ def _last_linear(network: nn.Module) -> nn.Linear:
     return [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
 
 
-def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def _optimizer(network: nn.Module, recipe: TrainingRecipe) -> torch.optim.Optimizer:
     kernels = [p for p in network.parameters() if p.ndim > 1]
     others = [p for p in network.parameters() if p.ndim <= 1]
     groups: list[dict[str, Any]] = [

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Kind:
+class SectionKind:
     """One line of the table.
 
     Attributes
@@ -53,22 +53,24 @@ class Kind:
         return build
 
 
-SECTIONS: tuple[Kind, ...] = (
-    Kind("photo", "The photo as the network sees it", "image", "forward"),
-    Kind("predictions", "What it answers", "image", "forward"),
-    Kind("architecture", "The architecture", "network"),
-    Kind("filters", "What the filters look for", "network"),
-    Kind("feature_maps", "Feature maps, from shallow to deep", "image", "layers"),
-    Kind("cam", "Where it looked", "image", "backward"),
-    Kind("units", "What the units see", "image", "layers", passes=60),
-    Kind("visualizations", "What drives the units furthest", "image", "layers", passes=2000),
-    Kind("explanations", "How far to believe it", "image", "backward", passes=4400),
-    Kind("gradient_flow", "Does the gradient arrive?", "network", "forward", passes=3),
-    Kind("colophon", "How this report was made", "report"),
+SECTIONS: tuple[SectionKind, ...] = (
+    SectionKind("photo", "The photo as the network sees it", "image", "forward"),
+    SectionKind("predictions", "What it answers", "image", "forward"),
+    SectionKind("architecture", "The architecture", "network"),
+    SectionKind("filters", "What the filters look for", "network"),
+    SectionKind("feature_maps", "Feature maps, from shallow to deep", "image", "layers"),
+    SectionKind("cam", "Where it looked", "image", "backward"),
+    SectionKind("units", "What the units see", "image", "layers", passes=60),
+    SectionKind("visualizations", "What drives the units furthest", "image", "layers", passes=2000),
+    SectionKind("explanations", "How far to believe it", "image", "backward", passes=4400),
+    SectionKind("gradient_flow", "Does the gradient arrive?", "network", "forward", passes=3),
+    SectionKind("provenance", "How this report was made", "report"),
 )
 
 
-def choose(sections: str | Sequence[str] | None, *, thorough: bool = False) -> tuple[Kind, ...]:
+def choose(
+    sections: str | Sequence[str] | None, *, thorough: bool = False
+) -> tuple[SectionKind, ...]:
     """Return the chosen lines of the table in reading order.
 
     Parameters

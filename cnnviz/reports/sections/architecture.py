@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnnviz.reports.content import Column, Picture, Section, Table
+from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context
 from cnnviz.reports.wording import count, file_size
 from cnnviz.views._architecture_table import COLUMNS, cells, totals
@@ -46,7 +46,7 @@ def _table(result: Architecture) -> Table:
             "stride how far apart two neighbouring positions look."
         ),
         columns=tuple(
-            Column(name[:1].upper() + name[1:], numeric=name in NUMERIC) for name in COLUMNS
+            TableColumn(name[:1].upper() + name[1:], numeric=name in NUMERIC) for name in COLUMNS
         ),
         rows=tuple(cells(call) for call in result.layers),
         total=totals(result.trace),

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from cnnviz.heatmaps.heatmap import Heatmap
-from cnnviz.reports.content import Column, Picture, Section, Table
-from cnnviz.reports.context import Context, Subject
+from cnnviz.reports.content import Picture, Section, Table, TableColumn
+from cnnviz.reports.context import Context, ReportImage
 from cnnviz.reports.wording import slug
 from cnnviz.views.cam import cam
 
@@ -52,20 +52,20 @@ def build(context: Context) -> Section:
     )
 
 
-def explainable(subject: Subject) -> tuple[str, ...]:
+def explainable(subject: ReportImage) -> tuple[str, ...]:
     """Return the captured layers that a map can be made of, from shallow to deep."""
     gradients = subject.capture.gradients
     return tuple(name for name in subject.maps if name in gradients)
 
 
-def _unreached(subject: Subject, names: Sequence[str]) -> tuple[str, ...]:
+def _unreached(subject: ReportImage, names: Sequence[str]) -> tuple[str, ...]:
     if not names:
         return ("The target depends on none of the chosen layers, so there is no map to show.",)
     lost = [name for name in subject.maps if name not in names]
     return (f"The target does not depend on {', '.join(lost)}.",) if lost else ()
 
 
-def _last_layer(subject: Subject, last: Heatmap) -> list[Picture]:
+def _last_layer(subject: ReportImage, last: Heatmap) -> list[Picture]:
     layer = last.layers[0]
     signed = cam(subject.capture, layer, relu=False)
     return [
@@ -76,7 +76,7 @@ def _last_layer(subject: Subject, last: Heatmap) -> list[Picture]:
     ]
 
 
-def _stages(subject: Subject, names: Sequence[str]) -> list[Picture]:
+def _stages(subject: ReportImage, names: Sequence[str]) -> list[Picture]:
     """Show the layers before the last, in as few pictures as can be read."""
     pictures = []
     count = -(-len(names) // ABREAST)
@@ -101,12 +101,12 @@ def _table(heatmap: Heatmap) -> Table:
             "where the evidence for the class is greatest."
         ),
         columns=(
-            Column("Layer"),
-            Column("Size of the map"),
-            Column("Least", numeric=True),
-            Column("Greatest", numeric=True),
-            Column("Peak at row", numeric=True),
-            Column("Peak at column", numeric=True),
+            TableColumn("Layer"),
+            TableColumn("Size of the map"),
+            TableColumn("Least", numeric=True),
+            TableColumn("Greatest", numeric=True),
+            TableColumn("Peak at row", numeric=True),
+            TableColumn("Peak at column", numeric=True),
         ),
         rows=tuple(_row(heatmap, layer, place) for place, layer in enumerate(heatmap.layers)),
         folded=True,

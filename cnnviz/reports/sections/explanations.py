@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnnviz.reports.content import Column, Picture, Section, Table
+from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context
 from cnnviz.views.explanations import Explanations, explanations
 
@@ -55,7 +55,10 @@ def _table(result: Explanations) -> Table:
     return Table(
         title="Every measure",
         caption="Each figure stands before that of random maps of the same kind.",
-        columns=(Column("Method"), *(Column(one.title, numeric=True) for one in measures)),
+        columns=(
+            TableColumn("Method"),
+            *(TableColumn(one.title, numeric=True) for one in measures),
+        ),
         rows=tuple(
             (check.title, *(f"{one.mean:.2f} / {one.random_mean:.2f}" for one in check.measures))
             for check in result.checks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnnviz.reports.content import Column, Picture, Section, Table
+from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context
 from cnnviz.reports.wording import count, percent, plural, slug
 from cnnviz.views.feature_maps import FeatureMaps, feature_maps
@@ -63,13 +63,13 @@ def _table(results: Sequence[FeatureMaps]) -> Table:
             "same value everywhere does not respond to this photo at all."
         ),
         columns=(
-            Column("Layer"),
-            Column("Channels", numeric=True),
-            Column("Shown", numeric=True),
-            Column("Size of a map"),
-            Column("Largest activation", numeric=True),
-            Column("Mean sparsity", numeric=True),
-            Column("Channels without response", numeric=True),
+            TableColumn("Layer"),
+            TableColumn("Channels", numeric=True),
+            TableColumn("Shown", numeric=True),
+            TableColumn("Size of a map"),
+            TableColumn("Largest activation", numeric=True),
+            TableColumn("Mean sparsity", numeric=True),
+            TableColumn("Channels without response", numeric=True),
         ),
         rows=tuple(
             (

@@ -9,7 +9,7 @@ from torch import nn
 
 from cnnviz.errors import LayerError
 from cnnviz.introspection.layers import named_layers
-from cnnviz.reports.content import Column, Picture, Section, Table
+from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context
 from cnnviz.reports.wording import count, joined, plural, slug
 from cnnviz.views.filters import FilterGrid, filters
@@ -88,13 +88,13 @@ def _table(grids: Sequence[FilterGrid]) -> Table:
             "far below the others of their layer contribute next to nothing and count as dead."
         ),
         columns=(
-            Column("Layer"),
-            Column("Filters", numeric=True),
-            Column("Kernel"),
-            Column("Smallest norm", numeric=True),
-            Column("Median norm", numeric=True),
-            Column("Largest norm", numeric=True),
-            Column("Dead", numeric=True),
+            TableColumn("Layer"),
+            TableColumn("Filters", numeric=True),
+            TableColumn("Kernel"),
+            TableColumn("Smallest norm", numeric=True),
+            TableColumn("Median norm", numeric=True),
+            TableColumn("Largest norm", numeric=True),
+            TableColumn("Dead", numeric=True),
         ),
         rows=tuple(
             (

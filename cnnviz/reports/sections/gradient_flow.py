@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from cnnviz.reports.content import Column, Picture, Section, Table
+from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context
 from cnnviz.views.gradient_flow import GradientFlow, gradient_flow
 
@@ -45,14 +45,14 @@ def _table(result: GradientFlow) -> Table:
             "||dW|| ||W|| where a normalisation follows, and ||dW|| / ||W|| otherwise."
         ),
         columns=(
-            Column("Layer"),
-            Column("Kind"),
-            Column("Lies in"),
-            Column("Activation", numeric=True),
-            Column("Gradient", numeric=True),
-            Column("Decades", numeric=True),
-            Column("Weights", numeric=True),
-            Column("Dead", numeric=True),
+            TableColumn("Layer"),
+            TableColumn("Kind"),
+            TableColumn("Lies in"),
+            TableColumn("Activation", numeric=True),
+            TableColumn("Gradient", numeric=True),
+            TableColumn("Decades", numeric=True),
+            TableColumn("Weights", numeric=True),
+            TableColumn("Dead", numeric=True),
         ),
         rows=tuple(_row(result, place) for place in range(len(result.points))),
         folded=True,

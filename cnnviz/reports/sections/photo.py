@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cnnviz.images import Box, Photo
 from cnnviz.reports.content import Picture, Section
-from cnnviz.reports.context import Context, Subject
+from cnnviz.reports.context import Context, ReportImage
 from cnnviz.reports.wording import percent
 from cnnviz.results import drawing
 
@@ -76,7 +76,7 @@ def _share_seen(photo: Photo, box: Box) -> float:
     return min(1.0, max(0.0, width * height / (photo.width * photo.height)))
 
 
-def _draw(subject: Subject, box: Box) -> Figure:
+def _draw(subject: ReportImage, box: Box) -> Figure:
     photo = subject.photo
     pixels = drawing.fit(photo.pixels, LONGEST)
     seen = subject.capture.model.preprocessing.invert(subject.capture.batch.tensor[0])

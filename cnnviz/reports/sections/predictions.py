@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from cnnviz.reports.content import Column, Picture, Section, Table
+from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context
 from cnnviz.reports.wording import percent
 from cnnviz.views.predictions import Predictions, predictions
@@ -62,11 +62,11 @@ def _table(result: Predictions) -> Table:
             else "The logit is the network's raw output."
         ),
         columns=(
-            Column("Rank", numeric=True),
-            Column("Class"),
-            Column("Index", numeric=True),
-            Column("Probability", numeric=True),
-            Column("Logit", numeric=True),
+            TableColumn("Rank", numeric=True),
+            TableColumn("Class"),
+            TableColumn("Index", numeric=True),
+            TableColumn("Probability", numeric=True),
+            TableColumn("Logit", numeric=True),
         ),
         rows=tuple(
             (str(rank), name, str(index), percent(float(probability)), f"{logit:.2f}")

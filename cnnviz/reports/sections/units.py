@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cnnviz.reports.content import Column, Picture, Section, Table
-from cnnviz.reports.context import Context, Subject, spread
+from cnnviz.reports.content import Picture, Section, Table, TableColumn
+from cnnviz.reports.context import Context, ReportImage, spread
 from cnnviz.reports.wording import slug
 from cnnviz.results.drawing import number
 from cnnviz.views.deconvnet import Projections, deconvnet
@@ -48,7 +48,7 @@ def _lead(introduces: bool) -> str:
     )
 
 
-def _picture(subject: Subject, result: Projections) -> Picture:
+def _picture(subject: ReportImage, result: Projections) -> Picture:
     height, width = result.patches.shape[2:4]
     return Picture.of(
         result,
@@ -65,13 +65,13 @@ def _table(found: list[Projections]) -> Table:
             "the part of the network's input that the unit sees there."
         ),
         columns=(
-            Column("Layer"),
-            Column("Channel", numeric=True),
-            Column("Value", numeric=True),
-            Column("Row", numeric=True),
-            Column("Column", numeric=True),
-            Column("Sees columns"),
-            Column("Sees rows"),
+            TableColumn("Layer"),
+            TableColumn("Channel", numeric=True),
+            TableColumn("Value", numeric=True),
+            TableColumn("Row", numeric=True),
+            TableColumn("Column", numeric=True),
+            TableColumn("Sees columns"),
+            TableColumn("Sees rows"),
         ),
         rows=tuple(
             _row(result, place) for result in found for place in range(len(result.channels))

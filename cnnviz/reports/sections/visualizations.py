@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cnnviz.introspection.unit_names import Unit
-from cnnviz.reports.content import Column, Picture, Section, Table
-from cnnviz.reports.context import Context, Subject, spread
+from cnnviz.reports.content import Picture, Section, Table, TableColumn
+from cnnviz.reports.context import Context, ReportImage, spread
 from cnnviz.results.drawing import number
 from cnnviz.views.feature_visualization import FeatureVisualization, feature_visualization
 
@@ -34,12 +34,12 @@ def build(context: Context) -> Section:
     )
 
 
-def _peaks(subject: Subject, name: str) -> list[float]:
+def _peaks(subject: ReportImage, name: str) -> list[float]:
     peaks: list[float] = subject.capture.activations[name][0].flatten(1).amax(1).tolist()
     return peaks
 
 
-def _strongest(subject: Subject, name: str) -> list[Unit]:
+def _strongest(subject: ReportImage, name: str) -> list[Unit]:
     peaks = _peaks(subject, name)
     order = sorted(range(len(peaks)), key=lambda channel: -peaks[channel])
     return [Unit(name, channel) for channel in order[:CHANNELS]]
@@ -55,7 +55,7 @@ def _lead(introduces: bool) -> str:
     )
 
 
-def _notes(subject: Subject, names: tuple[str, ...]) -> tuple[str, ...]:
+def _notes(subject: ReportImage, names: tuple[str, ...]) -> tuple[str, ...]:
     if not names:
         return ("No captured layer has maps with a height and a width.",)
     if len(names) < len(subject.maps):
@@ -63,11 +63,11 @@ def _notes(subject: Subject, names: tuple[str, ...]) -> tuple[str, ...]:
     return ()
 
 
-def _picture(subject: Subject, found: FeatureVisualization) -> Picture:
+def _picture(subject: ReportImage, found: FeatureVisualization) -> Picture:
     return Picture.of(found, f"{subject.slug}-visualizations", "What drives the units furthest")
 
 
-def _table(subject: Subject, found: FeatureVisualization) -> Table:
+def _table(subject: ReportImage, found: FeatureVisualization) -> Table:
     rows = []
     for place, written in enumerate(found.units):
         name, _, channel = written.rpartition(":")
@@ -89,11 +89,11 @@ def _table(subject: Subject, found: FeatureVisualization) -> Table:
             "mean of what is above zero."
         ),
         columns=(
-            Column("Unit"),
-            Column("Photo, largest", numeric=True),
-            Column("Photo, mean", numeric=True),
-            Column("Noise, score", numeric=True),
-            Column("Picture, score", numeric=True),
+            TableColumn("Unit"),
+            TableColumn("Photo, largest", numeric=True),
+            TableColumn("Photo, mean", numeric=True),
+            TableColumn("Noise, score", numeric=True),
+            TableColumn("Picture, score", numeric=True),
         ),
         rows=tuple(rows),
         folded=True,

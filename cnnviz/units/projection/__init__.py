@@ -4,9 +4,16 @@
 chosen channels, and the search for the strongest patches uses it for the patches it found.
 """
 
-from cnnviz.passes.run_to_layer import Passage
-from cnnviz.units.projection.projected import Pick, Projected
-from cnnviz.units.projection.sending import project, send
+from cnnviz.passes.run_to_layer import PartialForward
+from cnnviz.units.projection.project_units import project, project_positions
+from cnnviz.units.projection.unit_projections import UnitPosition, UnitProjections
 from cnnviz.units.projection.windows import cut
 
-__all__ = ["Passage", "Pick", "Projected", "cut", "project", "send"]
+__all__ = [
+    "PartialForward",
+    "UnitPosition",
+    "UnitProjections",
+    "cut",
+    "project",
+    "project_positions",
+]

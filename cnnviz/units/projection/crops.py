@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cnnviz.introspection.receptive_fields import Axis, ReceptiveField, Window
+from cnnviz.introspection.receptive_fields import Axis, PixelBox, ReceptiveField
 
 WORTH = 0.5
 """The largest share of the image at which crops cost less than the whole image: a crop needs a
@@ -58,11 +58,11 @@ class Crops:
         """The share of the image that a crop covers."""
         return self.rows.length * self.columns.length / (self.rows.extent * self.columns.extent)
 
-    def around(self, window: Window) -> Window:
+    def around(self, window: PixelBox) -> PixelBox:
         """Return the crop that holds a unit's window, or as much of it as lies in the image."""
         top, left = self.rows.start(window.top), self.columns.start(window.left)
-        return Window(left, top, left + self.columns.length, top + self.rows.length)
+        return PixelBox(left, top, left + self.columns.length, top + self.rows.length)
 
-    def position(self, crop: Window, row: int, column: int) -> tuple[int, int]:
+    def position(self, crop: PixelBox, row: int, column: int) -> tuple[int, int]:
         """Return where a position of the layer lies in the layer's maps of a crop."""
         return row - crop.top // self.rows.stride, column - crop.left // self.columns.stride

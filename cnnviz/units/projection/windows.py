@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.introspection.receptive_fields import Axis, ReceptiveField, Window
+from cnnviz.introspection.receptive_fields import Axis, PixelBox, ReceptiveField
 
 
 def window_of(
     field: ReceptiveField | None, image: tuple[int, int], row: int, column: int
-) -> Window:
+) -> PixelBox:
     """Return the window of one position: the same size for every position of a layer.
 
     Parameters
@@ -26,10 +26,10 @@ def window_of(
         The position in the layer's output.
     """
     if field is None:
-        return Window(0, 0, image[1], image[0])
+        return PixelBox(0, 0, image[1], image[0])
     top, bottom = _span(field.rows, row, row, column)
     left, right = _span(field.columns, column, row, column)
-    return Window(left, top, right, bottom)
+    return PixelBox(left, top, right, bottom)
 
 
 def _span(axis: Axis, index: int, row: int, column: int) -> tuple[int, int]:
@@ -47,7 +47,7 @@ def _span(axis: Axis, index: int, row: int, column: int) -> tuple[int, int]:
 
 
 def cut(
-    images: Sequence[NDArray[Any]] | NDArray[Any], windows: Sequence[Window], fill: Any = 0
+    images: Sequence[NDArray[Any]] | NDArray[Any], windows: Sequence[PixelBox], fill: Any = 0
 ) -> NDArray[Any]:
     """Return the part of each image that its window covers.
 
@@ -76,7 +76,7 @@ def cut(
 
 
 def overlap(
-    window: Window, image: tuple[int, int]
+    window: PixelBox, image: tuple[int, int]
 ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     """Return where a window meets the image: the rows and columns of the image, and its own."""
     top, left = max(window.top, 0), max(window.left, 0)

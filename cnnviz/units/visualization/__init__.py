@@ -1,29 +1,29 @@
 """Pictures that raise a unit's activation, found by gradient ascent on the picture."""
 
-from cnnviz.units.visualization.goals import Direction, Goal, read_goals
-from cnnviz.units.visualization.loop import Made, Recipe, ascend
-from cnnviz.units.visualization.making import Announce, Group, Job, plan, read_span
+from cnnviz.units.visualization.gradient_ascent import AscentSettings, OptimisedPictures, ascend
+from cnnviz.units.visualization.jobs import Announce, Group, Job, plan, read_span
+from cnnviz.units.visualization.objective_scorer import ObjectiveScorer, scoring
+from cnnviz.units.visualization.objectives import Direction, Objective, read_objectives
 from cnnviz.units.visualization.parametrisations import METHODS, Method
-from cnnviz.units.visualization.probe import Probe, probing
-from cnnviz.units.visualization.store import Store
-from cnnviz.units.visualization.transforms import Moves
+from cnnviz.units.visualization.store import VisualizationStore
+from cnnviz.units.visualization.transforms import RandomTransforms
 
 __all__ = [
     "METHODS",
     "Announce",
+    "AscentSettings",
     "Direction",
-    "Goal",
     "Group",
     "Job",
-    "Made",
     "Method",
-    "Moves",
-    "Probe",
-    "Recipe",
-    "Store",
+    "Objective",
+    "ObjectiveScorer",
+    "OptimisedPictures",
+    "RandomTransforms",
+    "VisualizationStore",
     "ascend",
     "plan",
-    "probing",
-    "read_goals",
+    "read_objectives",
     "read_span",
+    "scoring",
 ]

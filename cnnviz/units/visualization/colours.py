@@ -3,7 +3,7 @@
 The numbers were measured on the 32 photos that the project is tested on, one of each of 32 classes
 of ImageNet, 224 x 224 px from the middle of each, by
 
-    python -m cnnviz.units.visualization.measuring FOLDER
+    python -m cnnviz.units.visualization.colour_statistics FOLDER
 """
 
 from __future__ import annotations

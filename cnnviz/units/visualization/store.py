@@ -1,4 +1,4 @@
-"""Finished pictures, one file for each goal, so that interrupted work can go on."""
+"""Finished pictures, one file for each objective, so that interrupted work can go on."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.results.resume_store import Keep
-from cnnviz.units.visualization.goals import Goal
-from cnnviz.units.visualization.loop import Made, Recipe
+from cnnviz.results.resume_store import ResumeStore
+from cnnviz.units.visualization.gradient_ascent import AscentSettings, OptimisedPictures
+from cnnviz.units.visualization.objectives import Objective
 
 
-class Store:
+class VisualizationStore:
     """The pictures of one network, and of one picture to start from.
 
     Parameters
@@ -25,40 +25,46 @@ class Store:
     folder : Path, optional
         Where they are kept; they live as long as the store without it.
     settings : mapping
-        Whatever the pictures depend on besides the goal and the recipe.
+        Whatever the pictures depend on besides the objective and the settings.
     """
 
     def __init__(self, folder: Path | None, settings: Mapping[str, Any]) -> None:
         self._folder = folder
         self._settings = dict(settings)
-        self._keeps: dict[Recipe, Keep] = {}
+        self._keeps: dict[AscentSettings, ResumeStore] = {}
 
-    def get(self, goal: Goal, recipe: Recipe) -> Made | None:
-        """Return what was made of a goal, or None where nothing readable was kept."""
-        held = self._keep(recipe).get(_name(goal))
-        if held is None or held.get("goal") != goal.describe():
+    def get(self, objective: Objective, settings: AscentSettings) -> OptimisedPictures | None:
+        """Return what was made of an objective, or None where nothing readable was kept."""
+        held = self._keep(settings).get(_name(objective))
+        if held is None or held.get("goal") != objective.describe():
             return None
         try:
             packed = io.BytesIO(base64.b64decode(held["arrays"]))
             with np.load(packed, allow_pickle=False) as arrays:
-                return Made(**{entry.name: arrays[entry.name] for entry in fields(Made)})
+                return OptimisedPictures(
+                    **{entry.name: arrays[entry.name] for entry in fields(OptimisedPictures)}
+                )
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
             return None
 
-    def put(self, goal: Goal, recipe: Recipe, made: Made) -> None:
-        """Keep what was made of a goal, whole or not at all."""
+    def put(self, objective: Objective, settings: AscentSettings, made: OptimisedPictures) -> None:
+        """Keep what was made of an objective, whole or not at all."""
         packed = io.BytesIO()
-        arrays: dict[str, Any] = {entry.name: getattr(made, entry.name) for entry in fields(Made)}
+        arrays: dict[str, Any] = {
+            entry.name: getattr(made, entry.name) for entry in fields(OptimisedPictures)
+        }
         np.savez_compressed(packed, allow_pickle=False, **arrays)
         text = base64.b64encode(packed.getvalue()).decode("ascii")
-        self._keep(recipe).put(_name(goal), {"goal": goal.describe(), "arrays": text})
+        self._keep(settings).put(_name(objective), {"goal": objective.describe(), "arrays": text})
 
-    def _keep(self, recipe: Recipe) -> Keep:
-        if recipe not in self._keeps:
-            self._keeps[recipe] = Keep(self._folder, {**self._settings, "recipe": recipe})
-        return self._keeps[recipe]
+    def _keep(self, settings: AscentSettings) -> ResumeStore:
+        if settings not in self._keeps:
+            self._keeps[settings] = ResumeStore(
+                self._folder, {**self._settings, "recipe": settings}
+            )
+        return self._keeps[settings]
 
 
-def _name(goal: Goal) -> str:
-    readable = "".join(c if c.isalnum() or c in ".-" else "-" for c in goal.name)
-    return f"{readable[:60]}-{goal.digest}"
+def _name(objective: Objective) -> str:
+    readable = "".join(c if c.isalnum() or c in ".-" else "-" for c in objective.name)
+    return f"{readable[:60]}-{objective.digest}"

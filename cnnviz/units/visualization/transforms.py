@@ -12,7 +12,7 @@ DRAWS = 4
 
 
 @dataclass(frozen=True)
-class Moves:
+class RandomTransforms:
     """How far pictures are moved before the network sees them (Olah et al. 2017).
 
     Attributes

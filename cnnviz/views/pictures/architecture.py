@@ -142,7 +142,7 @@ def _draw_blocks(axes: Axes, trace: Trace, stages: Sequence[Stage]) -> None:
             va="center",
             linespacing=1.1,
         )
-    drawing.quiet(axes)
+    drawing.hide_ticks(axes)
 
 
 def _extent(shape: Shape) -> tuple[int, tuple[int, int]]:
@@ -185,7 +185,7 @@ def _prepare_rows(axes: Axes, count: int) -> None:
     axes.set_facecolor("none")
     for row in range(0, count, 2):
         axes.axhspan(row - 0.5, row + 0.5, color=_BAND, linewidth=0, zorder=0)
-    drawing.quiet(axes)
+    drawing.hide_ticks(axes)
 
 
 def _title(axes: Axes, x: float, text: str, align: str = "left", weight: str = "bold") -> None:

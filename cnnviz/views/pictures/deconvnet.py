@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from cnnviz.introspection.receptive_fields import Window
+    from cnnviz.introspection.receptive_fields import PixelBox
     from cnnviz.views.deconvnet import Projections
 
 _LONGEST = 224
@@ -119,7 +119,7 @@ def _places(axes: Axes, found: Projections) -> None:
     photo = found.photos[0]
     height, width = photo.shape[:2]
     axes.imshow(photo, extent=(0, width, height, 0))
-    drawing.quiet(axes)
+    drawing.hide_ticks(axes)
     axes.set_anchor("N")
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
@@ -177,7 +177,7 @@ def _near(
     return groups
 
 
-def _frame(axes: Axes, window: Window) -> None:
+def _frame(axes: Axes, window: PixelBox) -> None:
     from matplotlib.patches import Rectangle
 
     corner, sides = (window.left, window.top), (window.width, window.height)

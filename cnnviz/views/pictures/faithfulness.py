@@ -151,7 +151,7 @@ def _legend(axes: Axes, columns: int = 3) -> None:
 
 def _draw_table(axes: Axes, measures: tuple[Measure, ...]) -> None:
     """Write a row for each measure; bold where the map beats most of its random maps."""
-    drawing.quiet(axes)
+    drawing.hide_ticks(axes)
     axes.set_xlim(0.0, 1.0)
     axes.set_ylim(len(measures) + 0.6, -0.9)
     columns = (0.0, 0.56, 0.72, 0.86, 1.0)
@@ -193,7 +193,7 @@ def _percent(value: float) -> str:
 
 
 def _draw_verdicts(axes: Axes, found: Faithfulness) -> None:
-    drawing.quiet(axes)
+    drawing.hide_ticks(axes)
     axes.set_xlim(0.0, 1.0)
     axes.set_ylim(0.0, 1.0)
     height = 1.0

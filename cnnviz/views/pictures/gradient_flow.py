@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.gradients.wording import pairs
+from cnnviz.gradients.verdict_text import pairs
 from cnnviz.results import drawing
 
 if TYPE_CHECKING:

@@ -135,6 +135,6 @@ def _finish(axes: Axes, view: tuple[float, float, float, float], name: str, deta
     axes.set_xlim(left, right)
     axes.set_ylim(bottom, top)
     axes.set_aspect("equal")
-    drawing.quiet(axes)
+    drawing.hide_ticks(axes)
     axes.set_anchor("N")
     axes.set_title(f"{name}\n{detail}", fontsize=drawing.SMALL_SIZE, color=drawing.INK, loc="left")

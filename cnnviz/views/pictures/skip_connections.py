@@ -47,7 +47,7 @@ def draw(found: SkipConnections) -> Figure:
 def _nothing(found: SkipConnections) -> Figure:
     figure = drawing.new_figure(7.6, 1.6)
     axes = figure.add_subplot()
-    drawing.quiet(axes)
+    drawing.hide_ticks(axes)
     axes.text(
         0.0, 0.5, f"{found.summary()}.", transform=axes.transAxes, va="center",
         fontsize=drawing.TEXT_SIZE + 1.0, color=drawing.INK,

@@ -9,21 +9,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cnnviz.datasets import Loaded
+from cnnviz.datasets import LoadedBatch
 from cnnviz.errors import UsageError
 from cnnviz.images import Refusal
-from cnnviz.passes.ranked_classes import distribution
-from cnnviz.units.top_k import Strongest
+from cnnviz.passes.ranked_classes import probabilities
+from cnnviz.units.top_k import TopK
 from cnnviz_gallery.scan import quantised_sums
-from cnnviz_gallery.scan.layer_result import LayerScan
-from cnnviz_gallery.scan.partial_scan import Portion
-from cnnviz_gallery.scan.plan import Start, scores
+from cnnviz_gallery.scan.layer_result import LayerResult
+from cnnviz_gallery.scan.partial_scan import PartialScan
+from cnnviz_gallery.scan.plan import ScanPlan, scores
 from cnnviz_gallery.scan.ranked_images import Ints, of_strongest
-from cnnviz_gallery.scan.sample import Sample
-from cnnviz_gallery.scan.scan_result import Answers, Settings, Skipped
+from cnnviz_gallery.scan.sample import ImageSample
+from cnnviz_gallery.scan.scan_result import Answers, ScanSettings, Skipped
 
 
-class Tally:
+class Accumulator:
     """The responses of every channel of every layer to the images seen so far.
 
     The channels of all layers stand side by side, so that most of the counting is done once for
@@ -39,7 +39,7 @@ class Tally:
         How many images the data set has.
     """
 
-    def __init__(self, start: Start, settings: Settings, images: int) -> None:
+    def __init__(self, start: ScanPlan, settings: ScanSettings, images: int) -> None:
         sizes = [each.shape[0] for each in start.layers]
         ends = np.cumsum(sizes).tolist()
         channels = sum(sizes)
@@ -51,8 +51,8 @@ class Tally:
         self._unit = torch.tensor(
             np.repeat([each.unit for each in start.layers], sizes), dtype=torch.float64
         )
-        self._strongest = {each.layer: Strongest(settings.kept) for each in start.layers}
-        self._sample = Sample(channels, settings.sample, settings.seed)
+        self._strongest = {each.layer: TopK(settings.kept) for each in start.layers}
+        self._sample = ImageSample(channels, settings.sample, settings.seed)
         self._peaks = np.empty((settings.batch_size, channels), np.float32)
         self._histogram = np.zeros((channels, quantised_sums.BINS), np.int64)
         self._first_bins = np.arange(channels) * quantised_sums.BINS
@@ -64,7 +64,7 @@ class Tally:
         self._counts = np.zeros(start.groups, np.int64)
         self._answers = no_answers(images) if start.classes else None
 
-    def see(self, layer: str, maps: torch.Tensor, batch: Loaded) -> None:
+    def see(self, layer: str, maps: torch.Tensor, batch: LoadedBatch) -> None:
         """Look at what a layer gives for a batch: the only moment at which its maps are there.
 
         Raises
@@ -83,7 +83,7 @@ class Tally:
         self._active_positions[place] += quantised_sums.above_zero(values)
         self._sample.see(place, values, batch.indices)
 
-    def answered(self, output: Any, batch: Loaded) -> None:
+    def answered(self, output: Any, batch: LoadedBatch) -> None:
         """Count a batch, once all its layers were seen and its answers are there."""
         groups = self._noted(scores(output), batch)
         np.add.at(self._counts, groups[groups >= 0], 1)
@@ -104,10 +104,10 @@ class Tally:
             if group >= 0:
                 self._group_sums[group] += units[row].clip(0)
 
-    def portion(self, shards: tuple[int, ...], refused: Mapping[int, Refusal]) -> Portion:
+    def portion(self, shards: tuple[int, ...], refused: Mapping[int, Refusal]) -> PartialScan:
         """Return everything, as what these shards hold."""
         skipped = (Skipped(at, each.name, each.reason) for at, each in sorted(refused.items()))
-        return Portion(
+        return PartialScan(
             shards=shards,
             layers=tuple(self._layer(at) for at in range(len(self._start.layers))),
             counts=self._counts,
@@ -115,12 +115,12 @@ class Tally:
             skipped=tuple(skipped),
         )
 
-    def _noted(self, logits: torch.Tensor | None, batch: Loaded) -> Ints:
+    def _noted(self, logits: torch.Tensor | None, batch: LoadedBatch) -> Ints:
         """Note the answers to a batch, and return the group of each image, -1 for none."""
         labels = batch.labels
         top = np.full(len(batch), -1, np.int64)
         if self._answers is not None and logits is not None:
-            shares = distribution(logits[: len(batch)])[0].numpy()
+            shares = probabilities(logits[: len(batch)])[0].numpy()
             top = shares.argmax(1)
             rows = np.arange(len(batch))
             self._answers.top[batch.indices] = top
@@ -133,11 +133,11 @@ class Tally:
         groups = labels if self._start.grouping == "labels" else top
         return np.where((groups >= 0) & (groups < len(self._counts)), groups, -1)
 
-    def _layer(self, at: int) -> LayerScan:
+    def _layer(self, at: int) -> LayerResult:
         counted = self._start.layers[at]
         place, strongest = self._places[counted.layer], self._strongest[counted.layer]
         least = strongest.least
-        return LayerScan(
+        return LayerResult(
             layer=counted.layer,
             shape=counted.shape,
             images=self._images,

@@ -60,7 +60,7 @@ def local_device(device: str = "auto") -> str:
     return f"cuda:{int(place) % torch.cuda.device_count()}"
 
 
-def together(device: torch.device) -> Processes:
+def running_processes(device: torch.device) -> Processes:
     """Join the other processes that `torchrun` or a scheduler has started, if there are any.
 
     A process group that is there already is used. Otherwise one is made from what ``RANK``,

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz_gallery.scan.quantised_sums import BINS
-from cnnviz_gallery.scan.ranked_images import Ints, Picks, sampled, strongest
+from cnnviz_gallery.scan.ranked_images import Ints, RankedImages, sampled, strongest
 
 _ADDED = ("histogram", "active_images", "active_positions", "sums", "group_sums")
 
 
 @dataclass(frozen=True, eq=False)
-class LayerScan:
+class LayerResult:
     """The responses of the C channels of a layer to many images.
 
     The *peak* of a channel in an image is its greatest value over all positions. Values are those
@@ -53,8 +53,8 @@ class LayerScan:
     images: int
     positions: int
     unit: float
-    strongest: Picks
-    sample: Picks
+    strongest: RankedImages
+    sample: RankedImages
     histogram: Ints
     active_images: Ints
     active_positions: Ints
@@ -123,7 +123,7 @@ class LayerScan:
             name: getattr(self, name) for name in (*_ADDED, "lowest")
         }
         for name in ("strongest", "sample"):
-            picks: Picks = getattr(self, name)
+            picks: RankedImages = getattr(self, name)
             found |= {f"{name}_{part}": each for part, each in picks.arrays().items()}
         return found
 
@@ -135,16 +135,16 @@ def layer_of_arrays(
     positions: int,
     unit: float,
     found: dict[str, NDArray[np.generic]],
-) -> LayerScan:
-    """Return what `LayerScan.arrays` came from."""
+) -> LayerResult:
+    """Return what `LayerResult.arrays` came from."""
 
-    def picks(name: str) -> Picks:
+    def picks(name: str) -> RankedImages:
         parts = ("images", "values", "rows", "columns")
-        return Picks.of_arrays({part: found[f"{name}_{part}"] for part in parts})
+        return RankedImages.of_arrays({part: found[f"{name}_{part}"] for part in parts})
 
     added = {name: found[name].astype(np.int64) for name in _ADDED}
     lowest = found["lowest"].astype(np.float32)
-    return LayerScan(
+    return LayerResult(
         layer=layer,
         shape=shape,
         images=images,
@@ -159,18 +159,18 @@ def layer_of_arrays(
 
 def empty(
     layer: str, shape: tuple[int, int, int], unit: float, groups: int, kept: int, sample: int
-) -> LayerScan:
+) -> LayerResult:
     """Return what is known of a layer before any image was seen."""
     channels = shape[0]
 
-    def nobody(count: int) -> Picks:
+    def nobody(count: int) -> RankedImages:
         void = np.full((channels, count), -1, np.int64)
-        return Picks(void, np.full(void.shape, -np.inf, np.float32), void * 0, void * 0)
+        return RankedImages(void, np.full(void.shape, -np.inf, np.float32), void * 0, void * 0)
 
     def zeros(*more: int) -> Ints:
         return np.zeros((channels, *more), np.int64)
 
-    return LayerScan(
+    return LayerResult(
         layer=layer,
         shape=shape,
         images=0,
@@ -187,7 +187,7 @@ def empty(
     )
 
 
-def merged(parts: Sequence[LayerScan], seed: int) -> LayerScan:
+def merged(parts: Sequence[LayerResult], seed: int) -> LayerResult:
     """Return what one scan over the images of all parts finds, bit for bit.
 
     Every number is a whole one, a least one, or chosen by an order without ties, so that neither
@@ -202,7 +202,7 @@ def merged(parts: Sequence[LayerScan], seed: int) -> LayerScan:
     """
     first = parts[0]
     added = {name: sum(getattr(part, name) for part in parts) for name in _ADDED}
-    return LayerScan(
+    return LayerResult(
         layer=first.layer,
         shape=first.shape,
         images=sum(part.images for part in parts),

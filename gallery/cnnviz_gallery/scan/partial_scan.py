@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz_gallery.scan import layer_result
-from cnnviz_gallery.scan.layer_result import LayerScan, layer_of_arrays
-from cnnviz_gallery.scan.plan import Start
+from cnnviz_gallery.scan.layer_result import LayerResult, layer_of_arrays
+from cnnviz_gallery.scan.plan import ScanPlan
 from cnnviz_gallery.scan.ranked_images import Ints
 from cnnviz_gallery.scan.scan_result import Answers, Skipped
 
@@ -20,7 +20,7 @@ _ANSWERS = ("top", "probability", "labels", "label_probability")
 
 
 @dataclass(frozen=True, eq=False)
-class Portion:
+class PartialScan:
     """What was found in some shards.
 
     Attributes
@@ -38,7 +38,7 @@ class Portion:
     """
 
     shards: tuple[int, ...]
-    layers: tuple[LayerScan, ...]
+    layers: tuple[LayerResult, ...]
     counts: Ints
     answers: Answers | None
     skipped: tuple[Skipped, ...]
@@ -61,7 +61,7 @@ class Portion:
         return found
 
     @classmethod
-    def of_arrays(cls, found: Mapping[str, NDArray[Any]], start: Start) -> Portion:
+    def of_arrays(cls, found: Mapping[str, NDArray[Any]], start: ScanPlan) -> PartialScan:
         """Return what `arrays` came from.
 
         Raises
@@ -82,13 +82,13 @@ class Portion:
         )
 
 
-def joined(portions: Sequence[Portion], seed: int) -> Portion:
+def joined(portions: Sequence[PartialScan], seed: int) -> PartialScan:
     """Return what is found in the shards of all portions, which have none in common."""
     if len(portions) == 1:
         return portions[0]
     known = [each.answers for each in portions if each.answers is not None]
     skipped = (each for portion in portions for each in portion.skipped)
-    return Portion(
+    return PartialScan(
         shards=tuple(sorted(shard for each in portions for shard in each.shards)),
         layers=tuple(
             layer_result.merged(parts, seed)
@@ -112,7 +112,7 @@ def _answers(parts: Sequence[Answers]) -> Answers:
     return Answers(top, probability, labels, label_probability)
 
 
-def _layer(found: Mapping[str, NDArray[Any]], start: Start, at: int, images: int) -> LayerScan:
+def _layer(found: Mapping[str, NDArray[Any]], start: ScanPlan, at: int, images: int) -> LayerResult:
     counted, prefix = start.layers[at], f"{at}."
     _, height, width = counted.shape
     return layer_of_arrays(

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import torch
 
-from cnnviz.datasets import Dataset, Loaded
+from cnnviz.datasets import Dataset, LoadedBatch
 from cnnviz.errors import TargetError
 from cnnviz.models import Model
 from cnnviz.passes import scan
@@ -20,7 +20,7 @@ Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class Counted:
+class CountedLayer:
     """A layer that is counted: its name, the shape (C, H, W) of its output, and its unit."""
 
     layer: str
@@ -29,7 +29,7 @@ class Counted:
 
 
 @dataclass(frozen=True)
-class Start:
+class ScanPlan:
     """What is known before anything is counted.
 
     Attributes
@@ -45,7 +45,7 @@ class Start:
     """
 
     input_shape: Shape
-    layers: tuple[Counted, ...]
+    layers: tuple[CountedLayer, ...]
     classes: int
     grouping: Grouping
     groups: int
@@ -61,18 +61,18 @@ class Start:
         }
 
     @classmethod
-    def from_json(cls, held: Mapping[str, Any]) -> Start:
+    def from_json(cls, held: Mapping[str, Any]) -> ScanPlan:
         """Return what `to_json` wrote."""
         return cls(
             _shape(held["input_shape"]),
-            tuple(Counted(name, _shape(shape), unit) for name, shape, unit in held["layers"]),
+            tuple(CountedLayer(name, _shape(shape), unit) for name, shape, unit in held["layers"]),
             held["classes"],
             held["grouping"],
             held["groups"],
         )
 
 
-def begin(model: Model, data: Dataset, names: Sequence[str]) -> Start:
+def plan_scan(model: Model, data: Dataset, names: Sequence[str]) -> ScanPlan:
     """Run the first image that can be read.
 
     Raises
@@ -83,12 +83,12 @@ def begin(model: Model, data: Dataset, names: Sequence[str]) -> Start:
         If no image can be read.
     """
     first = scan.first_batch(data, model, range(len(data)))
-    layers: list[Counted] = []
+    layers: list[CountedLayer] = []
     outputs: list[torch.Tensor | None] = []
 
-    def see(layer: str, maps: torch.Tensor, _batch: Loaded) -> None:
+    def see(layer: str, maps: torch.Tensor, _batch: LoadedBatch) -> None:
         largest = float(maps.float().abs().nan_to_num(0.0, 0.0, 0.0).max())
-        layers.append(Counted(layer, _shape(maps.shape[1:]), quantised_sums.unit_for(largest)))
+        layers.append(CountedLayer(layer, _shape(maps.shape[1:]), quantised_sums.unit_for(largest)))
 
     scan.scan(
         model,
@@ -102,7 +102,7 @@ def begin(model: Model, data: Dataset, names: Sequence[str]) -> Start:
     )
     classes = 0 if outputs[0] is None else outputs[0].shape[1]
     labelled = bool(first.labels[0] >= 0) or data.label(0) is not None
-    return Start(
+    return ScanPlan(
         input_shape=_shape(first.tensor.shape[1:]),
         layers=tuple(layers),
         classes=classes,

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.units.top_k import Strongest
+from cnnviz.units.top_k import TopK
 
 Ints = NDArray[np.int64]
 NOBODY = -1
 
 
 @dataclass(frozen=True, eq=False)
-class Picks:
+class RankedImages:
     """For each of C channels k places in images.
 
     Attributes
@@ -42,13 +42,15 @@ class Picks:
         """How many picks a channel has at most."""
         return int(self.images.shape[1])
 
-    def taken(self, order: Ints) -> Picks:
+    def taken(self, order: Ints) -> RankedImages:
         """Return each channel's picks in an order [C, m] of its own."""
 
         def take(values: NDArray[Any]) -> NDArray[Any]:
             return np.take_along_axis(values, order, 1)
 
-        return Picks(take(self.images), take(self.values), take(self.rows), take(self.columns))
+        return RankedImages(
+            take(self.images), take(self.values), take(self.rows), take(self.columns)
+        )
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return the arrays by name, in as few bytes as they need."""
@@ -60,28 +62,28 @@ class Picks:
         }
 
     @classmethod
-    def of_arrays(cls, found: dict[str, NDArray[np.generic]]) -> Picks:
+    def of_arrays(cls, found: dict[str, NDArray[np.generic]]) -> RankedImages:
         """Return picks from what `arrays` returned."""
         whole = {name: found[name].astype(np.int64) for name in ("images", "rows", "columns")}
         return cls(values=found["values"].astype(np.float32), **whole)
 
 
-def strongest(parts: Sequence[Picks], count: int) -> Picks:
+def strongest(parts: Sequence[RankedImages], count: int) -> RankedImages:
     """Return the `count` strongest picks of each channel, the strongest first.
 
     Of equal values the image that comes first in the data set wins. That order is total, so merging
     is associative: any grouping of the images gives the same picks.
     """
-    found = Strongest(count)
+    found = TopK(count)
     for part in parts:
         found.put(part.values, part.images, part.rows, part.columns)
     return of_strongest(found)
 
 
-def of_strongest(found: Strongest) -> Picks:
+def of_strongest(found: TopK) -> RankedImages:
     """Return what was found as picks."""
     # Adding zero makes a negative zero a positive one: which of the two is the greatest is chance.
-    return Picks(
+    return RankedImages(
         found.images,
         found.values.astype(np.float32) + np.float32(0.0),
         found.rows.clip(0),
@@ -89,7 +91,7 @@ def of_strongest(found: Strongest) -> Picks:
     )
 
 
-def sampled(parts: Sequence[Picks], count: int, seed: int) -> Picks:
+def sampled(parts: Sequence[RankedImages], count: int, seed: int) -> RankedImages:
     """Return the picks of each channel in a random sample of at most `count` images.
 
     An image is in the sample if its `rank` is among the least; which images these are depends on
@@ -112,8 +114,8 @@ def rank(images: Ints, seed: int) -> NDArray[np.uint64]:
     return np.asarray(z ^ (z >> np.uint64(31)), np.uint64)
 
 
-def _joined(parts: Sequence[Picks]) -> Picks:
+def _joined(parts: Sequence[RankedImages]) -> RankedImages:
     def join(name: str) -> NDArray[Any]:
         return np.concatenate([getattr(part, name) for part in parts], axis=1)
 
-    return Picks(join("images"), join("values"), join("rows"), join("columns"))
+    return RankedImages(join("images"), join("values"), join("rows"), join("columns"))

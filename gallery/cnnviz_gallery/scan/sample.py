@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from cnnviz.units.top_k import first_largest
-from cnnviz_gallery.scan.ranked_images import NOBODY, Ints, Picks, rank
+from cnnviz_gallery.scan.ranked_images import NOBODY, Ints, RankedImages, rank
 
 
-class Sample:
+class ImageSample:
     """What channels respond to in the images whose `rank` is least.
 
     Parameters
@@ -43,7 +43,7 @@ class Sample:
             self._values[slot, place] = found[0] + 0.0
             self._rows[slot, place], self._columns[slot, place] = found[1], found[2]
 
-    def picks(self, place: slice) -> Picks:
+    def picks(self, place: slice) -> RankedImages:
         """Return what was found of the channels at some place."""
         order = np.lexsort((rank(self._images, self._seed), self._images == NOBODY))
         values = np.ascontiguousarray(self._values[order, place].T)
@@ -52,7 +52,7 @@ class Sample:
             for each in (self._rows, self._columns)
         )
         images = np.broadcast_to(self._images[order], values.shape).copy()
-        return Picks(images, values, rows, columns)
+        return RankedImages(images, values, rows, columns)
 
     def _admit(self, images: Ints) -> list[tuple[int, int]]:
         """Let in the images of a batch that belong to the sample: (row, slot) of each."""

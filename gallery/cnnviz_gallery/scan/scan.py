@@ -14,12 +14,12 @@ from cnnviz.introspection.layers import kind, select, split
 from cnnviz.models import Model
 from cnnviz.passes.stages import STAGES, call_order
 from cnnviz.results.progress import Progress, silent
-from cnnviz_gallery.scan.distributed import together
-from cnnviz_gallery.scan.partial_scan import Portion
-from cnnviz_gallery.scan.plan import Start
-from cnnviz_gallery.scan.scan_result import Data, Network, Scan, Settings
-from cnnviz_gallery.scan.shard_files import Parts, key
-from cnnviz_gallery.scan.worker import Run
+from cnnviz_gallery.scan.distributed import running_processes
+from cnnviz_gallery.scan.partial_scan import PartialScan
+from cnnviz_gallery.scan.plan import ScanPlan
+from cnnviz_gallery.scan.scan_result import Data, Network, ScanResult, ScanSettings
+from cnnviz_gallery.scan.shard_files import ShardFiles, key
+from cnnviz_gallery.scan.worker import ScanWorker
 
 SHARD = 512
 EVERY = 30.0
@@ -30,12 +30,12 @@ def scan(
     data: Dataset,
     layers: str | Sequence[str] | None = None,
     *,
-    settings: Settings | None = None,
+    settings: ScanSettings | None = None,
     folder: Path | None = None,
     shard: int = SHARD,
     every: float = EVERY,
     progress: Progress = silent,
-) -> Scan:
+) -> ScanResult:
     """Run every image of a data set through a network once, and keep what its channels respond to.
 
     Memory does not grow with the number of images, but for the answers: 16 bytes for each. With a
@@ -75,18 +75,18 @@ def scan(
     OutputError
         If the folder cannot be written to. All that was written before stays.
     """
-    chosen = settings or Settings()
+    chosen = settings or ScanSettings()
     names = scannable(model, layers)
     size = -(-max(1, shard) // chosen.batch_size) * chosen.batch_size
-    parts = Parts(folder, key(model, data, names, chosen, size), chosen.seed)
-    processes = together(model.device)
+    parts = ShardFiles(folder, key(model, data, names, chosen, size), chosen.seed)
+    processes = running_processes(model.device)
     if folder is None and processes.size > 1:
         raise UsageError(
             f"{processes.size} processes share a scan and no folder.",
             "Name a folder that all of them see.",
         )
-    run = Run(model, data, names, chosen, parts, processes, size)
-    start = run.begin()
+    run = ScanWorker(model, data, names, chosen, parts, processes, size)
+    start = run.plan_scan()
     run.count(start, every if folder else float("inf"), progress)
     whole = run.finish(start)
     progress(len(data), len(data), "scanned")
@@ -125,10 +125,12 @@ def scannable(model: Model, layers: str | Sequence[str] | None = None) -> tuple[
     return found
 
 
-def _scan(model: Model, data: Dataset, settings: Settings, start: Start, found: Portion) -> Scan:
+def _scan(
+    model: Model, data: Dataset, settings: ScanSettings, start: ScanPlan, found: PartialScan
+) -> ScanResult:
     lost = [layer.layer for layer in found.layers if not np.isfinite(layer.highest).all()]
     odd = f"Some values of {', '.join(lost)} are not finite numbers." if lost else ""
-    return Scan(
+    return ScanResult(
         network=Network(
             model.name,
             model.weights,

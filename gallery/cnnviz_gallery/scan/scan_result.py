@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
 from cnnviz.results.result import write_atomically
-from cnnviz_gallery.scan.layer_result import LayerScan, layer_of_arrays
+from cnnviz_gallery.scan.layer_result import LayerResult, layer_of_arrays
 from cnnviz_gallery.scan.ranked_images import Ints
 
 FORMAT = "cnnviz scan 1"
@@ -76,7 +76,7 @@ class Skipped:
 
 
 @dataclass(frozen=True)
-class Settings:
+class ScanSettings:
     """What a scan keeps of each channel.
 
     Attributes
@@ -117,7 +117,7 @@ class Answers:
 
 
 @dataclass(frozen=True, eq=False)
-class Scan:
+class ScanResult:
     """Everything that one pass over a data set found.
 
     Attributes
@@ -141,8 +141,8 @@ class Scan:
 
     network: Network
     data: Data
-    settings: Settings
-    layers: tuple[LayerScan, ...]
+    settings: ScanSettings
+    layers: tuple[LayerResult, ...]
     grouping: Grouping
     group_counts: Ints
     answers: Answers | None
@@ -164,7 +164,7 @@ class Scan:
             return names
         return tuple(f"class {index}" for index in range(count))
 
-    def layer(self, name: str) -> LayerScan:
+    def layer(self, name: str) -> LayerResult:
         """Return the layer of a name."""
         return next(found for found in self.layers if found.layer == name)
 
@@ -205,7 +205,7 @@ class Scan:
                 path.unlink()
 
     @classmethod
-    def load(cls, folder: Path) -> Scan:
+    def load(cls, folder: Path) -> ScanResult:
         """Read a scan.
 
         Raises
@@ -228,7 +228,7 @@ _KEPT = ("layer", "shape", "images", "positions", "unit")
 _ANSWERS = ("top", "probability", "labels", "label_probability")
 
 
-def _read(head: dict[str, Any], folder: Path) -> Scan:
+def _read(head: dict[str, Any], folder: Path) -> ScanResult:
     network, data = dict(head["network"]), dict(head["data"])
     network["input_shape"] = tuple(network["input_shape"])
     network["categories"] = tuple(network["categories"])
@@ -240,10 +240,10 @@ def _read(head: dict[str, Any], folder: Path) -> Scan:
         layers.append(layer_of_arrays(**kept, found=_read_arrays(folder / entry["file"])))
     found = _read_arrays(folder / head["file"])
     answers = Answers(**{key: found[key] for key in _ANSWERS}) if "top" in found else None
-    return Scan(
+    return ScanResult(
         network=Network(**network),
         data=Data(**data),
-        settings=Settings(**head["settings"]),
+        settings=ScanSettings(**head["settings"]),
         layers=tuple(layers),
         grouping=head["grouping"],
         group_counts=found["group_counts"],

@@ -12,17 +12,17 @@ import torch
 
 from cnnviz.datasets import Dataset
 from cnnviz.models import Model
-from cnnviz.results.resume_store import Keep
-from cnnviz_gallery.scan.partial_scan import Portion, joined
-from cnnviz_gallery.scan.plan import Start
-from cnnviz_gallery.scan.scan_result import Settings
+from cnnviz.results.resume_store import ResumeStore
+from cnnviz_gallery.scan.partial_scan import PartialScan, joined
+from cnnviz_gallery.scan.plan import ScanPlan
+from cnnviz_gallery.scan.scan_result import ScanSettings
 
 FORMAT = "cnnviz scan parts 1"
 _START = "start"
 
 
 def key(
-    model: Model, data: Dataset, names: tuple[str, ...], settings: Settings, shard: int
+    model: Model, data: Dataset, names: tuple[str, ...], settings: ScanSettings, shard: int
 ) -> dict[str, Any]:
     """Return everything that what is found in a shard depends on."""
     # The addresses of functions differ from run to run.
@@ -45,7 +45,7 @@ def key(
     }
 
 
-class Parts:
+class ShardFiles:
     """What was found so far, as files that each hold whole shards; no shard counts twice.
 
     Parameters
@@ -60,22 +60,22 @@ class Parts:
     """
 
     def __init__(self, folder: Path | None, depends: dict[str, Any], seed: int) -> None:
-        self._keep = Keep(folder, depends)
+        self._keep = ResumeStore(folder, depends)
         self._seed = seed
         self._mine = ""
 
-    def start(self) -> Start | None:
+    def start(self) -> ScanPlan | None:
         """Return what an earlier run began with."""
         try:
-            return Start.from_json(self._keep.get(_START) or {})
+            return ScanPlan.from_json(self._keep.get(_START) or {})
         except (LookupError, ValueError, TypeError):
             return None
 
-    def begin(self, start: Start) -> None:
+    def begin(self, start: ScanPlan) -> None:
         """Keep what every part must agree on."""
         self._keep.put(_START, start.to_json())
 
-    def write(self, portion: Portion) -> None:
+    def write(self, portion: PartialScan) -> None:
         """Keep all that this process has found, instead of what it kept before."""
         name = _name(portion)
         self._keep.put_arrays(name, {"key": _key_array(self._keep.key), **portion.arrays()})
@@ -87,20 +87,20 @@ class Parts:
         """Return every shard that is done."""
         return sorted(shard for shards in self._held().values() for shard in shards)
 
-    def read(self, start: Start) -> Portion | None:
+    def read(self, start: ScanPlan) -> PartialScan | None:
         """Return what all parts hold together; None where there is none."""
-        whole: Portion | None = None
+        whole: PartialScan | None = None
         # One after the other, so that no more than two are in memory at once.
         for name in self._held():
             try:
-                part = Portion.of_arrays(self._keep.get_arrays(name) or {}, start)
+                part = PartialScan.of_arrays(self._keep.get_arrays(name) or {}, start)
             except (LookupError, ValueError, TypeError):
                 self._keep.drop_arrays(name)
                 continue
             whole = part if whole is None else joined([whole, part], self._seed)
         return whole
 
-    def join(self, start: Start) -> None:
+    def join(self, start: ScanPlan) -> None:
         """Make one part of all, while no other process writes; damaged ones are left out."""
         self._keep.sweep()
         whole = self.read(start)
@@ -132,7 +132,7 @@ class Parts:
         return frozenset(found["shards"].tolist())
 
 
-def _name(portion: Portion) -> str:
+def _name(portion: PartialScan) -> str:
     shards = ",".join(map(str, portion.shards))
     return f"part-{hashlib.sha256(shards.encode()).hexdigest()[:16]}"
 

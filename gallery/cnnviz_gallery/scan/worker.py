@@ -13,19 +13,19 @@ from cnnviz.images import Refusal
 from cnnviz.models import Model
 from cnnviz.passes import scan
 from cnnviz.results.progress import Progress, duration
-from cnnviz_gallery.scan.accumulator import Tally
+from cnnviz_gallery.scan.accumulator import Accumulator
 from cnnviz_gallery.scan.distributed import Processes
-from cnnviz_gallery.scan.partial_scan import Portion
-from cnnviz_gallery.scan.plan import Start, begin
-from cnnviz_gallery.scan.scan_result import Settings
-from cnnviz_gallery.scan.shard_files import Parts
+from cnnviz_gallery.scan.partial_scan import PartialScan
+from cnnviz_gallery.scan.plan import ScanPlan, plan_scan
+from cnnviz_gallery.scan.scan_result import ScanSettings
+from cnnviz_gallery.scan.shard_files import ShardFiles
 
 _SHARE = 20
 """Writing takes about a twentieth of the time at most."""
 
 
 @dataclass(frozen=True)
-class Run:
+class ScanWorker:
     """One process, and what all of them scan.
 
     Attributes
@@ -39,17 +39,17 @@ class Run:
     model: Model
     data: Dataset
     names: Sequence[str]
-    settings: Settings
-    parts: Parts
+    settings: ScanSettings
+    parts: ShardFiles
     processes: Processes
     shard: int
 
-    def begin(self) -> Start:
+    def plan_scan(self) -> ScanPlan:
         """Find out, or read, what all parts must agree on, and make one part of those there are."""
         if self.processes.first:
             start = self.parts.start()
             if start is None:
-                start = begin(self.model, self.data, self.names)
+                start = plan_scan(self.model, self.data, self.names)
                 self.parts.begin(start)
             self.parts.join(start)
         self.processes.wait()
@@ -58,17 +58,17 @@ class Run:
             raise _apart()
         return found
 
-    def count(self, start: Start, every: float, progress: Progress) -> None:
+    def count(self, start: ScanPlan, every: float, progress: Progress) -> None:
         """Count the shards that fall to this process, and write what was found now and then."""
         held = self.parts.shards()
         # Nobody writes before everybody knows what is left.
         self.processes.wait()
         left = [shard for shard in range(self._shards) if shard not in held]
         mine = left[self.processes.rank :: self.processes.size]
-        tally = Tally(start, self.settings, len(self.data))
+        tally = Accumulator(start, self.settings, len(self.data))
         refused: dict[int, Refusal] = {}
         done: list[int] = []
-        pace, shown = _Pace(every), self._shown(progress, held, mine)
+        pace, shown = _ShardPace(every), self._shown(progress, held, mine)
         for some in pace.cut(mine):
             refused |= self._counted(tally, self._places(some), shown)
             done += some
@@ -76,7 +76,7 @@ class Run:
             with pace.writing():
                 self.parts.write(tally.portion(tuple(done), refused))
 
-    def finish(self, start: Start) -> Portion:
+    def finish(self, start: ScanPlan) -> PartialScan:
         """Wait for all processes, and return what they found together."""
         self.processes.wait()
         if self.processes.first:
@@ -112,7 +112,9 @@ class Run:
         who = "" if alone else f"process {self.processes.rank + 1} of {self.processes.size}, "
         return _Shown(progress, who, before, len(self._places(mine)))
 
-    def _counted(self, tally: Tally, places: Sequence[int], shown: Progress) -> dict[int, Refusal]:
+    def _counted(
+        self, tally: Accumulator, places: Sequence[int], shown: Progress
+    ) -> dict[int, Refusal]:
         """Count some images, and return those that could not be read."""
         try:
             found = scan.scan(
@@ -137,7 +139,7 @@ class Run:
 
 
 @dataclass
-class _Pace:
+class _ShardPace:
     """How many shards are counted before what was found is written."""
 
     every: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnnviz.reports.wording import distinct, slug
-from cnnviz_gallery.scan.scan_result import Scan
+from cnnviz_gallery.scan.scan_result import ScanResult
 
 MODELS = "models"
 CLASSES = "classes"
@@ -24,6 +24,6 @@ def class_pages(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{each.lower()}.html" for each in shown)
 
 
-def model_folder(scan: Scan) -> str:
+def model_folder(scan: ScanResult) -> str:
     """Return the folder of a network: its name, as far as an address can hold it."""
     return slug(scan.network.name, "network")

@@ -12,20 +12,19 @@ from importlib import resources
 from pathlib import Path
 
 from cnnviz.datasets import Dataset, default_workers
-from cnnviz.results.drawing import Pixels
+from cnnviz.introspection.unit_names import Unit
 from cnnviz.models import Model
+from cnnviz.results.drawing import Pixels
 from cnnviz.results.progress import Progress, duration, silent
 from cnnviz.results.result import installed_version
-from cnnviz.introspection.unit_names import Unit
-from cnnviz_gallery.site import layer_pages
-from cnnviz_gallery.site import unit_pages
-from cnnviz_gallery.site.site_folder import Site
-from cnnviz_gallery.scan.layer_result import LayerScan
-from cnnviz_gallery.site.patches import FACED, Cutter, choose
-from cnnviz_gallery.site.sprites import FACE, read_sheet, webp
+from cnnviz_gallery.scan.layer_result import LayerResult
+from cnnviz_gallery.scan.scan_result import ScanResult, digest
+from cnnviz_gallery.site import layer_pages, unit_pages
+from cnnviz_gallery.site.context import SiteContext, Visualizations, prepare
+from cnnviz_gallery.site.patches import FACED, PatchCutter, choose
 from cnnviz_gallery.site.publish import publish
-from cnnviz_gallery.scan.scan_result import Scan, digest
-from cnnviz_gallery.site.context import Subject, Visualizations, prepare
+from cnnviz_gallery.site.site_folder import SiteFolder
+from cnnviz_gallery.site.sprites import FACE, read_sheet, webp
 
 CHUNK = 96
 """Channels whose pictures are made together."""
@@ -34,7 +33,7 @@ STATE = "built.json"
 
 
 @dataclass(frozen=True)
-class Built:
+class BuildResult:
     """What a build did.
 
     Attributes
@@ -52,14 +51,14 @@ class Built:
 
 
 def build(
-    scan: Scan,
+    scan: ScanResult,
     model: Model,
     data: Dataset,
     out: str | Path,
     *,
     visualizations: Visualizations | None = None,
     progress: Progress = silent,
-) -> Built:
+) -> BuildResult:
     """Write the pages of a network into a site, beside those of other networks that it holds.
 
     Every file is written whole or not at all, and the pages that lead to a network come last, so
@@ -89,7 +88,7 @@ def build(
     OutputError
         If the folder holds something else, or cannot be written to.
     """
-    site = Site(out)
+    site = SiteFolder(out)
     subject = prepare(scan, model, data, site, visualizations)
     units = sum(layer.channels for layer in scan.layers)
     total = 2 * units + len(subject.class_files)
@@ -101,7 +100,7 @@ def build(
         done += layer.channels
     # A unit's sheet shows faces of its neighbours, which may lie in any layer.
     everything = _joined(keys.values())
-    pace = _Pace(units)
+    pace = _UnitPace(units)
     for layer in scan.layers:
         for count, drawn in _sheets(subject, layer, everything):
             told = pace.told(done - units + count, drawn)
@@ -110,10 +109,10 @@ def build(
         done += layer.channels
     publish(subject, everything, lambda count, what: progress(done + count, total, what))
     progress(total, total, "done")
-    return Built(site.root / "index.html", units, site.written, site.kept)
+    return BuildResult(site.root / "index.html", units, site.written, site.kept)
 
 
-class _Pace:
+class _UnitPace:
     """How fast units are drawn, and how long the rest takes; those that were there do not count."""
 
     def __init__(self, total: int) -> None:
@@ -129,11 +128,12 @@ class _Pace:
         return f", {rate:.3g} units/s, {duration((self._total - done) / rate)} left"
 
 
-def _key(subject: Subject, layer: LayerScan) -> str:
+def _key(subject: SiteContext, layer: LayerResult) -> str:
     """Return what the pictures of a layer depend on, in a few digits."""
     network = subject.scan.network
     code = "".join(
-        resources.files("cnnviz_gallery.site").joinpath(name).read_text("utf-8") for name in _DRAWN_BY
+        resources.files("cnnviz_gallery.site").joinpath(name).read_text("utf-8")
+        for name in _DRAWN_BY
     )
     return _joined(
         (
@@ -156,11 +156,11 @@ def _joined(parts: Iterable[str]) -> str:
     return found.hexdigest()[:16]
 
 
-def _folder(subject: Subject, layer: LayerScan) -> str:
+def _folder(subject: SiteContext, layer: LayerResult) -> str:
     return f"{subject.folder}/{subject.folders[layer.layer]}"
 
 
-def _faces(subject: Subject, layer: LayerScan, key: str) -> None:
+def _faces(subject: SiteContext, layer: LayerResult, key: str) -> None:
     """Make the sheets of a layer's tiles, and keep the tiles as the sheets have them."""
     folder = _folder(subject, layer)
     state = subject.site.read_json(f"{folder}/{STATE}")
@@ -176,8 +176,8 @@ def _faces(subject: Subject, layer: LayerScan, key: str) -> None:
     subject.site.write(f"{folder}/strip.webp", layer_pages.strip(subject, layer))
 
 
-def _drawn_faces(subject: Subject, layer: LayerScan) -> list[Pixels]:
-    cutter = Cutter(subject.images, subject.passages[layer.layer])
+def _drawn_faces(subject: SiteContext, layer: LayerResult) -> list[Pixels]:
+    cutter = PatchCutter(subject.images, subject.passages[layer.layer])
     found = []
     for channels in _chunks(layer):
         chosen = [choose(layer, channel).strongest[:FACED] for channel in channels]
@@ -186,7 +186,7 @@ def _drawn_faces(subject: Subject, layer: LayerScan) -> list[Pixels]:
     return found
 
 
-def _sheets(subject: Subject, layer: LayerScan, key: str) -> Iterator[tuple[int, int]]:
+def _sheets(subject: SiteContext, layer: LayerResult, key: str) -> Iterator[tuple[int, int]]:
     """Make the sheet of each unit; yield how many are done, and how many of these now."""
     folder = _folder(subject, layer)
     state = subject.site.read_json(f"{folder}/{STATE}")
@@ -223,13 +223,13 @@ def _sheets(subject: Subject, layer: LayerScan, key: str) -> Iterator[tuple[int,
 
 
 def _draw_units(
-    subject: Subject, layer: LayerScan, channels: range, pool: ThreadPoolExecutor
+    subject: SiteContext, layer: LayerResult, channels: range, pool: ThreadPoolExecutor
 ) -> list[Future[None]]:
     """Compute the pictures of some units, and let the pool write them."""
     folder = _folder(subject, layer)
     chosen = [choose(layer, channel) for channel in channels]
     subject.images.load(image for each in chosen for image in sorted(each.images))
-    cutter = Cutter(subject.images, subject.passages[layer.layer])
+    cutter = PatchCutter(subject.images, subject.passages[layer.layer])
     returned = cutter.projections(
         [(channel, each.strongest) for channel, each in zip(channels, chosen, strict=True)]
     )
@@ -245,7 +245,7 @@ def _draw_units(
     return drawn
 
 
-def _draw_visualizations(subject: Subject, layer: LayerScan) -> dict[int, tuple[int, int]]:
+def _draw_visualizations(subject: SiteContext, layer: LayerResult) -> dict[int, tuple[int, int]]:
     """Write what is given; return the sizes of these and of those that an earlier build wrote.
 
     Hours may have gone into one, so that they stay as long as the weights are the same.
@@ -267,7 +267,7 @@ def _draw_visualizations(subject: Subject, layer: LayerScan) -> dict[int, tuple[
     }
 
 
-def _chunks(layer: LayerScan) -> Iterator[range]:
+def _chunks(layer: LayerResult) -> Iterator[range]:
     for start in range(0, layer.channels, CHUNK):
         yield range(start, min(start + CHUNK, layer.channels))
 

@@ -12,16 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.introspection.unit_names import Unit
 from cnnviz.models import Model
 from cnnviz.models.weights import layer_weight
-from cnnviz.introspection.unit_names import Unit
 from cnnviz_gallery.site.connections import Sources
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
-class Link:
+class ChannelLink:
     """A connection between two units.
 
     Attributes
@@ -50,7 +50,7 @@ class _Reading:
     totals: Floats
 
 
-class Weights:
+class ChannelSources:
     """The weights of a network, unit by unit.
 
     Parameters
@@ -90,7 +90,7 @@ class Weights:
         kernel = weight[channel]
         return kernel.numpy() if len(kernel) == colours else None
 
-    def inputs(self, unit: Unit, count: int) -> tuple[Link, ...]:
+    def inputs(self, unit: Unit, count: int) -> tuple[ChannelLink, ...]:
         """Return the units that a unit reads with the largest weights, the largest first."""
         if not self.told(unit.layer):
             return ()
@@ -99,9 +99,9 @@ class Weights:
         links = (self._link(unit, reading, int(place)) for place in order)
         return tuple(link for link in links if link.norm > 0.0)
 
-    def outputs(self, unit: Unit, count: int) -> tuple[Link, ...]:
+    def outputs(self, unit: Unit, count: int) -> tuple[ChannelLink, ...]:
         """Return the units that read a unit with the largest weights, the largest first."""
-        found: list[Link] = []
+        found: list[ChannelLink] = []
         for layer in self._readers.get(unit.layer, ()):
             if not self.told(layer):
                 continue
@@ -112,16 +112,18 @@ class Weights:
             order = np.argsort(-reading.norms[:, place], kind="stable")[:count]
             for channel in order:
                 link = self._link(Unit(layer, int(channel)), reading, place)
-                found.append(Link(Unit(layer, int(channel)), link.norm, link.total, link.kernel))
+                found.append(
+                    ChannelLink(Unit(layer, int(channel)), link.norm, link.total, link.kernel)
+                )
         read = [link for link in found if link.norm > 0.0]
         return tuple(sorted(read, key=lambda link: -link.norm)[:count])
 
     def votes(
         self, layer: str, channel: int, count: int, response: Callable[[Unit], float]
-    ) -> tuple[Link, ...]:
+    ) -> tuple[ChannelLink, ...]:
         """Return the units that add most to an output, where they add more than nothing.
 
-        `Link.total` is then the sum of the weights, times the response of the unit.
+        `ChannelLink.total` is then the sum of the weights, times the response of the unit.
         """
         if not self.told(layer):
             return ()
@@ -174,11 +176,11 @@ class Weights:
         features = tuple(tuple(at) for at in places.values())
         return _Reading(tuple(places), features, norms, totals)
 
-    def _link(self, reader: Unit, reading: _Reading, place: int) -> Link:
+    def _link(self, reader: Unit, reading: _Reading, place: int) -> ChannelLink:
         norm = float(reading.norms[reader.channel, place])
         total = float(reading.totals[reader.channel, place])
         kernel = self._kernel(reader, reading.features[place])
-        return Link(reading.units[place], norm, total, kernel)
+        return ChannelLink(reading.units[place], norm, total, kernel)
 
     def _kernel(self, reader: Unit, features: tuple[int, ...]) -> Floats | None:
         weight = self._weight(reader.layer)

@@ -9,22 +9,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.results import drawing
-from cnnviz.passes.captures import capture
-from cnnviz.results.drawing import Pixels
 from cnnviz.errors import CnnvizError
 from cnnviz.images import Batch
-from cnnviz.reports.wording import percent, plural
-from cnnviz.passes.stages import call_order
 from cnnviz.introspection.unit_names import Unit
+from cnnviz.passes.captures import capture
+from cnnviz.passes.stages import call_order
+from cnnviz.reports.wording import percent, plural
+from cnnviz.results import drawing
+from cnnviz.results.drawing import Pixels
 from cnnviz.views.cam import cam
-from cnnviz_gallery.site import content
-from cnnviz_gallery.site import unit_pages
-from cnnviz_gallery.site.patches import STRONGEST
 from cnnviz_gallery.scan.ranked_images import Ints
+from cnnviz_gallery.site import content, unit_pages
+from cnnviz_gallery.site.channel_sources import ChannelLink
+from cnnviz_gallery.site.context import SiteContext, classes_of_labels
+from cnnviz_gallery.site.patches import STRONGEST
 from cnnviz_gallery.site.sprites import THUMB, sheet, tile, webp
-from cnnviz_gallery.site.context import Subject, classes_of_labels
-from cnnviz_gallery.site.channel_sources import Link
 
 CALLED, WRONG = 18, 9
 MAP_SIDE = 192
@@ -47,7 +46,7 @@ class Members:
         return [int(place) for part in parts for place in part]
 
 
-def members(subject: Subject) -> list[Members]:
+def members(subject: SiteContext) -> list[Members]:
     """Return for each class the images on its page."""
     answers = subject.scan.answers
     if answers is None:
@@ -71,7 +70,7 @@ def members(subject: Subject) -> list[Members]:
     return found
 
 
-def votes(subject: Subject, index: int) -> tuple[Link, ...]:
+def votes(subject: SiteContext, index: int) -> tuple[ChannelLink, ...]:
     """Return the units that vote for a class.
 
     By their weights in the last layer, times their response to images of the class, if any are.
@@ -82,7 +81,7 @@ def votes(subject: Subject, index: int) -> tuple[Link, ...]:
     return subject.weights.votes(layer, index, VOTES, _response(subject, index))
 
 
-def _response(subject: Subject, index: int) -> Callable[[Unit], float]:
+def _response(subject: SiteContext, index: int) -> Callable[[Unit], float]:
     """Return what tells the mean peak above zero of a unit over the images of a class."""
     group = _group(subject, index)
     layers = {layer.layer: layer for layer in subject.scan.layers}
@@ -97,14 +96,14 @@ def _response(subject: Subject, index: int) -> Callable[[Unit], float]:
     return response
 
 
-def _group(subject: Subject, index: int) -> int | None:
+def _group(subject: SiteContext, index: int) -> int | None:
     """Return the group of images that a class is, if it has any."""
     page, counts = subject.class_files[index], subject.scan.group_counts
     groups = [place for place, each in enumerate(subject.group_pages) if each == page]
     return next((place for place in groups if place < len(counts) and counts[place]), None)
 
 
-def draw(subject: Subject, index: int, found: Members) -> bytes | None:
+def draw(subject: SiteContext, index: int, found: Members) -> bytes | None:
     """Return the sheet of a class: its images, and below them the faces of the units."""
     tiles = [tile(subject.images.pixels(place)) for place in found.shown]
     faces = [
@@ -127,7 +126,7 @@ def _widened(pixels: Pixels, width: int) -> Pixels:
     return found
 
 
-def mean_map(subject: Subject, found: Members) -> bytes | None:
+def mean_map(subject: SiteContext, found: Members) -> bytes | None:
     """Return the mean Grad-CAM of the images that are called by a name, over their mean."""
     places = [int(place) for place in found.called[:CALLED]]
     if not places:
@@ -147,7 +146,7 @@ def mean_map(subject: Subject, found: Members) -> bytes | None:
     return webp(drawing.overlay(shown, np.asarray(enlarged, np.float32), scale))
 
 
-def _heat(subject: Subject, places: Sequence[int]) -> NDArray[np.float32] | None:
+def _heat(subject: SiteContext, places: Sequence[int]) -> NDArray[np.float32] | None:
     tensors = subject.images.tensors(places)
     stages = call_order(subject.model, tensors).stages()
     if not stages:
@@ -163,7 +162,7 @@ def _heat(subject: Subject, places: Sequence[int]) -> NDArray[np.float32] | None
 
 
 def page(
-    subject: Subject,
+    subject: SiteContext,
     index: int,
     found: Members,
     size: tuple[int, int] | None,
@@ -214,7 +213,7 @@ def _parts(found: Members) -> tuple[tuple[Ints, int], ...]:
     return ((found.called, CALLED), (found.wrongly, WRONG), (found.missed, WRONG))
 
 
-def _answered(subject: Subject, index: int, place: int, at: int) -> content.Answered:
+def _answered(subject: SiteContext, index: int, place: int, at: int) -> content.Answered:
     answers = subject.scan.answers
     if answers is None:
         raise LookupError("There are no answers.")
@@ -230,7 +229,7 @@ def _answered(subject: Subject, index: int, place: int, at: int) -> content.Answ
     return content.Answered(tile_of, shown, "" if agrees else truth.partition(",")[0])
 
 
-def _lead(subject: Subject, found: Members) -> str:
+def _lead(subject: SiteContext, found: Members) -> str:
     called = plural(len(found.called), "image")
     if found.labelled:
         right = len(found.called) - len(found.wrongly)
@@ -241,7 +240,7 @@ def _lead(subject: Subject, found: Members) -> str:
     return f"The network gives this name to {called} of {subject.scan.images:,}."
 
 
-def _facts(subject: Subject, found: Members) -> tuple[content.Fact, ...]:
+def _facts(subject: SiteContext, found: Members) -> tuple[content.Fact, ...]:
     called = len(found.called)
     facts: list[content.Fact] = []
     if found.labelled:
@@ -257,7 +256,7 @@ def _facts(subject: Subject, found: Members) -> tuple[content.Fact, ...]:
     return tuple(facts)
 
 
-def _votes(subject: Subject, index: int, tiles: int) -> tuple[content.Connection, ...]:
+def _votes(subject: SiteContext, index: int, tiles: int) -> tuple[content.Connection, ...]:
     links = votes(subject, index)
     reach = max((link.total for link in links), default=1.0)
     # The faces lie below the rows of images, two to a tile.
@@ -276,7 +275,7 @@ def _votes(subject: Subject, index: int, tiles: int) -> tuple[content.Connection
     )
 
 
-def lines(subject: Subject, found: Sequence[Members]) -> content.ClassesPage:
+def lines(subject: SiteContext, found: Sequence[Members]) -> content.ClassesPage:
     """Return what the list of classes says."""
     labelled = any(each.labelled for each in found)
     right = sum(each.labelled - len(each.missed) for each in found)

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from cnnviz.introspection.function_calls import FunctionMode
-from cnnviz.introspection.hooks import listening, untouched
+from cnnviz.introspection.hooks import module_hooks, preserve_state
 from cnnviz.introspection.layers import kind, named_layers
-from cnnviz.models import Model
 from cnnviz.introspection.unit_names import Unit
+from cnnviz.models import Model
 
 Sources = tuple[tuple[Unit, ...], ...]
 """For each channel of a tensor the units that it passes on."""
@@ -36,7 +36,7 @@ _SHAPING = {"flatten", "view", "reshape", "squeeze"}
 _JOINING = {"cat", "concat", "concatenate"}
 
 
-def wire(model: Model, scanned: Iterable[str]) -> dict[str, Sources]:
+def channel_connections(model: Model, scanned: Iterable[str]) -> dict[str, Sources]:
     """Run a black image through the network, and note what each layer reads.
 
     Between two layers, channels are followed through activations, pooling, normalisation, dropout,
@@ -67,8 +67,8 @@ def wire(model: Model, scanned: Iterable[str]) -> dict[str, Sources]:
     with ExitStack() as scope:
         scope.enter_context(torch.inference_mode(False))
         scope.enter_context(torch.no_grad())
-        scope.enter_context(untouched(model.module))
-        scope.enter_context(listening(layers, before=follower.enter, after=follower.leave))
+        scope.enter_context(preserve_state(model.module))
+        scope.enter_context(module_hooks(layers, before=follower.enter, after=follower.leave))
         scope.enter_context(follower)
         model.forward(inputs)
     return follower.named()

@@ -11,24 +11,24 @@ import torch
 from numpy.typing import NDArray
 
 from cnnviz.datasets import Dataset
-from cnnviz.results.drawing import Pixels
-from cnnviz.models import Model
-from cnnviz.units.projection import Passage
 from cnnviz.introspection.tracing import Trace, trace
 from cnnviz.introspection.unit_names import Unit
+from cnnviz.models import Model
+from cnnviz.results.drawing import Pixels
+from cnnviz.units.projection import PartialForward
+from cnnviz_gallery.scan.scan_result import ScanResult
 from cnnviz_gallery.site import addresses
-from cnnviz_gallery.site.site_folder import Site
-from cnnviz_gallery.site.image_cache import Images
-from cnnviz_gallery.scan.scan_result import Scan
-from cnnviz_gallery.site.channel_sources import Weights
-from cnnviz_gallery.site.connections import wire
+from cnnviz_gallery.site.channel_sources import ChannelSources
+from cnnviz_gallery.site.connections import channel_connections
+from cnnviz_gallery.site.image_cache import ImageCache
+from cnnviz_gallery.site.site_folder import SiteFolder
 
 Visualizations = Mapping[str, Mapping[int, Pixels]]
 """Feature visualizations [h, w, 3] by layer and channel."""
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class SiteContext:
     """A network, its scan, and the places of its pages.
 
     Attributes
@@ -52,17 +52,17 @@ class Subject:
         the site has.
     """
 
-    scan: Scan
+    scan: ScanResult
     model: Model
-    site: Site
-    images: Images
+    site: SiteFolder
+    images: ImageCache
     folder: str
     folders: Mapping[str, str]
     class_files: tuple[str, ...]
     group_pages: tuple[str, ...]
-    passages: Mapping[str, Passage]
+    passages: Mapping[str, PartialForward]
     traced: Trace
-    weights: Weights
+    weights: ChannelSources
     selectivity: Mapping[str, NDArray[np.float64]]
     visualizations: Visualizations
     faces: dict[str, list[Pixels]] = field(default_factory=dict)
@@ -94,8 +94,12 @@ class Subject:
 
 
 def prepare(
-    scan: Scan, model: Model, data: Dataset, site: Site, visualizations: Visualizations | None
-) -> Subject:
+    scan: ScanResult,
+    model: Model,
+    data: Dataset,
+    site: SiteFolder,
+    visualizations: Visualizations | None,
+) -> SiteContext:
     """Return a network ready to be built, or say what does not fit together.
 
     Raises
@@ -103,14 +107,14 @@ def prepare(
     UsageError
         If the scan is of another network or of other data.
     """
-    images = Images(model, data, scan)
+    images = ImageCache(model, data, scan)
     layers = [layer.layer for layer in scan.layers]
     count = _class_count(scan, model)
     categories = [model.category(index) for index in range(count)]
     files = addresses.class_pages(categories)
     inputs = torch.zeros(1, *scan.network.input_shape, device=model.device, dtype=model.dtype)
     meant = classes_of_labels(scan) if scan.grouping == "labels" else tuple(range(count))
-    return Subject(
+    return SiteContext(
         scan=scan,
         model=model,
         site=site,
@@ -119,15 +123,15 @@ def prepare(
         folders=addresses.layer_folders(layers),
         class_files=files,
         group_pages=tuple(files[place] if 0 <= place < count else "" for place in meant),
-        passages=dict(zip(layers, Passage.each(model, inputs, layers), strict=True)),
+        passages=dict(zip(layers, PartialForward.each(model, inputs, layers), strict=True)),
         traced=trace(model.module, scan.network.input_shape),
-        weights=Weights(model, wire(model, layers)),
+        weights=ChannelSources(model, channel_connections(model, layers)),
         selectivity={layer.layer: layer.selectivity(scan.group_counts) for layer in scan.layers},
         visualizations=visualizations or {},
     )
 
 
-def classes_of_labels(scan: Scan) -> tuple[int, ...]:
+def classes_of_labels(scan: ScanResult) -> tuple[int, ...]:
     """Return for each label of the data the class of the network that it means, or -1.
 
     By name, in any letter case; where the data or the network has no names, by number.
@@ -142,7 +146,7 @@ def classes_of_labels(scan: Scan) -> tuple[int, ...]:
     return tuple(places.get(name.strip().casefold(), -1) for name in wanted)
 
 
-def _class_count(scan: Scan, model: Model) -> int:
+def _class_count(scan: ScanResult, model: Model) -> int:
     if scan.answers is None:
         return 0
     if model.categories is not None:

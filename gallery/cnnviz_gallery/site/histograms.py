@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from cnnviz.results.drawing import number
 from cnnviz.reports.wording import plural
-from cnnviz_gallery.site.content import Bar, Histogram, Tick
+from cnnviz.results.drawing import number
 from cnnviz_gallery.scan.quantised_sums import PER_OCTAVE, bin_edges
 from cnnviz_gallery.scan.ranked_images import Ints
+from cnnviz_gallery.site.content import Bar, Histogram, Tick
 
 WIDTH, HEIGHT = 640.0, 120.0
 _EDGES = bin_edges()

@@ -9,16 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 
 from cnnviz.datasets import Dataset, default_workers
-from cnnviz.results.drawing import Pixels
 from cnnviz.errors import UsageError
 from cnnviz.images import Photo
 from cnnviz.models import Model
-from cnnviz_gallery.scan.scan_result import Scan
+from cnnviz.results.drawing import Pixels
+from cnnviz_gallery.scan.scan_result import ScanResult
 
 _MOST_BYTES = 600_000_000
 
 
-class Images:
+class ImageCache:
     """Images as the network saw them; those asked for last are kept, within a limit of memory.
 
     Parameters
@@ -36,7 +36,7 @@ class Images:
         If the scan is of another network or of other data.
     """
 
-    def __init__(self, model: Model, data: Dataset, scan: Scan) -> None:
+    def __init__(self, model: Model, data: Dataset, scan: ScanResult) -> None:
         if model.sha256 != scan.network.sha256:
             raise UsageError(
                 f"The scan is of another network than {model.name} with these weights.",

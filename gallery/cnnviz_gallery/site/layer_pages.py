@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cnnviz.results.drawing import Pixels, number
 from cnnviz.reports.wording import plural
+from cnnviz.results.drawing import Pixels, number
+from cnnviz_gallery.scan.layer_result import LayerResult
 from cnnviz_gallery.site import content
-from cnnviz_gallery.scan.layer_result import LayerScan
+from cnnviz_gallery.site.context import SiteContext
 from cnnviz_gallery.site.sprites import ACROSS, FACE, SHEET, sheet, tile, webp
-from cnnviz_gallery.site.context import Subject
 
 TILE_BYTES = 850
 """What a tile may take, so that a layer of 512 channels and its page stay within 0.6 MB."""
@@ -35,7 +35,7 @@ def draw(faces: Sequence[Pixels]) -> dict[str, bytes]:
     return found
 
 
-def strip(subject: Subject, layer: LayerScan) -> bytes:
+def strip(subject: SiteContext, layer: LayerResult) -> bytes:
     """Return the faces of the most selective channels in one row."""
     faces = subject.faces[layer.layer]
     tiles = [tile(faces[channel], STRIP_SIDE) for channel in shown(subject, layer)]
@@ -44,20 +44,20 @@ def strip(subject: Subject, layer: LayerScan) -> bytes:
     return webp(np.concatenate(parts, axis=1))
 
 
-def strip_size(layer: LayerScan) -> tuple[int, int]:
+def strip_size(layer: LayerResult) -> tuple[int, int]:
     """Return width and height of a layer's strip."""
     count = min(STRIP, layer.channels)
     return count * (STRIP_SIDE + 4) - 4, STRIP_SIDE
 
 
-def shown(subject: Subject, layer: LayerScan) -> list[int]:
+def shown(subject: SiteContext, layer: LayerResult) -> list[int]:
     """Return the channels that stand for a layer: the most selective, by index."""
     selective = np.nan_to_num(subject.selectivity[layer.layer], nan=-1.0)
     order = np.lexsort((np.arange(layer.channels), -layer.activity, -selective))
     return sorted(int(channel) for channel in order[:STRIP])
 
 
-def page(subject: Subject, place: int) -> content.LayerPage:
+def page(subject: SiteContext, place: int) -> content.LayerPage:
     """Return what the page of a layer says."""
     layers = subject.scan.layers
     layer = layers[place]
@@ -92,12 +92,12 @@ def page(subject: Subject, place: int) -> content.LayerPage:
     )
 
 
-def _field(subject: Subject, layer: str) -> str:
+def _field(subject: SiteContext, layer: str) -> str:
     field = subject.passages[layer].field
     return field.describe() if field is not None else "not told"
 
 
-def _tile(subject: Subject, layer: LayerScan, channel: int) -> content.ChannelTile:
+def _tile(subject: SiteContext, layer: LayerResult, channel: int) -> content.ChannelTile:
     selective = float(subject.selectivity[layer.layer][channel])
     at, silent = channel % SHEET, bool(layer.silent[channel])
     words = "silent" if silent else f"strongest {number(float(layer.highest[channel]))}"
@@ -112,7 +112,7 @@ def _tile(subject: Subject, layer: LayerScan, channel: int) -> content.ChannelTi
     )
 
 
-def _link(subject: Subject, place: int) -> content.Link | None:
+def _link(subject: SiteContext, place: int) -> content.Link | None:
     if not 0 <= place < len(subject.scan.layers):
         return None
     layer = subject.scan.layers[place].layer

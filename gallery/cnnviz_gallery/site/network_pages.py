@@ -6,13 +6,12 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from cnnviz.reports.wording import file_size, plural
 from cnnviz.introspection.tracing import LayerCall
-from cnnviz_gallery.site import content
-from cnnviz_gallery.site import layer_pages
-from cnnviz_gallery.scan.layer_result import LayerScan
-from cnnviz_gallery.scan.scan_result import Scan
-from cnnviz_gallery.site.context import Subject
+from cnnviz.reports.wording import file_size, plural
+from cnnviz_gallery.scan.layer_result import LayerResult
+from cnnviz_gallery.scan.scan_result import ScanResult
+from cnnviz_gallery.site import content, layer_pages
+from cnnviz_gallery.site.context import SiteContext
 
 _WORDS = {
     "BatchNorm2d": "batch norm",
@@ -32,7 +31,7 @@ _WORDS = {
 _SILENT = ("dropout", "identity", "flatten", "rearrange")
 
 
-def page(subject: Subject) -> content.NetworkPage:
+def page(subject: SiteContext) -> content.NetworkPage:
     """Return what the page of a network says."""
     scan = subject.scan
     return content.NetworkPage(
@@ -53,7 +52,7 @@ def page(subject: Subject) -> content.NetworkPage:
     )
 
 
-def _lead(scan: Scan) -> str:
+def _lead(scan: ScanResult) -> str:
     units = sum(layer.channels for layer in scan.layers)
     return (
         f"{plural(units, 'unit')} in {plural(len(scan.layers), 'layer')}, "
@@ -61,7 +60,7 @@ def _lead(scan: Scan) -> str:
     )
 
 
-def _steps(subject: Subject) -> Iterator[content.Step]:
+def _steps(subject: SiteContext) -> Iterator[content.Step]:
     """Yield the layers that were scanned, and in words what lies between them."""
     scanned = {subject.passages[layer.layer].key: layer for layer in subject.scan.layers}
     largest = max((math.prod(layer.shape[1:]) for layer in subject.scan.layers), default=1)
@@ -81,7 +80,7 @@ def _steps(subject: Subject) -> Iterator[content.Step]:
         yield content.Step(_folded(between))
 
 
-def _calls(subject: Subject) -> list[LayerCall]:
+def _calls(subject: SiteContext) -> list[LayerCall]:
     keys = {passage.key for passage in subject.passages.values()}
     blocks = [call for call in subject.traced.blocks if (call.name, call.index) in keys]
     return sorted([*subject.traced.calls, *blocks], key=lambda call: call.order)
@@ -105,7 +104,7 @@ def _folded(words: list[str]) -> str:
     return f"{' · '.join(words[:3])} · … {len(words) - 5} more … · {' · '.join(words[-2:])}"
 
 
-def _step(subject: Subject, layer: LayerScan, call: LayerCall, largest: int) -> content.Step:
+def _step(subject: SiteContext, layer: LayerResult, call: LayerCall, largest: int) -> content.Step:
     channels, height, width = layer.shape
     field = subject.passages[layer.layer].field
     kind = call.type
@@ -132,7 +131,7 @@ def _step(subject: Subject, layer: LayerScan, call: LayerCall, largest: int) -> 
     )
 
 
-def card(subject: Subject) -> dict[str, Any]:
+def card(subject: SiteContext) -> dict[str, Any]:
     """Return what the home page and the search say of a network, as plain data."""
     scan = subject.scan
     layers = scan.layers
@@ -156,6 +155,6 @@ def card(subject: Subject) -> dict[str, Any]:
     }
 
 
-def _bytes(subject: Subject) -> int:
+def _bytes(subject: SiteContext) -> int:
     root = subject.site.root / subject.folder
     return sum(path.stat().st_size for path in root.rglob("*.webp"))

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 import torch
 
 from cnnviz.results.drawing import FLAT, Pixels
-from cnnviz.units.projection import Passage, Pick, cut, send
+from cnnviz.units.projection import PartialForward, UnitPosition, cut, project_positions
 from cnnviz.units.projection.windows import window_of
 from cnnviz.views.pictures.deconvnet import paint
-from cnnviz_gallery.site.image_cache import Images
-from cnnviz_gallery.scan.layer_result import LayerScan
+from cnnviz_gallery.scan.layer_result import LayerResult
+from cnnviz_gallery.site.image_cache import ImageCache
 from cnnviz_gallery.site.sprites import FACE, SIDE, face, tile
 
 STRONGEST, MIDDLE, RANDOM, FACED = 9, 4, 5, 4
 
 
 @dataclass(frozen=True)
-class Place:
+class ExamplePosition:
     """A position of a layer in an image, with the value of a channel there."""
 
     image: int
@@ -29,12 +29,12 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenExamples:
     """Where the pictures of one unit come from."""
 
-    strongest: tuple[Place, ...]
-    middle: tuple[Place, ...]
-    random: tuple[Place, ...]
+    strongest: tuple[ExamplePosition, ...]
+    middle: tuple[ExamplePosition, ...]
+    random: tuple[ExamplePosition, ...]
 
     @property
     def images(self) -> set[int]:
@@ -42,7 +42,7 @@ class Chosen:
         return {place.image for place in (*self.strongest, *self.middle, *self.random)}
 
 
-def choose(layer: LayerScan, channel: int) -> Chosen:
+def choose(layer: LayerResult, channel: int) -> ChosenExamples:
     """Return which patches a unit's page shows; of images above zero only, for the strongest."""
     strongest = tuple(
         _place(layer, "strongest", channel, at)
@@ -50,16 +50,16 @@ def choose(layer: LayerScan, channel: int) -> Chosen:
         if layer.strongest.images[channel, at] >= 0
     )
     there = [at for at in range(layer.sample.count) if layer.sample.images[channel, at] >= 0]
-    return Chosen(
+    return ChosenExamples(
         strongest=strongest,
         middle=tuple(_place(layer, "sample", channel, at) for at in layer.middle(channel, MIDDLE)),
         random=tuple(_place(layer, "sample", channel, at) for at in there[:RANDOM]),
     )
 
 
-def _place(layer: LayerScan, kind: str, channel: int, at: int) -> Place:
+def _place(layer: LayerResult, kind: str, channel: int, at: int) -> ExamplePosition:
     picks = layer.strongest if kind == "strongest" else layer.sample
-    return Place(
+    return ExamplePosition(
         int(picks.images[channel, at]),
         int(picks.rows[channel, at]),
         int(picks.columns[channel, at]),
@@ -67,15 +67,15 @@ def _place(layer: LayerScan, kind: str, channel: int, at: int) -> Place:
     )
 
 
-class Cutter:
+class PatchCutter:
     """Cuts patches for the units of one layer, and sends the units back to the pixels."""
 
-    def __init__(self, images: Images, passage: Passage) -> None:
+    def __init__(self, images: ImageCache, passage: PartialForward) -> None:
         self.images, self.passage = images, passage
         height, width = images.model.input_shape[1:]
         self._size = (height, width)
 
-    def patches(self, places: Sequence[Place], side: int = SIDE) -> list[Pixels]:
+    def patches(self, places: Sequence[ExamplePosition], side: int = SIDE) -> list[Pixels]:
         """Return the receptive field of each place as a square tile, grey outside the image."""
         if not places:
             return []
@@ -85,12 +85,14 @@ class Cutter:
         pixels = [self.images.pixels(place.image) for place in places]
         return [tile(each, side) for each in cut(pixels, windows, FLAT)]
 
-    def face(self, places: Sequence[Place]) -> Pixels:
+    def face(self, places: Sequence[ExamplePosition]) -> Pixels:
         """Return the picture that stands for a unit in its layer: its strongest patches."""
         active = [place for place in places[:FACED] if place.value > 0.0]
         return face(self.patches(active, FACE), FACE)
 
-    def projections(self, units: Sequence[tuple[int, Sequence[Place]]]) -> list[list[Pixels]]:
+    def projections(
+        self, units: Sequence[tuple[int, Sequence[ExamplePosition]]]
+    ) -> list[list[Pixels]]:
         """Return what each unit (channel, places) sends back to the pixels, as square tiles.
 
         By deconvnet (Zeiler and Fergus 2013). A unit that is not above zero sends nothing back,
@@ -99,13 +101,13 @@ class Cutter:
         used = sorted({place.image for _, places in units for place in places})
         at = {image: row for row, image in enumerate(used)}
         picks = [
-            Pick(at[place.image], channel, place.row, place.column)
+            UnitPosition(at[place.image], channel, place.row, place.column)
             for channel, places in units
             for place in places
         ]
         if not picks:
             return [[] for _ in units]
         with torch.inference_mode(False):
-            found = send(self.passage, self.images.tensors(used), picks)
+            found = project_positions(self.passage, self.images.tensors(used), picks)
         tiles = iter([tile(paint(signal)) for signal in found.signals])
         return [[next(tiles) for _ in places] for _, places in units]

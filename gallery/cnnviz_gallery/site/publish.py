@@ -10,23 +10,19 @@ from typing import Any
 from PIL import Image
 
 from cnnviz.introspection.unit_names import Unit
-from cnnviz_gallery.site import class_pages
-from cnnviz_gallery.site import layer_pages
-from cnnviz_gallery.site import addresses
-from cnnviz_gallery.site import network_pages
-from cnnviz_gallery.site import unit_pages
+from cnnviz_gallery.scan.layer_result import LayerResult
+from cnnviz_gallery.site import addresses, class_pages, layer_pages, network_pages, unit_pages
 from cnnviz_gallery.site.content import Card, Fact, Link, Sheet
-from cnnviz_gallery.site.site_folder import Site
-from cnnviz_gallery.scan.layer_result import LayerScan
+from cnnviz_gallery.site.context import SiteContext
 from cnnviz_gallery.site.patches import choose
 from cnnviz_gallery.site.render import assets, render
-from cnnviz_gallery.site.context import Subject
+from cnnviz_gallery.site.site_folder import SiteFolder
 
 NETWORK = "network.json"
 Report = Callable[[int, str], None]
 
 
-def publish(subject: Subject, key: str, report: Report) -> None:
+def publish(subject: SiteContext, key: str, report: Report) -> None:
     """Write every page of a network, and the pages of the site that lead to it last."""
     for name, text in assets().items():
         subject.site.write(f"assets/{name}", text)
@@ -44,7 +40,7 @@ def publish(subject: Subject, key: str, report: Report) -> None:
     write_home(site)
 
 
-def _write_layer(subject: Subject, place: int, layer: LayerScan) -> None:
+def _write_layer(subject: SiteContext, place: int, layer: LayerResult) -> None:
     folder = f"{subject.folder}/{subject.folders[layer.layer]}"
     model = subject.scan.network.name
     above = [Link(model, "../index.html")]
@@ -70,7 +66,7 @@ def _write_layer(subject: Subject, place: int, layer: LayerScan) -> None:
         )
 
 
-def _write_classes(subject: Subject, key: str, report: Report) -> None:
+def _write_classes(subject: SiteContext, key: str, report: Report) -> None:
     members = class_pages.members(subject)
     if not members:
         return
@@ -104,7 +100,7 @@ def _write_classes(subject: Subject, key: str, report: Report) -> None:
 
 
 def _draw_class(
-    subject: Subject, folder: str, stem: str, index: int, found: class_pages.Members
+    subject: SiteContext, folder: str, stem: str, index: int, found: class_pages.Members
 ) -> dict[str, Any]:
     subject.images.load(found.shown)
     files, size = [], None
@@ -121,12 +117,16 @@ def _draw_class(
     return {"files": files, "size": size}
 
 
-def _sweep(subject: Subject) -> None:
+def _sweep(subject: SiteContext) -> None:
     """Remove what is of layers and channels that are no more, and pictures of other weights."""
     site, folder = subject.site, subject.folder
     used = {*subject.folders.values()}
     for each in site.folders(folder):
-        if each not in used and each != addresses.CLASSES and site.has(f"{folder}/{each}/built.json"):
+        if (
+            each not in used
+            and each != addresses.CLASSES
+            and site.has(f"{folder}/{each}/built.json")
+        ):
             site.remove(f"{folder}/{each}")
     for layer in subject.scan.layers:
         inside = f"{folder}/{subject.folders[layer.layer]}"
@@ -139,7 +139,7 @@ def _sweep(subject: Subject) -> None:
                 site.remove(f"{inside}/{name}")
 
 
-def write_home(site: Site) -> None:
+def write_home(site: SiteFolder) -> None:
     """Write the home page and the search index from what is known of every network in a site."""
     known = [
         (folder, found)

@@ -17,7 +17,7 @@ MANIFEST = "gallery.json"
 _DUST = {".DS_Store", "Thumbs.db", "desktop.ini", ".directory"}
 
 
-class Site:
+class SiteFolder:
     """The folder of a site.
 
     Parameters

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from cnnviz.results.drawing import Pixels, number
-from cnnviz.reports.wording import joined, percent
 from cnnviz.introspection.unit_names import Unit
-from cnnviz_gallery.site import content
-from cnnviz_gallery.site import channel_sources
+from cnnviz.reports.wording import joined, percent
+from cnnviz.results.drawing import Pixels, number
+from cnnviz_gallery.scan.layer_result import LayerResult
+from cnnviz_gallery.site import channel_sources, content
+from cnnviz_gallery.site.context import SiteContext
 from cnnviz_gallery.site.histograms import histogram
-from cnnviz_gallery.scan.layer_result import LayerScan
-from cnnviz_gallery.site.patches import MIDDLE, STRONGEST, Chosen, Place
+from cnnviz_gallery.site.patches import MIDDLE, STRONGEST, ChosenExamples, ExamplePosition
 from cnnviz_gallery.site.sprites import (
     SIDE,
     THUMB,
@@ -23,7 +23,6 @@ from cnnviz_gallery.site.sprites import (
     tile,
     webp,
 )
-from cnnviz_gallery.site.context import Subject
 
 LINKS = 8
 GROUPS = 8
@@ -35,13 +34,15 @@ _CLEAR = 0.2
 _NEAR = 85.0
 
 
-def links_of(subject: Subject, unit: Unit) -> tuple[tuple[channel_sources.Link, ...], ...]:
+def links_of(
+    subject: SiteContext, unit: Unit
+) -> tuple[tuple[channel_sources.ChannelLink, ...], ...]:
     """Return the strongest inputs and outputs of a unit."""
     return (subject.weights.inputs(unit, LINKS), subject.weights.outputs(unit, LINKS))
 
 
 def draw(
-    subject: Subject,
+    subject: SiteContext,
     unit: Unit,
     patches: Sequence[Sequence[Pixels]],
     projections: Sequence[Pixels],
@@ -70,19 +71,23 @@ def draw(
     return webp(np.concatenate([upper, wide]), SHEET_BYTES)
 
 
-def sheet_size(subject: Subject, unit: Unit) -> tuple[int, int]:
+def sheet_size(subject: SiteContext, unit: Unit) -> tuple[int, int]:
     """Return height and width of the sheet that `draw` makes."""
     connected = (link.unit for links in links_of(subject, unit) for link in links)
     below = THUMB if any(subject.has(each) for each in connected) else 0
     return UPPER * SIDE + below, STRONGEST * SIDE
 
 
-def _thumb(subject: Subject, unit: Unit) -> Pixels | None:
+def _thumb(subject: SiteContext, unit: Unit) -> Pixels | None:
     return tile(subject.faces[unit.layer][unit.channel], THUMB) if subject.has(unit) else None
 
 
 def page(
-    subject: Subject, layer: LayerScan, channel: int, chosen: Chosen, size: tuple[int, int]
+    subject: SiteContext,
+    layer: LayerResult,
+    channel: int,
+    chosen: ChosenExamples,
+    size: tuple[int, int],
 ) -> content.UnitPage:
     """Return what the page of a unit says; `size` is that of its sheet in pixels."""
     unit = Unit(layer.layer, channel)
@@ -122,7 +127,9 @@ def page(
     )
 
 
-def _lead(layer: LayerScan, channel: int, groups: Sequence[content.Share], selective: float) -> str:
+def _lead(
+    layer: LayerResult, channel: int, groups: Sequence[content.Share], selective: float
+) -> str:
     if layer.silent[channel]:
         return "Silent: above zero at no position of any image that was scanned."
     active = int(layer.active_images[channel])
@@ -141,7 +148,7 @@ def _lead(layer: LayerScan, channel: int, groups: Sequence[content.Share], selec
     return f"{found}, and excited most by {named}."
 
 
-def _facts(layer: LayerScan, channel: int, selective: float) -> tuple[content.Fact, ...]:
+def _facts(layer: LayerResult, channel: int, selective: float) -> tuple[content.Fact, ...]:
     return (
         content.Fact("Greatest value", number(float(layer.highest[channel]))),
         content.Fact(
@@ -163,7 +170,7 @@ def _facts(layer: LayerScan, channel: int, selective: float) -> tuple[content.Fa
     )
 
 
-def _histogram(layer: LayerScan, channel: int, chosen: Chosen) -> content.Histogram:
+def _histogram(layer: LayerResult, channel: int, chosen: ChosenExamples) -> content.Histogram:
     marked = {
         "strongest": chosen.strongest,
         "middle": chosen.middle,
@@ -177,20 +184,20 @@ def _histogram(layer: LayerScan, channel: int, chosen: Chosen) -> content.Histog
     )
 
 
-def _visualization(subject: Subject, unit: Unit) -> content.Sheet | None:
+def _visualization(subject: SiteContext, unit: Unit) -> content.Sheet | None:
     size = subject.visualized[unit.layer].get(unit.channel)
     return None if size is None else content.Sheet(f"{unit.channel}-fv.webp", size[1], size[0])
 
 
-def _passed_on(subject: Subject, unit: Unit) -> tuple[content.Link, ...]:
+def _passed_on(subject: SiteContext, unit: Unit) -> tuple[content.Link, ...]:
     units = subject.weights.passed_on(unit.layer, unit.channel)
     return tuple(content.Link(str(each), subject.beside(each)) for each in units)
 
 
 def _examples(
-    subject: Subject,
+    subject: SiteContext,
     unit: Unit,
-    places: Sequence[Place],
+    places: Sequence[ExamplePosition],
     row: int,
     start: int,
     *,
@@ -207,7 +214,7 @@ def _examples(
     return tuple(found)
 
 
-def _label(subject: Subject, place: Place) -> str:
+def _label(subject: SiteContext, place: ExamplePosition) -> str:
     """Return the label of an image, or else what the network calls it."""
     scan = subject.scan
     if scan.answers is None:
@@ -224,7 +231,7 @@ def _label(subject: Subject, place: Place) -> str:
     return names[at].partition(",")[0] if 0 <= at < len(names) else ""
 
 
-def _groups(subject: Subject, layer: LayerScan, channel: int) -> tuple[content.Share, ...]:
+def _groups(subject: SiteContext, layer: LayerResult, channel: int) -> tuple[content.Share, ...]:
     """Return the groups of images that excite a unit most, the most first."""
     means = layer.group_sums[channel] * layer.unit / np.maximum(subject.scan.group_counts, 1)
     order = [int(place) for place in np.argsort(-means, kind="stable")[:GROUPS] if means[place] > 0]
@@ -240,11 +247,11 @@ def _groups(subject: Subject, layer: LayerScan, channel: int) -> tuple[content.S
     )
 
 
-def _group_page(subject: Subject, place: int) -> str:
+def _group_page(subject: SiteContext, place: int) -> str:
     return subject.group_pages[place] if place < len(subject.group_pages) else ""
 
 
-def _kernel(subject: Subject, unit: Unit) -> tuple[str, str]:
+def _kernel(subject: SiteContext, unit: Unit) -> tuple[str, str]:
     colours = subject.scan.network.input_shape[0]
     kernel = subject.weights.image_kernel(unit.layer, unit.channel, colours)
     if kernel is None:
@@ -253,7 +260,7 @@ def _kernel(subject: Subject, unit: Unit) -> tuple[str, str]:
 
 
 def _connections(
-    subject: Subject, links: Sequence[channel_sources.Link], start: int
+    subject: SiteContext, links: Sequence[channel_sources.ChannelLink], start: int
 ) -> tuple[content.Connection, ...]:
     reach = max((link.norm for link in links), default=1.0) or 1.0
     largest = [np.abs(link.kernel).max() for link in links if link.kernel is not None]

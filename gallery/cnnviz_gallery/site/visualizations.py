@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cnnviz.results.drawing import Pixels
 from cnnviz.errors import UsageError
-from cnnviz.models import Model
-from cnnviz.units.visualization import Announce
-from cnnviz.units.visualization.goals import read_goals
-from cnnviz.results.progress import Progress, silent
 from cnnviz.introspection.unit_names import read_units
+from cnnviz.models import Model
+from cnnviz.results.drawing import Pixels
+from cnnviz.results.progress import Progress, silent
+from cnnviz.units.visualization import Announce
+from cnnviz.units.visualization.objectives import read_objectives
 from cnnviz.views.feature_visualization import feature_visualization
 from cnnviz.views.pictures.feature_visualization import pixels
 from cnnviz_gallery.site.context import Visualizations
@@ -52,10 +52,10 @@ def visualize(
     UsageError
         If something other than channels is named.
     """
-    for goal in read_goals(model, units):
-        if goal.kind != "channel":
+    for objective in read_objectives(model, units):
+        if objective.kind != "channel":
             raise UsageError(
-                f"{goal.name!r} is no channel, and the gallery has pages for channels only.",
+                f"{objective.name!r} is no channel, and the gallery has pages for channels only.",
                 "Name channels, such as layer:3,7 or layer:*.",
             )
     made = feature_visualization(

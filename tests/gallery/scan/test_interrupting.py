@@ -14,14 +14,14 @@ import pytest
 
 from cnnviz.errors import OutputError
 from cnnviz.results import resume_store
-from cnnviz.results.resume_store import Keep
+from cnnviz.results.resume_store import ResumeStore
 from cnnviz_gallery.scan import accumulator, worker
 from cnnviz_gallery.scan.scan import scan
-from cnnviz_gallery.scan.scan_result import Scan, Settings
+from cnnviz_gallery.scan.scan_result import ScanResult, ScanSettings
 from tests.gallery.generated import Generated, content, network
 
 ROOT = Path(__file__).resolve().parents[3]
-FEW = Settings(kept=3, sample=6, batch_size=4)
+FEW = ScanSettings(kept=3, sample=6, batch_size=4)
 
 
 class Stopped(BaseException):
@@ -32,7 +32,7 @@ def data() -> Generated:
     return Generated(44, broken=[2, 9, 24, 25, 26, 27, 28, 29, 30, 31])
 
 
-def run(folder: Path | None, images: Generated | None = None, **how: object) -> Scan:
+def run(folder: Path | None, images: Generated | None = None, **how: object) -> ScanResult:
     given = {"settings": FEW, "shard": 8, "every": 0.0, "folder": folder, **how}
     return scan(network(), images or data(), **given)
 
@@ -129,7 +129,7 @@ def test_a_scan_goes_on_after_every_write_that_fails(tmp_path, whole, monkeypatc
 def test_a_scan_goes_on_after_ctrl_c_between_any_two_layers(
     tmp_path, whole, monkeypatch, at: int
 ) -> None:
-    see, calls = accumulator.Tally.see, 0
+    see, calls = accumulator.Accumulator.see, 0
 
     def interrupted(self, *given: object) -> None:
         nonlocal calls
@@ -138,7 +138,7 @@ def test_a_scan_goes_on_after_ctrl_c_between_any_two_layers(
             raise KeyboardInterrupt
         see(self, *given)
 
-    monkeypatch.setattr(accumulator.Tally, "see", interrupted)
+    monkeypatch.setattr(accumulator.Accumulator, "see", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path)
     assert content(run(tmp_path)) == whole
@@ -187,7 +187,7 @@ def _other_data() -> dict[str, object]:
 @pytest.mark.parametrize(
     ("changed", "model"),
     [
-        ({"settings": Settings(kept=3, sample=6, batch_size=4, seed=1)}, 0),
+        ({"settings": ScanSettings(kept=3, sample=6, batch_size=4, seed=1)}, 0),
         ({"layers": "3"}, 0),
         ({"shard": 16}, 0),
         (_other_data(), 0),
@@ -223,7 +223,7 @@ def test_a_damaged_part_is_scanned_again(tmp_path, whole, damage: str) -> None:
 
 
 def test_of_a_part_and_its_successor_one_counts(tmp_path, whole, monkeypatch) -> None:
-    monkeypatch.setattr(Keep, "drop_arrays", lambda *_: None)
+    monkeypatch.setattr(ResumeStore, "drop_arrays", lambda *_: None)
     run(tmp_path)
     assert len(list(tmp_path.rglob("part-*.npz"))) > 2
     monkeypatch.undo()

@@ -9,21 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from cnnviz.datasets import Dataset, Part, Sample, open_dataset
+from cnnviz.datasets import Dataset, DatasetImage, Part, open_dataset
 from cnnviz.errors import ImageError, LayerError, UsageError
 from cnnviz.models import as_model
 from cnnviz_gallery.scan import quantised_sums
-from cnnviz_gallery.scan.distributed import Processes, local_device, together
-from cnnviz_gallery.scan.partial_scan import Portion, joined
-from cnnviz_gallery.scan.sample import Sample as Sampling
+from cnnviz_gallery.scan.distributed import Processes, local_device, running_processes
+from cnnviz_gallery.scan.partial_scan import PartialScan, joined
+from cnnviz_gallery.scan.sample import ImageSample as Sampling
 from cnnviz_gallery.scan.scan import scan
-from cnnviz_gallery.scan.scan_result import Settings
+from cnnviz_gallery.scan.scan_result import ScanSettings
 from tests.gallery.generated import Generated, content, network
 from tests.gallery.scan.test_interrupting import drive, needs_fork
 from tests.gallery.scanning import scan as reference_scan
 from tests.introspection.test_hooks import state
 
-FEW = Settings(kept=3, sample=6, batch_size=4)
+FEW = ScanSettings(kept=3, sample=6, batch_size=4)
 
 
 @needs_fork
@@ -77,9 +77,9 @@ def test_without_a_readable_image_the_reasons_are_told(tmp_path) -> None:
 
 def test_images_of_two_sizes_are_a_sentence() -> None:
     class Two(Generated):
-        def read(self, index: int) -> Sample:
+        def read(self, index: int) -> DatasetImage:
             side = 12 if index < 6 else 10
-            return Sample(torch.zeros(3, side, side))
+            return DatasetImage(torch.zeros(3, side, side))
 
     with pytest.raises(UsageError, match=r"\[3, 12, 12\] and as \[3, 10, 10\]"):
         scan(network(), Two(8), settings=FEW)
@@ -156,7 +156,7 @@ def test_progress_tells_the_rate_and_the_time_left(tmp_path) -> None:
 
 
 def test_several_processes_need_a_folder(monkeypatch) -> None:
-    monkeypatch.setattr("cnnviz_gallery.scan.scan.together", lambda _: Processes(0, 2))
+    monkeypatch.setattr("cnnviz_gallery.scan.scan.running_processes", lambda _: Processes(0, 2))
     with pytest.raises(UsageError, match="2 processes share a scan and no folder"):
         scan(network(), Generated(4), settings=FEW)
 
@@ -175,7 +175,7 @@ def test_each_process_of_a_machine_takes_a_gpu_of_its_own(monkeypatch) -> None:
 def test_without_torchrun_there_is_one_process(monkeypatch) -> None:
     for name in ("RANK", "WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
-    processes = together(torch.device("cpu"))
+    processes = running_processes(torch.device("cpu"))
     assert processes == Processes(0, 1)
     processes.wait()
 
@@ -213,19 +213,19 @@ def test_parts_join_in_any_grouping_to_the_whole(tmp_path_factory, owners: list[
         assert values.tobytes() == whole.arrays()[name].tobytes(), name
 
 
-_held: list[Portion] = []
+_held: list[PartialScan] = []
 
 
-def _parts() -> list[Portion]:
+def _parts() -> list[PartialScan]:
     from cnnviz.passes import scan as scanning
-    from cnnviz_gallery.scan.accumulator import Tally
-    from cnnviz_gallery.scan.plan import begin
+    from cnnviz_gallery.scan.accumulator import Accumulator
+    from cnnviz_gallery.scan.plan import plan_scan
 
     if not _held:
         model, data, names = network(), Generated(40, broken=[3, 30]), ["0", "3", "8"]
-        start = begin(model, data, names)
+        start = plan_scan(model, data, names)
         for shard in range(5):
-            tally = Tally(start, FEW, len(data))
+            tally = Accumulator(start, FEW, len(data))
             found = scanning.scan(
                 model,
                 data,
@@ -237,7 +237,7 @@ def _parts() -> list[Portion]:
                 answered=tally.answered,
             )
             portion = tally.portion((shard,), found.refused)
-            _held.append(Portion.of_arrays(portion.arrays(), start))
+            _held.append(PartialScan.of_arrays(portion.arrays(), start))
     return _held
 
 

@@ -10,8 +10,8 @@ from cnnviz.datasets import open_dataset
 from cnnviz.errors import UsageError
 from cnnviz_gallery.scan import layer_result, quantised_sums, scan
 from cnnviz_gallery.scan.quantised_sums import BINS, bin_edges, bin_of, in_units, unit_for
-from cnnviz_gallery.scan.ranked_images import Picks, rank, sampled, strongest
-from cnnviz_gallery.scan.scan_result import Scan, Settings
+from cnnviz_gallery.scan.ranked_images import RankedImages, rank, sampled, strongest
+from cnnviz_gallery.scan.scan_result import ScanResult, ScanSettings
 from tests.gallery.scanning import scan as reference_scan
 
 FLOATS = st.floats(-1e5, 1e5, width=32)
@@ -62,7 +62,7 @@ def _layer(peaks, places, unit=2.0**-20):
         found = layer_result.empty("layer", (len(row), 1, 1), unit, 2, 3, 4)
         values = np.array(row, np.float32)
         zero = np.zeros((len(row), 1), np.int64)
-        pick = Picks(zero + place, values[:, None], zero, zero + place % 5)
+        pick = RankedImages(zero + place, values[:, None], zero, zero + place % 5)
         found.histogram[np.arange(len(row)), bin_of(torch.tensor(values)).numpy()] += 1
         found.group_sums[:, place % 2] += in_units(torch.tensor(values).clamp(min=0), unit).numpy()
         found.sums[:] = in_units(torch.tensor(values), unit).numpy()
@@ -112,7 +112,7 @@ def test_merging_is_associative_and_commutative_bit_for_bit(peaks, random, cut):
 
 
 def test_of_equal_peaks_the_first_image_wins_and_void_entries_come_last():
-    picks = Picks(
+    picks = RankedImages(
         np.array([[7, 2, 5, -1]]),
         np.array([[1.0, 1.0, 3.0, -np.inf]], np.float32),
         np.zeros((1, 4), np.int64),
@@ -123,7 +123,7 @@ def test_of_equal_peaks_the_first_image_wins_and_void_entries_come_last():
 
 def test_the_sample_is_spread_over_the_data_and_depends_on_the_seed():
     images = np.arange(1000)
-    picks = Picks(images[None], np.zeros((1, 1000), np.float32), images[None], images[None])
+    picks = RankedImages(images[None], np.zeros((1, 1000), np.float32), images[None], images[None])
     found = sampled([picks], 100, 0).images[0]
     assert len(set(found)) == 100
     assert 400 < found.mean() < 600
@@ -143,7 +143,7 @@ def test_selectivity_is_that_of_morcos(shapes_scan):
 
 def test_a_saved_scan_comes_back_bit_for_bit(shapes_scan, tmp_path):
     shapes_scan.save(tmp_path)
-    found = Scan.load(tmp_path)
+    found = ScanResult.load(tmp_path)
     assert (found.network, found.data, found.settings) == (
         shapes_scan.network,
         shapes_scan.data,
@@ -161,15 +161,18 @@ def test_a_saved_scan_comes_back_bit_for_bit(shapes_scan, tmp_path):
 
 def test_a_scan_that_is_not_whole_is_refused(shapes_scan, tmp_path):
     with pytest.raises(UsageError, match="no whole scan"):
-        Scan.load(tmp_path)
+        ScanResult.load(tmp_path)
     shapes_scan.save(tmp_path)
     next(tmp_path.glob("*.npz")).unlink()
     with pytest.raises(UsageError, match="Scan the data again"):
-        Scan.load(tmp_path)
+        ScanResult.load(tmp_path)
 
 
 def test_the_scan_agrees_with_one_that_takes_no_short_cut(shapes_model):
-    layers, chosen = ["features.0", "features.10", "classifier"], Settings(sample=5, batch_size=8)
+    layers, chosen = (
+        ["features.0", "features.10", "classifier"],
+        ScanSettings(sample=5, batch_size=8),
+    )
     data = open_dataset("shapes", 24)
     found = scan.scan(shapes_model, data, layers, settings=chosen)
     reference = reference_scan(shapes_model, data, layers, chosen)

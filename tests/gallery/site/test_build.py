@@ -14,14 +14,12 @@ import torch
 
 from cnnviz.datasets import open_dataset
 from cnnviz.errors import OutputError, UsageError
-from cnnviz_gallery.site import content
-from cnnviz_gallery.site import site_folder
-from cnnviz_gallery.site import layer_pages
-from cnnviz_gallery.site.build import build
-from cnnviz_gallery.site.sprites import face
-from cnnviz_gallery.site.render import render
-from cnnviz_gallery.scan.scan_result import Settings
 from cnnviz_gallery.scan.scan import scan
+from cnnviz_gallery.scan.scan_result import ScanSettings
+from cnnviz_gallery.site import content, layer_pages, site_folder
+from cnnviz_gallery.site.build import build
+from cnnviz_gallery.site.render import render
+from cnnviz_gallery.site.sprites import face
 from tests.gallery.conftest import tiny_model
 
 HOSTILE = "<script>alert(1)</script> \"q\" 'r' & {{ 7 * 7 }}"
@@ -257,7 +255,7 @@ def test_names_of_strangers_stay_text(tmp_path, write_photos):
         name=f"net {HOSTILE}", categories=tuple(f"{HOSTILE} {at}" for at in range(10))
     )
     data = open_dataset(write_photos(f"{HOSTILE.replace('/', '')}.png"))
-    found = scan(model, data, "left,head", settings=Settings(sample=4))
+    found = scan(model, data, "left,head", settings=ScanSettings(sample=4))
     home = build(found, model, data, tmp_path / "site").home
     for path in home.parent.rglob("*.html"):
         text = path.read_text("utf-8")
@@ -268,7 +266,7 @@ def test_names_of_strangers_stay_text(tmp_path, write_photos):
 
 def test_data_without_labels_is_grouped_by_the_answers(tmp_path, tiny, write_photos):
     data = open_dataset(write_photos("garden.png", "tower.png"))
-    found = scan(tiny, data, "left", settings=Settings(sample=4))
+    found = scan(tiny, data, "left", settings=ScanSettings(sample=4))
     assert found.grouping == "predictions"
     assert found.group_counts.sum() == 2
     home = build(found, tiny, data, tmp_path / "site").home

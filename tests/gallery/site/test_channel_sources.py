@@ -7,10 +7,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnviz.images import Preprocessing
-from cnnviz.models import Model
 from cnnviz.introspection.unit_names import Unit
-from cnnviz_gallery.site.channel_sources import Weights
-from cnnviz_gallery.site.connections import wire
+from cnnviz.models import Model
+from cnnviz_gallery.site.channel_sources import ChannelSources
+from cnnviz_gallery.site.connections import channel_connections
 from tests.gallery.conftest import Tiny, tiny_model
 
 PREPROCESSING = Preprocessing(16, (16, 16), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
@@ -21,7 +21,7 @@ def of(module: nn.Module) -> Model:
 
 
 def test_channels_are_followed_through_joins_sums_and_flattening():
-    found = wire(tiny_model(), [])
+    found = channel_connections(tiny_model(), [])
     assert set(found) == {"left", "right", "mixed", "head"}
     assert found["right"] == tuple((Unit("first", channel),) for channel in range(6))
     joined = [Unit("left", at) for at in range(4)] + [Unit("right", at) for at in range(5)]
@@ -34,7 +34,7 @@ def test_channels_are_followed_through_joins_sums_and_flattening():
 def test_what_wiring_claims_is_what_a_change_of_a_unit_reaches():
     """A unit whose output is changed changes exactly the inputs that name it as a source."""
     model = tiny_model()
-    sources = wire(model, [])["head"]
+    sources = channel_connections(model, [])["head"]
     module = Tiny().eval()
     module.load_state_dict(model.module.state_dict())
     inputs = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1))
@@ -53,7 +53,7 @@ def test_what_wiring_claims_is_what_a_change_of_a_unit_reaches():
 
 def test_norms_and_sums_are_those_of_the_weights():
     model = tiny_model()
-    weights = Weights(model, wire(model, []))
+    weights = ChannelSources(model, channel_connections(model, []))
     kernel = model.module.mixed.weight.detach().numpy()
     links = weights.inputs(Unit("mixed", 3), 9)
     assert [link.norm for link in links] == sorted((link.norm for link in links), reverse=True)
@@ -72,7 +72,7 @@ def test_norms_and_sums_are_those_of_the_weights():
 
 def test_votes_are_weights_times_responses():
     model = tiny_model()
-    weights = Weights(model, wire(model, []))
+    weights = ChannelSources(model, channel_connections(model, []))
     assert weights.last_layer(10) == "head"
     head = model.module.head.weight.detach().numpy().reshape(10, 9, 4).sum(2)
     mixed = [
@@ -95,7 +95,7 @@ def test_groups_read_their_own_channels_only():
             return self.second(F.relu(self.first(x))).mean((2, 3))
 
     model = of(Grouped())
-    weights = Weights(model, wire(model, []))
+    weights = ChannelSources(model, channel_connections(model, []))
     assert {link.unit.channel for link in weights.inputs(Unit("second", 3), 9)} == {4, 5, 6, 7}
     assert {link.unit.channel for link in weights.outputs(Unit("first", 1), 9)} == {0, 1}
     link = weights.inputs(Unit("second", 3), 9)[0]
@@ -117,9 +117,9 @@ def test_what_cannot_be_followed_is_not_told():
             return self.third(self.second(x)).mean((2, 3))
 
     model = of(Shuffled())
-    found = wire(model, [])
+    found = channel_connections(model, [])
     assert set(found) == {"third"}
-    assert Weights(model, found).inputs(Unit("second", 0), 8) == ()
+    assert ChannelSources(model, found).inputs(Unit("second", 0), 8) == ()
 
 
 def test_layers_called_twice_and_layers_without_weights_are_sources_too():
@@ -134,10 +134,10 @@ def test_layers_called_twice_and_layers_without_weights_are_sources_too():
             return self.again(x).mean((2, 3))
 
     model = of(Twice())
-    found = wire(model, ["act"])
+    found = channel_connections(model, ["act"])
     assert found["again#0"][1] == (Unit("act", 1),)
     assert found["again#1"][1] == (Unit("again#0", 1),)
-    weights = Weights(model, found)
+    weights = ChannelSources(model, found)
     assert weights.passed_on("act", 2) == (Unit("first", 2),)
     assert weights.passed_on("again#1", 2) == ()
     assert weights.image_kernel("first", 0, 3).shape == (3, 3, 3)
@@ -148,7 +148,7 @@ def test_the_network_is_left_as_it_was():
     model = tiny_model()
     before = {name: value.clone() for name, value in model.module.state_dict().items()}
     model.module.train()
-    wire(model, ["relu"])
+    channel_connections(model, ["relu"])
     assert model.module.training
     assert all(not child._forward_hooks for child in model.module.modules())
     for name, value in model.module.state_dict().items():
@@ -161,7 +161,7 @@ def test_reading_weights_that_are_normalised_changes_nothing():
     model = of(module)
     module.train()
     before = {name: value.clone() for name, value in module.state_dict().items()}
-    links = Weights(model, wire(model, [])).inputs(Unit("2", 1), 4)
+    links = ChannelSources(model, channel_connections(model, [])).inputs(Unit("2", 1), 4)
     for name, value in module.state_dict().items():
         assert torch.equal(value, before[name])
     kernels = module.eval()[2].weight.detach().numpy()
@@ -219,7 +219,7 @@ def test_what_is_claimed_between_two_layers_is_what_a_change_reaches(name: str) 
     torch.manual_seed(0)
     reader = nn.Conv2d(6, 2, 1) if plane == 2 else nn.Conv1d(6, 2, 1)
     module = Between(between, reader).eval()
-    claimed = wire(of(module), []).get("reader")
+    claimed = channel_connections(of(module), []).get("reader")
     seen: list[torch.Tensor] = []
     module.reader.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
     inputs = torch.randn(1, 3, 16, 16)

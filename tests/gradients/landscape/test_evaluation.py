@@ -10,12 +10,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from cnnviz.gradients.landscape import Surroundings, random_direction
-from cnnviz.gradients.landscape.objective import objective
-from cnnviz.introspection.hooks import untouched
+from cnnviz.gradients.landscape import LossSurroundings, random_direction
+from cnnviz.gradients.landscape.objective import loss_objective
+from cnnviz.introspection.hooks import preserve_state
 from cnnviz.models import as_model
 from cnnviz.results.progress import silent
-from cnnviz.results.resume_store import Keep
+from cnnviz.results.resume_store import ResumeStore
 from tests.architectures import tiny_network
 from tests.introspection.test_hooks import state
 
@@ -37,9 +37,9 @@ def images(count: int = 5) -> torch.Tensor:
 def around(module: nn.Module, *, calibrated: bool = False, rows: int = 8, at_once: int = 0):
     x = images()
     with torch.no_grad():
-        goal = objective(module(x.clone()), LABELS, None)
+        objective = loss_objective(module(x.clone()), LABELS, None)
     directions = tuple(random_direction(module, seed) for seed in (0, 1))
-    return Surroundings(as_model(module), x, goal, directions, calibrated, rows, at_once)
+    return LossSurroundings(as_model(module), x, objective, directions, calibrated, rows, at_once)
 
 
 def by_hand(module: nn.Module, point: torch.Tensor, *, calibrated: bool, rows: int = 5) -> float:
@@ -65,9 +65,9 @@ def by_hand(module: nn.Module, point: torch.Tensor, *, calibrated: bool, rows: i
 def test_losses_are_those_of_a_copy_that_was_moved(calibrated: bool, rows: int, at_once: int):
     module = network()
     before = state(module)
-    with torch.no_grad(), untouched(module):
+    with torch.no_grad(), preserve_state(module):
         surroundings = around(module, calibrated=calibrated, rows=rows, at_once=at_once)
-        found = surroundings.run(POINTS, Keep(None, {}), silent)
+        found = surroundings.run(POINTS, ResumeStore(None, {}), silent)
     assert state(module) == before
     wanted = [by_hand(module, point, calibrated=calibrated, rows=rows) for point in POINTS]
     np.testing.assert_allclose(found.losses, wanted, rtol=1e-9)
@@ -77,7 +77,7 @@ def test_losses_are_those_of_a_copy_that_was_moved(calibrated: bool, rows: int, 
 
 def test_points_together_are_those_one_at_a_time() -> None:
     module = network()
-    with torch.no_grad(), untouched(module):
+    with torch.no_grad(), preserve_state(module):
         together = around(module, calibrated=True, at_once=4).measure(POINTS)
         alone = [around(module, calibrated=True, at_once=1).measure(one[None]) for one in POINTS]
     np.testing.assert_allclose(together.losses, [one.losses[0] for one in alone], rtol=1e-12)
@@ -98,7 +98,7 @@ class Slow(nn.Module):
 
 def test_points_go_together_without_a_word_where_vmap_has_no_rule() -> None:
     module = Slow().eval()
-    with torch.no_grad(), untouched(module):
+    with torch.no_grad(), preserve_state(module):
         together = around(module, at_once=4)
         found = together.measure(POINTS)
         alone = around(module, at_once=1).measure(POINTS[1:2])
@@ -121,10 +121,10 @@ class Stubborn(nn.Module):
 
 def test_a_network_whose_values_decide_goes_point_by_point_and_says_so() -> None:
     module = Stubborn().eval()
-    with torch.no_grad(), untouched(module):
+    with torch.no_grad(), preserve_state(module):
         together = around(module, at_once=4)
-        found = together.run(POINTS, Keep(None, {}), silent)
-        alone = around(module, at_once=1).run(POINTS, Keep(None, {}), silent)
+        found = together.run(POINTS, ResumeStore(None, {}), silent)
+        alone = around(module, at_once=1).run(POINTS, ResumeStore(None, {}), silent)
     np.testing.assert_array_equal(found.losses, alone.losses)
     assert together.notes == ["The network can be evaluated at one point only at a time."]
 
@@ -136,11 +136,11 @@ def test_a_run_that_was_ended_goes_on_and_gives_the_very_same(tmp_path) -> None:
         if done >= 2:
             raise KeyboardInterrupt
 
-    with torch.no_grad(), untouched(module):
-        whole = around(module, at_once=1).run(POINTS, Keep(None, {}), silent)
+    with torch.no_grad(), preserve_state(module):
+        whole = around(module, at_once=1).run(POINTS, ResumeStore(None, {}), silent)
         with pytest.raises(KeyboardInterrupt):
-            around(module, at_once=1).run(POINTS, Keep(tmp_path, {}), stops)
-        kept = Keep(tmp_path, {})
+            around(module, at_once=1).run(POINTS, ResumeStore(tmp_path, {}), stops)
+        kept = ResumeStore(tmp_path, {})
         assert len(list(kept.folder.glob("0*.json"))) == 2
         # What is kept is not evaluated again: it could be anything.
         kept.put("000000", {"losses": [123.0], "shares": [0.5]})
@@ -148,7 +148,7 @@ def test_a_run_that_was_ended_goes_on_and_gives_the_very_same(tmp_path) -> None:
         resumed = around(module, at_once=1)
         measure = resumed.measure
         resumed.measure = lambda points: calls.append(1) or measure(points)
-        found = resumed.run(POINTS, Keep(tmp_path, {}), silent)
+        found = resumed.run(POINTS, ResumeStore(tmp_path, {}), silent)
     assert len(calls) == 2
     assert found.losses[0] == 123.0
     np.testing.assert_array_equal(found.losses[1:], whole.losses[1:])
@@ -156,23 +156,23 @@ def test_a_run_that_was_ended_goes_on_and_gives_the_very_same(tmp_path) -> None:
 
 def test_a_part_that_was_kept_broken_is_measured_again(tmp_path) -> None:
     module = network()
-    kept = Keep(tmp_path, {})
+    kept = ResumeStore(tmp_path, {})
     for number, data in enumerate(
         [{"losses": [1.0]}, {"losses": [1.0, 2.0], "shares": [1.0, 1.0]}, {"losses": "x"}]
     ):
         kept.put(f"{number:06d}", data)
-    with torch.no_grad(), untouched(module):
-        found = around(module, at_once=1).run(POINTS, Keep(tmp_path, {}), silent)
-        whole = around(module, at_once=1).run(POINTS, Keep(None, {}), silent)
+    with torch.no_grad(), preserve_state(module):
+        found = around(module, at_once=1).run(POINTS, ResumeStore(tmp_path, {}), silent)
+        whole = around(module, at_once=1).run(POINTS, ResumeStore(None, {}), silent)
     np.testing.assert_array_equal(found.losses, whole.losses)
 
 
 def test_losses_that_are_not_finite_are_kept_as_such(tmp_path) -> None:
     module = network()
     far = torch.tensor([[0.0, 0.0], [1e300, 1e300]], dtype=torch.float64)
-    with torch.no_grad(), untouched(module):
-        first = around(module, at_once=1).run(far, Keep(tmp_path, {}), silent)
-        again = around(module, at_once=1).run(far, Keep(tmp_path, {}), silent)
+    with torch.no_grad(), preserve_state(module):
+        first = around(module, at_once=1).run(far, ResumeStore(tmp_path, {}), silent)
+        again = around(module, at_once=1).run(far, ResumeStore(tmp_path, {}), silent)
     assert not np.isfinite(first.losses[1])
     np.testing.assert_array_equal(first.losses, again.losses)
 
@@ -182,6 +182,6 @@ def test_few_images_go_through_with_several_points_and_many_alone() -> None:
     assert around(module).at_once == 1
     few = around(module)
     assert (
-        Surroundings(few.model, few.inputs[:1], few.objective, few.directions, False, 8).at_once
+        LossSurroundings(few.model, few.inputs[:1], few.objective, few.directions, False, 8).at_once
         == 8
     )

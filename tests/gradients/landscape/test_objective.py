@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 import cnnviz
 from cnnviz.errors import TargetError, UsageError
-from cnnviz.gradients.landscape import examples
-from cnnviz.gradients.landscape.objective import objective
+from cnnviz.gradients.landscape import labelled_images
+from cnnviz.gradients.landscape.objective import loss_objective
 from cnnviz.models import Model
 from tests.architectures import tiny_network
 
@@ -23,8 +23,8 @@ def scores(*shape: int) -> torch.Tensor:
 
 def test_scores_have_the_cross_entropy_of_their_softmax() -> None:
     output = scores(4, 3)
-    goal = objective(output, (0, 1, 2, 1), None)
-    losses, right = goal(output[1:3], slice(1, 3))
+    objective = loss_objective(output, (0, 1, 2, 1), None)
+    losses, right = objective(output[1:3], slice(1, 3))
     wanted = F.cross_entropy(output[1:3], torch.tensor([1, 2]), reduction="sum")
     assert float(losses) == pytest.approx(float(wanted))
     assert float(right) == float((output[1:3].argmax(1) == torch.tensor([1, 2])).sum())
@@ -32,29 +32,29 @@ def test_scores_have_the_cross_entropy_of_their_softmax() -> None:
 
 def test_one_output_is_a_coin() -> None:
     output = scores(5, 1)
-    goal = objective(output, (1, 0, 1, 1, 0), None)
+    objective = loss_objective(output, (1, 0, 1, 1, 0), None)
     labels = torch.tensor([1.0, 0.0, 1.0, 1.0, 0.0], dtype=torch.float64)
     wanted = F.binary_cross_entropy(output[:, 0].sigmoid(), labels, reduction="sum")
-    assert float(goal(output, WHOLE)[0]) == pytest.approx(float(wanted))
-    assert goal.kind == "binary cross-entropy"
+    assert float(objective(output, WHOLE)[0]) == pytest.approx(float(wanted))
+    assert objective.kind == "binary cross-entropy"
     assert float(objective(output, None, None)(output, WHOLE)[1]) == 5.0
 
 
 def test_probabilities_are_taken_as_they_are() -> None:
     output = scores(4, 3).softmax(1)
-    goal = objective(output, (0, 0, 0, 0), None)
-    assert float(goal(output, WHOLE)[0]) == pytest.approx(float(-output[:, 0].log().sum()))
-    assert "probabilities" in goal.kind
+    objective = loss_objective(output, (0, 0, 0, 0), None)
+    assert float(objective(output, WHOLE)[0]) == pytest.approx(float(-output[:, 0].log().sum()))
+    assert "probabilities" in objective.kind
 
 
 def test_maps_of_classes_are_measured_at_every_position() -> None:
     output = scores(2, 3, 4, 5)
-    own = objective(output, None, None)
+    own = loss_objective(output, None, None)
     losses, right = own({"out": output}, WHOLE)
     wanted = F.cross_entropy(output, output.argmax(1), reduction="none").mean((1, 2)).sum()
     assert float(losses) == pytest.approx(float(wanted))
     assert float(right) == 2.0
-    named = objective(output, (2, 0), None)
+    named = loss_objective(output, (2, 0), None)
     share = (output[0].argmax(0) == 2).double().mean() + (output[1].argmax(0) == 0).double().mean()
     assert float(named(output, WHOLE)[1]) == pytest.approx(float(share))
 
@@ -65,19 +65,19 @@ def test_a_loss_of_ones_own_gives_one_number_for_each_image() -> None:
     def hinge(given: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return F.multi_margin_loss(given, labels, reduction="none")
 
-    goal = objective(output, (0, 1, 2, 0), hinge)
-    assert goal.kind == "hinge"
+    objective = loss_objective(output, (0, 1, 2, 0), hinge)
+    assert objective.kind == "hinge"
     wanted = F.multi_margin_loss(output, torch.tensor([0, 1, 2, 0]), reduction="sum")
-    assert float(goal(output, WHOLE)[0]) == pytest.approx(float(wanted))
+    assert float(objective(output, WHOLE)[0]) == pytest.approx(float(wanted))
     with pytest.raises(TargetError, match=r"a tensor \[\], not one loss for each image"):
-        objective(output, None, F.cross_entropy)(output, WHOLE)
+        loss_objective(output, None, F.cross_entropy)(output, WHOLE)
 
 
 def test_wrong_labels_and_outputs_are_sentences() -> None:
     with pytest.raises(TargetError, match="There is no class 3"):
-        objective(scores(2, 3), (0, 3), None)
+        loss_objective(scores(2, 3), (0, 3), None)
     with pytest.raises(TargetError, match="not one row of scores"):
-        objective(scores(2), None, None)
+        loss_objective(scores(2), None, None)
 
 
 def model() -> Model:
@@ -86,43 +86,43 @@ def model() -> Model:
 
 def test_labels_are_read_by_index_and_by_name() -> None:
     x = torch.rand(3, 3, 8, 8)
-    assert examples(model(), x, ["dog", 3, "0"]).labels == (1, 3, 0)
-    assert examples(model(), x, "emu").labels == (2, 2, 2)
-    assert examples(model(), x, torch.tensor([3, 2, 1])).labels == (3, 2, 1)
-    assert examples(model(), x, np.array([3, 2, 1])).labels == (3, 2, 1)
+    assert labelled_images(model(), x, ["dog", 3, "0"]).labels == (1, 3, 0)
+    assert labelled_images(model(), x, "emu").labels == (2, 2, 2)
+    assert labelled_images(model(), x, torch.tensor([3, 2, 1])).labels == (3, 2, 1)
+    assert labelled_images(model(), x, np.array([3, 2, 1])).labels == (3, 2, 1)
     with pytest.raises(TargetError, match=r"2 labels for 3 images"):
-        examples(model(), x, [0, 1])
+        labelled_images(model(), x, [0, 1])
     with pytest.raises(TargetError, match="has no class 'dug'"):
-        examples(model(), x, "dug")
+        labelled_images(model(), x, "dug")
 
 
 def test_without_labels_the_own_answers_count_and_it_is_said() -> None:
-    found = examples(model(), torch.rand(3, 3, 8, 8))
+    found = labelled_images(model(), torch.rand(3, 3, 8, 8))
     assert found.labels is None
     assert "the network's own answers count as right" in found.source
 
 
 def test_a_data_set_brings_its_labels() -> None:
     shipped = cnnviz.load("shapes", "random")
-    found = examples(shipped, "shapes", count=5)
+    found = labelled_images(shipped, "shapes", count=5)
     wanted = [cnnviz.Shapes(split="held-out").label(index) for index in range(5)]
     assert list(found.labels or ()) == wanted
     assert "Labels are those of the data" in found.source
     assert found.batch.tensor.shape == (5, 3, 96, 96)
-    again = examples(shipped, ["shapes"], labels=3, count=2)
+    again = labelled_images(shipped, ["shapes"], labels=3, count=2)
     assert again.labels == (3, 3)
 
 
 def test_pairs_of_a_tensor_and_a_label_are_data() -> None:
     pairs = [(torch.rand(3, 8, 8), label) for label in (2, 0, 1)]
-    found = examples(model(), pairs)
+    found = labelled_images(model(), pairs)
     assert found.labels == (2, 0, 1)
     torch.testing.assert_close(found.batch.tensor[2], pairs[2][0])
 
 
 def test_a_count_takes_the_first_images() -> None:
     x = torch.rand(4, 3, 8, 8)
-    found = examples(model(), x, labels=[1, 2], count=2)
+    found = labelled_images(model(), x, labels=[1, 2], count=2)
     torch.testing.assert_close(found.batch.tensor, x[:2])
     with pytest.raises(UsageError, match="0 images are none"):
-        examples(model(), x, count=0)
+        labelled_images(model(), x, count=0)

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnviz import GradientMonitor
-from cnnviz.gradients.monitor.records import COLUMNS, Record
+from cnnviz.gradients.monitor.records import COLUMNS, StepRecord
 
 LAYERS = ("first", "middle", "last")
 HEALTHY: dict[str, tuple[float | None, ...]] = {
@@ -25,11 +25,13 @@ HEALTHY: dict[str, tuple[float | None, ...]] = {
 }
 
 
-def made_up(step: int, loss: float | None = None, **figures: tuple[float | None, ...]) -> Record:
+def made_up(
+    step: int, loss: float | None = None, **figures: tuple[float | None, ...]
+) -> StepRecord:
     """Return a record of a healthy step, but for the figures given."""
     assert set(figures) <= set(COLUMNS)
     losses = () if loss is None else ((step, loss),)
-    return Record(step, step / 10, 8, LAYERS, {**HEALTHY, **figures}, losses, (0.1,))
+    return StepRecord(step, step / 10, 8, LAYERS, {**HEALTHY, **figures}, losses, (0.1,))
 
 
 def small_run(
@@ -66,6 +68,6 @@ def train() -> Callable[..., GradientMonitor]:
 
 
 @pytest.fixture
-def record() -> Callable[..., Record]:
+def record() -> Callable[..., StepRecord]:
     """Return what makes up a record."""
     return made_up

@@ -7,13 +7,13 @@ import random
 
 import pytest
 
-from cnnviz.gradients.monitor.events import KINDS, Watch
+from cnnviz.gradients.monitor.events import KINDS, EventDetector
 
 NAN, INF = math.nan, math.inf
 
 
 def told(records) -> list[tuple[int, str, str]]:
-    watch = Watch()
+    watch = EventDetector()
     found = [event for record in records for event in watch.see(record)]
     assert {event.kind for event in found} <= set(KINDS)
     return [(event.step, event.kind, event.layer) for event in found]
@@ -84,7 +84,7 @@ def test_what_has_passed_may_be_told_again(record) -> None:
 def test_numbers_that_are_not_finite_are_told_at_once_with_where_they_begin(
     record, figures, loss, layer, words
 ) -> None:
-    watch = Watch()
+    watch = EventDetector()
     assert watch.see(record(10, 1.0)) == []
     (event,) = watch.see(record(20, loss, **figures))
     assert (event.step, event.kind, event.layer) == (20, "not-finite", layer)
@@ -111,7 +111,7 @@ def test_few_samples_rest_by_chance(record) -> None:
 
 
 def test_many_layers_at_once_are_one_event(record) -> None:
-    watch = Watch()
+    watch = EventDetector()
     found = []
     for step in range(5):
         found += watch.see(record(step, dead=(0.9, 0.9, 0.9)))

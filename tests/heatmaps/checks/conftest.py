@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from cnnviz.heatmaps.checks.subject import Subject
+from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch
 from cnnviz.models import as_model
 from tests.architectures import tiny_network
 
 
 @pytest.fixture
-def subject() -> Subject:
+def subject() -> ExplainedBatch:
     model = as_model(tiny_network())
     generator = torch.Generator().manual_seed(3)
     batch = model.prepare(torch.randn(2, 3, 12, 16, generator=generator))
-    return Subject(model, batch, (1, 3))
+    return ExplainedBatch(model, batch, (1, 3))
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def maps() -> np.ndarray:
     return np.random.default_rng(5).standard_normal((2, 12, 16)).astype(np.float32)
 
 
-def probability(subject: Subject, image: int, pixels: torch.Tensor) -> float:
+def probability(subject: ExplainedBatch, image: int, pixels: torch.Tensor) -> float:
     """Ask the network about one changed image, the slow way."""
     with torch.no_grad():
         logits = subject.model.module(pixels[None].clone())[0].double().numpy()

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from cnnviz.errors import UsageError
+from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch
 from cnnviz.heatmaps.checks.localisation import (
     bounding_box,
     box_overlap,
     localisation,
     map_box,
 )
-from cnnviz.heatmaps.checks.subject import Subject
 from cnnviz.images import Box, Photo, Preprocessing
 from cnnviz.models import Model
 from tests.architectures import tiny_network
@@ -17,7 +17,7 @@ from tests.architectures import tiny_network
 def subject_of(height, width, preprocessing):
     model = Model(tiny_network(), preprocessing=preprocessing)
     photo = Photo(np.zeros((height, width, 3), np.uint8), "p", "0" * 64)
-    return Subject(model, model.prepare([photo]), (0,))
+    return ExplainedBatch(model, model.prepare([photo]), (0,))
 
 
 @pytest.fixture

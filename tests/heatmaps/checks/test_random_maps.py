@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnnviz.heatmaps.checks.measure import Measure
-from cnnviz.heatmaps.checks.random_maps import chance_of, random_maps, ranks, shares_beaten
+from cnnviz.heatmaps.checks.random_maps import p_value, random_maps, ranks, shares_beaten
 
 
 def blobs(seed=0, side=32):
@@ -65,12 +65,12 @@ def test_the_chance_is_the_share_of_all_ways_that_random_maps_could_fall(images,
     ways = list(itertools.product(range(count + 1), repeat=images))
     for beaten in ways:
         as_good = sum(sum(way) >= sum(beaten) for way in ways) / len(ways)
-        assert chance_of(np.array(beaten) / count, count) == pytest.approx(as_good)
+        assert p_value(np.array(beaten) / count, count) == pytest.approx(as_good)
 
 
 def test_half_a_tie_is_no_win():
-    assert chance_of(np.array([0.5]), 1) == 1.0
-    assert chance_of(np.array([0.5, 0.5]), 1) == 0.75
+    assert p_value(np.array([0.5]), 1) == 1.0
+    assert p_value(np.array([0.5, 0.5]), 1) == 0.75
 
 
 def test_beaten_counts_in_the_direction_that_wins():

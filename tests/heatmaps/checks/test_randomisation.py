@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch import nn
 
+from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch
 from cnnviz.heatmaps.checks.measure import Measure
 from cnnviz.heatmaps.checks.random_maps import random_maps
 from cnnviz.heatmaps.checks.randomisation import (
@@ -13,8 +14,7 @@ from cnnviz.heatmaps.checks.randomisation import (
     weighted_layers,
 )
 from cnnviz.heatmaps.checks.stability import stability
-from cnnviz.heatmaps.checks.subject import Subject
-from cnnviz.heatmaps.checks.verdicts import against_randomisation, likeness_limit
+from cnnviz.heatmaps.checks.verdicts import against_randomisation, similarity_limit
 from cnnviz.models import load
 from cnnviz.views.explainers import explainer
 from tests.architectures import build, small_input
@@ -106,7 +106,7 @@ def test_weights_are_drawn_as_he_et_al_draw_them():
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "convnext_tiny"])
 def test_any_network_can_be_randomised(name):
     model = build(name)
-    subject = Subject(model, model.prepare(small_input(name)), (3,))
+    subject = ExplainedBatch(model, model.prepare(small_input(name)), (3,))
     found = randomised(subject, explainer("saliency"), stages=2)
     assert found.redrawn[-1] == found.layers
     assert np.isfinite(found.correlation).all()
@@ -119,7 +119,7 @@ def test_guided_backpropagation_is_caught_and_grad_cam_passes(shared_weights, sh
     batch = model.prepare(shared_photos[3:5])
     with torch.no_grad():
         classes = tuple(model.module(batch.tensor).argmax(1).tolist())
-    subject = Subject(model, batch, classes)
+    subject = ExplainedBatch(model, batch, classes)
     judged = {}
     for method, layer in (("guided_backprop", None), ("gradcam", "features.12")):
         explain = explainer(method, layer=layer)
@@ -130,7 +130,7 @@ def test_guided_backpropagation_is_caught_and_grad_cam_passes(shared_weights, sh
             random_maps(own, 3, seed=0),
             explain,
             relu=True,
-            reach=100.0 if layer else 99.5,
+            clip_percentile=100.0 if layer else 99.5,
             stages=4,
         )
         found = beside_gradient(found, subject, count=3, stages=4, seed=0)
@@ -216,7 +216,7 @@ def test_the_yardstick_is_the_gradient_under_the_same_weights(subject):
 
 
 def test_the_limit_follows_the_gradient_up_to_an_end(subject):
-    assert likeness_limit(0.3) == pytest.approx(0.5)
-    assert likeness_limit(-0.4) == likeness_limit(float("nan")) == pytest.approx(0.2)
-    assert likeness_limit(0.9) == 0.6
+    assert similarity_limit(0.3) == pytest.approx(0.5)
+    assert similarity_limit(-0.4) == similarity_limit(float("nan")) == pytest.approx(0.2)
+    assert similarity_limit(0.9) == 0.6
     assert not judge(randomised(subject, of_the_photo), gradient=0.95).passed

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from cnnviz.heatmaps.occlusion.geometry import Window, reached, span, united, whole
+from cnnviz.heatmaps.occlusion.geometry import SlidingWindow, reached, span, united, whole
 
 windows = st.builds(
-    Window,
+    SlidingWindow,
     kernel=st.integers(1, 5),
     stride=st.integers(1, 4),
     padding=st.integers(0, 3),
@@ -17,7 +17,7 @@ windows = st.builds(
 )
 
 
-def outputs_that_read(mask: torch.Tensor, window: Window) -> torch.Tensor:
+def outputs_that_read(mask: torch.Tensor, window: SlidingWindow) -> torch.Tensor:
     """Return for each output whether its window holds a changed position."""
     kernel = torch.ones(1, 1, window.kernel)
     steps = (window.stride, window.padding, window.dilation)
@@ -26,7 +26,7 @@ def outputs_that_read(mask: torch.Tensor, window: Window) -> torch.Tensor:
 
 @given(windows, st.integers(1, 30), st.data())
 @settings(deadline=None, max_examples=200)
-def test_outputs_are_those_that_read_what_changed(window: Window, length: int, data) -> None:
+def test_outputs_are_those_that_read_what_changed(window: SlidingWindow, length: int, data) -> None:
     if length + 2 * window.padding < window.extent:
         return
     lows = [data.draw(st.integers(0, length - 1)) for _ in range(3)]
@@ -72,5 +72,5 @@ def test_a_whole_map_is_full() -> None:
 
 @pytest.mark.parametrize(("cap", "wanted"), [(None, (2, 10)), (0.5, (3, 9)), (0.1, (4, 8))])
 def test_a_cap_keeps_the_middle_but_never_less_than_came_in(cap, wanted) -> None:
-    found = reached(span([4], [8], 12), Window(5, padding=2), 12, cap)
+    found = reached(span([4], [8], 12), SlidingWindow(5, padding=2), 12, cap)
     assert (found.lows[0], found.highs[0]) == wanted

@@ -14,7 +14,7 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cnnviz.heatmaps.occlusion import Grid, Sweep
-from cnnviz.introspection.hooks import untouched
+from cnnviz.introspection.hooks import preserve_state
 from cnnviz.passes.targets import logits_of
 from tests.architectures import ARCHITECTURES, build, small_input
 from tests.heatmaps.occlusion.networks import Randomly
@@ -49,7 +49,7 @@ def swept(
 ) -> tuple[torch.Tensor, torch.Tensor, Sweep]:
     """Return our logits and the wanted ones for every square, in the grid's order."""
     baseline = torch.zeros_like(x) + x.mean()
-    with torch.no_grad(), untouched(module):
+    with torch.no_grad(), preserve_state(module):
         sweep = Sweep(module, x, baseline, grid, lambda output: logits_of(output).sum(1), cap)
         found = {}
         for group in grid.groups(most):
@@ -77,7 +77,7 @@ def test_every_architecture_gives_the_dense_scores(name: str) -> None:
     found, wanted, sweep = swept(module, x, Grid(side, side, side // 4, side // 3))
     # Random networks have scores from 1e-3 to 1e8; the error is that of single precision.
     scale = float(wanted.abs().max())
-    with torch.no_grad(), untouched(module):
+    with torch.no_grad(), preserve_state(module):
         scale = max(scale, float(logits_of(module(x)).abs().max()))
     torch.testing.assert_close(found / scale, wanted / scale, rtol=0, atol=1e-5)
     assert sweep.whole_images is None

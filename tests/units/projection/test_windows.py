@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from cnnviz.introspection.receptive_fields import Window
+from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.introspection.tracing import trace
 from cnnviz.units.projection import cut
 from cnnviz.units.projection.crops import Crops
@@ -22,7 +22,7 @@ places = st.integers(-15, 20)
 @given(height=sides, width=sides, left=places, top=places, across=sides, down=sides)
 def test_a_cut_has_each_pixel_at_its_place(height, width, left, top, across, down) -> None:
     image = np.arange(height * width).reshape(height, width)
-    window = Window(left, top, left + across, top + down)
+    window = PixelBox(left, top, left + across, top + down)
     found = cut([image], [window], fill=-1)[0]
     assert found.shape == (down, across)
     for row, column in np.ndindex(down, across):
@@ -35,7 +35,7 @@ def test_a_cut_has_each_pixel_at_its_place(height, width, left, top, across, dow
 
 def test_colours_fill_what_lies_beyond() -> None:
     images = np.zeros((2, 4, 4, 3), np.uint8)
-    found = cut(images, [Window(-1, 0, 1, 2), Window(3, 3, 5, 5)], fill=(1, 2, 3))
+    found = cut(images, [PixelBox(-1, 0, 1, 2), PixelBox(3, 3, 5, 5)], fill=(1, 2, 3))
     assert found.shape == (2, 2, 2, 3)
     assert found[0, :, 0].tolist() == [[1, 2, 3]] * 2
     assert found[1, 0].tolist() == [[0, 0, 0], [1, 2, 3]]
@@ -93,5 +93,5 @@ def test_fields_of_several_sizes_get_windows_of_the_largest(row: int) -> None:
 
 
 def test_an_unknown_field_is_the_whole_image() -> None:
-    assert window_of(None, (20, 30), 4, 5) == Window(0, 0, 30, 20)
+    assert window_of(None, (20, 30), 4, 5) == PixelBox(0, 0, 30, 20)
     assert Crops.of(None) is None

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from cnnviz.units.visualization.colour_statistics import measure
 from cnnviz.units.visualization.colours import MEAN, mixing
-from cnnviz.units.visualization.measuring import measure
 from cnnviz.units.visualization.parametrisations import (
     METHODS,
     Phases,

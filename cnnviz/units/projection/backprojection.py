@@ -8,8 +8,8 @@ import torch
 
 from cnnviz.errors import LayerError, ModelError
 from cnnviz.units.projection.crops import Crops
-from cnnviz.units.projection.projected import Pick
-from cnnviz.units.projection.work import Work
+from cnnviz.units.projection.projection_state import ProjectionState
+from cnnviz.units.projection.unit_projections import UnitPosition
 
 _MOST = 64
 """Crops in one batch; more gain nothing."""
@@ -19,7 +19,7 @@ class MisfitError(Exception):
     """A unit has another value in its crop than in the image."""
 
 
-def whole_images(work: Work, at_once: int) -> Iterator[int]:
+def whole_images(work: ProjectionState, at_once: int) -> Iterator[int]:
     """Send the picks back through whole images; yield how many picks each pass served.
 
     The graph of an image is built once, and one backward pass serves one pick of each image.
@@ -60,7 +60,7 @@ def _turns(places: Sequence[Sequence[int]]) -> list[list[tuple[int, int]]]:
 
 
 def _send_turn(
-    work: Work,
+    work: ProjectionState,
     maps: torch.Tensor,
     leaf: torch.Tensor,
     turn: Sequence[tuple[int, int]],
@@ -75,7 +75,7 @@ def _send_turn(
         work.keep(place, signals[index])
 
 
-def crops_only(work: Work, crops: Crops, at_once: int) -> Iterator[int]:
+def crops_only(work: ProjectionState, crops: Crops, at_once: int) -> Iterator[int]:
     """Send the picks back through crops of the images; yield how many picks each pass served.
 
     Each unit finds its whole field in its crop, at the same place of every layer's grid, so it has
@@ -99,7 +99,7 @@ def crops_only(work: Work, crops: Crops, at_once: int) -> Iterator[int]:
         yield len(places)
 
 
-def _send_crops(work: Work, crops: Crops, places: Sequence[int]) -> None:
+def _send_crops(work: ProjectionState, crops: Crops, places: Sequence[int]) -> None:
     around = [crops.around(work.windows[place]) for place in places]
     parts = [
         work.inputs[work.picks[place].image, :, crop.top : crop.bottom, crop.left : crop.right]
@@ -126,7 +126,7 @@ def _send_crops(work: Work, crops: Crops, places: Sequence[int]) -> None:
         work.keep(place, signal, (crop.top, crop.left))
 
 
-def _chunks(picks: Sequence[Pick], at_once: int) -> Iterator[dict[int, list[int]]]:
+def _chunks(picks: Sequence[UnitPosition], at_once: int) -> Iterator[dict[int, list[int]]]:
     """Yield the places of picks by image, for as many images as go together.
 
     Images with many picks come first, so that those that go together have about as many.
@@ -140,7 +140,7 @@ def _chunks(picks: Sequence[Pick], at_once: int) -> Iterator[dict[int, list[int]
 
 
 def _values(
-    work: Work,
+    work: ProjectionState,
     maps: torch.Tensor,
     indices: Sequence[int],
     places: Sequence[int],
@@ -160,7 +160,7 @@ def _values(
 
 
 def _backward(
-    work: Work, chosen: torch.Tensor, leaf: torch.Tensor, *, keep_graph: bool = False
+    work: ProjectionState, chosen: torch.Tensor, leaf: torch.Tensor, *, keep_graph: bool = False
 ) -> torch.Tensor:
     """Return what the chosen values send back to the inputs, [B, C, H, W]."""
     start = torch.ones_like(chosen) if work.rule == "gradient" else chosen.detach()

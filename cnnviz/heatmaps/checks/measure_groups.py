@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.heatmaps.checks.deletion_insertion import deletion_insertion
 from cnnviz.heatmaps.checks.drop_increase import drop_increase
+from cnnviz.heatmaps.checks.explained_batch import Explain, ExplainedBatch, Maps
 from cnnviz.heatmaps.checks.localisation import Mark, localisation
 from cnnviz.heatmaps.checks.randomisation import beside_gradient, randomisation
 from cnnviz.heatmaps.checks.stability import stability
-from cnnviz.heatmaps.checks.subject import Explain, Maps, Subject
 from cnnviz.images.baselines import BASELINES
 
 Group = Literal["curves", "drop", "randomisation", "stability", "localisation"]
@@ -25,7 +25,7 @@ ANEW: tuple[Group, ...] = ("randomisation", "stability")
 
 
 @dataclass(frozen=True)
-class Settings:
+class CheckSettings:
     """What is measured, and how finely.
 
     Attributes
@@ -71,16 +71,16 @@ def _check_names(what: str, names: Sequence[str], known: Sequence[str]) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class MeasuredMaps:
     """Maps, and what is needed to measure them.
 
     Attributes
     ----------
-    subject : Subject
+    subject : ExplainedBatch
         The images and classes.
     maps, random : ndarray of float32
         The maps [N, h, w] and the random maps [N, R, h, w].
-    relu, reach : bool, float
+    relu, clip_percentile : bool, float
         How the maps are drawn; see `cnnviz.heatmaps.heatmap.Heatmap`.
     explain : callable, optional
         Makes the maps of a network and a batch; without it `ANEW` cannot be measured.
@@ -88,11 +88,11 @@ class Measured:
         The objects; without them localisation cannot be measured.
     """
 
-    subject: Subject
+    subject: ExplainedBatch
     maps: Maps
     random: NDArray[np.float32]
     relu: bool
-    reach: float
+    clip_percentile: float
     explain: Explain | None = None
     marks: Sequence[Mark] | None = None
 
@@ -102,7 +102,7 @@ class Measured:
             return self.marks is not None
         return group not in ANEW or self.explain is not None
 
-    def take(self, group: Group, settings: Settings) -> Any:
+    def take(self, group: Group, settings: CheckSettings) -> Any:
         """Take the measures of one group."""
         given = (self.subject, self.maps, self.random)
         seed = settings.seed
@@ -119,7 +119,12 @@ class Measured:
             return stability(*given, self.explain, seed=seed)
         stages = settings.stages
         found = randomisation(
-            *given, self.explain, relu=self.relu, reach=self.reach, stages=stages, seed=seed
+            *given,
+            self.explain,
+            relu=self.relu,
+            clip_percentile=self.clip_percentile,
+            stages=stages,
+            seed=seed,
         )
         count = self.random.shape[1]
         return beside_gradient(found, self.subject, count=count, stages=stages, seed=seed)

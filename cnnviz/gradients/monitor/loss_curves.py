@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnviz.gradients.monitor.records import Event
-from cnnviz.gradients.monitor.steps import dots, span, step_axis
+from cnnviz.gradients.monitor.step_axis import dots, span, step_axis
 from cnnviz.results import drawing
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Pictures of many goals at many layers: planned, timed, made batch by batch, and kept."""
+"""Pictures of many objectives at many layers: planned, timed, made batch by batch, and kept."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.stages import call_order
 from cnnviz.results.progress import Progress, duration, silent
-from cnnviz.units.visualization.goals import Goal
-from cnnviz.units.visualization.loop import Made, Recipe, ascend
-from cnnviz.units.visualization.probe import probing
-from cnnviz.units.visualization.store import Store
+from cnnviz.units.visualization.gradient_ascent import AscentSettings, OptimisedPictures, ascend
+from cnnviz.units.visualization.objective_scorer import scoring
+from cnnviz.units.visualization.objectives import Objective
+from cnnviz.units.visualization.store import VisualizationStore
 
 _MOST = 64
 _FIELDS = 3
@@ -34,15 +34,15 @@ Announce = Callable[[str], None]
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Goals at one layer, made with one recipe."""
+    """Objectives at one layer, made with the same settings."""
 
-    goals: tuple[Goal, ...]
-    recipe: Recipe
+    objectives: tuple[Objective, ...]
+    settings: AscentSettings
     texture: tuple[str, int] | None
     rows: int
     """How many pictures go through the network together."""
     work: float
-    """What one step of one goal costs, in proportion to other groups."""
+    """What one step of one objective costs, in proportion to other groups."""
 
 
 def read_span(budget: float | str | None) -> float | None:
@@ -66,9 +66,13 @@ def read_span(budget: float | str | None) -> float | None:
 
 
 def plan(
-    model: Model, goals: Sequence[Goal], recipe: Recipe, size: int | None, from_photo: bool
+    model: Model,
+    objectives: Sequence[Objective],
+    settings: AscentSettings,
+    size: int | None,
+    from_photo: bool,
 ) -> list[Group]:
-    """Group goals by layer, and choose for each group the size of its pictures and its batches.
+    """Group objectives by layer, and choose the size of the pictures and the batches of each group.
 
     Without a `size` a picture is as large as the network's input. Of a channel whose receptive
     field is much smaller it shows three fields side by side instead, for the rest would be the same
@@ -79,59 +83,59 @@ def plan(
     inputs = torch.zeros(1, *model.input_shape, device=model.device, dtype=model.dtype)
     at_once = rows_at_once(model, inputs, traced.activation_bytes)
     stages = call_order(model, inputs).stages()
-    by_layer: dict[object, list[Goal]] = {}
-    for goal in goals:
-        whole = goal.kind in ("position", "layer", "class")
-        by_layer.setdefault((goal.layer, whole and goal.kind), []).append(goal)
+    by_layer: dict[object, list[Objective]] = {}
+    for objective in objectives:
+        whole = objective.kind in ("position", "layer", "class")
+        by_layer.setdefault((objective.layer, whole and objective.kind), []).append(objective)
     groups = []
     for together in by_layer.values():
         members = _rectified(together, traced)
         own = _Fitting(model, traced, members, native)
         side = own.size(size, from_photo)
-        one = replace(recipe, size=side)
+        one = replace(settings, size=side)
         one = replace(one, coarse=own.may_be_coarse(one) and not from_photo)
-        texture = own.texture(stages) if recipe.diverse > 1 else None
+        texture = own.texture(stages) if settings.diverse > 1 else None
         share = side[0] * side[1] / (native[0] * native[1])
         rows = max(1, min(_MOST, int(at_once / share)))
         groups.append(Group(tuple(members), one, texture, rows, own.macs() * share))
     return groups
 
 
-def _rectified(goals: Sequence[Goal], traced: Trace) -> list[Goal]:
+def _rectified(objectives: Sequence[Objective], traced: Trace) -> list[Objective]:
     """Let only what is above zero count, where the layer is linear in the picture."""
-    layer = goals[0].layer
-    if layer is None or goals[0].kind not in ("channel", "direction"):
-        return list(goals)
+    layer = objectives[0].layer
+    if layer is None or objectives[0].kind not in ("channel", "direction"):
+        return list(objectives)
     last = traced.find(*layer).order
     linear = all(call.kind in _LINEAR for call in traced.calls if call.order <= last)
-    return [replace(goal, rectified=linear) for goal in goals]
+    return [replace(objective, rectified=linear) for objective in objectives]
 
 
 @dataclass(frozen=True, eq=False)
 class _Fitting:
-    """Which sizes the goals of one layer can be made at."""
+    """Which sizes the objectives of one layer can be made at."""
 
     model: Model
     traced: Trace
-    goals: Sequence[Goal]
+    objectives: Sequence[Objective]
     native: tuple[int, int]
 
     def size(self, wanted: int | None, from_photo: bool) -> tuple[int, int]:
         if wanted is not None:
-            if self.goals[0].kind == "position" and not self._runs((wanted, wanted)):
+            if self.objectives[0].kind == "position" and not self._runs((wanted, wanted)):
                 raise UsageError(
-                    f"{self.goals[0].name} is a position at {self.native[0]} x {self.native[1]} "
-                    f"px, and there is none like it at {wanted} px.",
+                    f"{self.objectives[0].name} is a position at {self.native[0]} x "
+                    f"{self.native[1]} px, and there is none like it at {wanted} px.",
                     "Leave the size out, or name a position that lies inside.",
                 )
             return wanted, wanted
         found = self._enough()
-        if from_photo or self.goals[0].kind not in ("channel", "direction") or found is None:
+        if from_photo or self.objectives[0].kind not in ("channel", "direction") or found is None:
             return self.native
         return found if self._runs(found) else self.native
 
     def _enough(self) -> tuple[int, int] | None:
-        layer = self.goals[0].layer
+        layer = self.objectives[0].layer
         seen = None if layer is None else self.traced.find(*layer).receptive_field
         if seen is None:
             return None
@@ -141,17 +145,19 @@ class _Fitting:
         ]
         return sides[0], sides[1]
 
-    def may_be_coarse(self, recipe: Recipe) -> bool:
+    def may_be_coarse(self, settings: AscentSettings) -> bool:
         """Whether the first steps may be done at half the size.
 
         Not where a picture was cut to the fields of its unit: it is a texture then, whose grain has
         a size in pixels.
         """
-        first = recipe.side_at(0)
-        if first == recipe.size or self.goals[0].kind == "position":
+        first = settings.side_at(0)
+        if first == settings.size or self.objectives[0].kind == "position":
             return False
         enough = self._enough()
-        texture = enough is not None and enough != self.native and self.goals[0].kind != "layer"
+        texture = (
+            enough is not None and enough != self.native and self.objectives[0].kind != "layer"
+        )
         return not texture and self._runs(first)
 
     def _runs(self, size: tuple[int, int]) -> bool:
@@ -159,26 +165,26 @@ class _Fitting:
         image = torch.zeros(
             1, self.model.channels, *size, device=self.model.device, dtype=self.model.dtype
         )
-        goal = self.goals[0]
+        objective = self.objectives[0]
         try:
-            with probing(self.model, goal.layer) as probe, torch.no_grad():
-                return bool(probe.scores(image, [goal])[0].isfinite().all())
+            with scoring(self.model, objective.layer) as probe, torch.no_grad():
+                return bool(probe.scores(image, [objective])[0].isfinite().all())
         except (CnnvizError, RuntimeError, IndexError):
             return False
 
     def texture(self, stages: Sequence[str]) -> tuple[str, int] | None:
-        """Return the layer whose textures tell pictures apart: the goals' own, or the last stage.
+        """Return the layer whose textures tell pictures apart: the objectives', or the last stage.
 
         A layer without a spatial extent has no texture.
         """
-        layer = self.goals[0].layer
+        layer = self.objectives[0].layer
         if layer is not None and len(self.traced.find(*layer).output_shape) == 4:
             return layer
         return (stages[-1], 0) if stages else None
 
     def macs(self) -> float:
         """Return the multiply-accumulate operations as far as the layer, and of a picture."""
-        layer = self.goals[0].layer
+        layer = self.objectives[0].layer
         height, width = self.native
         drawing = 300.0 * height * width
         if layer is None:
@@ -209,7 +215,7 @@ class Job:
 
     model: Model
     groups: list[Group]
-    store: Store
+    store: VisualizationStore
     start: torch.Tensor | None = None
     budget: float | None = None
     progress: Progress = silent
@@ -219,11 +225,11 @@ class Job:
     _pace: float | None = field(init=False, default=None)
     """Seconds for a unit of work."""
 
-    def run(self) -> dict[str, tuple[Goal, Recipe, Made]]:
-        """Return what was made, by the goals' names; goals that the budget left out are missing."""
+    def run(self) -> dict[str, tuple[Objective, AscentSettings, OptimisedPictures]]:
+        """Return what was made, by the objectives' names; what the budget left out is missing."""
         self._begun = self.clock()
         left = {id(group): self._missing(group) for group in self.groups}
-        total = sum(len(group.goals) for group in self.groups)
+        total = sum(len(group.objectives) for group in self.groups)
         waiting = sum(map(len, left.values()))
         if waiting and (self.announce is not None or self.budget is not None):
             self._tell(left, waiting, total - waiting)
@@ -240,40 +246,44 @@ class Job:
         self.progress(total, total, "done")
         return self._found(done)
 
-    def _missing(self, group: Group) -> list[Goal]:
-        return [goal for goal in group.goals if self.store.get(goal, group.recipe) is None]
+    def _missing(self, group: Group) -> list[Objective]:
+        return [
+            objective
+            for objective in group.objectives
+            if self.store.get(objective, group.settings) is None
+        ]
 
     def _goals_at_once(self, group: Group) -> int:
-        return max(1, group.rows // group.recipe.diverse)
+        return max(1, group.rows // group.settings.diverse)
 
     def _cost(self, group: Group) -> float:
-        """Return the work that one goal takes, as if its pictures never settled early."""
-        recipe = group.recipe
+        """Return the work that one objective takes, as if its pictures never settled early."""
+        settings = group.settings
         pixels = sum(
-            side[0] * side[1] / (recipe.size[0] * recipe.size[1])
-            for side in map(recipe.side_at, range(recipe.steps))
+            side[0] * side[1] / (settings.size[0] * settings.size[1])
+            for side in map(settings.side_at, range(settings.steps))
         )
-        return group.work * recipe.diverse * pixels
+        return group.work * settings.diverse * pixels
 
-    def _tell(self, left: dict[int, list[Goal]], waiting: int, known: int) -> None:
+    def _tell(self, left: dict[int, list[Objective]], waiting: int, known: int) -> None:
         """Measure a step of the group that takes longest and say how long all will take."""
         group = max(self.groups, key=lambda each: len(left[id(each)]) * self._cost(each))
-        goals = left[id(group)][: self._goals_at_once(group)]
+        objectives = left[id(group)][: self._goals_at_once(group)]
         # A full-sized step is timed, the second of its kind: the first one warms up.
-        recipe = replace(group.recipe, steps=_TRIAL, coarse=False, early=False)
+        settings = replace(group.settings, steps=_TRIAL, coarse=False, early=False)
         times: list[float] = []
         self.progress(0, waiting + known, "timing a step")
-        with probing(self.model, group.goals[0].layer, group.texture) as probe:
+        with scoring(self.model, group.objectives[0].layer, group.texture) as probe:
             ascend(
                 probe,
-                goals,
-                recipe,
+                objectives,
+                settings,
                 self.model.channels,
                 self.start,
                 lambda step: times.append(self.clock()),
             )
         step = times[-1] - times[-2] if len(times) > 1 else 0.0
-        self._pace = step / (len(goals) * group.recipe.diverse * group.work)
+        self._pace = step / (len(objectives) * group.settings.diverse * group.work)
         seconds = self._pace * sum(len(left[id(each)]) * self._cost(each) for each in self.groups)
         already = f" ({known:,} more were made before)" if known else ""
         if self.announce is not None:
@@ -283,35 +293,35 @@ class Job:
             )
 
     def _affordable(self, group: Group, count: int) -> int:
-        """Return how many goals of a group still fit into the budget."""
+        """Return how many objectives of a group still fit into the budget."""
         if self.budget is None or self._pace is None:
             return count
         each = self._pace * self._cost(group)
         remaining = self.budget - (self.clock() - self._begun)
         return count if each <= 0.0 else max(0, min(count, int(remaining / each)))
 
-    def _make(self, group: Group, batch: Sequence[Goal], done: int, total: int) -> None:
-        steps = group.recipe.steps
+    def _make(self, group: Group, batch: Sequence[Objective], done: int, total: int) -> None:
+        steps = group.settings.steps
         names = batch[0].name if len(batch) == 1 else f"{batch[0].name} and {len(batch) - 1} more"
         begun = self.clock()
 
         def tick(step: int) -> None:
             self.progress(done, total, f"{names}: step {step + 1} of {steps}")
 
-        with probing(self.model, group.goals[0].layer, group.texture) as probe:
-            made = ascend(probe, batch, group.recipe, self.model.channels, self.start, tick)
-        for goal, one in zip(batch, made, strict=True):
-            self.store.put(goal, group.recipe, one)
+        with scoring(self.model, group.objectives[0].layer, group.texture) as probe:
+            made = ascend(probe, batch, group.settings, self.model.channels, self.start, tick)
+        for objective, one in zip(batch, made, strict=True):
+            self.store.put(objective, group.settings, one)
         taken = self.clock() - begun
         self._pace = taken / (len(batch) * self._cost(group))
 
-    def _found(self, done: int) -> dict[str, tuple[Goal, Recipe, Made]]:
+    def _found(self, done: int) -> dict[str, tuple[Objective, AscentSettings, OptimisedPictures]]:
         found = {}
         for group in self.groups:
-            for goal in group.goals:
-                made = self.store.get(goal, group.recipe)
+            for objective in group.objectives:
+                made = self.store.get(objective, group.settings)
                 if made is not None:
-                    found[goal.name] = (goal, group.recipe, made)
+                    found[objective.name] = (objective, group.settings, made)
         if not found and self.budget is not None:
             raise UsageError(
                 f"The budget of {duration(self.budget)} is too small for a single unit.",

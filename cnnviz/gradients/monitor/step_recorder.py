@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz.gradients.activations import Activated
+from cnnviz.gradients.activation_calls import ActivationCall
 from cnnviz.gradients.measures import joint_norm, sample_norms
-from cnnviz.gradients.monitor.activity import Activity, units
-from cnnviz.gradients.monitor.layers import Subject
+from cnnviz.gradients.monitor.activation_listener import ActivationListener, units
+from cnnviz.gradients.monitor.monitored_layers import MonitoredNetwork
 from cnnviz.gradients.monitor.records import COLUMNS
 from cnnviz.gradients.verdicts import NORMALISED_ALLOWANCE, SKIP_ALLOWANCE
 from cnnviz.introspection import layers as layer_names
@@ -35,7 +35,7 @@ class Scaler(Protocol):
         """Return the factor."""
 
 
-class Gathering:
+class StepRecorder:
     """The figures of one step, from any number of forward and backward passes.
 
     A layer's output is measured before anything can write to it, and its gradient by a hook on
@@ -43,12 +43,12 @@ class Gathering:
     not.
     """
 
-    def __init__(self, subject: Subject, scaler: Scaler | None) -> None:
+    def __init__(self, subject: MonitoredNetwork, scaler: Scaler | None) -> None:
         self._subject = subject
         self._scaler = scaler
         self.skipped = 0
         self._depth = 0
-        self._mode: Activity | None = None
+        self._mode: ActivationListener | None = None
         self._before: dict[str, list[torch.Tensor]] = {}
         self._start()
 
@@ -80,7 +80,7 @@ class Gathering:
             self._read_scale()
             self._calls.clear()
         if self._mode is None:
-            self._mode = Activity(self._acts)
+            self._mode = ActivationListener(self._acts)
             self._mode.__enter__()  # type: ignore[no-untyped-call]
 
     def after(self, name: str, module: nn.Module, inputs: Any, output: Any) -> None:
@@ -125,7 +125,7 @@ class Gathering:
             if gradient.layout == torch.strided:
                 self._gradients[call].append(sample_norms(gradient))
 
-    def _acts(self, call: Activated) -> None:
+    def _acts(self, call: ActivationCall) -> None:
         values, layer = call.values, self._latest
         if layer is None or values.ndim < 2 or len(values) != self._samples:
             return  # a gate computed from a parameter, not from the samples

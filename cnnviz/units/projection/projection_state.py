@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
 from cnnviz.introspection.backward_rules import Rule
-from cnnviz.introspection.receptive_fields import Window
+from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.introspection.unit_names import check_channels
-from cnnviz.passes.run_to_layer import Passage
-from cnnviz.units.projection.projected import Pick, Projected
+from cnnviz.passes.run_to_layer import PartialForward
+from cnnviz.units.projection.unit_projections import UnitPosition, UnitProjections
 from cnnviz.units.projection.windows import overlap, window_of
 
 
 @dataclass
-class Work:
+class ProjectionState:
     """The picks of one call, each with its place, its value and its signal."""
 
-    passage: Passage
+    passage: PartialForward
     inputs: torch.Tensor
-    picks: Sequence[Pick]
+    picks: Sequence[UnitPosition]
     rule: Rule
     coverage: str = ""
-    windows: dict[int, Window] = field(default_factory=dict)
+    windows: dict[int, PixelBox] = field(default_factory=dict)
     signals: NDArray[np.float32] | None = None
     activations: NDArray[np.float32] = field(init=False)
     rows: NDArray[np.int64] = field(init=False)
@@ -88,7 +88,7 @@ class Work:
             The row and the column of the image where the signal begins.
         """
         window, (top, left) = self.windows[place], origin
-        there = Window(
+        there = PixelBox(
             window.left - left, window.top - top, window.right - left, window.bottom - top
         )
         inside, own = overlap(there, (int(signal.shape[1]), int(signal.shape[2])))
@@ -105,9 +105,9 @@ class Work:
             self.signals = np.zeros(shape, np.float32)
         return self.signals
 
-    def projected(self) -> Projected:
+    def projected(self) -> UnitProjections:
         """Return everything, in the order of the picks."""
-        return Projected(
+        return UnitProjections(
             signals=self._all(),
             windows=tuple(self.windows[place] for place in range(len(self.picks))),
             activations=self.activations,

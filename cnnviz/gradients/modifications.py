@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from cnnviz.gradients.activations import read_activation
-from cnnviz.gradients.watching import CONVOLUTIONS, LINEARS, NORMALISATIONS, summed
+from cnnviz.gradients.activation_calls import read_activation
+from cnnviz.gradients.forward_recorder import CONVOLUTIONS, LINEARS, NORMALISATIONS, summed
 from cnnviz.introspection.function_calls import FunctionMode
 
 _SLOPE = 0.1
@@ -31,7 +31,7 @@ class _Change(FunctionMode):
         """Forget the last pass."""
 
 
-class OtherActivation(_Change):
+class WithActivation(_Change):
     """Every activation that is not a gate becomes a ReLU, or a leaky ReLU of slope 0.1.
 
     Parameters
@@ -52,7 +52,7 @@ class OtherActivation(_Change):
         return F.leaky_relu(activated.values, _SLOPE) if self._leaky else F.relu(activated.values)
 
 
-class Normalised(_Change):
+class WithBatchNorm(_Change):
     """Batch norm after every convolution and linear layer but the last, with this batch's moments.
 
     Parameters
@@ -84,7 +84,7 @@ class Normalised(_Change):
         return F.batch_norm(result, mean, variance, training=False)
 
 
-class Skipping(_Change):
+class WithSkips(_Change):
     """A skip around every layer and its activation that keep the shape of what goes in.
 
     Parameters
@@ -123,7 +123,7 @@ class Skipping(_Change):
         return held[1] if held is not None and held[0] is given else None
 
 
-class ScaledBranches(_Change):
+class WithScaledBranches(_Change):
     """Each residual branch is multiplied by a number before it is added (Hayou et al. 2021).
 
     Parameters

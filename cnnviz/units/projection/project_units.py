@@ -10,12 +10,12 @@ from cnnviz.errors import UsageError
 from cnnviz.introspection.backward_rules import Rule
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
-from cnnviz.passes.run_to_layer import Passage
+from cnnviz.passes.run_to_layer import PartialForward
 from cnnviz.results.progress import Progress, silent
+from cnnviz.units.projection.backprojection import MisfitError, crops_only, whole_images
 from cnnviz.units.projection.crops import Crops
-from cnnviz.units.projection.projected import Pick, Projected
-from cnnviz.units.projection.ways import MisfitError, crops_only, whole_images
-from cnnviz.units.projection.work import Work
+from cnnviz.units.projection.projection_state import ProjectionState
+from cnnviz.units.projection.unit_projections import UnitPosition, UnitProjections
 
 _DOING = "sending units back to the pixels"
 RULES: tuple[Rule, ...] = ("deconvnet", "guided", "gradient")
@@ -25,11 +25,11 @@ def project(
     model: Model,
     inputs: torch.Tensor,
     layer: str,
-    picks: Sequence[Pick],
+    picks: Sequence[UnitPosition],
     rule: Rule = "deconvnet",
     *,
     progress: Progress = silent,
-) -> Projected:
+) -> UnitProjections:
     """Send what units respond to back to the pixels, one unit at a time.
 
     The unit's value at its position starts the way back and everything else in its layer is zero
@@ -44,7 +44,7 @@ def project(
         Preprocessed images [N, C, H, W].
     layer : str
         The layer's name; ``name#1`` is the second call of a layer that is called twice.
-    picks : sequence of Pick
+    picks : sequence of UnitPosition
         The P units. One that is not active (its value is not above zero) sends nothing back.
     rule : {"deconvnet", "guided", "gradient"}
         How rectifiers send the signal back: it is rectified itself; rectified and masked
@@ -68,27 +68,27 @@ def project(
     # A tensor made under inference mode could not be part of a graph.
     inputs = inputs.detach().to(model.device, model.dtype)
     _check(picks, len(inputs), rule)
-    return send(Passage.to(model, inputs, layer), inputs, picks, rule, progress)
+    return project_positions(PartialForward.to(model, inputs, layer), inputs, picks, rule, progress)
 
 
-def send(
-    passage: Passage,
+def project_positions(
+    passage: PartialForward,
     inputs: torch.Tensor,
-    picks: Sequence[Pick],
+    picks: Sequence[UnitPosition],
     rule: Rule = "deconvnet",
     progress: Progress = silent,
-) -> Projected:
+) -> UnitProjections:
     """Do what `project` does, where the way to the layer is known already."""
     _check(picks, len(inputs), rule)
     at_once = rows_at_once(passage.model, inputs, passage.bytes_each)
-    work = Work(passage, inputs, picks, rule)
+    work = ProjectionState(passage, inputs, picks, rule)
     crops = Crops.of(passage.field)
     if crops is not None:
         try:
             _follow(crops_only(work, crops, at_once), len(picks), progress)
             return work.projected()
         except MisfitError:
-            work = Work(passage, inputs, picks, rule)
+            work = ProjectionState(passage, inputs, picks, rule)
     _follow(whole_images(work, at_once), len(picks), progress)
     return work.projected()
 
@@ -102,7 +102,7 @@ def _follow(passes: Iterator[int], total: int, progress: Progress) -> None:
     progress(total, total, "done")
 
 
-def _check(picks: Sequence[Pick], images: int, rule: str) -> None:
+def _check(picks: Sequence[UnitPosition], images: int, rule: str) -> None:
     if rule not in RULES:
         raise UsageError(f"There is no rule {rule!r}.", f"Choose {', '.join(RULES)}.")
     if not picks:

@@ -1,4 +1,4 @@
-"""The command `python -m cnnviz.units.visualization.measuring FOLDER`: the numbers in `colours`.
+"""`python -m cnnviz.units.visualization.colour_statistics FOLDER`: the numbers in `colours`.
 
 It reads every photo of a folder, cuts a square of 224 px out of the middle of each, and prints the
 mean colour, the principal directions of the colours, and how their detail falls off.
@@ -25,7 +25,7 @@ _WAVES = (4, 64)
 
 
 @dataclass(frozen=True)
-class Measured:
+class ColourStatistics:
     """The colours of some photos.
 
     Attributes
@@ -47,7 +47,7 @@ class Measured:
     decay: NDArray[np.float64]
 
 
-def measure(photos: Sequence[Any]) -> Measured:
+def measure(photos: Sequence[Any]) -> ColourStatistics:
     """Measure the colours of photos, which are whatever `cnnviz.images.read_photo` takes."""
     pixels = np.stack([_CUT(read_photo(photo)).numpy() for photo in photos]).astype(np.float64)
     colours = pixels.transpose(1, 0, 2, 3).reshape(3, -1)
@@ -57,7 +57,7 @@ def measure(photos: Sequence[Any]) -> Measured:
     # An eigenvector has no sign of its own; its first entry is made positive.
     vectors = vectors[:, order] * np.where(vectors[0, order] < 0, -1.0, 1.0)
     apart = np.einsum("cd,nchw->ndhw", vectors, pixels - mean[:, None, None])
-    return Measured(
+    return ColourStatistics(
         len(pixels), mean, vectors * np.sqrt(variances[order]), _decay(apart, pixels.shape[-1])
     )
 

@@ -63,7 +63,7 @@ def _blurred(values: NDArray[np.float64]) -> NDArray[np.float64]:
     )
 
 
-def drawn(maps: NDArray[np.float32], *, relu: bool, reach: float) -> NDArray[np.float32]:
+def drawn(maps: NDArray[np.float32], *, relu: bool, clip_percentile: float) -> NDArray[np.float32]:
     """Return maps [N, H, W] as they are drawn: -1 to 1, or 0 to 1 without evidence against.
 
     Parameters
@@ -72,9 +72,9 @@ def drawn(maps: NDArray[np.float32], *, relu: bool, reach: float) -> NDArray[np.
         [N, H, W].
     relu : bool
         Whether evidence against the class is left out.
-    reach : float
+    clip_percentile : float
         The percentile of the sizes at which the colours end.
     """
-    ends = np.percentile(np.abs(maps), reach, axis=(1, 2), keepdims=True)
+    ends = np.percentile(np.abs(maps), clip_percentile, axis=(1, 2), keepdims=True)
     scaled = maps / np.where(ends > 0.0, ends, 1.0)
     return np.asarray(np.clip(scaled, 0.0 if relu else -1.0, 1.0), np.float32)

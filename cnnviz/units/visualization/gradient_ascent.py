@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from cnnviz.units.visualization.goals import Goal
+from cnnviz.units.visualization.leaky_relu import leaky_backward
+from cnnviz.units.visualization.objective_scorer import ObjectiveScorer
+from cnnviz.units.visualization.objectives import Objective
 from cnnviz.units.visualization.parametrisations import Method, Parametrisation, parametrisation
-from cnnviz.units.visualization.probe import Probe
-from cnnviz.units.visualization.transforms import DRAWS, Moves
-from cnnviz.units.visualization.waking import leaking
+from cnnviz.units.visualization.transforms import DRAWS, RandomTransforms
 
 WINDOW = 32
 """Steps over which the score is averaged to tell whether it still grows."""
@@ -33,7 +33,7 @@ _HOPELESS = 8
 
 
 @dataclass(frozen=True)
-class Recipe:
+class AscentSettings:
     """How pictures are made.
 
     Attributes
@@ -47,7 +47,7 @@ class Recipe:
     size : (int, int)
         Height and width in pixels.
     diverse : int
-        How many pictures are made of each goal, and kept unlike one another.
+        How many pictures are made of each objective, and kept unlike one another.
     diversity : float
         How much a likeness of textures of 1 costs, as a share of the score.
     moves : Moves
@@ -64,7 +64,7 @@ class Recipe:
     size: tuple[int, int]
     diverse: int = 1
     diversity: float = 0.5
-    moves: Moves = field(default_factory=Moves)
+    moves: RandomTransforms = field(default_factory=RandomTransforms)
     coarse: bool = True
     early: bool = True
 
@@ -78,8 +78,8 @@ class Recipe:
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
-    """The pictures of one goal.
+class OptimisedPictures:
+    """The pictures of one objective.
 
     Attributes
     ----------
@@ -113,25 +113,25 @@ def generator(seed: int, name: str, place: int) -> torch.Generator:
 
 
 def ascend(
-    probe: Probe,
-    goals: Sequence[Goal],
-    recipe: Recipe,
+    probe: ObjectiveScorer,
+    objectives: Sequence[Objective],
+    settings: AscentSettings,
     channels: int,
     start: torch.Tensor | None = None,
     tick: Tick = lambda step: None,
-) -> list[Made]:
-    """Make pictures that raise the scores of goals at one layer.
+) -> list[OptimisedPictures]:
+    """Make pictures that raise the scores of objectives at one layer.
 
     Every picture has its own noise, its own moves and its own optimiser, so that none depends on
-    the others but for those of the same goal, which are kept diverse.
+    the others but for those of the same objective, which are kept diverse.
 
     Parameters
     ----------
     probe : Probe
         The network as far as the layer.
-    goals : sequence of Goal
+    objectives : sequence of Objective
         What to make pictures of.
-    recipe : Recipe
+    settings : AscentSettings
         How.
     channels : int
         Channels of a picture.
@@ -140,9 +140,11 @@ def ascend(
     tick : callable
         Called as ``tick(step)`` before each step.
     """
-    climb = _Climb(probe, goals, recipe, parametrisation(recipe.method, channels, *recipe.size))
+    climb = _Climb(
+        probe, objectives, settings, parametrisation(settings.method, channels, *settings.size)
+    )
     climb.begin(start)
-    for step in range(recipe.steps):
+    for step in range(settings.steps):
         live = climb.alive.nonzero()[:, 0]
         if len(live) == 0:
             break
@@ -161,13 +163,22 @@ def _never_alone(places: torch.Tensor) -> torch.Tensor:
 
 
 class _Climb:
-    """The state of one batch: R = G x D pictures, those of a goal side by side."""
+    """The state of one batch: R = G x D pictures, those of an objective side by side."""
 
     def __init__(
-        self, probe: Probe, goals: Sequence[Goal], recipe: Recipe, canvas: Parametrisation
+        self,
+        probe: ObjectiveScorer,
+        objectives: Sequence[Objective],
+        settings: AscentSettings,
+        canvas: Parametrisation,
     ) -> None:
-        self.probe, self.goals, self.recipe, self.canvas = probe, goals, recipe, canvas
-        self.rows = [goal for goal in goals for _ in range(recipe.diverse)]
+        self.probe, self.objectives, self.settings, self.canvas = (
+            probe,
+            objectives,
+            settings,
+            canvas,
+        )
+        self.rows = [objective for objective in objectives for _ in range(settings.diverse)]
         self.device, self.dtype = probe.device, probe.dtype
         count = len(self.rows)
         self.alive = torch.ones(count, dtype=torch.bool)
@@ -175,18 +186,18 @@ class _Climb:
         self.awake = torch.zeros(count, dtype=torch.bool)
         self.silent = torch.zeros(count, dtype=torch.int64)
         self.taken = torch.zeros(count, dtype=torch.int64)
-        self.scores = torch.zeros(count, recipe.steps, dtype=torch.float64)
+        self.scores = torch.zeros(count, settings.steps, dtype=torch.float64)
 
     def begin(self, start: torch.Tensor | None) -> None:
         own = [
-            generator(self.recipe.seed, goal.name, place % self.recipe.diverse)
-            for place, goal in enumerate(self.rows)
+            generator(self.settings.seed, objective.name, place % self.settings.diverse)
+            for place, objective in enumerate(self.rows)
         ]
         begun = torch.stack([self.canvas.noise(each) for each in own])
         if start is not None:
             begun = self.canvas.values_of(start) + self.canvas.faint * begun
         self.values = begun.to(self.device, self.dtype)
-        draws = [torch.rand(self.recipe.steps, DRAWS, generator=each) for each in own]
+        draws = [torch.rand(self.settings.steps, DRAWS, generator=each) for each in own]
         self.draws = torch.stack(draws).to(self.device, self.dtype)
         self.first, self.second = torch.zeros_like(self.values), torch.zeros_like(self.values)
         self.at_start = self._measured()
@@ -206,7 +217,7 @@ class _Climb:
         self.awake[live] |= ~asleep
         if bool(asleep.any()):
             blocks = self._whole_blocks(asleep)
-            with leaking():
+            with leaky_backward():
                 leaked, _ = self._gradient(step, live[blocks])
             inside = asleep[blocks]
             gradient[asleep] = leaked[inside.to(leaked.device)]
@@ -219,15 +230,15 @@ class _Climb:
         self._retire(step, live)
 
     def _whole_blocks(self, chosen: torch.Tensor) -> torch.Tensor:
-        """Return the places of all pictures of the goals of those chosen."""
-        each = chosen.view(-1, self.recipe.diverse).any(1)
-        return each.repeat_interleave(self.recipe.diverse).nonzero()[:, 0]
+        """Return the places of all pictures of the objectives of those chosen."""
+        each = chosen.view(-1, self.settings.diverse).any(1)
+        return each.repeat_interleave(self.settings.diverse).nonzero()[:, 0]
 
     def _gradient(self, step: int, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         live = _never_alone(wanted)
         values = self.values[live].detach().requires_grad_()
-        pictures = self.canvas.picture(values, self.recipe.side_at(step))
-        moved = self.recipe.moves(pictures, self.draws[live, step])
+        pictures = self.canvas.picture(values, self.settings.side_at(step))
+        moved = self.settings.moves(pictures, self.draws[live, step])
         scores, textures = self.probe.scores(moved, [self.rows[place] for place in live.tolist()])
         total = scores.sum()
         if textures is not None:
@@ -240,11 +251,11 @@ class _Climb:
         return found[:count], scores[:count].detach().cpu().double()
 
     def _likeness(self, scores: torch.Tensor, textures: torch.Tensor) -> torch.Tensor:
-        """Return what the likeness of the pictures of a goal costs (Olah et al. 2017).
+        """Return what the likeness of the pictures of an objective costs (Olah et al. 2017).
 
         The likeness of two pictures is the cosine between the Gram matrices of their channels.
         """
-        count = self.recipe.diverse
+        count = self.settings.diverse
         flat = textures.flatten(2)
         gram = F.normalize((flat @ flat.transpose(1, 2)).flatten(1), dim=1)
         blocks = gram.view(-1, count, gram.shape[1])
@@ -252,7 +263,7 @@ class _Climb:
         others = 1.0 - torch.eye(count, device=likeness.device, dtype=likeness.dtype)
         mean = (likeness * others).sum((1, 2)) / (count * max(1, count - 1))
         worth = scores.view(-1, count).abs().sum(1)
-        return self.recipe.diversity * (worth * mean).sum()
+        return self.settings.diversity * (worth * mean).sum()
 
     def _move(self, gradient: torch.Tensor, step: int, live: torch.Tensor) -> None:
         """Take one step of Adam (Kingma and Ba 2015), whose state each picture has for itself."""
@@ -270,18 +281,18 @@ class _Climb:
 
         Smaller steps at the end take out the noise that larger ones leave.
         """
-        return min(1.0, 2.5 * (1.0 - step / self.recipe.steps) + _LAST_PACE)
+        return min(1.0, 2.5 * (1.0 - step / self.settings.steps) + _LAST_PACE)
 
     def _retire(self, step: int, live: torch.Tensor) -> None:
-        """Let go of the pictures of goals that have settled, or are dead for good."""
-        blocks = live.view(-1, self.recipe.diverse)
+        """Let go of the pictures of objectives that have settled, or are dead for good."""
+        blocks = live.view(-1, self.settings.diverse)
         hopeless = (self.silent[blocks] >= _HOPELESS).all(1)
         done = hopeless | self._settled(step, blocks)
         self.alive[blocks[done].flatten()] = False
 
     def _settled(self, step: int, blocks: torch.Tensor) -> torch.Tensor:
-        fine = sum(self.recipe.side_at(each) == self.recipe.size for each in range(step + 1))
-        if not self.recipe.early or fine < 2 * WINDOW:
+        fine = sum(self.settings.side_at(each) == self.settings.size for each in range(step + 1))
+        if not self.settings.early or fine < 2 * WINDOW:
             return torch.zeros(len(blocks), dtype=torch.bool)
         scores = self.scores[blocks].mean(1)
         now = scores[:, step + 1 - WINDOW : step + 1].mean(1)
@@ -289,17 +300,17 @@ class _Climb:
         start = self.at_start[blocks].mean(1)
         return now - before < SETTLED * (now - start).abs()
 
-    def finish(self) -> list[Made]:
-        """Return what was made of each goal."""
+    def finish(self) -> list[OptimisedPictures]:
+        """Return what was made of each objective."""
         end = self._measured()
         with torch.no_grad():
             pictures = self.canvas.picture(self.values).float().cpu()
-        count = self.recipe.diverse
+        count = self.settings.diverse
         found = []
-        for place in range(len(self.goals)):
+        for place in range(len(self.objectives)):
             part = slice(place * count, (place + 1) * count)
             found.append(
-                Made(
+                OptimisedPictures(
                     pictures=pictures[part].numpy(),
                     start=self.at_start[part].numpy(),
                     end=end[part].numpy(),

@@ -15,17 +15,17 @@ from cnnviz.images import Preprocessing
 from cnnviz.models import Model
 from cnnviz.passes.stages import call_order
 from cnnviz.units.visualization import (
+    AscentSettings,
     Job,
-    Recipe,
-    Store,
-    making,
+    VisualizationStore,
+    jobs,
     plan,
-    read_goals,
+    read_objectives,
     read_span,
 )
 from tests.architectures import ARCHITECTURES, build, tiny_network
 
-RECIPE = Recipe("fourier", 4, 0, (0, 0))
+RECIPE = AscentSettings("fourier", 4, 0, (0, 0))
 
 
 def tiny(side: int = 224) -> Model:
@@ -35,8 +35,8 @@ def tiny(side: int = 224) -> Model:
 
 def job(units: str, folder: Path | None = None, **options) -> Job:
     model = tiny(24)
-    store = Store(folder, {"weights": model.sha256})
-    groups = plan(model, read_goals(model, units), RECIPE, None, False)
+    store = VisualizationStore(folder, {"weights": model.sha256})
+    groups = plan(model, read_objectives(model, units), RECIPE, None, False)
     return Job(model, groups, store, **options)
 
 
@@ -57,9 +57,9 @@ def test_what_is_no_time_is_a_sentence(written) -> None:
 def test_a_channel_that_sees_little_gets_a_small_picture() -> None:
     model = tiny(224)
     sizes = {
-        group.goals[0].name: group.recipe.size
+        group.objectives[0].name: group.settings.size
         for group in plan(
-            model, read_goals(model, "0:0;3:0;3:0@middle;8;class:1"), RECIPE, None, False
+            model, read_objectives(model, "0:0;3:0;3:0@middle;8;class:1"), RECIPE, None, False
         )
     }
     assert sizes == {
@@ -69,10 +69,10 @@ def test_a_channel_that_sees_little_gets_a_small_picture() -> None:
         "8": (224, 224),
         "class:1": (224, 224),
     }
-    whole = plan(model, read_goals(model, "3:0"), RECIPE, None, True)
-    assert whole[0].recipe.size == (224, 224), "a photo is not cut down"
-    asked = plan(model, read_goals(model, "3:0"), RECIPE, 64, False)
-    assert asked[0].recipe.size == (64, 64)
+    whole = plan(model, read_objectives(model, "3:0"), RECIPE, None, True)
+    assert whole[0].settings.size == (224, 224), "a photo is not cut down"
+    asked = plan(model, read_objectives(model, "3:0"), RECIPE, 64, False)
+    assert asked[0].settings.size == (64, 64)
 
 
 class _OneSize(nn.Module):
@@ -89,17 +89,17 @@ class _OneSize(nn.Module):
 def test_a_network_of_one_size_keeps_it() -> None:
     sized = Preprocessing(128, (128, 128), (0.5,) * 3, (0.5,) * 3)
     model = Model(_OneSize().eval(), preprocessing=sized)
-    before, after = plan(model, read_goals(model, "conv:0;last:0"), RECIPE, None, False)
-    assert before.recipe.size == (96, 96)
-    assert after.recipe.size == (128, 128)
-    assert not after.recipe.coarse
+    before, after = plan(model, read_objectives(model, "conv:0;last:0"), RECIPE, None, False)
+    assert before.settings.size == (96, 96)
+    assert after.settings.size == (128, 128)
+    assert not after.settings.coarse
 
 
 def test_of_a_layer_that_is_linear_in_the_picture_only_the_positive_part_counts() -> None:
     model = tiny(24)
-    first, second = plan(model, read_goals(model, "0:1;3:1"), RECIPE, None, False)
-    assert first.goals[0].rectified
-    assert not second.goals[0].rectified
+    first, second = plan(model, read_objectives(model, "0:1;3:1"), RECIPE, None, False)
+    assert first.objectives[0].rectified
+    assert not second.objectives[0].rectified
 
 
 class _Clock:
@@ -129,7 +129,7 @@ def test_the_cost_is_told_before_it_is_spent() -> None:
 
 
 def test_a_budget_stops_between_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(making, "_MOST", 1)
+    monkeypatch.setattr(jobs, "_MOST", 1)
     everything = job("5:0-5", clock=_Clock(), budget=1e9).run()
     assert len(everything) == 6
     some = job("5:0-5", clock=_Clock(), budget=14.0).run()
@@ -144,17 +144,17 @@ def test_a_budget_that_is_too_small_for_anything_is_a_sentence() -> None:
 
 
 def test_what_was_finished_is_not_made_again(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(making, "_MOST", 2)
+    monkeypatch.setattr(jobs, "_MOST", 2)
     made: list[str] = []
-    ascend = making.ascend
+    ascend = jobs.ascend
 
-    def noting(probe, goals, *rest):
+    def noting(probe, objectives, *rest):
         if len(made) >= 2:
             raise KeyboardInterrupt
-        made.extend(goal.name for goal in goals)
-        return ascend(probe, goals, *rest)
+        made.extend(objective.name for objective in objectives)
+        return ascend(probe, objectives, *rest)
 
-    monkeypatch.setattr(making, "ascend", noting)
+    monkeypatch.setattr(jobs, "ascend", noting)
     with pytest.raises(KeyboardInterrupt):
         job("5:0-3", tmp_path).run()
     assert made == ["5:0", "5:1"]
@@ -162,9 +162,11 @@ def test_what_was_finished_is_not_made_again(tmp_path: Path, monkeypatch) -> Non
     told: list[str] = []
     again = job("5:0-3", tmp_path)
     monkeypatch.setattr(
-        making,
+        jobs,
         "ascend",
-        lambda p, goals, *r: made.extend(g.name for g in goals) or ascend(p, goals, *r),
+        lambda p, objectives, *r: (
+            made.extend(g.name for g in objectives) or ascend(p, objectives, *r)
+        ),
     )
     found = again.run()
     assert made == ["5:2", "5:3"]
@@ -177,19 +179,28 @@ def test_what_was_finished_is_not_made_again(tmp_path: Path, monkeypatch) -> Non
 
 def test_other_settings_have_other_pictures(tmp_path: Path) -> None:
     model = tiny(24)
-    goals = read_goals(model, "5:0,1")
-    (group,) = plan(model, goals, RECIPE, None, False)
-    found = Job(model, [group], Store(tmp_path, {"weights": "a"})).run()
-    kept = Store(tmp_path, {"weights": "a"})
-    held = kept.get(group.goals[0], group.recipe)
+    objectives = read_objectives(model, "5:0,1")
+    (group,) = plan(model, objectives, RECIPE, None, False)
+    found = Job(model, [group], VisualizationStore(tmp_path, {"weights": "a"})).run()
+    kept = VisualizationStore(tmp_path, {"weights": "a"})
+    held = kept.get(group.objectives[0], group.settings)
     assert held is not None
     np.testing.assert_array_equal(held.pictures, found["5:0"][2].pictures)
-    assert kept.get(group.goals[0], replace(group.recipe, seed=1)) is None
-    assert Store(tmp_path, {"weights": "b"}).get(group.goals[0], group.recipe) is None
+    assert kept.get(group.objectives[0], replace(group.settings, seed=1)) is None
+    assert (
+        VisualizationStore(tmp_path, {"weights": "b"}).get(group.objectives[0], group.settings)
+        is None
+    )
     for path in tmp_path.rglob("5-0-*.json"):
         path.write_text('{"goal": 1', "utf-8")
-    assert Store(tmp_path, {"weights": "a"}).get(group.goals[0], group.recipe) is None
-    assert Store(tmp_path, {"weights": "a"}).get(group.goals[1], group.recipe) is not None
+    assert (
+        VisualizationStore(tmp_path, {"weights": "a"}).get(group.objectives[0], group.settings)
+        is None
+    )
+    assert (
+        VisualizationStore(tmp_path, {"weights": "a"}).get(group.objectives[1], group.settings)
+        is not None
+    )
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -200,9 +211,9 @@ def test_the_last_convolution_of_every_architecture_can_be_visualised(name: str)
     sized = Model(model.module, preprocessing=small)
     image = torch.zeros(1, *sized.input_shape)
     last = [call for call in call_order(sized, image).calls if call.kind == "conv"][-1]
-    (goal,) = read_goals(sized, f"{last.name}:0")
-    groups = plan(sized, [goal], replace(RECIPE, steps=1), None, False)
-    found = Job(sized, groups, Store(None, {})).run()
+    (objective,) = read_objectives(sized, f"{last.name}:0")
+    groups = plan(sized, [objective], replace(RECIPE, steps=1), None, False)
+    found = Job(sized, groups, VisualizationStore(None, {})).run()
     ((_, _, made),) = found.values()
     assert np.isfinite(made.pictures).all()
     assert made.pictures.shape[:2] == (1, model.channels)

@@ -10,22 +10,22 @@ import torch
 from torch import nn
 
 from cnnviz.errors import LayerError
-from cnnviz.introspection.hooks import StopForward, listening, untouched
+from cnnviz.introspection.hooks import StopForward, module_hooks, preserve_state
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.models import Model
 from cnnviz.passes.targets import describe, logits_of
-from cnnviz.units.visualization.goals import Goal
+from cnnviz.units.visualization.objectives import Objective
 
 
-class Probe:
-    """Scores pictures by goals at one layer. Made by `probing`, which owns the hooks.
+class ObjectiveScorer:
+    """Scores pictures by objectives at one layer. Made by `scoring`, which owns the hooks.
 
     Parameters
     ----------
     model : Model
         The network.
     layer : (str, int) or None
-        The call of the layer at which all goals lie; None for the logits.
+        The call of the layer at which all objectives lie; None for the logits.
     texture : (str, int) or None
         The call of the layer whose textures are compared for diversity; None for none.
 
@@ -43,8 +43,8 @@ class Probe:
         self._found: dict[Key, torch.Tensor] = {}
         self._module = model.module.get_submodule(layer[0]) if layer is not None else None
         self._slopes: dict[tuple[str, torch.Size], tuple[torch.Tensor, torch.Tensor]] = {}
-        # Such a layer need not be computed: a goal that is linear in its output is the product of
-        # its input with one fixed map, its gradient, which is found once.
+        # Such a layer need not be computed: an objective that is linear in its output is the
+        # product of its input with one fixed map, its gradient, which is found once.
         self.affine = type(self._module) is nn.Conv2d and not (
             self._module._forward_hooks or self._module._forward_pre_hooks
         )
@@ -55,7 +55,7 @@ class Probe:
         self.dtype = torch.float64 if model.dtype == torch.float64 else torch.float32
 
     def scores(
-        self, pictures: torch.Tensor, goals: Sequence[Goal]
+        self, pictures: torch.Tensor, objectives: Sequence[Objective]
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return the score of each picture, [R], and the layer of textures [R, C, h, w] if any.
 
@@ -63,19 +63,27 @@ class Probe:
         ----------
         pictures : torch.Tensor
             [R, C, H, W], with values between 0 and 1.
-        goals : sequence of Goal
-            The goal of each.
+        objectives : sequence of Objective
+            The objective of each.
         """
-        linear = all(goal.kind != "layer" and not goal.rectified for goal in goals)
+        linear = all(
+            objective.kind != "layer" and not objective.rectified for objective in objectives
+        )
         self._alone = self.affine and linear and self._texture is None
         values = self._run(pictures)
         if self._alone:
             scores = torch.stack(
-                [self._product(goal, values[place]) for place, goal in enumerate(goals)]
+                [
+                    self._product(objective, values[place])
+                    for place, objective in enumerate(objectives)
+                ]
             )
         else:
             scores = torch.cat(
-                [goal.score(values[place : place + 1]) for place, goal in enumerate(goals)]
+                [
+                    objective.score(values[place : place + 1])
+                    for place, objective in enumerate(objectives)
+                ]
             )
         return scores, None if self._texture is None else self._found[self._texture]
 
@@ -101,19 +109,21 @@ class Probe:
             )
         return self._found[self._layer]
 
-    def _product(self, goal: Goal, values: torch.Tensor) -> torch.Tensor:
-        key = goal.name, values.shape
+    def _product(self, objective: Objective, values: torch.Tensor) -> torch.Tensor:
+        key = objective.name, values.shape
         if key not in self._slopes:
-            self._slopes[key] = self._expand(goal, values)
+            self._slopes[key] = self._expand(objective, values)
         slope, at_zero = self._slopes[key]
         return (slope * values).sum() + at_zero
 
-    def _expand(self, goal: Goal, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _expand(
+        self, objective: Objective, values: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         assert self._module is not None
         with torch.enable_grad():
             zeros = torch.zeros_like(values)[None].requires_grad_()
             # Past the hooks, which would take this for a call of the network's.
-            score = goal.score(self._module.forward(zeros))[0]
+            score = objective.score(self._module.forward(zeros))[0]
             (slope,) = torch.autograd.grad(score, zeros)
         return slope[0], score.detach()
 
@@ -143,15 +153,17 @@ class Probe:
 
 
 @contextmanager
-def probing(model: Model, layer: Key | None, texture: Key | None = None) -> Iterator[Probe]:
+def scoring(
+    model: Model, layer: Key | None, texture: Key | None = None
+) -> Iterator[ObjectiveScorer]:
     """Yield a probe of a network that is in eval mode and frozen, and left as it was."""
-    probe = Probe(model, layer, texture)
+    probe = ObjectiveScorer(model, layer, texture)
     names = {key[0] for key in (layer, texture) if key is not None}
     modules = {name: model.module.get_submodule(name) for name in names}
     with ExitStack() as scope:
         # A surrounding no_grad or inference_mode must not reach in.
         scope.enter_context(torch.inference_mode(False))
         scope.enter_context(torch.enable_grad())
-        scope.enter_context(untouched(model.module))
-        scope.enter_context(listening(modules, before=probe.before, after=probe.after))
+        scope.enter_context(preserve_state(model.module))
+        scope.enter_context(module_hooks(modules, before=probe.before, after=probe.after))
         yield probe

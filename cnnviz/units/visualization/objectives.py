@@ -18,7 +18,7 @@ from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.layers import KINDS, named_layers, select
 from cnnviz.introspection.unit_names import Unit, check_channels, read_channels
 from cnnviz.models import Model
-from cnnviz.passes.stages import Called, CallOrder, call_order
+from cnnviz.passes.stages import CallOrder, OrderedCall, call_order
 from cnnviz.passes.targets import score
 
 Kind = Literal["channel", "position", "direction", "layer", "class"]
@@ -51,7 +51,7 @@ class Direction:
 
 
 @dataclass(frozen=True, eq=False)
-class Goal:
+class Objective:
     """One thing to optimise pictures for.
 
     Attributes
@@ -83,7 +83,7 @@ class Goal:
     rectified: bool = False
 
     def describe(self) -> dict[str, Any]:
-        """Return the goal as plain data that tells it from every other."""
+        """Return the objective as plain data that tells it from every other."""
         weights = None if self.weights is None else [float(weight) for weight in self.weights]
         return {
             "name": self.name,
@@ -97,7 +97,7 @@ class Goal:
 
     @property
     def digest(self) -> str:
-        """A short name made of letters and digits, which no other goal shares."""
+        """A short name made of letters and digits, which no other objective shares."""
         text = json.dumps(self.describe(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -121,8 +121,8 @@ class Goal:
         return chosen.reshape(len(values), -1).mean(1)
 
 
-def read_goals(model: Model, units: Any) -> tuple[Goal, ...]:
-    """Return goals from the way they are written, each once.
+def read_objectives(model: Model, units: Any) -> tuple[Objective, ...]:
+    """Return objectives from the way they are written, each once.
 
     Parameters
     ----------
@@ -142,11 +142,11 @@ def read_goals(model: Model, units: Any) -> tuple[Goal, ...]:
         If there is no such layer, call, channel, position or class.
     """
     entries = [units] if isinstance(units, (str, Unit, Direction)) else _listed(units)
-    reader = _Reader(model)
-    found: dict[str, Goal] = {}
+    reader = _ObjectiveReader(model)
+    found: dict[str, Objective] = {}
     for entry in entries:
-        for goal in reader.read(entry):
-            found.setdefault(goal.name, goal)
+        for objective in reader.read(entry):
+            found.setdefault(objective.name, objective)
     if not found:
         raise UsageError("No unit was named.", WRITTEN)
     return tuple(found.values())
@@ -158,13 +158,13 @@ def _listed(units: Any) -> list[Any]:
     return list(units)
 
 
-class _Reader:
+class _ObjectiveReader:
     def __init__(self, model: Model) -> None:
         self._model = model
         self._image = torch.zeros(1, *model.input_shape, device=model.device, dtype=model.dtype)
         self._order: CallOrder = call_order(model, self._image)
 
-    def read(self, entry: Any) -> list[Goal]:
+    def read(self, entry: Any) -> list[Objective]:
         if isinstance(entry, Direction):
             return [self._direction(entry)]
         if isinstance(entry, Unit):
@@ -172,9 +172,9 @@ class _Reader:
         if not isinstance(entry, str):
             raise UsageError(f"{entry!r} is no unit.", WRITTEN)
         parts = [part.strip() for part in entry.split(";")]
-        return [goal for part in parts if part for goal in self._text(part)]
+        return [objective for part in parts if part for objective in self._text(part)]
 
-    def _text(self, text: str) -> list[Goal]:
+    def _text(self, text: str) -> list[Objective]:
         if text.startswith(_CLASS):
             return [self._class(text.removeprefix(_CLASS).strip())]
         layer, colon, channels = text.rpartition(":")
@@ -187,26 +187,28 @@ class _Reader:
             found += self._of_layer(call, channels.strip())
         return found
 
-    def _of_layer(self, call: Called, text: str) -> list[Goal]:
+    def _of_layer(self, call: OrderedCall, text: str) -> list[Objective]:
         channels, at, place = text.partition("@")
         wanted = tuple(range(_width(call))) if channels.strip() == "*" else read_channels(channels)
         return self._channels(call, wanted, _place(call, place.strip()) if at else None)
 
     def _channels(
-        self, call: Called, channels: Sequence[int], place: tuple[int, int] | None
-    ) -> list[Goal]:
+        self, call: OrderedCall, channels: Sequence[int], place: tuple[int, int] | None
+    ) -> list[Objective]:
         check_channels(channels, _width(call), call.name)
         key, name = (call.name, call.index), self._name(call)
         if place is None:
-            return [Goal(f"{name}:{each}", "channel", key, each) for each in channels]
+            return [Objective(f"{name}:{each}", "channel", key, each) for each in channels]
         where = f"{place[0]}x{place[1]}"
-        return [Goal(f"{name}:{each}@{where}", "position", key, each, place) for each in channels]
+        return [
+            Objective(f"{name}:{each}@{where}", "position", key, each, place) for each in channels
+        ]
 
-    def _whole(self, call: Called) -> Goal:
+    def _whole(self, call: OrderedCall) -> Objective:
         _width(call)
-        return Goal(self._name(call), "layer", (call.name, call.index))
+        return Objective(self._name(call), "layer", (call.name, call.index))
 
-    def _direction(self, entry: Direction) -> Goal:
+    def _direction(self, entry: Direction) -> Objective:
         call = self._call(entry.layer)
         weights = np.asarray(entry.weights, np.float64)
         if weights.shape != (_width(call),):
@@ -221,22 +223,22 @@ class _Reader:
             )
         unit = (weights / length).astype(np.float32)
         key = (call.name, call.index)
-        return Goal(f"{self._name(call)}:{entry.name}", "direction", key, weights=unit)
+        return Objective(f"{self._name(call)}:{entry.name}", "direction", key, weights=unit)
 
-    def _class(self, label: str) -> Goal:
+    def _class(self, label: str) -> Objective:
         with torch.inference_mode(False), torch.no_grad():
             output = torch.zeros(1, self._order.classes) if self._order.classes else None
         if output is None:
             raise LayerError(
                 f"{self._model.name} returns no row of class scores.", "Name a layer's channel."
             )
-        aim = score(self._model, output, [label], 1).aims[0]
-        if aim.class_index is None:
+        resolved = score(self._model, output, [label], 1).resolved_targets[0]
+        if resolved.class_index is None:
             raise UsageError(f"{label!r} is more than one class.", "Name one class.")
-        name = aim.class_index if self._model.categories is None else aim.name
-        return Goal(f"{_CLASS}{name}", "class", None, aim.class_index)
+        name = resolved.class_index if self._model.categories is None else resolved.name
+        return Objective(f"{_CLASS}{name}", "class", None, resolved.class_index)
 
-    def _calls(self, text: str) -> list[Called]:
+    def _calls(self, text: str) -> list[OrderedCall]:
         if any(mark in text for mark in "*?[") or (
             text in KINDS and text not in named_layers(self._model.module)
         ):
@@ -245,7 +247,7 @@ class _Reader:
             return [self._call(name) for name in layers if name in known]
         return [self._call(text)]
 
-    def _call(self, text: str) -> Called:
+    def _call(self, text: str) -> OrderedCall:
         numbered = _CALL.fullmatch(text)
         name = numbered[1] if numbered else text
         (chosen,) = select(self._model.module, [name])
@@ -271,12 +273,12 @@ class _Reader:
         layers = named_layers(self._model.module)
         return next(first for first, layer in layers.items() if layer is layers[name])
 
-    def _name(self, call: Called) -> str:
+    def _name(self, call: OrderedCall) -> str:
         often = any(other.name == call.name and other.index for other in self._order.calls)
         return f"{call.name}#{call.index}" if often else call.name
 
 
-def _width(call: Called) -> int:
+def _width(call: OrderedCall) -> int:
     if call.shape is None or len(call.shape) < 2:
         raise LayerError(
             f"Layer {call.name!r} returns no tensor [N, C, ...].", "Choose another layer."
@@ -284,7 +286,7 @@ def _width(call: Called) -> int:
     return call.shape[1]
 
 
-def _place(call: Called, text: str) -> tuple[int, int]:
+def _place(call: OrderedCall, text: str) -> tuple[int, int]:
     shape = call.shape or ()
     if len(shape) != 4:
         raise LayerError(

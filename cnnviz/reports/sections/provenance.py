@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from functools import cache
 
-from cnnviz.reports.content import Column, Section, Table
+from cnnviz.reports.content import Section, Table, TableColumn
 from cnnviz.reports.context import Context
 from cnnviz.reports.wording import plural, seconds
 from cnnviz.results.result import installed_version
@@ -55,7 +55,7 @@ def _network(context: Context) -> Table:
     return Table(
         title="The network and what was done",
         caption="With these settings and the same files the report comes out the same.",
-        columns=(Column("What"), Column("Value")),
+        columns=(TableColumn("What"), TableColumn("Value")),
         rows=tuple(rows),
     )
 
@@ -77,10 +77,10 @@ def _images(context: Context) -> tuple[Table, ...]:
             title="The images",
             caption=f"{plural(len(rows), 'image')}, each with the SHA-256 of its file.",
             columns=(
-                Column("Image"),
-                Column("Height x width"),
-                Column("Done on reading"),
-                Column("SHA-256"),
+                TableColumn("Image"),
+                TableColumn("Height x width"),
+                TableColumn("Done on reading"),
+                TableColumn("SHA-256"),
             ),
             rows=rows,
             folded=len(rows) > 8,
@@ -101,7 +101,7 @@ def _versions() -> Table:
     return Table(
         title="Versions",
         caption="The software that made this report.",
-        columns=(Column("Package"), Column("Version")),
+        columns=(TableColumn("Package"), TableColumn("Version")),
         rows=tuple(versions().items()),
         folded=True,
     )
@@ -116,7 +116,7 @@ def _times(context: Context) -> Table:
             "How long each step took up to this page; loading the network and drawing the pictures "
             "come on top."
         ),
-        columns=(Column("Step"), Column("Time", numeric=True)),
+        columns=(TableColumn("Step"), TableColumn("Time", numeric=True)),
         rows=rows,
         total=("all steps", seconds(total)),
         folded=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from cnnviz.gradients.verdicts import EDGES, Verdict
+from cnnviz.gradients.verdicts import EDGES, GradientVerdict
 
 _LEARNED = {
     "blocked": ("0 of 6", "0 of 6"),
@@ -21,7 +21,7 @@ _LEARNED = {
 steps, 104 networks)."""
 
 
-def pairs(verdict: Verdict) -> str:
+def pairs(verdict: GradientVerdict) -> str:
     """Return D in words: "D = -4.1"."""
     if math.isnan(verdict.decades):
         return "D unknown"
@@ -30,7 +30,7 @@ def pairs(verdict: Verdict) -> str:
     return f"D = {verdict.decades:+.1f}"
 
 
-def learned(verdict: Verdict) -> str:
+def learned(verdict: GradientVerdict) -> str:
     """Say how networks with such a gradient fared in training; "" where that was not measured."""
     label = verdict.label
     if label == "watch":
@@ -45,7 +45,7 @@ def learned(verdict: Verdict) -> str:
     )
 
 
-def evidence(name: str, verdict: Verdict, points: Sequence[str]) -> str:
+def evidence(name: str, verdict: GradientVerdict, points: Sequence[str]) -> str:
     """Say in a sentence what the verdict is and what it is taken from."""
     if verdict.bad_layer:
         return f"{name}: not finite. The first NaN or infinity is at {verdict.bad_layer}."
@@ -69,7 +69,7 @@ def evidence(name: str, verdict: Verdict, points: Sequence[str]) -> str:
     )
 
 
-def _break(verdict: Verdict, points: Sequence[str]) -> str:
+def _break(verdict: GradientVerdict, points: Sequence[str]) -> str:
     if verdict.breaks_at is None or verdict.label == "healthy":
         return ""
     if verdict.sudden:

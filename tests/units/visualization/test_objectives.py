@@ -10,7 +10,7 @@ from torch import nn
 from cnnviz.errors import LayerError, TargetError, UsageError
 from cnnviz.introspection.unit_names import Unit
 from cnnviz.models import Model
-from cnnviz.units.visualization import Direction, Goal, read_goals
+from cnnviz.units.visualization import Direction, Objective, read_objectives
 from tests.architectures import tiny_network
 
 
@@ -38,7 +38,7 @@ def model(module: nn.Module | None = None) -> Model:
     ],
 )
 def test_goals_are_read(written, names) -> None:
-    assert [goal.name for goal in read_goals(model(), written)] == names
+    assert [objective.name for objective in read_objectives(model(), written)] == names
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_goals_are_read(written, names) -> None:
 )
 def test_what_means_nothing_is_a_sentence(written, error, message: str) -> None:
     with pytest.raises(error, match=message):
-        read_goals(model(), written)
+        read_objectives(model(), written)
 
 
 class _Twice(nn.Module):
@@ -81,14 +81,14 @@ class _Twice(nn.Module):
 
 def test_a_layer_that_is_called_twice_needs_its_call() -> None:
     with pytest.raises(LayerError, match="called 2 times"):
-        read_goals(model(_Twice()), "relu:0")
-    (goal,) = read_goals(model(_Twice()), "relu#1:0")
-    assert (goal.name, goal.layer) == ("relu#1:0", ("relu", 1))
+        read_objectives(model(_Twice()), "relu:0")
+    (objective,) = read_objectives(model(_Twice()), "relu#1:0")
+    assert (objective.name, objective.layer) == ("relu#1:0", ("relu", 1))
 
 
 def test_a_layer_of_two_names_is_found_by_both() -> None:
-    (goal,) = read_goals(model(_Twice()), "alias:1")
-    assert goal.layer == ("second", 0)
+    (objective,) = read_objectives(model(_Twice()), "alias:1")
+    assert objective.layer == ("second", 0)
 
 
 def test_scores() -> None:
@@ -96,23 +96,24 @@ def test_scores() -> None:
     weights = np.array([0.6, 0.0, -0.8], np.float32)
     key = ("layer", 0)
     expected = {
-        Goal("", "channel", key, 1): values[:, 1].mean((1, 2)),
-        Goal("", "channel", key, 1, rectified=True): values[:, 1].relu().mean((1, 2)),
-        Goal("", "position", key, 2, (3, 4)): values[:, 2, 3, 4],
-        Goal("", "direction", key, weights=weights): (0.6 * values[:, 0] - 0.8 * values[:, 2]).mean(
-            (1, 2)
-        ),
-        Goal("", "layer", key): values.square().mean((1, 2, 3)),
+        Objective("", "channel", key, 1): values[:, 1].mean((1, 2)),
+        Objective("", "channel", key, 1, rectified=True): values[:, 1].relu().mean((1, 2)),
+        Objective("", "position", key, 2, (3, 4)): values[:, 2, 3, 4],
+        Objective("", "direction", key, weights=weights): (
+            0.6 * values[:, 0] - 0.8 * values[:, 2]
+        ).mean((1, 2)),
+        Objective("", "layer", key): values.square().mean((1, 2, 3)),
     }
-    for goal, wanted in expected.items():
-        torch.testing.assert_close(goal.score(values), wanted)
+    for objective, wanted in expected.items():
+        torch.testing.assert_close(objective.score(values), wanted)
     logits = values[:, :, 0, 0]
-    torch.testing.assert_close(Goal("", "class", None, 2).score(logits), logits[:, 2])
+    torch.testing.assert_close(Objective("", "class", None, 2).score(logits), logits[:, 2])
 
 
 def test_two_directions_of_one_name_are_told_apart() -> None:
     one, two = (
-        read_goals(model(), Direction("3", weights))[0] for weights in (np.ones(8), np.arange(8))
+        read_objectives(model(), Direction("3", weights))[0]
+        for weights in (np.ones(8), np.arange(8))
     )
     assert one.name == two.name
     assert one.digest != two.digest

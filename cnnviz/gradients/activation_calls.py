@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
-class Activated:
+class ActivationCall:
     """One call of an activation.
 
     Attributes
@@ -60,57 +60,57 @@ def between(low: float, high: float) -> Callable[[torch.Tensor], torch.Tensor]:
 _INFINITY = float("inf")
 
 
-def _relu(input: torch.Tensor, inplace: bool = False) -> Activated:
-    return Activated("relu", input, between(0.0, _INFINITY))
+def _relu(input: torch.Tensor, inplace: bool = False) -> ActivationCall:
+    return ActivationCall("relu", input, between(0.0, _INFINITY))
 
 
-def _relu6(input: torch.Tensor, inplace: bool = False) -> Activated:
-    return Activated("relu6", input, between(0.0, 6.0))
+def _relu6(input: torch.Tensor, inplace: bool = False) -> ActivationCall:
+    return ActivationCall("relu6", input, between(0.0, 6.0))
 
 
 def _hardtanh(
     input: torch.Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
-) -> Activated:
+) -> ActivationCall:
     # torch's ReLU6 module is a hardtanh from 0 to 6, and flat below by design.
     if min_val == 0.0:
-        return Activated("relu6", input, between(min_val, max_val))
-    return Activated("hardtanh", input, between(min_val, max_val), bounded=True)
+        return ActivationCall("relu6", input, between(min_val, max_val))
+    return ActivationCall("hardtanh", input, between(min_val, max_val), bounded=True)
 
 
-def _hardsigmoid(input: torch.Tensor, inplace: bool = False) -> Activated:
-    return Activated("hardsigmoid", input, between(-3.0, 3.0), bounded=True)
+def _hardsigmoid(input: torch.Tensor, inplace: bool = False) -> ActivationCall:
+    return ActivationCall("hardsigmoid", input, between(-3.0, 3.0), bounded=True)
 
 
-def _hardswish(input: torch.Tensor, inplace: bool = False) -> Activated:
-    return Activated("hardswish", input, between(-3.0, _INFINITY), 1.5)
+def _hardswish(input: torch.Tensor, inplace: bool = False) -> ActivationCall:
+    return ActivationCall("hardswish", input, between(-3.0, _INFINITY), 1.5)
 
 
 def _threshold(
     input: torch.Tensor, threshold: float, value: float, inplace: bool = False
-) -> Activated:
-    return Activated("threshold", input, between(threshold, _INFINITY))
+) -> ActivationCall:
+    return ActivationCall("threshold", input, between(threshold, _INFINITY))
 
 
-def _sigmoid(input: torch.Tensor) -> Activated:
-    return Activated("sigmoid", input, sigmoid_slope, 0.25, bounded=True)
+def _sigmoid(input: torch.Tensor) -> ActivationCall:
+    return ActivationCall("sigmoid", input, sigmoid_slope, 0.25, bounded=True)
 
 
-def _tanh(input: torch.Tensor) -> Activated:
-    return Activated("tanh", input, tanh_slope, bounded=True)
+def _tanh(input: torch.Tensor) -> ActivationCall:
+    return ActivationCall("tanh", input, tanh_slope, bounded=True)
 
 
-def _other(name: str) -> Callable[..., Activated]:
-    def read(input: torch.Tensor, *_: Any, **__: Any) -> Activated:
-        return Activated(name, input)
+def _other(name: str) -> Callable[..., ActivationCall]:
+    def read(input: torch.Tensor, *_: Any, **__: Any) -> ActivationCall:
+        return ActivationCall(name, input)
 
     return read
 
 
-def _named(readers: Mapping[Callable[..., Activated], Sequence[Any]]) -> dict[Any, Any]:
+def _named(readers: Mapping[Callable[..., ActivationCall], Sequence[Any]]) -> dict[Any, Any]:
     return {function: reader for reader, functions in readers.items() for function in functions}
 
 
-_READERS: dict[Any, Callable[..., Activated]] = _named(
+_READERS: dict[Any, Callable[..., ActivationCall]] = _named(
     {
         _relu: (F.relu, torch.relu, torch.Tensor.relu, F.relu_, torch.relu_, torch.Tensor.relu_),
         _relu6: (F.relu6,),
@@ -159,7 +159,9 @@ def matched_gain(kind: str) -> float:
     return GAINS.get(kind, 1.0)
 
 
-def read_activation(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Activated | None:
+def read_activation(
+    func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> ActivationCall | None:
     """Return what a function call does as an activation; None where it is none."""
     reader = _READERS.get(func)
     return None if reader is None else reader(*args, **kwargs)

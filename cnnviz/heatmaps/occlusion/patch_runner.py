@@ -8,10 +8,10 @@ from typing import Any
 import torch
 
 # Importing these files enters their rules in the table.
-from cnnviz.heatmaps.occlusion import rules
+from cnnviz.heatmaps.occlusion import rules, sliding  # noqa: F401
 from cnnviz.heatmaps.occlusion.call import RULES, Call, Rule
-from cnnviz.heatmaps.occlusion.geometry import Span, Window, reached, whole
-from cnnviz.heatmaps.occlusion.partial import Family, PartialTensor, mapped, partials
+from cnnviz.heatmaps.occlusion.geometry import ChangedSpan, SlidingWindow, reached, whole
+from cnnviz.heatmaps.occlusion.partial import AliasGroup, PartialTensor, mapped, partials
 from cnnviz.heatmaps.occlusion.patches import Patches, set_into, whole_maps
 
 FULL_SHARE = 0.9
@@ -23,7 +23,7 @@ class NotFollowedError(Exception):
     """An operation writes to memory in a way that patches cannot follow."""
 
 
-class Passage:
+class PatchRunner:
     """Runs a network on patches, and keeps what is the same for all of them.
 
     Parameters
@@ -50,7 +50,7 @@ class Passage:
         return self.wrap(patches, clean)
 
     def wrap(
-        self, patches: Patches, clean: torch.Tensor | None, family: Family | None = None
+        self, patches: Patches, clean: torch.Tensor | None, family: AliasGroup | None = None
     ) -> PartialTensor:
         """Return a partial tensor of this passage."""
         return PartialTensor(patches, None if patches.full else clean, self.run, family)
@@ -129,9 +129,9 @@ class Passage:
     def reach(
         self,
         patches: Patches,
-        windows: tuple[Window, Window],
+        windows: tuple[SlidingWindow, SlidingWindow],
         outputs: tuple[int, int],
-    ) -> tuple[Span, Span]:
+    ) -> tuple[ChangedSpan, ChangedSpan]:
         """Return the part of an output that sliding windows carry the patches to."""
         found = (
             reached(patches.rows, windows[0], outputs[0], self.cap),

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cnnviz.heatmaps.heatmap import spread
+from cnnviz.heatmaps.heatmap import stretch_over_box
 from cnnviz.images import Batch, Box
-from cnnviz.introspection.hooks import untouched
+from cnnviz.introspection.hooks import preserve_state
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.targets import logits_of
@@ -26,7 +26,7 @@ Explain = Callable[[Model, Batch, Sequence[int]], Maps]
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class ExplainedBatch:
     """Images, and the class that is explained for each.
 
     Attributes
@@ -77,7 +77,7 @@ class Subject:
         """
         found = [np.zeros(0)]
         rows = iter(changed)
-        with untouched(self.model.module), torch.inference_mode():
+        with preserve_state(self.model.module), torch.inference_mode():
             while group := list(islice(rows, self.at_once)):
                 logits = logits_of(self.model.forward(torch.stack([image for _, image in group])))
                 classes = torch.tensor([self.classes[image] for image, _ in group])
@@ -98,5 +98,5 @@ def at_size(maps: NDArray[Any], size: tuple[int, int]) -> Maps:
         return np.asarray(maps, np.float32)
     flat = maps.reshape(-1, *maps.shape[-2:]).astype(np.float32)
     box = Box(0.0, 0.0, width, height)
-    stretched = np.stack([spread(values, box, height, width) for values in flat])
+    stretched = np.stack([stretch_over_box(values, box, height, width) for values in flat])
     return stretched.reshape(*maps.shape[:-2], height, width)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.errors import InstallationError
-from cnnviz.gradients.monitor.records import COLUMNS, Event, Record
+from cnnviz.gradients.monitor.records import COLUMNS, Event, StepRecord
 
 
-class Writer:
+class TensorBoardWriter:
     """Hands records to a writer of `torch.utils.tensorboard`.
 
     Parameters
@@ -24,7 +24,7 @@ class Writer:
     def __init__(self, writer: Any, own: bool) -> None:
         self._writer, self._own = writer, own
 
-    def add(self, entry: Record | Event) -> None:
+    def add(self, entry: StepRecord | Event) -> None:
         """Write a record as scalars, one tag for each figure and layer, and an event as text."""
         if isinstance(entry, Event):
             self._writer.add_text("cnnviz/events", f"{entry.kind}: {entry.text}", entry.step)
@@ -54,7 +54,7 @@ class Writer:
             self._writer.flush()
 
 
-def open_board(where: Any) -> Writer:
+def open_writer(where: Any) -> TensorBoardWriter:
     """Return a writer for a folder, or around one that is there.
 
     Raises
@@ -63,7 +63,7 @@ def open_board(where: Any) -> Writer:
         If TensorBoard is not installed.
     """
     if not isinstance(where, (str, Path)):
-        return Writer(where, own=False)
+        return TensorBoardWriter(where, own=False)
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
@@ -71,4 +71,4 @@ def open_board(where: Any) -> Writer:
             "TensorBoard is not installed.",
             "Install it (pip install tensorboard), or leave tensorboard= out.",
         ) from error
-    return Writer(SummaryWriter(str(where)), own=True)
+    return TensorBoardWriter(SummaryWriter(str(where)), own=True)

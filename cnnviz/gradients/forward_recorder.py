@@ -19,7 +19,7 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn import functional as F
 
 from cnnviz.gradients import measures
-from cnnviz.gradients.activations import Activated, read_activation
+from cnnviz.gradients.activation_calls import ActivationCall, read_activation
 from cnnviz.introspection.function_calls import FunctionMode
 
 CONVOLUTIONS = frozenset(
@@ -35,7 +35,7 @@ _SOFTMAXES = frozenset(("softmax", "log_softmax"))
 
 
 @dataclass
-class Met:
+class RecordedLayer:
     """One layer or merge that was called.
 
     Attributes
@@ -76,7 +76,7 @@ class Met:
 
 
 @dataclass
-class Activity:
+class ActivationStatistics:
     """One call of an activation, and what became of its units.
 
     Attributes
@@ -86,7 +86,8 @@ class Activity:
     kind : str
         "relu", "sigmoid" and so on.
     after : int
-        The place in `Watch.met` of the layer or merge that was called last before it; -1 for none.
+        The place in `ForwardRecorder.met` of the layer or merge that was called last before it; -1
+        for none.
     dead : torch.Tensor or None
         Which channels have a slope of zero everywhere, bool [C]; None where they cannot.
     saturated : torch.Tensor or None
@@ -106,14 +107,14 @@ class _Place:
     module: nn.Module
 
 
-class Watch(FunctionMode):
+class ForwardRecorder(FunctionMode):
     """Notes the layers, merges, normalisations and activations of one forward pass.
 
-    Use together with `cnnviz.introspection.hooks.listening`, which says whose calls they are.
+    Use together with `cnnviz.introspection.hooks.module_hooks`, which says whose calls they are.
 
     Attributes
     ----------
-    met : list of Met
+    met : list of RecordedLayer
         Convolutions, linear layers, sums and concatenations, in the order of calls.
     activities : list of Activity
         Activations, in the order of calls.
@@ -127,13 +128,13 @@ class Watch(FunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.met: list[Met] = []
-        self.activities: list[Activity] = []
+        self.met: list[RecordedLayer] = []
+        self.activities: list[ActivationStatistics] = []
         self.normalisations = 0
         self.last_input: Any = None
         self.softened: list[tuple[weakref.ref[torch.Tensor], torch.Tensor]] = []
         self._places: list[_Place] = []
-        self._latest: tuple[weakref.ref[torch.Tensor], Met] | None = None
+        self._latest: tuple[weakref.ref[torch.Tensor], RecordedLayer] | None = None
         self._counts: Counter[tuple[str, str]] = Counter()
 
     def enter(self, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
@@ -183,7 +184,7 @@ class Watch(FunctionMode):
         self._counts[name, kind] += 1
         values = output.detach()
         weights = tuple(p for p in owned if p.ndim >= 2 and p.requires_grad)
-        met = Met(
+        met = RecordedLayer(
             name=name,
             index=index,
             kind=kind,
@@ -213,8 +214,8 @@ class Watch(FunctionMode):
         spread = values.var(others, unbiased=False) if trains or running is None else running
         self._latest[1].scale = (spread.detach() + 1e-12).sqrt()
 
-    def _activate(self, call: Activated) -> None:
-        activity = Activity(
+    def _activate(self, call: ActivationCall) -> None:
+        activity = ActivationStatistics(
             name=self._places[-1].name if self._places else "",
             kind=call.name,
             after=len(self.met) - 1,

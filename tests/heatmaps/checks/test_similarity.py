@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cnnviz.heatmaps.checks.likeness import drawn, rank_correlation, ssim
+from cnnviz.heatmaps.checks.similarity import drawn, rank_correlation, ssim
 
 
 def slow_ranks(values):
@@ -68,6 +68,6 @@ def test_ssim_of_a_map_smaller_than_the_window_is_finite():
 def test_maps_are_compared_as_they_are_drawn():
     maps = np.array([[[-4.0, 2.0], [1.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]], np.float32)
     expected = [[[-1, 0.5], [0.25, 0]], [[0, 0], [0, 0]]]
-    np.testing.assert_allclose(drawn(maps, relu=False, reach=100), expected)
-    np.testing.assert_allclose(drawn(maps, relu=True, reach=100), np.maximum(expected, 0))
-    assert drawn(maps, relu=True, reach=50)[0, 0, 1] == 1.0
+    np.testing.assert_allclose(drawn(maps, relu=False, clip_percentile=100), expected)
+    np.testing.assert_allclose(drawn(maps, relu=True, clip_percentile=100), np.maximum(expected, 0))
+    assert drawn(maps, relu=True, clip_percentile=50)[0, 0, 1] == 1.0

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import TargetError
-from cnnviz.reports.content import Answer, Guess, Picture
-from cnnviz.reports.context import Subject
+from cnnviz.reports.content import ImageAnswer, Picture, PredictedClass
+from cnnviz.reports.context import ReportImage
 from cnnviz.reports.sections.cam import explainable
 from cnnviz.reports.wording import percent
 from cnnviz.results import drawing
@@ -21,12 +21,12 @@ SMALL = 320
 SHOWN = 5
 
 
-def answer(subject: Subject, sections: Set[str]) -> Answer:
+def answer(subject: ReportImage, sections: Set[str]) -> ImageAnswer:
     """Return what stands at the head of an image's part of the page.
 
     Parameters
     ----------
-    subject : Subject
+    subject : ReportImage
         The image.
     sections : set of str
         The keys of the chosen sections: the heatmap is shown where the section about it is.
@@ -35,7 +35,7 @@ def answer(subject: Subject, sections: Set[str]) -> Answer:
     targets = subject.provenance.targets
     photo = subject.photo
     best = f", answered as {guesses[0].category}" if guesses else ""
-    return Answer(
+    return ImageAnswer(
         name=photo.name,
         slug=subject.slug,
         anchor=f"image-{subject.slug}",
@@ -48,19 +48,19 @@ def answer(subject: Subject, sections: Set[str]) -> Answer:
     )
 
 
-def _guesses(subject: Subject) -> tuple[Guess, ...]:
+def _guesses(subject: ReportImage) -> tuple[PredictedClass, ...]:
     try:
         found = predictions(subject.capture, SHOWN)
     except TargetError:
         # The output is not one score per class, such as a map of scores: there is no ranking.
         return ()
     return tuple(
-        Guess(name, float(probability))
+        PredictedClass(name, float(probability))
         for name, probability in zip(found.names[0], found.probabilities[0], strict=True)
     )
 
 
-def _plain(subject: Subject, kind: str, longest: int, alt: str) -> Picture:
+def _plain(subject: ReportImage, kind: str, longest: int, alt: str) -> Picture:
     photo = subject.photo
     return Picture(
         name=f"{subject.slug}-{kind}",
@@ -73,7 +73,7 @@ def _plain(subject: Subject, kind: str, longest: int, alt: str) -> Picture:
     )
 
 
-def _overlay(subject: Subject) -> Picture | None:
+def _overlay(subject: ReportImage) -> Picture | None:
     names = explainable(subject)
     if not names:
         return None
@@ -99,7 +99,7 @@ def _overlay(subject: Subject) -> Picture | None:
     )
 
 
-def _where(values: NDArray[np.float32], subject: Subject, target: str) -> str:
+def _where(values: NDArray[np.float32], subject: ReportImage, target: str) -> str:
     """Say in words where in the photo the evidence lies, for those who do not see it."""
     heat = np.nan_to_num(np.maximum(values, 0.0))
     if not heat.any():

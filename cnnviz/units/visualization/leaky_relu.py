@@ -47,7 +47,7 @@ def _nearness(values: torch.Tensor) -> torch.Tensor:
     return torch.exp(below / spread.clamp(min=torch.finfo(values.dtype).tiny) * _SHARP)
 
 
-class leaking(FunctionMode):  # noqa: N801
+class leaky_backward(FunctionMode):  # noqa: N801
     """Let every ReLU and ReLU6 called inside the context leak on the way back.
 
     Values do not change. Where a unit's rectifier stops all gradient, so that no step could ever

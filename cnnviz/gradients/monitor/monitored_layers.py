@@ -18,7 +18,7 @@ _WATCHED = ("conv", "linear")
 
 
 @dataclass(frozen=True)
-class Subject:
+class MonitoredNetwork:
     """A network, and the layers of it that are watched.
 
     Attributes
@@ -46,7 +46,9 @@ class Subject:
         return {name: _weights(layer) for name, layer in self.layers.items()}
 
 
-def subject(model: nn.Module | Model, layers: str | Sequence[str] | None) -> Subject:
+def monitored_network(
+    model: nn.Module | Model, layers: str | Sequence[str] | None
+) -> MonitoredNetwork:
     """Find what to watch in a network.
 
     Parameters
@@ -67,7 +69,7 @@ def subject(model: nn.Module | Model, layers: str | Sequence[str] | None) -> Sub
     _check_whole(root)
     given = model.module if isinstance(model, Model) else model
     compiled = any(_is_compiled(module) for module in [given, *root.modules()])
-    return Subject(root, _select(root, layers), not compiled)
+    return MonitoredNetwork(root, _select(root, layers), not compiled)
 
 
 def bare(model: nn.Module | Model) -> nn.Module:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.introspection.receptive_fields import Window
+from cnnviz.introspection.receptive_fields import PixelBox
 
 
 @dataclass(frozen=True)
-class Pick:
+class UnitPosition:
     """One unit of a layer on one image.
 
     Attributes
@@ -32,7 +32,7 @@ class Pick:
 
 
 @dataclass(frozen=True, eq=False)
-class Projected:
+class UnitProjections:
     """What P units sent back to the pixels.
 
     Attributes
@@ -60,7 +60,7 @@ class Projected:
     """
 
     signals: NDArray[np.float32]
-    windows: tuple[Window, ...]
+    windows: tuple[PixelBox, ...]
     activations: NDArray[np.float32]
     rows: NDArray[np.int64]
     columns: NDArray[np.int64]

@@ -7,15 +7,15 @@ from typing import Any
 
 import torch
 
-from cnnviz.gradients.activations import Activated, read_activation
+from cnnviz.gradients.activation_calls import ActivationCall, read_activation
+from cnnviz.gradients.forward_recorder import summed
 from cnnviz.gradients.measures import dead_channels, saturated_fraction
-from cnnviz.gradients.watching import summed
 from cnnviz.introspection.function_calls import FunctionMode
 
-Heard = Callable[[Activated], None]
+Heard = Callable[[ActivationCall], None]
 
 
-class Activity(FunctionMode):
+class ActivationListener(FunctionMode):
     """Calls `heard` ahead of each activation; modules, functions and methods alike.
 
     No value is changed, and passes without a graph are not heard.
@@ -43,7 +43,7 @@ class Activity(FunctionMode):
         return func(*args, **named)
 
 
-def units(call: Activated, axis: int) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+def units(call: ActivationCall, axis: int) -> tuple[torch.Tensor | None, torch.Tensor | None]:
     """Return which channels of an activation are dead, [C], and the share that is saturated.
 
     None where it cannot die, or where saturation is no word for it.

@@ -12,11 +12,11 @@ from torch.nn import functional as F
 
 from cnnviz.errors import LayerError, ModelError, UsageError
 from cnnviz.introspection.backward_rules import Rule, backward_rule
-from cnnviz.introspection.receptive_fields import Window
+from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.introspection.tracing import trace
 from cnnviz.models import as_model, load
 from cnnviz.passes.stages import call_order
-from cnnviz.units.projection import Pick, Projected, project
+from cnnviz.units.projection import UnitPosition, UnitProjections, project
 from tests.architectures import ARCHITECTURES, build, small_input, tiny_network
 from tests.introspection.test_hooks import state
 
@@ -91,7 +91,7 @@ class HandBuilt:
 def test_deconvnet_of_the_shipped_network_is_the_one_built_by_hand(layer: int) -> None:
     model = load("shapes-plain", device="cpu")
     x = images(2, 96)
-    picks = [Pick(image, channel) for image in range(2) for channel in (3, 17)]
+    picks = [UnitPosition(image, channel) for image in range(2) for channel in (3, 17)]
     found = project(model, x, f"features.{layer}", picks)
     assert found.active.any()
     for place, pick in enumerate(picks):
@@ -125,7 +125,7 @@ def test_projections_of_every_network_are_its_whole_gradient(name: str) -> None:
     small = sum(weight.numel() for weight in model.module.parameters()) < 8e6
     before = state(model.module) if small else None
     rule: Rule = ("deconvnet", "guided", "gradient")[len(name) % 3]
-    picks = [Pick(1, 1), Pick(0, 0, 0, 0), Pick(1, 2)]
+    picks = [UnitPosition(1, 1), UnitPosition(0, 0, 0, 0), UnitPosition(1, 2)]
     found = project(model, x, layer, picks, rule)
     field = trace(model.module, tuple(x.shape[1:])).find(layer).receptive_field
     assert field is not None
@@ -173,7 +173,7 @@ def test_networks_of_relu_modules_give_what_captum_gives(rule: Rule) -> None:
     module = tiny_network()
     module[1].inplace = False  # captum cannot follow it otherwise.
     x = images()
-    found = project(as_model(module), x, "5", [Pick(0, 3), Pick(0, 5, 4, 6)], rule)
+    found = project(as_model(module), x, "5", [UnitPosition(0, 3), UnitPosition(0, 5, 4, 6)], rule)
     peer = (NeuronDeconvolution if rule == "deconvnet" else NeuronGuidedBackprop)(module, module[5])
     for place, channel in enumerate((3, 5)):
         position = (channel, int(found.rows[place]), int(found.columns[place]))
@@ -206,7 +206,7 @@ def network(*, coordinates: bool = False) -> nn.Module:
         return Net().eval()
 
 
-def both_ways(model, x, layer, picks, rule, monkeypatch) -> tuple[Projected, Projected]:
+def both_ways(model, x, layer, picks, rule, monkeypatch) -> tuple[UnitProjections, UnitProjections]:
     cropped = project(model, x, layer, picks, rule)
     monkeypatch.setattr("cnnviz.units.projection.crops.WORTH", 0.0)
     return cropped, project(model, x, layer, picks, rule)
@@ -223,9 +223,9 @@ def test_crops_give_what_whole_images_give(rule: Rule, side: int, monkeypatch) -
     model, x = as_model(network()), images(2, side, 5)
     last = trace(model.module, (5, side, side)).find("pool", 1).output_shape[2] - 1
     corners = [(row, column) for row in (0, 1, last // 2, last) for column in (0, 3, last)]
-    picks = [Pick(i, c, *corner) for i in (1, 0) for c in (0, 4, 7) for corner in corners]
+    picks = [UnitPosition(i, c, *corner) for i in (1, 0) for c in (0, 4, 7) for corner in corners]
     with monkeypatch.context() as patch:
-        patch.setattr("cnnviz.units.projection.sending.whole_images", refuse)
+        patch.setattr("cnnviz.units.projection.project_units.whole_images", refuse)
         project(model, x, "pool#1", picks, rule)
     cropped, plain = both_ways(model, x, "pool#1", picks, rule, monkeypatch)
     assert cropped.windows == plain.windows
@@ -238,7 +238,7 @@ def test_crops_give_what_whole_images_give(rule: Rule, side: int, monkeypatch) -
 
 def test_a_network_that_knows_its_places_is_not_cropped(monkeypatch) -> None:
     model, x = as_model(network(coordinates=True)), images(1, 40, 5)
-    picks = [Pick(0, channel) for channel in range(4)]
+    picks = [UnitPosition(0, channel) for channel in range(4)]
     cropped, plain = both_ways(model, x, "again#0", picks, "deconvnet", monkeypatch)
     np.testing.assert_array_equal(cropped.signals, plain.signals)
     np.testing.assert_array_equal(cropped.activations, plain.activations)
@@ -252,25 +252,25 @@ def test_a_network_that_takes_one_size_only_is_not_cropped() -> None:
 
     network, x = Sized(nn.Conv2d(3, 4, 8, stride=8), nn.Flatten(), nn.Linear(64, 2)), images(1, 32)
     nn.init.constant_(network[0].bias, 9.0)
-    found = project(as_model(network), x, "0", [Pick(0, 1)], "gradient")
+    found = project(as_model(network), x, "0", [UnitPosition(0, 1)], "gradient")
     np.testing.assert_allclose(found.signals[0], network[0].weight[1].detach())
     with pytest.raises(ModelError, match=r"cannot run on an input \[1, 3, 24, 24\]: Wrong image"):
-        project(as_model(network), images(1, 24), "0", [Pick(0, 1)])
+        project(as_model(network), images(1, 24), "0", [UnitPosition(0, 1)])
 
 
 def test_calls_of_one_layer_are_told_apart() -> None:
     model, x = as_model(network()), images(1, 40, 5)
-    first, second = (project(model, x, f"again#{call}", [Pick(0, 1)]) for call in range(2))
+    first, second = (project(model, x, f"again#{call}", [UnitPosition(0, 1)]) for call in range(2))
     assert first.size == (5, 5)
     assert second.size == (11, 11)
     with pytest.raises(LayerError, match="was called 2 times"):
-        project(model, x, "again", [Pick(0, 1)])
+        project(model, x, "again", [UnitPosition(0, 1)])
 
 
 def test_a_unit_at_the_border_keeps_its_place_in_its_window() -> None:
     model, x = as_model(network()), images(1, 40, 5)
-    found = project(model, x, "again#0", [Pick(0, c, 0, 39) for c in range(8)])
-    assert set(found.windows) == {Window(37, -2, 42, 3)}
+    found = project(model, x, "again#0", [UnitPosition(0, c, 0, 39) for c in range(8)])
+    assert set(found.windows) == {PixelBox(37, -2, 42, 3)}
     assert found.active.any()
     assert not found.signals[:, :, :2].any()
     assert not found.signals[:, :, :, 3:].any()
@@ -281,18 +281,23 @@ def test_a_dead_unit_sends_nothing() -> None:
     module = tiny_network()
     with torch.no_grad():
         module[0].bias[2] = -100.0
-    found = project(as_model(module), images(2), "1", [Pick(0, 2), Pick(1, 0), Pick(1, 2)])
+    found = project(
+        as_model(module),
+        images(2),
+        "1",
+        [UnitPosition(0, 2), UnitPosition(1, 0), UnitPosition(1, 2)],
+    )
     assert found.active.tolist() == [False, True, False]
     assert found.activations[[0, 2]].tolist() == [0.0, 0.0]
     assert not found.signals[[0, 2]].any()
-    only = project(as_model(module), images(2), "1", [Pick(0, 2)])
+    only = project(as_model(module), images(2), "1", [UnitPosition(0, 2)])
     assert only.signals.shape == (1, 3, 3, 3)
     assert not only.signals.any()
 
 
 def test_the_strongest_position_is_found_in_each_image() -> None:
     module, x = tiny_network(), images(3)
-    found = project(as_model(module), x, "5", [Pick(image, 4) for image in (2, 0, 1)])
+    found = project(as_model(module), x, "5", [UnitPosition(image, 4) for image in (2, 0, 1)])
     with torch.no_grad():
         maps = module[:6](x)[:, 4]
     wanted = [divmod(int(maps[image].argmax()), maps.shape[2]) for image in (2, 0, 1)]
@@ -302,8 +307,10 @@ def test_the_strongest_position_is_found_in_each_image() -> None:
 
 def test_a_layer_without_positions_sees_the_whole_image() -> None:
     model, x = as_model(tiny_network()), images(2)
-    found = project(model, x, "8", [Pick(0, 1), Pick(1, 1), Pick(1, 2)], "gradient")
-    assert set(found.windows) == {Window(0, 0, 24, 24)}
+    found = project(
+        model, x, "8", [UnitPosition(0, 1), UnitPosition(1, 1), UnitPosition(1, 2)], "gradient"
+    )
+    assert set(found.windows) == {PixelBox(0, 0, 24, 24)}
     leaf = x.clone().requires_grad_()
     scores = tiny_network()(leaf)
     for place, (image, channel) in enumerate([(0, 1), (1, 1), (1, 2)]):
@@ -315,15 +322,15 @@ def test_a_layer_without_positions_sees_the_whole_image() -> None:
 
 def test_maps_with_their_channels_last_are_read() -> None:
     model, x = build("convnext_tiny"), small_input("convnext_tiny")
-    last = project(model, x, "features.1.0.block.1", [Pick(0, 5)])
-    first = project(model, x, "features.1.0.block.0", [Pick(0, 5)])
+    last = project(model, x, "features.1.0.block.1", [UnitPosition(0, 5)])
+    first = project(model, x, "features.1.0.block.0", [UnitPosition(0, 5)])
     assert last.windows == first.windows or last.rows != first.rows
     with pytest.raises(LayerError, match="no channel 96"):
-        project(model, x, "features.1.0.block.2", [Pick(0, 96)])
+        project(model, x, "features.1.0.block.2", [UnitPosition(0, 96)])
 
 
 def test_a_surrounding_inference_mode_and_train_mode_do_not_reach_in() -> None:
-    picks = [Pick(0, 1), Pick(1, 4)]
+    picks = [UnitPosition(0, 1), UnitPosition(1, 4)]
     wanted = project(as_model(tiny_network()), images(2), "5", picks)
     module = tiny_network().train()
     before = state(module)
@@ -335,7 +342,7 @@ def test_a_surrounding_inference_mode_and_train_mode_do_not_reach_in() -> None:
 
 def test_progress_counts_picks() -> None:
     told: list[tuple[int, int]] = []
-    picks = [Pick(image, channel) for channel in range(3) for image in range(2)]
+    picks = [UnitPosition(image, channel) for channel in range(3) for image in range(2)]
     project(
         as_model(tiny_network()),
         images(2),
@@ -351,11 +358,16 @@ def test_progress_counts_picks() -> None:
 @pytest.mark.parametrize(
     ("pick", "layer", "error", "message"),
     [
-        (Pick(3, 0), "1", UsageError, "no image 3: there are 2"),
-        (Pick(0, 0, row=1), "1", UsageError, "a row without a column"),
-        (Pick(0, 0, 24, 0), "1", UsageError, r"Position \(24, 0\) lies outside the 24 x 24 maps"),
-        (Pick(0, 6), "1", LayerError, "no channel 6"),
-        (Pick(0, 0), "11", LayerError, "no layer '11'"),
+        (UnitPosition(3, 0), "1", UsageError, "no image 3: there are 2"),
+        (UnitPosition(0, 0, row=1), "1", UsageError, "a row without a column"),
+        (
+            UnitPosition(0, 0, 24, 0),
+            "1",
+            UsageError,
+            r"Position \(24, 0\) lies outside the 24 x 24 maps",
+        ),
+        (UnitPosition(0, 6), "1", LayerError, "no channel 6"),
+        (UnitPosition(0, 0), "11", LayerError, "no layer '11'"),
     ],
 )
 def test_bad_picks_are_sentences(pick, layer: str, error, message: str) -> None:
@@ -366,7 +378,7 @@ def test_bad_picks_are_sentences(pick, layer: str, error, message: str) -> None:
 def test_bad_rules_and_no_picks_are_sentences() -> None:
     model = as_model(tiny_network())
     with pytest.raises(UsageError, match="There is no rule 'lrp'"):
-        project(model, images(), "1", [Pick(0, 0)], "lrp")
+        project(model, images(), "1", [UnitPosition(0, 0)], "lrp")
     with pytest.raises(UsageError, match="No unit was picked"):
         project(model, images(), "1", [])
 
@@ -377,9 +389,9 @@ def test_a_layer_that_is_not_called_or_not_of_maps_is_a_sentence() -> None:
     module.forward = lambda x: module[1](module[0](x))
     model = as_model(module)
     with pytest.raises(LayerError, match="Layer 'spare' is not called"):
-        project(model, images(), "spare", [Pick(0, 0)])
+        project(model, images(), "spare", [UnitPosition(0, 0)])
     with pytest.raises(LayerError, match=r"gives the shape \[1, 4, 484\]"):
-        project(model, images(), "1", [Pick(0, 0)])
+        project(model, images(), "1", [UnitPosition(0, 0)])
 
 
 def test_a_layer_that_does_not_answer_image_by_image_is_a_sentence() -> None:
@@ -392,4 +404,4 @@ def test_a_layer_that_does_not_answer_image_by_image_is_a_sentence() -> None:
             return (self.conv(x) + self.table(torch.ones(1, 1, 1, 1))).mean((2, 3))
 
     with pytest.raises(LayerError, match=r"gives \[1, 4, 1, 1\] for 2 images, not one entry"):
-        project(as_model(Biased()), images(2), "table", [Pick(0, 0), Pick(1, 0)])
+        project(as_model(Biased()), images(2), "table", [UnitPosition(0, 0), UnitPosition(1, 0)])

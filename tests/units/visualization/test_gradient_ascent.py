@@ -10,21 +10,29 @@ import torch
 from torch import nn
 
 from cnnviz.models import Model
-from cnnviz.units.visualization import Made, Recipe, ascend, probing, read_goals
-from cnnviz.units.visualization import loop as looping
+from cnnviz.units.visualization import (
+    AscentSettings,
+    OptimisedPictures,
+    ascend,
+    read_objectives,
+    scoring,
+)
+from cnnviz.units.visualization import gradient_ascent as looping
 from tests.architectures import tiny_network
 from tests.introspection.test_hooks import state
 
 SIDE = 24
 
 
-def climbed(module: nn.Module, units, channels: int = 3, **options) -> list[Made]:
+def climbed(module: nn.Module, units, channels: int = 3, **options) -> list[OptimisedPictures]:
     model = Model(module)
-    goals = read_goals(model, units)
-    recipe = Recipe("fourier", **{"steps": 12, "seed": 0, "size": (SIDE, SIDE), **options})
-    texture = goals[0].layer if recipe.diverse > 1 else None
-    with probing(model, goals[0].layer, texture) as probe:
-        return ascend(probe, goals, recipe, channels)
+    objectives = read_objectives(model, units)
+    settings = AscentSettings(
+        "fourier", **{"steps": 12, "seed": 0, "size": (SIDE, SIDE), **options}
+    )
+    texture = objectives[0].layer if settings.diverse > 1 else None
+    with scoring(model, objectives[0].layer, texture) as probe:
+        return ascend(probe, objectives, settings, channels)
 
 
 def test_scores_rise_and_the_network_is_left_as_it_was() -> None:
@@ -91,11 +99,11 @@ class _Counting(nn.Module):
 def test_the_network_runs_as_far_as_the_layer_and_no_further() -> None:
     counting = [_Counting(), _Counting()]
     module = nn.Sequential(nn.Conv2d(3, 4, 3), counting[0], nn.Tanh(), counting[1]).eval()
-    goals = read_goals(Model(module), "2:0,1")
+    objectives = read_objectives(Model(module), "2:0,1")
     for one in counting:
         one.calls = 0
-    with probing(Model(module), ("2", 0)) as probe:
-        ascend(probe, goals, Recipe("fourier", 5, 0, (SIDE, SIDE)), 3)
+    with scoring(Model(module), ("2", 0)) as probe:
+        ascend(probe, objectives, AscentSettings("fourier", 5, 0, (SIDE, SIDE)), 3)
     assert [one.calls for one in counting] == [7, 0], "five steps, and the scores before and after"
 
 
@@ -111,10 +119,10 @@ def test_a_convolution_that_need_not_be_computed_gives_the_same(layer: nn.Conv2d
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh(), layer).eval()
     model = Model(module)
     pictures = torch.rand(3, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
-    goals = read_goals(model, "2:1,5;2:3@2x3")
-    with probing(model, ("2", 0)) as probe:
+    objectives = read_objectives(model, "2:1,5;2:3@2x3")
+    with scoring(model, ("2", 0)) as probe:
         assert probe.affine
-        short, _ = probe.scores(pictures.requires_grad_(), goals)
+        short, _ = probe.scores(pictures.requires_grad_(), objectives)
         (fast,) = torch.autograd.grad(short.sum(), pictures)
     mean, std = (
         torch.tensor(v)[:, None, None] for v in (model.preprocessing.mean, model.preprocessing.std)
@@ -182,7 +190,7 @@ def test_a_picture_that_has_settled_is_done() -> None:
 
 
 def test_diverse_pictures_are_less_alike_than_seeds() -> None:
-    def likeness(made: Made) -> float:
+    def likeness(made: OptimisedPictures) -> float:
         x = torch.from_numpy(made.pictures) * 2 - 1
         with torch.no_grad():
             maps = module(x).flatten(2)
@@ -200,9 +208,9 @@ def test_diverse_pictures_are_less_alike_than_seeds() -> None:
 
 
 def test_coarse_steps_come_first() -> None:
-    recipe = Recipe("fourier", 10, 0, (128, 160))
-    assert [recipe.side_at(step) for step in (0, 3, 4, 9)] == [(64, 80)] * 2 + [(128, 160)] * 2
-    assert Recipe("fourier", 10, 0, (32, 32)).side_at(0) == (32, 32)
+    settings = AscentSettings("fourier", 10, 0, (128, 160))
+    assert [settings.side_at(step) for step in (0, 3, 4, 9)] == [(64, 80)] * 2 + [(128, 160)] * 2
+    assert AscentSettings("fourier", 10, 0, (32, 32)).side_at(0) == (32, 32)
 
 
 def test_one_channel_and_many_channels_and_32_px_give_contrast() -> None:
