@@ -23,9 +23,8 @@ from numpy.typing import NDArray
 
 from cnnviz.datasets.dataset import Dataset
 from cnnviz.errors import ImageError, UsageError
-from cnnviz.images import Photo, PhotoError, Refusal, prepare
+from cnnviz.images import Photo, PhotoError, Preprocessing, Refusal, prepare
 from cnnviz.images.pillow_warnings import catch_in_this_thread, catch_in_threads
-from cnnviz.models import Model
 
 _AHEAD = 2
 _MOST_WORKERS = 8
@@ -65,13 +64,16 @@ class Stream:
     def __init__(
         self,
         dataset: Dataset,
-        model: Model,
+        preprocessing: Preprocessing,
         batch_size: int,
         workers: int,
         indices: Sequence[int] | None,
-        within: int | None = None,
+        within: int | None,
+        device: torch.device,
+        dtype: torch.dtype,
     ) -> None:
-        self.dataset, self.model = dataset, model
+        self.dataset, self.preprocessing = dataset, preprocessing
+        self.device, self.dtype = device, dtype
         self.batch_size, self.workers, self.within = batch_size, workers, within
         self.indices = range(len(dataset)) if indices is None else indices
         self.refused: dict[int, Refusal] = {}
@@ -138,7 +140,7 @@ class Stream:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def _read(self, index: int) -> _Read | Refusal:
-        preprocessing = self.model.preprocessing
+        preprocessing = self.preprocessing
         try:
             sample = self.dataset.read(index)
         except ImageError as error:
@@ -155,11 +157,10 @@ class Stream:
 
     def _batch(self, reads: list[_Read]) -> LoadedBatch:
         tensor = torch.from_numpy(np.stack([read.values for read in reads]))
-        device = self.model.device
-        if device.type == "cuda":
+        if self.device.type == "cuda":
             tensor = tensor.pin_memory()
         return LoadedBatch(
-            tensor.to(device, self.model.dtype, non_blocking=True),
+            tensor.to(self.device, self.dtype, non_blocking=True),
             np.array([read.index for read in reads], np.int64),
             np.array([-1 if r.label is None else r.label for r in reads], np.int64),
         )
@@ -174,12 +175,14 @@ class _Read:
 
 def stream(
     dataset: Dataset,
-    model: Model,
+    preprocessing: Preprocessing,
     batch_size: int,
     workers: int | None = None,
     indices: Sequence[int] | None = None,
     *,
     within: int | None = None,
+    device: torch.device | None = None,
+    dtype: torch.dtype = torch.float32,
 ) -> Stream:
     """Read a data set in background threads, as batches for a network.
 
@@ -191,8 +194,8 @@ def stream(
     ----------
     dataset : Dataset
         The images.
-    model : Model
-        The network, for its preprocessing, device and type.
+    preprocessing : Preprocessing
+        What is done to each photo.
     batch_size : int
         Images in a batch; where images come out in different sizes, at most.
     workers : int, optional
@@ -201,6 +204,10 @@ def stream(
         Which images, in this order; all by default.
     within : int, optional
         Cut the data set into blocks of so many places; no batch has images of two of them.
+    device : torch.device, optional
+        Where the batches go; the processor by default.
+    dtype : torch.dtype
+        The type of their numbers.
 
     Raises
     ------
@@ -220,7 +227,8 @@ def stream(
         raise UsageError(
             f"There is no image {beyond[0]} in {dataset.describe()}.", "Images count from 0."
         )
-    return Stream(dataset, model, batch_size, workers, indices, within)
+    at = device or torch.device("cpu")
+    return Stream(dataset, preprocessing, batch_size, workers, indices, within, at, dtype)
 
 
 def default_workers() -> int:

@@ -44,7 +44,7 @@ class AttributionRequest:
     @cached_property
     def baselines(self) -> torch.Tensor:
         """The image without evidence for each input, [N, C, H, W]."""
-        return baseline_images(self.model, self.inputs, self.baseline, self.seed)
+        return baseline_images(self.model.preprocessing, self.inputs, self.baseline, self.seed)
 
     @cached_property
     def at_once(self) -> int:

@@ -110,8 +110,8 @@ class Heatmap(Result):
             else ""
         )
         ends = (
-            f" Colours end at the {self.clip_percentile:g}th percentile of its sizes, and what lies beyond "
-            "has the colour of the end."
+            f" Colours end at the {self.clip_percentile:g}th percentile of its sizes, and what "
+            "lies beyond has the colour of the end."
             if self.clip_percentile < 100.0
             else ""
         )

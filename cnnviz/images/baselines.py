@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import torch
 
-from cnnviz.models import Model
+from cnnviz.images.preprocessing import Preprocessing
 
 Baseline = Literal["blur", "mean", "noise", "black"]
 BASELINES: tuple[Baseline, ...] = ("blur", "mean", "noise", "black")
@@ -17,14 +17,14 @@ BLUR_SHARE = 0.1
 
 
 def baseline_images(
-    model: Model, inputs: torch.Tensor, kind: Baseline, seed: int = 0
+    preprocessing: Preprocessing, inputs: torch.Tensor, kind: Baseline, seed: int = 0
 ) -> torch.Tensor:
     """Return an image without evidence for each input.
 
     Parameters
     ----------
-    model : Model
-        The network, whose preprocessing tells what black and the range of pixels are.
+    preprocessing : Preprocessing
+        That of the network: it tells what black and the range of pixels are.
     inputs : torch.Tensor
         Preprocessed images [N, C, H, W].
     kind : {"blur", "mean", "noise", "black"}
@@ -42,7 +42,7 @@ def baseline_images(
         return torch.stack([_blurred(image) for image in inputs]).to(inputs)
     if kind == "mean":
         return inputs.mean((2, 3), keepdim=True).expand_as(inputs).clone()
-    low, high = _pixel_range(model, inputs)
+    low, high = _pixel_range(preprocessing, inputs)
     if kind == "black":
         return low.expand_as(inputs).clone()
     generator = torch.Generator().manual_seed(seed)
@@ -50,10 +50,12 @@ def baseline_images(
     return low + share * (high - low)
 
 
-def _pixel_range(model: Model, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _pixel_range(
+    preprocessing: Preprocessing, inputs: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Return what a black and a white pixel become in the network's input, each [1, C, 1, 1]."""
-    mean = inputs.new_tensor(model.preprocessing.mean)[None, :, None, None]
-    std = inputs.new_tensor(model.preprocessing.std)[None, :, None, None]
+    mean = inputs.new_tensor(preprocessing.mean)[None, :, None, None]
+    std = inputs.new_tensor(preprocessing.std)[None, :, None, None]
     return -mean / std, (1.0 - mean) / std
 
 

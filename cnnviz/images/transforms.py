@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from cnnviz.images import Batch, Preprocessing
 from cnnviz.images.photo import Photo
-from cnnviz.models import Model
 
 Matrix = NDArray[np.float64]
 
@@ -61,11 +60,11 @@ class Scene:
     size: tuple[int, int]
 
     @classmethod
-    def of(cls, model: Model, batch: Batch, place: int) -> Scene:
+    def of(cls, preprocessing: Preprocessing, batch: Batch, place: int) -> Scene:
         """Return the scene of one image of a batch."""
         tensor = batch.tensor[place].detach().float().cpu()
         size = int(tensor.shape[1]), int(tensor.shape[2])
-        found = _uncropped(model.preprocessing, batch.photos[place], size)
+        found = _uncropped(preprocessing, batch.photos[place], size)
         if found is not None:
             values, (left, top) = found
             crop = values[:, top : top + size[0], left : left + size[1]]

@@ -109,7 +109,16 @@ def scan(
     if answered is not None:
         listener.answered, listener.last = answered, None
     size = batch_size or rows_at_once(model, sample.tensor, listener.bytes_each)
-    with stream(dataset, model, size, workers, chosen, within=within) as batches:
+    with stream(
+        dataset,
+        model.preprocessing,
+        size,
+        workers,
+        chosen,
+        within=within,
+        device=model.device,
+        dtype=model.dtype,
+    ) as batches:
         listener.rows = size if even else 0
         images = listener.run(model, batches, len(chosen), progress)
         return ScannedImages(images, dict(batches.refused))
@@ -125,7 +134,9 @@ def first_batch(dataset: Dataset, model: Model, indices: Sequence[int]) -> Loade
     """
     refused: list[Refusal] = []
     for index in indices:
-        with stream(dataset, model, 1, 1, [index]) as batches:
+        with stream(
+            dataset, model.preprocessing, 1, 1, [index], device=model.device, dtype=model.dtype
+        ) as batches:
             for batch in batches:
                 return batch
             refused += batches.refused.values()

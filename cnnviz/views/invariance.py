@@ -212,7 +212,7 @@ def invariance(
             np.linspace(0.0, rotation, steps),
         ]
     )
-    scenes = [Scene.of(wrapped, batch, place) for place in range(len(batch))]
+    scenes = [Scene.of(wrapped.preprocessing, batch, place) for place in range(len(batch))]
     walk = _Walk(wrapped, held, names, [int(index or 0) for index in classes], values, scenes)
     walk.run(progress)
     return Invariance(

@@ -124,7 +124,7 @@ def occlusion(
     )
     with torch.inference_mode(False), torch.no_grad(), preserve_state(wrapped.module):
         explained = _explained(wrapped, held, target)
-        baselines = baseline_images(wrapped, held.batch.tensor, fill)
+        baselines = baseline_images(wrapped.preprocessing, held.batch.tensor, fill)
         search = _Search(wrapped, held.batch.tensor, baselines, explained, grid)
         drops, found = search.run(approximate, progress)
     names = tuple(resolved.name for resolved in explained.resolved_targets)

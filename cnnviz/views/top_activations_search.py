@@ -96,7 +96,15 @@ class Tiles:
         for row, slot in places:
             wanted.setdefault(int(images[self.shown[row], slot]), []).append((row, slot))
         model, dataset = self.search.passage.model, self.search.dataset
-        with stream(dataset, model, len(wanted) or 1, None, sorted(wanted)) as batches:
+        with stream(
+            dataset,
+            model.preprocessing,
+            len(wanted) or 1,
+            None,
+            sorted(wanted),
+            device=model.device,
+            dtype=model.dtype,
+        ) as batches:
             for batch in batches:
                 self._batch(batch, wanted)
             # An image may have gone since the pass.

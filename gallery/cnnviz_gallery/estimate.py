@@ -141,6 +141,13 @@ def _sent(model: Model, layer: LayerResult, images: int) -> float:
 def _read(model: Model, data: Dataset) -> float:
     """Return how long it takes to read one image again."""
     began = time.perf_counter()
-    with stream(data.spread(_PROBED), model, 1, workers=1) as batches:
+    with stream(
+        data.spread(_PROBED),
+        model.preprocessing,
+        1,
+        workers=1,
+        device=model.device,
+        dtype=model.dtype,
+    ) as batches:
         read = sum(len(batch) for batch in batches)
     return (time.perf_counter() - began) / max(1, read)

@@ -47,7 +47,17 @@ def bare(model: Model, data: Dataset, *, keeping: bool = False) -> Way:
     def run() -> None:
         module = model.module.eval()
         kept = freed_memory_kept() if keeping else nullcontext()
-        with kept, torch.no_grad(), stream(data, model, ScanSettings().batch_size) as batches:
+        with (
+            kept,
+            torch.no_grad(),
+            stream(
+                data,
+                model.preprocessing,
+                ScanSettings().batch_size,
+                device=model.device,
+                dtype=model.dtype,
+            ) as batches,
+        ):
             for batch in batches:
                 # Until the answers are here, a GPU has only been told what to do.
                 module(batch.tensor).cpu()

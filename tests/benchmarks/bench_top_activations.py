@@ -63,7 +63,9 @@ def bare(model: Model, dataset: Dataset, layer: str) -> Way:
         with (
             torch.no_grad(),
             module_hooks(chosen, after=stop),
-            stream(dataset, model, BATCH) as batches,
+            stream(
+                dataset, model.preprocessing, BATCH, device=model.device, dtype=model.dtype
+            ) as batches,
         ):
             for batch in batches:
                 with suppress(StopForward):

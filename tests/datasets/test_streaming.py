@@ -69,7 +69,9 @@ def reading_threads() -> list[str]:
 @pytest.mark.parametrize("size", [1, 4, 50])
 def test_batches_are_the_same_whatever_the_threads(model, workers: int, size: int) -> None:
     data = Counted(11, broken=(0, 5))
-    with stream(data, model, size, workers) as batches:
+    with stream(
+        data, model.preprocessing, size, workers, device=model.device, dtype=model.dtype
+    ) as batches:
         found = list(batches)
     kept = [index for index in range(11) if index not in (0, 5)]
     assert np.concatenate([batch.indices for batch in found]).tolist() == kept
@@ -86,14 +88,22 @@ def test_batches_are_the_same_whatever_the_threads(model, workers: int, size: in
 
 
 def test_some_images_can_be_streamed_in_any_order(model) -> None:
-    with stream(Counted(9, broken=(4,)), model, 2, 2, [7, 4, 0]) as batches:
+    with stream(
+        Counted(9, broken=(4,)),
+        model.preprocessing,
+        2,
+        2,
+        [7, 4, 0],
+        device=model.device,
+        dtype=model.dtype,
+    ) as batches:
         assert [batch.indices.tolist() for batch in batches] == [[7, 0]]
     assert list(batches.refused) == [4]
 
 
 def test_two_batches_are_read_ahead_and_no_more(model) -> None:
     data = Counted(100)
-    with stream(data, model, 4, 2) as batches:
+    with stream(data, model.preprocessing, 4, 2, device=model.device, dtype=model.dtype) as batches:
         next(iter(batches))
         time.sleep(0.2)
         assert 8 <= len(data.read_so_far) <= 4 + 8
@@ -104,7 +114,9 @@ def test_the_threads_end_with_the_body_whatever_ends_it(model) -> None:
     before = list(warnings.filters), warnings.showwarning
 
     def stopped_by(error: BaseException) -> None:
-        with stream(Counted(50), model, 2, 3) as batches:
+        with stream(
+            Counted(50), model.preprocessing, 2, 3, device=model.device, dtype=model.dtype
+        ) as batches:
             for _ in batches:
                 assert reading_threads()
                 raise error
@@ -113,7 +125,7 @@ def test_the_threads_end_with_the_body_whatever_ends_it(model) -> None:
         with pytest.raises(type(error)):
             stopped_by(error)
         assert reading_threads() == []
-    with stream(Counted(50), model, 2, 3):
+    with stream(Counted(50), model.preprocessing, 2, 3, device=model.device, dtype=model.dtype):
         pass  # never begun
     assert reading_threads() == []
     assert (list(warnings.filters), warnings.showwarning) == before
@@ -124,7 +136,12 @@ def test_a_fault_in_a_data_set_is_not_hidden(model) -> None:
         def read(self, index: int) -> DatasetImage:
             raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError), stream(Faulty(5), model, 2, 2) as batches:
+    with (
+        pytest.raises(ZeroDivisionError),
+        stream(
+            Faulty(5), model.preprocessing, 2, 2, device=model.device, dtype=model.dtype
+        ) as batches,
+    ):
         next(iter(batches))
     assert reading_threads() == []
 
@@ -132,7 +149,9 @@ def test_a_fault_in_a_data_set_is_not_hidden(model) -> None:
 def test_images_of_another_size_go_in_a_batch_of_their_own() -> None:
     free = Model(tiny_network(), preprocessing=Preprocessing(None, None, (0.5,) * 3, (0.25,) * 3))
     given = [np.zeros((h, 9, 3), np.uint8) for h in (8, 8, 9, 8, 8, 8)]
-    with stream(open_dataset(given), free, 2) as batches:
+    with stream(
+        open_dataset(given), free.preprocessing, 2, device=free.device, dtype=free.dtype
+    ) as batches:
         shapes = [tuple(batch.tensor.shape[::2]) for batch in batches]
     assert shapes == [(2, 8), (1, 9), (2, 8), (1, 8)]
 
@@ -151,7 +170,9 @@ def test_what_pillow_warns_of_in_a_thread_stays_with_its_photo(model, tmp_path: 
             return DatasetImage(photo)
 
     before = list(warnings.filters), warnings.showwarning
-    with stream(Noting(40), model, 4, 4) as batches:
+    with stream(
+        Noting(40), model.preprocessing, 4, 4, device=model.device, dtype=model.dtype
+    ) as batches:
         assert sum(map(len, batches)) == 40
         assert batches.refused == {}
     assert set(notes) == {read_photo(exif).notes}
@@ -163,31 +184,52 @@ def test_tensors_pass_as_they_are_and_in_the_type_of_the_network() -> None:
         nn.Conv2d(5, 2, 1).double(), preprocessing=Preprocessing(8, None, (0,) * 5, (1,) * 5)
     )
     given = torch.rand(3, 5, 8, 8)
-    with stream(open_dataset(given), double, 2) as batches:
+    with stream(
+        open_dataset(given), double.preprocessing, 2, device=double.device, dtype=double.dtype
+    ) as batches:
         found = torch.cat([batch.tensor for batch in batches])
     assert torch.equal(found, given.double())
     with (
         pytest.raises(ImageError, match="takes 5 channels"),
-        stream(open_dataset([np.zeros((8, 8, 3), np.uint8)]), double, 2) as batches,
+        stream(
+            open_dataset([np.zeros((8, 8, 3), np.uint8)]),
+            double.preprocessing,
+            2,
+            device=double.device,
+            dtype=double.dtype,
+        ) as batches,
     ):
         list(batches)
     with (
         pytest.raises(UsageError, match="has 4 channels and the network takes 5"),
-        stream(open_dataset(torch.rand(1, 4, 8, 8)), double, 2) as batches,
+        stream(
+            open_dataset(torch.rand(1, 4, 8, 8)),
+            double.preprocessing,
+            2,
+            device=double.device,
+            dtype=double.dtype,
+        ) as batches,
     ):
         list(batches)
 
 
 def test_wrong_arguments_are_sentences(model) -> None:
     with pytest.raises(UsageError, match="0 images cannot be read by 1 threads"):
-        stream(Counted(3), model, 0, 1)
+        stream(Counted(3), model.preprocessing, 0, 1, device=model.device, dtype=model.dtype)
     with pytest.raises(UsageError, match="There is no image 3 in counted"):
-        stream(Counted(3), model, 1, 1, [3])
+        stream(Counted(3), model.preprocessing, 1, 1, [3], device=model.device, dtype=model.dtype)
     assert 1 <= default_workers() <= 8
 
 
 def test_an_error_names_what_could_not_be_read(model) -> None:
-    with stream(Counted(5, broken=tuple(range(5))), model, 2, 2) as batches:
+    with stream(
+        Counted(5, broken=tuple(range(5))),
+        model.preprocessing,
+        2,
+        2,
+        device=model.device,
+        dtype=model.dtype,
+    ) as batches:
         assert list(batches) == []
     told = str(nothing_left(list(batches.refused.values()), batches.dataset))
     assert "No image of counted can be used (n0: it is broken; n1:" in told
@@ -197,8 +239,18 @@ def test_an_error_names_what_could_not_be_read(model) -> None:
 def test_no_batch_reaches_from_one_block_into_the_next(model) -> None:
     """Where images are lacking as well, so that a block's batches depend on it alone."""
     data = Counted(22, broken=(1, 8, 9, 10, 11, 12, 13, 14, 15))
-    with stream(data, model, 3, within=8) as batches:
+    with stream(
+        data, model.preprocessing, 3, within=8, device=model.device, dtype=model.dtype
+    ) as batches:
         found = [batch.indices.tolist() for batch in batches]
     assert found == [[0, 2, 3], [4, 5, 6], [7], [16, 17, 18], [19, 20, 21]]
-    with stream(data, model, 3, within=8, indices=range(16, 22)) as batches:
+    with stream(
+        data,
+        model.preprocessing,
+        3,
+        within=8,
+        indices=range(16, 22),
+        device=model.device,
+        dtype=model.dtype,
+    ) as batches:
         assert [batch.indices.tolist() for batch in batches] == found[3:]

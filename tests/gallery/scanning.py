@@ -38,7 +38,9 @@ def scan(
         np.full(len(images), np.nan, np.float32),
     )
     found: dict[str, layer_result.LayerResult] = {}
-    with stream(images, model, settings.batch_size, 1) as batches:
+    with stream(
+        images, model.preprocessing, settings.batch_size, 1, device=model.device, dtype=model.dtype
+    ) as batches:
         for batch in batches:
             seen = capture(model, batch.tensor, layers=layers, gradients=False)
             shares = seen.logits.double().softmax(1).numpy()

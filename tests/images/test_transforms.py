@@ -24,14 +24,14 @@ def model(resize: int | None, crop: int, channels: int = 3) -> Model:
 
 
 def scene(network: Model, image: object) -> Scene:
-    return Scene.of(network, network.prepare(image), 0)
+    return Scene.of(network.preprocessing, network.prepare(image), 0)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_what_is_not_moved_is_what_the_network_takes(channels: int) -> None:
     network = model(24, 16, channels)
     batch = network.prepare(photo(30, 45))
-    one = Scene.of(network, batch, 0)
+    one = Scene.of(network.preprocessing, batch, 0)
     for matrix in (moved(0.0, one.size), enlarged(1.0, one.size), turned(0.0, one.size)):
         crop, beyond = one.seen(matrix)
         np.testing.assert_array_equal(crop, batch.tensor[0].numpy())
@@ -85,7 +85,7 @@ def test_enlarging_keeps_the_middle_and_spreads_the_rest() -> None:
 def test_a_crop_that_pads_with_black_is_a_scene_of_its_own() -> None:
     network = model(None, 20)
     batch = network.prepare(photo(12, 30))
-    one = Scene.of(network, batch, 0)
+    one = Scene.of(network.preprocessing, batch, 0)
     np.testing.assert_array_equal(one.values, batch.tensor[0].numpy())
     assert one.corner == (0, 0)
 
@@ -94,7 +94,7 @@ def test_a_crop_that_pads_with_black_is_a_scene_of_its_own() -> None:
 def test_a_tensor_is_a_scene_of_its_own(channels: int) -> None:
     network = as_model(tiny_network(channels))
     tensor = torch.randn(1, channels, 18, 22, generator=torch.Generator().manual_seed(0))
-    one = Scene.of(network, network.prepare(tensor), 0)
+    one = Scene.of(network.preprocessing, network.prepare(tensor), 0)
     np.testing.assert_array_equal(one.values, tensor[0].numpy())
     crop, _ = one.seen(moved(3.0, one.size))
     assert crop.shape == (channels, 18, 22)

@@ -112,7 +112,7 @@ def test_integrated_gradients_equal_a_fine_sum_in_double_precision(
     images: torch.Tensor, target: object
 ) -> None:
     found = attribute(tiny_network(), images, target=target, baseline="mean", steps=60)
-    start = baseline_images(as_model(tiny_network()), images, "mean").double()
+    start = baseline_images(as_model(tiny_network()).preprocessing, images, "mean").double()
     path = images.double() - start
     steps = 4000
     total = torch.zeros_like(path)
@@ -134,7 +134,7 @@ def test_a_linear_network_is_attributed_exactly_by_every_complete_method(
 ) -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 14, 2))
     weight = network[1].weight.detach().reshape(2, 3, 16, 14)
-    start = baseline_images(as_model(network), images, "mean")
+    start = baseline_images(as_model(network).preprocessing, images, "mean")
     expected = (weight[1] * (images - start)).sum(1).numpy()
     for method in ("integrated_gradients", "gradient_shap", "deeplift"):
         found = attribute(network, images, method, target=1, baseline="mean", steps=4)
@@ -208,7 +208,7 @@ def test_a_contrast_is_the_difference_of_its_classes(method: str, images: torch.
 
 def test_baselines_hide_what_they_say(images: torch.Tensor) -> None:
     model = as_model(tiny_network())
-    found = {kind: baseline_images(model, images, kind) for kind in BASELINES}
+    found = {kind: baseline_images(model.preprocessing, images, kind) for kind in BASELINES}
     mean = torch.tensor(model.preprocessing.mean)[None, :, None, None]
     std = torch.tensor(model.preprocessing.std)[None, :, None, None]
     torch.testing.assert_close(found["black"], (-mean / std).expand_as(images))
@@ -219,7 +219,9 @@ def test_baselines_hide_what_they_say(images: torch.Tensor) -> None:
     assert pixels.max() <= 1 + 1e-6
     assert 0.4 < pixels.mean() < 0.6
     assert (found["blur"].std((2, 3)) < 0.5 * images.std((2, 3))).all()
-    torch.testing.assert_close(found["noise"], baseline_images(model, images, "noise"))
+    torch.testing.assert_close(
+        found["noise"], baseline_images(model.preprocessing, images, "noise")
+    )
     assert all(value.shape == images.shape for value in found.values())
 
 

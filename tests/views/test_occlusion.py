@@ -40,7 +40,7 @@ def captums(module: nn.Module, x: torch.Tensor, window: int, stride: int, target
 @pytest.mark.parametrize(("window", "stride"), [(8, 4), (7, 5), (24, 3), (5, 5)])
 def test_maps_are_those_of_captum(fill, window: int, stride: int) -> None:
     module, x = tiny_network(), images(2)
-    baseline = baseline_images(as_model(module), x, fill)
+    baseline = baseline_images(as_model(module).preprocessing, x, fill)
     found = occlusion(module, x, window, stride, fill, target=[1, 3])
     wanted = captums(module, x, window, stride, [1, 3], baseline)
     np.testing.assert_allclose(found.maps[0], wanted, atol=1e-6)
@@ -60,7 +60,7 @@ def test_drops_are_those_of_single_squares() -> None:
     module, x = tiny_network(), images(side=20)
     found = occlusion(module, x, 8, 6, "black", target=2)
     assert found.drops.shape == (1, 3, 3)
-    low = baseline_images(as_model(module), x, "black")
+    low = baseline_images(as_model(module).preprocessing, x, "black")
     hidden = x.clone()
     hidden[:, :, 6:14, 12:20] = low[:, :, 6:14, 12:20]
     with torch.no_grad():
@@ -91,7 +91,7 @@ def test_a_network_that_segments_is_explained_by_a_callable() -> None:
     found = occlusion(module, images(), 8, 8, "black", lambda maps: maps[:, 0].sum((1, 2)))
     with torch.no_grad():
         x = images()
-        low = baseline_images(as_model(module), x, "black")
+        low = baseline_images(as_model(module).preprocessing, x, "black")
         total = module(x)[:, 0].sum() - module(low)[:, 0].sum()
     # A convolution is linear, so the squares, which tile the image, share the whole drop.
     assert found.drops.sum() == pytest.approx(float(total), abs=1e-3)

@@ -104,7 +104,10 @@ def deletion_insertion(
     count = 1 + random.shape[1]
     rng = np.random.default_rng(seed)
     every = at_size(np.concatenate([maps[:, None], random], axis=1), subject.size)
-    empty = [baseline_images(subject.model, subject.inputs, kind, seed) for kind in baselines]
+    empty = [
+        baseline_images(subject.model.preprocessing, subject.inputs, kind, seed)
+        for kind in baselines
+    ]
     ends = [subject.probabilities(enumerate(images)) for images in empty]
 
     def changed() -> Iterator[tuple[int, torch.Tensor]]:

@@ -17,10 +17,10 @@ import torch
 from safetensors.torch import save as to_bytes
 from torch.nn.functional import interpolate
 
-from cnnviz import __version__
 from cnnviz.datasets.shapes import CLASSES
 from cnnviz.errors import OutputError
 from cnnviz.models.networks import INPUT_SIZES, MEAN, STD
+from cnnviz.results.result import installed_version
 
 from .data import CHUNK, Images, Labels, Masks, draw_samples, normalise
 from .loop import TRAINABLE, Network, TrainingRecipe
@@ -40,7 +40,7 @@ def to_file(name: str, network: Network, recipe: TrainingRecipe, steps: int) -> 
         for key, value in network.state_dict().items()
     }
     metadata = {
-        "cnnviz": __version__,
+        "cnnviz": installed_version("cnnviz"),
         "network": name,
         "classes": json.dumps(CLASSES),
         "mean": json.dumps(MEAN),
@@ -161,7 +161,7 @@ def describe(
         "recipe": dataclasses.asdict(recipe),
         "training": training,
         "versions": {
-            "cnnviz": __version__,
+            "cnnviz": installed_version("cnnviz"),
             "torch": torch.__version__,
             "numpy": np.__version__,
             "opencv": cv2.__version__,

@@ -131,7 +131,14 @@ class ScanWorker:
             )
         except ImageError:
             # In a few shards there may be no image that can be read; in the whole set there is one.
-            with stream(self.data, self.model, 1, indices=places) as batches:
+            with stream(
+                self.data,
+                self.model.preprocessing,
+                1,
+                indices=places,
+                device=self.model.device,
+                dtype=self.model.dtype,
+            ) as batches:
                 if next(iter(batches), None) is not None:
                     raise
             return batches.refused

@@ -29,7 +29,7 @@ def by_hand(subject, image, values, missing, *, insert):
 def test_the_curves_are_those_of_removing_pixel_after_pixel(subject, maps, kind):
     chance = random_maps(maps, 2, seed=1)
     found = deletion_insertion(subject, maps, chance, baselines=("black", kind), steps=STEPS)
-    missing = baseline_images(subject.model, subject.inputs, kind)
+    missing = baseline_images(subject.model.preprocessing, subject.inputs, kind)
     assert found.baselines == ("black", kind)
     for image in range(2):
         for own, values in [(None, maps[image]), *enumerate(chance[image])]:
