@@ -25,9 +25,9 @@ PACKAGES = (
 def build(context: Context) -> Section:
     """List where everything came from: network, images, versions, and the time each step took."""
     return Section(
-        key="colophon",
+        key="provenance",
         title=context.title,
-        anchor=context.anchor("colophon"),
+        anchor=context.anchor("provenance"),
         lead=(
             "Each image went through the network once, forward and backward; every picture of it "
             "in this report comes from that one pass. The network was run as for inference and "

@@ -37,7 +37,7 @@ def test_one_output_is_a_coin() -> None:
     wanted = F.binary_cross_entropy(output[:, 0].sigmoid(), labels, reduction="sum")
     assert float(objective(output, WHOLE)[0]) == pytest.approx(float(wanted))
     assert objective.kind == "binary cross-entropy"
-    assert float(objective(output, None, None)(output, WHOLE)[1]) == 5.0
+    assert float(loss_objective(output, None, None)(output, WHOLE)[1]) == 5.0
 
 
 def test_probabilities_are_taken_as_they_are() -> None:

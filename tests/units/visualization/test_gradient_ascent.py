@@ -149,7 +149,7 @@ def test_a_unit_that_starts_dead_is_woken(monkeypatch: pytest.MonkeyPatch) -> No
     assert made.woken[0]
     assert not made.dead[0]
     assert made.pictures.std() > 0.1
-    monkeypatch.setattr(looping, "leaking", nullcontext)
+    monkeypatch.setattr(looping, "leaky_backward", nullcontext)
     (plain,) = climbed(dead_network(-1.0), "1:0", channels=1, steps=100)
     assert plain.end[0] == 0.0, "without the leak the picture stays grey"
     assert plain.pictures.std() < 0.01
