@@ -12,37 +12,111 @@ from cnnviz._lazy import attach
 from cnnviz.views import VIEWS
 
 if TYPE_CHECKING:
+    from cnnviz.datasets import Dataset as Dataset
+    from cnnviz.datasets import open_dataset as open_dataset
     from cnnviz.datasets.shapes import Shapes as Shapes
     from cnnviz.errors import CnnvizError as CnnvizError
     from cnnviz.gradients.monitor.gradient_monitor import GradientMonitor as GradientMonitor
+    from cnnviz.heatmaps.heatmap import Heatmap as Heatmap
     from cnnviz.images import Photo as Photo
     from cnnviz.images import Preprocessing as Preprocessing
     from cnnviz.models import Model as Model
     from cnnviz.models import load as load
     from cnnviz.passes.captures import Capture as Capture
     from cnnviz.passes.captures import capture as capture
+    from cnnviz.passes.targets import Contrast as Contrast
+    from cnnviz.passes.targets import Region as Region
+    from cnnviz.passes.targets import SumOf as SumOf
     from cnnviz.reports import Report as Report
     from cnnviz.reports import report as report
     from cnnviz.results.result import Provenance as Provenance
     from cnnviz.results.result import Result as Result
+    from cnnviz.units.visualization import Direction as Direction
+    from cnnviz.views.activation_functions import activation_functions as activation_functions
+    from cnnviz.views.architecture import architecture as architecture
+    from cnnviz.views.attribute import attribute as attribute
+    from cnnviz.views.cam import cam as cam
+    from cnnviz.views.deconvnet import deconvnet as deconvnet
+    from cnnviz.views.explanations import explanations as explanations
+    from cnnviz.views.faithfulness import faithfulness as faithfulness
+    from cnnviz.views.feature_maps import feature_maps as feature_maps
+    from cnnviz.views.feature_visualization import feature_visualization as feature_visualization
+    from cnnviz.views.filters import filters as filters
+    from cnnviz.views.gradient_flow import gradient_flow as gradient_flow
+    from cnnviz.views.gradient_whiteness import gradient_whiteness as gradient_whiteness
+    from cnnviz.views.invariance import invariance as invariance
+    from cnnviz.views.loss_landscape import loss_landscape as loss_landscape
+    from cnnviz.views.occlusion import occlusion as occlusion
+    from cnnviz.views.predictions import predictions as predictions
+    from cnnviz.views.receptive_field import receptive_field as receptive_field
+    from cnnviz.views.skip_connections import skip_connections as skip_connections
+    from cnnviz.views.top_activations import top_activations as top_activations
 
 _HOMES = {
     "Capture": "cnnviz.passes.captures",
     "CnnvizError": "cnnviz.errors",
+    "Contrast": "cnnviz.passes.targets",
+    "Dataset": "cnnviz.datasets",
+    "Direction": "cnnviz.units.visualization",
     "GradientMonitor": "cnnviz.gradients.monitor.gradient_monitor",
+    "Heatmap": "cnnviz.heatmaps.heatmap",
     "Model": "cnnviz.models",
     "Photo": "cnnviz.images",
     "Preprocessing": "cnnviz.images",
     "Provenance": "cnnviz.results.result",
+    "Region": "cnnviz.passes.targets",
     "Report": "cnnviz.reports",
     "Result": "cnnviz.results.result",
     "Shapes": "cnnviz.datasets.shapes",
+    "SumOf": "cnnviz.passes.targets",
     "capture": "cnnviz.passes.captures",
     "load": "cnnviz.models",
+    "open_dataset": "cnnviz.datasets",
     "report": "cnnviz.reports",
     **{view.name: f"cnnviz.views.{view.name}" for view in VIEWS},
 }
 
 __version__ = "0.1.0"
-__all__ = list(_HOMES)
-__getattr__, __dir__ = attach(__name__, _HOMES)
+__all__ = [
+    "Capture",
+    "CnnvizError",
+    "Contrast",
+    "Dataset",
+    "Direction",
+    "GradientMonitor",
+    "Heatmap",
+    "Model",
+    "Photo",
+    "Preprocessing",
+    "Provenance",
+    "Region",
+    "Report",
+    "Result",
+    "Shapes",
+    "SumOf",
+    "activation_functions",
+    "architecture",
+    "attribute",
+    "cam",
+    "capture",
+    "deconvnet",
+    "explanations",
+    "faithfulness",
+    "feature_maps",
+    "feature_visualization",
+    "filters",
+    "gradient_flow",
+    "gradient_whiteness",
+    "invariance",
+    "load",
+    "loss_landscape",
+    "occlusion",
+    "open_dataset",
+    "predictions",
+    "receptive_field",
+    "report",
+    "skip_connections",
+    "top_activations",
+]
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = attach(__name__, _HOMES)

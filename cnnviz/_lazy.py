@@ -13,6 +13,9 @@ def attach(
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return the `__getattr__` and the `__dir__` of a package.
 
+    Call it under ``if not TYPE_CHECKING``, and import the names under ``if TYPE_CHECKING``: to a
+    type checker a module with a `__getattr__` has every name there could be, misspelt ones too.
+
     Parameters
     ----------
     package : str

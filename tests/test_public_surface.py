@@ -1,25 +1,35 @@
 """The names that the package exports: removing or renaming one is a decision, not an accident."""
 
+import ast
 import json
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 import cnnviz
 from cnnviz.views import VIEWS
 
+LAZY = ("cnnviz", "cnnviz.datasets", "cnnviz.models", "cnnviz.reports")
 EXPORTED = {
     "Capture",
     "CnnvizError",
+    "Contrast",
+    "Dataset",
+    "Direction",
     "GradientMonitor",
+    "Heatmap",
     "Model",
     "Photo",
     "Preprocessing",
     "Provenance",
+    "Region",
     "Report",
     "Result",
     "Shapes",
+    "SumOf",
     "activation_functions",
     "architecture",
     "attribute",
@@ -37,6 +47,7 @@ EXPORTED = {
     "load",
     "loss_landscape",
     "occlusion",
+    "open_dataset",
     "predictions",
     "receptive_field",
     "report",
@@ -62,13 +73,66 @@ def test_every_view_is_exported():
     assert {view.name for view in VIEWS} <= EXPORTED
 
 
+@pytest.mark.parametrize("package", LAZY)
+def test_what_is_imported_on_demand_is_what_type_checkers_see(package):
+    """A name stands in three places: for checkers, for `import *`, and where it is found."""
+    module = import_module(package)
+    tree = ast.parse(Path(module.__file__).read_text("utf-8"))
+    typed, demanded = _typed_imports(tree), module._HOMES
+    missing = [
+        f"    from {home} import {name} as {name}"
+        for name, home in demanded.items()
+        if name not in typed
+    ]
+    assert not missing, "Add under TYPE_CHECKING:\n" + "\n".join(missing)
+    assert typed == demanded
+    assert sorted(_written_all(tree)) == sorted(demanded), "Write each name into __all__ once."
+
+
+def _typed_imports(tree):
+    """Return the names that a module imports for type checkers, each with where it comes from."""
+    (block,) = (
+        node
+        for node in tree.body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    )
+    assert all(alias.name == alias.asname for each in block.body for alias in each.names)
+    return {alias.name: each.module for each in block.body for alias in each.names}
+
+
+def _written_all(tree):
+    """Return `__all__`, which must be a list of strings: a type checker runs nothing."""
+    (value,) = (
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    )
+    return ast.literal_eval(value)
+
+
+def test_every_view_of_the_table_is_typed():
+    tree = ast.parse(Path(cnnviz.__file__).read_text("utf-8"))
+    homes = {view.name: f"cnnviz.views.{view.name}" for view in VIEWS}
+    assert homes.items() <= _typed_imports(tree).items()
+    assert set(homes) <= set(_written_all(tree))
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'gradcam'"):
         cnnviz.gradcam  # noqa: B018
 
 
 @pytest.mark.parametrize(
-    "module", ["cnnviz", "cnnviz.views", "cnnviz.models", "cnnviz.datasets.shapes"]
+    "module",
+    [
+        "cnnviz",
+        "cnnviz.views",
+        "cnnviz.models",
+        "cnnviz.images",
+        "cnnviz.datasets",
+        "cnnviz.datasets.opening",
+        "cnnviz.datasets.shapes",
+    ],
 )
 def test_an_import_does_not_load_torch(module):
     script = (

@@ -51,4 +51,5 @@ __all__ = [
     "open_dataset",
     "stream",
 ]
-__getattr__, __dir__ = attach(__name__, _HOMES)
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = attach(__name__, _HOMES)

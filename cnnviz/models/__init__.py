@@ -22,4 +22,5 @@ _HOMES = {
     "load": "cnnviz.models.loading",
 }
 __all__ = ["Model", "as_model", "available", "load"]
-__getattr__, __dir__ = attach(__name__, _HOMES)
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = attach(__name__, _HOMES)

@@ -27,4 +27,5 @@ _HOMES = {
     "report": "cnnviz.reports.build",
 }
 __all__ = ["SECTIONS", "Manifest", "Report", "ReportProgress", "check_destination", "report"]
-__getattr__, __dir__ = attach(__name__, _HOMES)
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = attach(__name__, _HOMES)
