@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnviz.datasets.dataset import Dataset, Part, counted
 from cnnviz.datasets.files import ImageFolder, ImageList, images_in
@@ -17,12 +17,15 @@ from cnnviz.errors import ImageError, UsageError, did_you_mean
 from cnnviz.images import Photo
 from cnnviz.images.paths import expand
 
+if TYPE_CHECKING:
+    from cnnviz.datasets.aliases import Data
+
 SHAPES = "shapes"
 SAMPLES = 500
 """How many samples of the endless shipped data are taken where no count is given."""
 
 
-def open_dataset(data: Any, count: int | None = None) -> Dataset:
+def open_dataset(data: Data, count: int | None = None) -> Dataset:
     """Open images, many or few. Nothing but names is read yet.
 
     Parameters

@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.datasets import SHAPES, Dataset, open_dataset
+from cnnviz.datasets.aliases import Data
 from cnnviz.datasets.shapes import Shapes
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import Photo
@@ -79,14 +80,16 @@ class EvaluationImage:
         return digest.hexdigest()
 
 
-def items(data: Any, count: int | None = None) -> tuple[list[EvaluationImage], list[str]]:
+def items(
+    data: Data | Sequence[EvaluationImage], count: int | None = None
+) -> tuple[list[EvaluationImage], list[str]]:
     """Return the images of a data set, none of them decoded, and why others were left out.
 
     Parameters
     ----------
-    data : str, Path, Shapes, data set, or iterable of images or Items
+    data : str, Path, Shapes, data set, or list of EvaluationImages
         ``"shapes"`` for held-out samples of the shipped data, or whatever
-        `cnnviz.datasets.open_dataset` opens. A file ``NAME-mask.png`` beside an image marks the
+        `cnnviz.open_dataset` opens. A file ``NAME-mask.png`` beside an image marks the
         object with its bright pixels, as `cnnviz shapes` writes it.
     count : int, optional
         At most how many, evenly spread over a folder or a list; 40 of the shipped data, and all
@@ -123,8 +126,10 @@ def nothing_left(refused: Sequence[str]) -> ImageError:
     return ImageError(f"There is no image to evaluate on{why}.", "Name a folder of photos.")
 
 
-def _sources(data: Any, count: int | None) -> Iterator[tuple[EvaluationImage | Dataset, int]]:
-    """Yield where each image comes from: an Item, or a data set and the place in it."""
+def _sources(
+    data: Data | Sequence[EvaluationImage], count: int | None
+) -> Iterator[tuple[EvaluationImage | Dataset, int]]:
+    """Yield where each image comes from: an EvaluationImage, or a data set and the place in it."""
     if isinstance(data, (list, tuple)) and any(
         isinstance(entry, EvaluationImage) for entry in data
     ):
@@ -138,6 +143,6 @@ def _sources(data: Any, count: int | None) -> Iterator[tuple[EvaluationImage | D
     shipped = isinstance(data, Shapes) or (isinstance(data, str) and data == SHAPES)
     if not shipped and isinstance(data, (list, tuple)) and not data:
         raise nothing_left([])
-    dataset = open_dataset(data, count or (_DEFAULT_COUNT if shipped else None))
+    dataset = open_dataset(cast(Data, data), count or (_DEFAULT_COUNT if shipped else None))
     for index in range(len(dataset)):
         yield dataset, index

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from cnnviz.datasets.aliases import Data
 from cnnviz.errors import ImageError, UsageError, did_you_mean
 from cnnviz.evaluation.data import EvaluationImage, items, nothing_left
 from cnnviz.evaluation.records import MapMeasurements, MeasurementStore
@@ -36,7 +37,7 @@ Announce = Callable[[str], None]
 
 def evaluate(
     model: Model | nn.Module,
-    data: Any = "shapes",
+    data: Data | Sequence[EvaluationImage] = "shapes",
     *,
     methods: Sequence[str] = METHODS,
     layer: str | None = None,
@@ -57,7 +58,7 @@ def evaluate(
     ----------
     model : Model or torch.nn.Module
         The network; it is left as it was.
-    data : str, Path, Shapes, or iterable of images or Items
+    data : str, Path, Shapes, data set, images, or list of EvaluationImages
         See `cnnviz.evaluation.items`.
     methods : sequence of str
         The methods, by the names that `cam` and `attribute` know them by.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from cnnviz.images.reading import read_photo
 
 if TYPE_CHECKING:
     import torch
+
+    from cnnviz.images.aliases import Unprepared
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Batch:
 
 
 def prepare(
-    images: Any,
+    images: Unprepared,
     preprocessing: Preprocessing,
     *,
     device: str | torch.device = "cpu",
@@ -102,12 +104,12 @@ def prepare(
     return _from_tensors(tensors, preprocessing, device, dtype)
 
 
-def _items(images: Any) -> list[Any]:
+def _items(images: Unprepared) -> list[Any]:
     """Return the single images, a batch of tensors or arrays taken apart."""
     import torch
 
     single = isinstance(images, torch.Tensor | np.ndarray)
-    given = [images] if single or not _is_collection(images) else list(images)
+    given: list[Any] = [images] if single or not _is_collection(images) else list(images)
     items: list[Any] = []
     for item in given:
         stacked = isinstance(item, torch.Tensor | np.ndarray) and item.ndim == 4
@@ -117,7 +119,7 @@ def _items(images: Any) -> list[Any]:
     return items
 
 
-def _is_collection(images: Any) -> bool:
+def _is_collection(images: Unprepared) -> TypeGuard[Iterable[Any]]:
     return isinstance(images, Iterable) and not isinstance(images, str | bytes | Photo)
 
 

@@ -20,8 +20,10 @@ from cnnviz.images.photo import Photo, PhotoError, new_photo
 if TYPE_CHECKING:
     from PIL import Image
 
+    from cnnviz.images.aliases import ImageLike
 
-def read_photo(source: Any, name: str | None = None) -> Photo:
+
+def read_photo(source: ImageLike, name: str | None = None) -> Photo:
     """Read one image into 8-bit RGB.
 
     Parameters

@@ -36,6 +36,9 @@ _ACTIVATIONS = tuple(
 )
 KINDS = ("conv", "linear", "norm", "activation", "pool", "dropout", "flatten")
 
+Layers = str | Sequence[str]
+"""A choice of layers: kinds, names and patterns, in one string with commas or in several."""
+
 
 def kind(module: nn.Module) -> str:
     """Return the kind of a layer.
@@ -79,7 +82,7 @@ def check_seen(module: nn.Module, within: str = "") -> None:
             )
 
 
-def select(module: nn.Module, layers: str | Sequence[str]) -> dict[str, nn.Module]:
+def select(module: nn.Module, layers: Layers) -> dict[str, nn.Module]:
     """Choose layers by kind, by pattern or by name.
 
     Parameters
@@ -117,7 +120,7 @@ def select(module: nn.Module, layers: str | Sequence[str]) -> dict[str, nn.Modul
     return found
 
 
-def split(layers: str | Sequence[str]) -> list[str]:
+def split(layers: Layers) -> list[str]:
     """Return the items of a selection, which may stand in one string with commas between them."""
     parts = [layers] if isinstance(layers, str) else list(layers)
     return [item.strip() for part in parts for item in part.split(",") if item.strip()]

@@ -13,6 +13,7 @@ from torch.nn.parameter import is_lazy
 
 from cnnviz.errors import ModelError, TargetError, UsageError, did_you_mean
 from cnnviz.images import Batch, Photo, Preprocessing, prepare
+from cnnviz.images.aliases import Images
 from cnnviz.introspection.forward import forward
 from cnnviz.models.guesses import NOMINAL_SIDE, guess_preprocessing
 from cnnviz.results.result import ImageSource, Provenance
@@ -103,7 +104,7 @@ class Model:
             self._digest = (versions, _digest(self.module.state_dict()))
         return self._digest[1]
 
-    def prepare(self, images: Any) -> Batch:
+    def prepare(self, images: Images) -> Batch:
         """Read and preprocess images on the device and in the floating-point type of the network.
 
         Takes what `cnnviz.images.prepare` takes, and raises what it raises. A batch that was

@@ -13,10 +13,12 @@ from torch import nn
 
 from cnnviz.errors import LayerError, TargetError, UsageError
 from cnnviz.images import Batch
+from cnnviz.images.aliases import Images
 from cnnviz.introspection import layers as layer_names
 from cnnviz.introspection.backward_rules import Rule, backward_rule
 from cnnviz.introspection.hooks import StopForward, module_hooks, preserve_state
 from cnnviz.introspection.layer_tensors import LayerTensors
+from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model, as_model
 from cnnviz.models.categories import check_count
 from cnnviz.passes.ranked_classes import ClassScore, rank_classes
@@ -130,9 +132,9 @@ def origin(model: Model, batch: Batch, targets: Sequence[str] = ()) -> Provenanc
 
 def capture(
     model: Model | nn.Module,
-    images: Any,
+    images: Images,
     *,
-    layers: str | Sequence[str] = "conv",
+    layers: Layers = "conv",
     target: Target = None,
     gradients: bool | Literal["layers"] = True,
     rule: Rule = "gradient",
@@ -210,13 +212,11 @@ def capture(
     return replace(found, rule=rule, coverage=coverage)
 
 
-def _needs_order(layers: str | Sequence[str], logits: bool) -> bool:
+def _needs_order(layers: Layers, logits: bool) -> bool:
     return not logits or STAGES in layer_names.split(layers)
 
 
-def _choose(
-    model: Model, layers: str | Sequence[str], order: CallOrder | None
-) -> dict[str, nn.Module]:
+def _choose(model: Model, layers: Layers, order: CallOrder | None) -> dict[str, nn.Module]:
     items = layer_names.split(layers)
     if order is not None and STAGES in items:
         items = [item for item in items if item != STAGES] + list(order.stages())

@@ -49,8 +49,10 @@ class Region:
     mask: NDArray[np.bool_] | None = None
 
 
-One = int | str | SumOf | Contrast | Region
-Target = One | Sequence[One] | Callable[[Any], torch.Tensor] | None
+OneTarget = int | str | SumOf | Contrast | Region
+"""What is explained of one image."""
+Target = OneTarget | Sequence[OneTarget] | Callable[[Any], torch.Tensor] | None
+"""What is explained: the network's own answer, one target for all images, or one for each."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from torch import nn
 
 from cnnviz.errors import ModelError, TargetError
 from cnnviz.images import Batch
+from cnnviz.images.aliases import Images
 from cnnviz.introspection import layers as layer_names
+from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model, as_model
 from cnnviz.passes.captures import capture
 from cnnviz.passes.stages import STAGES
@@ -29,10 +31,10 @@ from cnnviz.results.result import Provenance
 
 def report(
     model: Model | nn.Module,
-    images: Any,
+    images: Images,
     sections: str | Sequence[str] | None = None,
     *,
-    layers: str | Sequence[str] | None = None,
+    layers: Layers | None = None,
     target: Target = None,
     thorough: bool = False,
     progress: ReportProgress | None = None,
@@ -119,7 +121,7 @@ def _keys(kinds: Sequence[SectionKind]) -> frozenset[str]:
     return frozenset(kind.key for kind in kinds)
 
 
-def _said(layers: str | Sequence[str] | None) -> str:
+def _said(layers: Layers | None) -> str:
     return "" if layers is None else ", ".join(layer_names.split(layers))
 
 
@@ -129,7 +131,7 @@ def _look(
     place: int,
     slug: str,
     kinds: Sequence[SectionKind],
-    layers: str | Sequence[str] | None,
+    layers: Layers | None,
     target: Target,
     steps: Steps,
 ) -> ReportImage:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import nn
 from cnnviz.errors import UsageError
 from cnnviz.heatmaps import attribution_methods
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
+from cnnviz.images.aliases import Images
 from cnnviz.images.baselines import BASELINES, Baseline
 from cnnviz.introspection.backward_rules import Rule
 from cnnviz.introspection.hooks import preserve_state
@@ -88,7 +89,7 @@ _METHODS: dict[str, _AttributionMethod] = {
 
 def attribute(
     model: Model | nn.Module,
-    images: Any,
+    images: Images,
     method: Method = "integrated_gradients",
     target: Target = None,
     *,

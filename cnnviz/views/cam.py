@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +12,7 @@ from cnnviz.errors import LayerError, UsageError
 from cnnviz.heatmaps import cam_methods
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
 from cnnviz.introspection.layer_tensors import Key
-from cnnviz.introspection.layers import split
+from cnnviz.introspection.layers import Layers, split
 from cnnviz.passes.captures import Capture
 from cnnviz.results.progress import Progress, silent
 
@@ -65,7 +65,7 @@ _METHODS: dict[str, _CamMethod] = {
 
 def cam(
     capture: Capture,
-    layer: str | Sequence[str] | None = None,
+    layer: Layers | None = None,
     method: Method = "gradcam",
     *,
     relu: bool = True,

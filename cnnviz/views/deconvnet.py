@@ -13,6 +13,7 @@ from torch import nn
 
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.images import Batch
+from cnnviz.images.aliases import Images
 from cnnviz.introspection.backward_rules import Rule
 from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.introspection.unit_names import check_channels, read_channels
@@ -156,7 +157,7 @@ class Projections(Result):
 
 def deconvnet(
     model: Model | nn.Module,
-    images: Any,
+    images: Images,
     layer: str | None = None,
     channels: int | str | Iterable[int] | None = None,
     rule: Rule = "deconvnet",

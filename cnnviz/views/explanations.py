@@ -14,6 +14,7 @@ from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch
 from cnnviz.heatmaps.checks.measure_groups import CheckSettings
 from cnnviz.heatmaps.heatmap import Heatmap
+from cnnviz.images.aliases import Images
 from cnnviz.models import Model, as_model
 from cnnviz.passes.targets import Target
 from cnnviz.results import drawing
@@ -171,7 +172,7 @@ def _checked(check: Faithfulness) -> tuple[str, bool]:
 
 def explanations(
     model: Model | nn.Module,
-    images: Any,
+    images: Images,
     methods: Sequence[str] = USUAL,
     target: Target = None,
     *,

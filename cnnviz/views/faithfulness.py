@@ -24,6 +24,7 @@ from cnnviz.heatmaps.checks.stability import Stability
 from cnnviz.heatmaps.checks.verdicts import CheckVerdict, against_random, against_randomisation
 from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.images import Batch
+from cnnviz.images.aliases import Images
 from cnnviz.models import Model, as_model
 from cnnviz.passes.targets import Target
 from cnnviz.results.progress import Progress, silent
@@ -187,7 +188,7 @@ class Faithfulness(Result):
 
 def faithfulness(
     model: Model | nn.Module,
-    images: Any,
+    images: Images,
     heatmap: Heatmap | str = "gradcam",
     *,
     layer: str | None = None,

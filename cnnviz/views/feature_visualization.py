@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from torch import nn
 
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.images import Batch
+from cnnviz.images.aliases import Images
 from cnnviz.models import Model, as_model
 from cnnviz.results.progress import Progress, duration, silent
 from cnnviz.results.result import ImageSource, Provenance, Result, installed_version
@@ -24,6 +24,7 @@ from cnnviz.units.visualization import (
     Job,
     Method,
     Objective,
+    Units,
     VisualizationStore,
     plan,
     read_objectives,
@@ -144,13 +145,13 @@ class FeatureVisualization(Result):
 
 def feature_visualization(
     model: Model | nn.Module,
-    units: str | Iterable[Any],
+    units: Units,
     steps: int = 256,
     seed: int = 0,
     *,
     method: Method = "fourier",
     diverse: int = 1,
-    start: str | Any | None = None,
+    start: Images | None = None,
     size: int | None = None,
     budget: float | str | None = None,
     state: str | Path | None = None,
@@ -259,7 +260,7 @@ def _check(steps: int, seed: int, method: str, diverse: int, size: int | None) -
         raise UsageError(f"A picture of {size} px shows nothing.", "Give a size of 8 or more.")
 
 
-def _photo(model: Model, start: Any) -> Batch:
+def _photo(model: Model, start: Images) -> Batch:
     batch = model.prepare(start)
     if len(batch) != 1:
         raise UsageError(f"{len(batch)} photos were given to start from.", "Give one.")

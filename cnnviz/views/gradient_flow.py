@@ -21,6 +21,7 @@ from cnnviz.gradients.remedies import Remedy, try_remedies
 from cnnviz.gradients.verdict_text import evidence, learned, pairs
 from cnnviz.gradients.verdicts import GradientVerdict, is_normalised, judge
 from cnnviz.images import Batch
+from cnnviz.images.aliases import Images
 from cnnviz.introspection.batch_statistics import uncalibrated
 from cnnviz.models import Model, as_model, load
 from cnnviz.passes.batch_size import rows_that_fit
@@ -159,7 +160,7 @@ class GradientFlow(Result):
 
 def gradient_flow(
     model: Model | nn.Module,
-    images: Any = None,
+    images: Images | None = None,
     labels: Sequence[int | str] | torch.Tensor | None = None,
     objective: Literal["auto", "loss", "top"] | Callable[[Any], torch.Tensor] = "auto",
     *,

@@ -15,6 +15,7 @@ from torch import nn
 
 from cnnviz.errors import UsageError
 from cnnviz.images import Batch
+from cnnviz.images.aliases import Images
 from cnnviz.introspection.batch_statistics import Statistics, batch_statistics, calibrated
 from cnnviz.introspection.forward import check_differentiable
 from cnnviz.introspection.hooks import preserve_state
@@ -149,7 +150,7 @@ def _colour(row: int) -> str:
 
 def gradient_whiteness(
     model: Model | nn.Module,
-    images: Any = None,
+    images: Images | None = None,
     compare: str | Sequence[str | Model | nn.Module] = (),
     *,
     along: Literal["images", "noise"] = "images",
@@ -238,7 +239,7 @@ def _split(entry: str | Model | nn.Module) -> list[Any]:
 
 
 def _ends(
-    model: Model, images: Any, lines: int, seed: int
+    model: Model, images: Images | None, lines: int, seed: int
 ) -> tuple[list[tuple[torch.Tensor, torch.Tensor]], Batch | None]:
     """Return where each line begins and ends, and the images that were read for it."""
     if images is None:
@@ -253,7 +254,7 @@ def _ends(
     return list(pairwise(read)), batch
 
 
-def _way(images: Any, batch: Batch | None) -> str:
+def _way(images: Images | None, batch: Batch | None) -> str:
     if images is None or batch is None:
         return "It leads from noise to noise."
     if len(batch) == 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,9 @@ from torch import nn
 
 from cnnviz.errors import LayerError, TargetError, UsageError
 from cnnviz.images import Batch
+from cnnviz.images.aliases import Images
 from cnnviz.images.transforms import Scene, enlarged, moved, turned
+from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captures import Capture, capture
@@ -137,8 +138,8 @@ class Invariance(Result):
 
 def invariance(
     model: Model | nn.Module,
-    images: Any,
-    layers: str | Sequence[str] | None = None,
+    images: Images,
+    layers: Layers | None = None,
     target: Target = None,
     *,
     shift: float = 0.25,

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.datasets.aliases import Data
 from cnnviz.datasets.dataset import tensor_sha256
 from cnnviz.errors import UsageError
 from cnnviz.gradients.landscape import (
@@ -22,6 +23,7 @@ from cnnviz.gradients.landscape import (
     random_direction,
 )
 from cnnviz.gradients.landscape.objective import LossObjective, loss_objective
+from cnnviz.images.aliases import Images
 from cnnviz.introspection.batch_statistics import batch_statistics, uncalibrated
 from cnnviz.introspection.hooks import preserve_state
 from cnnviz.models import Model, as_model
@@ -151,7 +153,7 @@ class LossLandscape(Result):
 
 def loss_landscape(
     model: Model | nn.Module,
-    images: Any,
+    images: Images | Data,
     labels: int | str | Sequence[int] | Sequence[str] | torch.Tensor | None = None,
     *,
     dimensions: int = 2,
@@ -175,7 +177,7 @@ def loss_landscape(
     model : Model or torch.nn.Module
         The network; it is left as it was.
     images : path, PIL image, uint8 array, a list of them, tensor [N, C, H, W], "shapes", or a set
-        The images; or a folder or data set, as `cnnviz.datasets.open_dataset` takes it.
+        The images; or a folder or data set, as `cnnviz.open_dataset` takes it.
     labels : int, str, sequence of these, or torch.Tensor, optional
         The right class of each image, by index or name; those of the data set by default, and the
         network's own answers where there are none.

@@ -13,6 +13,7 @@ from torch import nn
 from cnnviz.errors import UsageError
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
 from cnnviz.heatmaps.occlusion import Grid, Position, Sweep
+from cnnviz.images.aliases import Images
 from cnnviz.images.baselines import BASELINES, Baseline, baseline_images
 from cnnviz.introspection.forward import forward
 from cnnviz.introspection.hooks import preserve_state
@@ -67,7 +68,7 @@ class Occlusion(Heatmap):
 
 def occlusion(
     model: Model | nn.Module,
-    images: Any,
+    images: Images,
     window: int = 32,
     stride: int = 16,
     fill: Baseline = "mean",

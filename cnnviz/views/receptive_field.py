@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -12,7 +11,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.introspection.layers import select, split
+from cnnviz.images.aliases import Images
+from cnnviz.introspection.layers import Layers, select, split
 from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_at_once
@@ -137,8 +137,8 @@ class EffectiveFields(Result):
 
 def receptive_field(
     model: Model | nn.Module,
-    images: Any = None,
-    layers: str | Sequence[str] = STAGES,
+    images: Images | None = None,
+    layers: Layers = STAGES,
     *,
     scale: Literal["linear", "log"] = "linear",
     draws: int = 16,
@@ -188,8 +188,9 @@ def receptive_field(
     wrapped = as_model(model)
     generator = torch.Generator().manual_seed(seed)
     noise = images is None
-    given = torch.randn(SAMPLES, *wrapped.input_shape, generator=generator) if noise else images
-    batch = wrapped.prepare(given)
+    if images is None:
+        images = torch.randn(SAMPLES, *wrapped.input_shape, generator=generator)
+    batch = wrapped.prepare(images)
     names = _names(wrapped, batch.tensor, layers)
     each = -(-draws // len(batch))
     measured = []
@@ -218,7 +219,7 @@ def receptive_field(
     )
 
 
-def _names(model: Model, inputs: torch.Tensor, layers: str | Sequence[str]) -> list[str]:
+def _names(model: Model, inputs: torch.Tensor, layers: Layers) -> list[str]:
     """Return the layers; those that name one of several calls stay as they are."""
     names: list[str] = []
     for item in split(layers):

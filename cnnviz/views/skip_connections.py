@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.images.aliases import Images
 from cnnviz.introspection.batch_statistics import Statistics, batch_statistics, calibrated
 from cnnviz.introspection.hooks import preserve_state
 from cnnviz.introspection.residual_adds import Residual, Shares, additions, residual, shares
@@ -139,7 +140,7 @@ def rms(norms: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def skip_connections(
-    model: Model | nn.Module, images: Any, target: Target = None
+    model: Model | nn.Module, images: Images, target: Target = None
 ) -> SkipConnections:
     """Measure how much of the gradient comes back through each skip, and how much beside it.
 

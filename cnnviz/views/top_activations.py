@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.datasets import counted, open_dataset
+from cnnviz.datasets.aliases import Data
 from cnnviz.errors import UsageError
 from cnnviz.introspection.backward_rules import Rule
 from cnnviz.introspection.unit_names import check_channels, read_channels
@@ -243,7 +244,7 @@ class TopActivations(Result):
 
 def top_activations(
     model: Model | nn.Module,
-    data: Any,
+    data: Data,
     layer: str | None = None,
     channels: int | str | Iterable[int] | None = None,
     k: int = 9,
@@ -265,7 +266,7 @@ def top_activations(
     model : Model or torch.nn.Module
         The network; it is left as it was.
     data : str, Path, data set object, or images
-        Whatever `cnnviz.datasets.open_dataset` opens: a folder, tar shards, "shapes", a data set
+        Whatever `cnnviz.open_dataset` opens: a folder, tar shards, "shapes", a data set
         of torchvision or Hugging Face, a list of images.
     layer : str, optional
         The layer, ``name#1`` for the second call of one that is called twice; by default the one at

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from cnnviz.datasets import Dataset, default_workers, stream
+from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model
 from cnnviz.reports.wording import file_size, plural
 from cnnviz.results.progress import duration
@@ -67,7 +68,7 @@ class Estimate:
         return asdict(self)
 
 
-def estimate(model: Model, data: Dataset, layers: str | Sequence[str] | None = None) -> Estimate:
+def estimate(model: Model, data: Dataset, layers: Layers | None = None) -> Estimate:
     """Say what a gallery of a network on some data takes; a few images are run to find out.
 
     Raises

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 import numpy as np
 import torch
 
 from cnnviz.datasets import SHAPES, Dataset, open_dataset
+from cnnviz.datasets.aliases import Data
 from cnnviz.datasets.shapes import Shapes
 from cnnviz.errors import TargetError, UsageError
 from cnnviz.images import Batch
+from cnnviz.images.aliases import Images
 from cnnviz.models import Model
 
 COUNT = 64
@@ -43,7 +45,7 @@ class LabelledImages:
 
 def labelled_images(
     model: Model,
-    images: Any,
+    images: Images | Data,
     labels: Label | Sequence[Label] | torch.Tensor | None = None,
     count: int | None = None,
 ) -> LabelledImages:
@@ -55,7 +57,7 @@ def labelled_images(
         The network, for its preprocessing and the names of its classes.
     images : image or images, "shapes", folder, or data set
         Whatever `Model.prepare` takes; or data with or without labels, as
-        `cnnviz.datasets.open_dataset` takes it.
+        `cnnviz.open_dataset` takes it.
     labels : int, str, sequence of these, or torch.Tensor, optional
         The right class of every image, or of each; those of the data set by default.
     count : int, optional
@@ -74,13 +76,13 @@ def labelled_images(
         images = images[0]
     if _is_data(images):
         return _of_data(model, open_dataset(images, count or COUNT), labels)
-    batch = model.prepare(images)
+    batch = model.prepare(cast(Images, images))
     if count is not None and count < len(batch):
         batch = Batch(batch.tensor[:count], batch.photos[:count], batch.boxes[:count])
     return LabelledImages(batch, *_labels(model, labels, len(batch)))
 
 
-def _is_data(images: Any) -> bool:
+def _is_data(images: Images | Data) -> TypeGuard[Data]:
     """Tell a data set from images: a set has a length and an index and is no list or array."""
     if isinstance(images, (Dataset, Shapes)):
         return True

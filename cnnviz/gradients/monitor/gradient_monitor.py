@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from cnnviz.gradients.monitor.run import TrainingRun, training_run
 from cnnviz.gradients.monitor.step_recorder import Scaler, StepRecorder
 from cnnviz.gradients.monitor.tensorboard_writer import TensorBoardWriter, open_writer
 from cnnviz.introspection.hooks import global_hooks, step_hooks
+from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model
 from cnnviz.results.result import installed_version
 
@@ -104,7 +105,7 @@ class GradientMonitor:
         optimizer: torch.optim.Optimizer | None = None,
         every: int = 10,
         *,
-        layers: str | Sequence[str] | None = None,
+        layers: Layers | None = None,
         path: str | Path | None = None,
         existing: Existing = "refuse",
         tensorboard: Any = None,

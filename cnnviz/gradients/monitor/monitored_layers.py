@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from cnnviz.errors import LayerError, ModelError
 from cnnviz.introspection import layers as layer_names
+from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model
 
 _WATCHED = ("conv", "linear")
@@ -46,9 +47,7 @@ class MonitoredNetwork:
         return {name: _weights(layer) for name, layer in self.layers.items()}
 
 
-def monitored_network(
-    model: nn.Module | Model, layers: str | Sequence[str] | None
-) -> MonitoredNetwork:
+def monitored_network(model: nn.Module | Model, layers: Layers | None) -> MonitoredNetwork:
     """Find what to watch in a network.
 
     Parameters
@@ -101,7 +100,7 @@ def _check_whole(root: nn.Module) -> None:
         )
 
 
-def _select(root: nn.Module, layers: str | Sequence[str] | None) -> dict[str, nn.Module]:
+def _select(root: nn.Module, layers: Layers | None) -> dict[str, nn.Module]:
     if layers is not None:
         return layer_names.select(root, layers)
     if layer_names.kind(root) in _WATCHED:

@@ -3,7 +3,7 @@
 from cnnviz.units.visualization.gradient_ascent import AscentSettings, OptimisedPictures, ascend
 from cnnviz.units.visualization.jobs import Announce, Group, Job, plan, read_span
 from cnnviz.units.visualization.objective_scorer import ObjectiveScorer, scoring
-from cnnviz.units.visualization.objectives import Direction, Objective, read_objectives
+from cnnviz.units.visualization.objectives import Direction, Objective, Units, read_objectives
 from cnnviz.units.visualization.parametrisations import METHODS, Method
 from cnnviz.units.visualization.store import VisualizationStore
 from cnnviz.units.visualization.transforms import RandomTransforms
@@ -20,6 +20,7 @@ __all__ = [
     "ObjectiveScorer",
     "OptimisedPictures",
     "RandomTransforms",
+    "Units",
     "VisualizationStore",
     "ascend",
     "plan",

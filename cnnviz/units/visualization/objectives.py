@@ -50,6 +50,12 @@ class Direction:
     name: str = "direction"
 
 
+UnitLike = str | Unit | Direction
+"""One thing to optimise pictures for as it is written, or several in one text."""
+Units = UnitLike | Iterable[UnitLike]
+"""Whatever `read_objectives` reads."""
+
+
 @dataclass(frozen=True, eq=False)
 class Objective:
     """One thing to optimise pictures for.
@@ -121,7 +127,7 @@ class Objective:
         return chosen.reshape(len(values), -1).mean(1)
 
 
-def read_objectives(model: Model, units: Any) -> tuple[Objective, ...]:
+def read_objectives(model: Model, units: Units) -> tuple[Objective, ...]:
     """Return objectives from the way they are written, each once.
 
     Parameters
@@ -152,7 +158,7 @@ def read_objectives(model: Model, units: Any) -> tuple[Objective, ...]:
     return tuple(found.values())
 
 
-def _listed(units: Any) -> list[Any]:
+def _listed(units: Iterable[UnitLike]) -> list[UnitLike]:
     if not isinstance(units, Iterable):
         raise UsageError(f"{units!r} is no unit.", WRITTEN)
     return list(units)
@@ -164,7 +170,7 @@ class _ObjectiveReader:
         self._image = torch.zeros(1, *model.input_shape, device=model.device, dtype=model.dtype)
         self._order: CallOrder = call_order(model, self._image)
 
-    def read(self, entry: Any) -> list[Objective]:
+    def read(self, entry: UnitLike) -> list[Objective]:
         if isinstance(entry, Direction):
             return [self._direction(entry)]
         if isinstance(entry, Unit):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 
 from cnnviz.datasets import Dataset
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.introspection.layers import kind, select, split
+from cnnviz.introspection.layers import Layers, kind, select, split
 from cnnviz.models import Model
 from cnnviz.passes.stages import STAGES, call_order
 from cnnviz.results.progress import Progress, silent
@@ -28,7 +27,7 @@ EVERY = 30.0
 def scan(
     model: Model,
     data: Dataset,
-    layers: str | Sequence[str] | None = None,
+    layers: Layers | None = None,
     *,
     settings: ScanSettings | None = None,
     folder: Path | None = None,
@@ -93,7 +92,7 @@ def scan(
     return _scan(model, data, chosen, start, whole)
 
 
-def scannable(model: Model, layers: str | Sequence[str] | None = None) -> tuple[str, ...]:
+def scannable(model: Model, layers: Layers | None = None) -> tuple[str, ...]:
     """Return the calls of the chosen layers in the order of the forward pass.
 
     Raises
