@@ -59,11 +59,11 @@ class Model:
     ) -> None:
         _check_module(module)
         self.module = module
-        self.name = name or type(module).__name__
-        self.preprocessing = preprocessing or guess_preprocessing(module)
-        self.categories = None if categories is None else tuple(categories)
+        self.name: str = name or type(module).__name__
+        self.preprocessing: Preprocessing = preprocessing or guess_preprocessing(module)
+        self.categories: tuple[str, ...] | None = None if categories is None else tuple(categories)
         self.weights = weights
-        self.notes = tuple(notes)
+        self.notes: tuple[str, ...] = tuple(notes)
         self._digest: tuple[object, str] | None = None
 
     @property

@@ -34,8 +34,8 @@ class Steps:
 
     def __init__(self, progress: ReportProgress | None = None) -> None:
         self.progress = progress
-        self.done = 0
-        self.total = 1
+        self.done: int = 0
+        self.total: int = 1
         self.times: dict[str, float] = {}
 
     @contextmanager

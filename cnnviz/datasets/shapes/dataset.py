@@ -86,7 +86,7 @@ class Shapes:
         self.seed = seed
         self.split: Split = split
         self.difficulty = difficulty
-        self.size = check_size(size)
+        self.size: int = check_size(size)
         self.fixed: Mapping[str, Setting] = MappingProxyType(check_settings(settings))
         self._settings = {**DIFFICULTIES[difficulty], **self.fixed}
 

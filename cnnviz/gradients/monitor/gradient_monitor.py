@@ -118,8 +118,8 @@ class GradientMonitor:
         self.every = every
         self.records: list[StepRecord] = []
         self.events: list[Event] = []
-        self.started = datetime.now().astimezone()
-        self.name = name or _name(model)
+        self.started: datetime = datetime.now().astimezone()
+        self.name: str = name or _name(model)
         self._model, self._layers, self._optimizer = model, layers, optimizer
         self._path, self._existing, self._tensorboard = path, existing, tensorboard
         self._scaler = scaler
