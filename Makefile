@@ -1,7 +1,7 @@
 # Everything happens in .venv, which the first call makes and later calls reuse.
 #   make demo    a report on the shipped network and a sample of the shipped data
 #   make test    the whole test suite
-#   make check   lint, format and types
+#   make check   lint, format and types, those that users see too
 #   make bench   how long whole commands take here, and heatmaps beside the peers
 #   make docs    run the examples, build their page, and the gallery of the shipped networks
 
@@ -27,6 +27,7 @@ check: $(VENV)/.installed-check
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
+	@$(PYTHON) -m basedpyright --pythonpath $(PYTHON)
 
 bench: $(VENV)/.installed-test
 	@$(PYTHON) tests/benchmarks/bench_report.py $(ARGS)

@@ -6,7 +6,9 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
+import venv
 import zipfile
 from pathlib import Path
 
@@ -74,8 +76,74 @@ def test_every_file_of_a_package_is_in_the_wheel(contents, package):
     assert present - set(contents) == set()
 
 
-def test_the_package_says_that_it_is_typed(contents):
-    assert "cnnviz/py.typed" in contents
+@pytest.mark.parametrize("package", ["cnnviz", "cnnviz_gallery"])
+def test_the_package_says_that_it_is_typed(contents, package):
+    assert f"{package}/py.typed" in contents
+
+
+USER = """
+from typing import assert_type
+import cnnviz
+import cnnviz.models
+import cnnviz_gallery.estimate
+
+def user(capture: cnnviz.Capture) -> None:
+    assert_type(cnnviz.cam(capture), cnnviz.Heatmap)
+    cnnviz.gradcam  # type: ignore[attr-defined]
+    cnnviz.models.lode  # type: ignore[attr-defined]
+    cnnviz_gallery.estimate.guess  # type: ignore[attr-defined]
+"""
+# Their types are not needed here, and reading them takes most of the time.
+MYPY = """
+[mypy]
+strict = true
+[mypy-torch.*,numpy.*,PIL.*,matplotlib.*]
+follow_imports = skip
+"""
+PYRIGHT = """
+[tool.pyright]
+typeCheckingMode = "standard"
+reportUnnecessaryTypeIgnoreComment = "error"
+"""
+
+
+@pytest.fixture(scope="module")
+def user(wheel, tmp_path_factory):
+    """Return a folder of somebody who installed the wheel: their module and their Python."""
+    folder = tmp_path_factory.mktemp("user")
+    venv.create(folder / "env", with_pip=False, symlinks=os.name != "nt")
+    paths = {"base": str(folder / "env"), "platbase": str(folder / "env")}
+    packages = Path(sysconfig.get_path("purelib", "venv", paths))
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(packages)
+    (packages / "requirements.pth").write_text(sysconfig.get_path("purelib") + "\n", "utf-8")
+    (folder / "user.py").write_text(USER, "utf-8")
+    (folder / "mypy.ini").write_text(MYPY, "utf-8")
+    (folder / "pyproject.toml").write_text(PYRIGHT, "utf-8")
+    return folder, Path(sysconfig.get_path("scripts", "venv", paths)) / "python"
+
+
+@pytest.mark.parametrize(
+    ("checker", "options"),
+    [
+        ("mypy", ("--cache-dir", os.devnull, "--python-executable")),
+        ("basedpyright", ("--level", "error", "--pythonpath")),
+    ],
+)
+def test_who_installed_the_wheel_has_its_types(user, checker, options):
+    """Where a name is Any, an error that is to be ignored is missing, and that is one too."""
+    pytest.importorskip(checker, reason="make check installs it")
+    folder, python = user
+    hidden = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-m", checker, *options, python, "user.py"],
+        cwd=folder,
+        env=hidden,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_weights_are_small(contents, wheel):

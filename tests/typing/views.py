@@ -1,0 +1,70 @@
+"""What type checkers must see of each view. Checked by `make check`, and never run."""
+
+from typing import Literal, assert_type
+
+from torch import nn
+
+import cnnviz
+from cnnviz.views.activation_functions import ActivationFunctions
+from cnnviz.views.architecture import Architecture
+from cnnviz.views.deconvnet import Projections
+from cnnviz.views.explanations import Explanations
+from cnnviz.views.faithfulness import Faithfulness
+from cnnviz.views.feature_maps import FeatureMaps
+from cnnviz.views.feature_visualization import FeatureVisualization
+from cnnviz.views.filters import FilterGrid
+from cnnviz.views.gradient_flow import GradientFlow
+from cnnviz.views.gradient_whiteness import GradientWhiteness
+from cnnviz.views.invariance import Invariance
+from cnnviz.views.loss_landscape import LossLandscape
+from cnnviz.views.occlusion import Occlusion
+from cnnviz.views.predictions import Predictions
+from cnnviz.views.receptive_field import EffectiveFields
+from cnnviz.views.skip_connections import SkipConnections
+from cnnviz.views.top_activations import TopActivations
+
+PHOTO = "photo.jpg"
+
+
+def each_view_of_a_capture_returns_its_result(capture: cnnviz.Capture) -> None:
+    assert_type(cnnviz.cam(capture), cnnviz.Heatmap)
+    assert_type(cnnviz.feature_maps(capture), FeatureMaps)
+    assert_type(cnnviz.predictions(capture), Predictions)
+
+
+def each_view_of_a_network_returns_its_result(model: cnnviz.Model) -> None:
+    assert_type(cnnviz.architecture(model), Architecture)
+    assert_type(cnnviz.attribute(model, PHOTO), cnnviz.Heatmap)
+    assert_type(cnnviz.deconvnet(model, PHOTO), Projections)
+    assert_type(cnnviz.explanations(model, PHOTO), Explanations)
+    assert_type(cnnviz.faithfulness(model, PHOTO), Faithfulness)
+    assert_type(cnnviz.feature_visualization(model, "layer:3"), FeatureVisualization)
+    assert_type(cnnviz.filters(model), FilterGrid)
+    assert_type(cnnviz.gradient_flow(model), GradientFlow)
+    assert_type(cnnviz.gradient_whiteness(model), GradientWhiteness)
+    assert_type(cnnviz.invariance(model, PHOTO), Invariance)
+    assert_type(cnnviz.loss_landscape(model, PHOTO), LossLandscape)
+    assert_type(cnnviz.occlusion(model, PHOTO), Occlusion)
+    assert_type(cnnviz.receptive_field(model), EffectiveFields)
+    assert_type(cnnviz.skip_connections(model, PHOTO), SkipConnections)
+    assert_type(cnnviz.top_activations(model, "photos"), TopActivations)
+
+
+def the_view_of_nothing_returns_its_result() -> None:
+    assert_type(cnnviz.activation_functions(), ActivationFunctions)
+
+
+def the_other_functions_return_what_they_say(module: nn.Module) -> None:
+    assert_type(cnnviz.load("resnet18"), cnnviz.Model)
+    assert_type(cnnviz.load(module), cnnviz.Model)
+    assert_type(cnnviz.capture(module, PHOTO), cnnviz.Capture)
+    assert_type(cnnviz.report(module, PHOTO), cnnviz.Report)
+    assert_type(cnnviz.open_dataset("shapes"), cnnviz.Dataset)
+    with cnnviz.GradientMonitor(module) as monitor:
+        assert_type(monitor, cnnviz.GradientMonitor)
+
+
+def settings_are_choices_and_not_any_text(model: cnnviz.Model) -> None:
+    methods: list[Literal["saliency", "smoothgrad"]] = ["saliency", "smoothgrad"]
+    for method in methods:
+        assert_type(cnnviz.attribute(model, PHOTO, method), cnnviz.Heatmap)
