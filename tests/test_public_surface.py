@@ -1,6 +1,7 @@
 """The names that the package exports: removing or renaming one is a decision, not an accident."""
 
 import ast
+import inspect
 import json
 import subprocess
 import sys
@@ -115,6 +116,12 @@ def test_every_view_of_the_table_is_typed():
     homes = {view.name: f"cnnviz.views.{view.name}" for view in VIEWS}
     assert homes.items() <= _typed_imports(tree).items()
     assert set(homes) <= set(_written_all(tree))
+
+
+@pytest.mark.parametrize("name", sorted(name for name in EXPORTED if name.islower()))
+def test_no_parameter_of_an_exported_function_may_be_anything(name):
+    parameters = inspect.signature(getattr(cnnviz, name)).parameters.values()
+    assert [each for each in parameters if "Any" in str(each.annotation).split(" | ")] == []
 
 
 def test_an_unknown_name_is_an_attribute_error():
