@@ -10,7 +10,6 @@ from cnnviz.results import drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from cnnviz.evaluation.result import Evaluation
 
@@ -29,14 +28,14 @@ _JUDGED = "likeness_kept"
 _WISHES = {"high": "higher is better", "low": "lower is better", "": ""}
 
 
-def draw(found: Evaluation) -> Figure:
+def draw(found: Evaluation, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw means with intervals beside those of random maps."""
     keys = [column.key for column in found.columns]
     shown = [key for key in MAIN if key in keys] or keys[: 2 * _ACROSS]
     across = min(_ACROSS, len(shown))
     down = math.ceil(len(shown) / across)
     tall = 0.3 * len(found.methods) + 1.0
-    figure = drawing.new_figure(2.7 * across + 1.6, tall * down + 1.3)
+    figure = drawing.canvas(2.7 * across + 1.6, tall * down + 1.3, into)
     panels = figure.subplots(down, across, squeeze=False, sharey=True)
     for axes, key in zip(panels.flat, shown, strict=False):
         _panel(axes, found, key)
@@ -80,12 +79,12 @@ def _panel(axes: Axes, found: Evaluation, key: str) -> None:
     axes.tick_params(axis="y", length=0, labelcolor=drawing.INK)
 
 
-def _tell(figure: Figure, found: Evaluation) -> None:
+def _tell(figure: drawing.Canvas, found: Evaluation) -> None:
     """Write below the panels how to read them and which methods fail a check."""
     told = [
         "Dot: mean and 95 % interval. Grey: the random maps of the same images. Dotted: the limit."
     ]
-    width = int(17 * figure.get_figwidth())
+    width = int(17 * drawing.width_of(figure))
     lines = [line for text in [*told, *found.verdicts] for line in textwrap.wrap(text, width)]
     figure.supxlabel(
         "\n".join(lines), x=0.012, ha="left", fontsize=drawing.SMALL_SIZE + 0.5, color=drawing.INK

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,8 @@ from cnnviz.evaluation.records import MapMeasurements, MeasureColumn
 from cnnviz.heatmaps.checks.measure_groups import CheckSettings
 from cnnviz.heatmaps.checks.random_maps import p_value
 from cnnviz.heatmaps.checks.verdicts import LEVEL, similarity_limit
+from cnnviz.results import drawing
 from cnnviz.results.result import Provenance, Result, plain, write_atomically
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
@@ -190,11 +188,11 @@ class Evaluation(Result):
             for cell in self.cells:
                 writer.writerow([_written(getattr(cell, name)) for name in names])
 
-    def figure(self) -> Figure:
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw a panel for each of the main measures."""
         from cnnviz.evaluation.picture import draw
 
-        return draw(self)
+        return draw(self, into)
 
 
 def _written(value: Any) -> Any:

@@ -14,10 +14,11 @@ from cnnviz.results.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _LETTERS_PER_INCH = 16
 """How many letters of a title fit into an inch of a panel's width."""
+_PANEL_LETTERS = 54
+"""Letters of a title above a map that a caller's own Axes holds."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -126,13 +127,13 @@ class Heatmap(Result):
         box, (height, width) = self.boxes[place], self.photos[place].shape[:2]
         return bool(box.width < width - 1.0 or box.height < height - 1.0)
 
-    def figure(self) -> Figure:
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw each photo, and beside it its maps on the part that the network saw."""
         columns, rows = 1 + len(self.layers), len(self.images)
         across = 3.4 if columns < 4 else 2.6
         ratios = [self._ratio(image) for image in range(rows)]
-        figure = drawing.new_figure(
-            across * columns + 0.9, sum(across * ratio + 0.5 for ratio in ratios) + 0.4
+        figure = drawing.canvas(
+            across * columns + 0.9, sum(across * ratio + 0.5 for ratio in ratios) + 0.4, into
         )
         letters = round(across * _LETTERS_PER_INCH)
         panels = figure.subplots(rows, columns, squeeze=False, height_ratios=ratios)
@@ -153,6 +154,12 @@ class Heatmap(Result):
         drawing.colour_bar(figure, list(panels[0]), scale, label)
         drawing.heading(figure, self.summary())
         return figure
+
+    def draw_panel(self, axes: Axes) -> None:
+        """Draw the one map of the one photo; the photo as it is is left out."""
+        if len(self.images) > 1 or len(self.layers) > 1:
+            super().draw_panel(axes)
+        self._draw_map(axes, 0, self.layers[0], _PANEL_LETTERS)
 
     def _ratio(self, image: int) -> float:
         """Return the height of a row for a width of one: that of the taller of photo and crop."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,10 +15,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.errors import UsageError
+
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
+
+    Canvas: TypeAlias = Figure | SubFigure
 
 SEQUENTIAL = "viridis"
 HEAT = "inferno"
@@ -46,6 +52,64 @@ def new_figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+
+
+def canvas(width: float, height: float, into: Canvas | None) -> Canvas:
+    """Return where a caller wants a picture, at the size it has, or else a new figure."""
+    return new_figure(width, height) if into is None else into
+
+
+def placed(
+    draw: Callable[[Canvas | None], Canvas],
+    draw_panel: Callable[[Axes], None],
+    figure: Canvas | None,
+    ax: Axes | None,
+) -> Figure:
+    """Draw a picture where a caller wants it, and return the figure that holds it.
+
+    Parameters
+    ----------
+    draw : callable
+        Draws the whole picture into a Figure or SubFigure, or into a new one, and returns it.
+    draw_panel : callable
+        Draws the one panel of the picture into an Axes.
+    figure, ax : optional
+        What the caller gave; a new figure is made where both are None.
+
+    Raises
+    ------
+    UsageError
+        If both are given, or one is not what its name says.
+    """
+    from matplotlib.axes import Axes
+    from matplotlib.figure import FigureBase
+
+    if ax is None:
+        if not isinstance(figure, FigureBase | None):
+            raise UsageError(
+                f"figure= is a {type(figure).__name__}.", "Give a matplotlib Figure or SubFigure."
+            )
+        drawn = draw(figure)
+        if figure is not None:
+            take_literally(drawn)
+        return _whole(drawn)
+    if figure is not None:
+        raise UsageError("Both figure= and ax= are given.", "Give one of the two.")
+    if not isinstance(ax, Axes):
+        raise UsageError(f"ax= is a {type(ax).__name__}.", "Give one matplotlib Axes.")
+    draw_panel(ax)
+    take_literally(ax)
+    return _whole(ax)
+
+
+def _whole(part: Canvas | Axes) -> Figure:
+    """Return the figure that holds a part of it."""
+    from matplotlib.figure import Figure
+
+    found = part.get_figure(root=True)
+    if not isinstance(found, Figure):
+        raise UsageError("ax= was taken out of its figure.", "Give an Axes that a figure holds.")
+    return found
 
 
 def hide_ticks(axes: Axes) -> None:
@@ -275,7 +339,7 @@ def fit(photo: Pixels, longest: int) -> Pixels:
     return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def colour_bar(figure: Figure, axes: Axes | Sequence[Axes], scale: Scale, label: str) -> None:
+def colour_bar(figure: Canvas, axes: Axes | Sequence[Axes], scale: Scale, label: str) -> None:
     """Put a colour bar with its unit beside the axes; a constant scale is said in words."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
@@ -294,9 +358,18 @@ def colour_bar(figure: Figure, axes: Axes | Sequence[Axes], scale: Scale, label:
         bar.set_ticks([])
 
 
-def heading(figure: Figure, text: str) -> None:
+def width_of(figure: Canvas) -> float:
+    """Return the width of a figure, or of a part of one, in inches."""
+    from matplotlib.figure import Figure
+
+    if isinstance(figure, Figure):
+        return float(figure.get_figwidth())
+    return float(figure.bbox.width / figure.dpi)
+
+
+def heading(figure: Canvas, text: str) -> None:
     """Write the title of a figure at its left edge, on several lines where it is long."""
-    most = max(20, int(figure.get_figwidth() * _TITLE_LETTERS))
+    most = max(20, int(width_of(figure) * _TITLE_LETTERS))
     lines = "\n".join(textwrap.wrap(text, most, break_on_hyphens=False))
     figure.suptitle(lines, x=0.012, ha="left", fontsize=TITLE_SIZE, color=INK, fontweight="bold")
 
@@ -309,19 +382,21 @@ def shortened(name: str, most: int) -> str:
     return f"{name[:begin]}…{name[begin + 1 - most :]}"
 
 
-def take_literally(figure: Figure) -> None:
+def take_literally(drawn: Canvas | Axes) -> None:
     """Keep a dollar sign in a name from starting a formula, which may not even be well-formed.
 
     The numbers that matplotlib itself writes along an axis stay formulas: some have exponents.
     """
+    from matplotlib.axes import Axes
     from matplotlib.text import Text
     from matplotlib.ticker import LogFormatter, ScalarFormatter
 
-    axes = [axis for panel in figure.axes for axis in (panel.xaxis, panel.yaxis)]
+    # A part of a figure does not list the axes of its own parts.
+    axes = [axis for panel in drawn.findobj(Axes) for axis in (panel.xaxis, panel.yaxis)]
     own = (LogFormatter, ScalarFormatter)
     numbered = [axis for axis in axes if isinstance(axis.get_major_formatter(), own)]
     formulas = {text for axis in numbered for text in axis.findobj(Text) if text is not axis.label}
-    for text in figure.findobj(Text):
+    for text in drawn.findobj(Text):
         if text not in formulas:
             text.set_parse_math(False)
 

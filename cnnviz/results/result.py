@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.errors import OutputError
+from cnnviz.errors import OutputError, UsageError
+from cnnviz.results import drawing
 from cnnviz.results.drawing import any_letter, take_literally
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SCREEN_DPI = 110
@@ -93,8 +95,52 @@ class Result(ABC):
     provenance: Provenance
 
     @abstractmethod
-    def figure(self) -> Figure:
-        """Draw the result as a matplotlib figure, which pyplot does not know of."""
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
+        """Draw the whole picture into a figure, or into a new one, and return it.
+
+        What a kind of result writes; callers use `figure`.
+
+        Parameters
+        ----------
+        into : Figure or SubFigure, optional
+            What to draw into, at the size it has; `cnnviz.results.drawing.canvas` takes it.
+        """
+
+    def draw_panel(self, axes: Axes) -> None:
+        """Draw the one panel of the picture into an Axes.
+
+        Raises
+        ------
+        UsageError
+            If the picture has several panels.
+        """
+        raise UsageError(
+            f"The picture of {type(self).__name__} has several panels, and ax= is one Axes.",
+            "Give figure= a Figure or a SubFigure.",
+        )
+
+    def figure(self, *, figure: drawing.Canvas | None = None, ax: Axes | None = None) -> Figure:
+        """Draw the result as a matplotlib figure, which pyplot does not know of.
+
+        Parameters
+        ----------
+        figure : Figure or SubFigure, optional
+            A figure of the caller's to draw into, at the size it has, as a part of a larger one;
+            it should have the constrained layout.
+        ax : Axes, optional
+            An Axes of the caller's to draw into, for a picture of one panel. It gets no heading.
+
+        Returns
+        -------
+        Figure
+            The figure that holds the picture: a new one, or the caller's.
+
+        Raises
+        ------
+        UsageError
+            If `ax` is given and the picture has several panels, or both are given.
+        """
+        return drawing.placed(self.draw, self.draw_panel, figure, ax)
 
     @abstractmethod
     def caption(self) -> str:

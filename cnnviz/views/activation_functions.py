@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,10 +18,8 @@ from cnnviz.introspection.activation_functions import (
     sampled,
     table,
 )
+from cnnviz.results import drawing
 from cnnviz.results.result import Provenance, Result
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 REACH = 5.0
 """The functions are drawn from -5 to 5."""
@@ -116,11 +113,11 @@ class ActivationFunctions(Result):
             f"margin how far it falls.{pieces}{lone}"
         )
 
-    def figure(self) -> Figure:
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw each function with its derivative, and the gradients of all chains below."""
         from cnnviz.views.pictures.activation_functions import draw
 
-        return draw(self)
+        return draw(self, into)
 
     def __str__(self) -> str:
         """Return what is left of a gradient, one line for each function."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from cnnviz.errors import UsageError
 from cnnviz.introspection.tracing import LayerCall, Trace, trace
 from cnnviz.introspection.tracing.grouping import Stage, stages
 from cnnviz.models import Model, as_model
+from cnnviz.results import drawing
 from cnnviz.results.result import Result
 from cnnviz.views._architecture_notes import remarks
 from cnnviz.views._architecture_table import (
@@ -24,9 +25,6 @@ from cnnviz.views._architecture_table import (
     megabytes,
     text_table,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -105,11 +103,11 @@ class Architecture(Result):
             f"padding included; the dashed line is the image.{gates}"
         )
 
-    def figure(self) -> Figure:
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the stages as blocks along the depth, with their costs and fields below."""
         from cnnviz.views.pictures.architecture import draw
 
-        return draw(self.name, self.trace, self.stages)
+        return draw(self.name, self.trace, self.stages, into)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the columns of the table; a field that is not known has the size 0."""

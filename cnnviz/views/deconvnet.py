@@ -31,10 +31,10 @@ from cnnviz.units.projection import (
     cut,
     project_positions,
 )
-from cnnviz.views.pictures.deconvnet import REACH, draw
+from cnnviz.views.pictures.deconvnet import REACH, draw, draw_panel
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 RULES: dict[Rule, str] = {
     "deconvnet": "the deconvnet rule (Zeiler and Fergus 2013)",
@@ -146,9 +146,15 @@ class Projections(Result):
             told.append(f"{self.coverage}.")
         return " ".join(told)
 
-    def figure(self) -> Figure:
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw each patch beside its projection; for one image, the places in it as well."""
-        return draw(self)
+        return draw(self, into)
+
+    def draw_panel(self, axes: Axes) -> None:
+        """Draw the pairs of several images; beside those of one stands the photo."""
+        if len(self.images) == 1:
+            super().draw_panel(axes)
+        draw_panel(self, axes)
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers; signals, patches and photos stand as their shape and range."""

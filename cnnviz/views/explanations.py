@@ -25,7 +25,6 @@ from cnnviz.views.faithfulness import Faithfulness, groups_named, of_subject
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 USUAL = (
     "gradcam",
@@ -117,12 +116,12 @@ class Explanations(Result):
             "verdicts": list(self.verdicts),
         }
 
-    def figure(self) -> Figure:
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the maps in a grid, on one scale, each with its checks below."""
         rows = -(-len(self.heatmaps) // _ACROSS)
         ratio = max(self._part(held).shape[0] / self._part(held).shape[1] for held in self.heatmaps)
         below = 0.85 if self.checks else 0.3
-        figure = drawing.new_figure(3.4 * _ACROSS + 0.9, (3.2 * ratio + below) * rows + 0.5)
+        figure = drawing.canvas(3.4 * _ACROSS + 0.9, (3.2 * ratio + below) * rows + 0.5, into)
         panels = figure.subplots(rows, _ACROSS, squeeze=False).ravel()
         for place, axes in enumerate(panels):
             if place < len(self.heatmaps):

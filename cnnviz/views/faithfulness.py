@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +27,11 @@ from cnnviz.images import Batch
 from cnnviz.images.aliases import Images
 from cnnviz.models import Model, as_model
 from cnnviz.passes.targets import Target
+from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result, plain
 from cnnviz.views.explainers import INPUT, METHODS, explained_classes, explainer
 from cnnviz.views.explainers import heatmap as make_heatmap
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _SAME = 0.99
 """The rank correlation from which on two maps count as made by the same settings."""
@@ -179,11 +177,11 @@ class Faithfulness(Result):
         ]
         return "\n".join([*rows, *(verdict.sentence for verdict in self.verdicts)])
 
-    def figure(self) -> Figure:
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the curves, the likeness under random weights, and the table."""
         from cnnviz.views.pictures.faithfulness import draw
 
-        return draw(self)
+        return draw(self, into)
 
 
 def faithfulness(

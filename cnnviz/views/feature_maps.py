@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,6 @@ from cnnviz.errors import LayerError, UsageError
 from cnnviz.passes.captures import Capture
 from cnnviz.results import drawing
 from cnnviz.results.result import Result
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Order = Literal["peak", "mean", "spread", "index"]
 
@@ -101,14 +98,14 @@ class FeatureMaps(Result):
             f"own scale: below it stand its channel and its largest value, and {colours}.{lost}"
         )
 
-    def figure(self) -> Figure:
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the photo and the grid of maps."""
         grid = self._grid()
         height, width = grid.pixels.shape[:2]
         across = 8.4
         beside = 1.7 * self.photo.shape[0] / self.photo.shape[1] + _KEY
         down = max(beside, min(16.0, across * height / width))
-        figure = drawing.new_figure(across + 2.0, down + 0.5)
+        figure = drawing.canvas(across + 2.0, down + 0.5, into)
         photo, maps = figure.subplots(1, 2, width_ratios=[1.7, across])
         drawing.show(photo, self.photo, smooth=True)
         photo.set_anchor("N")

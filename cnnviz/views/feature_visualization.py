@@ -15,6 +15,7 @@ from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.images import Batch
 from cnnviz.images.aliases import Images
 from cnnviz.models import Model, as_model
+from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, duration, silent
 from cnnviz.results.result import ImageSource, Provenance, Result, installed_version
 from cnnviz.units.visualization import (
@@ -33,7 +34,7 @@ from cnnviz.units.visualization import (
 from cnnviz.views.pictures import feature_visualization as picture
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 _WRITTEN = {
     "fourier": "as waves, fainter the finer they are, in the colours of photos",
@@ -138,9 +139,13 @@ class FeatureVisualization(Result):
             f"not always what it answers to in photos.{early}{several}{told}"
         )
 
-    def figure(self) -> Figure:
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the pictures as tiles, those of a unit side by side."""
-        return picture.draw(self)
+        return picture.draw(self, into)
+
+    def draw_panel(self, axes: Axes) -> None:
+        """Draw the pictures as tiles."""
+        picture.draw_panel(self, axes)
 
 
 def feature_visualization(

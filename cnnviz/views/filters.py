@@ -19,7 +19,6 @@ from cnnviz.results.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 DEAD_BELOW = 1e-3
 """A filter whose norm is below this fraction of the layer's median norm is called dead."""
@@ -90,13 +89,13 @@ class FilterGrid(Result):
         lost = f" Dead, with a norm near zero: {named}." if dead else ""
         return f"Filters: {extent}, {how}{lost}"
 
-    def figure(self) -> Figure:
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the kernels as one picture, with the distribution of their norms below."""
         grid = self._colour_grid() if self.as_colour else self._channel_grid()
         height, width = grid.pixels.shape[:2]
         across = 10.0
         down = min(14.0, max(1.4, across * height / width))
-        figure = drawing.new_figure(across, down + 2.2)
+        figure = drawing.canvas(across, down + 2.2, into)
         picture, norms = figure.subplots(2, 1, height_ratios=[down, 1.3])
         drawing.show(picture, grid.pixels)
         size, ink = drawing.SMALL_SIZE, drawing.QUIET

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,11 +25,9 @@ from cnnviz.images.aliases import Images
 from cnnviz.introspection.batch_statistics import uncalibrated
 from cnnviz.models import Model, as_model, load
 from cnnviz.passes.batch_size import rows_that_fit
+from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 FAULTS = ("vanishing", "exploding", "dead", "saturated", "non-finite", "watch")
 CONFIDENT = 1e-6
@@ -115,11 +113,11 @@ class GradientFlow(Result):
         """Return this result with others to be drawn beside it."""
         return replace(self, others=(*self.others, *others))
 
-    def figure(self) -> Figure:
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw gradient and activation along the depth over the bands, and what remedies change."""
         from cnnviz.views.pictures.gradient_flow import draw
 
-        return draw(self)
+        return draw(self, into)
 
     def summary(self) -> str:
         """Say in one line what the verdict is and why."""

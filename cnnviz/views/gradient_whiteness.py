@@ -28,7 +28,6 @@ from cnnviz.results.result import Provenance, Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _COLOURS = (drawing.WARM, drawing.ACCENT, "#2f8f4e", "#7a4fc9", "#8a6d00", "#5b6f94")
 
@@ -94,9 +93,9 @@ class GradientWhiteness(Result):
             f"the length of a step, so that only lines of one kind compare.{told}"
         )
 
-    def figure(self) -> Figure:
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw a component of the gradients along the line, and their autocorrelation."""
-        figure = drawing.new_figure(10.5, max(3.6, 1.2 + 0.8 * len(self.names)))
+        figure = drawing.canvas(10.5, max(3.6, 1.2 + 0.8 * len(self.names)), into)
         left, right = figure.subplots(1, 2, width_ratios=[1.5, 1.0])
         self._draw_series(left)
         self._draw_curves(right)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,9 +24,6 @@ from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result, plain
 from cnnviz.views.pictures.invariance import draw
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 KINDS = ("translation", "scale", "rotation")
 _THUMBNAILS = 5
@@ -123,9 +120,9 @@ class Invariance(Result):
             f"the photo. {mirrored}"
         )
 
-    def figure(self) -> Figure:
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the curves, a row for each layer and one for the probability."""
-        return draw(self)
+        return draw(self, into)
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers; the strips of pictures are left out."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -30,12 +30,10 @@ from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_at_once, rows_that_fit
 from cnnviz.passes.captures import origin
 from cnnviz.passes.targets import logits_of
+from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result, installed_version
 from cnnviz.results.resume_store import ResumeStore
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 POINTS = {1: 41, 2: 21}
 """How many points a side has by default, by the number of directions."""
@@ -144,11 +142,11 @@ class LossLandscape(Result):
             f"{self.labels}{norms}{grey}{told}"
         )
 
-    def figure(self) -> Figure:
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the loss along the line, or as contours and as a surface."""
         from cnnviz.views.pictures.loss_landscape import draw
 
-        return draw(self)
+        return draw(self, into)
 
 
 def loss_landscape(

@@ -15,7 +15,6 @@ from cnnviz.results.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -75,20 +74,26 @@ class Predictions(Result):
             "A long first bar is a confident network, which is not the same as a right one."
         )
 
-    def figure(self) -> Figure:
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw a bar for each class, one panel an image."""
         count, shown = self.classes.shape
         columns = min(count, 2)
         rows = -(-count // columns)
-        figure = drawing.new_figure(6.0 * columns, (0.34 * shown + 0.9) * rows)
+        figure = drawing.canvas(6.0 * columns, (0.34 * shown + 0.9) * rows, into)
         panels = figure.subplots(rows, columns, squeeze=False).ravel()
         for panel in panels[count:]:
             panel.set_axis_off()
         for place, panel in enumerate(panels[:count]):
-            self._draw(panel, place)
+            self._bars(panel, place)
         return figure
 
-    def _draw(self, axes: Axes, place: int) -> None:
+    def draw_panel(self, axes: Axes) -> None:
+        """Draw the bars of the one image."""
+        if len(self.images) > 1:
+            super().draw_panel(axes)
+        self._bars(axes, 0)
+
+    def _bars(self, axes: Axes, place: int) -> None:
         values = self.probabilities[place]
         rows = np.arange(len(values))
         colours = [drawing.ACCENT] + [drawing.FAINT] * (len(values) - 1)

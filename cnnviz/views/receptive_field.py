@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -18,13 +18,11 @@ from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captures import origin
 from cnnviz.passes.stages import STAGES, call_order
+from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
 from cnnviz.units.projection import PartialForward
 from cnnviz.views.pictures.receptive_field import draw
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SAMPLES = 8
 """How many images of noise are taken where no photo is given."""
@@ -130,9 +128,9 @@ class EffectiveFields(Result):
             told.append(f"No gradient reaches the image from {', '.join(dead)}.")
         return " ".join(told)
 
-    def figure(self) -> Figure:
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw all frames on the image, and the gradient in the field of each layer."""
-        return draw(self)
+        return draw(self, into)
 
 
 def receptive_field(

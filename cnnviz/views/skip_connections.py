@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,10 +19,8 @@ from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.passes.captures import origin
 from cnnviz.passes.targets import Target, score
+from cnnviz.results import drawing
 from cnnviz.results.result import Result
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -126,11 +123,11 @@ class SkipConnections(Result):
             f"{changed}{more}{told}"
         )
 
-    def figure(self) -> Figure:
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw norms, shares and cosines along the depth."""
         from cnnviz.views.pictures.skip_connections import draw
 
-        return draw(self)
+        return draw(self, into)
 
 
 def rms(norms: NDArray[np.float64]) -> NDArray[np.float64]:

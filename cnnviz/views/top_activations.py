@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +19,7 @@ from cnnviz.introspection.backward_rules import Rule
 from cnnviz.introspection.unit_names import check_channels, read_channels
 from cnnviz.models import Model, as_model
 from cnnviz.passes.scan import first_batch
+from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Provenance, Result, plain, write_atomically
 from cnnviz.units.projection import PartialForward
@@ -26,6 +28,7 @@ from cnnviz.views.pictures import top_activations as picture
 from cnnviz.views.top_activations_search import Search, Tiles
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Order = Literal["contrast", "peak", "index"]
@@ -205,8 +208,18 @@ class TopActivations(Result):
         which = f"{len(self.shown)} of {count} channels"
         return f"{f'all {count} channels' if len(self.shown) == count else which}, {self.order}"
 
-    def figure(self, page: int = 1) -> Figure:
-        """Draw one page.
+    def draw(self, into: drawing.Canvas | None = None, page: int = 1) -> drawing.Canvas:
+        """Draw one page."""
+        return picture.draw(self, page, into)
+
+    def draw_panel(self, axes: Axes, page: int = 1) -> None:
+        """Draw one page into an Axes."""
+        picture.draw_panel(self, page, axes)
+
+    def figure(
+        self, page: int = 1, *, figure: drawing.Canvas | None = None, ax: Axes | None = None
+    ) -> Figure:
+        """Draw one page, as `Result.figure` does.
 
         Raises
         ------
@@ -215,7 +228,8 @@ class TopActivations(Result):
         """
         if not 1 <= page <= self.pages:
             raise UsageError(f"There is no page {page}.", f"There are {self.pages}, from 1.")
-        return picture.draw(self, page)
+        on_page = partial(self.draw, page=page), partial(self.draw_panel, page=page)
+        return drawing.placed(*on_page, figure, ax)
 
     def to_json(self) -> dict[str, Any]:
         """Return the strongest positions of every channel with the names of their images."""

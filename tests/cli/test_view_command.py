@@ -9,11 +9,11 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from PIL import Image
 
 from cnnviz.models import Model
 from cnnviz.passes.captures import Capture
+from cnnviz.results import drawing
 from cnnviz.results.result import Provenance, Result
 from cnnviz.views import VIEWS, View, find
 from cnnviz_cli import options, view_command
@@ -26,8 +26,8 @@ class Loudness(Result):
     values: np.ndarray
     said: tuple
 
-    def figure(self):
-        figure = Figure(figsize=(2, 1))
+    def draw(self, into=None):
+        figure = drawing.canvas(2, 1, into)
         figure.add_subplot().plot(self.values)
         return figure
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -25,8 +24,8 @@ class Sample(Result):
     values: NDArray[np.float64]
     name: str = "a <b> & 'c'"
 
-    def figure(self) -> Figure:
-        figure = drawing.new_figure(2, 1)
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
+        figure = drawing.canvas(2, 1, into)
         figure.add_subplot().plot(self.values)
         return figure
 
@@ -141,8 +140,8 @@ def test_notebooks_show_escaped_html_and_png(sample: Sample) -> None:
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
 def test_a_dollar_sign_in_a_name_is_no_formula(tmp_path: Path, suffix: str) -> None:
     class Named(Sample):
-        def figure(self) -> Figure:
-            figure = super().figure()
+        def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
+            figure = super().draw(into)
             figure.axes[0].set_title("cost $5 \\frac{ for two$")
             return figure
 

@@ -61,12 +61,12 @@ LOOKS = {
 """The figures that have pictures."""
 
 
-def draw_run(run: TrainingRun) -> Figure:
+def draw_run(run: TrainingRun, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw the loss with the events, and the main figures of the layers below."""
     shown = [name for name in ("gradient", "update", "dead") if _has(run, name)]
     rows = _rows_high(run, 12.0 / max(len(shown), 1))
     timeline = timeline_high(run)
-    figure = drawing.new_figure(_WIDTH, 2.4 + timeline + len(shown) * (rows + 0.7))
+    figure = drawing.canvas(_WIDTH, 2.4 + timeline + len(shown) * (rows + 0.7), into)
     heights = [2.0, *([timeline] if timeline else []), *[rows] * len(shown)]
     panels = list(figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
     draw_losses(panels[0], run)
@@ -174,7 +174,9 @@ def paint(values: NDArray[np.float64], look: PanelStyle) -> tuple[Pixels, Scale]
     return painted, scale
 
 
-def _heat(figure: Figure, axes: Axes, run: TrainingRun, name: str, *, title: bool = False) -> None:
+def _heat(
+    figure: drawing.Canvas, axes: Axes, run: TrainingRun, name: str, *, title: bool = False
+) -> None:
     look = LOOKS[name]
     values = binned(run, getattr(run, name))
     painted, scale = paint(values, look)
@@ -218,7 +220,7 @@ def _short(name: str, most: int = 34) -> str:
     return name if len(name) <= most else f"…{name[1 - most :]}"
 
 
-def _bar(figure: Figure, axes: Axes, scale: Scale, look: PanelStyle) -> None:
+def _bar(figure: drawing.Canvas, axes: Axes, scale: Scale, look: PanelStyle) -> None:
     """Put the colours beside the axes, with powers of ten where they follow the logarithm."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 from cnnviz.errors import UsageError
 from cnnviz.gradients.monitor.log import read_log
 from cnnviz.gradients.monitor.records import COLUMNS, Event, StepRecord
+from cnnviz.results import drawing
 from cnnviz.results.drawing import number
 from cnnviz.results.result import Provenance, Result
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Numbers = NDArray[np.float64]
 
@@ -97,11 +95,11 @@ class TrainingRun(Result):
     values: Mapping[str, Numbers]
     events: tuple[Event, ...]
 
-    def figure(self) -> Figure:
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the loss, the events and three figures of every layer over the steps."""
         from cnnviz.gradients.monitor.picture import draw_run
 
-        return draw_run(self)
+        return draw_run(self, into)
 
     def caption(self) -> str:
         """Say what the picture shows and how to read it."""

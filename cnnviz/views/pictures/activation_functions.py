@@ -13,7 +13,6 @@ from cnnviz.results import drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from cnnviz.views.activation_functions import ActivationFunctions
 
@@ -34,12 +33,12 @@ _COLOURS = {
 }
 
 
-def draw(found: ActivationFunctions) -> Figure:
+def draw(found: ActivationFunctions, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw each function with its derivative, and the gradients of all chains below."""
     count = len(found.names)
     across = min(_ACROSS, count)
     down = math.ceil(count / across)
-    figure = drawing.new_figure(11.0, 1.95 * down + 4.3)
+    figure = drawing.canvas(11.0, 1.95 * down + 4.3, into)
     parts: Any = figure.subfigures(2, 1, height_ratios=[1.95 * down + 0.4, 3.9])
     curves, chains = parts
     panels = curves.subplots(down, across, squeeze=False, sharex=True)

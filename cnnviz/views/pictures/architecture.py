@@ -14,7 +14,6 @@ from cnnviz.views._architecture_table import amount, by, megabytes, shape_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _COLOURS = {
     "conv": "#2a6fdb",
@@ -37,12 +36,18 @@ _BETWEEN = 0.62
 _BOTTOM = 0.12
 
 
-def draw(name: str, trace: Trace, stages: Sequence[Stage]) -> Figure:
+def draw(
+    name: str, trace: Trace, stages: Sequence[Stage], into: drawing.Canvas | None = None
+) -> drawing.Canvas:
     """Return the picture of a network whose calls are grouped into stages."""
+    from matplotlib.figure import Figure
+
     rows = _ROW * len(stages)
     height = _TOP + _BLOCKS + _BETWEEN + rows + _BOTTOM
-    figure = drawing.new_figure(_WIDTH, height)
-    figure.set_layout_engine("none")
+    figure = drawing.canvas(_WIDTH, height, into)
+    if isinstance(figure, Figure):
+        # Everything is placed by hand; the layout of a part is its figure's.
+        figure.set_layout_engine("none")
     _head(figure, name, trace, stages, height)
     blocks = figure.add_axes((0.06, 1 - (_TOP + _BLOCKS) / height, 0.93, _BLOCKS / height))
     _draw_blocks(blocks, trace, stages)
@@ -60,7 +65,9 @@ def draw(name: str, trace: Trace, stages: Sequence[Stage]) -> Figure:
     return figure
 
 
-def _head(figure: Figure, name: str, trace: Trace, stages: Sequence[Stage], height: float) -> None:
+def _head(
+    figure: drawing.Canvas, name: str, trace: Trace, stages: Sequence[Stage], height: float
+) -> None:
     grouped = f"{len(trace.calls)} layers"
     if len(stages) < len(trace.calls):
         grouped += f", grouped into {len(stages)} stages"
@@ -85,7 +92,7 @@ def _head(figure: Figure, name: str, trace: Trace, stages: Sequence[Stage], heig
     _legend(figure, stages, 1 - 0.16 / height)
 
 
-def _legend(figure: Figure, stages: Sequence[Stage], top: float) -> None:
+def _legend(figure: drawing.Canvas, stages: Sequence[Stage], top: float) -> None:
     from matplotlib.patches import Patch
 
     kinds = list(dict.fromkeys(stage.kind for stage in stages))

@@ -12,7 +12,6 @@ from cnnviz.units.projection import cut
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from cnnviz.introspection.receptive_fields import PixelBox
     from cnnviz.views.deconvnet import Projections
@@ -34,8 +33,36 @@ _LETTER = 0.022
 """The width of a letter of a channel's number, as a share of the photo's."""
 
 
-def draw(found: Projections) -> Figure:
+def draw(found: Projections, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw each patch beside its projection; for one image, the places in it as well."""
+    alone = len(found.images) == 1
+    across, grid = _grid(found)
+    least = 2.6 * found.photos.shape[1] / found.photos.shape[2] + _KEY if alone else 2.2
+    down = min(24.0, max(least, across * grid.pixels.shape[0] / grid.pixels.shape[1]))
+    figure = drawing.canvas(across + 2.6 * alone, down + 0.5, into)
+    axes = figure.subplots(1, 2, width_ratios=[2.6, across]) if alone else [figure.subplots()]
+    if alone:
+        _places(axes[0], found)
+    _panel(axes[-1], found, grid)
+    drawing.heading(figure, found.summary())
+    return figure
+
+
+def draw_panel(found: Projections, axes: Axes) -> None:
+    """Draw the pairs of several images into an Axes."""
+    _panel(axes, found, _grid(found)[1])
+
+
+def _panel(axes: Axes, found: Projections, grid: drawing.Mosaic) -> None:
+    drawing.show(axes, grid.pixels)
+    axes.set_anchor("NW")
+    drawing.label_tiles(axes, grid, _labels(found), 7.0)
+    if len(found.images) > 1:
+        _name_columns(axes, grid, found)
+
+
+def _grid(found: Projections) -> tuple[float, drawing.Mosaic]:
+    """Return how many inches wide the pairs are drawn, and the pairs."""
     tiles = [_pair(found, *each) for each in np.ndindex(found.activations.shape)]
     height, width = tiles[0].shape[:2]
     columns = len(found.images)
@@ -45,20 +72,7 @@ def draw(found: Projections) -> Figure:
         columns = max(1, min(len(tiles), round((2.2 * len(tiles) * height / width) ** 0.5)))
     across = 8.2 if alone else min(16.0, max(6.0, 2.4 * columns))
     room = round(_LABEL * columns / across * width)
-    grid = drawing.mosaic(np.stack(tiles), columns=columns, side=1, gap=10, labels=room)
-    least = 2.6 * found.photos.shape[1] / found.photos.shape[2] + _KEY if alone else 2.2
-    down = min(24.0, max(least, across * grid.pixels.shape[0] / grid.pixels.shape[1]))
-    figure = drawing.new_figure(across + 2.6 * alone, down + 0.5)
-    axes = figure.subplots(1, 2, width_ratios=[2.6, across]) if alone else [figure.subplots()]
-    if alone:
-        _places(axes[0], found)
-    drawing.show(axes[-1], grid.pixels)
-    axes[-1].set_anchor("NW")
-    drawing.label_tiles(axes[-1], grid, _labels(found), 7.0)
-    if not alone:
-        _name_columns(axes[-1], grid, found)
-    drawing.heading(figure, found.summary())
-    return figure
+    return across, drawing.mosaic(np.stack(tiles), columns=columns, side=1, gap=10, labels=room)
 
 
 def reach_of(signal: NDArray[np.float32]) -> float:

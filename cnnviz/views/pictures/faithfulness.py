@@ -15,7 +15,6 @@ from cnnviz.results import drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from cnnviz.views.faithfulness import Faithfulness
 
@@ -26,7 +25,7 @@ _ROW = 0.21
 _TABLE_SIZE = drawing.TEXT_SIZE - 1.0
 
 
-def draw(found: Faithfulness) -> Figure:
+def draw(found: Faithfulness, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw the panels that were measured above the table of all measures."""
     panels = ["table", "verdicts"]
     if found.randomisation is not None:
@@ -36,7 +35,7 @@ def draw(found: Faithfulness) -> Figure:
     above = panels[:-2]
     height = _ROW * (len(found.measures) + 2.5)
     tall = 3.5 if above else 0.0
-    figure = drawing.new_figure(max(3, len(above)) * _PANEL, tall + max(height, 2.0) + 0.5)
+    figure = drawing.canvas(max(3, len(above)) * _PANEL, tall + max(height, 2.0) + 0.5, into)
     axes = _lay_out(figure, above, tall, max(height, 2.0))
     if found.curves is not None:
         _draw_curves(axes["deletion"], found.curves, "deletion")
@@ -55,7 +54,7 @@ def _subject(found: Faithfulness) -> str:
     return f"mean of {len(found.images)} images"
 
 
-def _lay_out(figure: Figure, above: list[str], tall: float, low: float) -> dict[str, Axes]:
+def _lay_out(figure: drawing.Canvas, above: list[str], tall: float, low: float) -> dict[str, Axes]:
     rows = figure.add_gridspec(2 if above else 1, 1, height_ratios=[tall, low] if above else [low])
     axes: dict[str, Axes] = {}
     if above:

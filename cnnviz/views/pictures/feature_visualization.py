@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cnnviz.results import drawing
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
     from cnnviz.views.feature_visualization import FeatureVisualization
 
@@ -20,27 +20,39 @@ _LEAST_WIDTH = 4.6
 _LONGEST_NAME = 26
 
 
-def draw(found: FeatureVisualization) -> Figure:
+def draw(found: FeatureVisualization, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw the pictures as tiles, those of a unit side by side."""
+    grid = _grid(found)
+    height, width = grid.pixels.shape[:2]
+    across = min(11.0, 1.75 * grid.columns)
+    down = min(40.0, across * height / width + 0.6)
+    figure = drawing.canvas(max(_LEAST_WIDTH, across), down, into)
+    _panel(figure.subplots(), found, grid)
+    drawing.heading(figure, f"Feature visualization, {found.provenance.model}")
+    return figure
+
+
+def draw_panel(found: FeatureVisualization, axes: Axes) -> None:
+    """Draw the tiles into an Axes."""
+    _panel(axes, found, _grid(found))
+
+
+def _grid(found: FeatureVisualization) -> drawing.Mosaic:
     tiles = _tiles(found)
     each = found.end.shape[1]
     side = tiles[0].shape[0]
     columns = min(len(tiles), each * -(-drawing.columns_for(len(tiles)) // each))
-    grid = drawing.mosaic(
+    return drawing.mosaic(
         tiles, columns=columns, side=side, labels=round(0.2 * side), gap=side // 20
     )
-    height, width = grid.pixels.shape[:2]
-    across = min(11.0, 1.75 * columns)
-    down = min(40.0, across * height / width + 0.6)
-    figure = drawing.new_figure(max(_LEAST_WIDTH, across), down)
-    axes = figure.subplots()
+
+
+def _panel(axes: Axes, found: FeatureVisualization, grid: drawing.Mosaic) -> None:
     drawing.show(axes, grid.pixels, smooth=True)
     axes.set_anchor("NW")
     drawing.label_tiles(axes, grid, _labels(found), 6.5)
     key = f"below each: the unit, and its score before → after at most {found.most_steps} steps"
     axes.set_xlabel(key, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
-    drawing.heading(figure, f"Feature visualization, {found.provenance.model}")
-    return figure
 
 
 def pixels(picture: NDArray[np.float32]) -> drawing.Pixels:

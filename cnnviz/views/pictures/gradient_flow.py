@@ -13,7 +13,6 @@ from cnnviz.results import drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from cnnviz.views.gradient_flow import GradientFlow
 
@@ -31,14 +30,14 @@ _NAMED = 14
 """Points of a network up to which each gets its name below the axis."""
 
 
-def draw(flow: GradientFlow) -> Figure:
+def draw(flow: GradientFlow, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw the gradient over its bands, the activations below, and the remedies tried."""
     flows = (flow, *flow.others)
     # Beside other networks, what would mend the first is only told.
     alone = not flow.others
     shown = [one for one in flow.remedies if alone and math.isfinite(one.after)]
     heights = [3.0, 1.5] + ([0.42 * len(shown) + 0.5] if shown else [])
-    figure = drawing.new_figure(9.0, sum(heights) + 0.8)
+    figure = drawing.canvas(9.0, sum(heights) + 0.8, into)
     panels = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     _gradients(panels[0], flows)
     _activations(panels[1], flows)

@@ -11,7 +11,6 @@ from cnnviz.results import drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from cnnviz.views.invariance import Invariance
 
@@ -25,10 +24,10 @@ _COLOURS = (
 )  # fmt: skip
 
 
-def draw(found: Invariance) -> Figure:
+def draw(found: Invariance, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw the curves, a row for each layer and one for the probability."""
     rows = len(found.layers) + 1
-    figure = drawing.new_figure(11.0, 1.0 + 1.75 * rows + 0.7)
+    figure = drawing.canvas(11.0, 1.0 + 1.75 * rows + 0.7, into)
     panels = figure.subplots(rows + 1, 3, squeeze=False, height_ratios=[0.55, *[1.0] * rows])
     for kind in range(3):
         drawing.show(panels[0, kind], found.strips[kind], smooth=True)
@@ -79,7 +78,7 @@ def _same_height(row: NDArray[np.object_], top: float) -> None:
         axes.set_ylim(0.0, 1.05 * top)
 
 
-def _legend(figure: Figure, axes: Axes, found: Invariance) -> None:
+def _legend(figure: drawing.Canvas, axes: Axes, found: Invariance) -> None:
     from matplotlib.lines import Line2D
 
     if len(found.images) > len(_COLOURS):

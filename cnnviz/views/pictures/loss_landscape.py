@@ -11,7 +11,6 @@ from cnnviz.results import drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from cnnviz.views.loss_landscape import LossLandscape
 
@@ -22,9 +21,9 @@ _ZOOM = 0.88
 _UNIT = "(1: each filter changes by its own norm)"
 
 
-def draw(found: LossLandscape) -> Figure:
+def draw(found: LossLandscape, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw the loss along the line, or as contours and as a surface."""
-    return _line(found) if found.dimensions == 1 else _surface(found)
+    return (_line if found.dimensions == 1 else _surface)(found, into)
 
 
 def levels(losses: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
@@ -48,8 +47,8 @@ def levels(losses: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
     return np.linspace(low, high, _LEVELS), False
 
 
-def _line(found: LossLandscape) -> Figure:
-    figure = drawing.new_figure(9.6, 5.0)
+def _line(found: LossLandscape, into: drawing.Canvas | None) -> drawing.Canvas:
+    figure = drawing.canvas(9.6, 5.0, into)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.6, 1.0])
     losses, shares = found.losses[0], found.shares[0]
     for axes in (upper, lower):
@@ -78,13 +77,13 @@ def _half_step(found: LossLandscape) -> float:
     return float(found.x[1] - found.x[0]) / 2.0
 
 
-def _surface(found: LossLandscape) -> Figure:
+def _surface(found: LossLandscape, into: drawing.Canvas | None) -> drawing.Canvas:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LogNorm, Normalize
 
     edges, logarithmic = levels(found.losses)
     norm = (LogNorm if logarithmic else Normalize)(float(edges[0]), float(edges[-1]))
-    figure = drawing.new_figure(11.0, 4.9)
+    figure = drawing.canvas(11.0, 4.9, into)
     flat = figure.add_subplot(1, 2, 1)
     hilly: Any = figure.add_subplot(1, 2, 2, projection="3d")
     shown = np.where(np.isfinite(found.losses), found.losses, np.nan)

@@ -11,7 +11,6 @@ from cnnviz.results import drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from cnnviz.views.receptive_field import EffectiveFields
 
@@ -21,12 +20,12 @@ _FLOOR = 0.01
 """Where a logarithmic scale begins."""
 
 
-def draw(found: EffectiveFields) -> Figure:
+def draw(found: EffectiveFields, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw all frames on the image, and the gradient in the field of each layer."""
     count = 1 + len(found.layers)
     rows = -(-count // _ABREAST)
     columns = -(-count // rows)
-    figure = drawing.new_figure(2.5 * columns + 0.8, 2.9 * rows + 0.7)
+    figure = drawing.canvas(2.5 * columns + 0.8, 2.9 * rows + 0.7, into)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     _draw_all(panels[0], found)
     for place, axes in enumerate(panels[1:count]):
@@ -54,7 +53,7 @@ def heat_of(energy: NDArray[np.float32], scale: str) -> NDArray[np.float32]:
 
 
 def _bar(
-    figure: Figure, axes: list[Axes], scale: drawing.Scale, label: str, logarithmic: bool
+    figure: drawing.Canvas, axes: list[Axes], scale: drawing.Scale, label: str, logarithmic: bool
 ) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LogNorm

@@ -10,7 +10,6 @@ from cnnviz.results import drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from cnnviz.views.skip_connections import SkipConnections
 
@@ -19,12 +18,12 @@ _NAMED = 40
 _SKIP, _BRANCH = drawing.ACCENT, drawing.WARM
 
 
-def draw(found: SkipConnections) -> Figure:
+def draw(found: SkipConnections, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw norms, shares and cosines along the depth, or say that there is nothing to draw."""
     if not found.blocks:
-        return _nothing(found)
+        return _nothing(found, into)
     count = len(found.blocks)
-    figure = drawing.new_figure(min(14.0, max(7.6, 3.6 + 0.24 * count)), 6.6)
+    figure = drawing.canvas(min(14.0, max(7.6, 3.6 + 0.24 * count)), 6.6, into)
     norms, shares, cosines = figure.subplots(3, 1, sharex=True, height_ratios=[2.2, 1.2, 1.0])
     for axes in (norms, shares, cosines):
         drawing.plain_axes(axes)
@@ -44,8 +43,8 @@ def draw(found: SkipConnections) -> Figure:
     return figure
 
 
-def _nothing(found: SkipConnections) -> Figure:
-    figure = drawing.new_figure(7.6, 1.6)
+def _nothing(found: SkipConnections, into: drawing.Canvas | None) -> drawing.Canvas:
+    figure = drawing.canvas(7.6, 1.6, into)
     axes = figure.add_subplot()
     drawing.hide_ticks(axes)
     axes.text(

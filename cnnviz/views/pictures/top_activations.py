@@ -15,7 +15,6 @@ from cnnviz.views.pictures.deconvnet import REACH, paint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from cnnviz.views.top_activations import TopActivations
 
@@ -58,10 +57,31 @@ def placed(pixels: drawing.Pixels, height: int, width: int) -> drawing.Pixels:
     return canvas
 
 
-def draw(found: TopActivations, page: int) -> Figure:
+def draw(found: TopActivations, page: int, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw one page: the projections of each channel beside its patches."""
-    rows = range((page - 1) * PER_PAGE, min(page * PER_PAGE, len(found.shown)))
-    blocks = [_block(found, row) for row in rows]
+    grid, (across, down) = _page(found, page)
+    figure = drawing.canvas(across, down + 0.9, into)
+    _panel(figure.subplots(), found, page, grid, across)
+    title = found.summary()
+    if found.pages > 1:
+        title = f"{title.rpartition(';')[0]}; page {page} of {found.pages}"
+    drawing.heading(figure, title)
+    return figure
+
+
+def draw_panel(found: TopActivations, page: int, axes: Axes) -> None:
+    """Draw one page into an Axes."""
+    grid, (across, _) = _page(found, page)
+    _panel(axes, found, page, grid, across)
+
+
+def _rows(found: TopActivations, page: int) -> range:
+    return range((page - 1) * PER_PAGE, min(page * PER_PAGE, len(found.shown)))
+
+
+def _page(found: TopActivations, page: int) -> tuple[drawing.Mosaic, tuple[float, float]]:
+    """Return the blocks of one page as one picture, and its width and height in inches."""
+    blocks = [_block(found, row) for row in _rows(found, page)]
     height, width = blocks[0].shape[:2]
     # As many as make a page about one and a half times as wide as high.
     columns = max(1, min(len(blocks), round(math.sqrt(1.5 * len(blocks) * height / width))))
@@ -69,24 +89,25 @@ def draw(found: TopActivations, page: int) -> Figure:
     grid = drawing.mosaic(np.stack(blocks), columns=columns, side=1, gap=_BLOCK, header=_HEADER)
     across = min(13.0, max(5.2, grid.pixels.shape[1] / 110.0))
     down = min(20.0, across * grid.pixels.shape[0] / grid.pixels.shape[1])
-    figure = drawing.new_figure(across, down + 0.9)
-    axes = figure.subplots()
+    return grid, (across, down)
+
+
+def _panel(
+    axes: Axes, found: TopActivations, page: int, grid: drawing.Mosaic, across: float
+) -> None:
+    rows = _rows(found, page)
+    width = grid.side[1]
     drawing.show(axes, grid.pixels, smooth=True)
     axes.set_anchor("NW")
     for place, (row, (left, top)) in enumerate(zip(rows, grid.corners, strict=True)):
         label = _label(found, row)
         axes.text(left, top - 6, label, fontsize=8.0, color=drawing.INK, va="bottom")
-        if place < columns:
+        if place < grid.columns:
             half = (width - _SEAM) // 2
             if (len(label) + len(_SENT) + 1) * _LETTER < half * across / grid.pixels.shape[1]:
                 _say(axes, left + half, top - 6, _SENT)
             _say(axes, left + width, top - 6, "patches")
     axes.set_xlabel(_key(found), fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
-    title = found.summary()
-    if found.pages > 1:
-        title = f"{title.rpartition(';')[0]}; page {page} of {found.pages}"
-    drawing.heading(figure, title)
-    return figure
 
 
 def _key(found: TopActivations) -> str:
