@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,8 @@ from cnnviz.heatmaps.checks.measure_groups import CheckSettings
 from cnnviz.heatmaps.checks.random_maps import p_value
 from cnnviz.heatmaps.checks.verdicts import LEVEL, similarity_limit
 from cnnviz.results import drawing
-from cnnviz.results.result import Provenance, Result, plain, write_atomically
+from cnnviz.results.result import Provenance, plain
+from cnnviz.results.table import Table, TableResult
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
@@ -55,7 +54,7 @@ class EvaluationCell:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class Evaluation(Result):
+class Evaluation(TableResult):
     """M methods of making heatmaps, measured by K measures on N images.
 
     Attributes
@@ -174,31 +173,16 @@ class Evaluation(Result):
             found[name] = plain([[list(row) for row in one] for one in getattr(self, name)])
         return found
 
-    def save(self, path: str | Path) -> Path:
-        """Write the table as .csv, or the result in any format that results have."""
-        if Path(path).suffix.lower() == ".csv":
-            return write_atomically(Path(path), self._write_csv)
-        return super().save(path)
-
-    def _write_csv(self, path: Path) -> None:
-        names = list(EvaluationCell.__dataclass_fields__)
-        with path.open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(names)
-            for cell in self.cells:
-                writer.writerow([_written(getattr(cell, name)) for name in names])
+    def table(self) -> Table:
+        """Return a row for each method and measure."""
+        columns = [entry.name for entry in fields(EvaluationCell)]
+        return Table.of(columns, [[getattr(c, name) for name in columns] for c in self.cells])
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw a panel for each of the main measures."""
         from cnnviz.evaluation.picture import draw
 
         return draw(self, into)
-
-
-def _written(value: Any) -> Any:
-    if not isinstance(value, float):
-        return value
-    return f"{value:.6g}" if np.isfinite(value) else ""
 
 
 def _place(name: str, known: Sequence[str], what: str) -> int:

@@ -9,12 +9,12 @@ import json
 import os
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +22,16 @@ from numpy.typing import NDArray
 from cnnviz.errors import OutputError, UsageError
 from cnnviz.results import drawing
 from cnnviz.results.drawing import any_letter, take_literally
+from cnnviz.results.picture_style import FILE_DPI, PICTURE_SUFFIXES, PictureStyle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SCREEN_DPI = 110
-FILE_DPI = 160
-# What `Result.save` can write.
-SUFFIXES = (".png", ".svg", ".pdf", ".npz", ".json")
+# What `Result.save` can write, and what a result that is a table can be written as besides.
+SUFFIXES = (*PICTURE_SUFFIXES, ".npz", ".json")
+TABLE_SUFFIXES = (".csv", ".tex")
 
 
 @cache
@@ -91,6 +92,9 @@ class Provenance:
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Result(ABC):
     """Typed data of one view, which draws itself, saves itself and shows itself in a notebook."""
+
+    suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
+    """What the name of a file may end in that `save` writes."""
 
     provenance: Provenance
 
@@ -162,14 +166,28 @@ class Result(ABC):
             found[entry.name] = plain(getattr(self, entry.name))
         return found
 
-    def save(self, path: str | Path) -> Path:
+    def save(
+        self,
+        path: str | Path,
+        *,
+        size: tuple[float, float] | None = None,
+        dpi: float | None = None,
+        font: str | None = None,
+    ) -> Path:
         """Write the result to `path`, in the format that its suffix names, whole or not at all.
 
         Parameters
         ----------
         path : str or Path
             ``.png``, ``.svg`` or ``.pdf`` for the picture, ``.npz`` for the arrays, ``.json`` for
-            the numbers. The first four carry the provenance as well.
+            the numbers; of a table also ``.csv`` or ``.tex``. The first five carry the provenance
+            as well. Words stay words in ``.svg`` and ``.pdf``.
+        size : (float, float), optional
+            Width and height of the picture in inches; by default as large as it needs.
+        dpi : float, optional
+            Pixels of an inch; 160 by default.
+        font : str, optional
+            The font's family, or "serif", "sans-serif" or "monospace".
 
         Returns
         -------
@@ -180,16 +198,21 @@ class Result(ABC):
         ------
         OutputError
             If the suffix is none of these or the file cannot be written.
+        UsageError
+            If the size, the resolution or the font cannot be, or the file is no picture.
         """
         target = Path(path)
-        check_suffix(target)
-        writers: dict[str, Callable[[Path], None]] = {
-            ".npz": self._write_arrays,
-            ".json": self._write_json,
-        }
-        return write_atomically(target, writers.get(target.suffix.lower(), self._write_figure))
+        check_suffix(target, self.suffixes)
+        style = PictureStyle(size, dpi, font)
+        style.check(target)
+        return write_atomically(target, self._writer(target.suffix.lower(), style))
 
-    def _write_figure(self, path: Path) -> None:
+    def _writer(self, suffix: str, style: PictureStyle) -> Callable[[Path], None]:
+        """Return what writes a file of this kind."""
+        writers = {".npz": self._write_arrays, ".json": self._write_json}
+        return writers.get(suffix, partial(self._write_figure, style=style))
+
+    def _write_figure(self, path: Path, style: PictureStyle) -> None:
         origin = json.dumps(self.provenance.to_json(), ensure_ascii=True)
         keywords = {
             ".png": {"Software": f"cnnviz {self.provenance.cnnviz}", "Description": origin},
@@ -202,10 +225,8 @@ class Result(ABC):
             metadata["Date"] = None
         elif suffix == ".pdf":
             metadata["CreationDate"] = None
-        figure = self.figure()
-        take_literally(figure)
-        with any_letter():
-            figure.savefig(path, dpi=FILE_DPI, metadata=metadata)
+        with style.applied():
+            style.write(self.figure(figure=style.figure()), path, metadata=metadata)
 
     def _write_arrays(self, path: Path) -> None:
         origin = np.array(json.dumps(self.provenance.to_json()))
@@ -276,12 +297,14 @@ def _describe_array(array: NDArray[Any]) -> Any:
     }
 
 
-def check_suffix(path: Path) -> None:
-    """Raise an `OutputError` unless a result can be saved under this name."""
-    if path.suffix.lower() not in SUFFIXES:
+def check_suffix(path: Path, known: Sequence[str] = SUFFIXES) -> None:
+    """Raise an `OutputError` unless a name ends in one of the suffixes that a result has."""
+    suffix = path.suffix.lower()
+    if suffix not in known:
+        which = "A result that is no table" if suffix in TABLE_SUFFIXES else "A result"
         raise OutputError(
-            f"A result cannot be saved as {path.name!r}.",
-            f"End the name in one of {', '.join(SUFFIXES)}.",
+            f"{which} cannot be saved as {path.name!r}.",
+            f"End the name in one of {', '.join(known)}.",
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from cnnviz.introspection.receptive_fields import ReceptiveField
 from cnnviz.introspection.tracing.trace import LayerCall, Shape, Trace
+from cnnviz.results.table import Cell, Table, TableColumn
 
 COLUMNS = (
     "layer",
@@ -49,6 +50,46 @@ def cells(call: LayerCall) -> tuple[str, ...]:
         *own,
         field_text(call.receptive_field),
         stride_text(call.receptive_field),
+    )
+
+
+def layer_table(trace: Trace) -> Table:
+    """Return the table as values: counts as whole numbers, sizes as in `cells`."""
+    columns = (
+        "layer",
+        "kind",
+        "output",
+        "parameters",
+        "shared parameters",
+        "MACs",
+        TableColumn("output memory", "bytes"),
+        "kernel",
+        TableColumn("stride", "px of the input"),
+        "padding",
+        "dilation",
+        "groups",
+        TableColumn("receptive field height", "px"),
+        TableColumn("receptive field width", "px"),
+        TableColumn("cumulative stride", "px"),
+    )
+    return Table.of(columns, [_values(call) for call in trace.calls])
+
+
+def _values(call: LayerCall) -> tuple[Cell, ...]:
+    _, kind, output, _, _, kernel, stride, padding, dilation, _, _, cumulative = cells(call)
+    windows, field = call.windows, call.receptive_field
+    return (
+        call.label,
+        kind,
+        output,
+        call.parameters,
+        call.shared_parameters,
+        call.macs,
+        call.output_bytes,
+        *(text or None for text in (kernel, stride, padding, dilation)),
+        None if windows is None else windows.groups,
+        *((None, None) if field is None else field.size),
+        cumulative or None,
     )
 
 

@@ -15,20 +15,21 @@ from cnnviz.introspection.tracing import LayerCall, Trace, trace
 from cnnviz.introspection.tracing.grouping import Stage, stages
 from cnnviz.models import Model, as_model
 from cnnviz.results import drawing
-from cnnviz.results.result import Result
+from cnnviz.results.table import Table, TableResult
 from cnnviz.views._architecture_notes import remarks
 from cnnviz.views._architecture_table import (
     amount,
     by,
     field_text,
     html_table,
+    layer_table,
     megabytes,
     text_table,
 )
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class Architecture(Result):
+class Architecture(TableResult):
     """The layers of a network, from one forward pass of one image.
 
     Attributes
@@ -103,6 +104,10 @@ class Architecture(Result):
             f"padding included; the dashed line is the image.{gates}"
         )
 
+    def table(self) -> Table:
+        """Return a row for each layer, in the order of execution."""
+        return layer_table(self.trace)
+
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the stages as blocks along the depth, with their costs and fields below."""
         from cnnviz.views.pictures.architecture import draw
@@ -135,6 +140,7 @@ class Architecture(Result):
             "notes": list(self.notes()),
             "layers": [_row(call) for call in self.layers],
             "stages": [stage.to_json() for stage in self.stages],
+            "table": self.table().to_json(),
         }
 
     def html_table(self) -> str:

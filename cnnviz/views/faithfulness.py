@@ -29,7 +29,8 @@ from cnnviz.models import Model, as_model
 from cnnviz.passes.targets import Target
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.result import Result, plain
+from cnnviz.results.result import plain
+from cnnviz.results.table import Table, TableResult
 from cnnviz.views.explainers import INPUT, METHODS, explained_classes, explainer
 from cnnviz.views.explainers import heatmap as make_heatmap
 
@@ -38,7 +39,7 @@ _SAME = 0.99
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class Faithfulness(Result):
+class Faithfulness(TableResult):
     """What was measured on the N maps of one method, and on R random maps for each.
 
     Attributes
@@ -176,6 +177,24 @@ class Faithfulness(Result):
             for one in self.measures
         ]
         return "\n".join([*rows, *(verdict.sentence for verdict in self.verdicts)])
+
+    def table(self) -> Table:
+        """Return a row for each measure: its mean over the images, beside random maps."""
+        columns = ("measure", "title", "better", "images", "mean", "random", "beaten", "chance")
+        rows = [
+            (
+                one.key,
+                one.title,
+                one.better or None,
+                int(np.isfinite(one.values).sum()),
+                one.mean,
+                one.random_mean,
+                one.beaten,
+                one.chance,
+            )
+            for one in self.measures
+        ]
+        return Table.of(columns, rows)
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the curves, the likeness under random weights, and the table."""

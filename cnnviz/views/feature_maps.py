@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.passes.captures import Capture
 from cnnviz.results import drawing
-from cnnviz.results.result import Result
+from cnnviz.results.table import Table, TableResult
 
 Order = Literal["peak", "mean", "spread", "index"]
 
@@ -27,7 +27,7 @@ _KEY = 1.4
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class FeatureMaps(Result):
+class FeatureMaps(TableResult):
     """The feature maps of one layer on one photo.
 
     Attributes
@@ -97,6 +97,13 @@ class FeatureMaps(Result):
             f"Feature maps of {self.layer}: {extent}, {_MEASURES[self.order]}. Each map has its "
             f"own scale: below it stand its channel and its largest value, and {colours}.{lost}"
         )
+
+    def table(self) -> Table:
+        """Return a row for each channel: what its map holds, and whether it is dead."""
+        columns = ("channel", "peak", "mean", "spread", "sparsity", "dead")
+        channels = range(len(self.maps))
+        found = (self.peak, self.mean, self.spread, self.sparsity, self.dead)
+        return Table.of(columns, list(zip(channels, *found, strict=True)))
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the photo and the grid of maps."""

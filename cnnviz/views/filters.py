@@ -15,7 +15,7 @@ from cnnviz.introspection.layers import check_seen, named_layers
 from cnnviz.models import Model, as_model
 from cnnviz.models.weights import layer_weight
 from cnnviz.results import drawing
-from cnnviz.results.result import Result
+from cnnviz.results.table import Table, TableResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ DEAD_BELOW = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class FilterGrid(Result):
+class FilterGrid(TableResult):
     """The kernels of one convolution.
 
     Attributes
@@ -88,6 +88,11 @@ class FilterGrid(Result):
         named = ", ".join(map(str, dead[:12])) + (" …" if len(dead) > 12 else "")
         lost = f" Dead, with a norm near zero: {named}." if dead else ""
         return f"Filters: {extent}, {how}{lost}"
+
+    def table(self) -> Table:
+        """Return a row for each filter: its norm, and whether it is dead."""
+        rows = zip(range(len(self.norms)), self.norms, self.dead, strict=True)
+        return Table.of(("channel", "norm", "dead"), list(rows))
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the kernels as one picture, with the distribution of their norms below."""

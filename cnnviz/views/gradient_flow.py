@@ -27,15 +27,28 @@ from cnnviz.models import Model, as_model, load
 from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.result import Result
+from cnnviz.results.table import Table, TableResult
 
 FAULTS = ("vanishing", "exploding", "dead", "saturated", "non-finite", "watch")
 CONFIDENT = 1e-6
 """A gradient of the loss at the logits, the RMS over the batch, that is no signal any more."""
 
+_MEASURED = {
+    "gradient norm": "gradient_norms",
+    "arriving": "arriving",
+    "activation norm": "activation_norms",
+    "activation deviation": "activation_deviations",
+    "weight norm": "weight_norms",
+    "weight gradient norm": "weight_gradient_norms",
+    "weight figure": "weight_figures",
+    "dead fraction": "dead_fractions",
+    "saturated fraction": "saturated_fractions",
+}
+"""What the table has of each point, and the field that holds it."""
+
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class GradientFlow(Result):
+class GradientFlow(TableResult):
     """The gradient and the activation at every layer of a network, and what they mean.
 
     Attributes
@@ -112,6 +125,23 @@ class GradientFlow(Result):
     def compare(self, *others: GradientFlow) -> GradientFlow:
         """Return this result with others to be drawn beside it."""
         return replace(self, others=(*self.others, *others))
+
+    def table(self) -> Table:
+        """Return a row for each point of this network, and of those beside it."""
+        columns = ("network", "point", "kind", "on trunk", *_MEASURED)
+        rows = [
+            row
+            for one in (self, *self.others)
+            for row in zip(
+                [one.provenance.model] * len(one.points),
+                one.points,
+                one.kinds,
+                one.on_trunk,
+                *(getattr(one, name) for name in _MEASURED.values()),
+                strict=True,
+            )
+        ]
+        return Table.of(columns, rows)
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw gradient and activation along the depth over the bands, and what remedies change."""

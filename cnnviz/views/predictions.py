@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from cnnviz.passes.captures import Capture
 from cnnviz.passes.ranked_classes import Rule, entropy, probabilities
 from cnnviz.results import drawing
-from cnnviz.results.result import Result
+from cnnviz.results.table import Table, TableResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class Predictions(Result):
+class Predictions(TableResult):
     """The k most probable classes of each image, most probable first.
 
     Attributes
@@ -73,6 +73,18 @@ class Predictions(Result):
             f"The answer: {extent}, with {rules[self.rule]}. "
             "A long first bar is a confident network, which is not the same as a right one."
         )
+
+    def table(self) -> Table:
+        """Return a row for each class of each image, the most probable first."""
+        columns = ("image", "rank", "class", "index", "probability", "logit")
+        rows = [
+            (image, rank + 1, name, *numbers)
+            for image, names, *several in zip(
+                self.images, self.names, self.classes, self.probabilities, self.logits, strict=True
+            )
+            for rank, (name, *numbers) in enumerate(zip(names, *several, strict=True))
+        ]
+        return Table.of(columns, rows)
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw a bar for each class, one panel an image."""

@@ -20,11 +20,11 @@ from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.passes.captures import origin
 from cnnviz.passes.targets import Target, score
 from cnnviz.results import drawing
-from cnnviz.results.result import Result
+from cnnviz.results.table import Table, TableResult
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class SkipConnections(Result):
+class SkipConnections(TableResult):
     """The gradient at the fork of each of K residual blocks, by the way on which it came.
 
     Attributes
@@ -122,6 +122,23 @@ class SkipConnections(Result):
             f"the cosine of the angle between them, which tells whether they pull together."
             f"{changed}{more}{told}"
         )
+
+    def table(self) -> Table:
+        """Return a row for each block and image: the norms of the gradient, and the cosine."""
+        measured = {
+            "skip": self.skip,
+            "branch": self.branch,
+            "whole": self.whole,
+            "elsewhere": self.elsewhere,
+            "at sum": self.at_sum,
+            "cosine": self.cosines,
+        }
+        rows = [
+            (block, kind, image, target, *(values[place, image] for values in measured.values()))
+            for place, (block, kind) in enumerate(zip(self.blocks, self.kinds, strict=True))
+            for image, target in enumerate(self.targets)
+        ]
+        return Table.of(("block", "kind", "image", "target", *measured), rows)
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw norms, shares and cosines along the depth."""

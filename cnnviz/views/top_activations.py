@@ -20,8 +20,10 @@ from cnnviz.introspection.unit_names import check_channels, read_channels
 from cnnviz.models import Model, as_model
 from cnnviz.passes.scan import first_batch
 from cnnviz.results import drawing
+from cnnviz.results.picture_style import PictureStyle
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.result import Provenance, Result, plain, write_atomically
+from cnnviz.results.result import Provenance, plain
+from cnnviz.results.table import Table, TableResult
 from cnnviz.units.projection import PartialForward
 from cnnviz.views.deconvnet import RULES, last_stage
 from cnnviz.views.pictures import top_activations as picture
@@ -69,7 +71,7 @@ class PatchPosition:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class TopActivations(Result):
+class TopActivations(TableResult):
     """The k strongest positions of every channel of one layer, each in an image of its own.
 
     Attributes
@@ -208,6 +210,16 @@ class TopActivations(Result):
         which = f"{len(self.shown)} of {count} channels"
         return f"{f'all {count} channels' if len(self.shown) == count else which}, {self.order}"
 
+    def table(self) -> Table:
+        """Return a row for each of the strongest positions of every channel."""
+        columns = ("channel", "rank", "value", "image", "name", "label", "row", "column")
+        rows = [
+            (channel, rank, one.value, one.image, one.name, one.label, one.row, one.column)
+            for channel in range(len(self.values))
+            for rank, one in enumerate(self.strongest(channel), 1)
+        ]
+        return Table.of(columns, rows)
+
     def draw(self, into: drawing.Canvas | None = None, page: int = 1) -> drawing.Canvas:
         """Draw one page."""
         return picture.draw(self, page, into)
@@ -248,12 +260,12 @@ class TopActivations(Result):
         ]
         return found
 
-    def save(self, path: str | Path) -> Path:
-        """Write the result: a .pdf holds every page, any other picture the first."""
-        target = Path(path)
-        if target.suffix.lower() == ".pdf" and self.pages > 1:
-            return write_atomically(target, lambda place: picture.write_pages(self, place))
-        return super().save(path)
+    def _write_figure(self, path: Path, style: PictureStyle) -> None:
+        """Write every page into a .pdf, and the first into any other picture."""
+        if path.suffix.lower() == ".pdf" and self.pages > 1:
+            picture.write_pages(self, path, style)
+        else:
+            super()._write_figure(path, style)
 
 
 def top_activations(

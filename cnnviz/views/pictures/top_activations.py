@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing
+from cnnviz.results.picture_style import PictureStyle
 from cnnviz.views.pictures.deconvnet import REACH, paint
 
 if TYPE_CHECKING:
@@ -126,17 +127,14 @@ def _say(axes: Axes, right: float, above: float, words: str) -> None:
     axes.text(right, above, words, fontsize=size, color=ink, va="bottom", ha="right")
 
 
-def write_pages(found: TopActivations, path: Path) -> None:
+def write_pages(found: TopActivations, path: Path, style: PictureStyle) -> None:
     """Write every page into one PDF."""
     from matplotlib.backends.backend_pdf import PdfPages
 
     origin = {"Creator": f"cnnviz {found.provenance.cnnviz}", "CreationDate": None}
-    with PdfPages(path, metadata=origin) as pages:
+    with style.applied(), PdfPages(path, metadata=origin) as pages:
         for page in range(1, found.pages + 1):
-            figure = draw(found, page)
-            drawing.take_literally(figure)
-            with drawing.any_letter():
-                pages.savefig(figure, dpi=160)
+            style.write(found.figure(page, figure=style.figure()), pages, format="pdf")
 
 
 def _label(found: TopActivations, row: int) -> str:

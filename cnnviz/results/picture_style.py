@@ -1,0 +1,177 @@
+"""How large, how finely and in what font a picture is written."""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cnnviz.errors import UsageError, did_you_mean
+from cnnviz.results.drawing import any_letter, new_figure, take_literally
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+FILE_DPI = 160
+PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
+_GENERIC = ("sans-serif", "serif", "monospace")
+_MOST_PIXELS = 2**28
+"""Pixels of a picture at most: a gigabyte while it is drawn."""
+_LONGEST = 2**16 - 1
+"""Pixels of a side at most, which is as far as matplotlib's renderer goes."""
+_WORDS_AS_WORDS: dict[str, Any] = {"svg.fonttype": "none", "pdf.fonttype": 42}
+"""Text stays text in a file, so that it can be searched, selected and edited."""
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True)
+class PictureStyle:
+    """The size of a picture, its resolution and its font, each as it is by default where None.
+
+    Attributes
+    ----------
+    size : (float, float) or None
+        Width and height in inches.
+    dpi : float or None
+        Pixels of an inch: of the whole picture in .png, of the images in it in .svg and .pdf.
+    font : str or None
+        The family, as installed on this machine, or "serif", "sans-serif" or "monospace".
+
+    Raises
+    ------
+    UsageError
+        If no picture has such a size or resolution, or the font is not installed.
+    """
+
+    size: tuple[float, float] | None = None
+    dpi: float | None = None
+    font: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.dpi is not None and not (math.isfinite(self.dpi) and self.dpi > 0):
+            raise UsageError(f"A picture cannot have {self.dpi:g} dpi.", "Give a number above 0.")
+        if self.size is not None:
+            _check_size(self.size, self.dpi or FILE_DPI)
+        if self.font is not None and self.font not in _GENERIC:
+            object.__setattr__(self, "font", _installed(self.font))
+
+    def check(self, path: Path) -> None:
+        """Raise a `UsageError` where this asks something of a file that is no picture."""
+        if self != PictureStyle() and path.suffix.lower() not in PICTURE_SUFFIXES:
+            raise UsageError(
+                f"A size, dpi and font are those of a picture, and {path.name!r} is none.",
+                f"Leave them out, or end the name in one of {', '.join(PICTURE_SUFFIXES)}.",
+            )
+
+    def figure(self) -> Figure | None:
+        """Return an empty figure of this size; None where a picture chooses its own."""
+        return None if self.size is None else new_figure(*self.size)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Draw and write in this style within the context."""
+        from matplotlib import rc_context
+
+        settings: Any = dict(_WORDS_AS_WORDS)
+        if self.font is not None:
+            # The second gives the letters that the first lacks, here and where an SVG is opened.
+            settings |= {
+                "font.family": [self.font, "sans-serif"],
+                "mathtext.fontset": "custom",
+                "mathtext.rm": self.font,
+                "mathtext.it": f"{self.font}:italic",
+                "mathtext.bf": f"{self.font}:bold",
+            }
+        with rc_context(settings), any_letter(), self._fitting():
+            yield
+
+    @contextmanager
+    def _fitting(self) -> Iterator[None]:
+        """Refuse a size at which nothing but the texts around the panels is left."""
+        if self.size is None:
+            yield
+            return
+        with warnings.catch_warnings():
+            squeezed = "constrained_layout not applied"
+            warnings.filterwarnings("error", message=squeezed)
+            try:
+                yield
+            except UserWarning as error:
+                if squeezed not in str(error):
+                    raise
+                raise UsageError(
+                    f"This picture does not fit into {self.size[0]:g} x {self.size[1]:g} inches.",
+                    "Give a larger size, or none.",
+                ) from error
+
+    def write(self, figure: Figure, stream: Any, **options: Any) -> None:
+        """Write a figure that was drawn within `applied`, names as they are."""
+        take_literally(figure)
+        _keep_to_xml(figure)
+        figure.savefig(stream, dpi=self.dpi or FILE_DPI, **options)
+
+
+def read_size(text: str) -> tuple[float, float]:
+    """Return a size that is written as ``7x4.5``: width and height in inches.
+
+    Raises
+    ------
+    UsageError
+        If it is not written like that.
+    """
+    parts = re.split(r"\s*[x×,]\s*", text.strip().lower())
+    try:
+        width, height = map(float, parts)
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is no size of a figure.", "Give width x height in inches, such as 7x4.5."
+        ) from None
+    return width, height
+
+
+def _check_size(size: tuple[float, float], dpi: float) -> None:
+    try:
+        width, height = map(float, size)
+    except (TypeError, ValueError):
+        raise UsageError(
+            f"{size!r} is no size of a figure.", "Give its width and height in inches."
+        ) from None
+    written = f"{width:g} x {height:g} inches"
+    if not (math.isfinite(width * height) and width > 0 and height > 0):
+        raise UsageError(f"A figure cannot have {written}.", "Give two numbers above 0.")
+    pixels = (width * dpi, height * dpi)
+    if max(pixels) > _LONGEST or math.prod(pixels) > _MOST_PIXELS:
+        raise UsageError(
+            f"A figure of {written} at {dpi:g} dpi has more pixels than can be drawn.",
+            "Give a smaller size, in inches, or fewer dpi.",
+        )
+
+
+def _installed(font: str) -> str:
+    """Return a font's name as the machine writes it."""
+    from matplotlib.font_manager import fontManager
+
+    known = {entry.name.casefold(): entry.name for entry in fontManager.ttflist}
+    found = known.get(font.strip().casefold())
+    if found is None:
+        otherwise = f"Give the name of an installed font, or one of {', '.join(_GENERIC)}."
+        raise UsageError(
+            f"There is no font {font!r} on this machine.",
+            did_you_mean(font, sorted({*known.values(), *_GENERIC}), otherwise),
+        )
+    return found
+
+
+def _keep_to_xml(figure: Figure) -> None:
+    """Take out of names what no SVG may hold, such as control characters."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        if _NOT_IN_XML.search(text.get_text()):
+            text.set_text(_NOT_IN_XML.sub("\ufffd", text.get_text()))
