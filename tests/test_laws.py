@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import inspect
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.text import Text
+from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz.errors import ModelError
+from cnnviz.errors import ModelError, UsageError
 from cnnviz.passes.captures import capture
-from cnnviz.results.result import Result
+from cnnviz.results.result import Result, png
+from cnnviz.results.table import TableResult
 from cnnviz.views import VIEWS, View
 from tests.architectures import ARCHITECTURES, build, small_input, tiny_network
 from tests.introspection.test_hooks import state
 
 BRIEF = {"feature_visualization": {"units": "3:0,1", "steps": 3, "size": 16}}
 """What a view that cannot do without it, or would take long, is given besides."""
+
+TABLES = {
+    "predictions",
+    "architecture",
+    "filters",
+    "feature_maps",
+    "top_activations",
+    "faithfulness",
+    "gradient_flow",
+    "skip_connections",
+}
+"""The views whose result is a table as well."""
 
 every_view = pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
 
@@ -38,6 +56,12 @@ def run(view: View, model: Any, images: torch.Tensor) -> Result:
         return function(model, images, **given) if takes_images else function(model, **given)
     held = capture(model, images, layers=view.layers, gradients=view.gradients)
     return view.function()(held)
+
+
+@cache
+def result_of(view: View) -> Result:
+    """Return a result of a view, which is frozen, for tests of what is made of it."""
+    return run(view, tiny_network(), torch.rand(1, 3, 16, 16))
 
 
 class Interrupted(nn.Module):
@@ -142,10 +166,76 @@ def test_a_result_is_frozen_data_with_its_origin(view: View, tmp_path: Path) -> 
 
 @every_view
 def test_a_figure_has_few_axes_and_words_on_them(view: View) -> None:
-    found = run(view, tiny_network(), torch.rand(1, 3, 16, 16))
-    figure = found.figure()
+    figure = result_of(view).figure()
     assert 1 <= len(figure.axes) <= 12
     assert any(text.get_text() for text in figure.findobj(Text))
+
+
+@every_view
+def test_a_result_draws_into_a_part_of_a_figure_and_leaves_the_rest_alone(view: View) -> None:
+    def rendered(figure: Figure) -> NDArray[np.uint8]:
+        FigureCanvasAgg(figure).draw()
+        return np.asarray(figure.canvas.buffer_rgba()).copy()
+
+    def halves() -> tuple[Figure, SubFigure]:
+        figure = Figure(figsize=(24, 11), dpi=40, layout="constrained", facecolor="white")
+        left, right = figure.subfigures(1, 2)
+        right.suptitle("$x^2$, of the caller's")
+        right.subplots().plot([1.0, 2.0])
+        return figure, left
+
+    found = result_of(view)
+    figure, left = halves()
+    assert found.figure(figure=left) is figure
+    alone, drawn = rendered(halves()[0]), rendered(figure)
+    assert np.array_equal(drawn[:, 480:], alone[:, 480:])
+    assert not np.array_equal(drawn[:, :480], alone[:, :480])
+    assert (drawn[:, 470:480] == 255).mean() > 0.8, "little but the edge is at the other half"
+    own = found.figure()
+    whole = Figure(own.get_size_inches(), layout="constrained", facecolor="white")
+    assert found.figure(figure=whole) is whole
+    assert png(whole, 40) == png(own, 40), "at its own size it is the same"
+
+
+@every_view
+def test_a_picture_of_one_panel_draws_into_axes_and_any_other_refuses(view: View) -> None:
+    found = result_of(view)
+    panel, other = (figure := Figure(layout="constrained")).subplots(1, 2)
+    panels = [axes for axes in found.figure().axes if axes.get_label() != "<colorbar>"]
+    if view.name in ("cam", "attribute", "occlusion"):
+        panels = panels[1:]  # The photo as it is stands beside the map.
+    if len(panels) == 1:
+        assert found.figure(ax=panel) is figure
+        assert panel.get_children() != other.get_children()
+        assert len(figure.axes) == 2
+        figure.draw_without_rendering()
+    else:
+        with pytest.raises(UsageError, match="several panels"):
+            found.figure(ax=panel)
+        assert not panel.has_data()
+
+
+@every_view
+def test_a_table_has_the_same_rows_in_every_format(view: View, tmp_path: Path) -> None:
+    found = result_of(view)
+    if not isinstance(found, TableResult):
+        assert view.name not in TABLES
+        return
+    assert view.name in TABLES
+    table = found.table()
+    with found.save(tmp_path / "t.csv").open(encoding="utf-8", newline="") as stream:
+        header, *rows = csv.reader(stream)
+    assert header == list(table.headings)
+    assert len(rows) == len(table.rows)
+    for written, row in zip(rows, table.rows, strict=True):
+        for text, value in zip(written, row, strict=True):
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                assert text == "" if np.isnan(value) else float(text) == value
+    held = found.to_json()["table"]
+    assert [column["name"] for column in held["columns"]] == [c.name for c in table.columns]
+    assert len(held["rows"]) == len(rows)
+    lines = found.save(tmp_path / "t.tex").read_text("utf-8").splitlines()
+    assert sum(line.endswith(r"\\") for line in lines) == 1 + len(rows)
 
 
 @every_view

@@ -13,6 +13,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
+
+import cnnviz
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = {
@@ -20,6 +23,30 @@ SOURCES = {
     "cnnviz_cli": "cli/cnnviz_cli",
     "cnnviz_gallery": "gallery/cnnviz_gallery",
 }
+CITATION_KEYS = {
+    "abstract",
+    "authors",
+    "cff-version",
+    "commit",
+    "contact",
+    "date-released",
+    "doi",
+    "identifiers",
+    "keywords",
+    "license",
+    "license-url",
+    "message",
+    "preferred-citation",
+    "references",
+    "repository",
+    "repository-artifact",
+    "repository-code",
+    "title",
+    "type",
+    "url",
+    "version",
+}
+"""Every key that the format knows at its top."""
 MEGABYTE = 1_000_000
 
 
@@ -173,6 +200,20 @@ def test_the_command_runs_from_the_root_folder(unpacked):
     assert done.returncode == 0, done.stderr
     assert "Usage: cnnviz" in done.stdout
     assert Path(done.stderr.strip()).is_relative_to(unpacked)
+
+
+def test_the_citation_is_that_of_this_package(project):
+    held = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    # What the Citation File Format 1.2.0 requires, with an entity in place of a person.
+    assert held["cff-version"] == "1.2.0"
+    assert {"cff-version", "message", "title", "authors"} <= set(held) <= CITATION_KEYS
+    assert held["type"] in ("software", "dataset")
+    assert held["authors"] == project["project"]["authors"]
+    assert held["title"] == project["project"]["name"]
+    assert held["abstract"] == project["project"]["description"]
+    assert held["license"] == project["project"]["license"]
+    assert held["keywords"] == project["project"]["keywords"]
+    assert held["version"] == cnnviz.__version__
 
 
 def _name(requirement):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -96,6 +97,7 @@ def build() -> Callable[..., Any]:
         shared("categories", options.Categories, None),
         shared("device", options.Device, "auto"),
         shared("out", Out, Path("cnnviz-evaluation")),
+        *options.PICTURE,
         shared("json", options.AsJson, False),
         shared("quiet", options.Quiet, False),
     ]
@@ -117,6 +119,7 @@ def _run(values: dict[str, Any]) -> None:
         stages=values["stages"],
         seed=values["seed"],
     )
+    style = options.picture_style(values)
     out: Path = values["out"].expanduser()
     _check_folder(out)
     with progress_bar(values["quiet"]) as progress:
@@ -137,7 +140,7 @@ def _run(values: dict[str, Any]) -> None:
             announce=None if values["quiet"] else say,
         )
         for name in _FILES:
-            found.save(out / name)
+            found.save(out / name, **(asdict(style) if name.endswith(".png") else {}))
     _show(found, out, as_json=values["json"])
 
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cnnviz.errors import UsageError
+from cnnviz_cli.lazy import shared
 
 if TYPE_CHECKING:
     from cnnviz.models import Model
+    from cnnviz.results.picture_style import PictureStyle
 
 NETWORK = "Network"
 OUTPUT = "Output"
@@ -81,6 +83,40 @@ AsJson = Annotated[
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Show no progress.", rich_help_panel=OUTPUT)
 ]
+FigureSize = Annotated[
+    str | None,
+    typer.Option(
+        "--figure-size",
+        metavar="WxH",
+        help="Width and height of the picture in inches, such as 7x4.5; as it needs without it.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Dpi = Annotated[
+    float | None,
+    typer.Option(
+        "--dpi",
+        metavar="DPI",
+        help="Pixels of an inch of the picture; 160 without it.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Font = Annotated[
+    str | None,
+    typer.Option(
+        "--font",
+        metavar="FAMILY",
+        help="An installed font for the picture, or serif, sans-serif or monospace.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+
+PICTURE = (
+    shared("figure_size", FigureSize, None),
+    shared("dpi", Dpi, None),
+    shared("font", Font, None),
+)
+"""The options of every command that writes a picture of a result."""
 
 DEFAULT_MODEL = "shapes"
 HELD_OUT_SAMPLE = 19
@@ -91,6 +127,26 @@ def load_model(source: str, weights: str, categories: str | None, device: str) -
     from cnnviz.models import load
 
     return load(source, weights, categories=categories, device=device)
+
+
+def picture_style(values: dict[str, Any]) -> PictureStyle:
+    """Return how the picture is to be written, as the options of `PICTURE` say.
+
+    Raises
+    ------
+    UsageError
+        If there is no such size, resolution or font, or no picture is written.
+    """
+    from cnnviz.results.picture_style import PictureStyle, read_size
+
+    size = values["figure_size"]
+    style = PictureStyle(None if size is None else read_size(size), values["dpi"], values["font"])
+    if style != PictureStyle() and values["json"] and values["out"] is None:
+        raise UsageError(
+            "A size, dpi and font are those of a picture, and no picture is written with --json.",
+            "Name one with --out.",
+        )
+    return style
 
 
 def photos_or_sample(photos: list[str] | None, model: Model) -> list[Any]:

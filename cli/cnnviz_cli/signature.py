@@ -93,6 +93,11 @@ def options_of(function: Callable[..., Any], skip: Sequence[str] = ()) -> list[O
     return specs
 
 
+def returned_type(function: Callable[..., Any]) -> Any:
+    """Return the type that a function says it returns; None where it says none."""
+    return _resolve(function, inspect.signature(function).return_annotation)
+
+
 def parameter_descriptions(docstring: str) -> dict[str, str]:
     """Return what the Parameters section of a numpydoc docstring says about each parameter."""
     section = re.search(

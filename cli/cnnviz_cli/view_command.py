@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -14,9 +15,12 @@ from cnnviz.results.progress import Progress
 from cnnviz.views import View
 from cnnviz_cli import options
 from cnnviz_cli.lazy import shared, with_signature
-from cnnviz_cli.signature import OptionSpec, options_of
+from cnnviz_cli.signature import OptionSpec, options_of, returned_type
 from cnnviz_cli.tables import table_of, text_of
 from cnnviz_cli.terminal import one_line, print_json, print_table, progress_bar, say
+
+if TYPE_CHECKING:
+    from cnnviz.results.picture_style import PictureStyle
 
 VIEW = "View"
 # What the command line itself gives to a view.
@@ -34,6 +38,9 @@ _SHARED = (
     "device",
     "target",
     "out",
+    "figure_size",
+    "dpi",
+    "font",
     "json",
     "quiet",
 )
@@ -70,13 +77,14 @@ def _parameters(
     example = f"{view.command}.png"
     named = f"{_SUBJECTS[photos]}-{example}"
     named = example if view.needs == "nothing" else named
+    *kinds, last = _suffixes(view.function())
     out = Annotated[
         Path | None,
         typer.Option(
             "--out",
             "-o",
             metavar="FILE",
-            help=f"The file to write: .png, .svg, .pdf, .npz or .json; {named} without it.",
+            help=f"The file to write: {', '.join(kinds)} or {last}; {named} without it.",
             rich_help_panel=options.OUTPUT,
         ),
     ]
@@ -96,9 +104,19 @@ def _parameters(
     return [
         *found,
         shared("out", out, None),
+        *options.PICTURE,
         shared("json", options.AsJson, False),
         shared("quiet", options.Quiet, False),
     ]
+
+
+def _suffixes(function: Callable[..., Any]) -> Sequence[str]:
+    """Return what the result of a view can be saved as."""
+    from cnnviz.results.result import Result
+
+    made = returned_type(function)
+    made = made if isinstance(made, type) and issubclass(made, Result) else Result
+    return made.suffixes
 
 
 def _run(
@@ -107,7 +125,10 @@ def _run(
     keywords = {spec.name: spec.convert(values[spec.name]) for spec in specs}
     if values["out"] is not None:
         values["out"] = values["out"].expanduser()
-        _check_out(values["out"], values)
+        _check_out(values["out"], values, _suffixes(function))
+    style = options.picture_style(values)
+    if values["out"] is not None:
+        style.check(values["out"])
     takes = inspect.signature(function).parameters
     if "target" in takes:
         keywords["target"] = values["target"]
@@ -122,7 +143,7 @@ def _run(
         else:
             result, stem = _of_network(view, function, specs, values, keywords, progress)
         progress(0, 1, "writing")
-        written = _write(result, values["out"], stem, view, values["json"])
+        written = _write(result, values["out"], stem, view, style, as_json=values["json"])
     for note in result.provenance.notes:
         say(one_line(f"Note: {note}"))
     _show(result, written, as_json=values["json"])
@@ -133,12 +154,12 @@ def _run(
         raise typer.Exit(1)
 
 
-def _check_out(out: Path, values: dict[str, Any]) -> None:
+def _check_out(out: Path, values: dict[str, Any], suffixes: Sequence[str]) -> None:
     """Say before any work what would otherwise be found out after it; spare what is read."""
     from cnnviz.errors import OutputError
     from cnnviz.results.result import check_place, check_suffix
 
-    check_suffix(out)
+    check_suffix(out, suffixes)
     check_place(out)
     named = [values.get(name) for name in ("data", "model", "weights", "categories")]
     read = [*(values.get("photos") or ()), *filter(None, named)]
@@ -237,11 +258,13 @@ def _stem(photos: list[str], model: str) -> str:
     return kept[:80] + more
 
 
-def _write(result: Any, out: Path | None, stem: str, view: View, as_json: bool) -> Path | None:
+def _write(
+    result: Any, out: Path | None, stem: str, view: View, style: PictureStyle, *, as_json: bool
+) -> Path | None:
     if out is None and as_json:
         return None
     default = "-".join(part for part in (stem, view.command) if part)
-    saved: Path = result.save(out if out is not None else f"{default}.png")
+    saved: Path = result.save(out if out is not None else f"{default}.png", **asdict(style))
     return saved
 
 

@@ -30,8 +30,7 @@ _WISHES = {"high": "higher is better", "low": "lower is better", "": ""}
 
 def draw(found: Evaluation, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw means with intervals beside those of random maps."""
-    keys = [column.key for column in found.columns]
-    shown = [key for key in MAIN if key in keys] or keys[: 2 * _ACROSS]
+    shown = drawn_measures(found)
     across = min(_ACROSS, len(shown))
     down = math.ceil(len(shown) / across)
     tall = 0.3 * len(found.methods) + 1.0
@@ -42,11 +41,27 @@ def draw(found: Evaluation, into: drawing.Canvas | None = None) -> drawing.Canva
     for axes in panels.flat[len(shown) :]:
         axes.set_visible(False)
     for row in panels:
-        row[0].set_yticks(range(len(found.titles)), found.titles, fontsize=drawing.TEXT_SIZE)
-    panels[0, 0].set_ylim(len(found.titles) - 0.4, -0.6)
+        _name_rows(row[0], found)
     _tell(figure, found)
     drawing.heading(figure, found.summary())
     return figure
+
+
+def drawn_measures(found: Evaluation) -> list[str]:
+    """Return the measures that have a panel."""
+    keys = [column.key for column in found.columns]
+    return [key for key in MAIN if key in keys] or keys[: 2 * _ACROSS]
+
+
+def draw_panel(found: Evaluation, axes: Axes) -> None:
+    """Draw the one measure into an Axes."""
+    _panel(axes, found, drawn_measures(found)[0])
+    _name_rows(axes, found)
+
+
+def _name_rows(axes: Axes, found: Evaluation) -> None:
+    axes.set_yticks(range(len(found.titles)), found.titles, fontsize=drawing.TEXT_SIZE)
+    axes.set_ylim(len(found.titles) - 0.4, -0.6)
 
 
 def _panel(axes: Axes, found: Evaluation, key: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from cnnviz.heatmaps.checks.verdicts import LEVEL, similarity_limit
 from cnnviz.results import drawing
 from cnnviz.results.result import Provenance, plain
 from cnnviz.results.table import Table, TableResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
@@ -183,6 +186,14 @@ class Evaluation(TableResult):
         from cnnviz.evaluation.picture import draw
 
         return draw(self, into)
+
+    def draw_panel(self, axes: Axes) -> None:
+        """Draw the one measure, where no more are drawn."""
+        from cnnviz.evaluation.picture import draw_panel, drawn_measures
+
+        if len(drawn_measures(self)) > 1:
+            super().draw_panel(axes)
+        draw_panel(self, axes)
 
 
 def _place(name: str, known: Sequence[str], what: str) -> int:

@@ -84,9 +84,10 @@ class PictureStyle:
             settings |= {
                 "font.family": [self.font, "sans-serif"],
                 "mathtext.fontset": "custom",
-                "mathtext.rm": self.font,
+                **{f"mathtext.{style}": self.font for style in ("rm", "cal", "sf", "tt")},
                 "mathtext.it": f"{self.font}:italic",
                 "mathtext.bf": f"{self.font}:bold",
+                "mathtext.bfit": f"{self.font}:italic:bold",
             }
         with rc_context(settings), any_letter(), self._fitting():
             yield

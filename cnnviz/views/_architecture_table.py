@@ -64,7 +64,7 @@ def layer_table(trace: Trace) -> Table:
         "MACs",
         TableColumn("output memory", "bytes"),
         "kernel",
-        TableColumn("stride", "px of the input"),
+        "stride",
         "padding",
         "dilation",
         "groups",

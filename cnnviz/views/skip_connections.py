@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,6 +22,9 @@ from cnnviz.passes.captures import origin
 from cnnviz.passes.targets import Target, score
 from cnnviz.results import drawing
 from cnnviz.results.table import Table, TableResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -145,6 +149,14 @@ class SkipConnections(TableResult):
         from cnnviz.views.pictures.skip_connections import draw
 
         return draw(self, into)
+
+    def draw_panel(self, axes: Axes) -> None:
+        """Write that there is no block, where there is none."""
+        from cnnviz.views.pictures.skip_connections import say_nothing
+
+        if self.blocks:
+            super().draw_panel(axes)
+        say_nothing(axes, self)
 
 
 def rms(norms: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@ import csv
 import json
 
 import pytest
+from PIL import Image
 
 QUICK = (
     "evaluate",
@@ -34,6 +35,16 @@ def test_it_writes_the_table_and_ends_with_its_path(run, tmp_path):
     again = run(*QUICK, "--out", "table")
     assert again.out == said.out
     assert "more maps" not in again.err
+
+
+def test_the_picture_has_the_style_that_was_asked_for(run, tmp_path):
+    style = ("--figure-size", "8x6", "--dpi", "50", "--font", "serif")
+    assert run(*QUICK, "--measures=drop", "--out", "table", *style).code == 0
+    with Image.open(tmp_path / "table" / "evaluation.png") as picture:
+        assert picture.size == (400, 300)
+    said = run(*QUICK, "--out", "other", "--dpi", "0")
+    assert said.code == 2
+    assert not (tmp_path / "other").exists()
 
 
 def test_json_is_the_table_and_nothing_else(run):

@@ -1,3 +1,4 @@
+import csv
 import inspect
 import json
 import sys
@@ -15,6 +16,7 @@ from cnnviz.models import Model
 from cnnviz.passes.captures import Capture
 from cnnviz.results import drawing
 from cnnviz.results.result import Provenance, Result
+from cnnviz.results.table import TableResult
 from cnnviz.views import VIEWS, View, find
 from cnnviz_cli import options, view_command
 from cnnviz_cli.app import app
@@ -195,6 +197,53 @@ def test_the_suffix_decides_the_format(run, photo, tmp_path, suffix):
     assert said.last_line == f"answer.{suffix}"
     heads = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF", "npz": b"PK", "json": b"{"}
     assert (tmp_path / f"answer.{suffix}").read_bytes().startswith(heads[suffix])
+
+
+def test_the_help_names_tables_where_the_result_is_one(run):
+    for view in VIEWS:
+        found = ".csv or .tex" in " ".join(run(view.command, "--help").out.split())
+        made = inspect.signature(view.function()).return_annotation
+        kind = getattr(sys.modules[view.function().__module__], made)
+        assert found == issubclass(kind, TableResult), view.name
+    assert ".csv" in run("predictions", "--help").out
+    assert ".csv" not in run("cam", "--help").out
+
+
+def test_a_table_is_written_as_csv_and_latex(run, photo, tmp_path):
+    assert run("predictions", photo, *RANDOM, "--out", "a.csv").code == 0
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 5
+    assert sum(float(row["probability"]) for row in rows) <= 1.0
+    assert run("predictions", photo, *RANDOM, "--out", "a.tex").code == 0
+    assert r"\toprule" in (tmp_path / "a.tex").read_text("utf-8")
+
+
+def test_a_picture_has_the_style_that_was_asked_for(run, photo, tmp_path):
+    style = ("--figure-size", "5x3", "--dpi", "40", "--font", "serif")
+    assert run("predictions", photo, *RANDOM, "--out", "a.png", *style).code == 0
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.size == (200, 120)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("--figure-size", "5"), "no size of a figure"),
+        (("--figure-size", "0x3"), "cannot have 0 x 3 inches"),
+        (("--dpi", "-1"), "cannot have -1 dpi"),
+        (("--font", "DejaVu Sanz"), "no font 'DejaVu Sanz'"),
+        (("--out", "a.csv"), "no table"),
+        (("--out", "a.json", "--dpi", "50"), "'a.json' is none"),
+        (("--json", "--dpi", "50"), "no picture is written"),
+    ],
+)
+def test_what_cannot_be_written_is_said_before_any_work(run, photo, monkeypatch, asked, said):
+    monkeypatch.setattr(options, "load_model", lambda *_: pytest.fail("it was begun"))
+    found = run("cam", photo, *asked)
+    assert found.code == 2
+    assert said in found.error_lines[0]
+    assert len(found.error_lines) == 2
 
 
 def test_predictions_are_printed_as_a_table(run, photo):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from cnnviz.datasets.shapes import Shapes
@@ -296,12 +298,28 @@ def test_it_is_written_as_csv_json_and_picture(model, folder, tmp_path):
         rows = list(csv.DictReader(stream))
     assert len(rows) == len(METHODS) * len(found.columns)
     row = next(r for r in rows if (r["method"], r["measure"]) == ("saliency", "gain"))
-    assert float(row["mean"]) == pytest.approx(found.cell("saliency", "gain").mean, rel=1e-5)
+    assert float(row["mean"]) == found.cell("saliency", "gain").mean, "in full"
     held = json.loads(found.save(tmp_path / "t.json").read_text("utf-8"))
     assert len(held["cells"]) == len(rows)
     assert np.shape(held["values"]) == found.values.shape
     assert found.save(tmp_path / "t.png").stat().st_size > 0
     assert found.save(tmp_path / "t.npz").stat().st_size > 0
+
+
+def test_one_measure_is_drawn_into_axes_and_several_are_refused(model, folder):
+    found = evaluated(model, folder)
+    figure = Figure()
+    with pytest.raises(UsageError, match="several panels"):
+        found.figure(ax=figure.subplots())
+    (place,) = [p for p, column in enumerate(found.columns) if column.key == "gain"]
+    columns = slice(place, place + 1)
+    names = ("values", "random", "beaten", "low", "high")
+    kept = {name: getattr(found, name)[:, columns] for name in names}
+    one = dataclasses.replace(found, columns=found.columns[columns], **kept)
+    axes = Figure().subplots()
+    one.figure(ax=axes)
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(found.titles)
+    assert axes.get_title(loc="left")
 
 
 def test_the_picture_shows_each_mean_once(model, folder):

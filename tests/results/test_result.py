@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from cnnviz.errors import OutputError
+from cnnviz.errors import OutputError, UsageError
 from cnnviz.results import drawing
-from cnnviz.results.result import ImageSource, Provenance, Result, plain, write_atomically
+from cnnviz.results.result import ImageSource, Provenance, Result, plain, png, write_atomically
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -77,6 +78,33 @@ def test_every_format_carries_the_provenance(sample: Sample, tmp_path: Path) -> 
 def test_an_unknown_suffix_is_refused(sample: Sample, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"'a\.bmp'.*\.png, \.svg, \.pdf, \.npz, \.json"):
         sample.save(tmp_path / "a.bmp")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tex"])
+def test_what_is_no_table_is_not_saved_as_one(sample: Sample, tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(OutputError, match=r"no table cannot be saved as 'a\..*\.npz, \.json"):
+        sample.save(tmp_path / f"a{suffix}")
+
+
+def test_a_result_is_drawn_into_a_figure_of_the_callers(sample: Sample) -> None:
+    figure = Figure(figsize=(2, 1), layout="constrained", facecolor="white")
+    assert sample.figure(figure=figure) is figure
+    assert png(figure) == png(sample.figure()), "at the same size it is the same picture"
+    left, _ = Figure(layout="constrained").subfigures(1, 2)
+    assert sample.figure(figure=left) is left.figure
+    assert len(left.axes) == 1
+
+
+def test_what_cannot_be_drawn_into_is_a_sentence(sample: Sample) -> None:
+    axes = Figure().subplots()
+    with pytest.raises(UsageError, match=r"several panels.*figure="):
+        sample.figure(ax=axes)
+    with pytest.raises(UsageError, match="one of the two"):
+        sample.figure(figure=Figure(), ax=axes)
+    with pytest.raises(UsageError, match=r"figure= is a Axes\. Give a matplotlib Figure"):
+        sample.figure(figure=axes)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="ax= is a Figure"):
+        sample.figure(ax=Figure())  # type: ignore[arg-type]
 
 
 def test_a_missing_folder_is_refused(sample: Sample, tmp_path: Path) -> None:

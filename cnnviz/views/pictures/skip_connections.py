@@ -45,13 +45,17 @@ def draw(found: SkipConnections, into: drawing.Canvas | None = None) -> drawing.
 
 def _nothing(found: SkipConnections, into: drawing.Canvas | None) -> drawing.Canvas:
     figure = drawing.canvas(7.6, 1.6, into)
-    axes = figure.add_subplot()
+    say_nothing(figure.add_subplot(), found)
+    return figure
+
+
+def say_nothing(axes: Axes, found: SkipConnections) -> None:
+    """Write into an Axes that there is nothing to draw."""
     drawing.hide_ticks(axes)
     axes.text(
         0.0, 0.5, f"{found.summary()}.", transform=axes.transAxes, va="center",
         fontsize=drawing.TEXT_SIZE + 1.0, color=drawing.INK,
     )  # fmt: skip
-    return figure
 
 
 def _norms(axes: Axes, found: SkipConnections) -> None:
