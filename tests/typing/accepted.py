@@ -6,6 +6,8 @@ from typing import Any, assert_type
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import Subset
@@ -17,7 +19,9 @@ from cnnviz.images.aliases import Images
 from cnnviz.introspection.layers import Layers
 from cnnviz.introspection.unit_names import Unit
 from cnnviz.passes.targets import OneTarget, Target
+from cnnviz.results.table import Table
 from cnnviz.units.visualization import Units
+from cnnviz.views.predictions import Predictions
 
 
 def images(
@@ -78,3 +82,14 @@ def units(model: cnnviz.Model) -> None:
     given: list[Units] = ["features.0:3", direction, ["class:star", Unit("features.0", 3)]]
     for chosen in given:
         cnnviz.feature_visualization(model, chosen)
+
+
+def pictures(
+    heatmap: cnnviz.Heatmap, whole: Figure, part: SubFigure, axes: Axes, answer: Predictions
+) -> None:
+    assert_type(heatmap.figure(), Figure)
+    assert_type(heatmap.figure(figure=whole), Figure)
+    assert_type(heatmap.figure(figure=part), Figure)
+    assert_type(heatmap.figure(ax=axes), Figure)
+    assert_type(heatmap.save("a.svg", size=(6.5, 3), dpi=300, font="serif"), Path)
+    assert_type(answer.table(), Table)

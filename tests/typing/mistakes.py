@@ -43,3 +43,9 @@ def a_setting_that_there_is_not(model: cnnviz.Model, capture: cnnviz.Capture) ->
     cnnviz.cam(capture, method="grad-cam")  # type: ignore[arg-type]
     cnnviz.attribute(model, "a.png", methd="saliency")  # type: ignore[call-arg]
     cnnviz.cam(capture).hetmaps  # type: ignore[attr-defined]
+
+
+def a_picture_or_table_that_there_is_not(heatmap: cnnviz.Heatmap) -> None:
+    heatmap.figure(figure="a.png")  # type: ignore[arg-type]
+    heatmap.save("a.png", size=7)  # type: ignore[arg-type]
+    heatmap.table()  # type: ignore[attr-defined]
