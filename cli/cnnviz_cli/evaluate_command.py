@@ -60,13 +60,13 @@ def build() -> Callable[..., Any]:
     """Return the command, with the names that the library knows in its help."""
     from cnnviz.evaluation import METHODS
     from cnnviz.heatmaps.checks.measure_groups import GROUPS
+    from cnnviz.heatmaps.methods import method_names
     from cnnviz.images.baselines import BASELINES
-    from cnnviz.views.explainers import METHODS as KNOWN
 
     methods = Annotated[
         str,
         typer.Option(
-            metavar="NAMES", help=f"Methods, with commas between them: {', '.join(KNOWN)}."
+            metavar="NAMES", help=f"Methods, with commas between them: {', '.join(method_names())}."
         ),
     ]
     measures = Annotated[

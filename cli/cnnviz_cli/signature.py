@@ -6,7 +6,7 @@ import inspect
 import re
 import sys
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -146,13 +146,23 @@ def _resolve(function: Callable[..., Any], annotation: Any) -> Any:
         return annotation
     holder = types.SimpleNamespace(__annotations__={"it": annotation})
     names = vars(sys.modules[function.__module__])
-    return get_type_hints(holder, globalns=names)["it"]
+    return get_type_hints(holder, globalns=names, include_extras=True)["it"]
 
 
 def _members(annotation: Any) -> list[Any]:
+    """Return what a union is of; a type annotated with a table is the choice of its names."""
+    if get_origin(annotation) is Annotated:
+        bare, *extras = get_args(annotation)
+        tables = [extra for extra in extras if isinstance(extra, Mapping)]
+        return [_choice_of(tuple(tables[0]))] if tables else _members(bare)
     if get_origin(annotation) in (Union, types.UnionType):
         return [leaf for member in get_args(annotation) for leaf in _members(member)]
     return [annotation]
+
+
+def _choice_of(names: tuple[str, ...]) -> Any:
+    literal: Any = Literal
+    return literal[names]
 
 
 def _is_scalar(annotation: Any) -> bool:

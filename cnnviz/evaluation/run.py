@@ -11,18 +11,19 @@ from typing import Any
 from torch import nn
 
 from cnnviz.datasets.aliases import Data
-from cnnviz.errors import ImageError, UsageError, did_you_mean
+from cnnviz.errors import ImageError, UsageError
 from cnnviz.evaluation.data import EvaluationImage, items, nothing_left
 from cnnviz.evaluation.records import MapMeasurements, MeasurementStore
 from cnnviz.evaluation.result import Evaluation, summarised
+from cnnviz.heatmaps.cam_methods import CAM_METHODS
 from cnnviz.heatmaps.checks.measure_groups import CheckSettings
+from cnnviz.heatmaps.methods import MethodName, check_method, method_names
 from cnnviz.models import Model, as_model
 from cnnviz.results.progress import Progress, duration, silent
 from cnnviz.results.result import ImageSource, installed_version
-from cnnviz.views import explainers
 from cnnviz.views.faithfulness import faithfulness
 
-METHODS = (
+METHODS: tuple[MethodName, ...] = (
     "gradcam",
     "gradcam++",
     "layercam",
@@ -104,15 +105,9 @@ def evaluate(
 def _checked(methods: Sequence[str], random: int) -> tuple[str, ...]:
     wanted = [methods] if isinstance(methods, str) else list(methods)
     for name in wanted:
-        if name not in explainers.METHODS:
-            raise UsageError(
-                f"There is no method {name!r} of making heatmaps.",
-                did_you_mean(
-                    name, explainers.METHODS, f"Choose from {', '.join(explainers.METHODS)}."
-                ),
-            )
+        check_method(name)
     if not wanted:
-        raise UsageError("No method was named.", f"Choose from {', '.join(explainers.METHODS)}.")
+        raise UsageError("No method was named.", f"Choose from {', '.join(method_names())}.")
     if random < 1:
         raise UsageError(f"{random} random maps are none to compare with.", "Give 1 or more.")
     return tuple(dict.fromkeys(wanted))
@@ -178,7 +173,7 @@ class _Job:
             self.model,
             [photo],
             method,
-            layer=self.layer if method in explainers.CAMS else None,
+            layer=self.layer if method in CAM_METHODS else None,
             masks=None if mask is None else [mask],
             measures=self.settings.groups,
             baselines=self.settings.baselines,

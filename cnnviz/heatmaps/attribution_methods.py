@@ -1,11 +1,18 @@
-"""How a score is attributed to pixels: captum's methods, and the gradient by any backward rule."""
+"""How a score is attributed to pixels: captum's methods, and the gradient by any backward rule.
+
+A new method is its function and one line of `ATTRIBUTION_METHODS`, at the end; for type checkers
+its name joins `AttributionName`. The view, the command line, the trust checks and the evaluation
+read the table.
+"""
 
 from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import torch
 from torch import nn
@@ -14,7 +21,7 @@ from torch.nn import functional as F
 from cnnviz.errors import ModelError
 from cnnviz.heatmaps.cam_methods import gradcam
 from cnnviz.images.baselines import Baseline, baseline_images
-from cnnviz.introspection.backward_rules import backward_rule
+from cnnviz.introspection.backward_rules import Rule, backward_rule
 from cnnviz.introspection.forward import check_differentiable
 from cnnviz.introspection.hooks import module_hooks
 from cnnviz.introspection.layers import check_seen, kind, named_layers
@@ -231,3 +238,105 @@ def _with_separate_activations(question: AttributionRequest) -> nn.Module:
         if getattr(layer, "inplace", False):
             setattr(layer, "inplace", False)  # noqa: B010 (no type of layer declares it)
     return separate
+
+
+@dataclass(frozen=True)
+class AttributionMethod:
+    """A line of the table of attributions.
+
+    Attributes
+    ----------
+    name : str
+        What it is asked for by.
+    title : str
+        What it is called in text.
+    citation : str
+        Who published it, and when.
+    attributor : callable
+        From what it gets to work with to attributions [N, C, H, W].
+    captum : bool
+        Whether it makes passes of its own, and needs no gradient at the input.
+    complete : bool
+        Whether it promises that the attributions add up to the rise of the score.
+    multiplies : bool
+        Whether the gradient is multiplied with the input.
+    rule : {"gradient", "deconvnet", "guided"}
+        How rectifiers send the gradient back.
+    """
+
+    name: str
+    title: str
+    citation: str
+    attributor: Callable[[AttributionRequest], torch.Tensor]
+    captum: bool = False
+    complete: bool = False
+    multiplies: bool = False
+    rule: Rule = "gradient"
+
+
+AttributionName = Literal[
+    "integrated_gradients",
+    "saliency",
+    "input_x_gradient",
+    "smoothgrad",
+    "gradient_shap",
+    "deeplift",
+    "guided_backprop",
+    "guided_gradcam",
+    "deconvnet",
+]
+"""The names of the table, for type checkers; a test holds the two together."""
+ATTRIBUTION_METHODS: dict[str, AttributionMethod] = {
+    method.name: method
+    for method in (
+        AttributionMethod(
+            "integrated_gradients",
+            "Integrated gradients",
+            "Sundararajan et al. 2017",
+            integrated_gradients,
+            captum=True,
+            complete=True,
+            multiplies=True,
+        ),
+        AttributionMethod("saliency", "Saliency", "Simonyan et al. 2013", gradient),
+        AttributionMethod(
+            "input_x_gradient",
+            "Input x gradient",
+            "Shrikumar et al. 2016",
+            input_x_gradient,
+            multiplies=True,
+        ),
+        AttributionMethod(
+            "smoothgrad", "SmoothGrad", "Smilkov et al. 2017", smoothgrad, captum=True
+        ),
+        AttributionMethod(
+            "gradient_shap",
+            "Gradient SHAP",
+            "Lundberg and Lee 2017",
+            gradient_shap,
+            captum=True,
+            complete=True,
+        ),
+        AttributionMethod(
+            "deeplift", "DeepLIFT", "Shrikumar et al. 2017", deeplift, captum=True, complete=True
+        ),
+        AttributionMethod(
+            "guided_backprop",
+            "Guided backpropagation",
+            "Springenberg et al. 2014",
+            gradient,
+            rule="guided",
+        ),
+        AttributionMethod(
+            "guided_gradcam",
+            "Guided Grad-CAM",
+            "Selvaraju et al. 2017, at the last stage",
+            guided_gradcam,
+            rule="guided",
+        ),
+        AttributionMethod(
+            "deconvnet", "Deconvnet", "Zeiler and Fergus 2013", gradient, rule="deconvnet"
+        ),
+    )
+}
+"""Every attribution by its name."""

@@ -1,19 +1,21 @@
-"""The family of class activation maps, each a few lines with its paper.
+"""The family of class activation maps, each a few lines with its paper, and the table of them.
 
-The methods that need gradients take the activations and gradients of a layer, both [N, C, h, w],
-and return signed maps [N, h, w]. The methods that try channels out take a capture and a layer, and
-run the network again.
+A new method is its formula and one line of `CAM_METHODS`, at the end; for type checkers its name
+joins `CamName`. The view, the command line, the trust checks and the evaluation read the table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import torch
 from torch.nn import functional as F
 
 from cnnviz.introspection.hooks import preserve_state
-from cnnviz.introspection.layer_tensors import Key
+from cnnviz.introspection.layer_tensors import Key, LayerTensors
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captures import Capture
 from cnnviz.passes.run_from_layer import ForwardFromLayer
@@ -83,18 +85,24 @@ def scorecam(capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
     over the channels of the scores, which makes the baseline's score cancel. A channel with one
     value everywhere shows nothing of the image and has no weight.
     """
-    at_once = rows_at_once(capture.model, capture.batch.tensor)
-
-    def weigh(image: int, channels: torch.Tensor) -> Iterator[torch.Tensor]:
-        inputs = capture.batch.tensor[image : image + 1]
+    activations, images = capture.activations[layer].float(), capture.batch.tensor
+    at_once = rows_at_once(capture.model, images)
+    tried = _varied_channels(activations)
+    trials = _TrialProgress(progress, layer, tried)
+    weights = torch.zeros(activations.shape[:2], device=activations.device)
+    for image, channels in enumerate(tried):
+        if not len(channels):
+            continue
+        whole = images[image : image + 1]
         for part in torch.split(channels, at_once):
-            masks = _unit(capture.activations[layer][image, part].float())[:, None]
-            masks = F.interpolate(masks, inputs.shape[2:], mode="bilinear", align_corners=False)
+            masks = _unit(activations[image, part])[:, None]
+            masks = F.interpolate(masks, whole.shape[2:], mode="bilinear", align_corners=False)
             with torch.inference_mode(), preserve_state(capture.model.module):
-                output = capture.model.forward(inputs * masks.to(inputs))
-                yield capture.resolved_targets[image].score(output)
-
-    return _tried(capture, layer, weigh, lambda scores: scores.softmax(0), progress)
+                output = capture.model.forward(whole * masks.to(whole))
+                weights[image, part] = capture.resolved_targets[image].score(output).float()
+            trials.add(len(part))
+        weights[image, channels] = weights[image, channels].softmax(0)
+    return _weighted(activations, weights)
 
 
 def ablationcam(capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
@@ -104,45 +112,45 @@ def ablationcam(capture: Capture, layer: Key, progress: Progress) -> torch.Tenso
     around. Only what lies above the layer runs again. A channel that is zero everywhere makes no
     difference and has no weight.
     """
-    at_once = rows_at_once(capture.model, capture.batch.tensor)
-
-    def weigh(image: int, channels: torch.Tensor) -> Iterator[torch.Tensor]:
-        inputs = capture.batch.tensor[image : image + 1]
-        values = capture.activations[layer][image]
-        resumed = ForwardFromLayer(capture.model, inputs, layer)
-        whole = capture.scores[image]
+    activations, images = capture.activations[layer], capture.batch.tensor
+    at_once = rows_at_once(capture.model, images)
+    tried = _varied_channels(activations)
+    trials = _TrialProgress(progress, layer, tried)
+    weights = torch.zeros(activations.shape[:2], device=activations.device)
+    for image, channels in enumerate(tried):
+        if not len(channels):
+            continue
+        values, score = activations[image], capture.scores[image]
+        size = score.abs().clamp(min=torch.finfo(score.dtype).tiny)
+        run_from_layer = ForwardFromLayer(capture.model, images[image : image + 1], layer)
         for part in torch.split(channels, at_once):
             without = values.expand(len(part), *values.shape).clone()
             without[torch.arange(len(part)), part] = 0.0
-            scores = capture.resolved_targets[image].score(resumed(without))
-            yield (whole - scores) / whole.abs().clamp(min=torch.finfo(whole.dtype).tiny)
-
-    return _tried(capture, layer, weigh, lambda falls: falls, progress)
-
-
-def _tried(
-    capture: Capture,
-    layer: Key,
-    weigh: Callable[[int, torch.Tensor], Iterator[torch.Tensor]],
-    settle: Callable[[torch.Tensor], torch.Tensor],
-    progress: Progress,
-) -> torch.Tensor:
-    """Try every channel that is not constant, and sum the maps by the weights that this gives."""
-    activations = capture.activations[layer]
-    spread = activations.amax((2, 3)) > activations.amin((2, 3))
-    total, done = int(spread.sum()), 0
-    weights = torch.zeros(spread.shape, device=activations.device)
-    for image, alive in enumerate(spread):
-        channels = alive.nonzero()[:, 0]
-        scores = []
-        progress(done, total, f"trying the channels of {layer[0]}")
-        for part in weigh(image, channels) if len(channels) else ():
-            scores.append(part.float())
-            done += len(part)
-            progress(done, total, f"trying the channels of {layer[0]}")
-        if scores:
-            weights[image, channels] = settle(torch.cat(scores))
+            left = capture.resolved_targets[image].score(run_from_layer(without))
+            weights[image, part] = ((score - left) / size).float()
+            trials.add(len(part))
     return _weighted(activations.float(), weights)
+
+
+def _varied_channels(activations: torch.Tensor) -> list[torch.Tensor]:
+    """Return for each image the channels that do not have one value everywhere."""
+    varied = activations.amax((2, 3)) > activations.amin((2, 3))
+    return [channels.nonzero()[:, 0] for channels in varied]
+
+
+class _TrialProgress:
+    """Tells how many of the channels have been tried."""
+
+    def __init__(self, progress: Progress, layer: Key, tried: Sequence[torch.Tensor]) -> None:
+        self._progress = progress
+        self._what = f"trying the channels of {layer[0]}"
+        self._total = sum(len(channels) for channels in tried)
+        self._done = 0
+        self.add(0)
+
+    def add(self, count: int) -> None:
+        self._done += count
+        self._progress(self._done, self._total, self._what)
 
 
 def _unit(maps: torch.Tensor) -> torch.Tensor:
@@ -177,3 +185,98 @@ def fused(maps: list[torch.Tensor], gain: float = 2.0) -> torch.Tensor:
             F.interpolate(sharp[:, None], size, mode="bilinear", align_corners=False)[:, 0]
         )
     return torch.stack(joined).amax(0)
+
+
+@dataclass(frozen=True)
+class CamMethod(ABC):
+    """A line of the table of class activation maps; one subclass for each kind of formula.
+
+    Attributes
+    ----------
+    name : str
+        What it is asked for by.
+    title : str
+        What it is called in text.
+    citation : str
+        Who published it, and when.
+    explains_class : bool
+        Whether the map depends on the class that is explained.
+    """
+
+    name: str
+    title: str
+    citation: str
+    explains_class: ClassVar[bool] = True
+
+    @abstractmethod
+    def maps(self, capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
+        """Return the signed maps of a layer, [N, h, w]."""
+
+    def usable(self, capture: Capture) -> LayerTensors:
+        """Return the tensors that a layer must have for a map to be made of it."""
+        return capture.activations
+
+
+@dataclass(frozen=True)
+class GradientCam(CamMethod):
+    """A formula of a layer's activations and gradients, both [N, C, h, w]."""
+
+    formula: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+    def maps(self, capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
+        """Apply the formula to what was captured."""
+        return self.formula(capture.activations[layer].float(), capture.gradients[layer].float())
+
+    def usable(self, capture: Capture) -> LayerTensors:
+        """Return the gradients: a layer that the target does not depend on has none."""
+        return capture.gradients
+
+
+@dataclass(frozen=True)
+class ActivationCam(CamMethod):
+    """A formula of a layer's activations [N, C, h, w] alone, which asks for no class."""
+
+    formula: Callable[[torch.Tensor], torch.Tensor]
+    explains_class: ClassVar[bool] = False
+
+    def maps(self, capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
+        """Apply the formula to what was captured."""
+        return self.formula(capture.activations[layer].float())
+
+
+@dataclass(frozen=True)
+class TrialCam(CamMethod):
+    """A formula that tries the channels of a layer out, and runs the network many times."""
+
+    formula: Callable[[Capture, Key, Progress], torch.Tensor]
+
+    def maps(self, capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
+        """Apply the formula to what was captured."""
+        return self.formula(capture, layer, progress)
+
+
+CamName = Literal[
+    "gradcam",
+    "gradcam++",
+    "xgradcam",
+    "hirescam",
+    "layercam",
+    "eigencam",
+    "scorecam",
+    "ablationcam",
+]
+"""The names of the table, for type checkers; a test holds the two together."""
+CAM_METHODS: dict[str, CamMethod] = {
+    method.name: method
+    for method in (
+        GradientCam("gradcam", "Grad-CAM", "Selvaraju et al. 2017", gradcam),
+        GradientCam("gradcam++", "Grad-CAM++", "Chattopadhay et al. 2018", gradcam_plus_plus),
+        GradientCam("xgradcam", "XGrad-CAM", "Fu et al. 2020", xgradcam),
+        GradientCam("hirescam", "HiResCAM", "Draelos and Carin 2020", hirescam),
+        GradientCam("layercam", "LayerCAM", "Jiang et al. 2021", layercam),
+        ActivationCam("eigencam", "Eigen-CAM", "Muhammad and Yeasin 2020", eigencam),
+        TrialCam("scorecam", "Score-CAM", "Wang et al. 2020", scorecam),
+        TrialCam("ablationcam", "Ablation-CAM", "Desai and Ramaswamy 2020", ablationcam),
+    )
+}
+"""Every class activation map by its name."""

@@ -15,6 +15,8 @@ from cnnviz.results.result import Result
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from cnnviz.heatmaps.settings import MapSettings
+
 _LETTERS_PER_INCH = 16
 """How many letters of a title fit into an inch of a panel's width."""
 _PANEL_LETTERS = 54
@@ -50,6 +52,13 @@ class Heatmap(Result):
         What was measured on the way, such as a completeness error, in sentences.
     relu : bool
         Whether the drawing keeps only the evidence for the target; the maps keep both signs.
+    target_classes : tuple of int or None
+        The index of the class that was explained, for each photo; None where it was not exactly
+        one class. Empty where nothing is known of it.
+    explains_class : bool
+        Whether the maps depend on what was explained; False for a method that asks for no class.
+    settings : MapSettings, optional
+        How the maps were made, enough to make them again; None where that is not known.
     """
 
     method: str
@@ -63,6 +72,9 @@ class Heatmap(Result):
     relu: bool
     clip_percentile: float = 100.0
     notes: tuple[str, ...] = ()
+    target_classes: tuple[int | None, ...] = ()
+    explains_class: bool = True
+    settings: MapSettings | None = None
 
     def on_photo(self, image: int = 0, layer: str | None = None) -> NDArray[np.float32]:
         """Return one signed map at the size of its photo, [H, W].

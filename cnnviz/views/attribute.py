@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from torch import nn
 
 from cnnviz.errors import UsageError
-from cnnviz.heatmaps import attribution_methods
+from cnnviz.heatmaps.attribution_methods import (
+    ATTRIBUTION_METHODS,
+    AttributionMethod,
+    AttributionName,
+    AttributionRequest,
+)
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
+from cnnviz.heatmaps.methods import lists_methods
+from cnnviz.heatmaps.settings import AttributionSettings, Channels
 from cnnviz.images.aliases import Images
 from cnnviz.images.baselines import BASELINES, Baseline
-from cnnviz.introspection.backward_rules import Rule
 from cnnviz.introspection.hooks import preserve_state
 from cnnviz.models import Model, as_model
 from cnnviz.passes.captures import capture
 from cnnviz.passes.targets import Target
 
-Method = Literal[
-    "integrated_gradients",
-    "saliency",
-    "input_x_gradient",
-    "smoothgrad",
-    "gradient_shap",
-    "deeplift",
-    "guided_backprop",
-    "guided_gradcam",
-    "deconvnet",
-]
-Channels = Literal["auto", "sum", "largest"]
+Method = Annotated[AttributionName, ATTRIBUTION_METHODS]
+"""What the command line offers are the names of the table."""
 REACH = 99.5
 """The percentile at which the colours of a map with a value for every pixel end: a few pixels are
 so much larger than all others that nothing else would show."""
@@ -44,49 +39,7 @@ _BASELINE_NAMES = {
 }
 
 
-@dataclass(frozen=True)
-class _AttributionMethod:
-    """One method.
-
-    `captum` makes passes of its own; `complete` promises that the attributions add up;
-    `multiplies` says that the gradient is multiplied with the input without that promise.
-    """
-
-    title: str
-    attributor: Callable[[attribution_methods.AttributionRequest], torch.Tensor]
-    captum: bool = False
-    complete: bool = False
-    multiplies: bool = False
-    rule: Rule = "gradient"
-
-
-_METHODS: dict[str, _AttributionMethod] = {
-    "integrated_gradients": _AttributionMethod(
-        "Integrated gradients",
-        attribution_methods.integrated_gradients,
-        True,
-        complete=True,
-        multiplies=True,
-    ),
-    "saliency": _AttributionMethod("Saliency", attribution_methods.gradient),
-    "input_x_gradient": _AttributionMethod(
-        "Input x gradient", attribution_methods.input_x_gradient, multiplies=True
-    ),
-    "smoothgrad": _AttributionMethod("SmoothGrad", attribution_methods.smoothgrad, True),
-    "gradient_shap": _AttributionMethod(
-        "Gradient SHAP", attribution_methods.gradient_shap, True, complete=True
-    ),
-    "deeplift": _AttributionMethod("DeepLIFT", attribution_methods.deeplift, True, complete=True),
-    "guided_backprop": _AttributionMethod(
-        "Guided backpropagation", attribution_methods.gradient, rule="guided"
-    ),
-    "guided_gradcam": _AttributionMethod(
-        "Guided Grad-CAM", attribution_methods.guided_gradcam, rule="guided"
-    ),
-    "deconvnet": _AttributionMethod("Deconvnet", attribution_methods.gradient, rule="deconvnet"),
-}
-
-
+@lists_methods(ATTRIBUTION_METHODS)
 def attribute(
     model: Model | nn.Module,
     images: Images,
@@ -107,11 +60,7 @@ def attribute(
     images : path, PIL image, uint8 array [H, W, 3], a list of them, or float tensor [N, C, H, W]
         The images.
     method : str
-        "integrated_gradients" (Sundararajan et al. 2017), "saliency" (Simonyan et al. 2013),
-        "input_x_gradient" (Shrikumar et al. 2016), "smoothgrad" (Smilkov et al. 2017),
-        "gradient_shap" (Lundberg and Lee 2017), "deeplift" (Shrikumar et al. 2017),
-        "guided_backprop" (Springenberg et al. 2014), "guided_gradcam" (Selvaraju et al. 2017, at
-        the last stage) or "deconvnet" (Zeiler and Fergus 2013).
+        One of {methods}.
     target : None, int, str, sequence of these, or callable
         What is explained; the likeliest class of each image by default.
     baseline : {"blur", "mean", "noise", "black"}
@@ -138,18 +87,20 @@ def attribute(
     ModelError
         If the method does not fit the network.
     """
-    if method not in _METHODS:
-        raise UsageError(f"There is no method {method!r}.", f"Choose {', '.join(_METHODS)}.")
+    if method not in ATTRIBUTION_METHODS:
+        raise UsageError(
+            f"There is no method {method!r}.", f"Choose {', '.join(ATTRIBUTION_METHODS)}."
+        )
     if steps < 1:
         raise UsageError(f"{steps} steps cannot be taken.", "Give steps as 1 or more.")
     if baseline not in BASELINES:
         raise UsageError(f"There is no baseline {baseline!r}.", f"Choose {', '.join(BASELINES)}.")
-    chosen = _METHODS[method]
+    chosen = ATTRIBUTION_METHODS[method]
     wrapped = as_model(model)
     # Without a layer, "layers" scores the answer and sends nothing back.
     gradients: Literal[True, "layers"] = "layers" if chosen.captum else True
     held = capture(wrapped, images, layers=(), target=target, gradients=gradients, rule=chosen.rule)
-    question = attribution_methods.AttributionRequest(
+    question = AttributionRequest(
         model=wrapped,
         captured=held,
         baseline=baseline,
@@ -178,11 +129,15 @@ def attribute(
         relu=not summed,
         clip_percentile=REACH,
         notes=tuple(notes),
+        target_classes=held.target_classes,
+        settings=AttributionSettings(
+            method=method, baseline=baseline, channels=channels, steps=steps, seed=seed
+        ),
     )
 
 
 def _ask(
-    question: attribution_methods.AttributionRequest, method: _AttributionMethod, seed: int
+    question: AttributionRequest, method: AttributionMethod, seed: int
 ) -> tuple[torch.Tensor, list[str]]:
     """Run a method, and measure how far it is from complete where it promises to be."""
     # Both captum's noise and its random baselines come from the global generators, which

@@ -10,23 +10,24 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz.errors import UsageError, did_you_mean
-from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch
+from cnnviz.errors import UsageError
+from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch, explained_classes
 from cnnviz.heatmaps.checks.measure_groups import CheckSettings
 from cnnviz.heatmaps.heatmap import Heatmap
+from cnnviz.heatmaps.methods import MethodName, check_method, method_names
 from cnnviz.images.aliases import Images
 from cnnviz.models import Model, as_model
 from cnnviz.passes.targets import Target
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result, plain
-from cnnviz.views.explainers import METHODS, explained_classes, heatmap
+from cnnviz.views._explainers import heatmap
 from cnnviz.views.faithfulness import Faithfulness, groups_named, of_subject
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-USUAL = (
+USUAL: tuple[MethodName, ...] = (
     "gradcam",
     "gradcam++",
     "hirescam",
@@ -209,13 +210,9 @@ def explanations(
     """
     names = [methods] if isinstance(methods, str) else list(dict.fromkeys(methods))
     for name in names:
-        if name not in METHODS:
-            raise UsageError(
-                f"There is no method {name!r} of making heatmaps.",
-                did_you_mean(name, METHODS, f"Choose {', '.join(METHODS)}."),
-            )
+        check_method(name)
     if not names:
-        raise UsageError("No method is named.", f"Choose {', '.join(METHODS)}.")
+        raise UsageError("No method is named.", f"Choose from {', '.join(method_names())}.")
     wrapped = as_model(model)
     batch = wrapped.prepare(images)
     if len(batch) != 1:
@@ -224,7 +221,7 @@ def explanations(
             "Give one image, or call once for each.",
         )
     settings = CheckSettings(groups=groups_named(checks or CHECKS), seed=seed)
-    classes = explained_classes(wrapped, batch, names[0], target)
+    classes = explained_classes(wrapped, batch, target=target)
     subject = ExplainedBatch(wrapped, batch, classes)
     held: list[Heatmap] = []
     found: list[Faithfulness] = []

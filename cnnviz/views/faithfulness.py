@@ -13,7 +13,12 @@ from torch import nn
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.heatmaps.checks.deletion_insertion import Curves
 from cnnviz.heatmaps.checks.drop_increase import DropIncrease
-from cnnviz.heatmaps.checks.explained_batch import Explain, ExplainedBatch, Maps
+from cnnviz.heatmaps.checks.explained_batch import (
+    Explain,
+    ExplainedBatch,
+    Maps,
+    explained_classes,
+)
 from cnnviz.heatmaps.checks.localisation import Localisation, Mark
 from cnnviz.heatmaps.checks.measure import Measure
 from cnnviz.heatmaps.checks.measure_groups import ANEW, GROUPS, CheckSettings, MeasuredMaps
@@ -31,8 +36,8 @@ from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import plain
 from cnnviz.results.table import Table, TableResult
-from cnnviz.views.explainers import INPUT, METHODS, explained_classes, explainer
-from cnnviz.views.explainers import heatmap as make_heatmap
+from cnnviz.views._explainers import explainer
+from cnnviz.views._explainers import heatmap as make_heatmap
 
 _SAME = 0.99
 """The rank correlation from which on two maps count as made by the same settings."""
@@ -234,12 +239,12 @@ def faithfulness(
     layer : str, optional
         Which layer's maps: of a heatmap the last by default, of a named method the last stage.
     target : None, int, str, or sequence of these
-        The class that was explained. Found by its name in the heatmap by default; the likeliest
-        class of each image where the method is named.
+        The class that was explained. That of the heatmap by default; the likeliest class of each
+        image where the method is named, or asks for no class.
     explain : callable, optional
         ``explain(model, batch, classes)``, which makes the maps [N, h, w] anew for a network with
-        other weights and for noisy images. Needed only for a heatmap that the methods of this
-        package do not make, or not by default settings.
+        other weights and for noisy images. Needed only for a heatmap that does not hold the
+        settings that it was made with.
     masks : sequence of ndarray of bool [H, W] or Box, optional
         Where the object is in each photo, for the measures of localisation.
     measures : sequence of str
@@ -284,7 +289,8 @@ def faithfulness(
     batch = wrapped.prepare(images)
     if isinstance(heatmap, Heatmap):
         _check_images(heatmap, batch)
-    classes = explained_classes(wrapped, batch, heatmap, target)
+    given = heatmap if isinstance(heatmap, Heatmap) else None
+    classes = explained_classes(wrapped, batch, given, target)
     if isinstance(heatmap, str):
         heatmap = make_heatmap(wrapped, batch, classes, heatmap, layer=layer, seed=seed)
         layer = None
@@ -387,10 +393,9 @@ def _flat_maps(maps: Maps) -> list[str]:
 
 
 def _known_explainer(held: Heatmap, layer: str) -> Explain | None:
-    if held.method not in METHODS:
+    if held.settings is None:
         return None
-    within = None if layer == INPUT else layer
-    return explainer(held.method, layer=within, seed=held.provenance.seed or 0)
+    return explainer(held.settings.of_map(held.layers.index(layer)))
 
 
 def _check_same(held: Heatmap, measured: MeasuredMaps, explain: Explain) -> None:

@@ -12,7 +12,9 @@ from torch import nn
 
 from cnnviz.errors import UsageError
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
+from cnnviz.heatmaps.methods import OCCLUSION, OCCLUSION_TITLE
 from cnnviz.heatmaps.occlusion import Grid, Position, Sweep
+from cnnviz.heatmaps.settings import OcclusionSettings
 from cnnviz.images.aliases import Images
 from cnnviz.images.baselines import BASELINES, Baseline, baseline_images
 from cnnviz.introspection.forward import forward
@@ -131,14 +133,22 @@ def occlusion(
     names = tuple(resolved.name for resolved in explained.resolved_targets)
     return Occlusion(
         provenance=replace(held.provenance, targets=names, seed=0),
-        method="occlusion",
-        title="Occlusion",
+        method=OCCLUSION,
+        title=OCCLUSION_TITLE,
         layers=("input",),
         maps=(np.stack([grid.spread(each) for each in drops]),),
         **photo_fields(held.batch),
         targets=names,
         relu=False,
         notes=(*notes, *found),
+        target_classes=tuple(resolved.class_index for resolved in explained.resolved_targets),
+        settings=OcclusionSettings(
+            method=OCCLUSION,
+            window=grid.window,
+            stride=grid.stride,
+            fill=fill,
+            approximate=approximate,
+        ),
         drops=drops,
         window=grid.window,
         stride=grid.stride,

@@ -15,13 +15,14 @@ from cnnviz.errors import TargetError, UsageError
 from cnnviz.evaluation import items
 from cnnviz.heatmaps.checks.measure import Measure
 from cnnviz.heatmaps.checks.verdicts import against_random
+from cnnviz.heatmaps.methods import method_names
 from cnnviz.images import Box
 from cnnviz.models import Model, as_model, load
 from cnnviz.passes.captures import capture
+from cnnviz.views._explainers import explainer
+from cnnviz.views._explainers import heatmap as make_heatmap
 from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
-from cnnviz.views.explainers import METHODS, explainer
-from cnnviz.views.explainers import heatmap as make_heatmap
 from cnnviz.views.faithfulness import Faithfulness, faithfulness
 from tests.architectures import tiny_network
 from tests.introspection.test_hooks import state
@@ -81,7 +82,7 @@ def test_a_method_by_name_is_the_heatmap_it_makes(images):
         np.testing.assert_array_equal(first.random, second.random)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", method_names())
 def test_every_method_can_be_measured(method, images):
     found = faithfulness(
         tiny_network(), images[:1], method, measures=["randomisation"], stages=1, random=1
@@ -132,30 +133,41 @@ def test_a_heatmap_of_other_images_is_refused(images):
         faithfulness(network, images.flip(0), held)
 
 
-def test_a_map_of_other_settings_needs_the_function_that_makes_it(images):
+def test_a_map_is_made_anew_by_its_own_settings(images):
     network = tiny_network()
-    held = attribute(network, images, "integrated_gradients", baseline="black")
-    with pytest.raises(UsageError, match="made anew is another map"):
-        faithfulness(network, images, held, measures=["stability"], **QUICK)
+    held = attribute(network, images, "integrated_gradients", baseline="black", steps=7)
+    found = faithfulness(network, images, held, measures=["stability"], **QUICK)
+    assert found.notes == ()
 
     def explain(model, batch, classes):
-        found = attribute(
-            model, batch, "integrated_gradients", list(classes), baseline="black", steps=50
+        again = attribute(
+            model, batch, "integrated_gradients", list(classes), baseline="black", steps=7
         )
-        return found.maps[0]
+        return again.maps[0]
 
-    found = faithfulness(network, images, held, explain=explain, measures=["stability"], **QUICK)
-    assert found.stability is not None
+    given = faithfulness(network, images, held, explain=explain, measures=["stability"], **QUICK)
+    np.testing.assert_array_equal(found.stability.correlation, given.stability.correlation)
+
+
+def test_a_map_that_its_settings_do_not_make_is_refused(images):
+    network = tiny_network()
+    held = attribute(network, images, "saliency")
+    other = dataclasses.replace(held, maps=(held.maps[0][:, ::-1],))
+    with pytest.raises(UsageError, match="made anew is another map"):
+        faithfulness(network, images, other, measures=["stability"], **QUICK)
 
 
 def test_a_map_of_an_unknown_method_is_measured_as_far_as_it_can_be(images):
     network = tiny_network()
-    held = dataclasses.replace(gradcam_of(network, images), method="mine", title="Mine")
+    held = dataclasses.replace(
+        gradcam_of(network, images), method="mine", title="Mine", settings=None
+    )
     found = faithfulness(network, images, held, **QUICK)
     assert found.curves is not None
     assert found.randomisation is found.stability is None
     assert "How Mine is made anew is not known" in found.notes[0]
-    whole = faithfulness(network, images, held, explain=explainer("gradcam", layer="3"), **QUICK)
+    explain = explainer(gradcam_of(network, images).settings)
+    whole = faithfulness(network, images, held, explain=explain, **QUICK)
     assert whole.randomisation is not None
     assert whole.notes == ()
 
@@ -213,14 +225,18 @@ def test_the_default_number_of_random_maps_makes_a_verdict_possible(images):
         batch = images[:count]
         found = faithfulness(tiny_network(), batch, measures="curves", steps=2)
         assert (found.random_count + 1.0) ** -count <= 0.1
-    assert "no better than" in against_random("X", reversed_gain(found)).sentence
+    assert "no better than" in judged(reversed_gain(found)).sentence
 
 
 def test_a_map_that_beats_most_random_maps_is_not_said_to_be_no_better():
     gain = Measure("gain", "gain", "high", np.array([0.3]), np.array([[0.0, 0.1, 0.4]]))
-    verdict = against_random("X", gain)
+    verdict = judged(gain)
     assert not verdict.passed
     assert "better than the average random map, but not surely" in verdict.sentence
+
+
+def judged(gain: Measure):
+    return against_random("X", gain)
 
 
 def reversed_gain(found: Faithfulness):

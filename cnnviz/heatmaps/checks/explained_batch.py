@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cnnviz.heatmaps.heatmap import stretch_over_box
+from cnnviz.errors import TargetError
+from cnnviz.heatmaps.heatmap import Heatmap, stretch_over_box
 from cnnviz.images import Batch, Box
 from cnnviz.introspection.hooks import preserve_state
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
-from cnnviz.passes.targets import logits_of
+from cnnviz.passes.targets import Target, describe, logits_of, score
 
 Maps = NDArray[np.float32]
 """Signed maps [N, h, w], one for each image."""
@@ -100,3 +101,56 @@ def at_size(maps: NDArray[Any], size: tuple[int, int]) -> Maps:
     box = Box(0.0, 0.0, width, height)
     stretched = np.stack([stretch_over_box(values, box, height, width) for values in flat])
     return stretched.reshape(*maps.shape[:-2], height, width)
+
+
+def explained_classes(
+    model: Model, batch: Batch, heatmap: Heatmap | None = None, target: Target = None
+) -> tuple[int, ...]:
+    """Return the one class of each image whose probability is followed.
+
+    Parameters
+    ----------
+    model : Model
+        The network.
+    batch : Batch
+        The images.
+    heatmap : Heatmap, optional
+        What explains the classes; the likeliest of each image without it, and where its method asks
+        for no class.
+    target : None, int, str, or sequence of these
+        The class, where it is given; it counts before the heatmap's.
+
+    Raises
+    ------
+    TargetError
+        If something else than one class is explained, or it is not known which.
+    """
+    with preserve_state(model.module), torch.no_grad():
+        output = model.forward(batch.tensor.clone())
+    logits = logits_of(output)
+    if logits.ndim != 2:
+        raise TargetError(
+            f"The network returns {describe(logits)}, which holds no probabilities of classes.",
+            "Give a network that returns [N, classes].",
+        )
+    names: tuple[str, ...]
+    classes: tuple[int | None, ...]
+    if target is None and heatmap is not None and heatmap.explains_class:
+        names = heatmap.targets
+        classes = heatmap.target_classes or (None,) * len(names)
+    else:
+        resolved_targets = score(model, output, target, len(batch)).resolved_targets
+        names = tuple(resolved.name for resolved in resolved_targets)
+        classes = tuple(resolved.class_index for resolved in resolved_targets)
+    return tuple(
+        _one_class(name, index, logits.shape[1]) for name, index in zip(names, classes, strict=True)
+    )
+
+
+def _one_class(name: str, index: int | None, count: int) -> int:
+    if index is None or not 0 <= index < count:
+        raise TargetError(
+            f"{name!r} is not one class of the network, whose probability could be followed.",
+            "Give the class as target=.",
+        )
+    return index

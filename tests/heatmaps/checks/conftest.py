@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch
+from cnnviz.heatmaps.checks.explained_batch import Explain, ExplainedBatch
 from cnnviz.models import as_model
+from cnnviz.views._explainers import heatmap
 from tests.architectures import tiny_network
 
 
@@ -30,3 +31,10 @@ def probability(subject: ExplainedBatch, image: int, pixels: torch.Tensor) -> fl
         logits = subject.model.module(pixels[None].clone())[0].double().numpy()
     shares = np.exp(logits - logits.max())
     return float(shares[subject.classes[image]] / shares.sum())
+
+
+def by_name(method: str, layer: str | None = None) -> Explain:
+    """Return a method by its default settings as a function of network, images and classes."""
+    return lambda model, batch, classes: heatmap(model, batch, classes, method, layer=layer).maps[
+        -1
+    ]

@@ -16,8 +16,8 @@ from cnnviz.heatmaps.checks.randomisation import (
 from cnnviz.heatmaps.checks.stability import stability
 from cnnviz.heatmaps.checks.verdicts import against_randomisation, similarity_limit
 from cnnviz.models import load
-from cnnviz.views.explainers import explainer
 from tests.architectures import build, small_input
+from tests.heatmaps.checks.conftest import by_name
 from tests.introspection.test_hooks import state
 
 
@@ -72,7 +72,7 @@ def test_each_stage_redraws_the_layers_above_and_no_other(subject):
 def test_the_network_itself_is_not_changed(subject):
     module = subject.model.module.train()
     before = state(module)
-    randomised(subject, explainer("gradcam", layer="3"))
+    randomised(subject, by_name("gradcam", layer="3"))
     assert state(module) == before
 
 
@@ -107,7 +107,7 @@ def test_weights_are_drawn_as_he_et_al_draw_them():
 def test_any_network_can_be_randomised(name):
     model = build(name)
     subject = ExplainedBatch(model, model.prepare(small_input(name)), (3,))
-    found = randomised(subject, explainer("saliency"), stages=2)
+    found = randomised(subject, by_name("saliency"), stages=2)
     assert found.redrawn[-1] == found.layers
     assert np.isfinite(found.correlation).all()
     assert np.isfinite(found.similarity).all()
@@ -122,7 +122,7 @@ def test_guided_backpropagation_is_caught_and_grad_cam_passes(shared_weights, sh
     subject = ExplainedBatch(model, batch, classes)
     judged = {}
     for method, layer in (("guided_backprop", None), ("gradcam", "features.12")):
-        explain = explainer(method, layer=layer)
+        explain = by_name(method, layer=layer)
         own = explain(model, batch, classes)
         found = randomisation(
             subject,
@@ -210,7 +210,7 @@ def test_the_yardstick_is_the_gradient_under_the_same_weights(subject):
     beside = beside_gradient(own, subject, count=4, stages=8, seed=3)
     np.testing.assert_array_equal(beside.gradient.correlation, own.correlation)
     assert [one.key for one in beside.measures()][:2] == ["likeness_kept", "gradient_likeness"]
-    expected = explainer("saliency")(subject.model, subject.batch, subject.classes)
+    expected = by_name("saliency")(subject.model, subject.batch, subject.classes)
     found = plain_gradient(subject.model, subject.batch, subject.classes)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 

@@ -1,0 +1,56 @@
+"""The methods of making heatmaps, of every kind, by the names that they are asked for by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeVar
+
+from cnnviz.errors import UsageError, did_you_mean
+from cnnviz.heatmaps.attribution_methods import (
+    ATTRIBUTION_METHODS,
+    AttributionMethod,
+    AttributionName,
+)
+from cnnviz.heatmaps.cam_methods import CAM_METHODS, CamMethod, CamName
+
+OCCLUSION: Literal["occlusion"] = "occlusion"
+"""The name of the one method that is neither a class activation map nor an attribution."""
+OCCLUSION_TITLE = "Occlusion"
+MethodName = CamName | AttributionName | Literal["occlusion"]
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+def method_names() -> tuple[str, ...]:
+    """Return every name that can be asked for: class activation maps, attributions, occlusion."""
+    return (*CAM_METHODS, *ATTRIBUTION_METHODS, OCCLUSION)
+
+
+def check_method(name: str) -> None:
+    """Raise a `UsageError` with the nearest names unless there is such a method."""
+    known = method_names()
+    if name not in known:
+        raise UsageError(
+            f"There is no method {name!r} of making heatmaps.",
+            did_you_mean(name, known, f"Choose from {', '.join(known)}."),
+        )
+
+
+def method_title(name: str) -> str:
+    """Return what a method is called in text."""
+    if name == OCCLUSION:
+        return OCCLUSION_TITLE
+    return (CAM_METHODS[name] if name in CAM_METHODS else ATTRIBUTION_METHODS[name]).title
+
+
+def lists_methods(
+    table: Mapping[str, CamMethod] | Mapping[str, AttributionMethod],
+) -> Callable[[Function], Function]:
+    """Write the methods of a table with their papers where a docstring says ``{methods}``."""
+    cited = ", ".join(f'"{method.name}" ({method.citation})' for method in table.values())
+
+    def fill(function: Function) -> Function:
+        # Without docstrings (python -OO) there is none to fill.
+        function.__doc__ = (function.__doc__ or "").replace("{methods}", cited) or None
+        return function
+
+    return fill

@@ -1,0 +1,77 @@
+"""How maps were made: what a heatmap keeps, so that its maps can be made again exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from cnnviz.heatmaps.attribution_methods import AttributionName
+from cnnviz.heatmaps.cam_methods import CamName
+from cnnviz.images.baselines import Baseline
+from cnnviz.introspection.backward_rules import Rule
+from cnnviz.introspection.layer_tensors import Key
+
+Channels = Literal["auto", "sum", "largest"]
+"""How the channels of the input become one map."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapSettings:
+    """The method and the arguments that maps were made with; one subclass for each view.
+
+    Attributes
+    ----------
+    method : str
+        The method's name, as it is asked for.
+    """
+
+    method: str
+
+    def of_map(self, place: int) -> MapSettings:
+        """Return the settings that make one of the maps alone."""
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class CamSettings(MapSettings):
+    """What a class activation map was made with.
+
+    Attributes
+    ----------
+    layers : tuple of (str, int)
+        The name and the call index of each layer, in the order of the maps.
+    fused : bool
+        Whether the maps of all layers were joined into one.
+    rule : {"gradient", "deconvnet", "guided"}
+        How rectifiers sent the gradients of the capture back.
+    """
+
+    method: CamName
+    layers: tuple[Key, ...]
+    fused: bool
+    rule: Rule
+
+    def of_map(self, place: int) -> MapSettings:
+        """Return the settings with one layer, or all of them for a fused map."""
+        return self if self.fused else replace(self, layers=(self.layers[place],))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttributionSettings(MapSettings):
+    """What an attribution was made with; see `cnnviz.attribute` for each."""
+
+    method: AttributionName
+    baseline: Baseline
+    channels: Channels
+    steps: int
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class OcclusionSettings(MapSettings):
+    """What an occlusion was made with; see `cnnviz.occlusion` for each."""
+
+    window: int
+    stride: int
+    fill: Baseline
+    approximate: float | None

@@ -1,0 +1,134 @@
+"""Heatmaps by the name of their method, and made anew from what they were made with.
+
+It stands among the views because it calls three of them, and is no view itself: below it nothing
+makes maps of every kind, and above it only the views that check maps need them made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cnnviz.heatmaps.attribution_methods import ATTRIBUTION_METHODS
+from cnnviz.heatmaps.cam_methods import CAM_METHODS
+from cnnviz.heatmaps.checks.explained_batch import Explain, Maps
+from cnnviz.heatmaps.heatmap import Heatmap
+from cnnviz.heatmaps.methods import check_method
+from cnnviz.heatmaps.settings import (
+    AttributionSettings,
+    CamSettings,
+    MapSettings,
+    OcclusionSettings,
+)
+from cnnviz.images import Batch
+from cnnviz.introspection.layers import split
+from cnnviz.models import Model
+from cnnviz.passes.captures import capture
+from cnnviz.views.attribute import attribute
+from cnnviz.views.cam import cam
+from cnnviz.views.occlusion import occlusion
+
+
+def heatmap(
+    model: Model,
+    batch: Batch,
+    classes: Sequence[int],
+    method: str,
+    *,
+    layer: str | None = None,
+    seed: int = 0,
+) -> Heatmap:
+    """Return the heatmap of a method, by its default settings, for one class of each image.
+
+    Parameters
+    ----------
+    model : Model
+        The network.
+    batch : Batch
+        The images.
+    classes : sequence of int
+        The class to explain, for each image.
+    method : str
+        One of `cnnviz.heatmaps.methods.method_names`.
+    layer : str, optional
+        For a class activation map: the layer; the last stage without it.
+    seed : int
+        The seed of the methods that draw at random.
+
+    Raises
+    ------
+    UsageError
+        If there is no such method.
+    """
+    check_method(method)
+    named: Any = method
+    target = list(classes)
+    if method in CAM_METHODS:
+        names = None if layer is None else split(layer)
+        layers = "stages" if names is None else [name.partition("#")[0] for name in names]
+        held = capture(model, batch, layers=layers, target=target, gradients="layers")
+        return cam(held, names, named)
+    if method in ATTRIBUTION_METHODS:
+        return attribute(model, batch, named, target, seed=seed)
+    return occlusion(model, batch, target=target)
+
+
+def remake(model: Model, batch: Batch, classes: Sequence[int], settings: MapSettings) -> Heatmap:
+    """Return the heatmap that the same settings make for a network, images and classes.
+
+    Parameters
+    ----------
+    model : Model
+        The network.
+    batch : Batch
+        The images.
+    classes : sequence of int
+        The class to explain, for each image.
+    settings : MapSettings
+        What a heatmap was made with.
+    """
+    target = list(classes)
+    if isinstance(settings, CamSettings):
+        held = capture(
+            model,
+            batch,
+            layers=[name for name, _ in settings.layers],
+            target=target,
+            gradients="layers",
+            rule=settings.rule,
+        )
+        calls = [f"{name}#{call}" for name, call in settings.layers]
+        return cam(held, calls, settings.method, fuse=settings.fused)
+    if isinstance(settings, AttributionSettings):
+        return attribute(
+            model,
+            batch,
+            settings.method,
+            target,
+            baseline=settings.baseline,
+            channels=settings.channels,
+            steps=settings.steps,
+            seed=settings.seed,
+        )
+    if isinstance(settings, OcclusionSettings):
+        return occlusion(
+            model,
+            batch,
+            settings.window,
+            settings.stride,
+            settings.fill,
+            target,
+            approximate=settings.approximate,
+        )
+    raise TypeError(f"{type(settings).__name__} is made by no view")
+
+
+def explainer(settings: MapSettings) -> Explain:
+    """Return what makes the last of the maps with these settings for any network and images."""
+
+    def explain(model: Model, batch: Batch, classes: Sequence[int]) -> Maps:
+        return np.asarray(remake(model, batch, classes, settings).maps[-1], np.float32)
+
+    return explain
