@@ -24,7 +24,6 @@ Writes evaluation.csv, evaluation.json and evaluation.png into a folder, and eve
 measured into its folder state: a run that was stopped goes on where it was. Every number stands
 beside that of random maps."""
 _FILES = ("evaluation.csv", "evaluation.json", "evaluation.png")
-_MOST = 6
 
 Data = Annotated[
     str,
@@ -59,7 +58,7 @@ Seed = Annotated[int, typer.Option(min=0, help="The seed of whatever is drawn at
 def build() -> Callable[..., Any]:
     """Return the command, with the names that the library knows in its help."""
     from cnnviz.evaluation import METHODS
-    from cnnviz.heatmaps.checks.measure_groups import GROUPS
+    from cnnviz.heatmaps.checks.measure_groups import MEASURE_GROUPS
     from cnnviz.heatmaps.methods import method_names
     from cnnviz.images.baselines import BASELINES
 
@@ -72,7 +71,7 @@ def build() -> Callable[..., Any]:
     measures = Annotated[
         str,
         typer.Option(
-            metavar="NAMES", help=f"Groups of measures, with commas: {', '.join(GROUPS)}."
+            metavar="NAMES", help=f"Groups of measures, with commas: {', '.join(MEASURE_GROUPS)}."
         ),
     ]
     baselines = Annotated[
@@ -86,7 +85,7 @@ def build() -> Callable[..., Any]:
         shared("methods", methods, ",".join(METHODS)),
         shared("count", Count, None),
         shared("layer", Layer, None),
-        shared("measures", measures, ",".join(GROUPS)),
+        shared("measures", measures, ",".join(MEASURE_GROUPS)),
         shared("baselines", baselines, "blur,mean"),
         shared("steps", Steps, 10),
         shared("stages", Stages, 8),
@@ -161,9 +160,7 @@ def _show(found: Evaluation, out: Path, *, as_json: bool) -> None:
         return
     for note in found.provenance.notes:
         say(one_line(f"Note: {note}"))
-    from cnnviz.evaluation.picture import MAIN
-
-    shown = [column for column in found.columns if column.key in MAIN] or found.columns[:_MOST]
+    shown = found.main_columns()
     rows = [
         [title, *(_cell(found, method, column.key) for column in shown)]
         for method, title in zip(found.methods, found.titles, strict=True)

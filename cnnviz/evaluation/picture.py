@@ -6,38 +6,28 @@ import math
 import textwrap
 from typing import TYPE_CHECKING
 
+from cnnviz.heatmaps.checks.measure import WISHES
 from cnnviz.results import drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from cnnviz.evaluation.records import MeasureColumn
     from cnnviz.evaluation.result import Evaluation
 
-MAIN = (
-    "gain",
-    "average_drop",
-    "likeness_kept",
-    "noise_correlation",
-    "pointing",
-    "energy_inside",
-    "box_found",
-)
-"""The measures that are drawn, where they were taken."""
 _ACROSS = 4
-_JUDGED = "likeness_kept"
-_WISHES = {"high": "higher is better", "low": "lower is better", "": ""}
 
 
 def draw(found: Evaluation, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw means with intervals beside those of random maps."""
-    shown = drawn_measures(found)
+    shown = found.main_columns()
     across = min(_ACROSS, len(shown))
     down = math.ceil(len(shown) / across)
     tall = 0.3 * len(found.methods) + 1.0
     figure = drawing.canvas(2.7 * across + 1.6, tall * down + 1.3, into)
     panels = figure.subplots(down, across, squeeze=False, sharey=True)
-    for axes, key in zip(panels.flat, shown, strict=False):
-        _panel(axes, found, key)
+    for axes, column in zip(panels.flat, shown, strict=False):
+        _panel(axes, found, column)
     for axes in panels.flat[len(shown) :]:
         axes.set_visible(False)
     for row in panels:
@@ -47,15 +37,9 @@ def draw(found: Evaluation, into: drawing.Canvas | None = None) -> drawing.Canva
     return figure
 
 
-def drawn_measures(found: Evaluation) -> list[str]:
-    """Return the measures that have a panel."""
-    keys = [column.key for column in found.columns]
-    return [key for key in MAIN if key in keys] or keys[: 2 * _ACROSS]
-
-
 def draw_panel(found: Evaluation, axes: Axes) -> None:
     """Draw the one measure into an Axes."""
-    _panel(axes, found, drawn_measures(found)[0])
+    _panel(axes, found, found.main_columns()[0])
     _name_rows(axes, found)
 
 
@@ -64,27 +48,27 @@ def _name_rows(axes: Axes, found: Evaluation) -> None:
     axes.set_ylim(len(found.titles) - 0.4, -0.6)
 
 
-def _panel(axes: Axes, found: Evaluation, key: str) -> None:
+def _panel(axes: Axes, found: Evaluation, column: MeasureColumn) -> None:
     drawing.plain_axes(axes)
-    column = next(one for one in found.columns if one.key == key)
+    judged = found.limit(found.methods[0], column.key) is not None
+    wish = WISHES["low" if judged else column.better]
     axes.grid(axis="y", color=drawing.FAINT, linewidth=0.5, alpha=0.6)
     for row, method in enumerate(found.methods):
-        cell = found.cell(method, key)
+        cell = found.cell(method, column.key)
         if not math.isfinite(cell.mean):
             axes.text(0.5, row, "none", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
             continue
         colour = drawing.ACCENT
-        if key == _JUDGED:
-            limit = found.similarity_limit(method)
+        limit = found.limit(method, column.key)
+        if limit is not None:
             axes.plot([limit] * 2, [row - 0.3, row + 0.3], color=drawing.WARM, linestyle=":")
             colour = drawing.WARM if cell.mean >= limit else colour
         axes.plot([cell.random] * 2, [row - 0.3, row + 0.3], color="#9aa4b2", linewidth=2.2)
         axes.plot([cell.low, cell.high], [row, row], color=colour, linewidth=1.6)
         axes.plot(cell.mean, row, "o", color=colour, markersize=5)
-    wish = _WISHES[column.better]
     title = f"{column.title[0].upper()}{column.title[1:]}"
     axes.set_title(
-        f"{title}\n{wish}" if wish else f"{title}\nlower is better",
+        f"{title}\n{wish}",
         fontsize=drawing.SMALL_SIZE + 0.5,
         loc="left",
         color=drawing.INK,

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.evaluation.data import EvaluationImage
 from cnnviz.evaluation.records import MapMeasurements, MeasureColumn
-from cnnviz.heatmaps.checks.measure_groups import CheckSettings
+from cnnviz.heatmaps.checks.measure_groups import MEASURE_GROUPS, CheckSettings
 from cnnviz.heatmaps.checks.random_maps import p_value
-from cnnviz.heatmaps.checks.verdicts import LEVEL, similarity_limit
+from cnnviz.heatmaps.checks.verdicts import Check
 from cnnviz.results import drawing
 from cnnviz.results.result import Provenance, plain
 from cnnviz.results.table import Table, TableResult
@@ -64,7 +64,7 @@ class Evaluation(TableResult):
     ----------
     methods, titles : tuple of str
         The methods, as they are asked for and as they are written.
-    columns : tuple of Column
+    columns : tuple of MeasureColumn
         The measures.
     images : tuple of str
         The names of the images.
@@ -76,7 +76,7 @@ class Evaluation(TableResult):
         resamples of the images (Efron 1979), the same resamples for all methods.
     random_count : int
         How many random maps each map was compared with.
-    settings : Settings
+    settings : CheckSettings
         What was measured, and how finely.
     """
 
@@ -125,28 +125,38 @@ class Evaluation(TableResult):
     @property
     def verdicts(self) -> tuple[str, ...]:
         """Which methods fail a check, a sentence for each check; one where none fails."""
-        keys = {column.key for column in self.columns}
-        pairs = list(zip(self.methods, self.titles, strict=True))
-        blind, fixed = [], []
-        if "gain" in keys:
-            blind = [t for m, t in pairs if not self.cell(m, "gain").chance <= LEVEL]
-        if "likeness_kept" in keys:
-            fixed = [t for m, t in pairs if not self._changes(m)]
+        checks = self._checks()
         found = []
-        if blind:
-            found.append(f"No better than random maps: {', '.join(blind)}.")
-        if fixed:
-            found.append(f"Hardly changed when the weights are randomised: {', '.join(fixed)}.")
-        if not found and keys & {"gain", "likeness_kept"}:
+        for check in checks:
+            failed = [
+                title
+                for method, title in zip(self.methods, self.titles, strict=True)
+                if not check.passes(partial(self.cell, method))
+            ]
+            if failed:
+                found.append(f"{check.failed_by}: {', '.join(failed)}.")
+        if checks and not found:
             found.append("No method fails a check.")
         return tuple(found)
 
-    def similarity_limit(self, method: str) -> float:
-        """Return how much likeness the maps of a method may keep when weights are redrawn."""
-        return similarity_limit(self.cell(method, "gradient_likeness").mean)
+    def _checks(self) -> list[Check]:
+        """Return the checks whose measure was taken."""
+        keys = {column.key for column in self.columns}
+        every = (group.check for group in MEASURE_GROUPS.values())
+        return [check for check in every if check is not None and check.measure in keys]
 
-    def _changes(self, method: str) -> bool:
-        return self.cell(method, "likeness_kept").mean < self.similarity_limit(method)
+    def limit(self, method: str, measure: str) -> float | None:
+        """Return the value that a method's measure must stay below; None where there is none."""
+        for check in self._checks():
+            if check.measure == measure:
+                return check.limit(partial(self.cell, method))
+        return None
+
+    def main_columns(self) -> list[MeasureColumn]:
+        """Return the measures that stand for their groups, in the order of the groups."""
+        held = {column.key: column for column in self.columns}
+        keys = [key for group in MEASURE_GROUPS.values() for key in group.main]
+        return [held[key] for key in keys if key in held]
 
     def summary(self) -> str:
         """Say how much was compared."""

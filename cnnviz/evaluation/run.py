@@ -16,8 +16,8 @@ from cnnviz.evaluation.data import EvaluationImage, items, nothing_left
 from cnnviz.evaluation.records import MapMeasurements, MeasurementStore
 from cnnviz.evaluation.result import Evaluation, summarised
 from cnnviz.heatmaps.cam_methods import CAM_METHODS
-from cnnviz.heatmaps.checks.measure_groups import CheckSettings
-from cnnviz.heatmaps.methods import MethodName, check_method, method_names
+from cnnviz.heatmaps.checks.measure_groups import MEASURE_GROUPS, CheckSettings, measurable
+from cnnviz.heatmaps.methods import MethodName, check_method, method_names, method_title
 from cnnviz.models import Model, as_model
 from cnnviz.results.progress import Progress, duration, silent
 from cnnviz.results.result import ImageSource, installed_version
@@ -67,7 +67,7 @@ def evaluate(
         The layer of the class activation maps; the last stage by default.
     count : int, optional
         How many images.
-    settings : Settings, optional
+    settings : CheckSettings, optional
         What is measured, and how finely.
     random : int
         How many random maps each map is compared with.
@@ -86,7 +86,8 @@ def evaluate(
     Raises
     ------
     UsageError
-        If a method is unknown, or an argument is out of range.
+        If a method is unknown, an argument is out of range, or all of the measures need a marked
+        object and there is none.
     ImageError
         If there is no image.
     """
@@ -131,6 +132,7 @@ class _Job:
         """Return the images that could be read, and a record [methods][images] for each."""
         store = MeasurementStore(folder, self._settings())
         found = [item for item in found if self._readable(item, lambda each: each.key)]
+        self._check_marks(found)
         left = [
             (method, item)
             for item in found
@@ -153,10 +155,21 @@ class _Job:
         kept = [item for item in found if item not in lost]
         if not kept:
             raise nothing_left(self.refused)
+        self._check_marks(kept)
         return kept, [
             [record for item in kept if (record := store.get(method, item.key)) is not None]
             for method in self.methods
         ]
+
+    def _only_marked(self) -> bool:
+        """Return whether all of the measures need a marked object."""
+        return all(MEASURE_GROUPS[name].needs == "marks" for name in self.settings.groups)
+
+    def _check_marks(self, found: list[EvaluationImage]) -> None:
+        """Say that nothing can be measured, where a mark is needed and no image has one."""
+        if found and self._only_marked():
+            marked = any(item.mask is not None for item in found)
+            measurable(self.settings.groups, explain=True, marks=marked)
 
     def _readable(self, item: EvaluationImage, look: Callable[[EvaluationImage], object]) -> bool:
         """Whether an image can be read; one that cannot is noted, and passed over from then on."""
@@ -169,6 +182,8 @@ class _Job:
 
     def _measure(self, method: str, item: EvaluationImage) -> MapMeasurements:
         photo, mask = item.photo, item.mask
+        if mask is None and self._only_marked():
+            return MapMeasurements(method_title(method), (), ())
         measured = faithfulness(
             self.model,
             [photo],

@@ -262,6 +262,8 @@ class AttributionMethod:
         Whether the gradient is multiplied with the input.
     rule : {"gradient", "deconvnet", "guided"}
         How rectifiers send the gradient back.
+    remark : str
+        What a reader of the list must know besides.
     """
 
     name: str
@@ -272,6 +274,7 @@ class AttributionMethod:
     complete: bool = False
     multiplies: bool = False
     rule: Rule = "gradient"
+    remark: str = ""
 
 
 AttributionName = Literal[
@@ -330,9 +333,10 @@ ATTRIBUTION_METHODS: dict[str, AttributionMethod] = {
         AttributionMethod(
             "guided_gradcam",
             "Guided Grad-CAM",
-            "Selvaraju et al. 2017, at the last stage",
+            "Selvaraju et al. 2017",
             guided_gradcam,
             rule="guided",
+            remark="at the last stage",
         ),
         AttributionMethod(
             "deconvnet", "Deconvnet", "Zeiler and Fergus 2013", gradient, rule="deconvnet"

@@ -201,12 +201,15 @@ class CamMethod(ABC):
         Who published it, and when.
     explains_class : bool
         Whether the map depends on the class that is explained.
+    remark : str
+        What a reader of the list must know besides.
     """
 
     name: str
     title: str
     citation: str
     explains_class: ClassVar[bool] = True
+    remark: ClassVar[str] = ""
 
     @abstractmethod
     def maps(self, capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
@@ -238,6 +241,7 @@ class ActivationCam(CamMethod):
 
     formula: Callable[[torch.Tensor], torch.Tensor]
     explains_class: ClassVar[bool] = False
+    remark: ClassVar[str] = "asks for no class"
 
     def maps(self, capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
         """Apply the formula to what was captured."""
@@ -249,6 +253,7 @@ class TrialCam(CamMethod):
     """A formula that tries the channels of a layer out, and runs the network many times."""
 
     formula: Callable[[Capture, Key, Progress], torch.Tensor]
+    remark: ClassVar[str] = "tries every channel out, and runs the network many times"
 
     def maps(self, capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
         """Apply the formula to what was captured."""

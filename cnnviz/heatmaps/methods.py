@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Literal, TypeVar
+from collections.abc import Mapping
+from typing import Literal
 
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.heatmaps.attribution_methods import (
@@ -17,7 +17,6 @@ OCCLUSION: Literal["occlusion"] = "occlusion"
 """The name of the one method that is neither a class activation map nor an attribution."""
 OCCLUSION_TITLE = "Occlusion"
 MethodName = CamName | AttributionName | Literal["occlusion"]
-Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def method_names() -> tuple[str, ...]:
@@ -42,15 +41,9 @@ def method_title(name: str) -> str:
     return (CAM_METHODS[name] if name in CAM_METHODS else ATTRIBUTION_METHODS[name]).title
 
 
-def lists_methods(
-    table: Mapping[str, CamMethod] | Mapping[str, AttributionMethod],
-) -> Callable[[Function], Function]:
-    """Write the methods of a table with their papers where a docstring says ``{methods}``."""
-    cited = ", ".join(f'"{method.name}" ({method.citation})' for method in table.values())
-
-    def fill(function: Function) -> Function:
-        # Without docstrings (python -OO) there is none to fill.
-        function.__doc__ = (function.__doc__ or "").replace("{methods}", cited) or None
-        return function
-
-    return fill
+def listed_methods(table: Mapping[str, CamMethod] | Mapping[str, AttributionMethod]) -> str:
+    """Return the methods of a table in words, each with who published it."""
+    return ", ".join(
+        f'"{method.name}" ({method.citation}{method.remark and f"; {method.remark}"})'
+        for method in table.values()
+    )

@@ -17,7 +17,7 @@ from cnnviz.heatmaps.attribution_methods import (
     AttributionRequest,
 )
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
-from cnnviz.heatmaps.methods import lists_methods
+from cnnviz.heatmaps.methods import listed_methods
 from cnnviz.heatmaps.settings import AttributionSettings, Channels
 from cnnviz.images.aliases import Images
 from cnnviz.images.baselines import BASELINES, Baseline
@@ -25,6 +25,7 @@ from cnnviz.introspection.hooks import preserve_state
 from cnnviz.models import Model, as_model
 from cnnviz.passes.captures import capture
 from cnnviz.passes.targets import Target
+from cnnviz.results.docstrings import fill_docstring
 
 Method = Annotated[AttributionName, ATTRIBUTION_METHODS]
 """What the command line offers are the names of the table."""
@@ -39,7 +40,7 @@ _BASELINE_NAMES = {
 }
 
 
-@lists_methods(ATTRIBUTION_METHODS)
+@fill_docstring(methods=listed_methods(ATTRIBUTION_METHODS))
 def attribute(
     model: Model | nn.Module,
     images: Images,

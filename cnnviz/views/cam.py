@@ -7,17 +7,18 @@ from typing import Annotated
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.heatmaps.cam_methods import CAM_METHODS, CamMethod, CamName, fused
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
-from cnnviz.heatmaps.methods import lists_methods
+from cnnviz.heatmaps.methods import listed_methods
 from cnnviz.heatmaps.settings import CamSettings
 from cnnviz.introspection.layers import Layers, split
 from cnnviz.passes.captures import Capture
+from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.progress import Progress, silent
 
 Method = Annotated[CamName, CAM_METHODS]
 """What the command line offers are the names of the table."""
 
 
-@lists_methods(CAM_METHODS)
+@fill_docstring(methods=listed_methods(CAM_METHODS))
 def cam(
     capture: Capture,
     layer: Layers | None = None,
@@ -37,8 +38,7 @@ def cam(
         The layers, by name; by default the last captured one with a spatial extent, and with
         `fuse` all of these. They all come from the one backward pass of the capture.
     method : str
-        One of {methods}. Eigen-CAM asks for no class. Score-CAM and Ablation-CAM try every channel
-        out, and run the network many times.
+        One of {methods}.
     relu : bool
         True draws only the evidence for the target, as the paper does; False draws both signs. The
         maps keep both signs either way.

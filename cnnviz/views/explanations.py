@@ -12,7 +12,7 @@ from torch import nn
 
 from cnnviz.errors import UsageError
 from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch, explained_classes
-from cnnviz.heatmaps.checks.measure_groups import CheckSettings
+from cnnviz.heatmaps.checks.measure_groups import CheckSettings, Group
 from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.heatmaps.methods import MethodName, check_method, method_names
 from cnnviz.images.aliases import Images
@@ -38,7 +38,7 @@ USUAL: tuple[MethodName, ...] = (
     "guided_backprop",
 )
 """The methods that are compared where none are named: those that need no trial of every channel."""
-CHECKS = ("curves", "randomisation")
+CHECKS: tuple[Group, ...] = ("curves", "randomisation")
 _ACROSS = 3
 
 
@@ -78,13 +78,8 @@ class Explanations(Result):
         )
         if not self.checks:
             return said
-        return (
-            f"{said} Below a map stand its checks. Insertion less deletion tells how fast the "
-            "answer comes and goes with the pixels that the map marks; more is better, and a "
-            "random map of the same kind is the measure. The likeness kept tells how much of the "
-            "map stays when the upper half of the network forgets what it learned; a map of what "
-            "the network learned keeps little."
-        )
+        readings = dict.fromkeys(each.reading for held in self.checks for each in held.checks)
+        return " ".join([said, "Below a map stand its checks.", *readings])
 
     @property
     def verdicts(self) -> tuple[str, ...]:
@@ -155,18 +150,10 @@ class Explanations(Result):
 
 def _checked(check: Faithfulness) -> tuple[str, bool]:
     """Return the checks of a map in a few short lines, and whether one of them failed."""
-    lines = []
-    failed = {verdict.check for verdict in check.verdicts if not verdict.passed}
-    if check.curves is not None:
-        gain = check.measure("gain")
-        lines.append(f"insertion - deletion {gain.mean:.2f}, random {gain.random_mean:.2f}")
-    if check.randomisation is not None:
-        lines.append(f"likeness kept {check.measure('likeness_kept').mean:.2f}")
-    if "random" in failed:
-        chance = check.measure("gain").chance
-        lines.append(f"random maps do as well with probability {chance:.2g}")
-    if "randomisation" in failed:
-        lines.append("hardly changes when the weights are randomised")
+    find = check.measure
+    failed = [each for each in check.checks if not each.passes(find)]
+    lines = [each.line(find) for each in check.checks]
+    lines += [each.failed_line(find) for each in failed]
     return "\n".join(textwrap.fill(line, 44) for line in lines), bool(failed)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,24 +21,35 @@ from cnnviz.heatmaps.checks.explained_batch import (
 )
 from cnnviz.heatmaps.checks.localisation import Localisation, Mark
 from cnnviz.heatmaps.checks.measure import Measure
-from cnnviz.heatmaps.checks.measure_groups import ANEW, GROUPS, CheckSettings, MeasuredMaps
+from cnnviz.heatmaps.checks.measure_groups import (
+    GROUPS,
+    MEASURE_GROUPS,
+    CheckSettings,
+    MeasuredMaps,
+    MeasureGroup,
+    MeasureResult,
+    listed_groups,
+    measurable,
+)
 from cnnviz.heatmaps.checks.random_maps import random_maps
 from cnnviz.heatmaps.checks.randomisation import Randomisation
 from cnnviz.heatmaps.checks.similarity import rank_correlation
 from cnnviz.heatmaps.checks.stability import Stability
-from cnnviz.heatmaps.checks.verdicts import CheckVerdict, against_random, against_randomisation
+from cnnviz.heatmaps.checks.verdicts import Check, CheckVerdict
 from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.images import Batch
 from cnnviz.images.aliases import Images
 from cnnviz.models import Model, as_model
 from cnnviz.passes.targets import Target
 from cnnviz.results import drawing
+from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import plain
 from cnnviz.results.table import Table, TableResult
 from cnnviz.views._explainers import explainer
 from cnnviz.views._explainers import heatmap as make_heatmap
 
+Found = TypeVar("Found", Curves, DropIncrease, Randomisation, Stability, Localisation)
 _SAME = 0.99
 """The rank correlation from which on two maps count as made by the same settings."""
 
@@ -57,8 +68,8 @@ class Faithfulness(TableResult):
         The probability of that class, [N].
     random_count : int
         How many random maps each map was compared with, R.
-    curves, drop, randomisation, stability, localisation
-        What each group of measures found; None for a group that was not measured.
+    results : mapping of str to MeasureResult
+        What each group of measures found, in the order in which they were taken.
     notes : tuple of str
         What was left out, and why.
     """
@@ -70,18 +81,42 @@ class Faithfulness(TableResult):
     targets: tuple[str, ...]
     probabilities: NDArray[np.float64]
     random_count: int
-    curves: Curves | None = None
-    drop: DropIncrease | None = None
-    randomisation: Randomisation | None = None
-    stability: Stability | None = None
-    localisation: Localisation | None = None
+    results: Mapping[str, MeasureResult] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def curves(self) -> Curves | None:
+        """Deletion and insertion; None where they were not measured."""
+        return self._result("curves", Curves)
+
+    @property
+    def drop(self) -> DropIncrease | None:
+        """Average drop and increase; None where they were not measured."""
+        return self._result("drop", DropIncrease)
+
+    @property
+    def randomisation(self) -> Randomisation | None:
+        """The likeness under redrawn weights; None where it was not measured."""
+        return self._result("randomisation", Randomisation)
+
+    @property
+    def stability(self) -> Stability | None:
+        """The change under noise; None where it was not measured."""
+        return self._result("stability", Stability)
+
+    @property
+    def localisation(self) -> Localisation | None:
+        """How the maps lie to the marked objects; None where it was not measured."""
+        return self._result("localisation", Localisation)
+
+    def _result(self, group: str, kind: type[Found]) -> Found | None:
+        held = self.results.get(group)
+        return held if isinstance(held, kind) else None
 
     @property
     def measures(self) -> tuple[Measure, ...]:
         """Every measure that was taken, in the order of the groups."""
-        held = [getattr(self, group) for group in GROUPS]
-        return tuple(one for found in held if found is not None for one in found.measures())
+        return tuple(one for found in self.results.values() for one in found.measures())
 
     def measure(self, key: str) -> Measure:
         """Return one measure by its key.
@@ -101,24 +136,23 @@ class Faithfulness(TableResult):
         )
 
     @property
+    def checks(self) -> tuple[Check, ...]:
+        """What the groups that were measured are judged by."""
+        held = (MEASURE_GROUPS[name].check for name in self.results)
+        return tuple(check for check in held if check is not None)
+
+    @property
     def verdicts(self) -> tuple[CheckVerdict, ...]:
         """What the measures say in sentences: against random maps, and against random weights."""
-        found = []
-        if self.curves is not None:
-            found.append(against_random(self.title, self.measure("gain")))
-        if self.randomisation is not None:
-            likeness = self.measure("likeness_kept")
-            gradient = self.measure("gradient_likeness")
-            found.append(against_randomisation(self.title, likeness, gradient))
-        return tuple(found)
+        return tuple(check.verdict(self.title, self.measure) for check in self.checks)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays of every group, as ``curves.deletion`` and so on."""
         found = super().arrays()
-        for group in GROUPS:
-            held = getattr(self, group)
-            for entry in fields(held) if held is not None else ():
-                value = getattr(held, entry.name)
+        for group, held in self.results.items():
+            values: Any = held
+            for entry in fields(values):
+                value = getattr(values, entry.name)
                 if isinstance(value, np.ndarray):
                     found[f"{group}.{entry.name}"] = value
         return found
@@ -126,6 +160,8 @@ class Faithfulness(TableResult):
     def to_json(self) -> dict[str, Any]:
         """Return every measure with its value for each image, and the verdicts."""
         found = super().to_json()
+        del found["results"]
+        found.update({name: plain(self.results.get(name)) for name in MEASURE_GROUPS})
         found["measures"] = [
             {
                 "key": one.key,
@@ -146,11 +182,9 @@ class Faithfulness(TableResult):
         """Say which method was measured on how much, and which checks it passed."""
         count = len(self.images)
         said = f"{self.title} at {self.layer}, {count} image{'s' * (count != 1)}"
-        checks = {
-            "random": ("better than random", "no better than random"),
-            "randomisation": ("changes with the weights", "does not change with the weights"),
-        }
-        judged = [checks[verdict.check][not verdict.passed] for verdict in self.verdicts]
+        judged = [
+            check.passed if check.passes(self.measure) else check.failed for check in self.checks
+        ]
         return f"{said}: {', '.join(judged)}" if judged else said
 
     def caption(self) -> str:
@@ -160,18 +194,7 @@ class Faithfulness(TableResult):
             "the same values, as smooth, in random places. Beaten is the share of them that the "
             "map beats, and chance how probable it is that one of them does as well as the map."
         ]
-        if self.curves is not None:
-            parts.append(
-                "Deletion takes away the pixels that the map marks most, and a good map makes the "
-                "answer fall at once; insertion brings them back first, and the answer should rise "
-                "at once. The legend has the area under each curve, its mean probability."
-            )
-        if self.randomisation is not None:
-            parts.append(
-                "To the right the weights are redrawn layer by layer from the top: a map of what "
-                "the network learned must lose its likeness to itself, and one that keeps it shows "
-                "the photo."
-            )
+        parts += [text for name in self.results if (text := MEASURE_GROUPS[name].caption)]
         parts += [verdict.sentence for verdict in self.verdicts]
         return " ".join([*parts, *self.notes])
 
@@ -208,6 +231,7 @@ class Faithfulness(TableResult):
         return draw(self, into)
 
 
+@fill_docstring(groups=listed_groups())
 def faithfulness(
     model: Model | nn.Module,
     images: Images,
@@ -248,9 +272,7 @@ def faithfulness(
     masks : sequence of ndarray of bool [H, W] or Box, optional
         Where the object is in each photo, for the measures of localisation.
     measures : sequence of str
-        Which groups: "curves" (deletion and insertion, Petsiuk et al. 2018), "drop" (average drop
-        and increase, Chattopadhay et al. 2018), "randomisation" (Adebayo et al. 2018), "stability"
-        (under slight noise) and "localisation" (with masks only).
+        Which groups: {groups}.
     baselines : sequence of str
         What stands for deleted pixels; see `cnnviz.images.baselines`.
     steps : int
@@ -272,7 +294,8 @@ def faithfulness(
     Raises
     ------
     UsageError
-        If the heatmap is of other images, or an argument is out of range.
+        If the heatmap is of other images, an argument is out of range, or what all of the measures
+        need is missing.
     TargetError
         If what the heatmap explains is not one class.
     """
@@ -285,6 +308,8 @@ def faithfulness(
     )
     if random is not None and random < 1:
         raise UsageError(f"{random} random maps are none to compare with.", "Give 1 or more.")
+    made_anew = isinstance(heatmap, str) or heatmap.settings is not None or explain is not None
+    groups = measurable(settings.groups, explain=made_anew, marks=masks is not None)
     wrapped = as_model(model)
     batch = wrapped.prepare(images)
     if isinstance(heatmap, Heatmap):
@@ -299,7 +324,7 @@ def faithfulness(
         explain=explain,
         marks=masks,
     )
-    return _measure(measured, heatmap, layer or heatmap.layers[-1], settings, progress)
+    return _measure(measured, heatmap, layer or heatmap.layers[-1], groups, settings, progress)
 
 
 def groups_named(measures: Sequence[str]) -> tuple[Any, ...]:
@@ -313,7 +338,8 @@ def of_subject(subject: ExplainedBatch, heatmap: Heatmap, settings: CheckSetting
     Methods that are measured on one subject share what does not depend on their maps.
     """
     measured = _measured(subject, heatmap, None, None, settings.seed)
-    return _measure(measured, heatmap, heatmap.layers[-1], settings, silent)
+    groups = measurable(settings.groups, explain=heatmap.settings is not None, marks=False)
+    return _measure(measured, heatmap, heatmap.layers[-1], groups, settings, silent)
 
 
 def _measured(
@@ -350,10 +376,15 @@ def _maps(heatmap: Heatmap, layer: str | None) -> Maps:
 
 
 def _measure(
-    measured: MeasuredMaps, held: Heatmap, layer: str, settings: CheckSettings, progress: Progress
+    measured: MeasuredMaps,
+    held: Heatmap,
+    layer: str,
+    groups: Sequence[MeasureGroup],
+    settings: CheckSettings,
+    progress: Progress,
 ) -> Faithfulness:
     notes = _flat_maps(measured.maps)
-    if set(settings.groups) & set(ANEW):
+    if any(MEASURE_GROUPS[name].needs == "explain" for name in settings.groups):
         explain = measured.explain or _known_explainer(held, layer)
         if explain is None:
             notes.append(
@@ -363,11 +394,10 @@ def _measure(
         else:
             _check_same(held, measured, explain)
         measured = replace(measured, explain=explain)
-    groups = [group for group in GROUPS if group in settings.groups and measured.takes(group)]
-    found: dict[str, Any] = {}
+    found: dict[str, MeasureResult] = {}
     for done, group in enumerate(groups):
-        progress(done, len(groups), f"{held.title}: {group}")
-        found[group] = measured.take(group, settings)
+        progress(done, len(groups), f"{held.title}: {group.name}")
+        found[group.name] = group.take(measured, settings)
     progress(len(groups), len(groups), held.title)
     subject = measured.subject
     targets = tuple(subject.model.category(index) for index in subject.classes)
@@ -380,8 +410,8 @@ def _measure(
         targets=targets,
         probabilities=subject.whole,
         random_count=measured.random.shape[1],
+        results=found,
         notes=tuple(notes),
-        **found,
     )
 
 

@@ -81,3 +81,20 @@ def test_the_page_names_what_can_be_chosen(run):
     assert page.code == 0
     for word in ("guided_backprop", "randomisation", "shapes", "--count"):
         assert word in page.out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("evaluate", "--measures=localisation", "--data", "photos", "--weights=random"),
+        ("faithfulness", "--measures=localisation", "--weights=random", "photos/a.png"),
+    ],
+)
+def test_localisation_without_a_mask_is_two_lines(run, tmp_path, command):
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (70, 70), "red").save(tmp_path / "photos" / "a.png")
+    said = run(*command, "--quiet")
+    assert said.code == 2
+    assert "localisation cannot be measured: no object is marked" in said.error_lines[0]
+    assert len(said.error_lines) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]

@@ -275,6 +275,34 @@ def test_wrong_arguments(model, folder, keywords, message):
         evaluated(model, folder, **keywords)
 
 
+ONLY_MARKED = CheckSettings(groups=("localisation",))
+
+
+def test_localisation_without_any_mask_is_refused_before_work_begins(model, folder, monkeypatch):
+    for mask in folder.rglob("*-mask.png"):
+        mask.unlink()
+    monkeypatch.setattr(running, "faithfulness", None)
+    with pytest.raises(UsageError, match="localisation cannot be measured: no object") as error:
+        evaluated(model, folder, settings=ONLY_MARKED)
+    assert "NAME-mask.png" in str(error.value)
+
+
+def test_localisation_is_measured_where_there_is_a_mask(model, folder):
+    found = evaluated(model, folder, settings=ONLY_MARKED)
+    assert found.titles == ("Grad-CAM", "Saliency")
+    assert found.cell("gradcam", "pointing").images == 2
+    assert np.isnan(found.values[:, :, 2]).all()
+    assert [axes.get_visible() for axes in found.figure().axes] == [True] * 3
+
+
+def test_localisation_whose_only_masked_photo_is_damaged_is_a_sentence(model, folder):
+    (folder / "inner" / "three-mask.png").unlink()
+    whole = (folder / "one.png").read_bytes()
+    (folder / "one.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UsageError, match="no object is marked"):
+        evaluated(model, folder, settings=ONLY_MARKED)
+
+
 def test_the_interval_is_that_of_resampled_means():
     rng = np.random.default_rng(0)
     values = rng.normal(3.0, 2.0, (1, 1, 400))

@@ -14,7 +14,7 @@ from torch import nn
 from cnnviz.errors import TargetError, UsageError
 from cnnviz.evaluation import items
 from cnnviz.heatmaps.checks.measure import Measure
-from cnnviz.heatmaps.checks.verdicts import against_random
+from cnnviz.heatmaps.checks.verdicts import AgainstRandom
 from cnnviz.heatmaps.methods import method_names
 from cnnviz.images import Box
 from cnnviz.models import Model, as_model, load
@@ -198,6 +198,23 @@ def test_a_wrong_argument_is_a_sentence(images, keywords, message):
         faithfulness(tiny_network(), images, **keywords)
 
 
+def test_localisation_alone_needs_marked_objects(images, monkeypatch):
+    network = tiny_network()
+    held = gradcam_of(network, images)
+
+    def forward(*_):
+        raise AssertionError("refused before any work")
+
+    monkeypatch.setattr(network, "forward", forward)
+    for heatmap in ("gradcam", held):
+        with pytest.raises(UsageError, match="no object is marked") as error:
+            faithfulness(network, images, heatmap, measures="localisation")
+        assert "masks=" in str(error.value)
+    unknown = dataclasses.replace(held, settings=None)
+    with pytest.raises(UsageError, match="how the maps are made anew is not known"):
+        faithfulness(network, images, unknown, measures=["stability", "randomisation"])
+
+
 def test_a_layer_that_the_heatmap_does_not_have(images):
     network = tiny_network()
     with pytest.raises(UsageError, match=r"no layer '4'"):
@@ -236,7 +253,7 @@ def test_a_map_that_beats_most_random_maps_is_not_said_to_be_no_better():
 
 
 def judged(gain: Measure):
-    return against_random("X", gain)
+    return AgainstRandom().verdict("X", {"gain": gain}.__getitem__)
 
 
 def reversed_gain(found: Faithfulness):

@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 
 from cnnviz.heatmaps.checks.random_maps import p_value, shares_beaten
 
+Better = Literal["high", "low", ""]
+"""Which direction speaks for a map; empty where neither does."""
+WISHES: dict[str, str] = {"high": "higher is better", "low": "lower is better", "": ""}
+"""The direction in words."""
+
 
 def mean_held(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     """Return the mean over an axis of what is a number; NaN where nothing is."""
@@ -39,7 +44,7 @@ class Measure:
 
     key: str
     title: str
-    better: Literal["high", "low", ""]
+    better: Better
     values: NDArray[np.float64]
     random: NDArray[np.float64]
 

@@ -1,27 +1,33 @@
-"""The groups of measures by name, and how each is taken."""
+"""The table of groups of measures: what each needs, how it is taken, and what it is judged by.
+
+A new measure is its file, which computes it and names its measures, and one entry of
+`MEASURE_GROUPS`, at the end; for type checkers its name joins `Group`. `faithfulness`, its table
+and verdicts, `explanations` and the evaluation read the table.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError, did_you_mean
-from cnnviz.heatmaps.checks.deletion_insertion import deletion_insertion
-from cnnviz.heatmaps.checks.drop_increase import drop_increase
+from cnnviz.heatmaps.checks.deletion_insertion import Curves, deletion_insertion
+from cnnviz.heatmaps.checks.drop_increase import DropIncrease, drop_increase
 from cnnviz.heatmaps.checks.explained_batch import Explain, ExplainedBatch, Maps
-from cnnviz.heatmaps.checks.localisation import Mark, localisation
-from cnnviz.heatmaps.checks.randomisation import beside_gradient, randomisation
-from cnnviz.heatmaps.checks.stability import stability
+from cnnviz.heatmaps.checks.localisation import Localisation, Mark, localisation
+from cnnviz.heatmaps.checks.measure import Measure
+from cnnviz.heatmaps.checks.randomisation import Randomisation, beside_gradient, randomisation
+from cnnviz.heatmaps.checks.stability import Stability, stability
+from cnnviz.heatmaps.checks.verdicts import AgainstRandom, AgainstRandomisation, Check
 from cnnviz.images.baselines import BASELINES
 
 Group = Literal["curves", "drop", "randomisation", "stability", "localisation"]
-GROUPS: tuple[Group, ...] = ("curves", "drop", "randomisation", "stability", "localisation")
-ANEW: tuple[Group, ...] = ("randomisation", "stability")
-"""The groups for which maps are made anew."""
+"""The names of the table, for type checkers; a test holds the two together."""
+Need = Literal["", "explain", "marks"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class CheckSettings:
     Attributes
     ----------
     groups : tuple of str
-        The groups, in the order of `GROUPS`.
+        The groups, by their names.
     baselines : tuple of str
         What stands for deleted pixels.
     steps : int
@@ -47,14 +53,14 @@ class CheckSettings:
         If a name is unknown or a number too small.
     """
 
-    groups: tuple[Group, ...] = GROUPS
+    groups: tuple[Group, ...] = field(default_factory=lambda: GROUPS)
     baselines: tuple[str, ...] = ("blur", "mean")
     steps: int = 10
     stages: int = 8
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _check_names("group of measures", self.groups, GROUPS)
+        _check_names("group of measures", self.groups, tuple(MEASURE_GROUPS))
         _check_names("baseline", self.baselines, BASELINES)
         for name, value, least in (("steps", self.steps, 2), ("stages", self.stages, 1)):
             if value < least:
@@ -83,9 +89,9 @@ class MeasuredMaps:
     relu, clip_percentile : bool, float
         How the maps are drawn; see `cnnviz.heatmaps.heatmap.Heatmap`.
     explain : callable, optional
-        Makes the maps of a network and a batch; without it `ANEW` cannot be measured.
+        Makes the maps of a network and a batch.
     marks : sequence of ndarray of bool or Box, optional
-        The objects; without them localisation cannot be measured.
+        The objects.
     """
 
     subject: ExplainedBatch
@@ -96,35 +102,194 @@ class MeasuredMaps:
     explain: Explain | None = None
     marks: Sequence[Mark] | None = None
 
-    def takes(self, group: Group) -> bool:
-        """Return whether there is what a group needs."""
-        if group == "localisation":
-            return self.marks is not None
-        return group not in ANEW or self.explain is not None
+    def made_anew(self) -> Explain:
+        """Return what makes the maps."""
+        if self.explain is None:
+            raise LookupError("How the maps are made anew is not known.")
+        return self.explain
 
-    def take(self, group: Group, settings: CheckSettings) -> Any:
-        """Take the measures of one group."""
-        given = (self.subject, self.maps, self.random)
-        seed = settings.seed
-        if group == "curves":
-            kinds: Any = settings.baselines
-            return deletion_insertion(*given, baselines=kinds, steps=settings.steps, seed=seed)
-        if group == "drop":
-            return drop_increase(*given)
-        if group == "localisation" and self.marks is not None:
-            return localisation(*given, self.marks)
-        if self.explain is None or group not in ANEW:
-            raise LookupError(f"What {group} needs is not there.")
-        if group == "stability":
-            return stability(*given, self.explain, seed=seed)
-        stages = settings.stages
-        found = randomisation(
-            *given,
-            self.explain,
-            relu=self.relu,
-            clip_percentile=self.clip_percentile,
-            stages=stages,
-            seed=seed,
-        )
-        count = self.random.shape[1]
-        return beside_gradient(found, self.subject, count=count, stages=stages, seed=seed)
+    def marked(self) -> Sequence[Mark]:
+        """Return the objects."""
+        if self.marks is None:
+            raise LookupError("No object is marked.")
+        return self.marks
+
+
+class MeasureResult(Protocol):
+    """What a group of measures finds: a frozen dataclass of arrays."""
+
+    def measures(self) -> tuple[Measure, ...]:
+        """Return the measures, each with its key, title and direction."""
+
+
+@dataclass(frozen=True)
+class MeasureGroup:
+    """An entry of the table.
+
+    Attributes
+    ----------
+    name : str
+        What the group is asked for by.
+    summary : str
+        What it measures, and who proposed it.
+    take : callable
+        ``take(measured, settings)``, which measures.
+    main : tuple of str
+        The keys of the measures that stand for the group where there is no room for all; at least
+        one.
+    needs : {"", "explain", "marks"}
+        What it cannot do without: maps made anew, or marked objects.
+    check : Check, optional
+        What the group is judged by.
+    caption : str
+        How to read its panel in the picture, where it has one.
+    """
+
+    name: str
+    summary: str
+    take: Callable[[MeasuredMaps, CheckSettings], MeasureResult]
+    main: tuple[str, ...]
+    needs: Need = ""
+    check: Check | None = None
+    caption: str = ""
+
+
+def measurable(groups: Sequence[str], *, explain: bool, marks: bool) -> tuple[MeasureGroup, ...]:
+    """Return the groups that can be taken of those asked for, in the order of the table.
+
+    Parameters
+    ----------
+    groups : sequence of str
+        The names of the groups that were asked for.
+    explain : bool
+        Whether maps can be made anew.
+    marks : bool
+        Whether objects are marked.
+
+    Raises
+    ------
+    UsageError
+        If what all of them need is missing.
+    """
+    held: dict[Need, bool] = {"": True, "explain": explain, "marks": marks}
+    wanted = [group for name, group in MEASURE_GROUPS.items() if name in groups]
+    found = tuple(group for group in wanted if held[group.needs])
+    if not found:
+        what, remedy = _MISSING[wanted[0].needs]
+        raise UsageError(f"{wanted[0].name} cannot be measured: {what}.", remedy)
+    return found
+
+
+_MISSING: dict[Need, tuple[str, str]] = {
+    "marks": (
+        "no object is marked in a photo",
+        "Mark it (masks=, or for evaluate NAME-mask.png beside an image), or name other measures.",
+    ),
+    "explain": (
+        "how the maps are made anew is not known",
+        "Give explain=, which makes them, or name other measures.",
+    ),
+}
+
+
+def _take_curves(measured: MeasuredMaps, settings: CheckSettings) -> Curves:
+    kinds: Any = settings.baselines
+    return deletion_insertion(
+        measured.subject,
+        measured.maps,
+        measured.random,
+        baselines=kinds,
+        steps=settings.steps,
+        seed=settings.seed,
+    )
+
+
+def _take_drop(measured: MeasuredMaps, settings: CheckSettings) -> DropIncrease:
+    return drop_increase(measured.subject, measured.maps, measured.random)
+
+
+def _take_randomisation(measured: MeasuredMaps, settings: CheckSettings) -> Randomisation:
+    found = randomisation(
+        measured.subject,
+        measured.maps,
+        measured.random,
+        measured.made_anew(),
+        relu=measured.relu,
+        clip_percentile=measured.clip_percentile,
+        stages=settings.stages,
+        seed=settings.seed,
+    )
+    count = measured.random.shape[1]
+    return beside_gradient(
+        found, measured.subject, count=count, stages=settings.stages, seed=settings.seed
+    )
+
+
+def _take_stability(measured: MeasuredMaps, settings: CheckSettings) -> Stability:
+    return stability(
+        measured.subject,
+        measured.maps,
+        measured.random,
+        measured.made_anew(),
+        seed=settings.seed,
+    )
+
+
+def _take_localisation(measured: MeasuredMaps, settings: CheckSettings) -> Localisation:
+    return localisation(measured.subject, measured.maps, measured.random, measured.marked())
+
+
+MEASURE_GROUPS: dict[str, MeasureGroup] = {
+    group.name: group
+    for group in (
+        MeasureGroup(
+            "curves",
+            "deletion and insertion, Petsiuk et al. 2018",
+            _take_curves,
+            main=("gain",),
+            check=AgainstRandom(),
+            caption="Deletion takes away the pixels that the map marks most, and a good map makes "
+            "the answer fall at once; insertion brings them back first, and the answer should rise "
+            "at once. The legend has the area under each curve, its mean probability.",
+        ),
+        MeasureGroup(
+            "drop",
+            "average drop and increase, Chattopadhay et al. 2018",
+            _take_drop,
+            main=("average_drop",),
+        ),
+        MeasureGroup(
+            "randomisation",
+            "redrawn weights, Adebayo et al. 2018",
+            _take_randomisation,
+            main=("likeness_kept",),
+            needs="explain",
+            check=AgainstRandomisation(),
+            caption="To the right the weights are redrawn layer by layer from the top: a map of "
+            "what the network learned must lose its likeness to itself, and one that keeps it "
+            "shows the photo.",
+        ),
+        MeasureGroup(
+            "stability",
+            "under slight noise",
+            _take_stability,
+            main=("noise_correlation",),
+            needs="explain",
+        ),
+        MeasureGroup(
+            "localisation",
+            "with masks only",
+            _take_localisation,
+            main=("pointing", "energy_inside", "box_found"),
+            needs="marks",
+        ),
+    )
+}
+"""Every group of measures by its name, in the order in which they are taken and told."""
+GROUPS: tuple[Any, ...] = tuple(MEASURE_GROUPS)
+"""The names of all groups."""
+
+
+def listed_groups() -> str:
+    """Return the groups in words, each with what it measures."""
+    return ", ".join(f'"{group.name}" ({group.summary})' for group in MEASURE_GROUPS.values())

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.heatmaps.checks.deletion_insertion import Curves
-from cnnviz.heatmaps.checks.measure import Measure, mean_held
+from cnnviz.heatmaps.checks.measure import WISHES, Measure, mean_held
 from cnnviz.heatmaps.checks.randomisation import Randomisation
 from cnnviz.results import drawing
 
@@ -158,10 +158,10 @@ def _draw_table(axes: Axes, measures: tuple[Measure, ...]) -> None:
     for across, head in zip(columns, heads, strict=True):
         _write(axes, across, -0.35, head, drawing.QUIET, left=across == 0.0)
     axes.axhline(0.1, color=drawing.FAINT, linewidth=0.8)
-    wishes = {"high": " (higher is better)", "low": " (lower is better)", "": ""}
     for row, one in enumerate(measures):
         y = row + 0.6
-        _write(axes, 0.0, y, f"{one.title}{wishes[one.better]}", drawing.INK, left=True)
+        wish = f" ({WISHES[one.better]})" if one.better else ""
+        _write(axes, 0.0, y, f"{one.title}{wish}", drawing.INK, left=True)
         cells = [_cell(one.mean), _cell(one.random_mean)]
         cells += [_percent(one.beaten), _chance(one.chance)] if one.better else ["", ""]
         for across, cell in zip(columns[1:], cells, strict=True):

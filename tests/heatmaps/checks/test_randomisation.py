@@ -14,7 +14,7 @@ from cnnviz.heatmaps.checks.randomisation import (
     weighted_layers,
 )
 from cnnviz.heatmaps.checks.stability import stability
-from cnnviz.heatmaps.checks.verdicts import against_randomisation, similarity_limit
+from cnnviz.heatmaps.checks.verdicts import AgainstRandomisation, similarity_limit
 from cnnviz.models import load
 from tests.architectures import build, small_input
 from tests.heatmaps.checks.conftest import by_name
@@ -35,7 +35,8 @@ def of_the_weights(model, batch, classes):
 
 def judge(found, gradient=0.1):
     yardstick = Measure("g", "G", "", np.array([gradient]), np.zeros((1, 1)))
-    return against_randomisation("It", found.measures()[0], yardstick)
+    held = {"likeness_kept": found.measures()[0], "gradient_likeness": yardstick}
+    return AgainstRandomisation().verdict("It", held.__getitem__)
 
 
 def randomised(subject, explain, **settings):
@@ -135,9 +136,7 @@ def test_guided_backpropagation_is_caught_and_grad_cam_passes(shared_weights, sh
         )
         found = beside_gradient(found, subject, count=3, stages=4, seed=0)
         measures = {one.key: one for one in found.measures()}
-        judged[method] = against_randomisation(
-            method, measures["likeness_kept"], measures["gradient_likeness"]
-        ).passed
+        judged[method] = AgainstRandomisation().passes(measures.__getitem__)
     assert judged == {"guided_backprop": False, "gradcam": True}
 
 
