@@ -12,7 +12,7 @@ from torch import nn
 
 from cnnviz.errors import UsageError
 from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch, explained_classes
-from cnnviz.heatmaps.checks.measure_groups import CheckSettings, Group
+from cnnviz.heatmaps.checks.measure_groups import CheckSettings, Group, measurable
 from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.heatmaps.methods import MethodName, check_method, method_names
 from cnnviz.images.aliases import Images
@@ -193,7 +193,8 @@ def explanations(
     Raises
     ------
     UsageError
-        If a method is unknown, none is named, or there are several images.
+        If a method is unknown, none is named, there are several images, or all of the checks need a
+        marked object.
     """
     names = [methods] if isinstance(methods, str) else list(dict.fromkeys(methods))
     for name in names:
@@ -208,6 +209,7 @@ def explanations(
             "Give one image, or call once for each.",
         )
     settings = CheckSettings(groups=groups_named(checks or CHECKS), seed=seed)
+    measurable(settings.groups, explain=True, marks=False)
     classes = explained_classes(wrapped, batch, target=target)
     subject = ExplainedBatch(wrapped, batch, classes)
     held: list[Heatmap] = []

@@ -87,6 +87,11 @@ def test_bad_arguments(methods: list[str], count: int, message: str) -> None:
         explanations(tiny_network(), torch.rand(count, 3, 16, 16), methods)
 
 
+def test_localisation_alone_is_refused(image: torch.Tensor) -> None:
+    with pytest.raises(UsageError, match="localisation cannot be measured: no object is marked"):
+        explanations(tiny_network(), image, ["gradcam"], checks=["localisation"])
+
+
 def test_the_yardstick_of_the_gradient_is_made_once_for_all_methods(
     image: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
