@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -199,9 +200,9 @@ class Evaluation(TableResult):
 
     def draw_panel(self, axes: Axes) -> None:
         """Draw the one measure, where no more are drawn."""
-        from cnnviz.evaluation.picture import draw_panel, drawn_measures
+        from cnnviz.evaluation.picture import draw_panel
 
-        if len(drawn_measures(self)) > 1:
+        if len(self.main_columns()) > 1:
             super().draw_panel(axes)
         draw_panel(self, axes)
 
