@@ -24,7 +24,7 @@ from cnnviz.gradients.forward_recorder import (
 )
 from cnnviz.gradients.graph import trunk
 from cnnviz.introspection.forward import check_differentiable
-from cnnviz.introspection.hooks import module_hooks, preserve_state
+from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.models import Model
 from cnnviz.passes.targets import logits_of
 
@@ -197,10 +197,7 @@ def probe(
         If the forward pass fails, or calls no convolution and no linear layer.
     """
     with ExitStack() as scope:
-        # A surrounding no_grad or inference_mode must not reach in.
-        scope.enter_context(torch.inference_mode(False))
-        scope.enter_context(torch.enable_grad())
-        scope.enter_context(preserve_state(model.module))
+        scope.enter_context(isolated(model.module, grad=True))
         with change or nullcontext():
             fed = calibrate(model, inputs)
         _want_gradients(model)

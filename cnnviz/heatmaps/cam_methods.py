@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 import torch
 from torch.nn import functional as F
 
-from cnnviz.introspection.hooks import preserve_state
+from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key, LayerTensors
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captures import Capture
@@ -97,7 +97,7 @@ def scorecam(capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
         for part in torch.split(channels, at_once):
             masks = _unit(activations[image, part])[:, None]
             masks = F.interpolate(masks, whole.shape[2:], mode="bilinear", align_corners=False)
-            with torch.inference_mode(), preserve_state(capture.model.module):
+            with isolated(capture.model.module, grad=False):
                 output = capture.model.forward(whole * masks.to(whole))
                 weights[image, part] = capture.resolved_targets[image].score(output).float()
             trials.add(len(part))

@@ -1,7 +1,8 @@
 """The only file that registers a hook; a context manager owns every handle.
 
 Two contexts carry law 1, "the model is never changed": `preserve_state` puts the state of a module
-back whatever happens inside it, and `module_hooks` removes its hooks the same way.
+back whatever happens inside it, and `module_hooks` removes its hooks the same way. `isolated` keeps
+away besides what surrounds a call.
 """
 
 from __future__ import annotations
@@ -176,6 +177,25 @@ def preserve_state(module: nn.Module) -> Iterator[None]:
         restored.enter_context(_modes(modules))
         restored.enter_context(_buffers(modules))
         restored.enter_context(_parameters(module, modules))
+        yield
+
+
+@contextmanager
+def isolated(module: nn.Module, *, grad: bool) -> Iterator[None]:
+    """Run the body as `preserve_state` does, whatever gradient mode the caller is in.
+
+    A surrounding no_grad would leave nothing to differentiate. A surrounding inference_mode would
+    besides make a network that keeps a tensor for later keep one that can never take part in
+    training again, so the body never runs under one either.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network.
+    grad : bool
+        Whether the body builds a graph.
+    """
+    with torch.inference_mode(False), torch.set_grad_enabled(grad), preserve_state(module):
         yield
 
 

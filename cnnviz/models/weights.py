@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from cnnviz.introspection.hooks import preserve_state
+from cnnviz.introspection.hooks import isolated
 
 
 def layer_weight(layer: nn.Module) -> torch.Tensor:
@@ -18,7 +18,7 @@ def layer_weight(layer: nn.Module) -> torch.Tensor:
     `torch.nn.utils.weight_norm` and `spectral_norm` keep is the weight of the last call, which is
     another once a checkpoint was loaded. Neither holds here, and the layer is left as it was.
     """
-    with torch.no_grad(), preserve_state(layer):
+    with isolated(layer, grad=False):
         return _current(layer).detach()
 
 

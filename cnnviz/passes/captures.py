@@ -16,9 +16,10 @@ from cnnviz.images import Batch
 from cnnviz.images.aliases import Images
 from cnnviz.introspection import layers as layer_names
 from cnnviz.introspection.backward_rules import Rule, backward_rule
-from cnnviz.introspection.hooks import StopForward, module_hooks, preserve_state
+from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import LayerTensors
 from cnnviz.introspection.layers import Layers
+from cnnviz.introspection.run_to import run_to
 from cnnviz.models import Model, as_model
 from cnnviz.models.categories import check_count
 from cnnviz.passes.ranked_classes import ClassScore, rank_classes
@@ -192,17 +193,14 @@ def capture(
     order = call_order(wrapped, batch.tensor) if _needs_order(layers, logits) else None
     chosen = _choose(wrapped, layers, order)
     last = order.last(chosen) if order is not None and not logits else None
-    recorder = OutputRecorder(gradients=bool(gradients), last=last)
+    recorder = OutputRecorder(gradients=bool(gradients))
     with ExitStack() as scope:
-        # A surrounding no_grad or inference_mode must not reach in.
-        scope.enter_context(torch.inference_mode(False))
-        scope.enter_context(torch.set_grad_enabled(bool(gradients)))
-        scope.enter_context(preserve_state(wrapped.module))
-        scope.enter_context(module_hooks(chosen, after=recorder.record))
+        scope.enter_context(isolated(wrapped.module, grad=bool(gradients)))
         followed = scope.enter_context(backward_rule(rule)) if rule != "gradient" else None
         inputs = batch.tensor.clone().requires_grad_(gradients is True)
         # An in-place first layer may not write to a leaf, nor to the caller's tensor.
-        output = _run(wrapped, inputs.clone())
+        ends = () if last is None else (last,)
+        output = run_to(wrapped.forward, inputs.clone(), chosen, ends, after=recorder.record)
         scores = None
         if gradients:
             scores = score(wrapped, output, target, len(inputs))
@@ -221,13 +219,6 @@ def _choose(model: Model, layers: Layers, order: CallOrder | None) -> dict[str, 
     if order is not None and STAGES in items:
         items = [item for item in items if item != STAGES] + list(order.stages())
     return layer_names.select(model.module, items) if items else {}
-
-
-def _run(model: Model, inputs: torch.Tensor) -> Any:
-    try:
-        return model.forward(inputs)
-    except StopForward:
-        return None
 
 
 def _finish(

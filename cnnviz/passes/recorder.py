@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
 
 from cnnviz.errors import LayerError, TargetError
-from cnnviz.introspection.hooks import StopForward
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.passes.targets import describe
 
@@ -17,24 +15,20 @@ from cnnviz.passes.targets import describe
 class OutputRecorder:
     """Keeps each call's output as it was, and hands the network a copy to go on with."""
 
-    def __init__(self, gradients: bool, last: Key | None) -> None:
+    def __init__(self, gradients: bool) -> None:
         self.outputs: dict[Key, torch.Tensor] = {}
         self.gradients: dict[Key, torch.Tensor] = {}
         self.input_gradient: torch.Tensor | None = None
         self.unreached: list[str] = []
-        self._calls: dict[str, int] = {}
         self._with_gradients = gradients
-        self._last = last
 
-    def record(self, name: str, module: nn.Module, inputs: Any, output: Any) -> Any:
+    def record(self, key: Key, inputs: Any, output: Any) -> Any:
         """Take the output of one call; the copy returned replaces it downstream."""
         if not isinstance(output, torch.Tensor):
             raise LayerError(
-                f"Layer {name!r} returns {describe(output)}, not one tensor.",
+                f"Layer {key[0]!r} returns {describe(output)}, not one tensor.",
                 "Choose a layer inside it that returns one tensor.",
             )
-        index = self._calls.get(name, 0)
-        self._calls[name] = index + 1
         if self._with_gradients and output.is_floating_point():
             if not output.requires_grad:
                 # Nothing below is differentiated: the graph starts here.
@@ -42,11 +36,9 @@ class OutputRecorder:
             elif _shares_memory(output, inputs):
                 # A layer that returns its own input: the caller may still write to that.
                 output = output.clone()
-            self.outputs[name, index] = output
+            self.outputs[key] = output
             return output.clone()
-        self.outputs[name, index] = output.detach().clone()
-        if (name, index) == self._last:
-            raise StopForward
+        self.outputs[key] = output.detach().clone()
         return None
 
     def differentiate(self, scores: torch.Tensor, inputs: torch.Tensor | None) -> None:

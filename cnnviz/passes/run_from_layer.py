@@ -7,16 +7,18 @@ and no module has to be taken apart.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from cnnviz.introspection.hooks import StopForward, module_hooks, preserve_state
+from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key
+from cnnviz.introspection.run_to import run_to
 from cnnviz.models import Model
 
 
@@ -65,24 +67,17 @@ class ForwardFromLayer:
             return self(values)
 
     def _run(self, images: torch.Tensor, values: torch.Tensor, mode: _Untaped) -> Any:
-        name, wanted = self._layer
-        calls = 0
+        module = self._model.module
+        layer = {self._layer[0]: module.get_submodule(self._layer[0])}
 
-        def replace(_name: str, _module: Any, _inputs: Any, _output: Any) -> Any:
-            nonlocal calls
-            calls += 1
-            if calls != wanted + 1:
+        def replace(key: Key, _inputs: Any, _output: Any) -> Any:
+            if key != self._layer:
                 return None
             mode.ended = True
             return values
 
-        with ExitStack() as scope:
-            scope.enter_context(torch.inference_mode())
-            scope.enter_context(preserve_state(self._model.module))
-            module = {name: self._model.module.get_submodule(name)}
-            scope.enter_context(module_hooks(module, after=replace))
-            scope.enter_context(mode)
-            return self._model.forward(images)
+        with _whole_operations(module), mode:
+            return run_to(self._model.forward, images, layer, after=replace)
 
 
 class _OtherPath(Exception):  # noqa: N818
@@ -186,6 +181,15 @@ class _Replayed(_Untaped):  # type: ignore[no-untyped-call]
         return self._tape[self._next - 1].result(self._count)
 
 
+@contextmanager
+def _whole_operations(module: nn.Module) -> Iterator[None]:
+    # Elsewhere a dispatch mode meets a linear layer as a product of matrices, whose rows are those
+    # of all images together, so that the batch has no dimension of its own; under inference_mode
+    # it meets the layer itself.
+    with isolated(module, grad=False), torch.inference_mode():
+        yield
+
+
 def _tape(model: Model, image: torch.Tensor, layer: Key) -> list[_Step] | None:
     """Record the operations up to the end of a layer's call; None if they cannot be replayed."""
     steps = _record(model, image, layer)
@@ -197,23 +201,7 @@ def _tape(model: Model, image: torch.Tensor, layer: Key) -> list[_Step] | None:
 
 
 def _record(model: Model, images: torch.Tensor, layer: Key) -> list[_Step]:
-    name, wanted = layer
-    calls = 0
-
-    def stop(*_: Any) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == wanted + 1:
-            raise StopForward
-
     recorded = _Recorded()
-    with ExitStack() as scope:
-        scope.enter_context(torch.inference_mode())
-        scope.enter_context(preserve_state(model.module))
-        scope.enter_context(module_hooks({name: model.module.get_submodule(name)}, after=stop))
-        scope.enter_context(recorded)
-        try:
-            model.forward(images)
-        except StopForward:
-            return recorded.steps
+    with _whole_operations(model.module), recorded:
+        run_to(model.forward, images, {layer[0]: model.module.get_submodule(layer[0])}, [layer])
     return recorded.steps

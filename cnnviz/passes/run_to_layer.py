@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,11 @@ import torch
 
 from cnnviz.errors import LayerError
 from cnnviz.introspection.backward_rules import Rule, backward_rule
-from cnnviz.introspection.hooks import StopForward, module_hooks, preserve_state
+from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key, LayerTensors
 from cnnviz.introspection.layers import named_layers
 from cnnviz.introspection.receptive_fields import ReceptiveField
+from cnnviz.introspection.run_to import run_to
 from cnnviz.introspection.tracing import Trace, trace
 from cnnviz.models import Model
 from cnnviz.passes.stages import call_order
@@ -98,29 +99,22 @@ class PartialForward:
         coverage : str
             How many activations follow the rule; empty for the gradient and without a graph.
         """
-        held: list[Any] = []
-        wanted = self.key[1]
+        held: dict[Key, Any] = {}
+        layer = {self.key[0]: self.model.module.get_submodule(self.key[0])}
 
-        def take(_name: str, _module: Any, _inputs: Any, output: Any) -> None:
-            held.append(output)
-            if len(held) == wanted + 1:
-                raise StopForward
+        def take(key: Key, _inputs: Any, output: Any) -> None:
+            if key == self.key:
+                held[key] = output
 
         with ExitStack() as scope:
-            # A surrounding no_grad or inference_mode must not reach in.
-            scope.enter_context(torch.inference_mode(False))
-            scope.enter_context(torch.set_grad_enabled(rule is not None))
-            scope.enter_context(preserve_state(self.model.module))
-            module = self.model.module.get_submodule(self.key[0])
-            scope.enter_context(module_hooks({self.key[0]: module}, after=take))
+            scope.enter_context(isolated(self.model.module, grad=rule is not None))
             leaf = inputs.detach().clone().requires_grad_(rule is not None)
             followed = None
             if rule is not None and rule != "gradient":
                 followed = scope.enter_context(backward_rule(rule))
-            with suppress(StopForward):
-                # An in-place first layer may not write to a leaf.
-                self.model.forward(leaf.clone())
-            maps = self.maps(held[-1] if len(held) > wanted else None, len(inputs))
+            # An in-place first layer may not write to a leaf.
+            run_to(self.model.forward, leaf.clone(), layer, [self.key], after=take)
+            maps = self.maps(held.get(self.key), len(inputs))
         return maps, leaf, followed.coverage() if followed is not None else ""
 
     def peaks(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,7 +13,9 @@ from torch import nn
 
 from cnnviz.datasets import Dataset, LoadedBatch, Stream, nothing_left, stream
 from cnnviz.images import Refusal
-from cnnviz.introspection.hooks import StopForward, module_hooks, preserve_state
+from cnnviz.introspection.hooks import isolated
+from cnnviz.introspection.layer_tensors import Key
+from cnnviz.introspection.run_to import run_to
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.malloc import freed_memory_kept
@@ -148,16 +150,15 @@ class _Listener:
     """Hands what the layers give to whoever sees it, and ends the pass after the last of them."""
 
     see: See
-    passages: Mapping[tuple[str, int], PartialForward]
+    passages: Mapping[Key, PartialForward]
     modules: Mapping[str, nn.Module]
-    last: tuple[str, int] | None
+    last: Key | None
     bytes_each: int
     answered: Answered | None = None
     rows: int = 0
     writes: bool | None = None
     """Whether the network writes to its input; None until it was seen."""
     batch: LoadedBatch | None = None
-    calls: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, model: Model, inputs: torch.Tensor, layers: Sequence[str], see: See) -> _Listener:
@@ -175,17 +176,11 @@ class _Listener:
     def run(self, model: Model, batches: Stream, total: int, progress: Progress) -> int:
         images, what, start = 0, "reading images", time.perf_counter()
         with ExitStack() as scope:
-            # A surrounding inference_mode must not reach in: a network that keeps a tensor for
-            # later would keep one that can never take part in training again.
             scope.enter_context(freed_memory_kept())
-            scope.enter_context(torch.inference_mode(False))
-            scope.enter_context(torch.no_grad())
-            scope.enter_context(preserve_state(model.module))
-            scope.enter_context(module_hooks(self.modules, after=self._take))
+            scope.enter_context(isolated(model.module, grad=False))
             progress(0, total, what)
             for batch in batches:
                 self.batch = batch
-                self.calls.clear()
                 self._forward(model, batch)
                 images += len(batch)
                 rate = images / max(time.perf_counter() - start, 1e-9)
@@ -203,19 +198,15 @@ class _Listener:
             # An in-place first layer may not write to what `see` is shown.
             tensor = tensor.clone()
         before = tensor._version
-        with suppress(StopForward):
-            output = model.forward(tensor)
-            if self.answered is not None:
-                self.answered(output, batch)
+        ends = () if self.last is None else (self.last,)
+        output = run_to(model.forward, tensor, self.modules, ends, after=self._take)
+        if self.answered is not None:
+            self.answered(output, batch)
         self.writes = bool(self.writes) or tensor._version != before
 
-    def _take(self, name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
-        call = name, self.calls.get(name, 0)
-        self.calls[name] = call[1] + 1
-        passage = self.passages.get(call)
+    def _take(self, key: Key, _inputs: Any, output: Any) -> None:
+        passage = self.passages.get(key)
         if passage is not None and self.batch is not None:
             count = len(self.batch)
             maps = passage.maps(output, max(self.rows, count))
             self.see(passage.layer, maps[:count], self.batch)
-        if call == self.last:
-            raise StopForward

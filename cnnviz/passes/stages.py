@@ -10,8 +10,10 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import nn
 
-from cnnviz.introspection.hooks import module_hooks, preserve_state
+from cnnviz.introspection.hooks import isolated
+from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.layers import kind, named_layers
+from cnnviz.introspection.run_to import run_to
 from cnnviz.models import Model
 
 STAGES = "stages"
@@ -128,27 +130,21 @@ def call_order(model: Model, inputs: torch.Tensor) -> CallOrder:
 def _note_calls(model: Model, image: torch.Tensor) -> CallOrder:
     module = model.module
     calls: list[OrderedCall] = []
-    counts: dict[str, int] = {}
+    layers = _once_each(module)
     # Held until the end, so that no two tensors share an id.
     held: list[Any] = []
 
-    def note(name: str, layer: nn.Module, inputs: Any, output: Any) -> None:
-        index = counts.get(name, 0)
-        counts[name] = index + 1
+    def note(key: Key, inputs: Any, output: Any) -> None:
+        name, index = key
         is_tensor = isinstance(output, torch.Tensor)
         shape = tuple(output.shape) if is_tensor else None
         held.append(output)
         # An in-place layer returns the tensor it was given, at another version.
         produced = (id(output), output._version if is_tensor else 0)
-        calls.append(OrderedCall(name, index, kind(layer), shape, produced))
+        calls.append(OrderedCall(name, index, kind(layers[name]), shape, produced))
 
-    with (
-        torch.inference_mode(False),
-        torch.no_grad(),
-        preserve_state(module),
-        module_hooks(_once_each(module), after=note),
-    ):
-        output = model.forward(image.clone())
+    with isolated(module, grad=False):
+        output = run_to(model.forward, image.clone(), layers, after=note)
     size = output.shape[-1] if isinstance(output, torch.Tensor) and output.ndim == 2 else None
     return CallOrder(tuple(calls), size, (image.shape[2], image.shape[3]))
 

@@ -21,7 +21,7 @@ from cnnviz.heatmaps.methods import listed_methods
 from cnnviz.heatmaps.settings import AttributionSettings, Channels
 from cnnviz.images.aliases import Images
 from cnnviz.images.baselines import BASELINES, Baseline
-from cnnviz.introspection.hooks import preserve_state
+from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model
 from cnnviz.passes.captures import capture
 from cnnviz.passes.targets import Target
@@ -142,12 +142,8 @@ def _ask(
 ) -> tuple[torch.Tensor, list[str]]:
     """Run a method, and measure how far it is from complete where it promises to be."""
     # Both captum's noise and its random baselines come from the global generators, which
-    # `preserve_state` puts back.
-    with (
-        torch.inference_mode(False),
-        torch.enable_grad(),
-        preserve_state(question.model.module),
-    ):
+    # `isolated` puts back.
+    with isolated(question.model.module, grad=True):
         torch.manual_seed(seed)
         np.random.seed(seed % 2**32)  # noqa: NPY002
         values = method.attributor(question).detach()

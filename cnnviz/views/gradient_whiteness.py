@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,7 +17,7 @@ from cnnviz.images import Batch
 from cnnviz.images.aliases import Images
 from cnnviz.introspection.batch_statistics import Statistics, batch_statistics, calibrated
 from cnnviz.introspection.forward import check_differentiable
-from cnnviz.introspection.hooks import preserve_state
+from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model, load
 from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.passes.targets import logits_of
@@ -267,10 +266,7 @@ def _along(
     """Return the autocorrelation of the gradient on one line, a component of it, and a remark."""
     generator = torch.Generator().manual_seed(seed)
     share = torch.linspace(0.0, 1.0, points, device=start.device, dtype=start.dtype)
-    with ExitStack() as scope:
-        scope.enter_context(torch.inference_mode(False))
-        scope.enter_context(torch.enable_grad())
-        scope.enter_context(preserve_state(model.module))
+    with isolated(model.module, grad=True):
         weights = share[:, None, None, None]
         inputs = (1.0 - weights) * start.clone() + weights * end.clone()
         rows = rows_that_fit(model, inputs)

@@ -25,7 +25,7 @@ from cnnviz.gradients.landscape import (
 from cnnviz.gradients.landscape.objective import LossObjective, loss_objective
 from cnnviz.images.aliases import Images
 from cnnviz.introspection.batch_statistics import batch_statistics, uncalibrated
-from cnnviz.introspection.hooks import preserve_state
+from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_at_once, rows_that_fit
 from cnnviz.passes.captures import origin
@@ -215,7 +215,7 @@ def loss_landscape(
     wrapped = as_model(model)
     data = labelled_images(wrapped, images, labels, count)
     module, calibrated = wrapped.module, batch_norm == "calibrate"
-    with torch.inference_mode(False), torch.no_grad(), preserve_state(module):
+    with isolated(module, grad=False):
         inputs = data.batch.tensor.clone()
         objective, own, norms = _as_it_is(wrapped, inputs, data, loss)
         directions = tuple(random_direction(module, seed + place) for place in range(dimensions))

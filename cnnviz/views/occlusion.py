@@ -18,7 +18,7 @@ from cnnviz.heatmaps.settings import OcclusionSettings
 from cnnviz.images.aliases import Images
 from cnnviz.images.baselines import BASELINES, Baseline, baseline_images
 from cnnviz.introspection.forward import forward
-from cnnviz.introspection.hooks import preserve_state
+from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.passes.captures import Capture, capture
@@ -125,7 +125,7 @@ def occlusion(
         f"{grid.columns}), hide the image behind {_FILLS[fill]}; a pixel has the mean drop of the "
         "score over the squares that hide it."
     )
-    with torch.inference_mode(False), torch.no_grad(), preserve_state(wrapped.module):
+    with isolated(wrapped.module, grad=False):
         explained = _explained(wrapped, held, target)
         baselines = baseline_images(wrapped.preprocessing, held.batch.tensor, fill)
         search = _Search(wrapped, held.batch.tensor, baselines, explained, grid)

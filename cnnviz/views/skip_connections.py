@@ -14,7 +14,7 @@ from torch import nn
 
 from cnnviz.images.aliases import Images
 from cnnviz.introspection.batch_statistics import Statistics, batch_statistics, calibrated
-from cnnviz.introspection.hooks import preserve_state
+from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.residual_adds import Residual, Shares, additions, residual, shares
 from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_that_fit
@@ -191,10 +191,7 @@ def skip_connections(
     """
     wrapped = as_model(model)
     batch = wrapped.prepare(images)
-    with ExitStack() as scope:
-        scope.enter_context(torch.inference_mode(False))
-        scope.enter_context(torch.enable_grad())
-        scope.enter_context(preserve_state(wrapped.module))
+    with isolated(wrapped.module, grad=True):
         inputs = batch.tensor.clone()
         rows = rows_that_fit(wrapped, inputs)
         statistics, told = calibrated(wrapped.module, wrapped.forward, inputs, rows)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cnnviz.errors import TargetError
 from cnnviz.heatmaps.heatmap import Heatmap, stretch_over_box
 from cnnviz.images import Batch, Box
-from cnnviz.introspection.hooks import preserve_state
+from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.targets import Target, describe, logits_of, score
@@ -78,7 +78,7 @@ class ExplainedBatch:
         """
         found = [np.zeros(0)]
         rows = iter(changed)
-        with preserve_state(self.model.module), torch.inference_mode():
+        with isolated(self.model.module, grad=False):
             while group := list(islice(rows, self.at_once)):
                 logits = logits_of(self.model.forward(torch.stack([image for _, image in group])))
                 classes = torch.tensor([self.classes[image] for image, _ in group])
@@ -125,7 +125,7 @@ def explained_classes(
     TargetError
         If something else than one class is explained, or it is not known which.
     """
-    with preserve_state(model.module), torch.no_grad():
+    with isolated(model.module, grad=False):
         output = model.forward(batch.tensor.clone())
     logits = logits_of(output)
     if logits.ndim != 2:

@@ -14,7 +14,7 @@ from torch import nn
 
 from cnnviz.errors import ModelError, UsageError
 from cnnviz.introspection.forward import forward
-from cnnviz.introspection.hooks import module_hooks, preserve_state
+from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.introspection.tracing.costs import Windows
 from cnnviz.introspection.tracing.operation import tensors
 from cnnviz.introspection.tracing.recorder import OperationRecorder
@@ -51,12 +51,8 @@ def trace(module: nn.Module, input_shape: Sequence[int] | torch.Tensor) -> Trace
     computes = isinstance(input_shape, torch.Tensor)
     recorder = OperationRecorder(module, image, computes=computes)
     listened = dict(module.named_modules())
-    # Under inference mode a network that keeps a tensor for later would keep one that can never
-    # take part in training again; under no_grad it keeps an ordinary one.
     with (
-        torch.inference_mode(False),
-        torch.no_grad(),
-        preserve_state(module),
+        isolated(module, grad=False),
         module_hooks(listened, before=recorder.enter, after=recorder.leave),
         recorder,
     ):

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 
 from cnnviz.errors import LayerError
-from cnnviz.introspection.hooks import StopForward, module_hooks, preserve_state
+from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key
+from cnnviz.introspection.run_to import run_to
 from cnnviz.models import Model
 from cnnviz.passes.targets import describe, logits_of
 from cnnviz.units.visualization.objectives import Objective
 
 
 class ObjectiveScorer:
-    """Scores pictures by objectives at one layer. Made by `scoring`, which owns the hooks.
+    """Scores pictures by objectives at one layer. Made by `scoring`, which isolates the network.
 
     Parameters
     ----------
@@ -39,9 +40,11 @@ class ObjectiveScorer:
         self._model = model
         self._layer = layer
         self._texture = texture
-        self._calls: dict[str, int] = {}
+        self._wanted = {key for key in (layer, texture) if key is not None}
+        names = {key[0] for key in (layer, texture) if key is not None}
+        self._modules = {name: model.module.get_submodule(name) for name in names}
         self._found: dict[Key, torch.Tensor] = {}
-        self._module = model.module.get_submodule(layer[0]) if layer is not None else None
+        self._module = self._modules[layer[0]] if layer is not None else None
         self._slopes: dict[tuple[str, torch.Size], tuple[torch.Tensor, torch.Tensor]] = {}
         # Such a layer need not be computed: an objective that is linear in its output is the
         # product of its input with one fixed map, its gradient, which is found once.
@@ -88,7 +91,6 @@ class ObjectiveScorer:
         return scores, None if self._texture is None else self._found[self._texture]
 
     def _run(self, pictures: torch.Tensor) -> torch.Tensor:
-        self._calls.clear()
         self._found.clear()
         mean, std = (
             torch.tensor(values).to(pictures)[:, None, None]
@@ -97,12 +99,13 @@ class ObjectiveScorer:
         # Convolutions on a CPU are up to a third faster in this order of memory.
         inputs = ((pictures - mean) / std).to(self._model.dtype)
         inputs = inputs.contiguous(memory_format=torch.channels_last)
-        try:
-            output = self._model.forward(inputs)
-        except StopForward:
-            output = None
+        run = self._model.forward
         if self._layer is None:
-            return logits_of(output)
+            return logits_of(run_to(run, inputs, self._modules, after=self._take))
+        if self._alone:
+            run_to(run, inputs, self._modules, [self._layer], before=self._take_input)
+        else:
+            run_to(run, inputs, self._modules, self._wanted, after=self._take)
         if self._layer not in self._found:
             raise LayerError(
                 f"Layer {self._layer[0]!r} was not called with this input.", "Choose another layer."
@@ -127,29 +130,24 @@ class ObjectiveScorer:
             (slope,) = torch.autograd.grad(score, zeros)
         return slope[0], score.detach()
 
-    def before(self, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+    def _take_input(self, key: Key, inputs: tuple[Any, ...]) -> None:
         """Take what goes into the layer, where that is enough."""
-        key = (name, self._calls.get(name, 0))
-        if self._alone and key == self._layer:
+        if key == self._layer:
             self._found[key] = inputs[0]
-            raise StopForward
 
-    def after(self, name: str, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        """Take what comes out of a layer, and stop where all is found."""
-        key = (name, self._calls.get(name, 0))
-        self._calls[name] = key[1] + 1
-        if key not in (self._layer, self._texture):
+    def _take(self, key: Key, inputs: tuple[Any, ...], output: Any) -> None:
+        """Take what comes out of a layer."""
+        if key not in self._wanted:
             return
         if not isinstance(output, torch.Tensor):
             raise LayerError(
-                f"Layer {name!r} returns {describe(output)}, not one tensor.",
+                f"Layer {key[0]!r} returns {describe(output)}, not one tensor.",
                 "Choose a layer inside it that returns one tensor.",
             )
         self._found[key] = output
-        if self._layer is not None and {self._layer, self._texture} - {None} <= set(self._found):
-            raise StopForward
-        # The pass goes on, and an in-place layer may write to this.
-        self._found[key] = output.clone()
+        if self._layer is None or not self._wanted <= set(self._found):
+            # The pass goes on, and an in-place layer may write to this.
+            self._found[key] = output.clone()
 
 
 @contextmanager
@@ -157,13 +155,5 @@ def scoring(
     model: Model, layer: Key | None, texture: Key | None = None
 ) -> Iterator[ObjectiveScorer]:
     """Yield a probe of a network that is in eval mode and frozen, and left as it was."""
-    probe = ObjectiveScorer(model, layer, texture)
-    names = {key[0] for key in (layer, texture) if key is not None}
-    modules = {name: model.module.get_submodule(name) for name in names}
-    with ExitStack() as scope:
-        # A surrounding no_grad or inference_mode must not reach in.
-        scope.enter_context(torch.inference_mode(False))
-        scope.enter_context(torch.enable_grad())
-        scope.enter_context(preserve_state(model.module))
-        scope.enter_context(module_hooks(modules, before=probe.before, after=probe.after))
-        yield probe
+    with isolated(model.module, grad=True):
+        yield ObjectiveScorer(model, layer, texture)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from cnnviz.introspection.function_calls import FunctionMode
-from cnnviz.introspection.hooks import module_hooks, preserve_state
+from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.introspection.layers import kind, named_layers
 from cnnviz.introspection.unit_names import Unit
 from cnnviz.models import Model
@@ -65,9 +65,7 @@ def channel_connections(model: Model, scanned: Iterable[str]) -> dict[str, Sourc
     follower = _Follower()
     inputs = torch.zeros(1, *model.input_shape, device=model.device, dtype=model.dtype)
     with ExitStack() as scope:
-        scope.enter_context(torch.inference_mode(False))
-        scope.enter_context(torch.no_grad())
-        scope.enter_context(preserve_state(model.module))
+        scope.enter_context(isolated(model.module, grad=False))
         scope.enter_context(module_hooks(layers, before=follower.enter, after=follower.leave))
         scope.enter_context(follower)
         model.forward(inputs)
