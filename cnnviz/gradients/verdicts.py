@@ -89,7 +89,12 @@ def edges_for(found: GradientProbe) -> tuple[float, ...]:
     """Return the edges of the bands that hold for a network."""
     allowance = NORMALISED_ALLOWANCE * is_normalised(found)
     allowance += SKIP_ALLOWANCE * (is_normalised(found) and has_skips(found))
-    return tuple(edge + allowance * (edge > 0) for edge in EDGES)
+    return raised_edges(allowance)
+
+
+def raised_edges(allowance: float) -> tuple[float, ...]:
+    """Return the edges of the bands, the upper ones raised by some decades."""
+    return tuple(edge + allowance * (edge > 0.0) for edge in EDGES)
 
 
 def is_normalised(found: GradientProbe) -> bool:

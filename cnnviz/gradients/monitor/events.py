@@ -14,7 +14,7 @@ from itertools import pairwise
 from statistics import fmean, median
 
 from cnnviz.gradients.monitor.records import Event, StepRecord
-from cnnviz.gradients.verdicts import EDGES, band
+from cnnviz.gradients.verdicts import band, raised_edges
 
 KINDS: Mapping[str, str] = {
     "not-finite": "NaN or infinity in the loss, an output, a gradient or a weight",
@@ -259,7 +259,7 @@ def _along_depth(record: StepRecord) -> Iterator[Event]:
             f"No gradient arrives at {first!r}: on the way back it ends at {lost!r}.",
         )
         return
-    label = band(decades, edges(record.allowance))
+    label = band(decades, raised_edges(record.allowance))
     way = f"{decades:+.1f} decades from {last!r} to {first!r}"
     if label in ("vanished", "vanishing"):
         text = (
@@ -270,11 +270,6 @@ def _along_depth(record: StepRecord) -> Iterator[Event]:
     elif label in ("exploding", "exploded"):
         text = f"The gradient explodes: {way}. Clip it, or initialise with smaller weights."
         yield Event(record.step, "exploding", first, text)
-
-
-def edges(allowance: float) -> tuple[float, ...]:
-    """Return the edges of the bands along the depth, the upper ones raised."""
-    return tuple(edge + allowance * (edge > 0.0) for edge in EDGES)
 
 
 def _stopped(

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.gradients.monitor.events import edges
 from cnnviz.gradients.monitor.loss_curves import draw_losses, draw_timeline, timeline_high
 from cnnviz.gradients.monitor.step_axis import binned, dots, span, step_axis
+from cnnviz.gradients.verdicts import BANDS, raised_edges
 from cnnviz.results import drawing
 from cnnviz.results.drawing import Pixels, Scale
 
@@ -27,6 +27,12 @@ _ZERO = (150, 156, 166)
 _BROKEN = (200, 80, 30)
 _ABSENT = (244, 245, 247)
 _SHARE = "magma_r"
+_SHADES = {
+    "vanishing": "#f3d9d0",
+    "watch": "#f7efdc",
+    "healthy": "#e2efe4",
+    "exploding": "#f3d9d0",
+}
 
 
 @dataclass(frozen=True)
@@ -107,18 +113,12 @@ def draw_decades(run: TrainingRun) -> Figure:
     axes = figure.subplots()
     drawing.plain_axes(axes)
     finite = run.decades[np.isfinite(run.decades)]
-    reach = max(2.6, float(np.abs(finite).max(initial=0.0)) + 0.6)
     blocked = run.steps[np.isneginf(run.decades)]
-    *_, healthy, watched, _ = edges(run.allowance)
-    reach = max(reach, watched + 0.6)
-    for low, high, colour, word in (
-        (-reach, -2.0, "#f3d9d0", "vanishing"),
-        (-2.0, -1.0, "#f7efdc", "watch"),
-        (-1.0, healthy, "#e2efe4", "healthy"),
-        (healthy, watched, "#f7efdc", "watch"),
-        (watched, reach, "#f3d9d0", "exploding"),
-    ):
-        axes.axhspan(low, high, color=colour, linewidth=0)
+    # The outermost bands, of what has vanished or exploded, are drawn with their neighbours.
+    inner, words = raised_edges(run.allowance)[1:-1], BANDS[1:-1]
+    reach = max(*map(abs, inner), float(np.abs(finite).max(initial=0.0))) + 0.6
+    for low, high, word in zip((-reach, *inner), (*inner, reach), words, strict=True):
+        axes.axhspan(low, high, color=_SHADES[word], linewidth=0)
         axes.text(
             1.01,
             (low + high) / 2,
