@@ -43,7 +43,6 @@ def relative_gain(found: GradientProbe) -> float:
 def explain(
     found: GradientProbe,
     verdict: GradientVerdict,
-    uncalibrated: bool = False,
     confident: bool = False,
 ) -> Cause:
     """Name the likeliest cause of a verdict.
@@ -54,8 +53,6 @@ def explain(
         What was measured.
     verdict : GradientVerdict
         What it means.
-    uncalibrated : bool
-        Whether batch norms that have never seen data were read as they are.
     confident : bool
         Whether the loss that was asked for is so small that nothing could be sent back.
     """
@@ -69,7 +66,7 @@ def explain(
         return Cause("weights", f"The weights {verdict.bad_layer} hold a NaN or an infinity.")
     if verdict.side == "none" and verdict.label == "healthy":
         return Cause("none", "Nothing is wrong.")
-    if uncalibrated:
+    if found.uncalibrated:
         return Cause(
             "batch-norm",
             "Batch norms have seen no data, or next to none, which in evaluation is another "

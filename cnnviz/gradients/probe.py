@@ -15,7 +15,6 @@ from torch.overrides import TorchFunctionMode
 
 from cnnviz.errors import ModelError
 from cnnviz.gradients import measures, objectives
-from cnnviz.gradients.calibration import calibrate
 from cnnviz.gradients.forward_recorder import (
     ActivationStatistics,
     ForwardRecorder,
@@ -23,6 +22,7 @@ from cnnviz.gradients.forward_recorder import (
     wide,
 )
 from cnnviz.gradients.graph import trunk
+from cnnviz.introspection.batch_statistics import Calibration, calibrated
 from cnnviz.introspection.forward import check_differentiable
 from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.models import Model
@@ -139,8 +139,11 @@ class GradientProbe:
         Whether all weights of the last layer are zero.
     bad_weights : tuple of str
         Parameters that hold NaN or infinite values.
+    uncalibrated : bool
+        Whether batch norms that have never seen data were read as they are, because the batch has
+        one value for each of their channels.
     notes : tuple of str
-        What a reader must know: batch norms that were fed, where the way back began.
+        What a reader must know: batch norms that were calibrated, where the way back began.
     """
 
     points: tuple[ProbedLayer, ...]
@@ -150,6 +153,7 @@ class GradientProbe:
     output_gradient: float
     head_is_zero: bool
     bad_weights: tuple[str, ...]
+    uncalibrated: bool
     notes: tuple[str, ...]
 
     @property
@@ -196,18 +200,25 @@ def probe(
     ModelError
         If the forward pass fails, or calls no convolution and no linear layer.
     """
+
+    def under_change(images: torch.Tensor) -> Any:
+        with change or nullcontext():
+            return model.forward(images)
+
     with ExitStack() as scope:
         scope.enter_context(isolated(model.module, grad=True))
-        with change or nullcontext():
-            fed = calibrate(model, inputs)
+        calibration = calibrated(model.module, under_change, inputs, len(inputs))
+        if calibration is not None:
+            # The network is judged in evaluation, after one step of training as it were.
+            calibration = calibration.as_stored()
         _want_gradients(model)
         watch = ForwardRecorder()
         modules = dict(model.module.named_modules())
         scope.enter_context(module_hooks(modules, before=watch.enter, after=watch.leave))
         source = inputs.clone().requires_grad_()
-        with watch, change or nullcontext():
+        with watch, calibration.applied() if calibration else nullcontext():
             # An in-place first layer may not write to a leaf.
-            output = model.forward(source.clone())
+            output = under_change(source.clone())
         layers = [met for met in watch.met if met.is_layer]
         if not layers:
             # Under no_grad none is seen.
@@ -218,7 +229,7 @@ def probe(
             )
         zero = bool(layers[-1].weights) and not any(w.detach().any() for w in layers[-1].weights)
         start = _start(model, watch, output, objective, labels, zero, seed)
-        return _differentiate(model, watch, source, start, zero, fed)
+        return _differentiate(model, watch, source, start, zero, calibration)
 
 
 def _want_gradients(model: Model) -> None:
@@ -251,7 +262,7 @@ def _differentiate(
     source: torch.Tensor,
     start: objectives.BackwardStart,
     head_is_zero: bool,
-    fed: str,
+    calibration: Calibration | None,
 ) -> GradientProbe:
     check_differentiable(start.tensor, model.name)
     nodes = trunk(start.tensor, source)
@@ -287,7 +298,8 @@ def _differentiate(
         output_gradient=float(measures.rms_norm(found[-1] if logits else start.cotangent)),
         head_is_zero=head_is_zero,
         bad_weights=bad,
-        notes=tuple(filter(None, (fed, start.note))),
+        uncalibrated=calibration is not None and calibration.lone > 0,
+        notes=tuple(filter(None, (calibration.told() if calibration else "", start.note))),
     )
 
 

@@ -8,8 +8,8 @@ beside the network, and put in place of the stored ones wherever a batch norm is
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -63,6 +63,8 @@ class batch_statistics(FunctionMode):  # noqa: N801
     given : sequence of Statistics, optional
         What each call uses, in the order of the calls; by default what is measured on the very
         batch that is being normalised.
+    only : collection of batch norms, optional
+        Those that do; the others keep the statistics that they store. By default all do.
 
     Attributes
     ----------
@@ -75,9 +77,16 @@ class batch_statistics(FunctionMode):  # noqa: N801
     network is not written to. It works under `torch.func.vmap`.
     """
 
-    def __init__(self, given: Sequence[Statistics] | None = None) -> None:
+    def __init__(
+        self,
+        given: Sequence[Statistics] | None = None,
+        *,
+        only: Collection[_BatchNorm] | None = None,
+    ) -> None:
         super().__init__()
         self._given = given
+        # A call tells which layer it is of by the tensor that the layer stores.
+        self._stored = None if only is None else [norm.running_mean for norm in only]
         self.used: list[Statistics] = []
 
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
@@ -89,6 +98,10 @@ class batch_statistics(FunctionMode):  # noqa: N801
         bound.apply_defaults()
         call = bound.arguments
         if call["training"] or call["running_mean"] is None:
+            return func(*args, **named)
+        if self._stored is not None and not any(
+            call["running_mean"] is stored for stored in self._stored
+        ):
             return func(*args, **named)
         found = self._statistics(call)
         self.used.append(found)
@@ -153,7 +166,10 @@ def _sum(terms: Iterable[torch.Tensor]) -> torch.Tensor:
 
 
 def calibrate(
-    forward: Callable[[torch.Tensor], Any], batches: Iterable[torch.Tensor]
+    forward: Callable[[torch.Tensor], Any],
+    batches: Iterable[torch.Tensor],
+    *,
+    only: Collection[_BatchNorm] | None = None,
 ) -> list[Statistics]:
     """Return the statistics of data at every call of a batch norm.
 
@@ -164,18 +180,73 @@ def calibrate(
     batches : iterable of torch.Tensor
         The data. Each batch is normalised by its own statistics on the way, and those of all are
         then pooled, as in `torch.optim.swa_utils.update_bn`; with one batch they are exact.
+    only : collection of batch norms, optional
+        Those to be measured; all by default.
     """
     parts = []
     for batch in batches:
-        with torch.no_grad(), batch_statistics() as seen:
+        with torch.no_grad(), batch_statistics(only=only) as seen:
             forward(batch)
         parts.append(seen.used)
     return pooled(parts)
 
 
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Statistics for the batch norms of a network that have never seen data, held beside it.
+
+    Attributes
+    ----------
+    norms : tuple of batch norms
+        Those that have seen none.
+    statistics : list of Statistics
+        What each of their calls is to use, in order.
+    """
+
+    norms: tuple[_BatchNorm, ...]
+    statistics: list[Statistics]
+
+    @property
+    def lone(self) -> int:
+        """At how many calls there was one value a channel, so that the stored statistics stay."""
+        return sum(one.count == 0 for one in self.statistics)
+
+    def as_stored(self) -> Calibration:
+        """Return it with the variances that a step of training stores.
+
+        Training divides by the variance of the values at hand, but stores the one that they let
+        expect of others, which is larger by n / (n - 1).
+        """
+        stored = [
+            replace(one, variance=one.variance * (one.count / (one.count - 1)))
+            if one.count
+            else one
+            for one in self.statistics
+        ]
+        return replace(self, statistics=stored)
+
+    def applied(self) -> batch_statistics:
+        """Return the context in which the batch norms use these statistics."""
+        return batch_statistics(self.statistics, only=self.norms)
+
+    def told(self) -> str:
+        """Say what was done, in a sentence or two."""
+        norms, were = ("batch norm", "was") if len(self.norms) == 1 else ("batch norms", "were")
+        told = (
+            f"{len(self.norms)} {norms} had seen no data, or next to none, and {were} given the "
+            "statistics of these images, beside the network."
+        )
+        if self.lone:
+            told += (
+                f" At {self.lone} calls there was one value a channel, which has no variance: "
+                "these are read as they are. Give more images."
+            )
+        return told
+
+
 def calibrated(
     module: nn.Module, forward: Callable[[torch.Tensor], Any], inputs: torch.Tensor, rows: int
-) -> tuple[list[Statistics] | None, str]:
+) -> Calibration | None:
     """Return the statistics of the inputs for a network that has never seen data.
 
     Parameters
@@ -191,24 +262,14 @@ def calibrated(
 
     Returns
     -------
-    list of Statistics, or None
-        For `batch_statistics`; None where all batch norms have seen data, or there are none.
-    str
-        What is to be told of it, in a sentence.
+    Calibration or None
+        None where all batch norms have seen data, or there are none.
     """
-    fresh = uncalibrated(module)
+    fresh = tuple(uncalibrated(module).values())
     if not fresh:
-        return None, ""
-    found = calibrate(forward, (part.clone() for part in torch.split(inputs, rows)))
-    lone = sum(one.count == 0 for one in found)
-    norms, were = ("batch norm", "was") if len(fresh) == 1 else ("batch norms", "were")
-    told = (
-        f"{len(fresh)} {norms} had seen no data, or next to none, and {were} given the statistics "
-        "of these images, beside the network."
-    )
-    if lone:
-        told += f" At {lone} calls there was one value a channel, which has no variance."
-    return found, told
+        return None
+    parts = (part.clone() for part in torch.split(inputs, rows))
+    return Calibration(fresh, calibrate(forward, parts, only=fresh))
 
 
 def uncalibrated(module: nn.Module) -> dict[str, _BatchNorm]:

@@ -14,15 +14,14 @@ from torch import nn
 
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.gradients import objectives
-from cnnviz.gradients.calibration import NOISE_SEED, noise
 from cnnviz.gradients.causes import Cause, explain
+from cnnviz.gradients.noise import NOISE_SEED, noise
 from cnnviz.gradients.probe import GradientProbe, probe
 from cnnviz.gradients.remedies import Remedy, try_remedies
 from cnnviz.gradients.verdict_text import evidence, learned, pairs
 from cnnviz.gradients.verdicts import GradientVerdict, is_normalised, judge
 from cnnviz.images import Batch
 from cnnviz.images.aliases import Images
-from cnnviz.introspection.batch_statistics import uncalibrated
 from cnnviz.models import Model, as_model, load
 from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.results import drawing
@@ -306,8 +305,7 @@ def _flow(
         objective, truth = "auto", None
         found = probe(model, inputs)
     verdict = judge(found)
-    stale = bool(uncalibrated(model.module)) and "could not be fed" in " ".join(found.notes)
-    cause = explain(found, verdict, stale, confident and verdict.side == "none")
+    cause = explain(found, verdict, confident and verdict.side == "none")
     tried: tuple[Remedy, ...] = ()
     if remedies and cause.key not in ("none", "confident"):
         tried = try_remedies(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +16,7 @@ from torch import nn
 from cnnviz.errors import UsageError
 from cnnviz.images import Batch
 from cnnviz.images.aliases import Images
-from cnnviz.introspection.batch_statistics import Statistics, batch_statistics, calibrated
+from cnnviz.introspection.batch_statistics import Calibration, calibrated
 from cnnviz.introspection.forward import check_differentiable
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model, load
@@ -270,12 +271,12 @@ def _along(
         weights = share[:, None, None, None]
         inputs = (1.0 - weights) * start.clone() + weights * end.clone()
         rows = rows_that_fit(model, inputs)
-        statistics, told = calibrated(model.module, model.forward, inputs, rows)
+        calibration = calibrated(model.module, model.forward, inputs, rows)
         cotangent: torch.Tensor | None = None
         parts = []
         for part in torch.split(inputs, rows):
             leaf = part.clone().requires_grad_()
-            logits = _logits(model, leaf.clone(), statistics)
+            logits = _logits(model, leaf.clone(), calibration)
             check_differentiable(logits, model.name)
             if cotangent is None:
                 signs = torch.randn(logits.shape[1:], generator=generator).sign()
@@ -283,16 +284,13 @@ def _along(
             (found,) = torch.autograd.grad((logits * cotangent).sum(), leaf)
             parts.append(found.double().flatten(1).cpu())
     gradients = torch.cat(parts)
+    told = "" if calibration is None else calibration.told()
     direction = torch.randn(gradients.shape[1], generator=generator, dtype=torch.float64)
     return autocorrelation(gradients.numpy()), _standard((gradients @ direction).numpy()), told
 
 
-def _logits(
-    model: Model, inputs: torch.Tensor, statistics: list[Statistics] | None
-) -> torch.Tensor:
-    if statistics is None:
-        return logits_of(model.forward(inputs))
-    with batch_statistics(statistics):
+def _logits(model: Model, inputs: torch.Tensor, calibration: Calibration | None) -> torch.Tensor:
+    with calibration.applied() if calibration is not None else nullcontext():
         return logits_of(model.forward(inputs))
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.images.aliases import Images
-from cnnviz.introspection.batch_statistics import Statistics, batch_statistics, calibrated
+from cnnviz.introspection.batch_statistics import Calibration, calibrated
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.residual_adds import Residual, Shares, additions, residual, shares
 from cnnviz.models import Model, as_model
@@ -194,9 +194,9 @@ def skip_connections(
     with isolated(wrapped.module, grad=True):
         inputs = batch.tensor.clone()
         rows = rows_that_fit(wrapped, inputs)
-        statistics, told = calibrated(wrapped.module, wrapped.forward, inputs, rows)
+        calibration = calibrated(wrapped.module, wrapped.forward, inputs, rows)
         parts = [
-            _measure(wrapped, part, statistics, _part(target, start, len(part)))
+            _measure(wrapped, part, calibration, _part(target, start, len(part)))
             for start, part in zip(
                 range(0, len(inputs), rows), torch.split(inputs, rows), strict=True
             )
@@ -219,7 +219,7 @@ def skip_connections(
         cosines=columns[5],
         targets=names,
         unreached=parts[0].unreached,
-        notes=(told,) if told else (),
+        notes=() if calibration is None else (calibration.told(),),
     )
 
 
@@ -239,14 +239,14 @@ def _part(target: Target, start: int, count: int) -> Target:
 
 
 def _measure(
-    model: Model, images: torch.Tensor, statistics: list[Statistics] | None, target: Target
+    model: Model, images: torch.Tensor, calibration: Calibration | None, target: Target
 ) -> _Part:
     # An in-place first layer may not write to a leaf.
     inputs = images.clone().requires_grad_()
     with ExitStack() as scope:
         seen = scope.enter_context(additions(model.module))
-        if statistics is not None:
-            scope.enter_context(batch_statistics(statistics))
+        if calibration is not None:
+            scope.enter_context(calibration.applied())
         output = model.forward(inputs.clone())
     explained = score(model, output, target, len(images))
     residuals = [one for addition in seen.found if (one := residual(addition)) is not None]

@@ -243,7 +243,10 @@ def test_batch_norms_that_never_saw_data_are_fed_and_put_back() -> None:
 
 def test_one_vector_cannot_feed_a_batch_norm_and_that_is_said() -> None:
     module = depth_network("mlp-3", normalisation="batch", input_size=(3, 8, 8))
-    assert "could not be fed" in probe(as_model(module), images(1)).notes[0]
+    found = probe(as_model(module), images(1))
+    assert found.uncalibrated
+    assert "one value a channel, which has no variance" in found.notes[0]
+    assert not probe(as_model(module), images(4)).uncalibrated
 
 
 def test_networks_without_layers_or_a_gradient_are_refused() -> None:

@@ -182,14 +182,60 @@ def test_a_network_that_never_saw_data_is_fed_beside_itself() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).double()
     before = state(module)
     with preserve_state(module):
-        found, told = calibrated(module, module, images(), 4)
+        found = calibrated(module, module, images(), 4)
     assert state(module) == before
-    assert told.startswith("1 batch norm had seen no data, or next to none, and was given")
-    with preserve_state(module):
-        assert found is not None
-        assert found[0].count == 6 * 36
+    assert found is not None
+    assert found.told().startswith("1 batch norm had seen no data, or next to none, and was given")
+    assert found.statistics[0].count == 6 * 36
+    assert found.lone == 0
     feed(module, images())
-    assert calibrated(module, module, images(), 4) == (None, "")
+    assert calibrated(module, module, images(), 4) is None
+
+
+def test_layers_that_saw_data_keep_their_statistics_beside_ones_that_did_not() -> None:
+    torch.manual_seed(0)
+    known, fresh = nn.BatchNorm2d(3), nn.BatchNorm2d(3)
+    known.running_mean = torch.tensor([1.0, 2.0, 3.0])
+    known.running_var = torch.tensor([4.0, 9.0, 16.0])
+    known.num_batches_tracked = torch.tensor(1000)
+    module, x = nn.Sequential(known, fresh).double().eval(), images()
+    found = calibrated(module, module, x, len(x))
+    assert found is not None
+    with found.applied():
+        output = module(x)
+    # torch's own layers, the second in training mode: it divides by what it sees.
+    torch.testing.assert_close(output, nn.BatchNorm2d(3).double().train()(known(x)))
+    assert not torch.equal(output, x)
+
+
+def test_statistics_as_stored_are_those_that_a_step_of_training_leaves() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 5, 3), nn.BatchNorm2d(5)
+    ).double()
+    x = images()
+    found = calibrated(module.eval(), module, x, len(x))
+    assert found is not None
+    with found.as_stored().applied():
+        output = module(x)
+    trained = copy.deepcopy(module).train()
+    for layer in (trained[1], trained[4]):
+        layer.momentum = 1.0
+    trained(x)
+    torch.testing.assert_close(output, trained.eval()(x))
+    with found.applied():
+        assert not torch.allclose(module(x), output)
+
+
+def test_one_value_a_channel_is_counted_and_read_as_it_is() -> None:
+    module = nn.Sequential(nn.Flatten(), nn.Linear(12, 4), nn.BatchNorm1d(4)).double().eval()
+    x = torch.ones(1, 3, 2, 2, dtype=torch.float64)
+    found = calibrated(module, module, x, 1)
+    assert found is not None
+    assert found.lone == 1
+    assert "At 1 calls there was one value a channel" in found.told()
+    with found.applied():
+        torch.testing.assert_close(module(x), module[1](module[0](x)) / (1.0 + 1e-5) ** 0.5)
 
 
 def test_statistics_of_one_part_are_kept_as_they_are() -> None:
