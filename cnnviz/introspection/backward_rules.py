@@ -91,6 +91,36 @@ def _positive(gradient: torch.Tensor) -> torch.Tensor:
     return gradient.clamp(min=0.0)
 
 
+@dataclass(frozen=True)
+class RuleCoverage:
+    """Which of the activations of a pass followed a rule. As text it is a sentence's worth.
+
+    Attributes
+    ----------
+    met : int
+        How many calls of rectifiers did.
+    others : tuple of (str, int)
+        How many calls there were of each other activation, which did not.
+    """
+
+    met: int
+    others: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def activations(self) -> int:
+        """How many calls of activations there were."""
+        return self.met + self._other
+
+    @property
+    def _other(self) -> int:
+        return sum(count for _, count in self.others)
+
+    def __str__(self) -> str:
+        kinds = ", ".join(f"{count} {name}" for name, count in self.others)
+        said = f"{self.met} of {self.activations} activations met the rule"
+        return f"{said}; {self._other} were another kind" + (f" ({kinds})" if kinds else "")
+
+
 class backward_rule(FunctionMode):  # noqa: N801
     """Let every rectifier called inside the context send gradients back by another rule.
 
@@ -115,8 +145,8 @@ class backward_rule(FunctionMode):  # noqa: N801
     >>> with backward_rule("guided") as rule:
     ...     score = network(images)[:, 3].sum()
     >>> (saliency,) = torch.autograd.grad(score, images)
-    >>> rule.coverage()
-    '17 of 17 activations met the rule; 0 were another kind'
+    >>> print(rule.coverage())
+    17 of 17 activations met the rule; 0 were another kind
     """
 
     def __init__(self, rule: Rule) -> None:
@@ -125,12 +155,9 @@ class backward_rule(FunctionMode):  # noqa: N801
         self.met = 0
         self.others: Counter[str] = Counter()
 
-    def coverage(self) -> str:
-        """Say how many of the activations followed the rule, and which did not."""
-        other = self.others.total()
-        kinds = ", ".join(f"{count} {name}" for name, count in sorted(self.others.items()))
-        said = f"{self.met} of {self.met + other} activations met the rule"
-        return f"{said}; {other} were another kind" + (f" ({kinds})" if kinds else "")
+    def coverage(self) -> RuleCoverage:
+        """Return how many of the activations followed the rule so far, and which did not."""
+        return RuleCoverage(self.met, tuple(sorted(self.others.items())))
 
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Take the calls of rectifiers; pass every other call on."""

@@ -167,6 +167,7 @@ def _given(
         categories=model.categories,
         weights=model.weights,
         notes=model.notes,
+        untrained=model.untrained,
     )
 
 

@@ -38,6 +38,8 @@ class Model:
         ``checkpoint mynet.pth`` or ``as given``.
     notes : sequence of str
         What a reader of results should know about how it was loaded.
+    untrained : bool
+        Whether the weights are random, so that its answers mean nothing and reports say so.
 
     Raises
     ------
@@ -56,6 +58,7 @@ class Model:
         categories: Sequence[str] | None = None,
         weights: str = "as given",
         notes: Sequence[str] = (),
+        untrained: bool = False,
     ) -> None:
         _check_module(module)
         self.module = module
@@ -64,6 +67,7 @@ class Model:
         self.categories: tuple[str, ...] | None = None if categories is None else tuple(categories)
         self.weights = weights
         self.notes: tuple[str, ...] = tuple(notes)
+        self.untrained: bool = untrained
         self._digest: tuple[object, str] | None = None
 
     @property

@@ -40,7 +40,7 @@ def load_shipped(name: str, weights: str | Path) -> Model:
     with seeded():
         module = SHIPPED[name]()
     file = _WEIGHTS / f"{name}.safetensors"
-    origin, notes = RANDOM, list[str]()
+    origin, notes, untrained = RANDOM, list[str](), False
     if isinstance(weights, Path):
         load_state(module, read_state(weights), name, weights.name)
         origin = f"checkpoint {weights.name}"
@@ -48,12 +48,15 @@ def load_shipped(name: str, weights: str | Path) -> Model:
         load_state(module, read_state(file), name, file.name)
         origin = "shipped"
     elif weights == "DEFAULT":
+        untrained = True
         notes.append(f"{name} ships without trained weights")
     elif weights != "random":
         raise UsageError(
             f"{name} has no weights called {weights!r}.",
             "There are 'DEFAULT' and 'random'; or give the path of a checkpoint.",
         )
+    else:
+        untrained = True
     return Model(
         module,
         name=name,
@@ -61,6 +64,7 @@ def load_shipped(name: str, weights: str | Path) -> Model:
         categories=_categories(name, file),
         weights=origin,
         notes=notes,
+        untrained=untrained,
     )
 
 
@@ -87,7 +91,14 @@ def load_depth_network(name: str, weights: str | Path) -> Model:
         )
     _, height, width = options.input_size
     preprocessing = Preprocessing(height, (height, width), MEAN, STD)
-    return Model(module, name=name, preprocessing=preprocessing, weights=origin, notes=notes)
+    return Model(
+        module,
+        name=name,
+        preprocessing=preprocessing,
+        weights=origin,
+        notes=notes,
+        untrained=not isinstance(weights, Path),
+    )
 
 
 def _preprocessing(name: str) -> Preprocessing:

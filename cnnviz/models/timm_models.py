@@ -65,7 +65,9 @@ def load_timm(name: str, weights: str | Path) -> Model:
     if isinstance(weights, str) and weights not in ("DEFAULT", "random"):
         name = _tagged(timm, name, weights)
     if weights == "random":
-        return _describe(_create(timm, name), name, RANDOM)
+        model = _describe(_create(timm, name), name, RANDOM)
+        model.untrained = True
+        return model
     if isinstance(weights, Path):
         module = _create(timm, name)
         load_state(module, read_state(weights), name, weights.name)

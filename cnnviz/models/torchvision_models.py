@@ -79,7 +79,9 @@ def load_torchvision(name: str, weights: str | Path) -> Model:
     """
     enum = import_torchvision("torchvision.models").get_model_weights(name)
     if weights == "random":
-        return _describe(_build(name), name, enum, RANDOM)
+        model = _describe(_build(name), name, enum, RANDOM)
+        model.untrained = True
+        return model
     if isinstance(weights, Path):
         return _from_checkpoint(name, enum, weights)
     return _published(name, enum, weights)

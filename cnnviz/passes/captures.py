@@ -205,7 +205,7 @@ def capture(
         if gradients:
             scores = score(wrapped, output, target, len(inputs))
             recorder.differentiate(scores.values, inputs if gradients is True else None)
-    coverage = followed.coverage() if followed is not None else ""
+    coverage = str(followed.coverage()) if followed is not None else ""
     found = _finish(wrapped, batch, chosen, recorder, output if logits else None, scores)
     return replace(found, rule=rule, coverage=coverage)
 

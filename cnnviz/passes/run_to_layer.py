@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from cnnviz.errors import LayerError
-from cnnviz.introspection.backward_rules import Rule, backward_rule
+from cnnviz.introspection.backward_rules import Rule, RuleCoverage, backward_rule
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key, LayerTensors
 from cnnviz.introspection.layers import named_layers
@@ -80,7 +80,7 @@ class PartialForward:
 
     def run(
         self, inputs: torch.Tensor, rule: Rule | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor, str]:
+    ) -> tuple[torch.Tensor, torch.Tensor, RuleCoverage | None]:
         """Run inputs [B, C, H, W] as far as the layer, and no further.
 
         Parameters
@@ -96,8 +96,8 @@ class PartialForward:
             [B, channels, h, w]; h and w are 1 where the layer has no spatial extent.
         leaf : torch.Tensor
             What gradients are taken with respect to.
-        coverage : str
-            How many activations follow the rule; empty for the gradient and without a graph.
+        coverage : RuleCoverage or None
+            How many activations follow the rule; None for the gradient and without a graph.
         """
         held: dict[Key, Any] = {}
         layer = {self.key[0]: self.model.module.get_submodule(self.key[0])}
@@ -115,7 +115,7 @@ class PartialForward:
             # An in-place first layer may not write to a leaf.
             run_to(self.model.forward, leaf.clone(), layer, [self.key], after=take)
             maps = self.maps(held.get(self.key), len(inputs))
-        return maps, leaf, followed.coverage() if followed is not None else ""
+        return maps, leaf, followed.coverage() if followed is not None else None
 
     def peaks(
         self, inputs: torch.Tensor, at_once: int

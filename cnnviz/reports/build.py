@@ -200,7 +200,7 @@ def _notes(model: Model) -> tuple[str, ...]:
             "The weights of this network are random: it has learned nothing, and its answers and "
             "heatmaps mean nothing. The pictures show how the network works, not what it knows.",
         )
-        if model.weights.startswith("random")
+        if model.untrained
         else ()
     )
     return random + model.notes

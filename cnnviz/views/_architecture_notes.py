@@ -35,7 +35,7 @@ def _misfits(calls: Sequence[LayerCall]) -> list[str]:
     for call in calls:
         if call.windows is None or call.uneven is None:
             continue
-        if any(call.windows.leftover) or "rounded up" in call.uneven:
+        if any(call.windows.leftover) or any(call.windows.overhang):
             found.append(f"{call.label}: {call.uneven}")
         else:
             padded.append(call.label)

@@ -14,7 +14,7 @@ from torch import nn
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.images import Batch
 from cnnviz.images.aliases import Images
-from cnnviz.introspection.backward_rules import Rule
+from cnnviz.introspection.backward_rules import Rule, RuleCoverage
 from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.introspection.unit_names import check_channels, read_channels
 from cnnviz.models import Model, as_model
@@ -84,8 +84,8 @@ class Projections(Result):
         [K, N]: the share of the signal that lies outside the window; zero but behind global gates.
     field : str
         The receptive field in words.
-    coverage : str
-        How many activations followed the rule; empty for the gradient.
+    coverage : RuleCoverage or None
+        How many activations followed the rule; None for the gradient.
     """
 
     layer: str
@@ -103,7 +103,7 @@ class Projections(Result):
     columns: NDArray[np.int64]
     outside: NDArray[np.float32]
     field: str
-    coverage: str
+    coverage: RuleCoverage | None
 
     @property
     def active(self) -> NDArray[np.bool_]:
@@ -140,10 +140,12 @@ class Projections(Result):
                 "Gates let the units see the whole image; the windows are the fields without them, "
                 f"and {self.outside[self.active].mean():.0%} of the projections lies outside."
             )
-        if self.coverage.startswith("0 of 0"):
-            told.append("No rectifier lies below this layer, so that the rules do not differ.")
-        elif self.coverage:
-            told.append(f"{self.coverage}.")
+        if self.coverage is not None:
+            told.append(
+                f"{self.coverage}."
+                if self.coverage.activations
+                else "No rectifier lies below this layer, so that the rules do not differ."
+            )
         return " ".join(told)
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
@@ -158,7 +160,8 @@ class Projections(Result):
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers; signals, patches and photos stand as their shape and range."""
-        return {**super().to_json(), "active": self.active.tolist()}
+        coverage = "" if self.coverage is None else str(self.coverage)
+        return {**super().to_json(), "coverage": coverage, "active": self.active.tolist()}
 
 
 def deconvnet(

@@ -163,12 +163,19 @@ class TopActivations(TableResult):
 
     def summary(self) -> str:
         """Say how many channels were searched in how many images, and how many are dead."""
+        pages = f"; {self.pages} pages, all of them in a .pdf" if self.pages > 1 else ""
+        return f"{self._searched()}{pages}"
+
+    def title(self, page: int) -> str:
+        """Return what stands above a page, counted from 1."""
+        place = f"; page {page} of {self.pages}" if self.pages > 1 else ""
+        return f"{self._searched()}{place}"
+
+    def _searched(self) -> str:
         count, k = self.values.shape
-        dead = int(self.dead.sum())
         return (
             f"{self.layer}: the {k} strongest patches of {count} channels in {self.seen:,} "
-            f"image{'s' * (self.seen != 1)}; {dead} dead"
-            + (f"; {self.pages} pages, all of them in a .pdf" if self.pages > 1 else "")
+            f"image{'s' * (self.seen != 1)}; {int(self.dead.sum())} dead"
         )
 
     def caption(self) -> str:

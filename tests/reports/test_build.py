@@ -176,9 +176,10 @@ def test_images_of_one_name_are_kept_apart(photos, tmp_path, model):
 
 
 def test_random_weights_are_said_first(photos):
-    made = report(small_model(weights="random, seed 0"), photos[0], "photo")
+    made = report(small_model(weights="drawn by lot", untrained=True), photos[0], "photo")
     assert "has learned nothing" in made.notes[0]
-    assert report(small_model(), photos[0], "photo").notes == ()
+    # The flag tells it, not the wording.
+    assert report(small_model(weights="random forest"), photos[0], "photo").notes == ()
 
 
 def test_no_image_at_all_is_a_sentence(photos, model):

@@ -124,6 +124,9 @@ class Windows:
         Groups of channels; None for pooling.
     leftover : tuple of int
         Pixels of the input at its end, along each dimension, that no window covers.
+    overhang : tuple of int
+        Pixels by which the last windows reach beyond the padded input, along each dimension: their
+        number was rounded up.
     uneven : str or None
         A sentence where the stride does not divide evenly, else None.
     gaps : str or None
@@ -136,6 +139,7 @@ class Windows:
     dilation: tuple[int, ...]
     groups: int | None
     leftover: tuple[int, ...]
+    overhang: tuple[int, ...]
     uneven: str | None
     gaps: str | None = None
 
@@ -150,7 +154,8 @@ def windows(operation: Operation) -> Windows | None:
         found |= {"kernel": kernel, "groups": int(operation["groups"])}
         source = operation["input"]
         if operation["transposed"]:
-            return Windows(**found, leftover=(0,) * len(kernel), uneven=None)
+            nothing = (0,) * len(kernel)
+            return Windows(**found, leftover=nothing, overhang=nothing, uneven=None)
     elif RULES.get(operation.name) is pool:
         found = {**pool_window(operation), "groups": None}
         source = operation["self"]
@@ -171,6 +176,7 @@ def windows(operation: Operation) -> Windows | None:
     return Windows(
         **found,
         leftover=tuple(axis.leftover for axis in axes),
+        overhang=tuple(axis.overhang for axis in axes),
         uneven=None if gaps else _uneven(axes),
         gaps=gaps,
     )

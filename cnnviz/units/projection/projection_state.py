@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
-from cnnviz.introspection.backward_rules import Rule
+from cnnviz.introspection.backward_rules import Rule, RuleCoverage
 from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.introspection.unit_names import check_channels
 from cnnviz.passes.run_to_layer import PartialForward
@@ -26,7 +26,7 @@ class ProjectionState:
     inputs: torch.Tensor
     picks: Sequence[UnitPosition]
     rule: Rule
-    coverage: str = ""
+    coverage: RuleCoverage | None = None
     windows: dict[int, PixelBox] = field(default_factory=dict)
     signals: NDArray[np.float32] | None = None
     activations: NDArray[np.float32] = field(init=False)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.introspection.backward_rules import RuleCoverage
 from cnnviz.introspection.receptive_fields import PixelBox
 
 
@@ -55,8 +56,8 @@ class UnitProjections:
         [P]: the share of the sum of absolute values that lies outside the window. Zero, but for
         layers behind a gate that looks at the whole image (squeeze-and-excitation), whose windows
         are those of the field without gates.
-    coverage : str
-        How many activations below the layer followed the rule; empty for the gradient.
+    coverage : RuleCoverage or None
+        How many activations below the layer followed the rule; None for the gradient.
     """
 
     signals: NDArray[np.float32]
@@ -65,7 +66,7 @@ class UnitProjections:
     rows: NDArray[np.int64]
     columns: NDArray[np.int64]
     outside: NDArray[np.float32]
-    coverage: str
+    coverage: RuleCoverage | None
 
     @property
     def active(self) -> NDArray[np.bool_]:

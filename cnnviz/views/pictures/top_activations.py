@@ -63,10 +63,7 @@ def draw(found: TopActivations, page: int, into: drawing.Canvas | None = None) -
     grid, (across, down) = _page(found, page)
     figure = drawing.canvas(across, down + 0.9, into)
     _panel(figure.subplots(), found, page, grid, across)
-    title = found.summary()
-    if found.pages > 1:
-        title = f"{title.rpartition(';')[0]}; page {page} of {found.pages}"
-    drawing.heading(figure, title)
+    drawing.heading(figure, found.title(page))
     return figure
 
 
