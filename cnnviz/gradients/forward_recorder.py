@@ -20,18 +20,14 @@ from torch.nn import functional as F
 
 from cnnviz.gradients import measures
 from cnnviz.gradients.activation_calls import ActivationCall, read_activation
+from cnnviz.introspection import operations
 from cnnviz.introspection.function_calls import FunctionMode
 
-CONVOLUTIONS = frozenset(
-    (F.conv1d, F.conv2d, F.conv3d, F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
-)
-LINEARS = frozenset((F.linear, F.bilinear))
-NORMALISATIONS = frozenset(
-    (F.batch_norm, F.instance_norm, F.group_norm, F.layer_norm, F.rms_norm, torch.batch_norm)
-)
-_SUMS = frozenset(("add", "add_", "__add__", "__iadd__", "__radd__"))
-_CATS = frozenset(("cat", "concat", "concatenate"))
-_SOFTMAXES = frozenset(("softmax", "log_softmax"))
+LAYERS: Mapping[str | None, str] = {
+    operations.CONVOLUTION: "conv",
+    operations.LINEAR: "linear",
+}
+"""What is a layer, and the kind that it has in `RecordedLayer`."""
 
 
 @dataclass
@@ -160,22 +156,22 @@ class ForwardRecorder(FunctionMode):
     def _note(
         self, func: Any, args: Sequence[Any], named: Mapping[str, Any], result: torch.Tensor
     ) -> None:
-        if func in CONVOLUTIONS or func in LINEARS:
-            self._meet("conv" if func in CONVOLUTIONS else "linear", result)
+        what = operations.operation(func)
+        if what in LAYERS:
+            self._meet(LAYERS[what], result)
             self.last_input = args[0] if args else named.get("input")
-        elif func in NORMALISATIONS:
+        elif what == operations.NORMALISATION:
             self.normalisations += 1
             self._normalise(func, args, named)
-        else:
-            name = getattr(func, "__name__", "")
-            operands = summed(func, args)
-            if operands is not None and all(one.requires_grad for one in operands):
+        elif what == operations.ADD:
+            terms = operations.addends(func, args, named)
+            if terms is not None and terms.differentiable:
                 self._meet("add", result)
-            elif name in _CATS and _is_cat(args, named):
-                self._meet("cat", result)
-            elif name in _SOFTMAXES:
-                before = args[0] if args else named["input"]
-                self.softened.append((weakref.ref(result), before))
+        elif what == operations.CAT and _is_cat(args, named):
+            self._meet("cat", result)
+        elif what == operations.SOFTMAX:
+            before = args[0] if args else named["input"]
+            self.softened.append((weakref.ref(result), before))
 
     def _meet(self, kind: str, output: torch.Tensor) -> None:
         name = self._places[-1].name if self._places else ""
@@ -251,16 +247,6 @@ def wide(values: torch.Tensor) -> torch.Tensor:
 def _deviation(values: torch.Tensor) -> torch.Tensor:
     exact = wide(values)
     return exact.std(unbiased=False) if values.numel() > 1 else exact.abs().sum()
-
-
-def summed(func: Any, args: Sequence[Any]) -> tuple[torch.Tensor, torch.Tensor] | None:
-    """Return the two tensors of one shape that a call adds; None for any other call."""
-    if getattr(func, "__name__", "") not in _SUMS or len(args) < 2:
-        return None
-    first, second = args[:2]
-    if not (isinstance(first, torch.Tensor) and isinstance(second, torch.Tensor)):
-        return None
-    return (first, second) if first.shape == second.shape else None
 
 
 def _is_cat(args: Sequence[Any], named: Mapping[str, Any]) -> bool:

@@ -13,8 +13,9 @@ import torch
 from torch.nn import functional as F
 
 from cnnviz.gradients.activation_calls import read_activation
-from cnnviz.gradients.forward_recorder import CONVOLUTIONS, LINEARS, NORMALISATIONS, summed
+from cnnviz.gradients.forward_recorder import LAYERS
 from cnnviz.introspection.function_calls import FunctionMode
+from cnnviz.introspection.operations import NORMALISATION, addends, operation
 
 _SLOPE = 0.1
 
@@ -73,7 +74,7 @@ class WithBatchNorm(_Change):
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Answer a call."""
         result = func(*args, **named)
-        if func not in CONVOLUTIONS and func not in LINEARS:
+        if operation(func) not in LAYERS:
             return result
         self._met += 1
         if self._met >= self._layers or result.ndim not in (2, 4):
@@ -109,9 +110,10 @@ class WithSkips(_Change):
         activated = read_activation(func, args, named)
         source = self._source(given)
         result = func(*args, **named)
-        if func in CONVOLUTIONS or func in LINEARS:
+        what = operation(func)
+        if what in LAYERS:
             self._sources[id(result)] = (result, args[0] if args else named["input"])
-        elif func in NORMALISATIONS and source is not None:
+        elif what == NORMALISATION and source is not None:
             self._sources[id(result)] = (result, source)
         elif activated is not None and source is not None and source.shape == result.shape:
             self.count += 1
@@ -143,18 +145,19 @@ class WithScaledBranches(_Change):
 
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Answer a call."""
-        operands = summed(func, args)
+        terms = addends(func, args, named)
         ages = [self._age(value) for value in args if isinstance(value, torch.Tensor)]
-        if operands is not None and min(ages) > 0:
+        if terms is not None and min(self._age(terms.first), self._age(terms.second)) > 0:
             # The branch is the operand that a layer has touched last. A sum in place gives a new
             # tensor, which Python binds to the same name.
-            branch, skip = sorted(operands, key=self._age, reverse=True)
-            result = branch * self._scale + skip
+            later = self._age(terms.second) > self._age(terms.first)
+            scales = (1.0, self._scale) if later else (self._scale, 1.0)
+            result = terms.first * scales[0] + terms.second * (scales[1] * terms.weight)
         else:
             result = func(*args, **named)
         if not isinstance(result, torch.Tensor):
             return result
-        layer = func in CONVOLUTIONS or func in LINEARS
+        layer = operation(func) in LAYERS
         age = len(self._order) + 1 if layer else max(ages, default=0)
         self._order[id(result)] = (result, age)
         return result

@@ -17,16 +17,9 @@ from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 
 from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.hooks import module_hooks
+from cnnviz.introspection.operations import addends
 
 Kind = Literal["identity", "projection"]
-_ADDITIONS = {
-    torch.add,
-    torch.Tensor.add,
-    torch.Tensor.add_,
-    torch.Tensor.__add__,
-    torch.Tensor.__iadd__,
-    torch.Tensor.__radd__,
-}
 _WEIGHTY = ("Convolution", "Addmm", "Addmv", "Mm", "Bmm", "Baddbmm", "Linear", "Einsum")
 """Nodes that stand for weights: an addition around none of them is plain arithmetic."""
 
@@ -92,17 +85,17 @@ class additions(FunctionMode):  # noqa: N801
 
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Run the call, and note it where it is such an addition."""
-        terms = _terms(args, named) if func in _ADDITIONS else None
-        if terms is None:
+        terms = addends(func, args, named)
+        if terms is None or not terms.differentiable:
             return func(*args, **named)
         # Before the call: an addition in place makes its first term the sum.
-        edges = [get_gradient_edge(term) for term in terms]
-        shape = tuple(terms[0].shape)
+        first, second = get_gradient_edge(terms.first), get_gradient_edge(terms.second)
+        shape = tuple(terms.first.shape)
         output = func(*args, **named)
         if output.requires_grad:
-            weight = float(named.get("alpha", 1.0))
             total = get_gradient_edge(output)
-            self.found.append(Addition(self._name(), edges[0], edges[1], total, shape, weight))
+            found = Addition(self._name(), first, second, total, shape, terms.weight)
+            self.found.append(found)
         return output
 
     def _name(self) -> str:
@@ -110,15 +103,6 @@ class additions(FunctionMode):  # noqa: N801
         self._counts[name] = self._counts.get(name, 0) + 1
         count = self._counts[name]
         return (name or "(network)") + (f" ({count})" if count > 1 else "")
-
-
-def _terms(args: Sequence[Any], keywords: Mapping[str, Any]) -> tuple[torch.Tensor, ...] | None:
-    terms = (*args, *(keywords[name] for name in ("input", "other") if name in keywords))
-    if len(terms) != 2 or "out" in keywords:
-        return None
-    if not all(isinstance(term, torch.Tensor) and term.requires_grad for term in terms):
-        return None
-    return terms if terms[0].shape == terms[1].shape else None
 
 
 @dataclass(frozen=True, eq=False)

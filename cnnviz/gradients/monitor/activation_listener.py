@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from cnnviz.gradients.activation_calls import ActivationCall, read_activation
-from cnnviz.gradients.forward_recorder import summed
 from cnnviz.gradients.measures import dead_channels, saturated_fraction
 from cnnviz.introspection.function_calls import FunctionMode
+from cnnviz.introspection.operations import addends
 
 Heard = Callable[[ActivationCall], None]
 
@@ -38,8 +38,8 @@ class ActivationListener(FunctionMode):
             if activated is not None and activated.slope is not None:
                 with torch.no_grad():
                     self._heard(activated)
-            parts = summed(func, args)
-            self.sums += parts is not None and all(part.requires_grad for part in parts)
+            terms = addends(func, args, named)
+            self.sums += terms is not None and terms.differentiable
         return func(*args, **named)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cnnviz.introspection import operations
 from cnnviz.introspection.tracing.operation import Operation
 from cnnviz.introspection.tracing.registry import RULES
 from cnnviz.introspection.tracing.rules_compute import FACTORS, pool, pool_window
@@ -14,34 +15,39 @@ from cnnviz.introspection.tracing.rules_compute import FACTORS, pool, pool_windo
 _KINDS: Mapping[str, str] = {
     name: kind
     for kind, names in {
-        "conv": "convolution _convolution torchvision::deform_conv2d",
+        "conv": "torchvision::deform_conv2d",
         "linear": " ".join(FACTORS),
         "attention": "_native_multi_head_attention _transformer_encoder_layer_fwd "
         "_scaled_dot_product_flash_attention_for_cpu _scaled_dot_product_flash_attention "
         "_scaled_dot_product_efficient_attention _scaled_dot_product_cudnn_attention",
         "pool": "max_pool2d_with_indices avg_pool2d _adaptive_avg_pool2d adaptive_max_pool2d "
         "avg_pool1d adaptive_avg_pool1d max_pool3d_with_indices avg_pool3d _adaptive_avg_pool3d",
-        "norm": "native_batch_norm _native_batch_norm_legit cudnn_batch_norm native_layer_norm "
-        "_native_batch_norm_legit_no_training native_group_norm miopen_batch_norm "
-        "_fused_rms_norm",
         "activation": "relu hardtanh leaky_relu elu selu celu gelu silu mish sigmoid tanh "
-        "hardswish hardsigmoid softplus _softmax _log_softmax prelu _prelu_kernel threshold "
+        "hardswish hardsigmoid softplus prelu _prelu_kernel threshold "
         "clamp clamp_min log_sigmoid_forward rrelu_with_noise",
         "upsample": "upsample_nearest2d upsample_bilinear2d upsample_bicubic2d "
         "_upsample_bilinear2d_aa _upsample_bicubic2d_aa _upsample_nearest_exact2d pixel_shuffle",
         "pad": "constant_pad_nd reflection_pad2d replication_pad2d",
-        "cat": "cat stack",
     }.items()
     for name in names.split()
 }
-_MERGES = {
-    "add": "add",
-    "sub": "add",
-    "mul": "multiply",
-    "div": "multiply",
-    "maximum": "maximum",
-    "minimum": "minimum",
+_ALWAYS: Mapping[str | None, str] = {
+    operations.CONVOLUTION: "conv",
+    operations.NORMALISATION: "norm",
+    operations.SOFTMAX: "activation",
+    operations.CAT: "cat",
+    operations.STACK: "cat",
 }
+"""The kinds of operations that the library's table knows, whatever goes in."""
+_MERGES: Mapping[str | None, str] = {
+    operations.ADD: "add",
+    operations.SUBTRACT: "add",
+    operations.MULTIPLY: "multiply",
+    operations.DIVIDE: "multiply",
+    operations.MAXIMUM: "maximum",
+    operations.MINIMUM: "minimum",
+}
+"""Of those that are of account where both sides, or a parameter, go in."""
 
 
 def operation_kind(operation: Operation, dependent: int, parameters: int) -> str | None:
@@ -55,12 +61,14 @@ def operation_kind(operation: Operation, dependent: int, parameters: int) -> str
         How many parameters of the network it reads.
     """
     name = operation.name
-    if name in _KINDS:
-        return _KINDS[name]
-    if name in _MERGES:
+    what = operations.of_operator(name)
+    if name in _KINDS or what in _ALWAYS:
+        return _KINDS.get(name) or _ALWAYS[what]
+    if what in _MERGES:
         if dependent > 1:
-            return _MERGES[name]
-        return ("scale" if name in ("mul", "div") else "add") if parameters else None
+            return _MERGES[what]
+        scales = what in (operations.MULTIPLY, operations.DIVIDE)
+        return ("scale" if scales else "add") if parameters else None
     if name == "mean" and len(operation.values.get("dim") or ()) != 1:
         return "pool"
     if name in ("view", "_unsafe_view", "reshape"):
@@ -95,7 +103,7 @@ def common_name(operation: Operation, what: str) -> str:
 def multiply_accumulates(operation: Operation) -> int:
     """Return the multiply-accumulate operations of a convolution or matrix product, else 0."""
     name = operation.name
-    if name in ("convolution", "_convolution"):
+    if operations.of_operator(name) == operations.CONVOLUTION:
         weight = operation["weight"].shape
         # A transposed convolution meets the kernel at every input, any other at every output.
         site = operation["input"] if operation["transposed"] else operation.outputs[0]
@@ -146,7 +154,7 @@ class Windows:
 
 def windows(operation: Operation) -> Windows | None:
     """Return the sliding windows of an operation that has some."""
-    if operation.name in ("convolution", "_convolution"):
+    if operations.of_operator(operation.name) == operations.CONVOLUTION:
         kernel = tuple(operation["weight"].shape[2:])
         found: dict[str, Any] = {
             name: operation.pair(name, len(kernel)) for name in ("stride", "padding", "dilation")

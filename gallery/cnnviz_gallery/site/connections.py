@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from cnnviz.introspection import operations
 from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.introspection.layers import kind, named_layers
@@ -28,12 +29,11 @@ _KEEPING = {
     *("contiguous", "clone", "detach", "to", "float", "half", "double", "pad", "squeeze", "cuda"),
     *("div", "neg", "sqrt", "abs", "pow", "exp", "log_softmax", "softmax", "div_", "zeropad2d"),
 }
-_ADDING = {"add", "add_", "__add__", "__iadd__", "__radd__", "iadd", "sub", "__sub__", "sub_"}
-_LARGEST = {"max", "min", "maximum", "minimum", "fmax", "fmin"}
+_UNITING = {operations.ADD, operations.SUBTRACT, operations.MAXIMUM, operations.MINIMUM}
+"""Operations of the library's table, each channel of which passes on that of every tensor."""
+_LARGEST = {"max", "min"}
 _REDUCING = {"mean", "amax", "amin", "max", "min", "sum"}
-_SCALING = {"mul", "mul_", "__mul__", "__imul__", "__rmul__", "imul"}
 _SHAPING = {"flatten", "view", "reshape", "squeeze"}
-_JOINING = {"cat", "concat", "concatenate"}
 
 
 def channel_connections(model: Model, scanned: Iterable[str]) -> dict[str, Sources]:
@@ -137,7 +137,7 @@ class _Follower(FunctionMode):
         if name not in _KEEPING and isinstance(written, torch.Tensor) and _writes(name, named):
             self._forget(written)
         if isinstance(first, torch.Tensor) and first.ndim >= 2:
-            found = _followed(name, tensors, before, first, (args, named))
+            found = _followed(func, tensors, before, first, (args, named))
             if found is not None:
                 self._note(first, found)
         return output
@@ -171,23 +171,24 @@ def _flat(values: Any) -> Iterable[torch.Tensor]:
 
 
 def _followed(
-    name: str,
+    func: Any,
     tensors: Sequence[torch.Tensor],
     before: Sequence[Sources | None],
     output: torch.Tensor,
     called: tuple[Sequence[Any], Mapping[str, Any]],
 ) -> Sources | None:
     """Return the sources of what an operation gives, or None where they are not known."""
+    name, what = getattr(func, "__name__", ""), operations.operation(func)
     first = before[0] if before else None
     channels = output.shape[1]
-    if name in _JOINING:
+    if what == operations.CAT:
         return _joined(tensors, before, output, called)
-    if name in _ADDING or (name in _LARGEST and len(tensors) > 1):
+    if what in _UNITING or (name in _LARGEST and len(tensors) > 1):
         known = [each for each in before if each is not None and len(each) == channels]
         if len(known) < sum(each.ndim == output.ndim for each in tensors):
             return None
         return _united(known)
-    if name in _SCALING:
+    if what == operations.MULTIPLY:
         # A gate decides how much of a channel passes; what passes is the channel.
         sized = [(each.numel(), found) for each, found in zip(tensors, before, strict=True)]
         largest = max(sized, key=lambda entry: entry[0])[1] if sized else None

@@ -1,0 +1,111 @@
+"""What a call of torch does, however it is written: one table for functions, methods and operators.
+
+Networks add with ``+``, ``+=``, `torch.add`, `torch.Tensor.add_` or an operator of ATen, and every
+part of the library that follows a forward pass has to know them all alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+
+ADD, SUBTRACT, MULTIPLY, DIVIDE = "add", "subtract", "multiply", "divide"
+MAXIMUM, MINIMUM = "maximum", "minimum"
+CAT, STACK, SOFTMAX = "cat", "stack", "softmax"
+CONVOLUTION, LINEAR, NORMALISATION = "convolution", "linear", "normalisation"
+
+_NAMES: Mapping[str, str] = {
+    # What `torch.Tensor` and ATen call it, without the underscore of an in-place form.
+    ADD: "add",
+    SUBTRACT: "sub subtract rsub",
+    MULTIPLY: "mul multiply",
+    DIVIDE: "div divide true_divide",
+    MAXIMUM: "maximum fmax",
+    MINIMUM: "minimum fmin",
+    CAT: "cat concat concatenate",
+    STACK: "stack",
+    SOFTMAX: "softmax log_softmax _softmax _log_softmax",
+    CONVOLUTION: "convolution _convolution",
+    LINEAR: "linear bilinear",
+    NORMALISATION: "batch_norm instance_norm group_norm layer_norm rms_norm native_batch_norm "
+    "_native_batch_norm_legit _native_batch_norm_legit_no_training cudnn_batch_norm "
+    "miopen_batch_norm native_layer_norm native_group_norm _fused_rms_norm",
+}
+_BY_NAME = {name: what for what, names in _NAMES.items() for name in names.split()}
+
+_FUNCTIONS: Mapping[str, tuple[Any, ...]] = {
+    ADD: (torch.Tensor.__add__, torch.Tensor.__iadd__, torch.Tensor.__radd__),
+    SUBTRACT: (torch.Tensor.__sub__, torch.Tensor.__isub__, torch.Tensor.__rsub__),
+    MULTIPLY: (torch.Tensor.__mul__, torch.Tensor.__imul__, torch.Tensor.__rmul__),
+    DIVIDE: (torch.Tensor.__truediv__, torch.Tensor.__itruediv__, torch.Tensor.__rtruediv__),
+    CONVOLUTION: (
+        *(F.conv1d, F.conv2d, F.conv3d),
+        *(F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d),
+    ),
+}
+"""Those whose name says too little."""
+
+
+def _known() -> Iterator[tuple[Any, str]]:
+    for what, functions in _FUNCTIONS.items():
+        yield from ((function, what) for function in functions)
+    for name, what in _BY_NAME.items():
+        for owner in (torch, torch.Tensor, F, torch.special):
+            for written in (name, f"{name}_"):
+                if hasattr(owner, written):
+                    yield getattr(owner, written), what
+
+
+_BY_FUNCTION = dict(_known())
+
+
+def operation(func: Any) -> str | None:
+    """Return what a call does, one of the words of this file, or None for anything else.
+
+    Parameters
+    ----------
+    func : callable
+        What a `cnnviz.introspection.function_calls.FunctionMode` or a dispatch mode is told of.
+    """
+    if isinstance(func, torch._ops.OpOverload | torch._ops.OpOverloadPacket):
+        packet = func.overloadpacket if isinstance(func, torch._ops.OpOverload) else func
+        return of_operator(packet.__name__)
+    try:
+        return _BY_FUNCTION.get(func)
+    except TypeError:  # An object that cannot be hashed is none of torch's.
+        return None
+
+
+def of_operator(name: str) -> str | None:
+    """Return what an operator of ATen does, by its name, as `operation` does."""
+    return _BY_NAME.get(name.removesuffix("_"))
+
+
+@dataclass(frozen=True, eq=False)
+class Addends:
+    """The two tensors of one shape that a call adds: ``first + weight * second``."""
+
+    first: torch.Tensor
+    second: torch.Tensor
+    weight: float = 1.0
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether a gradient is wanted of both."""
+        return self.first.requires_grad and self.second.requires_grad
+
+
+def addends(func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Addends | None:
+    """Return what a call adds, or None where it does not add two tensors of one shape."""
+    if operation(func) != ADD or "out" in named:
+        return None
+    terms = (*args, *(named[name] for name in ("self", "input", "other") if name in named))
+    if len(terms) != 2 or not all(isinstance(term, torch.Tensor) for term in terms):
+        return None
+    if terms[0].shape != terms[1].shape:
+        return None
+    return Addends(terms[0], terms[1], float(named.get("alpha", 1.0)))
