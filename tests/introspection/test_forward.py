@@ -1,0 +1,80 @@
+"""What a network that does not fit its input is told, and that one that does is left to itself."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from cnnviz.errors import ModelError
+from cnnviz.introspection.forward import check_differentiable, forward
+
+
+class Pair(nn.Module):
+    """Returns what no check of shapes could make sense of."""
+
+    def forward(self, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"same": inputs}
+
+
+def test_what_the_network_returns_comes_back_untouched() -> None:
+    images = torch.zeros(1, 3, 4, 4)
+    assert forward(Pair(), images)["same"] is images
+
+
+def test_a_misfit_tells_both_shapes_and_keeps_what_torch_said() -> None:
+    network = nn.Conv2d(3, 4, 3)
+    with pytest.raises(ModelError, match=r"mine cannot run on an input \[1, 1, 8, 8\]") as caught:
+        forward(network, torch.zeros(1, 1, 8, 8), "mine", (3, 8, 8))
+    assert caught.value.remedy.endswith("its preprocessing gives [3, 8, 8].")
+    assert isinstance(caught.value.__cause__, RuntimeError)
+    assert "expected input[1, 1, 8, 8] to have 3 channels" in str(caught.value.__cause__)
+    # One line of what torch said, without the full stop that the sentence has.
+    assert "\n" not in caught.value.what
+    assert not caught.value.what.endswith("..")
+
+
+def test_without_a_name_or_a_known_shape_the_class_and_a_hint_stand_in() -> None:
+    with pytest.raises(ModelError, match="Linear cannot run") as caught:
+        forward(nn.Linear(3, 2), torch.zeros(1, 3, 8, 8))
+    assert caught.value.remedy.startswith("Check the size and the number of channels")
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (nn.Conv1d(3, 4, 3), "Conv1d only"),
+        (nn.Sequential(nn.Conv1d(3, 4, 3), nn.Conv3d(3, 4, 3)), "Conv1d and Conv3d only"),
+    ],
+)
+def test_a_network_of_other_things_than_images_is_told_so(network: nn.Module, said: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        forward(network, torch.zeros(1, 3, 8, 8, 1)[..., 0], expected=(3, 8, 8))
+    assert said in caught.value.remedy
+
+
+@pytest.mark.parametrize("kind", [ValueError, TypeError, IndexError, AssertionError])
+def test_networks_refuse_a_size_in_many_ways(kind: type[Exception]) -> None:
+    class Picky(nn.Module):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            raise kind
+
+    with pytest.raises(ModelError, match=rf"Picky cannot run .*: {kind.__name__}"):
+        forward(Picky(), torch.zeros(1, 3, 8, 8))
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, MemoryError, KeyError])
+def test_what_is_no_misfit_passes(kind: type[BaseException]) -> None:
+    class Broken(nn.Module):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            raise kind("other")
+
+    with pytest.raises(kind):
+        forward(Broken(), torch.zeros(1, 3, 8, 8))
+
+
+def test_an_output_without_a_graph_is_a_sentence() -> None:
+    images = torch.zeros(1, 3, requires_grad=True)
+    check_differentiable(images * 2.0, "mine")
+    with pytest.raises(ModelError, match="The output of mine does not depend on its input"):
+        check_differentiable(images.detach() * 2.0, "mine")
