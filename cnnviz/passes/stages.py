@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -13,6 +12,7 @@ from torch import nn
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.layers import kind, named_layers
+from cnnviz.introspection.network_cache import NetworkCache
 from cnnviz.introspection.run_to import run_to
 from cnnviz.models import Model
 
@@ -104,13 +104,14 @@ def _depth(name: str, called: set[str]) -> int:
     return sum(".".join(parts[:k]) in called for k in range(1, len(parts)))
 
 
-_KNOWN: WeakKeyDictionary[nn.Module, dict[tuple[int, ...], CallOrder]] = WeakKeyDictionary()
+_KEPT: NetworkCache[CallOrder] = NetworkCache(values=False)
 
 
 def call_order(model: Model, inputs: torch.Tensor) -> CallOrder:
     """Run one image through the network and note which layers are called, and in which order.
 
-    The order is kept for each network and input shape, so that it is found once.
+    The order is kept for each network and input shape, so that it is found once, and found anew
+    when the network is changed other than by training.
 
     Parameters
     ----------
@@ -119,12 +120,7 @@ def call_order(model: Model, inputs: torch.Tensor) -> CallOrder:
     inputs : torch.Tensor
         Preprocessed images [N, C, H, W]; only the first is used.
     """
-    known = _KNOWN.setdefault(model.module, {})
-    # A network whose layers were exchanged is another network.
-    key = (*inputs.shape[1:], *map(id, model.module.modules()))
-    if key not in known:
-        known[key] = _note_calls(model, inputs[:1])
-    return known[key]
+    return _KEPT.get(model.module, inputs.shape[1:], lambda: _note_calls(model, inputs[:1]))
 
 
 def _note_calls(model: Model, image: torch.Tensor) -> CallOrder:

@@ -15,12 +15,17 @@ from torch import nn
 from cnnviz.errors import ModelError, UsageError
 from cnnviz.introspection.forward import forward
 from cnnviz.introspection.hooks import isolated, module_hooks
+from cnnviz.introspection.network_cache import NetworkCache
 from cnnviz.introspection.tracing.costs import Windows
 from cnnviz.introspection.tracing.operation import tensors
 from cnnviz.introspection.tracing.recorder import OperationRecorder
 from cnnviz.introspection.tracing.trace import LayerCall, Trace
 
 __all__ = ["LayerCall", "Trace", "Windows", "trace"]
+
+
+_KEPT: NetworkCache[Trace] = NetworkCache(values=True)
+"""Traces by shape: the network runs on zeros, so that its own state alone decides the path."""
 
 
 def trace(module: nn.Module, input_shape: Sequence[int] | torch.Tensor) -> Trace:
@@ -34,6 +39,7 @@ def trace(module: nn.Module, input_shape: Sequence[int] | torch.Tensor) -> Trace
         (C, H, W): the network runs on zeros, and its convolutions and matrix products return zeros
         without being computed, which is fast. Or the image itself, [C, H, W] or [N, C, H, W], of
         which the first is used; then all is computed, for networks whose path depends on values.
+        A trace by shape is kept until the network changes, and given again.
 
     Returns
     -------
@@ -48,7 +54,15 @@ def trace(module: nn.Module, input_shape: Sequence[int] | torch.Tensor) -> Trace
         If the network fails on the image.
     """
     image = _image(module, input_shape)
-    computes = isinstance(input_shape, torch.Tensor)
+    if isinstance(input_shape, torch.Tensor):
+        return _trace(module, image, computes=True)
+    # What autocast and the default type make of a pass are no part of the network.
+    around = torch.is_autocast_enabled(image.device.type), torch.get_default_dtype()
+    question = (tuple(image.shape), *around)
+    return _KEPT.get(module, question, lambda: _trace(module, image, computes=False))
+
+
+def _trace(module: nn.Module, image: torch.Tensor, *, computes: bool) -> Trace:
     recorder = OperationRecorder(module, image, computes=computes)
     listened = dict(module.named_modules())
     with (

@@ -1,0 +1,166 @@
+"""What was found out about a network, kept for as long as the network stays what it was."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Hashable
+from functools import partial
+from itertools import chain
+from types import BuiltinFunctionType, FunctionType
+from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary, ref
+
+import torch
+from torch import nn
+from torch.nn.modules import module as torch_modules
+
+Found = TypeVar("Found")
+
+_MOST = 8
+"""How many findings are kept of one network, such as of several sizes of input."""
+_NESTED = 8
+"""How deep lists within lists are compared."""
+_TORCHS_OWN = frozenset(vars(nn.Module()))
+"""Attributes of every module: parts and tensors, which are looked at, and what no pass reads."""
+_PLAIN = (
+    *(type(None), bool, int, float, complex, str, bytes, enum.Enum, type),
+    *(torch.dtype, torch.device, torch.layout, torch.memory_format),
+)
+
+
+class NetworkCache(Generic[Found]):
+    """Findings about networks, each dropped with its network, and found anew once that changes.
+
+    A finding is kept with a `fingerprint` of the network; it is handed out again for an equal one
+    only. Nothing is kept of a network that cannot be compared.
+
+    Parameters
+    ----------
+    values : bool
+        Whether a finding depends on what parameters and buffers hold, and not on their form alone.
+    """
+
+    def __init__(self, *, values: bool) -> None:
+        self._values = values
+        self._kept: WeakKeyDictionary[nn.Module, dict[Hashable, tuple[Any, Found]]]
+        self._kept = WeakKeyDictionary()
+
+    def get(self, module: nn.Module, question: Hashable, find: Callable[[], Found]) -> Found:
+        """Return the kept answer to a question about a network, or find it."""
+        now = fingerprint(module, values=self._values)
+        if now is None:
+            return find()
+        kept = self._kept.setdefault(module, {})
+        if question in kept and kept[question][0] == now:
+            return kept[question][1]
+        found = find()
+        kept.pop(question, None)
+        kept[question] = now, found
+        if len(kept) > _MOST:
+            del kept[next(iter(kept))]
+        return found
+
+
+class _IncomparableError(Exception):
+    """Something in a network that cannot be compared with what it was."""
+
+
+class _Same:
+    """An object, equal to itself alone and only while it lives; it is not kept alive.
+
+    An address would not do: it is given to another object once this one is gone.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self._ref = ref(value)
+
+    def __eq__(self, other: object) -> bool:
+        mine = self._ref()
+        return isinstance(other, _Same) and mine is not None and mine is other._ref()
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def fingerprint(module: nn.Module, *, values: bool = True) -> tuple[Any, ...] | None:
+    """Return what equals itself as long as a network in eval mode does the same.
+
+    Compared are every submodule and its class, plain attributes such as a stride, the form and
+    place of every tensor, and how often it was written to. Training flags do not count.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network.
+    values : bool
+        Whether it counts that a parameter or buffer was written to, as far as torch counts that:
+        it does not for writes through ``.data``.
+
+    Returns
+    -------
+    tuple or None
+        None where that cannot be told: with hooks, in TorchScript, under modes of torch, or with
+        attributes of unknown kinds.
+    """
+    if torch._C._len_torch_function_stack() or torch._C._len_torch_dispatch_stack():
+        return None
+    if torch_modules._global_forward_hooks or torch_modules._global_forward_pre_hooks:
+        return None
+    try:
+        return tuple(
+            (name, *_of_module(child, values))
+            for name, child in module.named_modules(remove_duplicate=False)
+        )
+    except _IncomparableError:
+        return None
+
+
+def _of_module(module: nn.Module, values: bool) -> tuple[Any, ...]:
+    if isinstance(module, torch.jit.ScriptModule):
+        raise _IncomparableError
+    if module._forward_hooks or module._forward_pre_hooks:
+        raise _IncomparableError
+    own = [
+        (name, _frozen(value, values))
+        for name, value in vars(module).items()
+        if name not in _TORCHS_OWN
+    ]
+    tensors = [
+        (name, None if tensor is None else _of_tensor(tensor, values))
+        for name, tensor in chain(module._parameters.items(), module._buffers.items())
+    ]
+    return _Same(module), type(module), _Same(type(module).forward), own, tensors
+
+
+def _of_tensor(tensor: torch.Tensor, values: bool) -> tuple[Any, ...]:
+    if tensor.layout is not torch.strided or tensor.is_inference():
+        raise _IncomparableError
+    form = (tensor.shape, tensor.stride(), tensor.dtype, tensor.device)
+    if not values:
+        return form
+    return (*form, _Same(tensor), tensor.data_ptr(), tensor._version)
+
+
+def _frozen(value: Any, values: bool, depth: int = 0) -> Any:
+    """Return an attribute as something that later changes to it do not reach."""
+    if isinstance(value, _PLAIN):
+        return type(value), value
+    if isinstance(value, torch.Tensor):
+        return _of_tensor(value, values)
+    if isinstance(value, FunctionType | BuiltinFunctionType):
+        # What a closure holds may change out of sight.
+        if isinstance(value, FunctionType) and value.__closure__:
+            raise _IncomparableError
+        return _Same(value)
+    if depth > _NESTED:
+        raise _IncomparableError
+    if isinstance(value, partial):
+        value = (value.func, value.args, value.keywords)
+    if isinstance(value, dict):
+        value = list(value.items())
+    if isinstance(value, set | frozenset):
+        if not all(isinstance(entry, _PLAIN) for entry in value):
+            raise _IncomparableError
+        return frozenset(value)
+    if isinstance(value, list | tuple):
+        return type(value), [_frozen(entry, values, depth + 1) for entry in value]
+    raise _IncomparableError
