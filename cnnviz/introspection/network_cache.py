@@ -72,7 +72,10 @@ class _Same:
     """
 
     def __init__(self, value: Any) -> None:
-        self._ref = ref(value)
+        try:
+            self._ref = ref(value)
+        except TypeError as error:
+            raise _IncomparableError from error
 
     def __eq__(self, other: object) -> bool:
         mine = self._ref()
@@ -98,8 +101,9 @@ def fingerprint(module: nn.Module, *, values: bool = True) -> tuple[Any, ...] | 
     Returns
     -------
     tuple or None
-        None where that cannot be told: with hooks, in TorchScript, under modes of torch, or with
-        attributes of unknown kinds.
+        None where that cannot be told: in TorchScript, under modes of torch, with attributes of
+        unknown kinds, and of values also with hooks. Of the form alone a network with other hooks
+        is another network.
     """
     if torch._C._len_torch_function_stack() or torch._C._len_torch_dispatch_stack():
         return None
@@ -117,7 +121,9 @@ def fingerprint(module: nn.Module, *, values: bool = True) -> tuple[Any, ...] | 
 def _of_module(module: nn.Module, values: bool) -> tuple[Any, ...]:
     if isinstance(module, torch.jit.ScriptModule):
         raise _IncomparableError
-    if module._forward_hooks or module._forward_pre_hooks:
+    hooks = [*module._forward_hooks.values(), *module._forward_pre_hooks.values()]
+    if hooks and values:
+        # They may change what passes, and by what they hold out of sight.
         raise _IncomparableError
     own = [
         (name, _frozen(value, values))
@@ -128,7 +134,8 @@ def _of_module(module: nn.Module, values: bool) -> tuple[Any, ...]:
         (name, None if tensor is None else _of_tensor(tensor, values))
         for name, tensor in chain(module._parameters.items(), module._buffers.items())
     ]
-    return _Same(module), type(module), _Same(type(module).forward), own, tensors
+    told = [_Same(hook) for hook in hooks]
+    return _Same(module), type(module), _Same(type(module).forward), told, own, tensors
 
 
 def _of_tensor(tensor: torch.Tensor, values: bool) -> tuple[Any, ...]:

@@ -66,7 +66,7 @@ class PartialForward:
         cls, model: Model, inputs: torch.Tensor, layers: Sequence[str]
     ) -> tuple[PartialForward, ...]:
         """Find several layers, as `to` finds one; the network is traced once."""
-        keys = [_resolve(model, inputs, layer) for layer in layers]
+        keys = _resolve(model, inputs, layers)
         traced = trace(model.module, tuple(inputs.shape[1:]))
         found = []
         for layer, key in zip(layers, keys, strict=True):
@@ -165,7 +165,7 @@ class PartialForward:
         return output.permute(0, 3, 1, 2) if self.last_channels else output
 
 
-def _resolve(model: Model, inputs: torch.Tensor, layer: str) -> Key:
+def _resolve(model: Model, inputs: torch.Tensor, layers: Sequence[str]) -> list[Key]:
     order = call_order(model, inputs)
     called = {(call.name, call.index): torch.empty(0) for call in order.calls}
     names = {name for name, _ in called}
@@ -178,7 +178,8 @@ def _resolve(model: Model, inputs: torch.Tensor, layer: str) -> Key:
         for name in known()
         if name not in names
     }
-    return LayerTensors(called, silent, known).resolve(layer)
+    held = LayerTensors(called, silent, known)
+    return [held.resolve(layer) for layer in layers]
 
 
 def _bytes_until(traced: Trace, order: int) -> int:

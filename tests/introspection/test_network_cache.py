@@ -199,6 +199,18 @@ def test_a_network_that_counts_its_calls_is_found_anew_each_time() -> None:
     assert counts == [1, 2, 1, 2]
 
 
+def test_hooks_make_another_form_and_leave_nothing_to_say_of_values(network: Net) -> None:
+    before = fingerprint(network, values=False)
+    handle = network.first.register_forward_hook(lambda *_: None)
+    hooked = fingerprint(network, values=False)
+    assert hooked is not None
+    assert hooked != before
+    assert hooked == fingerprint(network, values=False)
+    assert fingerprint(network) is None
+    handle.remove()
+    assert fingerprint(network, values=False) == before
+
+
 def opaque(network: Net) -> None:
     network.plan.append(object())
 
