@@ -1,7 +1,7 @@
 # Everything happens in .venv, which the first call makes and later calls reuse.
 #   make demo    a report on the shipped network and a sample of the shipped data
 #   make test    the whole test suite
-#   make check   lint, format and types, those that users see too
+#   make check   lint, format, types, those that users see too, and who imports whom
 #   make bench   how long whole commands take here, and heatmaps beside the peers
 #   make docs    run the examples, build their page, and the gallery of the shipped networks
 
@@ -28,6 +28,7 @@ check: $(VENV)/.installed-check
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
 	@$(PYTHON) -m basedpyright --pythonpath $(PYTHON)
+	@$(VENV)/bin/lint-imports --no-logo
 
 bench: $(VENV)/.installed-test
 	@$(PYTHON) tests/benchmarks/bench_report.py $(ARGS)
@@ -82,4 +83,4 @@ $(VENV)/.installed-check: $(VENV)/.installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist site $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site $(DEMO) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

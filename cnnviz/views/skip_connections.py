@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -71,10 +71,16 @@ class SkipConnections(TableResult):
     unreached: int = 0
     notes: tuple[str, ...] = ()
 
+    def typical(self, way: Literal["skip", "branch", "whole"]) -> NDArray[np.float64]:
+        """Return the root mean square over the images of the norms of one way, [K]."""
+        norms: NDArray[np.float64] = getattr(self, way)
+        found: NDArray[np.float64] = np.sqrt(np.square(norms).mean(axis=1))
+        return found
+
     @property
     def skip_share(self) -> NDArray[np.float64]:
         """The norm that came through the skip, as a share of both norms, [K]; NaN for 0 / 0."""
-        ours, theirs = rms(self.skip), rms(self.branch)
+        ours, theirs = self.typical("skip"), self.typical("branch")
         with np.errstate(invalid="ignore"):
             found: NDArray[np.float64] = ours / (ours + theirs)
         return found
@@ -157,12 +163,6 @@ class SkipConnections(TableResult):
         if self.blocks:
             super().draw_panel(axes)
         say_nothing(axes, self)
-
-
-def rms(norms: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the root mean square over the images, [K], of norms [K, N]."""
-    found: NDArray[np.float64] = np.sqrt(np.square(norms).mean(axis=1))
-    return found
 
 
 def skip_connections(

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import cnnviz
-from cnnviz.views.skip_connections import rms, skip_connections
+from cnnviz.views.skip_connections import skip_connections
 from tests.architectures import build, feed, small_input, tiny_network
 from tests.introspection.test_hooks import state
 
@@ -80,7 +80,8 @@ def test_images_are_measured_each_by_itself(trained) -> None:
     alone = [skip_connections(trained, one[None]) for one in x]
     assert together.targets == tuple(one.targets[0] for one in alone)
     np.testing.assert_allclose(together.skip, np.concatenate([a.skip for a in alone], 1), rtol=1e-9)
-    np.testing.assert_allclose(rms(np.array([[3.0, 4.0]])), [np.sqrt(12.5)])
+    squares = np.square(np.concatenate([one.whole for one in alone], axis=1))
+    np.testing.assert_allclose(together.typical("whole"), np.sqrt(squares.mean(1)), rtol=1e-9)
 
 
 def test_more_images_than_go_through_together_give_the_same(trained, monkeypatch) -> None:
@@ -136,8 +137,8 @@ def test_the_picture_draws_the_norms_and_rings_the_skips_that_change_shape(train
     found = skip_connections(trained, noise(2).double())
     norms, shares, cosines = found.figure().axes
     labels = {line.get_label(): line.get_ydata() for line in norms.lines}
-    np.testing.assert_allclose(labels["through the skip, dL/dG"], rms(found.skip))
-    np.testing.assert_allclose(labels["through the branch, dL/dG dF/dx"], rms(found.branch))
+    np.testing.assert_allclose(labels["through the skip, dL/dG"], found.typical("skip"))
+    np.testing.assert_allclose(labels["through the branch, dL/dG dF/dx"], found.typical("branch"))
     (rings,) = [line for line in norms.lines if line.get_markerfacecolor() == "none"]
     assert list(rings.get_xdata()) == [1, 2]
     told = {text.get_text() for text in norms.get_legend().get_texts()}

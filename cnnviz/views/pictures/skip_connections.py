@@ -59,17 +59,14 @@ def say_nothing(axes: Axes, found: SkipConnections) -> None:
 
 
 def _norms(axes: Axes, found: SkipConnections) -> None:
-    from cnnviz.views.skip_connections import rms
-
     places = np.arange(len(found.blocks))
     lines = (
-        ("whole, dL/dx", found.whole, drawing.INK, 1.0),
-        ("through the skip, dL/dG", found.skip, _SKIP, 1.6),
-        ("through the branch, dL/dG dF/dx", found.branch, _BRANCH, 1.6),
+        ("whole, dL/dx", found.typical("whole"), drawing.INK, 1.0),
+        ("through the skip, dL/dG", found.typical("skip"), _SKIP, 1.6),
+        ("through the branch, dL/dG dF/dx", found.typical("branch"), _BRANCH, 1.6),
     )
     drawn = []
-    for label, values, colour, width in lines:
-        heights = rms(values)
+    for label, heights, colour, width in lines:
         heights[heights == 0.0] = np.nan
         drawn.append(heights)
         axes.plot(
