@@ -4,11 +4,13 @@
 #   make check   lint, format, types, those that users see too, and who imports whom
 #   make bench   how long whole commands take here, and heatmaps beside the peers
 #   make docs    run the examples, build their page, and the gallery of the shipped networks
+# With CONSTRAINTS=constraints-lowest.txt it happens in .venv-lowest, with the oldest versions allowed.
 
-VENV := .venv
+CONSTRAINTS := constraints.txt
+VENV := .venv$(CONSTRAINTS:constraints%.txt=%)
 PYTHON := $(VENV)/bin/python
-INSTALL := $(PYTHON) -m pip install --disable-pip-version-check -c constraints.txt
-INPUTS := pyproject.toml constraints.txt
+INSTALL := $(PYTHON) -m pip install --disable-pip-version-check -c $(CONSTRAINTS)
+INPUTS := pyproject.toml $(CONSTRAINTS)
 DEMO := cnnviz-report
 
 .NOTPARALLEL:
@@ -66,7 +68,7 @@ $(VENV)/.made:
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.made $(INPUTS)
-	@$(INSTALL) "setuptools>=77"
+	@$(INSTALL) "setuptools>=77.0.3"
 	@$(INSTALL) --no-build-isolation -e .
 	@$(PYTHON) -c "import cv2" 2>/dev/null || { \
 	  echo "OpenCV's windows need libraries that are not here: taking its build without windows."; \
@@ -78,9 +80,10 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	@$(INSTALL) --no-build-isolation -e ".[test]"
 	@touch $@
 
-$(VENV)/.installed-check: $(VENV)/.installed
+# The helpers of the tests are checked too, so what they import has to be there.
+$(VENV)/.installed-check: $(VENV)/.installed-test
 	@$(INSTALL) --no-build-isolation -e ".[check]"
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist site $(DEMO) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-* build dist site $(DEMO) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,16 +1,20 @@
-"""What the contracts of pyproject.toml leave open: no file imports itself by way of others."""
+"""What the contracts of pyproject.toml leave open: circles of files, and who imports tests."""
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import grimp
-import networkx
+import networkx as nx
 import pytest
 
+TESTS = Path(__file__).parent
 ROOTS = ("cnnviz", "cnnviz_cli", "cnnviz_gallery")
 
 
 @pytest.fixture(scope="module")
-def imports() -> networkx.DiGraph:
+def imports() -> nx.DiGraph:
     """Return which file imports which when it runs, at its top or inside a function."""
     graph = grimp.build_graph(*ROOTS, exclude_type_checking_imports=True, cache_dir=None)
     edges = [
@@ -18,12 +22,12 @@ def imports() -> networkx.DiGraph:
         for module in graph.modules
         for other in graph.find_modules_directly_imported_by(module)
     ]
-    return networkx.DiGraph(edges)
+    return nx.DiGraph(edges)
 
 
 def test_no_file_stands_in_a_circle(imports) -> None:
     # A package's own file too, which the contract over siblings doesn't compare with what it holds.
-    found = networkx.strongly_connected_components(imports)
+    found = nx.strongly_connected_components(imports)
     assert [sorted(files) for files in found if len(files) > 1] == []
 
 
@@ -33,3 +37,28 @@ def test_the_imports_are_seen_at_all(imports) -> None:
     assert imports.has_edge("cnnviz.views.deconvnet", "cnnviz.views.pictures.deconvnet")
     # For the types alone.
     assert not imports.has_edge("cnnviz.views.pictures.deconvnet", "cnnviz.views.deconvnet")
+
+
+def imported(path: Path) -> list[str]:
+    """Return the full names of what a file of the tests imports."""
+    base = ("tests", *path.relative_to(TESTS).parts[:-1])
+    found = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            near = base[: len(base) - node.level + 1] if node.level else ()
+            stem = ".".join((*near, node.module or "")).strip(".")
+            found += [f"{stem}.{alias.name}" for alias in node.names]
+    return found
+
+
+def test_tests_share_code_through_the_helpers_alone() -> None:
+    found = {
+        (str(path.relative_to(TESTS)), name)
+        for path in TESTS.rglob("*.py")
+        for name in imported(path)
+        if name.split(".")[0] == "tests"
+    }
+    assert ("test_laws.py", "tests.helpers.state.state") in found
+    assert {(path, name) for path, name in found if name.split(".")[1] != "helpers"} == set()

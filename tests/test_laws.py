@@ -24,8 +24,8 @@ from cnnviz.passes.captures import capture
 from cnnviz.results.result import Result, png
 from cnnviz.results.table import TableResult
 from cnnviz.views import VIEWS, View
-from tests.architectures import ARCHITECTURES, build, small_input, tiny_network
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import ARCHITECTURES, build, small_input, tiny_network
+from tests.helpers.state import state
 
 BRIEF = {"feature_visualization": {"units": "3:0,1", "steps": 3, "size": 16}}
 """What a view that cannot do without it, or would take long, is given besides."""

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,27 @@ def test_changed_requirements_are_installed_again_into_the_same_environment(fold
     assert planned.count("--no-build-isolation") == 2
     assert "-c constraints.txt" in planned
     assert "-m venv" not in planned
+
+
+def test_the_oldest_versions_get_an_environment_of_their_own(folder):
+    _pretend(folder, ".made", ".installed", ".installed-test")
+    lowest = "constraints-lowest.txt"
+    shutil.copy(ROOT / lowest, folder)
+    planned = _make(folder, "-n", "test", f"CONSTRAINTS={lowest}").stdout
+    assert "-m venv --clear .venv-lowest" in planned
+    assert f"-c {lowest}" in planned
+    assert "-c constraints.txt" not in planned
+
+
+def test_the_oldest_versions_are_the_lower_bounds():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    lines = (ROOT / "constraints-lowest.txt").read_text("utf-8").splitlines()
+    pinned = dict(line.split("==") for line in lines if not line.startswith("#"))
+    bounds = dict(line.split(">=") for line in wanted)
+    assert sorted(pinned) == sorted(bounds)
+    # A bound of two figures is met by the first release of that series.
+    assert [name for name in bounds if not f"{pinned[name]}.".startswith(f"{bounds[name]}.")] == []
 
 
 def test_an_environment_with_the_package_alone_gets_the_test_extra(folder):

@@ -17,8 +17,8 @@ from cnnviz.views.architecture import architecture
 from cnnviz.views.attribute import attribute
 from cnnviz.views.filters import filters
 from cnnviz.views.occlusion import occlusion
-from tests.architectures import tiny_network
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import tiny_network
+from tests.helpers.state import state
 
 IMAGE = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 

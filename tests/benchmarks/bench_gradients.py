@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 import cnnviz  # noqa: E402
 from cnnviz.views.gradient_flow import GradientFlow, gradient_flow  # noqa: E402
-from tests.gradients import families  # noqa: E402
+from tests.helpers import gradient_families as families  # noqa: E402
 
 LABELS = (
     "non-finite",
@@ -163,7 +163,7 @@ def _misses(found: list[Reading]) -> list[str]:
 
 def zoo() -> str:
     """Read the architectures that the tests know, freshly initialised, on noise."""
-    from tests.architectures import ARCHITECTURES
+    from tests.helpers.architectures import ARCHITECTURES
 
     lines = ["| network, freshly initialised | D | verdict |", "|---|---|---|"]
     for name, side in ARCHITECTURES.items():

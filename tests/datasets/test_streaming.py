@@ -24,7 +24,7 @@ from cnnviz.datasets import (
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import PhotoError, Preprocessing, read_photo
 from cnnviz.models import Model
-from tests.architectures import tiny_network
+from tests.helpers.architectures import tiny_network
 
 SIZED = Preprocessing(16, (16, 16), (0.5,) * 3, (0.25,) * 3)
 

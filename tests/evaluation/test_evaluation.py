@@ -25,7 +25,7 @@ from cnnviz.images import Preprocessing, read_photo
 from cnnviz.models import Model
 from cnnviz.results.progress import duration
 from cnnviz.views.faithfulness import faithfulness
-from tests.architectures import tiny_network
+from tests.helpers.architectures import tiny_network
 
 QUICK = CheckSettings(steps=2, stages=1, baselines=("mean",))
 METHODS = ("gradcam", "saliency")

@@ -15,8 +15,8 @@ from cnnviz.gradients.graph import trunk
 from cnnviz.gradients.probe import probe
 from cnnviz.models import as_model
 from cnnviz.models.networks import depth_network
-from tests.architectures import build, small_input
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import build, small_input
+from tests.helpers.state import state
 
 
 def images(count: int = 3, side: int = 8, channels: int = 3) -> torch.Tensor:

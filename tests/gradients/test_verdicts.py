@@ -14,9 +14,9 @@ from cnnviz.gradients.remedies import reinitialised, try_remedies
 from cnnviz.gradients.verdicts import EDGES, band, edges_for, is_normalised, judge
 from cnnviz.models import as_model
 from cnnviz.models.networks import depth_network
-from tests.architectures import build, small_input
-from tests.gradients import families
-from tests.introspection.test_hooks import state
+from tests.helpers import gradient_families as families
+from tests.helpers.architectures import build, small_input
+from tests.helpers.state import state
 
 
 def images(count: int = 8, side: int = 16) -> torch.Tensor:

@@ -10,7 +10,7 @@ from torch import nn
 from cnnviz.images import Preprocessing
 from cnnviz.images.transforms import Scene, enlarged, moved, turned
 from cnnviz.models import Model, as_model
-from tests.architectures import tiny_network
+from tests.helpers.architectures import tiny_network
 
 
 def photo(height: int, width: int) -> np.ndarray:

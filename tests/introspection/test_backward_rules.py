@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnviz.introspection.backward_rules import Rule, backward_rule
-from tests.architectures import build, small_input, tiny_network
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import build, small_input, tiny_network
+from tests.helpers.state import state
 
 RULES: tuple[Rule, ...] = ("gradient", "deconvnet", "guided")
 

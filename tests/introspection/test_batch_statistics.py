@@ -19,8 +19,8 @@ from cnnviz.introspection.batch_statistics import (
     uncalibrated,
 )
 from cnnviz.introspection.hooks import preserve_state
-from tests.architectures import feed
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import feed
+from tests.helpers.state import state
 
 
 def network(seed: int = 0) -> nn.Sequential:

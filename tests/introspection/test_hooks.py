@@ -15,6 +15,7 @@ from cnnviz.introspection.hooks import (
     preserve_state,
     step_hooks,
 )
+from tests.helpers.state import state
 
 
 class Drifting(nn.Module):
@@ -37,30 +38,6 @@ class Drifting(nn.Module):
         if self.fault == "raise":
             raise RuntimeError("half-way")
         return self.norm(x) * self.weight
-
-
-def state(module: nn.Module) -> list[object]:
-    hooks = [
-        len(entry)
-        for child in module.modules()
-        for entry in (child._forward_hooks, child._forward_pre_hooks, child._backward_hooks)
-    ]
-    tensors = [
-        (name, id(value), value.numpy(force=True).tobytes())
-        for name, value in [*module.named_parameters(), *module.named_buffers()]
-    ]
-    grads = [None if p.grad is None else p.grad.tolist() for p in module.parameters()]
-    flags = [child.training for child in module.modules()]
-    frozen = [p.requires_grad for p in module.parameters()]
-    return [hooks, tensors, grads, flags, frozen, rng()]
-
-
-def rng() -> tuple[object, ...]:
-    return (
-        random.getstate(),
-        np.random.get_state()[1].tobytes(),  # noqa: NPY002
-        torch.random.get_rng_state().numpy().tobytes(),
-    )
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from cnnviz.errors import UsageError
 from cnnviz.introspection.hooks import module_hooks
 from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.introspection.tracing import LayerCall, trace
-from tests.architectures import ARCHITECTURES, build, small_input
+from tests.helpers.architectures import ARCHITECTURES, build, small_input
 
 _IDENTITY = {"relu", "relu_", "relu6", "hardtanh", "hardtanh_", "silu", "silu_", "gelu"} | {
     *("hardswish", "hardswish_")

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 import cnnviz
 from cnnviz.introspection.hooks import preserve_state
 from cnnviz.introspection.residual_adds import additions, residual, shares
-from tests.architectures import build, small_input
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import build, small_input
+from tests.helpers.state import state
 
 
 class Block(nn.Module):

@@ -15,8 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from cnnviz.errors import LayerError, ModelError, UsageError
 from cnnviz.introspection.tracing import LayerCall, Trace, trace
 from cnnviz.introspection.tracing.grouping import stages
-from tests.architectures import ARCHITECTURES, build, small_input, tiny_network
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import ARCHITECTURES, build, small_input, tiny_network
+from tests.helpers.state import state
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -1,10 +1,8 @@
 """A checkpoint is data: whatever its wrapping it loads, and whatever is wrong is one sentence."""
 
 import argparse
-import os
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -13,7 +11,8 @@ from torch import nn
 
 from cnnviz.errors import CheckpointError
 from cnnviz.models.checkpoints import PREFIXES, WRAPPERS, load_state, not_finite, read_state
-from tests.architectures import tiny_network
+from tests.helpers.architectures import tiny_network
+from tests.helpers.trap import Trap
 
 
 @pytest.fixture
@@ -95,16 +94,6 @@ def test_batch_norm_from_before_it_counted_batches(
     old = {n: v for n, v in state.items() if not n.endswith("num_batches_tracked")}
     torch.save(old, tmp_path / "net.pth")
     assert_loads(tmp_path / "net.pth", old)
-
-
-class Trap:
-    """Writes a file when it is unpickled."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, tuple[str]]:
-        return os.mkdir, (self.path,)
 
 
 @pytest.mark.parametrize("zipped", [True, False])

@@ -13,7 +13,7 @@ from cnnviz.errors import CheckpointError, ModelError, UsageError
 from cnnviz.images import Preprocessing
 from cnnviz.models import Model, load
 from cnnviz.models.loading import choose_device
-from tests.architectures import tiny_network
+from tests.helpers.architectures import tiny_network
 
 WEIGHTS = Path(cnnviz.models.__file__).parent / "weights"
 

@@ -12,7 +12,7 @@ from torch import nn
 from cnnviz.errors import ModelError, TargetError, UsageError
 from cnnviz.images import IMAGENET, Preprocessing
 from cnnviz.models import Model, as_model
-from tests.architectures import tiny_network
+from tests.helpers.architectures import tiny_network
 
 SMALL = Preprocessing(8, (8, 8), (0.5,) * 3, (0.25,) * 3)
 

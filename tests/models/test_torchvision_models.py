@@ -12,8 +12,8 @@ from cnnviz.errors import CheckpointError, InstallationError, ModelError, UsageE
 from cnnviz.images import IMAGENET, Preprocessing
 from cnnviz.models import load
 from cnnviz.models.torchvision_import import import_torchvision
-from tests.architectures import ARCHITECTURES, build, small_input
-from tests.models.test_checkpoints import Trap
+from tests.helpers.architectures import ARCHITECTURES, build, small_input
+from tests.helpers.trap import Trap
 
 models = import_torchvision("torchvision.models")
 

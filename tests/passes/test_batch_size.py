@@ -7,8 +7,8 @@ import torch
 
 from cnnviz.models import as_model
 from cnnviz.passes import batch_size
-from tests.architectures import tiny_network
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import tiny_network
+from tests.helpers.state import state
 
 
 @pytest.fixture

@@ -13,38 +13,10 @@ from torch.nn import functional as F
 from cnnviz.errors import LayerError, ModelError, TargetError, UsageError
 from cnnviz.models import Model
 from cnnviz.passes.captures import Capture, capture
-from tests.introspection.test_hooks import state
+from tests.helpers.in_place_networks import InPlace, Twice, seeded
+from tests.helpers.state import state
 
 Pair = namedtuple("Pair", "logits extra")
-
-
-class InPlace(nn.Module):
-    """Conv, in-place ReLU, pooling, linear: the ReLU rewrites the convolution's output."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(3, 5, 3, padding=1)
-        self.relu = nn.ReLU(inplace=True)
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.head = nn.Linear(5, 4)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(self.pool(self.relu(self.conv(x))).flatten(1))
-
-
-class Twice(InPlace):
-    """The same ReLU three times, once on the result of a skip connection; functional in between."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.second = nn.Conv2d(5, 5, 3, padding=1)
-        self.unused = nn.Conv2d(5, 5, 1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.relu(self.conv(x))
-        y = self.relu(self.second(x))
-        z = self.relu(F.relu_(x + y) - 0.1)
-        return self.head(self.pool(z).flatten(1))
 
 
 class Wrapped(InPlace):
@@ -64,12 +36,6 @@ class Wrapped(InPlace):
             "nothing": {"first": logits, "second": logits},
             "text": "no tensor at all",
         }[self.form]
-
-
-def seeded(module: type[nn.Module], *arguments: object) -> nn.Module:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return module(*arguments)
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from cnnviz.models import as_model
 from cnnviz.passes.run_from_layer import ForwardFromLayer
 from cnnviz.passes.stages import call_order
-from tests.architectures import ARCHITECTURES, build, small_input
-from tests.introspection.test_hooks import state
-from tests.passes.test_captures import Twice, seeded
+from tests.helpers.architectures import ARCHITECTURES, build, small_input
+from tests.helpers.in_place_networks import Twice, seeded
+from tests.helpers.state import state
 
 
 class Counting(TorchDispatchMode):

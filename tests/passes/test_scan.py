@@ -12,8 +12,8 @@ from cnnviz.errors import ImageError, LayerError
 from cnnviz.models import Model, as_model
 from cnnviz.passes.captures import capture
 from cnnviz.passes.scan import first_batch, scan
-from tests.architectures import ARCHITECTURES, build, small_input, tiny_network
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import ARCHITECTURES, build, small_input, tiny_network
+from tests.helpers.state import state
 
 
 def inputs(count: int, channels: int = 3, side: int = 16) -> torch.Tensor:

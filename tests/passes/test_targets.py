@@ -12,7 +12,7 @@ from cnnviz.models import Model
 from cnnviz.passes.captures import capture
 from cnnviz.passes.targets import Contrast, Region, SumOf, logits_of, score
 from cnnviz.views.cam import cam
-from tests.architectures import tiny_network
+from tests.helpers.architectures import tiny_network
 
 NAMES = ("koala", "tabby", "tiger cat", "t - shirt")
 LOGITS = torch.tensor([[1.0, 5.0, -2.0, 0.5], [4.0, 0.0, 3.0, 8.0]])

@@ -6,57 +6,14 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
-from PIL import Image
-from torch import nn
 
 from cnnviz.gradients.monitor.records import COLUMNS, Event, StepRecord
 from cnnviz.gradients.monitor.run import TrainingRun, training_run
-from cnnviz.images import Preprocessing
 from cnnviz.models import Model
 from cnnviz.reports import Manifest, Report, report
 from cnnviz.reports.training import training_report
-
-# What a page must show as text, and never run.
-HOSTILE = "<script>alert(1)</script> \"q\" 'r' & $x_{$"
-
-
-class Small(nn.Module):
-    """Two convolutions at two resolutions, and three classes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(3, 6, 3, padding=1)
-        self.relu = nn.ReLU(inplace=True)
-        self.pool = nn.MaxPool2d(2)
-        self.second = nn.Conv2d(6, 8, 3, padding=1)
-        self.head = nn.Linear(8, 3)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.pool(self.relu(self.first(x)))
-        x = self.relu(self.second(x))
-        return self.head(x.mean((2, 3)))
-
-
-def small_model(**options: object) -> Model:
-    with torch.random.fork_rng():
-        torch.manual_seed(4)
-        module = Small()
-    settings: dict[str, object] = {
-        "name": "small",
-        "categories": ("cat", "dog", "bird"),
-        "preprocessing": Preprocessing(32, (32, 32), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)),
-    }
-    return Model(module, **{**settings, **options})
-
-
-def write_photo(path: Path, seed: int, height: int = 40, width: int = 60) -> Path:
-    generator = np.random.default_rng(seed)
-    coarse = generator.integers(0, 255, (5, 6, 3), dtype=np.uint8)
-    Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(path)
-    return path
+from tests.helpers.report_model import HOSTILE, small_model, write_photo
 
 
 @pytest.fixture

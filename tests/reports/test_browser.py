@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.visits import Visit
+from tests.helpers.browser import Visit
 
 PICTURES = "main img"
 

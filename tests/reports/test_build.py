@@ -9,8 +9,8 @@ from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.passes.captures import capture
 from cnnviz.reports import build, report
 from cnnviz.views.cam import cam
-from tests.introspection.test_hooks import state
-from tests.reports.conftest import Small, small_model
+from tests.helpers.report_model import Small, small_model
+from tests.helpers.state import state
 
 IMAGE_SECTIONS = ["photo", "predictions", "feature_maps", "cam"]
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from cnnviz.errors import OutputError
 from cnnviz.reports import document, report
-from tests.reports.conftest import small_model
+from tests.helpers.report_model import small_model
 
 
 def names(folder):

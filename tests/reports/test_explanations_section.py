@@ -5,7 +5,7 @@ import re
 import torch
 
 from cnnviz.reports import report
-from tests.architectures import tiny_network
+from tests.helpers.architectures import tiny_network
 
 
 def made(**options):

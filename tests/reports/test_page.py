@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from tests.reports.conftest import HOSTILE
-from tests.reports.markup import Markup
+from tests.helpers.markup import Markup
+from tests.helpers.report_model import HOSTILE
 
 PAGES = ["saved", "saved_several", "saved_hostile"]
 

@@ -5,7 +5,7 @@ import pytest
 
 from cnnviz.images import Preprocessing
 from cnnviz.reports import report
-from tests.reports.conftest import small_model
+from tests.helpers.report_model import small_model
 
 
 def part_of(photo, resize, crop):

@@ -6,7 +6,7 @@ import torch
 from cnnviz.reports import report
 from cnnviz.reports.sections.units import MOST_LAYERS, _spread
 from cnnviz.views.deconvnet import deconvnet
-from tests.architectures import tiny_network
+from tests.helpers.architectures import tiny_network
 
 
 def image() -> torch.Tensor:

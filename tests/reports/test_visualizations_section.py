@@ -6,7 +6,7 @@ from cnnviz.passes.captures import capture
 from cnnviz.reports import report
 from cnnviz.reports.sections import visualizations
 from cnnviz.results.drawing import number
-from tests.architectures import tiny_network
+from tests.helpers.architectures import tiny_network
 
 
 def image() -> torch.Tensor:

@@ -14,8 +14,8 @@ from torch import nn
 from cnnviz.errors import ModelError, UsageError
 from cnnviz.models import Model
 from cnnviz.views.architecture import Architecture, architecture
-from tests.architectures import build, tiny_network
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import build, tiny_network
+from tests.helpers.state import state
 
 
 def texts(found: Architecture) -> list[str]:

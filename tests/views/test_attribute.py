@@ -16,8 +16,8 @@ from cnnviz.passes.captures import capture
 from cnnviz.passes.targets import Contrast
 from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
-from tests.architectures import build, small_input, tiny_network
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import build, small_input, tiny_network
+from tests.helpers.state import state
 
 METHODS = (
     "integrated_gradients",

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from cnnviz.introspection.backward_rules import Rule
 from cnnviz.models import Model
 from cnnviz.passes.captures import capture
-from tests.architectures import build, small_input
+from tests.helpers.architectures import build, small_input
 
 CLASS = 7
 NETWORKS = ("googlenet", "inception_v3", "mobilenet_v2", "densenet121", "resnet18", "vgg16")

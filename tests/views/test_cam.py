@@ -17,8 +17,8 @@ from cnnviz.images import Box
 from cnnviz.passes.captures import capture
 from cnnviz.results import drawing
 from cnnviz.views.cam import cam
-from tests.architectures import build, small_input, tiny_network
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import build, small_input, tiny_network
+from tests.helpers.state import state
 
 
 def in_double(module: nn.Module, images: torch.Tensor, split: int, target: int) -> np.ndarray:

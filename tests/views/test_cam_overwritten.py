@@ -12,7 +12,7 @@ from torch import nn
 from cnnviz.introspection.layers import select
 from cnnviz.passes.captures import capture
 from cnnviz.views.cam import cam
-from tests.architectures import build, small_input
+from tests.helpers.architectures import build, small_input
 
 TARGET = 5
 

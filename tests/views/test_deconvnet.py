@@ -15,8 +15,8 @@ from cnnviz.results import drawing
 from cnnviz.units.projection import UnitPosition, project
 from cnnviz.views.deconvnet import deconvnet
 from cnnviz.views.pictures.deconvnet import REACH, _name_place, paint, reach_of
-from tests.architectures import build, small_input, tiny_network
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import build, small_input, tiny_network
+from tests.helpers.state import state
 
 
 def images(count: int = 1, side: int = 24, channels: int = 3) -> torch.Tensor:

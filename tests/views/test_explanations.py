@@ -20,8 +20,8 @@ from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
 from cnnviz.views.explanations import CHECKS, explanations
 from cnnviz.views.faithfulness import faithfulness
-from tests.architectures import tiny_network
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import tiny_network
+from tests.helpers.state import state
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ from cnnviz.views._explainers import heatmap as make_heatmap
 from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
 from cnnviz.views.faithfulness import Faithfulness, faithfulness
-from tests.architectures import tiny_network
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import tiny_network
+from tests.helpers.state import state
 
 QUICK = {"steps": 2, "stages": 2, "random": 2}
 

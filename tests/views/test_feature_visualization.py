@@ -13,8 +13,8 @@ from cnnviz.images import Preprocessing
 from cnnviz.models import Model, load
 from cnnviz.units.visualization import Direction
 from cnnviz.views.feature_visualization import feature_visualization
-from tests.architectures import tiny_network
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import tiny_network
+from tests.helpers.state import state
 
 SIDE = 24
 

@@ -11,8 +11,8 @@ from torch.nn.utils import parametrizations
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.results import drawing
 from cnnviz.views.filters import filters
-from tests.architectures import tiny_network
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import tiny_network
+from tests.helpers.state import state
 
 
 def test_the_first_layer_is_drawn_in_colour() -> None:

@@ -15,9 +15,9 @@ from cnnviz.errors import ModelError, TargetError, UsageError
 from cnnviz.models.networks import depth_network
 from cnnviz.reports import report
 from cnnviz.views.gradient_flow import FAULTS, gradient_flow
-from tests.architectures import build, small_input, tiny_network
-from tests.gradients import families
-from tests.introspection.test_hooks import state
+from tests.helpers import gradient_families as families
+from tests.helpers.architectures import build, small_input, tiny_network
+from tests.helpers.state import state
 
 SMALL = {"input_size": (3, 16, 16), "width": 16}
 

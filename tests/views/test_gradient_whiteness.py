@@ -12,8 +12,8 @@ from torch import nn
 import cnnviz
 from cnnviz.errors import ModelError, UsageError
 from cnnviz.views.gradient_whiteness import autocorrelation, gradient_whiteness
-from tests.architectures import feed, tiny_network
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import feed, tiny_network
+from tests.helpers.state import state
 
 
 def test_white_noise_has_none_and_a_slow_walk_nearly_all() -> None:

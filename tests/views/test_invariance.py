@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from cnnviz.errors import LayerError, TargetError, UsageError
 from cnnviz.views.invariance import KINDS, invariance
-from tests.architectures import build, small_input, tiny_network
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import build, small_input, tiny_network
+from tests.helpers.state import state
 
 
 def images(count: int = 1, side: int = 24, channels: int = 3) -> torch.Tensor:

@@ -16,8 +16,8 @@ from cnnviz.gradients.landscape import random_direction
 from cnnviz.models import Model
 from cnnviz.views.loss_landscape import loss_landscape
 from cnnviz.views.pictures.loss_landscape import levels
-from tests.architectures import tiny_network
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import tiny_network
+from tests.helpers.state import state
 
 LABELS = [1, 0, 3]
 

@@ -13,8 +13,8 @@ from cnnviz.images.baselines import BASELINES, baseline_images
 from cnnviz.models import as_model
 from cnnviz.passes.targets import Contrast
 from cnnviz.views.occlusion import SAMPLES, occlusion
-from tests.architectures import build, small_input, tiny_network
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import build, small_input, tiny_network
+from tests.helpers.state import state
 
 
 def images(count: int = 1, side: int = 24, channels: int = 3) -> torch.Tensor:

@@ -11,7 +11,7 @@ from cnnviz.errors import TargetError, UsageError
 from cnnviz.models.model import Model
 from cnnviz.passes.captures import capture
 from cnnviz.views.predictions import percent, predictions
-from tests.architectures import tiny_network
+from tests.helpers.architectures import tiny_network
 
 
 class Fixed(nn.Module):

@@ -14,8 +14,8 @@ from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.introspection.tracing import trace
 from cnnviz.views.pictures.receptive_field import heat_of
 from cnnviz.views.receptive_field import SAMPLES, receptive_field
-from tests.architectures import build, small_input, tiny_network
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import build, small_input, tiny_network
+from tests.helpers.state import state
 
 
 def images(count: int = 1, side: int = 24, channels: int = 3) -> torch.Tensor:

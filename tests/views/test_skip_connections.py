@@ -11,8 +11,8 @@ from torch import nn
 
 import cnnviz
 from cnnviz.views.skip_connections import skip_connections
-from tests.architectures import build, feed, small_input, tiny_network
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import build, feed, small_input, tiny_network
+from tests.helpers.state import state
 
 
 def noise(count: int, side: int = 32) -> torch.Tensor:

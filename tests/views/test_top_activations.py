@@ -20,7 +20,7 @@ from cnnviz.passes.captures import capture
 from cnnviz.units.projection import UnitPosition, project
 from cnnviz.views.pictures import top_activations as picture
 from cnnviz.views.top_activations import TopActivations, top_activations
-from tests.architectures import build, small_input, tiny_network
+from tests.helpers.architectures import build, small_input, tiny_network
 
 SIDE = 24
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +15,8 @@ from cnnviz.results.resume_store import ResumeStore
 from cnnviz_gallery.scan import accumulator, worker
 from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.scan.scan_result import ScanResult, ScanSettings
-from tests.gallery.generated import Generated, content, network
+from tests.helpers.gallery.drive import drive, needs_fork
+from tests.helpers.gallery.generated import Generated, content, network
 
 ROOT = Path(__file__).resolve().parents[3]
 FEW = ScanSettings(kept=3, sample=6, batch_size=4)
@@ -47,29 +45,12 @@ def whole() -> dict[str, object]:
     return content(run(None))
 
 
-def drive(*arguments: object) -> dict[str, object]:
-    """Run the driver in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.gallery.driver", *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def files(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-
-
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
 
 
 @needs_fork

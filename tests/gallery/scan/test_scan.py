@@ -18,10 +18,10 @@ from cnnviz_gallery.scan.partial_scan import PartialScan, joined
 from cnnviz_gallery.scan.sample import ImageSample as Sampling
 from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.scan.scan_result import ScanSettings
-from tests.gallery.generated import Generated, content, network
-from tests.gallery.scan.test_interrupting import drive, needs_fork
-from tests.gallery.scanning import scan as reference_scan
-from tests.introspection.test_hooks import state
+from tests.helpers.gallery.drive import drive, needs_fork
+from tests.helpers.gallery.generated import Generated, content, network
+from tests.helpers.gallery.reference_scan import scan as reference_scan
+from tests.helpers.state import state
 
 FEW = ScanSettings(kept=3, sample=6, batch_size=4)
 

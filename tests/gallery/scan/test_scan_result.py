@@ -12,7 +12,7 @@ from cnnviz_gallery.scan import layer_result, quantised_sums, scan
 from cnnviz_gallery.scan.quantised_sums import BINS, bin_edges, bin_of, in_units, unit_for
 from cnnviz_gallery.scan.ranked_images import RankedImages, rank, sampled, strongest
 from cnnviz_gallery.scan.scan_result import ScanResult, ScanSettings
-from tests.gallery.scanning import scan as reference_scan
+from tests.helpers.gallery.reference_scan import scan as reference_scan
 
 FLOATS = st.floats(-1e5, 1e5, width=32)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.visits import Visit
+from tests.helpers.browser import Visit
 
 PAGES = (
     "index.html",

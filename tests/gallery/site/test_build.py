@@ -20,7 +20,7 @@ from cnnviz_gallery.site import content, layer_pages, site_folder
 from cnnviz_gallery.site.build import build
 from cnnviz_gallery.site.render import render
 from cnnviz_gallery.site.sprites import face
-from tests.gallery.conftest import tiny_model
+from tests.helpers.gallery.tiny import tiny_model
 
 HOSTILE = "<script>alert(1)</script> \"q\" 'r' & {{ 7 * 7 }}"
 UNIT_BYTES, LAYER_BYTES = 45_000, 600_000

@@ -11,7 +11,7 @@ from cnnviz.introspection.unit_names import Unit
 from cnnviz.models import Model
 from cnnviz_gallery.site.channel_sources import ChannelSources
 from cnnviz_gallery.site.connections import channel_connections
-from tests.gallery.conftest import Tiny, tiny_model
+from tests.helpers.gallery.tiny import Tiny, tiny_model
 
 PREPROCESSING = Preprocessing(16, (16, 16), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 

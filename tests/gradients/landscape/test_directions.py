@@ -11,8 +11,8 @@ from torch import nn
 from cnnviz.errors import ModelError
 from cnnviz.gradients.landscape import random_direction
 from cnnviz.gradients.landscape.directions import filter_norms
-from tests.architectures import build, tiny_network
-from tests.introspection.test_hooks import rng
+from tests.helpers.architectures import build, tiny_network
+from tests.helpers.state import rng
 
 
 @pytest.mark.parametrize("name", ["resnet18", "squeezenet1_0", "convnext_tiny"])

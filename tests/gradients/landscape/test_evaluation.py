@@ -16,8 +16,8 @@ from cnnviz.introspection.hooks import preserve_state
 from cnnviz.models import as_model
 from cnnviz.results.progress import silent
 from cnnviz.results.resume_store import ResumeStore
-from tests.architectures import tiny_network
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import tiny_network
+from tests.helpers.state import state
 
 LABELS = (1, 0, 3, 2, 1)
 POINTS = torch.tensor([[0.0, 0.0], [0.4, 0.0], [-0.7, 1.1], [1.0, -1.0]], dtype=torch.float64)

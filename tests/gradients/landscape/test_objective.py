@@ -12,7 +12,7 @@ from cnnviz.errors import TargetError, UsageError
 from cnnviz.gradients.landscape import labelled_images
 from cnnviz.gradients.landscape.objective import loss_objective
 from cnnviz.models import Model
-from tests.architectures import tiny_network
+from tests.helpers.architectures import tiny_network
 
 WHOLE = slice(None)
 

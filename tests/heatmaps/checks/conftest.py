@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from cnnviz.heatmaps.checks.explained_batch import Explain, ExplainedBatch
+from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch
 from cnnviz.models import as_model
-from cnnviz.views._explainers import heatmap
-from tests.architectures import tiny_network
+from tests.helpers.architectures import tiny_network
 
 
 @pytest.fixture
@@ -23,18 +22,3 @@ def subject() -> ExplainedBatch:
 @pytest.fixture
 def maps() -> np.ndarray:
     return np.random.default_rng(5).standard_normal((2, 12, 16)).astype(np.float32)
-
-
-def probability(subject: ExplainedBatch, image: int, pixels: torch.Tensor) -> float:
-    """Ask the network about one changed image, the slow way."""
-    with torch.no_grad():
-        logits = subject.model.module(pixels[None].clone())[0].double().numpy()
-    shares = np.exp(logits - logits.max())
-    return float(shares[subject.classes[image]] / shares.sum())
-
-
-def by_name(method: str, layer: str | None = None) -> Explain:
-    """Return a method by its default settings as a function of network, images and classes."""
-    return lambda model, batch, classes: heatmap(model, batch, classes, method, layer=layer).maps[
-        -1
-    ]

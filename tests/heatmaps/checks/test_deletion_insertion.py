@@ -5,8 +5,8 @@ import torch
 from cnnviz.heatmaps.checks.deletion_insertion import deletion_insertion
 from cnnviz.heatmaps.checks.random_maps import random_maps
 from cnnviz.images.baselines import baseline_images
-from tests.heatmaps.checks.conftest import probability
-from tests.introspection.test_hooks import state
+from tests.helpers.reference_scores import probability
+from tests.helpers.state import state
 
 STEPS = 6
 

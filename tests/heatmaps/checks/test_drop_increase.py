@@ -4,7 +4,7 @@ import torch
 
 from cnnviz.heatmaps.checks.drop_increase import drop_increase
 from cnnviz.heatmaps.checks.random_maps import random_maps
-from tests.heatmaps.checks.conftest import probability
+from tests.helpers.reference_scores import probability
 
 
 def test_drop_and_increase_are_those_of_the_paper(subject, maps):

@@ -11,7 +11,7 @@ from cnnviz.heatmaps.checks.localisation import (
 )
 from cnnviz.images import Box, Photo, Preprocessing
 from cnnviz.models import Model
-from tests.architectures import tiny_network
+from tests.helpers.architectures import tiny_network
 
 
 def subject_of(height, width, preprocessing):

@@ -16,9 +16,9 @@ from cnnviz.heatmaps.checks.randomisation import (
 from cnnviz.heatmaps.checks.stability import stability
 from cnnviz.heatmaps.checks.verdicts import AgainstRandomisation, similarity_limit
 from cnnviz.models import load
-from tests.architectures import build, small_input
-from tests.heatmaps.checks.conftest import by_name
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import build, small_input
+from tests.helpers.explained import by_name
+from tests.helpers.state import state
 
 
 def of_the_photo(model, batch, classes):

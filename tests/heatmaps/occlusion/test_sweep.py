@@ -16,8 +16,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from cnnviz.heatmaps.occlusion import Grid, Sweep
 from cnnviz.introspection.hooks import preserve_state
 from cnnviz.passes.targets import logits_of
-from tests.architectures import ARCHITECTURES, build, small_input
-from tests.heatmaps.occlusion.networks import Randomly
+from tests.helpers.architectures import ARCHITECTURES, build, small_input
+from tests.helpers.random_networks import Randomly
 
 
 def seeded(network: nn.Module, seed: int = 0) -> nn.Module:

@@ -17,8 +17,8 @@ from cnnviz.introspection.tracing import trace
 from cnnviz.models import as_model, load
 from cnnviz.passes.stages import call_order
 from cnnviz.units.projection import UnitPosition, UnitProjections, project
-from tests.architectures import ARCHITECTURES, build, small_input, tiny_network
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import ARCHITECTURES, build, small_input, tiny_network
+from tests.helpers.state import state
 
 
 def images(count: int = 1, side: int = 24, channels: int = 3, seed: int = 1) -> torch.Tensor:

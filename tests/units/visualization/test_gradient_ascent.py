@@ -18,8 +18,8 @@ from cnnviz.units.visualization import (
     scoring,
 )
 from cnnviz.units.visualization import gradient_ascent as looping
-from tests.architectures import tiny_network
-from tests.introspection.test_hooks import state
+from tests.helpers.architectures import tiny_network
+from tests.helpers.state import state
 
 SIDE = 24
 

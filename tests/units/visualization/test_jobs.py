@@ -23,7 +23,7 @@ from cnnviz.units.visualization import (
     read_objectives,
     read_span,
 )
-from tests.architectures import ARCHITECTURES, build, tiny_network
+from tests.helpers.architectures import ARCHITECTURES, build, tiny_network
 
 RECIPE = AscentSettings("fourier", 4, 0, (0, 0))
 

@@ -11,7 +11,7 @@ from cnnviz.errors import LayerError, TargetError, UsageError
 from cnnviz.introspection.unit_names import Unit
 from cnnviz.models import Model
 from cnnviz.units.visualization import Direction, Objective, read_objectives
-from tests.architectures import tiny_network
+from tests.helpers.architectures import tiny_network
 
 
 def model(module: nn.Module | None = None) -> Model:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 class Visit:
     """A visitor, and everything that the pages complained about or asked for."""
 
-    def __init__(self, browser, width: int, theme: str, scripts: bool = True) -> None:
+    def __init__(
+        self, browser: Browser, width: int, theme: Literal["light", "dark"], scripts: bool = True
+    ) -> None:
         self.complaints: list[str] = []
         self.requests: list[str] = []
         self.context = browser.new_context(

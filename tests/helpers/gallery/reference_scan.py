@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 
-from cnnviz.datasets import open_dataset, stream
+from cnnviz.datasets import Dataset, open_dataset, stream
 from cnnviz.models import Model
 from cnnviz.passes.captures import capture
 from cnnviz_gallery.scan import layer_result, quantised_sums
@@ -23,7 +24,10 @@ from cnnviz_gallery.scan.scan_result import (
 
 
 def scan(
-    model: Model, data: object, layers="conv", settings: ScanSettings | None = None
+    model: Model,
+    data: Dataset,
+    layers: str | Sequence[str] = "conv",
+    settings: ScanSettings | None = None,
 ) -> ScanResult:
     settings = settings or ScanSettings()
     images = open_dataset(data)
@@ -84,7 +88,9 @@ def scan(
     )
 
 
-def single(layer: layer_result.LayerResult, values: torch.Tensor, place: int, group: int):
+def single(
+    layer: layer_result.LayerResult, values: torch.Tensor, place: int, group: int
+) -> layer_result.LayerResult:
     """Return what one image [C, positions] adds."""
     empty = layer_result.empty(
         layer.layer, layer.shape, layer.unit, layer.group_sums.shape[1], 1, 1

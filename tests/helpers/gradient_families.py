@@ -67,7 +67,7 @@ class Case:
         return f"{self.name} ({self.family}), seed {self.seed}"
 
 
-def layers(module: nn.Module) -> list[nn.Module]:
+def layers(module: nn.Module) -> list[nn.Conv2d | nn.Linear]:
     """Return the convolutions and linear layers, in the order of definition."""
     return [one for one in module.modules() if isinstance(one, nn.Conv2d | nn.Linear)]
 
@@ -77,6 +77,7 @@ def biased(value: float) -> Edit:
 
     def edit(module: nn.Module, generator: torch.Generator) -> None:
         for layer in layers(module)[:-1]:
+            assert layer.bias is not None
             nn.init.constant_(layer.bias, value)
 
     return edit

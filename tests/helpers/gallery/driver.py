@@ -3,9 +3,9 @@
 One process imports torch, and every process that a test needs is a fork of it. Its last line is
 what was found, as JSON.
 
-    python -m tests.gallery.driver kill FOLDER KILLS
-    python -m tests.gallery.driver share FOLDER PROCESSES...
-    python -m tests.gallery.driver memory IMAGES...
+    python -m tests.helpers.gallery.driver kill FOLDER KILLS
+    python -m tests.helpers.gallery.driver share FOLDER PROCESSES...
+    python -m tests.helpers.gallery.driver memory IMAGES...
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from cnnviz_gallery.scan import worker
 from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.scan.scan_result import ScanSettings
 from cnnviz_gallery.site.build import build
-from tests.gallery.conftest import tiny_model
-from tests.gallery.generated import Generated, network
+from tests.helpers.gallery.generated import Generated, network
+from tests.helpers.gallery.tiny import tiny_model
 
 
 def forked(work: Callable[[], object], **environment: str) -> int:

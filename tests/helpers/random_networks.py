@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import nn
 from torch.nn import functional
+
+Step = Callable[[torch.Tensor], torch.Tensor]
 
 
 class Randomly(nn.Module):
@@ -37,11 +41,12 @@ class Randomly(nn.Module):
         for kind, step in zip(self.plan, self.steps, strict=True):
             if min(x.shape[-2:]) < 8 and kind in ("conv", "largest", "average", "ceil"):
                 continue
-            x = _apply(kind, step, x)
-        return self.head(x.mean((2, 3)))
+            x = _apply(kind, cast("Step", step), x)
+        found: torch.Tensor = self.head(x.mean((2, 3)))
+        return found
 
 
-def _apply(kind: str, step: nn.Module, x: torch.Tensor) -> torch.Tensor:
+def _apply(kind: str, step: Step, x: torch.Tensor) -> torch.Tensor:
     if kind == "skip":
         return functional.relu(x + step(x), inplace=True)
     if kind == "branches":
@@ -73,11 +78,12 @@ def _nothing() -> nn.Module:
 
 def _conv(draw: random.Random, channels: int) -> nn.Module:
     kernel = draw.choice([1, 2, 3, 5])
+    strides: list[int | tuple[int, int]] = [1, 1, 2, (2, 1)]
     return nn.Conv2d(
         channels,
         channels,
         (kernel, draw.choice([1, 3])),
-        stride=draw.choice([1, 1, 2, (2, 1)]),
+        stride=draw.choice(strides),
         padding=draw.choice([0, 1]) if kernel > 1 else 0,
         dilation=draw.choice([1, 1, 2]) if kernel <= 3 else 1,
         groups=draw.choice([1, 2, channels]),
@@ -91,12 +97,14 @@ def _same(channels: int) -> nn.Conv2d:
 def _norm(draw: random.Random, channels: int) -> nn.Module:
     norm = nn.BatchNorm2d(channels)
     generator = torch.Generator().manual_seed(draw.randrange(1 << 30))
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     for values in (norm.running_mean, norm.running_var, norm.weight.data, norm.bias.data):
         values.copy_(torch.rand(channels, generator=generator) + 0.1)
     return norm
 
 
-LAYERS = {
+LAYERS: dict[str, Callable[[random.Random, int], nn.Module]] = {
     "conv": _conv,
     "norm": _norm,
     "skip": lambda _, channels: nn.Sequential(_same(channels), nn.ReLU(inplace=True)),

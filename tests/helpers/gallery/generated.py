@@ -12,7 +12,7 @@ from cnnviz.datasets import Dataset, DatasetImage
 from cnnviz.errors import ImageError
 from cnnviz.models import Model
 from cnnviz_gallery.scan.scan_result import ScanResult
-from tests.architectures import tiny_network
+from tests.helpers.architectures import tiny_network
 
 
 @lru_cache(2048)

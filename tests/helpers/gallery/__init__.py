@@ -1,0 +1,1 @@
+"""A tiny gallery, and scans of it that are slow, killed or shared out."""
