@@ -64,7 +64,7 @@ PAGES = {
     "skip-connections": DOCS / "skip-connections.md",
     "figures-for-papers": DOCS / "figures-for-papers.md",
     "gallery": DOCS / "gallery.md",
-    "rooms": DOCS / "rooms.md",
+    "architecture": DOCS / "architecture.md",
     "contributing": ROOT / "CONTRIBUTING.md",
     "changelog": ROOT / "CHANGELOG.md",
 }
@@ -80,7 +80,7 @@ TITLES = {
     "skip-connections": "Skip connections",
     "figures-for-papers": "For papers",
     "gallery": "The gallery",
-    "rooms": "The rooms",
+    "architecture": "The architecture",
     "contributing": "Contributing",
     "changelog": "Changelog",
 }
