@@ -10,6 +10,13 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+_SCROLL = """async (pictures) => {
+  for (const picture of document.querySelectorAll(pictures)) {
+    picture.scrollIntoView({ block: "nearest" });
+    await new Promise(requestAnimationFrame);
+  }
+}"""
+
 
 class Visit:
     """A visitor, and everything that the pages complained about or asked for."""
@@ -31,8 +38,8 @@ class Visit:
 
     def scroll_to_every(self, pictures: str) -> None:
         """Bring every picture that a selector finds into view, and wait until all are there."""
-        for picture in self.page.query_selector_all(pictures):
-            picture.scroll_into_view_if_needed()
+        # All in one call: asked for one by one, each would wait until it has stopped moving.
+        self.page.evaluate(_SCROLL, pictures)
         self.wait_until(
             f"[...document.querySelectorAll('{pictures}')].every(image => image.complete)"
         )
