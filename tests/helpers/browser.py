@@ -12,8 +12,12 @@ if TYPE_CHECKING:
 
 _SCROLL = """async (pictures) => {
   for (const picture of document.querySelectorAll(pictures)) {
-    picture.scrollIntoView({ block: "nearest" });
+    picture.scrollIntoView({ block: "nearest", behavior: "instant" });
     await new Promise(requestAnimationFrame);
+    // One that is loaded late stays in view until it is there, or is given up.
+    for (let frames = 0; !picture.complete && frames < 300; frames++) {
+      await new Promise(requestAnimationFrame);
+    }
   }
 }"""
 
