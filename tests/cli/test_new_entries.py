@@ -37,7 +37,7 @@ from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
 from cnnviz.views.explanations import explanations
 from cnnviz.views.faithfulness import faithfulness
-from tests.architectures import tiny_network
+from tests.helpers.architectures import tiny_network
 
 DOCS = Path(__file__).parents[2] / "docs"
 QUICK = {"steps": 2, "stages": 1, "random": 2}

@@ -9,7 +9,7 @@ import torch
 from cnnviz.gradients.noise import NOISE_SEED, noise
 from cnnviz.images import Preprocessing
 from cnnviz.models import Model
-from tests.architectures import tiny_network
+from tests.helpers.architectures import tiny_network
 
 
 def model(side: int, dtype: torch.dtype = torch.float32) -> Model:

@@ -22,7 +22,7 @@ from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
 from cnnviz.views.faithfulness import faithfulness
 from cnnviz.views.occlusion import occlusion
-from tests.architectures import tiny_network
+from tests.helpers.architectures import tiny_network
 
 QUICK = {"steps": 2, "stages": 2, "random": 2}
 TARGET = [2, 0]
