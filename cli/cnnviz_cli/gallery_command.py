@@ -32,7 +32,7 @@ Network = Annotated[
     str | None,
     typer.Argument(
         metavar="MODEL",
-        help="A name that `cnnviz models` lists, timm:NAME, or FILE.py:FACTORY.",
+        help=options.NETWORKS,
         show_default=False,
     ),
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cnnviz.errors import UsageError
+from cnnviz.models.sources import forms
 from cnnviz_cli.lazy import shared
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 NETWORK = "Network"
 OUTPUT = "Output"
+NETWORKS = f"A name that `cnnviz models` lists, or {forms()}."
 
 Photos = Annotated[
     list[str] | None,
@@ -46,7 +48,7 @@ ModelName = Annotated[
         "--model",
         "-m",
         metavar="NAME",
-        help="A name that `cnnviz models` lists, timm:NAME, or FILE.py:FACTORY.",
+        help=NETWORKS,
         rich_help_panel=NETWORK,
     ),
 ]

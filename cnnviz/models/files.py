@@ -32,6 +32,17 @@ def split(source: str) -> tuple[Path, str] | None:
     return None
 
 
+def names() -> list[str]:
+    """Return no name: any file may make a network."""
+    return []
+
+
+def load_named(name: str, weights: str | Path) -> Model | None:
+    """Return the network of ``FILE.py:FACTORY``, or None (see `cnnviz.models.sources`)."""
+    named = split(name)
+    return None if named is None else load_file(*named, weights)
+
+
 def load_file(path: Path, factory: str, weights: str | Path) -> Model:
     """Build the network that a function (or class) in a Python file makes.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -12,11 +11,10 @@ from torch import nn
 from cnnviz.errors import ModelError, UsageError, did_you_mean
 from cnnviz.images import Preprocessing
 from cnnviz.images.paths import expand
-from cnnviz.models import shipped
 from cnnviz.models.categories import Categories, check_count, read_categories
 from cnnviz.models.checkpoints import SUFFIXES
 from cnnviz.models.model import Model, as_model
-from cnnviz.models.networks import depth
+from cnnviz.models.sources import SOURCES, forms
 
 
 def load(
@@ -93,16 +91,8 @@ def available() -> dict[str, list[str]]:
 
     Of the family of depths, which has a network for every number of layers, these are examples.
     """
-    from cnnviz.models import timm_models, torchvision_models
-
-    found = {
-        "shipped": shipped.names(),
-        "depth": list(depth.EXAMPLES),
-        "torchvision": torchvision_models.names(),
-    }
-    if find_spec("timm") is not None:
-        found["timm"] = [f"{timm_models.PREFIX}{name}" for name in timm_models.names()]
-    return found
+    found = {source.key: source.names() for source in SOURCES}
+    return {key: names for key, names in found.items() if names}
 
 
 def choose_device(device: str | torch.device = "auto") -> torch.device:
@@ -184,36 +174,18 @@ def _weights(weights: str | os.PathLike[str] | None) -> str | Path:
     return path if named_like_one or path.is_file() else weights
 
 
-def _by_name(source: str, weights: str | Path) -> Model:
-    from cnnviz.models import files, timm_models, torchvision_models
-
-    name = shipped.ALIASES.get(source.lower(), source.lower())
-    if name in shipped.names():
-        return shipped.load_shipped(name, weights)
-    if depth.is_name(source):
-        return shipped.load_depth_network(source.lower(), weights)
-    if source.startswith(timm_models.PREFIX):
-        return timm_models.load_timm(source.removeprefix(timm_models.PREFIX), weights)
-    named = files.split(source)
-    if named is not None:
-        return files.load_file(*named, weights)
-    if Path(source).suffix in SUFFIXES:
+def _by_name(name: str, weights: str | Path) -> Model:
+    for source in SOURCES:
+        found = source.load(name, weights)
+        if found is not None:
+            return found
+    if Path(name).suffix in SUFFIXES:
         raise ModelError(
-            f"The checkpoint {source!r} does not say which network it belongs to.",
+            f"The checkpoint {name!r} does not say which network it belongs to.",
             'Name both: load("resnet18", weights="checkpoint.pth").',
         )
-    found = torchvision_models.find(source)
-    if found is not None:
-        return torchvision_models.load_torchvision(found, weights)
-    known = [
-        *shipped.ALIASES,
-        *shipped.names(),
-        *depth.EXAMPLES,
-        *torchvision_models.names(),
-    ]
+    known = [suggestion for source in SOURCES for suggestion in source.suggestions()]
     raise ModelError(
-        f"There is no network called {source!r}.",
-        did_you_mean(
-            source, known, "See cnnviz.models.available(), or name path/to/file.py:factory."
-        ),
+        f"There is no network called {name!r}.",
+        did_you_mean(name, known, f"See cnnviz.models.available(), or name {forms()}."),
     )

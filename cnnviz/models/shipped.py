@@ -9,20 +9,21 @@ from cnnviz.errors import CheckpointError, UsageError
 from cnnviz.images import Preprocessing
 from cnnviz.models.checkpoints import load_state, read_state
 from cnnviz.models.model import Model
-from cnnviz.models.networks import INPUT_SIZES, MEAN, SHIPPED, STD, depth_network
-from cnnviz.models.networks.depth import read_name
+from cnnviz.models.networks import INPUT_SIZES, MEAN, SHIPPED, STD
 from cnnviz.models.randomness import RANDOM, seeded
-
-ALIASES = {"shapes": "shapes-plain"}
-_IMAGENET_DEPTHS = (18, 34, 50, 101, 152)
 
 _WEIGHTS = Path(__file__).parent / "weights"
 _DIGITS = tuple("0123456789")
 
 
 def names() -> list[str]:
-    """Return the names of the shipped networks, without their aliases."""
+    """Return the names of the shipped networks."""
     return list(SHIPPED)
+
+
+def load_named(name: str, weights: str | Path) -> Model | None:
+    """Return the shipped network of this name, or None (see `cnnviz.models.sources`)."""
+    return load_shipped(name.lower(), weights) if name.lower() in SHIPPED else None
 
 
 def load_shipped(name: str, weights: str | Path) -> Model:
@@ -31,12 +32,11 @@ def load_shipped(name: str, weights: str | Path) -> Model:
     Parameters
     ----------
     name : str
-        One of `names()` or `ALIASES`.
+        One of `names()`.
     weights : str or pathlib.Path
         ``DEFAULT``: its trained weights, or random ones where the package carries none (LeNet-5);
         ``random``; or the path of a checkpoint.
     """
-    name = ALIASES.get(name, name)
     with seeded():
         module = SHIPPED[name]()
     file = _WEIGHTS / f"{name}.safetensors"
@@ -65,39 +65,6 @@ def load_shipped(name: str, weights: str | Path) -> Model:
         weights=origin,
         notes=notes,
         untrained=untrained,
-    )
-
-
-def load_depth_network(name: str, weights: str | Path) -> Model:
-    """Build a network of the family of depths, such as ``resnet-56``, which has random weights.
-
-    Takes what `load_shipped` takes, and a name as in `cnnviz.models.networks.depth_network`.
-    """
-    options = read_name(name)
-    module = depth_network(name)
-    origin, notes = f"random, seed {options.seed}", list[str]()
-    if isinstance(weights, Path):
-        load_state(module, read_state(weights), name, weights.name)
-        origin = f"checkpoint {weights.name}"
-    elif weights == "DEFAULT":
-        notes.append(f"{name} comes with random weights only")
-        if options.family == "resnet" and options.depth in _IMAGENET_DEPTHS:
-            # A hyphen away from a pretrained network that is more likely meant.
-            notes.append(f"torchvision's network for ImageNet is called resnet{options.depth}")
-    elif weights != "random":
-        raise UsageError(
-            f"{name} has no weights called {weights!r}.",
-            "There are 'random' ones; or give the path of a checkpoint.",
-        )
-    _, height, width = options.input_size
-    preprocessing = Preprocessing(height, (height, width), MEAN, STD)
-    return Model(
-        module,
-        name=name,
-        preprocessing=preprocessing,
-        weights=origin,
-        notes=notes,
-        untrained=not isinstance(weights, Path),
     )
 
 

@@ -40,8 +40,15 @@ def import_timm() -> Any:
 
 
 def names() -> list[str]:
-    """Return the names of timm's networks."""
-    return list(import_timm().list_models())
+    """Return the names of timm's networks, as `cnnviz.load` takes them."""
+    return [f"{PREFIX}{name}" for name in import_timm().list_models()]
+
+
+def load_named(name: str, weights: str | Path) -> Model | None:
+    """Return timm's network for ``timm:NAME``, or None (see `cnnviz.models.sources`)."""
+    if not name.startswith(PREFIX):
+        return None
+    return load_timm(name.removeprefix(PREFIX), weights)
 
 
 def load_timm(name: str, weights: str | Path) -> Model:

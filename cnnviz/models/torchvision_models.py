@@ -57,6 +57,12 @@ def find(name: str) -> str | None:
     return None
 
 
+def load_named(name: str, weights: str | Path) -> Model | None:
+    """Return torchvision's network of this name, or None (see `cnnviz.models.sources`)."""
+    found = find(name)
+    return None if found is None else load_torchvision(found, weights)
+
+
 def load_torchvision(name: str, weights: str | Path) -> Model:
     """Build a network of torchvision.
 

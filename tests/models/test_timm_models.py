@@ -98,7 +98,7 @@ def test_timm_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(InstallationError, match=r'not installed.*pip install "cnnviz\[timm\]"'):
         load("timm:resnet18")
-    monkeypatch.setattr("cnnviz.models.loading.find_spec", lambda _: None)
+    monkeypatch.setattr("cnnviz.models.sources.find_spec", lambda _: None)
     assert set(available()) == {"shipped", "depth", "torchvision"}
 
 
