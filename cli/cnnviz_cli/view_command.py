@@ -23,12 +23,10 @@ if TYPE_CHECKING:
     from cnnviz.results.picture_style import PictureStyle
 
 VIEW = "View"
-# What the command line itself gives to a view.
+# What the command line itself gives to a view, where the table says that it takes it.
 _GIVEN = ("model", "capture", "images", "data", "target", "progress", "announce")
-# What a view calls the layers it looks at; the command line captures these.
-_LAYERS = ("layer", "layers")
 # What a view without --out names its file after.
-_SUBJECTS = {"photos": "PHOTO", "data": "DATA", "": "MODEL"}
+_SUBJECTS = {"photos": "PHOTO-", "data": "DATA-", "none": "MODEL-"}
 _SHARED = (
     "photos",
     "data",
@@ -49,10 +47,6 @@ _SHARED = (
 def build(view: View) -> Callable[..., Any]:
     """Import a view and return its command."""
     function = view.function()
-    takes = inspect.signature(function).parameters
-    photos = "photos" if view.needs == "capture" or "images" in takes else ""
-    photos = "data" if "data" in takes else photos
-    with_target = view.gradients or "target" in takes
     specs = options_of(function, skip=_GIVEN)
     clash = {spec.name for spec in specs} & set(_SHARED)
     if clash:
@@ -61,8 +55,7 @@ def build(view: View) -> Callable[..., Any]:
     def run(values: dict[str, Any]) -> None:
         _run(view, function, specs, values)
 
-    parameters = _parameters(view, specs, photos, with_target=with_target)
-    return with_signature(run, parameters, escape(_help(view, function)))
+    return with_signature(run, _parameters(view, specs), escape(_help(view, function)))
 
 
 def _help(view: View, function: Callable[..., Any]) -> str:
@@ -70,13 +63,10 @@ def _help(view: View, function: Callable[..., Any]) -> str:
     return f"{view.summary}\n\n{first}" if first and first != view.summary else view.summary
 
 
-def _parameters(
-    view: View, specs: list[OptionSpec], photos: str, *, with_target: bool
-) -> list[inspect.Parameter]:
-    """Return the options of a view that takes "photos", "data" (many images), or neither."""
-    example = f"{view.command}.png"
-    named = f"{_SUBJECTS[photos]}-{example}"
-    named = example if view.needs == "nothing" else named
+def _parameters(view: View, specs: list[OptionSpec]) -> list[inspect.Parameter]:
+    """Return the options that a line of the table stands for."""
+    subject = "" if view.needs == "nothing" else _SUBJECTS[view.images]
+    named = f"{subject}{view.command}.png"
     *kinds, last = _suffixes(view.function())
     out = Annotated[
         Path | None,
@@ -88,11 +78,11 @@ def _parameters(
             rich_help_panel=options.OUTPUT,
         ),
     ]
-    found = [shared("photos", options.Photos, None)] if photos == "photos" else []
-    if photos == "data":
+    found = [shared("photos", options.Photos, None)] if view.images == "photos" else []
+    if view.images == "data":
         found = [shared("photos", options.Members, None), shared("data", options.Data, None)]
     found += [spec.parameter(VIEW) for spec in specs]
-    if with_target:
+    if view.target:
         found.append(shared("target", options.Target, None))
     if view.needs != "nothing":
         found += [
@@ -129,13 +119,12 @@ def _run(
     style = options.picture_style(values)
     if values["out"] is not None:
         style.check(values["out"])
-    takes = inspect.signature(function).parameters
-    if "target" in takes:
+    if view.target and view.needs != "capture":
         keywords["target"] = values["target"]
     with progress_bar(values["quiet"]) as progress:
-        if "progress" in takes:
+        if view.progress:
             keywords["progress"] = progress
-        if "announce" in takes and not values["quiet"]:
+        if view.announce and not values["quiet"]:
             keywords["announce"] = say
         if view.needs == "nothing":
             progress(0, 1, "computing")
@@ -187,32 +176,32 @@ def _of_network(
 ) -> tuple[Any, str]:
     """Return the result of a view of a network, and the start of its file's name."""
     progress(0, 1, "loading the network")
-    _first_of_compared(values, keywords)
+    if view.compare:
+        _first_of_compared(values, keywords)
     model = options.load_model(
         values["model"], values["weights"], values["categories"], values["device"]
     )
-    takes = inspect.signature(function).parameters
-    with_photos = view.needs == "capture" or "images" in takes
-    wants_some = with_photos and not (view.own_input and not values["photos"])
-    images = options.photos_or_sample(values["photos"], model) if wants_some else []
-    if "images" in takes:
-        keywords["images"] = images or None
+    images: list[Any] = []
+    if view.images == "photos" and (values["photos"] or not view.own_input):
+        images = options.photos_or_sample(values["photos"], model)
     progress(0, 1, "computing")
     subject: Any = model
     names = [_photo_name(image) for image in images]
-    if "data" in takes:
+    if view.images == "photos" and view.needs == "model":
+        keywords["images"] = images or None
+    if view.images == "data":
         keywords["data"] = data = options.data_or_shapes(values["photos"], values["data"], model)
         names = [_photo_name(one) for one in ([data] if isinstance(data, str) else data)]
     if view.needs == "capture":
         subject = _captured(view, model, images, keywords, values.get("target"))
-        _spell_out(specs, keywords, list(subject.activations))
+        _spell_out(view, specs, keywords, list(subject.activations))
         names = [photo.name for photo in subject.batch.photos]
     return function(subject, **keywords), _stem(names, model.name)
 
 
 def _first_of_compared(values: dict[str, Any], keywords: dict[str, Any]) -> None:
     """Let the first of the networks to compare be the one to look at, where none is named."""
-    compared = keywords.get("compare")
+    compared = keywords["compare"]
     if not compared or values["model"] != options.DEFAULT_MODEL:
         return
     names = compared.split(",") if isinstance(compared, str) else list(compared)
@@ -225,18 +214,21 @@ def _captured(
 ) -> Any:
     from cnnviz.passes.captures import capture
 
-    chosen = next((keywords[name] for name in _LAYERS if keywords.get(name)), view.layers)
+    chosen = keywords[view.layers_from] if view.layers_from else None
+    chosen = chosen or view.layers
     names = [chosen] if isinstance(chosen, str) else list(chosen)
     # "name#1" is the second call of a layer; the layer is captured whole.
     layers = [name.partition("#")[0] for name in names if name]
     return capture(model, images, layers=layers, target=target, gradients=view.gradients)
 
 
-def _spell_out(specs: list[OptionSpec], keywords: dict[str, Any], held: list[str]) -> None:
+def _spell_out(
+    view: View, specs: list[OptionSpec], keywords: dict[str, Any], held: list[str]
+) -> None:
     """Replace a pattern or a kind by the layers it chose, for a view that takes several."""
     for spec in specs:
         given = keywords[spec.name]
-        if spec.name in _LAYERS and spec.several and given:
+        if spec.name == view.layers_from and spec.several and given:
             names = [given] if isinstance(given, str) else given
             # A call that there is not ("features.0#5") is the view's to refuse.
             if any(name not in held for name in names) and "#" not in "".join(names):

@@ -1,4 +1,7 @@
-"""One file per view: one public function, one result type. This table is the only list of them."""
+"""One file per view: one public function, one result type. This table is the only list of them.
+
+Views of other packages join through entry points; see `cnnviz.views.plugins`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,9 @@ from typing import Any, Literal
 class View:
     """One line of the table.
 
+    What the line says of the function's parameters is all that the command line and the report
+    know of them; `cnnviz.testing.check_view` holds the one to the other.
+
     Attributes
     ----------
     name : str
@@ -20,23 +26,47 @@ class View:
         What the function takes first; "nothing" for a view of neither network nor photo.
     summary : str
         What it shows, in one short sentence for lists and help.
+    images : {"photos", "data", "none"}
+        What it is shown: photos, in its parameter ``images`` or in the capture; many images, in its
+        parameter ``data``; or none.
     layers : str
         For a view of a capture: the layers that the command line captures where none are named.
+    layers_from : str
+        For a view of a capture: its parameter that names layers; the command line captures these.
     gradients : bool
         For a view of a capture: whether it needs gradients.
-    verb : str
-        Its command, where that is not the name with hyphens for underscores.
+    target : bool
+        Whether it explains a class: in its parameter ``target``, or that of the capture.
+    progress, announce : bool
+        Whether it has these parameters: called before each step, and with what there is to say.
+    compare : bool
+        Whether its parameter ``compare`` takes further networks to set beside the first.
     own_input : bool
         Whether it makes an input of its own where no photo is named, rather than get a sample.
+    verb : str
+        Its command, where that is not the name with hyphens for underscores.
+    module : str
+        The module that holds its function, where that is not a file in this folder.
+    section : str
+        For a view of another package: ``module:function``, what builds its section of a report;
+        by default a picture of the result with its caption and summary.
     """
 
     name: str
     needs: Literal["model", "capture", "nothing"]
     summary: str
+    images: Literal["photos", "data", "none"] = "photos"
     layers: str = "conv"
+    layers_from: str = ""
     gradients: bool = False
-    verb: str = ""
+    target: bool = False
+    progress: bool = False
+    announce: bool = False
+    compare: bool = False
     own_input: bool = False
+    verb: str = ""
+    module: str = ""
+    section: str = ""
 
     @property
     def command(self) -> str:
@@ -45,61 +75,149 @@ class View:
 
     def function(self) -> Callable[..., Any]:
         """Import the view's file and return its function."""
-        found: Callable[..., Any] = getattr(import_module(f"{__name__}.{self.name}"), self.name)
+        home = self.module or f"{__name__}.{self.name}"
+        found: Callable[..., Any] = getattr(import_module(home), self.name)
         return found
 
 
 VIEWS: tuple[View, ...] = (
     View("predictions", "capture", "What the network answers, and how sure it is.", layers=""),
-    View("architecture", "model", "Layers, shapes, parameters, MACs and receptive fields."),
-    View("receptive_field", "model", "What a layer could see of a photo, and what it does see."),
-    View("filters", "model", "The kernels of a convolution, and which of them are dead."),
-    View("feature_maps", "capture", "What each channel of a layer responds to in the photo."),
-    View("deconvnet", "model", "What of a photo made the units of a layer respond."),
-    View("top_activations", "model", "The patches of many images that excite each channel most."),
-    View("cam", "capture", "Where the network looked: Grad-CAM and its family.", "stages", True),
-    View("attribute", "model", "Which pixels the answer hangs on: gradient attribution."),
+    View(
+        "architecture",
+        "model",
+        "Layers, shapes, parameters, MACs and receptive fields.",
+        images="none",
+    ),
+    View(
+        "receptive_field",
+        "model",
+        "What a layer could see of a photo, and what it does see.",
+        progress=True,
+    ),
+    View(
+        "filters",
+        "model",
+        "The kernels of a convolution, and which of them are dead.",
+        images="none",
+    ),
+    View(
+        "feature_maps",
+        "capture",
+        "What each channel of a layer responds to in the photo.",
+        layers_from="layer",
+    ),
+    View("deconvnet", "model", "What of a photo made the units of a layer respond.", progress=True),
+    View(
+        "top_activations",
+        "model",
+        "The patches of many images that excite each channel most.",
+        images="data",
+        progress=True,
+    ),
+    View(
+        "cam",
+        "capture",
+        "Where the network looked: Grad-CAM and its family.",
+        layers="stages",
+        layers_from="layer",
+        gradients=True,
+        target=True,
+        progress=True,
+    ),
+    View(
+        "attribute",
+        "model",
+        "Which pixels the answer hangs on: gradient attribution.",
+        target=True,
+    ),
     View(
         "occlusion",
         "model",
         "What the answer loses when a part of the photo is hidden.",
+        target=True,
+        progress=True,
         verb="occlude",
     ),
     View(
-        "invariance", "model", "How the answer changes when a photo is moved, enlarged or turned."
+        "invariance",
+        "model",
+        "How the answer changes when a photo is moved, enlarged or turned.",
+        target=True,
+        progress=True,
     ),
-    View("faithfulness", "model", "How far a heatmap may be believed, beside random maps."),
-    View("explanations", "model", "Many heatmaps of one answer, each with its checks."),
+    View(
+        "faithfulness",
+        "model",
+        "How far a heatmap may be believed, beside random maps.",
+        target=True,
+        progress=True,
+    ),
+    View(
+        "explanations",
+        "model",
+        "Many heatmaps of one answer, each with its checks.",
+        target=True,
+        progress=True,
+    ),
     View(
         "feature_visualization",
         "model",
         "What a unit looks for: pictures optimised to drive it furthest.",
+        images="none",
+        progress=True,
+        announce=True,
         verb="visualize",
     ),
     View(
         "gradient_flow",
         "model",
         "Whether the gradient arrives: a verdict, its cause, and remedies.",
+        progress=True,
+        compare=True,
         own_input=True,
     ),
-    View("skip_connections", "model", "How much of the gradient comes back through the skips."),
+    View(
+        "skip_connections",
+        "model",
+        "How much of the gradient comes back through the skips.",
+        target=True,
+    ),
     View(
         "gradient_whiteness",
         "model",
         "Whether the gradient changes smoothly from image to image, or like noise.",
+        progress=True,
+        compare=True,
     ),
-    View("loss_landscape", "model", "The loss around the weights, along random directions."),
+    View(
+        "loss_landscape",
+        "model",
+        "The loss around the weights, along random directions.",
+        progress=True,
+    ),
     View(
         "activation_functions",
         "nothing",
         "Activation functions, and what ten layers of each do to a gradient.",
+        images="none",
     ),
 )
 
 
 def find(name: str) -> View:
-    """Return the line of the table with this name; KeyError where there is none."""
+    """Return the view of this name, of this table or of another package that is installed.
+
+    Raises
+    ------
+    KeyError
+        There is none.
+    InstallationError
+        Another package brings one that cannot be used.
+    """
     for view in VIEWS:
         if view.name == name:
             return view
-    raise KeyError(name)
+    # Whoever asks for a view of ours need not wait until the installed packages are searched.
+    from cnnviz.views.plugins import find_plugin
+
+    return find_plugin(name).view

@@ -85,8 +85,15 @@ def new_views(monkeypatch):
         setattr(module, function.__name__, function)
         monkeypatch.setitem(sys.modules, module.__name__, module)
     views = [
-        View("loudness", "capture", "How loud it is.", layers="conv", gradients=True),
-        View("louder", "model", "How loud it is on a photo."),
+        View(
+            "loudness",
+            "capture",
+            "How loud it is.",
+            layers_from="layer",
+            gradients=True,
+            target=True,
+        ),
+        View("louder", "model", "How loud it is on a photo.", target=True, progress=True),
     ]
     before = list(app.registered_commands)
     for view in views:
@@ -118,11 +125,10 @@ def test_every_view_of_the_table_has_a_help_page_from_its_docstring(run, view):
     assert page.code == 0
     assert view.summary in page.out
     assert "--out" in page.out
-    takes = inspect.signature(view.function()).parameters
-    assert ("--target" in page.out) is (view.gradients or "target" in takes)
-    with_photos = view.needs == "capture" or "images" in takes or "data" in takes
+    assert ("--target" in page.out) is view.target
+    assert ("--data" in page.out) is (view.images == "data")
     assert ("--model" in page.out) is (view.needs != "nothing")
-    assert ("PHOTO" in page.out.partition("Options")[0]) is with_photos
+    assert ("PHOTO" in page.out.partition("Options")[0]) is (view.images != "none")
 
 
 def test_a_new_view_needs_nothing_but_its_line(run, new_views, photo, tmp_path):
