@@ -22,6 +22,7 @@ from cnnviz_cli import (
     evaluate_command,
     gallery_command,
     listings,
+    plugin_commands,
     report_command,
     samples,
     training_command,
@@ -43,6 +44,7 @@ _DEBUG = "CNNVIZ_DEBUG"
 
 app = typer.Typer(
     name="cnnviz",
+    cls=plugin_commands.Commands,
     help="See what a convolutional network sees, and whether it is well.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
@@ -88,7 +90,13 @@ def start(
         quieten_other_packages()
 
 
-app.command("report", rich_help_panel="The main job")(report_command.report)
+add_lazy_command(
+    app,
+    "report",
+    report_command.build,
+    summary=report_command.SUMMARY,
+    panel="The main job",
+)
 app.command("training-report", rich_help_panel="While training")(training_command.training_report)
 for _view in VIEWS:
     add_lazy_command(
@@ -163,7 +171,8 @@ def _run(arguments: Sequence[str] | None, how_to_end: list[int]) -> NoReturn:
         if isinstance(error, OSError) and error.strerror:
             _refused(error)
         say_error(
-            f"This is a fault in cnnviz: {type(error).__name__}: {error}",
+            f"This is a fault in {plugin_commands.at_fault(error)}: "
+            f"{type(error).__name__}: {error}",
             "Run it again as `cnnviz --debug ...` for the traceback, and please report it.",
         )
         sys.exit(1)

@@ -12,19 +12,33 @@ from typer.core import TyperCommand
 Build = Callable[[], Callable[..., Any]]
 
 
+class LazyCommand(TyperCommand):
+    """A command that is built when it is first used."""
+
+    build: Build
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Build the command and let it read its arguments."""
+        return built(self.name or "", self.build()).make_context(*args, **extra)
+
+
 def add_lazy_command(
     app: typer.Typer, name: str, build: Build, *, summary: str, panel: str
 ) -> None:
     """Add a command that is listed with `summary` and built when it is first used."""
-
-    class LazyCommand(TyperCommand):
-        def make_context(self, *args: Any, **extra: Any) -> Any:
-            return built(name, build()).make_context(*args, **extra)
+    kind = type("LazyCommand", (LazyCommand,), {"build": staticmethod(build)})
 
     def placeholder() -> None:
         """Stand in the list of commands."""
 
-    app.command(name, help=summary, rich_help_panel=panel, cls=LazyCommand)(placeholder)
+    app.command(name, help=summary, rich_help_panel=panel, cls=kind)(placeholder)
+
+
+def lazy_command(name: str, build: Build, *, summary: str, panel: str) -> LazyCommand:
+    """Return such a command by itself."""
+    command = LazyCommand(name, help=summary, rich_help_panel=panel)
+    command.build = build
+    return command
 
 
 def built(name: str, function: Callable[..., Any]) -> Any:

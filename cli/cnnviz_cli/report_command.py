@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from cnnviz.reports.destination import check_destination
 from cnnviz.reports.sections import SECTIONS, choose
+from cnnviz.views.plugins import installed
 from cnnviz_cli import options
+from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.terminal import one_line, print_json, progress_bar, say
 
 if TYPE_CHECKING:
     from cnnviz.reports.document import Manifest
 
-_KEYS = [kind.key.replace("_", "-") for kind in SECTIONS]
+SUMMARY = (
+    "Make a report on what a network sees in photos: HTML, pictures and numbers in one folder."
+)
+HELP = f"""{SUMMARY}
+
+The last line of stdout is the path of the page to open."""
 
 Out = Annotated[
     Path,
     typer.Option(
         "--out", "-o", metavar="FOLDER", help="The folder to make.", rich_help_panel=options.OUTPUT
-    ),
-]
-Sections = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAMES",
-        help=f"Only these sections, with commas between them: {', '.join(_KEYS)}.",
     ),
 ]
 Layers = Annotated[
@@ -69,51 +70,70 @@ Force = Annotated[
 ]
 
 
-def report(
-    photos: options.Photos = None,
-    sections: Sections = None,
-    layers: Layers = None,
-    target: options.Target = None,
-    thorough: Thorough = False,
-    model: options.ModelName = "shapes",
-    weights: options.Weights = "DEFAULT",
-    categories: options.Categories = None,
-    device: options.Device = "auto",
-    out: Out = Path("cnnviz-report"),
-    pdf: Pdf = False,
-    single_file: SingleFile = False,
-    force: Force = False,
-    as_json: options.AsJson = False,
-    quiet: options.Quiet = False,
-) -> None:
-    """Make a report on what a network sees in photos: HTML, pictures and numbers in one folder.
+def build() -> Callable[..., Any]:
+    """Return the command, with the sections that there are in its help."""
+    sections = Annotated[
+        str | None, typer.Option(metavar="NAMES", help=f"Only these sections, {_said()}.")
+    ]
+    parameters = [
+        shared("photos", options.Photos, None),
+        shared("sections", sections, None),
+        shared("layers", Layers, None),
+        shared("target", options.Target, None),
+        shared("thorough", Thorough, False),
+        shared("model", options.ModelName, options.DEFAULT_MODEL),
+        shared("weights", options.Weights, "DEFAULT"),
+        shared("categories", options.Categories, None),
+        shared("device", options.Device, "auto"),
+        shared("out", Out, Path("cnnviz-report")),
+        shared("pdf", Pdf, False),
+        shared("single_file", SingleFile, False),
+        shared("force", Force, False),
+        shared("as_json", options.AsJson, False),
+        shared("quiet", options.Quiet, False),
+    ]
+    return with_signature(_run, parameters, HELP)
 
-    The last line of stdout is the path of the page to open.
-    """
-    choose(sections, thorough=thorough)
-    check_destination(out, force=force)
-    with progress_bar(quiet) as progress:
+
+def _said() -> str:
+    ours = ", ".join(kind.key.replace("_", "-") for kind in SECTIONS)
+    theirs = ", ".join(plugin.view.name.replace("_", "-") for plugin in installed().found)
+    more = f"; from other packages: {escape(theirs)}" if theirs else ""
+    return f"with commas between them: {ours}{more}"
+
+
+def _run(values: dict[str, Any]) -> None:
+    choose(values["sections"], thorough=values["thorough"])
+    check_destination(values["out"], force=values["force"])
+    with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")
-        loaded = options.load_model(model, weights, categories, device)
-        images = options.photos_or_sample(photos, loaded)
+        loaded = options.load_model(
+            values["model"], values["weights"], values["categories"], values["device"]
+        )
+        images = options.photos_or_sample(values["photos"], loaded)
         from cnnviz.reports import report as make
 
         made = make(
             loaded,
             images,
-            sections,
-            layers=layers,
-            target=target,
-            thorough=thorough,
+            values["sections"],
+            layers=values["layers"],
+            target=values["target"],
+            thorough=values["thorough"],
             progress=progress,
         )
-        manifest = made.save(out, pdf=pdf, single_file=single_file, force=force)
+        manifest = made.save(
+            values["out"],
+            pdf=values["pdf"],
+            single_file=values["single_file"],
+            force=values["force"],
+        )
     best = [(entry.name, entry.best) for entry in made.answers if entry.guesses]
     tell(
         manifest,
         (*map(str, made.refused), *made.notes),
         [f"{name}: {guess.category} ({guess.probability:.1%})" for name, guess in best],
-        as_json=as_json,
+        as_json=values["as_json"],
     )
 
 

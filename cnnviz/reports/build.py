@@ -279,6 +279,7 @@ class _Writer:
             input_shape=(channels, height, width),
             introduces=subject is None or subject is self.subjects[0],
             layers=self.layers,
+            photos=self.batch.photos,
             subjects=self.subjects,
             subject=subject,
             times=tuple(self.steps.times.items()),

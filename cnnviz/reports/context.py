@@ -67,8 +67,10 @@ class Context:
         Whether this is the first section of its kind, where what all of them show is explained.
     layers : str
         The layers that were asked for, in words; empty for the default choice.
+    photos : tuple of Photo
+        All images of the report, as read.
     subjects : tuple of ReportImage
-        All images of the report.
+        All images of the report, each with its pass; empty where no section is about an image.
     subject : ReportImage or None
         The image that the section is about; None for a section about the network.
     times : tuple of (str, float)
@@ -80,6 +82,7 @@ class Context:
     input_shape: tuple[int, int, int]
     introduces: bool
     layers: str
+    photos: tuple[Photo, ...]
     subjects: tuple[ReportImage, ...]
     subject: ReportImage | None
     times: tuple[tuple[str, float], ...]

@@ -1,16 +1,21 @@
 """The sections of a report, one file each. This table is the only list of them.
 
 A section is a file in this folder with a function ``build(context) -> Section``, and a line here.
+Every view of another package (see `cnnviz.views.plugins`) has a section besides, which comes when
+it is named: what a report holds without being asked does not depend on what else is installed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from cnnviz.errors import UsageError, did_you_mean
+from cnnviz.views import View
+from cnnviz.views.plugins import Plugins, installed
 
 if TYPE_CHECKING:
     from cnnviz.reports.content import Section
@@ -34,6 +39,8 @@ class SectionKind:
     passes : int
         Roughly how many more times the network runs for it, for the time that is said beforehand.
         A section that needs any is left out unless it is asked for.
+    view : View or None
+        For a view of another package: the view whose section it is.
     """
 
     key: str
@@ -41,6 +48,7 @@ class SectionKind:
     about: Literal["image", "network", "report"]
     needs: Literal["nothing", "forward", "layers", "backward"] = "nothing"
     passes: int = 0
+    view: View | None = None
 
     @property
     def thorough(self) -> bool:
@@ -49,7 +57,13 @@ class SectionKind:
 
     def builder(self) -> Callable[[Context], Section]:
         """Import the section's file and return its function."""
-        build: Callable[[Context], Section] = import_module(f"{__name__}.{self.key}").build
+        if self.view is not None and not self.view.section:
+            from cnnviz.reports.sections import from_view
+
+            return partial(from_view.build, self.view)
+        home = self.view.section if self.view is not None else f"{__name__}.{self.key}:build"
+        module, _, function = home.partition(":")
+        build: Callable[[Context], Section] = getattr(import_module(module), function)
         return build
 
 
@@ -88,16 +102,44 @@ def choose(
     """
     if sections is None:
         return tuple(kind for kind in SECTIONS if thorough or not kind.thorough)
-    known = {kind.key: kind for kind in SECTIONS}
     parts = [sections] if isinstance(sections, str) else list(sections)
     names = [item.strip() for part in parts for item in part.split(",") if item.strip()]
+    keys = {name.lower().replace("-", "_"): name for name in names}
+    own = {kind.key for kind in SECTIONS}
+    # Only a name that is none of ours sends for those of other packages.
+    plugins = Plugins() if keys.keys() <= own else installed()
+    kinds = in_reading_order(plugins)
+    known = [kind.key for kind in kinds]
     if not names:
         raise UsageError("No section was chosen.", f"Choose among {', '.join(known)}.")
-    keys = {name.lower().replace("-", "_"): name for name in names}
     for key, name in keys.items():
         if key not in known:
-            raise UsageError(
-                f"There is no section {name!r}.",
-                did_you_mean(key, known, f"Choose among {', '.join(known)}."),
-            )
-    return tuple(kind for kind in SECTIONS if kind.key in keys or (thorough and kind.thorough))
+            _unknown(key, name, known, plugins)
+    return tuple(kind for kind in kinds if kind.key in keys or (thorough and kind.thorough))
+
+
+def _unknown(key: str, name: str, known: Sequence[str], plugins: Plugins) -> NoReturn:
+    for refusal in plugins.refused:
+        if refusal.name == key:
+            raise refusal.error()
+    raise UsageError(
+        f"There is no section {name!r}.",
+        did_you_mean(key, known, f"Choose among {', '.join(known)}."),
+    )
+
+
+def in_reading_order(plugins: Plugins) -> tuple[SectionKind, ...]:
+    """Return our sections, with those of other packages before what is said about the report."""
+    ours = [kind for kind in SECTIONS if kind.about != "report"]
+    theirs = [_of_view(plugin.view) for plugin in plugins.found]
+    return (*ours, *theirs, *(kind for kind in SECTIONS if kind.about == "report"))
+
+
+def _of_view(view: View) -> SectionKind:
+    needs: Literal["nothing", "forward", "layers", "backward"] = "nothing"
+    if view.images == "photos":
+        # What is explained is known only where a gradient was sent back from it.
+        needs = "layers" if view.needs == "capture" and view.layers == "stages" else "forward"
+        needs = "backward" if view.gradients or view.target else needs
+    about: Literal["image", "network"] = "image" if view.images == "photos" else "network"
+    return SectionKind(view.name, view.summary.rstrip("."), about, needs, view=view)
