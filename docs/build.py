@@ -65,6 +65,7 @@ PAGES = {
     "figures-for-papers": DOCS / "figures-for-papers.md",
     "gallery": DOCS / "gallery.md",
     "architecture": DOCS / "architecture.md",
+    "extending": DOCS / "extending.md",
     "contributing": ROOT / "CONTRIBUTING.md",
     "changelog": ROOT / "CHANGELOG.md",
 }
@@ -81,6 +82,7 @@ TITLES = {
     "figures-for-papers": "For papers",
     "gallery": "The gallery",
     "architecture": "The architecture",
+    "extending": "Adding to cnnviz",
     "contributing": "Contributing",
     "changelog": "Changelog",
 }

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from cnnviz.models import Model, load
+from cnnviz.testing import small_network
 
 ARCHITECTURES: dict[str, int] = {
     "lenet5": 32,
@@ -73,22 +74,8 @@ def _tiled(tensor: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
     return tensor
 
 
-def tiny_network(channels: int = 3, classes: int = 4, seed: int = 0) -> nn.Sequential:
-    """Return a seeded network of two convolutions in eval mode, for inputs of 8 px or more."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        network = nn.Sequential(
-            nn.Conv2d(channels, 6, 3, padding=1),
-            nn.ReLU(inplace=True),
-            nn.MaxPool2d(2),
-            nn.Conv2d(6, 8, 3, padding=1),
-            nn.BatchNorm2d(8),
-            nn.ReLU(),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(8, classes),
-        )
-    return network.eval()
+# The network that views are tried on is small enough for every other test.
+tiny_network = small_network
 
 
 def feed(module: nn.Module, images: torch.Tensor) -> nn.Module:

@@ -1,0 +1,314 @@
+"""The laws, each a function of one trial that raises an AssertionError where it is broken."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import is_dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from torch import nn
+
+from cnnviz.errors import ModelError
+from cnnviz.passes.captures import capture
+from cnnviz.results.result import SUFFIXES, Provenance, Result
+from cnnviz.testing.state import differences, network_state
+from cnnviz.testing.trial import (
+    Counted,
+    Interrupted,
+    Trial,
+    images,
+    mixed_network,
+    small_network,
+)
+from cnnviz.views import VIEWS, View
+from cnnviz.views.plugins import GROUP, installed
+
+Law = Callable[[Trial], None]
+
+_HEAVY = ("torch", "matplotlib", "numpy")
+_HEADS = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF", ".npz": b"PK", ".json": b"{"}
+_MOST_AXES = 12
+_OTHER_INPUTS = ((1, 28), (4, 40), (3, 32))
+_LONGEST_SUMMARY = 80
+_SHORTEST_CAPTION = 40
+
+
+def check_view(
+    view: View, *, arguments: Mapping[str, Any] | None = None, laws: Sequence[Law] | None = None
+) -> None:
+    """Hold a view to the laws that every view keeps; for its tests.
+
+    The view runs a few dozen times, on networks of two convolutions and images of 16 to 40 px.
+
+    Parameters
+    ----------
+    view : View
+        The view.
+    arguments : mapping of str to object, optional
+        What its function is given besides the network and the images, where it cannot do without
+        or would take long.
+    laws : sequence of callable, optional
+        Some of `cnnviz.testing.LAWS`; by default all.
+
+    Raises
+    ------
+    AssertionError
+        It breaks a law: each that it breaks, with what was seen.
+    """
+    trial = Trial(view, arguments or {})
+    chosen = LAWS if laws is None else laws
+    broken = [f"- {law.__name__}: {told}" for law in chosen if (told := _broken(law, trial))]
+    if broken:
+        head = f"The view {view.name!r} breaks {len(broken)} of {len(chosen)} laws:"
+        raise AssertionError("\n".join([head, *broken]))
+
+
+def _broken(law: Law, trial: Trial) -> str:
+    try:
+        law(trial)
+    except AssertionError as error:
+        return str(error)
+    except Exception as error:
+        return f"It raises {type(error).__name__}: {error}"
+    return ""
+
+
+def _demand(kept: bool, otherwise: str) -> None:
+    if not kept:  # An `assert` would go with `python -O`.
+        raise AssertionError(otherwise)
+
+
+# What a view says of itself.
+
+
+def its_line_agrees_with_its_function(trial: Trial) -> None:
+    """Compare what the view says about its function with the function."""
+    view, function = trial.view, trial.view.function()
+    takes = inspect.signature(function).parameters
+    said = {"progress": view.progress, "announce": view.announce, "compare": view.compare}
+    if view.needs != "capture":
+        said["images"] = view.images == "photos" and view.needs == "model"
+        said["data"] = view.images == "data"
+        said["target"] = view.target
+    for name, expected in said.items():
+        really = "has" if name in takes else "has no"
+        _demand((name in takes) is expected, f"Its function {really} parameter {name!r}.")
+    _demand(
+        not view.layers_from or view.layers_from in takes,
+        f"Its function has no parameter {view.layers_from!r}, which layers_from names.",
+    )
+    of_photos = view.needs == "capture"
+    _demand(not of_photos or view.images == "photos", "A capture is of photos.")
+    _demand(view.needs != "nothing" or view.images == "none", "It needs nothing, and images.")
+    _demand(function.__name__ == view.name, f"Its function is called {function.__name__!r}.")
+    _demand(bool(inspect.getdoc(function)), "Its function has no docstring.")
+    _demand(
+        view.summary.endswith(".") and len(view.summary) <= _LONGEST_SUMMARY,
+        f"Its summary is no sentence of at most {_LONGEST_SUMMARY} characters.",
+    )
+
+
+def it_is_listed_without_heavy_imports(trial: Trial) -> None:
+    """Import what a list of commands has to import, in a process of its own."""
+    module = _listed_in(trial.view)
+    heavy = _imports(module, tuple(sys.path))
+    _demand(
+        not heavy,
+        f"Importing {module} imports {', '.join(heavy)}; keep the view's line "
+        "apart from its function.",
+    )
+
+
+def _listed_in(view: View) -> str:
+    if view in VIEWS:
+        return "cnnviz.views"
+    for plugin in installed().found:
+        if plugin.view == view:
+            return plugin.entry_point.partition(":")[0]
+    for refusal in installed().refused:
+        _demand(refusal.name != view.name, refusal.reason)
+    raise AssertionError(f"No entry point of the group {GROUP!r} leads to it; is it installed?")
+
+
+@cache
+def _imports(module: str, path: tuple[str, ...]) -> tuple[str, ...]:
+    code = (
+        "import importlib, json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+        "importlib.import_module(sys.argv[2]); print(*sys.modules, sep='\\n')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(path), module],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(done.stdout.split())
+    return tuple(name for name in _HEAVY if name in loaded)
+
+
+# What it leaves behind.
+
+
+def the_network_is_never_changed(trial: Trial) -> None:
+    """Run it on a network in the middle of training, and compare all there is."""
+    module, shown = mixed_network(), images()
+    before, untouched = network_state(module), shown.clone()
+    trial.run(module, shown)
+    _say_changed(differences(before, network_state(module)))
+    _demand(bool((shown == untouched).all()), "It changes the images it is given.")
+
+
+def an_exception_leaves_nothing_behind(trial: Trial) -> None:
+    """Let the network fail in the middle of its forward pass."""
+    for error in (RuntimeError("half-way"), MemoryError()):
+        _interrupt(trial, error)
+
+
+def ctrl_c_leaves_nothing_behind(trial: Trial) -> None:
+    """Press Ctrl-C in the middle of the network's forward pass."""
+    _interrupt(trial, KeyboardInterrupt())
+
+
+def _interrupt(trial: Trial, error: BaseException) -> None:
+    if trial.view.needs == "nothing":
+        return
+    module = Interrupted(error).train()
+    before = network_state(module)
+    name = type(error).__name__
+    try:
+        trial.run(module, images(side=8))
+    except BaseException as caught:
+        if error not in (caught, caught.__cause__):
+            raise
+        as_told = caught is error or isinstance(caught, ModelError)
+        _demand(as_told, f"It makes a {type(caught).__name__} of the network's {name}.")
+    else:
+        _demand(module.calls == 0, f"It goes on after the network's {name}.")
+    _say_changed(differences(before, network_state(module)), f", after a {name} of the network")
+
+
+def _say_changed(changed: Sequence[str], when: str = "") -> None:
+    _demand(not changed, f"It changes {'; '.join(changed)}{when}.")
+
+
+def a_capture_is_enough(trial: Trial) -> None:
+    """Count the passes that a view of a capture makes besides."""
+    view = trial.view
+    if view.needs != "capture":
+        return
+    module = Counted(small_network())
+    held = capture(module, images(), layers=view.layers, gradients=view.gradients)
+    before = module.calls
+    view.function()(held, **trial.arguments).figure()
+    _demand(module.calls == before, "It runs the network again, which the capture did for it.")
+
+
+# What it returns.
+
+
+def its_result_is_frozen_data(trial: Trial) -> None:
+    """Look at the type of the result."""
+    kind = type(trial.result)
+    _demand(isinstance(trial.result, Result), f"It returns a {kind.__name__}, which is no Result.")
+    own = is_dataclass(kind) and "__dataclass_params__" in vars(kind)
+    _demand(own, f"{kind.__name__} is no frozen dataclass.")
+
+
+def its_result_says_where_it_came_from(trial: Trial) -> None:
+    """Look at the provenance of the result."""
+    origin, view = trial.result.provenance, trial.view
+    _demand(isinstance(origin, Provenance), "Its result has no provenance.")
+    if view.needs == "nothing":
+        return
+    _demand(len(origin.weights_sha256) == 64, "Its provenance lacks the SHA-256 of the weights.")
+    _demand(view.images != "photos" or bool(origin.images), "Its provenance lacks the images.")
+
+
+def its_result_is_told_in_words(trial: Trial) -> None:
+    """Read the caption, the summary and the repr of the result."""
+    found = trial.result
+    caption, summary = found.caption(), found.summary()
+    _demand(len(caption) > _SHORTEST_CAPTION, f"Its caption explains nothing: {caption!r}.")
+    _demand(bool(summary.strip()) and "\n" not in summary, f"Its summary is no line: {summary!r}.")
+    _demand("\n" not in repr(found), "The repr of its result is longer than one line.")
+
+
+def its_numbers_come_out(trial: Trial) -> None:
+    """Write the result as JSON, and look at its arrays."""
+    found = trial.result
+    text = json.dumps(found.to_json(), allow_nan=False)
+    read = json.loads(text)
+    _demand(read.get("summary") == found.summary(), "Its JSON lacks the summary.")
+    _demand("provenance" in read, "Its JSON lacks the provenance.")
+    for name, array in found.arrays().items():
+        _demand(array.dtype.kind in "biufcUS", f"Its array {name!r} holds Python objects.")
+
+
+def it_draws_itself(trial: Trial) -> None:
+    """Draw the result."""
+    known = plt.get_fignums()
+    figure = trial.result.figure()
+    _demand(isinstance(figure, Figure), f"Its figure is a {type(figure).__name__}.")
+    _demand(plt.get_fignums() == known, "Its figure is one of pyplot, which keeps it for ever.")
+    count = len(figure.axes)
+    _demand(1 <= count <= _MOST_AXES, f"Its figure has {count} axes, not 1 to {_MOST_AXES}.")
+    words = any(text.get_text() for text in figure.findobj(Text))
+    _demand(words, "Its figure has no words on it.")
+
+
+def it_is_saved_under_every_suffix(trial: Trial) -> None:
+    """Save the result in every form that there is."""
+    for suffix in SUFFIXES:
+        whole = trial.files[suffix].startswith(_HEADS[suffix])
+        _demand(whole, f"What it saves as {suffix} is no such file, or lies somewhere else.")
+    more = sorted(trial.files.keys() - set(SUFFIXES))
+    _demand(not more, f"Saving it leaves more behind: {', '.join(more)}.")
+
+
+def the_same_input_gives_the_same_result(trial: Trial) -> None:
+    """Run it again, and compare arrays, numbers and pixels."""
+    again = trial.run(small_network(), images())
+    for name, array in trial.result.arrays().items():
+        _demand(
+            np.array_equal(array, again.arrays()[name], equal_nan=array.dtype.kind in "fc"),
+            f"Its array {name!r} is another the second time.",
+        )
+    with TemporaryDirectory(prefix="cnnviz-") as name:
+        picture = again.save(Path(name, "again.png")).read_bytes()
+    _demand(picture == trial.files[".png"], "Its picture is another the second time.")
+
+
+def other_channels_and_sizes_will_do(trial: Trial) -> None:
+    """Run it on networks for one and for four channels, at other sizes."""
+    for channels, side in _OTHER_INPUTS if trial.view.needs != "nothing" else ():
+        module: nn.Module = small_network(channels)
+        trial.run(module, images(channels, side)).figure().draw_without_rendering()
+
+
+LAWS: tuple[Law, ...] = (
+    its_line_agrees_with_its_function,
+    it_is_listed_without_heavy_imports,
+    the_network_is_never_changed,
+    an_exception_leaves_nothing_behind,
+    ctrl_c_leaves_nothing_behind,
+    a_capture_is_enough,
+    its_result_is_frozen_data,
+    its_result_says_where_it_came_from,
+    its_result_is_told_in_words,
+    its_numbers_come_out,
+    it_draws_itself,
+    it_is_saved_under_every_suffix,
+    the_same_input_gives_the_same_result,
+    other_channels_and_sizes_will_do,
+)

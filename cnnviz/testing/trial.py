@@ -1,0 +1,138 @@
+"""A view under trial: the small networks it is run on, and what it gave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import nn
+
+from cnnviz.passes.captures import capture
+from cnnviz.results.result import SUFFIXES, Result
+from cnnviz.views import View
+
+SIDE = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A view, and what it is given.
+
+    Attributes
+    ----------
+    view : View
+        The view.
+    arguments : mapping of str to object
+        What its function is given besides, where it cannot do without or would take long.
+    """
+
+    view: View
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def result(self) -> Result:
+        """What the view gives for a small network and image; made once."""
+        return self.run(small_network(), images())
+
+    @cached_property
+    def files(self) -> dict[str, bytes]:
+        """What the result is saved as, by every suffix that there is; saved once."""
+        found = {}
+        with TemporaryDirectory(prefix="cnnviz-") as name:
+            for suffix in SUFFIXES:
+                path = Path(name, f"result{suffix}")
+                found[suffix] = b"" if self.result.save(path) != path else path.read_bytes()
+                path.unlink()
+            # What is left is more than was asked for.
+            found.update({path.name: path.read_bytes() for path in Path(name).iterdir()})
+        return found
+
+    def run(self, module: nn.Module, shown: torch.Tensor) -> Result:
+        """Run the view on a network and a batch of preprocessed images."""
+        view, given = self.view, dict(self.arguments)
+        function: Callable[..., Result] = view.function()
+        if view.needs == "nothing":
+            return function(**given)
+        if view.needs == "capture":
+            held = capture(module, shown, layers=view.layers, gradients=view.gradients)
+            return function(held, **given)
+        if view.images != "none":
+            given["images" if view.images == "photos" else "data"] = shown
+        return function(module, **given)
+
+
+def images(channels: int = 3, side: int = SIDE) -> torch.Tensor:
+    """Return one image [1, C, side, side] of seeded noise; no global random state is used."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(1, channels, side, side, generator=generator)
+
+
+def small_network(channels: int = 3, classes: int = 4, seed: int = 0) -> nn.Sequential:
+    """Return a seeded network of two convolutions in eval mode, for inputs of 8 px or more.
+
+    It has an in-place layer and a batch norm. The global random state is as before.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        network = nn.Sequential(
+            nn.Conv2d(channels, 6, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+            nn.Conv2d(6, 8, 3, padding=1),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(8, classes),
+        )
+    return network.eval()
+
+
+def mixed_network() -> nn.Module:
+    """Return the small network in the middle of its training: some of everything is set."""
+    module = small_network().train()
+    weight, bias = list(module.parameters())[:2]
+    weight.grad = torch.ones_like(weight)
+    bias.requires_grad_(False)
+    module[4].eval()
+    return module
+
+
+class Counted(nn.Module):
+    """A network that counts its calls."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.calls = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Call the network."""
+        self.calls += 1
+        found: torch.Tensor = self.network(x)
+        return found
+
+
+class Interrupted(nn.Module):
+    """A network that raises in the middle of its forward pass, and counts its calls."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(0)
+            self.first = nn.Conv2d(3, 4, 3, padding=1)
+            self.norm = nn.BatchNorm2d(4)
+            self.second = nn.Conv2d(4, 4, 3)
+        self.error = error
+        self.calls = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Go half the way."""
+        self.calls += 1
+        self.second(self.norm(self.first(x)))
+        raise self.error
