@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from functools import partial
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any
 
 from rich.markup import escape
@@ -67,12 +67,19 @@ def at_fault(error: BaseException) -> str:
         for name in (plugin.view.module, plugin.view.section)
         if name
     }
-    missing = getattr(error, "name", None) if isinstance(error, ImportError) else None
-    for name in [*_modules(error.__traceback__), missing or ""]:
+    for name in (*_modules(error.__traceback__), _lacking(error)):
         owner = packages.get(name.partition(".")[0])
         if owner is not None:
             return owner
     return "cnnviz"
+
+
+def _lacking(error: BaseException) -> str:
+    """Return the module that is missing, or lacks what was looked for in it; else nothing."""
+    if isinstance(error, ImportError):
+        return error.name or ""
+    holder = error.obj if isinstance(error, AttributeError) else None
+    return holder.__name__ if isinstance(holder, ModuleType) else ""
 
 
 def _modules(trace: TracebackType | None) -> list[str]:

@@ -48,8 +48,8 @@ def report(
     images : path, PIL image, uint8 array [H, W, 3], a list of them, or float tensor [N, C, H, W]
         The images. Those that cannot be read are listed in the report and the others go on.
     sections : str or sequence of str, optional
-        Which sections, by key (see `cnnviz.reports.SECTIONS`); by default all that need no further
-        pass through the network.
+        Which sections, by key (see `cnnviz.reports.SECTIONS`) or by the name of a view of another
+        package; by default all of ours that need no further pass through the network.
     layers : str or sequence of str, optional
         The layers of the feature maps and of Grad-CAM (see `cnnviz.introspection.layers.select`);
         by default the last layer at each spatial resolution.

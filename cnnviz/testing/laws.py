@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -117,6 +118,10 @@ def its_line_agrees_with_its_function(trial: Trial) -> None:
         view.summary.endswith(".") and len(view.summary) <= _LONGEST_SUMMARY,
         f"Its summary is no sentence of at most {_LONGEST_SUMMARY} characters.",
     )
+    if view.section:
+        module, _, name = view.section.partition(":")
+        found = callable(getattr(import_module(module), name, None))
+        _demand(found, f"There is no function {view.section}, which builds its section.")
 
 
 def it_is_listed_without_heavy_imports(trial: Trial) -> None:

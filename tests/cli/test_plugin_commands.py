@@ -99,6 +99,10 @@ def test_a_fault_of_a_view_is_told_as_one_of_its_package(site, cnnviz):
     done = cnnviz("roughness", "--weights", "random")
     assert done.returncode == 1
     assert "This is a fault in cnnviz-roughness: ZeroDivisionError" in done.stderr
+    (site / "cnnviz_roughness" / "view.py").write_text("")
+    done = cnnviz("roughness", "--help")
+    assert done.returncode == 1
+    assert "This is a fault in cnnviz-roughness: AttributeError" in done.stderr
     (site / "cnnviz_roughness" / "view.py").unlink()
     done = cnnviz("roughness", "--help")
     assert done.returncode == 1

@@ -254,6 +254,7 @@ LINES = {
     "progress": ({"progress": True}, "has no parameter 'progress'"),
     "layers": ({"layers_from": "layer"}, "no parameter 'layer', which layers_from names"),
     "capture": ({"needs": "capture", "images": "data"}, "A capture is of photos"),
+    "section": ({"section": "math:no_such"}, "no function math:no_such, which builds its sect"),
     "summary": ({"summary": "It looks"}, "summary is no sentence"),
 }
 
