@@ -25,4 +25,5 @@ _HOMES = {
     "small_network": "cnnviz.testing.trial",
 }
 __all__ = ["LAWS", "Trial", "check_view", "network_state", "small_network"]
-__getattr__, __dir__ = attach(__name__, _HOMES)
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = attach(__name__, _HOMES)
