@@ -13,7 +13,7 @@ import pytest
 import cnnviz
 from cnnviz.views import VIEWS
 
-LAZY = ("cnnviz", "cnnviz.datasets", "cnnviz.models", "cnnviz.reports")
+LAZY = ("cnnviz", "cnnviz.datasets", "cnnviz.models", "cnnviz.reports", "cnnviz.testing")
 EXPORTED = {
     "Capture",
     "CnnvizError",
