@@ -60,5 +60,5 @@ def test_tests_share_code_through_the_helpers_alone() -> None:
         for name in imported(path)
         if name.split(".")[0] == "tests"
     }
-    assert ("test_laws.py", "tests.helpers.state.state") in found
+    assert ("passes/test_captures.py", "tests.helpers.state.state") in found
     assert {(path, name) for path, name in found if name.split(".")[1] != "helpers"} == set()

@@ -39,10 +39,17 @@ def network_state(module: nn.Module) -> dict[str, object]:
         "which layers are in training mode": {
             name: layer.training for name, layer in module.named_modules()
         },
+        **random_states(),
+        "whether torch records gradients": torch.is_grad_enabled(),
+    }
+
+
+def random_states() -> dict[str, object]:
+    """Return the states of the global random generators, by what they are."""
+    return {
         "the random state of Python": random.getstate(),
         "the random state of numpy": _numpy_bits(),
         "the random state of torch": torch.random.get_rng_state().numpy().tobytes(),
-        "whether torch records gradients": torch.is_grad_enabled(),
     }
 
 
@@ -57,6 +64,8 @@ def differences(before: dict[str, object], after: dict[str, object]) -> list[str
     return [what for what, value in before.items() if after[what] != value]
 
 
-def _numpy_bits() -> tuple[bytes, int]:
-    state = np.random.get_state(legacy=False)["state"]  # noqa: NPY002
-    return state["key"].tobytes(), state["pos"]
+def _numpy_bits() -> tuple[object, ...]:
+    numpy = np.random.get_state(legacy=False)  # noqa: NPY002
+    # A draw moves the place in the key, and changes the key itself only every 624 draws.
+    key, place = numpy["state"]["key"].tobytes(), numpy["state"]["pos"]
+    return key, place, numpy["has_gauss"], numpy["gauss"]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnviz.errors import InstallationError
-from cnnviz.views import VIEWS, View
+from cnnviz.views.table import VIEWS, View
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

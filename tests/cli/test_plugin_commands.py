@@ -161,9 +161,8 @@ def test_a_default_section_shows_views_of_every_need(site, cnnviz, tmp_path):
 THEIRS = """
 from dataclasses import dataclass
 
-from matplotlib.figure import Figure
-
 from cnnviz import Provenance, Result
+from cnnviz.results.drawing import canvas
 from cnnviz import capture as look
 from cnnviz.datasets import open_dataset
 
@@ -172,8 +171,8 @@ from cnnviz.datasets import open_dataset
 class Told(Result):
     what: str
 
-    def figure(self):
-        figure = Figure(figsize=(2, 1))
+    def draw(self, into=None):
+        figure = canvas(2, 1, into)
         figure.add_subplot(title=self.what)
         return figure
 

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from cnnviz.introspection.hooks import preserve_state
 from cnnviz.models import as_model
 from cnnviz.passes.captures import capture, origin
+from cnnviz.results.drawing import canvas
 from cnnviz.results.result import Result
 from cnnviz.testing import LAWS, check_view, network_state, small_network
 from cnnviz.testing import laws as law
@@ -27,8 +28,8 @@ LISTED = law.it_is_listed_without_heavy_imports
 class Looks(Result):
     values: np.ndarray
 
-    def figure(self):
-        figure = Figure(figsize=(2, 1))
+    def draw(self, into=None):
+        figure = canvas(2, 1, into)
         figure.add_subplot(title="looks").plot(self.values.ravel())
         return figure
 

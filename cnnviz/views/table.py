@@ -1,0 +1,201 @@
+"""The table of views, the only list of them; views of other packages join it by `plugins`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class View:
+    """One line of the table.
+
+    What the line says of the function's parameters is all that the command line and the report
+    know of them; `cnnviz.testing.check_view` holds the one to the other.
+
+    Attributes
+    ----------
+    name : str
+        The name of the function, and of the file in this folder that holds it.
+    needs : {"model", "capture", "nothing"}
+        What the function takes first; "nothing" for a view of neither network nor photo.
+    summary : str
+        What it shows, in one short sentence for lists and help.
+    images : {"photos", "data", "none"}
+        What it is shown: photos, in its parameter ``images`` or in the capture; many images, in its
+        parameter ``data``; or none.
+    layers : str
+        For a view of a capture: the layers that the command line captures where none are named.
+    layers_from : str
+        For a view of a capture: its parameter that names layers; the command line captures these.
+    gradients : bool
+        For a view of a capture: whether it needs gradients.
+    target : bool
+        Whether it explains a class: in its parameter ``target``, or that of the capture.
+    progress, announce : bool
+        Whether it has these parameters: called before each step, and with what there is to say.
+    compare : bool
+        Whether its parameter ``compare`` takes further networks to set beside the first.
+    own_input : bool
+        Whether it makes an input of its own where no photo is named, rather than get a sample.
+    verb : str
+        Its command, where that is not the name with hyphens for underscores.
+    module : str
+        The module that holds its function, where that is not a file in this folder.
+    section : str
+        For a view of another package: ``module:function``, what builds its section of a report;
+        by default a picture of the result with its caption and summary.
+    """
+
+    name: str
+    needs: Literal["model", "capture", "nothing"]
+    summary: str
+    images: Literal["photos", "data", "none"] = "photos"
+    layers: str = "conv"
+    layers_from: str = ""
+    gradients: bool = False
+    target: bool = False
+    progress: bool = False
+    announce: bool = False
+    compare: bool = False
+    own_input: bool = False
+    verb: str = ""
+    module: str = ""
+    section: str = ""
+
+    @property
+    def command(self) -> str:
+        """The view's name on the command line."""
+        return self.verb or self.name.replace("_", "-")
+
+    def function(self) -> Callable[..., Any]:
+        """Import the view's file and return its function."""
+        home = self.module or f"cnnviz.views.{self.name}"
+        found: Callable[..., Any] = getattr(import_module(home), self.name)
+        return found
+
+
+VIEWS: tuple[View, ...] = (
+    View("predictions", "capture", "What the network answers, and how sure it is.", layers=""),
+    View(
+        "architecture",
+        "model",
+        "Layers, shapes, parameters, MACs and receptive fields.",
+        images="none",
+    ),
+    View(
+        "receptive_field",
+        "model",
+        "What a layer could see of a photo, and what it does see.",
+        progress=True,
+    ),
+    View(
+        "filters",
+        "model",
+        "The kernels of a convolution, and which of them are dead.",
+        images="none",
+    ),
+    View(
+        "feature_maps",
+        "capture",
+        "What each channel of a layer responds to in the photo.",
+        layers_from="layer",
+    ),
+    View("deconvnet", "model", "What of a photo made the units of a layer respond.", progress=True),
+    View(
+        "top_activations",
+        "model",
+        "The patches of many images that excite each channel most.",
+        images="data",
+        progress=True,
+    ),
+    View(
+        "cam",
+        "capture",
+        "Where the network looked: Grad-CAM and its family.",
+        layers="stages",
+        layers_from="layer",
+        gradients=True,
+        target=True,
+        progress=True,
+    ),
+    View(
+        "attribute",
+        "model",
+        "Which pixels the answer hangs on: gradient attribution.",
+        target=True,
+    ),
+    View(
+        "occlusion",
+        "model",
+        "What the answer loses when a part of the photo is hidden.",
+        target=True,
+        progress=True,
+        verb="occlude",
+    ),
+    View(
+        "invariance",
+        "model",
+        "How the answer changes when a photo is moved, enlarged or turned.",
+        target=True,
+        progress=True,
+    ),
+    View(
+        "faithfulness",
+        "model",
+        "How far a heatmap may be believed, beside random maps.",
+        target=True,
+        progress=True,
+    ),
+    View(
+        "explanations",
+        "model",
+        "Many heatmaps of one answer, each with its checks.",
+        target=True,
+        progress=True,
+    ),
+    View(
+        "feature_visualization",
+        "model",
+        "What a unit looks for: pictures optimised to drive it furthest.",
+        images="none",
+        progress=True,
+        announce=True,
+        verb="visualize",
+    ),
+    View(
+        "gradient_flow",
+        "model",
+        "Whether the gradient arrives: a verdict, its cause, and remedies.",
+        progress=True,
+        compare=True,
+        own_input=True,
+    ),
+    View(
+        "skip_connections",
+        "model",
+        "How much of the gradient comes back through the skips.",
+        target=True,
+    ),
+    View(
+        "gradient_whiteness",
+        "model",
+        "Whether the gradient changes smoothly from image to image, or like noise.",
+        progress=True,
+        compare=True,
+    ),
+    View(
+        "loss_landscape",
+        "model",
+        "The loss around the weights, along random directions.",
+        progress=True,
+    ),
+    View(
+        "activation_functions",
+        "nothing",
+        "Activation functions, and what ten layers of each do to a gradient.",
+        images="none",
+    ),
+)
