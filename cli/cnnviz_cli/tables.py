@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cnnviz.results.text import percent
+
 if TYPE_CHECKING:
     from cnnviz.results.result import Result
     from cnnviz.views.predictions import Predictions
@@ -28,8 +30,6 @@ def text_of(result: Result) -> str | None:
 
 
 def _predictions(result: Predictions) -> Table:
-    from cnnviz.views.predictions import percent
-
     several = len(result.images) > 1
     rows = []
     for place, image in enumerate(result.images):

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from cnnviz.datasets.dataset import Dataset as Dataset
     from cnnviz.datasets.dataset import DatasetImage as DatasetImage
     from cnnviz.datasets.dataset import Part as Part
-    from cnnviz.datasets.dataset import counted as counted
     from cnnviz.datasets.opening import SAMPLES as SAMPLES
     from cnnviz.datasets.opening import SHAPES as SHAPES
     from cnnviz.datasets.opening import open_dataset as open_dataset
@@ -31,7 +30,6 @@ _HOMES = {
     "Part": "cnnviz.datasets.dataset",
     "DatasetImage": "cnnviz.datasets.dataset",
     "Stream": "cnnviz.datasets.streaming",
-    "counted": "cnnviz.datasets.dataset",
     "default_workers": "cnnviz.datasets.streaming",
     "nothing_left": "cnnviz.datasets.streaming",
     "open_dataset": "cnnviz.datasets.opening",
@@ -45,7 +43,6 @@ __all__ = [
     "LoadedBatch",
     "Part",
     "Stream",
-    "counted",
     "default_workers",
     "nothing_left",
     "open_dataset",

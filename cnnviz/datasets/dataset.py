@@ -187,8 +187,3 @@ def tensor_sha256(tensor: Any) -> str:
     """Return the SHA-256 of the values of a tensor, as float32 bytes."""
     values = tensor.detach().float().cpu().contiguous().numpy()
     return hashlib.sha256(values.tobytes()).hexdigest()
-
-
-def counted(count: int, what: str = "image") -> str:
-    """Return a number of things: "1 image", "2,000 images"."""
-    return f"{count:,} {what}{'s' * (count != 1)}"

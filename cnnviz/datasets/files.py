@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from cnnviz.datasets.dataset import Dataset, DatasetImage, Mask, counted
+from cnnviz.datasets.dataset import Dataset, DatasetImage, Mask
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import Photo, PhotoError, read_photo
 from cnnviz.images.paths import expand
+from cnnviz.results.text import plural
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 MASK = "-mask"
@@ -76,8 +77,8 @@ class ImageFolder(Dataset):
 
     def describe(self) -> str:
         """Say how many images and classes the folder has."""
-        classes = f" in {counted(len(self.classes), 'folder')}" if self.classes else ""
-        return f"{self.root.name or self.root}, {counted(len(self))}{classes}"
+        classes = f" in {plural(len(self.classes), 'folder')}" if self.classes else ""
+        return f"{self.root.name or self.root}, {plural(len(self), 'image')}{classes}"
 
     def _path(self, index: int) -> Path:
         return self.root / self._files[index]
@@ -136,7 +137,7 @@ class ImageList(Dataset):
 
     def describe(self) -> str:
         """Say how many images there are."""
-        return counted(len(self))
+        return plural(len(self), "image")
 
 
 def images_in(root: Path) -> list[str]:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.datasets.dataset import Dataset, DatasetImage, counted
+from cnnviz.datasets.dataset import Dataset, DatasetImage
 from cnnviz.datasets.files import checked_tensor
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import PhotoError, read_photo
+from cnnviz.results.text import plural
 
 IMAGES = ("image", "img", "pixel_values", "jpg", "png")
 LABELS = ("label", "labels", "target", "fine_label", "cls")
@@ -80,7 +81,7 @@ class ForeignDataset(Dataset):
 
     def describe(self) -> str:
         """Say what object it is, and how large."""
-        return f"{type(self._source).__name__}, {counted(len(self))}"
+        return f"{type(self._source).__name__}, {plural(len(self), 'image')}"
 
 
 def is_dataset(source: Any) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnviz.datasets.dataset import Dataset, Part, counted
+from cnnviz.datasets.dataset import Dataset, Part
 from cnnviz.datasets.files import ImageFolder, ImageList, images_in
 from cnnviz.datasets.foreign import ForeignDataset, checked, is_dataset
 from cnnviz.datasets.shapes import Shapes
@@ -16,6 +16,7 @@ from cnnviz.datasets.shipped import ShapesSamples
 from cnnviz.errors import ImageError, UsageError, did_you_mean
 from cnnviz.images import Photo
 from cnnviz.images.paths import expand
+from cnnviz.results.text import plural
 
 if TYPE_CHECKING:
     from cnnviz.datasets.aliases import Data
@@ -136,7 +137,7 @@ def _in_folder(path: Path) -> Dataset:
         return Shards(tars)
     found = ImageFolder(path, files)
     if tars:
-        found.notes = (f"{counted(len(tars), 'tar file')} beside the images, left out",)
+        found.notes = (f"{plural(len(tars), 'tar file')} beside the images, left out",)
     return found
 
 

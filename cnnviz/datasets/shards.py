@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path, PurePosixPath
 
-from cnnviz.datasets.dataset import Dataset, DatasetImage, counted
+from cnnviz.datasets.dataset import Dataset, DatasetImage
 from cnnviz.datasets.files import SUFFIXES
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import PhotoError, read_photo
+from cnnviz.results.text import plural
 
 SUFFIX = ".tar"
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
@@ -93,7 +94,8 @@ class Shards(Dataset):
 
     def describe(self) -> str:
         """Say how many images and shards there are."""
-        return f"{self.paths[0].name}, {counted(len(self))} in {counted(len(self.paths), 'shard')}"
+        images, shards = plural(len(self), "image"), plural(len(self.paths), "shard")
+        return f"{self.paths[0].name}, {images} in {shards}"
 
     def _bytes(self, entry: _Entry, span: _Span) -> bytes:
         path = self.paths[entry.shard]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from cnnviz.datasets.dataset import Dataset, DatasetImage, Mask, counted
+from cnnviz.datasets.dataset import Dataset, DatasetImage, Mask
 from cnnviz.datasets.shapes import CLASSES, Shapes
 from cnnviz.images import read_photo
+from cnnviz.results.text import plural
 
 
 class ShapesSamples(Dataset):
@@ -49,4 +50,4 @@ class ShapesSamples(Dataset):
 
     def describe(self) -> str:
         """Say which samples these are."""
-        return f"shapes, {counted(self.count, f'{self.shapes.split} sample')}"
+        return f"shapes, {plural(self.count, f'{self.shapes.split} sample')}"

@@ -25,6 +25,7 @@ from cnnviz.datasets.dataset import Dataset
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import Photo, PhotoError, Preprocessing, Refusal, prepare
 from cnnviz.images.pillow_warnings import catch_in_this_thread, catch_in_threads
+from cnnviz.results.text import reasons
 
 _AHEAD = 2
 _MOST_WORKERS = 8
@@ -242,9 +243,7 @@ def default_workers() -> int:
 
 def nothing_left(refused: Sequence[Refusal], dataset: Dataset) -> ImageError:
     """Return the error for a data set of which no image could be read."""
-    told = "; ".join(f"{entry.name}: {entry.reason}" for entry in refused[:3])
-    more = f"; and {len(refused) - 3} more" if len(refused) > 3 else ""
-    why = f" ({told}{more})" if told else ""
+    why = f" ({reasons(refused, 3)})" if refused else ""
     return ImageError(f"No image of {dataset.describe()} can be used{why}.", "Check the files.")
 
 

@@ -19,6 +19,7 @@ from cnnviz.heatmaps.checks.verdicts import Check
 from cnnviz.results import drawing
 from cnnviz.results.result import Provenance, plain
 from cnnviz.results.table import Table, TableResult
+from cnnviz.results.text import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -163,8 +164,7 @@ class Evaluation(TableResult):
         """Say how much was compared."""
         count = len(self.images)
         return (
-            f"{len(self.methods)} methods on {count} image{'s' * (count != 1)} with "
-            f"{self.provenance.model}"
+            f"{len(self.methods)} methods on {plural(count, 'image')} with {self.provenance.model}"
         )
 
     def caption(self) -> str:

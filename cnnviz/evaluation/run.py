@@ -19,8 +19,9 @@ from cnnviz.heatmaps.cam_methods import CAM_METHODS
 from cnnviz.heatmaps.checks.measure_groups import MEASURE_GROUPS, CheckSettings, measurable
 from cnnviz.heatmaps.methods import MethodName, check_method, method_names, method_title
 from cnnviz.models import Model, as_model
-from cnnviz.results.progress import Progress, duration, silent
+from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import ImageSource, installed_version
+from cnnviz.results.text import estimated_time
 from cnnviz.views.faithfulness import faithfulness
 
 METHODS: tuple[MethodName, ...] = (
@@ -208,7 +209,7 @@ class _Job:
         mean = sum(each.values()) / len(each)
         seconds = sum(each.get(method, mean) for method in left)
         already = f"; {known} were measured before" if known else ""
-        announce(f"{len(left)} more maps take about {duration(seconds)}{already}.")
+        announce(f"{len(left)} more maps take about {estimated_time(seconds)}{already}.")
 
     def _settings(self) -> dict[str, Any]:
         return {

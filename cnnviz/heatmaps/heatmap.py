@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cnnviz.images import Batch, Box
 from cnnviz.results import drawing
 from cnnviz.results.result import Result
+from cnnviz.results.text import number, plural, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -108,7 +109,7 @@ class Heatmap(Result):
         shown = self.layers[0] if len(self.layers) == 1 else f"{len(self.layers)} layers"
         first = f"{self.title} for {self.targets[0]!r} at {shown}"
         rest = len(self.images) - 1
-        return first + (f", and {rest} more image{'s' * (rest > 1)}" if rest else "")
+        return first + (f", and {plural(rest, 'more image')}" if rest else "")
 
     def caption(self) -> str:
         """Say what the colours mean and how far to read them."""
@@ -199,7 +200,7 @@ class Heatmap(Result):
         height, width = self.maps[place].shape[1:]
         scale = self.scale(image, layer)
         drawing.show(axes, self.seen(image, layer, 480), smooth=True)
-        extent = f"{drawing.number(scale.low)} to {drawing.number(scale.high)}"
+        extent = f"{number(scale.low)} to {number(scale.high)}"
         if scale.constant:
             extent = "no evidence for it" if self.relu else "zero everywhere"
         _title(axes, layer, f"{extent}, {height} x {width}", letters)
@@ -284,7 +285,7 @@ def photo_fields(batch: Batch) -> PhotoFields:
 
 def _title(axes: Axes, first: str, second: str, letters: int) -> None:
     axes.set_anchor("N")
-    lines = "\n".join(drawing.shortened(line, letters) for line in (first, second))
+    lines = "\n".join(shortened(line, letters) for line in (first, second))
     axes.set_title(lines, fontsize=drawing.SMALL_SIZE, color=drawing.INK, loc="left")
 
 

@@ -12,6 +12,7 @@ from cnnviz.errors import ImageError, UsageError
 from cnnviz.images.photo import Photo, PhotoError, new_photo
 from cnnviz.images.preprocessing import Box, Preprocessing
 from cnnviz.images.reading import read_photo
+from cnnviz.results.text import reasons
 
 if TYPE_CHECKING:
     import torch
@@ -162,10 +163,8 @@ def _read(item: Any, index: int) -> Photo:
 def _nothing_left(errors: list[PhotoError]) -> ImageError:
     if len(errors) == 1:
         return errors[0]
-    told = "; ".join(f"{error.name}: {error.reason}" for error in errors[:5])
-    more = f"; and {len(errors) - 5} more" if len(errors) > 5 else ""
     return ImageError(
-        f"None of the {len(errors)} images can be used ({told}{more}).", errors[0].remedy
+        f"None of the {len(errors)} images can be used ({reasons(errors, 5)}).", errors[0].remedy
     )
 
 

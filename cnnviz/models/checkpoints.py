@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from cnnviz.errors import CheckpointError, did_you_mean, nearest
+from cnnviz.results.text import dimensions, itemised, listed, plural
 
 SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".safetensors")
 
@@ -127,14 +128,14 @@ def load_state(module: nn.Module, state: State, network: str, file: str) -> None
     different = mismatches(module, state)
     if different:
         ordered = [name for name in _own(module) if name in different]
-        told = "; ".join(
+        told = [
             f"{name} is {_by(different[name][1])} in the file and {_by(different[name][0])} in the "
             "network"
-            for name in ordered[:3]
-        )
+            for name in ordered
+        ]
         raise CheckpointError(
-            f"{_count(len(ordered), 'tensor')} of {file} {_has(ordered)} another shape than in "
-            f"{network}: {told}{_more(ordered)}.",
+            f"{plural(len(ordered), 'tensor')} of {file} {_has(ordered)} another shape than in "
+            f"{network}: {itemised(told, 3)}.",
             "Use the network, and its number of classes, that the checkpoint was made for.",
         )
     _check_kinds(module, state, network, file)
@@ -162,7 +163,7 @@ def _check_kinds(module: nn.Module, state: State, network: str, file: str) -> No
     if other:
         kind = str(state[other[0]].dtype).removeprefix("torch.")
         raise CheckpointError(
-            f"{_count(len(other), 'tensor')} of {file} cannot be weights of {network}: "
+            f"{plural(len(other), 'tensor')} of {file} cannot be weights of {network}: "
             f"{other[0]} is {kind} in the file and floating-point in the network.",
             "Save the weights as floating-point numbers, before any quantisation.",
         )
@@ -177,7 +178,7 @@ def not_finite(module: nn.Module) -> tuple[str, ...]:
     ]
     if not bad:
         return ()
-    return (f"{_count(len(bad), 'tensor')} of weights not finite: {_listed(bad)}",)
+    return (f"{plural(len(bad), 'tensor')} of weights not finite: {listed(bad, 3)}",)
 
 
 def _read_safetensors(path: Path) -> Any:
@@ -252,11 +253,11 @@ def _names_error(
 ) -> CheckpointError:
     parts = []
     if missing:
-        parts.append(f"lacks {_count(len(missing), 'tensor')} of {network} ({_listed(missing)})")
+        parts.append(f"lacks {plural(len(missing), 'tensor')} of {network} ({listed(missing, 3)})")
     if unexpected:
         parts.append(
-            f"has {_count(len(unexpected), 'tensor')} that {network} does not know "
-            f"({_listed(unexpected)})"
+            f"has {plural(len(unexpected), 'tensor')} that {network} does not know "
+            f"({listed(unexpected, 3)})"
         )
     remedy = "Use the network that the checkpoint was made for."
     if missing and unexpected:
@@ -276,24 +277,12 @@ def _beside(path: Path) -> str:
     return did_you_mean(path.name, names, "Check the path.")
 
 
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:3]) + _more(names)
-
-
-def _more(names: list[str]) -> str:
-    return f" and {len(names) - 3} more" if len(names) > 3 else ""
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
-
-
 def _has(names: list[str]) -> str:
     return "has" if len(names) == 1 else "have"
 
 
 def _by(shape: torch.Size) -> str:
-    return " x ".join(map(str, shape)) or "a single number"
+    return dimensions(shape) or "a single number"
 
 
 def _first_line(error: Exception | str) -> str:

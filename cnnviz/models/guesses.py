@@ -10,6 +10,7 @@ from torch import nn
 
 from cnnviz.errors import UsageError
 from cnnviz.images import IMAGENET, Preprocessing
+from cnnviz.results.text import plural
 
 NOMINAL_SIDE = 224
 """Height and width assumed where nothing says another, in pixels."""
@@ -43,7 +44,7 @@ def guess_preprocessing(module: nn.Module) -> Preprocessing:
     if channels == 3:
         origin = "a guess, ImageNet's"
         return Preprocessing(resize, crop, IMAGENET.mean, IMAGENET.std, origin=origin)
-    origin = f"a guess for {channels} channel{'s' * (channels != 1)}"
+    origin = f"a guess for {plural(channels, 'channel')}"
     return Preprocessing(resize, crop, (0.0,) * channels, (1.0,) * channels, origin=origin)
 
 

@@ -17,6 +17,7 @@ from cnnviz.images.aliases import Images
 from cnnviz.introspection.forward import forward
 from cnnviz.models.guesses import NOMINAL_SIDE, guess_preprocessing
 from cnnviz.results.result import ImageSource, Provenance
+from cnnviz.results.text import dimensions
 
 
 class Model:
@@ -197,7 +198,7 @@ class Model:
         )
 
     def __repr__(self) -> str:
-        shape = " x ".join(map(str, self.input_shape))
+        shape = dimensions(self.input_shape)
         return f"<Model: {self.name}, weights {self.weights}, input {shape}>"
 
 

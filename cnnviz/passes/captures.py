@@ -27,6 +27,7 @@ from cnnviz.passes.recorder import OutputRecorder
 from cnnviz.passes.stages import STAGES, CallOrder, call_order
 from cnnviz.passes.targets import ResolvedTarget, Scores, Target, logits_of, score
 from cnnviz.results.result import Provenance
+from cnnviz.results.text import plural
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -121,7 +122,7 @@ class Capture:
     def __repr__(self) -> str:
         count = len(self.batch.photos)
         held = f"{len(self.activations)} activations, {len(self.gradients)} gradients"
-        return f"<Capture: {self.model.name} on {count} image{'s' * (count != 1)}, {held}>"
+        return f"<Capture: {self.model.name} on {plural(count, 'image')}, {held}>"
 
 
 def origin(model: Model, batch: Batch, targets: Sequence[str] = ()) -> Provenance:

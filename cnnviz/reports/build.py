@@ -18,15 +18,15 @@ from cnnviz.models import Model, as_model
 from cnnviz.passes.captures import capture
 from cnnviz.passes.stages import STAGES
 from cnnviz.passes.targets import Target
-from cnnviz.reports import wording
 from cnnviz.reports.content import ImageAnswer, Picture, Section
 from cnnviz.reports.context import Context, ReportImage
 from cnnviz.reports.document import Report
 from cnnviz.reports.image_answer import answer
 from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, ReportProgress, Steps
 from cnnviz.reports.sections import SectionKind, choose
-from cnnviz.results.progress import duration
+from cnnviz.results.file_names import distinct, stem
 from cnnviz.results.result import Provenance
+from cnnviz.results.text import count, dimensions, estimated_time, plural, short
 
 
 def report(
@@ -84,7 +84,7 @@ def report(
     pending = _count(kinds, len(batch))
     # Each section is built once and drawn once; the heads and the writing come after.
     steps.rest(pending.looks + pending.sections + DRAWING_SHARE * pending.sections + WRITING_STEPS)
-    slugs = wording.distinct(wording.stem(photo.name) for photo in batch.photos)
+    slugs = distinct(stem(photo.name) for photo in batch.photos)
     subjects = tuple(
         _look(wrapped, batch, place, slugs[place], kinds, layers, target, steps)
         for place in range(pending.looks)
@@ -160,7 +160,7 @@ def _target_of(target: Target, place: int, count: int) -> Target:
         return target
     if len(target) != count:
         raise TargetError(
-            f"There are {len(target)} targets for {wording.plural(count, 'readable image')}.",
+            f"There are {len(target)} targets for {plural(count, 'readable image')}.",
             "Give one target for all images, or one for each.",
         )
     return target[place]
@@ -181,15 +181,15 @@ def _facts(
     model: Model, batch: Batch, subjects: Sequence[ReportImage]
 ) -> tuple[tuple[str, str], ...]:
     parameters = sum(parameter.numel() for parameter in model.module.parameters())
-    shape = " x ".join(str(size) for size in batch.tensor.shape[1:])
+    shape = dimensions(batch.tensor.shape[1:])
     facts = [
         ("Network", model.name),
         ("Weights", model.weights),
-        ("Parameters", wording.short(parameters)),
+        ("Parameters", short(parameters)),
         ("Input", f"{shape} (channels x height x width)"),
     ]
     if len(subjects) > 1:
-        facts.append(("Images", wording.count(len(subjects))))
+        facts.append(("Images", count(len(subjects))))
     return tuple(facts)
 
 
@@ -215,7 +215,7 @@ def _with_distinct_names(
         for pictures in (*map(_of_answer, answers), *(part.pictures for part in sections))
         for picture in pictures
     ]
-    names = iter(wording.distinct(given))
+    names = iter(distinct(given))
 
     def renamed(picture: Picture) -> Picture:
         return replace(picture, name=next(names))
@@ -293,4 +293,4 @@ class _Writer:
         """Say how long a section may take, from the time that the passes so far have taken."""
         taken = self.steps.times.get("running the network", 0.0) / max(len(self.subjects), 1)
         # The pass so far went forward and backward, which is worth about three forward passes.
-        return f"about {duration(kind.passes * taken / 3)}"
+        return f"about {estimated_time(kind.passes * taken / 3)}"

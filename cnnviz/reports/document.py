@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.images import Refusal
-from cnnviz.reports import wording
 from cnnviz.reports.content import ImageAnswer, Picture, Section
 from cnnviz.reports.destination import FORMAT, MANIFEST, staged
 from cnnviz.reports.layout import layout
@@ -20,6 +19,7 @@ from cnnviz.reports.pictures import DrawnPicture, PictureWriter, data_uri, draw
 from cnnviz.reports.progress import DRAWING_SHARE, ReportProgress, Steps
 from cnnviz.reports.sections.provenance import versions
 from cnnviz.results.result import Provenance, plain
+from cnnviz.results.text import file_size, first_few, plural
 
 PAGE = "report.html"
 SINGLE = "report-single-file.html"
@@ -122,9 +122,9 @@ class Report:
 
     def __repr__(self) -> str:
         said = [f"{entry.name}: {entry.best.category}" for entry in self.answers if entry.guesses]
-        found = f" ({', '.join(said[:3])}{', …' if len(said) > 3 else ''})" if said else ""
-        images = wording.plural(len(self.answers), "image")
-        parts = wording.plural(len(self.sections), "section")
+        found = f" ({first_few(said, 3)})" if said else ""
+        images = plural(len(self.answers), "image")
+        parts = plural(len(self.sections), "section")
         return f"<Report: {self.provenance.model} on {images}{found}, {parts}>"
 
     def save(
@@ -227,8 +227,8 @@ class Report:
         if size <= SINGLE_FILE_LIMIT:
             return ()
         return (
-            f"{SINGLE} has {wording.file_size(size)}, more than "
-            f"{wording.file_size(SINGLE_FILE_LIMIT)}: rather pass on the whole folder, whose "
+            f"{SINGLE} has {file_size(size)}, more than "
+            f"{file_size(SINGLE_FILE_LIMIT)}: rather pass on the whole folder, whose "
             f"{PAGE} loads its pictures one by one.",
         )
 

@@ -11,8 +11,8 @@ from cnnviz.errors import TargetError
 from cnnviz.reports.content import ImageAnswer, Picture, PredictedClass
 from cnnviz.reports.context import ReportImage
 from cnnviz.reports.sections.cam import explainable
-from cnnviz.reports.wording import percent
 from cnnviz.results import drawing
+from cnnviz.results.text import percent
 from cnnviz.views.cam import cam
 from cnnviz.views.predictions import predictions
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from cnnviz.reports import wording
 from cnnviz.reports.page import Chapter, ContentsLine, Page
+from cnnviz.results.text import measured_time, percent, plural
 
 if TYPE_CHECKING:
     from cnnviz.reports.document import Report
@@ -46,12 +46,12 @@ def _heading(report: Report) -> str:
         return f"A look inside {model}"
     if len(answers) == 1:
         return f"What {model} sees in {answers[0].name}"
-    return f"What {model} sees in {wording.plural(len(answers), 'image')}"
+    return f"What {model} sees in {plural(len(answers), 'image')}"
 
 
 def _description(report: Report) -> str:
     said = [
-        f"{entry.name}: {entry.best.category} ({wording.percent(entry.best.probability)})"
+        f"{entry.name}: {entry.best.category} ({percent(entry.best.probability)})"
         for entry in report.answers[:5]
         if entry.guesses
     ]
@@ -59,7 +59,7 @@ def _description(report: Report) -> str:
 
 
 def _closing(report: Report) -> str:
-    spent = wording.seconds(sum(report.steps.times.values()))
+    spent = measured_time(sum(report.steps.times.values()))
     return f"Looking and drawing took {spent}. Every number of this page is in report.json."
 
 

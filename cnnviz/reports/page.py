@@ -12,9 +12,9 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from cnnviz.reports import wording
 from cnnviz.reports.content import ImageAnswer, Section
 from cnnviz.reports.pictures import DrawnPicture
+from cnnviz.results.text import percent, plural
 
 _ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">'
@@ -150,6 +150,6 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=False,
     )
-    environment.filters["percent"] = wording.percent
-    environment.filters["plural"] = wording.plural
+    environment.filters["percent"] = percent
+    environment.filters["plural"] = plural
     return environment

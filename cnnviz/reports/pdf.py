@@ -19,9 +19,9 @@ from PIL import Image
 from cnnviz.reports.content import ImageAnswer, Picture, Section, Table
 from cnnviz.reports.page import Page
 from cnnviz.reports.pictures import DrawnPicture
-from cnnviz.reports.wording import percent
 from cnnviz.results import drawing
 from cnnviz.results.drawing import any_letter
+from cnnviz.results.text import percent
 
 # A4 in inches, and the margin around everything.
 WIDTH, HEIGHT = 8.27, 11.69

@@ -15,12 +15,11 @@ from cnnviz.gradients.monitor.picture import LOOKS, draw_decades, draw_heat, dra
 from cnnviz.gradients.monitor.records import COLUMNS
 from cnnviz.gradients.monitor.run import TrainingRun
 from cnnviz.gradients.monitor.step_axis import columns
-from cnnviz.reports import wording
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.document import Report
 from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, ReportProgress, Steps
 from cnnviz.reports.sections.provenance import versions
-from cnnviz.results.drawing import number
+from cnnviz.results.text import count, measured_time, number, plural
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -87,9 +86,9 @@ def _facts(run: TrainingRun) -> tuple[tuple[str, str], ...]:
     facts = [("Network", run.name)]
     facts += [(name.capitalize(), value) for name, value in run.facts.items()]
     facts += [
-        ("Steps", wording.count(run.length)),
+        ("Steps", count(run.length)),
         ("Samples a step", _range(run.samples)),
-        ("Time", wording.seconds(float(run.seconds[-1]))),
+        ("Time", measured_time(float(run.seconds[-1]))),
     ]
     if run.losses.size:
         facts.append(("Loss", run.loss_words.removeprefix("loss ")))
@@ -97,7 +96,7 @@ def _facts(run: TrainingRun) -> tuple[tuple[str, str], ...]:
 
 
 def _range(values: NDArray[np.int64]) -> str:
-    low, high = wording.count(int(values.min())), wording.count(int(values.max()))
+    low, high = count(int(values.min())), count(int(values.max()))
     return low if low == high else f"{low} to {high}"
 
 
@@ -108,7 +107,7 @@ def _notes(run: TrainingRun) -> tuple[str, ...]:
     skipped = int(run.skipped.sum())
     if skipped:
         notes.append(
-            f"Mixed precision left out {wording.plural(skipped, 'update')} among the recorded "
+            f"Mixed precision left out {plural(skipped, 'update')} among the recorded "
             "steps, because gradients were not finite at its scale; those steps are not shown."
         )
     return tuple(notes)
@@ -152,13 +151,13 @@ def _varies(values: NDArray[np.float64]) -> bool:
 def _verdict(run: TrainingRun) -> str:
     if not run.events:
         return (
-            f"Nothing turned in the {wording.plural(len(run.steps), 'recorded step')}: every "
+            f"Nothing turned in the {plural(len(run.steps), 'recorded step')}: every "
             "number stayed finite, the gradient stayed within bounds along the depth, and every "
             f"layer moved. {_loss_sentence(run)}"
         )
     first = run.events[0]
     others = len(run.events) - 1
-    more = f" {wording.plural(others, 'more event')} followed." if others else ""
+    more = f" {plural(others, 'more event')} followed." if others else ""
     return f"At step {first.step}: {first.text}{more} {_loss_sentence(run)}"
 
 
@@ -187,7 +186,7 @@ def _events(run: TrainingRun) -> tuple[Table, ...]:
                 TableColumn("What was seen"),
             ),
             rows=tuple(
-                (wording.count(event.step), event.kind, event.layer or "all", event.text)
+                (count(event.step), event.kind, event.layer or "all", event.text)
                 for event in run.events
             ),
             folded=len(run.events) > 24,

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
+from cnnviz.results.text import number
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -279,13 +280,6 @@ def columns_for(count: int) -> int:
     return min(range(1, count + 1), key=cost)
 
 
-def number(value: float) -> str:
-    """Return a number in three digits without an exponent where that is short enough to read."""
-    if value == 0.0 or 1e-3 <= abs(value) < 1e5:
-        return f"{value:.0f}" if abs(value) >= 100.0 else f"{value:.3g}"
-    return f"{value:.1e}"
-
-
 def label_tiles(axes: Axes, grid: Mosaic, labels: Sequence[str], size: float = 6.5) -> None:
     """Write a label below each tile of a mosaic that left room for it."""
     for (left, top), label in zip(grid.corners, labels, strict=True):
@@ -372,14 +366,6 @@ def heading(figure: Canvas, text: str) -> None:
     most = max(20, int(width_of(figure) * _TITLE_LETTERS))
     lines = "\n".join(textwrap.wrap(text, most, break_on_hyphens=False))
     figure.suptitle(lines, x=0.012, ha="left", fontsize=TITLE_SIZE, color=INK, fontweight="bold")
-
-
-def shortened(name: str, most: int) -> str:
-    """Return a name with its middle left out where it has more than `most` letters."""
-    if len(name) <= most:
-        return name
-    begin = most // 2
-    return f"{name[:begin]}…{name[begin + 1 - most :]}"
 
 
 def take_literally(drawn: Canvas | Axes) -> None:

@@ -14,11 +14,3 @@ class Progress(Protocol):
 
 def silent(done: int, total: int, what: str) -> None:
     """Take note of nothing."""
-
-
-def duration(seconds: float) -> str:
-    """Return a time in words, as exact as a guess may be."""
-    if seconds < 90.0:
-        return f"{max(1, round(seconds))} s"
-    minutes = seconds / 60.0
-    return f"{minutes:.0f} min" if minutes < 90.0 else f"{minutes / 60.0:.1f} h"

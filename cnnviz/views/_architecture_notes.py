@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnnviz.introspection.tracing.trace import LayerCall, Trace
+from cnnviz.results.text import listed
 
 _NAMED = 4
 """Layers named in one sentence before the rest are counted."""
@@ -22,12 +23,8 @@ def remarks(trace: Trace) -> tuple[str, ...]:
     )
 
 
-def listed(names: Sequence[str], limit: int = _NAMED) -> str:
-    """Return names in a row, those beyond the limit as a count."""
-    names = list(dict.fromkeys(names))
-    if len(names) > limit + 1:
-        return f"{', '.join(names[:limit])} and {len(names) - limit} more"
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+def _named(names: Sequence[str]) -> str:
+    return listed(list(dict.fromkeys(names)), _NAMED)
 
 
 def _misfits(calls: Sequence[LayerCall]) -> list[str]:
@@ -41,7 +38,7 @@ def _misfits(calls: Sequence[LayerCall]) -> list[str]:
             padded.append(call.label)
     if padded:
         found.append(
-            f"The stride does not divide evenly in {listed(padded)}, "
+            f"The stride does not divide evenly in {_named(padded)}, "
             "but only padding is left over there and no pixel is lost."
         )
     return found
@@ -51,7 +48,7 @@ def _gaps(calls: Sequence[LayerCall]) -> list[str]:
     wide = [call for call in calls if call.windows is not None and call.windows.gaps]
     if not wide:
         return []
-    others = listed([call.label for call in wide[1:]]) if len(wide) > 1 else ""
+    others = _named([call.label for call in wide[1:]]) if len(wide) > 1 else ""
     windows = wide[0].windows
     assert windows is not None
     return [f"{wide[0].label}: {windows.gaps}" + (f" So do {others}." if others else "")]
@@ -71,7 +68,7 @@ def _gates(calls: Sequence[LayerCall]) -> list[str]:
 def _unknown(trace: Trace) -> list[str]:
     if not trace.unknown:
         return []
-    return [f"What {listed(trace.unknown)} reads is not known, so no field is given after it."]
+    return [f"What {_named(trace.unknown)} reads is not known, so no field is given after it."]
 
 
 def _uncalled(trace: Trace) -> list[str]:
@@ -80,7 +77,7 @@ def _uncalled(trace: Trace) -> list[str]:
     counted = sum(call.parameters for call in trace.calls)
     have = "has" if len(trace.uncalled) == 1 else "have"
     return [
-        f"{listed(trace.uncalled)} {have} parameters that are not used in evaluation: "
+        f"{_named(trace.uncalled)} {have} parameters that are not used in evaluation: "
         f"{trace.parameters - counted:,} of the {trace.parameters:,} parameters."
     ]
 
@@ -90,4 +87,4 @@ def _shared(calls: Sequence[LayerCall]) -> list[str]:
     if not again:
         return []
     uses = "uses" if len(again) == 1 else "use"
-    return [f"{listed(again)} {uses} parameters that are counted at their first use."]
+    return [f"{_named(again)} {uses} parameters that are counted at their first use."]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from cnnviz.introspection.receptive_fields import ReceptiveField
 from cnnviz.introspection.tracing.trace import LayerCall, Shape, Trace
 from cnnviz.results.table import Cell, Table, TableColumn
+from cnnviz.results.text import dimensions
 
 COLUMNS = (
     "layer",
@@ -32,7 +33,7 @@ def cells(call: LayerCall) -> tuple[str, ...]:
     own = [""] * 5
     if windows is not None:
         own = [
-            by(windows.kernel),
+            dimensions(windows.kernel),
             _short(windows.stride),
             _short(windows.padding),
             _short(windows.dilation),
@@ -122,12 +123,7 @@ def html_table(trace: Trace) -> str:
 
 def shape_text(shape: Shape) -> str:
     """Return a shape without its batch: "64 x 55 x 55"."""
-    return by(shape[1:])
-
-
-def by(numbers: Sequence[int]) -> str:
-    """Return numbers with a times sign between them."""
-    return " x ".join(str(number) for number in numbers)
+    return dimensions(shape[1:])
 
 
 def field_text(field: ReceptiveField | None) -> str:
@@ -141,23 +137,8 @@ def stride_text(field: ReceptiveField | None) -> str:
     return "" if stride is None else _short(stride)
 
 
-def amount(number: float) -> str:
-    """Return a number to three digits with a suffix: 714 M, 4.09 G."""
-    for suffix, unit in ((" G", 1e9), (" M", 1e6), (" k", 1e3)):
-        if number >= 0.9995 * unit:
-            scaled = number / unit
-            digits = 2 if scaled < 9.995 else 1 if scaled < 99.95 else 0
-            return f"{scaled:.{digits}f}{suffix}"
-    return f"{number:g}"
-
-
-def megabytes(count: int) -> str:
-    """Return a number of bytes in MB (1,000,000 bytes), or in kB if it is small."""
-    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:,.1f} kB"
-
-
 def _short(numbers: Sequence[int]) -> str:
-    return str(numbers[0]) if len(set(numbers)) == 1 else by(numbers)
+    return str(numbers[0]) if len(set(numbers)) == 1 else dimensions(numbers)
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:

@@ -16,14 +16,12 @@ from cnnviz.introspection.tracing.grouping import Stage, stages
 from cnnviz.models import Model, as_model
 from cnnviz.results import drawing
 from cnnviz.results.table import Table, TableResult
+from cnnviz.results.text import dimensions, file_size, short
 from cnnviz.views._architecture_notes import remarks
 from cnnviz.views._architecture_table import (
-    amount,
-    by,
     field_text,
     html_table,
     layer_table,
-    megabytes,
     text_table,
 )
 
@@ -77,8 +75,8 @@ class Architecture(TableResult):
         sight = [field for field in deepest if field is not None and field.positions != (1, 1)]
         seen = f"; the last feature map sees {field_text(sight[-1])}" if sight else ""
         return (
-            f"{self.name}: {len(self.layers)} layers, {amount(self.trace.parameters)} parameters, "
-            f"{amount(self.trace.macs)} MACs at {by(self.input_size)}{seen}"
+            f"{self.name}: {len(self.layers)} layers, {short(self.trace.parameters)} parameters, "
+            f"{short(self.trace.macs)} MACs at {dimensions(self.input_size)}{seen}"
         )
 
     def caption(self) -> str:
@@ -161,10 +159,10 @@ class Architecture(TableResult):
     def _totals(self) -> list[str]:
         found = self.sums()
         return [
-            f"{found['parameters']:,} parameters in {megabytes(found['parameter_bytes'])} "
-            f"(and {megabytes(found['buffer_bytes'])} of buffers), {found['macs']:,} "
+            f"{found['parameters']:,} parameters in {file_size(found['parameter_bytes'])} "
+            f"(and {file_size(found['buffer_bytes'])} of buffers), {found['macs']:,} "
             "multiply-accumulate operations for one image.",
-            f"The outputs of all layers for one image take {megabytes(found['activation_bytes'])}, "
+            f"The outputs of all layers for one image take {file_size(found['activation_bytes'])}, "
             "those written in place or passed on unchanged not counted.",
         ]
 

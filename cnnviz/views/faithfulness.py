@@ -46,6 +46,7 @@ from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import plain
 from cnnviz.results.table import Table, TableResult
+from cnnviz.results.text import plural
 from cnnviz.views._explainers import explainer
 from cnnviz.views._explainers import heatmap as make_heatmap
 
@@ -181,7 +182,7 @@ class Faithfulness(TableResult):
     def summary(self) -> str:
         """Say which method was measured on how much, and which checks it passed."""
         count = len(self.images)
-        said = f"{self.title} at {self.layer}, {count} image{'s' * (count != 1)}"
+        said = f"{self.title} at {self.layer}, {plural(count, 'image')}"
         judged = [
             check.passed if check.passes(self.measure) else check.failed for check in self.checks
         ]

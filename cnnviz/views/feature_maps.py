@@ -12,6 +12,7 @@ from cnnviz.errors import LayerError, UsageError
 from cnnviz.passes.captures import Capture
 from cnnviz.results import drawing
 from cnnviz.results.table import Table, TableResult
+from cnnviz.results.text import first_few, number
 
 Order = Literal["peak", "mean", "spread", "index"]
 
@@ -89,10 +90,9 @@ class FeatureMaps(TableResult):
             if self.signed
             else "bright is strong"
         )
-        dead = np.flatnonzero(self.dead)
-        named = ", ".join(map(str, dead[:12])) + (" …" if len(dead) > 12 else "")
+        dead = np.flatnonzero(self.dead).tolist()
         where = "on this photo" if self.images == 1 else f"on all {self.images} photos"
-        lost = f" Without any response {where}: {named}." if len(dead) else ""
+        lost = f" Without any response {where}: {first_few(dead, 12)}." if dead else ""
         return (
             f"Feature maps of {self.layer}: {extent}, {_MEASURES[self.order]}. Each map has its "
             f"own scale: below it stand its channel and its largest value, and {colours}.{lost}"
@@ -139,9 +139,7 @@ class FeatureMaps(TableResult):
 
     def _label(self, channel: int) -> str:
         return (
-            f"{channel} none"
-            if self.dead[channel]
-            else f"{channel}  {drawing.number(self.peak[channel])}"
+            f"{channel} none" if self.dead[channel] else f"{channel}  {number(self.peak[channel])}"
         )
 
     def _grid(self) -> drawing.Mosaic:

@@ -16,8 +16,9 @@ from cnnviz.images import Batch
 from cnnviz.images.aliases import Images
 from cnnviz.models import Model, as_model
 from cnnviz.results import drawing
-from cnnviz.results.progress import Progress, duration, silent
+from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import ImageSource, Provenance, Result, installed_version
+from cnnviz.results.text import estimated_time, listed
 from cnnviz.units.visualization import (
     METHODS,
     Announce,
@@ -36,6 +37,8 @@ from cnnviz.views.pictures import feature_visualization as picture
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_NAMED = 8
+"""Layers and units named in one sentence before the rest are counted."""
 _WRITTEN = {
     "fourier": "as waves, fainter the finer they are, in the colours of photos",
     "maco": "as the phases of waves whose magnitudes stay those of photos (MaCo)",
@@ -305,8 +308,8 @@ def _notes(
     if len(made) == len(objectives) or span is None:
         return ()
     return (
-        f"Within the budget of {duration(span)}, {len(made):,} of {len(objectives):,} units were "
-        "finished; the others are not shown.",
+        f"Within the budget of {estimated_time(span)}, {len(made):,} of {len(objectives):,} "
+        "units were finished; the others are not shown.",
     )
 
 
@@ -329,22 +332,21 @@ def _about(made: list[tuple[Objective, AscentSettings, Any]], model: Model) -> t
     )
     if linear:
         notes.append(
-            f"Of {_few(linear)}, linear in the picture, only what is above zero counts: the plain "
-            "mean would cancel."
+            f"Of {listed(linear, _NAMED)}, linear in the picture, only what is above zero counts: "
+            "the plain mean would cancel."
         )
     if woken:
         notes.append(
-            f"At some step a rectifier stopped all gradient, and leaked instead: {_few(woken)}."
+            "At some step a rectifier stopped all gradient, and leaked instead: "
+            f"{listed(woken, _NAMED)}."
         )
     if dead:
-        notes.append(f"No gradient was ever found, so the unit could not be woken: {_few(dead)}.")
+        notes.append(
+            f"No gradient was ever found, so the unit could not be woken: {listed(dead, _NAMED)}."
+        )
     if model.channels == 2 or model.channels > 4:
         notes.append(f"Of {model.channels} channels the mean is shown as grey.")
     return tuple(notes)
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def _provenance(

@@ -16,6 +16,7 @@ from cnnviz.models import Model, as_model
 from cnnviz.models.weights import layer_weight
 from cnnviz.results import drawing
 from cnnviz.results.table import Table, TableResult
+from cnnviz.results.text import first_few, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,8 +62,8 @@ class FilterGrid(TableResult):
         """Say how many kernels of what size there are, and how many are dead."""
         count, depth, height, width = self.kernels.shape
         return (
-            f"{self.layer}: {count} filters, {height} x {width} over {depth} "
-            f"channel{'s' * (depth != 1)}; {int(self.dead.sum())} dead"
+            f"{self.layer}: {count} filters, {height} x {width} over "
+            f"{plural(depth, 'channel')}; {int(self.dead.sum())} dead"
         )
 
     def caption(self) -> str:
@@ -84,9 +85,8 @@ class FilterGrid(TableResult):
                 f"one row a filter, one column for each of {channels}; red weights add, blue ones "
                 "subtract, and white is zero. Every row has the scale of its own largest weight."
             )
-        dead = [int(channel) for channel in np.flatnonzero(self.dead)]
-        named = ", ".join(map(str, dead[:12])) + (" …" if len(dead) > 12 else "")
-        lost = f" Dead, with a norm near zero: {named}." if dead else ""
+        dead = np.flatnonzero(self.dead).tolist()
+        lost = f" Dead, with a norm near zero: {first_few(dead, 12)}." if dead else ""
         return f"Filters: {extent}, {how}{lost}"
 
     def table(self) -> Table:

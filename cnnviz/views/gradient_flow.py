@@ -27,6 +27,7 @@ from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.table import Table, TableResult
+from cnnviz.results.text import plural
 
 FAULTS = ("vanishing", "exploding", "dead", "saturated", "non-finite", "watch")
 CONFIDENT = 1e-6
@@ -382,12 +383,11 @@ def _result(
 
 def _data(inputs: torch.Tensor, batch: Batch | None) -> str:
     count, _, height, width = inputs.shape
-    image = "image" if count == 1 else "images"
-    what = f"{image} of standard normal noise of" if batch is None else f"{image} of"
+    what = "" if batch is not None else " of standard normal noise"
     few = " With one image, a unit that is off for it counts as dead." if count == 1 else ""
     return (
-        f"{count} {what} {height} x {width} px went in, in eval mode: normalisation with the "
-        f"statistics that were gathered, no dropout.{few}"
+        f"{plural(count, 'image')}{what} of {height} x {width} px went in, in eval mode: "
+        f"normalisation with the statistics that were gathered, no dropout.{few}"
     )
 
 

@@ -34,6 +34,7 @@ from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result, installed_version
 from cnnviz.results.resume_store import ResumeStore
+from cnnviz.results.text import plural
 
 POINTS = {1: 41, 2: 21}
 """How many points a side has by default, by the number of directions."""
@@ -134,7 +135,7 @@ class LossLandscape(Result):
         lost = int((~np.isfinite(self.losses)).sum())
         grey = f" At {lost} points it is not a finite number: grey." if lost else ""
         told = "".join(f" {note}" for note in self.notes)
-        count = f"{self.images} image{'s' * (self.images != 1)}"
+        count = plural(self.images, "image")
         return (
             f"The loss of {self.name} ({self.kind}, mean over {count}) {way}; the cross marks the "
             "network. A step of 1 changes each filter by its own norm, biases and batch norm "

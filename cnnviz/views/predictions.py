@@ -12,6 +12,7 @@ from cnnviz.passes.captures import Capture
 from cnnviz.passes.ranked_classes import Rule, entropy, probabilities
 from cnnviz.results import drawing
 from cnnviz.results.table import Table, TableResult
+from cnnviz.results.text import percent, plural, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,9 +55,9 @@ class Predictions(TableResult):
 
     def summary(self) -> str:
         """Say the first answer for the first image, and how many more there are."""
-        first = f"{self.images[0]}: {self.names[0][0]} {self.probabilities[0, 0]:.1%}"
+        first = f"{self.images[0]}: {self.names[0][0]} {percent(self.probabilities[0, 0])}"
         rest = len(self.images) - 1
-        return first + (f", and {rest} more image{'s' * (rest > 1)}" if rest else "")
+        return first + (f", and {plural(rest, 'more image')}" if rest else "")
 
     def caption(self) -> str:
         """Say what the bars are."""
@@ -122,7 +123,7 @@ class Predictions(TableResult):
                 fontsize=drawing.TEXT_SIZE,
                 color="white" if inside and row == 0 else drawing.INK,
             )
-        axes.set_yticks(rows, [_shorten(name) for name in self.names[place]])
+        axes.set_yticks(rows, [shortened(name, 34, "end") for name in self.names[place]])
         axes.tick_params(axis="y", length=0, labelcolor=drawing.INK)
         axes.invert_yaxis()
         axes.set_xlim(0.0, 1.0)
@@ -131,24 +132,11 @@ class Predictions(TableResult):
         axes.tick_params(axis="y", labelsize=drawing.TEXT_SIZE, labelcolor=drawing.INK)
         axes.spines["left"].set_visible(False)
         axes.set_title(
-            _shorten(self.images[place], 60),
+            shortened(self.images[place], 60, "end"),
             loc="left",
             fontsize=drawing.TITLE_SIZE,
             color=drawing.INK,
         )
-
-
-def percent(value: float) -> str:
-    """Return a probability as a percentage that never rounds to certainty."""
-    if value >= 0.9995 and value < 1.0:
-        return "> 99.9 %"
-    if 0.0 < value < 0.0005:
-        return "< 0.1 %"
-    return f"{100.0 * value:.1f} %"
-
-
-def _shorten(text: str, most: int = 34) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def predictions(capture: Capture, k: int = 5) -> Predictions:

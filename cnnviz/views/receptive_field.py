@@ -21,6 +21,7 @@ from cnnviz.passes.stages import STAGES, call_order
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
+from cnnviz.results.text import plural
 from cnnviz.units.projection import PartialForward
 from cnnviz.views.pictures.receptive_field import draw
 
@@ -110,7 +111,7 @@ class EffectiveFields(Result):
             "down and across, in which a normal distribution has 95.45 % along each axis (Luo et "
             "al. 2016).",
             f"The gradient is that of all channels of the unit with random signs, the mean square "
-            f"of {self.draws} draw{'s' * (self.draws != 1)} on {where}.",
+            f"of {plural(self.draws, 'draw')} on {where}.",
             "Colours are the root of it, as a share of its largest value in the layer, on a "
             + ("linear scale." if self.scale == "linear" else "logarithmic scale from 1 % up."),
         ]

@@ -22,6 +22,7 @@ from cnnviz.passes.captures import origin
 from cnnviz.passes.targets import Target, score
 from cnnviz.results import drawing
 from cnnviz.results.table import Table, TableResult
+from cnnviz.results.text import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,7 +100,7 @@ class SkipConnections(TableResult):
                 else f"its skip hands back {share[0]:.0%} of the gradient"
             )
         count = len(self.blocks)
-        return f"{self.name}: {count} residual block{'s' * (count != 1)}; {said}"
+        return f"{self.name}: {plural(count, 'residual block')}; {said}"
 
     def caption(self) -> str:
         """Say what is drawn, and what the shares are shares of."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz.datasets import counted, open_dataset
+from cnnviz.datasets import open_dataset
 from cnnviz.datasets.aliases import Data
 from cnnviz.errors import UsageError
 from cnnviz.introspection.backward_rules import Rule
@@ -24,6 +24,7 @@ from cnnviz.results.picture_style import PictureStyle
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Provenance, plain
 from cnnviz.results.table import Table, TableResult
+from cnnviz.results.text import first_few, plural, reasons
 from cnnviz.units.projection import PartialForward
 from cnnviz.views.deconvnet import RULES, last_stage
 from cnnviz.views.pictures import top_activations as picture
@@ -174,8 +175,8 @@ class TopActivations(TableResult):
     def _searched(self) -> str:
         count, k = self.values.shape
         return (
-            f"{self.layer}: the {k} strongest patches of {count} channels in {self.seen:,} "
-            f"image{'s' * (self.seen != 1)}; {int(self.dead.sum())} dead"
+            f"{self.layer}: the {k} strongest patches of {count} channels in "
+            f"{plural(self.seen, 'image')}; {int(self.dead.sum())} dead"
         )
 
     def caption(self) -> str:
@@ -201,12 +202,11 @@ class TopActivations(TableResult):
             told.append(
                 f"This is page 1 of {self.pages}; save it as .pdf, or take figure(page), for all."
             )
-        dead = np.flatnonzero(self.dead)
-        if len(dead):
-            more = " …" if len(dead) > 12 else ""
-            named = ", ".join(map(str, dead[:12]))
+        dead = np.flatnonzero(self.dead).tolist()
+        if dead:
+            named = first_few(dead, 12)
             told.append(
-                f"Dead, above zero nowhere in these images: {len(dead)} of {count} ({named}{more})."
+                f"Dead, above zero nowhere in these images: {len(dead)} of {count} ({named})."
             )
         if not self.drawn[~self.dead[list(self.shown)]].all():
             told.append("A place stays grey where a channel is above zero in too few images.")
@@ -408,17 +408,18 @@ def _provenance(model: Model, search: Search, tiles: Tiles) -> Provenance:
     notes = [*search.dataset.notes]
     refused = list(search.refused.values())
     if refused:
-        more = f"; and {len(refused) - _NAMED} more" if len(refused) > _NAMED else ""
-        told = "; ".join(f"{entry.name}: {entry.reason}" for entry in refused[:_NAMED])
         was = "was" if len(refused) == 1 else "were"
-        notes.append(f"{counted(len(refused))} could not be read and {was} left out ({told}{more})")
+        notes.append(
+            f"{plural(len(refused), 'image')} could not be read and {was} left out "
+            f"({reasons(refused, _NAMED)})"
+        )
     if search.found.not_finite.any():
         channels = int((search.found.not_finite > 0).sum())
         notes.append(f"{channels} channels had values that are not numbers, which never count")
     if tiles.changed:
         first = search.dataset.name(min(tiles.changed))
         notes.append(
-            f"{counted(len(tiles.changed))} came out otherwise when read again to be drawn, "
-            f"such as {first}: the data set changes what it gives"
+            f"{plural(len(tiles.changed), 'image')} came out otherwise when read again to be "
+            f"drawn, such as {first}: the data set changes what it gives"
         )
     return model.provenance((tiles.sources[image] for image in sorted(tiles.sources)), notes=notes)

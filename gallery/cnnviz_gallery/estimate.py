@@ -12,8 +12,7 @@ import torch
 from cnnviz.datasets import Dataset, default_workers, stream
 from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model
-from cnnviz.reports.wording import file_size, plural
-from cnnviz.results.progress import duration
+from cnnviz.results.text import estimated_time, file_size, plural
 from cnnviz.units.projection import PartialForward, UnitPosition, project_positions
 from cnnviz_gallery.scan.layer_result import LayerResult
 from cnnviz_gallery.scan.scan import scan, scannable
@@ -60,7 +59,7 @@ class Estimate:
         return (
             f"{self.model}: {plural(self.images, 'image')}, {plural(self.units, 'unit')} in "
             f"{plural(self.layers, 'layer')}, at most {file_size(self.bytes)} for the site and "
-            f"{file_size(self.scan_bytes)} for the scan, about {duration(self.seconds)}."
+            f"{file_size(self.scan_bytes)} for the scan, about {estimated_time(self.seconds)}."
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -26,7 +26,7 @@ import cnnviz
 from cnnviz.datasets import Dataset, LoadedBatch, default_workers, open_dataset, stream
 from cnnviz.models import Model
 from cnnviz.passes.malloc import freed_memory_kept
-from cnnviz.results.progress import duration
+from cnnviz.results.text import estimated_time
 from cnnviz_gallery.scan.accumulator import Accumulator
 from cnnviz_gallery.scan.plan import ScanPlan, plan_scan
 from cnnviz_gallery.scan.scan import scan, scannable
@@ -144,8 +144,8 @@ def keeping(data: Dataset, rate: float, device: str) -> list[str]:
     lines = [
         f"### {LARGE}, {channels:,} channels, {CLASSES:,} classes, {IMAGES:,} images",
         "",
-        f"- One process, at {rate:.1f} images/s: {duration(IMAGES / rate)}; eight such processes: "
-        f"{duration(IMAGES / rate / 8)}.",
+        f"- One process, at {rate:.1f} images/s: {estimated_time(IMAGES / rate)}; eight such "
+        f"processes: {estimated_time(IMAGES / rate / 8)}.",
         f"- Memory: {peak_bytes() / 1e9:.1f} GB at most for a process here, joining included, "
         f"{16 * IMAGES / 1e6:.0f} MB of it for the answers; it does not grow otherwise.",
         f"- Disk: {size / 1e9:.2f} GB for the part of each process, twice that while it is written "

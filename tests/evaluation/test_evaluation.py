@@ -23,7 +23,6 @@ from cnnviz.heatmaps.checks.measure_groups import CheckSettings
 from cnnviz.heatmaps.checks.random_maps import p_value
 from cnnviz.images import Preprocessing, read_photo
 from cnnviz.models import Model
-from cnnviz.results.progress import duration
 from cnnviz.views.faithfulness import faithfulness
 from tests.helpers.architectures import tiny_network
 
@@ -213,10 +212,6 @@ def test_the_time_is_told_once_after_the_first_image(model, folder):
     assert len(told) == 1
     assert told[0].startswith("4 more maps take about ")
     assert seen == [(k, 6) for k in range(7)]
-
-
-def test_times_in_words():
-    assert [duration(s) for s in (0.2, 80, 300, 9000)] == ["1 s", "80 s", "5 min", "2.5 h"]
 
 
 def test_the_shipped_data_come_with_their_masks():

@@ -5,7 +5,7 @@ import torch
 from cnnviz.passes.captures import capture
 from cnnviz.reports import report
 from cnnviz.reports.sections import visualizations
-from cnnviz.results.drawing import number
+from cnnviz.results.text import number
 from tests.helpers.architectures import tiny_network
 
 

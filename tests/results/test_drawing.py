@@ -97,15 +97,6 @@ def test_an_overlay_of_a_constant_map_shows_no_colour() -> None:
     np.testing.assert_allclose(laid, 0.7 * grey[..., None] + 0.3 * photo, atol=2)
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0, "0"), (3.14159, "3.14"), (4779.6, "4780"), (0.00051234, "5.1e-04"), (-0.5, "-0.5"),
-     (1e7, "1.0e+07")],
-)  # fmt: skip
-def test_numbers_are_short(value: float, text: str) -> None:
-    assert drawing.number(value) == text
-
-
 def test_fit_never_enlarges() -> None:
     photo = np.zeros((10, 40, 3), np.uint8)
     assert drawing.fit(photo, 20).shape == (5, 20, 3)
@@ -127,8 +118,3 @@ def test_a_long_heading_goes_on_below_and_stays_inside_the_figure() -> None:
         whole.append(title.get_text().split() == ["photo", "2071"] * words)
     assert heights[1] > 2 * heights[0]
     assert all(whole), "nothing is left out"
-
-
-@pytest.mark.parametrize(("most", "text"), [(10, "abcdefghij"), (9, "abcd…ghij"), (8, "abcd…hij")])
-def test_names_are_shortened_in_the_middle(most: int, text: str) -> None:
-    assert drawing.shortened("abcdefghij", most) == text

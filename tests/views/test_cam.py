@@ -15,7 +15,7 @@ from cnnviz.errors import LayerError, UsageError
 from cnnviz.heatmaps.heatmap import stretch_over_box
 from cnnviz.images import Box
 from cnnviz.passes.captures import capture
-from cnnviz.results import drawing
+from cnnviz.results.text import number
 from cnnviz.views.cam import cam
 from tests.helpers.architectures import build, small_input, tiny_network
 from tests.helpers.state import state
@@ -291,7 +291,7 @@ def test_scales_and_signs_are_written_on_the_figure() -> None:
     found = cam(held, relu=False)
     titles = [axes.get_title(loc="left") for axes in found.figure().axes]
     scale = found.scale()
-    text = f"{drawing.number(scale.low)} to {drawing.number(scale.high)}, 4 x 4"
+    text = f"{number(scale.low)} to {number(scale.high)}, 4 x 4"
     assert any(text in title for title in titles)
     assert found.figure().axes[-1].get_ylim() == (-1.0, 1.0)
     assert "blue is evidence against" in found.caption()

@@ -10,7 +10,7 @@ from torch import nn
 from cnnviz.errors import TargetError, UsageError
 from cnnviz.models.model import Model
 from cnnviz.passes.captures import capture
-from cnnviz.views.predictions import percent, predictions
+from cnnviz.views.predictions import predictions
 from tests.helpers.architectures import tiny_network
 
 
@@ -81,13 +81,6 @@ def test_what_cannot_be_answered() -> None:
     held = capture(network, torch.zeros(1, 3, 4, 4), gradients=False)
     with pytest.raises(TargetError, match=r"\[1, 2, 4, 4\], not \[N, classes\]"):
         predictions(held)
-
-
-def test_a_percentage_never_rounds_to_certainty() -> None:
-    assert percent(0.99999) == "> 99.9 %"
-    assert percent(1.0) == "100.0 %"
-    assert percent(0.0001) == "< 0.1 %"
-    assert percent(0.1234) == "12.3 %"
 
 
 def test_a_capture_ranks_the_same_answers() -> None:

@@ -15,6 +15,7 @@ from statistics import fmean, median
 
 from cnnviz.gradients.monitor.records import Event, StepRecord
 from cnnviz.gradients.verdicts import band, raised_edges
+from cnnviz.results.text import listed
 
 KINDS: Mapping[str, str] = {
     "not-finite": "NaN or infinity in the loss, an output, a gradient or a weight",
@@ -177,9 +178,8 @@ def _gathered(told: list[Event]) -> list[Event]:
             found += same
             continue
         first, *others = same
-        names = ", ".join(repr(event.layer) for event in others[:NAMED])
-        more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
-        found.append(replace(first, text=f"{first.text} The same goes for {names}{more}."))
+        names = listed([repr(event.layer) for event in others], NAMED)
+        found.append(replace(first, text=f"{first.text} The same goes for {names}."))
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from cnnviz.gradients.monitor.records import Event
 from cnnviz.gradients.monitor.step_axis import dots, span, step_axis
 from cnnviz.results import drawing
+from cnnviz.results.text import listed, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -111,12 +111,7 @@ def draw_timeline(axes: Axes, run: TrainingRun) -> None:
 
 def _named(told: list[Event]) -> str:
     layers = [event.layer for event in told if event.layer]
-    if not layers:
-        return ""
-    shown = ", ".join(layers[:3])
-    return textwrap.shorten(shown, 60, placeholder=" …") + (
-        f" and {len(layers) - 3} more" if len(layers) > 3 else ""
-    )
+    return listed([shortened(layer, 20, "start") for layer in layers], 2)
 
 
 def _early(event: Event, run: TrainingRun) -> bool:

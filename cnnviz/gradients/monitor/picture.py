@@ -14,6 +14,7 @@ from cnnviz.gradients.monitor.step_axis import binned, dots, span, step_axis
 from cnnviz.gradients.verdicts import BANDS, raised_edges
 from cnnviz.results import drawing
 from cnnviz.results.drawing import Pixels, Scale
+from cnnviz.results.text import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -191,7 +192,7 @@ def _heat(
     drawing.plain_axes(axes)
     each = -(-count // MOST_NAMES)
     places = range(0, count, each)
-    axes.set_yticks(list(places), [_short(run.layers[place]) for place in places])
+    axes.set_yticks(list(places), [shortened(run.layers[place], 34, "start") for place in places])
     axes.tick_params(axis="y", length=0, labelcolor=drawing.INK)
     told = _told(values, look, each)
     if title:
@@ -214,10 +215,6 @@ def _told(values: NDArray[np.float64], look: PanelStyle, each: int) -> str:
     if each > 1:
         parts.append(f"every {each} layers are named")
     return "; ".join(parts)
-
-
-def _short(name: str, most: int = 34) -> str:
-    return name if len(name) <= most else f"…{name[1 - most :]}"
 
 
 def _bar(figure: drawing.Canvas, axes: Axes, scale: Scale, look: PanelStyle) -> None:

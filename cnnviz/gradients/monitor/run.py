@@ -14,8 +14,8 @@ from cnnviz.errors import UsageError
 from cnnviz.gradients.monitor.log import read_log
 from cnnviz.gradients.monitor.records import COLUMNS, Event, StepRecord
 from cnnviz.results import drawing
-from cnnviz.results.drawing import number
 from cnnviz.results.result import Provenance, Result
+from cnnviz.results.text import number, plural
 
 Numbers = NDArray[np.float64]
 
@@ -114,9 +114,9 @@ class TrainingRun(Result):
         """Say how far the run has come and what it raised."""
         count = len(self.steps)
         turned = len(self.events)
-        found = f"{turned} event{'s' * (turned != 1)}" if turned else "no event"
+        found = plural(turned, "event") if turned else "no event"
         return (
-            f"{self.name}: {count} step{'s' * (count != 1)} recorded of {self.length}, "
+            f"{self.name}: {plural(count, 'step')} recorded of {self.length}, "
             f"{self.loss_words}, {found}"
         )
 

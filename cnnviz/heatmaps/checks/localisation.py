@@ -14,6 +14,7 @@ from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch, Maps
 from cnnviz.heatmaps.checks.measure import Measure
 from cnnviz.heatmaps.heatmap import stretch_over_box
 from cnnviz.images import Box
+from cnnviz.results.text import dimensions
 
 Mark = NDArray[np.bool_] | Box
 """An object: its pixels [H, W] in the photo, or the box around it, in pixels of the photo."""
@@ -190,7 +191,7 @@ def _check(subject: ExplainedBatch, marks: Sequence[Mark]) -> None:
         )
     for photo, mark in zip(photos, marks, strict=True):
         if not isinstance(mark, Box) and np.shape(mark) != photo.pixels.shape[:2]:
-            size = " x ".join(map(str, photo.pixels.shape[:2]))
+            size = dimensions(photo.pixels.shape[:2])
             raise UsageError(
                 f"The mask of {photo.name} has the shape {list(np.shape(mark))}, and the photo "
                 f"{size}.",

@@ -11,6 +11,7 @@ from cnnviz.introspection import operations
 from cnnviz.introspection.tracing.operation import Operation
 from cnnviz.introspection.tracing.registry import RULES
 from cnnviz.introspection.tracing.rules_compute import FACTORS, pool, pool_window
+from cnnviz.results.text import dimensions
 
 _KINDS: Mapping[str, str] = {
     name: kind
@@ -230,7 +231,7 @@ def _gaps(axes: list[_Fit]) -> str | None:
     if not any(axis.stride > axis.reach for axis in axes):
         return None
     window, moves, read, size = (
-        " x ".join(str(number) for number in numbers)
+        dimensions(numbers)
         for numbers in zip(
             *((axis.kernel, axis.stride, axis.outputs * axis.kernel, axis.size) for axis in axes),
             strict=True,
@@ -251,7 +252,7 @@ def _uneven(axes: list[_Fit]) -> str | None:
         names = ("row", "column") if len(axes) == 2 else ("position",) * len(axes)
         lost = [_last(axis.leftover, name) for axis, name in zip(axes, names, strict=True)]
         words = " and ".join(filter(None, lost))
-        size = " x ".join(str(axis.size) for axis in axes)
+        size = dimensions(axis.size for axis in axes)
         return f"{start}rounded down, {words} of its {size} input {_verb(axes)} in no window."
     return f"{start}rounded down, only padding is left over and no pixel is lost."
 

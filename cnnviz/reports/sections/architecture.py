@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context
-from cnnviz.reports.wording import count, file_size
+from cnnviz.results.text import count, file_size
 from cnnviz.views._architecture_table import COLUMNS, cells, totals
 from cnnviz.views.architecture import Architecture, architecture
 

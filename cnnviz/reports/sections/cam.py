@@ -9,7 +9,7 @@ import numpy as np
 from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context, ReportImage
-from cnnviz.reports.wording import slug
+from cnnviz.results.file_names import slug
 from cnnviz.views.cam import cam
 
 # More maps in one picture would be too small to read on a page.

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context
-from cnnviz.reports.wording import count, percent, plural, slug
+from cnnviz.results.file_names import slug
+from cnnviz.results.text import count, dimensions, listed, percent, plural
 from cnnviz.views.feature_maps import FeatureMaps, feature_maps
 
 SHOWN = 24
@@ -50,8 +51,7 @@ def _notes(names: Sequence[str], skipped: Sequence[str]) -> tuple[str, ...]:
     if not names:
         return ("None of the chosen layers has a spatial extent, so there are no maps to show.",)
     if skipped:
-        listed = ", ".join(skipped[:6]) + (" and more" if len(skipped) > 6 else "")
-        return (f"Without spatial extent, and so without maps: {listed}.",)
+        return (f"Without spatial extent, and so without maps: {listed(skipped, 6)}.",)
     return ()
 
 
@@ -76,7 +76,7 @@ def _table(results: Sequence[FeatureMaps]) -> Table:
                 result.layer,
                 count(len(result.maps)),
                 count(len(result.shown)),
-                " x ".join(str(size) for size in result.maps.shape[1:]),
+                dimensions(result.maps.shape[1:]),
                 f"{result.peak.max():.3g}",
                 percent(float(result.sparsity.mean())),
                 _silent(result),

@@ -11,7 +11,8 @@ from cnnviz.errors import LayerError
 from cnnviz.introspection.layers import named_layers
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context
-from cnnviz.reports.wording import count, joined, plural, slug
+from cnnviz.results.file_names import slug
+from cnnviz.results.text import count, dimensions, joined, listed, plural
 from cnnviz.views.filters import FilterGrid, filters
 
 
@@ -75,9 +76,8 @@ def _state(grids: Sequence[FilterGrid]) -> str:
     )
     if not dead:
         return f"{begin}None of the filters is dead."
-    where = joined([f"{layer} ({number})" for layer, number in list(dead.items())[:6]])
-    more = f" and {plural(len(dead) - 6, 'more layer')}" if len(dead) > 6 else ""
-    return f"{begin}{plural(sum(dead.values()), 'filter')} can be called dead: {where}{more}."
+    where = listed([f"{layer} ({number})" for layer, number in dead.items()], 6)
+    return f"{begin}{plural(sum(dead.values()), 'filter')} can be called dead: {where}."
 
 
 def _table(grids: Sequence[FilterGrid]) -> Table:
@@ -100,7 +100,7 @@ def _table(grids: Sequence[FilterGrid]) -> Table:
             (
                 grid.layer,
                 count(len(grid.kernels)),
-                " x ".join(str(size) for size in grid.kernels.shape[1:]),
+                dimensions(grid.kernels.shape[1:]),
                 f"{grid.norms.min():.3g}",
                 f"{np.median(grid.norms):.3g}",
                 f"{grid.norms.max():.3g}",

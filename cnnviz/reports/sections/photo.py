@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from cnnviz.images import Box, Photo
 from cnnviz.reports.content import Picture, Section
 from cnnviz.reports.context import Context, ReportImage
-from cnnviz.reports.wording import percent
 from cnnviz.results import drawing
+from cnnviz.results.text import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,7 +6,7 @@ import math
 
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context
-from cnnviz.reports.wording import percent
+from cnnviz.results.text import percent
 from cnnviz.views.predictions import Predictions, predictions
 
 SHOWN = 10

@@ -7,8 +7,8 @@ from functools import cache
 
 from cnnviz.reports.content import Section, Table, TableColumn
 from cnnviz.reports.context import Context
-from cnnviz.reports.wording import plural, seconds
 from cnnviz.results.result import installed_version
+from cnnviz.results.text import measured_time, plural
 
 PACKAGES = (
     "cnnviz",
@@ -108,7 +108,7 @@ def _versions() -> Table:
 
 
 def _times(context: Context) -> Table:
-    rows = tuple((step, seconds(spent)) for step, spent in context.times)
+    rows = tuple((step, measured_time(spent)) for step, spent in context.times)
     total = sum(spent for _, spent in context.times)
     return Table(
         title="Times",
@@ -118,6 +118,6 @@ def _times(context: Context) -> Table:
         ),
         columns=(TableColumn("Step"), TableColumn("Time", numeric=True)),
         rows=rows,
-        total=("all steps", seconds(total)),
+        total=("all steps", measured_time(total)),
         folded=True,
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context, ReportImage, spread
-from cnnviz.reports.wording import slug
-from cnnviz.results.drawing import number
+from cnnviz.results.file_names import slug
+from cnnviz.results.text import number
 from cnnviz.views.deconvnet import Projections, deconvnet
 
 CHANNELS = 6

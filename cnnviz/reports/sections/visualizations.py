@@ -5,7 +5,7 @@ from __future__ import annotations
 from cnnviz.introspection.unit_names import Unit
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context, ReportImage, spread
-from cnnviz.results.drawing import number
+from cnnviz.results.text import number
 from cnnviz.views.feature_visualization import FeatureVisualization, feature_visualization
 
 CHANNELS = 4

@@ -14,7 +14,8 @@ from cnnviz.introspection.tracing import Trace, trace
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.stages import call_order
-from cnnviz.results.progress import Progress, duration, silent
+from cnnviz.results.progress import Progress, silent
+from cnnviz.results.text import estimated_time, plural
 from cnnviz.units.visualization.gradient_ascent import AscentSettings, OptimisedPictures, ascend
 from cnnviz.units.visualization.objective_scorer import scoring
 from cnnviz.units.visualization.objectives import Objective
@@ -288,8 +289,8 @@ class Job:
         already = f" ({known:,} more were made before)" if known else ""
         if self.announce is not None:
             self.announce(
-                f"{waiting:,} unit{'s' * (waiting != 1)}{already}: about {duration(seconds)} on "
-                "this machine; name fewer with --units, or give --budget 10m."
+                f"{plural(waiting, 'unit')}{already}: about {estimated_time(seconds)} on this "
+                "machine; name fewer with --units, or give --budget 10m."
             )
 
     def _affordable(self, group: Group, count: int) -> int:
@@ -324,7 +325,7 @@ class Job:
                     found[objective.name] = (objective, group.settings, made)
         if not found and self.budget is not None:
             raise UsageError(
-                f"The budget of {duration(self.budget)} is too small for a single unit.",
+                f"The budget of {estimated_time(self.budget)} is too small for a single unit.",
                 "Give more time, fewer steps or a smaller size.",
             )
         return found

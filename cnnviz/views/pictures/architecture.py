@@ -10,7 +10,8 @@ from cnnviz.introspection.receptive_fields import ReceptiveField
 from cnnviz.introspection.tracing.grouping import Stage
 from cnnviz.introspection.tracing.trace import Shape, Trace
 from cnnviz.results import drawing
-from cnnviz.views._architecture_table import amount, by, megabytes, shape_text
+from cnnviz.results.text import dimensions, file_size, short, shortened
+from cnnviz.views._architecture_table import shape_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,10 +73,10 @@ def _head(
     if len(stages) < len(trace.calls):
         grouped += f", grouped into {len(stages)} stages"
     facts = (
-        f"{grouped}  ·  {amount(trace.parameters)} parameters "
-        f"({megabytes(trace.parameter_bytes)})  ·  {amount(trace.macs)} MACs  ·  "
-        f"activations {megabytes(trace.activation_bytes)}  ·  "
-        f"one image of {by(trace.input_shape[2:])} px"
+        f"{grouped}  ·  {short(trace.parameters)} parameters "
+        f"({file_size(trace.parameter_bytes)})  ·  {short(trace.macs)} MACs  ·  "
+        f"activations {file_size(trace.activation_bytes)}  ·  "
+        f"one image of {dimensions(trace.input_shape[2:])} px"
     )
     left = 0.012
     figure.text(
@@ -225,7 +226,7 @@ def _draw_names(axes: Axes, stages: Sequence[Stage]) -> None:
     for row, stage in enumerate(stages):
         texts = (
             str(row + 1),
-            _shortened(stage.name, 30),
+            shortened(stage.name, 30),
             stage.kind,
             str(len(stage.layers)),
             shape_text(stage.output_shape),
@@ -234,22 +235,15 @@ def _draw_names(axes: Axes, stages: Sequence[Stage]) -> None:
             axes.text(x, row, text, fontsize=8.0, color=colour, ha=align, va="center")
 
 
-def _shortened(name: str, limit: int) -> str:
-    if len(name) <= limit:
-        return name
-    half = (limit - 1) // 2
-    return f"{name[:half]}…{name[-half:]}"
-
-
 def _draw_amounts(axes: Axes, amounts: Sequence[int], title: str, stages: Sequence[Stage]) -> None:
     total, most = sum(amounts), max(1, *amounts)
     axes.set_xlim(0, 1.75 * most)
-    _title(axes, 0.0, f"{title}: {amount(total)}")
+    _title(axes, 0.0, f"{title}: {short(total)}")
     colours = [_COLOURS.get(stage.kind, _OTHER) for stage in stages]
     axes.barh(range(len(amounts)), amounts, height=0.62, color=colours, zorder=2)
     for row, number in enumerate(amounts):
         share = 100 * number / total if total else 0.0
-        text = f"{amount(number)}  {share:.0f} %" if share >= 1 else amount(number)
+        text = f"{short(number)}  {share:.0f} %" if share >= 1 else short(number)
         _beside(axes, number, row, text if number else "–", most)
 
 
@@ -295,7 +289,7 @@ def _height(field: ReceptiveField | None, image: int) -> int:
 
 def _words(field: ReceptiveField) -> str:
     own = field.local
-    size = str(own.size[0]) if own.size[0] == own.size[1] else by(own.size)
+    size = str(own.size[0]) if own.size[0] == own.size[1] else dimensions(own.size)
     if field.gateless is not None:
         return f"{size} · with gates: all" if field.whole else f"{size} without gates"
     if field.whole and not field.uniform:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing
+from cnnviz.results.text import first_few, number, shortened
 from cnnviz.units.projection import cut
 
 if TYPE_CHECKING:
@@ -114,9 +115,9 @@ def _sized(tile: drawing.Pixels) -> drawing.Pixels:
 def _labels(found: Projections) -> list[str]:
     labels = []
     for place, image in np.ndindex(found.activations.shape):
-        value = drawing.number(float(found.activations[place, image]))
+        value = number(float(found.activations[place, image]))
         channel = f"{found.channels[place]}:  {value}"
-        reach = drawing.number(reach_of(found.signals[place, image]))
+        reach = number(reach_of(found.signals[place, image]))
         active = bool(found.active[place, image])
         labels.append(f"{channel}\n±{reach}" if active else f"{channel}\nnot active")
     return labels
@@ -124,7 +125,7 @@ def _labels(found: Projections) -> list[str]:
 
 def _name_columns(axes: Axes, grid: drawing.Mosaic, found: Projections) -> None:
     for name, (left, top) in zip(found.images, grid.corners, strict=False):
-        short = drawing.shortened(name, 24)
+        short = shortened(name, 24)
         axes.text(left, top - 4, short, fontsize=7.0, color=drawing.INK, va="bottom", ha="left")
 
 
@@ -158,7 +159,7 @@ def _name_place(
     """Write channels at a place, inside the photo also where they are strongest at its edge."""
     from matplotlib.patheffects import withStroke
 
-    label = ", ".join(map(str, channels[:2])) + (", …" if len(channels) > 2 else "")
+    label = first_few(channels, 2)
     height, width = size
     half = 0.5 * _LETTER * len(label) * width
     left, right = middle[0] < half, middle[0] > width - half

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing
+from cnnviz.results.text import number, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,13 +73,9 @@ def _labels(found: FeatureVisualization) -> list[str]:
         for place in range(found.end.shape[1]):
             start, end = found.start[unit, place], found.end[unit, place]
             state = "  could not be woken" if found.dead[unit, place] else ""
-            grew = f"{drawing.number(start)} → {drawing.number(end)}"
-            labels.append(f"{_short(name)}\n{grew}{state}")
+            grew = f"{number(start)} → {number(end)}"
+            labels.append(f"{shortened(name, _LONGEST_NAME, 'start')}\n{grew}{state}")
     return labels
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
 
 
 def _tiles(found: FeatureVisualization) -> list[drawing.Pixels]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cnnviz.gradients.verdict_text import pairs
 from cnnviz.results import drawing
+from cnnviz.results.text import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -221,7 +222,7 @@ def _few_ticks(axes: Axes) -> None:
     marks = (1.0, 2.0, 5.0) if high / low < 50.0 else (1.0,)
     axes.yaxis.set_major_locator(LogLocator(10.0, marks, numticks=6))
     axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: drawing.number(value)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
 
 
 def _shares(axes: Axes, flow: GradientFlow, places: NDArray[np.float64]) -> None:

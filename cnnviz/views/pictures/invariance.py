@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing
+from cnnviz.results.text import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +34,7 @@ def draw(found: Invariance, into: drawing.Canvas | None = None) -> drawing.Canva
         drawing.show(panels[0, kind], found.strips[kind], smooth=True)
         panels[0, kind].set_title(
             _TITLES[kind][0]
-            + (f"; pictures: {drawing.shortened(found.images[0], 28)}" if kind == 0 else ""),
+            + (f"; pictures: {shortened(found.images[0], 28)}" if kind == 0 else ""),
             fontsize=drawing.SMALL_SIZE + 0.5,
             color=drawing.INK,
             loc="left",
@@ -59,7 +60,7 @@ def _curves(axes: Axes, found: Invariance, kind: int, lines: NDArray[np.float64]
     many = len(lines) > len(_COLOURS)
     for place, line in enumerate(lines):
         colour = drawing.FAINT if many else _COLOURS[place]
-        label = f"{drawing.shortened(found.images[place], 28)}: {found.targets[place]}"
+        label = f"{shortened(found.images[place], 28)}: {found.targets[place]}"
         axes.plot(found.values[kind], line, color=colour, linewidth=1.3, label=label)
     if many:
         axes.plot(found.values[kind], lines.mean(0), color=drawing.INK, linewidth=1.8)

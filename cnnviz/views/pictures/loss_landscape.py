@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing
+from cnnviz.results.text import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -121,7 +122,7 @@ def _contours(
         lines = axes.contour(
             found.x, found.y, masked, levels=edges[1:-1], colors="white", linewidths=0.6
         )
-        for text in axes.clabel(lines, list(edges[1:-1:3]), fmt=drawing.number, fontsize=7.0):
+        for text in axes.clabel(lines, list(edges[1:-1:3]), fmt=number, fontsize=7.0):
             text.set_path_effects([withStroke(linewidth=1.6, foreground=drawing.INK)])
     axes.plot(0.0, 0.0, "x", color=drawing.WARM, markersize=9, markeredgewidth=2.2)
     axes.set_aspect("equal")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cnnviz.results import drawing
 from cnnviz.results.picture_style import PictureStyle
+from cnnviz.results.text import number
 from cnnviz.views.pictures.deconvnet import REACH, paint
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _label(found: TopActivations, row: int) -> str:
     values = found.values[channel][found.drawn[row]]
     if not len(values):
         return f"{channel}"
-    highest, lowest = drawing.number(float(values[0])), drawing.number(float(values[-1]))
+    highest, lowest = number(float(values[0])), number(float(values[-1]))
     return f"{channel}:  {highest}" + (f" to {lowest}" if len(values) > 1 else "")
 
 

@@ -12,7 +12,8 @@ from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import Refusal
 from cnnviz.models import Model
 from cnnviz.passes import scan
-from cnnviz.results.progress import Progress, duration
+from cnnviz.results.progress import Progress
+from cnnviz.results.text import estimated_time
 from cnnviz_gallery.scan.accumulator import Accumulator
 from cnnviz_gallery.scan.distributed import Processes
 from cnnviz_gallery.scan.partial_scan import PartialScan
@@ -189,7 +190,7 @@ class _Shown:
         told = "reading images"
         if seen:
             rate = seen / max(time.perf_counter() - self.began, 1e-9)
-            told = f"{rate:.3g} images/s, {duration((self.total - seen) / rate)} left"
+            told = f"{rate:.3g} images/s, {estimated_time((self.total - seen) / rate)} left"
         self.progress(self.before + seen, self.before + self.total, self.who + told)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnnviz.reports.wording import distinct, slug
+from cnnviz.results.file_names import distinct, slug
 from cnnviz_gallery.scan.scan_result import ScanResult
 
 MODELS = "models"

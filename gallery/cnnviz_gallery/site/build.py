@@ -15,8 +15,9 @@ from cnnviz.datasets import Dataset, default_workers
 from cnnviz.introspection.unit_names import Unit
 from cnnviz.models import Model
 from cnnviz.results.drawing import Pixels
-from cnnviz.results.progress import Progress, duration, silent
+from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import installed_version
+from cnnviz.results.text import estimated_time
 from cnnviz_gallery.scan.layer_result import LayerResult
 from cnnviz_gallery.scan.scan_result import ScanResult, digest
 from cnnviz_gallery.site import layer_pages, unit_pages
@@ -125,7 +126,7 @@ class _UnitPace:
         if not self._drawn or took <= 0.0:
             return ""
         rate = self._drawn / took
-        return f", {rate:.3g} units/s, {duration((self._total - done) / rate)} left"
+        return f", {rate:.3g} units/s, {estimated_time((self._total - done) / rate)} left"
 
 
 def _key(subject: SiteContext, layer: LayerResult) -> str:

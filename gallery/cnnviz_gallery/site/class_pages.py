@@ -14,9 +14,9 @@ from cnnviz.images import Batch
 from cnnviz.introspection.unit_names import Unit
 from cnnviz.passes.captures import capture
 from cnnviz.passes.stages import call_order
-from cnnviz.reports.wording import percent, plural
 from cnnviz.results import drawing
 from cnnviz.results.drawing import Pixels
+from cnnviz.results.text import number, percent, plural
 from cnnviz.views.cam import cam
 from cnnviz_gallery.scan.ranked_images import Ints
 from cnnviz_gallery.site import content, unit_pages
@@ -265,7 +265,7 @@ def _votes(subject: SiteContext, index: int, tiles: int) -> tuple[content.Connec
         content.Connection(
             name=str(link.unit),
             href=subject.beside(link.unit),
-            norm=drawing.number(link.total),
+            norm=number(link.total),
             length=round(100.0 * link.total / reach, 1),
             excites=True,
             kernel="",

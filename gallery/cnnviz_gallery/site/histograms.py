@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from cnnviz.reports.wording import plural
-from cnnviz.results.drawing import number
+from cnnviz.results.text import number, plural
 from cnnviz_gallery.scan.quantised_sums import PER_OCTAVE, bin_edges
 from cnnviz_gallery.scan.ranked_images import Ints
 from cnnviz_gallery.site.content import Bar, Histogram, Tick

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cnnviz.reports.wording import plural
-from cnnviz.results.drawing import Pixels, number
+from cnnviz.results.drawing import Pixels
+from cnnviz.results.text import dimensions, number, plural
 from cnnviz_gallery.scan.layer_result import LayerResult
 from cnnviz_gallery.site import content
 from cnnviz_gallery.site.context import SiteContext
@@ -64,7 +64,7 @@ def page(subject: SiteContext, place: int) -> content.LayerPage:
     silent = int(layer.silent.sum())
     passage = subject.passages[layer.layer]
     call = subject.traced.find(*passage.key)
-    size = " x ".join(map(str, layer.shape))
+    size = dimensions(layer.shape)
     facts = [
         content.Fact("Output", size, "channels x height x width"),
         content.Fact("Receptive field", _field(subject, layer.layer)),
@@ -72,7 +72,7 @@ def page(subject: SiteContext, place: int) -> content.LayerPage:
     if call.parameters:
         facts.append(content.Fact("Parameters", f"{call.parameters:,}"))
     if call.windows is not None:
-        facts.append(content.Fact("Kernel", " x ".join(map(str, call.windows.kernel))))
+        facts.append(content.Fact("Kernel", dimensions(call.windows.kernel)))
     facts.append(content.Fact("Silent", str(silent), _SILENT))
     return content.LayerPage(
         layer=layer.layer,

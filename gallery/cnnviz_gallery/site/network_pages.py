@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cnnviz.introspection.tracing import LayerCall
-from cnnviz.reports.wording import file_size, plural
+from cnnviz.results.text import dimensions, file_size, plural
 from cnnviz_gallery.scan.layer_result import LayerResult
 from cnnviz_gallery.scan.scan_result import ScanResult
 from cnnviz_gallery.site import content, layer_pages
@@ -41,7 +41,7 @@ def page(subject: SiteContext) -> content.NetworkPage:
             content.Fact("Weights", scan.network.weights),
             content.Fact("Parameters", f"{subject.traced.parameters:,}"),
             content.Fact("Multiply-adds", f"{subject.traced.macs / 1e6:,.0f} million"),
-            content.Fact("Input", " x ".join(map(str, scan.network.input_shape))),
+            content.Fact("Input", dimensions(scan.network.input_shape)),
             content.Fact("Images", f"{scan.images:,}"),
             content.Fact("SHA-256", scan.network.sha256[:12], scan.network.sha256),
         ),
@@ -91,7 +91,7 @@ def _words(call: LayerCall) -> str:
         return ""
     words = _WORDS.get(call.type, call.type)
     if call.kind == "pool" and call.windows is not None and "over the" not in words:
-        size = " x ".join(map(str, call.windows.kernel))
+        size = dimensions(call.windows.kernel)
         return f"{words} {size}, stride {call.windows.stride[0]}"
     if call.kind in ("conv", "linear"):
         return f"{call.name} ({call.type}, not scanned)"
@@ -109,7 +109,7 @@ def _step(subject: SiteContext, layer: LayerResult, call: LayerCall, largest: in
     field = subject.passages[layer.layer].field
     kind = call.type
     if call.windows is not None and call.kind == "conv":
-        kind = f"{call.type} {' x '.join(map(str, call.windows.kernel))}"
+        kind = f"{call.type} {dimensions(call.windows.kernel)}"
         if max(call.windows.stride) > 1:
             kind += f", stride {call.windows.stride[0]}"
     folder = subject.folders[layer.layer]
@@ -143,7 +143,7 @@ def card(subject: SiteContext) -> dict[str, Any]:
         "lead": _lead(scan),
         "strip": [f"{subject.folders[chosen.layer]}/strip.webp", across, down],
         "facts": [
-            ["Input", " x ".join(map(str, scan.network.input_shape))],
+            ["Input", dimensions(scan.network.input_shape)],
             ["Parameters", f"{subject.traced.parameters:,}"],
             ["Classes", str(len(subject.class_files) or "-")],
             ["Pictures", file_size(_bytes(subject))],

@@ -9,8 +9,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from cnnviz.reports import wording
 from cnnviz.results.result import installed_version
+from cnnviz.results.text import plural
 from cnnviz.views.pictures.deconvnet import REACH
 from cnnviz_gallery.site.content import Link
 from cnnviz_gallery.site.patches import STRONGEST
@@ -80,5 +80,5 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
     )
     environment.globals["reach"] = f"{REACH:g}"
-    environment.filters["plural"] = wording.plural
+    environment.filters["plural"] = plural
     return environment

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from cnnviz.introspection.unit_names import Unit
-from cnnviz.reports.wording import joined, percent
-from cnnviz.results.drawing import Pixels, number
+from cnnviz.results.drawing import Pixels
+from cnnviz.results.text import joined, number, percent
 from cnnviz_gallery.scan.layer_result import LayerResult
 from cnnviz_gallery.site import channel_sources, content
 from cnnviz_gallery.site.context import SiteContext

@@ -1,0 +1,180 @@
+"""Numbers, names and lists as people write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, Protocol
+
+
+class Refused(Protocol):
+    """Something that could not be used: its name, and why."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def reason(self) -> str:
+        """Why it could not be used, without a full stop."""
+
+
+def percent(share: float) -> str:
+    """Return a share of 1 as a percentage of three figures; never "100 %" for less than all.
+
+    >>> percent(0.5), percent(0.99999), percent(0.00001), percent(0.0312)
+    ('50.0 %', '> 99.9 %', '< 0.1 %', '3.1 %')
+    """
+    if 0.9995 <= share < 1:
+        return "> 99.9 %"
+    if 0 < share < 0.0005:
+        return "< 0.1 %"
+    return f"{share * 100:.1f} %"
+
+
+def count(number: float) -> str:
+    """Return a whole number with its thousands apart.
+
+    >>> count(1234567)
+    '1,234,567'
+    """
+    return f"{round(number):,}"
+
+
+def short(number: float, unit: str = "") -> str:
+    """Return a large number in three figures with its decimal prefix.
+
+    >>> short(1_248_424), short(818_925_000, "MAC"), short(12)
+    ('1.25 M', '819 MMAC', '12')
+    """
+    size = float(number)
+    for prefix in ("", "k", "M", "G", "T"):
+        if abs(size) < 999.5 or prefix == "T":
+            break
+        size /= 1000
+    whole = not prefix and size == int(size)
+    digits = 0 if whole or abs(size) >= 99.95 else 1 if abs(size) >= 9.995 else 2
+    return f"{size:.{digits}f} {prefix}{unit}".strip()
+
+
+def file_size(count_of_bytes: int) -> str:
+    """Return a file's size in decimal units, as file managers show it.
+
+    >>> file_size(1_483_000)
+    '1.48 MB'
+    """
+    return short(count_of_bytes, "B")
+
+
+def measured_time(seconds: float) -> str:
+    """Return a time that was measured, in two figures or more.
+
+    >>> measured_time(0.0123), measured_time(4.21), measured_time(83.0)
+    ('12 ms', '4.2 s', '1 min 23 s')
+    """
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
+
+
+def estimated_time(seconds: float) -> str:
+    """Return a time that is a guess, no more exact than a guess may be.
+
+    >>> estimated_time(0.2), estimated_time(300), estimated_time(9000)
+    ('1 s', '5 min', '2.5 h')
+    """
+    if seconds < 90.0:
+        return f"{max(1, round(seconds))} s"
+    minutes = seconds / 60.0
+    return f"{minutes:.0f} min" if minutes < 90.0 else f"{minutes / 60.0:.1f} h"
+
+
+def number(value: float) -> str:
+    """Return a number in three digits without an exponent where that is short enough to read.
+
+    >>> number(3.14159), number(4779.6), number(0.00051)
+    ('3.14', '4780', '5.1e-04')
+    """
+    if value == 0.0 or 1e-3 <= abs(value) < 1e5:
+        return f"{value:.0f}" if abs(value) >= 100.0 else f"{value:.3g}"
+    return f"{value:.1e}"
+
+
+def dimensions(sizes: Iterable[int]) -> str:
+    """Return sizes with a times sign between them.
+
+    >>> dimensions((64, 55, 55))
+    '64 x 55 x 55'
+    """
+    return " x ".join(map(str, sizes))
+
+
+def joined(words: Sequence[str], last: str = "and") -> str:
+    """Return words as a list in a sentence.
+
+    >>> joined(["a", "b", "c"])
+    'a, b and c'
+    """
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def listed(words: Sequence[str], most: int) -> str:
+    """Return words as a list in a sentence, those beyond `most` as a count.
+
+    One word more is written out, since "1 more" takes as much room and says less.
+
+    >>> listed(["a", "b", "c"], 2), listed(["a", "b", "c", "d"], 2)
+    ('a, b and c', 'a, b and 2 more')
+    """
+    if len(words) <= most + 1:
+        return joined(words)
+    return f"{', '.join(words[:most])} and {len(words) - most} more"
+
+
+def first_few(words: Sequence[object], most: int) -> str:
+    """Return the first words, where the sentence around them counts them already.
+
+    >>> first_few([3, 17], 2), first_few([3, 17, 20], 2)
+    ('3, 17', '3, 17 …')
+    """
+    return ", ".join(map(str, words[:most])) + (" …" if len(words) > most else "")
+
+
+def itemised(clauses: Sequence[str], most: int) -> str:
+    """Return clauses, which may hold commas, one after the other, those beyond `most` as a count.
+
+    >>> itemised(["a is 1, not 2", "b is 3, not 4", "c is 5, not 6"], 1)
+    'a is 1, not 2; and 2 more'
+    """
+    more = [f"and {len(clauses) - most} more"] if len(clauses) > most else []
+    return "; ".join([*clauses[:most], *more])
+
+
+def reasons(refused: Sequence[Refused], most: int) -> str:
+    """Return what was refused, each with its reason, those beyond `most` as a count."""
+    return itemised([f"{entry.name}: {entry.reason}" for entry in refused], most)
+
+
+def shortened(name: str, most: int, cut: Literal["start", "middle", "end"] = "middle") -> str:
+    """Return a name of at most `most` letters, with a part left out where it has more.
+
+    >>> [shortened("abcdefghij", 5, cut) for cut in ("start", "middle", "end")]
+    ['…ghij', 'ab…ij', 'abcd…']
+    """
+    if len(name) <= most:
+        return name
+    begin = {"start": 0, "middle": most // 2, "end": most - 1}[cut]
+    return f"{name[:begin]}…{name[len(name) - (most - 1 - begin) :]}"
+
+
+def plural(number: int, noun: str, nouns: str = "") -> str:
+    """Return a number with its noun.
+
+    >>> plural(1, "image"), plural(3, "class", "classes")
+    ('1 image', '3 classes')
+    """
+    return f"{count(number)} {noun if number == 1 else nouns or noun + 's'}"
