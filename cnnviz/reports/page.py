@@ -6,15 +6,12 @@ import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib import resources
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from cnnviz.reports import web
 from cnnviz.reports.content import ImageAnswer, Section
 from cnnviz.reports.pictures import DrawnPicture
-from cnnviz.results.text import percent, plural
 
 _ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">'
@@ -101,9 +98,10 @@ def render(
     source, link : callable
         Where the page finds a picture, and where a click on it leads without scripts.
     """
-    css, script = _text("report.css"), _text("report.js")
+    css = web.palette() + web.asset(__package__, "report.css")
+    script = web.asset(__package__, "report.js")
     return (
-        _environment()
+        web.environment(__package__)
         .get_template("report.html.j2")
         .render(
             page=page,
@@ -133,23 +131,3 @@ def _digest(text: str) -> str:
 
 def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
-
-
-@lru_cache(maxsize=8)
-def _text(name: str) -> str:
-    # Line ends as the browser hashes them, whatever the checkout made of them.
-    text = resources.files(__package__).joinpath("templates", name).read_text("utf-8")
-    return text.replace("\r\n", "\n")
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("cnnviz.reports", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=False,
-    )
-    environment.filters["percent"] = percent
-    environment.filters["plural"] = plural
-    return environment

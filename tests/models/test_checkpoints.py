@@ -176,8 +176,8 @@ def test_missing_and_unexpected_names(state: dict[str, torch.Tensor]) -> None:
     with pytest.raises(
         CheckpointError,
         match=(
-            r"net.pth lacks 3 tensors of tiny \(0.bias, 8.weight and 8.bias\) and has 2 tensors that "
-            r"tiny does not know \(head.weight and head.bias\).*Nearest to the network's"
+            r"net.pth lacks 3 tensors of tiny \(0.bias, 8.weight and 8.bias\) and has 2 tensors "
+            r"that tiny does not know \(head.weight and head.bias\).*Nearest to the network's"
         ),
     ):
         load_state(tiny_network(), renamed, "tiny", "net.pth")

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from cnnviz.datasets import Dataset, default_workers
@@ -29,7 +28,10 @@ from cnnviz_gallery.site.sprites import FACE, read_sheet, webp
 
 CHUNK = 96
 """Channels whose pictures are made together."""
-_DRAWN_BY = ("sprites.py", "patches.py", "image_cache.py", "unit_pages.py", "layer_pages.py")
+PICTURES_VERSION = 1
+"""The way in which pictures are drawn. Raise it whenever the same scan, network and data would give
+other pixels than before, or the same ones elsewhere on a sheet: every site then draws all its
+pictures again, where it would mix old ones with new."""
 STATE = "built.json"
 
 
@@ -132,14 +134,10 @@ class _UnitPace:
 def _key(subject: SiteContext, layer: LayerResult) -> str:
     """Return what the pictures of a layer depend on, in a few digits."""
     network = subject.scan.network
-    code = "".join(
-        resources.files("cnnviz_gallery.site").joinpath(name).read_text("utf-8")
-        for name in _DRAWN_BY
-    )
     return _joined(
         (
             installed_version("cnnviz"),
-            code,
+            str(PICTURES_VERSION),
             network.sha256,
             network.preprocessing,
             repr(network.input_shape),

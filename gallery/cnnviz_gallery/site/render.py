@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
+from cnnviz.reports import web
 from cnnviz.results.result import installed_version
-from cnnviz.results.text import plural
 from cnnviz.views.pictures.deconvnet import REACH
 from cnnviz_gallery.site.content import Link
 from cnnviz_gallery.site.patches import STRONGEST
@@ -55,30 +54,19 @@ def render(kind: str, depth: int, crumbs: Sequence[Link], **content: Any) -> str
 
 def assets() -> dict[str, str]:
     """Return the files that all pages share, by name."""
-    colours = _text("cnnviz.reports", "report.css").partition("*, *::before")[0]
     places = [f".x{at}{{--x:{at}}}" for at in range(_COLUMNS)]
     places += [f".y{at}{{--y:{at}}}" for at in range(_ROWS)]
     places += [f".w{at}{{--w:{at}}}" for at in range(101)]
-    style = f"{colours}{_text('cnnviz_gallery.site', 'gallery.css')}{''.join(places)}\n"
+    style = f"{web.palette()}{web.asset(__package__, 'gallery.css')}{''.join(places)}\n"
     return {
         "gallery.css": style,
-        "gallery.js": _text("cnnviz_gallery.site", "gallery.js"),
-        "icon.svg": _text("cnnviz_gallery.site", "icon.svg"),
+        "gallery.js": web.asset(__package__, "gallery.js"),
+        "icon.svg": web.asset(__package__, "icon.svg"),
     }
-
-
-def _text(package: str, name: str) -> str:
-    text = resources.files(package).joinpath("templates", name).read_text("utf-8")
-    return text.replace("\r\n", "\n")
 
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("cnnviz_gallery.site", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-    )
-    environment.globals["reach"] = f"{REACH:g}"
-    environment.filters["plural"] = plural
-    return environment
+    found = web.environment(__package__)
+    found.globals["reach"] = f"{REACH:g}"
+    return found

@@ -16,9 +16,10 @@ from cnnviz.datasets import open_dataset
 from cnnviz.errors import OutputError, UsageError
 from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.scan.scan_result import ScanSettings
+from cnnviz_gallery.site import build as building
 from cnnviz_gallery.site import content, layer_pages, site_folder
 from cnnviz_gallery.site.build import build
-from cnnviz_gallery.site.render import render
+from cnnviz_gallery.site.render import assets, render
 from cnnviz_gallery.site.sprites import face
 from tests.helpers.gallery.tiny import tiny_model
 
@@ -104,6 +105,13 @@ def test_pages_allow_nothing_but_what_lies_beside_them(tiny_site):
         assert not re.search(r"\son\w+=", text)
 
 
+def test_whatever_the_stylesheet_takes_has_a_value():
+    css = assets()["gallery.css"]
+    taken = set(re.findall(r"var\((--[a-z-]+)", css))
+    assert {"--paper", "--half", "--x"} <= taken
+    assert taken <= set(re.findall(r"(--[a-z-]+):", css))
+
+
 def test_a_silent_channel_says_so(tiny_site):
     page = (tiny_site / "models/tiny/right/2.html").read_text("utf-8")
     assert "Silent: above zero at no position" in page
@@ -166,6 +174,20 @@ def test_only_what_changed_is_made_anew(tiny, tiny_data, tiny_scan, tiny_site, t
     (site / "models/tiny/left/1.html").write_text("old", "utf-8")
     assert build(tiny_scan, tiny, tiny_data, site).written == 2
     assert contents(site) == contents(tiny_site)
+
+
+def test_another_way_of_drawing_makes_every_picture_anew(
+    tiny, tiny_data, tiny_scan, tiny_site, tmp_path, monkeypatch
+):
+    site = shutil.copytree(tiny_site, tmp_path / "site")
+    drawn = site / "models/tiny/mixed/4.webp"
+    right = drawn.read_bytes()
+    drawn.write_bytes(b"drawn in the way of old")
+    build(tiny_scan, tiny, tiny_data, site)
+    assert drawn.read_bytes() != right, "what is there is kept as long as its key is right"
+    monkeypatch.setattr(building, "PICTURES_VERSION", building.PICTURES_VERSION + 1)
+    build(tiny_scan, tiny, tiny_data, site)
+    assert drawn.read_bytes() == right
 
 
 @pytest.mark.parametrize("moment", [0.3, 0.6, 0.97])

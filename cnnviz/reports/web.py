@@ -1,0 +1,36 @@
+"""What the pages of report and gallery share: their colours, and how templates are filled in."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib import resources
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from cnnviz.results.text import percent, plural
+
+
+def palette() -> str:
+    """Return the colours and typefaces of all pages, light and dark, as CSS custom properties."""
+    return asset(__package__, "palette.css")
+
+
+@lru_cache(maxsize=16)
+def asset(package: str, name: str) -> str:
+    """Return a file of the folder ``templates`` of a package."""
+    # Line ends as the browser hashes them, whatever the checkout made of them.
+    text = resources.files(package).joinpath("templates", name).read_text("utf-8")
+    return text.replace("\r\n", "\n")
+
+
+@lru_cache(maxsize=4)
+def environment(package: str) -> Environment:
+    """Return the templates of a package; they escape everything, and no name is left out."""
+    found = Environment(
+        loader=PackageLoader(package, "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+    )
+    found.filters["percent"] = percent
+    found.filters["plural"] = plural
+    return found
