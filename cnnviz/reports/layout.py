@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from cnnviz.reports.page import Chapter, ContentsLine, Page
+from cnnviz.reports.page import OVERVIEW, Chapter, ContentsLine, Page
 from cnnviz.results.text import measured_time, percent, plural
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _chapters(report: Report) -> tuple[Chapter, ...]:
 
 
 def _contents(report: Report, chapters: tuple[Chapter, ...]) -> tuple[ContentsLine, ...]:
-    entries = [ContentsLine("Overview", "overview")] if len(report.answers) > 1 else []
+    entries = [ContentsLine("Overview", OVERVIEW)] if len(report.answers) > 1 else []
     for chapter in chapters:
         lines = tuple(ContentsLine(part.title, part.anchor) for part in chapter.sections)
         if chapter.answer is None:

@@ -13,6 +13,8 @@ from cnnviz.reports import web
 from cnnviz.reports.content import ImageAnswer, Section
 from cnnviz.reports.pictures import DrawnPicture
 
+OVERVIEW = "overview"
+"""The anchor of the overview, where there are several images."""
 _ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">'
     '<rect width="32" height="32" rx="7" fill="#2a6fdb"/>'

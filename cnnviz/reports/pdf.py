@@ -2,62 +2,76 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-from matplotlib.backends.backend_pdf import PdfPages
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-from numpy.typing import NDArray
-from PIL import Image
+import matplotlib as mpl
+from fpdf import FPDF, FontFace
+from fpdf.enums import Align, TableBordersLayout
+from fpdf.fonts import TTFFont
 
 from cnnviz.reports.content import ImageAnswer, Picture, Section, Table
-from cnnviz.reports.page import Page
+from cnnviz.reports.page import OVERVIEW, ContentsLine, Page
 from cnnviz.reports.pictures import DrawnPicture
 from cnnviz.results import drawing
-from cnnviz.results.drawing import any_letter
-from cnnviz.results.text import percent
+from cnnviz.results.text import percent, shortened
 
-# A4 in inches, and the margin around everything.
-WIDTH, HEIGHT = 8.27, 11.69
-MARGIN = 0.75
-INSIDE = WIDTH - 2 * MARGIN
-POINT = 1 / 72
-LEADING = 1.42
-MONOSPACED = "DejaVu Sans Mono"
-# The width of a letter of this typeface, in parts of its size.
-LETTER = 0.602
+# In millimetres, as all lengths below that are not sizes of type.
+MARGIN = 19.0
+POINT = 25.4 / 72
+LEADING = 1.45
+FONT = "DejaVu"
+LARGEST_TYPE, SMALLEST_TYPE = 7.5, 5.5
+"""The type of a table, in points: it shrinks until the table fits, as far as it stays legible."""
+_GAP = 2.0
+"""What lies between two columns of a table."""
+_NARROWEST = 7.0
+"""A column that is wrapped stays wide enough for a few letters."""
+_NUMBER = 10.0
+"""The room for the number of a page."""
+_BOX = ord("□")
+_LONGEST_CELL = 600
+"""A cell must fit on a page. Only a name that nobody reads to its end is longer."""
 
 
 @dataclass(frozen=True)
 class _Style:
-    """A size of type in points, how many characters fill a line, and the space below in inches."""
+    """A size of type in points, and the space below in millimetres."""
 
     size: float
-    characters: int
     after: float
-    weight: str = "normal"
+    bold: bool = False
     colour: str = drawing.INK
 
-    def lines(self, text: str) -> list[str]:
-        return textwrap.wrap(text, self.characters) or [""]
-
-    def height(self, text: str) -> float:
-        return len(self.lines(text)) * self.size * LEADING * POINT + self.after
+    @property
+    def leading(self) -> float:
+        return self.size * LEADING * POINT
 
 
-KICKER = _Style(8, 116, 0.1, colour=drawing.QUIET)
-TITLE = _Style(24, 32, 0.25, "bold")
-HEADING = _Style(15, 52, 0.14, "bold")
-BODY = _Style(9.5, 97, 0.12)
-CAPTION = _Style(8.5, 108, 0.3, colour=drawing.QUIET)
-SMALL_CAPTION = _Style(8, 114, 0.05, colour=drawing.QUIET)
-BAR = _Style(9.5, 97, 0.02)
+@dataclass(frozen=True)
+class _Entry:
+    """A line of the contents: where it stands, and what it leads to."""
+
+    page: int
+    right: float
+    y: float
+    anchor: str
+    link: int
+
+
+KICKER = _Style(8, 2.5, colour=drawing.QUIET)
+TITLE = _Style(24, 6.5, bold=True)
+HEADING = _Style(15, 3.5, bold=True)
+BODY = _Style(9.5, 3)
+ENTRY = _Style(9.5, 1)
+CAPTION = _Style(8.5, 7.5, colour=drawing.QUIET)
+SMALL_CAPTION = _Style(8, 1.5, colour=drawing.QUIET)
+BAR = _Style(9.5, 0.5)
+THUMBNAIL = _Style(8, 0.5, bold=True)
+FILE = _Style(6.5, 0, colour=drawing.QUIET)
 
 
 def write_pdf(
@@ -78,274 +92,346 @@ def write_pdf(
     created : datetime
         When the report was begun.
     """
-    metadata = {
-        "Title": page.title,
-        "Creator": f"cnnviz {page.version}",
-        "CreationDate": created,
-        "ModDate": None,
-    }
-    with any_letter(), PdfPages(path, metadata=metadata) as pages:
-        _Book(pages, drawings, folder).write(page)
+    with closing(_Book(drawings, folder)) as book:
+        book.set_title(_plain(page.title))
+        book.set_subject(_plain(page.description))
+        book.set_keywords(_plain("; ".join(f"{label}: {value}" for label, value in page.facts)))
+        book.set_creator(f"cnnviz {page.version}")
+        book.set_producer("fpdf2")
+        book.set_lang("en")
+        book.set_creation_date(created)
+        book.write_page(page)
+        path.write_bytes(book.output())
 
 
-class _Book:
+def _plain(text: str) -> str:
+    """Return text on one line, without what a font cannot draw or a line cannot hold.
+
+    Names are a stranger's: line ends become blanks, other control characters and marks that turn
+    the direction of what follows are left out, and half a surrogate pair becomes a question mark.
+    """
+    whole = " ".join(text.split()).encode("utf-16", "replace").decode("utf-16")
+    return "".join(letter for letter in whole if letter.isprintable())
+
+
+class _Book(FPDF):
     """A4 pages that are filled from the top; a new one is begun where something does not fit."""
 
-    def __init__(self, pages: PdfPages, drawings: Mapping[str, DrawnPicture], folder: Path) -> None:
-        self._pages = pages
+    def __init__(self, drawings: Mapping[str, DrawnPicture], folder: Path) -> None:
+        super().__init__(unit="mm", format="A4")
         self._drawings = drawings
         self._folder = folder
-        self._number = 0
-        self._begin()
+        self._entries: list[_Entry] = []
+        self._pages: dict[str, int] = {}
+        # A name may hold what stands for the number of pages.
+        self.str_alias_nb_pages = ""
+        self.set_margins(MARGIN, MARGIN)
+        # Type begins where pictures begin.
+        self.c_margin = 0.0
+        self.set_auto_page_break(True, MARGIN)
+        # The fonts that come with matplotlib; only the letters in use reach the file.
+        fonts = Path(mpl.get_data_path()) / "fonts" / "ttf"
+        self.add_font(FONT, "", fonts / "DejaVuSans.ttf")
+        self.add_font(FONT, "B", fonts / "DejaVuSans-Bold.ttf")
+        self.add_page()
 
-    def write(self, page: Page) -> None:
+    def close(self) -> None:
+        """Let go of the files of the fonts."""
+        for font in self._fonts:
+            font.ttfont.close()
+
+    def footer(self) -> None:
+        """Number the page."""
+        self.set_y(-MARGIN / 2 - 2)
+        self._type(_Style(8, 0, colour=drawing.QUIET))
+        self.cell(0, 4, str(self.page_no()), align=Align.C)
+
+    def write_page(self, page: Page) -> None:
         """Write the title page and every chapter."""
         self._write_title(page)
+        if page.chapters:
+            self._turn()
         for chapter in page.chapters:
             if chapter.answer is not None:
                 self._turn()
-                self._text(chapter.answer.name, HEADING)
+                self._mark(chapter.answer.name, chapter.answer.anchor, 0)
+                self._write(chapter.answer.name, HEADING)
                 self._write_answer(chapter.answer, page.model)
             for section in chapter.sections:
                 self._write_section(section, chapter.answer)
-        self._finish()
+        self._number_contents()
 
-    def _begin(self) -> None:
-        self._sheet = Figure(figsize=(WIDTH, HEIGHT), facecolor="white")
-        self._top = HEIGHT - MARGIN
-        self._number += 1
+    def _letters(self, text: str) -> str:
+        """Return text that can be written: a letter that the typeface lacks is drawn as a box.
 
-    def _finish(self) -> None:
-        self._sheet.text(
-            0.5,
-            MARGIN / 2 / HEIGHT,
-            str(self._number),
-            fontsize=8,
-            ha="center",
-            color=drawing.QUIET,
-        )
-        self._pages.savefig(self._sheet)  # type: ignore[no-untyped-call]
+        It stays the letter it is for whoever copies the text or searches for it.
+        """
+        plain = _plain(text)
+        for font in self._fonts:
+            for letter in set(map(ord, plain)):
+                if letter not in font.cmap:
+                    font.cmap[letter] = font.cmap[_BOX]
+                    font.glyph_ids[letter] = font.glyph_ids[_BOX]
+                    font.cw[letter] = font.cw[_BOX]
+        return plain
 
-    def _turn(self) -> None:
-        """Go on at the top of a new page, unless this one is empty."""
-        if self._top < HEIGHT - MARGIN:
-            self._finish()
-            self._begin()
+    @property
+    def _fonts(self) -> list[TTFFont]:
+        return [font for font in self.fonts.values() if isinstance(font, TTFFont)]
 
     @property
     def _room(self) -> float:
-        return self._top - MARGIN
+        return float(self.page_break_trigger - self.y)
 
-    def _text(self, text: str, style: _Style, left: float | None = None) -> None:
-        """Write a paragraph below what is there; on a new page where it does not fit.
+    def _turn(self) -> None:
+        """Go on at the top of a new page, unless this one is empty."""
+        if self.y > MARGIN:
+            self.add_page()
 
-        One that is not at the margin stands in a place of its own, and stays there.
-        """
-        if left is None and style.height(text) - style.after > self._room:
-            self._turn()
-        left = MARGIN if left is None else left
-        for line in style.lines(text):
-            self._top -= style.size * LEADING * POINT
-            self._line(line, style, left)
-        self._top -= style.after
+    def _type(self, style: _Style) -> None:
+        self.set_font(FONT, "B" if style.bold else "", style.size)
+        self.set_text_color(style.colour)
 
-    def _line(
-        self,
-        text: str,
-        style: _Style,
-        left: float,
-        align: Literal["left", "right"] = "left",
-        family: str = "sans-serif",
-    ) -> None:
-        # Line by line from the baseline: a text of several lines grows where a letter is tall, and
-        # columns of a table would drift apart.
-        self._sheet.text(
-            left / WIDTH,
-            (self._top + 0.28 * style.size * POINT) / HEIGHT,
-            text,
-            family=family,
-            fontsize=style.size,
-            fontweight=style.weight,
-            color=style.colour,
-            ha=align,
-            va="baseline",
-            parse_math=False,
+    def _height(self, text: str, style: _Style, width: float = 0.0) -> float:
+        self._type(style)
+        height = self.multi_cell(
+            width, style.leading, self._letters(text), align=Align.L, dry_run=True, output="HEIGHT"
         )
+        assert isinstance(height, float | int)
+        return height + style.after
 
-    def _pixels(self, picture: Picture) -> NDArray[np.uint8]:
-        with Image.open(self._folder / self._drawings[picture.name].path) as image:
-            return np.asarray(image.convert("RGB"))
+    def _write(self, text: str, style: _Style, width: float = 0.0) -> None:
+        """Write a paragraph below what is there, as far right as `width` allows."""
+        self._type(style)
+        left = self.x
+        self.multi_cell(width, style.leading, self._letters(text), align=Align.L)
+        self.set_xy(left, self.y + style.after)
+
+    def _mark(self, title: str, anchor: str, level: int) -> None:
+        """Let the contents, and the bookmarks beside the page, lead here."""
+        self.start_section(_plain(title), level)
+        self._pages[anchor] = self.page
+        for entry in self._entries:
+            if entry.anchor == anchor:
+                self.set_link(entry.link, self.y, page=self.page)
+
+    def _write_contents(self, page: Page) -> None:
+        lines = [line for line in page.contents if line.anchor != OVERVIEW]
+        shown = [
+            (entry, inset)
+            for line in lines
+            for entry, inset in ((line, 0.0), *((child, 6.0) for child in line.children))
+        ]
+        step = ENTRY.leading + ENTRY.after
+        while shown:
+            if self._room < min(len(shown) / 2, 4) * step:
+                self._turn()
+            rows = min(-(-len(shown) // 2), int(self._room / step))
+            for column, left in enumerate((MARGIN, MARGIN + self.epw / 2 + _GAP)):
+                top = self.y
+                for place, (line, inset) in enumerate(shown[column * rows : (column + 1) * rows]):
+                    self.set_xy(left + inset, top + place * step)
+                    self._write_entry(line, left + self.epw / 2 - _GAP)
+                self.set_y(top)
+            self.set_xy(MARGIN, self.y + rows * step)
+            shown = shown[2 * rows :]
+
+    def _write_entry(self, line: ContentsLine, right: float) -> None:
+        self._type(ENTRY)
+        title = self._letters(line.title)
+        room = right - self.x - _NUMBER
+        while title and self.get_string_width(title) > room:
+            title = shortened(title, min(len(title), 60) - 1, "end")
+        link = self.add_link()
+        self._entries.append(_Entry(self.page, right, self.y, line.anchor, link))
+        self.cell(room, ENTRY.leading, title, link=link)
+
+    def _number_contents(self) -> None:
+        """Add the numbers of pages to the contents, now that they are known."""
+        last = self.page
+        for entry in self._entries:
+            if entry.anchor in self._pages:
+                self.page = entry.page
+                self.set_xy(entry.right - _NUMBER, entry.y)
+                # A page that is taken up again does not know which font it had.
+                self.current_font_is_set_on_page = False
+                self._type(ENTRY)
+                number = str(self._pages[entry.anchor])
+                self.cell(_NUMBER, ENTRY.leading, number, align=Align.R, link=entry.link)
+        self.page = last
+
+    def _write_title(self, page: Page) -> None:
+        self._write(page.kicker, KICKER)
+        self._write(page.heading, TITLE)
+        if len(page.answers) == 1:
+            self._write_answer(page.answers[0], page.model)
+        self._write(" · ".join(f"{label}: {value}" for label, value in page.facts), BODY)
+        for note in (*page.notes, *(f"Not read: {refusal}" for refusal in page.refused)):
+            self._write(note, BODY)
+        self.ln(2)
+        if len(page.answers) > 1:
+            self._write_overview(page.answers)
+        self._write_contents(page)
 
     def _ratio(self, picture: Picture) -> float:
         drawn = self._drawings[picture.name]
         return drawn.height / drawn.width
 
     def _place(self, picture: Picture, left: float, width: float, most: float) -> float:
-        """Put a picture below what is there, at most `most` inches high; return its height."""
+        """Put a picture below what is there, at most `most` high; return its height."""
         ratio = self._ratio(picture)
         height = min(width * ratio, most)
-        axes = self._sheet.add_axes(
-            (left / WIDTH, (self._top - height) / HEIGHT, height / ratio / WIDTH, height / HEIGHT)
-        )
-        # Not resampled: the file holds the very pixels of the PNG.
-        axes.imshow(self._pixels(picture), interpolation="none", aspect="auto")
-        axes.set_axis_off()
+        path = self._folder / self._drawings[picture.name].path
+        alt = _plain(picture.alt)
+        self.image(path, left, self.y, height / ratio, height, alt_text=alt)
         return height
-
-    def _write_title(self, page: Page) -> None:
-        self._text(page.kicker, KICKER)
-        self._text(page.heading, TITLE)
-        if len(page.answers) == 1:
-            self._write_answer(page.answers[0], page.model)
-        self._text(" · ".join(f"{label}: {value}" for label, value in page.facts), BODY)
-        for note in (*page.notes, *(f"Not read: {refusal}" for refusal in page.refused)):
-            self._text(note, BODY)
-        if len(page.answers) > 1:
-            self._write_overview(page.answers)
-        self._turn()
 
     def _write_answer(self, answer: ImageAnswer, model: str) -> None:
         """Put the photo beside the overlay, and the answer with its bars below."""
         shown = [answer.photo, *([answer.overlay] if answer.overlay else [])]
-        gap = 0.2
-        width = (INSIDE - gap) / 2
-        heights = [
-            self._place(picture, MARGIN + place * (width + gap), width, 3.8)
-            for place, picture in enumerate(shown)
-        ]
-        self._top -= max(heights) + 0.12
+        gap = 5.0
+        width = (self.epw - gap) / 2
+        top = self.y
+        heights = []
+        for place, picture in enumerate(shown):
+            self.set_xy(MARGIN, top)
+            heights.append(self._place(picture, MARGIN + place * (width + gap), width, 96))
+        self.set_xy(MARGIN, top + max(heights) + 3)
         for picture in shown:
-            self._text(picture.caption, SMALL_CAPTION)
-        self._top -= 0.25
+            self._write(picture.caption, SMALL_CAPTION)
+        self.ln(6)
         if answer.guesses:
-            self._text(f"{model} answers {answer.best.category}", HEADING)
+            self._write(f"{model} answers {answer.best.category}", HEADING)
         for place, guess in enumerate(answer.guesses):
-            self._text(f"{guess.category}, {percent(guess.probability)}", BAR)
+            self._write(f"{guess.category}, {percent(guess.probability)}", BAR)
             self._bar(1.0, drawing.FAINT)
             self._bar(guess.probability, drawing.QUIET if place else drawing.ACCENT)
-            self._top -= 0.19
-        self._top -= 0.2
+            self.ln(4.8)
+        self.ln(5)
 
     def _bar(self, share: float, colour: str) -> None:
-        corner = (MARGIN / WIDTH, (self._top - 0.06) / HEIGHT)
-        size = (share * INSIDE / WIDTH, 0.06 / HEIGHT)
-        self._sheet.add_artist(Rectangle(corner, *size, color=colour, linewidth=0))
+        with self.local_context(fill_color=colour):
+            self.rect(MARGIN, self.y, share * self.epw, 1.5, style="F")
 
     def _write_overview(self, answers: Sequence[ImageAnswer], across: int = 4) -> None:
         """Lay out thumbnails with their answers, row by row."""
-        width, height = INSIDE / across, 1.95
-        self._top -= 0.2
+        width, height = self.epw / across, 50.0
         for start in range(0, len(answers), across):
             if self._room < height:
                 self._turn()
-            top = self._top
+            top = self.y
             for place, answer in enumerate(answers[start : start + across]):
-                self._top, left = top, MARGIN + place * width
-                self._top -= self._place(answer.thumbnail, left, width - 0.15, 1.15) + 0.06
-                if answer.guesses:
-                    said = f"{answer.best.category}, {percent(answer.best.probability)}"
-                    self._text(said, _Style(8, 23, 0.02, "bold"), left)
-                self._text(answer.name, _Style(6.5, 30, 0.0, colour=drawing.QUIET), left)
-            self._top = top - height
+                self.set_xy(MARGIN + place * width, top)
+                self._write_thumbnail(answer, width - 4)
+            self.set_xy(MARGIN, top + height)
+
+    def _write_thumbnail(self, answer: ImageAnswer, width: float) -> None:
+        left, top = self.x, self.y
+        height = self._place(answer.thumbnail, left, width, 29)
+        self.set_xy(left, top + height + 1.5)
+        if answer.guesses:
+            said = f"{shortened(answer.best.category, 40)}, {percent(answer.best.probability)}"
+            self._write(said, THUMBNAIL, width)
+        self._write(shortened(answer.name, 60), FILE, width)
 
     def _write_section(self, section: Section, answer: ImageAnswer | None) -> None:
         opening = [(answer.name, KICKER)] if answer else []
         opening.append((section.title, HEADING))
         opening += [(text, BODY) for text in (*section.lead, *section.notes)]
-        needed = sum(style.height(text) for text, style in opening)
+        needed = sum(self._height(text, style) for text, style in opening)
         if section.pictures:
-            needed += min(4.0, INSIDE * self._ratio(section.pictures[0])) + 0.5
+            needed += min(100.0, self.epw * self._ratio(section.pictures[0])) + 13
         if needed > self._room:
             self._turn()
+        self._mark(section.title, section.anchor, 1 if answer else 0)
         for text, style in opening:
-            self._text(text, style)
+            self._write(text, style)
         for picture in section.pictures:
             self._write_picture(picture)
         for table in section.tables:
             self._write_table(table)
-        self._top -= 0.25
+        self.ln(6)
 
     def _write_picture(self, picture: Picture) -> None:
         words = f"{picture.title}. {picture.caption}"
-        under = CAPTION.height(words) + 0.12
-        width = INSIDE if picture.wide else INSIDE * 0.75
-        height = width * self._ratio(picture)
+        under = self._height(words, CAPTION) + 3
+        width = self.epw if picture.wide else self.epw * 0.75
         # A picture may shrink by a fifth before it moves to a page of its own.
-        if 0.8 * height + under > self._room:
+        if 0.8 * width * self._ratio(picture) + under > self._room:
             self._turn()
-        self._top -= self._place(picture, MARGIN, width, self._room - under) + 0.12
-        self._text(words, CAPTION)
+        height = self._place(picture, MARGIN, width, self._room - under)
+        self.set_xy(MARGIN, self.y + height + 3)
+        self._write(words, CAPTION)
 
     def _write_table(self, table: Table) -> None:
-        widths, size = _columns(table)
-        style, bold = _Style(size, 0, 0.0), _Style(size, 0, 0.0, "bold")
-        heading = _cells([column.heading for column in table.columns], widths)
-        lines = [line for row in table.rows for line in _cells(row, widths)]
+        """Write a table; where it goes on on another page, its headings stand there again."""
+        headings = self._cells([column.heading for column in table.columns])
+        rows, total = [self._cells(row) for row in table.rows], self._cells(table.total)
+        widths, size = self._columns(headings, rows, total)
         words = f"{table.title}. {table.caption}"
-        if SMALL_CAPTION.height(words) + 6 * size * LEADING * POINT > self._room:
+        if self._height(words, SMALL_CAPTION) + 6 * size * LEADING * POINT > self._room:
             self._turn()
-        self._text(words, SMALL_CAPTION)
-        while lines:
-            self._write_cells(heading, table, widths, bold)
-            # One line is kept for the sums.
-            count = max(1, int(self._room / (size * LEADING * POINT)) - 1)
-            self._write_cells(lines[:count], table, widths, style)
-            lines = lines[count:]
-            if lines:
-                self._turn()
-        if table.total:
-            self._write_cells(_cells(table.total, widths), table, widths, bold)
-        self._top -= 0.3
+        self._write(words, SMALL_CAPTION)
+        self._type(_Style(size, 0))
+        self.set_draw_color(drawing.FAINT)
+        bold = FontFace(emphasis="BOLD")
+        with self.table(
+            align=Align.L,
+            borders_layout=TableBordersLayout.HORIZONTAL_LINES,
+            col_widths=tuple(widths),
+            headings_style=bold,
+            line_height=size * LEADING * POINT,
+            padding=(0.4, _GAP / 2),
+            text_align=tuple(Align.R if column.numeric else Align.L for column in table.columns),
+            v_align="TOP",
+            width=sum(widths),
+        ) as drawn:
+            for row in (headings, *rows):
+                drawn.row(row)
+            if total:
+                drawn.row(total, style=bold)
+        self.ln(7.5)
 
-    def _write_cells(
+    def _cells(self, row: Sequence[str]) -> list[str]:
+        return [shortened(self._letters(cell), _LONGEST_CELL) for cell in row]
+
+    def _columns(
+        self, headings: Sequence[str], rows: Sequence[Sequence[str]], total: Sequence[str]
+    ) -> tuple[list[float], float]:
+        """Return the width of each column, and the size of type in points.
+
+        Headings are wrapped between words. The type shrinks as far as it stays legible; after that
+        the widest columns are wrapped.
+        """
+        size = LARGEST_TYPE
+        widths = self._natural(headings, rows, total, size)
+        while size > SMALLEST_TYPE and sum(widths) > self.epw:
+            size -= 0.5
+            widths = self._natural(headings, rows, total, size)
+        while sum(widths) > self.epw and max(widths) > _NARROWEST:
+            widths[widths.index(max(widths))] -= 1.0
+        # More columns than fit at their narrowest share what there is.
+        share = min(1.0, self.epw / sum(widths))
+        return [width * share for width in widths], size
+
+    def _natural(
         self,
-        lines: Sequence[tuple[str, ...]],
-        table: Table,
-        widths: Sequence[int],
-        style: _Style,
-    ) -> None:
-        """Write lines of cells, each column as wide as its widest cell."""
-        letter = style.size * LETTER * POINT
-        for line in lines:
-            self._top -= style.size * LEADING * POINT
-            left = MARGIN
-            for cell, column, width in zip(line, table.columns, widths, strict=True):
-                if cell and column.numeric:
-                    self._line(cell, style, left + width * letter, "right", MONOSPACED)
-                elif cell:
-                    self._line(cell, style, left, family=MONOSPACED)
-                left += (width + 2) * letter
-
-
-def _columns(table: Table) -> tuple[list[int], float]:
-    """Return the width of each column in characters, and the size of type in points.
-
-    Headings are wrapped between words. The type shrinks as far as it stays legible; after that the
-    widest column is wrapped.
-    """
-    widths = [
-        max(len(text) for text in (*column.heading.split(), *cells))
-        for column, *cells in zip(
-            table.columns, *table.rows, *([table.total] if table.total else []), strict=True
-        )
-    ]
-    size, smallest = 7.5, 5.5
-    while size > smallest and sum(widths) > _fitting(size, len(widths)):
-        size -= 0.5
-    while sum(widths) > _fitting(size, len(widths)) and max(widths) > 8:
-        widths[widths.index(max(widths))] -= 1
-    return widths, size
-
-
-def _fitting(size: float, columns: int) -> int:
-    """Return how many characters fit between the margins, less two between columns."""
-    return int(INSIDE / (size * LETTER * POINT)) - 2 * (columns - 1)
-
-
-def _cells(row: Sequence[str], widths: Sequence[int]) -> list[tuple[str, ...]]:
-    """Wrap the cells of a row; return its lines, each with a text for every column."""
-    wrapped = [textwrap.wrap(cell, width) or [""] for cell, width in zip(row, widths, strict=True)]
-    depth = max(map(len, wrapped))
-    return [
-        tuple(cell[line] if line < len(cell) else "" for cell in wrapped) for line in range(depth)
-    ]
+        headings: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        total: Sequence[str],
+        size: float,
+    ) -> list[float]:
+        """Return how wide each column is without a line break in its cells."""
+        self._type(_Style(size, 0))
+        inside = [max(map(self.get_string_width, cells)) for cells in zip(*rows, strict=True)]
+        self._type(_Style(size, 0, bold=True))
+        # A little more than the letters take: what is as wide as its column must not be wrapped.
+        return [
+            max(width, *map(self.get_string_width, (*heading.split(), last))) + _GAP + 0.3
+            for heading, width, last in zip(
+                headings,
+                inside or [0.0] * len(headings),
+                total or [""] * len(headings),
+                strict=True,
+            )
+        ]
