@@ -79,7 +79,7 @@ class Table:
     ----------
     title, caption : str
         What it lists, and how to read it.
-    columns : tuple of Column
+    columns : tuple of TableColumn
         Its columns.
     rows : tuple of tuple of str
         Its cells, row by row.

@@ -62,7 +62,7 @@ class Page:
         One for each image.
     chapters : tuple of Chapter
         Everything else, in reading order.
-    contents : tuple of Entry
+    contents : tuple of ContentsLine
         The table of contents.
     """
 
