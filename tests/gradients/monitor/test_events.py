@@ -117,7 +117,7 @@ def test_many_layers_at_once_are_one_event(record) -> None:
         found += watch.see(record(step, dead=(0.9, 0.9, 0.9)))
     (event,) = found
     assert event.layer == "first"
-    assert event.text.endswith("The same goes for 'middle', 'last'.")
+    assert event.text.endswith("The same goes for 'middle' and 'last'.")
 
 
 def test_a_stopped_schedule_is_not_a_layer_that_stopped(record) -> None:
