@@ -12,6 +12,7 @@ from cnnviz.heatmaps.checks.deletion_insertion import Curves
 from cnnviz.heatmaps.checks.measure import WISHES, Measure, mean_held
 from cnnviz.heatmaps.checks.randomisation import Randomisation
 from cnnviz.results import drawing
+from cnnviz.results.text import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -121,17 +122,13 @@ def _draw_randomisation(axes: Axes, found: Randomisation) -> None:
     labels = ["none", *(f"{count}" for count in found.redrawn)]
     axes.set_xticks(places, labels, fontsize=drawing.SMALL_SIZE)
     axes.set_xlabel(
-        f"of {found.layers} layers redrawn, from {_short(found.stages[0])} down",
+        f"of {found.layers} layers redrawn, from {shortened(found.stages[0], 18, 'start')} down",
         fontsize=drawing.SMALL_SIZE,
     )
     axes.set_title("Likeness to the trained network's map", fontsize=drawing.TEXT_SIZE, loc="left")
     low, _ = axes.get_ylim()
     axes.set_ylim(min(-0.1, low), 1.04)
     _legend(axes, columns=2)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 18 else f"...{name[-16:]}"
 
 
 def _legend(axes: Axes, columns: int = 3) -> None:
