@@ -19,7 +19,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from cnnviz.errors import ModelError
 from cnnviz.introspection.function_calls import FunctionMode
-from cnnviz.results.text import plural
 
 _REMAINS = 0.02
 """The share of its first statistics that a batch norm may still hold."""
