@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from cnnviz.images.batch import Batch
 from cnnviz.images.photo import Photo
 
 ImageLike = (
@@ -23,6 +22,3 @@ ImageLike = (
 
 Unprepared = ImageLike | torch.Tensor | Iterable[ImageLike | torch.Tensor]
 """One image or several; a float tensor [C, H, W] or [N, C, H, W] is taken as preprocessed."""
-
-Images = Unprepared | Batch
-"""Whatever a network can prepare: images, or a batch that it has prepared already."""

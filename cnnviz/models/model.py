@@ -13,7 +13,7 @@ from torch.nn.parameter import is_lazy
 
 from cnnviz.errors import ModelError, TargetError, UsageError, did_you_mean
 from cnnviz.images import Batch, Photo, Preprocessing, prepare
-from cnnviz.images.aliases import Images
+from cnnviz.images.inputs import Images
 from cnnviz.introspection.forward import forward
 from cnnviz.models.guesses import NOMINAL_SIDE, guess_preprocessing
 from cnnviz.results.result import ImageSource, Provenance

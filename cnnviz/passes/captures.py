@@ -13,7 +13,7 @@ from torch import nn
 
 from cnnviz.errors import LayerError, TargetError, UsageError
 from cnnviz.images import Batch
-from cnnviz.images.aliases import Images
+from cnnviz.images.inputs import Images
 from cnnviz.introspection import layers as layer_names
 from cnnviz.introspection.backward_rules import Rule, backward_rule
 from cnnviz.introspection.hooks import isolated

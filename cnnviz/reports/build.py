@@ -11,7 +11,7 @@ from torch import nn
 
 from cnnviz.errors import ModelError, TargetError
 from cnnviz.images import Batch
-from cnnviz.images.aliases import Images
+from cnnviz.images.inputs import Images
 from cnnviz.introspection import layers as layer_names
 from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model, as_model

@@ -19,8 +19,8 @@ from cnnviz.heatmaps.attribution_methods import (
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
 from cnnviz.heatmaps.methods import listed_methods
 from cnnviz.heatmaps.settings import AttributionSettings, Channels
-from cnnviz.images.aliases import Images
 from cnnviz.images.baselines import BASELINES, Baseline
+from cnnviz.images.inputs import Images
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model
 from cnnviz.passes.captures import capture

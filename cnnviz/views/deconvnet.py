@@ -13,7 +13,7 @@ from torch import nn
 
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.images import Batch
-from cnnviz.images.aliases import Images
+from cnnviz.images.inputs import Images
 from cnnviz.introspection.backward_rules import Rule, RuleCoverage
 from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.introspection.unit_names import check_channels, read_channels

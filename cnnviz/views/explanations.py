@@ -15,7 +15,7 @@ from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch, explained_cla
 from cnnviz.heatmaps.checks.measure_groups import CheckSettings, Group, measurable
 from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.heatmaps.methods import MethodName, check_method, method_names
-from cnnviz.images.aliases import Images
+from cnnviz.images.inputs import Images
 from cnnviz.models import Model, as_model
 from cnnviz.passes.targets import Target
 from cnnviz.results import drawing

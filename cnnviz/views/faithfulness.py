@@ -38,7 +38,7 @@ from cnnviz.heatmaps.checks.stability import Stability
 from cnnviz.heatmaps.checks.verdicts import Check, CheckVerdict
 from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.images import Batch
-from cnnviz.images.aliases import Images
+from cnnviz.images.inputs import Images
 from cnnviz.models import Model, as_model
 from cnnviz.passes.targets import Target
 from cnnviz.results import drawing

@@ -13,7 +13,7 @@ from torch import nn
 
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.images import Batch
-from cnnviz.images.aliases import Images
+from cnnviz.images.inputs import Images
 from cnnviz.models import Model, as_model
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent

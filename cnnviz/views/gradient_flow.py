@@ -21,7 +21,7 @@ from cnnviz.gradients.remedies import Remedy, try_remedies
 from cnnviz.gradients.verdict_text import evidence, learned, pairs
 from cnnviz.gradients.verdicts import GradientVerdict, is_normalised, judge
 from cnnviz.images import Batch
-from cnnviz.images.aliases import Images
+from cnnviz.images.inputs import Images
 from cnnviz.models import Model, as_model, load
 from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.results import drawing

@@ -15,7 +15,7 @@ from torch import nn
 
 from cnnviz.errors import UsageError
 from cnnviz.images import Batch
-from cnnviz.images.aliases import Images
+from cnnviz.images.inputs import Images
 from cnnviz.introspection.batch_statistics import Calibration, calibrated
 from cnnviz.introspection.forward import check_differentiable
 from cnnviz.introspection.hooks import isolated

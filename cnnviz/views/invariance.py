@@ -12,7 +12,7 @@ from torch import nn
 
 from cnnviz.errors import LayerError, TargetError, UsageError
 from cnnviz.images import Batch
-from cnnviz.images.aliases import Images
+from cnnviz.images.inputs import Images
 from cnnviz.images.transforms import Scene, enlarged, moved, turned
 from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model, as_model

@@ -23,7 +23,7 @@ from cnnviz.gradients.landscape import (
     random_direction,
 )
 from cnnviz.gradients.landscape.objective import LossObjective, loss_objective
-from cnnviz.images.aliases import Images
+from cnnviz.images.inputs import Images
 from cnnviz.introspection.batch_statistics import batch_statistics, uncalibrated
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model

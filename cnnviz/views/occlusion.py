@@ -15,8 +15,8 @@ from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
 from cnnviz.heatmaps.methods import OCCLUSION, OCCLUSION_TITLE
 from cnnviz.heatmaps.occlusion import Grid, Position, Sweep
 from cnnviz.heatmaps.settings import OcclusionSettings
-from cnnviz.images.aliases import Images
 from cnnviz.images.baselines import BASELINES, Baseline, baseline_images
+from cnnviz.images.inputs import Images
 from cnnviz.introspection.forward import forward
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.images.aliases import Images
+from cnnviz.images.inputs import Images
 from cnnviz.introspection.layers import Layers, select, split
 from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.models import Model, as_model

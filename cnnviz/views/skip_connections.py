@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz.images.aliases import Images
+from cnnviz.images.inputs import Images
 from cnnviz.introspection.batch_statistics import Calibration, calibrated
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.residual_adds import Residual, Shares, additions, residual, shares

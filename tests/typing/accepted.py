@@ -15,7 +15,7 @@ from torch.utils.data import Subset
 import cnnviz
 from cnnviz.datasets.aliases import Data
 from cnnviz.images import Batch
-from cnnviz.images.aliases import Images
+from cnnviz.images.inputs import Images
 from cnnviz.introspection.layers import Layers
 from cnnviz.introspection.unit_names import Unit
 from cnnviz.passes.targets import OneTarget, Target

@@ -15,7 +15,7 @@ from cnnviz.datasets.aliases import Data
 from cnnviz.datasets.shapes import Shapes
 from cnnviz.errors import TargetError, UsageError
 from cnnviz.images import Batch
-from cnnviz.images.aliases import Images
+from cnnviz.images.inputs import Images
 from cnnviz.models import Model
 
 COUNT = 64
