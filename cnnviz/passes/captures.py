@@ -19,11 +19,11 @@ from cnnviz.introspection.backward_rules import Rule, backward_rule
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import LayerTensors
 from cnnviz.introspection.layers import Layers
-from cnnviz.introspection.run_to import run_to
+from cnnviz.introspection.stop_forward import run_to
 from cnnviz.models import Model, as_model
 from cnnviz.models.categories import check_count
+from cnnviz.passes.output_recorder import OutputRecorder
 from cnnviz.passes.ranked_classes import ClassScore, rank_classes
-from cnnviz.passes.recorder import OutputRecorder
 from cnnviz.passes.stages import STAGES, CallOrder, call_order
 from cnnviz.passes.targets import ResolvedTarget, Scores, Target, logits_of, score
 from cnnviz.results.result import Provenance

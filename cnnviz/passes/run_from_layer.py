@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key
-from cnnviz.introspection.run_to import run_to
+from cnnviz.introspection.stop_forward import run_to
 from cnnviz.models import Model
 
 

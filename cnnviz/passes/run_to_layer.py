@@ -15,7 +15,7 @@ from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key, LayerTensors
 from cnnviz.introspection.layers import named_layers
 from cnnviz.introspection.receptive_fields import ReceptiveField
-from cnnviz.introspection.run_to import run_to
+from cnnviz.introspection.stop_forward import run_to
 from cnnviz.introspection.tracing import Trace, trace
 from cnnviz.models import Model
 from cnnviz.passes.stages import call_order

@@ -15,7 +15,7 @@ from cnnviz.datasets import Dataset, LoadedBatch, Stream, nothing_left, stream
 from cnnviz.images import Refusal
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key
-from cnnviz.introspection.run_to import run_to
+from cnnviz.introspection.stop_forward import run_to
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.malloc import freed_memory_kept

@@ -13,7 +13,7 @@ from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.layers import kind, named_layers
 from cnnviz.introspection.network_cache import NetworkCache
-from cnnviz.introspection.run_to import run_to
+from cnnviz.introspection.stop_forward import run_to
 from cnnviz.models import Model
 
 STAGES = "stages"

@@ -13,8 +13,8 @@ from typing import Any
 from cnnviz.images import Refusal
 from cnnviz.reports.content import ImageAnswer, Picture, Section
 from cnnviz.reports.destination import FORMAT, MANIFEST, staged
+from cnnviz.reports.html_writer import render
 from cnnviz.reports.layout import layout
-from cnnviz.reports.page import render
 from cnnviz.reports.pictures import DrawnPicture, PictureWriter, data_uri, draw
 from cnnviz.reports.progress import DRAWING_SHARE, ReportProgress, Steps
 from cnnviz.reports.sections.provenance import versions
@@ -233,7 +233,7 @@ class Report:
         )
 
     def _write_pdf(self, folder: Path, drawings: Mapping[str, DrawnPicture]) -> None:
-        from cnnviz.reports.pdf import write_pdf
+        from cnnviz.reports.pdf_writer import write_pdf
 
         write_pdf(layout(self), drawings, folder, folder / PDF, self.created)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from cnnviz.reports.page import OVERVIEW, Chapter, ContentsLine, Page
+from cnnviz.reports.html_writer import OVERVIEW, Chapter, ContentsLine, Page
 from cnnviz.results.text import measured_time, percent, plural
 
 if TYPE_CHECKING:

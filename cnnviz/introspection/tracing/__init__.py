@@ -18,7 +18,7 @@ from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.introspection.network_cache import NetworkCache
 from cnnviz.introspection.tracing.costs import Windows
 from cnnviz.introspection.tracing.operation import tensors
-from cnnviz.introspection.tracing.recorder import OperationRecorder
+from cnnviz.introspection.tracing.operation_recorder import OperationRecorder
 from cnnviz.introspection.tracing.trace import LayerCall, Trace
 
 __all__ = ["LayerCall", "Trace", "Windows", "trace"]

@@ -12,7 +12,7 @@ from torch import nn
 from cnnviz.errors import LayerError
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key
-from cnnviz.introspection.run_to import run_to
+from cnnviz.introspection.stop_forward import run_to
 from cnnviz.models import Model
 from cnnviz.passes.targets import describe, logits_of
 from cnnviz.units.visualization.objectives import Objective

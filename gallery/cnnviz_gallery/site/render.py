@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment
 
-from cnnviz.reports import web
+from cnnviz.reports import html_assets
 from cnnviz.results.result import installed_version
 from cnnviz.views.pictures.deconvnet import REACH
 from cnnviz_gallery.site.content import Link
@@ -57,16 +57,18 @@ def assets() -> dict[str, str]:
     places = [f".x{at}{{--x:{at}}}" for at in range(_COLUMNS)]
     places += [f".y{at}{{--y:{at}}}" for at in range(_ROWS)]
     places += [f".w{at}{{--w:{at}}}" for at in range(101)]
-    style = f"{web.palette()}{web.asset(__package__, 'gallery.css')}{''.join(places)}\n"
+    style = (
+        f"{html_assets.palette()}{html_assets.asset(__package__, 'gallery.css')}{''.join(places)}\n"
+    )
     return {
         "gallery.css": style,
-        "gallery.js": web.asset(__package__, "gallery.js"),
-        "icon.svg": web.asset(__package__, "icon.svg"),
+        "gallery.js": html_assets.asset(__package__, "gallery.js"),
+        "icon.svg": html_assets.asset(__package__, "icon.svg"),
     }
 
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    found = web.environment(__package__)
+    found = html_assets.environment(__package__)
     found.globals["reach"] = f"{REACH:g}"
     return found

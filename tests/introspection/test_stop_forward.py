@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from cnnviz.introspection.hooks import isolated
-from cnnviz.introspection.run_to import run_to
+from cnnviz.introspection.stop_forward import run_to
 
 
 class Twice(nn.Module):

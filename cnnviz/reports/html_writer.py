@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from cnnviz.reports import web
+from cnnviz.reports import html_assets
 from cnnviz.reports.content import ImageAnswer, Section
 from cnnviz.reports.pictures import DrawnPicture
 
@@ -100,10 +100,10 @@ def render(
     source, link : callable
         Where the page finds a picture, and where a click on it leads without scripts.
     """
-    css = web.palette() + web.asset(__package__, "report.css")
-    script = web.asset(__package__, "report.js")
+    css = html_assets.palette() + html_assets.asset(__package__, "report.css")
+    script = html_assets.asset(__package__, "report.js")
     return (
-        web.environment(__package__)
+        html_assets.environment(__package__)
         .get_template("report.html.j2")
         .render(
             page=page,

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cnnviz.reports import pdf
+from cnnviz.reports import pdf_writer
 from cnnviz.reports.content import Section, Table, TableColumn
+from cnnviz.reports.html_writer import Chapter, ContentsLine
 from cnnviz.reports.layout import layout
-from cnnviz.reports.page import Chapter, ContentsLine
 
 CREATED = datetime(2026, 1, 2, tzinfo=UTC)
 STRANGE = (
@@ -33,7 +33,7 @@ STRANGE = (
 
 @pytest.fixture
 def book():
-    with closing(pdf._Book({}, Path())) as opened:
+    with closing(pdf_writer._Book({}, Path())) as opened:
         yield opened
 
 
@@ -47,7 +47,7 @@ def columns_of(book, *rows):
 
 
 def written(page, path):
-    pdf.write_pdf(page, {}, path.parent, path, CREATED)
+    pdf_writer.write_pdf(page, {}, path.parent, path, CREATED)
     return path.read_bytes()
 
 
@@ -144,28 +144,28 @@ def test_a_letter_without_a_shape_is_a_box_and_stays_the_letter(book):
 
 
 def test_what_no_line_can_hold_is_left_out():
-    assert pdf._plain("a\n\tb\x00\x1b[31m\u202ec\ud800") == "a b[31mc?"
+    assert pdf_writer._plain("a\n\tb\x00\x1b[31m\u202ec\ud800") == "a b[31mc?"
 
 
 def test_a_narrow_table_keeps_its_type(book):
     widths, size = columns_of(book, ("a", "1", "22"))
     # As wide as the longest word of the heading, "column".
     assert len(set(widths)) == 1
-    assert size == pdf.LARGEST_TYPE
+    assert size == pdf_writer.LARGEST_TYPE
 
 
 def test_a_wide_table_shrinks_its_type_first(book):
     widths, size = columns_of(book, ("a" * 60, "b" * 50, "c" * 10))
-    assert pdf.SMALLEST_TYPE <= size < pdf.LARGEST_TYPE
+    assert pdf_writer.SMALLEST_TYPE <= size < pdf_writer.LARGEST_TYPE
     assert sum(widths) <= book.epw
-    book.set_font(pdf.FONT, "", size)
+    book.set_font(pdf_writer.FONT, "", size)
     assert widths[0] > book.get_string_width("a" * 60), "so that nothing is wrapped"
 
 
 def test_a_very_wide_table_wraps_its_widest_column(book):
     others = ("b" * 40, "c" * 10)
     widths, size = columns_of(book, ("0123456789abcdef " * 40, *others))
-    assert size == pdf.SMALLEST_TYPE
+    assert size == pdf_writer.SMALLEST_TYPE
     assert sum(widths) <= book.epw
     natural = book._natural(["", "", ""], [("", *others)], [], size)
     assert widths[1:] == natural[1:], "the others keep theirs"

@@ -14,7 +14,7 @@ from fpdf.enums import Align, TableBordersLayout
 from fpdf.fonts import TTFFont
 
 from cnnviz.reports.content import ImageAnswer, Picture, Section, Table
-from cnnviz.reports.page import OVERVIEW, ContentsLine, Page
+from cnnviz.reports.html_writer import OVERVIEW, ContentsLine, Page
 from cnnviz.reports.pictures import DrawnPicture
 from cnnviz.results import drawing
 from cnnviz.results.text import percent, shortened
