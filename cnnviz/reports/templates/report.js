@@ -76,6 +76,5 @@
   // Paper cannot be scrolled or unfolded.
   addEventListener("beforeprint", () => {
     document.querySelectorAll("details.folded").forEach((fold) => { fold.open = true; });
-    document.querySelectorAll("img[loading]").forEach((image) => { image.loading = "eager"; });
   });
 })();
