@@ -22,9 +22,10 @@ def sample_norms(values: torch.Tensor) -> torch.Tensor:
 
     Right at any size: squares of float32 leave its range from 1e-23 down and 1e19 up, which is
     where gradients vanish and explode. So they are summed in double precision, or, where that is
-    slow or absent, scaled first if need be.
+    slow or absent, scaled first if need be. The norm of complex numbers is that of their parts.
     """
     held = values.detach()
+    held = torch.view_as_real(held) if held.is_complex() else held
     held = held[:, None] if held.ndim == 1 else held.reshape(1, 1) if held.ndim == 0 else held
     places = tuple(range(1, held.ndim))
     if held.device.type not in ("cpu", "mps") or held.dtype == torch.float64 or not held.numel():

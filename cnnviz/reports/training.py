@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.gradients.monitor.events import KINDS
+from cnnviz.gradients.monitor.loss_history import LOSSES
 from cnnviz.gradients.monitor.picture import LOOKS, draw_decades, draw_heat, draw_loss
 from cnnviz.gradients.monitor.records import COLUMNS
 from cnnviz.gradients.monitor.run import TrainingRun
@@ -110,6 +111,13 @@ def _notes(run: TrainingRun) -> tuple[str, ...]:
             f"Mixed precision left out {plural(skipped, 'update')} among the recorded "
             "steps, because gradients were not finite at its scale; those steps are not shown."
         )
+    if run.unmeasured:
+        lost = len(run.unmeasured)
+        what = "1 layer or part was" if lost == 1 else f"{count(lost)} layers or parts were"
+        notes.append(
+            f"{what} not measured, or not to the end: nothing is said of what is missing. The "
+            "reasons stand at the end of the page."
+        )
     return tuple(notes)
 
 
@@ -120,7 +128,7 @@ def _course(run: TrainingRun) -> Section:
         lead.append(
             "Each dot below the loss is the step at which something was told, once: an event is "
             "told when it has lasted for three recorded steps, and at once where a number is not "
-            "finite."
+            "finite or the loss jumps."
         )
     pictures = (
         _picture(
@@ -150,10 +158,16 @@ def _varies(values: NDArray[np.float64]) -> bool:
 
 def _verdict(run: TrainingRun) -> str:
     if not run.events:
+        measured = " that was measured" if run.unmeasured else ""
+        depth = (
+            "the gradient stayed within bounds along the depth"
+            if np.isfinite(run.decades).any()
+            else "how the gradient fares along the depth was not measured"
+        )
         return (
             f"Nothing turned in the {plural(len(run.steps), 'recorded step')}: every "
-            "number stayed finite, the gradient stayed within bounds along the depth, and every "
-            f"layer moved. {_loss_sentence(run)}"
+            f"number{measured} stayed finite, {depth}, and every layer{measured} moved. "
+            f"{_loss_sentence(run)}{_too_short(run)}"
         )
     first = run.events[0]
     others = len(run.events) - 1
@@ -161,9 +175,24 @@ def _verdict(run: TrainingRun) -> str:
     return f"At step {first.step}: {first.text}{more} {_loss_sentence(run)}"
 
 
+def _too_short(run: TrainingRun) -> str:
+    """Say which verdicts on the loss need more of it; empty where there is enough."""
+    missing = [
+        what
+        for what, needed in (("that the learning rate is too small", LOSSES), ("noise", 2 * LOSSES))
+        if run.losses.size < needed
+    ]
+    if not run.losses.size or not missing:
+        return ""
+    return (
+        f" Its {plural(run.losses.size, 'loss', 'losses')} are too few to tell "
+        f"{' or '.join(missing)}."
+    )
+
+
 def _loss_sentence(run: TrainingRun) -> str:
     if not run.losses.size:
-        return "No loss was logged."
+        return "No loss was logged, so that nothing is said of its course."
     finite = np.isfinite(run.losses)
     first = number(float(run.losses[0]))
     if finite.all():
@@ -186,7 +215,12 @@ def _events(run: TrainingRun) -> tuple[Table, ...]:
                 TableColumn("What was seen"),
             ),
             rows=tuple(
-                (count(event.step), event.kind, event.layer or "all", event.text)
+                (
+                    count(event.step),
+                    event.kind,
+                    run.named(event.layer) if event.layer else "all",
+                    event.text,
+                )
                 for event in run.events
             ),
             folded=len(run.events) > 24,
@@ -300,7 +334,7 @@ def _picture(
 def _layers(run: TrainingRun) -> Table:
     names = [name for name in COLUMNS if not np.isnan(getattr(run, name)).all()]
     rows = tuple(
-        (layer, *(_cell(float(getattr(run, name)[place, -1]), name) for name in names))
+        (run.named(layer), *(_cell(float(getattr(run, name)[place, -1]), name) for name in names))
         for place, layer in enumerate(run.layers)
     )
     return Table(
@@ -323,6 +357,19 @@ def _cell(value: float, name: str) -> str:
     return f"{value:.0%}" if name in ("dead", "saturated") else number(value)
 
 
+def _unmeasured(run: TrainingRun) -> tuple[Table, ...]:
+    if not run.unmeasured:
+        return ()
+    return (
+        Table(
+            title="Not measured",
+            caption="What failed, or gave nothing to measure; the training was not touched by it.",
+            columns=(TableColumn("Layer or part"), TableColumn("Why")),
+            rows=tuple((run.named(layer), why) for layer, why in run.unmeasured.items()),
+        ),
+    )
+
+
 def _provenance(run: TrainingRun) -> Section:
     recorded = [("Began", run.started)]
     recorded += [(name.capitalize(), value) for name, value in run.facts.items()]
@@ -336,6 +383,7 @@ def _provenance(run: TrainingRun) -> Section:
             "changed by that. Every number of every step is in the file of the run.",
         ),
         tables=(
+            *_unmeasured(run),
             Table(
                 title="What was recorded",
                 caption="For each layer, at each recorded step.",

@@ -64,7 +64,9 @@ def test_a_healthy_run_that_ended_says_so_and_nothing_else(run_of) -> None:
         "provenance",
     ]
     assert report.sections[0].lead[0].startswith("Nothing turned in the 10 recorded steps")
-    assert report.sections[0].lead[0].endswith("The loss went from 2 to 1.1.")
+    lead = report.sections[0].lead[0]
+    assert "The loss went from 2 to 1.1. Its 10 losses are too few to tell" in lead
+    assert lead.endswith(" that the learning rate is too small or noise.")
     assert report.sections[0].tables == ()
     assert len(report.notes) == 1
 
@@ -80,7 +82,9 @@ def test_what_was_not_recorded_has_no_section() -> None:
     run = training_run({"name": "compiled"}, [StepRecord(0, 0.0, 0, ("a",), figures)], (), (), None)
     report = training_report(run)
     assert [part.key for part in report.sections] == ["course", "movement", "provenance"]
-    assert "No loss was logged." in report.sections[0].lead[0]
+    lead = report.sections[0].lead[0]
+    assert "No loss was logged, so that nothing is said of its course." in lead
+    assert "how the gradient fares along the depth was not measured" in lead
 
 
 def test_the_progress_ends_where_it_said(run_of, tmp_path: Path) -> None:
@@ -91,3 +95,17 @@ def test_the_progress_ends_where_it_said(run_of, tmp_path: Path) -> None:
     report.save(tmp_path / "report")
     assert seen[-1][0] == seen[-1][1] == max(total for _, total in seen)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+def test_what_was_not_measured_is_never_said_to_be_well(run_of) -> None:
+    end = {
+        "error": "",
+        "unmeasured": {"body": "RuntimeError: no norm", "the function on_event": "E"},
+    }
+    report = training_report(run_of(end=end))
+    lead = report.sections[0].lead[0]
+    assert "every number that was measured stayed finite" in lead
+    assert "every layer that was measured moved" in lead
+    tables = {table.title: table for part in report.sections for table in part.tables}
+    assert tables["Not measured"].rows == tuple(end["unmeasured"].items())
+    assert any(note.startswith("2 layers or parts were not measured") for note in report.notes)

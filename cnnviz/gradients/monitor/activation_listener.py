@@ -18,7 +18,8 @@ Heard = Callable[[ActivationCall], None]
 class ActivationListener(FunctionMode):
     """Calls `heard` ahead of each activation; modules, functions and methods alike.
 
-    No value is changed, and passes without a graph are not heard.
+    No value is changed, and passes without a graph are not heard. What goes wrong on the way is
+    handed to `failed` and does not reach the network.
 
     Attributes
     ----------
@@ -26,21 +27,28 @@ class ActivationListener(FunctionMode):
         How often two branches of the network were added.
     """
 
-    def __init__(self, heard: Heard) -> None:
+    def __init__(self, heard: Heard, failed: Callable[[Exception], None]) -> None:
         super().__init__()
         self._heard = heard
+        self._failed = failed
         self.sums = 0
 
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Look at what goes into an activation, then make the call."""
         if torch.is_grad_enabled():
-            activated = read_activation(func, args, named)
-            if activated is not None and activated.slope is not None:
-                with torch.no_grad():
-                    self._heard(activated)
-            terms = addends(func, args, named)
-            self.sums += terms is not None and terms.differentiable
+            try:
+                self._look(func, args, named)
+            except Exception as error:  # whatever it is, the network's own call comes next
+                self._failed(error)
         return func(*args, **named)
+
+    def _look(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> None:
+        activated = read_activation(func, args, named)
+        if activated is not None and activated.slope is not None:
+            with torch.no_grad():
+                self._heard(activated)
+        terms = addends(func, args, named)
+        self.sums += terms is not None and terms.differentiable
 
 
 def units(call: ActivationCall, axis: int) -> tuple[torch.Tensor | None, torch.Tensor | None]:

@@ -15,6 +15,8 @@ from torch import nn
 
 from cnnviz.errors import CnnvizError, UsageError
 from cnnviz.gradients.monitor.events import EventDetector
+from cnnviz.gradients.monitor.gradient_agreement import Agreement
+from cnnviz.gradients.monitor.guard import Guard
 from cnnviz.gradients.monitor.log import Existing, LogFile
 from cnnviz.gradients.monitor.losses import Losses
 from cnnviz.gradients.monitor.monitored_layers import bare, monitored_network
@@ -36,7 +38,9 @@ class GradientMonitor:
     A context manager around a training loop. At each step that is recorded it measures, for every
     layer, the activation and the gradient at the layer's output, the weights, their gradient and
     their update, and the units that are dead or saturated. At the other steps nothing runs but a
-    counter. The training is not changed in a single bit.
+    counter. The training is not changed in a single bit, and no error inside the monitor ends it:
+    what goes wrong is told once by the logger "cnnviz.monitor", with the layer that is not measured
+    from then on.
 
     Parameters
     ----------
@@ -61,7 +65,8 @@ class GradientMonitor:
         The scaler of mixed precision, so that gradients are recorded without its factor.
     on_event : callable, optional
         Called with each `Event`; by default it goes to the logger "cnnviz.monitor" as a warning.
-        What it raises ends the training.
+        An error that it raises is told and ends nothing: to end a training when something turns,
+        look at `events` in the loop.
     name : str, optional
         What to call the network; the name of its class without it.
 
@@ -71,6 +76,11 @@ class GradientMonitor:
         Every step that was recorded.
     events : list of Event
         What has turned: each thing is told once.
+    guard : Guard
+        What keeps errors inside the monitor out of the training.
+    unmeasured : dict of str to str
+        The layers that are not measured any more after an error, and why; what failed beside
+        single layers is under its own words.
 
     Raises
     ------
@@ -125,6 +135,7 @@ class GradientMonitor:
         self._scaler = scaler
         self._on_event = on_event or _warn
         self._steps = 0
+        self.guard, self._agreement = Guard(), Agreement()
         self._watch, self._losses = EventDetector(), Losses()
         self._scope: ExitStack | None = None
         self._listening = ExitStack()
@@ -141,6 +152,11 @@ class GradientMonitor:
         """How many steps have ended."""
         return self._steps
 
+    @property
+    def unmeasured(self) -> dict[str, str]:
+        """What is not measured any more, and why."""
+        return {**self.guard.lost, **self.guard.failed}
+
     def __enter__(self) -> Self:
         if self._scope is not None:
             raise UsageError("This monitor was used already.", "Make a new one for each run.")
@@ -150,6 +166,7 @@ class GradientMonitor:
         self._clock = time.perf_counter()
         self._subject = monitored_network(self._model, self._layers)
         self._modules = self._subject.modules()
+        self.guard = Guard(self._subject.kinds())
         self._open()
         self._active = True
         self._scope.callback(self._rest)
@@ -164,15 +181,23 @@ class GradientMonitor:
         if self._scope is None or not self._active:
             return
         self._active = False
-        self._ended = {"steps": self._steps, "error": kind.__name__ if kind is not None else ""}
-        self._scope.close()
-        try:
-            if self._pending is not None:
-                self._emit()
-        finally:
-            if self._log is not None:
+        during = self.guard.during
+        with during("taking its hooks away"):
+            self._scope.close()
+        if self._pending is not None:
+            self._emit()
+        self._ended = {
+            "steps": self._steps,
+            "error": kind.__name__ if kind is not None else "",
+            "unmeasured": self.unmeasured,
+        }
+        if self._log is not None:
+            with during("writing its file"):
                 self._log.end(self._losses.trailing(), self._ended)
-            if self._board is not None:
+            with during("writing its file"):
+                self._log.close()
+        if self._board is not None:
+            with during("writing to TensorBoard"):
                 self._board.close()
 
     def log(self, loss: Any = None, **values: Any) -> None:
@@ -189,9 +214,9 @@ class GradientMonitor:
         """
         if not self._active:
             return
-        self._losses.add(self._steps, loss, values)
-        if self._pending is not None and self._losses.has(self._pending.step):
-            self._emit()
+        with self.guard.during("taking a loss", passing=(UsageError,)):
+            self._losses.add(self._steps, loss, values)
+        self._settle()
 
     def step(self, loss: Any = None, **values: Any) -> None:
         """End a step, where no optimizer was given to tell.
@@ -210,9 +235,11 @@ class GradientMonitor:
             )
         if not self._active:
             return
-        self._losses.add(self._steps, loss, values, inside=True)
+        with self.guard.during("taking a loss", passing=(UsageError,)):
+            self._losses.add(self._steps, loss, values, inside=True)
         if self._gathering is not None:
-            self._gathering.take_weight_gradients()
+            with self.guard.during("measuring a step"):
+                self._gathering.take_weight_gradients()
         self._end_step()
 
     def run(self) -> TrainingRun:
@@ -281,82 +308,104 @@ class GradientMonitor:
         """Listen to the step that begins, if it is to be recorded."""
         if self._steps % self.every:
             return
-        gathering = self._gathering = StepRecorder(self._subject, self._scaler)
-        if self._optimizer is None:
-            gathering.keep_weights()
-        if self._subject.audible:
-            self._listening.callback(gathering.close)
-            self._listening.enter_context(
-                global_hooks(self._modules, before=gathering.before, after=gathering.after)
-            )
+        with self.guard.during("listening to a step"):
+            gathering = StepRecorder(self._subject, self._scaler, self.guard, self._agreement)
+            if self._optimizer is None:
+                gathering.keep_weights()
+            if self._subject.audible:
+                self._listening.callback(gathering.close)
+                self._listening.enter_context(
+                    global_hooks(self._modules, before=gathering.before, after=gathering.after)
+                )
+            self._gathering = gathering
+            return
+        self._rest()
 
     def _rest(self) -> None:
         """Stop listening."""
-        self._listening.close()
         self._gathering = None
+        with self.guard.during("taking its hooks away"):
+            self._listening.close()
 
     def _before_step(self, closure: bool) -> None:
         if self._gathering is None:
             return
-        self._gathering.keep_weights()
-        if not closure:
-            # A fused optimizer takes the scaler's factor off by itself, later on.
-            factor = getattr(self._optimizer, "grad_scale", None)
-            self._gathering.take_weight_gradients(factor)
+        with self.guard.during("measuring a step"):
+            self._gathering.keep_weights()
+            if not closure:
+                # A fused optimizer takes the scaler's factor off by itself, later on.
+                factor = getattr(self._optimizer, "grad_scale", None)
+                self._gathering.take_weight_gradients(factor)
 
     def _after_step(self, closure: bool) -> None:
         if self._gathering is not None:
-            left_out = getattr(self._optimizer, "found_inf", None)
-            if left_out is not None and bool(left_out):
-                self._gathering.leave_out()
-                self._steps += 1
-                return
-            if closure:
-                self._gathering.take_weight_gradients()
+            with self.guard.during("measuring a step"):
+                left_out = getattr(self._optimizer, "found_inf", None)
+                if left_out is not None and bool(left_out):
+                    self._gathering.leave_out()
+                    self._steps += 1
+                    return
+                if closure:
+                    self._gathering.take_weight_gradients()
         self._end_step()
 
     def _end_step(self) -> None:
         if self._pending is not None:
             self._emit()
         if self._gathering is not None:
-            self._gathering.take_updates()
-            self._pending = self._read(self._gathering)
+            with self.guard.during("measuring a step"):
+                self._gathering.take_updates()
+                self._pending = self._read(self._gathering)
             self._rest()
         self._steps += 1
-        if self._pending is not None and self._losses.has(self._pending.step):
-            self._emit()
+        self._settle()
         self._prepare()
 
+    def _settle(self) -> None:
+        """Write the record that waits for its loss, if that has come."""
+        with self.guard.during("taking a loss"):
+            if self._pending is not None and self._losses.has(self._pending.step):
+                self._emit()
+
     def _read(self, gathering: StepRecorder) -> StepRecord:
-        layers, figures = gathering.finish()
+        found = gathering.finish(self._optimizer)
         groups = self._optimizer.param_groups if self._optimizer is not None else []
         return StepRecord(
             step=self._steps,
             seconds=time.perf_counter() - self._clock,
             samples=gathering.samples,
-            layers=layers,
-            figures=figures,
             rates=tuple(float(group["lr"]) for group in groups if "lr" in group),
             skipped=gathering.skipped,
             allowance=gathering.allowance,
+            ascends=any(group.get("maximize", False) for group in groups),
+            **vars(found),
         )
 
     def _emit(self) -> None:
         """Write the record that waited for its loss, and tell what has turned."""
         assert self._pending is not None
-        record = self._losses.fill(self._pending)
-        self._pending = None
+        record, self._pending = self._pending, None
+        with self.guard.during("taking a loss"):
+            record = self._losses.fill(record)
         self.records.append(record)
-        found = self._watch.see(record)
+        found: list[Event] = []
+        with self.guard.during("looking for events"):
+            found = self._watch.see(record)
         self.events += found
         entries: list[StepRecord | Event] = [record, *found]
         for entry in entries:
-            if self._log is not None:
-                self._log.add(entry)
-            if self._board is not None:
-                self._board.add(entry)
+            self._write(entry)
         for event in found:
-            self._on_event(event)
+            with self.guard.during("the function on_event"):
+                self._on_event(event)
+
+    def _write(self, entry: StepRecord | Event) -> None:
+        if self._log is not None:
+            with self.guard.during("writing its file"):
+                self._log.add(entry)
+        if self._board is not None:
+            with self.guard.during("writing to TensorBoard"):
+                self._board.add(entry)
 
 
 def _warn(event: Event) -> None:

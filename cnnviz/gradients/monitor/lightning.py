@@ -62,16 +62,17 @@ class _Watching:
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Hand the loss over, once for each step: the mean over its batches."""
-        loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
         if self.monitor is None:
             return
-        if loss is not None:
-            # Lightning has divided it by the number of batches of a step.
-            self._losses.append(loss.detach() * trainer.accumulate_grad_batches)
-        if self.monitor.steps > self._steps and self._losses:
-            self._steps = self.monitor.steps
-            self.monitor.log(loss=sum(self._losses) / len(self._losses))
-            self._losses.clear()
+        with self.monitor.guard.during("taking a loss of Lightning"):
+            loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
+            if loss is not None:
+                # Lightning has divided it by the number of batches of a step.
+                self._losses.append(loss.detach() * trainer.accumulate_grad_batches)
+            if self.monitor.steps > self._steps and self._losses:
+                self._steps = self.monitor.steps
+                held, self._losses = self._losses, []
+                self.monitor.log(loss=sum(held) / len(held))
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Watch no longer."""

@@ -21,7 +21,7 @@ from cnnviz.gradients.monitor.records import (
 )
 
 FORMAT = "cnnviz training run"
-SCHEMA = 1
+SCHEMA = 2
 _START = b'{"type": "run", "format": "cnnviz training run"'
 Existing = Literal["refuse", "replace", "continue"]
 _LOGGER = logging.getLogger("cnnviz.monitor")
@@ -123,16 +123,21 @@ class LogFile:
         """Write a record or an event; the names of the layers go ahead where they changed."""
         if isinstance(entry, StepRecord) and entry.layers != self._layers:
             self._layers = entry.layers
-            self._write({"type": "layers", "layers": list(entry.layers)})
+            kinds = [entry.kinds.get(layer, "") for layer in entry.layers]
+            self._write({"type": "layers", "layers": list(entry.layers), "kinds": kinds})
         self._write(to_line(entry))
 
     def end(self, losses: tuple[tuple[int, float], ...], facts: Mapping[str, Any]) -> None:
         """Write how the run ended, and the losses after the last record; then close the file."""
         plain = [[step, number(loss)] for step, loss in losses]
         self._write({"type": "end", "losses": plain, **facts})
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; nothing more is written."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
 
     def _write(self, line: Mapping[str, Any]) -> None:
         self._put(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
@@ -193,6 +198,7 @@ class _LogReader:
         self._path = path
         self._head: dict[str, Any] | None = None
         self._layers: tuple[str, ...] = ()
+        self._kinds: dict[str, str] = {}
         self._records: list[StepRecord] = []
         self._events: list[Event] = []
         self._trailing: tuple[tuple[int, float], ...] = ()
@@ -225,8 +231,10 @@ class _LogReader:
             self._end, self._layers = None, ()
         elif kind == "layers":
             self._layers = tuple(str(name) for name in entry["layers"])
+            kinds = zip(self._layers, entry["kinds"], strict=True)
+            self._kinds = {name: str(kind) for name, kind in kinds if kind}
         elif kind == "record":
-            self._records.append(record_from(entry, self._layers))
+            self._records.append(record_from(entry, self._layers, self._kinds))
         elif kind == "event":
             self._events.append(event_from(entry))
         elif kind == "end":

@@ -49,7 +49,8 @@ class Losses:
             self._after = steps > self._first and not inside
         step = steps if inside else steps - self._after
         if loss is not None:
-            self._held.setdefault(step, []).append(_kept("loss", loss))
+            number = _kept("loss", loss)
+            self._held.setdefault(step, []).append(number)
         if values:
             kept = {name: _kept(name, value) for name, value in values.items()}
             self._values.setdefault(step, {}).update(kept)

@@ -42,9 +42,9 @@ class MonitoredNetwork:
         others = {n: module for n, module in self.root.named_modules() if id(module) not in held}
         return {**others, **self.layers}
 
-    def weights(self) -> dict[str, list[torch.Tensor]]:
-        """Return the weights of each layer: its parameters but the biases, without a graph."""
-        return {name: _weights(layer) for name, layer in self.layers.items()}
+    def kinds(self) -> dict[str, str]:
+        """Return the class of each layer."""
+        return {name: type(layer).__name__ for name, layer in self.layers.items()}
 
 
 def monitored_network(model: nn.Module | Model, layers: Layers | None) -> MonitoredNetwork:
@@ -115,7 +115,8 @@ def _select(root: nn.Module, layers: Layers | None) -> dict[str, nn.Module]:
     return layer_names.select(root, wanted)
 
 
-def _weights(layer: nn.Module) -> list[torch.Tensor]:
+def layer_weights(layer: nn.Module) -> list[torch.Tensor]:
+    """Return the weights of a layer: its parameters but the biases."""
     return [
         parameter
         for name, parameter in layer.named_parameters()

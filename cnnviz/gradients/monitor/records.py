@@ -15,10 +15,31 @@ COLUMNS: Mapping[str, str] = {
     "update": "L2 norm of their update as a share of the norm of the weights",
     "dead": "share of channels at which the activation passes no gradient for any sample",
     "saturated": "share of positions at which the activation is below 5 % of its steepest slope",
+    "agreement": (
+        "cosine between the gradient of the weights and that of the recorded step before, over at "
+        "most 4,096 of them"
+    ),
 }
 """What is known of each layer at a recorded step."""
 
 Figures = Mapping[str, tuple[float | None, ...]]
+
+
+@dataclass(frozen=True)
+class InputFigures:
+    """What went into the first layer at one step, over all samples and positions.
+
+    Attributes
+    ----------
+    mean, spread : float
+        The mean, and the standard deviation, of the values that are finite.
+    broken : float
+        The share of values that are NaN or infinite.
+    """
+
+    mean: float
+    spread: float
+    broken: float
 
 
 @dataclass(frozen=True)
@@ -50,6 +71,19 @@ class StepRecord:
         gradients were not finite.
     allowance : float
         The decades by which the upper edges of the bands along the depth rise for this network.
+    kinds : mapping of str to str
+        The class of each layer, such as "Conv2d".
+    inputs : InputFigures or None
+        What went into the first layer; None where that was not measured.
+    outputs : int
+        How many numbers the last layer gives for each sample and position: the classes, where it
+        tells classes. 0 where that is not known.
+    ascends : bool
+        Whether the optimizer maximises.
+    frozen : mapping of str to str
+        The layers whose weights no step can move, and why.
+    unmeasured : mapping of str to str
+        The layers of which something could not be measured, and why.
     """
 
     step: int
@@ -62,6 +96,17 @@ class StepRecord:
     values: Mapping[str, float] = field(default_factory=dict)
     skipped: int = 0
     allowance: float = 0.0
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    inputs: InputFigures | None = None
+    outputs: int = 0
+    ascends: bool = False
+    frozen: Mapping[str, str] = field(default_factory=dict)
+    unmeasured: Mapping[str, str] = field(default_factory=dict)
+
+    def named(self, layer: str) -> str:
+        """Return a layer with its kind: ``conv1 (Conv2d)``."""
+        kind = self.kinds.get(layer)
+        return f"{layer} ({kind})" if kind else repr(layer)
 
     @property
     def loss(self) -> float | None:
@@ -90,12 +135,19 @@ class StepRecord:
         infinity where no gradient arrives at the first layer.
         """
         held = self.of("gradient")
-        if self.ends is None or not all(map(math.isfinite, held.values())):
+        if self.ends is None or not all(map(math.isfinite, held.values())) or self._end_lost:
             return None
         first, last = (held[layer] for layer in self.ends)
         if first == 0.0:
             return -math.inf if any(held.values()) else None
         return math.log10(first / last) if last > 0.0 else None
+
+    @property
+    def _end_lost(self) -> bool:
+        """Whether a layer that `decades` would compare could not be measured."""
+        heard = self.of("activation")
+        called = [layer for layer in self.layers if layer in heard or layer in self.unmeasured]
+        return any(layer in self.unmeasured for layer in (*called[:1], *called[-2:]))
 
 
 @dataclass(frozen=True)
@@ -143,12 +195,25 @@ def to_line(entry: StepRecord | Event) -> dict[str, Any]:
         "values": {name: number(value) for name, value in entry.values.items()},
         "skipped": entry.skipped,
         "allowance": entry.allowance,
+        "inputs": _plain(entry.inputs),
+        "outputs": entry.outputs,
+        "ascends": entry.ascends,
+        "frozen": dict(entry.frozen),
+        "unmeasured": dict(entry.unmeasured),
         **{name: [number(v) for v in entry.figures[name]] for name in COLUMNS},
     }
 
 
-def record_from(line: Mapping[str, Any], layers: Sequence[str]) -> StepRecord:
-    """Return the record that `to_line` made plain.
+def _plain(inputs: InputFigures | None) -> list[float | str | None] | None:
+    if inputs is None:
+        return None
+    return [number(inputs.mean), number(inputs.spread), number(inputs.broken)]
+
+
+def record_from(
+    line: Mapping[str, Any], layers: Sequence[str], kinds: Mapping[str, str]
+) -> StepRecord:
+    """Return the record that `to_line` made plain; `kinds` are the classes of its layers.
 
     Raises
     ------
@@ -169,6 +234,12 @@ def record_from(line: Mapping[str, Any], layers: Sequence[str]) -> StepRecord:
         values={str(name): float(value) for name, value in line["values"].items()},
         skipped=int(line["skipped"]),
         allowance=float(line["allowance"]),
+        kinds=dict(kinds),
+        inputs=None if line["inputs"] is None else InputFigures(*map(float, line["inputs"])),
+        outputs=int(line["outputs"]),
+        ascends=bool(line["ascends"]),
+        frozen={str(name): str(why) for name, why in line["frozen"].items()},
+        unmeasured={str(name): str(why) for name, why in line["unmeasured"].items()},
     )
 
 

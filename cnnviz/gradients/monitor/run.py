@@ -56,6 +56,8 @@ class TrainingRun(Result):
     dead, saturated : ndarray of float
         The share of dead channels, and of saturated positions, of the activation that follows,
         [L, T].
+    agreement : ndarray of float
+        The cosine between the gradient of its weights and that of the recorded step before, [L, T].
     decades : ndarray of float
         The gradient at the first layer beside that at the last before the logits, in decades, [T].
     allowance : float
@@ -68,6 +70,12 @@ class TrainingRun(Result):
         What else was logged, [T].
     events : tuple of Event
         What has turned.
+    kinds : mapping of str to str
+        The class of each layer, where it is known.
+    frozen : mapping of str to str
+        The layers that no step could move at the last recorded step, and why.
+    unmeasured : mapping of str to str
+        What could not be measured at some step, by layer or in words, and why.
     """
 
     name: str
@@ -87,6 +95,7 @@ class TrainingRun(Result):
     update: Numbers
     dead: Numbers
     saturated: Numbers
+    agreement: Numbers
     decades: Numbers
     allowance: float
     loss_steps: NDArray[np.int64]
@@ -94,6 +103,9 @@ class TrainingRun(Result):
     rates: Numbers
     values: Mapping[str, Numbers]
     events: tuple[Event, ...]
+    kinds: Mapping[str, str]
+    frozen: Mapping[str, str]
+    unmeasured: Mapping[str, str]
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the loss, the events and three figures of every layer over the steps."""
@@ -115,10 +127,16 @@ class TrainingRun(Result):
         count = len(self.steps)
         turned = len(self.events)
         found = plural(turned, "event") if turned else "no event"
+        lost = f", {len(self.unmeasured)} not measured" if self.unmeasured else ""
         return (
             f"{self.name}: {plural(count, 'step')} recorded of {self.length}, "
-            f"{self.loss_words}, {found}"
+            f"{self.loss_words}, {found}{lost}"
         )
+
+    def named(self, layer: str) -> str:
+        """Return a layer with its kind where that is known: ``conv1 (Conv2d)``."""
+        kind = self.kinds.get(layer)
+        return f"{layer} ({kind})" if kind else layer
 
     @property
     def length(self) -> int:
@@ -209,7 +227,17 @@ def training_run(
             key: np.array([record.values.get(key, np.nan) for record in records]) for key in names
         },
         events=tuple(events),
+        kinds={layer: kind for record in records for layer, kind in record.kinds.items()},
+        frozen=dict(records[-1].frozen) if records else {},
+        unmeasured=_unmeasured(records, end),
     )
+
+
+def _unmeasured(records: Sequence[StepRecord], end: Mapping[str, Any] | None) -> dict[str, str]:
+    found = {layer: why for record in records for layer, why in record.unmeasured.items()}
+    ended = end.get("unmeasured", {}) if end is not None else {}
+    labelled = {layer.partition("#")[0] for layer in found}
+    return found | {str(k): str(why) for k, why in ended.items() if k not in labelled}
 
 
 def _facts(head: Mapping[str, Any]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -16,8 +17,11 @@ from torch import nn
 from cnnviz.gradients.activation_calls import ActivationCall
 from cnnviz.gradients.measures import joint_norm, sample_norms
 from cnnviz.gradients.monitor.activation_listener import ActivationListener, units
-from cnnviz.gradients.monitor.monitored_layers import MonitoredNetwork
-from cnnviz.gradients.monitor.records import COLUMNS
+from cnnviz.gradients.monitor.gradient_agreement import Agreement
+from cnnviz.gradients.monitor.guard import Guard
+from cnnviz.gradients.monitor.input_figures import input_sums, read_sums
+from cnnviz.gradients.monitor.monitored_layers import MonitoredNetwork, layer_weights
+from cnnviz.gradients.monitor.records import COLUMNS, InputFigures
 from cnnviz.gradients.verdicts import NORMALISED_ALLOWANCE, SKIP_ALLOWANCE
 from cnnviz.introspection import layers as layer_names
 from cnnviz.introspection.hooks import change_gradient
@@ -35,17 +39,49 @@ class Scaler(Protocol):
         """Return the factor."""
 
 
+@dataclass(frozen=True)
+class Finished:
+    """What a step has left: the attributes of a `StepRecord` that are measured in the network."""
+
+    layers: tuple[str, ...]
+    figures: dict[str, tuple[float | None, ...]]
+    kinds: dict[str, str]
+    inputs: InputFigures | None
+    outputs: int
+    frozen: dict[str, str]
+    unmeasured: dict[str, str]
+
+
 class StepRecorder:
     """The figures of one step, from any number of forward and backward passes.
 
     A layer's output is measured before anything can write to it, and its gradient by a hook on
     that tensor: torch hands it the gradient of the value as it was then, in-place activations or
     not.
+
+    Parameters
+    ----------
+    subject : MonitoredNetwork
+        What is watched.
+    scaler : Scaler or None
+        That of mixed precision.
+    guard : Guard
+        Takes what goes wrong; a layer that it has lost is left out.
+    agreement : Agreement
+        Holds the gradients of the recorded step before.
     """
 
-    def __init__(self, subject: MonitoredNetwork, scaler: Scaler | None) -> None:
+    def __init__(
+        self,
+        subject: MonitoredNetwork,
+        scaler: Scaler | None,
+        guard: Guard,
+        agreement: Agreement,
+    ) -> None:
         self._subject = subject
         self._scaler = scaler
+        self._guard = guard
+        self._agreement = agreement
         self.skipped = 0
         self._depth = 0
         self._mode: ActivationListener | None = None
@@ -57,7 +93,10 @@ class StepRecorder:
         self._order: dict[Call, None] = {}
         self._calls: dict[str, int] = {}
         self._latest: Call | None = None
-        self._acted = self._samples = self._sums = 0
+        self._acted = self._samples = self._sums = self._classes = 0
+        self._inputs: list[torch.Tensor] = []
+        self._silent: dict[str, str] = {}
+        self._agreements: dict[str, torch.Tensor] = {}
         self._outputs: dict[Call, list[torch.Tensor]] = defaultdict(list)
         self._gradients: dict[Call, list[torch.Tensor]] = defaultdict(list)
         self._dead: dict[tuple[Call, int], list[torch.Tensor]] = defaultdict(list)
@@ -76,23 +115,33 @@ class StepRecorder:
         self._depth += 1
         if self._depth > 1 or not torch.is_grad_enabled():
             return
-        if not _in_backward():
-            self._read_scale()
-            self._calls.clear()
-        if self._mode is None:
-            self._mode = ActivationListener(self._acts)
-            self._mode.__enter__()  # type: ignore[no-untyped-call]
+        with self._guard.during("listening to a pass"):
+            if not _in_backward():
+                self._calls.clear()
+                self._read_scale()
+            if self._mode is None:
+                mode = ActivationListener(self._acts, self._deaf)
+                mode.__enter__()  # type: ignore[no-untyped-call]
+                self._mode = mode
 
     def after(self, name: str, module: nn.Module, inputs: Any, output: Any) -> None:
         """Measure what a layer gave, and listen for the gradient at it."""
         self._depth -= 1
-        if name in self._subject.layers:
-            self._take(name, _tensor(output))
+        if name in self._subject.layers and output is not None:
+            with self._guard.over(name):
+                self._take(name, inputs, output)
         if self._depth <= 0:
             self.close()
 
-    def _take(self, name: str, found: torch.Tensor | None) -> None:
+    def _take(self, name: str, inputs: Any, output: Any) -> None:
+        lost = name in self._guard.lost
+        found = None if lost else _tensor(output)
         if found is None:
+            # It keeps its place among the others, so that these do not move up.
+            self._order.setdefault((name, 0))
+            self._latest = None
+            if not lost:
+                self._silent[name] = "its output holds no numbers that have a norm"
             return
         if not torch.is_grad_enabled():
             if self._mode is not None:
@@ -102,13 +151,18 @@ class StepRecorder:
         index = self._calls.get(name, 0)
         again = index > 0 and _in_backward()
         call = self._latest = (name, 0 if again else index)
-        self._acted, self._samples = 0, len(found)
+        self._acted, self._samples = 0, len(found) if found.ndim else 1
         if again:
             return  # a checkpoint makes again what was measured the first time
         self._calls[name] = index + 1
         self._order[call] = None
         with torch.no_grad():
             self._outputs[call].append(sample_norms(found))
+            if call == next(iter(self._order)):
+                self._inputs += input_sums(_tensor(inputs))
+        if found.ndim > 1:
+            linear = layer_names.kind(self._subject.layers[name]) == "linear"
+            self._classes = found.shape[-1 if linear else 1]
         if found.requires_grad:
             change_gradient(found, partial(self._arrives, call))
 
@@ -118,16 +172,30 @@ class StepRecorder:
         if self._mode is not None:
             mode, self._mode = self._mode, None
             self._sums = max(self._sums, mode.sums)
-            mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+            with self._guard.during("listening to a pass"):
+                mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
 
     def _arrives(self, call: Call, gradient: torch.Tensor) -> None:
-        with torch.no_grad():
+        if call[0] in self._guard.lost:
+            return
+        with self._guard.over(call[0]), torch.no_grad():
             if gradient.layout == torch.strided:
                 self._gradients[call].append(sample_norms(gradient))
 
+    def _deaf(self, error: Exception) -> None:
+        """Give up the layer whose activation cannot be looked at."""
+        if self._latest is None:
+            with self._guard.during("reading an activation"):
+                raise error
+        else:
+            with self._guard.over(self._latest[0]):
+                raise error
+
     def _acts(self, call: ActivationCall) -> None:
         values, layer = call.values, self._latest
-        if layer is None or values.ndim < 2 or len(values) != self._samples:
+        if layer is None or layer[0] in self._guard.lost:
+            return
+        if values.ndim < 2 or len(values) != self._samples:
             return  # a gate computed from a parameter, not from the samples
         key = (layer, self._acted)
         self._acted += 1
@@ -157,33 +225,58 @@ class StepRecorder:
 
     def keep_weights(self) -> None:
         """Copy the weights as they are before the update."""
-        with torch.no_grad():
-            self._before = {
-                name: [weight.detach().clone() for weight in several]
-                for name, several in self._subject.weights().items()
-            }
+        self._before = {}
+        for name, layer in self._kept():
+            with self._guard.over(name), torch.no_grad():
+                self._before[name] = [one.detach().clone() for one in layer_weights(layer)]
+
+    def _kept(self) -> list[tuple[str, nn.Module]]:
+        """Return the layers that are still measured."""
+        layers = self._subject.layers.items()
+        return [(name, layer) for name, layer in layers if name not in self._guard.lost]
 
     def take_weight_gradients(self, factor: torch.Tensor | float | None = None) -> None:
         """Measure the gradients of the weights, divided by the factor still on them."""
-        with torch.no_grad():
-            for name, several in self._subject.weights().items():
-                held = [_dense(weight.grad) for weight in several if weight.grad is not None]
+        for name, layer in self._kept():
+            with self._guard.over(name), torch.no_grad():
+                weights = layer_weights(layer)
+                held = [_dense(weight.grad) for weight in weights if weight.grad is not None]
                 if held:
                     norm = joint_norm(held)
                     self._weight_gradients[name] = norm if factor is None else norm / factor
+                    agreed = self._agreement.take(name, held)
+                    if agreed is not None:
+                        self._agreements[name] = agreed
 
     def take_updates(self) -> None:
         """Measure the weights of before the update, and how far it moved them."""
-        with torch.no_grad():
-            now = self._subject.weights()
-            for name, before in self._before.items():
-                if before and len(before) == len(now[name]):
+        for name, layer in self._kept():
+            with self._guard.over(name), torch.no_grad():
+                before, now = self._before.get(name, []), layer_weights(layer)
+                if before and len(before) == len(now):
                     self._weights[name] = joint_norm(before)
                     # In place: a second copy of a large network takes longer than its norm.
-                    for held, weight in zip(before, now[name], strict=True):
+                    for held, weight in zip(before, now, strict=True):
                         held.sub_(weight.detach())
                     self._updates[name] = joint_norm(before)
         self._before = {}
+
+    def frozen(self, optimizer: torch.optim.Optimizer | None) -> dict[str, str]:
+        """Return the layers that no step can move, and why.
+
+        Only of layers that were called: what is not called is not meant to learn at this step.
+        """
+        groups = optimizer.param_groups if optimizer is not None else []
+        rates = {id(one): group.get("lr") for group in groups for one in group["params"]}
+        called = {name for name, _ in self._order}
+        found = {}
+        for name, layer in self._kept():
+            with self._guard.over(name):
+                weights = layer_weights(layer) if name in called else []
+                why = _why_frozen(weights, rates if groups else None)
+                if why:
+                    found[name] = why
+        return found
 
     @property
     def allowance(self) -> float:
@@ -203,16 +296,22 @@ class StepRecorder:
         seen = (sum(map(len, passes)) for passes in self._outputs.values())
         return max(seen, default=0)
 
-    def finish(self) -> tuple[tuple[str, ...], dict[str, tuple[float | None, ...]]]:
+    def finish(self, optimizer: torch.optim.Optimizer | None) -> Finished:
         """Read everything from the device, once, and return the layers and their figures."""
         scale = self._scale if self._scale is not None else self._late_scale()
         names = [name for name, _ in self._order]
         silent = [name for name in self._subject.layers if name not in names]
         calls: list[Call] = [*self._order, *((name, 0) for name in silent)]
+        frozen = self.frozen(optimizer)
+        lost = {**self._silent, **self._guard.lost}
         table: dict[str, list[float | None]] = {name: [] for name in COLUMNS}
         values = _Values(self._every())
         for call in calls:
             name = call[0]
+            if name in self._guard.lost:
+                for column in table.values():
+                    column.append(None)
+                continue
             weight, update = values.one(self._weights, name), values.one(self._updates, name)
             table["activation"].append(_rms(values.many(self._outputs.get(call, ()))))
             table["gradient"].append(_rms(values.many(self._gradients.get(call, ())), scale))
@@ -223,9 +322,22 @@ class StepRecorder:
             told = math.isfinite(table["activation"][-1] or 0.0)
             table["dead"].append(_worst(values, self._dead, call, _always) if told else None)
             table["saturated"].append(_worst(values, self._flat, call, _mean) if told else None)
+            agreement = values.one(self._agreements, name)
+            # A gradient of zero, or one that is not finite, points nowhere.
+            pointing = agreement is not None and math.isfinite(agreement)
+            table["agreement"].append(agreement if pointing else None)
         several = {name for name in names if names.count(name) > 1}
         labels = tuple(f"{n}#{index}" if n in several else n for n, index in calls)
-        return labels, {name: tuple(column) for name, column in table.items()}
+        named = [(label, name) for label, (name, _) in zip(labels, calls, strict=True)]
+        return Finished(
+            layers=labels,
+            figures={name: tuple(column) for name, column in table.items()},
+            kinds={label: type(self._subject.layers[name]).__name__ for label, name in named},
+            inputs=read_sums([float(values.many([one])[0][0]) for one in self._inputs]),
+            outputs=self._classes,
+            frozen={label: frozen[name] for label, name in named if name in frozen},
+            unmeasured={label: lost[name] for label, name in named if name in lost},
+        )
 
     def _late_scale(self) -> float:
         return 1.0 if self._scaler is None else float(self._scaler.get_scale())
@@ -240,8 +352,14 @@ class StepRecorder:
         for held in several:
             for tensors in held.values():
                 yield from tensors
-        for single in (self._weights, self._weight_gradients, self._updates):
+        for single in (
+            self._weights,
+            self._weight_gradients,
+            self._updates,
+            self._agreements,
+        ):
             yield from single.values()
+        yield from self._inputs
 
 
 class _Values:
@@ -308,10 +426,10 @@ def _worst(
 
 
 def _tensor(output: Any) -> torch.Tensor | None:
-    """Return the first tensor of real numbers in what a layer gave."""
+    """Return the first tensor of real or complex numbers in what a layer took or gave."""
     if isinstance(output, torch.Tensor):
-        usable = output.is_floating_point() and output.layout == torch.strided and output.numel()
-        return output if usable else None
+        numbers = output.is_floating_point() or output.is_complex()
+        return output if numbers and output.layout == torch.strided and output.numel() else None
     if isinstance(output, Mapping):
         output = tuple(output.values())
     if isinstance(output, (tuple, list)):
@@ -321,6 +439,25 @@ def _tensor(output: Any) -> torch.Tensor | None:
 
 def _dense(gradient: torch.Tensor) -> torch.Tensor:
     return gradient if gradient.layout == torch.strided else gradient.coalesce().values()
+
+
+def _why_frozen(weights: Sequence[torch.Tensor], rates: Mapping[int, Any] | None) -> str:
+    """Return why no step moves any of these weights; empty where one may.
+
+    `rates` are the learning rates of the optimizer's parameters, None without an optimizer.
+    """
+    if not weights:
+        return ""
+    if not any(weight.requires_grad for weight in weights):
+        return "requires_grad is False"
+    held = [weight for weight in weights if rates is None or id(weight) in rates]
+    if not held:
+        return "it is not among the parameters of the optimizer"
+    if all(weight.grad is None for weight in weights):
+        return "no gradient is computed for it, as behind detach() or no_grad()"
+    if rates is not None and any(rates.values()) and not any(rates[id(one)] for one in held):
+        return "its learning rate is 0"
+    return ""
 
 
 def _in_backward() -> bool:

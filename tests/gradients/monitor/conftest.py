@@ -22,6 +22,7 @@ HEALTHY: dict[str, tuple[float | None, ...]] = {
     "update": (1e-3, 2e-3, 1e-3),
     "dead": (0.0, 0.1, None),
     "saturated": (None, None, None),
+    "agreement": (0.5, 0.5, 0.5),
 }
 
 

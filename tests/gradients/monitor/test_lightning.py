@@ -115,3 +115,16 @@ def test_without_lightning_the_error_says_what_to_do(monkeypatch: pytest.MonkeyP
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(InstallationError, match=r"Lightning is not installed.*pip install"):
         GradientMonitor.lightning()
+
+
+def test_a_loss_that_is_none_is_told_once_and_ends_nothing(package, caplog) -> None:
+    callback = GradientMonitor.lightning(every=1)
+    handed = callback.on_train_batch_end
+    callback.on_train_batch_end = lambda trainer, module, outputs, batch, index: handed(
+        trainer, module, {"loss": torch.ones(3) if index % 2 else "high"}, batch, index
+    )
+    fit(callback, 4)
+    assert callback.monitor.steps == 4
+    told = [one.message for one in caplog.records if "Lightning" in one.message]
+    assert len(told) == 1
+    assert "taking a loss of Lightning: AttributeError" in told[0]

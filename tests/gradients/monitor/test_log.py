@@ -40,7 +40,7 @@ def test_each_line_is_there_while_the_run_goes_on(train, tmp_path) -> None:
         seen.append((len(run.steps), run.finished, len(run.events)))
 
     train(path, rate=1e25, every=1, on_event=look)
-    assert seen == [(2, False, 1)]
+    assert seen == [(2, False, 2), (2, False, 2)]
     assert "had not ended" not in read_run(path).caption()
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cnnviz.gradients.monitor.picture import LOOKS, draw_decades, draw_heat, draw_loss, paint
-from cnnviz.gradients.monitor.records import Event, StepRecord
+from cnnviz.gradients.monitor.records import COLUMNS, Event, StepRecord
 from cnnviz.gradients.monitor.run import TrainingRun, training_run
 from cnnviz.gradients.monitor.step_axis import MOST_COLUMNS, binned, columns
 from cnnviz.results import drawing
@@ -109,7 +109,7 @@ def test_a_gradient_that_does_not_arrive_is_marked(record) -> None:
 @pytest.mark.parametrize("count", [1, 2, 130])
 def test_any_number_of_layers_is_drawn(count: int) -> None:
     names = tuple(f"a.long.name.of.a.layer.number.{index}" for index in range(count))
-    figures = dict.fromkeys(LOOKS, (0.5,) * count)
+    figures = dict.fromkeys(COLUMNS, (0.5,) * count)
     run = run_of([StepRecord(0, 0.0, 1, names, figures)])
     figure = draw_heat(run, "gradient")
     assert len(figure.axes[0].get_yticks()) <= 65

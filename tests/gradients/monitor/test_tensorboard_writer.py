@@ -45,7 +45,7 @@ def test_a_writer_gets_every_figure_and_stays_open(train) -> None:
 def test_an_event_is_a_text(train) -> None:
     writer = Writer()
     train(tensorboard=writer, rate=1e25, every=1)
-    ((tag, text, step),) = writer.texts
+    _, (tag, text, step) = writer.texts
     assert (tag, step) == ("cnnviz/events", 1)
     assert text.startswith("not-finite: The output of")
 
