@@ -40,6 +40,7 @@ bench: $(VENV)/.installed-test
 	@$(PYTHON) tests/benchmarks/bench_units.py
 	@$(PYTHON) tests/benchmarks/bench_feature_visualization.py
 	@$(PYTHON) tests/benchmarks/bench_monitor.py
+	@$(PYTHON) tests/benchmarks/bench_monitor_verdicts.py
 	@$(PYTHON) tests/benchmarks/bench_gradients.py
 	@$(PYTHON) tests/benchmarks/bench_gallery.py --rounds 1
 
