@@ -128,7 +128,8 @@ def _frozen(record: StepRecord) -> Iterator[Event]:
             record.step,
             "frozen",
             layers[0],
-            f"No step can move {named_layers(record, layers)}: {why}. If that is meant, all is well.",
+            f"No step can move {named_layers(record, layers)}: {why}. If that is meant, all is "
+            "well.",
         )
 
 
@@ -206,7 +207,7 @@ def _saturated(record: StepRecord) -> Iterator[Event]:
             record.step,
             "saturated",
             much[0],
-            f"{hidden[much[0]]:.0%} of the positions after {named_layers(record, much)} lie where the "
-            "activation is flat, so that hardly any gradient passes: smaller weights or biases at "
-            "the start, a normalisation ahead of the activation, or another activation.",
+            f"{hidden[much[0]]:.0%} of the positions after {named_layers(record, much)} lie where "
+            "the activation is flat, so that hardly any gradient passes: smaller weights or biases "
+            "at the start, a normalisation ahead of the activation, or another activation.",
         )
