@@ -141,6 +141,9 @@ def _run(
         # A result that was asked to fail on what it found: a check in continuous integration.
         say(one_line(f"Failed on: {', '.join(failed)}."))
         raise typer.Exit(1)
+    if getattr(result, "unanswered", False):
+        say(one_line("Not measured: there is no saying whether it has what --fail-on names."))
+        raise typer.Exit(NOT_MEASURED)
 
 
 def _check_out(out: Path, values: dict[str, Any], suffixes: Sequence[str]) -> None:

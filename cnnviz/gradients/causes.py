@@ -22,7 +22,7 @@ class Cause:
     Attributes
     ----------
     key : str
-        "none", "weights", "batch-norm", "confident", "zero-weights", "dead", "saturation",
+        "none", "unmeasured", "cut", "weights", "batch-norm", "confident", "zero-weights", "dead", "saturation",
         "activation", "initialisation", "branches" or "depth".
     sentence : str
         The cause and the evidence for it.
@@ -64,6 +64,10 @@ def explain(
         )
     if verdict.bad_layer in found.bad_weights and verdict.bad_layer:
         return Cause("weights", f"The weights {verdict.bad_layer} hold a NaN or an infinity.")
+    if verdict.label == "not measured":
+        return Cause("unmeasured", "So nothing is said of it, good or bad.")
+    if verdict.label == "blocked" and verdict.cut:
+        return Cause("cut", "A layer that no gradient arrives at does not learn.")
     if verdict.side == "none" and verdict.label == "healthy":
         return Cause("none", "Nothing is wrong.")
     if found.uncalibrated:

@@ -1,4 +1,4 @@
-"""What a forward pass leaves to be differentiated: its layers and merges, in the order of calls.
+"""What a forward pass leaves to be differentiated: its layers and joins, in the order of calls.
 
 Layers and activations are met where their functions are called, so that functional, in-place and
 reused ones count like modules, and no tensor is replaced: a gradient is asked for at the edge of
@@ -10,16 +10,21 @@ from __future__ import annotations
 import weakref
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any
 
 import torch
 from torch import nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn import functional as F
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from cnnviz.gradients import measures
 from cnnviz.gradients.activation_calls import ActivationCall, read_activation
+from cnnviz.gradients.graph import Node
+from cnnviz.gradients.origins import CustomFunctions, Cut, DataOrigins, tensors_in
+from cnnviz.gradients.recurrent_stacks import by_layers
 from cnnviz.introspection import operations
 from cnnviz.introspection.function_calls import FunctionMode
 
@@ -27,12 +32,19 @@ LAYERS: Mapping[str | None, str] = {
     operations.CONVOLUTION: "conv",
     operations.LINEAR: "linear",
 }
-"""What is a layer, and the kind that it has in `RecordedLayer`."""
+"""What is a convolution or a linear layer, and the kind that it has in `RecordedLayer`."""
+
+_WEIGHTED = {**LAYERS, operations.RECURRENT: "recurrent", operations.ATTENTION: "attention"}
+LAYER_KINDS = frozenset(_WEIGHTED.values())
+"""The kinds of what has weights of its own; all others are joins."""
+_CHANNELS_LAST = ("linear", operations.PRODUCT)
+_TELLING = (*LAYER_KINDS, operations.PRODUCT, operations.ADD, operations.CAT)
+"""What tells where the channels are of what follows."""
 
 
 @dataclass
 class RecordedLayer:
-    """One layer or merge that was called.
+    """One layer or join that was called.
 
     Attributes
     ----------
@@ -41,9 +53,10 @@ class RecordedLayer:
     index : int
         Which call of this kind in this module it is.
     kind : str
-        "conv", "linear", "add" or "cat".
-    edge : GradientEdge
-        Where in the graph its output's gradient arrives.
+        "conv", "linear", "recurrent", "attention", or for a join what the function is called:
+        "add", "cat", "mul", "where". A product is "product" until it is known what is multiplied.
+    edge : GradientEdge or None
+        Where in the graph its output's gradient arrives; None where none can.
     shape : tuple of int
         Of the output.
     norm, deviation, nonfinite : torch.Tensor
@@ -52,23 +65,39 @@ class RecordedLayer:
         Parameters with two or more dimensions that the layer owns.
     scale : torch.Tensor or None
         What the normalisation that follows divides each channel (or all) by; None without one.
+    node : Node
+        The node of its edge, or one that stands for it where no gradient arrives.
+    terms : tuple of Node
+        What its arguments were computed from, parameters left out.
+    weighted : bool
+        Whether a parameter is among its arguments.
+    inside : tuple of type and int, or None
+        The custom autograd function that it was called in, which has a gradient of its own, and
+        which call of that.
+    others : tuple of GradientEdge
+        Those of its other outputs: the last states of a recurrent layer.
     """
 
     name: str
     index: int
     kind: str
-    edge: GradientEdge
+    edge: GradientEdge | None
     shape: tuple[int, ...]
     norm: torch.Tensor
     deviation: torch.Tensor
     nonfinite: torch.Tensor
     weights: tuple[torch.Tensor, ...] = ()
     scale: torch.Tensor | None = None
+    node: Node = None
+    terms: tuple[Node, ...] = ()
+    weighted: bool = False
+    inside: tuple[type[torch.autograd.Function], int] | None = None
+    others: tuple[GradientEdge, ...] = ()
 
     @property
     def is_layer(self) -> bool:
-        """Whether it has weights of its own kind: a convolution or a linear layer."""
-        return self.kind in ("conv", "linear")
+        """Whether it has weights of its own: a convolution, a linear or recurrent layer."""
+        return self.kind in LAYER_KINDS
 
 
 @dataclass
@@ -108,6 +137,11 @@ class ForwardRecorder(FunctionMode):
 
     Use together with `cnnviz.introspection.hooks.module_hooks`, which says whose calls they are.
 
+    Parameters
+    ----------
+    samples : int, optional
+        How many images go in; the first axis of each output is theirs when not given.
+
     Attributes
     ----------
     met : list of RecordedLayer
@@ -122,15 +156,20 @@ class ForwardRecorder(FunctionMode):
         Outputs of softmax functions and what went in.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, samples: int | None = None) -> None:
         super().__init__()
+        self._samples = samples
+        self._customs = CustomFunctions()
         self.met: list[RecordedLayer] = []
         self.activities: list[ActivationStatistics] = []
         self.normalisations = 0
         self.last_input: Any = None
         self.softened: list[tuple[weakref.ref[torch.Tensor], torch.Tensor]] = []
         self._places: list[_Place] = []
-        self._latest: tuple[weakref.ref[torch.Tensor], RecordedLayer] | None = None
+        self.origins = DataOrigins()
+        self.inside: dict[type[torch.autograd.Function], list[FrameType]] = {}
+        self._held: Any = WeakTensorKeyDictionary()
+        self._cut: Cut | None = None
         self._counts: Counter[tuple[str, str]] = Counter()
 
     def enter(self, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
@@ -148,67 +187,133 @@ class ForwardRecorder(FunctionMode):
         if activated is not None:
             with torch.no_grad():
                 self._activate(activated)
-        result = func(*args, **named)
-        if isinstance(result, torch.Tensor) and result.requires_grad:
-            self._note(func, args, named, result)
+        # Before the call: in place, the first argument becomes the result.
+        given = list(tensors_in(args, named))
+        origins, lost = self.origins.of(given), self.origins.lost(given)
+        terms = _terms(given)
+        result = by_layers(func, args, named, self._meet_stacked)
+        if result is None:
+            result = func(*args, **named)
+            self._note(func, args, named, result, given, terms, origins)
+        written = args[:1] if result is None else ()
+        self.origins.note(tensors_in(result, written), self._past(origins), lost)
         return result
 
+    def _past(self, origins: frozenset[Node]) -> frozenset[Node]:
+        # What comes out of a layer without a gradient came from that layer.
+        cut, self._cut = self._cut, None
+        return origins if cut is None else frozenset((cut,))
+
     def _note(
-        self, func: Any, args: Sequence[Any], named: Mapping[str, Any], result: torch.Tensor
+        self,
+        func: Any,
+        args: Sequence[Any],
+        named: Mapping[str, Any],
+        result: Any,
+        given: list[torch.Tensor],
+        terms: tuple[Node, ...],
+        origins: frozenset[Node],
     ) -> None:
         what = operations.operation(func)
-        if what in LAYERS:
-            self._meet(LAYERS[what], result)
-            self.last_input = args[0] if args else named.get("input")
+        output = next(tensors_in(result), args[0] if func is torch.Tensor.__setitem__ else None)
+        if output is None or not (output.is_floating_point() or output.is_complex()):
+            return
+        leaves = tuple(one for one in given if one.requires_grad and one.grad_fn is None)
+        if what in _WEIGHTED:
+            met = self._meet(_WEIGHTED[what], output, terms, leaves, origins)
+            if what in LAYERS:
+                self.last_input = args[0] if args else named.get("input")
+            elif met is not None:
+                met.weights = tuple(one for one in leaves if one.ndim >= 2)
+                met.others = _others(output, result)
+        elif not output.requires_grad:
+            return
         elif what == operations.NORMALISATION:
             self.normalisations += 1
             self._normalise(func, args, named)
-        elif what == operations.ADD:
-            terms = operations.addends(func, args, named)
-            if terms is not None and terms.differentiable:
-                self._meet("add", result)
-        elif what == operations.CAT and _is_cat(args, named):
-            self._meet("cat", result)
+        elif what == operations.PRODUCT and len(terms) + len(leaves) > 1:
+            self._meet(operations.PRODUCT, output, terms, leaves, origins)
         elif what == operations.SOFTMAX:
             before = args[0] if args else named["input"]
-            self.softened.append((weakref.ref(result), before))
+            self.softened.append((weakref.ref(output), before))
+        elif len(terms) > 1:
+            self._meet(_called(func, what), output, terms, leaves, origins)
 
-    def _meet(self, kind: str, output: torch.Tensor) -> None:
+    def _meet_stacked(self, given: torch.Tensor, returned: tuple[torch.Tensor, ...]) -> None:
+        origins = self.origins.of([given])
+        met = self._meet("recurrent", returned[0], _terms([given]), (), origins)
+        if met is not None:
+            met.others = _others(returned[0], returned)
+        self.origins.note(returned, self._past(origins), frozenset())
+
+    def _meet(
+        self,
+        kind: str,
+        output: torch.Tensor,
+        terms: tuple[Node, ...],
+        leaves: tuple[torch.Tensor, ...],
+        origins: frozenset[Node],
+    ) -> RecordedLayer | None:
+        inside = self._inside()
+        if not output.requires_grad and inside is None and not origins:
+            return None  # It computes weights of weights, or a constant.
+        edge = get_gradient_edge(output) if output.requires_grad else None
+        node = Cut(origins) if edge is None else edge.node
+        self._cut = node if edge is None and inside is None else None
         name = self._places[-1].name if self._places else ""
         owned = self._places[-1].module.parameters(recurse=False) if self._places else ()
         index = self._counts[name, kind]
         self._counts[name, kind] += 1
-        values = output.detach()
+        values = as_real(output.detach())
         weights = tuple(p for p in owned if p.ndim >= 2 and p.requires_grad)
+        direct = tuple(p for p in leaves if p.ndim >= 2)
+        if kind == operations.PRODUCT and direct:
+            weights = direct
         met = RecordedLayer(
             name=name,
             index=index,
             kind=kind,
-            edge=get_gradient_edge(output),
+            edge=edge,
             shape=tuple(output.shape),
-            norm=measures.rms_norm(values),
+            norm=measures.rms_norm(values, self._samples),
             deviation=_deviation(values),
             nonfinite=measures.nonfinite(values),
-            weights=weights if kind in ("conv", "linear") else (),
+            weights=weights if kind in (*LAYER_KINDS, operations.PRODUCT) else (),
+            node=node,
+            terms=terms,
+            weighted=bool(leaves),
+            inside=inside,
         )
         self.met.append(met)
-        self._latest = (weakref.ref(output), met)
+        self._held[output] = met
+        return met
+
+    def _inside(self) -> tuple[type[torch.autograd.Function], int] | None:
+        """Return the custom function that is running; note which call of it this is."""
+        running = self._customs.running()
+        if running is None:
+            return None
+        called, frame = running
+        frames = self.inside.setdefault(called, [])
+        if frame not in frames:
+            frames.append(frame)
+        return called, frames.index(frame)
 
     def _normalise(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> None:
         given: Any = args[0] if args else named["input"]
-        held = None if self._latest is None else self._latest[0]()
-        if self._latest is None or held is None or held is not given:
+        met = self._held.get(given)
+        if met is None:
             return
-        values = held.detach()
+        values = given.detach()
         if func is not F.batch_norm and func is not torch.batch_norm:
-            self._latest[1].scale = _deviation(values)
+            met.scale = _deviation(values)
             return
         running: Any = args[2] if len(args) > 2 else named.get("running_var")
         # In evaluation it divides by what it has gathered, in training by what it sees.
         trains = args[5] if len(args) > 5 else named.get("training", False)
         others = [axis for axis in range(values.ndim) if axis != 1]
         spread = values.var(others, unbiased=False) if trains or running is None else running
-        self._latest[1].scale = (spread.detach() + 1e-12).sqrt()
+        met.scale = (spread.detach() + 1e-12).sqrt()
 
     def _activate(self, call: ActivationCall) -> None:
         activity = ActivationStatistics(
@@ -234,9 +339,16 @@ class ForwardRecorder(FunctionMode):
 
     def _channel_axis(self, values: torch.Tensor) -> int:
         # Linear layers keep their channels last, also of maps that were turned channels-last.
-        after = self.met[-1] if self.met else None
-        last = after is not None and after.kind == "linear" and values.ndim > 2
+        telling = (met for met in reversed(self.met) if met.kind in _TELLING)
+        after = next(telling, None)
+        last = after is not None and after.kind in _CHANNELS_LAST and values.ndim > 2
         return -1 if last and after is not None and after.shape[-1] == values.shape[-1] else 1
+
+
+def label_of(met: RecordedLayer) -> str:
+    """Return what to print for a layer or a join: its module, and which call of it."""
+    named = met.name if met.is_layer else f"{met.name}: {met.kind}".removeprefix(": ")
+    return f"{named or '(network)'}{f' (call {met.index + 1})' if met.index else ''}"
 
 
 def wide(values: torch.Tensor) -> torch.Tensor:
@@ -249,6 +361,25 @@ def _deviation(values: torch.Tensor) -> torch.Tensor:
     return exact.std(unbiased=False) if values.numel() > 1 else exact.abs().sum()
 
 
-def _is_cat(args: Sequence[Any], named: Mapping[str, Any]) -> bool:
-    parts = args[0] if args else named.get("tensors", ())
-    return sum(isinstance(part, torch.Tensor) and part.requires_grad for part in parts) > 1
+def as_real(values: torch.Tensor) -> torch.Tensor:
+    """Return the values with the parts of complex ones along a last axis of their own."""
+    return torch.view_as_real(values.resolve_conj()) if values.is_complex() else values
+
+
+def _terms(given: list[torch.Tensor]) -> tuple[Node, ...]:
+    computed = (one for one in given if one.requires_grad and one.grad_fn is not None)
+    return tuple(get_gradient_edge(one).node for one in computed)
+
+
+def _others(output: torch.Tensor, result: Any) -> tuple[GradientEdge, ...]:
+    more = (one for one in tensors_in(result) if one is not output and one.requires_grad)
+    return tuple(get_gradient_edge(one) for one in more)
+
+
+def _called(func: Any, what: str | None) -> str:
+    if what in (operations.ADD, operations.CAT):
+        return what
+    name = str(getattr(func, "__name__", "join")).strip("_")
+    known = {"setitem": "write", "truediv": "div", "rtruediv": "div"}
+    name = known.get(name, name)
+    return name[1:] if name in ("radd", "rsub", "rmul", "isub", "imul", "itruediv") else name

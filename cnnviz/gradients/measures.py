@@ -53,15 +53,23 @@ def _norm(values: torch.Tensor, places: tuple[int, ...], exact: torch.dtype) -> 
     return norms
 
 
-def rms_norm(values: torch.Tensor) -> torch.Tensor:
+def rms_norm(values: torch.Tensor, samples: int | None = None) -> torch.Tensor:
     """Return the root mean square over the batch of the samples' L2 norms, a scalar.
 
     Under Kaiming's initialisation this is kept across strides and widths on the way back; the mean
     of absolute values is not.
+
+    Parameters
+    ----------
+    values : torch.Tensor
+        [N, ...].
+    samples : int, optional
+        How many samples there are, where the first axis is not that of samples: windows of
+        attention, or steps of a sequence.
     """
     norms = sample_norms(values)
     whole: torch.Tensor = torch.linalg.vector_norm(norms)
-    root: torch.Tensor = whole / max(len(norms), 1) ** 0.5
+    root: torch.Tensor = whole / max(len(norms) if samples is None else samples, 1) ** 0.5
     return root
 
 

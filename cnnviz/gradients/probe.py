@@ -16,12 +16,15 @@ from torch.overrides import TorchFunctionMode
 from cnnviz.errors import ModelError
 from cnnviz.gradients import measures, objectives
 from cnnviz.gradients.forward_recorder import (
+    LAYER_KINDS,
     ActivationStatistics,
     ForwardRecorder,
     RecordedLayer,
+    as_real,
+    label_of,
     wide,
 )
-from cnnviz.gradients.graph import trunk
+from cnnviz.gradients.paths import Paths, paths
 from cnnviz.introspection.batch_statistics import Calibration, calibrated
 from cnnviz.introspection.forward import check_differentiable
 from cnnviz.introspection.hooks import isolated, module_hooks
@@ -31,16 +34,21 @@ from cnnviz.passes.targets import logits_of
 
 @dataclass(frozen=True, eq=False)
 class ProbedLayer:
-    """A layer or a merge, and what passed it on the way there and back.
+    """A layer or a join, and what passed it on the way there and back.
 
     Attributes
     ----------
     label, name : str
         What to print, and the module that called it.
     kind : str
-        "conv", "linear", "add" or "cat".
+        "conv", "linear", "recurrent", "attention", or for a join what the function is called:
+        "add", "cat", "mul", "where".
     on_trunk : bool
-        Whether every path from input to output goes through it; otherwise it lies in a branch.
+        Whether every way from the first layer of the path to the output goes through it; otherwise
+        it lies in a branch.
+    beside : bool
+        Whether it lies in another tower, which the first layer of the path does not lead to, or
+        joins such a tower with the path.
     shape : tuple of int
         Of its output.
     activation_norm, activation_deviation : float
@@ -71,6 +79,7 @@ class ProbedLayer:
     name: str
     kind: str
     on_trunk: bool
+    beside: bool
     shape: tuple[int, ...]
     activation_norm: float
     activation_deviation: float
@@ -87,8 +96,8 @@ class ProbedLayer:
 
     @property
     def is_layer(self) -> bool:
-        """Whether it is a convolution or a linear layer."""
-        return self.kind in ("conv", "linear")
+        """Whether it has weights of its own: a convolution, a linear or recurrent layer."""
+        return self.kind in LAYER_KINDS
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +135,13 @@ class GradientProbe:
     Attributes
     ----------
     points : tuple of Point
-        Layers and merges, in the order of calls.
+        Layers and joins, in the order of calls.
+    path : tuple of int
+        The places of the layers on the deepest way from the image to the output.
+    cut : tuple of int
+        The places of layers that the output was computed from and that no gradient comes back to.
+    unfollowed : tuple of str
+        What could not be looked into, so that nothing can be said of the whole.
     units : tuple of Units
         Activations, in the order of calls.
     normalisations : int
@@ -147,6 +162,9 @@ class GradientProbe:
     """
 
     points: tuple[ProbedLayer, ...]
+    path: tuple[int, ...]
+    cut: tuple[int, ...]
+    unfollowed: tuple[str, ...]
     units: tuple[ActivationUnits, ...]
     normalisations: int
     objective: str
@@ -158,7 +176,7 @@ class GradientProbe:
 
     @property
     def layers(self) -> tuple[ProbedLayer, ...]:
-        """The convolutions and linear layers, in the order of calls."""
+        """Those of the points that have weights of their own, in the order of calls."""
         return tuple(point for point in self.points if point.is_layer)
 
 
@@ -212,7 +230,7 @@ def probe(
             # The network is judged in evaluation, after one step of training as it were.
             calibration = calibration.as_stored()
         _want_gradients(model)
-        watch = ForwardRecorder()
+        watch = ForwardRecorder(len(inputs))
         modules = dict(model.module.named_modules())
         scope.enter_context(module_hooks(modules, before=watch.enter, after=watch.leave))
         source = inputs.clone().requires_grad_()
@@ -265,9 +283,9 @@ def _differentiate(
     calibration: Calibration | None,
 ) -> GradientProbe:
     check_differentiable(start.tensor, model.name)
-    nodes = trunk(start.tensor, source)
-    weights = list({id(w): w for met in watch.met for w in met.weights}.values())
-    edges: list[Any] = [met.edge for met in watch.met]
+    ways = paths(watch, start.tensor, source)
+    weights = list({id(w): w for met in ways.met for w in met.weights}.values())
+    edges = [edge for met in ways.met for edge in _edges(met)]
     logits = [] if start.logits is None else [start.logits]
     try:
         found = torch.autograd.grad(
@@ -280,10 +298,11 @@ def _differentiate(
             "Its forward pass breaks the rules of autograd, so it could not be trained either.",
         ) from error
     slopes = dict(zip(map(id, weights), found[len(edges) :], strict=False))
-    _scale_merges(watch.met)
+    _scale_merges(ways.met)
+    arrived = iter(found[: len(edges)])
     points = tuple(
-        _point(met, gradient, slopes, nodes)
-        for met, gradient in zip(watch.met, found, strict=False)
+        _point(place, ways, _joined([next(arrived) for _ in _edges(met)]), slopes, len(source))
+        for place, met in enumerate(ways.met)
     )
     bad = tuple(
         name
@@ -292,7 +311,10 @@ def _differentiate(
     )
     return GradientProbe(
         points=points,
-        units=tuple(map(_units, watch.activities)),
+        path=ways.path,
+        cut=ways.cut,
+        unfollowed=ways.unfollowed,
+        units=tuple(_units(activity, ways.kept) for activity in watch.activities),
         normalisations=watch.normalisations,
         objective=start.told,
         output_gradient=float(measures.rms_norm(found[-1] if logits else start.cotangent)),
@@ -312,13 +334,15 @@ def _scale_merges(met: list[RecordedLayer]) -> None:
 
 
 def _point(
-    met: RecordedLayer,
+    place: int,
+    ways: Paths,
     gradient: torch.Tensor | None,
     slopes: Mapping[int, torch.Tensor | None],
-    nodes: set[Any],
+    samples: int,
 ) -> ProbedLayer:
+    met = ways.met[place]
     # An unused output received no gradient, which is a gradient of zero.
-    arrived = torch.zeros(1, 1) if gradient is None else gradient.detach()
+    arrived = torch.zeros(1, 1) if gradient is None else as_real(gradient.detach())
     scaled = arrived if gradient is None else _scaled(arrived, met.scale)
     pulled = [slope for w in met.weights if (slope := slopes[id(w)]) is not None]
     weight = measures.joint_norm(met.weights) if met.weights else torch.tensor(float("nan"))
@@ -326,15 +350,16 @@ def _point(
     figure = measures.weight_figure(pull, weight, scale_invariant=met.scale is not None)
     wrong = met.nonfinite + measures.nonfinite(arrived)
     return ProbedLayer(
-        label=_label(met),
+        label=label_of(met),
         name=met.name,
         kind=met.kind,
-        on_trunk=met.edge.node in nodes,
+        on_trunk=met.node in ways.trunk,
+        beside=place in ways.beside,
         shape=met.shape,
         activation_norm=float(met.norm),
         activation_deviation=float(met.deviation),
-        gradient_norm=float(measures.rms_norm(arrived)),
-        arriving=float(measures.rms_norm(scaled)),
+        gradient_norm=float(measures.rms_norm(arrived, samples)),
+        arriving=float(measures.rms_norm(scaled, samples)),
         normalised=met.scale is not None,
         gain=_gain(met, typical=False),
         typical_gain=_gain(met, typical=True),
@@ -344,6 +369,18 @@ def _point(
         nonfinite=int(wrong) + sum(int(measures.nonfinite(w)) for w in (*met.weights, *pulled)),
         histogram=measures.log_histogram(arrived).cpu().numpy(),
     )
+
+
+def _edges(met: RecordedLayer) -> tuple[Any, ...]:
+    return () if met.edge is None else (met.edge, *met.others)
+
+
+def _joined(gradients: list[torch.Tensor | None]) -> torch.Tensor | None:
+    """Return the gradients at all outputs of a layer as one; None where none arrived."""
+    arrived = [one for one in gradients if one is not None]
+    if len(arrived) < 2:
+        return arrived[0] if arrived else None
+    return torch.cat([as_real(one).flatten() for one in arrived])[None]
 
 
 def _scaled(gradient: torch.Tensor, scale: torch.Tensor | None) -> torch.Tensor:
@@ -363,16 +400,11 @@ def _gain(met: RecordedLayer, *, typical: bool) -> float:
     return float(size.sqrt() * (weight[0].numel() ** 0.5)) if bool(weight.any()) else 0.0
 
 
-def _label(met: RecordedLayer) -> str:
-    named = met.name if met.is_layer else f"{met.name}: {met.kind}".removeprefix(": ")
-    return f"{named or '(network)'}{f' (call {met.index + 1})' if met.index else ''}"
-
-
-def _units(activity: ActivationStatistics) -> ActivationUnits:
+def _units(activity: ActivationStatistics, kept: list[int]) -> ActivationUnits:
     return ActivationUnits(
         name=activity.name,
         kind=activity.kind,
-        after=activity.after,
+        after=activity.after if activity.after < 0 else kept[activity.after],
         dead=None if activity.dead is None else activity.dead.cpu().numpy(),
         saturated=float("nan") if activity.saturated is None else float(activity.saturated),
     )

@@ -21,6 +21,10 @@ _LEARNED = {
 steps, 104 networks)."""
 
 
+_NAMED = 6
+"""How many layers a sentence names before it counts them."""
+
+
 def pairs(verdict: GradientVerdict) -> str:
     """Return D in words: "D = -4.1"."""
     if math.isnan(verdict.decades):
@@ -50,11 +54,17 @@ def evidence(name: str, verdict: GradientVerdict, points: Sequence[str]) -> str:
     if verdict.bad_layer:
         return f"{name}: not finite. The first NaN or infinity is at {verdict.bad_layer}."
     first, last = points[verdict.first], points[verdict.reference]
-    if first == last:
-        return f"{name}: {verdict.label}. It has one hidden layer, so no depth to lose it in."
+    if verdict.unfollowed:
+        seen = " and ".join(verdict.unfollowed)
+        return f"{name}: not measured. The gradient could not be followed through {seen}."
+    if verdict.cut and verdict.label == "blocked":
+        return f"{name}: blocked. {without_gradient(verdict, points)}"
+    if first == last and not (math.isinf(verdict.decades) and verdict.hidden):
+        hidden = "one hidden layer" if verdict.hidden else "no hidden layer"
+        return f"{name}: {verdict.label}. It has {hidden}, so no depth to lose it in."
     if math.isinf(verdict.decades):
         what = "No gradient arrives"
-        if "zero-gradient" in verdict.findings:
+        if "zero-gradient" in verdict.findings and first != last:
             return f"{name}: {verdict.label}. {what} at any layer before {last}."
         return f"{name}: {verdict.label}. {what} at {first}{_break(verdict, points)}."
     factor = 10.0 ** abs(verdict.decades)
@@ -66,6 +76,17 @@ def evidence(name: str, verdict: GradientVerdict, points: Sequence[str]) -> str:
     return (
         f"{name}: {verdict.label}. The gradient at {first} is {size} times {way} than at {last} "
         f"(D = {verdict.decades:+.1f} decades{slope}){_break(verdict, points)}."
+    )
+
+
+def without_gradient(verdict: GradientVerdict, points: Sequence[str]) -> str:
+    """Name the layers that no gradient comes back to, and say why that is."""
+    named = [points[place] for place in verdict.cut[:_NAMED]]
+    more = len(verdict.cut) - len(named)
+    listed = ", ".join(named) + (f" and {more} more" if more else "")
+    return (
+        f"No gradient arrives at {listed}: what comes out is detached, computed under no_grad, or "
+        "used in a way that has no gradient."
     )
 
 

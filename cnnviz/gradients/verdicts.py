@@ -24,6 +24,9 @@ SKIP_ALLOWANCE = 1.0
 """Decades that they rise by besides where normalised layers lie in branches around skips: there the
 gradient grows with a power of the depth and not exponentially (Yang and Schoenholz 2017)."""
 
+ADDITIVE = frozenset(("add", "sub", "subtract", "rsub", "lerp", "addcmul", "sum"))
+"""What the joins are called that a skip can be added by."""
+
 DEAD_LAYER, DEAD_NETWORK = 0.95, 0.75
 """Shares of dead channels, in any one layer and on average, from which a network has dead units.
 About half is usual in narrow ReLU chains, in which deep features of all images look alike."""
@@ -42,7 +45,7 @@ class GradientVerdict:
     Attributes
     ----------
     label : str
-        "non-finite", "blocked", or one of `BANDS`.
+        "non-finite", "not measured", "blocked", or one of `BANDS`.
     decades : float
         D; minus infinity where nothing arrives, NaN where there is nothing to compare.
     per_layer : float
@@ -61,6 +64,12 @@ class GradientVerdict:
         The first layer, or weight, that has a NaN or an infinity.
     rescaled : tuple of str
         Layers whose scale the next layer undoes; D was taken without it.
+    hidden : int
+        How many layers the deepest way has before its last.
+    cut : tuple of int
+        The places of layers that no gradient comes back to, though the output depends on them.
+    unfollowed : tuple of str
+        What could not be looked into: the verdict is "not measured" where there is any.
     """
 
     label: str
@@ -74,6 +83,9 @@ class GradientVerdict:
     findings: tuple[str, ...]
     bad_layer: str
     rescaled: tuple[str, ...]
+    hidden: int = 0
+    cut: tuple[int, ...] = ()
+    unfollowed: tuple[str, ...] = ()
 
     @property
     def side(self) -> str:
@@ -104,10 +116,11 @@ def is_normalised(found: GradientProbe) -> bool:
 
 
 def has_skips(found: GradientProbe) -> bool:
-    """Tell whether most layers lie in branches that sums or concatenations go around."""
-    merges = any(point.kind == "add" for point in found.points)
-    branched = sum(not layer.on_trunk for layer in found.layers)
-    return merges and branched * 2 > len(found.layers)
+    """Tell whether most layers lie in branches that sums lead around; other towers do not count."""
+    merges = any(point.kind in ADDITIVE for point in found.points if not point.beside)
+    own = [layer for layer in found.layers if not layer.beside]
+    branched = sum(not layer.on_trunk for layer in own)
+    return merges and branched * 2 > len(own)
 
 
 def band(decades: float, edges: tuple[float, ...] = EDGES) -> str:
@@ -118,40 +131,57 @@ def band(decades: float, edges: tuple[float, ...] = EDGES) -> str:
 def judge(found: GradientProbe) -> GradientVerdict:
     """Return the verdict on a probe."""
     points, edges = found.points, edges_for(found)
-    first, reference = _first(points), _reference(points)
+    first, reference = _first(found), _reference(found)
     sizes, rescaled = _sizes(found, first, reference)
     decades = _decades(sizes[first], sizes[reference])
     steps = sum(points[k].on_trunk for k in range(first, reference))
     per_layer = decades / steps if steps and math.isfinite(decades) else float("nan")
     bad = _bad_layer(found)
-    findings = _findings(found, decades, per_layer, reference)
+    passed = max(steps, sum(first <= k < reference for k in found.path), 1)
+    findings = _findings(found, decades, decades / passed, reference)
     place, sudden = _breaks(points, sizes, first, reference, edges)
+    label = _label(decades, edges, sizes, findings)
     return GradientVerdict(
-        label="non-finite" if bad else _label(decades, edges, sizes, findings),
-        decades=decades,
-        per_layer=per_layer,
+        label="non-finite" if bad else "not measured" if found.unfollowed else label,
+        decades=float("nan") if found.unfollowed else decades,
+        per_layer=float("nan") if found.unfollowed else per_layer,
         edges=edges,
         first=first,
         reference=reference,
-        breaks_at=None if bad else place,
+        breaks_at=None if bad or found.unfollowed else place,
         sudden=sudden,
         findings=findings,
         bad_layer=bad,
         rescaled=rescaled,
+        hidden=max(len(found.path) - 1, 0),
+        cut=found.cut,
+        unfollowed=found.unfollowed,
     )
 
 
-def _first(points: tuple[ProbedLayer, ...]) -> int:
-    return next(place for place, point in enumerate(points) if point.is_layer)
+def _first(found: GradientProbe) -> int:
+    """Return the first layer on the deepest way; of all where none leads through."""
+    layers = [place for place, point in enumerate(found.points) if point.is_layer]
+    return found.path[0] if found.path else layers[0]
 
 
-def _reference(points: tuple[ProbedLayer, ...]) -> int:
-    """Return the last point before the last layer that nothing goes around."""
-    last = max(place for place, point in enumerate(points) if point.is_layer)
-    first = _first(points)
-    before = [place for place in range(first + 1, last) if points[place].on_trunk]
-    # With one hidden layer there is no depth to lose a gradient in.
-    return before[-1] if before else first
+def _reference(found: GradientProbe) -> int:
+    """Return the last point before the last layer that no way from the first goes around.
+
+    What joins the way with other towers is none: the gradient there is that of both.
+    """
+    first = _first(found)
+    last = found.path[-1] if found.path else first
+    points = found.points
+    before = [
+        place
+        for place in range(first + 1, last)
+        if points[place].on_trunk and not points[place].beside
+    ]
+    if before or len(found.path) < 3:
+        # With one hidden layer there is no depth to lose a gradient in.
+        return before[-1] if before else first
+    return found.path[-2]
 
 
 def _decades(first: float, reference: float) -> float:
@@ -171,7 +201,7 @@ def _sizes(found: GradientProbe, first: int, reference: int) -> tuple[list[float
     factor is taken out.
     """
     points, sizes = found.points, [point.arriving for point in found.points]
-    chain = [k for k in range(first, len(points)) if points[k].is_layer]
+    chain = [k for k in range(first, len(points)) if points[k].is_layer and not points[k].beside]
     hidden = [k for k in chain if k <= reference]
     rigid = any(not points[k].on_trunk or points[k].normalised for k in hidden)
     kinds = {unit.kind for unit in found.units}
@@ -202,7 +232,7 @@ def _bad_layer(found: GradientProbe) -> str:
 
 
 def _findings(
-    found: GradientProbe, decades: float, per_layer: float, reference: int
+    found: GradientProbe, decades: float, slope: float, reference: int
 ) -> tuple[str, ...]:
     findings = []
     mortal = [unit for unit in found.units if unit.dead is not None]
@@ -218,7 +248,7 @@ def _findings(
     inner = [point for point in found.points[:reference] if point.is_layer]
     if all(point.arriving == 0.0 for point in inner) and decades == float("-inf"):
         findings.append("zero-gradient")
-    if per_layer <= STEEP and _is_bounded(found.units):
+    if math.isfinite(slope) and slope <= STEEP and _is_bounded(found.units):
         findings.append("steep")
     return tuple(findings)
 

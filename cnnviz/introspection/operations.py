@@ -17,6 +17,7 @@ ADD, SUBTRACT, MULTIPLY, DIVIDE = "add", "subtract", "multiply", "divide"
 MAXIMUM, MINIMUM = "maximum", "minimum"
 CAT, STACK, SOFTMAX = "cat", "stack", "softmax"
 CONVOLUTION, LINEAR, NORMALISATION = "convolution", "linear", "normalisation"
+RECURRENT, ATTENTION, PRODUCT = "recurrent", "attention", "product"
 
 _NAMES: Mapping[str, str] = {
     # What `torch.Tensor` and ATen call it, without the underscore of an in-place form.
@@ -31,6 +32,10 @@ _NAMES: Mapping[str, str] = {
     SOFTMAX: "softmax log_softmax _softmax _log_softmax",
     CONVOLUTION: "convolution _convolution",
     LINEAR: "linear bilinear",
+    RECURRENT: "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell",
+    ATTENTION: "multi_head_attention_forward",
+    PRODUCT: "matmul mm bmm mv dot inner einsum tensordot addmm addmv addbmm baddbmm chain_matmul "
+    "multi_dot",
     NORMALISATION: "batch_norm instance_norm group_norm layer_norm rms_norm native_batch_norm "
     "_native_batch_norm_legit _native_batch_norm_legit_no_training cudnn_batch_norm "
     "miopen_batch_norm native_layer_norm native_group_norm _fused_rms_norm",
@@ -42,6 +47,7 @@ _FUNCTIONS: Mapping[str, tuple[Any, ...]] = {
     SUBTRACT: (torch.Tensor.__sub__, torch.Tensor.__isub__, torch.Tensor.__rsub__),
     MULTIPLY: (torch.Tensor.__mul__, torch.Tensor.__imul__, torch.Tensor.__rmul__),
     DIVIDE: (torch.Tensor.__truediv__, torch.Tensor.__itruediv__, torch.Tensor.__rtruediv__),
+    PRODUCT: (torch.Tensor.__matmul__, torch.Tensor.__rmatmul__),
     CONVOLUTION: (
         *(F.conv1d, F.conv2d, F.conv3d),
         *(F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d),
@@ -54,7 +60,7 @@ def _known() -> Iterator[tuple[Any, str]]:
     for what, functions in _FUNCTIONS.items():
         yield from ((function, what) for function in functions)
     for name, what in _BY_NAME.items():
-        for owner in (torch, torch.Tensor, F, torch.special):
+        for owner in (torch, torch.Tensor, F, torch.special, torch.linalg):
             for written in (name, f"{name}_"):
                 if hasattr(owner, written):
                     yield getattr(owner, written), what

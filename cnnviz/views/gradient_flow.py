@@ -18,7 +18,7 @@ from cnnviz.gradients.causes import Cause, explain
 from cnnviz.gradients.noise import NOISE_SEED, noise
 from cnnviz.gradients.probe import GradientProbe, probe
 from cnnviz.gradients.remedies import Remedy, try_remedies
-from cnnviz.gradients.verdict_text import evidence, learned, pairs
+from cnnviz.gradients.verdict_text import evidence, learned, pairs, without_gradient
 from cnnviz.gradients.verdicts import GradientVerdict, is_normalised, judge
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
@@ -54,11 +54,14 @@ class GradientFlow(TableResult):
     Attributes
     ----------
     points : tuple of str
-        P convolutions, linear layers, sums and concatenations, in the order of calls.
+        P layers and joins, in the order of calls. Whatever has two inputs that depend on the image
+        through different layers is a join.
     kinds : tuple of str
-        "conv", "linear", "add" or "cat" for each.
+        "conv", "linear", "recurrent" or "attention" for layers, and for joins what the function is
+        called: "add", "cat", "mul", "where".
     on_trunk : ndarray of bool
-        Whether every path from input to output goes through it; otherwise it lies in a branch, [P].
+        Whether every way from the first layer to the output goes through it; otherwise it lies in
+        a branch or in another tower, [P]. The first layer is that of the way with most layers.
     gradient_norms, arriving : ndarray of float64
         The gradient at the output: RMS over the batch of the L2 norm; and the same times what a
         normalisation that follows divides by, which the verdict is taken from, [P].
@@ -85,6 +88,9 @@ class GradientFlow(TableResult):
         What went in, and in which mode normalisations were.
     failed : tuple of str
         Which of the faults that were asked for with `fail_on` the network has.
+    unanswered : bool
+        Whether faults were asked for and some network could not be measured, so that there is no
+        saying whether it has them.
     others : tuple of GradientFlow
         Networks to show beside this one.
     """
@@ -108,6 +114,7 @@ class GradientFlow(TableResult):
     objective: str
     data: str
     failed: tuple[str, ...] = ()
+    unanswered: bool = False
     others: tuple[GradientFlow, ...] = ()
 
     @property
@@ -169,13 +176,14 @@ class GradientFlow(TableResult):
             "beside that at the last point before the logits. D is its value at the first layer. "
             "Layers that a normalisation follows count in units of what it divides by, so that "
             "the scale of their weights, which means nothing, is left out. The line is the trunk, "
-            "which every path goes through; single marks are branches. Bands are those of "
+            "which every way from the first layer goes through; single marks are branches and "
+            "other towers. Bands are those of "
             f"networks that were probed and then trained.{beside} {self.data}{told}"
         )
 
     def __str__(self) -> str:
         lines = [self.summary()]
-        if self.verdict.label not in ("healthy",) and learned(self.verdict):
+        if self.verdict.label != "healthy" and learned(self.verdict):
             lines.append(learned(self.verdict))
         for place, remedy in enumerate(self.remedies, 1):
             note = f" {remedy.note}" if remedy.note else ""
@@ -222,7 +230,8 @@ def gradient_flow(
         Other networks, or their names, to be probed in the same way and drawn beside this one.
     fail_on : str or sequence of str, optional
         Faults that make the result `failed`, and the command exit with 1: vanishing, exploding,
-        dead, saturated, non-finite, watch.
+        dead, saturated, non-finite, watch. Where a network could not be measured, and has none of
+        those that were, the command exits with 3.
     progress : callable, optional
         Called as ``progress(done, total, what)`` while remedies are tried.
 
@@ -253,7 +262,10 @@ def gradient_flow(
     failed = tuple(
         fault for fault in wanted if any(fault in one.faults for one in (found, *others))
     )
-    return replace(found, failed=failed, others=others)
+    unanswered = bool(wanted) and any(
+        one.verdict.label == "not measured" for one in (found, *others)
+    )
+    return replace(found, failed=failed, unanswered=unanswered, others=others)
 
 
 def _faults(fail_on: str | Sequence[str] | None) -> list[str]:
@@ -308,7 +320,7 @@ def _flow(
     verdict = judge(found)
     cause = explain(found, verdict, confident and verdict.side == "none")
     tried: tuple[Remedy, ...] = ()
-    if remedies and cause.key not in ("none", "confident"):
+    if remedies and cause.key not in ("none", "confident", "unmeasured", "cut"):
         tried = try_remedies(
             model,
             inputs,
@@ -320,12 +332,15 @@ def _flow(
             labels=truth,
             progress=progress,
         )
-    notes += [*found.notes, *_told(verdict)]
+    points = [point.label for point in found.points]
+    notes += [*found.notes, *_told(verdict, points)]
     return _result(model, inputs, batch, found, verdict, cause, tried, notes)
 
 
-def _told(verdict: GradientVerdict) -> list[str]:
+def _told(verdict: GradientVerdict, points: Sequence[str]) -> list[str]:
     notes = []
+    if verdict.cut and verdict.label != "blocked":
+        notes.append(without_gradient(verdict, points))
     if verdict.rescaled:
         notes.append(
             f"The next layer undoes the scale of {' and '.join(verdict.rescaled)}; D was taken "
@@ -333,7 +348,7 @@ def _told(verdict: GradientVerdict) -> list[str]:
         )
     if "steep" in verdict.findings:
         notes.append(
-            f"Each layer takes {-verdict.per_layer:.1f} decades, so this chain cannot be made "
+            f"Each step takes {-verdict.per_layer:.1f} decades, so this chain cannot be made "
             "deeper, and shallow chains of such activations may not learn either."
         )
     return notes

@@ -1,0 +1,236 @@
+"""Which of what was recorded counts, and the deepest way from the image to the output through it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import torch
+from torch.autograd.graph import GradientEdge, get_gradient_edge
+
+from cnnviz.gradients.forward_recorder import ForwardRecorder, RecordedLayer, label_of
+from cnnviz.gradients.graph import (
+    Bridges,
+    Node,
+    between,
+    feeding,
+    is_leaf,
+    reachable,
+    trunk_of,
+)
+from cnnviz.gradients.origins import Cut
+from cnnviz.introspection import operations
+
+_Front = frozenset[Node]
+
+
+@dataclass(frozen=True, eq=False)
+class Paths:
+    """The layers and joins of a forward pass, and how they lie on the ways through it.
+
+    Attributes
+    ----------
+    met : list of RecordedLayer
+        In the order of calls. A join is among them where layers lie on one of the ways that it
+        joins and not on another: ``x * sigmoid(x)`` is arithmetic.
+    kept : list of int
+        For each place in `ForwardRecorder.met`, that of the last before it, or at it, that is here.
+    path : tuple of int
+        Places of the layers on the way from the image to the output with most layers; the one that
+        was called first where several have as many.
+    trunk : set of Node
+        What no way from the first of them to the output goes around.
+    beside : set of int
+        Places that the first of them does not lead to, and of joins that do not gather two of its
+        ways: those of other towers.
+    cut : tuple of int
+        Places of layers that the output was computed from, and that no gradient comes back to.
+    unfollowed : tuple of str
+        What could not be looked into.
+    """
+
+    met: list[RecordedLayer]
+    kept: list[int]
+    path: tuple[int, ...]
+    trunk: set[Node]
+    beside: set[int]
+    cut: tuple[int, ...]
+    unfollowed: tuple[str, ...]
+
+
+def paths(watch: ForwardRecorder, end: torch.Tensor, source: torch.Tensor) -> Paths:
+    """Return the ways from `source` to `end` of what a recorder has met.
+
+    Parameters
+    ----------
+    watch : ForwardRecorder
+        What has recorded the pass.
+    end : torch.Tensor
+        What is sent back from.
+    source : torch.Tensor
+        The leaf that the images are.
+    """
+    bridges, image = watch.origins.bridges, is_leaf(source)
+    back = reachable(end.grad_fn)
+    met, unfollowed = _opened(watch, back)
+    met = _read(met, end, back)
+    order = between(Cut([end.grad_fn, *(one.node for one in met if one)]), image, bridges)[:-1]
+    known = [one and _classified(one, set(order)) for one in met]
+    counting = _joining(known, order, image, bridges)
+    kept, places = [], []
+    for one in known:
+        if one is not None and (one.is_layer or one in counting):
+            kept.append(one)
+        places.append(len(kept) - 1)
+    used = reachable(end.grad_fn, bridges)
+    path = _deepest(kept, [node for node in order if node in used], end.grad_fn, image, bridges)
+    after = _after(kept, path, end.grad_fn, bridges)
+    if not path:
+        unfollowed = (*unfollowed, "the way from the image to the output")
+    return Paths(
+        met=kept,
+        kept=places,
+        path=path,
+        trunk=trunk_of(after, bridges if path and kept[path[0]].node not in back else None),
+        beside=_beside(kept, set(after)),
+        cut=tuple(
+            place
+            for place, one in enumerate(kept)
+            if one.is_layer and one.node in used and one.node not in back
+        ),
+        unfollowed=unfollowed,
+    )
+
+
+def _opened(
+    watch: ForwardRecorder, nodes: set[Node]
+) -> tuple[list[RecordedLayer | None], tuple[str, ...]]:
+    """Give layers in custom functions the gradient of what these return, or name them.
+
+    What the function returns stands for its layer where it is one; of several, nothing is known of
+    what becomes of the gradient between them.
+    """
+    inside: dict[tuple[type, int], list[int]] = defaultdict(list)
+    for place, one in enumerate(watch.met):
+        if one.inside is not None:
+            inside[one.inside].append(place)
+    met: list[RecordedLayer | None] = list(watch.met)
+    unfollowed = []
+    for (called, call), places in inside.items():
+        mine = [node for node in nodes if isinstance(node, called._backward_cls)]  # type: ignore[attr-defined]
+        mine.sort(key=lambda node: int(node._sequence_nr()))
+        if len(places) == 1 and len(mine) == len(watch.inside[called]):
+            node = mine[call]
+            one = watch.met[places[0]]
+            met[places[0]] = replace(one, node=node, edge=GradientEdge(node, 0))
+            continue
+        names = ", ".join(dict.fromkeys(label_of(watch.met[place]) for place in places))
+        unfollowed.append(f"{names} inside {called.__name__}")
+        for place in places:
+            met[place] = None
+    return met, tuple(unfollowed)
+
+
+def _read(
+    met: list[RecordedLayer | None], end: torch.Tensor, nodes: set[Node]
+) -> list[RecordedLayer | None]:
+    """Look at those outputs of a layer that are read: often the last state, not all of them."""
+    read = {(below, number) for node in nodes for below, number in node.next_functions}
+    read.add(tuple(get_gradient_edge(end)[:2]))
+
+    def looked_at(one: RecordedLayer | None) -> RecordedLayer | None:
+        if one is None or one.edge is None or not one.others:
+            return one
+        edges = [edge for edge in (one.edge, *one.others) if tuple(edge[:2]) in read]
+        if not edges:
+            return one
+        return replace(one, node=edges[0].node, edge=edges[0], others=tuple(edges[1:]))
+
+    return [looked_at(one) for one in met]
+
+
+def _classified(one: RecordedLayer, reaching: set[Node]) -> RecordedLayer:
+    """Call a product with weights a linear layer; any other is a join."""
+    if one.kind != operations.PRODUCT:
+        return one
+    of_image = [term in reaching for term in one.terms]
+    if any(of_image) and (one.weighted or not all(of_image)):
+        return replace(one, kind="linear")
+    return replace(one, weights=())
+
+
+def _joining(
+    met: list[RecordedLayer | None],
+    order: list[Node],
+    image: Collection[Node],
+    bridges: Bridges,
+) -> list[RecordedLayer]:
+    """Return the joins that ways with different layers meet in."""
+    at: dict[Node, list[RecordedLayer]] = defaultdict(list)
+    for one in met:
+        if one is not None:
+            at[one.node].append(one)
+    fronts: dict[Node, _Front] = {}
+    found = []
+    for node in order:
+        below = [fronts[one] for one in feeding(node, bridges) if one in fronts]
+        fronts[node] = frozenset((node,)) if node in image else frozenset().union(*below)
+        for one in at.get(node, ()):
+            terms = {fronts[term] for term in one.terms if term in fronts}
+            joins = len({term for term in terms if term <= fronts[node]}) > 1
+            if not one.is_layer and joins:
+                found.append(one)
+            if one.is_layer or joins:
+                fronts[node] = frozenset((node,))
+    return found
+
+
+def _deepest(
+    met: list[RecordedLayer],
+    order: list[Node],
+    end: Node,
+    image: Collection[Node],
+    bridges: Bridges,
+) -> tuple[int, ...]:
+    at: dict[Node, list[int]] = defaultdict(list)
+    for place, one in enumerate(met):
+        if one.is_layer:
+            at[one.node].append(place)
+    # How many layers lead to a node, and which was the first; less is later.
+    best: dict[Node, tuple[int, int]] = {}
+    back: dict[Node, Node] = {}
+    for node in order:
+        below = [one for one in feeding(node, bridges) if one in best]
+        if node in image or not below:
+            best[node] = (0, -len(met))
+        else:
+            back[node] = max(below, key=lambda one: best[one])
+            best[node] = best[back[node]]
+        depth, first = best[node]
+        if node in at:
+            best[node] = (depth + len(at[node]), first if depth else -at[node][0])
+    path: list[int] = []
+    here = end if end in best else None
+    while here is not None:
+        path += reversed(at.get(here, ()))
+        here = back.get(here)
+    return tuple(reversed(path))
+
+
+def _after(
+    met: list[RecordedLayer], path: tuple[int, ...], end: Node, bridges: Bridges
+) -> list[Node]:
+    """Return the nodes from the first layer of the path on; those on bridges only if need be."""
+    if not path:
+        return []
+    first = {met[path[0]].node}
+    return between(end, first) or between(end, first, bridges)
+
+
+def _beside(met: list[RecordedLayer], after: set[Node]) -> set[int]:
+    def own(one: RecordedLayer) -> bool:
+        gathers = one.is_layer or sum(term in after for term in one.terms) > 1
+        return one.node in after and gathers
+
+    return {place for place, one in enumerate(met) if not own(one)}
