@@ -33,8 +33,9 @@ from cnnviz_cli.terminal import quieten_other_packages, say, say_error
 
 EXIT_CODES = (
     "[bold]Exit codes:[/bold] 0 done; 1 a fault in cnnviz itself, or what --fail-on names "
-    "was found; 2 something to mend in the arguments, the files or the installation; 130 stopped "
-    "with Ctrl-C, 143 by SIGTERM; 141 nobody reads the output any more.\n\n"
+    "was found; 2 something to mend in the arguments, the files or the installation; 3 what "
+    "--fail-on names could not be measured, so there is no saying; 130 stopped with Ctrl-C, "
+    "143 by SIGTERM; 141 nobody reads the output any more.\n\n"
     "CNNVIZ_DEBUG=1 in the environment is the same as --debug."
 )
 _INTERRUPTED = 130

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from cnnviz.results.picture_style import PictureStyle
 
 VIEW = "View"
+NOT_MEASURED = 3
+"""The exit code where --fail-on has no answer, because something could not be measured."""
 # What the command line itself gives to a view, where the table says that it takes it.
 _GIVEN = ("model", "capture", "images", "data", "target", "progress", "announce")
 # What a view without --out names its file after.

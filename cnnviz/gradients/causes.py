@@ -22,8 +22,8 @@ class Cause:
     Attributes
     ----------
     key : str
-        "none", "unmeasured", "cut", "weights", "batch-norm", "confident", "zero-weights", "dead", "saturation",
-        "activation", "initialisation", "branches" or "depth".
+        "none", "unmeasured", "cut", "weights", "batch-norm", "confident",
+        "zero-weights", "dead", "saturation", "activation", "initialisation", "branches" or "depth".
     sentence : str
         The cause and the evidence for it.
     """

@@ -10,7 +10,7 @@ from __future__ import annotations
 import weakref
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -23,7 +23,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from cnnviz.gradients import measures
 from cnnviz.gradients.activation_calls import ActivationCall, read_activation
 from cnnviz.gradients.graph import Node
-from cnnviz.gradients.origins import CustomFunctions, Cut, DataOrigins, tensors_in
+from cnnviz.gradients.origins import CustomFunctions, Cut, DataOrigins, carries_values, tensors_in
 from cnnviz.gradients.recurrent_stacks import by_layers
 from cnnviz.introspection import operations
 from cnnviz.introspection.function_calls import FunctionMode
@@ -188,7 +188,7 @@ class ForwardRecorder(FunctionMode):
             with torch.no_grad():
                 self._activate(activated)
         # Before the call: in place, the first argument becomes the result.
-        given = list(tensors_in(args, named))
+        given = list(tensors_in(args, named)) if carries_values(func) else []
         origins, lost = self.origins.of(given), self.origins.lost(given)
         terms = _terms(given)
         result = by_layers(func, args, named, self._meet_stacked)
@@ -258,17 +258,18 @@ class ForwardRecorder(FunctionMode):
         if not output.requires_grad and inside is None and not origins:
             return None  # It computes weights of weights, or a constant.
         edge = get_gradient_edge(output) if output.requires_grad else None
-        node = Cut(origins) if edge is None else edge.node
-        self._cut = node if edge is None and inside is None else None
+        cut = Cut(origins) if edge is None else None
+        self._cut = cut if inside is None else None
         name = self._places[-1].name if self._places else ""
         owned = self._places[-1].module.parameters(recurse=False) if self._places else ()
         index = self._counts[name, kind]
         self._counts[name, kind] += 1
         values = as_real(output.detach())
-        weights = tuple(p for p in owned if p.ndim >= 2 and p.requires_grad)
-        direct = tuple(p for p in leaves if p.ndim >= 2)
-        if kind == operations.PRODUCT and direct:
-            weights = direct
+        weights: tuple[torch.Tensor, ...] = tuple(
+            p for p in owned if p.ndim >= 2 and p.requires_grad
+        )
+        if kind == operations.PRODUCT:
+            weights = tuple(p for p in leaves if p.ndim >= 2) or weights
         met = RecordedLayer(
             name=name,
             index=index,
@@ -279,7 +280,7 @@ class ForwardRecorder(FunctionMode):
             deviation=_deviation(values),
             nonfinite=measures.nonfinite(values),
             weights=weights if kind in (*LAYER_KINDS, operations.PRODUCT) else (),
-            node=node,
+            node=cut if edge is None else edge.node,
             terms=terms,
             weighted=bool(leaves),
             inside=inside,

@@ -90,6 +90,12 @@ def tensors_in(*values: Any) -> Iterator[torch.Tensor]:
             yield from tensors_in(*value.values())
 
 
+def carries_values(func: Any) -> bool:
+    """Tell whether a call can return more of its arguments than their shapes and types."""
+    name = str(getattr(func, "__name__", ""))
+    return not name.startswith("new_") and not name.endswith("_like")
+
+
 class CustomFunctions:
     """The custom autograd functions there are, to be told by their code when they run.
 

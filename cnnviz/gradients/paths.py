@@ -1,4 +1,4 @@
-"""Which of what was recorded counts, and the deepest way from the image to the output through it."""
+"""Which of what was recorded counts, and the deepest way from the image to the output."""
 
 from __future__ import annotations
 
@@ -77,14 +77,17 @@ def paths(watch: ForwardRecorder, end: torch.Tensor, source: torch.Tensor) -> Pa
     met = _read(met, end, back)
     order = between(Cut([end.grad_fn, *(one.node for one in met if one)]), image, bridges)[:-1]
     known = [one and _classified(one, set(order)) for one in met]
-    counting = _joining(known, order, image, bridges)
+    counting = _joining(known, order, image)
     kept, places = [], []
     for one in known:
-        if one is not None and (one.is_layer or one in counting):
+        if one is not None and (one.is_layer or id(one) in counting):
             kept.append(one)
         places.append(len(kept) - 1)
     used = reachable(end.grad_fn, bridges)
     path = _deepest(kept, [node for node in order if node in used], end.grad_fn, image, bridges)
+    if path and end is watch.last_input:
+        # The last layer passes nothing back, so what goes into it was sent back.
+        path += tuple(place for place in _layers(kept)[-1:] if kept[place].node not in used)
     after = _after(kept, path, end.grad_fn, bridges)
     if not path:
         unfollowed = (*unfollowed, "the way from the image to the output")
@@ -93,7 +96,7 @@ def paths(watch: ForwardRecorder, end: torch.Tensor, source: torch.Tensor) -> Pa
         kept=places,
         path=path,
         trunk=trunk_of(after, bridges if path and kept[path[0]].node not in back else None),
-        beside=_beside(kept, set(after)),
+        beside=_beside(kept, counting, set(after)),
         cut=tuple(
             place
             for place, one in enumerate(kept)
@@ -137,12 +140,12 @@ def _read(
 ) -> list[RecordedLayer | None]:
     """Look at those outputs of a layer that are read: often the last state, not all of them."""
     read = {(below, number) for node in nodes for below, number in node.next_functions}
-    read.add(tuple(get_gradient_edge(end)[:2]))
+    read.add((end.grad_fn, get_gradient_edge(end).output_nr))
 
     def looked_at(one: RecordedLayer | None) -> RecordedLayer | None:
         if one is None or one.edge is None or not one.others:
             return one
-        edges = [edge for edge in (one.edge, *one.others) if tuple(edge[:2]) in read]
+        edges = [edge for edge in (one.edge, *one.others) if (edge.node, edge.output_nr) in read]
         if not edges:
             return one
         return replace(one, node=edges[0].node, edge=edges[0], others=tuple(edges[1:]))
@@ -164,23 +167,25 @@ def _joining(
     met: list[RecordedLayer | None],
     order: list[Node],
     image: Collection[Node],
-    bridges: Bridges,
-) -> list[RecordedLayer]:
-    """Return the joins that ways with different layers meet in."""
+) -> dict[int, dict[Node, _Front]]:
+    """Return the joins that ways of the gradient with different layers meet in, by their id.
+
+    With each, for what it joins, the layers that were the last on the ways there.
+    """
     at: dict[Node, list[RecordedLayer]] = defaultdict(list)
     for one in met:
         if one is not None:
             at[one.node].append(one)
     fronts: dict[Node, _Front] = {}
-    found = []
+    found: dict[int, dict[Node, _Front]] = {}
     for node in order:
-        below = [fronts[one] for one in feeding(node, bridges) if one in fronts]
+        below = [fronts[one] for one in feeding(node) if one in fronts]
         fronts[node] = frozenset((node,)) if node in image else frozenset().union(*below)
         for one in at.get(node, ()):
-            terms = {fronts[term] for term in one.terms if term in fronts}
-            joins = len({term for term in terms if term <= fronts[node]}) > 1
+            terms = {term: fronts[term] for term in one.terms if term in fronts}
+            joins = len({front for front in terms.values() if front <= fronts[node]}) > 1
             if not one.is_layer and joins:
-                found.append(one)
+                found[id(one)] = terms
             if one.is_layer or joins:
                 fronts[node] = frozenset((node,))
     return found
@@ -218,6 +223,10 @@ def _deepest(
     return tuple(reversed(path))
 
 
+def _layers(met: list[RecordedLayer]) -> list[int]:
+    return [place for place, one in enumerate(met) if one.is_layer]
+
+
 def _after(
     met: list[RecordedLayer], path: tuple[int, ...], end: Node, bridges: Bridges
 ) -> list[Node]:
@@ -228,9 +237,12 @@ def _after(
     return between(end, first) or between(end, first, bridges)
 
 
-def _beside(met: list[RecordedLayer], after: set[Node]) -> set[int]:
+def _beside(
+    met: list[RecordedLayer], joins: dict[int, dict[Node, _Front]], after: set[Node]
+) -> set[int]:
     def own(one: RecordedLayer) -> bool:
-        gathers = one.is_layer or sum(term in after for term in one.terms) > 1
-        return one.node in after and gathers
+        if one.is_layer or one.node not in after:
+            return one.node in after
+        return len({front for term, front in joins[id(one)].items() if term in after}) > 1
 
     return {place for place, one in enumerate(met) if not own(one)}

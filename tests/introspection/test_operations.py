@@ -122,7 +122,9 @@ class _Told(FunctionMode):
         (operations.NORMALISATION, lambda a, _: torch.layer_norm(a, (3,))),
         (operations.NORMALISATION, lambda a, _: nn.BatchNorm1d(3).eval()(a)),
         (None, lambda a, _: a.relu()),
-        (None, torch.matmul),
+        (operations.PRODUCT, torch.matmul),
+        (operations.PRODUCT, lambda a, b: torch.einsum("ij,jk->ik", a, b)),
+        (operations.PRODUCT, lambda a, b: a @ b),
     ],
 )
 def test_forms_of_the_other_operations(word: str | None, call: Binary) -> None:
