@@ -21,6 +21,10 @@ from cnnviz.gradients.graph import (
 )
 from cnnviz.gradients.origins import Cut
 from cnnviz.introspection import operations
+from cnnviz.results.text import listed
+
+NAMED = 6
+"""How many layers a sentence names before it counts them."""
 
 _Front = frozenset[Node]
 
@@ -128,8 +132,8 @@ def _opened(
             one = watch.met[places[0]]
             met[places[0]] = replace(one, node=node, edge=GradientEdge(node, 0))
             continue
-        names = ", ".join(dict.fromkeys(label_of(watch.met[place]) for place in places))
-        unfollowed.append(f"{names} inside {called.__name__}")
+        names = list(dict.fromkeys(label_of(watch.met[place]) for place in places))
+        unfollowed.append(f"{listed(names, NAMED)} inside {called.__name__}")
         for place in places:
             met[place] = None
     return met, tuple(unfollowed)

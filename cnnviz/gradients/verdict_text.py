@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from cnnviz.gradients.paths import NAMED
 from cnnviz.gradients.verdicts import EDGES, GradientVerdict
+from cnnviz.results.text import joined, listed
 
 _LEARNED = {
     "blocked": ("0 of 6", "0 of 6"),
@@ -19,10 +21,6 @@ _LEARNED = {
 }
 """How many of the networks that were probed and then trained learned, with SGD and with Adam (80
 steps, 104 networks)."""
-
-
-_NAMED = 6
-"""How many layers a sentence names before it counts them."""
 
 
 def pairs(verdict: GradientVerdict) -> str:
@@ -55,7 +53,7 @@ def evidence(name: str, verdict: GradientVerdict, points: Sequence[str]) -> str:
         return f"{name}: not finite. The first NaN or infinity is at {verdict.bad_layer}."
     first, last = points[verdict.first], points[verdict.reference]
     if verdict.unfollowed:
-        seen = " and ".join(verdict.unfollowed)
+        seen = joined(verdict.unfollowed)
         return f"{name}: not measured. The gradient could not be followed through {seen}."
     if verdict.cut and verdict.label == "blocked":
         return f"{name}: blocked. {without_gradient(verdict, points)}"
@@ -81,11 +79,9 @@ def evidence(name: str, verdict: GradientVerdict, points: Sequence[str]) -> str:
 
 def without_gradient(verdict: GradientVerdict, points: Sequence[str]) -> str:
     """Name the layers that no gradient comes back to, and say why that is."""
-    named = [points[place] for place in verdict.cut[:_NAMED]]
-    more = len(verdict.cut) - len(named)
-    listed = ", ".join(named) + (f" and {more} more" if more else "")
+    named = listed([points[place] for place in verdict.cut], NAMED)
     return (
-        f"No gradient arrives at {listed}: what comes out is detached, computed under no_grad, or "
+        f"No gradient arrives at {named}: what comes out is detached, computed under no_grad, or "
         "used in a way that has no gradient."
     )
 
