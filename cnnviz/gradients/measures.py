@@ -25,7 +25,7 @@ def sample_norms(values: torch.Tensor) -> torch.Tensor:
     slow or absent, scaled first if need be. The norm of complex numbers is that of their parts.
     """
     held = values.detach()
-    held = torch.view_as_real(held) if held.is_complex() else held
+    held = torch.view_as_real(held.resolve_conj()) if held.is_complex() else held
     held = held[:, None] if held.ndim == 1 else held.reshape(1, 1) if held.ndim == 0 else held
     places = tuple(range(1, held.ndim))
     if held.device.type not in ("cpu", "mps") or held.dtype == torch.float64 or not held.numel():

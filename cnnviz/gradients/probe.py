@@ -252,7 +252,8 @@ def probe(
 
 def _want_gradients(model: Model) -> None:
     for parameter in model.module.parameters():
-        if parameter.ndim >= 2 and parameter.is_floating_point() and not parameter.is_inference():
+        numbers = parameter.is_floating_point() or parameter.is_complex()
+        if parameter.ndim >= 2 and numbers and not parameter.is_inference():
             parameter.requires_grad_(True)
 
 

@@ -6,8 +6,8 @@ part of the library that follows a forward pass has to know them all alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -93,11 +93,12 @@ def of_operator(name: str) -> str | None:
 
 @dataclass(frozen=True, eq=False)
 class Addends:
-    """The two tensors of one shape that a call adds: ``first + weight * second``."""
+    """The two tensors of one shape that a call adds: ``first_weight * first + weight * second``."""
 
     first: torch.Tensor
     second: torch.Tensor
     weight: float = 1.0
+    first_weight: float = 1.0
 
     @property
     def differentiable(self) -> bool:
@@ -115,3 +116,80 @@ def addends(func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Addends
     if terms[0].shape != terms[1].shape:
         return None
     return Addends(terms[0], terms[1], float(named.get("alpha", 1.0)))
+
+
+def weighted_sum(func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Addends | None:
+    """Return what a call adds, in whichever of the forms there are, or None where it adds nothing.
+
+    Besides what `addends` knows: differences, `torch.lerp`, `torch.addcmul` and its like, products
+    with something added to them, and a term that is broadcast. Terms that the call makes itself
+    are computed here once more, with their graph.
+    """
+    plain = addends(func, args, named)
+    if plain is not None or "out" in named:
+        return plain
+    form = _FORMS.get(str(getattr(func, "__name__", "")).strip("_"))
+    if form is None:
+        return None
+    try:
+        found = form(*args, **named)
+    except TypeError:  # Another way to call it, with numbers in place of tensors.
+        return None
+    if found is None or not found.differentiable:
+        return None
+    shape = torch.broadcast_tensors(found.first, found.second)[0].shape
+    return replace(
+        found,
+        first=found.first if found.first.shape == shape else found.first.expand(shape),
+        second=found.second if found.second.shape == shape else found.second.expand(shape),
+    )
+
+
+def _both(input: Any, other: Any, weight: float, first_weight: float = 1.0) -> Addends | None:
+    if not isinstance(input, torch.Tensor) or not isinstance(other, torch.Tensor):
+        return None
+    return Addends(input, other, weight, first_weight)
+
+
+def _plus(input: Any, other: Any, *, alpha: float = 1.0) -> Addends | None:
+    return _both(input, other, float(alpha))
+
+
+def _minus(input: Any, other: Any, *, alpha: float = 1.0) -> Addends | None:
+    return _both(input, other, -float(alpha))
+
+
+def _minus_reversed(input: Any, other: Any, *, alpha: float = 1.0) -> Addends | None:
+    return _both(other, input, -float(alpha))
+
+
+def _between(input: Any, end: Any, weight: Any) -> Addends | None:
+    if isinstance(weight, torch.Tensor):
+        return _both(input * (1 - weight), end * weight, 1.0)
+    return _both(input, end, float(weight), 1.0 - float(weight))
+
+
+def _with_product(input: Any, tensor1: Any, tensor2: Any, *, value: float = 1.0) -> Addends | None:
+    return _both(input, tensor1 * tensor2, float(value))
+
+
+def _with_quotient(input: Any, tensor1: Any, tensor2: Any, *, value: float = 1.0) -> Addends | None:
+    return _both(input, tensor1 / tensor2, float(value))
+
+
+def _with_matrices(
+    input: Any, mat1: Any, mat2: Any, *, beta: float = 1.0, alpha: float = 1.0
+) -> Addends | None:
+    return _both(input, mat1 @ mat2, float(alpha), float(beta))
+
+
+_FORMS: Mapping[str, Callable[..., Addends | None]] = {
+    **dict.fromkeys(("add", "iadd", "radd"), _plus),
+    **dict.fromkeys(("sub", "subtract", "isub"), _minus),
+    "rsub": _minus_reversed,
+    "lerp": _between,
+    "addcmul": _with_product,
+    "addcdiv": _with_quotient,
+    **dict.fromkeys(("addmm", "baddbmm"), _with_matrices),
+}
+"""How to read the calls that add, by what they are called without underscores."""

@@ -7,17 +7,26 @@ builds of it, so that modules, functions and in-place additions are all met.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from torch import nn
 from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.hooks import module_hooks
-from cnnviz.introspection.operations import addends
+from cnnviz.introspection.operations import STACK, Addends, operation, weighted_sum
+
+_OVER: Mapping[Any, float] = {
+    torch.sum: 1.0,
+    torch.Tensor.sum: 1.0,
+    torch.mean: 0.5,
+    torch.Tensor.mean: 0.5,
+}
+"""What the calls that sum up a stack of two make of each."""
 
 Kind = Literal["identity", "projection"]
 _WEIGHTY = ("Convolution", "Addmm", "Addmv", "Mm", "Bmm", "Baddbmm", "Linear", "Einsum")
@@ -26,7 +35,7 @@ _WEIGHTY = ("Convolution", "Addmm", "Addmv", "Mm", "Bmm", "Baddbmm", "Linear", "
 
 @dataclass(frozen=True, eq=False)
 class Addition:
-    """One addition of two tensors that both depend on the input.
+    """One addition of two tensors that both depend on the input, in any form.
 
     Attributes
     ----------
@@ -36,8 +45,8 @@ class Addition:
         Where the gradients of the two terms and of their sum can be asked for.
     shape : tuple of int
         The shape of the sum, [N, ...].
-    weight : float
-        What the second term is multiplied by.
+    weight, first_weight : float
+        What the second term and the first are multiplied by.
     """
 
     name: str
@@ -46,10 +55,11 @@ class Addition:
     total: GradientEdge
     shape: tuple[int, ...]
     weight: float
+    first_weight: float = 1.0
 
 
 class additions(FunctionMode):  # noqa: N801
-    """Note every addition of two tensors of one shape that gradients flow through.
+    """Note every addition of two tensors that gradients flow through, however it is written.
 
     Attributes
     ----------
@@ -62,6 +72,7 @@ class additions(FunctionMode):  # noqa: N801
         self.found: list[Addition] = []
         self._calls: list[str] = []
         self._counts: dict[str, int] = {}
+        self._stacks: Any = WeakTensorKeyDictionary()
         self._scope = module_hooks(
             dict(module.named_modules()), before=self._enter, after=self._leave
         )
@@ -85,18 +96,38 @@ class additions(FunctionMode):  # noqa: N801
 
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Run the call, and note it where it is such an addition."""
-        terms = addends(func, args, named)
+        terms = weighted_sum(func, args, named) or self._of_stack(func, args, named)
         if terms is None or not terms.differentiable:
-            return func(*args, **named)
+            return self._stacked(func, args, named)
         # Before the call: an addition in place makes its first term the sum.
         first, second = get_gradient_edge(terms.first), get_gradient_edge(terms.second)
         shape = tuple(terms.first.shape)
         output = func(*args, **named)
         if output.requires_grad:
             total = get_gradient_edge(output)
-            found = Addition(self._name(), first, second, total, shape, terms.weight)
-            self.found.append(found)
+            weights = (terms.weight, terms.first_weight)
+            self.found.append(Addition(self._name(), first, second, total, shape, *weights))
         return output
+
+    def _stacked(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        output = func(*args, **named)
+        if operation(func) == STACK:
+            parts = tuple(args[0] if args else named["tensors"])
+            axis = args[1] if len(args) > 1 else named.get("dim", 0)
+            if len(parts) == 2:
+                self._stacks[output] = (*parts, axis % output.ndim)
+        return output
+
+    def _of_stack(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Addends | None:
+        """Return the two tensors that were stacked, where a call sums or averages over them."""
+        if func not in _OVER or not args or args[0] not in self._stacks:
+            return None
+        first, second, axis = self._stacks[args[0]]
+        given = args[1] if len(args) > 1 else named.get("dim", named.get("axis"))
+        axes = [given] if isinstance(given, int) else list(given or ())
+        if [one % args[0].ndim for one in axes] != [axis] or named.get("keepdim") or len(args) > 2:
+            return None
+        return Addends(first, second, _OVER[func], _OVER[func])
 
     def _name(self) -> str:
         name = self._calls[-1] if self._calls else ""
@@ -142,19 +173,22 @@ def residual(addition: Addition) -> Residual | None:
     has a convolution or a matrix product. The shorter way is the skip.
     """
     edges = (addition.first, addition.second)
-    node = _meeting(edges)
+    # What both terms share may be a gate of theirs: the fork lies further down then.
+    passed: set[Node] = set()
+    while (node := _meeting(edges, passed)) is not None:
+        if any(_weighty(_between(edge.node, node, passed)) for edge in edges):
+            break
+        passed.add(node)
     if node is None:
         return None
     ways = [_between(edge.node, node) for edge in edges]
-    if not any(_weighty(way) for way in ways):
-        return None
     lengths = [len(way) for way in ways]
     skip = 0 if lengths[0] < lengths[1] else 1
     fork = _fork(edges, ways, node)
     if fork is None:
         return None
     same = edges[skip].node is fork.node and edges[skip].output_nr == fork.output_nr
-    weights = (1.0, addition.weight)
+    weights = (addition.first_weight, addition.weight)
     return Residual(
         addition.name,
         "identity" if same else "projection",
@@ -172,12 +206,14 @@ def _place(node: Node) -> int:
     return -1 if "AccumulateGrad" in node.name() else int(node._sequence_nr())
 
 
-def _meeting(edges: Sequence[GradientEdge]) -> Node | None:
-    """Return the last node that both edges were computed from, or None where there is none."""
+def _meeting(edges: Sequence[GradientEdge], passed: Collection[Node]) -> Node | None:
+    """Return the last node that both edges were computed from, on ways past none of `passed`."""
     reached: dict[Node, set[int]] = {}
     waiting: list[tuple[int, int, Node]] = []
 
     def reach(node: Node, sides: set[int]) -> None:
+        if node in passed:
+            return
         if node not in reached:
             # The second number keeps nodes themselves from being compared.
             heapq.heappush(waiting, (-_place(node), len(reached), node))
@@ -196,11 +232,14 @@ def _meeting(edges: Sequence[GradientEdge]) -> Node | None:
     return None
 
 
-def _between(node: Node, fork: Node) -> list[Node]:
-    """Return the nodes on the ways from `node` down to `fork`, that one left out."""
+def _between(node: Node, fork: Node, passed: Collection[Node] = ()) -> list[Node]:
+    """Return the nodes on the ways from `node` down to `fork`, that one left out.
+
+    Those of `passed`, and what leads through them only, are left out as well.
+    """
     limit = _place(fork)
     # What was computed before the fork cannot come from it.
-    seen = [node for node in _later(node, limit) if node is not fork]
+    seen = [node for node in _later(node, limit, passed) if node is not fork]
     leads = {fork}
     for here in sorted(seen, key=_place):
         if any(below in leads for below, _ in here.next_functions):
@@ -208,19 +247,24 @@ def _between(node: Node, fork: Node) -> list[Node]:
     return [here for here in seen if here in leads]
 
 
-def _later(node: Node, limit: int) -> dict[Node, None]:
+def _later(node: Node, limit: int, passed: Collection[Node]) -> dict[Node, None]:
     found: dict[Node, None] = {}
     open_nodes = [node]
     while open_nodes:
         here = open_nodes.pop()
-        if here not in found and _place(here) >= limit:
+        if here not in found and here not in passed and _place(here) >= limit:
             found[here] = None
             open_nodes += [below for below, _ in here.next_functions if below is not None]
     return found
 
 
 def _weighty(way: Sequence[Node]) -> bool:
-    return any(node.name().startswith(_WEIGHTY) for node in way)
+    return any(weighty(node) for node in way)
+
+
+def weighty(node: Node) -> bool:
+    """Tell whether a node of the graph stands for a convolution or a matrix product."""
+    return node.name().startswith(_WEIGHTY)
 
 
 def _fork(

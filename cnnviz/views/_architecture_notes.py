@@ -18,6 +18,7 @@ def remarks(trace: Trace) -> tuple[str, ...]:
         *_gaps(trace.calls),
         *_gates(trace.calls),
         *_unknown(trace),
+        *_uncounted(trace),
         *_uncalled(trace),
         *_shared(trace.calls),
     )
@@ -69,6 +70,13 @@ def _unknown(trace: Trace) -> list[str]:
     if not trace.unknown:
         return []
     return [f"What {_named(trace.unknown)} reads is not known, so no field is given after it."]
+
+
+def _uncounted(trace: Trace) -> list[str]:
+    if not trace.uncounted:
+        return []
+    named = _named(trace.uncounted)
+    return [f"What {named} costs is not known, so the MACs are the least that the network takes."]
 
 
 def _uncalled(trace: Trace) -> list[str]:

@@ -6,7 +6,14 @@ import html
 from collections.abc import Sequence
 
 from cnnviz.introspection.receptive_fields import ReceptiveField
-from cnnviz.introspection.tracing.trace import LayerCall, Shape, Trace
+from cnnviz.introspection.tracing.trace import (
+    LayerCall,
+    Shape,
+    Trace,
+    cost_text,
+    costs_text,
+    known_cost,
+)
 from cnnviz.results.table import Cell, Table, TableColumn
 from cnnviz.results.text import dimensions
 
@@ -47,7 +54,7 @@ def cells(call: LayerCall) -> tuple[str, ...]:
         call.kind,
         shape_text(call.output_shape),
         parameters,
-        f"{call.macs:,}" if call.macs else "",
+        cost_text(call.macs, call.uncounted) if call.macs or call.uncounted else "",
         *own,
         field_text(call.receptive_field),
         stride_text(call.receptive_field),
@@ -85,7 +92,7 @@ def _values(call: LayerCall) -> tuple[Cell, ...]:
         output,
         call.parameters,
         call.shared_parameters,
-        call.macs,
+        known_cost(call.macs, call.uncounted),
         call.output_bytes,
         *(text or None for text in (kernel, stride, padding, dilation)),
         None if windows is None else windows.groups,
@@ -97,7 +104,7 @@ def _values(call: LayerCall) -> tuple[Cell, ...]:
 def totals(trace: Trace) -> tuple[str, ...]:
     """Return the last row: the sums."""
     counted = sum(call.parameters for call in trace.calls)
-    return ("sum", "", "", f"{counted:,}", f"{trace.macs:,}", *[""] * 7)
+    return ("sum", "", "", f"{counted:,}", costs_text(trace), *[""] * 7)
 
 
 def text_table(trace: Trace) -> str:

@@ -13,6 +13,7 @@ from torch import nn
 from cnnviz.errors import UsageError
 from cnnviz.introspection.tracing import LayerCall, Trace, trace
 from cnnviz.introspection.tracing.grouping import Stage, stages
+from cnnviz.introspection.tracing.trace import costs_text, known_cost
 from cnnviz.models import Model, as_model
 from cnnviz.results import drawing
 from cnnviz.results.table import Table, TableResult
@@ -59,11 +60,15 @@ class Architecture(TableResult):
         return remarks(self.trace)
 
     def sums(self) -> dict[str, int]:
-        """Return the totals: parameters, MACs, and bytes of weights, buffers and activations."""
+        """Return the totals: parameters, MACs, and bytes of weights, buffers and activations.
+
+        Where `uncounted_layers` is not 0, the MACs are at least those.
+        """
         return {
             "layers": len(self.layers),
             "parameters": self.trace.parameters,
             "macs": self.trace.macs,
+            "uncounted_layers": sum(call.uncounted for call in self.layers),
             "parameter_bytes": self.trace.parameter_bytes,
             "buffer_bytes": self.trace.buffer_bytes,
             "activation_bytes": self.trace.activation_bytes,
@@ -76,7 +81,7 @@ class Architecture(TableResult):
         seen = f"; the last feature map sees {field_text(sight[-1])}" if sight else ""
         return (
             f"{self.name}: {len(self.layers)} layers, {short(self.trace.parameters)} parameters, "
-            f"{short(self.trace.macs)} MACs at {dimensions(self.input_size)}{seen}"
+            f"{costs_text(self.trace, short)} MACs at {dimensions(self.input_size)}{seen}"
         )
 
     def caption(self) -> str:
@@ -113,14 +118,18 @@ class Architecture(TableResult):
         return draw(self.name, self.trace, self.stages, into)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the columns of the table; a field that is not known has the size 0."""
+        """Return the columns of the table; a field that is not known has the size -1.
+
+        Where a layer is `uncounted`, its MACs are at least those.
+        """
         fields = [call.receptive_field for call in self.layers]
-        sizes = [(0, 0) if field is None else field.size for field in fields]
+        sizes = [(-1, -1) if field is None else field.size for field in fields]
         return {
             "layer": np.array([call.label for call in self.layers]),
             "kind": np.array([call.kind for call in self.layers]),
             "parameters": np.array([call.parameters for call in self.layers], np.int64),
             "macs": np.array([call.macs for call in self.layers], np.int64),
+            "uncounted": np.array([call.uncounted for call in self.layers]),
             "output_bytes": np.array([call.output_bytes for call in self.layers], np.int64),
             "receptive_field": np.array(sizes, np.int64).reshape(-1, 2),
         }
@@ -160,7 +169,7 @@ class Architecture(TableResult):
         found = self.sums()
         return [
             f"{found['parameters']:,} parameters in {file_size(found['parameter_bytes'])} "
-            f"(and {file_size(found['buffer_bytes'])} of buffers), {found['macs']:,} "
+            f"(and {file_size(found['buffer_bytes'])} of buffers), {costs_text(self.trace)} "
             "multiply-accumulate operations for one image.",
             f"The outputs of all layers for one image take {file_size(found['activation_bytes'])}, "
             "those written in place or passed on unchanged not counted.",
@@ -180,7 +189,8 @@ def _row(call: LayerCall) -> dict[str, Any]:
         "output_shape": list(call.output_shape[1:]),
         "parameters": call.parameters,
         "shared_parameters": call.shared_parameters,
-        "macs": call.macs,
+        "macs": known_cost(call.macs, call.uncounted),
+        "uncounted": call.uncounted,
         "output_bytes": call.output_bytes,
         "kernel": None if windows is None else list(windows.kernel),
         "stride": None if windows is None else list(windows.stride),

@@ -262,8 +262,10 @@ class _Measured:
 
     @property
     def effective(self) -> NDArray[np.float64]:
-        # Four standard deviations of an even spread are more than its width.
-        return np.minimum(4.0 * self.spread, [self.window.height, self.window.width])
+        # Four standard deviations of an even spread are more than its width, and of a single
+        # pixel nothing.
+        window = [self.window.height, self.window.width]
+        return np.minimum(np.maximum(4.0 * self.spread, 1.0), window)
 
     @property
     def inside(self) -> float:

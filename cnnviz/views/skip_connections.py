@@ -12,10 +12,18 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.gradients.graph import between, is_leaf, trunk_of
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.batch_statistics import Calibration, calibrated
 from cnnviz.introspection.hooks import isolated
-from cnnviz.introspection.residual_adds import Residual, Shares, additions, residual, shares
+from cnnviz.introspection.residual_adds import (
+    Residual,
+    Shares,
+    additions,
+    residual,
+    shares,
+    weighty,
+)
 from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.passes.captures import origin
@@ -55,6 +63,8 @@ class SkipConnections(TableResult):
         What was explained of each image.
     unreached : int
         How many more blocks there are, on which the score does not depend.
+    single : bool
+        Whether every convolution and matrix product lies on all ways from the image to the score.
     notes : tuple of str
         What else is to be told, in sentences.
     """
@@ -70,6 +80,7 @@ class SkipConnections(TableResult):
     cosines: NDArray[np.float64]
     targets: tuple[str, ...]
     unreached: int = 0
+    single: bool = False
     notes: tuple[str, ...] = ()
 
     def typical(self, way: Literal["skip", "branch", "whole"]) -> NDArray[np.float64]:
@@ -89,8 +100,13 @@ class SkipConnections(TableResult):
     def summary(self) -> str:
         """Say how many residual blocks there are, and how much their skips hand back."""
         if not self.blocks:
-            which = "that the score depends on: " if self.unreached else "at all: "
-            return f"{self.name} has no residual addition {which}its gradient has one way back only"
+            which = "that the score depends on" if self.unreached else "at all"
+            ways = (
+                "its gradient has one way back only"
+                if self.single
+                else "its gradient has several ways back, which join in other forms than sums"
+            )
+            return f"{self.name} has no residual addition {which}: {ways}"
         share = self.skip_share[np.isfinite(self.skip_share)]
         said = "no gradient comes back"
         if share.size:
@@ -220,6 +236,7 @@ def skip_connections(
         cosines=columns[5],
         targets=names,
         unreached=parts[0].unreached,
+        single=parts[0].single,
         notes=() if calibration is None else (calibration.told(),),
     )
 
@@ -230,6 +247,7 @@ class _Part:
 
     residuals: list[Residual]
     unreached: int
+    single: bool
     columns: list[NDArray[np.float64]]
     targets: tuple[str, ...]
 
@@ -257,9 +275,19 @@ def _measure(
     return _Part(
         [one for one, _ in kept],
         len(residuals) - len(kept),
+        _single(explained.values, inputs),
         [rows[:, column] for column in range(6)],
         tuple(resolved.name for resolved in explained.resolved_targets),
     )
+
+
+def _single(scores: torch.Tensor, inputs: torch.Tensor) -> bool:
+    """Tell whether no way from the inputs to the scores goes around a layer."""
+    if not scores.requires_grad:
+        return True
+    order = between(scores.grad_fn, is_leaf(inputs))
+    on_all = trunk_of(order)
+    return all(node in on_all for node in order if weighty(node))
 
 
 def _norms(parts: Shares) -> list[list[float]]:

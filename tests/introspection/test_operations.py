@@ -71,8 +71,7 @@ def test_every_reader_meets_every_way_of_adding(form: str) -> None:
     "join",
     [
         lambda a, b: a * b,
-        lambda a, b: a - b,
-        lambda a, b: a + 1.0 + b.sum(),
+        lambda a, b: a + 1.0,
         lambda a, b: torch.cat([a, b], 1),
         torch.maximum,
     ],
@@ -82,6 +81,25 @@ def test_nothing_else_is_taken_for_an_addition_of_two_maps(join: Binary) -> None
     with additions(module) as seen:
         module(torch.randn(1, 3, 2, 2))
     assert seen.found == []
+
+
+@pytest.mark.parametrize(
+    ("join", "weights"),
+    [
+        (lambda a, b: a - b, (1.0, -1.0)),
+        (lambda a, b: a + 1.0 + b.sum(), (1.0, 1.0)),
+        (lambda a, b: torch.lerp(a, b, 0.25), (0.75, 0.25)),
+        (lambda a, b: torch.addcmul(a, b, b, value=2.0), (1.0, 2.0)),
+        (lambda a, b: torch.stack([a, b]).mean(0), (0.5, 0.5)),
+    ],
+)
+def test_sums_in_other_forms_are_additions_with_weights(
+    join: Binary, weights: tuple[float, float]
+) -> None:
+    module = Joined(join)
+    with additions(module) as seen:
+        module(torch.randn(1, 3, 2, 2))
+    assert [(one.first_weight, one.weight) for one in seen.found] == [weights]
 
 
 class _Told(FunctionMode):

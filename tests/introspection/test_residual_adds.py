@@ -156,7 +156,7 @@ def test_plain_arithmetic_is_no_residual() -> None:
     torch.manual_seed(0)
     module = nn.Sequential(Arithmetic(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
     found, parts = measured(module, images())
-    assert [one.name for one in found] == ["0 (3)"]
+    assert [one.name for one in found] == ["0 (4)"]
     assert found[0].kind == "identity"
     torch.testing.assert_close(parts[0].skip + parts[0].branch, parts[0].whole)
 

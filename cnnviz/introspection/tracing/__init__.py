@@ -7,13 +7,16 @@ in-place and functional operations alike.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from cnnviz.errors import ModelError, UsageError
 from cnnviz.introspection.forward import forward
+from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.introspection.network_cache import NetworkCache
 from cnnviz.introspection.tracing.costs import Windows
@@ -68,6 +71,7 @@ def _trace(module: nn.Module, image: torch.Tensor, *, computes: bool) -> Trace:
     with (
         isolated(module, grad=False),
         module_hooks(listened, before=recorder.enter, after=recorder.leave),
+        _CircularPads(recorder),
         recorder,
     ):
         output = _forward(module, image, recorder)
@@ -81,9 +85,27 @@ def _trace(module: nn.Module, image: torch.Tensor, *, computes: bool) -> Trace:
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         parameter_bytes=sum(_bytes(parameter) for parameter in module.parameters()),
         buffer_bytes=sum(_bytes(buffer) for buffer in module.buffers()),
-        uncalled=_uncalled(module, (*calls, *blocks)),
+        uncalled=_uncalled(module, (*calls, *blocks), recorder.counted),
         unknown=tuple(recorder.unknown),
+        uncounted=tuple(recorder.uncounted),
     )
+
+
+class _CircularPads(FunctionMode):
+    """Tells a recorder of padding that wraps around, which dissolves into copies further down."""
+
+    def __init__(self, recorder: OperationRecorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+
+    def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        """Answer a call."""
+        result = func(*args, **named)
+        if func is F.pad:
+            given = dict(zip(("input", "pad", "mode"), args, strict=False)) | dict(named)
+            if given.get("mode") == "circular":
+                self._recorder.wrap(given["input"], given["pad"], result)
+        return result
 
 
 def _image(module: nn.Module, input_shape: Sequence[int] | torch.Tensor) -> torch.Tensor:
@@ -111,12 +133,13 @@ def _forward(module: nn.Module, image: torch.Tensor, recorder: OperationRecorder
         raise (recorder.fault or error) from error.__cause__
 
 
-def _uncalled(module: nn.Module, calls: Sequence[LayerCall]) -> tuple[str, ...]:
+def _uncalled(module: nn.Module, calls: Sequence[LayerCall], counted: set[int]) -> tuple[str, ...]:
     called = {call.name for call in calls}
     owners = [
         name
         for name, child in module.named_modules()
-        if name not in called and any(True for _ in child.parameters(recurse=False))
+        if name not in called
+        and any(id(one) not in counted for one in child.parameters(recurse=False))
     ]
     # The parts of a layer that does their work itself, such as multi-head attention, are used.
     leaves = {call.name for call in calls if call.kind != "container"}

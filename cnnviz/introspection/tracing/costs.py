@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnviz.introspection import operations
-from cnnviz.introspection.tracing.operation import Operation
+from cnnviz.introspection.tracing.operation import Operation, tensors
 from cnnviz.introspection.tracing.registry import RULES
 from cnnviz.introspection.tracing.rules_compute import FACTORS, pool, pool_window
 from cnnviz.results.text import dimensions
@@ -17,7 +17,8 @@ _KINDS: Mapping[str, str] = {
     name: kind
     for kind, names in {
         "conv": "torchvision::deform_conv2d",
-        "linear": " ".join(FACTORS),
+        "linear": " ".join((*FACTORS, "_trilinear")),
+        "recurrent": "mkldnn_rnn_layer _cudnn_rnn miopen_rnn",
         "attention": "_native_multi_head_attention _transformer_encoder_layer_fwd "
         "_scaled_dot_product_flash_attention_for_cpu _scaled_dot_product_flash_attention "
         "_scaled_dot_product_efficient_attention _scaled_dot_product_cudnn_attention",
@@ -88,6 +89,8 @@ _FAMILIAR = {
     "max_pool2d_with_indices": "max_pool2d",
     "native_group_norm": "group_norm",
     "native_layer_norm": "layer_norm",
+    "_trilinear": "bilinear",
+    "mkldnn_rnn_layer": "rnn_layer",
 }
 
 
@@ -102,8 +105,23 @@ def common_name(operation: Operation, what: str) -> str:
 
 
 def multiply_accumulates(operation: Operation) -> int:
-    """Return the multiply-accumulate operations of a convolution or matrix product, else 0."""
+    """Return the multiply-accumulate operations of a convolution or matrix product, else 0.
+
+    Those of an operation that `is_uncounted` are not known.
+    """
     name = operation.name
+    if name == "torchvision::deform_conv2d":
+        weight = operation["weight"].shape
+        return int(math.prod(operation.outputs[0].shape) * math.prod(weight[1:]))
+    if name in _RECURRENT:
+        # Each position of a sequence meets every weight once.
+        weights = tensors([operation[given] for given in _RECURRENT[name]])
+        matrices = sum(one.numel() for one in weights if one.ndim == 2)
+        return int(math.prod(operation["input"].shape[:-1]) * matrices)
+    if name == "_trilinear":
+        # One side meets the weights, what comes of it the other side.
+        rows, columns = operation["i2"].shape[-2:] if operation["i2"].ndim == 3 else (1, 1)
+        return int(operation.outputs[0].numel() * (rows + 1) * columns)
     if operations.of_operator(name) == operations.CONVOLUTION:
         weight = operation["weight"].shape
         # A transposed convolution meets the kernel at every input, any other at every output.
@@ -119,6 +137,30 @@ def multiply_accumulates(operation: Operation) -> int:
         batch, tokens, width = operation["query"].shape
         return int(batch * (4 * tokens * width**2 + 2 * tokens**2 * width))
     return 0
+
+
+_RECURRENT = {
+    "mkldnn_rnn_layer": ("weight0", "weight1"),
+    "_cudnn_rnn": ("weight",),
+    "miopen_rnn": ("weight",),
+}
+"""The names of the weights of each recurrent operator."""
+_COSTLY = ("_fft_", "linalg_", "_linalg_", "_cdist_", "_sparse_", "cholesky", "_trilinear")
+_FREE = ("linalg_vector_norm", "linalg_cross")
+_INTERPOLATING = ("torchvision::roi_align", "torchvision::roi_pool", "torchvision::nms")
+
+
+def is_uncounted(operation: Operation) -> bool:
+    """Tell whether an operation costs something that `multiply_accumulates` cannot count.
+
+    Transforms, decompositions and operators that are not torch's own do; interpolation and what
+    goes element by element has no matrix product in it.
+    """
+    name = operation.name
+    if "::" in name:
+        return name not in (*_INTERPOLATING, "torchvision::deform_conv2d")
+    costly = name.startswith(_COSTLY) and name not in _FREE
+    return costly and not multiply_accumulates(operation)
 
 
 @dataclass(frozen=True)

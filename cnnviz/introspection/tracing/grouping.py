@@ -8,7 +8,7 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from cnnviz.introspection.receptive_fields import ReceptiveField
-from cnnviz.introspection.tracing.trace import LayerCall, Shape, Trace
+from cnnviz.introspection.tracing.trace import LayerCall, Shape, Trace, known_cost
 
 MINOR = frozenset(
     {"norm", "activation", "dropout", "identity", "flatten", "rearrange", "add", "multiply"}
@@ -64,6 +64,11 @@ class Stage:
         return sum(call.macs for call in self.layers)
 
     @property
+    def uncounted(self) -> bool:
+        """Whether the cost of one of them is not known."""
+        return any(call.uncounted for call in self.layers)
+
+    @property
     def parameters(self) -> int:
         """Parameters of all layers together, shared ones counted once."""
         return sum(call.parameters for call in self.layers)
@@ -82,7 +87,8 @@ class Stage:
             "layers": [call.label for call in self.layers],
             "output_shape": list(self.output_shape[1:]),
             "parameters": self.parameters,
-            "macs": self.macs,
+            "macs": known_cost(self.macs, self.uncounted),
+            "uncounted": self.uncounted,
             "output_bytes": self.output_bytes,
             "receptive_field": None if field is None else field.to_json(),
         }

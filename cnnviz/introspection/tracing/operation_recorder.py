@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from cnnviz.introspection.tracing import fields
 from cnnviz.introspection.tracing.costs import (
     Windows,
     common_name,
+    is_uncounted,
     multiply_accumulates,
     operation_kind,
     windows,
@@ -33,6 +34,7 @@ from cnnviz.introspection.tracing.field_state import (
     receptive_field,
 )
 from cnnviz.introspection.tracing.operation import Operation, tensors
+from cnnviz.introspection.tracing.rules_layout import wrapped
 from cnnviz.introspection.tracing.skip_arithmetic import skip_arithmetic
 from cnnviz.introspection.tracing.trace import LayerCall
 
@@ -56,6 +58,7 @@ class _Visit:
     inputs: tuple[torch.Tensor, ...]
     rows: list[_Row] = field(default_factory=list)
     macs: int = 0
+    uncounted: bool = False
     windows: list[Windows] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
     calls_modules: bool = False
@@ -77,6 +80,10 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ----------
     unknown : dict of str
         The operators without a rule that were met, in order.
+    uncounted : dict of str
+        Those whose cost is not known.
+    counted : set of int
+        The identities of the parameters that calls have read, once they are finished.
     fault : Exception or None
         What went wrong in following, as opposed to in the network.
     """
@@ -85,6 +92,7 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self._computes = computes
         self.unknown: dict[str, None] = {}
+        self.uncounted: dict[str, None] = {}
         self.fault: Exception | None = None
         self._sizes = {id(parameter): parameter.numel() for parameter in module.parameters()}
         self._extent = (int(image.shape[2]), int(image.shape[3]))
@@ -97,6 +105,7 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._marks[image] = Depends(whole, whole)
         self._visits: list[_Visit] = []
         self._rows: list[_Row] = []
+        self.counted: set[int] = set()
         self._summaries: dict[tuple[int, int], ReceptiveField | None] = {}
 
     def __torch_dispatch__(
@@ -115,6 +124,20 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self.fault = fault
                 raise
         return result
+
+    def wrap(self, source: torch.Tensor, amounts: Sequence[int], padded: torch.Tensor) -> None:
+        """Note that a tensor was padded with what lies at its other end.
+
+        Seen as the copies that it is made of, a window at the border would read the whole image;
+        it reads as many pixels as any other, some of them at the other border.
+        """
+        found = self._mark(source)
+        if isinstance(found, Depends) and isinstance(self._mark(padded), Depends):
+            exact = wrapped(found.exact, amounts)
+            same = found.gateless is found.exact
+            self._marks[padded] = Depends(
+                exact, exact if same else wrapped(found.gateless, amounts)
+            )
 
     def _mark(self, tensor: torch.Tensor) -> Mark:
         found: Mark = self._marks.get(tensor, ALIEN)
@@ -146,14 +169,18 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return
         visit = self._visits[-1]
         follows = [not isinstance(mark, Independent) for mark in before]
-        macs = multiply_accumulates(operation)
+        macs, uncounted = multiply_accumulates(operation), is_uncounted(operation)
         # What is computed from parameters alone, such as a positional encoding, costs all the same.
         if not any(follows) and not macs:
             return
+        if uncounted:
+            self.uncounted[operation.name] = None
+            visit.uncounted = True
         used = set().union(*(mark.parameters for mark in before if isinstance(mark, Independent)))
         what = operation_kind(operation, sum(follows), len(used))
-        if what is None:
+        if what is None and not uncounted:
             return
+        what = what or "other"
         window = windows(operation)
         visit.kinds.append(what)
         visit.macs += macs
@@ -162,7 +189,7 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         source = operation.inputs[follows.index(True) if any(follows) else 0]
         title = common_name(operation, what)
         call = _call(visit.name, title, what, (source,), operation.outputs[0])
-        call = replace(call, operation=call.type, macs=macs, windows=window)
+        call = replace(call, operation=call.type, macs=macs, windows=window, uncounted=uncounted)
         visit.rows.append(_Row(call, marks[0], used, block=False))
 
     def enter(self, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
@@ -178,26 +205,32 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             failed = self._visits.pop()
             self._visits[-1].rows += failed.rows
             self._visits[-1].macs += failed.macs
+            self._visits[-1].uncounted |= failed.uncounted
         visit = self._visits.pop()
         returned = list(tensors(output))
-        self._distrust(visit.inputs, returned)
+        visit.uncounted |= self._distrust(visit.inputs, returned)
         leaf = not visit.calls_modules and (_builtin(module) or len(visit.kinds) <= 1)
         row = self._module_row(visit, returned, leaf)
         rows = [row] if leaf else [*visit.rows, row]
         if self._visits:
             self._visits[-1].rows += rows
             self._visits[-1].macs += visit.macs
+            self._visits[-1].uncounted |= visit.uncounted
         else:
             self._rows += rows
 
-    def _distrust(self, inputs: Iterable[torch.Tensor], outputs: list[torch.Tensor]) -> None:
+    def _distrust(self, inputs: Iterable[torch.Tensor], outputs: list[torch.Tensor]) -> bool:
         # A tensor of unseen origin may have come from the image by way of NumPy.
+        found = False
         if any(not isinstance(self._mark(tensor), Independent) for tensor in inputs):
             for tensor in outputs:
                 mark = self._mark(tensor)
                 if isinstance(mark, Independent) and mark.alien:
                     self._marks[tensor] = UNKNOWN
                     self.unknown["a tensor made outside torch"] = None
+                    self.uncounted["a tensor made outside torch"] = None
+                    found = True
+        return found
 
     def _module_row(self, visit: _Visit, returned: list[torch.Tensor], leaf: bool) -> _Row:
         what = _kind(visit, returned) if leaf else "container"
@@ -206,6 +239,7 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         call = replace(
             call,
             macs=visit.macs,
+            uncounted=visit.uncounted,
             windows=visit.windows[0] if leaf and len(visit.windows) == 1 else None,
         )
         uses = {id(parameter) for parameter in visit.module.parameters()}
@@ -214,7 +248,7 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def finish(self) -> tuple[tuple[LayerCall, ...], tuple[LayerCall, ...]]:
         """Return the calls and the blocks, as in `Trace`, once the network has returned."""
-        counted: set[int] = set()
+        counted = self.counted
         indices: dict[tuple[str, str | None], int] = {}
         found: tuple[list[LayerCall], list[LayerCall]] = ([], [])
         for order, row in enumerate(self._rows):

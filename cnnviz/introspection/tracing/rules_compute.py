@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from cnnviz.introspection.tracing import kernel_taps as tapping
+from cnnviz.introspection.tracing.field_reshape import reshape
 from cnnviz.introspection.tracing.field_union import gather, hull, mixed_channels, reduce, union
-from cnnviz.introspection.tracing.fields import Field, Shape
+from cnnviz.introspection.tracing.fields import Ends, Field, Shape, rearranged
 from cnnviz.introspection.tracing.operation import Operation
-from cnnviz.introspection.tracing.registry import Found, Look, rule
+from cnnviz.introspection.tracing.registry import Found, Look, UnknownFieldError, rule
 
 
 @rule("clone", "alias", "detach", "_to_copy", "lift_fresh", "where", "masked_fill", "prelu")
@@ -135,6 +137,69 @@ def reduce_dims(operation: Operation, look: Look, gateless: bool) -> Found:
         dims = [dims]
     everything = range(len(field.shape))
     return reduce(field, list(dims) if dims else everything, keep=bool(operation["keepdim"]))
+
+
+@rule("_fft_r2c", "_fft_c2c", "_fft_c2r")
+def transform(operation: Operation, look: Look, gateless: bool) -> Found:
+    """Every frequency depends on all positions, and every position on all frequencies."""
+    field = look(operation["self"])
+    if field is None:
+        return None
+    return Field(tuple(operation.outputs[0].shape), hull(field, operation["dim"]).spans)
+
+
+@rule("cummax", "cummin", "cumsum", "cumprod", "logcumsumexp")
+def accumulate(operation: Operation, look: Look, gateless: bool) -> Found:
+    """Every position depends on all before it."""
+    field = look(operation["self"])
+    if field is None:
+        return None
+    return _accumulated(field, operation["dim"] % len(field.shape))
+
+
+def _accumulated(field: Field, dim: int, *, backwards: bool = False) -> Field:
+    def over(ends: Ends) -> Ends:
+        turned = np.flip(ends, dim) if backwards else ends
+        found = np.minimum.accumulate(turned, axis=dim)
+        return np.flip(found, dim) if backwards else found
+
+    return rearranged(field, field.shape, over, lambda frame: None if frame.dim == dim else frame)
+
+
+@rule("grid_sampler_2d", "grid_sampler_3d", "_grid_sampler_2d_cpu_fallback", "cudnn_grid_sampler")
+def sample(operation: Operation, look: Look, gateless: bool) -> Found:
+    """Where it looks comes from the image, so that it could be anywhere."""
+    field, grid = look(operation["input"]), look(operation["grid"])
+    if grid is None:
+        raise UnknownFieldError("where it looks is a number that was not computed here")
+    found = [reduce(grid, [-1], keep=False)]
+    found = [_with_channels(one) for one in found]
+    if field is not None:
+        found.append(reduce(field, range(2, len(field.shape)), keep=True))
+    return union(found, tuple(operation.outputs[0].shape))
+
+
+def _with_channels(field: Field) -> Field:
+    return reshape(field, (field.shape[0], 1, *field.shape[1:]))
+
+
+@rule("mkldnn_rnn_layer", "_cudnn_rnn", "miopen_rnn")
+def recur(operation: Operation, look: Look, gateless: bool) -> Found:
+    """Every step of a sequence depends on all channels of the steps read before it."""
+    source, outputs = look(operation["input"]), operation.outputs
+    others = [look(tensor) for tensor in operation.inputs if tensor is not operation["input"]]
+    found = [reduce(one, range(len(one.shape)), keep=False) for one in others if one is not None]
+    if source is None:
+        return [union(found, tuple(output.shape)) for output in outputs] if found else None
+    last = [*found, reduce(source, range(len(source.shape)), keep=False)]
+    steps = reduce(source, [-1], keep=True)
+    if operation.name == "mkldnn_rnn_layer":
+        steps = _accumulated(steps, 0, backwards=bool(operation["reverse"]))
+    else:
+        # One call of several layers, which may go both ways.
+        steps = hull(steps, [0, 1])
+    rest = [union(last, tuple(output.shape)) for output in outputs[1:]]
+    return [union([*found, steps], tuple(outputs[0].shape)), *rest]
 
 
 @rule("_softmax", "_log_softmax", "sort", "topk")

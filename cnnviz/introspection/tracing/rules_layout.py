@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ import torch
 from cnnviz.introspection.tracing import kernel_taps as tapping
 from cnnviz.introspection.tracing.field_reshape import concatenate, moved, permute, reshape
 from cnnviz.introspection.tracing.field_union import gather, reduce, union
-from cnnviz.introspection.tracing.fields import NOTHING, Ends, Field
+from cnnviz.introspection.tracing.fields import NOTHING, AxisFields, Ends, Field, compress
 from cnnviz.introspection.tracing.operation import Operation
 from cnnviz.introspection.tracing.registry import Found, Look, UnknownFieldError, rule
 
@@ -69,6 +70,7 @@ def broadcast(operation: Operation, look: Look, gateless: bool) -> Found:
 
 
 @rule("slice", "flip", "index_select", "select", "unbind", "split", "split_with_sizes", "chunk")
+@rule("unsafe_split", "unsafe_split_with_sizes", "unsafe_chunk")
 def pick(operation: Operation, look: Look, gateless: bool) -> Found:
     """Some positions of one dimension, or all in another order."""
     field = look(operation["self"])
@@ -143,14 +145,26 @@ def pad(operation: Operation, look: Look, gateless: bool) -> Found:
     return field
 
 
+def wrapped(field: Field, amounts: Sequence[int]) -> Field:
+    """Return the field of a tensor padded with what lies at its other end, as `pad` is given it."""
+    for number in range(len(amounts) // 2):
+        before, after = amounts[2 * number : 2 * number + 2]
+        dim = len(field.shape) - 1 - number
+        length = field.shape[dim]
+        read = np.arange(-before, length + after, dtype=np.int64) % length
+        field = gather(field, dim, tapping.padded(length, before, after, read))
+    return field
+
+
 @rule("pixel_shuffle", "pixel_unshuffle", "native_channel_shuffle", "channel_shuffle", "roll")
-@rule("repeat", "unfold", "im2col", "diagonal", "index")
+@rule("repeat", "unfold", "im2col", "diagonal", "index", "gather", "rot90")
 def move(operation: Operation, look: Look, gateless: bool) -> Found:
     """Elements moved as the operator itself moves them."""
     field = look(operation["self"])
     if field is None:
         return None
-    if any(look(index) is not None for index in operation["indices"] or ()):
+    chosen = [*(operation["indices"] or ()), operation["index"]]
+    if any(look(index) is not None for index in chosen):
         raise UnknownFieldError("which elements are picked depends on the image")
     rest, keywords = operation.args[1:], operation.kwargs
 
@@ -162,6 +176,36 @@ def move(operation: Operation, look: Look, gateless: bool) -> Found:
         return np.asarray(answer.numpy().astype(np.int32))
 
     return moved(field, tuple(operation.outputs[0].shape), change, _touched(operation, field))
+
+
+@rule("scatter", "index_put", "index_copy", "slice_scatter", "select_scatter")
+def write(operation: Operation, look: Look, gateless: bool) -> Found:
+    """Elements of one tensor put into places of another."""
+    base, given = operation["self"], operation["values" if "put" in operation.name else "src"]
+    given = operation["source"] if operation.name == "index_copy" else given
+    if not isinstance(given, torch.Tensor) or operation["accumulate"]:
+        raise UnknownFieldError("what is written is a number, or added to what is there")
+    chosen = [*(operation["indices"] or ()), operation["index"]]
+    if any(look(index) is not None for index in chosen):
+        raise UnknownFieldError("where it is written depends on the image")
+    fields = [look(base), look(given)]
+    if fields == [None, None]:
+        return None
+
+    def placed(axis: int, end: int) -> Ends:
+        full = [
+            torch.full(tensor.shape, float(NOTHING), dtype=torch.float64)
+            if field is None
+            else torch.from_numpy(np.broadcast_to(field.spans[axis].ends[end], tensor.shape) * 1.0)
+            for tensor, field in zip((base, given), fields, strict=True)
+        ]
+        swap = {id(base): full[0], id(given): full[1]}
+        args = [swap.get(id(one), one) for one in operation.args]
+        answer = operation.func(*args, **operation.kwargs)
+        return compress(np.asarray(answer.numpy().astype(np.int32)))
+
+    spans = [AxisFields((placed(axis, 0), placed(axis, 1)), None) for axis in (0, 1)]
+    return Field(tuple(operation.outputs[0].shape), (spans[0], spans[1]))
 
 
 def _touched(operation: Operation, field: Field) -> list[int] | None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cnnviz.errors import LayerError, did_you_mean
 from cnnviz.introspection.receptive_fields import ReceptiveField
 from cnnviz.introspection.tracing.costs import Windows
+from cnnviz.results.text import count
 
 Shape = tuple[int, ...]
+
+
+def known_cost(macs: int, uncounted: bool) -> int | None:
+    """Return a cost as far as it was counted; None where nothing of what is there was."""
+    return None if uncounted and not macs else macs
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,8 @@ class LayerCall:
     input_shape, output_shape : tuple of int
         Of the first tensor that goes in and comes out, for a batch of one; () if there is none.
     macs : int
-        Multiply-accumulate operations of convolutions and matrix products in this call.
+        Multiply-accumulate operations of convolutions and matrix products in this call, as far as
+        they could be counted.
     parameters : int
         Parameters read here that no earlier call has counted.
     shared_parameters : int
@@ -47,6 +54,8 @@ class LayerCall:
         None where it is unknown, or the output does not depend on the image.
     windows : Windows or None
         Kernel, stride, padding, dilation, groups, and how they fit; None where there are none.
+    uncounted : bool
+        Whether there is something in it whose cost is not known, so that `macs` is the least.
     """
 
     name: str
@@ -63,6 +72,7 @@ class LayerCall:
     output_bytes: int
     receptive_field: ReceptiveField | None
     windows: Windows | None
+    uncounted: bool = False
 
     @property
     def label(self) -> str:
@@ -102,6 +112,8 @@ class Trace:
         GoogLeNet in evaluation.
     unknown : tuple of str
         Operators after which no receptive field can be told, because what they do is not known.
+    uncounted : tuple of str
+        Operators whose cost is not known: `macs` is the least that the pass takes.
     """
 
     calls: tuple[LayerCall, ...]
@@ -113,10 +125,11 @@ class Trace:
     buffer_bytes: int
     uncalled: tuple[str, ...]
     unknown: tuple[str, ...]
+    uncounted: tuple[str, ...] = ()
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulate operations of the whole pass."""
+        """Multiply-accumulate operations of the whole pass, as far as they could be counted."""
         return sum(call.macs for call in self.calls)
 
     @property
@@ -159,3 +172,15 @@ class Trace:
                 f"Choose a call from 0 to {len(found) - 1}.",
             )
         return found[index]
+
+
+def cost_text(macs: int, uncounted: bool, written: Callable[[float], str] = count) -> str:
+    """Return a number of MACs in words; where not all could be counted, it is the least."""
+    if not uncounted:
+        return written(macs)
+    return f"at least {written(macs)}" if macs else "unknown"
+
+
+def costs_text(trace: Trace, written: Callable[[float], str] = count) -> str:
+    """Return the MACs of a whole pass in words, as `cost_text` does."""
+    return cost_text(trace.macs, bool(trace.uncounted), written)

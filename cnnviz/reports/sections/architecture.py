@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cnnviz.introspection.tracing.trace import costs_text
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context
 from cnnviz.results.text import count, file_size
@@ -32,8 +33,8 @@ def _sums(result: Architecture) -> str:
     return (
         f"{result.name} has {count(sums['layers'])} layers and {count(sums['parameters'])} "
         f"parameters ({file_size(sums['parameter_bytes'])}). One image of {height} x {width} "
-        f"pixels takes {count(sums['macs'])} multiply-accumulate operations, and the outputs of "
-        f"all layers {file_size(sums['activation_bytes'])} of memory."
+        f"pixels takes {costs_text(result.trace)} multiply-accumulate operations, and the outputs "
+        f"of all layers {file_size(sums['activation_bytes'])} of memory."
     )
 
 

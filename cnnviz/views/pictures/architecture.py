@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cnnviz.introspection.receptive_fields import ReceptiveField
 from cnnviz.introspection.tracing.grouping import Stage
-from cnnviz.introspection.tracing.trace import Shape, Trace
+from cnnviz.introspection.tracing.trace import Shape, Trace, cost_text, costs_text
 from cnnviz.results import drawing
 from cnnviz.results.text import dimensions, file_size, short, shortened
 from cnnviz.views._architecture_table import shape_text
@@ -61,7 +61,7 @@ def draw(
         _prepare_rows(axes, len(stages))
     _draw_names(panels[0], stages)
     _draw_amounts(panels[1], [s.parameters for s in stages], "parameters", stages)
-    _draw_amounts(panels[2], [s.macs for s in stages], "MACs", stages)
+    _draw_amounts(panels[2], [s.macs for s in stages], "MACs", stages, costs=True)
     _draw_fields(panels[3], stages, trace.input_shape)
     return figure
 
@@ -74,7 +74,7 @@ def _head(
         grouped += f", grouped into {len(stages)} stages"
     facts = (
         f"{grouped}  ·  {short(trace.parameters)} parameters "
-        f"({file_size(trace.parameter_bytes)})  ·  {short(trace.macs)} MACs  ·  "
+        f"({file_size(trace.parameter_bytes)})  ·  {costs_text(trace, short)} MACs  ·  "
         f"activations {file_size(trace.activation_bytes)}  ·  "
         f"one image of {dimensions(trace.input_shape[2:])} px"
     )
@@ -235,16 +235,20 @@ def _draw_names(axes: Axes, stages: Sequence[Stage]) -> None:
             axes.text(x, row, text, fontsize=8.0, color=colour, ha=align, va="center")
 
 
-def _draw_amounts(axes: Axes, amounts: Sequence[int], title: str, stages: Sequence[Stage]) -> None:
+def _draw_amounts(
+    axes: Axes, amounts: Sequence[int], title: str, stages: Sequence[Stage], *, costs: bool = False
+) -> None:
+    unknown = [costs and stage.uncounted for stage in stages]
     total, most = sum(amounts), max(1, *amounts)
     axes.set_xlim(0, 1.75 * most)
-    _title(axes, 0.0, f"{title}: {short(total)}")
+    _title(axes, 0.0, f"{title}: {cost_text(total, any(unknown), short)}")
     colours = [_COLOURS.get(stage.kind, _OTHER) for stage in stages]
     axes.barh(range(len(amounts)), amounts, height=0.62, color=colours, zorder=2)
     for row, number in enumerate(amounts):
         share = 100 * number / total if total else 0.0
-        text = f"{short(number)}  {share:.0f} %" if share >= 1 else short(number)
-        _beside(axes, number, row, text if number else "–", most)
+        said = cost_text(number, unknown[row], short)
+        text = f"{said}  {share:.0f} %" if share >= 1 and not any(unknown) else said
+        _beside(axes, number, row, text if number or unknown[row] else "–", most)
 
 
 def _beside(axes: Axes, x: float, row: int, text: str, most: float) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cnnviz.introspection.tracing import LayerCall
+from cnnviz.introspection.tracing.trace import costs_text
 from cnnviz.results.text import dimensions, file_size, plural
 from cnnviz_gallery.scan.layer_result import LayerResult
 from cnnviz_gallery.scan.scan_result import ScanResult
@@ -40,7 +41,7 @@ def page(subject: SiteContext) -> content.NetworkPage:
         facts=(
             content.Fact("Weights", scan.network.weights),
             content.Fact("Parameters", f"{subject.traced.parameters:,}"),
-            content.Fact("Multiply-adds", f"{subject.traced.macs / 1e6:,.0f} million"),
+            content.Fact("Multiply-adds", costs_text(subject.traced, _millions)),
             content.Fact("Input", dimensions(scan.network.input_shape)),
             content.Fact("Images", f"{scan.images:,}"),
             content.Fact("SHA-256", scan.network.sha256[:12], scan.network.sha256),
@@ -158,3 +159,7 @@ def card(subject: SiteContext) -> dict[str, Any]:
 def _bytes(subject: SiteContext) -> int:
     root = subject.site.root / subject.folder
     return sum(path.stat().st_size for path in root.rglob("*.webp"))
+
+
+def _millions(macs: float) -> str:
+    return f"{macs / 1e6:,.0f} million"
