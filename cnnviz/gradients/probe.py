@@ -394,7 +394,8 @@ def _scaled(gradient: torch.Tensor, scale: torch.Tensor | None) -> torch.Tensor:
 def _gain(met: RecordedLayer, *, typical: bool) -> float:
     if not met.weights:
         return float("nan")
-    weight = wide(met.weights[0].detach())
+    held = met.weights[0].detach()
+    weight = wide(held.abs() if held.is_complex() else held)
     # The last dimensions are those of a kernel, which one factor scales as a whole.
     sizes = weight.flatten(2).square().mean(2) if weight.ndim > 2 else weight.square()
     size = sizes.clamp(min=1e-300).log().mean().exp() if typical else sizes.mean()

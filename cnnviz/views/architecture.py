@@ -62,13 +62,13 @@ class Architecture(TableResult):
     def sums(self) -> dict[str, int]:
         """Return the totals: parameters, MACs, and bytes of weights, buffers and activations.
 
-        Where `uncounted_layers` is not 0, the MACs are at least those.
+        `uncounted` is how many operators cost what is not known: with any, the MACs are the least.
         """
         return {
             "layers": len(self.layers),
             "parameters": self.trace.parameters,
             "macs": self.trace.macs,
-            "uncounted_layers": sum(call.uncounted for call in self.layers),
+            "uncounted": len(self.trace.uncounted),
             "parameter_bytes": self.trace.parameter_bytes,
             "buffer_bytes": self.trace.buffer_bytes,
             "activation_bytes": self.trace.activation_bytes,

@@ -271,7 +271,9 @@ def _measure(
     residuals = [one for addition in seen.found if (one := residual(addition)) is not None]
     found = shares(explained.values, residuals) if explained.values.requires_grad else []
     kept = [(one, each) for one, each in zip(residuals, found, strict=False) if each is not None]
-    rows = np.array([_norms(each) for _, each in kept]).reshape(len(kept), 6, len(images))
+    rows = np.array([_norms(each, len(images)) for _, each in kept]).reshape(
+        len(kept), 6, len(images)
+    )
     return _Part(
         [one for one, _ in kept],
         len(residuals) - len(kept),
@@ -290,10 +292,11 @@ def _single(scores: torch.Tensor, inputs: torch.Tensor) -> bool:
     return all(node in on_all for node in order if weighty(node))
 
 
-def _norms(parts: Shares) -> list[list[float]]:
-    """Return the six numbers of one block for each image, [6][N]."""
+def _norms(parts: Shares, count: int) -> list[list[float]]:
+    """Return the six numbers of one block for each of the images, [6][N]."""
+    # A first axis of windows, or of channels of all images, has those of one image together.
     flat = [
-        part.detach().double().flatten(1).cpu()
+        part.detach().double().reshape(count, -1).cpu()
         for part in (parts.skip, parts.branch, parts.whole, parts.at_sum)
     ]
     skip, branch, whole, _ = flat

@@ -10,6 +10,7 @@ from typing import Any
 from cnnviz.introspection import operations
 from cnnviz.introspection.tracing.operation import Operation, tensors
 from cnnviz.introspection.tracing.registry import RULES
+from cnnviz.introspection.tracing.rule_lookup import CONSTANT
 from cnnviz.introspection.tracing.rules_compute import FACTORS, pool, pool_window
 from cnnviz.results.text import dimensions
 
@@ -76,6 +77,8 @@ def operation_kind(operation: Operation, dependent: int, parameters: int) -> str
     if name in ("view", "_unsafe_view", "reshape"):
         before, after = operation["self"].ndim, operation.outputs[0].ndim
         return "flatten" if before == 4 and after == 2 else None
+    if name in CONSTANT:
+        return None
     if parameters:
         return "scale" if operation.pointwise else "other"
     return None if name in RULES or operation.pointwise else "other"

@@ -17,6 +17,7 @@ from cnnviz.introspection.tracing.registry import Found, Look, UnknownFieldError
 
 @rule("clone", "alias", "detach", "_to_copy", "lift_fresh", "where", "masked_fill", "prelu")
 @rule("_prelu_kernel", "hardswish", "log_sigmoid_forward", "rrelu_with_noise", "lift")
+@rule("_conj", "_conj_physical", "_neg_view", "resolve_conj", "resolve_neg", "complex")
 @rule("native_dropout", "threshold", "__and__", "__or__", "fake_quantize_per_tensor_affine")
 def combine(operation: Operation, look: Look, gateless: bool) -> Found:
     """Elementwise; without gates, an operand that is one value for the whole map is passed over."""
@@ -177,6 +178,32 @@ def sample(operation: Operation, look: Look, gateless: bool) -> Found:
     if field is not None:
         found.append(reduce(field, range(2, len(field.shape)), keep=True))
     return union(found, tuple(operation.outputs[0].shape))
+
+
+@rule("affine_grid_generator")
+def generate_grid(operation: Operation, look: Look, gateless: bool) -> Found:
+    """Every place on the grid depends on the whole transform."""
+    field = look(operation["theta"])
+    if field is None:
+        return None
+    whole = reduce(field, range(len(field.shape)), keep=False)
+    return union([whole], tuple(operation.outputs[0].shape))
+
+
+@rule("view_as_real")
+def split_complex(operation: Operation, look: Look, gateless: bool) -> Found:
+    """The two parts of each number along a new last dimension."""
+    field = look(operation["self"])
+    if field is None:
+        return None
+    return union([reshape(field, (*field.shape, 1))], tuple(operation.outputs[0].shape))
+
+
+@rule("view_as_complex")
+def join_complex(operation: Operation, look: Look, gateless: bool) -> Found:
+    """One number of the two parts along the last dimension."""
+    field = look(operation["self"])
+    return None if field is None else reduce(field, [-1], keep=False)
 
 
 def _with_channels(field: Field) -> Field:
