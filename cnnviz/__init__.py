@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cnnviz.images import Photo as Photo
     from cnnviz.images import Preprocessing as Preprocessing
     from cnnviz.models import Model as Model
+    from cnnviz.models import OutputKind as OutputKind
     from cnnviz.models import load as load
     from cnnviz.passes.captures import Capture as Capture
     from cnnviz.passes.captures import capture as capture
@@ -61,6 +62,7 @@ _HOMES = {
     "GradientMonitor": "cnnviz.gradients.monitor.gradient_monitor",
     "Heatmap": "cnnviz.heatmaps.heatmap",
     "Model": "cnnviz.models",
+    "OutputKind": "cnnviz.models",
     "Photo": "cnnviz.images",
     "Preprocessing": "cnnviz.images",
     "Provenance": "cnnviz.results.result",
@@ -86,6 +88,7 @@ __all__ = [
     "GradientMonitor",
     "Heatmap",
     "Model",
+    "OutputKind",
     "Photo",
     "Preprocessing",
     "Provenance",

@@ -23,6 +23,7 @@ EXPORTED = {
     "GradientMonitor",
     "Heatmap",
     "Model",
+    "OutputKind",
     "Photo",
     "Preprocessing",
     "Provenance",

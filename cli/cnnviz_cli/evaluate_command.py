@@ -95,6 +95,8 @@ def build() -> Callable[..., Any]:
         shared("weights", options.Weights, "DEFAULT"),
         shared("categories", options.Categories, None),
         shared("device", options.Device, "auto"),
+        shared("output", options.Output, None),
+        shared("member", options.Member, None),
         shared("out", Out, Path("cnnviz-evaluation")),
         *options.PICTURE,
         shared("json", options.AsJson, False),
@@ -123,9 +125,8 @@ def _run(values: dict[str, Any]) -> None:
     _check_folder(out)
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")
-        model = options.load_model(
-            values["model"], values["weights"], values["categories"], values["device"]
-        )
+        asked = ("model", "weights", "categories", "device", "output", "member")
+        model = options.load_model(*(values[name] for name in asked))
         found = evaluate(
             model,
             values["data"],

@@ -113,6 +113,8 @@ def build() -> Callable[..., Any]:
         shared("weights", options.Weights, "DEFAULT"),
         shared("categories", options.Categories, None),
         shared("device", options.Device, "auto"),
+        shared("output", options.Output, None),
+        shared("member", options.Member, None),
         shared("out", Out, Path("cnnviz-gallery")),
         shared("as_json", options.AsJson, False),
         shared("quiet", options.Quiet, False),
@@ -138,7 +140,14 @@ def _run(values: dict[str, Any]) -> None:
         progress(0, 1, "loading the network")
         device = local_device(values["device"])
         models = [
-            options.load_model(name, values["weights"], values["categories"], device)
+            options.load_model(
+                name,
+                values["weights"],
+                values["categories"],
+                device,
+                values["output"],
+                values["member"],
+            )
             for name in names
         ]
         data = open_dataset(values["data"] or SHAPES, values["count"])

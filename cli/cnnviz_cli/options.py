@@ -68,6 +68,25 @@ Categories = Annotated[
         rich_help_panel=NETWORK,
     ),
 ]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        metavar="KIND",
+        help="What the network's output means: classes, labels, logit, value, embedding, class-map "
+        "or boxes; guessed without it, and the guess is told.",
+        rich_help_panel=NETWORK,
+    ),
+]
+Member = Annotated[
+    str | None,
+    typer.Option(
+        "--member",
+        metavar="NAME",
+        help="Which member of an output that is a tuple or a dict: logits, 1, heads.age.",
+        rich_help_panel=NETWORK,
+    ),
+]
 Device = Annotated[
     str, typer.Option(metavar="DEVICE", help="auto, cpu or cuda.", rich_help_panel=NETWORK)
 ]
@@ -124,11 +143,18 @@ DEFAULT_MODEL = "shapes"
 HELD_OUT_SAMPLE = 19
 
 
-def load_model(source: str, weights: str, categories: str | None, device: str) -> Model:
+def load_model(
+    source: str,
+    weights: str,
+    categories: str | None,
+    device: str,
+    output: str | None = None,
+    member: str | None = None,
+) -> Model:
     """Load the network that the options name."""
     from cnnviz.models import load
 
-    return load(source, weights, categories=categories, device=device)
+    return load(source, weights, categories=categories, device=device, output=output, member=member)
 
 
 def picture_style(values: dict[str, Any]) -> PictureStyle:

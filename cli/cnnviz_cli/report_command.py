@@ -86,6 +86,8 @@ def build() -> Callable[..., Any]:
         shared("weights", options.Weights, "DEFAULT"),
         shared("categories", options.Categories, None),
         shared("device", options.Device, "auto"),
+        shared("output", options.Output, None),
+        shared("member", options.Member, None),
         shared("out", Out, Path("cnnviz-report")),
         shared("pdf", Pdf, False),
         shared("single_file", SingleFile, False),
@@ -108,9 +110,8 @@ def _run(values: dict[str, Any]) -> None:
     check_destination(values["out"], force=values["force"])
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")
-        loaded = options.load_model(
-            values["model"], values["weights"], values["categories"], values["device"]
-        )
+        asked = ("model", "weights", "categories", "device", "output", "member")
+        loaded = options.load_model(*(values[name] for name in asked))
         images = options.photos_or_sample(values["photos"], loaded)
         from cnnviz.reports import report as make
 

@@ -36,6 +36,8 @@ _SHARED = (
     "weights",
     "categories",
     "device",
+    "output",
+    "member",
     "target",
     "out",
     "figure_size",
@@ -92,6 +94,8 @@ def _parameters(view: View, specs: list[OptionSpec]) -> list[inspect.Parameter]:
             shared("weights", options.Weights, "DEFAULT"),
             shared("categories", options.Categories, None),
             shared("device", options.Device, "auto"),
+            shared("output", options.Output, None),
+            shared("member", options.Member, None),
         ]
     return [
         *found,
@@ -183,9 +187,8 @@ def _of_network(
     progress(0, 1, "loading the network")
     if view.compare:
         _first_of_compared(values, keywords)
-    model = options.load_model(
-        values["model"], values["weights"], values["categories"], values["device"]
-    )
+    asked = ("model", "weights", "categories", "device", "output", "member")
+    model = options.load_model(*(values[name] for name in asked))
     images: list[Any] = []
     if view.images == "photos" and (values["photos"] or not view.own_input):
         images = options.photos_or_sample(values["photos"], model)

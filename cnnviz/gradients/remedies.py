@@ -186,13 +186,7 @@ def reinitialised(model: Model, activation: str, seed: int = SEED) -> Model:
             if isinstance(norm, nn.modules.batchnorm._BatchNorm):
                 # The statistics belong to the weights that were.
                 norm.reset_running_stats()
-    return Model(
-        module,
-        name=model.name,
-        preprocessing=model.preprocessing,
-        categories=model.categories,
-        weights=f"drawn anew, seed {seed}",
-    )
+    return model.around(module, weights=f"drawn anew, seed {seed}")
 
 
 def try_remedies(

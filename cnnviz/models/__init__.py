@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from cnnviz.models.loading import load as load
     from cnnviz.models.model import Model as Model
     from cnnviz.models.model import as_model as as_model
+    from cnnviz.models.output_kinds import OutputKind as OutputKind
 
 _HOMES = {
     "Model": "cnnviz.models.model",
+    "OutputKind": "cnnviz.models.output_kinds",
     "as_model": "cnnviz.models.model",
     "available": "cnnviz.models.loading",
     "load": "cnnviz.models.loading",
 }
-__all__ = ["Model", "as_model", "available", "load"]
+__all__ = ["Model", "OutputKind", "as_model", "available", "load"]
 if not TYPE_CHECKING:
     __getattr__, __dir__ = attach(__name__, _HOMES)

@@ -14,6 +14,7 @@ from cnnviz.images.paths import expand
 from cnnviz.models.categories import Categories, check_count, read_categories
 from cnnviz.models.checkpoints import SUFFIXES
 from cnnviz.models.model import Model, as_model
+from cnnviz.models.output_kinds import OutputKind, read_output_kind
 from cnnviz.models.sources import SOURCES, forms
 
 
@@ -24,6 +25,8 @@ def load(
     categories: Categories | None = None,
     preprocessing: Preprocessing | None = None,
     device: str | torch.device = "auto",
+    output: OutputKind | str | None = None,
+    member: str | int | None = None,
 ) -> Model:
     """Load a network by name, from a file of code, or around a module at hand.
 
@@ -52,6 +55,12 @@ def load(
     device : str or torch.device
         ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:1``. A module given as such
         stays where it is.
+    output : OutputKind or str, optional
+        What the output means: "classes", "labels", "logit", "value", "embedding", "class-map" or
+        "boxes"; its own, or a guess that results tell, when not given.
+    member : str or int, optional
+        Which member of an output that is a tuple, a dict or an object: ``"logits"``, ``1``,
+        ``"heads.age"``.
 
     Returns
     -------
@@ -83,6 +92,10 @@ def load(
         model.categories = names
     if preprocessing is not None:
         model.preprocessing = preprocessing
+    if output is not None:
+        model.output = read_output_kind(output)
+    if member is not None:
+        model.member = str(member)
     return model
 
 
@@ -158,6 +171,8 @@ def _given(
         weights=model.weights,
         notes=model.notes,
         untrained=model.untrained,
+        output=model.output,
+        member=model.member,
     )
 
 

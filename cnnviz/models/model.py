@@ -16,6 +16,7 @@ from cnnviz.images import Batch, Photo, Preprocessing, prepare
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.forward import forward
 from cnnviz.models.guesses import NOMINAL_SIDE, guess_preprocessing
+from cnnviz.models.output_kinds import OutputKind, read_output_kind
 from cnnviz.results.result import ImageSource, Provenance
 from cnnviz.results.text import dimensions
 
@@ -41,6 +42,13 @@ class Model:
         What a reader of results should know about how it was loaded.
     untrained : bool
         Whether the weights are random, so that its answers mean nothing and reports say so.
+    output : OutputKind or str, optional
+        What its output means: "classes", "labels", "logit", "value", "embedding", "class-map" or
+        "boxes" (see `cnnviz.models.output_kinds.OutputKind`). Guessed from the output when not
+        given, and results then say so.
+    member : str or int, optional
+        Which member of its output is explained, where that is a tuple, a dict or an object:
+        ``"logits"``, ``1``, or ``"heads.age"`` for one inside another.
 
     Raises
     ------
@@ -60,6 +68,8 @@ class Model:
         weights: str = "as given",
         notes: Sequence[str] = (),
         untrained: bool = False,
+        output: OutputKind | str | None = None,
+        member: str | int | None = None,
     ) -> None:
         _check_module(module)
         self.module = module
@@ -69,7 +79,21 @@ class Model:
         self.weights = weights
         self.notes: tuple[str, ...] = tuple(notes)
         self.untrained: bool = untrained
+        self.output: OutputKind | None = None if output is None else read_output_kind(output)
+        self.member: str | None = None if member is None else str(member)
         self._digest: tuple[object, str] | None = None
+
+    def around(self, module: nn.Module, *, weights: str) -> Model:
+        """Return a model that is this one in all but its module, such as a changed copy of it."""
+        return Model(
+            module,
+            name=self.name,
+            preprocessing=self.preprocessing,
+            categories=self.categories,
+            weights=weights,
+            output=self.output,
+            member=self.member,
+        )
 
     @property
     def device(self) -> torch.device:

@@ -154,13 +154,7 @@ def randomisation(
     names = weighted_layers(subject.model, subject.inputs)
     depths = np.unique(np.linspace(1, len(names), min(stages, len(names))).round().astype(int))
     forgetful = copy.deepcopy(subject.model.module)
-    model = Model(
-        forgetful,
-        name=subject.model.name,
-        preprocessing=subject.model.preprocessing,
-        categories=subject.model.categories,
-        weights="partly redrawn",
-    )
+    model = subject.model.around(forgetful, weights="partly redrawn")
     compare = _Comparison(subject, maps, relu, clip_percentile)
     correlation, similarity = [], []
     for stage, depth in enumerate(depths):
