@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from cnnviz.passes.captures import capture as capture
     from cnnviz.passes.targets import Contrast as Contrast
     from cnnviz.passes.targets import Region as Region
+    from cnnviz.passes.targets import Similarity as Similarity
     from cnnviz.passes.targets import SumOf as SumOf
+    from cnnviz.passes.targets import Value as Value
     from cnnviz.reports import Report as Report
     from cnnviz.reports import report as report
     from cnnviz.results.result import Provenance as Provenance
@@ -70,7 +72,9 @@ _HOMES = {
     "Report": "cnnviz.reports",
     "Result": "cnnviz.results.result",
     "Shapes": "cnnviz.datasets.shapes",
+    "Similarity": "cnnviz.passes.targets",
     "SumOf": "cnnviz.passes.targets",
+    "Value": "cnnviz.passes.targets",
     "capture": "cnnviz.passes.captures",
     "load": "cnnviz.models",
     "open_dataset": "cnnviz.datasets",
@@ -96,7 +100,9 @@ __all__ = [
     "Report",
     "Result",
     "Shapes",
+    "Similarity",
     "SumOf",
+    "Value",
     "activation_functions",
     "architecture",
     "attribute",

@@ -152,8 +152,6 @@ class ForwardRecorder(FunctionMode):
         Calls of normalisations.
     last_input : torch.Tensor or None
         What went into the last layer.
-    softened : list of (weakref, torch.Tensor)
-        Outputs of softmax functions and what went in.
     """
 
     def __init__(self, samples: int | None = None) -> None:
@@ -164,7 +162,6 @@ class ForwardRecorder(FunctionMode):
         self.activities: list[ActivationStatistics] = []
         self.normalisations = 0
         self.last_input: Any = None
-        self.softened: list[tuple[weakref.ref[torch.Tensor], torch.Tensor]] = []
         self._places: list[_Place] = []
         self.origins = DataOrigins()
         self.inside: dict[type[torch.autograd.Function], list[FrameType]] = {}
@@ -233,9 +230,6 @@ class ForwardRecorder(FunctionMode):
             self._normalise(func, args, named)
         elif what == operations.PRODUCT and len(terms) + len(leaves) > 1:
             self._meet(operations.PRODUCT, output, terms, leaves, origins)
-        elif what == operations.SOFTMAX:
-            before = args[0] if args else named["input"]
-            self.softened.append((weakref.ref(output), before))
         elif len(terms) > 1:
             self._meet(_called(func, what), output, terms, leaves, origins)
 

@@ -10,8 +10,9 @@ from torch.nn import functional as F
 
 from cnnviz.errors import TargetError, UsageError, did_you_mean
 from cnnviz.gradients.forward_recorder import ForwardRecorder
+from cnnviz.introspection.final_activation import softened
 from cnnviz.models import Model
-from cnnviz.passes.targets import logits_of
+from cnnviz.models.outputs import given_of, read_output, scores_of
 
 SEED = 0
 NAMES = ("auto", "loss", "top")
@@ -53,15 +54,14 @@ def random_signs(
     This estimates the Frobenius norm of the Jacobian, whatever the loss: a confident network has a
     loss of nearly zero, and with it a gradient of nearly zero, and is well.
     """
-    logits = logits_of(output)
+    logits = scores_of(model, output)
     note = ""
-    for given, before in watch.softened:
-        if given() is logits:
-            logits = before
-            note = (
-                "The network ends in a softmax, which is flat where it is sure; what went into it "
-                "was taken."
-            )
+    inside = read_output(model, output).inside
+    if inside and softened(given_of(model, output)) is not None:
+        note = (
+            f"The network ends in a {inside.replace('_', ' ')}, which is flat where it is sure; "
+            "what went into it was taken."
+        )
     told = "a random sign for each logit"
     if weights_are_zero and watch.last_input is not None and watch.last_input.requires_grad:
         logits = watch.last_input
@@ -75,9 +75,9 @@ def random_signs(
     return BackwardStart(logits, signs.to(logits.device, logits.dtype), told, note)
 
 
-def loss(output: Any, labels: torch.Tensor | None) -> BackwardStart:
+def loss(model: Model, output: Any, labels: torch.Tensor | None) -> BackwardStart:
     """Send back the cross-entropy of the labels, the mean over the batch."""
-    logits = logits_of(output)
+    logits = scores_of(model, output)
     if labels is None:
         raise UsageError("A loss needs labels.", "Give labels=, one class for each image.")
     if logits.ndim < 2 or len(logits) != len(labels):
@@ -97,9 +97,9 @@ def loss(output: Any, labels: torch.Tensor | None) -> BackwardStart:
     )
 
 
-def top(output: Any) -> BackwardStart:
+def top(model: Model, output: Any) -> BackwardStart:
     """Send back the greatest logit of each image."""
-    logits = logits_of(output)
+    logits = scores_of(model, output)
     value = logits.flatten(1).amax(1).sum()
     return BackwardStart(value, torch.ones_like(value), "the greatest logit of each image")
 

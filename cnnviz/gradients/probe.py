@@ -29,7 +29,7 @@ from cnnviz.introspection.batch_statistics import Calibration, calibrated
 from cnnviz.introspection.forward import check_differentiable
 from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.models import Model
-from cnnviz.passes.targets import logits_of
+from cnnviz.models.outputs import scores_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,7 +240,7 @@ def probe(
         layers = [met for met in watch.met if met.is_layer]
         if not layers:
             # Under no_grad none is seen.
-            check_differentiable(logits_of(output), model.name)
+            check_differentiable(scores_of(model, output), model.name)
             raise ModelError(
                 f"{model.name} calls no convolution and no linear layer.",
                 "Give a network that has some.",
@@ -269,9 +269,9 @@ def _start(
     if callable(objective):
         return objectives.own(output, objective)
     if objective == "loss":
-        return objectives.loss(output, labels)
+        return objectives.loss(model, output, labels)
     if objective == "top":
-        return objectives.top(output)
+        return objectives.top(model, output)
     return objectives.random_signs(model, watch, output, head_is_zero, seed)
 
 

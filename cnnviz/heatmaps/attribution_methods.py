@@ -22,7 +22,7 @@ from cnnviz.errors import ModelError
 from cnnviz.heatmaps.cam_methods import gradcam
 from cnnviz.images.baselines import Baseline, baseline_images
 from cnnviz.introspection.backward_rules import Rule, backward_rule
-from cnnviz.introspection.forward import check_differentiable
+from cnnviz.introspection.forward import check_differentiable, forward
 from cnnviz.introspection.hooks import module_hooks
 from cnnviz.introspection.layers import check_seen, kind, named_layers
 from cnnviz.models import Model
@@ -84,7 +84,7 @@ class ImageRequest:
         """Return the explained score of any number of variants of the image, [B]."""
         # captum draws its noise as float32, whatever the network computes in.
         model = self.question.model
-        score = self.resolved.score(model.module(inputs.to(self.image.dtype)))
+        score = self.resolved.score(model.forward(inputs.to(self.image.dtype)))
         if inputs.requires_grad:
             check_differentiable(score, model.name)
         return score
@@ -203,7 +203,7 @@ class _Scored(nn.Module):
         self.resolved = resolved
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return self.resolved.score(self.module(inputs))
+        return self.resolved.score(forward(self.module, inputs))
 
 
 def _with_separate_activations(question: AttributionRequest) -> nn.Module:

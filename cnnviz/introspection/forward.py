@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
 from cnnviz.errors import ModelError
+from cnnviz.introspection.final_activation import FinalActivation
 
 # Vision transformers check the size of their input with assertions.
 _MISFITS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError)
@@ -18,7 +19,7 @@ _MISFITS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError)
 def forward(
     module: nn.Module, inputs: torch.Tensor, name: str = "", expected: Sequence[int] = ()
 ) -> Any:
-    """Return what the network returns.
+    """Return what the network returns, with a note of what went into a softmax or sigmoid in it.
 
     Parameters
     ----------
@@ -37,7 +38,8 @@ def forward(
         If the forward pass fails.
     """
     try:
-        return module(inputs)
+        with FinalActivation():
+            return module(inputs)
     except _MISFITS as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(

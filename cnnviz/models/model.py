@@ -17,6 +17,7 @@ from cnnviz.images.inputs import Images
 from cnnviz.introspection.forward import forward
 from cnnviz.models.guesses import NOMINAL_SIDE, guess_preprocessing
 from cnnviz.models.output_kinds import OutputKind, read_output_kind
+from cnnviz.models.outputs import Reading
 from cnnviz.results.result import ImageSource, Provenance
 from cnnviz.results.text import dimensions
 
@@ -81,11 +82,12 @@ class Model:
         self.untrained: bool = untrained
         self.output: OutputKind | None = None if output is None else read_output_kind(output)
         self.member: str | None = None if member is None else str(member)
+        self._reading: tuple[object, Reading] | None = None
         self._digest: tuple[object, str] | None = None
 
     def around(self, module: nn.Module, *, weights: str) -> Model:
         """Return a model that is this one in all but its module, such as a changed copy of it."""
-        return Model(
+        model = Model(
             module,
             name=self.name,
             preprocessing=self.preprocessing,
@@ -94,6 +96,23 @@ class Model:
             output=self.output,
             member=self.member,
         )
+        model._reading = self._reading
+        return model
+
+    @property
+    def reading(self) -> Reading | None:
+        """How its output is read, once it was run; found anew where a declaration changed."""
+        if self._reading is None or self._reading[0] != self._declared:
+            return None
+        return self._reading[1]
+
+    def keep_reading(self, reading: Reading) -> None:
+        """Keep how the output is read, so that all that is made with this model reads it so."""
+        self._reading = (self._declared, reading)
+
+    @property
+    def _declared(self) -> object:
+        return (self.output, self.member, self.categories)
 
     @property
     def device(self) -> torch.device:
@@ -174,8 +193,13 @@ class Model:
             preprocessing=self.preprocessing.describe() if sources else "",
             targets=tuple(targets),
             seed=seed,
-            notes=(*self.notes, *notes),
+            notes=(*self.notes, *self._remarks(), *notes),
+            output="" if self.reading is None else self.reading.describe(),
         )
+
+    def _remarks(self) -> tuple[str, ...]:
+        taken = "" if self.reading is None else self.reading.taken
+        return (taken,) if taken else ()
 
     def category(self, index: int) -> str:
         """Return the name of a class, or ``class 105`` where names are not known."""
@@ -183,8 +207,8 @@ class Model:
             return self.categories[index]
         return f"class {index}"
 
-    def class_index(self, name: str) -> int:
-        """Return the index of the class of this name.
+    def class_index(self, name: str, names: Sequence[str] | None = None) -> int:
+        """Return the index of the class of this name, among its categories or other names.
 
         An exact match comes first, then one that ignores case, then one of the names in a list
         such as ``goldfish, Carassius auratus``.
@@ -194,18 +218,19 @@ class Model:
         TargetError
             No class, or more than one, has this name, or the names are not known.
         """
-        if self.categories is None:
+        known = self.categories if names is None else names
+        if known is None:
             raise TargetError(
                 f"The classes of {self.name} have no names.",
                 "Give the index of the class, or load the network with categories=.",
             )
         wanted = name.strip().casefold()
         for matches in (
-            [i for i, category in enumerate(self.categories) if category == name],
-            [i for i, category in enumerate(self.categories) if category.casefold() == wanted],
+            [i for i, category in enumerate(known) if category == name],
+            [i for i, category in enumerate(known) if category.casefold() == wanted],
             [
                 i
-                for i, category in enumerate(self.categories)
+                for i, category in enumerate(known)
                 if wanted in (part.strip().casefold() for part in category.split(","))
             ],
         ):
@@ -218,7 +243,7 @@ class Model:
                 return matches[0]
         raise TargetError(
             f"{self.name} has no class {name!r}.",
-            did_you_mean(name, self.categories, "Give the index of the class."),
+            did_you_mean(name, known, "Give the index of the class."),
         )
 
     def __repr__(self) -> str:

@@ -20,12 +20,13 @@ from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import LayerTensors
 from cnnviz.introspection.layers import Layers
 from cnnviz.introspection.stop_forward import run_to
-from cnnviz.models import Model, as_model
+from cnnviz.models import Model, OutputKind, as_model
 from cnnviz.models.categories import check_count
+from cnnviz.models.outputs import Reading, needs_graph, read_output, scores_of
 from cnnviz.passes.output_recorder import OutputRecorder
 from cnnviz.passes.ranked_classes import ClassScore, rank_classes
 from cnnviz.passes.stages import STAGES, CallOrder, call_order
-from cnnviz.passes.targets import ResolvedTarget, Scores, Target, logits_of, score
+from cnnviz.passes.targets import ResolvedTarget, Scores, Target, score, with_references
 from cnnviz.results.result import Provenance
 from cnnviz.results.text import plural
 
@@ -191,6 +192,7 @@ def capture(
     if rule != "gradient":
         layer_names.check_seen(wrapped.module)
     batch = wrapped.prepare(images)
+    target = with_references(wrapped, target)
     order = call_order(wrapped, batch.tensor) if _needs_order(layers, logits) else None
     chosen = _choose(wrapped, layers, order)
     last = order.last(chosen) if order is not None and not logits else None
@@ -204,7 +206,7 @@ def capture(
         output = run_to(wrapped.forward, inputs.clone(), chosen, ends, after=recorder.record)
         scores = None
         if gradients:
-            scores = score(wrapped, output, target, len(inputs))
+            scores = score(wrapped, output, target, len(inputs), inputs)
             recorder.differentiate(scores.values, inputs if gradients is True else None)
     coverage = str(followed.coverage()) if followed is not None else ""
     found = _finish(wrapped, batch, chosen, recorder, output if logits else None, scores)
@@ -246,9 +248,7 @@ def _finish(
     }
     if scores is not None:
         scores = Scores(scores.values.detach(), scores.resolved_targets)
-    found = None if output is None else _logits_or_none(output)
-    if found is not None and found.ndim == 2 and model.categories is not None:
-        check_count(model.categories, found.shape[1], model.name)
+    found = None if output is None else _logits_or_none(model, output, batch.tensor)
     return Capture(
         model=model,
         batch=batch,
@@ -262,9 +262,29 @@ def _finish(
     )
 
 
-def _logits_or_none(output: Any) -> torch.Tensor | None:
+def _logits_or_none(model: Model, output: Any, inputs: torch.Tensor) -> torch.Tensor | None:
+    if needs_graph(model, output):
+        output = _with_graph(model, inputs, output)
     try:
-        return logits_of(output).detach()
+        reading = read_output(model, output, inputs)
+        found = scores_of(model, output).detach()
     except TargetError:
         # A callable target may have made sense of an output that has no logits.
         return None
+    if found.ndim == 2 and model.categories is not None:
+        _check_names(model, reading, found.shape[1])
+    return found
+
+
+def _check_names(model: Model, reading: Reading, columns: int) -> None:
+    names = model.categories or ()
+    if reading.kind != OutputKind.LOGIT or len(names) > 2:
+        check_count(names, columns, model.name)
+
+
+def _with_graph(model: Model, inputs: torch.Tensor, output: Any) -> Any:
+    """Read the output once more, with a graph that tells which of its members is the last."""
+    with isolated(model.module, grad=True):
+        first = inputs[:1].clone().requires_grad_()
+        read_output(model, model.forward(first.clone()), first)
+    return output

@@ -9,7 +9,7 @@ import torch
 
 from cnnviz.errors import LayerError, TargetError
 from cnnviz.introspection.layer_tensors import Key
-from cnnviz.passes.targets import describe
+from cnnviz.models.outputs import describe
 
 
 class OutputRecorder:

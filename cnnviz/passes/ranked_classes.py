@@ -8,9 +8,10 @@ from typing import Literal
 import torch
 
 from cnnviz.errors import TargetError, UsageError
-from cnnviz.models import Model
+from cnnviz.models import Model, OutputKind
+from cnnviz.models.outputs import class_probabilities, class_scores, read_output
 
-Rule = Literal["softmax", "sigmoid", "as given"]
+Rule = Literal["softmax", "sigmoid", "as given", "none"]
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,16 @@ def rank_classes(model: Model, logits: torch.Tensor, k: int) -> tuple[tuple[Clas
     UsageError
         If `k` is below 1.
     """
-    if k < 1:
-        raise UsageError(f"{k} classes cannot be shown.", "Give k as 1 or more.")
-    shares, _ = probabilities(logits)
+    check_k(k)
+    shares, _ = probabilities(model, logits)
     # A stable sort gives the same order on every machine.
     ordered, order = shares.sort(dim=1, descending=True, stable=True)
-    scores = logits.double().cpu().gather(1, order)
+    reading = read_output(model, logits)
+    columns = class_scores(reading, logits.cpu().double())
+    scores = columns.gather(1, order)
     return tuple(
         tuple(
-            ClassScore(index, model.category(index), probability, logit)
+            ClassScore(index, reading.name(index), probability, logit)
             for index, probability, logit in zip(*row, strict=True)
         )
         for row in zip(
@@ -73,29 +75,46 @@ def rank_classes(model: Model, logits: torch.Tensor, k: int) -> tuple[tuple[Clas
     )
 
 
-def probabilities(logits: torch.Tensor) -> tuple[torch.Tensor, Rule]:
+def check_k(k: int) -> None:
+    """Raise UsageError unless at least one class is asked for."""
+    if k < 1:
+        raise UsageError(f"{k} classes cannot be shown.", "Give k as 1 or more.")
+
+
+def probabilities(model: Model, scores: torch.Tensor) -> tuple[torch.Tensor, Rule]:
     """Return probabilities [N, classes] in double precision, and the rule that made them.
 
-    The rule is the softmax; for a single output the sigmoid; and "as given" where every row is
-    non-negative and sums to one already.
+    The rule follows from the kind of the output: the softmax for classes; the sigmoid for labels
+    and for one logit, whose two classes are negative and positive; and "as given" where the network
+    ends in a softmax or sigmoid itself.
+
+    Parameters
+    ----------
+    model : Model
+        The network, for what its output means.
+    scores : torch.Tensor
+        Its scores, as `cnnviz.models.outputs.scores_of` returns them.
 
     Raises
     ------
     TargetError
-        If the output is not one row of scores for each image.
+        If the output is not one row of scores for each image, or holds no probabilities.
     """
-    if logits.ndim != 2:
+    reading = read_output(model, scores)
+    if scores.ndim != 2:
         raise TargetError(
-            f"The network's output has the shape {list(logits.shape)}, not [N, classes].",
+            f"The network's output has the shape {list(scores.shape)}, not [N, classes].",
             "Predictions are made for networks that classify images.",
         )
-    scores = logits.detach().double().cpu()
-    if scores.shape[1] == 1:
-        return scores.sigmoid(), "sigmoid"
-    sums_to_one = torch.allclose(scores.sum(1), scores.new_ones(len(scores)), atol=1e-4)
-    if bool((scores >= 0).all()) and sums_to_one:
-        return scores, "as given"
-    return scores.softmax(1), "softmax"
+    shares = class_probabilities(reading, scores.detach().cpu())
+    if shares is None:
+        raise TargetError(
+            f"The network returns {reading.describe()}, which holds no probabilities.",
+            "Declare its kind with output= or --output, if that is wrong.",
+        )
+    if reading.inside:
+        return shares, "as given"
+    return shares, "softmax" if reading.kind == OutputKind.CLASSES else "sigmoid"
 
 
 def entropy(shares: torch.Tensor) -> torch.Tensor:

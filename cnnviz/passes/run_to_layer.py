@@ -18,8 +18,8 @@ from cnnviz.introspection.receptive_fields import ReceptiveField
 from cnnviz.introspection.stop_forward import run_to
 from cnnviz.introspection.tracing import Trace, trace
 from cnnviz.models import Model
+from cnnviz.models.outputs import describe
 from cnnviz.passes.stages import call_order
-from cnnviz.passes.targets import describe
 
 
 @dataclass(frozen=True)

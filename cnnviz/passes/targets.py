@@ -1,58 +1,34 @@
-"""What is explained: a class, several, a contrast, a region or a callable; one score an image."""
+"""What is explained: a class, several, a contrast, a value, a region or a callable."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from cnnviz.errors import TargetError
-from cnnviz.models import Model
+from cnnviz.models import Model, OutputKind
+from cnnviz.models.outputs import (
+    Reading,
+    class_probabilities,
+    class_scores,
+    describe,
+    read_output,
+    scores_of,
+)
+from cnnviz.passes.target_types import Contrast as Contrast
+from cnnviz.passes.target_types import OneTarget as OneTarget
+from cnnviz.passes.target_types import Region as Region
+from cnnviz.passes.target_types import Similarity as Similarity
+from cnnviz.passes.target_types import SumOf as SumOf
+from cnnviz.passes.target_types import Target as Target
+from cnnviz.passes.target_types import Value as Value
 
-
-@dataclass(frozen=True)
-class SumOf:
-    """The sum of the scores of several classes: "any cat at all"."""
-
-    classes: tuple[int | str, ...]
-
-    def __init__(self, *classes: int | str) -> None:
-        object.__setattr__(self, "classes", classes)
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """The score of one class less that of another: "why this and not that"."""
-
-    this: int | str
-    that: int | str
-
-
-@dataclass(frozen=True, eq=False)
-class Region:
-    """The score of a class summed over a region, for networks that segment.
-
-    Attributes
-    ----------
-    label : int or str
-        The class.
-    mask : ndarray of bool, optional
-        The region, [H, W] at the size of the network's output; by default where the class is the
-        network's own answer (Vinogradova et al. 2020).
-    """
-
-    label: int | str
-    mask: NDArray[np.bool_] | None = None
-
-
-OneTarget = int | str | SumOf | Contrast | Region
-"""What is explained of one image."""
-Target = OneTarget | Sequence[OneTarget] | Callable[[Any], torch.Tensor] | None
-"""What is explained: the network's own answer, one target for all images, or one for each."""
+Unit = Literal["probability", "score"]
+Function = Callable[[Any], torch.Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,11 +43,29 @@ class ResolvedTarget:
         The class, where it is exactly one.
     score : callable
         ``score(output)``: what the network returned for B images to B scores, [B].
+    asked : int, str, SumOf, Contrast, Region, Value, Similarity, callable or None
+        What asks for the very same of another network, or of another image; None is each
+        network's own answer.
+    probability : callable, optional
+        ``probability(output)``: the probability of what is explained, [B], in double precision;
+        None where there is none.
     """
 
     name: str
     class_index: int | None
-    score: Callable[[Any], torch.Tensor]
+    score: Function
+    asked: Any = None
+    probability: Function | None = None
+
+    @property
+    def unit(self) -> Unit:
+        """What `measure` returns: probabilities where there are any, or else scores."""
+        return "score" if self.probability is None else "probability"
+
+    def measure(self, output: Any) -> torch.Tensor:
+        """Return what is followed of an answer while its image is changed, [B]."""
+        found = self.score if self.probability is None else self.probability
+        return found(output).double()
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,75 +84,32 @@ class Scores:
     resolved_targets: tuple[ResolvedTarget, ...]
 
 
-def logits_of(output: Any) -> torch.Tensor:
-    """Find the class scores in what a network returned.
-
-    A tensor is taken as it is. In a mapping or an object with named fields the entry ``logits`` or
-    ``out`` is taken, or its only tensor of floating-point numbers; in a tuple or list the first.
-
-    Raises
-    ------
-    TargetError
-        If the output holds no tensor of floating-point numbers, or several without a known name.
-    """
-    if isinstance(output, torch.Tensor):
-        return output
-    named = _named_entries(output)
-    for name in ("logits", "out"):
-        if isinstance(named.get(name), torch.Tensor):
-            found: torch.Tensor = named[name]
-            return found
-    is_sequence = isinstance(output, (tuple, list))
-    entries = list(output) if is_sequence else list(named.values())
-    tensors = [entry for entry in entries if _is_floating(entry)]
-    if len(tensors) == 1 or (tensors and is_sequence):
-        first: torch.Tensor = tensors[0]
-        return first
-    raise TargetError(
-        f"The network returns {describe(output)}, in which no class scores can be told apart.",
-        "Wrap it in a module that returns the logits, as one tensor [N, classes].",
-    )
-
-
-def describe(output: Any) -> str:
-    """Say in a few words what a network or layer returned."""
-    if isinstance(output, torch.Tensor):
-        return f"a tensor {list(output.shape)}"
-    named = _named_entries(output)
-    if named:
-        return f"a {type(output).__name__} with {', '.join(map(repr, named))}"
-    if isinstance(output, (tuple, list)):
-        return f"a {type(output).__name__} of {len(output)}"
-    return f"a {type(output).__name__}"
-
-
-def _named_entries(output: Any) -> dict[str, Any]:
-    if isinstance(output, Mapping):
-        return {str(key): value for key, value in output.items()}
-    names = getattr(output, "_fields", None) or getattr(output, "__dataclass_fields__", None)
-    return {str(name): getattr(output, name) for name in names} if names else {}
-
-
-def _is_floating(entry: Any) -> bool:
-    return isinstance(entry, torch.Tensor) and entry.is_floating_point()
-
-
-def score(model: Model, output: Any, target: Target, count: int) -> Scores:
+def score(
+    model: Model,
+    output: Any,
+    target: Target,
+    count: int,
+    inputs: torch.Tensor | None = None,
+) -> Scores:
     """Turn a target into one score for each image.
 
     Parameters
     ----------
     model : Model
-        The network, for the names of its classes.
+        The network, for what its output means and the names of its classes.
     output : Any
         What its forward returned for `count` images.
-    target : None, int, str, SumOf, Contrast, Region, sequence of these, or callable
-        None takes each image's top-1 class; anything else stands for every image, and a sequence
-        gives one for each. A name may be written ``koala - wombat`` for a contrast and
-        ``tabby + tiger cat`` for classes together. A callable gets the whole output and returns the
-        scores [N]; it must treat each image by itself.
+    target : None, int, str, SumOf, Contrast, Region, Value, Similarity, sequence, or callable
+        None takes each image's own answer: the likeliest class or label, the first value, the
+        embedding itself, or the region of the class that a map shows most of, but for the
+        background. Anything else stands for every image, and a sequence gives one for each. A name
+        may be written ``koala - wombat`` for a contrast and ``tabby + tiger cat`` for classes
+        together; indices may be numpy's or torch's, and one-hot. A callable gets the whole output
+        and returns the scores [N]; it must treat each image by itself.
     count : int
         The number of images, N.
+    inputs : torch.Tensor, optional
+        The preprocessed images, which tell a picture that a network returns from a map of classes.
 
     Raises
     ------
@@ -168,104 +119,283 @@ def score(model: Model, output: Any, target: Target, count: int) -> Scores:
     if callable(target):
         resolved = _called(target)
         return Scores(_checked(resolved.score(output), count), (resolved,) * count)
-    logits = logits_of(output)
-    if logits.ndim == 4 and logits.shape[0] == count and target is not None:
-        return _regions(model, logits, _each(target, count))
-    if logits.ndim != 2 or logits.shape[0] != count:
+    reading = read_output(model, output, inputs)
+    scores = scores_of(model, output)
+    usual = reading.kind is not None and reading.kind != OutputKind.BOXES
+    if not usual or scores.ndim == 3 or scores.shape[0] != count:
         raise TargetError(
-            f"The network returns {describe(logits)} for {count} images, not [N, classes].",
+            f"The network returns {describe(scores)} for {count} images, not [N, classes].",
             "Give a callable as target that makes one score for each image of it, or a Region for "
             "a network that segments.",
         )
-    each = logits.detach().argmax(1).tolist() if target is None else _each(target, count)
-    return _scored(logits, tuple(_resolved(model, entry, logits.shape[1]) for entry in each))
+    resolver = _Resolver(model, reading, scores)
+    each = [None] * count if target is None else _each(target, count, reading.classes)
+    found = tuple(resolver(entry, n) for n, entry in enumerate(each))
+    values = [resolved.score(scores[n : n + 1]) for n, resolved in enumerate(found)]
+    return Scores(torch.cat(values), found)
 
 
-def _scored(logits: torch.Tensor, resolved_targets: tuple[ResolvedTarget, ...]) -> Scores:
-    values = [resolved.score(logits[n : n + 1]) for n, resolved in enumerate(resolved_targets)]
-    return Scores(torch.cat(values), resolved_targets)
+def with_references(model: Model, target: Target) -> Target:
+    """Return a target in which the references of similarities are vectors.
+
+    The network embeds a reference that is an image, so this cannot be done while its layers are
+    being recorded.
+    """
+    from cnnviz.passes.references import embedded
+
+    if isinstance(target, Similarity):
+        return embedded(model, target)
+    if isinstance(target, Sequence) and not isinstance(target, str):
+        return [embedded(model, e) if isinstance(e, Similarity) else e for e in target]
+    return target
 
 
-def _each(target: Any, count: int) -> list[Any]:
-    single = isinstance(target, (int, str, SumOf, Contrast, Region))
+def _each(target: Any, count: int, classes: int) -> list[Any]:
+    """Return one target for each image."""
+    if isinstance(target, (np.ndarray, np.generic, torch.Tensor)):
+        target = _from_array(target, count, classes)
+    single = isinstance(target, (int, str, SumOf, Contrast, Region, Value, Similarity))
     each = [target] * count if single else list(target)
     if len(each) != count:
         raise TargetError(
             f"There are {len(each)} targets for {count} images.",
             "Give one target for all images, or one for each.",
         )
-    return each
+    return [
+        _one_index(entry, classes)
+        if isinstance(entry, (list, tuple, np.ndarray, np.generic, torch.Tensor))
+        else entry
+        for entry in each
+    ]
 
 
-def _resolved(model: Model, entry: Any, count: int) -> ResolvedTarget:
-    """Return the target that is a weighted sum of the logits."""
-    if isinstance(entry, Region):
-        raise TargetError(
-            f"A region of {entry.label!r} was asked for, and the network makes no map of classes.",
-            "Give a class.",
-        )
-    parts = _parts(model, entry)
-    indices = [(_class_index(model, label, count), sign) for label, sign in parts]
-    name = model.category(indices[0][0])
-    for index, sign in indices[1:]:
-        name += f" {'+' if sign > 0 else '-'} {model.category(index)}"
-    alone = indices[0][0] if len(indices) == 1 else None
-
-    def add_up(output: Any) -> torch.Tensor:
-        logits = logits_of(output)
-        return torch.stack([sign * logits[:, index] for index, sign in indices]).sum(0)
-
-    return ResolvedTarget(name, alone, add_up)
+def _from_array(target: Any, count: int, classes: int) -> Any:
+    values = _numbers(target)
+    if values.ndim == 0 or (_is_one_hot(values, classes) and values.size != count):
+        return _one_index(values, classes)
+    if values.ndim == 1 and not np.issubdtype(values.dtype, np.integer):
+        return _one_index(values, classes)
+    return list(values)
 
 
-def _parts(model: Model, entry: Any) -> list[tuple[int | str, int]]:
-    if isinstance(entry, SumOf):
-        if not entry.classes:
-            raise TargetError("No class was given.", "Name at least one.")
-        return [(label, 1) for label in entry.classes]
-    if isinstance(entry, Contrast):
-        return [(entry.this, 1), (entry.that, -1)]
-    # A class whose own name holds a sign is meant as it stands.
-    if isinstance(entry, str) and entry not in (model.categories or ()):
-        if " - " in entry:
-            this, _, that = entry.partition(" - ")
-            return [(this.strip(), 1), (that.strip(), -1)]
-        if " + " in entry:
-            return [(label.strip(), 1) for label in entry.split(" + ")]
-    return [(entry, 1)]
-
-
-def _class_index(model: Model, entry: Any, classes: int) -> int:
-    if isinstance(entry, str) and not entry.lstrip("-").isdigit():
-        index = model.class_index(entry)
-    else:
-        index = int(entry)
-    if not 0 <= index < classes:
-        raise TargetError(
-            f"There is no class {index}: the network has {classes} classes.",
-            f"Give an index from 0 to {classes - 1}, or a class name.",
-        )
-    return index
-
-
-def _regions(model: Model, logits: torch.Tensor, each: Sequence[Any]) -> Scores:
-    answers = logits.detach().argmax(1)
-    resolved_targets = tuple(
-        _region(model, entry, answers[n], logits.shape) for n, entry in enumerate(each)
+def _one_index(entry: Any, classes: int) -> int:
+    """Return the class that a number or a one-hot row names."""
+    values = _numbers(entry)
+    if values.ndim == 1 and _is_one_hot(values, classes):
+        return int(values.argmax())
+    if values.size == 1 and float(values.reshape(-1)[0]).is_integer():
+        return int(values.reshape(-1)[0])
+    raise TargetError(
+        f"An array {list(values.shape)} names no class.",
+        "Give the index of a class, its name, or a row with a one at its place.",
     )
-    return _scored(logits, resolved_targets)
 
 
-def _region(model: Model, entry: Any, answer: torch.Tensor, shape: torch.Size) -> ResolvedTarget:
-    wanted = entry if isinstance(entry, Region) else Region(entry)
-    if not isinstance(wanted.label, (int, str)):
-        raise TargetError(
-            f"{wanted.label!r} is no class of a network that segments.", "Give a class or a Region."
+def _numbers(entry: Any) -> Any:
+    return np.asarray(entry.detach().cpu() if isinstance(entry, torch.Tensor) else entry)
+
+
+def _is_one_hot(values: Any, classes: int) -> bool:
+    return bool(
+        values.ndim == 1
+        and values.size == classes > 1
+        and np.count_nonzero(values) == 1
+        and values.max() == 1
+    )
+
+
+class _Resolver:
+    """Resolves targets for the scores of one batch."""
+
+    def __init__(self, model: Model, reading: Reading, scores: torch.Tensor) -> None:
+        self.model, self.reading, self.scores = model, reading, scores
+
+    def __call__(self, entry: Any, n: int) -> ResolvedTarget:
+        """Return what is asked of image `n`; None is its own answer."""
+        kind = self.reading.kind
+        if isinstance(entry, Similarity):
+            return self._similarity(entry)
+        if kind == OutputKind.EMBEDDING and entry is None:
+            return self._own_embedding(n)
+        if kind == OutputKind.VALUE or isinstance(entry, Value) or kind == OutputKind.EMBEDDING:
+            return self._value(entry)
+        if kind == OutputKind.CLASS_MAP:
+            return self._region(entry, n)
+        if entry is None:
+            entry = int(class_scores(self.reading, self.scores.detach())[n].argmax())
+        return self._classes(entry)
+
+    def _classes(self, entry: Any) -> ResolvedTarget:
+        """Return the target that is a weighted sum of the scores of classes."""
+        if isinstance(entry, Region):
+            raise TargetError(
+                f"A region of {entry.label!r} was asked for, and the network makes no map of "
+                "classes.",
+                "Give a class.",
+            )
+        reading = self.reading
+        parts = [(self._index(label), sign) for label, sign in self._parts(entry)]
+        name = reading.name(parts[0][0])
+        for index, sign in parts[1:]:
+            name += f" {'+' if sign > 0 else '-'} {reading.name(index)}"
+        alone = parts[0][0] if len(parts) == 1 else None
+        columns = self._columns
+
+        def add_up(output: Any) -> torch.Tensor:
+            found = columns(output)
+            return torch.stack([sign * found[:, index] for index, sign in parts]).sum(0)
+
+        together = all(sign > 0 for _, sign in parts)
+        # That one of several classes is right adds up; of labels, each is right by itself.
+        adds = alone is not None or (reading.kind == OutputKind.CLASSES and together)
+        return ResolvedTarget(
+            name,
+            alone,
+            add_up,
+            asked=entry if alone is None else alone,
+            probability=self._probability([index for index, _ in parts]) if adds else None,
         )
-    index = _class_index(model, wanted.label, shape[1])
-    if wanted.mask is None:
-        mask = answer == index
-    else:
+
+    def _columns(self, output: Any) -> torch.Tensor:
+        return class_scores(self.reading, scores_of(self.model, output))
+
+    def _probability(self, indices: Sequence[int]) -> Function:
+        model, reading = self.model, self.reading
+
+        def share(output: Any) -> torch.Tensor:
+            found = class_probabilities(reading, scores_of(model, output))
+            assert found is not None
+            return torch.stack([found[:, index] for index in dict.fromkeys(indices)]).sum(0)
+
+        return share
+
+    def _parts(self, entry: Any) -> list[tuple[int | str, int]]:
+        if isinstance(entry, SumOf):
+            if not entry.classes:
+                raise TargetError("No class was given.", "Name at least one.")
+            return [(label, 1) for label in entry.classes]
+        if isinstance(entry, Contrast):
+            return [(entry.this, 1), (entry.that, -1)]
+        # A class whose own name holds a sign is meant as it stands.
+        if isinstance(entry, str) and entry not in (self.reading.names or ()):
+            if " - " in entry:
+                this, _, that = entry.partition(" - ")
+                return [(this.strip(), 1), (that.strip(), -1)]
+            if " + " in entry:
+                return [(label.strip(), 1) for label in entry.split(" + ")]
+        return [(entry, 1)]
+
+    def _index(self, entry: Any) -> int:
+        count = self.reading.classes
+        if isinstance(entry, str) and not entry.lstrip("-").isdigit():
+            index = self.model.class_index(entry, self.reading.names)
+        else:
+            index = int(entry)
+        if 0 <= index < count:
+            return index
+        if self.reading.kind == OutputKind.VALUE:
+            remedy = "Declare output='logit' if its one number is the logit of two classes."
+            remedy = remedy if count == 1 else f"Give an index from 0 to {count - 1}."
+            raise TargetError(
+                f"There is no value {index}: the network returns {count}.",
+                remedy,
+            )
+        raise TargetError(
+            f"There is no class {index}: the network has {count} classes.",
+            f"Give an index from 0 to {count - 1}, or a class name.",
+        )
+
+    def _value(self, entry: Any) -> ResolvedTarget:
+        wanted = entry if isinstance(entry, Value) else Value(0 if entry is None else entry)
+        if wanted.direction not in ("above", "below"):
+            raise TargetError(
+                f"There is no direction {wanted.direction!r}.", "Choose above or below."
+            )
+        if not isinstance(wanted.index, (int, str)):
+            raise TargetError(
+                f"{wanted.index!r} is no value of the network.", "Give an index, or a Value."
+            )
+        index = self._index(wanted.index)
+        sign = 1 if wanted.direction == "above" else -1
+        model = self.model
+
+        def pick(output: Any) -> torch.Tensor:
+            found = scores_of(model, output)[:, index]
+            return sign * (found.flatten(1).mean(1) if found.ndim > 1 else found)
+
+        name = self.reading.name(index)
+        name = name if sign > 0 else f"{name}, below"
+        return ResolvedTarget(name, None, pick, asked=Value(index, wanted.direction))
+
+    def _similarity(self, entry: Similarity) -> ResolvedTarget:
+        from cnnviz.passes.references import reference_of
+
+        vector, name, asked = reference_of(entry)
+        model = self.model
+        if self.scores.ndim != 2 or len(vector) != self.scores.shape[1]:
+            raise TargetError(
+                f"The reference is a vector [{len(vector)}], and the network returns "
+                f"{describe(self.scores)}.",
+                "Give an image, or a vector as long as the embedding.",
+            )
+
+        def cosine(output: Any) -> torch.Tensor:
+            found = scores_of(model, output)
+            return torch.nn.functional.cosine_similarity(found, vector.to(found)[None], dim=1)
+
+        return ResolvedTarget(f"similarity to {name}", None, cosine, asked=asked)
+
+    def _own_embedding(self, n: int) -> ResolvedTarget:
+        own = self.scores[n].detach().clone()
+        # The cosine of a vector with itself is at its maximum, where its gradient is zero.
+        unit = own / own.norm().clamp(min=torch.finfo(own.dtype).tiny)
+        model = self.model
+
+        def along(output: Any) -> torch.Tensor:
+            found: torch.Tensor = scores_of(model, output) @ unit.to(self.scores)
+            return found
+
+        return ResolvedTarget("its own embedding", None, along)
+
+    def _region(self, entry: Any, n: int) -> ResolvedTarget:
+        reading = self.reading
+        columns = class_scores(reading, self.scores[n : n + 1].detach())[0]
+        answer = columns.argmax(0)
+        chosen = ""
+        if entry is None:
+            entry, chosen = _most_frequent(reading, answer)
+        wanted = entry if isinstance(entry, Region) else Region(entry)
+        if not isinstance(wanted.label, (int, str)):
+            raise TargetError(
+                f"{wanted.label!r} is no class of a network that segments.",
+                "Give a class or a Region.",
+            )
+        index = self._index(wanted.label)
+        name = reading.name(index)
+        mask = _mask(wanted, name, answer, answer == index)
+        model = self.model
+
+        def add_up(output: Any) -> torch.Tensor:
+            return class_scores(reading, scores_of(model, output))[:, index, mask].sum(1)
+
+        def mean_share(output: Any) -> torch.Tensor:
+            found = class_probabilities(reading, scores_of(model, output))
+            assert found is not None
+            return found[:, index, mask].mean(1)
+
+        return ResolvedTarget(
+            f"{name} in a region{chosen}",
+            None,
+            add_up,
+            asked=Region(index, mask.cpu().numpy()),
+            probability=mean_share,
+        )
+
+
+def _mask(wanted: Region, name: str, answer: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+    """Return where the scores of a region are summed."""
+    mask = own
+    if wanted.mask is not None:
         mask = torch.as_tensor(wanted.mask, dtype=torch.bool, device=answer.device)
         if mask.shape != answer.shape:
             raise TargetError(
@@ -275,18 +405,33 @@ def _region(model: Model, entry: Any, answer: torch.Tensor, shape: torch.Size) -
             )
     if not bool(mask.any()):
         raise TargetError(
-            f"The region of {model.category(index)!r} is empty.",
+            f"The region of {name!r} is empty.",
             "Give a mask that holds a pixel, or a class that the network finds in the image.",
         )
+    return mask
 
-    def add_up(output: Any) -> torch.Tensor:
-        return logits_of(output)[:, index, mask].sum(1)
 
-    return ResolvedTarget(f"{model.category(index)} in a region", None, add_up)
+def _most_frequent(reading: Reading, answer: torch.Tensor) -> tuple[int, str]:
+    """Return the class that a map shows most of but for the background, and how it was chosen.
+
+    Class 0 is taken as the background where the classes have no names.
+    """
+    counts = torch.bincount(answer.flatten(), minlength=reading.classes)
+    names = reading.names
+    first_is_nothing = names is None or names[0].strip("_").lower() in ("background", "negative")
+    if first_is_nothing and not bool(counts[1:].any()):
+        return 0, ", as the network finds nothing else"
+    if first_is_nothing:
+        counts[0] = 0
+    index = int(counts.argmax())
+    share = int(counts[index]) / answer.numel()
+    said = f", what it finds most of ({share:.1%} of the map)"
+    return index, f"{said[:-1]}; class 0 taken as the background)" if names is None else said
 
 
 def _called(target: Callable[[Any], torch.Tensor]) -> ResolvedTarget:
-    return ResolvedTarget(getattr(target, "__name__", type(target).__name__), None, target)
+    name = getattr(target, "__name__", type(target).__name__)
+    return ResolvedTarget(name, None, target, asked=target)
 
 
 def _checked(values: Any, count: int) -> torch.Tensor:

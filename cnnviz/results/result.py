@@ -69,6 +69,8 @@ class Provenance:
         The seed of whatever was drawn at random; None where nothing was.
     notes : tuple of str
         What else a reader must know, such as an image that was refused.
+    output : str
+        What the network's output means, and whether that is a guess; empty where it was not read.
     cnnviz, torch : str
         The versions at work.
     """
@@ -81,6 +83,7 @@ class Provenance:
     targets: tuple[str, ...] = ()
     seed: int | None = None
     notes: tuple[str, ...] = ()
+    output: str = ""
     cnnviz: str = field(default_factory=lambda: installed_version("cnnviz"))
     torch: str = field(default_factory=lambda: installed_version("torch"))
 

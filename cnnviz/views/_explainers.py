@@ -6,14 +6,13 @@ makes maps of every kind, and above it only the views that check maps need them 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from cnnviz.heatmaps.attribution_methods import ATTRIBUTION_METHODS
 from cnnviz.heatmaps.cam_methods import CAM_METHODS
-from cnnviz.heatmaps.checks.explained_batch import Explain, Maps
+from cnnviz.heatmaps.checks.explained_batch import Asked, Explain, Maps
 from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.heatmaps.methods import check_method
 from cnnviz.heatmaps.settings import (
@@ -26,6 +25,7 @@ from cnnviz.images import Batch
 from cnnviz.introspection.layers import split
 from cnnviz.models import Model
 from cnnviz.passes.captures import capture
+from cnnviz.passes.targets import Target
 from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
 from cnnviz.views.occlusion import occlusion
@@ -34,13 +34,13 @@ from cnnviz.views.occlusion import occlusion
 def heatmap(
     model: Model,
     batch: Batch,
-    classes: Sequence[int],
+    target: Target,
     method: str,
     *,
     layer: str | None = None,
     seed: int = 0,
 ) -> Heatmap:
-    """Return the heatmap of a method, by its default settings, for one class of each image.
+    """Return the heatmap of a method, by its default settings, for one target of each image.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ def heatmap(
         The network.
     batch : Batch
         The images.
-    classes : sequence of int
-        The class to explain, for each image.
+    target : None, int, str, another target, a sequence of these, or callable
+        What to explain.
     method : str
         One of `cnnviz.heatmaps.methods.method_names`.
     layer : str, optional
@@ -64,7 +64,6 @@ def heatmap(
     """
     check_method(method)
     named: Any = method
-    target = list(classes)
     if method in CAM_METHODS:
         names = None if layer is None else split(layer)
         layers = "stages" if names is None else [name.partition("#")[0] for name in names]
@@ -75,8 +74,8 @@ def heatmap(
     return occlusion(model, batch, target=target)
 
 
-def remake(model: Model, batch: Batch, classes: Sequence[int], settings: MapSettings) -> Heatmap:
-    """Return the heatmap that the same settings make for a network, images and classes.
+def remake(model: Model, batch: Batch, target: Target, settings: MapSettings) -> Heatmap:
+    """Return the heatmap that the same settings make for a network, images and targets.
 
     Parameters
     ----------
@@ -84,12 +83,11 @@ def remake(model: Model, batch: Batch, classes: Sequence[int], settings: MapSett
         The network.
     batch : Batch
         The images.
-    classes : sequence of int
-        The class to explain, for each image.
+    target : None, int, str, another target, a sequence of these, or callable
+        What to explain.
     settings : MapSettings
         What a heatmap was made with.
     """
-    target = list(classes)
     if isinstance(settings, CamSettings):
         held = capture(
             model,
@@ -128,7 +126,7 @@ def remake(model: Model, batch: Batch, classes: Sequence[int], settings: MapSett
 def explainer(settings: MapSettings) -> Explain:
     """Return what makes the last of the maps with these settings for any network and images."""
 
-    def explain(model: Model, batch: Batch, classes: Sequence[int]) -> Maps:
-        return np.asarray(remake(model, batch, classes, settings).maps[-1], np.float32)
+    def explain(model: Model, batch: Batch, asked: Asked) -> Maps:
+        return np.asarray(remake(model, batch, asked, settings).maps[-1], np.float32)
 
     return explain

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.errors import UsageError
-from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch, explained_classes
+from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch, explained_targets
 from cnnviz.heatmaps.checks.measure_groups import CheckSettings, Group, measurable
 from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.heatmaps.methods import MethodName, check_method, method_names
@@ -177,8 +177,8 @@ def explanations(
         One image.
     methods : sequence of str
         The methods, of `cnnviz.cam` and `cnnviz.attribute`.
-    target : None, int or str
-        The class to explain; the likeliest by default.
+    target : None, int, str, another target, or callable
+        What to explain; the network's own answer by default.
     checks : sequence of str
         Groups of measures of `cnnviz.faithfulness`; empty measures nothing, which is much faster.
     seed : int
@@ -210,20 +210,19 @@ def explanations(
         )
     settings = CheckSettings(groups=groups_named(checks or CHECKS), seed=seed)
     measurable(settings.groups, explain=True, marks=False)
-    classes = explained_classes(wrapped, batch, target=target)
-    subject = ExplainedBatch(wrapped, batch, classes)
+    subject = ExplainedBatch(wrapped, batch, explained_targets(wrapped, batch, target=target))
     held: list[Heatmap] = []
     found: list[Faithfulness] = []
     for done, name in enumerate(names):
         progress(done, len(names), name)
-        held.append(heatmap(wrapped, batch, classes, name, seed=seed))
+        held.append(heatmap(wrapped, batch, subject.asked, name, seed=seed))
         if checks:
             found.append(of_subject(subject, held[-1], settings))
     progress(len(names), len(names), "the picture")
     return Explanations(
         provenance=replace(held[0].provenance, seed=seed),
         image=batch.photos[0].name,
-        target=wrapped.category(classes[0]),
+        target=subject.targets[0].name,
         heatmaps=tuple(replace(each, relu=True) for each in held),
         checks=tuple(found),
     )

@@ -17,7 +17,7 @@ from cnnviz.heatmaps.checks.explained_batch import (
     Explain,
     ExplainedBatch,
     Maps,
-    explained_classes,
+    explained_targets,
 )
 from cnnviz.heatmaps.checks.localisation import Localisation, Mark
 from cnnviz.heatmaps.checks.measure import Measure
@@ -40,7 +40,7 @@ from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
 from cnnviz.models import Model, as_model
-from cnnviz.passes.targets import Target
+from cnnviz.passes.targets import Target, Unit
 from cnnviz.results import drawing
 from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.progress import Progress, silent
@@ -66,7 +66,12 @@ class Faithfulness(TableResult):
     images, targets : tuple of str
         The names of the N photos, and the class explained for each.
     probabilities : ndarray of float
-        The probability of that class, [N].
+        The probability of that class, [N]; NaN where what is explained has none.
+    scores : ndarray of float
+        What is followed while pixels are changed, [N]: that probability, or the score itself.
+    unit : {"probability", "score"}
+        Which of the two. Scores are measured from 0, the blank image of the mean colour, to 1, the
+        photo (or -1, where it scores less).
     random_count : int
         How many random maps each map was compared with, R.
     results : mapping of str to MeasureResult
@@ -81,6 +86,8 @@ class Faithfulness(TableResult):
     images: tuple[str, ...]
     targets: tuple[str, ...]
     probabilities: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    unit: Unit
     random_count: int
     results: Mapping[str, MeasureResult] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -195,6 +202,12 @@ class Faithfulness(TableResult):
             "the same values, as smooth, in random places. Beaten is the share of them that the "
             "map beats, and chance how probable it is that one of them does as well as the map."
         ]
+        if self.unit == "score":
+            parts.append(
+                "What is explained has no probability, so its score is followed, on the scale on "
+                "which that of a blank image of the mean colour is 0 and that of the photo is 1 "
+                "(-1, where the photo scores less)."
+            )
         parts += [text for name in self.results if (text := MEASURE_GROUPS[name].caption)]
         parts += [verdict.sentence for verdict in self.verdicts]
         return " ".join([*parts, *self.notes])
@@ -263,9 +276,9 @@ def faithfulness(
         "saliency".
     layer : str, optional
         Which layer's maps: of a heatmap the last by default, of a named method the last stage.
-    target : None, int, str, or sequence of these
-        The class that was explained. That of the heatmap by default; the likeliest class of each
-        image where the method is named, or asks for no class.
+    target : None, int, str, another target, a sequence of these, or callable
+        What was explained. That of the heatmap by default; the network's own answer to each image
+        where the method is named, or asks for no class.
     explain : callable, optional
         ``explain(model, batch, classes)``, which makes the maps [N, h, w] anew for a network with
         other weights and for noisy images. Needed only for a heatmap that does not hold the
@@ -298,7 +311,7 @@ def faithfulness(
         If the heatmap is of other images, an argument is out of range, or what all of the measures
         need is missing.
     TargetError
-        If what the heatmap explains is not one class.
+        If it is not known what the heatmap explains.
     """
     settings = CheckSettings(
         groups=groups_named(measures),
@@ -316,12 +329,12 @@ def faithfulness(
     if isinstance(heatmap, Heatmap):
         _check_images(heatmap, batch)
     given = heatmap if isinstance(heatmap, Heatmap) else None
-    classes = explained_classes(wrapped, batch, given, target)
+    subject = ExplainedBatch(wrapped, batch, explained_targets(wrapped, batch, given, target))
     if isinstance(heatmap, str):
-        heatmap = make_heatmap(wrapped, batch, classes, heatmap, layer=layer, seed=seed)
+        heatmap = make_heatmap(wrapped, batch, subject.asked, heatmap, layer=layer, seed=seed)
         layer = None
     measured = replace(
-        _measured(ExplainedBatch(wrapped, batch, classes), heatmap, layer, random, seed),
+        _measured(subject, heatmap, layer, random, seed),
         explain=explain,
         marks=masks,
     )
@@ -401,7 +414,7 @@ def _measure(
         found[group.name] = group.take(measured, settings)
     progress(len(groups), len(groups), held.title)
     subject = measured.subject
-    targets = tuple(subject.model.category(index) for index in subject.classes)
+    targets = tuple(resolved.name for resolved in subject.targets)
     return Faithfulness(
         provenance=replace(held.provenance, targets=targets, seed=settings.seed),
         method=held.method,
@@ -409,11 +422,17 @@ def _measure(
         layer=layer,
         images=held.images,
         targets=targets,
-        probabilities=subject.whole,
+        probabilities=_if(subject.unit == "probability", subject.scores),
+        scores=subject.scores,
+        unit=subject.unit,
         random_count=measured.random.shape[1],
         results=found,
         notes=tuple(notes),
     )
+
+
+def _if(known: bool, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return values if known else np.full_like(values, np.nan)
 
 
 def _flat_maps(maps: Maps) -> list[str]:
@@ -432,7 +451,7 @@ def _known_explainer(held: Heatmap, layer: str) -> Explain | None:
 def _check_same(held: Heatmap, measured: MeasuredMaps, explain: Explain) -> None:
     """Make the maps once more: those of other settings would answer to random weights otherwise."""
     subject = measured.subject
-    made = explain(subject.model, subject.batch, subject.classes)
+    made = explain(subject.model, subject.batch, subject.asked)
     if made.shape != measured.maps.shape or any(
         rank_correlation(first, second) < _SAME
         for first, second in zip(measured.maps, made, strict=True)

@@ -20,8 +20,8 @@ from cnnviz.introspection.batch_statistics import Calibration, calibrated
 from cnnviz.introspection.forward import check_differentiable
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model, load
+from cnnviz.models.outputs import scores_of
 from cnnviz.passes.batch_size import rows_that_fit
-from cnnviz.passes.targets import logits_of
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Provenance, Result
@@ -291,7 +291,7 @@ def _along(
 
 def _logits(model: Model, inputs: torch.Tensor, calibration: Calibration | None) -> torch.Tensor:
     with calibration.applied() if calibration is not None else nullcontext():
-        return logits_of(model.forward(inputs))
+        return scores_of(model, model.forward(inputs))
 
 
 def autocorrelation(vectors: NDArray[np.float64], most: int | None = None) -> NDArray[np.float64]:

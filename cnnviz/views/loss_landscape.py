@@ -27,9 +27,9 @@ from cnnviz.images.inputs import Images
 from cnnviz.introspection.batch_statistics import batch_statistics, uncalibrated
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model
+from cnnviz.models.outputs import scores_of
 from cnnviz.passes.batch_size import rows_at_once, rows_that_fit
 from cnnviz.passes.captures import origin
-from cnnviz.passes.targets import logits_of
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result, installed_version
@@ -295,7 +295,7 @@ def _as_it_is(
                 model.forward(inputs[:1].clone())
             calls = len(seen.used)
     objective = loss_objective(
-        torch.cat([logits_of(output) for output in outputs]), data.labels, loss
+        model, torch.cat([scores_of(model, output) for output in outputs]), data.labels, loss
     )
     spans = [slice(start, start + rows) for start in range(0, len(inputs), rows)]
     sums = [objective(output, span) for output, span in zip(outputs, spans, strict=True)]

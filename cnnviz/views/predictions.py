@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from cnnviz.models import OutputKind
+from cnnviz.models.output_kinds import WORDS
+from cnnviz.models.outputs import Reading, class_scores, read_output
 from cnnviz.passes.captures import Capture
-from cnnviz.passes.ranked_classes import Rule, entropy, probabilities
+from cnnviz.passes.ranked_classes import Rule, check_k, entropy, probabilities
 from cnnviz.results import drawing
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import percent, plural, shortened
@@ -18,9 +22,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+_WORDS = {
+    OutputKind.LABELS: "labels",
+    OutputKind.VALUE: "values",
+    OutputKind.EMBEDDING: "components",
+}
+_FIRST = {
+    OutputKind.VALUE: "first",
+    OutputKind.EMBEDDING: "largest",
+    OutputKind.CLASS_MAP: "most frequent",
+}
+
+
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Predictions(TableResult):
-    """The k most probable classes of each image, most probable first.
+    """What a network answers to each image: its k most probable classes, most probable first.
+
+    A network that returns values answers with the first k of them, an embedding with its k largest
+    components, and a map of classes with the k classes that it shows most of.
 
     Attributes
     ----------
@@ -31,17 +50,22 @@ class Predictions(TableResult):
     classes : ndarray of int
         Class indices, [N, k].
     probabilities : ndarray of float
-        Probabilities from 0 to 1, [N, k].
+        Probabilities from 0 to 1, [N, k]; NaN where the output holds none.
     logits : ndarray of float
-        The network's output for these classes, [N, k].
+        The network's output for these classes, [N, k], before a softmax or sigmoid inside it; or
+        the values, the components, or the share of the positions that a class has in a map.
     entropy : ndarray of float
         Entropy of the whole distribution of each image in bits, [N]: 0 is certain, log2 of the
-        number of classes is a blind guess.
+        number of classes is a blind guess. NaN where there is no distribution, as of labels.
     total : int
-        The number of classes.
+        The number of classes, labels, values or components.
     rule : str
-        How outputs became probabilities: "softmax", "sigmoid", or "as given" where the network's
-        own last layer makes probabilities.
+        How outputs became probabilities: "softmax", "sigmoid", "as given" where the network's
+        own last layer makes probabilities, or "none".
+    kind : OutputKind
+        What the output means.
+    guess : str
+        That the kind is a guess, and of what; empty where it is known.
     """
 
     images: tuple[str, ...]
@@ -52,28 +76,54 @@ class Predictions(TableResult):
     entropy: NDArray[np.float64]
     total: int
     rule: Rule
+    kind: OutputKind = OutputKind.CLASSES
+    guess: str = ""
+
+    @property
+    def shown(self) -> NDArray[np.float64]:
+        """What is ranked and drawn, [N, k]: probabilities, or what there is in place of them."""
+        return self.logits if self.rule == "none" else self.probabilities
+
+    def said(self, place: int, rank: int) -> str:
+        """Return one answer in words: a percentage, or a number with its own digits."""
+        value = float(self.shown[place, rank])
+        return percent(value) if self._shares else f"{value:.4g}"
 
     def summary(self) -> str:
         """Say the first answer for the first image, and how many more there are."""
-        first = f"{self.images[0]}: {self.names[0][0]} {percent(self.probabilities[0, 0])}"
+        first = f"{self.images[0]}: {self.names[0][0]} {self.said(0, 0)}"
         rest = len(self.images) - 1
         return first + (f", and {plural(rest, 'more image')}" if rest else "")
 
     def caption(self) -> str:
-        """Say what the bars are."""
+        """Say what the bars are, and whether what the output means is a guess."""
         shown = self.classes.shape[1]
-        rules = {
+        what = _WORDS.get(self.kind, "classes")
+        extent = f"the {shown} {_FIRST.get(self.kind, 'most probable')} of {self.total} {what}"
+        if shown >= self.total:
+            extent = f"all {self.total} {what}" if self.total > 1 else f"the one {what[:-1]}"
+        guess = f" That the output is {WORDS[self.kind]} is {self.guess}." if self.guess else ""
+        return f"The answer: {extent}, with {self._rule()}.{self._warning()}{guess}"
+
+    def _rule(self) -> str:
+        if self.rule == "sigmoid" and self.kind == OutputKind.LABELS:
+            return "the sigmoid of each, since each may be right by itself"
+        if self.rule == "none":
+            return {
+                OutputKind.CLASS_MAP: "the share of the positions of the map at which each is the "
+                "answer",
+                OutputKind.EMBEDDING: "their sizes; it means something beside other embeddings",
+            }.get(self.kind, "no probability: they are quantities")
+        return {
             "softmax": "the softmax over all classes",
             "sigmoid": "the sigmoid of the single output",
             "as given": "the network's own probabilities",
-        }
-        extent = f"the {shown} most probable of {self.total} classes"
-        if shown >= self.total:
-            extent = f"all {self.total} classes"
-        return (
-            f"The answer: {extent}, with {rules[self.rule]}. "
-            "A long first bar is a confident network, which is not the same as a right one."
-        )
+        }[self.rule]
+
+    def _warning(self) -> str:
+        if self.rule == "none":
+            return ""
+        return " A long first bar is a confident network, which is not the same as a right one."
 
     def table(self) -> Table:
         """Return a row for each class of each image, the most probable first."""
@@ -106,18 +156,29 @@ class Predictions(TableResult):
             super().draw_panel(axes)
         self._bars(axes, 0)
 
+    @property
+    def _shares(self) -> bool:
+        return self.rule != "none" or self.kind == OutputKind.CLASS_MAP
+
+    def _axis(self) -> str:
+        if self.rule != "none":
+            return "probability"
+        return "share of the map" if self.kind == OutputKind.CLASS_MAP else "value"
+
     def _bars(self, axes: Axes, place: int) -> None:
-        values = self.probabilities[place]
+        values = self.shown[place]
         rows = np.arange(len(values))
+        end = 1.0 if self._shares else max(float(np.abs(self.shown).max()), 1e-12)
+        low = 0.0 if self._shares else min(0.0, float(self.shown.min()) * 1.25)
         colours = [drawing.ACCENT] + [drawing.FAINT] * (len(values) - 1)
         axes.barh(rows, values, color=colours, height=0.62)
         for row, value in enumerate(values):
             # A bar past four fifths leaves no room behind it.
-            inside = value > 0.8
+            inside = value > 0.8 * end
             axes.text(
-                value - 0.01 if inside else value + 0.01,
+                value - 0.01 * end if inside else max(value, 0.0) + 0.01 * end,
                 row,
-                percent(value),
+                self.said(place, row),
                 va="center",
                 ha="right" if inside else "left",
                 fontsize=drawing.TEXT_SIZE,
@@ -126,8 +187,8 @@ class Predictions(TableResult):
         axes.set_yticks(rows, [shortened(name, 34, "end") for name in self.names[place]])
         axes.tick_params(axis="y", length=0, labelcolor=drawing.INK)
         axes.invert_yaxis()
-        axes.set_xlim(0.0, 1.0)
-        axes.set_xlabel("probability", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
+        axes.set_xlim(low, end)
+        axes.set_xlabel(self._axis(), fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
         drawing.plain_axes(axes)
         axes.tick_params(axis="y", labelsize=drawing.TEXT_SIZE, labelcolor=drawing.INK)
         axes.spines["left"].set_visible(False)
@@ -156,12 +217,19 @@ def predictions(capture: Capture, k: int = 5) -> Predictions:
     Raises
     ------
     TargetError
-        If the network's output is not one row of scores for each image.
+        If the network's output is of no known kind.
     UsageError
         If `k` is below 1.
     """
+    check_k(k)
+    scores, model = capture.logits, capture.model
+    reading = read_output(model, scores)
+    numbers = _numbers(reading, scores)
+    if numbers is not None:
+        return _without_probabilities(capture, reading, numbers, k)
     found = capture.predictions(k)
-    shares, rule = probabilities(capture.logits)
+    shares, rule = probabilities(model, scores)
+    single = reading.kind != OutputKind.LABELS
     return Predictions(
         provenance=capture.provenance,
         images=tuple(photo.name for photo in capture.batch.photos),
@@ -169,7 +237,50 @@ def predictions(capture: Capture, k: int = 5) -> Predictions:
         classes=np.array([[answer.index for answer in row] for row in found]),
         probabilities=np.array([[answer.probability for answer in row] for row in found]),
         logits=np.array([[answer.logit for answer in row] for row in found]),
-        entropy=entropy(shares).numpy(),
+        entropy=entropy(shares).numpy() if single else np.full(len(shares), np.nan),
         total=int(shares.shape[1]),
         rule=rule,
+        kind=reading.kind or OutputKind.CLASSES,
+        guess=reading.guess,
+    )
+
+
+def _numbers(reading: Reading, scores: torch.Tensor) -> torch.Tensor | None:
+    """Return what is ranked where there is no probability for each image, [N, K]; None if there is.
+
+    Of a map of classes that is the share of the positions at which each class is the answer.
+    """
+    exact = scores.detach().cpu().double()
+    if reading.kind == OutputKind.CLASS_MAP:
+        answers = class_scores(reading, exact).argmax(1).flatten(1)
+        one_hot = torch.nn.functional.one_hot(answers, reading.classes)
+        return one_hot.double().mean(1)
+    if reading.kind in (OutputKind.VALUE, OutputKind.EMBEDDING):
+        return exact.flatten(2).mean(2) if exact.ndim > 2 else exact
+    return None
+
+
+def _without_probabilities(
+    capture: Capture, reading: Reading, numbers: torch.Tensor, k: int
+) -> Predictions:
+    ranked = {
+        OutputKind.CLASS_MAP: numbers,
+        OutputKind.EMBEDDING: numbers.abs(),
+        # Values have an order of their own.
+        OutputKind.VALUE: -torch.arange(numbers.shape[1]).expand_as(numbers),
+    }[reading.kind or OutputKind.VALUE]
+    order = ranked.sort(dim=1, descending=True, stable=True).indices[:, :k]
+    held = numbers.gather(1, order).numpy()
+    return Predictions(
+        provenance=capture.provenance,
+        images=tuple(photo.name for photo in capture.batch.photos),
+        names=tuple(tuple(reading.name(index) for index in row) for row in order.tolist()),
+        classes=order.numpy(),
+        probabilities=np.full(held.shape, np.nan),
+        logits=held,
+        entropy=np.full(len(held), np.nan),
+        total=int(numbers.shape[1]),
+        rule="none",
+        kind=reading.kind or OutputKind.VALUE,
+        guess=reading.guess,
     )

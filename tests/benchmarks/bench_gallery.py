@@ -109,9 +109,9 @@ def throughput(data: Dataset, rounds: int, device: str) -> tuple[list[str], floa
     return lines, rate
 
 
-def noise(start: ScanPlan, names: tuple[str, ...], count: int) -> Accumulator:
+def noise(start: ScanPlan, names: tuple[str, ...], count: int, model: Model) -> Accumulator:
     """Return what a process has counted that has seen images of every class."""
-    tally = Accumulator(start, ScanSettings(), IMAGES)
+    tally = Accumulator(start, ScanSettings(), IMAGES, model)
     generator = torch.Generator().manual_seed(0)
     size = ScanSettings().batch_size
     for first in range(0, count, size):
@@ -129,7 +129,7 @@ def keeping(data: Dataset, rate: float, device: str) -> list[str]:
     names = tuple(name for name in scannable(model) if isinstance(_layer(model, name), nn.Conv2d))
     start = plan_scan(model, data, names)
     channels = sum(each.shape[0] for each in start.layers)
-    tally = noise(start, names, 2 * CLASSES)
+    tally = noise(start, names, 2 * CLASSES, model)
     with tempfile.TemporaryDirectory() as folder:
         parts = ShardFiles(Path(folder), key(model, data, names, ScanSettings(), 512), 0)
         begun = time.perf_counter()

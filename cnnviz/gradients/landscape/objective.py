@@ -10,8 +10,8 @@ import torch
 from torch.nn import functional as F
 
 from cnnviz.errors import TargetError
-from cnnviz.passes.ranked_classes import probabilities
-from cnnviz.passes.targets import describe, logits_of
+from cnnviz.models import Model, OutputKind
+from cnnviz.models.outputs import AS_GIVEN, Reading, describe, read_output, scores_of
 
 Loss = Callable[[Any, torch.Tensor], torch.Tensor]
 
@@ -28,16 +28,19 @@ class LossObjective:
         What the loss is, in words.
     loss : callable
         ``loss(output, labels)``: one loss for each image, [N].
+    model : Model
+        The network, for how its output is read.
     """
 
     labels: torch.Tensor
     kind: str
     loss: Loss
+    model: Model
 
     def __call__(self, output: Any, part: slice) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the sums of the losses and of the shares that are right, of some images."""
         labels = self.labels[part]
-        right = (answers_of(logits_of(output)) == labels).double()
+        right = (answers_of(scores_of(self.model, output)) == labels).double()
         shares = right.flatten(1).mean(1) if right.ndim > 1 else right
         return self.loss(output, labels).sum(), shares.sum()
 
@@ -50,7 +53,7 @@ def answers_of(logits: torch.Tensor) -> torch.Tensor:
 
 
 def loss_objective(
-    logits: torch.Tensor, labels: tuple[int, ...] | None, loss: Loss | None
+    model: Model, output: Any, labels: tuple[int, ...] | None, loss: Loss | None
 ) -> LossObjective:
     """Return the objective that suits what a network returns for its images.
 
@@ -60,7 +63,9 @@ def loss_objective(
 
     Parameters
     ----------
-    logits : torch.Tensor
+    model : Model
+        The network, for what its output means.
+    output : torch.Tensor
         What the network, as it is, returns for all images: [N, classes], or [N, classes, h, w].
     labels : tuple of int, optional
         The right class of each image; the network's own answers by default.
@@ -70,9 +75,11 @@ def loss_objective(
     Raises
     ------
     TargetError
-        If a label does not exist, or the output is not one row of scores for each image.
+        If a label does not exist, or the output is not one row of scores for each image or holds
+        no scores of classes.
     """
-    if logits.ndim < 2:
+    reading, logits = read_output(model, output), scores_of(model, output)
+    if reading.kind is None:
         raise TargetError(
             f"The network returns {describe(logits)}, not one row of scores for each image.",
             "Wrap it in a module that returns the logits, as one tensor [N, classes].",
@@ -81,14 +88,30 @@ def loss_objective(
     if labels is not None:
         right = _given(labels, logits)
     if loss is not None:
-        return LossObjective(right, getattr(loss, "__name__", "the loss given"), _checked(loss))
-    rule = probabilities(logits)[1] if logits.ndim == 2 else "softmax"
-    kinds: dict[str, tuple[str, Loss]] = {
-        "softmax": ("cross-entropy", _softmax),
-        "sigmoid": ("binary cross-entropy", _sigmoid),
-        "as given": ("cross-entropy of the probabilities that the network returns", _as_given),
-    }
-    return LossObjective(right, *kinds[rule])
+        name = getattr(loss, "__name__", "the loss given")
+        return LossObjective(right, name, _checked(loss), model)
+    kind, own = _cross_entropy(reading, logits, labels)
+    return LossObjective(
+        right, kind, lambda output, labels: own(scores_of(model, output), labels), model
+    )
+
+
+def _cross_entropy(
+    reading: Reading, logits: torch.Tensor, labels: tuple[int, ...] | None
+) -> tuple[str, Loss]:
+    one = logits.shape[1] == 1
+    # Labels tell that a guessed value is the logit of two classes.
+    labelled = one and labels is not None and bool(reading.why)
+    if reading.kind == OutputKind.LOGIT or labelled or (one and logits.ndim > 2):
+        return "binary cross-entropy", _sigmoid
+    if reading.kind not in (OutputKind.CLASSES, OutputKind.CLASS_MAP):
+        raise TargetError(
+            f"The network returns {reading.describe()}, for which no loss is known.",
+            "Give loss=, which returns one loss for each image, or declare another output=.",
+        )
+    if reading.inside == AS_GIVEN:
+        return "cross-entropy of the probabilities that the network returns", _as_given
+    return "cross-entropy", _softmax
 
 
 def _given(labels: tuple[int, ...], logits: torch.Tensor) -> torch.Tensor:
@@ -105,19 +128,19 @@ def _given(labels: tuple[int, ...], logits: torch.Tensor) -> torch.Tensor:
     return found.reshape(-1, *[1] * places).expand(-1, *logits.shape[2:])
 
 
-def _softmax(output: Any, labels: torch.Tensor) -> torch.Tensor:
-    losses = F.cross_entropy(logits_of(output), labels, reduction="none")
+def _softmax(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    losses = F.cross_entropy(logits, labels, reduction="none")
     return losses.flatten(1).mean(1) if losses.ndim > 1 else losses
 
 
-def _sigmoid(output: Any, labels: torch.Tensor) -> torch.Tensor:
-    logits = logits_of(output)[:, 0]
-    return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), reduction="none")
+def _sigmoid(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    one, wanted = logits[:, 0], labels.to(logits.dtype)
+    losses = F.binary_cross_entropy_with_logits(one, wanted, reduction="none")
+    return losses.flatten(1).mean(1) if losses.ndim > 1 else losses
 
 
-def _as_given(output: Any, labels: torch.Tensor) -> torch.Tensor:
-    chosen = logits_of(output).gather(1, labels[:, None])[:, 0]
-    return -chosen.log()
+def _as_given(shares: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return -shares.gather(1, labels[:, None])[:, 0].log()
 
 
 def _checked(loss: Loss) -> Loss:

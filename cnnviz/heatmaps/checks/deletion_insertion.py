@@ -108,7 +108,7 @@ def deletion_insertion(
         baseline_images(subject.model.preprocessing, subject.inputs, kind, seed)
         for kind in baselines
     ]
-    ends = [subject.probabilities(enumerate(images)) for images in empty]
+    ends = [subject.answers(enumerate(images)) for images in empty]
 
     def changed() -> Iterator[tuple[int, torch.Tensor]]:
         for image, whole in enumerate(subject.inputs):
@@ -120,7 +120,7 @@ def deletion_insertion(
                         yield image, torch.where(gone, missing[image], whole)
                         yield image, torch.where(gone, whole, missing[image])
 
-    asked = subject.probabilities(changed())
+    asked = subject.answers(changed())
     middle = asked.reshape(len(maps), count, steps - 1, len(empty), 2)
     # [N, 1 + R, S - 1, B, 2] to [2, B, N, 1 + R, S - 1]
     middle = middle.transpose(4, 3, 0, 1, 2)

@@ -78,7 +78,7 @@ def drop_increase(subject: ExplainedBatch, maps: Maps, random: NDArray[np.float3
             for values in every[image]:
                 yield image, whole * torch.from_numpy(values).to(whole)
 
-    kept = subject.probabilities(changed()).reshape(every.shape[:2])
+    kept = subject.answers(changed()).reshape(every.shape[:2])
     brightness = every.mean((2, 3), dtype=np.float64)
     return DropIncrease(subject.whole, kept[:, 0], kept[:, 1:], brightness[:, 0], brightness[:, 1:])
 

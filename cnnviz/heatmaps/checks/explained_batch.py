@@ -1,8 +1,8 @@
-"""What is measured: images, the class explained for each, and the answers to changed images."""
+"""What is measured: images, what is explained of each, and the answers to changed images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -15,20 +15,24 @@ from numpy.typing import NDArray
 from cnnviz.errors import TargetError
 from cnnviz.heatmaps.heatmap import Heatmap, stretch_over_box
 from cnnviz.images import Batch, Box
+from cnnviz.images.baselines import baseline_images
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
-from cnnviz.passes.targets import Target, describe, logits_of, score
+from cnnviz.passes.targets import ResolvedTarget, Target, Unit, score, with_references
 
 Maps = NDArray[np.float32]
 """Signed maps [N, h, w], one for each image."""
-Explain = Callable[[Model, Batch, Sequence[int]], Maps]
-"""Makes the maps of a batch for the given classes: ``explain(model, batch, classes)``."""
+Asked = Sequence[Any] | Callable[[Any], torch.Tensor] | None
+"""What is explained of each image: classes and other targets, or one callable for all."""
+Explain = Callable[[Model, Batch, Any], Maps]
+"""Makes the maps of a batch: ``explain(model, batch, classes)``, with the class of each image, or a
+target where something else is explained."""
 
 
 @dataclass(frozen=True, eq=False)
 class ExplainedBatch:
-    """Images, and the class that is explained for each.
+    """Images, and what is explained of each.
 
     Attributes
     ----------
@@ -36,16 +40,29 @@ class ExplainedBatch:
         The network; nothing here changes it.
     batch : Batch
         The N images.
-    classes : tuple of int
-        The class explained for each image.
+    targets : tuple of ResolvedTarget
+        What is explained of each image.
     shared : dict
         What was measured on the subject and does not depend on the maps.
     """
 
     model: Model
     batch: Batch
-    classes: tuple[int, ...]
+    targets: tuple[ResolvedTarget, ...]
     shared: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def asked(self) -> Asked:
+        """What asks for the same of other images, or of the network with other weights."""
+        asked = tuple(resolved.asked for resolved in self.targets)
+        # A callable, and each network's own answer, are asked for once for all images.
+        return asked[0] if asked[0] is None or callable(asked[0]) else asked
+
+    @property
+    def unit(self) -> Unit:
+        """What `answers` returns: probabilities, or scores where there are none."""
+        units = {resolved.unit for resolved in self.targets}
+        return "probability" if units == {"probability"} else "score"
 
     @property
     def inputs(self) -> torch.Tensor:
@@ -62,8 +79,11 @@ class ExplainedBatch:
         """How many images go through the network together."""
         return rows_at_once(self.model, self.inputs)
 
-    def probabilities(self, changed: Iterable[tuple[int, torch.Tensor]]) -> NDArray[np.float64]:
-        """Return the probability of the explained class in each changed image.
+    def answers(self, changed: Iterable[tuple[int, torch.Tensor]]) -> NDArray[np.float64]:
+        """Return the probability of what is explained in each changed image.
+
+        Where there are no probabilities, return the score on the scale on which that of the blank
+        image, of the mean colour, is 0, and that of the photo is 1 (or -1, where it is less).
 
         Parameters
         ----------
@@ -76,20 +96,59 @@ class ExplainedBatch:
         ndarray of float
             [M], in the order given.
         """
+        if self.unit == "probability":
+            return self._measured(changed)
+        images: list[int] = []
+
+        def noted() -> Iterator[tuple[int, torch.Tensor]]:
+            for image, values in changed:
+                images.append(image)
+                yield image, values
+
+        found = self._measured(noted())
+        blank, span = self._scale
+        return (found - blank[images]) / span[images]
+
+    def _measured(self, changed: Iterable[tuple[int, torch.Tensor]]) -> NDArray[np.float64]:
         found = [np.zeros(0)]
         rows = iter(changed)
         with isolated(self.model.module, grad=False):
             while group := list(islice(rows, self.at_once)):
-                logits = logits_of(self.model.forward(torch.stack([image for _, image in group])))
-                classes = torch.tensor([self.classes[image] for image, _ in group])
-                shares = logits.double().softmax(1).cpu().gather(1, classes[:, None])
-                found.append(shares[:, 0].numpy())
+                output = self.model.forward(torch.stack([image for _, image in group]))
+                places = np.array([image for image, _ in group])
+                values = np.zeros(len(group))
+                for image in dict.fromkeys(places.tolist()):
+                    measured = self._measure(self.targets[image], output)
+                    values[places == image] = measured[places == image]
+                found.append(values)
         return np.concatenate(found)
+
+    def _measure(self, resolved: ResolvedTarget, output: Any) -> NDArray[np.float64]:
+        probable = resolved.probability is not None and self.unit == "probability"
+        values = resolved.measure(output) if probable else resolved.score(output).double()
+        return np.asarray(values.detach().cpu().numpy(), np.float64)
+
+    @cached_property
+    def scores(self) -> NDArray[np.float64]:
+        """What is measured of each unchanged image as it is, [N]: a probability, or the score."""
+        return self._measured(enumerate(self.inputs))
+
+    @cached_property
+    def _scale(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The score of a blank image, and how far that of the photo is from it, [N]."""
+        blank = baseline_images(self.model.preprocessing, self.inputs, "mean", 0)
+        low = self._measured(enumerate(blank))
+        span = np.abs(self.scores - low)
+        # A score that the photo does not change is measured in its own unit.
+        return low, np.where(span > 1e-12 * np.maximum(1.0, np.abs(low)), span, 1.0)
 
     @cached_property
     def whole(self) -> NDArray[np.float64]:
-        """The probability of the explained class in each unchanged image, [N]."""
-        return self.probabilities(enumerate(self.inputs))
+        """The answer for each unchanged image, [N]."""
+        if self.unit == "probability":
+            return self.scores
+        blank, span = self._scale
+        return (self.scores - blank) / span
 
 
 def at_size(maps: NDArray[Any], size: tuple[int, int]) -> Maps:
@@ -103,10 +162,10 @@ def at_size(maps: NDArray[Any], size: tuple[int, int]) -> Maps:
     return stretched.reshape(*maps.shape[:-2], height, width)
 
 
-def explained_classes(
+def explained_targets(
     model: Model, batch: Batch, heatmap: Heatmap | None = None, target: Target = None
-) -> tuple[int, ...]:
-    """Return the one class of each image whose probability is followed.
+) -> tuple[ResolvedTarget, ...]:
+    """Return what is explained of each image, which is followed while the image is changed.
 
     Parameters
     ----------
@@ -115,42 +174,32 @@ def explained_classes(
     batch : Batch
         The images.
     heatmap : Heatmap, optional
-        What explains the classes; the likeliest of each image without it, and where its method asks
-        for no class.
-    target : None, int, str, or sequence of these
-        The class, where it is given; it counts before the heatmap's.
+        What explains it; the network's own answer without it, and where its method asks for no
+        class.
+    target : None, int, str, another target, a sequence of these, or callable
+        What is explained, where it is given; it counts before the heatmap's.
 
     Raises
     ------
     TargetError
-        If something else than one class is explained, or it is not known which.
+        If it is not known what a heatmap explains.
     """
+    target = with_references(model, target)
     with isolated(model.module, grad=False):
         output = model.forward(batch.tensor.clone())
-    logits = logits_of(output)
-    if logits.ndim != 2:
+        if target is not None or heatmap is None or not heatmap.explains_class:
+            return score(model, output, target, len(batch), batch.tensor).resolved_targets
+        classes = heatmap.target_classes
+        if classes and None not in classes:
+            known: Any = list(classes)
+            return score(model, output, known, len(batch), batch.tensor).resolved_targets
+        try:
+            own = score(model, output, None, len(batch), batch.tensor).resolved_targets
+        except TargetError:
+            own = ()
+    if tuple(resolved.name for resolved in own) != heatmap.targets:
         raise TargetError(
-            f"The network returns {describe(logits)}, which holds no probabilities of classes.",
-            "Give a network that returns [N, classes].",
+            f"The heatmap explains {heatmap.targets[0]!r}, which does not tell how it is scored.",
+            "Give what it explains as target=.",
         )
-    names: tuple[str, ...]
-    classes: tuple[int | None, ...]
-    if target is None and heatmap is not None and heatmap.explains_class:
-        names = heatmap.targets
-        classes = heatmap.target_classes or (None,) * len(names)
-    else:
-        resolved_targets = score(model, output, target, len(batch)).resolved_targets
-        names = tuple(resolved.name for resolved in resolved_targets)
-        classes = tuple(resolved.class_index for resolved in resolved_targets)
-    return tuple(
-        _one_class(name, index, logits.shape[1]) for name, index in zip(names, classes, strict=True)
-    )
-
-
-def _one_class(name: str, index: int | None, count: int) -> int:
-    if index is None or not 0 <= index < count:
-        raise TargetError(
-            f"{name!r} is not one class of the network, whose probability could be followed.",
-            "Give the class as target=.",
-        )
-    return index
+    return own

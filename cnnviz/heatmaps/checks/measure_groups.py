@@ -250,7 +250,7 @@ MEASURE_GROUPS: dict[str, MeasureGroup] = {
             check=AgainstRandom(),
             caption="Deletion takes away the pixels that the map marks most, and a good map makes "
             "the answer fall at once; insertion brings them back first, and the answer should rise "
-            "at once. The legend has the area under each curve, its mean probability.",
+            "at once. The legend has the area under each curve, its mean height.",
         ),
         MeasureGroup(
             "drop",

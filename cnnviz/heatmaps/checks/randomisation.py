@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz.heatmaps.checks.explained_batch import Explain, ExplainedBatch, Maps, at_size
+from cnnviz.heatmaps.checks.explained_batch import Asked, Explain, ExplainedBatch, Maps, at_size
 from cnnviz.heatmaps.checks.measure import Measure, mean_held
 from cnnviz.heatmaps.checks.random_maps import random_maps
 from cnnviz.heatmaps.checks.similarity import drawn, rank_correlation, ssim
@@ -162,7 +161,7 @@ def randomisation(
         # Random weights may leave a class that no input reaches, and a map of zeros with it.
         for again in range(_TRIES):
             redraw(forgetful, names[:depth], seed=seed + 7919 * (_TRIES * stage + again))
-            changed = explain(model, subject.batch, subject.classes)
+            changed = explain(model, subject.batch, subject.asked)
             for image in np.flatnonzero(~np.isfinite(alike[:, 0])):
                 alike[image] = compare(int(image), changed[image])
             if np.isfinite(alike[compare.possible]).all():
@@ -183,9 +182,9 @@ def randomisation(
     )
 
 
-def plain_gradient(model: Model, batch: Batch, classes: Sequence[int]) -> Maps:
+def plain_gradient(model: Model, batch: Batch, asked: Asked) -> Maps:
     """Return the largest gradient among the channels of each pixel (Simonyan et al. 2013)."""
-    held = capture(model, batch, layers=(), target=list(classes))
+    held = capture(model, batch, layers=(), target=asked)
     return np.asarray(held.input_gradient.abs().amax(1).float().cpu().numpy())
 
 
@@ -214,7 +213,7 @@ def beside_gradient(
 
 
 def _of_gradient(subject: ExplainedBatch, count: int, stages: int, seed: int) -> Randomisation:
-    maps = plain_gradient(subject.model, subject.batch, subject.classes)
+    maps = plain_gradient(subject.model, subject.batch, subject.asked)
     return randomisation(
         subject,
         maps,

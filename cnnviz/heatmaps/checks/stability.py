@@ -104,11 +104,11 @@ def stability(
     for _ in range(copies):
         drawn = torch.randn(inputs.shape, generator=generator) * noise / std
         noisy = inputs + drawn.to(inputs)
-        found = explain(subject.model, replace(subject.batch, tensor=noisy), subject.classes)
+        found = explain(subject.model, replace(subject.batch, tensor=noisy), subject.asked)
         pairs = list(zip(maps, found, strict=True))
         correlations.append([rank_correlation(first, second) for first, second in pairs])
         changes.append([_relative(first, second) for first, second in pairs])
-        shifts.append(np.abs(subject.probabilities(enumerate(noisy)) - subject.whole))
+        shifts.append(np.abs(subject.answers(enumerate(noisy)) - subject.whole))
     return Stability(
         noise=noise,
         correlation=np.mean(correlations, axis=0),

@@ -11,6 +11,7 @@ from weakref import WeakSet
 import torch
 
 from cnnviz.heatmaps.occlusion.patches import Patches
+from cnnviz.introspection.final_activation import Softened, mark_softened, softened
 
 Handler = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
 
@@ -93,22 +94,37 @@ def partials(value: Any) -> list[PartialTensor]:
     return []
 
 
-def mapped(function: Callable[[PartialTensor], Any], value: Any) -> Any:
+def finished(whole: Callable[[PartialTensor], torch.Tensor], output: Any) -> Any:
+    """Return the output of a network with whole tensors, and so what its softmax was made of."""
+
+    def complete(tensor: torch.Tensor) -> torch.Tensor:
+        found = whole(tensor) if isinstance(tensor, PartialTensor) else tensor
+        note = softened(tensor)
+        if note is not None:
+            mark_softened(found, Softened(note.kind, complete(note.before)))
+        return found
+
+    return mapped(complete, output, torch.Tensor)
+
+
+def mapped(
+    function: Callable[[Any], Any], value: Any, kind: type[torch.Tensor] = PartialTensor
+) -> Any:
     """Return nested tuples, lists, mappings and dataclasses with every partial tensor replaced."""
-    if isinstance(value, PartialTensor):
+    if isinstance(value, kind):
         return function(value)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(mapped(function, entry) for entry in value))
+        return type(value)(*(mapped(function, entry, kind) for entry in value))
     if isinstance(value, (tuple, list)):
-        return type(value)(mapped(function, entry) for entry in value)
+        return type(value)(mapped(function, entry, kind) for entry in value)
     if isinstance(value, dict):
         # A copy keeps what kind of mapping it is.
         entries, value = dict(value), copy.copy(value)
         for key, entry in entries.items():
-            value[key] = mapped(function, entry)
+            value[key] = mapped(function, entry, kind)
     elif is_dataclass(value) and not isinstance(value, type):
         value = copy.copy(value)
         for entry in fields(value):
-            replaced = mapped(function, getattr(value, entry.name))
+            replaced = mapped(function, getattr(value, entry.name), kind)
             object.__setattr__(value, entry.name, replaced)
     return value

@@ -10,9 +10,10 @@ from torch import nn
 
 from cnnviz.heatmaps.occlusion.geometry import whole
 from cnnviz.heatmaps.occlusion.grid import Grid, Position
-from cnnviz.heatmaps.occlusion.partial import mapped
+from cnnviz.heatmaps.occlusion.partial import finished
 from cnnviz.heatmaps.occlusion.patch_runner import NotFollowedError, PatchRunner
 from cnnviz.heatmaps.occlusion.patches import set_into
+from cnnviz.introspection.final_activation import FinalActivation
 from cnnviz.introspection.forward import forward
 
 Score = Callable[[Any], torch.Tensor]
@@ -79,8 +80,9 @@ class Sweep:
         if self.whole_images is None:
             patches = self._grid.hide(self._image, self._baseline, positions)
             try:
-                output = self._module(self._passage.begin(patches, self._image))
-                return mapped(self._passage.whole, output)
+                with FinalActivation():
+                    output = self._module(self._passage.begin(patches, self._image))
+                return finished(self._passage.whole, output)
             except NotFollowedError as error:
                 self.whole_images = f"{error} writes to memory that other tensors share"
             except Exception as error:

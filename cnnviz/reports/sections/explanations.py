@@ -10,17 +10,7 @@ from cnnviz.views.explanations import Explanations, explanations
 def build(context: Context) -> Section:
     """Show the maps of many methods on one scale, and name those that fail a check."""
     subject = context.image
-    target = subject.capture.target_classes[0]
-    if target is None:
-        return Section(
-            key="explanations",
-            title=context.title,
-            anchor=context.anchor("explanations"),
-            lead=(
-                f"The methods are compared on one class, and {subject.capture.targets[0]} is not.",
-            ),
-            subject=subject.slug,
-        )
+    target = subject.capture.resolved_targets[0].asked
     result = explanations(context.model, subject.capture.batch, target=target)
     return Section(
         key="explanations",

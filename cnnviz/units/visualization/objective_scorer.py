@@ -14,7 +14,7 @@ from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.stop_forward import run_to
 from cnnviz.models import Model
-from cnnviz.passes.targets import describe, logits_of
+from cnnviz.models.outputs import describe, scores_of
 from cnnviz.units.visualization.objectives import Objective
 
 
@@ -101,7 +101,7 @@ class ObjectiveScorer:
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         run = self._model.forward
         if self._layer is None:
-            return logits_of(run_to(run, inputs, self._modules, after=self._take))
+            return scores_of(self._model, run_to(run, inputs, self._modules, after=self._take))
         if self._alone:
             run_to(run, inputs, self._modules, [self._layer], before=self._take_input)
         else:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cnnviz.heatmaps.checks.deletion_insertion import Curves
 from cnnviz.heatmaps.checks.measure import WISHES, Measure, mean_held
 from cnnviz.heatmaps.checks.randomisation import Randomisation
+from cnnviz.passes.targets import Unit
 from cnnviz.results import drawing
 from cnnviz.results.text import shortened
 
@@ -39,8 +40,8 @@ def draw(found: Faithfulness, into: drawing.Canvas | None = None) -> drawing.Can
     figure = drawing.canvas(max(3, len(above)) * _PANEL, tall + max(height, 2.0) + 0.5, into)
     axes = _lay_out(figure, above, tall, max(height, 2.0))
     if found.curves is not None:
-        _draw_curves(axes["deletion"], found.curves, "deletion")
-        _draw_curves(axes["insertion"], found.curves, "insertion")
+        _draw_curves(axes["deletion"], found.curves, "deletion", found.unit)
+        _draw_curves(axes["insertion"], found.curves, "insertion", found.unit)
     if found.randomisation is not None:
         _draw_randomisation(axes["randomisation"], found.randomisation)
     _draw_table(axes["table"], found.measures)
@@ -69,7 +70,7 @@ def _lay_out(figure: drawing.Canvas, above: list[str], tall: float, low: float) 
     }
 
 
-def _draw_curves(axes: Axes, curves: Curves, which: str) -> None:
+def _draw_curves(axes: Axes, curves: Curves, which: str, unit: Unit) -> None:
     """Draw the mean curve for each baseline over the means of the random maps."""
     own: NDArray[np.float64] = getattr(curves, which)
     random: NDArray[np.float64] = getattr(curves, f"random_{which}")
@@ -95,9 +96,12 @@ def _draw_curves(axes: Axes, curves: Curves, which: str) -> None:
     wish = "taken away: lower is better" if which == "deletion" else "brought in: higher is better"
     axes.set_title(f"Brightest pixels {wish}", fontsize=drawing.TEXT_SIZE, loc="left")
     axes.set_xlabel("pixels exchanged (%)", fontsize=drawing.SMALL_SIZE)
-    axes.set_ylabel("probability of the class", fontsize=drawing.SMALL_SIZE)
     axes.set_xlim(0.0, 100.0)
-    axes.set_ylim(0.0, 1.02)
+    if unit == "probability":
+        axes.set_ylabel("probability of the class", fontsize=drawing.SMALL_SIZE)
+        axes.set_ylim(0.0, 1.02)
+    else:
+        axes.set_ylabel("score (0 blank, 1 photo)", fontsize=drawing.SMALL_SIZE)
     _legend(axes)
 
 

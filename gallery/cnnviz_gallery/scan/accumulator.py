@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from cnnviz.datasets import LoadedBatch
 from cnnviz.errors import UsageError
 from cnnviz.images import Refusal
-from cnnviz.passes.ranked_classes import probabilities
+from cnnviz.models import Model
 from cnnviz.units.top_k import TopK
 from cnnviz_gallery.scan import quantised_sums
 from cnnviz_gallery.scan.layer_result import LayerResult
 from cnnviz_gallery.scan.partial_scan import PartialScan
-from cnnviz_gallery.scan.plan import ScanPlan, scores
+from cnnviz_gallery.scan.plan import ScanPlan, class_shares
 from cnnviz_gallery.scan.ranked_images import Ints, of_strongest
 from cnnviz_gallery.scan.sample import ImageSample
 from cnnviz_gallery.scan.scan_result import Answers, ScanSettings, Skipped
@@ -37,9 +37,12 @@ class Accumulator:
         What is kept of each channel.
     images : int
         How many images the data set has.
+    model : Model
+        The network, for what its answers mean.
     """
 
-    def __init__(self, start: ScanPlan, settings: ScanSettings, images: int) -> None:
+    def __init__(self, start: ScanPlan, settings: ScanSettings, images: int, model: Model) -> None:
+        self._model = model
         sizes = [each.shape[0] for each in start.layers]
         ends = np.cumsum(sizes).tolist()
         channels = sum(sizes)
@@ -85,7 +88,7 @@ class Accumulator:
 
     def answered(self, output: Any, batch: LoadedBatch) -> None:
         """Count a batch, once all its layers were seen and its answers are there."""
-        groups = self._noted(scores(output), batch)
+        groups = self._noted(class_shares(self._model, output), batch)
         np.add.at(self._counts, groups[groups >= 0], 1)
         peaks = self._peaks[: len(batch)]
         self._images += len(batch)
@@ -115,12 +118,12 @@ class Accumulator:
             skipped=tuple(skipped),
         )
 
-    def _noted(self, logits: torch.Tensor | None, batch: LoadedBatch) -> Ints:
+    def _noted(self, found: torch.Tensor | None, batch: LoadedBatch) -> Ints:
         """Note the answers to a batch, and return the group of each image, -1 for none."""
         labels = batch.labels
         top = np.full(len(batch), -1, np.int64)
-        if self._answers is not None and logits is not None:
-            shares = probabilities(logits[: len(batch)])[0].numpy()
+        if self._answers is not None and found is not None:
+            shares = found[: len(batch)].numpy()
             top = shares.argmax(1)
             rows = np.arange(len(batch))
             self._answers.top[batch.indices] = top

@@ -11,8 +11,8 @@ import torch
 from cnnviz.datasets import Dataset, LoadedBatch
 from cnnviz.errors import TargetError
 from cnnviz.models import Model
+from cnnviz.models.outputs import class_probabilities, read_output, scores_of
 from cnnviz.passes import scan
-from cnnviz.passes.targets import logits_of
 from cnnviz_gallery.scan import quantised_sums
 from cnnviz_gallery.scan.scan_result import Grouping
 
@@ -98,7 +98,7 @@ def plan_scan(model: Model, data: Dataset, names: Sequence[str]) -> ScanPlan:
         batch_size=1,
         workers=1,
         indices=[int(first.indices[0])],
-        answered=lambda output, _batch: outputs.append(scores(output)),
+        answered=lambda output, _batch: outputs.append(class_shares(model, output)),
     )
     classes = 0 if outputs[0] is None else outputs[0].shape[1]
     labelled = bool(first.labels[0] >= 0) or data.label(0) is not None
@@ -111,13 +111,22 @@ def plan_scan(model: Model, data: Dataset, names: Sequence[str]) -> ScanPlan:
     )
 
 
-def scores(output: Any) -> torch.Tensor | None:
-    """Return the scores [N, classes] in what a network returned, or None where there are none."""
+def class_names(model: Model) -> tuple[str, ...]:
+    """Return the names of the classes as its output has them, or none where they are not known."""
+    reading = model.reading
+    return (model.categories if reading is None else reading.names) or ()
+
+
+def class_shares(model: Model, output: Any) -> torch.Tensor | None:
+    """Return the probability of each class, [N, classes], or None where there are none.
+
+    There are none for values and embeddings, nor for a map of classes for every pixel.
+    """
     try:
-        logits = logits_of(output)
-    except TargetError:  # such as a map of classes for every pixel
+        reading, scores = read_output(model, output), scores_of(model, output)
+    except TargetError:
         return None
-    return logits if logits.ndim == 2 else None
+    return class_probabilities(reading, scores.detach().cpu()) if scores.ndim == 2 else None
 
 
 def _shape(shape: Sequence[int]) -> Shape:

@@ -15,7 +15,7 @@ from cnnviz.passes.stages import STAGES, call_order
 from cnnviz.results.progress import Progress, silent
 from cnnviz_gallery.scan.distributed import running_processes
 from cnnviz_gallery.scan.partial_scan import PartialScan
-from cnnviz_gallery.scan.plan import ScanPlan
+from cnnviz_gallery.scan.plan import ScanPlan, class_names
 from cnnviz_gallery.scan.scan_result import Data, Network, ScanResult, ScanSettings
 from cnnviz_gallery.scan.shard_files import ShardFiles, key
 from cnnviz_gallery.scan.worker import ScanWorker
@@ -136,7 +136,7 @@ def _scan(
             model.sha256,
             model.preprocessing.describe(),
             start.input_shape,
-            model.categories or (),
+            class_names(model),
         ),
         data=Data(data.describe(), data.fingerprint, len(data), data.classes),
         settings=settings,

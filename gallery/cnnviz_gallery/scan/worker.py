@@ -66,7 +66,7 @@ class ScanWorker:
         self.processes.wait()
         left = [shard for shard in range(self._shards) if shard not in held]
         mine = left[self.processes.rank :: self.processes.size]
-        tally = Accumulator(start, self.settings, len(self.data))
+        tally = Accumulator(start, self.settings, len(self.data), self.model)
         refused: dict[int, Refusal] = {}
         done: list[int] = []
         pace, shown = _ShardPace(every), self._shown(progress, held, mine)

@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 
 from cnnviz.datasets import Dataset
+from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.tracing import Trace, trace
 from cnnviz.introspection.unit_names import Unit
 from cnnviz.models import Model
+from cnnviz.models.outputs import read_output
 from cnnviz.results.drawing import Pixels
 from cnnviz.units.projection import PartialForward
 from cnnviz_gallery.scan.scan_result import ScanResult
@@ -71,7 +73,7 @@ class SiteContext:
     @cached_property
     def categories(self) -> tuple[str, ...]:
         """The name of each class of the network; empty without answers."""
-        return tuple(self.model.category(index) for index in range(len(self.class_files)))
+        return _class_names(self.scan, self.model)
 
     def has(self, unit: Unit) -> bool:
         """Whether a unit has a page."""
@@ -109,8 +111,8 @@ def prepare(
     """
     images = ImageCache(model, data, scan)
     layers = [layer.layer for layer in scan.layers]
-    count = _class_count(scan, model)
-    categories = [model.category(index) for index in range(count)]
+    categories = _class_names(scan, model)
+    count = len(categories)
     files = addresses.class_pages(categories)
     inputs = torch.zeros(1, *scan.network.input_shape, device=model.device, dtype=model.dtype)
     meant = classes_of_labels(scan) if scan.grouping == "labels" else tuple(range(count))
@@ -146,10 +148,13 @@ def classes_of_labels(scan: ScanResult) -> tuple[int, ...]:
     return tuple(places.get(name.strip().casefold(), -1) for name in wanted)
 
 
-def _class_count(scan: ScanResult, model: Model) -> int:
+def _class_names(scan: ScanResult, model: Model) -> tuple[str, ...]:
+    """Return the name of each class that the network answers with; none where it names none."""
     if scan.answers is None:
-        return 0
-    if model.categories is not None:
-        return len(model.categories)
-    shape = trace(model.module, scan.network.input_shape).output_shape
-    return shape[1] if len(shape) == 2 else 0
+        return ()
+    reading = model.reading
+    if reading is None:
+        inputs = torch.zeros(1, *scan.network.input_shape, device=model.device, dtype=model.dtype)
+        with isolated(model.module, grad=False):
+            reading = read_output(model, model.forward(inputs))
+    return tuple(reading.name(index) for index in range(reading.classes))

@@ -225,7 +225,7 @@ def _parts() -> list[PartialScan]:
         model, data, names = network(), Generated(40, broken=[3, 30]), ["0", "3", "8"]
         start = plan_scan(model, data, names)
         for shard in range(5):
-            tally = Accumulator(start, FEW, len(data))
+            tally = Accumulator(start, FEW, len(data), model)
             found = scanning.scan(
                 model,
                 data,

@@ -1,0 +1,115 @@
+"""A softmax or sigmoid at the end of a network, and what went into it.
+
+A gradient hardly comes back through a softmax that is sure of itself, and nothing through one that
+is saturated. What is explained is therefore the score before it, which is noted as the network
+computes it: on the returned tensor itself, so that it goes wherever that goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch.nn import functional as F
+
+from cnnviz.introspection.function_calls import FunctionMode
+
+Softening = Literal["softmax", "log_softmax", "sigmoid"]
+
+_SOFTENINGS: dict[Any, Softening] = {
+    F.softmax: "softmax",
+    torch.softmax: "softmax",
+    torch.Tensor.softmax: "softmax",
+    F.log_softmax: "log_softmax",
+    torch.log_softmax: "log_softmax",
+    torch.Tensor.log_softmax: "log_softmax",
+    F.sigmoid: "sigmoid",
+    torch.sigmoid: "sigmoid",
+    torch.sigmoid_: "sigmoid",
+    torch.special.expit: "sigmoid",
+    torch.Tensor.sigmoid: "sigmoid",
+    torch.Tensor.sigmoid_: "sigmoid",
+}
+_IN_PLACE = frozenset((torch.sigmoid_, torch.Tensor.sigmoid_))
+# What may follow without a change of any value.
+_LAYOUTS = frozenset(
+    (
+        *(torch.squeeze, torch.Tensor.squeeze, torch.unsqueeze, torch.Tensor.unsqueeze),
+        *(torch.flatten, torch.Tensor.flatten, torch.reshape, torch.Tensor.reshape),
+        *(torch.Tensor.view, torch.Tensor.contiguous, torch.Tensor.clone, torch.clone),
+        *(torch.Tensor.float, torch.Tensor.double, torch.Tensor.__getitem__),
+    )
+)
+_MARK = "_cnnviz_softened"
+
+
+@dataclass(frozen=True, eq=False)
+class Softened:
+    """What a softmax or sigmoid made a tensor of.
+
+    Attributes
+    ----------
+    kind : {"softmax", "log_softmax", "sigmoid"}
+        Which function it was.
+    before : torch.Tensor
+        What went into it, in the shape of the tensor.
+    """
+
+    kind: Softening
+    before: torch.Tensor
+
+
+def softened(tensor: torch.Tensor) -> Softened | None:
+    """Return what a softmax or sigmoid made this very tensor of; None where none did."""
+    found: Softened | None = getattr(tensor, _MARK, None)
+    return found
+
+
+def mark_softened(tensor: torch.Tensor, found: Softened) -> None:
+    """Note on a tensor what it was made of."""
+    setattr(tensor, _MARK, found)
+
+
+def mapped_softened(
+    function: Callable[[torch.Tensor], torch.Tensor], tensor: torch.Tensor, found: torch.Tensor
+) -> torch.Tensor:
+    """Return `found`, which `function` made of `tensor`, with the note that `tensor` has."""
+    note = softened(tensor)
+    if note is not None and isinstance(found, torch.Tensor):
+        mark_softened(found, Softened(note.kind, function(note.before)))
+    return found
+
+
+class FinalActivation(FunctionMode):
+    """A context in which softmax and sigmoid functions note on their results what went in."""
+
+    def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        """Pass every call on, and note those that soften or only change the layout."""
+        if func in _SOFTENINGS:
+            return self._soften(func, args, named)
+        result = func(*args, **named)
+        if func in _LAYOUTS and args and softened(args[0]) is not None:
+            mapped_softened(lambda before: func(before, *args[1:], **named), args[0], result)
+        return result
+
+    def _soften(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        kind = _SOFTENINGS[func]
+        before = args[0] if args else named["input"]
+        noted = kind == "sigmoid" or _over_classes(before, func, args, named)
+        kept = before.clone() if noted and func in _IN_PLACE else before
+        result = func(*args, **named)
+        if noted and isinstance(result, torch.Tensor):
+            mark_softened(result, Softened(kind, kept))
+        return result
+
+
+def _over_classes(
+    before: torch.Tensor, func: Any, args: Sequence[Any], named: Mapping[str, Any]
+) -> bool:
+    """Tell a softmax over classes from one of attention, over the last of several axes."""
+    axis = args[1] if len(args) > 1 else named.get("dim")
+    if not isinstance(axis, int):
+        return before.ndim == 2
+    return axis % max(before.ndim, 1) == (1 if before.ndim > 1 else 0)

@@ -1,0 +1,420 @@
+"""What a network returned: which member of it is explained, and what its numbers mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from cnnviz.errors import TargetError, did_you_mean
+from cnnviz.introspection.final_activation import softened
+from cnnviz.models.output_kinds import WORDS, OutputKind
+
+if TYPE_CHECKING:
+    from cnnviz.models.model import Model
+
+AS_GIVEN = "as given"
+"""What stands for an activation at the end that was not seen: the values are probabilities."""
+_KNOWN_NAMES = ("logits", "out")
+_SUITS: dict[str, tuple[OutputKind, ...]] = {
+    "softmax": (OutputKind.CLASSES, OutputKind.CLASS_MAP),
+    "log_softmax": (OutputKind.CLASSES, OutputKind.CLASS_MAP),
+    AS_GIVEN: (OutputKind.CLASSES,),
+    "sigmoid": (OutputKind.LABELS, OutputKind.LOGIT, OutputKind.CLASS_MAP),
+}
+_SET_IT = "output= of Model and load, or --output, sets it"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the output of a network is read.
+
+    Attributes
+    ----------
+    kind : OutputKind or None
+        What it means; None where its shape fits none.
+    why : str
+        What the kind was guessed from; empty where it was declared or is known.
+    member : str
+        Which member was taken; empty where the output is one tensor.
+    others : tuple of str
+        The members that could have been taken as well.
+    inside : str
+        What the network itself ends in: "softmax", "log_softmax", "sigmoid", "as given" where that
+        was not seen and the values are probabilities, or nothing.
+    classes : int
+        How many classes, labels, values or dimensions it has; two for one logit.
+    names : tuple of str or None
+        Their names, where they are known.
+    shape : tuple of int
+        How many axes the member has, and how many columns.
+    """
+
+    kind: OutputKind | None
+    why: str
+    member: str
+    others: tuple[str, ...]
+    inside: str
+    classes: int
+    names: tuple[str, ...] | None
+    shape: tuple[int, int]
+
+    def name(self, index: int) -> str:
+        """Return the name of a class, label, value or dimension."""
+        if self.names is not None and 0 <= index < len(self.names):
+            return self.names[index]
+        words = {
+            OutputKind.VALUE: "value",
+            OutputKind.EMBEDDING: "dimension",
+            OutputKind.LABELS: "label",
+        }
+        return f"{words.get(self.kind, 'class') if self.kind else 'class'} {index}"
+
+    @property
+    def taken(self) -> str:
+        """Which member was taken, in words; empty where there was no choice."""
+        if not self.others:
+            return ""
+        rest = ", ".join(map(repr, self.others[:3]))
+        if len(self.others) > 3:
+            rest += f" or {len(self.others) - 3} more"
+        return f"Of what the network returns, {self.member!r} is explained, and not {rest}."
+
+    @property
+    def guess(self) -> str:
+        """That the kind is a guess, in words; empty where it is none."""
+        return f"a guess: {self.why}; {_SET_IT}" if self.why else ""
+
+    def describe(self) -> str:
+        """Say what the output means, whether that is a guess, and what it ends in."""
+        said = "of no known kind" if self.kind is None else WORDS[self.kind]
+        ends = {
+            "softmax": "softmax inside the network",
+            "log_softmax": "logarithm of a softmax inside the network",
+            "sigmoid": "sigmoid inside the network",
+            AS_GIVEN: "probabilities as the network returns them",
+        }
+        more = [part for part in (ends.get(self.inside, ""), self.guess) if part]
+        member = f"{self.member!r}: " if self.others else ""
+        return f"{member}{said}" + (f" ({'; '.join(more)})" if more else "")
+
+
+def describe(output: Any) -> str:
+    """Say in a few words what a network or layer returned."""
+    if isinstance(output, torch.Tensor):
+        return f"a tensor {list(output.shape)}"
+    named = _named_entries(output)
+    if named:
+        return f"a {type(output).__name__} with {', '.join(map(repr, named))}"
+    if isinstance(output, (tuple, list)):
+        return f"a {type(output).__name__} of {len(output)}"
+    return f"a {type(output).__name__}"
+
+
+def _named_entries(output: Any) -> dict[str, Any]:
+    if isinstance(output, Mapping):
+        return {str(key): value for key, value in output.items()}
+    names = getattr(output, "_fields", None) or getattr(output, "__dataclass_fields__", None)
+    return {str(name): getattr(output, name) for name in names} if names else {}
+
+
+def _entries(output: Any) -> dict[str, Any]:
+    named = _named_entries(output)
+    if named or not isinstance(output, (tuple, list)):
+        return named
+    return {str(place): entry for place, entry in enumerate(output)}
+
+
+def _members(output: Any, path: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield every tensor of floating-point numbers inside an output, with its path."""
+    if isinstance(output, torch.Tensor):
+        if output.is_floating_point() and output.ndim:
+            yield path, output
+        return
+    for name, entry in _entries(output).items():
+        yield from _members(entry, f"{path}.{name}" if path else name)
+
+
+def member_of(output: Any, path: str) -> torch.Tensor:
+    """Return the member of an output at a path such as ``logits``, ``1`` or ``heads.age``.
+
+    Raises
+    ------
+    TargetError
+        There is none, or it is no tensor.
+    """
+    found = output
+    for part in path.split("."):
+        entries = {} if isinstance(found, torch.Tensor) else _entries(found)
+        if part not in entries:
+            known = [name for name, _ in _members(output) if name]
+            raise TargetError(
+                f"The network returns {describe(output)}, which has no member {path!r}.",
+                did_you_mean(path, known, f"Choose {', '.join(known)}." if known else ""),
+            )
+        found = entries[part]
+    if not isinstance(found, torch.Tensor):
+        raise TargetError(
+            f"The member {path!r} of what the network returns is {describe(found)}.",
+            "Name one tensor in it: member= takes a path such as heads.age.",
+        )
+    return found
+
+
+def _choice(model: Model, output: Any) -> tuple[str, tuple[str, ...]]:
+    """Return which member is taken, and which others could be.
+
+    That is the one declared; one called ``logits`` or ``out``; the only one; the only one that has
+    as many columns as there are class names; the only one that all the others are steps towards;
+    or in a tuple the first.
+    """
+    every = dict(_members(output))
+    found = {name: tensor for name, tensor in every.items() if tensor.ndim > 1} or every
+    if model.member is not None:
+        member_of(output, model.member)
+        return model.member, ()
+    best = _called(found) or _best(model, found)
+    if best is None and isinstance(output, (tuple, list)) and found:
+        best = next((name for name in found if "." not in name), next(iter(found)))
+    if best is not None:
+        return best, tuple(name for name in found if name != best)
+    remedy = "Wrap it in a module that returns the logits, as one tensor [N, classes]."
+    if found:
+        known = ", ".join(found)
+        remedy = f"Say which member is meant, with member= or --member, of {known}."
+    raise TargetError(
+        f"The network returns {describe(output)}, in which no class scores can be told apart.",
+        remedy,
+    )
+
+
+def _called(found: Mapping[str, torch.Tensor]) -> str | None:
+    for known in _KNOWN_NAMES:
+        named = [name for name in found if name.rpartition(".")[2] == known]
+        if known in named:
+            return known
+        if len(named) == 1:
+            return named[0]
+    return None
+
+
+def _best(model: Model, found: Mapping[str, torch.Tensor]) -> str | None:
+    if len(found) == 1:
+        return next(iter(found))
+    if model.categories is not None:
+        count = len(model.categories)
+        fitting = [n for n, one in found.items() if one.ndim > 1 and one.shape[1] == count]
+        if len(fitting) == 1:
+            return fitting[0]
+    last = [name for name in found if not _leads_on(found[name], found, name)]
+    return last[0] if len(last) == 1 else None
+
+
+def _leads_on(tensor: torch.Tensor, found: Mapping[str, torch.Tensor], name: str) -> bool:
+    """Whether another member was computed from this one, as far as there is a graph to tell."""
+    if tensor.grad_fn is None:
+        return False
+    return any(
+        _comes_from(other.grad_fn, tensor.grad_fn)
+        for n, other in found.items()
+        if n != name and other.grad_fn is not None and other.grad_fn is not tensor.grad_fn
+    )
+
+
+def _comes_from(later: Any, earlier: Any) -> bool:
+    seen, stack = {later}, [later]
+    while stack:
+        for node, _ in stack.pop().next_functions:
+            if node is earlier:
+                return True
+            if node is not None and node not in seen:
+                seen.add(node)
+                stack.append(node)
+    return False
+
+
+def needs_graph(model: Model, output: Any) -> bool:
+    """Whether only a graph could tell which member of an output is the answer."""
+    if isinstance(output, torch.Tensor) or model.member is not None or model.reading is not None:
+        return False
+    found = dict(_members(output))
+    return len(found) > 1 and all(tensor.grad_fn is None for tensor in found.values())
+
+
+def read_output(model: Model, output: Any, inputs: torch.Tensor | None = None) -> Reading:
+    """Return how the output of a network is read; found once, and kept by the model.
+
+    Parameters
+    ----------
+    model : Model
+        The network.
+    output : Any
+        What it returned.
+    inputs : torch.Tensor, optional
+        For what; an output of the same shape is an image, and no map of classes.
+
+    Raises
+    ------
+    TargetError
+        The output holds no tensor of floating-point numbers, or several that cannot be told apart.
+    """
+    known = model.reading
+    member, others = ("", ()) if known is None else (known.member, known.others)
+    if isinstance(output, torch.Tensor):
+        given = output
+    else:
+        if known is None or not known.member:
+            member, others = _choice(model, output)
+        given = member_of(output, member)
+    if known is not None and known.shape == _axes(given):
+        return known
+    found = _read(model, given, member, others, inputs)
+    model.keep_reading(found)
+    return found
+
+
+def _axes(given: torch.Tensor) -> tuple[int, int]:
+    return max(given.ndim, 2), 1 if given.ndim < 2 else int(given.shape[1])
+
+
+def _read(
+    model: Model,
+    given: torch.Tensor,
+    member: str,
+    others: tuple[str, ...],
+    inputs: torch.Tensor | None,
+) -> Reading:
+    note = softened(given)
+    inside = "" if note is None else str(note.kind)
+    if not inside and given.ndim == 2 and given.shape[1] > 1 and _are_shares(given):
+        inside = AS_GIVEN
+    if model.output is not None:
+        _check_declared(model.output, given)
+    kind, why = (model.output, "") if model.output else _guess(model, given, inside, inputs)
+    if kind is not None and kind not in _SUITS.get(inside, tuple(OutputKind)):
+        inside = ""
+    axes = _axes(given)
+    names = model.categories
+    one = kind == OutputKind.LOGIT or (kind == OutputKind.CLASS_MAP and axes[1] == 1)
+    if one:
+        names = _two_names(names)
+    return Reading(kind, why, member, others, inside, 2 if one else axes[1], names, axes)
+
+
+def _check_declared(kind: OutputKind, given: torch.Tensor) -> None:
+    columns = 1 if given.ndim == 1 else int(given.shape[1])
+    fits = {
+        OutputKind.CLASSES: given.ndim == 2 and columns > 1,
+        OutputKind.LABELS: given.ndim == 2,
+        OutputKind.LOGIT: given.ndim <= 2 and columns == 1,
+        OutputKind.EMBEDDING: given.ndim == 2,
+        OutputKind.CLASS_MAP: given.ndim >= 4,
+        OutputKind.VALUE: given.ndim != 3,
+    }
+    if not fits.get(kind, False):
+        raise TargetError(
+            f"The output was declared as {WORDS[kind]}, and is {describe(given)}.",
+            "Declare another kind with output= or --output, or leave it to be guessed.",
+        )
+
+
+def _two_names(names: Sequence[str] | None) -> tuple[str, ...]:
+    if names is None:
+        return ("negative", "positive")
+    return (f"not {names[0]}", names[0]) if len(names) == 1 else tuple(names)
+
+
+def _are_shares(given: torch.Tensor) -> bool:
+    values = given.detach().double().cpu()
+    sums = values.sum(1)
+    return bool((values >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-4)
+
+
+def _guess(
+    model: Model, given: torch.Tensor, inside: str, inputs: torch.Tensor | None
+) -> tuple[OutputKind | None, str]:
+    """Return the kind of an output, and what it was guessed from where it is a guess."""
+    shape = f"its shape is {['N', *given.shape[1:]]}".replace("'", "")
+    names = model.categories
+    if given.ndim >= 4:
+        if inputs is not None and given.shape[1:] == inputs.shape[1:]:
+            return OutputKind.VALUE, f"{shape}, as that of the images"
+        known = names is not None and len(names) == given.shape[1]
+        return OutputKind.CLASS_MAP, "" if known or inside else shape
+    if given.ndim == 1 or (given.ndim == 2 and given.shape[1] == 1):
+        if inside == "sigmoid" or (names is not None and len(names) <= 2):
+            return OutputKind.LOGIT, ""
+        return OutputKind.VALUE, f"{shape}, and one number may be a logit too"
+    if given.ndim != 2:
+        return None, ""
+    if inside in ("softmax", "log_softmax", AS_GIVEN):
+        return OutputKind.CLASSES, ""
+    if inside == "sigmoid":
+        return OutputKind.LABELS, ""
+    if names is not None:
+        return OutputKind.CLASSES, ""
+    lengths = given.detach().double().norm(dim=1)
+    if torch.allclose(lengths, torch.ones_like(lengths), atol=1e-4):
+        return OutputKind.EMBEDDING, "its rows have the length 1"
+    return OutputKind.CLASSES, shape
+
+
+def given_of(model: Model, output: Any) -> torch.Tensor:
+    """Return the member of an output that is explained, as the network returned it."""
+    if isinstance(output, torch.Tensor):
+        return output
+    return member_of(output, read_output(model, output).member)
+
+
+def scores_of(model: Model, output: Any) -> torch.Tensor:
+    """Return the scores that are explained, [N, K] or [N, K, H, W].
+
+    They are what went into a softmax or sigmoid at the end of the network, where there is one. One
+    number for each image, [N], becomes one column. Scores themselves are returned as they are.
+
+    Raises
+    ------
+    TargetError
+        As `read_output` does.
+    """
+    given = given_of(model, output)
+    reading = read_output(model, output)
+    note = softened(given)
+    scores = note.before if note is not None and reading.inside == note.kind else given
+    return scores[:, None] if scores.ndim == 1 else scores
+
+
+def class_scores(reading: Reading, scores: torch.Tensor) -> torch.Tensor:
+    """Return one column of scores for each class; the negative one of a logit has minus the logit.
+
+    Parameters
+    ----------
+    reading : Reading
+        How the output is read.
+    scores : torch.Tensor
+        As `scores_of` returns them.
+    """
+    if reading.classes == 2 and scores.shape[1] == 1:
+        return torch.cat([-scores, scores], 1)
+    return scores
+
+
+def class_probabilities(reading: Reading, scores: torch.Tensor) -> torch.Tensor | None:
+    """Return the probability of each class in double precision, in the shape of `class_scores`.
+
+    None where the output holds no probabilities.
+    """
+    exact = scores.double()
+    if reading.kind is None or reading.kind in (
+        OutputKind.VALUE,
+        OutputKind.EMBEDDING,
+        OutputKind.BOXES,
+    ):
+        return None
+    if reading.classes == 2 and scores.shape[1] == 1:
+        return torch.cat([(-exact).sigmoid(), exact.sigmoid()], 1)
+    if reading.kind == OutputKind.LABELS or reading.inside == "sigmoid":
+        return exact.sigmoid()
+    return exact if reading.inside == AS_GIVEN else exact.softmax(1)

@@ -1,0 +1,93 @@
+"""What can be asked to be explained of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from cnnviz.images.aliases import ImageLike
+
+Direction = Literal["above", "below"]
+
+
+@dataclass(frozen=True)
+class SumOf:
+    """The sum of the scores of several classes: "any cat at all"."""
+
+    classes: tuple[int | str, ...]
+
+    def __init__(self, *classes: int | str) -> None:
+        object.__setattr__(self, "classes", classes)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """The score of one class less that of another: "why this and not that"."""
+
+    this: int | str
+    that: int | str
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """The score of a class summed over a region, for networks that segment.
+
+    Attributes
+    ----------
+    label : int or str
+        The class. A map of one channel has two, negative and positive.
+    mask : ndarray of bool, optional
+        The region, [H, W] at the size of the network's output; by default where the class is the
+        network's own answer (Vinogradova et al. 2020).
+    """
+
+    label: int | str
+    mask: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True)
+class Value:
+    """One of the numbers that a network returns, for regression: what makes it large, or small.
+
+    Attributes
+    ----------
+    index : int or str
+        Which of the numbers, by its place or its name. Of a map of numbers, the mean of a channel.
+    direction : {"above", "below"}
+        Whether evidence is what raises the number or what lowers it.
+    """
+
+    index: int | str = 0
+    direction: Direction = "above"
+
+
+@dataclass(frozen=True, eq=False)
+class Similarity:
+    """The cosine between the network's embedding of an image and that of a reference.
+
+    Attributes
+    ----------
+    reference : image, or ndarray or tensor of float [D]
+        An image, which the network embeds, or a vector.
+    """
+
+    reference: ImageLike | torch.Tensor | NDArray[np.float32]
+
+
+OneTarget = int | str | SumOf | Contrast | Region | Value | Similarity
+"""What is explained of one image."""
+Target = (
+    OneTarget
+    | Sequence[OneTarget]
+    | NDArray[Any]
+    | torch.Tensor
+    | Callable[[Any], torch.Tensor]
+    | None
+)
+"""What is explained: the network's own answer, one target for all images, or one for each."""
