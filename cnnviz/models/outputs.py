@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -269,8 +269,12 @@ def read_output(model: Model, output: Any, inputs: torch.Tensor | None = None) -
             member, others = _choice(model, output)
         given = member_of(output, member)
     if known is not None and known.shape == _axes(given):
-        return known
-    found = _read(model, given, member, others, inputs)
+        if member == known.member:
+            return known
+        # A tensor was read before what it is a member of.
+        found = replace(known, member=member, others=others)
+    else:
+        found = _read(model, given, member, others, inputs)
     model.keep_reading(found)
     return found
 
@@ -339,8 +343,9 @@ def _guess(
     shape = f"its shape is {['N', *given.shape[1:]]}".replace("'", "")
     names = model.categories
     if given.ndim >= 4:
-        if inputs is not None and given.shape[1:] == inputs.shape[1:]:
-            return OutputKind.VALUE, f"{shape}, as that of the images"
+        like_images = inputs is not None and given.shape[1:] == inputs.shape[1:]
+        if like_images and inside == "sigmoid" and names is None:
+            return OutputKind.VALUE, f"{shape}, as that of the images, and it ends in a sigmoid"
         known = names is not None and len(names) == given.shape[1]
         return OutputKind.CLASS_MAP, "" if known or inside else shape
     if given.ndim == 1 or (given.ndim == 2 and given.shape[1] == 1):

@@ -62,6 +62,7 @@ class Capture:
     _output: torch.Tensor | None = field(default=None)
     _scores: Scores | None = field(default=None)
     _input_gradient: torch.Tensor | None = field(default=None)
+    _returned: Any = field(default=None)
 
     @property
     def logits(self) -> torch.Tensor:
@@ -73,6 +74,19 @@ class Capture:
                 "[N, classes].",
             )
         return self._output
+
+    @property
+    def returned(self) -> Any:
+        """Whatever the network returned, where no gradients were computed.
+
+        With gradients it would keep the whole graph alive.
+        """
+        if self._returned is None:
+            raise TargetError(
+                "This capture does not hold what the network returned.",
+                "Capture with gradients=False to have it.",
+            )
+        return self._returned
 
     @property
     def scores(self) -> torch.Tensor:
@@ -210,7 +224,8 @@ def capture(
             recorder.differentiate(scores.values, inputs if gradients is True else None)
     coverage = str(followed.coverage()) if followed is not None else ""
     found = _finish(wrapped, batch, chosen, recorder, output if logits else None, scores)
-    return replace(found, rule=rule, coverage=coverage)
+    kept = None if gradients or not logits else output
+    return replace(found, rule=rule, coverage=coverage, _returned=kept)
 
 
 def _needs_order(layers: Layers, logits: bool) -> bool:

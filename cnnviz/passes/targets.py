@@ -136,7 +136,7 @@ def score(
 
 
 def with_references(model: Model, target: Target) -> Target:
-    """Return a target in which the references of similarities are vectors.
+    """Return a target in which the references of similarities are vectors, and rows a list.
 
     The network embeds a reference that is an image, so this cannot be done while its layers are
     being recorded.
@@ -145,6 +145,8 @@ def with_references(model: Model, target: Target) -> Target:
 
     if isinstance(target, Similarity):
         return embedded(model, target)
+    if isinstance(target, (np.ndarray, torch.Tensor)) and target.ndim > 1:
+        return list(target)
     if isinstance(target, Sequence) and not isinstance(target, str):
         return [embedded(model, e) if isinstance(e, Similarity) else e for e in target]
     return target

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz.errors import LayerError, TargetError, UsageError
+from cnnviz.errors import LayerError, UsageError
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
 from cnnviz.images.transforms import Scene, enlarged, moved, turned
@@ -19,7 +19,7 @@ from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captures import Capture, capture
 from cnnviz.passes.stages import STAGES
-from cnnviz.passes.targets import Target, score
+from cnnviz.passes.targets import ResolvedTarget, Target, Unit, score, with_references
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result, plain
@@ -31,7 +31,7 @@ _THUMBNAILS = 5
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Invariance(Result):
-    """Feature distances and class probabilities of N images under three transformations.
+    """Feature distances and answers to N images under three transformations.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Invariance(Result):
     images : tuple of str
         The names of the N images.
     targets : tuple of str
-        The class whose probability is followed, for each image.
+        What is followed of each image: the class, or what else was asked for.
     values : ndarray of float64
         [3, S]: the amounts of translation (pixels of the network's input, downwards), scale
         (factor) and rotation (degrees, counter-clockwise).
@@ -49,8 +49,10 @@ class Invariance(Result):
         and for the image as it is.
     norms : ndarray of float64
         [L, N]: the Euclidean norm of the layer's output for the image as it is.
-    probabilities : ndarray of float64
-        [3, N, S]: the softmax probability of the class.
+    answers : ndarray of float64
+        [3, N, S]: the probability of what is followed, or its score, where it has none.
+    unit : {"probability", "score"}
+        Which of the two.
     original : ndarray of float64
         [N]: the same for the image as it is.
     beyond : ndarray of float64
@@ -65,10 +67,17 @@ class Invariance(Result):
     values: NDArray[np.float64]
     distances: NDArray[np.float64]
     norms: NDArray[np.float64]
-    probabilities: NDArray[np.float64]
+    answers: NDArray[np.float64]
     original: NDArray[np.float64]
     beyond: NDArray[np.float64]
     strips: tuple[NDArray[np.uint8], ...]
+    unit: Unit = "probability"
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """The answers, [3, N, S], where they are probabilities; NaN where they are scores."""
+        known = self.unit == "probability"
+        return self.answers if known else np.full_like(self.answers, np.nan)
 
     @property
     def normalised(self) -> NDArray[np.float64]:
@@ -85,20 +94,24 @@ class Invariance(Result):
         still = (0.0, 1.0, 0.0)
         kept = [
             found[:, ~np.isclose(amounts, unchanged, atol=1e-9)].mean()
-            for found, amounts, unchanged in zip(
-                self.probabilities, self.values, still, strict=True
-            )
+            for found, amounts, unchanged in zip(self.answers, self.values, still, strict=True)
         ]
-        who = repr(self.targets[0]) if len(self.images) == 1 else f"{len(self.images)} classes"
+        what = "classes" if self.unit == "probability" else "targets"
+        who = repr(self.targets[0]) if len(self.images) == 1 else f"{len(self.images)} {what}"
+        digits = ".0%" if self.unit == "probability" else ".3g"
+        whole, moved, enlarged, turned = (
+            format(float(value), digits) for value in (self.original.mean(), *kept)
+        )
         return (
-            f"The probability of {who} is {self.original.mean():.0%}, and on average "
-            f"{kept[0]:.0%} when moved, {kept[1]:.0%} when enlarged, {kept[2]:.0%} when turned"
+            f"The {self.unit} of {who} is {whole}, and on average {moved} when moved, {enlarged} "
+            f"when enlarged, {turned} when turned"
         )
 
     def caption(self) -> str:
         """Say what the lines are, in which units, and what fills the edges."""
         shift, scale, turn = (row[[0, -1]] for row in self.values)
         most = self.beyond.max((1, 2))
+        followed = "probability of the class" if self.unit == "probability" else "score"
         mirrored = (
             "Nothing from beyond the photo enters."
             if not most.any()
@@ -115,7 +128,7 @@ class Invariance(Result):
             f"and turned by {turn[0]:g} to {turn[1]:g} degrees, at {self.values.shape[1]} amounts "
             f"each. The upper rows show the Euclidean distance of the output of "
             f"{' and of '.join(self.layers)} from that for the image as it is, divided by the norm "
-            "of the latter; the lowest row shows the probability of the class. The network sees "
+            f"of the latter; the lowest row shows the {followed}. The network sees "
             f"the photo at the resolution it always does, and what moves into its crop comes from "
             f"the photo. {mirrored}"
         )
@@ -129,7 +142,9 @@ class Invariance(Result):
         found = super().to_json()
         del found["strips"]
         found["values"] = plain(self.values.tolist())
-        found["probabilities"] = plain(self.probabilities.tolist())
+        found["answers"] = plain(self.answers.tolist())
+        if self.unit == "probability":
+            found["probabilities"] = found["answers"]
         return found
 
 
@@ -157,8 +172,8 @@ def invariance(
         The images; each is a line.
     layers : str or sequence of str, optional
         Layers by kind, pattern or name; by default the ends of the first and of the last stage.
-    target : None, int, str, or sequence of these
-        The class that is followed; the likeliest one of each image as it is by default.
+    target : None, int, str, another target, a sequence of these, or callable
+        What is followed; the network's own answer to each image as it is by default.
     shift : float
         How far images are moved up and down, as a share of the input's height.
     scale : float
@@ -180,12 +195,13 @@ def invariance(
     LayerError
         If a layer does not exist or the network has no stages.
     TargetError
-        If a target is not one class.
+        If a target does not fit the output.
     UsageError
         If a range is empty.
     """
     _check(shift, scale, rotation, steps)
     wrapped = as_model(model)
+    target = with_references(wrapped, target)
     batch = wrapped.prepare(images)
     held = capture(wrapped, batch, layers=layers or STAGES, gradients=False)
     names = list(held.activations)
@@ -195,13 +211,11 @@ def invariance(
         raise LayerError(
             f"{wrapped.name} has no layer whose maps have a height and a width.", "Name a layer."
         )
-    resolved_targets = score(wrapped, held.logits, target, len(batch)).resolved_targets
-    classes = [resolved.class_index for resolved in resolved_targets]
-    if None in classes:
-        raise TargetError(
-            "The probability of several classes together cannot be followed.",
-            "Give one class for each image.",
-        )
+    resolved_targets = score(
+        wrapped, held.returned, target, len(batch), batch.tensor
+    ).resolved_targets
+    units: set[Unit] = {resolved.unit for resolved in resolved_targets}
+    unit: Unit = "probability" if units == {"probability"} else "score"
     reach = shift * batch.tensor.shape[2]
     values = np.stack(
         [
@@ -211,7 +225,7 @@ def invariance(
         ]
     )
     scenes = [Scene.of(wrapped.preprocessing, batch, place) for place in range(len(batch))]
-    walk = _Walk(wrapped, held, names, [int(index or 0) for index in classes], values, scenes)
+    walk = _Walk(wrapped, held, names, resolved_targets, unit, values, scenes)
     walk.run(progress)
     return Invariance(
         provenance=replace(
@@ -223,10 +237,9 @@ def invariance(
         values=values,
         distances=walk.distances,
         norms=np.array([[_norm(row) for row in held.activations[name]] for name in names]),
-        probabilities=walk.probabilities,
-        original=np.array(
-            [float(_softmax(held.logits)[row, index]) for row, index in enumerate(walk.classes)]
-        ),
+        answers=walk.answers,
+        unit=unit,
+        original=np.array([walk.answered(held.returned, n)[n] for n in range(len(batch))]),
         beyond=walk.beyond,
         strips=tuple(walk.strip(kind) for kind in range(len(KINDS))),
     )
@@ -250,10 +263,6 @@ def _check(shift: float, scale: float, rotation: float, steps: int) -> None:
         )
 
 
-def _softmax(logits: torch.Tensor) -> torch.Tensor:
-    return logits.detach().double().softmax(1)
-
-
 def _norm(values: torch.Tensor) -> float:
     return float(values.detach().double().norm())
 
@@ -266,20 +275,22 @@ class _Walk:
         model: Model,
         held: Capture,
         names: list[str],
-        classes: list[int],
+        targets: tuple[ResolvedTarget, ...],
+        unit: Unit,
         values: NDArray[np.float64],
         scenes: list[Scene],
     ) -> None:
         kinds, steps = values.shape
         count = len(scenes)
-        self.model, self.held, self.names, self.classes = model, held, names, classes
+        self.model, self.held, self.names = model, held, names
+        self.targets, self.unit = targets, unit
         self.values, self.scenes = values, scenes
         self.distances = np.zeros((kinds, len(names), count, steps))
-        self.probabilities = np.zeros((kinds, count, steps))
+        self.answers = np.zeros((kinds, count, steps))
         self.beyond = np.zeros((kinds, count, steps))
 
     def run(self, progress: Progress) -> None:
-        """Fill in distances, probabilities and what lies beyond the photos."""
+        """Fill in distances, answers and what lies beyond the photos."""
         tensor = self.held.batch.tensor
         at_once = rows_at_once(self.model, tensor)
         every = [
@@ -308,13 +319,19 @@ class _Walk:
             layers=[name.partition("#")[0] for name in self.names],
             gradients=False,
         )
-        probabilities = _softmax(found.logits)
+        answers = {image: self.answered(found.returned, image) for _, image, _ in places}
         for number, place in enumerate(places):
             kind, image, step = place
-            self.probabilities[place] = float(probabilities[number, self.classes[image]])
+            self.answers[place] = answers[image][number]
             for layer, name in enumerate(self.names):
                 away = found.activations[name][number] - self.held.activations[name][image]
                 self.distances[kind, layer, image, step] = _norm(away)
+
+    def answered(self, output: Any, image: int) -> NDArray[np.float64]:
+        """Return what is followed of an image in everything that the network returned."""
+        resolved = self.targets[image]
+        values = resolved.measure(output) if self.unit == "probability" else resolved.score(output)
+        return np.asarray(values.detach().double().cpu().numpy(), np.float64)
 
     def _matrix(self, kind: int, image: int, step: int) -> NDArray[np.float64]:
         size = self.scenes[image].size

@@ -17,12 +17,11 @@ from cnnviz.heatmaps.occlusion import Grid, Position, Sweep
 from cnnviz.heatmaps.settings import OcclusionSettings
 from cnnviz.images.baselines import BASELINES, Baseline, baseline_images
 from cnnviz.images.inputs import Images
-from cnnviz.introspection.forward import forward
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.passes.captures import Capture, capture
-from cnnviz.passes.targets import Scores, Target, score
+from cnnviz.passes.targets import Scores, Target, score, with_references
 from cnnviz.results.progress import Progress, silent
 
 SAMPLES = 8
@@ -118,6 +117,7 @@ def occlusion(
     """
     _check(window, stride, fill, approximate)
     wrapped = as_model(model)
+    target = with_references(wrapped, target)
     held = capture(wrapped, images, layers=(), gradients=False)
     grid, notes = _grid(held.batch.tensor, window, stride)
     notes.append(
@@ -182,8 +182,7 @@ def _grid(inputs: torch.Tensor, window: int, stride: int) -> tuple[Grid, list[st
 
 def _explained(model: Model, held: Capture, target: Target) -> Scores:
     inputs = held.batch.tensor
-    output = forward(model.module, inputs.clone()) if callable(target) else held.logits
-    return score(model, output, target, len(inputs))
+    return score(model, held.returned, target, len(inputs), inputs)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from cnnviz.introspection.residual_adds import (
 from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.passes.captures import origin
-from cnnviz.passes.targets import Target, score
+from cnnviz.passes.targets import Target, score, with_references
 from cnnviz.results import drawing
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import plural
@@ -208,6 +208,7 @@ def skip_connections(
     """
     wrapped = as_model(model)
     batch = wrapped.prepare(images)
+    target = with_references(wrapped, target)
     with isolated(wrapped.module, grad=True):
         inputs = batch.tensor.clone()
         rows = rows_that_fit(wrapped, inputs)
@@ -267,7 +268,7 @@ def _measure(
         if calibration is not None:
             scope.enter_context(calibration.applied())
         output = model.forward(inputs.clone())
-    explained = score(model, output, target, len(images))
+    explained = score(model, output, target, len(images), images)
     residuals = [one for addition in seen.found if (one := residual(addition)) is not None]
     found = shares(explained.values, residuals) if explained.values.requires_grad else []
     kept = [(one, each) for one, each in zip(residuals, found, strict=False) if each is not None]

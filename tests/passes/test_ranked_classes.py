@@ -16,6 +16,11 @@ from cnnviz.passes.ranked_classes import entropy, probabilities, rank_classes
 NAMED = Model(nn.Linear(2, 3), categories=("cat", "dog", "bird"))
 
 
+def unread(output: str | None = None) -> Model:
+    """Return a model that has not seen an output yet."""
+    return Model(nn.Linear(1, 1), output=output)
+
+
 def softmax(rows: np.ndarray) -> np.ndarray:
     shifted = np.exp(rows.astype(np.longdouble) - rows.max(1, keepdims=True))
     return np.asarray(shifted / shifted.sum(1, keepdims=True), np.float64)
@@ -50,18 +55,25 @@ def test_more_classes_than_there_are_are_all_of_them_and_none_is_a_mistake() -> 
 
 
 def test_a_large_logit_does_not_overflow_nor_lose_the_small_ones() -> None:
-    shares, rule = probabilities(torch.tensor([[1e4, 1e4 - 20.0, -1e4]]))
+    shares, rule = probabilities(unread(), torch.tensor([[1e4, 1e4 - 20.0, -1e4]]))
     assert rule == "softmax"
     assert shares.dtype == torch.float64
     assert float(shares[0, 1]) == pytest.approx(math.exp(-20.0) / (1.0 + math.exp(-20.0)))
     assert float(shares[0, 2]) == 0.0
 
 
-def test_one_output_is_a_coin() -> None:
-    shares, rule = probabilities(torch.tensor([[0.0], [2.0]]))
+def test_one_logit_is_a_coin_with_two_sides() -> None:
+    shares, rule = probabilities(unread("logit"), torch.tensor([[0.0], [2.0]]))
     assert rule == "sigmoid"
-    assert shares[:, 0].tolist() == pytest.approx([0.5, 1.0 / (1.0 + math.exp(-2.0))])
+    heads = [0.5, 1.0 / (1.0 + math.exp(-2.0))]
+    assert shares[:, 1].tolist() == pytest.approx(heads)
+    assert shares[:, 0].tolist() == pytest.approx([1.0 - one for one in heads])
     assert entropy(shares)[0].item() == pytest.approx(1.0)
+
+
+def test_one_number_of_which_nothing_is_known_has_no_probability() -> None:
+    with pytest.raises(TargetError, match=r"values \(a guess.*holds no probabilities"):
+        probabilities(unread(), torch.tensor([[37.2]]))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +88,7 @@ def test_one_output_is_a_coin() -> None:
 def test_rows_that_are_shares_already_are_taken_as_they_are(
     rows: list[list[float]], rule: str
 ) -> None:
-    shares, found = probabilities(torch.tensor(rows))
+    shares, found = probabilities(unread(), torch.tensor(rows))
     assert found == rule
     wanted = np.array(rows) if rule == "as given" else softmax(np.array(rows, np.float32))
     np.testing.assert_allclose(shares.numpy(), wanted, rtol=1e-6)
@@ -91,4 +103,4 @@ def test_entropy_is_in_bits() -> None:
 
 def test_a_map_of_scores_is_refused() -> None:
     with pytest.raises(TargetError, match=r"\[1, 3, 4, 4\], not \[N, classes\]"):
-        probabilities(torch.zeros(1, 3, 4, 4))
+        probabilities(unread(), torch.zeros(1, 3, 4, 4))

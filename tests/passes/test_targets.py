@@ -9,8 +9,9 @@ from torch import nn
 
 from cnnviz.errors import TargetError
 from cnnviz.models import Model
+from cnnviz.models.outputs import scores_of
 from cnnviz.passes.captures import capture
-from cnnviz.passes.targets import Contrast, Region, SumOf, logits_of, score
+from cnnviz.passes.targets import Contrast, Region, SumOf, score
 from cnnviz.views.cam import cam
 from tests.helpers.architectures import tiny_network
 
@@ -119,7 +120,6 @@ def test_a_region_can_be_given(scene: torch.Tensor) -> None:
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        (None, r"not \[N, classes\]"),
         (2, "region of 'class 2' is empty"),
         (Region(0, np.ones((2, 2), bool)), r"mask has the shape \[2, 2\]"),
         (Contrast(0, 1), "is no class of a network that segments"),
@@ -130,9 +130,13 @@ def test_regions_that_do_not_fit(scene: torch.Tensor, target: object, message: s
         capture(Segmenter(), scene, target=target)
 
 
-def test_logits_of_the_common_outputs() -> None:
-    one, two = torch.zeros(2), torch.ones(2)
-    assert logits_of(one) is one
-    assert logits_of({"aux": two, "logits": one}) is one
-    assert logits_of((one, two)) is one
-    assert logits_of([torch.zeros(1, dtype=torch.long), two]) is two
+def test_the_scores_in_the_common_outputs() -> None:
+    one, two = torch.zeros(2, 3), torch.ones(2, 3)
+    for output, wanted in (
+        (one, one),
+        ({"aux": two, "logits": one}, one),
+        ((one, two), one),
+        ([torch.zeros(1, dtype=torch.long), two], two),
+        ({"head": {"logits": two}, "features": [one]}, two),
+    ):
+        assert scores_of(Model(tiny_network()), output) is wanted

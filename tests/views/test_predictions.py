@@ -77,9 +77,9 @@ def test_one_bar_for_each_class_in_order() -> None:
 def test_what_cannot_be_answered() -> None:
     with pytest.raises(UsageError, match="0 classes"):
         answer([[0.0, 1.0]], k=0)
-    network = nn.Sequential(nn.Conv2d(3, 2, 1))
-    held = capture(network, torch.zeros(1, 3, 4, 4), gradients=False)
-    with pytest.raises(TargetError, match=r"\[1, 2, 4, 4\], not \[N, classes\]"):
+    network = nn.Sequential(nn.Flatten(2), nn.Linear(16, 5))
+    held = capture(network, torch.zeros(1, 3, 4, 4), gradients=False, layers="")
+    with pytest.raises(TargetError, match=r"\[1, 3, 5\], not \[N, classes\]"):
         predictions(held)
 
 

@@ -44,12 +44,15 @@ def draw(found: Invariance, into: drawing.Canvas | None = None) -> drawing.Canva
             panels[1 + place, 0].set_ylabel(
                 f"{layer}\ndistance / norm", fontsize=drawing.SMALL_SIZE, color=drawing.INK
             )
-        _curves(panels[-1, kind], found, kind, found.probabilities[kind])
+        _curves(panels[-1, kind], found, kind, found.answers[kind])
         panels[-1, kind].set_xlabel(_TITLES[kind][1], fontsize=drawing.SMALL_SIZE)
-    panels[-1, 0].set_ylabel("probability\nof the class", fontsize=drawing.SMALL_SIZE)
+    probable = found.unit == "probability"
+    label = "probability\nof the class" if probable else "score"
+    panels[-1, 0].set_ylabel(label, fontsize=drawing.SMALL_SIZE)
     for place in range(len(found.layers)):
         _same_height(panels[1 + place], _top(found.normalised[:, place]))
-    _same_height(panels[-1], 1.0)
+    if probable:
+        _same_height(panels[-1], 1.0)
     _legend(figure, panels[-1, 0], found)
     drawing.heading(figure, found.summary())
     return figure

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from cnnviz.gradients.landscape import LossSurroundings, random_direction
 from cnnviz.gradients.landscape.objective import loss_objective
 from cnnviz.introspection.hooks import preserve_state
-from cnnviz.models import as_model
+from cnnviz.models import Model, as_model
 from cnnviz.results.progress import silent
 from cnnviz.results.resume_store import ResumeStore
 from tests.helpers.architectures import tiny_network
@@ -37,7 +37,7 @@ def images(count: int = 5) -> torch.Tensor:
 def around(module: nn.Module, *, calibrated: bool = False, rows: int = 8, at_once: int = 0):
     x = images()
     with torch.no_grad():
-        objective = loss_objective(module(x.clone()), LABELS, None)
+        objective = loss_objective(Model(module), module(x.clone()), LABELS, None)
     directions = tuple(random_direction(module, seed) for seed in (0, 1))
     return LossSurroundings(as_model(module), x, objective, directions, calibrated, rows, at_once)
 

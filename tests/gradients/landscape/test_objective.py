@@ -17,13 +17,18 @@ from tests.helpers.architectures import tiny_network
 WHOLE = slice(None)
 
 
+def any_model() -> Model:
+    """Return a model that has not seen an output yet."""
+    return Model(tiny_network())
+
+
 def scores(*shape: int) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
 def test_scores_have_the_cross_entropy_of_their_softmax() -> None:
     output = scores(4, 3)
-    objective = loss_objective(output, (0, 1, 2, 1), None)
+    objective = loss_objective(any_model(), output, (0, 1, 2, 1), None)
     losses, right = objective(output[1:3], slice(1, 3))
     wanted = F.cross_entropy(output[1:3], torch.tensor([1, 2]), reduction="sum")
     assert float(losses) == pytest.approx(float(wanted))
@@ -32,29 +37,32 @@ def test_scores_have_the_cross_entropy_of_their_softmax() -> None:
 
 def test_one_output_is_a_coin() -> None:
     output = scores(5, 1)
-    objective = loss_objective(output, (1, 0, 1, 1, 0), None)
+    objective = loss_objective(any_model(), output, (1, 0, 1, 1, 0), None)
     labels = torch.tensor([1.0, 0.0, 1.0, 1.0, 0.0], dtype=torch.float64)
     wanted = F.binary_cross_entropy(output[:, 0].sigmoid(), labels, reduction="sum")
     assert float(objective(output, WHOLE)[0]) == pytest.approx(float(wanted))
     assert objective.kind == "binary cross-entropy"
-    assert float(loss_objective(output, None, None)(output, WHOLE)[1]) == 5.0
+    declared = Model(tiny_network(), output="logit")
+    assert float(loss_objective(declared, output, None, None)(output, WHOLE)[1]) == 5.0
+    with pytest.raises(TargetError, match=r"values.*for which no loss is known"):
+        loss_objective(any_model(), output, None, None)
 
 
 def test_probabilities_are_taken_as_they_are() -> None:
     output = scores(4, 3).softmax(1)
-    objective = loss_objective(output, (0, 0, 0, 0), None)
+    objective = loss_objective(any_model(), output, (0, 0, 0, 0), None)
     assert float(objective(output, WHOLE)[0]) == pytest.approx(float(-output[:, 0].log().sum()))
     assert "probabilities" in objective.kind
 
 
 def test_maps_of_classes_are_measured_at_every_position() -> None:
     output = scores(2, 3, 4, 5)
-    own = loss_objective(output, None, None)
+    own = loss_objective(any_model(), output, None, None)
     losses, right = own({"out": output}, WHOLE)
     wanted = F.cross_entropy(output, output.argmax(1), reduction="none").mean((1, 2)).sum()
     assert float(losses) == pytest.approx(float(wanted))
     assert float(right) == 2.0
-    named = loss_objective(output, (2, 0), None)
+    named = loss_objective(any_model(), output, (2, 0), None)
     share = (output[0].argmax(0) == 2).double().mean() + (output[1].argmax(0) == 0).double().mean()
     assert float(named(output, WHOLE)[1]) == pytest.approx(float(share))
 
@@ -65,19 +73,19 @@ def test_a_loss_of_ones_own_gives_one_number_for_each_image() -> None:
     def hinge(given: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return F.multi_margin_loss(given, labels, reduction="none")
 
-    objective = loss_objective(output, (0, 1, 2, 0), hinge)
+    objective = loss_objective(any_model(), output, (0, 1, 2, 0), hinge)
     assert objective.kind == "hinge"
     wanted = F.multi_margin_loss(output, torch.tensor([0, 1, 2, 0]), reduction="sum")
     assert float(objective(output, WHOLE)[0]) == pytest.approx(float(wanted))
     with pytest.raises(TargetError, match=r"a tensor \[\], not one loss for each image"):
-        loss_objective(output, None, F.cross_entropy)(output, WHOLE)
+        loss_objective(any_model(), output, None, F.cross_entropy)(output, WHOLE)
 
 
 def test_wrong_labels_and_outputs_are_sentences() -> None:
     with pytest.raises(TargetError, match="There is no class 3"):
-        loss_objective(scores(2, 3), (0, 3), None)
-    with pytest.raises(TargetError, match="not one row of scores"):
-        loss_objective(scores(2), None, None)
+        loss_objective(any_model(), scores(2, 3), (0, 3), None)
+    with pytest.raises(TargetError, match="for which no loss is known"):
+        loss_objective(any_model(), scores(2), None, None)
 
 
 def model() -> Model:

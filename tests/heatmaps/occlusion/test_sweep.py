@@ -15,7 +15,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from cnnviz.heatmaps.occlusion import Grid, Sweep
 from cnnviz.introspection.hooks import preserve_state
-from cnnviz.passes.targets import logits_of
+from cnnviz.models import Model
+from cnnviz.models.outputs import scores_of
 from tests.helpers.architectures import ARCHITECTURES, build, small_input
 from tests.helpers.random_networks import Randomly
 
@@ -50,11 +51,13 @@ def swept(
     """Return our logits and the wanted ones for every square, in the grid's order."""
     baseline = torch.zeros_like(x) + x.mean()
     with torch.no_grad(), preserve_state(module):
-        sweep = Sweep(module, x, baseline, grid, lambda output: logits_of(output).sum(1), cap)
+        sweep = Sweep(
+            module, x, baseline, grid, lambda output: scores_of(Model(module), output).sum(1), cap
+        )
         found = {}
         for group in grid.groups(most):
             found.update(zip(group, sweep.scores(group), strict=True))
-        wanted = logits_of(module(painted(grid, x, baseline))).sum(1)
+        wanted = scores_of(Model(module), module(painted(grid, x, baseline))).sum(1)
     return torch.stack([found[position] for position in grid.positions]), wanted, sweep
 
 
@@ -78,7 +81,7 @@ def test_every_architecture_gives_the_dense_scores(name: str) -> None:
     # Random networks have scores from 1e-3 to 1e8; the error is that of single precision.
     scale = float(wanted.abs().max())
     with torch.no_grad(), preserve_state(module):
-        scale = max(scale, float(logits_of(module(x)).abs().max()))
+        scale = max(scale, float(scores_of(Model(module), module(x)).abs().max()))
     torch.testing.assert_close(found / scale, wanted / scale, rtol=0, atol=1e-5)
     assert sweep.whole_images is None
     assert sweep.dense_from == ("permute" if name == "convnext_tiny" else None)
@@ -240,7 +243,7 @@ def test_maps_come_out_whole_in_whatever_holds_them(packed) -> None:
     module.forward = lambda x: packed(module.second(module.first(x)))
     x, grid = image(16), Grid(16, 16, 4, 4)
     with torch.no_grad():
-        score = lambda output: logits_of(output).flatten(1).sum(1)  # noqa: E731
+        score = lambda output: scores_of(Model(module), output).flatten(1).sum(1)  # noqa: E731
         sweep = Sweep(module, x, x * 0, grid, score)
         found = sweep.scores(grid.positions)
         wanted = score(module(painted(grid, x, x * 0)))
