@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.errors import UsageError
-from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch, explained_targets
+from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch
 from cnnviz.heatmaps.checks.measure_groups import CheckSettings, Group, measurable
 from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.heatmaps.methods import MethodName, check_method, method_names
@@ -210,7 +210,7 @@ def explanations(
         )
     settings = CheckSettings(groups=groups_named(checks or CHECKS), seed=seed)
     measurable(settings.groups, explain=True, marks=False)
-    subject = ExplainedBatch(wrapped, batch, explained_targets(wrapped, batch, target=target))
+    subject = ExplainedBatch.of(wrapped, batch, target)
     held: list[Heatmap] = []
     found: list[Faithfulness] = []
     for done, name in enumerate(names):

@@ -17,7 +17,6 @@ from cnnviz.heatmaps.checks.explained_batch import (
     Explain,
     ExplainedBatch,
     Maps,
-    explained_targets,
 )
 from cnnviz.heatmaps.checks.localisation import Localisation, Mark
 from cnnviz.heatmaps.checks.measure import Measure
@@ -329,7 +328,7 @@ def faithfulness(
     if isinstance(heatmap, Heatmap):
         _check_images(heatmap, batch)
     given = heatmap if isinstance(heatmap, Heatmap) else None
-    subject = ExplainedBatch(wrapped, batch, explained_targets(wrapped, batch, given, target))
+    subject = ExplainedBatch.of(wrapped, batch, target, given)
     if isinstance(heatmap, str):
         heatmap = make_heatmap(wrapped, batch, subject.asked, heatmap, layer=layer, seed=seed)
         layer = None

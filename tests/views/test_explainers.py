@@ -13,7 +13,7 @@ from torch import nn
 from cnnviz.errors import TargetError
 from cnnviz.heatmaps.attribution_methods import ATTRIBUTION_METHODS
 from cnnviz.heatmaps.cam_methods import CAM_METHODS
-from cnnviz.heatmaps.checks.explained_batch import explained_classes
+from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch
 from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.models import Model
 from cnnviz.passes.captures import capture
@@ -50,8 +50,8 @@ class Odd(nn.Module):
 
 def remade(model: Model, images: torch.Tensor, held: Heatmap, place: int = 0) -> np.ndarray:
     assert held.settings is not None
-    classes = explained_classes(model, model.prepare(images), held)
-    again = remake(model, model.prepare(images), classes, held.settings.of_map(place))
+    asked = ExplainedBatch.of(model, model.prepare(images), heatmap=held).asked
+    again = remake(model, model.prepare(images), asked, held.settings.of_map(place))
     (maps,) = again.maps
     return maps
 
@@ -139,7 +139,7 @@ def test_a_class_is_found_though_another_has_its_name(images: torch.Tensor) -> N
     held = cam(capture(model, images, layers=["3"], target=[1, 3]), "3")
     assert held.targets == ("crane", "kite")
     batch = model.prepare(images)
-    assert explained_classes(model, batch, held) == (1, 3)
+    assert ExplainedBatch.of(model, batch, heatmap=held).asked == (1, 3)
     found = faithfulness(model, images, held, measures=["randomisation"], **QUICK)
     with torch.no_grad():
         shares = model.module(images).double().softmax(1)
@@ -151,15 +151,22 @@ def test_a_method_without_a_class_is_measured_on_the_likeliest(images: torch.Ten
     held = cam(capture(model, images, layers=["3"], gradients=False), "3", "eigencam")
     with torch.no_grad():
         likeliest = model.module(images).argmax(1).tolist()
-    assert list(explained_classes(model, model.prepare(images), held)) == likeliest
+    asked = ExplainedBatch.of(model, model.prepare(images), heatmap=held).asked
+    assert list(asked) == likeliest
 
 
 def test_a_map_that_does_not_tell_its_class_needs_one(images: torch.Tensor) -> None:
     model = Model(tiny_network())
-    held = cam(capture(model, images, layers=["3"]), "3")
-    for classes in ((), (None, 1), (99, 1)):
+    with torch.no_grad():
+        least = model.module(images).argmin(1).tolist()
+    held = cam(capture(model, images, layers=["3"], target=least), "3")
+    for classes, message in (
+        ((), "does not tell how it is scored"),
+        ((None, 1), "does not tell how it is scored"),
+        ((99, 1), "There is no class 99"),
+    ):
         unknown = dataclasses.replace(held, target_classes=classes)
-        with pytest.raises(TargetError, match="not one class of the network"):
+        with pytest.raises(TargetError, match=message):
             faithfulness(model, images, unknown, measures="drop")
     assert faithfulness(model, images, unknown, target=1, measures="drop", random=1).targets == (
         "class 1",

@@ -111,19 +111,33 @@ def test_the_class_is_read_off_the_heatmap(images):
     assert named.targets == ("b", "b")
 
 
-def test_what_is_not_one_class_is_refused(images):
+def test_what_is_not_one_class_is_followed_by_its_score(images):
     network = tiny_network()
     contrast = gradcam_of(network, images, target="0 - 1")
-    with pytest.raises(TargetError, match=r"'class 0 - class 1' is not one class"):
+    with pytest.raises(
+        TargetError, match="'class 0 - class 1', which does not tell how it is scored"
+    ):
         faithfulness(network, images, contrast, **QUICK)
     assert faithfulness(network, images, contrast, target=0, measures="drop").targets == (
         "class 0",
         "class 0",
     )
-    with pytest.raises(TargetError, match="not one class"):
-        faithfulness(network, images, "saliency", target=lambda output: output[:, 0])
-    with pytest.raises(TargetError, match="holds no probabilities"):
-        faithfulness(nn.Conv2d(3, 2, 1), images, "saliency")
+    own = faithfulness(network, images, contrast, target="0 - 1", measures="drop")
+    called = faithfulness(
+        network,
+        images,
+        contrast,
+        target=lambda output: output[:, 0] - output[:, 1],
+        measures="drop",
+    )
+    with torch.no_grad():
+        logits = network(images).double()
+        blank = network(torch.zeros_like(images)).double()
+    for found in (own, called):
+        assert found.unit == "score"
+        np.testing.assert_allclose(found.scores, logits[:, 0] - logits[:, 1], atol=1e-6)
+        wanted = np.sign((logits - blank)[:, 0] - (logits - blank)[:, 1])
+        np.testing.assert_allclose(found.drop.whole, wanted)
 
 
 def test_a_heatmap_of_other_images_is_refused(images):

@@ -51,6 +51,13 @@ class ExplainedBatch:
     targets: tuple[ResolvedTarget, ...]
     shared: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
+    @classmethod
+    def of(
+        cls, model: Model, batch: Batch, target: Target = None, heatmap: Heatmap | None = None
+    ) -> ExplainedBatch:
+        """Return images with what is explained of each; see `explained_targets`."""
+        return cls(model, batch, explained_targets(model, batch, heatmap, target))
+
     @property
     def asked(self) -> Asked:
         """What asks for the same of other images, or of the network with other weights."""

@@ -16,7 +16,7 @@ def subject() -> ExplainedBatch:
     model = as_model(tiny_network())
     generator = torch.Generator().manual_seed(3)
     batch = model.prepare(torch.randn(2, 3, 12, 16, generator=generator))
-    return ExplainedBatch(model, batch, (1, 3))
+    return ExplainedBatch.of(model, batch, (1, 3))
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ def test_the_map_that_knows_the_network_beats_one_that_is_upside_down():
     model = as_model(Corner())
     images = torch.zeros(1, 3, 16, 16)
     images[..., :4, :4] = 1.0
-    subject = ExplainedBatch(model, model.prepare(images), (0,))
+    subject = ExplainedBatch.of(model, model.prepare(images), (0,))
     map_ = np.zeros((1, 16, 16), np.float32)
     map_[:, :4, :4] = 1.0
     found = deletion_insertion(subject, map_, -map_[:, None], baselines=("mean",))

@@ -17,7 +17,7 @@ from tests.helpers.architectures import tiny_network
 def subject_of(height, width, preprocessing):
     model = Model(tiny_network(), preprocessing=preprocessing)
     photo = Photo(np.zeros((height, width, 3), np.uint8), "p", "0" * 64)
-    return ExplainedBatch(model, model.prepare([photo]), (0,))
+    return ExplainedBatch.of(model, model.prepare([photo]), (0,))
 
 
 @pytest.fixture

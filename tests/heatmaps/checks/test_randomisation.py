@@ -40,7 +40,7 @@ def judge(found, gradient=0.1):
 
 
 def randomised(subject, explain, **settings):
-    own = explain(subject.model, subject.batch, subject.classes)
+    own = explain(subject.model, subject.batch, subject.asked)
     chance = random_maps(own, 4, seed=0)
     return randomisation(subject, own, chance, explain, relu=False, **settings)
 
@@ -107,7 +107,7 @@ def test_weights_are_drawn_as_he_et_al_draw_them():
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "convnext_tiny"])
 def test_any_network_can_be_randomised(name):
     model = build(name)
-    subject = ExplainedBatch(model, model.prepare(small_input(name)), (3,))
+    subject = ExplainedBatch.of(model, model.prepare(small_input(name)), (3,))
     found = randomised(subject, by_name("saliency"), stages=2)
     assert found.redrawn[-1] == found.layers
     assert np.isfinite(found.correlation).all()
@@ -120,7 +120,7 @@ def test_guided_backpropagation_is_caught_and_grad_cam_passes(shared_weights, sh
     batch = model.prepare(shared_photos[3:5])
     with torch.no_grad():
         classes = tuple(model.module(batch.tensor).argmax(1).tolist())
-    subject = ExplainedBatch(model, batch, classes)
+    subject = ExplainedBatch.of(model, batch, classes)
     judged = {}
     for method, layer in (("guided_backprop", None), ("gradcam", "features.12")):
         explain = by_name(method, layer=layer)
@@ -159,7 +159,7 @@ def test_stability_of_a_map_that_never_changes_is_perfect(subject, maps):
 
 
 def test_stability_measures_the_change_of_the_map(subject):
-    own = of_the_photo(subject.model, subject.batch, subject.classes)
+    own = of_the_photo(subject.model, subject.batch, subject.asked)
     found = stability(subject, own, random_maps(own, 1, seed=0), of_the_photo, copies=1, noise=0.1)
     std = torch.tensor(subject.model.preprocessing.std).mean()
     expected = 0.1 / float(std) / 3**0.5 / own.std()
@@ -209,8 +209,8 @@ def test_the_yardstick_is_the_gradient_under_the_same_weights(subject):
     beside = beside_gradient(own, subject, count=4, stages=8, seed=3)
     np.testing.assert_array_equal(beside.gradient.correlation, own.correlation)
     assert [one.key for one in beside.measures()][:2] == ["likeness_kept", "gradient_likeness"]
-    expected = by_name("saliency")(subject.model, subject.batch, subject.classes)
-    found = plain_gradient(subject.model, subject.batch, subject.classes)
+    expected = by_name("saliency")(subject.model, subject.batch, subject.asked)
+    found = plain_gradient(subject.model, subject.batch, subject.asked)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
