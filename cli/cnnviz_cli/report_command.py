@@ -11,7 +11,6 @@ from rich.markup import escape
 
 from cnnviz.reports.destination import check_destination
 from cnnviz.reports.sections import SECTIONS, choose
-from cnnviz.results.text import percent
 from cnnviz.views.plugins import installed
 from cnnviz_cli import options
 from cnnviz_cli.lazy import shared, with_signature
@@ -134,7 +133,7 @@ def _run(values: dict[str, Any]) -> None:
     tell(
         manifest,
         (*map(str, made.refused), *made.notes),
-        [f"{name}: {guess.category} ({percent(guess.probability)})" for name, guess in best],
+        [f"{name}: {guess.category} ({guess.said})" for name, guess in best],
         as_json=values["as_json"],
     )
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cnnviz.results.text import percent
-
 if TYPE_CHECKING:
     from cnnviz.results.result import Result
     from cnnviz.views.predictions import Predictions
@@ -33,13 +31,12 @@ def _predictions(result: Predictions) -> Table:
     several = len(result.images) > 1
     rows = []
     for place, image in enumerate(result.images):
-        answers = zip(
-            result.names[place], result.probabilities[place], result.logits[place], strict=True
-        )
-        for name, probability, logit in answers:
-            row = [name, percent(float(probability)), f"{logit:.2f}"]
+        answers = zip(result.names[place], result.logits[place], strict=True)
+        for rank, (name, logit) in enumerate(answers):
+            row = [name, result.said(place, rank), f"{logit:.2f}"]
             rows.append([image, *row] if several else row)
-    columns = ["class", "probability", "logit"]
+    unit = "probability" if result.rule != "none" else "answer"
+    columns = ["class", unit, "logit"]
     return (["photo", *columns] if several else columns), rows
 
 

@@ -131,10 +131,24 @@ class Section:
 
 @dataclass(frozen=True)
 class PredictedClass:
-    """One class that the network considers, and the share of its belief (0 to 1)."""
+    """One class that the network considers, or one number that it returns.
+
+    Attributes
+    ----------
+    category : str
+        The name of the class or number.
+    probability : float
+        The share of the network's belief, 0 to 1; NaN where it has none.
+    said : str
+        The probability, or what stands in its place, in words.
+    share : float
+        The length of its bar, 0 to 1.
+    """
 
     category: str
     probability: float
+    said: str
+    share: float
 
 
 @dataclass(frozen=True)
@@ -155,6 +169,8 @@ class ImageAnswer:
         Where the network looked; None where nobody asked for it.
     notes : tuple of str
         What was done to the image on reading it.
+    output : str
+        What the network's output means, and whether that is a guess.
     """
 
     name: str
@@ -166,6 +182,7 @@ class ImageAnswer:
     thumbnail: Picture
     overlay: Picture | None = None
     notes: tuple[str, ...] = ()
+    output: str = ""
 
     @property
     def explained(self) -> bool:

@@ -295,6 +295,7 @@ def _answer_to_json(entry: ImageAnswer, drawings: Mapping[str, DrawnPicture]) ->
     return {
         "name": entry.name,
         "guesses": [plain(guess) for guess in entry.guesses],
+        "output": entry.output,
         "target": entry.target,
         "notes": list(entry.notes),
         "photo": _picture_to_json(entry.photo, drawings),

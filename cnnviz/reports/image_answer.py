@@ -45,6 +45,7 @@ def answer(subject: ReportImage, sections: Set[str]) -> ImageAnswer:
         thumbnail=_plain(subject, "thumbnail", SMALL, f"{photo.name}{best}"),
         overlay=_overlay(subject) if "cam" in sections else None,
         notes=photo.notes,
+        output=subject.provenance.output,
     )
 
 
@@ -52,11 +53,13 @@ def _guesses(subject: ReportImage) -> tuple[PredictedClass, ...]:
     try:
         found = predictions(subject.capture, SHOWN)
     except TargetError:
-        # The output is not one score per class, such as a map of scores: there is no ranking.
+        # The output is of no known kind, such as a sequence of scores: there is no ranking.
         return ()
     return tuple(
-        PredictedClass(name, float(probability))
-        for name, probability in zip(found.names[0], found.probabilities[0], strict=True)
+        PredictedClass(name, float(probability), found.said(0, rank), found.share(0, rank))
+        for rank, (name, probability) in enumerate(
+            zip(found.names[0], found.probabilities[0], strict=True)
+        )
     )
 
 

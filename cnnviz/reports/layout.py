@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cnnviz.reports.html_writer import OVERVIEW, Chapter, ContentsLine, Page
-from cnnviz.results.text import measured_time, percent, plural
+from cnnviz.results.text import measured_time, plural
 
 if TYPE_CHECKING:
     from cnnviz.reports.document import Report
@@ -51,7 +51,7 @@ def _heading(report: Report) -> str:
 
 def _description(report: Report) -> str:
     said = [
-        f"{entry.name}: {entry.best.category} ({percent(entry.best.probability)})"
+        f"{entry.name}: {entry.best.category} ({entry.best.said})"
         for entry in report.answers[:5]
         if entry.guesses
     ]

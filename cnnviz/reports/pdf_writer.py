@@ -17,7 +17,7 @@ from cnnviz.reports.content import ImageAnswer, Picture, Section, Table
 from cnnviz.reports.html_writer import OVERVIEW, ContentsLine, Page
 from cnnviz.reports.pictures import DrawnPicture
 from cnnviz.results import drawing
-from cnnviz.results.text import percent, shortened
+from cnnviz.results.text import shortened
 
 # In millimetres, as all lengths below that are not sizes of type.
 MARGIN = 19.0
@@ -303,10 +303,12 @@ class _Book(FPDF):
         if answer.guesses:
             self._write(f"{model} answers {answer.best.category}", HEADING)
         for place, guess in enumerate(answer.guesses):
-            self._write(f"{guess.category}, {percent(guess.probability)}", BAR)
+            self._write(f"{guess.category}, {guess.said}", BAR)
             self._bar(1.0, drawing.FAINT)
-            self._bar(guess.probability, drawing.QUIET if place else drawing.ACCENT)
+            self._bar(guess.share, drawing.QUIET if place else drawing.ACCENT)
             self.ln(4.8)
+        if answer.output:
+            self._write(f"The output is read as {answer.output}.", SMALL_CAPTION)
         self.ln(5)
 
     def _bar(self, share: float, colour: str) -> None:
@@ -330,7 +332,7 @@ class _Book(FPDF):
         height = self._place(answer.thumbnail, left, width, 29)
         self.set_xy(left, top + height + 1.5)
         if answer.guesses:
-            said = f"{shortened(answer.best.category, 40)}, {percent(answer.best.probability)}"
+            said = f"{shortened(answer.best.category, 40)}, {answer.best.said}"
             self._write(said, THUMBNAIL, width)
         self._write(shortened(answer.name, 60), FILE, width)
 

@@ -89,6 +89,11 @@ class Predictions(TableResult):
         value = float(self.shown[place, rank])
         return percent(value) if self._shares else f"{value:.4g}"
 
+    def share(self, place: int, rank: int) -> float:
+        """Return the length of the bar of one answer, 0 to 1."""
+        longest = 1.0 if self._shares else max(float(np.abs(self.shown[place]).max()), 1e-12)
+        return abs(float(self.shown[place, rank])) / longest
+
     def summary(self) -> str:
         """Say the first answer for the first image, and how many more there are."""
         first = f"{self.images[0]}: {self.names[0][0]} {self.said(0, 0)}"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+from cnnviz.models import OutputKind
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context
-from cnnviz.results.text import percent
+from cnnviz.results.text import plural
 from cnnviz.views.predictions import Predictions, predictions
 
 SHOWN = 10
@@ -29,12 +30,28 @@ def build(context: Context) -> Section:
     )
 
 
+_HEADINGS = {
+    OutputKind.VALUE: "Value",
+    OutputKind.EMBEDDING: "Component",
+    OutputKind.CLASS_MAP: "Share of the map",
+}
+
+
 def _verdict(result: Predictions, context: Context) -> str:
-    best = result.names[0][0]
-    said = f"{context.model.name} answers {best} with {percent(float(result.probabilities[0, 0]))}"
+    best, kind = result.names[0][0], result.kind
+    if kind in (OutputKind.VALUE, OutputKind.EMBEDDING):
+        what = f"{plural(result.total, 'number')}; {best} is {result.said(0, 0)}"
+        return f"{context.model.name} answers with {what}. They are no probabilities."
+    said = f"{context.model.name} answers {best} with {result.said(0, 0)}"
+    if kind == OutputKind.CLASS_MAP:
+        said += " of the positions"
     if result.classes.shape[1] > 1:
-        second = percent(float(result.probabilities[0, 1]))
-        said += f", ahead of {result.names[0][1]} with {second}"
+        said += f", ahead of {result.names[0][1]} with {result.said(0, 1)}"
+    if kind == OutputKind.CLASS_MAP:
+        return f"{said}."
+    if kind == OutputKind.LABELS:
+        likely = int((result.probabilities[0] > 0.5).sum())
+        return f"{said}; of the {len(result.names[0])} shown, {likely} are likelier than not."
     bits, most = float(result.entropy[0]), math.log2(max(result.total, 2))
     if not context.introduces:
         return f"{said}; {bits:.2f} bits of entropy."
@@ -50,27 +67,28 @@ def _effective(number: float) -> str:
 
 
 def _table(result: Predictions) -> Table:
-    rows = zip(
-        result.names[0], result.classes[0], result.probabilities[0], result.logits[0], strict=True
-    )
+    rows = zip(result.names[0], result.classes[0], result.logits[0], strict=True)
+    count = 4 if result.rule == "none" else 5
     return Table(
         title="The answer in numbers",
         caption=(
             "The logit is the network's raw output; a difference of 1 between two of them is a "
             "factor of 2.7 between their probabilities."
             if result.rule == "softmax"
+            else "What the network returns."
+            if result.rule == "none"
             else "The logit is the network's raw output."
         ),
         columns=(
             TableColumn("Rank", numeric=True),
             TableColumn("Class"),
             TableColumn("Index", numeric=True),
-            TableColumn("Probability", numeric=True),
+            TableColumn(_HEADINGS.get(result.kind, "Probability"), numeric=True),
             TableColumn("Logit", numeric=True),
-        ),
+        )[:count],
         rows=tuple(
-            (str(rank), name, str(index), percent(float(probability)), f"{logit:.2f}")
-            for rank, (name, index, probability, logit) in enumerate(rows, 1)
+            (str(rank), name, str(index), result.said(0, rank - 1), f"{logit:.2f}")[:count]
+            for rank, (name, index, logit) in enumerate(rows, 1)
         ),
         folded=True,
     )

@@ -47,6 +47,7 @@ def _network(context: Context) -> Table:
         ("Weights", model.weights),
         ("SHA-256 of the weights", model.sha256),
         ("Preprocessing", model.preprocessing.describe()),
+        *([("Output", model.reading.describe())] if model.reading is not None else []),
         ("Layers", context.layers or "the last at each spatial resolution"),
         ("Device", f"{model.device}, {str(model.dtype).removeprefix('torch.')}"),
     ]
