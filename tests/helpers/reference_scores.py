@@ -13,4 +13,4 @@ def probability(subject: ExplainedBatch, image: int, pixels: torch.Tensor) -> fl
     with torch.no_grad():
         logits = subject.model.module(pixels[None].clone())[0].double().numpy()
     shares = np.exp(logits - logits.max())
-    return float(shares[subject.asked[image]] / shares.sum())
+    return float(shares[subject.targets[image].class_index or 0] / shares.sum())
