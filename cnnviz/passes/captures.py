@@ -22,13 +22,16 @@ from cnnviz.introspection.layers import Layers
 from cnnviz.introspection.stop_forward import run_to
 from cnnviz.models import Model, OutputKind, as_model
 from cnnviz.models.categories import check_count
-from cnnviz.models.outputs import Reading, needs_graph, read_output, scores_of
+from cnnviz.models.outputs import AS_GIVEN, Reading, needs_graph, read_output, scores_of
 from cnnviz.passes.output_recorder import OutputRecorder
 from cnnviz.passes.ranked_classes import ClassScore, rank_classes
 from cnnviz.passes.stages import STAGES, CallOrder, call_order
 from cnnviz.passes.targets import ResolvedTarget, Scores, Target, score, with_references
 from cnnviz.results.result import Provenance
 from cnnviz.results.text import plural
+
+_SURE = 1.0 - 1e-4
+"""The probability above which a softmax passes less than a ten-thousandth of a gradient back."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -124,6 +127,25 @@ class Capture:
                 "Capture with gradients=True to have it.",
             )
         return self._input_gradient
+
+    @property
+    def saturated(self) -> tuple[str, ...]:
+        """Say of which images the score is a probability so near to one that it hardly changes.
+
+        What went into a softmax inside the network is explained in its place, but for one that was
+        not seen, such as inside TorchScript.
+        """
+        reading = self.model.reading
+        if self._scores is None or reading is None or reading.inside != AS_GIVEN:
+            return ()
+        images = [photo.name for photo in self.batch.photos]
+        sure = [name for name, value in zip(images, self.scores, strict=True) if value > _SURE]
+        return tuple(
+            f"{name}: the score is a probability of nearly 1, which hardly changes with anything, "
+            "so that the map is empty or nearly so; what went into the softmax of the network was "
+            "not seen. Give a network that returns the scores before it."
+            for name in sure
+        )
 
     def predictions(self, k: int = 5) -> tuple[tuple[ClassScore, ...], ...]:
         """Return the k most probable classes of each image, most probable first."""

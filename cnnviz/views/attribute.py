@@ -119,6 +119,7 @@ def attribute(
     )
     if held.coverage:
         notes.append(f"{held.coverage[0].upper()}{held.coverage[1:]}.")
+    notes.extend(held.saturated)
     return Heatmap(
         provenance=replace(held.provenance, seed=seed),
         method=method,

@@ -86,6 +86,7 @@ def cam(
         relu=relu,
         target_classes=capture.target_classes if asks else (),
         explains_class=asks,
+        notes=capture.saturated if asks else (),
         settings=CamSettings(method=method, layers=keys, fused=fuse, rule=capture.rule),
     )
 

@@ -229,6 +229,22 @@ def test_the_score_before_a_saturated_activation_is_explained(tail: nn.Module) -
     assert cnnviz.predictions(ours).rule == "as given"
 
 
+def test_a_saturated_softmax_that_was_not_seen_is_told_as_the_cause() -> None:
+    class Hidden(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            powers = (x - x.amax(1, keepdim=True)).exp()
+            return powers / powers.sum(1, keepdim=True)
+
+    held = capture(Headed(4, Hidden(), 900.0), images(), layers="body.0")
+    for heatmap in (
+        cnnviz.cam(held),
+        cnnviz.attribute(Headed(4, Hidden(), 900.0), images(), "saliency"),
+    ):
+        assert "probability of nearly 1" in heatmap.caption()
+    unsure = cnnviz.cam(capture(Headed(4, Hidden()), images(), layers="body.0"))
+    assert "nearly 1" not in unsure.caption()
+
+
 def test_attention_inside_a_network_is_no_answer() -> None:
     class Attending(nn.Module):
         def __init__(self) -> None:
