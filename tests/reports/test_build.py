@@ -199,9 +199,9 @@ def test_a_network_that_fails_names_the_image(photos, model):
 
 
 def test_an_output_without_classes_needs_a_callable(photos, model):
-    model.module.forward = lambda x: model.module.relu(model.module.first(x))
+    model.module.forward = lambda x: model.module.relu(model.module.first(x)).flatten(2)
     with pytest.raises(TargetError, match="Give a callable"):
         report(model, photos[0], "cam")
-    made = report(model, photos[0], "photo,cam", layers="first", target=lambda x: x.mean((1, 2, 3)))
+    made = report(model, photos[0], "photo,cam", layers="first", target=lambda x: x.mean((1, 2)))
     assert made.answers[0].guesses == ()
     assert made.answers[0].overlay is not None

@@ -60,7 +60,10 @@ def test_the_numbers_say_what_the_report_says(single, saved):
     assert data["images"][0]["guesses"][0] == {
         "category": single.answers[0].best.category,
         "probability": pytest.approx(single.answers[0].best.probability),
+        "said": single.answers[0].best.said,
+        "share": pytest.approx(single.answers[0].best.probability),
     }
+    assert data["images"][0]["output"] == data["provenance"]["output"] != ""
     assert [part["key"] for part in data["sections"]] == [part.key for part in single.sections]
     assert data["versions"].keys() >= {"python", "torch", "cnnviz", "matplotlib"}
     assert data["seconds"]["total"] == pytest.approx(
