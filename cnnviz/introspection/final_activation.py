@@ -42,7 +42,15 @@ _LAYOUTS = frozenset(
         *(torch.Tensor.float, torch.Tensor.double, torch.Tensor.__getitem__),
     )
 )
+# What may follow only to keep a probability off 0 and 1.
+_LIMITS = frozenset(
+    (
+        *(torch.clamp, torch.clip, torch.Tensor.clamp, torch.Tensor.clip),
+        *(torch.nan_to_num, torch.Tensor.nan_to_num),
+    )
+)
 _MARK = "_cnnviz_softened"
+_FOLLOWED = _LAYOUTS | _LIMITS
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +98,10 @@ class FinalActivation(FunctionMode):
         if func in _SOFTENINGS:
             return self._soften(func, args, named)
         result = func(*args, **named)
-        if func in _LAYOUTS and args and softened(args[0]) is not None:
+        note = softened(args[0]) if args and func in _FOLLOWED else None
+        if note is not None and func in _LIMITS:
+            mark_softened(result, note)
+        elif note is not None:
             mapped_softened(lambda before: func(before, *args[1:], **named), args[0], result)
         return result
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from cnnviz.errors import TargetError, did_you_mean
-from cnnviz.introspection.final_activation import softened
+from cnnviz.introspection.final_activation import mapped_softened, softened
 from cnnviz.models.output_kinds import WORDS, OutputKind
 
 if TYPE_CHECKING:
@@ -262,12 +262,11 @@ def read_output(model: Model, output: Any, inputs: torch.Tensor | None = None) -
     """
     known = model.reading
     member, others = ("", ()) if known is None else (known.member, known.others)
-    if isinstance(output, torch.Tensor):
-        given = output
-    else:
-        if known is None or not known.member:
-            member, others = _choice(model, output)
-        given = member_of(output, member)
+    if not isinstance(output, torch.Tensor) and (known is None or not known.member):
+        member, others = _choice(model, output)
+    given = _in_rows(
+        model, output if isinstance(output, torch.Tensor) else member_of(output, member)
+    )
     if known is not None and known.shape == _axes(given):
         if member == known.member:
             return known
@@ -349,7 +348,7 @@ def _guess(
         known = names is not None and len(names) == given.shape[1]
         return OutputKind.CLASS_MAP, "" if known or inside else shape
     if given.ndim == 1 or (given.ndim == 2 and given.shape[1] == 1):
-        if inside == "sigmoid" or (names is not None and len(names) <= 2):
+        if inside == "sigmoid" or (names is not None and len(names) == 2):
             return OutputKind.LOGIT, ""
         return OutputKind.VALUE, f"{shape}, and one number may be a logit too"
     if given.ndim != 2:
@@ -367,10 +366,23 @@ def _guess(
 
 
 def given_of(model: Model, output: Any) -> torch.Tensor:
-    """Return the member of an output that is explained, as the network returned it."""
+    """Return the member of an output that is explained, as the network returned it.
+
+    Scores of one position, [N, K, 1, 1], are those of the image, [N, K].
+    """
     if isinstance(output, torch.Tensor):
-        return output
-    return member_of(output, read_output(model, output).member)
+        return _in_rows(model, output)
+    return _in_rows(model, member_of(output, read_output(model, output).member))
+
+
+def _in_rows(model: Model, given: torch.Tensor) -> torch.Tensor:
+    def flat(values: torch.Tensor) -> torch.Tensor:
+        return values.flatten(1) if values.ndim > 2 else values.reshape(1)
+
+    single = given.ndim > 3 and set(given.shape[2:]) == {1}
+    if not given.ndim or (single and model.output != OutputKind.CLASS_MAP):
+        return mapped_softened(flat, given, flat(given))
+    return given
 
 
 def scores_of(model: Model, output: Any) -> torch.Tensor:

@@ -141,9 +141,36 @@ def test_one_number_is_a_value_unless_something_tells_more(shape: str) -> None:
         assert cnnviz.predictions(capture(declared, x, layers="body.1")).kind == OutputKind.LOGIT
 
 
-def test_one_name_names_the_positive_class() -> None:
-    found = cnnviz.predictions(capture(Model(body(1), categories=["defect"]), images(), layers="1"))
-    assert set(found.names[0]) == {"defect", "not defect"}
+def test_one_name_names_the_positive_class_or_the_value() -> None:
+    network, x = body(1), images()
+    logit = Model(network, output="logit", categories=["defect"])
+    assert set(cnnviz.predictions(capture(logit, x, layers="1")).names[0]) == {
+        "defect",
+        "not defect",
+    }
+    value = cnnviz.predictions(capture(Model(network, categories=["age"]), x, layers="1"))
+    assert value.names == (("age",),)
+    assert np.isnan(value.probabilities).all()
+
+
+@pytest.mark.parametrize("squeeze", ["all", "last"])
+def test_one_image_may_come_back_without_any_axis(squeeze: str) -> None:
+    class Squeezed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = body(1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            p = torch.sigmoid(self.body(x))
+            return p.squeeze() if squeeze == "all" else p.squeeze(-1)
+
+    x = images()
+    z = float(raw(body(1), x)[0, 0])
+    held = capture(Squeezed(), x, layers="body.1", target=1)
+    assert held.scores.item() == pytest.approx(z, rel=1e-5)
+    found = cnnviz.predictions(held, 2)
+    assert found.kind == OutputKind.LOGIT
+    assert max(found.probabilities[0]) == pytest.approx(max(sigmoid(np.array([z, -z]))), rel=1e-6)
 
 
 # Labels.
@@ -167,6 +194,55 @@ def test_labels_have_a_sigmoid_each_and_only_one(inside: bool) -> None:
     np.testing.assert_allclose(trusted.probabilities, p[[0, 1], [3, 1]], atol=1e-6)
     moved = cnnviz.invariance(model, x, "body.1", target=[3, 1], steps=3)
     np.testing.assert_allclose(moved.original, p[[0, 1], [3, 1]], atol=1e-6)
+
+
+def test_probabilities_kept_off_their_ends_are_still_those_of_a_sigmoid() -> None:
+    class Clamped(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.sigmoid().clamp(1e-6, 1 - 1e-6)
+
+    found = cnnviz.predictions(capture(Headed(3, Clamped()), images(), layers="body.1"))
+    assert found.kind == OutputKind.LABELS
+    z = raw(Headed(3, nn.Identity()), images())
+    np.testing.assert_allclose(found.probabilities, -np.sort(-sigmoid(z), 1), atol=1e-6)
+
+
+def test_scores_of_one_position_are_those_of_the_image() -> None:
+    convolutional = nn.Sequential(nn.Conv2d(3, 5, SIDE), nn.ReLU(), nn.Conv2d(5, 4, 1)).eval()
+    x = images(2)
+    held = capture(convolutional, x, layers="0")
+    wanted = raw(convolutional, x)[:, :, 0, 0]
+    np.testing.assert_allclose(held.logits, wanted, atol=1e-6)
+    assert held.target_classes == tuple(wanted.argmax(1).tolist())
+    softened = nn.Sequential(*convolutional, nn.Softmax(1)).eval()
+    before = capture(softened, x, layers="0")
+    np.testing.assert_allclose(before.scores, held.scores, rtol=1e-6)
+
+
+def test_a_mean_of_two_softmaxes_is_taken_as_the_probabilities_that_it_is() -> None:
+    class Ensemble(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = Headed(3, nn.Softmax(1), 9.0), Headed(3, nn.Softmax(1), -4.0)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (self.one(x) + self.two(x)) / 2
+
+    network, x = Ensemble(), images()
+    found = cnnviz.predictions(capture(network, x, layers="one.body.1"))
+    assert found.rule == "as given"
+    np.testing.assert_allclose(found.probabilities, -np.sort(-raw(network, x), 1), atol=1e-6)
+    assert "as the network returns them" in found.provenance.output
+
+
+def test_an_autoencoder_returns_a_picture_and_no_classes() -> None:
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 3, 1), nn.Sigmoid()
+    )
+    held = capture(network, images(), layers="1")
+    found = cnnviz.predictions(held)
+    assert found.kind == OutputKind.VALUE
+    assert held.scores.item() == pytest.approx(raw(network, images())[0, 0].mean(), rel=1e-6)
 
 
 # A softmax or a sigmoid inside the network.

@@ -26,8 +26,8 @@ class Fixed(nn.Module):
         return self.logits + 0 * self.conv(x).sum()
 
 
-def answer(logits: list[list[float]], k: int = 5):
-    model = Model(Fixed(logits), categories=list("abcdefg")[: len(logits[0])])
+def answer(logits: list[list[float]], k: int = 5, output: str | None = None):
+    model = Model(Fixed(logits), categories=list("abcdefg")[: len(logits[0])], output=output)
     held = capture(model, torch.zeros(len(logits), 3, 4, 4), gradients=False, layers="")
     return predictions(held, k)
 
@@ -53,7 +53,8 @@ def test_fewer_classes_than_asked_for() -> None:
 
 
 def test_a_single_output_is_a_sigmoid() -> None:
-    found = answer([[0.0]])
+    found = answer([[0.0]], output="logit")
+    assert found.names[0] == ("not a", "a")
     assert found.rule == "sigmoid"
     assert found.probabilities[0, 0] == 0.5
     assert found.entropy[0] == pytest.approx(1.0)
