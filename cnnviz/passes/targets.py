@@ -19,6 +19,7 @@ from cnnviz.models.outputs import (
     read_output,
     scores_of,
 )
+from cnnviz.passes.references import embedded, reference_of
 from cnnviz.passes.target_types import Contrast as Contrast
 from cnnviz.passes.target_types import OneTarget as OneTarget
 from cnnviz.passes.target_types import Region as Region
@@ -141,8 +142,6 @@ def with_references(model: Model, target: Target) -> Target:
     The network embeds a reference that is an image, so this cannot be done while its layers are
     being recorded.
     """
-    from cnnviz.passes.references import embedded
-
     if isinstance(target, Similarity):
         return embedded(model, target)
     if isinstance(target, (np.ndarray, torch.Tensor)) and target.ndim > 1:
@@ -330,8 +329,6 @@ class _Resolver:
         return ResolvedTarget(name, None, pick, asked=Value(index, wanted.direction))
 
     def _similarity(self, entry: Similarity) -> ResolvedTarget:
-        from cnnviz.passes.references import reference_of
-
         vector, name, asked = reference_of(entry)
         model = self.model
         if self.scores.ndim != 2 or len(vector) != self.scores.shape[1]:

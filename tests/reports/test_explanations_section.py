@@ -34,7 +34,9 @@ def test_a_thorough_report_shows_every_method_with_its_measures():
     assert any(re.search(r"how far to believe it \(about \d+ s\)", what) for what in told)
 
 
-def test_what_is_not_one_class_is_said():
+def test_what_is_not_one_class_is_compared_by_its_score():
     sections, _ = made(sections="explanations", target="0 - 1")
-    assert "is not" in sections["explanations"].lead[0]
-    assert sections["explanations"].pictures == ()
+    section = sections["explanations"]
+    (picture,) = section.pictures
+    assert picture.data["target"] == "class 0 - class 1"
+    assert {check["unit"] for check in picture.data["checks"]} == {"score"}
