@@ -7,7 +7,6 @@ the graph that existed when a layer returned, whatever is written into its outpu
 
 from __future__ import annotations
 
-import weakref
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
