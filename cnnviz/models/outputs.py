@@ -175,9 +175,15 @@ def _choice(model: Model, output: Any) -> tuple[str, tuple[str, ...]]:
     if model.member is not None:
         member_of(output, model.member)
         return model.member, ()
+    if any(name.rpartition(".")[2] == "boxes" for name in every):
+        raise TargetError(
+            f"The network returns {describe(output)} of boxes, which are no scores of classes.",
+            "Give a callable as target that makes one score for each image of them.",
+        )
     best = _called(found) or _best(model, found)
-    if best is None and isinstance(output, (tuple, list)) and found:
-        best = next((name for name in found if "." not in name), next(iter(found)))
+    if best is None and isinstance(output, (tuple, list)):
+        # Lists inside a list are one for each image, more likely than not.
+        best = next((name for name in found if "." not in name), None)
     if best is not None:
         return best, tuple(name for name in found if name != best)
     remedy = "Wrap it in a module that returns the logits, as one tensor [N, classes]."

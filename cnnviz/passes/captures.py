@@ -300,9 +300,9 @@ def _finish(
 
 
 def _logits_or_none(model: Model, output: Any, inputs: torch.Tensor) -> torch.Tensor | None:
-    if needs_graph(model, output):
-        output = _with_graph(model, inputs, output)
     try:
+        if needs_graph(model, output):
+            _read_with_graph(model, inputs)
         reading = read_output(model, output, inputs)
         found = scores_of(model, output).detach()
     except TargetError:
@@ -319,9 +319,8 @@ def _check_names(model: Model, reading: Reading, columns: int) -> None:
         check_count(names, columns, model.name)
 
 
-def _with_graph(model: Model, inputs: torch.Tensor, output: Any) -> Any:
-    """Read the output once more, with a graph that tells which of its members is the last."""
+def _read_with_graph(model: Model, inputs: torch.Tensor) -> None:
+    """Read the output for one image, with a graph that tells which of its members is the last."""
     with isolated(model.module, grad=True):
         first = inputs[:1].clone().requires_grad_()
         read_output(model, model.forward(first.clone()), first)
-    return output

@@ -401,6 +401,31 @@ def test_of_two_heads_one_has_to_be_named() -> None:
     assert "'0' is explained, and not '1'" in " ".join(first.provenance.notes)
 
 
+def test_boxes_are_never_taken_for_classes() -> None:
+    class Detecting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = body(4)
+
+        def forward(self, x: torch.Tensor) -> list[dict[str, torch.Tensor]]:
+            return [{"boxes": row[None], "scores": row[:1]} for row in self.body(x)]
+
+    for gradients in (True, False):
+        held = capture(
+            Detecting(),
+            images(2),
+            layers="body.1",
+            target=(lambda out: torch.stack([one["scores"][0] for one in out]))
+            if gradients
+            else None,
+            gradients=gradients,
+        )
+        with pytest.raises(TargetError, match="no logits"):
+            _ = held.logits
+    with pytest.raises(TargetError, match=r"of boxes, which are no scores.*callable"):
+        capture(Detecting(), images(2), layers="body.1")
+
+
 # Values.
 
 
