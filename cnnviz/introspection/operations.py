@@ -137,7 +137,8 @@ def weighted_sum(func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Ad
         return None
     if found is None or not found.differentiable:
         return None
-    shape = torch.broadcast_tensors(found.first, found.second)[0].shape
+    shapes = found.first.shape, found.second.shape
+    shape = torch.broadcast_shapes(*shapes)  # type: ignore[no-untyped-call]
     return replace(
         found,
         first=found.first if found.first.shape == shape else found.first.expand(shape),
