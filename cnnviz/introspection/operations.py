@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -137,8 +138,7 @@ def weighted_sum(func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Ad
         return None
     if found is None or not found.differentiable:
         return None
-    shapes = found.first.shape, found.second.shape
-    shape = torch.broadcast_shapes(*shapes)  # type: ignore[no-untyped-call]
+    shape = np.broadcast_shapes(found.first.shape, found.second.shape)
     return replace(
         found,
         first=found.first if found.first.shape == shape else found.first.expand(shape),
