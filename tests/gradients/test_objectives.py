@@ -28,16 +28,16 @@ def sent(start: objectives.BackwardStart, at: torch.Tensor) -> torch.Tensor:
 
 def test_the_loss_sends_back_shares_less_one_for_the_label_over_the_batch() -> None:
     output = logits()
-    found = sent(objectives.loss(output, LABELS), output)
+    found = sent(objectives.loss(classifier(), output, LABELS), output)
     shares = output.detach().exp() / output.detach().exp().sum(1, keepdim=True)
     shares[torch.arange(2), LABELS] -= 1.0
     torch.testing.assert_close(found, shares / 2.0)
-    assert objectives.loss(output, LABELS).logits is output
+    assert objectives.loss(classifier(), output, LABELS).logits is output
 
 
 def test_the_greatest_logit_of_each_image_and_no_other_is_sent_back() -> None:
     output = logits()
-    found = sent(objectives.top(output), output)
+    found = sent(objectives.top(classifier(), output), output)
     wanted = torch.zeros(2, 3, dtype=torch.float64)
     for row, values in enumerate(output.tolist()):
         wanted[row, values.index(max(values))] = 1.0
@@ -70,12 +70,17 @@ class Classifier(nn.Module):
         return output
 
 
+def classifier() -> Model:
+    return as_model(Classifier())
+
+
 def begin(module: Classifier, seed: int = 0) -> tuple[objectives.BackwardStart, torch.Tensor]:
     inputs = torch.randn(6, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    model = as_model(module)
     with ForwardRecorder() as watch:
-        output = module(inputs)
+        output = model.forward(inputs)
     zero = not bool(module.head.weight.any())
-    return objectives.random_signs(as_model(module), watch, output, zero, seed), inputs
+    return objectives.random_signs(model, watch, output, zero, seed), inputs
 
 
 def test_random_signs_estimate_the_norm_of_the_jacobian() -> None:
@@ -126,14 +131,17 @@ def test_a_head_of_zeros_is_passed_over() -> None:
 )
 def test_labels_that_do_not_fit_are_a_sentence(labels: torch.Tensor, match: str) -> None:
     with pytest.raises(TargetError, match=match):
-        objectives.loss(logits(), labels)
+        objectives.loss(classifier(), logits(), labels)
 
 
 def test_what_is_asked_for_is_checked_ahead() -> None:
     for wanted in ("auto", "top", lambda output: output):
         objectives.check(wanted, None)
     objectives.check("loss", [1])
-    for call in (lambda: objectives.check("loss", None), lambda: objectives.loss(logits(), None)):
+    for call in (
+        lambda: objectives.check("loss", None),
+        lambda: objectives.loss(classifier(), logits(), None),
+    ):
         with pytest.raises(UsageError, match="A loss needs labels"):
             call()
     with pytest.raises(UsageError, match=r"no objective 'tpo'.*'top'"):
