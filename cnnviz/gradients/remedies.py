@@ -169,7 +169,7 @@ def reinitialised(model: Model, activation: str, seed: int = SEED) -> Model:
     seed : int
         The seed of the draw, which leaves the global random state alone.
     """
-    module = copy.deepcopy(model.module)
+    module = copy_network(model.module)
     layers = [one for one in module.modules() if kind(one) in ("conv", "linear")]
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

@@ -233,7 +233,7 @@ def _with_separate_activations(question: AttributionRequest) -> nn.Module:
             "functions, not layers.",
             "Use integrated gradients, which DeepLIFT approximates.",
         )
-    separate = copy.deepcopy(module)
+    separate = copy_network(module)
     for layer in separate.modules():
         if getattr(layer, "inplace", False):
             setattr(layer, "inplace", False)  # noqa: B010 (no type of layer declares it)

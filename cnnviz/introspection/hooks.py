@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import torch
@@ -23,6 +24,8 @@ from torch.nn.modules.module import (
 
 from cnnviz.errors import ModelChangedError
 from cnnviz.introspection.layers import check_seen
+from cnnviz.introspection.saved_state import SavedState, version
+from cnnviz.introspection.turns import Interrupts, one_at_a_time
 
 Before = Callable[[str, nn.Module, tuple[Any, ...]], None]
 After = Callable[[str, nn.Module, tuple[Any, ...], Any], Any]
@@ -158,26 +161,92 @@ def _after_hook(name: str, after: After) -> Callable[[nn.Module, tuple[Any, ...]
 def preserve_state(module: nn.Module) -> Iterator[None]:
     """Run the body with `module` in eval mode and frozen, then put everything back.
 
-    Put back are the training flag of every submodule, `requires_grad` and `.grad` of every
-    parameter, every buffer (bit for bit, and as the same tensor object) and the global random
-    states of Python, NumPy and torch. Gradient mode inside is the caller's to set. Parameters are
-    frozen inside so that no weight gradient is ever computed, and what torch.compile compiled runs
-    as it was written, for it would be compiled anew with every hook.
+    Put back are the attributes of every submodule, its training flag and parts among them,
+    `requires_grad` and `.grad` of every parameter, every buffer (bit for bit, and as the same
+    tensor object) and the global random states of Python, NumPy and torch. Gradient mode inside is
+    the caller's to set. Parameters are frozen inside so that no weight gradient is ever computed,
+    and what torch.compile compiled runs as it was written, for it would be compiled anew with every
+    hook. Other threads wait meanwhile, and so does Ctrl-C while state is put back.
 
     Raises
     ------
     ModelChangedError
-        If the network's own forward wrote to a parameter, which cannot be undone.
+        If the network's own forward wrote to a parameter, which cannot be undone, or an entry of
+        its state cannot be put back.
     """
     # Walking through a deep network takes as long as one of its layers: once is enough.
     modules = list(module.modules())
-    with ExitStack() as restored:
-        restored.enter_context(_uncompiled())
-        restored.enter_context(_random_states())
-        restored.enter_context(_modes(modules))
-        restored.enter_context(_buffers(modules))
-        restored.enter_context(_parameters(module, modules))
-        yield
+    with one_at_a_time(), Interrupts.held() as interrupts, _uncompiled():
+        random_states = _RandomStates()
+        evaluates = _evaluates_itself(module, modules)
+        saved = SavedState(modules, values=evaluates)
+        failed: list[BaseException] = []
+        written: list[nn.Parameter] = []
+        versions: list[int] | None = None
+        try:
+            _evaluate(module, modules, by_itself=evaluates)
+            _freeze(saved.parameters)
+            versions = [version(parameter) for parameter in saved.parameters]
+            yield
+        finally:
+            interrupts.putting_back += 1
+            if versions is not None:
+                entries = zip(saved.parameters, versions, strict=True)
+                written = [parameter for parameter, held in entries if version(parameter) != held]
+            failed = saved.put_back()
+            random_states.put_back()
+            _EVALUATED.difference_update(modules if evaluates else ())
+            interrupts.putting_back -= 1
+    _check_unchanged(module, written, failed)
+
+
+_EVALUATED: WeakSet[nn.Module] = WeakSet()
+"""Modules that are in eval mode by a `train` of their own right now."""
+
+
+def _evaluates_itself(module: nn.Module, modules: Sequence[nn.Module]) -> bool:
+    """Whether eval mode has to be entered, and is more than a flag to one of the modules."""
+    if module in _EVALUATED or not any(child.training for child in modules):
+        return False
+    return any(
+        type(child).train is not nn.Module.train or type(child).eval is not nn.Module.eval
+        for child in modules
+        if not isinstance(child, torch.jit.ScriptModule)
+    )
+
+
+def _evaluate(module: nn.Module, modules: Sequence[nn.Module], *, by_itself: bool) -> None:
+    if by_itself:
+        # What its owner leaves in training mode has a reason to be.
+        module.eval()
+        _EVALUATED.update(modules)
+    elif module not in _EVALUATED:
+        for child in modules:
+            if child.training:
+                child.training = False
+
+
+def _freeze(parameters: Sequence[nn.Parameter]) -> None:
+    for parameter in parameters:
+        if parameter.requires_grad and parameter.is_leaf:
+            parameter.requires_grad_(False)
+
+
+def _check_unchanged(
+    module: nn.Module, written: Sequence[nn.Parameter], failed: Sequence[BaseException]
+) -> None:
+    if written:
+        changed = {id(parameter) for parameter in written}
+        names = (name for name, entry in module.named_parameters() if id(entry) in changed)
+        raise ModelChangedError(
+            f"The network's own forward wrote to its parameter {next(names, '?')!r}.",
+            "Keep such a value in a buffer: buffers are put back after every call.",
+        )
+    if failed:
+        raise ModelChangedError(
+            f"A part of the network's state could not be put back: {failed[0]}",
+            "Give a copy of the network; what its forward keeps is of an unusual kind.",
+        ) from failed[0]
 
 
 @contextmanager
@@ -207,102 +276,18 @@ def _uncompiled() -> AbstractContextManager[Any]:
     return as_written
 
 
-@contextmanager
-def _modes(modules: Sequence[nn.Module]) -> Iterator[None]:
-    modes = [(child, child.training) for child in modules]
-    try:
-        for child, mode in modes:
-            if mode:
-                child.training = False
-        yield
-    finally:
-        for child, mode in modes:
-            if child.training is not mode:
-                child.training = mode
+class _RandomStates:
+    """The global random states of Python, NumPy and torch."""
 
-
-@contextmanager
-def _buffers(modules: Sequence[nn.Module]) -> Iterator[None]:
-    saved = [(child, name, buffer) for child in modules for name, buffer in child._buffers.items()]
-    copies = _Copies(buffer for _, _, buffer in saved if buffer is not None)
-    try:
-        yield
-    finally:
-        copies.put_back()
-        for child, name, buffer in saved:
-            if isinstance(child, torch.jit.ScriptModule):
-                continue  # It hands out another object for the same tensor each time.
-            if child._buffers.get(name) is not buffer:
-                child._buffers[name] = buffer
-
-
-class _Copies:
-    """Tensors and what they held, copied and compared many at once: there may be hundreds."""
-
-    def __init__(self, tensors: Iterable[torch.Tensor]) -> None:
-        groups: dict[tuple[torch.dtype, torch.device], list[torch.Tensor]] = {}
-        for tensor in tensors:
-            groups.setdefault((tensor.dtype, tensor.device), []).append(tensor)
-        self._groups = [(group, _joined(group)) for group in groups.values()]
+    def __init__(self) -> None:
+        self._python, self._numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+        self._torch = torch.random.get_rng_state()
+        self._cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
 
     def put_back(self) -> None:
-        """Write back to each tensor what it held, if it holds anything else."""
-        for group, copy in self._groups:
-            # Comparing bytes: a NaN equals itself and -0.0 differs from 0.0.
-            if not torch.equal(_joined(group).view(torch.uint8), copy.view(torch.uint8)):
-                sizes = [tensor.numel() for tensor in group]
-                with torch.no_grad():
-                    for tensor, held in zip(group, torch.split(copy, sizes), strict=True):
-                        tensor.copy_(held.view_as(tensor))
-
-
-def _joined(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
-    return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
-
-
-@contextmanager
-def _parameters(module: nn.Module, modules: Sequence[nn.Module]) -> Iterator[None]:
-    # Cloning every weight would double the memory of a call; the version counter tells as surely
-    # whether one was written to.
-    every = (p for child in modules for p in child._parameters.values() if p is not None)
-    saved = [
-        (parameter, parameter.requires_grad, parameter.grad, _version(parameter))
-        for parameter in dict.fromkeys(every)
-    ]
-    try:
-        for parameter, requires_grad, _, _ in saved:
-            if requires_grad:
-                parameter.requires_grad_(False)
-        yield
-    finally:
-        for parameter, requires_grad, grad, _ in saved:
-            if parameter.requires_grad is not requires_grad:
-                parameter.requires_grad_(requires_grad)
-            if parameter.grad is not grad:
-                parameter.grad = grad
-    changed = {id(parameter) for parameter, *_, held in saved if _version(parameter) != held}
-    if changed:
-        name = next(name for name, entry in module.named_parameters() if id(entry) in changed)
-        raise ModelChangedError(
-            f"The network's own forward wrote to its parameter {name!r}.",
-            "Keep such a value in a buffer: buffers are put back after every call.",
-        )
-
-
-def _version(tensor: torch.Tensor) -> int:
-    return 0 if tensor.is_inference() else int(tensor._version)
-
-
-@contextmanager
-def _random_states() -> Iterator[None]:
-    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
-    torch_state = torch.random.get_rng_state()
-    cuda_states = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)  # noqa: NPY002
-        torch.random.set_rng_state(torch_state)
-        if cuda_states is not None:
-            torch.cuda.set_rng_state_all(cuda_states)
+        """Put all of them back."""
+        random.setstate(self._python)
+        np.random.set_state(self._numpy)  # noqa: NPY002
+        torch.random.set_rng_state(self._torch)
+        if self._cuda is not None:
+            torch.cuda.set_rng_state_all(self._cuda)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -300,7 +301,10 @@ def _versions(module: nn.Module) -> tuple[object, ...] | None:
                 continue
             if tensor.is_inference():
                 return None
-            versions.append((place, name, tensor.data_ptr(), tensor._version))
+            # A sparse tensor lies in several places.
+            strided = tensor.layout is torch.strided and not tensor.is_nested
+            lies = tensor.data_ptr() if strided else id(tensor)
+            versions.append((place, name, lies, tensor._version))
     return tuple(versions)
 
 
@@ -311,7 +315,18 @@ def _digest(state: Mapping[str, Any]) -> str:
             digest.update(f"{name} {value!r}\n".encode())
             continue
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        values = value.detach().to_dense() if value.is_sparse else value.detach()
-        flat = values.cpu().contiguous().reshape(-1).view(torch.uint8)
-        digest.update(flat.numpy().data)
+        digest.update(_bytes(value.detach()))
     return digest.hexdigest()
+
+
+def _bytes(value: torch.Tensor) -> Any:
+    if value.is_nested:
+        return b"".join(bytes(_bytes(part)) for part in value.unbind())
+    if value.layout is not torch.strided:
+        value = value.to_dense()
+    if value.is_quantized:
+        value = value.int_repr()
+    flat = value.cpu().contiguous().reshape(-1)
+    # An array over the memory would leave a tensor that can never be resized again.
+    size = flat.numel() * flat.element_size()
+    return (ctypes.c_ubyte * size).from_address(flat.data_ptr()) if size else b""

@@ -152,7 +152,7 @@ def randomisation(
     """
     names = weighted_layers(subject.model, subject.inputs)
     depths = np.unique(np.linspace(1, len(names), min(stages, len(names))).round().astype(int))
-    forgetful = copy.deepcopy(subject.model.module)
+    forgetful = copy_network(subject.model.module)
     model = subject.model.around(forgetful, weights="partly redrawn")
     compare = _Comparison(subject, maps, relu, clip_percentile)
     correlation, similarity = [], []

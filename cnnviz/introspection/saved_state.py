@@ -1,0 +1,297 @@
+"""What a network was before a pass, noted so that each entry can be put back by itself."""
+
+from __future__ import annotations
+
+import operator
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+_DICTS = (dict, OrderedDict, defaultdict, Counter)
+_CONTAINERS = (list, deque, set, *_DICTS)
+_NESTED = 3
+"""How deep containers within containers are looked into."""
+_LONG = 1000
+"""Entries from which on a container is a table of data, whose entries hold no state."""
+_HOOKS = frozenset(name for name in vars(nn.Module()) if "hooks" in name)
+"""These come and go with contexts of their own."""
+
+
+class SavedState:
+    """Everything that a pass may change in a network, but the values of its parameters.
+
+    Noted are the attributes of every module, its parts, buffers and flags among them, what lists,
+    sets and dictionaries there hold, and what tensors hold that are no parameters. Each is put
+    back only where it differs, and whatever becomes of the others.
+
+    Parameters
+    ----------
+    modules : sequence of torch.nn.Module
+        Every module of the network.
+    values : bool
+        Whether the values of parameters are noted as well, which takes as much memory again.
+    """
+
+    def __init__(self, modules: Sequence[nn.Module], *, values: bool = False) -> None:
+        self._attributes: list[tuple[nn.Module, dict[str, Any]]] = []
+        self._containers: dict[int, tuple[Any, Any]] = {}
+        self._tensors: dict[int, torch.Tensor] = {}
+        self._parameters: dict[int, nn.Parameter] = {}
+        for module in modules:
+            self._note_module(module)
+        self._flags = [(p, p.requires_grad, p.grad) for p in self.parameters]
+        held = [*self._tensors.values(), *(self.parameters if values else ())]
+        self._values = _Values(tensor for tensor in held if not is_lazy(tensor))
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """Every parameter, once."""
+        return list(self._parameters.values())
+
+    def put_back(self) -> list[BaseException]:
+        """Put everything back; return what went wrong with those entries that could not be."""
+        failed: list[BaseException] = []
+        for step in self._steps():
+            try:
+                step()
+            except BaseException as error:
+                failed.append(error)
+        return failed
+
+    def _steps(self) -> Iterator[Callable[[], None]]:
+        for module, held in self._attributes:
+            now = vars(module)
+            if len(now) != len(held) or not all(map(operator.is_, now.values(), held.values())):
+                yield partial(_put_back_dict, now, held)
+        for container, copy in self._containers.values():
+            if not _same_entries(container, copy):
+                yield partial(_put_back, container, copy)
+        for parameter, requires_grad, grad in self._flags:
+            if parameter.requires_grad is not requires_grad:
+                yield partial(_require, parameter, requires_grad)
+            if parameter.grad is not grad:
+                yield partial(setattr, parameter, "grad", grad)
+        yield from self._values.steps()
+
+    def _note_module(self, module: nn.Module) -> None:
+        held = vars(module)
+        if isinstance(module, torch.jit.ScriptModule):
+            # It keeps its state out of sight, and hands out another object for it each time.
+            for tensor in module._buffers.values():
+                self._note_tensor(tensor)
+            for parameter in module._parameters.values():
+                self._note_tensor(parameter)
+            return
+        self._attributes.append((module, dict(held)))
+        for name, value in held.items():
+            if type(value) in _CONTAINERS and name not in _HOOKS:
+                self._note_container(value, 0)
+            elif isinstance(value, torch.Tensor):
+                self._note_tensor(value)
+
+    def _note_container(self, container: Any, depth: int) -> None:
+        if id(container) in self._containers:
+            return
+        copy = list(container.items()) if type(container) in _DICTS else list(container)
+        self._containers[id(container)] = container, copy
+        if depth > _NESTED or len(copy) > _LONG:
+            return
+        for entry in container.values() if type(container) in _DICTS else container:
+            if isinstance(entry, torch.Tensor):
+                self._note_tensor(entry)
+            elif type(entry) in _CONTAINERS:
+                self._note_container(entry, depth + 1)
+
+    def _note_tensor(self, tensor: Any) -> None:
+        if isinstance(tensor, nn.Parameter):
+            self._parameters[id(tensor)] = tensor
+        elif isinstance(tensor, torch.Tensor) and tensor.grad_fn is None:
+            # What was computed with a graph is a result that is kept, not a state.
+            self._tensors[id(tensor)] = tensor
+
+
+def _require(tensor: torch.Tensor, flag: bool) -> None:
+    tensor.requires_grad_(flag)
+
+
+def _same_entries(container: Any, copy: list[Any]) -> bool:
+    if len(container) != len(copy):
+        return False
+    if type(container) in _DICTS:
+        return all(
+            key is held_key and value is held
+            for (key, value), (held_key, held) in zip(container.items(), copy, strict=True)
+        )
+    if isinstance(container, set):
+        return container == set(copy)
+    return all(map(operator.is_, container, copy))
+
+
+def _put_back(container: Any, copy: list[Any]) -> None:
+    container.clear()
+    if isinstance(container, (list, deque)):
+        container.extend(copy)
+    else:
+        container.update(dict(copy) if type(container) in _DICTS else copy)
+
+
+def _put_back_dict(now: dict[str, Any], held: dict[str, Any]) -> None:
+    for name in now.keys() - held.keys():
+        del now[name]
+    if list(now) == list(held):
+        now.update(held)
+        return
+    now.clear()
+    now.update(held)
+
+
+class _Values:
+    """Tensors and what they held, copied and compared many at once: there may be hundreds."""
+
+    def __init__(self, tensors: Iterable[torch.Tensor]) -> None:
+        self._dense: list[_Dense] = []
+        self._others: list[_Other] = []
+        for tensor in tensors:
+            dense = _Dense.of(tensor)
+            if dense is not None:
+                self._dense.append(dense)
+            elif not tensor.is_meta:
+                self._others.append(_Other(tensor))
+        groups: dict[torch.device, list[_Dense]] = {}
+        for entry in self._dense:
+            groups.setdefault(entry.bytes.device, []).append(entry)
+        self._groups = [(group, _joined(group)) for group in groups.values()]
+
+    def steps(self) -> Iterator[Callable[[], None]]:
+        """Go through what is to be done to put every tensor back."""
+        for entry in self._dense:
+            if entry.moved():
+                yield entry.move_back
+        for group, copy in self._groups:
+            if torch.equal(_joined(group), copy):
+                continue
+            sizes = [entry.bytes.numel() for entry in group]
+            for entry, held in zip(group, torch.split(copy, sizes), strict=True):
+                # Comparing bytes: a NaN equals itself and -0.0 differs from 0.0.
+                if not torch.equal(entry.bytes, held):
+                    yield partial(entry.write, held)
+        for other in self._others:
+            if not other.same():
+                yield other.put_back
+        every: list[_Dense | _Other] = [*self._dense, *self._others]
+        for each in every:
+            if each.tensor.requires_grad is not each.requires_grad and each.tensor.is_leaf:
+                yield partial(_require, each.tensor, each.requires_grad)
+
+
+class _Dense:
+    """A tensor in plain memory: where that lies, how it is read, and its bytes."""
+
+    def __init__(self, tensor: torch.Tensor, alias: torch.Tensor, held: torch.Tensor) -> None:
+        self.tensor = tensor
+        self.requires_grad = tensor.requires_grad
+        self.bytes = held
+        self._alias = alias
+        self._form = _form(tensor)
+        self._storage = alias.untyped_storage()
+        self._size = self._storage.nbytes()
+
+    @classmethod
+    def of(cls, tensor: torch.Tensor) -> _Dense | None:
+        """Note a tensor; None where it is laid out otherwise, or is more than a plain tensor."""
+        plain = type(tensor) in (torch.Tensor, nn.Parameter) and tensor.layout is torch.strided
+        if not plain or tensor.is_meta or tensor.is_nested:
+            return None
+        with torch.no_grad():
+            alias = tensor.detach()
+            if alias.is_contiguous() and not alias.is_quantized and not alias.is_complex():
+                return cls(tensor, alias, alias.reshape(-1).view(torch.uint8))
+            # Entries that share memory, or lie apart in it, are kept as the whole of it.
+            whole = torch.empty(0, dtype=torch.uint8, device=tensor.device)
+            return cls(tensor, alias, whole.set_(alias.untyped_storage()))
+
+    def moved(self) -> bool:
+        """Whether the tensor has another shape or lies elsewhere."""
+        return _form(self.tensor) != self._form or self._storage.nbytes() != self._size
+
+    def move_back(self) -> None:
+        """Give the tensor its memory and shape."""
+        if self._storage.nbytes() != self._size:
+            self._storage.resize_(self._size)
+        if _form(self.tensor) != self._form:
+            self.tensor.data = self._alias
+
+    def write(self, held: torch.Tensor) -> None:
+        """Write back what the memory held."""
+        with torch.inference_mode(self.bytes.is_inference()), torch.no_grad():
+            self.bytes.copy_(held)
+
+
+def _form(tensor: torch.Tensor) -> tuple[Any, ...]:
+    return tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype
+
+
+def _joined(group: Sequence[_Dense]) -> torch.Tensor:
+    return torch.cat([entry.bytes for entry in group])
+
+
+class _Other:
+    """A tensor that is sparse, nested or of a class of its own, and a copy of it."""
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.tensor = tensor
+        self.requires_grad = tensor.requires_grad
+        self._version = version(tensor)
+        with torch.no_grad():
+            self._held = tensor.detach().clone()
+
+    def same(self) -> bool:
+        """Whether it holds what it held, as far as its kind lets that be seen."""
+        mine, held = _parts(self.tensor), _parts(self._held)
+        if mine is None or held is None:
+            return version(self.tensor) == self._version
+        return len(mine) == len(held) and all(map(_same_bits, mine, held))
+
+    def put_back(self) -> None:
+        """Write the copy back."""
+        with torch.no_grad():
+            if self.tensor.layout is torch.sparse_coo or self.tensor.shape != self._held.shape:
+                self.tensor.data = self._held.clone()
+            else:
+                self.tensor.copy_(self._held)
+
+
+def _parts(tensor: torch.Tensor) -> tuple[torch.Tensor, ...] | None:
+    """Return the plain tensors that one of another layout consists of; None if not known."""
+    plain = tensor.detach()
+    if plain.is_nested:
+        return tuple(plain.unbind())
+    if plain.layout is torch.sparse_coo:
+        return plain._indices(), plain._values()
+    if plain.layout in (torch.sparse_csr, torch.sparse_bsr):
+        return plain.crow_indices(), plain.col_indices(), plain.values()
+    if plain.layout in (torch.sparse_csc, torch.sparse_bsc):
+        return plain.ccol_indices(), plain.row_indices(), plain.values()
+    return None
+
+
+def _same_bits(one: torch.Tensor, two: torch.Tensor) -> bool:
+    if one.shape != two.shape or one.dtype != two.dtype:
+        return False
+    first, second = (
+        torch.view_as_real(each) if each.is_complex() else each
+        for each in (one.contiguous(), two.contiguous())
+    )
+    return torch.equal(
+        first.reshape(-1).view(torch.uint8), second.reshape(-1).view(torch.uint8)
+    )
+
+
+def version(tensor: torch.Tensor) -> int:
+    """Return how often a tensor was written to, as far as torch counts that."""
+    return 0 if tensor.is_inference() else int(tensor._version)
