@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from cnnviz.gradients.modifications import (
 from cnnviz.gradients.objectives import Objective
 from cnnviz.gradients.probe import GradientProbe, main_activation, probe
 from cnnviz.gradients.verdicts import GradientVerdict, judge
+from cnnviz.introspection.copies import copy_network
 from cnnviz.introspection.layers import kind
 from cnnviz.models import Model
 from cnnviz.results.progress import Progress, silent

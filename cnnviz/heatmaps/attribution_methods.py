@@ -7,7 +7,6 @@ read the table.
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from cnnviz.errors import ModelError
 from cnnviz.heatmaps.cam_methods import gradcam
 from cnnviz.images.baselines import Baseline, baseline_images
 from cnnviz.introspection.backward_rules import Rule, backward_rule
+from cnnviz.introspection.copies import copy_network
 from cnnviz.introspection.forward import check_differentiable, forward
 from cnnviz.introspection.hooks import module_hooks
 from cnnviz.introspection.layers import check_seen, kind, named_layers

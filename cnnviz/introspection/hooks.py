@@ -24,6 +24,7 @@ from torch.nn.modules.module import (
 
 from cnnviz.errors import ModelChangedError
 from cnnviz.introspection.layers import check_seen
+from cnnviz.introspection.recomputation import backward_pass, without_checkpoints
 from cnnviz.introspection.saved_state import SavedState, version
 from cnnviz.introspection.turns import Interrupts, one_at_a_time
 
@@ -57,16 +58,24 @@ def module_hooks(
     ------
     LayerError
         If one of them is TorchScript, which calls no hook inside.
+
+    Notes
+    -----
+    A call in the midst of a backward pass computes again what was computed before, to save memory,
+    and is none of the forward pass's: it is not told of.
     """
+    within = backward_pass()
     with ExitStack() as handles:
         for name, module in modules.items():
             if isinstance(module, torch.jit.ScriptModule):
                 check_seen(module, name)
             if before is not None:
-                call = _before_hook(name, before)
+                call = _before_hook(name, before, within)
                 handles.callback(module.register_forward_pre_hook(call).remove)
             if after is not None:
-                handles.callback(module.register_forward_hook(_after_hook(name, after)).remove)
+                handles.callback(
+                    module.register_forward_hook(_after_hook(name, after, within)).remove
+                )
         yield
 
 
@@ -143,16 +152,21 @@ def change_gradient(
     output.register_hook(change)  # type: ignore[no-untyped-call]
 
 
-def _before_hook(name: str, before: Before) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+def _before_hook(
+    name: str, before: Before, within: int
+) -> Callable[[nn.Module, tuple[Any, ...]], None]:
     def hook(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        before(name, module, inputs)
+        if backward_pass() == within:
+            before(name, module, inputs)
 
     return hook
 
 
-def _after_hook(name: str, after: After) -> Callable[[nn.Module, tuple[Any, ...], Any], Any]:
+def _after_hook(
+    name: str, after: After, within: int
+) -> Callable[[nn.Module, tuple[Any, ...], Any], Any]:
     def hook(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
-        return after(name, module, inputs, output)
+        return after(name, module, inputs, output) if backward_pass() == within else None
 
     return hook
 
@@ -166,7 +180,8 @@ def preserve_state(module: nn.Module) -> Iterator[None]:
     tensor object) and the global random states of Python, NumPy and torch. Gradient mode inside is
     the caller's to set. Parameters are frozen inside so that no weight gradient is ever computed,
     and what torch.compile compiled runs as it was written, for it would be compiled anew with every
-    hook. Other threads wait meanwhile, and so does Ctrl-C while state is put back.
+    hook; nor is anything checkpointed. Other threads wait meanwhile, and so does Ctrl-C while state
+    is put back.
 
     Raises
     ------
@@ -176,7 +191,12 @@ def preserve_state(module: nn.Module) -> Iterator[None]:
     """
     # Walking through a deep network takes as long as one of its layers: once is enough.
     modules = list(module.modules())
-    with one_at_a_time(), Interrupts.held() as interrupts, _uncompiled():
+    with (
+        one_at_a_time(),
+        Interrupts.held() as interrupts,
+        _uncompiled(),
+        without_checkpoints(),
+    ):
         random_states = _RandomStates()
         evaluates = _evaluates_itself(module, modules)
         saved = SavedState(modules, values=evaluates)

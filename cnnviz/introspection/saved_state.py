@@ -287,9 +287,7 @@ def _same_bits(one: torch.Tensor, two: torch.Tensor) -> bool:
         torch.view_as_real(each) if each.is_complex() else each
         for each in (one.contiguous(), two.contiguous())
     )
-    return torch.equal(
-        first.reshape(-1).view(torch.uint8), second.reshape(-1).view(torch.uint8)
-    )
+    return torch.equal(first.reshape(-1).view(torch.uint8), second.reshape(-1).view(torch.uint8))
 
 
 def version(tensor: torch.Tensor) -> int:

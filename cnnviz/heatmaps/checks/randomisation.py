@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +14,7 @@ from cnnviz.heatmaps.checks.measure import Measure, mean_held
 from cnnviz.heatmaps.checks.random_maps import random_maps
 from cnnviz.heatmaps.checks.similarity import drawn, rank_correlation, ssim
 from cnnviz.images import Batch
+from cnnviz.introspection.copies import copy_network
 from cnnviz.introspection.layers import kind, named_layers
 from cnnviz.models import Model
 from cnnviz.passes.captures import capture
