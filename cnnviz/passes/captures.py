@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import torch
@@ -269,11 +269,7 @@ def _finish(
     output: Any,
     scores: Scores | None,
 ) -> Capture:
-    module = model.module
-
-    def known() -> dict[str, nn.Module]:
-        return layer_names.named_layers(module)
-
+    known = partial(layer_names.named_layers, model.module)
     called = {name for name, _ in recorder.outputs}
     silent = {
         name: f"Layer {name!r} was not called in the forward pass."

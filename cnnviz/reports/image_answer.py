@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Set
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import TargetError
+from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.reports.content import ImageAnswer, Picture, PredictedClass
 from cnnviz.reports.context import ReportImage
 from cnnviz.reports.sections.cam import explainable
@@ -70,7 +72,7 @@ def _plain(subject: ReportImage, kind: str, longest: int, alt: str) -> Picture:
         title=photo.name,
         caption=f"The photo, {photo.height} x {photo.width} pixels.",
         alt=alt,
-        draw=lambda: _fit(photo.pixels, longest),
+        draw=partial(_fit, photo.pixels, longest),
         provenance=subject.provenance,
         data={"height": photo.height, "width": photo.width},
     )
@@ -96,7 +98,7 @@ def _overlay(subject: ReportImage) -> Picture | None:
             f"{height} x {width} values, 0 to {max(peak, 0.0):.2g})."
         ),
         alt=_where(heatmap.on_photo(), subject, heatmap.targets[0]),
-        draw=lambda: _fit(heatmap.picture(longest=LARGE), LARGE),
+        draw=partial(_heat, heatmap),
         provenance=heatmap.provenance,
         data={"layer": names[-1], "method": heatmap.method, "maximum": peak},
     )
@@ -115,6 +117,10 @@ def _where(values: NDArray[np.float32], subject: ReportImage, target: str) -> st
         f"{subject.photo.name} under a heatmap: the evidence for {target} is greatest in the "
         f"{down} {across}, and above half of its maximum on {percent(share)} of the photo"
     )
+
+
+def _heat(heatmap: Heatmap) -> NDArray[np.uint8]:
+    return _fit(heatmap.picture(longest=LARGE), LARGE)
 
 
 def _fit(pixels: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:

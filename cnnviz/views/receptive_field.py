@@ -12,6 +12,7 @@ from torch import nn
 
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.images.inputs import Images
+from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layers import Layers, select, split
 from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.models import Model, as_model
@@ -332,7 +333,8 @@ def _signed_gradient(
             f"Layer {passage.layer!r} does not depend on the image in a differentiable way.",
             "Choose another layer.",
         )
-    with torch.inference_mode(False), torch.enable_grad():
+    # A network that computes parts anew on the way back has to be in the state it was in.
+    with isolated(passage.model.module, grad=True):
         unit = maps[:, :, position[0], position[1]]
         signs = torch.randint(0, 2, unit.shape, generator=generator) * 2.0 - 1.0
         signs = signs.to(unit.device, unit.dtype)

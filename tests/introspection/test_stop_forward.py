@@ -133,10 +133,12 @@ def test_isolated_heeds_no_mode_of_the_caller(around: Any, grad: bool) -> None:
         output = module(inputs)
         assert not module.training
         assert not module.layer.weight.requires_grad
+        kept = module.kept
     assert output.requires_grad is grad
     assert not output.is_inference()
     assert module.training
     assert module.layer.weight.requires_grad
     # What the network kept can take part in training.
-    module.layer(module.kept.detach()).sum().backward()
+    module.layer(kept.detach()).sum().backward()
     assert module.layer.weight.grad is not None
+    assert not hasattr(module, "kept"), "what it keeps is put back as well"

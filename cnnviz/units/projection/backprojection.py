@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from cnnviz.errors import LayerError, ModelError
+from cnnviz.introspection.hooks import isolated
 from cnnviz.units.projection.crops import Crops
 from cnnviz.units.projection.projection_state import ProjectionState
 from cnnviz.units.projection.unit_projections import UnitPosition
@@ -164,6 +165,7 @@ def _backward(
 ) -> torch.Tensor:
     """Return what the chosen values send back to the inputs, [B, C, H, W]."""
     start = torch.ones_like(chosen) if work.rule == "gradient" else chosen.detach()
-    with torch.inference_mode(False), torch.enable_grad():
+    # A network that computes parts anew on the way back has to be in the state it was in.
+    with isolated(work.passage.model.module, grad=True):
         (signals,) = torch.autograd.grad(chosen, leaf, start, retain_graph=keep_graph)
     return signals
