@@ -8,7 +8,7 @@ read the table.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from cnnviz.errors import ModelError
 from cnnviz.heatmaps.cam_methods import gradcam
+from cnnviz.images import Batch
 from cnnviz.images.baselines import Baseline, baseline_images
 from cnnviz.introspection.backward_rules import Rule, backward_rule
 from cnnviz.introspection.copies import copy_network
@@ -28,6 +29,7 @@ from cnnviz.introspection.layers import check_seen, kind, named_layers
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captures import Capture, capture
+from cnnviz.passes.independence import independence
 from cnnviz.passes.stages import STAGES
 from cnnviz.passes.targets import ResolvedTarget
 
@@ -98,10 +100,21 @@ def gradient(question: AttributionRequest) -> torch.Tensor:
 def guided_gradcam(question: AttributionRequest) -> torch.Tensor:
     """Keep of the guided gradient what lies where Grad-CAM finds evidence."""
     # The target is that of the guided pass, class by class: it was resolved on the same logits.
-    targets = question.captured.resolved_targets
+    targets, batch = question.captured.resolved_targets, question.captured.batch
+    if len(targets) > 1 and independence(question.model, batch.tensor).alone:
+        singles = zip(batch.singles(), targets, question.captured.input_gradient, strict=True)
+        return torch.cat(
+            [_guided_by_gradcam(question.model, one, [t], fine[None]) for one, t, fine in singles]
+        )
+    return _guided_by_gradcam(question.model, batch, targets, question.captured.input_gradient)
+
+
+def _guided_by_gradcam(
+    model: Model, batch: Batch, targets: Sequence[ResolvedTarget], fine: torch.Tensor
+) -> torch.Tensor:
     held = capture(
-        question.model,
-        question.captured.batch,
+        model,
+        batch,
         layers=STAGES,
         gradients="layers",
         target=lambda output: torch.stack(
@@ -110,15 +123,14 @@ def guided_gradcam(question: AttributionRequest) -> torch.Tensor:
     )
     if not held.gradients:
         raise ModelError(
-            f"Guided Grad-CAM cannot explain {question.model.name}: the target depends on no layer "
+            f"Guided Grad-CAM cannot explain {model.name}: the target depends on no layer "
             "with a spatial extent at the end of a stage.",
             "Use guided_backprop, which needs no layer.",
         )
     last = list(held.gradients)[-1]
     coarse = gradcam(held.activations[last], held.gradients[last]).relu()[:, None]
-    size = question.inputs.shape[2:]
-    fine = F.interpolate(coarse, size, mode="bilinear", align_corners=False)
-    return question.captured.input_gradient * fine
+    size = batch.tensor.shape[2:]
+    return fine * F.interpolate(coarse, size, mode="bilinear", align_corners=False)
 
 
 def input_x_gradient(question: AttributionRequest) -> torch.Tensor:

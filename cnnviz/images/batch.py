@@ -57,6 +57,13 @@ class Batch:
     def __len__(self) -> int:
         return len(self.photos)
 
+    def singles(self) -> list[Batch]:
+        """Return each image in a batch of its own; what was refused stays with the whole."""
+        return [
+            Batch(self.tensor[k : k + 1], self.photos[k : k + 1], self.boxes[k : k + 1])
+            for k in range(len(self.tensor))
+        ]
+
 
 def prepare(
     images: Unprepared,

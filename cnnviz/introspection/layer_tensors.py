@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import torch
 
@@ -28,6 +28,19 @@ class LayerTensors(Mapping[str, torch.Tensor]):
         self._absent = dict(absent)
         # Asked for only when a name is wrong: naming every layer of a deep network takes a while.
         self._known = known
+
+    @classmethod
+    def joined(cls, parts: Sequence[LayerTensors]) -> LayerTensors:
+        """Return the tensors of several passes behind each other, of the calls that all made."""
+        first = parts[0]
+        entries, absent = {}, {name: why for part in parts for name, why in part._absent.items()}
+        for key in dict.fromkeys(key for part in parts for key in part._entries):
+            found = [part._entries[key] for part in parts if key in part._entries]
+            if len(found) == len(parts) and len({one.shape[1:] for one in found}) == 1:
+                entries[key] = torch.cat(found)
+            else:
+                absent[key[0]] = f"Layer {key[0]!r} does not give the same for every image."
+        return cls(entries, absent, first._known)
 
     def __getitem__(self, key: str | Key) -> torch.Tensor:
         return self._entries[self.resolve(key)]

@@ -16,9 +16,11 @@ from cnnviz.errors import ModelError, TargetError, UsageError, did_you_mean
 from cnnviz.images import Batch, Photo, Preprocessing, prepare
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.forward import forward
+from cnnviz.introspection.random_draws import RandomDraws
 from cnnviz.models.guesses import NOMINAL_SIDE, guess_preprocessing
 from cnnviz.models.output_kinds import OutputKind, read_output_kind
 from cnnviz.models.outputs import Reading
+from cnnviz.models.random_answers import told_randomness
 from cnnviz.results.result import ImageSource, Provenance
 from cnnviz.results.text import dimensions
 
@@ -85,6 +87,9 @@ class Model:
         self.member: str | None = None if member is None else str(member)
         self._reading: tuple[object, Reading] | None = None
         self._digest: tuple[object, str] | None = None
+        self._remarks: dict[str, str] = {}
+        self._sample: torch.Tensor | None = None
+        self._drew = False
 
     def around(self, module: nn.Module, *, weights: str) -> Model:
         """Return a model that is this one in all but its module, such as a changed copy of it."""
@@ -170,8 +175,35 @@ class Model:
         ------
         ModelError
             If the forward pass fails, with the shape that was given and the one that fits.
+
+        Notes
+        -----
+        A network that draws random numbers draws the same in every pass, and the global generators
+        are put back.
         """
-        return forward(self.module, inputs, self.name, self.input_shape)
+        draws = RandomDraws()
+        try:
+            with draws:
+                return forward(self.module, inputs, self.name, self.input_shape)
+        finally:
+            if draws.any and not self._drew:
+                self._drew, self._sample = True, inputs[:1].detach().clone()
+
+    def remark(self, subject: str, sentence: str) -> None:
+        """Have the provenance of what follows say something that was found out about the network.
+
+        A later remark on the same subject takes its place; an empty one takes it away.
+        """
+        self._remarks[subject] = sentence
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What was found out about the network while it ran, in sentences."""
+        taken = "" if self.reading is None else self.reading.taken
+        found = [sentence for sentence in (taken, *self._remarks.values()) if sentence]
+        if self._drew and self._sample is not None:
+            found.append(told_randomness(self.module, self._sample))
+        return tuple(found)
 
     def provenance(
         self,
@@ -183,7 +215,7 @@ class Model:
     ) -> Provenance:
         """Return where a result comes from that this network gave for these images, if any.
 
-        The network's own notes come before `notes`.
+        The network's own notes, and what was found out about it, come before `notes`.
         """
         sources = tuple(ImageSource(image.name, image.sha256) for image in images)
         return Provenance(
@@ -194,13 +226,9 @@ class Model:
             preprocessing=self.preprocessing.describe() if sources else "",
             targets=tuple(targets),
             seed=seed,
-            notes=(*self.notes, *self._remarks(), *notes),
+            notes=(*self.notes, *self.findings, *notes),
             output="" if self.reading is None else self.reading.describe(),
         )
-
-    def _remarks(self) -> tuple[str, ...]:
-        taken = "" if self.reading is None else self.reading.taken
-        return (taken,) if taken else ()
 
     def category(self, index: int) -> str:
         """Return the name of a class, or ``class 105`` where names are not known."""

@@ -9,6 +9,7 @@ import torch
 
 from cnnviz.introspection.tracing import trace
 from cnnviz.models import Model
+from cnnviz.passes.independence import independence
 
 _UNKNOWN = 2 << 30
 _SHARE = 0.4
@@ -20,7 +21,7 @@ measured per image, ResNet-18 is fastest with 8 at once and takes 1.5 times as l
 SqueezeNet with 2 and 2.4 times; small images gain up to 64 (two cores, forward passes)."""
 
 
-def rows_that_fit(model: Model, inputs: torch.Tensor) -> int:
+def rows_that_fit(model: Model, inputs: torch.Tensor, *, alone: bool = True) -> int:
     """Return how many images fit into memory together, forward and backward.
 
     Parameters
@@ -29,6 +30,9 @@ def rows_that_fit(model: Model, inputs: torch.Tensor) -> int:
         The network; it is left as it was.
     inputs : torch.Tensor
         Preprocessed images [N, C, H, W], for their size.
+    alone : bool
+        Whether it is 1 where images change each other's answers (see `cnnviz.passes.independence`),
+        as it has to be wherever each is to be answered by itself.
 
     Returns
     -------
@@ -36,6 +40,8 @@ def rows_that_fit(model: Model, inputs: torch.Tensor) -> int:
         From 1 to 64: past that a batch gains nothing. The outputs of all layers, which the backward
         pass keeps, may take four tenths of the free memory.
     """
+    if alone and independence(model, inputs).alone:
+        return 1
     return _within(_SHARE * _free_bytes(inputs.device), _bytes(model, inputs))
 
 
@@ -45,6 +51,8 @@ def rows_at_once(model: Model, inputs: torch.Tensor, each: int | None = None) ->
     Takes and returns what `rows_that_fit` does. On a CPU these are few where images are large.
     `each` is the memory of the outputs of all layers for one image, in bytes, where it is known.
     """
+    if independence(model, inputs).alone:
+        return 1
     each, budget = each or _bytes(model, inputs), _SHARE * _free_bytes(inputs.device)
     return _within(min(budget, _NEAR) if inputs.device.type == "cpu" else budget, each)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -23,10 +23,18 @@ from cnnviz.introspection.stop_forward import run_to
 from cnnviz.models import Model, OutputKind, as_model
 from cnnviz.models.categories import check_count
 from cnnviz.models.outputs import AS_GIVEN, Reading, needs_graph, read_output, scores_of
+from cnnviz.passes.independence import independence
 from cnnviz.passes.output_recorder import OutputRecorder
 from cnnviz.passes.ranked_classes import ClassScore, rank_classes
 from cnnviz.passes.stages import STAGES, CallOrder, call_order
-from cnnviz.passes.targets import ResolvedTarget, Scores, Target, score, with_references
+from cnnviz.passes.targets import (
+    ResolvedTarget,
+    Scores,
+    Target,
+    score,
+    targets_of_each,
+    with_references,
+)
 from cnnviz.results.result import Provenance
 from cnnviz.results.text import plural
 
@@ -49,7 +57,7 @@ class Capture:
         in-place layer wrote to it.
     gradients : LayerTensors
         The gradient of the sum of the scores with respect to each of these, in the same shape.
-        Images do not mix in a network in eval mode, so row n is the gradient of score n.
+        Where images mix each ran alone, so row n is the gradient of score n.
     rule : {"gradient", "deconvnet", "guided"}
         How rectifiers sent the gradients back.
     coverage : str
@@ -151,7 +159,7 @@ class Capture:
         """Return the k most probable classes of each image, most probable first."""
         return rank_classes(self.model, self.logits, k)
 
-    @cached_property
+    @property
     def provenance(self) -> Provenance:
         """Where everything in this capture came from."""
         return origin(self.model, self.batch, self.targets if self._scores else ())
@@ -229,6 +237,23 @@ def capture(
         layer_names.check_seen(wrapped.module)
     batch = wrapped.prepare(images)
     target = with_references(wrapped, target)
+    if len(batch.tensor) > 1 and independence(wrapped, batch.tensor).alone:
+        each = targets_of_each(target, len(batch.tensor))
+        return _joined(
+            batch,
+            [
+                capture(
+                    wrapped,
+                    one,
+                    layers=layers,
+                    target=wanted,
+                    gradients=gradients,
+                    rule=rule,
+                    logits=logits,
+                )
+                for one, wanted in zip(batch.singles(), each, strict=True)
+            ],
+        )
     order = call_order(wrapped, batch.tensor) if _needs_order(layers, logits) else None
     chosen = _choose(wrapped, layers, order)
     last = order.last(chosen) if order is not None and not logits else None
@@ -248,6 +273,29 @@ def capture(
     found = _finish(wrapped, batch, chosen, recorder, output if logits else None, scores)
     kept = None if gradients or not logits else output
     return replace(found, rule=rule, coverage=coverage, _returned=kept)
+
+
+def _joined(batch: Batch, parts: Sequence[Capture]) -> Capture:
+    """Return the captures of single images as one."""
+    first = parts[0]
+    outputs = [part._output for part in parts if part._output is not None]
+    scores = [part._scores for part in parts if part._scores is not None]
+    slopes = [part._input_gradient for part in parts if part._input_gradient is not None]
+    return replace(
+        first,
+        batch=batch,
+        activations=LayerTensors.joined([part.activations for part in parts]),
+        gradients=LayerTensors.joined([part.gradients for part in parts]),
+        _output=torch.cat(outputs) if outputs else None,
+        _scores=Scores(
+            torch.cat([one.values for one in scores]),
+            tuple(resolved for one in scores for resolved in one.resolved_targets),
+        )
+        if scores
+        else None,
+        _input_gradient=torch.cat(slopes) if slopes else None,
+        _returned=None,
+    )
 
 
 def _needs_order(layers: Layers, logits: bool) -> bool:

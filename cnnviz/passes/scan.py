@@ -18,6 +18,7 @@ from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.stop_forward import run_to
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
+from cnnviz.passes.independence import independence
 from cnnviz.passes.malloc import freed_memory_kept
 from cnnviz.passes.run_to_layer import PartialForward
 from cnnviz.passes.stages import call_order
@@ -77,7 +78,8 @@ def scan(
         maps [N, C, H, W] (1 x 1 for a layer without positions) are the layer's own memory: the
         next layer may write to it.
     batch_size, workers : int, optional
-        Images in a batch, and threads that read; by default what suits this machine.
+        Images in a batch, and threads that read; by default what suits this machine. Images that
+        change each other's answers are read one at a time in any case.
     indices : sequence of int, optional
         Which images, in this order; all by default.
     even : bool
@@ -111,6 +113,8 @@ def scan(
     if answered is not None:
         listener.answered, listener.last = answered, None
     size = batch_size or rows_at_once(model, sample.tensor, listener.bytes_each)
+    if size > 1 and independence(model, sample.tensor).alone:
+        size = 1
     with stream(
         dataset,
         model.preprocessing,

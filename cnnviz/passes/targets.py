@@ -151,6 +151,27 @@ def with_references(model: Model, target: Target) -> Target:
     return target
 
 
+def targets_of_each(target: Target, count: int) -> list[Target]:
+    """Return what is asked of each of several images that are scored one by one.
+
+    Raises
+    ------
+    TargetError
+        If there are more or fewer targets than images.
+    """
+    if isinstance(target, (np.ndarray, torch.Tensor)):
+        rows: Any = target.tolist() if target.ndim == 1 and len(target) == count else None
+        return [target] * count if rows is None else [[row] for row in rows]
+    if not isinstance(target, Sequence) or isinstance(target, str):
+        return [target] * count
+    if len(target) != count:
+        raise TargetError(
+            f"There are {len(target)} targets for {count} images.",
+            "Give one target for all images, or one for each.",
+        )
+    return [[entry] for entry in target]
+
+
 def _each(target: Any, count: int, classes: int) -> list[Any]:
     """Return one target for each image."""
     if isinstance(target, (np.ndarray, np.generic, torch.Tensor)):

@@ -302,7 +302,8 @@ def _flow(
 ) -> GradientFlow:
     truth = objectives.as_labels(labels, model)
     notes = []
-    fits = rows_that_fit(model, inputs)
+    # One gradient of all images together is what is asked for.
+    fits = rows_that_fit(model, inputs, alone=False)
     if fits < len(inputs):
         notes.append(f"The first {fits} of {len(inputs)} images were used: more do not fit.")
         inputs, truth = inputs[:fits], None if truth is None else truth[:fits]

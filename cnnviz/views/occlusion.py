@@ -21,7 +21,8 @@ from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.passes.captures import Capture, capture
-from cnnviz.passes.targets import Scores, Target, score, with_references
+from cnnviz.passes.independence import independence
+from cnnviz.passes.targets import Scores, Target, score, targets_of_each, with_references
 from cnnviz.results.progress import Progress, silent
 
 SAMPLES = 8
@@ -182,7 +183,16 @@ def _grid(inputs: torch.Tensor, window: int, stride: int) -> tuple[Grid, list[st
 
 def _explained(model: Model, held: Capture, target: Target) -> Scores:
     inputs = held.batch.tensor
-    return score(model, held.returned, target, len(inputs), inputs)
+    if len(inputs) == 1 or not independence(model, inputs).alone:
+        return score(model, held.returned, target, len(inputs), inputs)
+    parts = [
+        score(model, model.forward(one.clone()), wanted, 1, one)
+        for one, wanted in zip(
+            torch.split(inputs, 1), targets_of_each(target, len(inputs)), strict=True
+        )
+    ]
+    resolved = tuple(one for part in parts for one in part.resolved_targets)
+    return Scores(torch.cat([part.values for part in parts]), resolved)
 
 
 @dataclass(frozen=True)
@@ -201,7 +211,8 @@ class _Search:
         """Return the drops [N, rows, columns], and what is to be told of how they were found."""
         count, squares = len(self.baselines), len(self.grid.positions)
         drops = np.zeros((count, self.grid.rows, self.grid.columns), np.float32)
-        at_once = max(2, rows_that_fit(self.model, self.inputs))
+        alone = independence(self.model, self.inputs).alone
+        at_once = 1 if alone else max(2, rows_that_fit(self.model, self.inputs))
         notes: dict[str, None] = {}
         errors = []
         for image in range(count):
@@ -221,7 +232,7 @@ class _Search:
     def _sweep(self, image: int, cap: float | None) -> Sweep:
         part = slice(image, image + 1)
         return Sweep(
-            self.model.module,
+            self.model,
             self.inputs[part],
             self.baselines[part],
             self.grid,

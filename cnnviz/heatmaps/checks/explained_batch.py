@@ -19,7 +19,15 @@ from cnnviz.images.baselines import baseline_images
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
-from cnnviz.passes.targets import ResolvedTarget, Target, Unit, score, with_references
+from cnnviz.passes.independence import independence
+from cnnviz.passes.targets import (
+    ResolvedTarget,
+    Target,
+    Unit,
+    score,
+    targets_of_each,
+    with_references,
+)
 
 Maps = NDArray[np.float32]
 """Signed maps [N, h, w], one for each image."""
@@ -192,21 +200,33 @@ def explained_targets(
         If it is not known what a heatmap explains.
     """
     target = with_references(model, target)
-    with isolated(model.module, grad=False):
-        output = model.forward(batch.tensor.clone())
-        if target is not None or heatmap is None or not heatmap.explains_class:
-            return score(model, output, target, len(batch), batch.tensor).resolved_targets
-        classes = heatmap.target_classes
-        if classes and None not in classes:
-            known: Any = list(classes)
-            return score(model, output, known, len(batch), batch.tensor).resolved_targets
-        try:
-            own = score(model, output, None, len(batch), batch.tensor).resolved_targets
-        except TargetError:
-            own = ()
+    if target is not None or heatmap is None or not heatmap.explains_class:
+        return _resolved(model, batch.tensor, target)
+    classes = heatmap.target_classes
+    if classes and None not in classes:
+        known: Any = list(classes)
+        return _resolved(model, batch.tensor, known)
+    try:
+        own = _resolved(model, batch.tensor, None)
+    except TargetError:
+        own = ()
     if tuple(resolved.name for resolved in own) != heatmap.targets:
         raise TargetError(
             f"The heatmap explains {heatmap.targets[0]!r}, which does not tell how it is scored.",
             "Give what it explains as target=.",
         )
     return own
+
+
+def _resolved(model: Model, inputs: torch.Tensor, target: Target) -> tuple[ResolvedTarget, ...]:
+    parts, targets = [inputs], [target]
+    if len(inputs) > 1 and independence(model, inputs).alone:
+        parts, targets = list(torch.split(inputs, 1)), targets_of_each(target, len(inputs))
+    with isolated(model.module, grad=False):
+        return tuple(
+            resolved
+            for part, wanted in zip(parts, targets, strict=True)
+            for resolved in score(
+                model, model.forward(part.clone()), wanted, len(part), part
+            ).resolved_targets
+        )

@@ -14,7 +14,8 @@ from cnnviz.heatmaps.occlusion.partial import finished
 from cnnviz.heatmaps.occlusion.patch_runner import NotFollowedError, PatchRunner
 from cnnviz.heatmaps.occlusion.patches import set_into
 from cnnviz.introspection.final_activation import FinalActivation
-from cnnviz.introspection.forward import forward
+from cnnviz.models import Model, as_model
+from cnnviz.passes.independence import independence
 
 Score = Callable[[Any], torch.Tensor]
 
@@ -26,7 +27,7 @@ class Sweep:
 
     Parameters
     ----------
-    module : torch.nn.Module
+    model : Model or torch.nn.Module
         The network.
     image : torch.Tensor
         The preprocessed image, [1, C, H, W].
@@ -49,7 +50,7 @@ class Sweep:
 
     def __init__(
         self,
-        module: nn.Module,
+        model: Model | nn.Module,
         image: torch.Tensor,
         baseline: torch.Tensor,
         grid: Grid,
@@ -57,11 +58,14 @@ class Sweep:
         cap: float | None = None,
     ) -> None:
         last = torch.channels_last
-        self._module, self._grid, self._score = module, grid, score
+        self._model, self._grid, self._score = as_model(model), grid, score
         self._image = image.contiguous(memory_format=last)
         self._baseline = baseline.contiguous(memory_format=last)
         self._passage = PatchRunner(cap)
         self.whole_images: str | None = None
+        self._alone = independence(self._model, image).alone
+        if self._alone:
+            self.whole_images = "each has to run by itself"
 
     @property
     def dense_from(self) -> str | None:
@@ -71,9 +75,10 @@ class Sweep:
     def scores(self, positions: tuple[Position, ...]) -> torch.Tensor:
         """Return the score with each of some squares hidden, [positions]."""
         # A batch of one could not be told from the clean run.
-        single = len(positions) == 1
+        single = len(positions) == 1 and not self._alone
         given = positions * 2 if single else positions
-        found = self._score(self._outputs(given))
+        parts = [(one,) for one in given] if self._alone else [given]
+        found = torch.cat([self._score(self._outputs(part)) for part in parts])
         return found[:1] if single else found
 
     def _outputs(self, positions: tuple[Position, ...]) -> Any:
@@ -81,7 +86,7 @@ class Sweep:
             patches = self._grid.hide(self._image, self._baseline, positions)
             try:
                 with FinalActivation():
-                    output = self._module(self._passage.begin(patches, self._image))
+                    output = self._model.module(self._passage.begin(patches, self._image))
                 return finished(self._passage.whole, output)
             except NotFollowedError as error:
                 self.whole_images = f"{error} writes to memory that other tensors share"
@@ -89,7 +94,7 @@ class Sweep:
                 # Where it is the network itself that fails, whole images make it fail again.
                 lines = str(error).strip().splitlines() or [type(error).__name__]
                 self.whole_images = lines[0].rstrip(".")
-        return forward(self._module, self._hidden(positions))
+        return self._model.forward(self._hidden(positions))
 
     def _hidden(self, positions: tuple[Position, ...]) -> torch.Tensor:
         patches = self._grid.hide(self._image, self._baseline, positions)

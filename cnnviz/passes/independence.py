@@ -1,0 +1,196 @@
+"""Whether a network answers an image the same alone and in a batch, and the same twice.
+
+Most networks do. One with a batch norm without statistics, with a contrast over the batch, or with
+a branch that depends on values does not, and what is computed for several images or variants at
+once would then be wrong for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from cnnviz.introspection.function_calls import FunctionMode
+from cnnviz.introspection.hooks import isolated
+from cnnviz.introspection.network_cache import NetworkCache
+from cnnviz.introspection.tolerance import differ
+from cnnviz.models import Model
+from cnnviz.models.random_answers import floats
+
+_READERS = frozenset(
+    getattr(torch.Tensor, name)
+    for name in ("__bool__", "__float__", "__int__", "__index__", "item", "tolist")
+)
+_CONTRAST = 0.1
+
+
+@dataclass(frozen=True)
+class Independence:
+    """What was found, in sentences that are empty where all is well.
+
+    Attributes
+    ----------
+    alone : bool
+        Whether each image has to run by itself.
+    mixing : str
+        Why, where images change each other's answers or may.
+    repeating : str
+        What is wrong where the same image gives different answers.
+    """
+
+    alone: bool = False
+    mixing: str = ""
+    repeating: str = ""
+
+
+_KEPT: NetworkCache[Independence] = NetworkCache(values=True)
+
+
+def independence(model: Model, inputs: torch.Tensor) -> Independence:
+    """Run an image alone, again, and with two others, and compare.
+
+    What is found is kept for the network and the size of its input, and told in the provenance of
+    what is made with `model` from then on.
+
+    Parameters
+    ----------
+    model : Model
+        The network; it is left as it was.
+    inputs : torch.Tensor
+        Preprocessed images [N, C, H, W], of which the first is used.
+    """
+    if any(isinstance(child, torch.jit.ScriptModule) for child in model.module.modules()):
+        # What TorchScript holds cannot be told, and its images run one at a time anyway.
+        return Independence(alone=True)
+    image = inputs[:1].detach()
+    around = torch.is_autocast_enabled(image.device.type), image.dtype
+    question = (tuple(image.shape), *around)
+    found = _KEPT.get(model.module, question, lambda: _find(model, image))
+    model.remark("mixing", found.mixing)
+    model.remark("repeating", found.repeating)
+    return found
+
+
+def _find(model: Model, image: torch.Tensor) -> Independence:
+    dark, bright = _others(image)
+    try:
+        with isolated(model.module, grad=False):
+            first, second = _run(model, image), _run(model, image)
+        repeating = ""
+        if _apart(first.outputs, second.outputs):
+            repeating = _repeating(first, second, _alone(model, image))
+        reads = [first.read, *(_alone(model, one).read for one in (dark, bright) if first.read)]
+    except Exception:
+        # What the network cannot do at all is told by the pass that needs it.
+        return Independence()
+    if len(set(map(repr, reads))) > 1:
+        told = (
+            "The network goes by values of its input which way it takes, so each image ran alone."
+        )
+        return Independence(True, told, repeating)
+    mixing = _mixing(model, first, torch.cat([image, bright]))
+    return Independence(bool(mixing or repeating), mixing, repeating)
+
+
+def _others(image: torch.Tensor) -> list[torch.Tensor]:
+    """Return a dark and a bright image of the same size, of little contrast."""
+    low, high = float(image.min()), float(image.max())
+    if not low < high:
+        low, high = low - 1.0, high + 1.0
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.rand(image.shape, generator=generator).to(image.device, image.dtype)
+    span = _CONTRAST * (high - low)
+    return [low + span * noise, high - span * noise]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What the network gave, and which values it looked at."""
+
+    outputs: Sequence[torch.Tensor]
+    read: Sequence[Any]
+
+
+class _Reads(FunctionMode):
+    """Notes every value that is taken out of a tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[Any] = []
+
+    def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        found = func(*args, **named)
+        if func in _READERS:
+            self.read.append(found)
+        return found
+
+
+def _alone(model: Model, image: torch.Tensor) -> _Run:
+    with isolated(model.module, grad=False):
+        return _run(model, image)
+
+
+def _run(model: Model, images: torch.Tensor) -> _Run:
+    with _Reads() as reads:
+        output = model.forward(images.clone())
+    return _Run(list(floats(output)), reads.read)
+
+
+def _repeating(first: _Run, second: _Run, apart: _Run) -> str:
+    by_itself = _apart(first.outputs, apart.outputs)
+    if by_itself:
+        return (
+            "The network gives another answer to the same image each time (by up to "
+            f"{by_itself:.1%} of the largest output), whatever the seed: what is shown is of one "
+            "pass."
+        )
+    within = _apart(first.outputs, second.outputs)
+    if within:
+        return (
+            "The network keeps something of one pass for the next, which changes its answer to the "
+            f"same image (by up to {within:.1%} of the largest output)."
+        )
+    return ""
+
+
+def _mixing(model: Model, alone: _Run, images: torch.Tensor) -> str:
+    """Say what becomes of the first image when others come with it; nothing where it is the same."""
+    try:
+        together = _alone(model, images).outputs
+    except Exception:
+        return "The network takes one image at a time."
+    shares = [differ(one, row) for one, row in _pairs(alone.outputs, together, len(images))]
+    if not shares or float("inf") in shares:
+        return (
+            "Whether images of a batch change each other's answers could not be told, so each "
+            "image ran alone."
+        )
+    if not any(shares):
+        return ""
+    return (
+        "In this network images of a batch change each other's answers (by up to "
+        f"{max(shares):.1%} of the largest output), so each image ran alone."
+    )
+
+
+def _pairs(
+    alone: Sequence[torch.Tensor], together: Sequence[torch.Tensor], count: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Go through what an image was given alone, each with its part of what was given for all."""
+    if len(together) == count * len(alone):
+        # An entry for each image, as detectors return.
+        yield from zip(alone, together, strict=False)
+    elif len(together) == len(alone):
+        for one, every in zip(alone, together, strict=True):
+            # What has no row for each image, such as a loss beside the scores, is of the batch.
+            if one.ndim and every.ndim and len(every) == count * len(one):
+                yield one, every[: len(one)]
+
+
+def _apart(one: Sequence[torch.Tensor], two: Sequence[torch.Tensor]) -> float:
+    if len(one) != len(two):
+        return float("inf")
+    return max(map(differ, one, two), default=0.0)
