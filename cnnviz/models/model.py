@@ -197,6 +197,11 @@ class Model:
         self._remarks[subject] = sentence
 
     @property
+    def draws(self) -> bool:
+        """Whether any forward pass so far drew random numbers."""
+        return self._drew
+
+    @property
     def findings(self) -> tuple[str, ...]:
         """What was found out about the network while it ran, in sentences."""
         taken = "" if self.reading is None else self.reading.taken

@@ -169,11 +169,11 @@ def _target_of(target: Target, place: int, count: int) -> Target:
 def _provenance(model: Model, batch: Batch, subjects: Sequence[ReportImage]) -> Provenance:
     found = [subject.provenance for subject in subjects]
     refused = tuple(f"{entry.name}: {entry.reason}" for entry in batch.refused)
-    own = len(model.notes)
+    own = {*model.notes, *model.findings}
     return model.provenance(
         (image for entry in found for image in entry.images),
         targets=(target for entry in found for target in entry.targets),
-        notes=(*refused, *(note for entry in found for note in entry.notes[own:])),
+        notes=(*refused, *(note for entry in found for note in entry.notes if note not in own)),
     )
 
 
@@ -203,7 +203,7 @@ def _notes(model: Model) -> tuple[str, ...]:
         if model.untrained
         else ()
     )
-    return random + model.notes
+    return random + model.notes + model.findings
 
 
 def _with_distinct_names(
