@@ -36,7 +36,7 @@ class RandomDraws:
     def __enter__(self) -> RandomDraws:
         """Note the states, and seed."""
         self._before = random.getstate(), np.random.get_state(), torch.random.get_rng_state()  # noqa: NPY002
-        self._cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+        self._cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
         self._start = _seeded(self._seed)
         _set(self._start)
         if self._cuda:

@@ -87,10 +87,13 @@ def _find(model: Model, image: torch.Tensor) -> Independence:
         # What the network cannot do at all is told by the pass that needs it.
         return Independence()
     if len(set(map(repr, reads))) > 1:
-        told = (
-            "The network goes by values of its input which way it takes, so each image ran alone."
-        )
+        told = "The network goes by values of its input which way it takes: each image ran alone."
         return Independence(True, told, repeating)
+    if model.draws:
+        # Row by row each image of a batch would meet other draws.
+        return Independence(
+            True, "Each image ran alone, so that all meet the same draws.", repeating
+        )
     mixing = _mixing(model, first, torch.cat([image, bright]))
     return Independence(bool(mixing or repeating), mixing, repeating)
 
@@ -157,7 +160,7 @@ def _repeating(first: _Run, second: _Run, apart: _Run) -> str:
 
 
 def _mixing(model: Model, alone: _Run, images: torch.Tensor) -> str:
-    """Say what becomes of the first image when others come with it; nothing where it is the same."""
+    """Say what others that come with an image do to its answer; nothing where they do nothing."""
     try:
         together = _alone(model, images).outputs
     except Exception:
