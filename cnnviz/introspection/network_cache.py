@@ -14,6 +14,8 @@ import torch
 from torch import nn
 from torch.nn.modules import module as torch_modules
 
+from cnnviz.introspection.turns import one_at_a_time
+
 Found = TypeVar("Found")
 
 _MOST = 8
@@ -47,6 +49,11 @@ class NetworkCache(Generic[Found]):
 
     def get(self, module: nn.Module, question: Hashable, find: Callable[[], Found]) -> Found:
         """Return the kept answer to a question about a network, or find it."""
+        # What another thread does to a network meanwhile would be taken for a change of it.
+        with one_at_a_time():
+            return self._get(module, question, find)
+
+    def _get(self, module: nn.Module, question: Hashable, find: Callable[[], Found]) -> Found:
         now = fingerprint(module, values=self._values)
         if now is None:
             return find()

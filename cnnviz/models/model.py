@@ -17,6 +17,7 @@ from cnnviz.images import Batch, Photo, Preprocessing, prepare
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.forward import forward
 from cnnviz.introspection.random_draws import RandomDraws
+from cnnviz.introspection.turns import one_at_a_time
 from cnnviz.models.guesses import NOMINAL_SIDE, guess_preprocessing
 from cnnviz.models.output_kinds import OutputKind, read_output_kind
 from cnnviz.models.outputs import Reading
@@ -153,10 +154,11 @@ class Model:
         Kept until a parameter or buffer is written to, as far as torch counts the writes (it
         does not see those through ``.data``).
         """
-        versions = _versions(self.module)
-        if self._digest is None or versions is None or self._digest[0] != versions:
-            self._digest = (versions, _digest(self.module.state_dict()))
-        return self._digest[1]
+        with one_at_a_time():
+            versions = _versions(self.module)
+            if self._digest is None or versions is None or self._digest[0] != versions:
+                self._digest = (versions, _digest(self.module.state_dict()))
+            return self._digest[1]
 
     def prepare(self, images: Images) -> Batch:
         """Read and preprocess images on the device and in the floating-point type of the network.

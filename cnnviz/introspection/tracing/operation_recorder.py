@@ -329,8 +329,11 @@ def _call(
 def _new_bytes(inputs: Iterable[torch.Tensor], output: torch.Tensor | None) -> int:
     if output is None:
         return 0
+    if output.layout is not torch.strided or output.is_nested:
+        return output.numel() * output.element_size()
     memory = output.untyped_storage().data_ptr()
-    if any(tensor.untyped_storage().data_ptr() == memory for tensor in inputs):
+    plain = (tensor for tensor in inputs if tensor.layout is torch.strided and not tensor.is_nested)
+    if any(tensor.untyped_storage().data_ptr() == memory for tensor in plain):
         return 0
     return output.numel() * output.element_size()
 

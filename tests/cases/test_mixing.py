@@ -1,0 +1,350 @@
+"""Networks whose images change each other's answers, or that answer differently each time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import cnnviz
+from cnnviz.images import Preprocessing
+from cnnviz.passes.batch_size import rows_at_once, rows_that_fit
+from cnnviz.passes.independence import independence
+from tests.helpers.state import state
+
+AS_GIVEN = Preprocessing(None, None, (0.0,) * 3, (1.0,) * 3)
+
+
+class Base(nn.Module):
+    """Two convolutions and a linear layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.one = nn.Conv2d(3, 6, 3, padding=1)
+        self.two = nn.Conv2d(6, 6, 3, padding=1)
+        self.head = nn.Linear(6, 4)
+
+    def between(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.two(self.between(self.one(x)).relu()).relu()
+        return self.head(x.mean((2, 3)))
+
+
+class NoStatistics(Base):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(6, track_running_stats=False)
+
+    def between(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm(x)
+
+
+class BatchContrast(Base):
+    def between(self, x: torch.Tensor) -> torch.Tensor:
+        return x - x.mean(0, keepdim=True) * 0.5
+
+
+class BatchMaximum(Base):
+    """Scales by the largest value of all images."""
+
+    def between(self, x: torch.Tensor) -> torch.Tensor:
+        return x / x.abs().max()
+
+
+class TrainsItself(Base):
+    """Puts its batch norm into training mode in its own forward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(6)
+
+    def between(self, x: torch.Tensor) -> torch.Tensor:
+        self.norm.train()
+        return self.norm(x)
+
+
+class Branch(Base):
+    """Takes another way for a dark batch, as code for one image does."""
+
+    def between(self, x: torch.Tensor) -> torch.Tensor:
+        return x * 3.0 if float(x.detach().mean()) > -0.05 else -x
+
+
+class Attends(Base):
+    """Mixes the rows by attention over the wrong axis."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(6, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.two(self.one(x).relu()).relu().mean((2, 3))
+        return self.head(self.attention(x[:, None], x[:, None], x[:, None])[0][:, 0])
+
+
+class OneAtATime(Base):
+    """Is written for one image."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if len(x) != 1:
+            raise ValueError("one image at a time")
+        return super().forward(x)
+
+
+MIXING = [
+    NoStatistics,
+    BatchContrast,
+    BatchMaximum,
+    TrainsItself,
+    Branch,
+    Attends,
+    OneAtATime,
+]
+
+
+class Grouped(Base):
+    """Normalises each image by itself, which is no mixing."""
+
+    def between(self, x: torch.Tensor) -> torch.Tensor:
+        return F.group_norm(x, 2)
+
+
+class Guards(Base):
+    """Looks at values only to refuse what is not finite."""
+
+    def between(self, x: torch.Tensor) -> torch.Tensor:
+        assert not bool(x.isnan().any())
+        return F.instance_norm(x)
+
+
+def images(count: int = 3) -> torch.Tensor:
+    return torch.rand(count, 3, 12, 12, generator=torch.Generator().manual_seed(5))
+
+
+def model(kind: type[Base]) -> cnnviz.Model:
+    return cnnviz.Model(kind().eval(), preprocessing=AS_GIVEN)
+
+
+@pytest.mark.parametrize("kind", [Base, Grouped, Guards])
+def test_images_that_do_not_mix_run_together(kind: type[Base]) -> None:
+    subject = model(kind)
+    found = independence(subject, images())
+    assert (found.alone, found.mixing, found.repeating) == (False, "", "")
+    assert rows_at_once(subject, images()) > 1
+    assert subject.findings == ()
+
+
+@pytest.mark.parametrize("kind", MIXING)
+def test_images_that_mix_run_alone_and_it_is_said(kind: type[Base]) -> None:
+    subject = model(kind)
+    before = state(subject.module)
+    assert rows_at_once(subject, images()) == 1
+    assert rows_that_fit(subject, images()) == 1
+    assert any("image" in sentence for sentence in subject.findings)
+    assert subject.provenance().notes == subject.findings
+    assert state(subject.module) == before
+
+
+def score(kind: type[Base], x: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        return torch.cat([kind().eval()(one[None]) for one in x])
+
+
+@pytest.mark.parametrize("kind", MIXING)
+def test_a_capture_of_several_is_that_of_each(kind: type[Base]) -> None:
+    every = cnnviz.capture(model(kind), images(), layers="one,two", target=[1, 2, 0])
+    for place, target in enumerate([1, 2, 0]):
+        single = images()[place : place + 1]
+        one = cnnviz.capture(model(kind), single, layers="one,two", target=target)
+        assert torch.equal(every.logits[place], one.logits[0])
+        assert every.targets[place] == one.targets[0]
+        assert torch.equal(every.input_gradient[place], one.input_gradient[0])
+        for layer in ("one", "two"):
+            assert torch.equal(every.activations[layer][place], one.activations[layer][0])
+            assert torch.equal(every.gradients[layer][place], one.gradients[layer][0])
+    assert any("alone" in note or "one image" in note for note in every.provenance.notes)
+
+
+@pytest.mark.parametrize("kind", MIXING)
+def test_occlusion_is_that_of_one_square_at_a_time(kind: type[Base]) -> None:
+    found = cnnviz.occlusion(model(kind), images(1), 6, 6, fill="black", target=1)
+    plain = float(score(kind, images(1))[0, 1])
+    for row in range(2):
+        for column in range(2):
+            hidden = images(1)
+            hidden[:, :, 6 * row : 6 * row + 6, 6 * column : 6 * column + 6] = 0.0
+            drop = plain - float(score(kind, hidden)[0, 1])
+            assert found.drops[0, row, column] == pytest.approx(drop, abs=1e-6)
+
+
+@pytest.mark.parametrize("method", ["integrated_gradients", "guided_gradcam", "smoothgrad"])
+@pytest.mark.parametrize("kind", [NoStatistics, BatchContrast])
+def test_attributions_are_those_of_each(kind: type[Base], method: Any) -> None:
+    every = cnnviz.attribute(model(kind), images(2), method, target=1, steps=4)
+    if method != "smoothgrad":  # Its noise is drawn for one image after the other.
+        for place in range(2):
+            single = images(2)[place : place + 1]
+            one = cnnviz.attribute(model(kind), single, method, target=1, steps=4)
+            np.testing.assert_allclose(every.maps[0][place], one.maps[0][0], atol=1e-7)
+    else:
+        one = cnnviz.attribute(model(kind), images(2)[:1], method, target=1, steps=4)
+        np.testing.assert_allclose(every.maps[0][0], one.maps[0][0], atol=1e-7)
+
+
+def test_integrated_gradients_are_those_of_one_step_at_a_time() -> None:
+    from captum.attr import IntegratedGradients
+
+    x = images(1)
+    found = cnnviz.attribute(model(NoStatistics), x, target=1, steps=8, baseline="black")
+    right = IntegratedGradients(NoStatistics().eval()).attribute(
+        x, torch.zeros_like(x), target=1, n_steps=8, internal_batch_size=1
+    )
+    np.testing.assert_allclose(found.maps[0][0], right.sum(1)[0].numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [NoStatistics, BatchMaximum])
+def test_the_strongest_patches_are_those_of_each_image(kind: type[Base]) -> None:
+    found = cnnviz.top_activations(model(kind), images(4), "two", top=1)
+    network, peaks = kind().eval(), []
+    with torch.no_grad():
+        for one in images(4):
+            peaks.append(network.two(network.between(network.one(one[None])).relu()).amax((2, 3)))
+    right = torch.cat(peaks).amax(0).numpy()
+    np.testing.assert_allclose(found.values[:, 0], right, rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["scorecam", "ablationcam"])
+def test_methods_of_many_variants_are_those_of_one_at_a_time(method: Any) -> None:
+    held = cnnviz.capture(model(NoStatistics), images(1), layers="two", target=1)
+    found = cnnviz.cam(held, "two", method).maps[0][0]
+    maps, network = held.activations["two"][0], NoStatistics().eval()
+    weights = torch.zeros(6)
+    for channel in range(6):
+        with torch.no_grad():
+            if method == "scorecam":
+                mask = maps[channel] - maps[channel].min()
+                weights[channel] = network(images(1) * (mask / mask.max())[None, None])[0, 1]
+            else:
+                without = maps.clone()
+                without[channel] = 0.0
+                left = network.head(without.relu()[None].mean((2, 3)))[0, 1]
+                weights[channel] = (held.scores[0] - left) / held.scores[0].abs()
+    weights = weights.softmax(0) if method == "scorecam" else weights
+    right = (weights[:, None, None] * maps).sum(0).numpy()
+    np.testing.assert_allclose(found, right, rtol=1e-4, atol=1e-6)
+
+
+class AlwaysDrops(Base):
+    def between(self, x: torch.Tensor) -> torch.Tensor:
+        return F.dropout(x, 0.5)
+
+
+class Noisy(Base):
+    def between(self, x: torch.Tensor) -> torch.Tensor:
+        return x + 0.5 * torch.randn_like(x)
+
+
+class NumpyNoise(Base):
+    def between(self, x: torch.Tensor) -> torch.Tensor:
+        return x * float(np.random.rand())  # noqa: NPY002
+
+
+RANDOM = [AlwaysDrops, Noisy, NumpyNoise]
+ASKED: dict[str, Callable[[Any, torch.Tensor], Any]] = {
+    "cam": lambda m, x: cnnviz.cam(cnnviz.capture(m, x, layers="two", target=1)),
+    "predictions": lambda m, x: cnnviz.predictions(cnnviz.capture(m, x, layers=())),
+    "attribute": lambda m, x: cnnviz.attribute(m, x, target=1, steps=3),
+    "occlusion": lambda m, x: cnnviz.occlusion(m, x, 6, 6, target=1),
+    "deconvnet": lambda m, x: cnnviz.deconvnet(m, x, "two", top=1),
+    "loss_landscape": lambda m, x: cnnviz.loss_landscape(m, x, [1], dimensions=1, points=3),
+    "gradient_flow": lambda m, x: cnnviz.gradient_flow(m, x),
+    "faithfulness": lambda m, x: cnnviz.faithfulness(m, x, target=1, measures=("curves",)),
+}
+
+
+@pytest.mark.parametrize("ask", ASKED)
+@pytest.mark.parametrize("kind", RANDOM)
+def test_a_random_network_answers_the_same_twice_and_it_is_said(kind: type[Base], ask: str) -> None:
+    first = ASKED[ask](model(kind), images(1))
+    torch.rand(7)
+    np.random.rand(3)  # noqa: NPY002
+    second = ASKED[ask](model(kind), images(1))
+    for name, values in first.arrays().items():
+        np.testing.assert_array_equal(values, second.arrays()[name])
+    (told,) = [note for note in first.provenance.notes if "random numbers" in note]
+    assert "standard deviation" in told
+    assert "seed 0" in told
+
+
+def test_the_spread_that_is_told_is_that_over_seeds() -> None:
+    subject = model(AlwaysDrops)
+    cnnviz.capture(subject, images(1), layers=(), gradients=False)
+    answers = []
+    for seed in range(8):
+        torch.manual_seed(seed)
+        with torch.no_grad():
+            answers.append(subject.module(images(1)).double())
+    every = torch.stack(answers)
+    share = float(every.std(0).max() / every.abs().max())
+    assert f"{share:.1%} of the largest" in subject.findings[0]
+
+
+def test_occlusion_of_a_random_network_compares_like_with_like() -> None:
+    found = cnnviz.occlusion(model(Noisy), images(1), 6, 6, fill="black", target=1)
+    network, x = Noisy().eval(), images(1)
+
+    def seeded(y: torch.Tensor) -> float:
+        torch.manual_seed(0)
+        with torch.no_grad():
+            return float(network(y)[0, 1])
+
+    hidden = x.clone()
+    hidden[:, :, :6, :6] = 0.0
+    assert found.drops[0, 0, 0] == pytest.approx(seeded(x) - seeded(hidden), abs=1e-6)
+
+
+def test_a_network_with_a_generator_of_its_own_is_told_to_differ() -> None:
+    class Own(Base):
+        def __init__(self) -> None:
+            super().__init__()
+            self.generator = torch.Generator()
+
+        def between(self, x: torch.Tensor) -> torch.Tensor:
+            return x + torch.randn(x.shape, generator=self.generator)
+
+    found = independence(model(Own), images())
+    assert found.alone
+    assert "each time" in found.repeating
+
+
+def test_a_network_that_remembers_the_pass_before_is_told() -> None:
+    class Remembers(Base):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("average", torch.zeros(6, 1, 1))
+
+        def between(self, x: torch.Tensor) -> torch.Tensor:
+            self.average = 0.5 * self.average + 0.5 * x.mean((0, 2, 3))[:, None, None]
+            return x - self.average
+
+    found = independence(model(Remembers), images(1))
+    assert found.alone
+    assert "keeps something of one pass" in found.repeating
+
+
+def test_a_report_says_so_on_its_first_screen(tmp_path: Path) -> None:
+    report = cnnviz.report(model(AlwaysDrops), images(1), sections="photo,predictions,cam")
+    assert any("random numbers" in note for note in report.notes)
+    report.save(tmp_path / "r")
+    held = json.loads((tmp_path / "r" / "report.json").read_text("utf-8"))
+    assert any("random numbers" in note for note in held["notes"])
