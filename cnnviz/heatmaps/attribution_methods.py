@@ -26,6 +26,7 @@ from cnnviz.introspection.copies import copy_network
 from cnnviz.introspection.forward import check_differentiable, forward
 from cnnviz.introspection.hooks import module_hooks
 from cnnviz.introspection.layers import check_seen, kind, named_layers
+from cnnviz.introspection.random_draws import RandomDraws
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captures import Capture, capture
@@ -215,7 +216,8 @@ class _Scored(nn.Module):
         self.resolved = resolved
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return self.resolved.score(forward(self.module, inputs))
+        with RandomDraws():
+            return self.resolved.score(forward(self.module, inputs))
 
 
 def _with_separate_activations(question: AttributionRequest) -> nn.Module:

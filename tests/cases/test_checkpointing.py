@@ -153,9 +153,7 @@ def test_a_densenet_that_saves_memory() -> None:
     for saves in (True, False):
         torch.manual_seed(0)
         nets.append(
-            torchvision.models.DenseNet(
-                4, (2, 2), 8, num_classes=5, memory_efficient=saves
-            ).train()
+            torchvision.models.DenseNet(4, (2, 2), 8, num_classes=5, memory_efficient=saves).train()
         )
     images = torch.rand(1, 3, 32, 32)
     for ask in (

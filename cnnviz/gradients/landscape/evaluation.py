@@ -15,6 +15,7 @@ from torch.func import functional_call, vmap
 from cnnviz.gradients.landscape.directions import WeightDirection
 from cnnviz.gradients.landscape.objective import LossObjective
 from cnnviz.introspection.batch_statistics import batch_statistics, calibrate
+from cnnviz.introspection.random_draws import RandomDraws
 from cnnviz.models import Model
 from cnnviz.results.progress import Progress
 from cnnviz.results.resume_store import ResumeStore
@@ -121,7 +122,8 @@ class LossSurroundings:
 
         def run(inputs: torch.Tensor) -> Any:
             # An in-place first layer may not write to what the next point needs.
-            return functional_call(module, weights, (inputs.clone(),))
+            with RandomDraws():
+                return functional_call(module, weights, (inputs.clone(),))
 
         if not self.calibrated:
             return self._total([run(inputs) for inputs, _ in batches])

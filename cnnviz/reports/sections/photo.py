@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cnnviz.images import Box, Photo
@@ -34,7 +35,7 @@ def build(context: Context) -> Section:
             f"{photo.name} at {photo.height} x {photo.width} pixels, and its crop at "
             f"{height} x {width} pixels"
         ),
-        draw=lambda: _draw(subject, box),
+        draw=partial(_draw, subject, box),
         provenance=subject.provenance,
         data={
             "photo": {"height": photo.height, "width": photo.width, "sha256": photo.sha256},
