@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -261,12 +262,7 @@ class _Resolver:
         for index, sign in parts[1:]:
             name += f" {'+' if sign > 0 else '-'} {reading.name(index)}"
         alone = parts[0][0] if len(parts) == 1 else None
-        columns = self._columns
-
-        def add_up(output: Any) -> torch.Tensor:
-            found = columns(output)
-            return torch.stack([sign * found[:, index] for index, sign in parts]).sum(0)
-
+        add_up = partial(_sum_of_classes, self.model, reading, parts)
         together = all(sign > 0 for _, sign in parts)
         # That one of several classes is right adds up; of labels, each is right by itself.
         adds = alone is not None or (reading.kind == OutputKind.CLASSES and together)
@@ -275,21 +271,12 @@ class _Resolver:
             alone,
             add_up,
             asked=entry if alone is None else alone,
-            probability=self._probability([index for index, _ in parts]) if adds else None,
+            probability=partial(
+                _share_of_classes, self.model, reading, [index for index, _ in parts]
+            )
+            if adds
+            else None,
         )
-
-    def _columns(self, output: Any) -> torch.Tensor:
-        return class_scores(self.reading, scores_of(self.model, output))
-
-    def _probability(self, indices: Sequence[int]) -> Function:
-        model, reading = self.model, self.reading
-
-        def share(output: Any) -> torch.Tensor:
-            found = class_probabilities(reading, scores_of(model, output))
-            assert found is not None
-            return torch.stack([found[:, index] for index in dict.fromkeys(indices)]).sum(0)
-
-        return share
 
     def _parts(self, entry: Any) -> list[tuple[int | str, int]]:
         if isinstance(entry, SumOf):
@@ -339,19 +326,13 @@ class _Resolver:
             )
         index = self._index(wanted.index)
         sign = 1 if wanted.direction == "above" else -1
-        model = self.model
-
-        def pick(output: Any) -> torch.Tensor:
-            found = scores_of(model, output)[:, index]
-            return sign * (found.flatten(1).mean(1) if found.ndim > 1 else found)
-
+        pick = partial(_value, self.model, index, sign)
         name = self.reading.name(index)
         name = name if sign > 0 else f"{name}, below"
         return ResolvedTarget(name, None, pick, asked=Value(index, wanted.direction))
 
     def _similarity(self, entry: Similarity) -> ResolvedTarget:
         vector, name, asked = reference_of(entry)
-        model = self.model
         if self.scores.ndim != 2 or len(vector) != self.scores.shape[1]:
             raise TargetError(
                 f"The reference is a vector [{len(vector)}], and the network returns "
@@ -359,23 +340,14 @@ class _Resolver:
                 "Give an image, or a vector as long as the embedding.",
             )
 
-        def cosine(output: Any) -> torch.Tensor:
-            found = scores_of(model, output)
-            return torch.nn.functional.cosine_similarity(found, vector.to(found)[None], dim=1)
-
+        cosine = partial(_cosine, self.model, vector)
         return ResolvedTarget(f"similarity to {name}", None, cosine, asked=asked)
 
     def _own_embedding(self, n: int) -> ResolvedTarget:
         own = self.scores[n].detach().clone()
         # The cosine of a vector with itself is at its maximum, where its gradient is zero.
         unit = own / own.norm().clamp(min=torch.finfo(own.dtype).tiny)
-        model = self.model
-
-        def along(output: Any) -> torch.Tensor:
-            found: torch.Tensor = scores_of(model, output) @ unit.to(self.scores)
-            return found
-
-        return ResolvedTarget("its own embedding", None, along)
+        return ResolvedTarget("its own embedding", None, partial(_along, self.model, unit))
 
     def _region(self, entry: Any, n: int) -> ResolvedTarget:
         reading = self.reading
@@ -393,23 +365,60 @@ class _Resolver:
         index = self._index(wanted.label)
         name = reading.name(index)
         mask = _mask(wanted, name, answer, answer == index)
-        model = self.model
-
-        def add_up(output: Any) -> torch.Tensor:
-            return class_scores(reading, scores_of(model, output))[:, index, mask].sum(1)
-
-        def mean_share(output: Any) -> torch.Tensor:
-            found = class_probabilities(reading, scores_of(model, output))
-            assert found is not None
-            return found[:, index, mask].mean(1)
-
         return ResolvedTarget(
             f"{name} in a region{chosen}",
             None,
-            add_up,
+            partial(_region_sum, self.model, reading, index, mask),
             asked=Region(index, mask.cpu().numpy()),
-            probability=mean_share,
+            probability=partial(_region_share, self.model, reading, index, mask),
         )
+
+
+# Functions of the module, for those within a method could not be pickled.
+
+
+def _sum_of_classes(
+    model: Model, reading: Reading, parts: Sequence[tuple[int, int]], output: Any
+) -> torch.Tensor:
+    found = class_scores(reading, scores_of(model, output))
+    return torch.stack([sign * found[:, index] for index, sign in parts]).sum(0)
+
+
+def _value(model: Model, index: int, sign: int, output: Any) -> torch.Tensor:
+    found = scores_of(model, output)[:, index]
+    return sign * (found.flatten(1).mean(1) if found.ndim > 1 else found)
+
+
+def _cosine(model: Model, vector: torch.Tensor, output: Any) -> torch.Tensor:
+    found = scores_of(model, output)
+    return torch.nn.functional.cosine_similarity(found, vector.to(found)[None], dim=1)
+
+
+def _along(model: Model, unit: torch.Tensor, output: Any) -> torch.Tensor:
+    found: torch.Tensor = scores_of(model, output) @ unit
+    return found
+
+
+def _region_sum(
+    model: Model, reading: Reading, index: int, mask: torch.Tensor, output: Any
+) -> torch.Tensor:
+    return class_scores(reading, scores_of(model, output))[:, index, mask].sum(1)
+
+
+def _region_share(
+    model: Model, reading: Reading, index: int, mask: torch.Tensor, output: Any
+) -> torch.Tensor:
+    found = class_probabilities(reading, scores_of(model, output))
+    assert found is not None
+    return found[:, index, mask].mean(1)
+
+
+def _share_of_classes(
+    model: Model, reading: Reading, indices: Sequence[int], output: Any
+) -> torch.Tensor:
+    found = class_probabilities(reading, scores_of(model, output))
+    assert found is not None
+    return torch.stack([found[:, index] for index in dict.fromkeys(indices)]).sum(0)
 
 
 def _mask(wanted: Region, name: str, answer: torch.Tensor, own: torch.Tensor) -> torch.Tensor:

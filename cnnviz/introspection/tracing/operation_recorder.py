@@ -157,11 +157,11 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _write_through(self, written: torch.Tensor, mark: Mark) -> None:
         """Tell every other tensor that lies in the same memory."""
-        memory = written.untyped_storage().data_ptr()
+        memory = _memory(written)
         if memory == 0 or _says_the_same(mark, self._mark(written)):
             return
         for other in list(self._marks.keys()):
-            if other is not written and other.untyped_storage().data_ptr() == memory:
+            if other is not written and _memory(other) == memory:
                 self._marks[other] = overlaid(other, self._mark(other), written, mark)
 
     def _note(self, operation: Operation, before: list[Mark], marks: list[Mark]) -> None:
@@ -326,14 +326,17 @@ def _call(
     )
 
 
+def _memory(tensor: torch.Tensor) -> int:
+    """Return where a tensor lies; 0 for one that lies in several places, such as a sparse one."""
+    plain = tensor.layout is torch.strided and not tensor.is_nested
+    return tensor.untyped_storage().data_ptr() if plain else 0
+
+
 def _new_bytes(inputs: Iterable[torch.Tensor], output: torch.Tensor | None) -> int:
     if output is None:
         return 0
-    if output.layout is not torch.strided or output.is_nested:
-        return output.numel() * output.element_size()
-    memory = output.untyped_storage().data_ptr()
-    plain = (tensor for tensor in inputs if tensor.layout is torch.strided and not tensor.is_nested)
-    if any(tensor.untyped_storage().data_ptr() == memory for tensor in plain):
+    memory = _memory(output)
+    if memory and any(_memory(tensor) == memory for tensor in inputs):
         return 0
     return output.numel() * output.element_size()
 
