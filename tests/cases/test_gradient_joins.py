@@ -366,10 +366,6 @@ def rounded_trip(net: Net, x: torch.Tensor) -> torch.Tensor:
     ("way", "named"),
     [
         (unseen, "inside _Whole"),
-        (
-            lambda net, x: pool(checkpoint(net.a, x.clone(), use_reentrant=True)),
-            "a.0, a.2, a.4, a.6, a.8, a.10 and 4 more inside CheckpointFunction",
-        ),
         (rounded_trip, "the way from the image to the output"),
     ],
 )
@@ -406,7 +402,6 @@ def test_the_arithmetic_of_one_layer_joins_nothing() -> None:
 FACTORY = """
 import torch
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
 
 class Towers(nn.Module):
@@ -419,10 +414,8 @@ class Towers(nn.Module):
 
     def forward(self, x):
         if self.hidden:
-            a = checkpoint(self.a, x.clone(), use_reentrant=True)
-        else:
-            a = self.a(x)
-        return self.fc((a - self.a(x.flip(3)) * (not self.hidden)).mean((2, 3)))
+            return self.fc(torch.from_numpy(self.a(x).detach().numpy()).mean((2, 3)))
+        return self.fc((self.a(x) - self.a(x.flip(3))).mean((2, 3)))
 
 
 def seen():

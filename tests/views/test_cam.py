@@ -216,8 +216,9 @@ def test_several_layers_come_from_one_pass() -> None:
     network = tiny_network()
     network.register_forward_pre_hook(lambda *_: passes.append(1))
     held = capture(network, torch.rand(2, 3, 8, 8), layers="conv, activation")
+    passes.clear()
     found = cam(held, ["0", "3", "5"])
-    assert passes == [1]
+    assert passes == []
     assert found.layers == ("0", "3", "5")
     assert [maps.shape for maps in found.maps] == [(2, 8, 8), (2, 4, 4), (2, 4, 4)]
     for place, layer in enumerate(found.layers):
