@@ -52,7 +52,8 @@ class Heatmap(Result):
     notes : tuple of str
         What was measured on the way, such as a completeness error, in sentences.
     relu : bool
-        Whether the drawing keeps only the evidence for the target; the maps keep both signs.
+        Whether only the evidence for the target counts, in drawings and in measures; the maps keep
+        both signs. See `shown`.
     target_classes : tuple of int or None
         The index of the class that was explained, for each photo; None where it was not exactly
         one class. Empty where nothing is known of it.
@@ -77,19 +78,30 @@ class Heatmap(Result):
     explains_class: bool = True
     settings: MapSettings | None = None
 
-    def on_photo(self, image: int = 0, layer: str | None = None) -> NDArray[np.float32]:
-        """Return one signed map at the size of its photo, [H, W].
+    def shown(self, layer: str | None = None) -> NDArray[np.float32]:
+        """Return the maps of one layer as they are drawn and measured, [N, h, w].
 
-        The map is stretched bilinearly over the part of the photo that the network saw; outside of
-        it the values are NaN.
+        With `relu` evidence against the target is zero, at the layer's own size and so before
+        anything is stretched (Selvaraju et al. 2017, equation 2): clipped afterwards, it would have
+        eaten into the edges of the evidence for it. Without, they are the signed maps.
+        """
+        return evidence(self.maps[self._place(layer)], relu=self.relu)
+
+    def on_photo(self, image: int = 0, layer: str | None = None) -> NDArray[np.float32]:
+        """Return one map as it is drawn, at the size of its photo, [H, W].
+
+        The map that `shown` returns is stretched bilinearly over the part of the photo that the
+        network saw; outside of it the values are NaN.
         """
         height, width = self.photos[image].shape[:2]
-        return stretch_over_box(
-            self.maps[self._place(layer)][image], self.boxes[image], height, width
-        )
+        return stretch_over_box(self.shown(layer)[image], self.boxes[image], height, width)
 
     def peak(self, image: int = 0, layer: str | None = None) -> tuple[int, int]:
-        """Return the row and column of the photo's pixel with the largest value."""
+        """Return the row and column of the pixel of the photo that is drawn brightest.
+
+        Of a map with one value everywhere, such as one without evidence for the target, it is the
+        first pixel that the network saw, and means nothing.
+        """
         values = self.on_photo(image, layer)
         row, column = np.unravel_index(np.nanargmax(values), values.shape)
         return int(row), int(column)
@@ -114,7 +126,8 @@ class Heatmap(Result):
     def caption(self) -> str:
         """Say what the colours mean and how far to read them."""
         colours = (
-            "Bright is evidence for the class; evidence against it is not drawn."
+            "Bright is evidence for the class; evidence against it is set to zero before the map "
+            "is stretched."
             if self.relu
             else "Red is evidence for the class, blue is evidence against it."
         )
@@ -207,10 +220,10 @@ class Heatmap(Result):
 
     def scale(self, image: int = 0, layer: str | None = None) -> drawing.Scale:
         """Return the scale of the colours of one map."""
-        values = self.maps[self._place(layer)][image]
+        values = self.shown(layer)[image]
         end = float(np.percentile(np.abs(values), self.clip_percentile))
         if self.relu:
-            return drawing.Scale(0.0, max(0.0, min(end, float(values.max()))), drawing.HEAT)
+            return drawing.Scale(0.0, end, drawing.HEAT)
         return drawing.Scale(-end, end, drawing.SIGNED)
 
     def _place(self, layer: str | None) -> int:
@@ -246,7 +259,7 @@ class Heatmap(Result):
             across * (box.right - corner[0]),
             down * (box.bottom - corner[1]),
         )
-        heat = stretch_over_box(self.maps[self._place(layer)][image], scaled, height, width)
+        heat = stretch_over_box(self.shown(layer)[image], scaled, height, width)
         return drawing.overlay(photo, heat, self.scale(image, layer))
 
     def picture(
@@ -287,6 +300,11 @@ def _title(axes: Axes, first: str, second: str, letters: int) -> None:
     axes.set_anchor("N")
     lines = "\n".join(shortened(line, letters) for line in (first, second))
     axes.set_title(lines, fontsize=drawing.SMALL_SIZE, color=drawing.INK, loc="left")
+
+
+def evidence(maps: NDArray[np.float32], *, relu: bool) -> NDArray[np.float32]:
+    """Return maps as they are drawn and measured: with `relu` without evidence against."""
+    return np.maximum(maps, np.float32(0.0)) if relu else maps
 
 
 def stretch_over_box(

@@ -17,6 +17,7 @@ from cnnviz.heatmaps.checks.explained_batch import (
     Explain,
     ExplainedBatch,
     Maps,
+    as_drawn,
 )
 from cnnviz.heatmaps.checks.localisation import Localisation, Mark
 from cnnviz.heatmaps.checks.measure import Measure
@@ -35,7 +36,7 @@ from cnnviz.heatmaps.checks.randomisation import Randomisation
 from cnnviz.heatmaps.checks.similarity import rank_correlation
 from cnnviz.heatmaps.checks.stability import Stability
 from cnnviz.heatmaps.checks.verdicts import Check, CheckVerdict
-from cnnviz.heatmaps.heatmap import Heatmap
+from cnnviz.heatmaps.heatmap import Heatmap, evidence
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
 from cnnviz.models import Model, as_model
@@ -360,10 +361,12 @@ def _measured(
 ) -> MeasuredMaps:
     maps = _maps(heatmap, layer)
     count = _random_count(len(subject.batch)) if random is None else random
+    # The signed map says how smooth a random one must be, which its many zeros would not.
+    random_ones = random_maps(maps, count, seed)
     return MeasuredMaps(
         subject=subject,
-        maps=maps,
-        random=random_maps(maps, count, seed),
+        maps=evidence(maps, relu=heatmap.relu),
+        random=evidence(random_ones, relu=heatmap.relu),
         relu=heatmap.relu,
         clip_percentile=heatmap.clip_percentile,
     )
@@ -405,6 +408,7 @@ def _measure(
                 "weights nor its stability was measured."
             )
         else:
+            explain = as_drawn(explain, relu=held.relu)
             _check_same(held, measured, explain)
         measured = replace(measured, explain=explain)
     found: dict[str, MeasureResult] = {}

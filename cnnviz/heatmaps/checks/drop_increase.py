@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch, Maps, at_size
 from cnnviz.heatmaps.checks.measure import Measure
+from cnnviz.heatmaps.heatmap import evidence
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +72,8 @@ def drop_increase(subject: ExplainedBatch, maps: Maps, random: NDArray[np.float3
     random : ndarray of float32
         [N, R, h, w].
     """
-    every = _unit(at_size(np.concatenate([maps[:, None], random], axis=1), subject.size))
+    both = evidence(np.concatenate([maps[:, None], random], axis=1), relu=True)
+    every = _unit(at_size(both, subject.size))
 
     def changed() -> Iterator[tuple[int, torch.Tensor]]:
         for image, whole in enumerate(subject.inputs):
@@ -84,7 +86,6 @@ def drop_increase(subject: ExplainedBatch, maps: Maps, random: NDArray[np.float3
 
 
 def _unit(maps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the maps from 0 to 1 of their largest value; one without evidence is 0 everywhere."""
-    positive = np.maximum(maps, 0.0)
-    most = positive.max((-2, -1), keepdims=True)
-    return np.asarray(positive / np.where(most > 0.0, most, 1.0), np.float32)
+    """Return maps of evidence from 0 to 1 of their largest value; one without evidence is 0 everywhere."""
+    most = maps.max((-2, -1), keepdims=True)
+    return np.asarray(maps / np.where(most > 0.0, most, 1.0), np.float32)

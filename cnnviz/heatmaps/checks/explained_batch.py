@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from cnnviz.errors import TargetError
-from cnnviz.heatmaps.heatmap import Heatmap, stretch_over_box
+from cnnviz.heatmaps.heatmap import Heatmap, evidence, stretch_over_box
 from cnnviz.images import Batch, Box
 from cnnviz.images.baselines import baseline_images
 from cnnviz.introspection.hooks import isolated
@@ -30,12 +30,21 @@ from cnnviz.passes.targets import (
 )
 
 Maps = NDArray[np.float32]
-"""Signed maps [N, h, w], one for each image."""
+"""Maps [N, h, w], one for each image; signed, or as they are drawn."""
 Asked = Sequence[Any] | Callable[[Any], torch.Tensor] | None
 """What is explained of each image: classes and other targets, or one callable for all."""
 Explain = Callable[[Model, Batch, Any], Maps]
 """Makes the maps of a batch: ``explain(model, batch, classes)``, with the class of each image, or a
 target where something else is explained."""
+
+
+def as_drawn(explain: Explain, *, relu: bool) -> Explain:
+    """Return what makes the maps as `Heatmap.shown` does, from what makes the signed ones."""
+
+    def explain_as_drawn(model: Model, batch: Batch, classes: Any) -> Maps:
+        return evidence(explain(model, batch, classes), relu=relu)
+
+    return explain_as_drawn
 
 
 @dataclass(frozen=True, eq=False)

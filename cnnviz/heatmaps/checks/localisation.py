@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cnnviz.errors import UsageError
 from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch, Maps
 from cnnviz.heatmaps.checks.measure import Measure
-from cnnviz.heatmaps.heatmap import stretch_over_box
+from cnnviz.heatmaps.heatmap import evidence, stretch_over_box
 from cnnviz.images import Box
 from cnnviz.results.text import dimensions
 
@@ -124,13 +124,14 @@ def _one(
     seen = _seen(subject, image)
     if not (inside & seen).any():
         return float("nan"), float("nan"), float("nan")
-    heat = np.nan_to_num(
-        stretch_over_box(values, subject.batch.boxes[image], height, width), nan=-np.inf
-    )
+    crop = subject.batch.boxes[image]
+    heat = np.nan_to_num(stretch_over_box(values, crop, height, width), nan=-np.inf)
     # A flat map points nowhere: it gets what a blind guess would, the share of the object.
     peaks = heat == heat.max()
     pointing = float(inside[peaks].mean())
-    positive = np.maximum(heat, 0.0)
+    positive = np.nan_to_num(
+        stretch_over_box(evidence(values, relu=True), crop, height, width), nan=0.0
+    )
     total = float(positive.sum(dtype=np.float64))
     energy = float(positive[inside].sum(dtype=np.float64)) / total if total > 0.0 else 0.0
     box = mark if isinstance(mark, Box) else bounding_box(inside & seen)

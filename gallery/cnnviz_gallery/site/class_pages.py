@@ -154,7 +154,7 @@ def _heat(subject: SiteContext, places: Sequence[int]) -> NDArray[np.float32] | 
     batch: Batch = subject.model.prepare(tensors)
     # The answer of every image here is the class itself.
     seen = capture(subject.model, batch, layers=[stages[-1]], gradients="layers")
-    maps = np.maximum(cam(seen).maps[0], 0.0)
+    maps = cam(seen).shown()
     greatest = maps.max(axis=(1, 2), keepdims=True)
     return np.asarray(
         np.divide(maps, greatest, out=np.zeros_like(maps), where=greatest > 0).mean(0), np.float32
