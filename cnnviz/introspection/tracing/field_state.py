@@ -22,6 +22,7 @@ from cnnviz.introspection.tracing.fields import (
 from cnnviz.introspection.tracing.operation import Operation
 from cnnviz.introspection.tracing.registry import Found, UnknownFieldError
 from cnnviz.introspection.tracing.rule_lookup import CONSTANT, find_rule, may_gate
+from cnnviz.introspection.tracing.rules_position import Place, places_after
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,10 +33,13 @@ class Depends:
     ----------
     exact, gateless : Field
         The field, and the field without global gates: the same object where there are none.
+    place : Place or None
+        Which places of the image the elements stand for; None where they stand for none.
     """
 
     exact: Field
     gateless: Field
+    place: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -108,11 +112,27 @@ def _apply_rule(
     except (UnknownFieldError, IndexError, KeyError, TypeError, ValueError, RuntimeError):
         # A form of the operator that the rule was not written for must not end a user's work.
         return None
-    pairs = zip(_for_each(exact, operation), _for_each(gateless, operation), strict=True)
+    places = _places(operation, mark)
+    found_each = zip(
+        _for_each(exact, operation), _for_each(gateless, operation), places, strict=True
+    )
     return [
-        _checked(one, other, tuple(output.shape))
-        for (one, other), output in zip(pairs, operation.outputs, strict=True)
+        _checked(one, other, place, tuple(output.shape))
+        for (one, other, place), output in zip(found_each, operation.outputs, strict=True)
     ]
+
+
+def _places(operation: Operation, mark: Callable[[torch.Tensor], Mark]) -> list[Place | None]:
+    def look(tensor: object) -> Place | None:
+        known = mark(tensor) if isinstance(tensor, torch.Tensor) else None
+        return known.place if isinstance(known, Depends) else None
+
+    try:
+        found = places_after(operation, look)
+    except (UnknownFieldError, IndexError, KeyError, TypeError, ValueError, RuntimeError):
+        # What is not known of places leaves the receptive fields as they are.
+        found = None
+    return found or [None] * len(operation.outputs)
 
 
 def _for_each(found: Found, operation: Operation) -> list[Field | None]:
@@ -124,12 +144,16 @@ def _for_each(found: Found, operation: Operation) -> list[Field | None]:
     return [found if output.shape == first else None for output in operation.outputs]
 
 
-def _checked(exact: Field | None, gateless: Field | None, shape: tuple[int, ...]) -> Mark:
+def _checked(
+    exact: Field | None, gateless: Field | None, place: Place | None, shape: tuple[int, ...]
+) -> Mark:
     if 0 in shape:
         return FREE
     if exact is None or gateless is None or exact.shape != shape or gateless.shape != shape:
         return UNKNOWN
-    return Depends(exact, exact if equal(exact, gateless) else gateless)
+    if place is not None and place.field.shape != shape:
+        place = None
+    return Depends(exact, exact if equal(exact, gateless) else gateless, place)
 
 
 def receptive_field(mark: Mark | None, image: tuple[int, int]) -> ReceptiveField | None:
@@ -216,11 +240,24 @@ def overlaid(other: torch.Tensor, below: Mark, written: torch.Tensor, above: Mar
         return _merged([above, below])
     if isinstance(above, Unknown) or isinstance(below, Unknown):
         return UNKNOWN
+    shape = tuple(other.shape)
     fields = [
         _overlaid_field(other, _field(below, gateless), written, _field(above, gateless))
         for gateless in (False, True)
     ]
-    return _checked(fields[0], fields[1], tuple(other.shape))
+    return _checked(fields[0], fields[1], _overlaid_place(other, below, written, above), shape)
+
+
+def _overlaid_place(
+    other: torch.Tensor, below: Mark, written: torch.Tensor, above: Mark
+) -> Place | None:
+    places = [mark.place if isinstance(mark, Depends) else None for mark in (below, above)]
+    known = [place for place in places if place is not None]
+    if not known:
+        return None
+    old, new = (None if place is None else place.field for place in places)
+    field = _overlaid_field(other, old, written, new)
+    return None if field is None else Place(field, any(place.paired for place in known))
 
 
 def _field(mark: Mark, gateless: bool) -> Field | None:

@@ -29,12 +29,15 @@ from cnnviz.introspection.tracing.field_state import (
     Depends,
     Independent,
     Mark,
+    Unknown,
     derive,
     overlaid,
     receptive_field,
 )
+from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap, map_layout, one_place
 from cnnviz.introspection.tracing.operation import Operation, tensors
 from cnnviz.introspection.tracing.rules_layout import wrapped
+from cnnviz.introspection.tracing.rules_position import Place
 from cnnviz.introspection.tracing.skip_arithmetic import skip_arithmetic
 from cnnviz.introspection.tracing.trace import LayerCall
 
@@ -47,6 +50,8 @@ class _Row:
     mark: Mark
     uses: set[int]
     block: bool
+    kernel: bool = False
+    """Whether the output went into a convolution as its weights."""
 
 
 @dataclass
@@ -102,10 +107,13 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for buffer in module.buffers():
             self._marks[buffer] = FREE
         whole = fields.of_image(*self._extent, int(image.shape[1]))
-        self._marks[image] = Depends(whole, whole)
+        self._marks[image] = Depends(whole, whole, Place(whole))
         self._visits: list[_Visit] = []
         self._rows: list[_Row] = []
         self.counted: set[int] = set()
+        self._returned: Any = WeakTensorKeyDictionary()
+        """The calls that returned a tensor, for as long as it is there."""
+        self._layouts: dict[int, MapLayout | None] = {}
         self._summaries: dict[tuple[int, int], ReceptiveField | None] = {}
 
     def __torch_dispatch__(
@@ -150,10 +158,22 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.unknown[operation.name] = None
             marks = [UNKNOWN] * len(operation.outputs)
         self._note(operation, before, marks)
+        self._note_kernel(operation)
         for tensor, mark in zip(operation.outputs, marks, strict=True):
             if operation.writes and mark is not self._mark(tensor):
                 self._write_through(tensor, mark)
             self._marks[tensor] = mark
+
+    def _note_kernel(self, operation: Operation) -> None:
+        """Remember which calls returned what is now the weights of a convolution."""
+        weight = operation["weight"] if operation.name in _CONVOLUTIONS else None
+        if weight is None or not isinstance(self._mark(weight), Depends):
+            return
+        memory = weight.untyped_storage().data_ptr()
+        for tensor, rows in list(self._returned.items()):
+            if memory and tensor.untyped_storage().data_ptr() == memory:
+                for row in rows:
+                    row.kernel = True
 
     def _write_through(self, written: torch.Tensor, mark: Mark) -> None:
         """Tell every other tensor that lies in the same memory."""
@@ -211,6 +231,8 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         visit.uncounted |= self._distrust(visit.inputs, returned)
         leaf = not visit.calls_modules and (_builtin(module) or len(visit.kinds) <= 1)
         row = self._module_row(visit, returned, leaf)
+        if returned:
+            self._returned.setdefault(returned[0], []).append(row)
         rows = [row] if leaf else [*visit.rows, row]
         if self._visits:
             self._visits[-1].rows += rows
@@ -264,9 +286,32 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 parameters=sum(self._sizes[used] for used in fresh),
                 shared_parameters=sum(self._sizes[used] for used in row.uses - fresh),
                 receptive_field=self._receptive_field(row.mark),
+                map=self._map(row),
             )
             found[row.block].append(call)
         return tuple(found[False]), tuple(found[True])
+
+    def _map(self, row: _Row) -> MapLayout | NoMap:
+        mark, shape = row.mark, row.call.output_shape
+        if not shape:
+            return NoMap.NO_TENSOR
+        if isinstance(mark, Independent):
+            return NoMap.NO_IMAGE
+        if isinstance(mark, Unknown):
+            return NoMap.UNKNOWN
+        if row.kernel:
+            return NoMap.KERNEL
+        if mark.place is not None and mark.place.paired:
+            return NoMap.PAIRS
+        return self._layout(mark.place) or one_place(shape) or NoMap.NO_PLACES
+
+    def _layout(self, place: Place | None) -> MapLayout | None:
+        if place is None:
+            return None
+        key = id(place.field)
+        if key not in self._layouts:
+            self._layouts[key] = map_layout(place.field)
+        return self._layouts[key]
 
     def _receptive_field(self, mark: Mark) -> ReceptiveField | None:
         # Layers that keep the field of their input, such as activations, share one object.
@@ -278,6 +323,7 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self._summaries[key]
 
 
+_CONVOLUTIONS = ("convolution", "_convolution")
 _PRINCIPAL = ("attention", "conv", "linear", "norm", "pool", "upsample", "pad", "cat", "activation")
 
 
@@ -343,5 +389,15 @@ def _new_bytes(inputs: Iterable[torch.Tensor], output: torch.Tensor | None) -> i
 
 def _says_the_same(one: Mark, other: Mark) -> bool:
     if isinstance(one, Depends) and isinstance(other, Depends):
-        return fields.equal(one.exact, other.exact) and fields.equal(one.gateless, other.gateless)
+        return (
+            fields.equal(one.exact, other.exact)
+            and fields.equal(one.gateless, other.gateless)
+            and _same_place(one.place, other.place)
+        )
     return one == other
+
+
+def _same_place(one: Place | None, other: Place | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one.paired == other.paired and fields.equal(one.field, other.field)

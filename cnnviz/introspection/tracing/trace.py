@@ -9,6 +9,7 @@ from cnnviz.errors import LayerError, did_you_mean
 from cnnviz.introspection.receptive_fields import ReceptiveField
 from cnnviz.introspection.tracing.costs import Windows
 from cnnviz.results.text import count
+from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
 
 Shape = tuple[int, ...]
 
@@ -56,6 +57,8 @@ class LayerCall:
         Kernel, stride, padding, dilation, groups, and how they fit; None where there are none.
     uncounted : bool
         Whether there is something in it whose cost is not known, so that `macs` is the least.
+    map : MapLayout or NoMap
+        How the output holds a map of the image, or why it holds none.
     """
 
     name: str
@@ -73,6 +76,7 @@ class LayerCall:
     receptive_field: ReceptiveField | None
     windows: Windows | None
     uncounted: bool = False
+    map: MapLayout | NoMap = NoMap.NO_TENSOR
 
     @property
     def label(self) -> str:

@@ -1,0 +1,201 @@
+"""Where in a layer's output its map of the image lies, and how to take it out and put it back."""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cnnviz.introspection.tracing.field_union import hull
+from cnnviz.introspection.tracing.fields import NOTHING, Field, Shape
+from cnnviz.introspection.tracing.rules_position import varies
+
+Numbers = NDArray[np.int64]
+
+
+class NoMap(enum.Enum):
+    """Why a layer's output is no map of the image, in words that follow "it"."""
+
+    NO_TENSOR = "returns no tensor"
+    NO_IMAGE = "does not depend on the image"
+    UNKNOWN = "comes from an operation whose positions are not known"
+    PAIRS = "compares positions with one another, as attention does"
+    KERNEL = "is used as the weights of a convolution"
+    NO_PLACES = "has no positions that are places of the image"
+
+
+@dataclass(frozen=True, eq=False)
+class MapLayout:
+    """How the output of a layer holds a map of the image, [N, C, h, w].
+
+    Attributes
+    ----------
+    shape : tuple of int
+        The output's shape for one image.
+    dims : tuple of int
+        The dimensions that hold the positions, from the slowest: rows and columns, or all that is
+        to be put in order.
+    size : tuple of int
+        Height and width of the map.
+    order : ndarray of int or None
+        For each position of the map, row by row, its place among the positions of `dims`; None
+        where these are rows and columns already.
+    """
+
+    shape: Shape
+    dims: tuple[int, ...]
+    size: tuple[int, int]
+    order: Numbers | None
+
+    @property
+    def apart(self) -> int:
+        """How many tokens are set apart: they stand for no place of the image."""
+        if self.order is None:
+            return 0
+        return math.prod(self.shape[dim] for dim in self.dims) - len(self.order)
+
+    @property
+    def plain(self) -> bool:
+        """Whether the output is [N, C, h, w] as it is."""
+        return self.order is None and self.dims == (2, 3) and len(self.shape) == 4
+
+    def fits(self, shape: Shape, images: int) -> bool:
+        """Whether an output of this shape, for so many images, is laid out so."""
+        return self._batch(shape, images) is not None
+
+    def take(self, output: torch.Tensor, images: int) -> torch.Tensor:
+        """Return the map [N, C, h, w] in an output for N images, which it must fit."""
+        if self.plain:
+            return output
+        spread = self._spread(output, images)
+        channels = spread.shape[1]
+        if self.order is None:
+            return spread if self.dims else spread[:, :, None, None]
+        order = torch.from_numpy(self.order).to(output.device)
+        return spread.flatten(2)[:, :, order].reshape(images, channels, *self.size)
+
+    def put(self, output: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+        """Return an output whose map is another; tokens set apart stay as they were."""
+        if self.plain:
+            return maps
+        # The same way back: where every value of the map came from in the output.
+        places = torch.arange(output.numel(), device=output.device).view(output.shape)
+        found = output.flatten().clone()
+        found[self.take(places, len(maps)).flatten()] = maps.to(output).flatten()
+        return found.view(output.shape)
+
+    def _batch(self, shape: Shape, images: int) -> int | None:
+        """Return which dimension grows with the images."""
+        if len(shape) != len(self.shape):
+            return None
+        if self.plain:
+            return 0 if shape[0] == images else None
+        fixed = range(len(shape)) if self.order is not None else self._others()
+        if images == 1:
+            return 0 if all(shape[dim] == self.shape[dim] for dim in fixed) else None
+        for batch, length in enumerate(self.shape):
+            rest = (dim for dim in fixed if dim != batch)
+            if shape[batch] == images * length and all(shape[d] == self.shape[d] for d in rest):
+                return batch
+        return None
+
+    def _others(self) -> list[int]:
+        # Rows and columns may be more or fewer for an image of another size.
+        return [dim for dim in range(len(self.shape)) if dim not in self.dims]
+
+    def _spread(self, output: torch.Tensor, images: int) -> torch.Tensor:
+        """Return [N, C, positions...]."""
+        batch = self._batch(tuple(output.shape), images) or 0
+        within = output.shape[batch] // images
+        # Windows of one image follow one another, and the images follow these.
+        split = output.unflatten(batch, (images, within)).movedim(batch, 0)
+        # One more dimension in front than the output of one image has.
+        places = [1 + dim for dim in self.dims]
+        channels = [1 + dim for dim in range(len(self.shape)) if dim not in self.dims]
+        ordered = split.permute(0, *channels, *places)
+        count = math.prod(split.shape[dim] for dim in channels)
+        return ordered.reshape(images, count, *(split.shape[dim] for dim in places))
+
+
+def one_place(shape: Shape) -> MapLayout | None:
+    """Return the layout of channels without positions, [1, C] or [1, C, 1, 1]; None for others."""
+    if len(shape) == 2:
+        return MapLayout(shape, (), (1, 1), None)
+    return MapLayout(shape, (2, 3), (1, 1), None) if len(shape) == 4 and shape[2:] == (1, 1) else None
+
+
+def map_layout(field: Field) -> MapLayout | None:
+    """Return how a tensor whose elements stand for these places holds a map; None if it does not.
+
+    The positions must fill a grid of rows and columns, each place once; or lie along a dimension
+    of rows and one of columns, in the order of the image.
+    """
+    for one in chain([field], (hull(field, [dim]) for dim in (1, -1) if len(field.shape) > 2)):
+        found = _upright(one) or _gathered(one)
+        if found is not None:
+            return found
+    return None
+
+
+def _upright(field: Field) -> MapLayout | None:
+    along = []
+    for axis in (0, 1):
+        dims = _dims_of(field, axis)
+        if len(dims) != 1:
+            return None
+        along.append(dims[0])
+    if along[0] == along[1]:
+        return None
+    for axis, dim in enumerate(along):
+        centres = _centres(field, axis, (dim,))
+        held = centres[np.isfinite(centres)]
+        if (np.diff(held) < 0).any():
+            return None
+    size = (field.shape[along[0]], field.shape[along[1]])
+    return MapLayout(field.shape, (along[0], along[1]), size, None)
+
+
+def _gathered(field: Field) -> MapLayout | None:
+    dims = tuple(sorted({*_dims_of(field, 0), *_dims_of(field, 1)}))
+    if not dims:
+        return None
+    rows, columns = (_centres(field, axis, dims).reshape(-1) for axis in (0, 1))
+    standing = np.flatnonzero(np.isfinite(rows) & np.isfinite(columns))
+    height, row = _numbered(rows[standing])
+    width, column = _numbered(columns[standing])
+    number = row * width + column
+    # As many as the grid has, and none of them twice.
+    if len(standing) != height * width or len(np.unique(number)) != len(number):
+        return None
+    order = np.empty(len(standing), np.int64)
+    order[number] = standing
+    return MapLayout(field.shape, dims, (height, width), order)
+
+
+def _numbered(values: NDArray[np.float64]) -> tuple[int, Numbers]:
+    found, number = np.unique(values, return_inverse=True)
+    return len(found), np.asarray(number.reshape(-1), np.int64)
+
+
+def _dims_of(field: Field, axis: int) -> list[int]:
+    if not varies(field, axis):
+        return []
+    pair = field.spans[axis].ends
+    return [dim for dim in range(len(field.shape)) if any(ends.shape[dim] > 1 for ends in pair)]
+
+
+def _centres(field: Field, axis: int, dims: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return the middle of each place along some dimensions, NaN where there is none."""
+    first, last = field.spans[axis].ends
+    shape = tuple(field.shape[dim] if dim in dims else 1 for dim in range(len(field.shape)))
+    one, other = (
+        np.broadcast_to(ends, shape).reshape([field.shape[dim] for dim in dims])
+        for ends in (first, last)
+    )
+    nowhere = one >= NOTHING
+    return np.where(nowhere, np.nan, (one.astype(np.float64) - other) / 2.0)

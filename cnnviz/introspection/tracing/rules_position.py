@@ -1,0 +1,211 @@
+"""Rules of positions: which place of the image each element of a tensor stands for.
+
+It is another question than the receptive field. After one layer of attention every token depends
+on the whole image, and each still stands for its own patch: attention keeps the place of the query,
+a convolution that of the middle of its window, and a gate has no place at all. Elements that stand
+for no place (a class token, padding) hold `NOTHING`; a tensor without any has no field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cnnviz.introspection.tracing import kernel_taps as tapping
+from cnnviz.introspection.tracing import rules_compute
+from cnnviz.introspection.tracing.field_union import gather, mixed_channels, reduce, union
+from cnnviz.introspection.tracing.fields import AxisFields, Field, Shape
+from cnnviz.introspection.tracing.operation import Operation
+from cnnviz.introspection.tracing.registry import RULES, Found
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Which places of the image the elements of a tensor stand for.
+
+    Attributes
+    ----------
+    field : Field
+        For each element the rows and columns of the image.
+    paired : bool
+        Whether the elements stand for pairs of places, as the weights of attention do.
+    """
+
+    field: Field
+    paired: bool = False
+
+
+Look = Callable[[Any], Place | None]
+
+
+def places_after(operation: Operation, look: Look) -> list[Place | None] | None:
+    """Return the place of each output of an operation; None where none of them has one.
+
+    Parameters
+    ----------
+    operation : Operation
+        The operation.
+    look : callable
+        Returns the place of a tensor argument, None where it has none.
+    """
+    name = operation.name
+    places = [place for tensor in operation.inputs if (place := look(tensor)) is not None]
+    if not places:
+        return None
+    if name in rules_compute.FACTORS:
+        return [_product(operation, look)]
+    found = _field_after(operation, lambda tensor: _field(look(tensor)))
+    fields = found if isinstance(found, list) else _each(found, operation)
+    paired = name not in _ATTENTION and any(place.paired for place in places)
+    return [None if field is None else Place(field, paired) for field in fields]
+
+
+def _each(field: Field | None, operation: Operation) -> list[Field | None]:
+    first = operation.outputs[0].shape
+    return [field if output.shape == first else None for output in operation.outputs]
+
+
+def _field(place: Place | None) -> Field | None:
+    return None if place is None else place.field
+
+
+FieldLook = Callable[[Any], Field | None]
+
+
+def _field_after(operation: Operation, look: FieldLook) -> Found:
+    name, rule = operation.name, RULES.get(operation.name)
+    if name in _ATTENTION:
+        query = operation["query"] if operation["query"] is not None else operation["src"]
+        return _at_queries(look(query), tuple(operation.outputs[0].shape))
+    if name in _UNMOVED:
+        return look(operation["self"] if operation["self"] is not None else operation["input"])
+    if rule in (rules_compute.convolve, rules_compute.pool):
+        return _middle(operation, look)
+    if rule is rules_compute.combine or (rule is None and operation.pointwise):
+        return _together(operation, look)
+    if rule is None:
+        return None
+    return rule(operation, look, False)
+
+
+_ATTENTION = frozenset(
+    {
+        "_scaled_dot_product_flash_attention_for_cpu",
+        "_scaled_dot_product_flash_attention",
+        "_scaled_dot_product_efficient_attention",
+        "_scaled_dot_product_cudnn_attention",
+        "_scaled_dot_product_fused_attention_overrideable",
+        "_scaled_dot_product_attention_math",
+        "_native_multi_head_attention",
+        "_transformer_encoder_layer_fwd",
+    }
+)
+_UNMOVED = frozenset(
+    {
+        *("_softmax", "_log_softmax", "native_layer_norm", "_fused_rms_norm", "native_group_norm"),
+        *("native_batch_norm", "_native_batch_norm_legit", "_batch_norm_no_update"),
+        *("_native_batch_norm_legit_no_training", "cudnn_batch_norm", "miopen_batch_norm"),
+    }
+)
+"""Operators that mix elements and leave each where it is."""
+
+
+def _at_queries(query: Field | None, shape: Shape) -> Field | None:
+    if query is None or query.shape == shape:
+        return query
+    return union([reduce(query, [-1], keep=True)], shape)
+
+
+def _middle(operation: Operation, look: FieldLook) -> Field | None:
+    """Place each window at its middle: at as many of its positions as it moves on by."""
+    convolves = RULES[operation.name] is rules_compute.convolve
+    source = look(operation["input"] if convolves else operation["self"])
+    if source is None:
+        return None
+    output = operation.outputs[0]
+    if convolves and operation["transposed"]:
+        # Its windows overlap in the output; what each output position reads is place enough.
+        return _convolved(operation, look)
+    if convolves:
+        source = mixed_channels(source, 1, operation["groups"], output.shape[1])
+        kernel = tuple(operation["weight"].shape[2:])
+        count = len(kernel)
+        window = {
+            "kernel": kernel,
+            **{key: operation.pair(key, count) for key in ("stride", "padding", "dilation")},
+        }
+    else:
+        window = rules_compute.pool_window(operation)
+        count = len(window["kernel"])
+    for axis in range(count):
+        dim = len(source.shape) - count + axis
+        wide, stride, padding, dilation = (
+            window[key][axis] for key in ("kernel", "stride", "padding", "dilation")
+        )
+        reach = dilation * (wide - 1) + 1
+        taken = min(reach, stride)
+        begin = np.arange(output.shape[dim]) * stride - padding + (reach - taken) // 2
+        read = begin[:, None] + np.arange(taken)[None, :]
+        length = source.shape[dim]
+        source = gather(source, dim, _nearest(read, length))
+    return source
+
+
+def _nearest(read: tapping.Numbers, length: int) -> tapping.Taps:
+    inside = np.clip(read, 0, length - 1).astype(np.int64)
+    return tapping.Taps(inside, np.ones(inside.shape, bool), inside, None)
+
+
+def _convolved(operation: Operation, look: FieldLook) -> Field | None:
+    def source_alone(tensor: object) -> Field | None:
+        return look(tensor) if tensor is operation["input"] else None
+
+    found = rules_compute.convolve(operation, source_alone, False)
+    return None if isinstance(found, list) else found
+
+
+def _together(operation: Operation, look: FieldLook) -> Field | None:
+    """Along each axis those operands count that tell places apart; a gate tells none."""
+    shape = tuple(operation.outputs[0].shape)
+    found = [field for tensor in operation.inputs if (field := look(tensor)) is not None]
+    if not found or (len(found) == 1 and found[0].shape == shape):
+        return found[0] if found else None
+    return Field(shape, (_axis(found, 0, shape), _axis(found, 1, shape)))
+
+
+def _axis(found: list[Field], axis: int, shape: Shape) -> AxisFields:
+    telling = [field for field in found if varies(field, axis)]
+    return union(telling or found, shape).spans[axis]
+
+
+def varies(field: Field, axis: int) -> bool:
+    """Whether the elements stand for different rows (axis 0) or columns (axis 1)."""
+    return any(ends.size > 1 for ends in field.spans[axis].ends)
+
+
+def _product(operation: Operation, look: Look) -> Place | None:
+    """Return the place of a matrix product.
+
+    The rows of the first factor count, or else the columns of the second. Where both stand for
+    places the product pairs them; it goes on doing so until one of the two is summed over.
+    """
+    name = operation.name
+    first, second = (look(operation[factor]) for factor in rules_compute.FACTORS[name])
+    shape, matrix = tuple(operation.outputs[0].shape), name.endswith("mm")
+    rows = None if first is None else reduce(first.field, [-1], keep=matrix)
+    columns = None
+    if second is not None:
+        columns = reduce(second.field, [-2 if matrix else -1], keep=name != "dot")
+    by_row = rows is not None and matrix and _varies_along(rows, -2)
+    by_column = columns is not None and matrix and _varies_along(columns, -1)
+    alone = [place for place in (first, second) if place is not None]
+    paired = (by_row and by_column) or (len(alone) == 1 and alone[0].paired)
+    kept = columns if rows is None or (by_column and not by_row) else rows
+    return None if kept is None else Place(union([kept], shape), paired)
+
+
+def _varies_along(field: Field, dim: int) -> bool:
+    return any(ends.shape[dim] > 1 for span in field.spans for ends in span.ends)
