@@ -122,14 +122,15 @@ def _guided_by_gradcam(
             [resolved.score(output)[n] for n, resolved in enumerate(targets)]
         ),
     )
-    if not held.gradients:
+    mapped = held.mapped(held.gradients)
+    if not mapped:
         raise ModelError(
             f"Guided Grad-CAM cannot explain {model.name}: the target depends on no layer "
             "with a spatial extent at the end of a stage.",
             "Use guided_backprop, which needs no layer.",
         )
-    last = list(held.gradients)[-1]
-    coarse = gradcam(held.activations[last], held.gradients[last]).relu()[:, None]
+    last = mapped[-1]
+    coarse = gradcam(held.activation_maps(last), held.gradient_maps(last)).relu()[:, None]
     size = batch.tensor.shape[2:]
     return fine * F.interpolate(coarse, size, mode="bilinear", align_corners=False)
 

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key, LayerTensors
+from cnnviz.introspection.tracing.map_layout import MapLayout
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captures import Capture
 from cnnviz.passes.run_from_layer import ForwardFromLayer
@@ -85,7 +86,7 @@ def scorecam(capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
     over the channels of the scores, which makes the baseline's score cancel. A channel with one
     value everywhere shows nothing of the image and has no weight.
     """
-    activations, images = capture.activations[layer].float(), capture.batch.tensor
+    activations, images = capture.activation_maps(layer).float(), capture.batch.tensor
     at_once = rows_at_once(capture.model, images)
     tried = _varied_channels(activations)
     trials = _TrialProgress(progress, layer, tried)
@@ -112,7 +113,8 @@ def ablationcam(capture: Capture, layer: Key, progress: Progress) -> torch.Tenso
     around. Only what lies above the layer runs again. A channel that is zero everywhere makes no
     difference and has no weight.
     """
-    activations, images = capture.activations[layer], capture.batch.tensor
+    activations, images = capture.activation_maps(layer), capture.batch.tensor
+    layout, outputs = capture.layout(layer), capture.activations[layer]
     at_once = rows_at_once(capture.model, images)
     tried = _varied_channels(activations)
     trials = _TrialProgress(progress, layer, tried)
@@ -126,10 +128,21 @@ def ablationcam(capture: Capture, layer: Key, progress: Progress) -> torch.Tenso
         for part in torch.split(channels, at_once):
             without = values.expand(len(part), *values.shape).clone()
             without[torch.arange(len(part)), part] = 0.0
-            left = capture.resolved_targets[image].score(run_from_layer(without))
+            output = layout.put(_repeated(layout, outputs, image, len(images), len(part)), without)
+            left = capture.resolved_targets[image].score(run_from_layer(output))
             weights[image, part] = ((score - left) / size).float()
             trials.add(len(part))
     return _weighted(activations.float(), weights)
+
+
+def _repeated(
+    layout: MapLayout, outputs: torch.Tensor, image: int, images: int, count: int
+) -> torch.Tensor:
+    """Return the layer's output for one of the images, so many times in a batch."""
+    batch = layout.batch_of(tuple(outputs.shape), images)
+    within = outputs.shape[batch] // images
+    one = outputs.narrow(batch, image * within, within)
+    return torch.cat([one] * count, batch)
 
 
 def _varied_channels(activations: torch.Tensor) -> list[torch.Tensor]:
@@ -228,7 +241,9 @@ class GradientCam(CamMethod):
 
     def maps(self, capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
         """Apply the formula to what was captured."""
-        return self.formula(capture.activations[layer].float(), capture.gradients[layer].float())
+        return self.formula(
+            capture.activation_maps(layer).float(), capture.gradient_maps(layer).float()
+        )
 
     def usable(self, capture: Capture) -> LayerTensors:
         """Return the gradients: a layer that the target does not depend on has none."""
@@ -245,7 +260,7 @@ class ActivationCam(CamMethod):
 
     def maps(self, capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
         """Apply the formula to what was captured."""
-        return self.formula(capture.activations[layer].float())
+        return self.formula(capture.activation_maps(layer).float())
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ Convolutional Neural Networks").
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -134,6 +134,15 @@ class ReceptiveField:
     def local(self) -> ReceptiveField:
         """The field without global gates; the field itself where there are none."""
         return self.gateless or self
+
+    def transposed(self) -> ReceptiveField:
+        """Return the field of the same layer with its rows and columns exchanged."""
+        rows, columns = (
+            replace(axis, first=axis.first.T, last=axis.last.T)
+            for axis in (self.rows, self.columns)
+        )
+        gateless = None if self.gateless is None else self.gateless.transposed()
+        return ReceptiveField(rows, columns, (self.positions[1], self.positions[0]), gateless)
 
     def box(self, row: int = 0, column: int = 0, *, clipped: bool = True) -> PixelBox:
         """Return the part of the image that a position depends on.

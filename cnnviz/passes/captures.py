@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,15 +17,17 @@ from cnnviz.images.inputs import Images
 from cnnviz.introspection import layers as layer_names
 from cnnviz.introspection.backward_rules import Rule, backward_rule
 from cnnviz.introspection.hooks import isolated
-from cnnviz.introspection.layer_tensors import LayerTensors
+from cnnviz.introspection.layer_tensors import Key, LayerTensors
 from cnnviz.introspection.layers import Layers
 from cnnviz.introspection.stop_forward import run_to
+from cnnviz.introspection.tracing.map_layout import MapLayout
 from cnnviz.models import Model, OutputKind, as_model
 from cnnviz.models.categories import check_count
 from cnnviz.models.outputs import AS_GIVEN, Reading, needs_graph, read_output, scores_of
 from cnnviz.passes.independence import independence
 from cnnviz.passes.output_recorder import OutputRecorder
 from cnnviz.passes.ranked_classes import ClassScore, rank_classes
+from cnnviz.passes.spatial_maps import UNTRACED, map_layout_of, traced_outputs
 from cnnviz.passes.stages import STAGES, CallOrder, call_order
 from cnnviz.passes.targets import (
     ResolvedTarget,
@@ -54,7 +56,7 @@ class Capture:
         The images, as read and as preprocessed.
     activations : LayerTensors
         Each captured layer's output, shape [N, C, H, W] or what the layer gives, before any later
-        in-place layer wrote to it.
+        in-place layer wrote to it; `activation_maps` has it as a map of the image.
     gradients : LayerTensors
         The gradient of the sum of the scores with respect to each of these, in the same shape.
         Where images mix each ran alone, so row n is the gradient of score n.
@@ -154,6 +156,37 @@ class Capture:
             "not seen. Give a network that returns the scores before it."
             for name in sure
         )
+
+    def layout(self, layer: str | Key) -> MapLayout:
+        """Return how a captured layer holds a map of each image.
+
+        Raises
+        ------
+        LayerError
+            If it holds none, with the reason (see `cnnviz.passes.spatial_maps`).
+        """
+        key = self.activations.resolve(layer)
+        return map_layout_of(self.model, self.batch.tensor, key, self.activations[key])
+
+    def activation_maps(self, layer: str | Key) -> torch.Tensor:
+        """Return what a captured layer gave as maps of the images, [N, C, h, w]."""
+        return self.layout(layer).take(self.activations[layer], len(self.batch))
+
+    def gradient_maps(self, layer: str | Key) -> torch.Tensor:
+        """Return the gradients at a captured layer as maps of the images, [N, C, h, w]."""
+        return self.layout(layer).take(self.gradients[layer], len(self.batch))
+
+    def mapped(self, among: Iterable[str] | None = None) -> tuple[str, ...]:
+        """Return the captured layers, or those among some, with a map of more than one place."""
+        traced = traced_outputs(self.model, self.batch.tensor)
+        names = self.activations if among is None else among
+        found = []
+        for name in names:
+            key = self.activations.resolve(name)
+            layout = traced.get(key, UNTRACED).map
+            if isinstance(layout, MapLayout) and layout.size != (1, 1):
+                found.append(name)
+        return tuple(found)
 
     def predictions(self, k: int = 5) -> tuple[tuple[ClassScore, ...], ...]:
         """Return the k most probable classes of each image, most probable first."""

@@ -17,8 +17,10 @@ from cnnviz.introspection.layers import named_layers
 from cnnviz.introspection.receptive_fields import ReceptiveField
 from cnnviz.introspection.stop_forward import run_to
 from cnnviz.introspection.tracing import Trace, trace
+from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
 from cnnviz.models import Model
 from cnnviz.models.outputs import describe
+from cnnviz.passes.spatial_maps import checked_layout
 from cnnviz.passes.stages import call_order
 
 
@@ -38,8 +40,8 @@ class PartialForward:
         What of an input of the traced size each position sees; None where that is unknown.
     bytes_each : int
         Memory of the outputs of all layers up to this one, for one image.
-    last_channels : bool
-        Whether the layer gives [N, H, W, C].
+    layout : MapLayout or NoMap
+        How the layer's output holds a map of the image, or why it holds none.
     """
 
     model: Model
@@ -47,7 +49,7 @@ class PartialForward:
     key: Key
     field: ReceptiveField | None
     bytes_each: int
-    last_channels: bool
+    layout: MapLayout | NoMap
 
     @classmethod
     def to(cls, model: Model, inputs: torch.Tensor, layer: str) -> PartialForward:
@@ -71,11 +73,9 @@ class PartialForward:
         found = []
         for layer, key in zip(layers, keys, strict=True):
             call = traced.find(*key)
-            field, shape = call.receptive_field, call.output_shape
-            last = False
-            if field is not None and len(shape) == 4:
-                last = field.positions == shape[1:3] != shape[2:]
-            found.append(cls(model, layer, key, field, _bytes_until(traced, call.order), last))
+            field = call.map_field
+            size = _bytes_until(traced, call.order)
+            found.append(cls(model, layer, key, field, size, call.map))
         return tuple(found)
 
     def run(
@@ -141,28 +141,14 @@ class PartialForward:
         Raises
         ------
         LayerError
-            If it has no channels with positions, or not one entry for each image.
+            If it holds no map of each image.
         """
-        wanted = "Choose a layer that gives [N, C, H, W] or [N, C]."
-        if not (isinstance(output, torch.Tensor) and output.ndim in (2, 4)):
-            found = (
-                f"the shape {list(output.shape)}"
-                if isinstance(output, torch.Tensor)
-                else describe(output)
-            )
+        if not isinstance(output, torch.Tensor):
             raise LayerError(
-                f"Layer {self.layer!r} gives {found}, which has no channels with positions.",
-                wanted,
+                f"Layer {self.layer!r} gives {describe(output)}, which is no map of the image.",
+                "Choose a layer that returns one tensor.",
             )
-        if len(output) != images:
-            raise LayerError(
-                f"Layer {self.layer!r} gives {list(output.shape)} for {images} images, not one "
-                "entry for each.",
-                wanted,
-            )
-        if output.ndim == 2:
-            return output[:, :, None, None]
-        return output.permute(0, 3, 1, 2) if self.last_channels else output
+        return checked_layout(self.layout, self.layer, output, images).take(output, images)
 
 
 def _resolve(model: Model, inputs: torch.Tensor, layers: Sequence[str]) -> list[Key]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,10 +14,15 @@ from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.layers import kind, named_layers
 from cnnviz.introspection.network_cache import NetworkCache
 from cnnviz.introspection.stop_forward import run_to
+from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
+from cnnviz.introspection.tracing.operation import tensors
 from cnnviz.models import Model
+from cnnviz.passes.spatial_maps import UNTRACED, traced_outputs
 
 STAGES = "stages"
-_NOT_FEATURES = ("pool", "dropout", "flatten", "identity")
+_NOT_FEATURES = ("pool", "dropout", "flatten", "identity", "pad")
+_REARRANGING = ("rearrange",)
+"""A block may end with these, and be named after what is around them."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class OrderedCall:
     shape: tuple[int, ...] | None
     produced: tuple[int, int]
     """Shared by the calls that return the very same tensor, unwritten to in between."""
+    map: MapLayout | NoMap
+    """How the output holds a map of the image, or why it holds none."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +45,21 @@ class CallOrder:
 
     Attributes
     ----------
-    calls : tuple of Called
+    calls : tuple of OrderedCall
         Every call, in the order in which the calls end.
     classes : int or None
-        The length of the network's output, where it has one.
+        How many classes the network answers with: the length of its output, or the channels of a
+        class map as large as the image; None where it answers otherwise.
     image : tuple of int
         Height and width of the input.
+    unread : frozenset of (str, int)
+        Calls whose map the answer does not depend on, where there are tokens besides.
     """
 
     calls: tuple[OrderedCall, ...]
     classes: int | None
     image: tuple[int, int]
+    unread: frozenset[Key] = frozenset()
 
     def last(self, names: Iterable[str]) -> tuple[str, int] | None:
         """Return the last call (name, index) among the layers with these names."""
@@ -59,43 +70,85 @@ class CallOrder:
     def stages(self) -> tuple[str, ...]:
         """Return the layer at the end of each spatial resolution, from shallow to deep.
 
-        Of the layers with one resolution those inside the fewest others count, so that a stage ends
-        with a block and not in the middle of the next one; of these, the last. Pooling, dropout and
-        maps of the classes themselves are passed over, as are outputs without a spatial extent or
-        with another shape than the image's, such as channels-last ones, unless there are no others.
-        Where a block and the layers inside it return the very same tensor, the innermost that is
-        called only once gives the name.
+        Only maps of the image count (see `cnnviz.passes.spatial_maps`), in whatever layout. Of the
+        layers with one resolution those inside the fewest others count, so that a stage ends with a
+        block and not in the middle of the next one; of these, the last. Pooling, padding, dropout
+        and maps of the classes themselves are passed over. Where a block and the layers inside it
+        return the very same tensor, the innermost that is called only once gives the name. A map
+        whose places the answer no longer depends on, as the tokens beside a class token that alone
+        is read, ends no stage: the last one before it does.
         """
-        return self._ends(similar=True) or self._ends(similar=False)
+        return self._ends(classes=False) or self._ends(classes=True)
 
-    def _ends(self, *, similar: bool) -> tuple[str, ...]:
+    def _ends(self, *, classes: bool) -> tuple[str, ...]:
         often = {call.name for call in self.calls if call.index > 0}
         called = {call.name for call in self.calls}
-        ends: dict[tuple[int, ...], tuple[int, int, str]] = {}
-        for place, chain in enumerate(self._chains()):
-            names = [call.name for call in chain if call.name not in often]
-            if not names or not self._holds_features(chain[0], similar):
+        chains: dict[tuple[int, int], list[_Chain]] = {}
+        for place, calls in enumerate(self._chains()):
+            first = calls[0]
+            names = [
+                call.name
+                for call in calls
+                if call.name not in often and call.kind not in _REARRANGING
+            ]
+            if not names or not self._holds_features(first, classes=classes):
                 continue
-            depth = min(_depth(call.name, called) for call in chain)
-            resolution = (chain[0].shape or ())[2:]
-            if resolution not in ends or depth <= ends[resolution][0]:
-                ends[resolution] = (depth, place, names[0])
-        return tuple(name for _, _, name in sorted(ends.values(), key=lambda end: end[1]))
+            depth = min(_depth(call.name, called) for call in calls)
+            read = not any((call.name, call.index) in self.unread for call in calls)
+            within = tuple(f"{call.name}." for call in calls)
+            chain = _Chain(names[0], place, depth, read, within)
+            chains.setdefault(_resolution(first), []).append(chain)
+        ends = [end for several in chains.values() if (end := _end(several)) is not None]
+        return tuple(end.name for end in sorted(ends, key=lambda end: end.place))
 
-    def _holds_features(self, call: OrderedCall, similar: bool) -> bool:
-        shape = call.shape
-        if shape is None or len(shape) != 4 or shape[2] * shape[3] == 1:
+    def _holds_features(self, call: OrderedCall, *, classes: bool) -> bool:
+        layout = call.map
+        if isinstance(layout, NoMap) or call.kind in _NOT_FEATURES:
             return False
-        across = (shape[2] / self.image[0]) / (shape[3] / self.image[1])
-        # Windows that do not fit evenly bend the shape of small maps a little.
-        fits = 0.6 < across < 1.7 or not similar
-        return fits and call.kind not in _NOT_FEATURES and shape[1] != self.classes
+        height, width = layout.size
+        return height * width > 1 and (classes or layout.channels != self.classes)
 
     def _chains(self) -> list[list[OrderedCall]]:
         chains: dict[tuple[int, int], list[OrderedCall]] = {}
         for call in self.calls:
             chains.setdefault(call.produced, []).append(call)
         return list(chains.values())
+
+
+def _resolution(call: OrderedCall) -> tuple[int, int]:
+    return (0, 0) if isinstance(call.map, NoMap) else call.map.size
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """Calls that return the very same map, by the name of one of them."""
+
+    name: str
+    place: int
+    depth: int
+    read: bool
+    within: tuple[str, ...]
+    """What the names of layers inside these begin with."""
+
+
+def _end(chains: list[_Chain]) -> _Chain | None:
+    """Return the last map of one resolution whose places the answer depends on."""
+    if not chains:
+        return None
+    least = min(chain.depth for chain in chains)
+    for chain in reversed([chain for chain in chains if chain.depth == least]):
+        if chain.read:
+            return chain
+        inside = _end(
+            [
+                other
+                for other in chains
+                if other.name.startswith(chain.within) and other.depth > least
+            ]
+        )
+        if inside is not None:
+            return inside
+    return None
 
 
 def _depth(name: str, called: set[str]) -> int:
@@ -127,6 +180,7 @@ def _note_calls(model: Model, image: torch.Tensor) -> CallOrder:
     module = model.module
     calls: list[OrderedCall] = []
     layers = _once_each(module)
+    traced = traced_outputs(model, image)
     # Held until the end, so that no two tensors share an id.
     held: list[Any] = []
 
@@ -137,12 +191,96 @@ def _note_calls(model: Model, image: torch.Tensor) -> CallOrder:
         held.append(output)
         # An in-place layer returns the tensor it was given, at another version.
         produced = (id(output), output._version if is_tensor else 0)
-        calls.append(OrderedCall(name, index, kind(layers[name]), shape, produced))
+        found = traced.get(key, UNTRACED)
+        what = kind(layers[name])
+        if what == "other" and found.kind in ("pad", "rearrange"):
+            what = found.kind
+        layout = found.map if shape is not None else NoMap.NO_TENSOR
+        calls.append(OrderedCall(name, index, what, shape, produced, layout))
 
     with isolated(module, grad=False):
         output = run_to(model.forward, image.clone(), layers, after=note)
-    size = output.shape[-1] if isinstance(output, torch.Tensor) and output.ndim == 2 else None
-    return CallOrder(tuple(calls), size, (image.shape[2], image.shape[3]))
+    size = (image.shape[2], image.shape[3])
+    order = CallOrder(tuple(calls), _classes(output, size, calls), size)
+    return replace(order, unread=_unread(model, image, order))
+
+
+def _classes(output: Any, image: tuple[int, ...], calls: Sequence[OrderedCall]) -> int | None:
+    """Return how many classes the network answers with, None where it answers otherwise.
+
+    As many numbers as a whole body of layers has channels are an embedding; classes have layers of
+    their own, at the end or one for each answer.
+    """
+    answers = [entry for entry in tensors(output) if entry.is_floating_point()]
+    if not answers or not (
+        answers[0].ndim == 2 or (answers[0].ndim == 4 and answers[0].shape[2:] == image)
+    ):
+        return None
+    classes = int(answers[0].shape[1])
+    maps = [call for call in calls if isinstance(call.map, MapLayout) and call.map.dims]
+    own = [isinstance(call.map, MapLayout) and call.map.channels == classes for call in maps]
+    computing = sum(
+        mine and call.kind in ("conv", "linear") for mine, call in zip(own, maps, strict=True)
+    )
+    at_the_end = True not in own or all(own[own.index(True) :])
+    alike = sum(each.ndim > 1 and each.shape[1] == classes for each in answers)
+    return classes if at_the_end or computing <= alike else None
+
+
+def _unread(model: Model, image: torch.Tensor, order: CallOrder) -> frozenset[Key]:
+    """Return the calls with tokens besides their map on whose map the answer does not depend."""
+    sought = {
+        (call.name, call.index): call.map
+        for call in order.calls
+        if not isinstance(call.map, NoMap) and call.map.apart
+    }
+    if not sought:
+        return frozenset()
+    found = _token_gradients(model, image, sought)
+    return frozenset(
+        key
+        for key, gradient in found.items()
+        if gradient is None or not sought[key].take(gradient, 1).any()
+    )
+
+
+def _is_blind(layer: nn.Module) -> bool:
+    """Whether a layer answers with zeros to anything, as a head does that is not yet trained."""
+    weight = layer._parameters.get("weight")
+    return weight is not None and weight.ndim > 1 and not weight.any()
+
+
+def _token_gradients(
+    model: Model, image: torch.Tensor, sought: Mapping[Key, MapLayout]
+) -> dict[Key, torch.Tensor | None]:
+    module = model.module
+    blind = {name for name, layer in _once_each(module).items() if _is_blind(layer)}
+    layers = {name: module.get_submodule(name) for name in {*blind, *(name for name, _ in sought)}}
+    held: dict[Key, torch.Tensor] = {}
+    answers: list[torch.Tensor] = []
+
+    def keep(key: Key, inputs: Any, output: Any) -> Any:
+        if key[0] in blind:
+            answers.extend(tensors(inputs))
+        if key not in sought or not output.requires_grad:
+            return None
+        held[key] = output
+        # What is written in place later is a copy, so that this one can still be asked about.
+        return output.clone()
+
+    with isolated(module, grad=True):
+        inputs = image.clone().requires_grad_()
+        output = run_to(model.forward, inputs.clone(), layers, after=keep)
+        answers = [each for each in (*tensors(output), *answers) if each.requires_grad]
+        if not answers or not held:
+            return {}
+        # Unequal weights, since the sum of a softmax never changes.
+        total = sum(
+            (each.flatten() * torch.linspace(-1.0, 1.0, each.numel()).to(each)).sum()
+            for each in answers
+        )
+        found = torch.autograd.grad(total, list(held.values()), allow_unused=True)
+    return dict(zip(held, found, strict=True))
 
 
 def _once_each(module: nn.Module) -> dict[str, nn.Module]:

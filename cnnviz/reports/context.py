@@ -45,10 +45,7 @@ class ReportImage:
     @property
     def maps(self) -> tuple[str, ...]:
         """The captured layers whose output has a spatial extent, from shallow to deep."""
-        found = self.capture.activations
-        return tuple(
-            name for name in found if found[name].ndim == 4 and found[name][0, 0].numel() > 1
-        )
+        return self.capture.mapped()
 
 
 @dataclass(frozen=True)

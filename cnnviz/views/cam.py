@@ -35,8 +35,9 @@ def cam(
     capture : Capture
         A capture with gradients.
     layer : str or sequence of str, optional
-        The layers, by name; by default the last captured one with a spatial extent, and with
-        `fuse` all of these. They all come from the one backward pass of the capture.
+        The layers, by name; "auto" or nothing is the last captured one that holds a map of the
+        image, which is the last stage before the head in a capture of "stages"; with `fuse` it is
+        all of these. The caption names it. They all come from the one backward pass of the capture.
     method : str
         One of {methods}.
     relu : bool
@@ -55,21 +56,20 @@ def cam(
     Raises
     ------
     LayerError
-        If a layer was not captured, has no gradient, or no spatial extent.
+        If a layer was not captured, has no gradient, or gives no map of the image.
     UsageError
         If the method is unknown.
     """
     if method not in CAM_METHODS:
         raise UsageError(f"There is no method {method!r}.", f"Choose {', '.join(CAM_METHODS)}.")
     chosen = CAM_METHODS[method]
-    names = split(layer) if layer is not None else _spatial(capture, chosen, every=fuse)
+    if layer is None or (layer == "auto" and "auto" not in capture.activations):
+        names = _spatial(capture, chosen, every=fuse)
+    else:
+        names = split(layer)
     for name in names:
-        if capture.activations[name].ndim != 4:
-            raise LayerError(
-                f"Layer {name!r} gives the shape {list(capture.activations[name].shape)}, not "
-                "[N, C, H, W].",
-                "Choose a layer with a spatial extent.",
-            )
+        # Refused before anything is computed.
+        capture.layout(name)
     keys = tuple(capture.activations.resolve(name) for name in names)
     maps = [chosen.maps(capture, key, progress) for key in keys]
     if fuse:
@@ -93,14 +93,11 @@ def cam(
 
 def _spatial(capture: Capture, method: CamMethod, *, every: bool) -> list[str]:
     """Return the captured layers that a map can be made of: all of them, or the last."""
-    found = [
-        name
-        for name in method.usable(capture)
-        if capture.activations[name].ndim == 4 and capture.activations[name][0, 0].numel() > 1
-    ]
+    found = list(capture.mapped(method.usable(capture)))
     if not found:
         raise LayerError(
-            "This capture holds no layer with what a map needs: a spatial extent and a gradient.",
+            "This capture holds no layer with what a map needs: places of the image and a "
+            "gradient.",
             "Capture one, such as layers='stages', with gradients=True.",
         )
     return found if every else found[-1:]

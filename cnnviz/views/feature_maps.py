@@ -187,19 +187,13 @@ def feature_maps(
     Raises
     ------
     LayerError
-        If the layer was not captured or its output is not [N, C, H, W].
+        If the layer was not captured, or its output is no map of the image.
     UsageError
         If an argument is out of range.
     """
     _check(capture, top, image, order)
     name = layer if layer is not None else _last(capture)
-    values = capture.activations[name]
-    if values.ndim != 4:
-        raise LayerError(
-            f"Layer {name!r} gives the shape {list(values.shape)}, not [N, C, H, W].",
-            "Choose a layer with a spatial extent.",
-        )
-    every = values.float().cpu().numpy()
+    every = capture.activation_maps(name).float().cpu().numpy()
     maps = every[image]
     measures = {
         "peak": maps.max((1, 2)).astype(np.float64),

@@ -236,7 +236,7 @@ def invariance(
         targets=tuple(resolved.name for resolved in resolved_targets),
         values=values,
         distances=walk.distances,
-        norms=np.array([[_norm(row) for row in held.activations[name]] for name in names]),
+        norms=np.array([[_norm(row) for row in held.activation_maps(name)] for name in names]),
         answers=walk.answers,
         unit=unit,
         original=np.array([walk.answered(held.returned, n)[n] for n in range(len(batch))]),
@@ -285,6 +285,7 @@ class _Walk:
         self.model, self.held, self.names = model, held, names
         self.targets, self.unit = targets, unit
         self.values, self.scenes = values, scenes
+        self.maps = [held.activation_maps(name) for name in names]
         self.distances = np.zeros((kinds, len(names), count, steps))
         self.answers = np.zeros((kinds, count, steps))
         self.beyond = np.zeros((kinds, count, steps))
@@ -320,11 +321,12 @@ class _Walk:
             gradients=False,
         )
         answers = {image: self.answered(found.returned, image) for _, image, _ in places}
+        maps = [found.activation_maps(name) for name in self.names]
         for number, place in enumerate(places):
             kind, image, step = place
             self.answers[place] = answers[image][number]
             for layer, name in enumerate(self.names):
-                away = found.activations[name][number] - self.held.activations[name][image]
+                away = maps[layer][number] - self.maps[layer][image]
                 self.distances[kind, layer, image, step] = _norm(away)
 
     def answered(self, output: Any, image: int) -> NDArray[np.float64]:

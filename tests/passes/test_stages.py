@@ -73,7 +73,7 @@ def test_a_list_of_blocks_is_no_block() -> None:
     assert order.stages() == ("blocks.1",)
 
 
-def test_channels_last_maps_are_no_stage() -> None:
+def test_channels_last_maps_are_maps() -> None:
     class Last(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -84,7 +84,7 @@ def test_channels_last_maps_are_no_stage() -> None:
             return self.norm(self.conv(x).permute(0, 2, 3, 1))
 
     order = call_order(as_model(Last()), torch.zeros(1, 3, 8, 8))
-    assert order.stages() == ("conv",)
+    assert order.stages() == ("norm",)
 
 
 def test_calls_are_counted_in_order(network: nn.Module) -> None:

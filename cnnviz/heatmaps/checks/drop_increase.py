@@ -86,6 +86,6 @@ def drop_increase(subject: ExplainedBatch, maps: Maps, random: NDArray[np.float3
 
 
 def _unit(maps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return maps of evidence from 0 to 1 of their largest value; one without evidence is 0 everywhere."""
+    """Return maps of evidence from 0 to 1 of their largest value; one without any is 0."""
     most = maps.max((-2, -1), keepdims=True)
     return np.asarray(maps / np.where(most > 0.0, most, 1.0), np.float32)

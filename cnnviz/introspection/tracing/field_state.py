@@ -19,6 +19,7 @@ from cnnviz.introspection.tracing.fields import (
     compress,
     equal,
 )
+from cnnviz.introspection.tracing.map_layout import MapLayout
 from cnnviz.introspection.tracing.operation import Operation
 from cnnviz.introspection.tracing.registry import Found, UnknownFieldError
 from cnnviz.introspection.tracing.rule_lookup import CONSTANT, find_rule, may_gate
@@ -156,11 +157,31 @@ def _checked(
     return Depends(exact, exact if equal(exact, gateless) else gateless, place)
 
 
-def receptive_field(mark: Mark | None, image: tuple[int, int]) -> ReceptiveField | None:
-    """Return the receptive field in an image [height, width] that a mark stands for."""
+def map_field(
+    mark: Mark | None, image: tuple[int, int], layout: MapLayout
+) -> ReceptiveField | None:
+    """Return the receptive field of the map that a tensor holds, for each position of the map."""
     if not isinstance(mark, Depends):
         return None
-    dims = _positions(mark)
+    if layout.order is not None:
+        exact = _gathered(mark.exact, layout, image)
+        if mark.gateless is mark.exact:
+            return exact
+        return replace(exact, gateless=_gathered(mark.gateless, layout, image))
+    found = receptive_field(mark, image, layout.dims or None)
+    return found.transposed() if found is not None and layout.turned else found
+
+
+def receptive_field(
+    mark: Mark | None, image: tuple[int, int], dims: tuple[int, ...] | None = None
+) -> ReceptiveField | None:
+    """Return the receptive field in an image [height, width] that a mark stands for.
+
+    `dims` are the dimensions that hold the positions, where that is known.
+    """
+    if not isinstance(mark, Depends):
+        return None
+    dims = _positions(mark) if dims is None else (min(dims), max(dims))
     exact = _summary(mark.exact, dims, image)
     if mark.gateless is mark.exact:
         return exact
@@ -172,6 +193,24 @@ def _positions(mark: Depends) -> tuple[int, int] | None:
     if dims is None:
         return (2, 3) if len(mark.exact.shape) == 4 else None
     return min(dims), max(dims)
+
+
+def _gathered(field: Field, layout: MapLayout, image: tuple[int, int]) -> ReceptiveField:
+    rows, columns = (
+        _gathered_axis(field, span, layout, extent)
+        for span, extent in zip(field.spans, image, strict=True)
+    )
+    return ReceptiveField(rows, columns, layout.size)
+
+
+def _gathered_axis(field: Field, span: AxisFields, layout: MapLayout, extent: int) -> Axis:
+    others = tuple(dim for dim in range(len(field.shape)) if dim not in layout.dims)
+    shape = [field.shape[dim] for dim in layout.dims]
+    first, last = (
+        np.broadcast_to(ends.min(axis=others), shape).reshape(-1)[layout.order].reshape(layout.size)
+        for ends in span.ends
+    )
+    return Axis(extent, first, -last, max(0, int((1 - last - first).max())), None, None)
 
 
 def _varying(field: Field) -> tuple[int, int] | None:

@@ -60,6 +60,16 @@ class MapLayout:
         return math.prod(self.shape[dim] for dim in self.dims) - len(self.order)
 
     @property
+    def turned(self) -> bool:
+        """Whether the output's own rows are columns of the image."""
+        return self.order is None and list(self.dims) != sorted(self.dims)
+
+    @property
+    def channels(self) -> int:
+        """How many channels the map has."""
+        return math.prod(self.shape[dim] for dim in range(len(self.shape)) if dim not in self.dims)
+
+    @property
     def plain(self) -> bool:
         """Whether the output is [N, C, h, w] as it is."""
         return self.order is None and self.dims == (2, 3) and len(self.shape) == 4
@@ -89,6 +99,10 @@ class MapLayout:
         found[self.take(places, len(maps)).flatten()] = maps.to(output).flatten()
         return found.view(output.shape)
 
+    def batch_of(self, shape: Shape, images: int) -> int:
+        """Return which dimension of an output for so many images, which must fit, holds these."""
+        return self._batch(shape, images) or 0
+
     def _batch(self, shape: Shape, images: int) -> int | None:
         """Return which dimension grows with the images."""
         if len(shape) != len(self.shape):
@@ -110,7 +124,7 @@ class MapLayout:
 
     def _spread(self, output: torch.Tensor, images: int) -> torch.Tensor:
         """Return [N, C, positions...]."""
-        batch = self._batch(tuple(output.shape), images) or 0
+        batch = self.batch_of(tuple(output.shape), images)
         within = output.shape[batch] // images
         # Windows of one image follow one another, and the images follow these.
         split = output.unflatten(batch, (images, within)).movedim(batch, 0)
@@ -126,7 +140,9 @@ def one_place(shape: Shape) -> MapLayout | None:
     """Return the layout of channels without positions, [1, C] or [1, C, 1, 1]; None for others."""
     if len(shape) == 2:
         return MapLayout(shape, (), (1, 1), None)
-    return MapLayout(shape, (2, 3), (1, 1), None) if len(shape) == 4 and shape[2:] == (1, 1) else None
+    return (
+        MapLayout(shape, (2, 3), (1, 1), None) if len(shape) == 4 and shape[2:] == (1, 1) else None
+    )
 
 
 def map_layout(field: Field) -> MapLayout | None:

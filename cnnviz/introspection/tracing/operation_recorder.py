@@ -31,6 +31,7 @@ from cnnviz.introspection.tracing.field_state import (
     Mark,
     Unknown,
     derive,
+    map_field,
     overlaid,
     receptive_field,
 )
@@ -114,6 +115,7 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._returned: Any = WeakTensorKeyDictionary()
         """The calls that returned a tensor, for as long as it is there."""
         self._layouts: dict[int, MapLayout | None] = {}
+        self._map_fields: dict[tuple[int, int, int], ReceptiveField | None] = {}
         self._summaries: dict[tuple[int, int], ReceptiveField | None] = {}
 
     def __torch_dispatch__(
@@ -279,6 +281,7 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             fresh = row.uses if row.block else row.uses - counted
             if not row.block:
                 counted |= row.uses
+            layout = self._map(row)
             call = replace(
                 row.call,
                 index=indices[key],
@@ -286,7 +289,8 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 parameters=sum(self._sizes[used] for used in fresh),
                 shared_parameters=sum(self._sizes[used] for used in row.uses - fresh),
                 receptive_field=self._receptive_field(row.mark),
-                map=self._map(row),
+                map=layout,
+                map_field=self._map_field(row.mark, layout),
             )
             found[row.block].append(call)
         return tuple(found[False]), tuple(found[True])
@@ -304,6 +308,17 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if mark.place is not None and mark.place.paired:
             return NoMap.PAIRS
         return self._layout(mark.place) or one_place(shape) or NoMap.NO_PLACES
+
+    def _map_field(self, mark: Mark, layout: MapLayout | NoMap) -> ReceptiveField | None:
+        if isinstance(layout, NoMap) or not isinstance(mark, Depends):
+            return None
+        own = self._receptive_field(mark)
+        if layout.plain or not layout.dims:
+            return own
+        key = (id(mark.exact), id(mark.gateless), id(layout))
+        if key not in self._map_fields:
+            self._map_fields[key] = map_field(mark, self._extent, layout)
+        return self._map_fields[key]
 
     def _layout(self, place: Place | None) -> MapLayout | None:
         if place is None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from cnnviz.errors import LayerError, did_you_mean
 from cnnviz.introspection.receptive_fields import ReceptiveField
 from cnnviz.introspection.tracing.costs import Windows
-from cnnviz.results.text import count
 from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
+from cnnviz.results.text import count
 
 Shape = tuple[int, ...]
 
@@ -59,6 +59,9 @@ class LayerCall:
         Whether there is something in it whose cost is not known, so that `macs` is the least.
     map : MapLayout or NoMap
         How the output holds a map of the image, or why it holds none.
+    map_field : ReceptiveField or None
+        The receptive field for the positions of that map, which may be in another order than those
+        of the output.
     """
 
     name: str
@@ -77,6 +80,7 @@ class LayerCall:
     windows: Windows | None
     uncounted: bool = False
     map: MapLayout | NoMap = NoMap.NO_TENSOR
+    map_field: ReceptiveField | None = None
 
     @property
     def label(self) -> str:

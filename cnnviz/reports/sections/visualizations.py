@@ -35,7 +35,7 @@ def build(context: Context) -> Section:
 
 
 def _peaks(subject: ReportImage, name: str) -> list[float]:
-    peaks: list[float] = subject.capture.activations[name][0].flatten(1).amax(1).tolist()
+    peaks: list[float] = subject.capture.activation_maps(name)[0].flatten(1).amax(1).tolist()
     return peaks
 
 
@@ -71,7 +71,7 @@ def _table(subject: ReportImage, found: FeatureVisualization) -> Table:
     rows = []
     for place, written in enumerate(found.units):
         name, _, channel = written.rpartition(":")
-        maps = subject.capture.activations[name][0, int(channel)]
+        maps = subject.capture.activation_maps(name)[0, int(channel)]
         rows.append(
             (
                 written,

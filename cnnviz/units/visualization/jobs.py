@@ -11,6 +11,7 @@ import torch
 
 from cnnviz.errors import CnnvizError, UsageError
 from cnnviz.introspection.tracing import Trace, trace
+from cnnviz.introspection.tracing.map_layout import MapLayout
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.stages import call_order
@@ -179,8 +180,10 @@ class _Fitting:
         A layer without a spatial extent has no texture.
         """
         layer = self.objectives[0].layer
-        if layer is not None and len(self.traced.find(*layer).output_shape) == 4:
-            return layer
+        if layer is not None:
+            layout = self.traced.find(*layer).map
+            if isinstance(layout, MapLayout) and layout.dims:
+                return layer
         return (stages[-1], 0) if stages else None
 
     def macs(self) -> float:

@@ -15,6 +15,7 @@ from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.stop_forward import run_to
 from cnnviz.models import Model
 from cnnviz.models.outputs import describe, scores_of
+from cnnviz.passes.spatial_maps import UNTRACED, checked_layout, traced_outputs
 from cnnviz.units.visualization.objectives import Objective
 
 
@@ -44,6 +45,10 @@ class ObjectiveScorer:
         names = {key[0] for key in (layer, texture) if key is not None}
         self._modules = {name: model.module.get_submodule(name) for name in names}
         self._found: dict[Key, torch.Tensor] = {}
+        image = torch.zeros(1, *model.input_shape, device=model.device, dtype=model.dtype)
+        traced = traced_outputs(model, image)
+        self._layouts = {key: traced.get(key, UNTRACED).map for key in self._wanted}
+        self._pictures = 0
         self._module = self._modules[layer[0]] if layer is not None else None
         self._slopes: dict[tuple[str, torch.Size], tuple[torch.Tensor, torch.Tensor]] = {}
         # Such a layer need not be computed: an objective that is linear in its output is the
@@ -92,6 +97,7 @@ class ObjectiveScorer:
 
     def _run(self, pictures: torch.Tensor) -> torch.Tensor:
         self._found.clear()
+        self._pictures = len(pictures)
         mean, std = (
             torch.tensor(values).to(pictures)[:, None, None]
             for values in (self._preprocessing.mean, self._preprocessing.std)
@@ -144,6 +150,8 @@ class ObjectiveScorer:
                 f"Layer {key[0]!r} returns {describe(output)}, not one tensor.",
                 "Choose a layer inside it that returns one tensor.",
             )
+        layout = checked_layout(self._layouts[key], key[0], output, self._pictures)
+        output = layout.take(output, self._pictures)
         self._found[key] = output
         if self._layer is None or not self._wanted <= set(self._found):
             # The pass goes on, and an in-place layer may write to this.

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.layers import KINDS, named_layers, select
+from cnnviz.introspection.tracing.map_layout import NoMap
 from cnnviz.introspection.unit_names import Unit, check_channels, read_channels
 from cnnviz.models import Model
 from cnnviz.passes.stages import CallOrder, OrderedCall, call_order
@@ -285,28 +286,29 @@ class _ObjectiveReader:
 
 
 def _width(call: OrderedCall) -> int:
-    if call.shape is None or len(call.shape) < 2:
+    if isinstance(call.map, NoMap):
         raise LayerError(
-            f"Layer {call.name!r} returns no tensor [N, C, ...].", "Choose another layer."
+            f"Layer {call.name!r} has no channels over places of the image: it {call.map.value}.",
+            "Choose another layer.",
         )
-    return call.shape[1]
+    return call.map.channels
 
 
 def _place(call: OrderedCall, text: str) -> tuple[int, int]:
-    shape = call.shape or ()
-    if len(shape) != 4:
+    if isinstance(call.map, NoMap) or not call.map.dims:
         raise LayerError(
             f"Layer {call.name!r} has no positions.", "Leave out what stands behind the @."
         )
+    height, width = call.map.size
     if text == "middle":
-        return shape[2] // 2, shape[3] // 2
+        return height // 2, width // 2
     match = _PLACE.fullmatch(text)
     if match is None:
         raise UsageError(f"{text!r} is no position.", "Write row x column: @4x5, or @middle.")
     row, column = int(match[1]), int(match[2])
-    if row >= shape[2] or column >= shape[3]:
+    if row >= height or column >= width:
         raise LayerError(
             f"Layer {call.name!r} has no position {text}.",
-            f"Its output is {shape[2]} x {shape[3]}; rows and columns count from 0.",
+            f"Its output is {height} x {width}; rows and columns count from 0.",
         )
     return row, column

@@ -1,0 +1,120 @@
+"""What a layer gives as a map of the image, [N, C, h, w], or the sentence why it is none.
+
+The one place that says so, for every view. Which element stands for which place of the image is
+followed through the network (`cnnviz.introspection.tracing`) and never guessed from a shape:
+channels-last outputs are turned, tokens and windows put back on their grid with class and register
+tokens set apart, and weights, attention and whatever ignores the image are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from cnnviz.errors import LayerError, ModelError
+from cnnviz.introspection.layer_tensors import Key
+from cnnviz.introspection.network_cache import NetworkCache
+from cnnviz.introspection.tracing import Trace, trace
+from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
+from cnnviz.models import Model
+
+_WHAT_HELPS = "Choose a layer with a map of the image; layers='stages' names those that end one."
+
+
+@dataclass(frozen=True)
+class TracedOutput:
+    """What one call of a layer gives.
+
+    Attributes
+    ----------
+    map : MapLayout or NoMap
+        How it holds a map of the image, or why it holds none.
+    kind : str
+        The kind of the layer, as `cnnviz.introspection.tracing.LayerCall.kind`.
+    """
+
+    map: MapLayout | NoMap
+    kind: str
+
+
+UNTRACED = TracedOutput(NoMap.UNKNOWN, "other")
+
+_KEPT: NetworkCache[dict[Key, TracedOutput]] = NetworkCache(values=False)
+
+
+def traced_outputs(model: Model, inputs: torch.Tensor) -> Mapping[Key, TracedOutput]:
+    """Return what every call of every layer gives for images of this shape.
+
+    Parameters
+    ----------
+    model : Model
+        The network; it is left as it was.
+    inputs : torch.Tensor
+        Preprocessed images [N, C, H, W]; where the network cannot run on zeros, the first is used.
+    """
+    return _KEPT.get(model.module, inputs.shape[1:], lambda: _trace(model, inputs))
+
+
+def _trace(model: Model, inputs: torch.Tensor) -> dict[Key, TracedOutput]:
+    try:
+        found = trace(model.module, tuple(inputs.shape[1:]))
+    except ModelError:
+        found = _trace_image(model, inputs)
+    if found is None:
+        return {}
+    return {
+        (call.name, call.index): TracedOutput(call.map, call.kind) for call in found.module_calls()
+    }
+
+
+def _trace_image(model: Model, inputs: torch.Tensor) -> Trace | None:
+    try:
+        return trace(model.module, inputs[:1])
+    except ModelError:
+        # It runs as it is, and not while it is watched: then nothing is known of its layers.
+        return None
+
+
+def map_layout_of(model: Model, inputs: torch.Tensor, key: Key, output: torch.Tensor) -> MapLayout:
+    """Return how the output of a layer's call for some images holds a map of each.
+
+    Parameters
+    ----------
+    model : Model
+        The network.
+    inputs : torch.Tensor
+        The N preprocessed images.
+    key : (str, int)
+        The layer's name and which of its calls.
+    output : torch.Tensor
+        What the call gave.
+
+    Raises
+    ------
+    LayerError
+        If it holds no map, with the reason.
+    """
+    layout = traced_outputs(model, inputs).get(key, UNTRACED).map
+    return checked_layout(layout, key[0], output, len(inputs))
+
+
+def checked_layout(
+    layout: MapLayout | NoMap, layer: str, output: torch.Tensor, images: int
+) -> MapLayout:
+    """Return a layout that an output for so many images is in, or raise `LayerError`."""
+    shape = tuple(output.shape)
+    if isinstance(layout, NoMap):
+        raise LayerError(
+            f"Layer {layer!r} gives {list(shape)}, which is no map of the image: "
+            f"it {layout.value}.",
+            _WHAT_HELPS,
+        )
+    if not layout.fits(shape, images):
+        raise LayerError(
+            f"Layer {layer!r} gives {list(shape)} for {images} images, not one entry for each, "
+            f"or not {list(layout.shape)} as for one alone.",
+            _WHAT_HELPS,
+        )
+    return layout
