@@ -170,11 +170,11 @@ class Capture:
 
     def activation_maps(self, layer: str | Key) -> torch.Tensor:
         """Return what a captured layer gave as maps of the images, [N, C, h, w]."""
-        return self.layout(layer).take(self.activations[layer], len(self.batch))
+        return self.layout(layer).take(self.activations[layer], len(self.batch.tensor))
 
     def gradient_maps(self, layer: str | Key) -> torch.Tensor:
         """Return the gradients at a captured layer as maps of the images, [N, C, h, w]."""
-        return self.layout(layer).take(self.gradients[layer], len(self.batch))
+        return self.layout(layer).take(self.gradients[layer], len(self.batch.tensor))
 
     def mapped(self, among: Iterable[str] | None = None) -> tuple[str, ...]:
         """Return the captured layers, or those among some, with a map of more than one place."""
