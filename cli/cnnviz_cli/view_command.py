@@ -220,13 +220,16 @@ def _first_of_compared(values: dict[str, Any], keywords: dict[str, Any]) -> None
 def _captured(
     view: View, model: Any, images: list[Any], keywords: dict[str, Any], target: str | None
 ) -> Any:
+    from cnnviz.introspection.layers import named_layers, split, without_call
+    from cnnviz.models import as_model
     from cnnviz.passes.captures import capture
 
     chosen = keywords[view.layers_from] if view.layers_from else None
     chosen = chosen or view.layers
-    names = [chosen] if isinstance(chosen, str) else list(chosen)
+    known = named_layers(as_model(model).module)
     # "name#1" is the second call of a layer; the layer is captured whole.
-    layers = [name.partition("#")[0] for name in names if name]
+    names = [without_call(name, known) for name in split(chosen, known)]
+    layers = names[0] if isinstance(chosen, str) and len(names) == 1 else names
     return capture(model, images, layers=layers, target=target, gradients=view.gradients)
 
 

@@ -63,7 +63,7 @@ class LayerTensors(Mapping[str, torch.Tensor]):
         LayerError
             If the layer was not captured, was not called, or was called more than once.
         """
-        name, index = _split_key(key)
+        name, index = self._read(key)
         if index is None:
             calls = self._calls(name)
             if calls > 1:
@@ -76,6 +76,14 @@ class LayerTensors(Mapping[str, torch.Tensor]):
         if (name, index) in self._entries:
             return name, index
         raise self._missing(name, index)
+
+    def _read(self, key: str | Key) -> tuple[str, int | None]:
+        if isinstance(key, tuple):
+            return key
+        if self._calls(key) or key in self._absent or ("#" in key and key in set(self._known())):
+            return key, None
+        name, mark, index = key.rpartition("#")
+        return (name, int(index)) if mark and index.isdigit() else (key, None)
 
     def _missing(self, name: str, index: int) -> LayerError:
         if name in self._absent:
@@ -94,10 +102,3 @@ class LayerTensors(Mapping[str, torch.Tensor]):
         return LayerError(
             f"The network has no layer {name!r}.", did_you_mean(name, [*self, *known])
         )
-
-
-def _split_key(key: str | Key) -> tuple[str, int | None]:
-    if isinstance(key, tuple):
-        return key
-    name, mark, index = key.rpartition("#")
-    return (name, int(index)) if mark and index.isdigit() else (key, None)

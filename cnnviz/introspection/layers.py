@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from torch import nn
 from torch.jit import ScriptModule
@@ -35,6 +37,8 @@ _ACTIVATIONS = tuple(
     and isinstance(value := getattr(nn.modules.activation, name), type)
 )
 KINDS = ("conv", "linear", "norm", "activation", "pool", "dropout", "flatten")
+
+_NO_WORDS: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 Layers = str | Sequence[str]
 """A choice of layers: kinds, names and patterns, in one string with commas or in several."""
@@ -82,8 +86,14 @@ def check_seen(module: nn.Module, within: str = "") -> None:
             )
 
 
-def select(module: nn.Module, layers: Layers) -> dict[str, nn.Module]:
+def select(
+    module: nn.Module, layers: Layers, words: Mapping[str, Sequence[str]] = _NO_WORDS
+) -> dict[str, nn.Module]:
     """Choose layers by kind, by pattern or by name.
+
+    In one string a kind comes before a layer of that name, so that "conv" is every convolution of
+    any network. In a list a name comes first, as it stands: ``["conv"]`` is the layer of that name
+    where there is one, and a name may hold commas.
 
     Parameters
     ----------
@@ -92,6 +102,8 @@ def select(module: nn.Module, layers: Layers) -> dict[str, nn.Module]:
     layers : str or sequence of str
         Each item is a kind (one of `KINDS`), a layer's exact name, or a pattern in which ``*`` and
         ``?`` stand for any characters. Items in one string are separated by commas.
+    words : mapping of str to sequence of str
+        Further words that are read as the kinds are, and the layers that each stands for.
 
     Returns
     -------
@@ -105,11 +117,11 @@ def select(module: nn.Module, layers: Layers) -> dict[str, nn.Module]:
     """
     known = named_layers(module)
     chosen: set[str] = set()
-    for item in split(layers):
-        matched = _match(item, known)
-        if not matched:
+    for item in items(layers, known):
+        matched = _match(item, known, words)
+        if not matched and (item.name or item.text not in words):
             check_seen(module)
-            raise _nothing_matches(item, known)
+            raise _nothing_matches(item.text, known)
         chosen.update(matched)
     found: dict[str, nn.Module] = {}
     seen: set[int] = set()
@@ -120,19 +132,73 @@ def select(module: nn.Module, layers: Layers) -> dict[str, nn.Module]:
     return found
 
 
-def split(layers: Layers) -> list[str]:
-    """Return the items of a selection, which may stand in one string with commas between them."""
+@dataclass(frozen=True)
+class Item:
+    """One item of a selection of layers.
+
+    Attributes
+    ----------
+    text : str
+        The kind, name or pattern.
+    name : bool
+        Whether it is the name of a layer, whatever else it could be read as.
+    """
+
+    text: str
+    name: bool
+
+
+def items(layers: Layers, known: Collection[str]) -> list[Item]:
+    """Return the items of a selection, given the names of all layers."""
+    if isinstance(layers, str):
+        if "," in layers and layers in known:
+            return [Item(layers, name=True)]
+        return [Item(text, name=False) for text in split(layers)]
+    found: list[Item] = []
+    for part in layers:
+        found += [Item(part, name=True)] if part in known else items(part, known)
+    return found
+
+
+def asks_for(layers: Layers, word: str, known: Collection[str]) -> bool:
+    """Whether a selection holds a word that is none of its names of layers."""
+    return any(item.text == word and not item.name for item in items(layers, known))
+
+
+def split(layers: Layers, known: Collection[str] = ()) -> list[str]:
+    """Return the items of a selection, which may stand in one string with commas between them.
+
+    What is in `known` is one item, even with commas.
+    """
+    if isinstance(layers, str) and layers in known:
+        return [layers]
     parts = [layers] if isinstance(layers, str) else list(layers)
-    return [item.strip() for part in parts for item in part.split(",") if item.strip()]
+    found: list[str] = []
+    for part in parts:
+        found += [part] if part in known else [s for text in part.split(",") if (s := text.strip())]
+    return found
 
 
-def _match(item: str, known: Mapping[str, nn.Module]) -> list[str]:
-    if item in known:
-        return [item]
-    if item in KINDS:
-        return [name for name, layer in known.items() if kind(layer) == item]
-    if any(mark in item for mark in "*?["):
-        return [name for name in known if fnmatch.fnmatchcase(name, item)]
+def without_call(text: str, known: Collection[str]) -> str:
+    """Return the layer that ``name#1``, the second call of a layer, is a call of."""
+    name, mark, index = text.rpartition("#")
+    return name if mark and index.isdigit() and text not in known else text
+
+
+def _match(
+    item: Item, known: Mapping[str, nn.Module], words: Mapping[str, Sequence[str]]
+) -> list[str]:
+    text = item.text
+    if not item.name:
+        if text in words:
+            return list(words[text])
+        of_kind = [name for name, layer in known.items() if kind(layer) == text]
+        if text in KINDS and of_kind:
+            return of_kind
+    if text in known:
+        return [text]
+    if any(mark in text for mark in "*?["):
+        return [name for name in known if fnmatch.fnmatchcase(name, text)]
     return []
 
 

@@ -287,7 +287,8 @@ def capture(
                 for one, wanted in zip(batch.singles(), each, strict=True)
             ],
         )
-    order = call_order(wrapped, batch.tensor) if _needs_order(layers, logits) else None
+    needed = not logits or _asks_for_stages(wrapped, layers)
+    order = call_order(wrapped, batch.tensor) if needed else None
     chosen = _choose(wrapped, layers, order)
     last = order.last(chosen) if order is not None and not logits else None
     recorder = OutputRecorder(gradients=bool(gradients))
@@ -331,15 +332,17 @@ def _joined(batch: Batch, parts: Sequence[Capture]) -> Capture:
     )
 
 
-def _needs_order(layers: Layers, logits: bool) -> bool:
-    return not logits or STAGES in layer_names.split(layers)
+def _asks_for_stages(model: Model, layers: Layers) -> bool:
+    known = layer_names.named_layers(model.module)
+    return layer_names.asks_for(layers, STAGES, known)
 
 
 def _choose(model: Model, layers: Layers, order: CallOrder | None) -> dict[str, nn.Module]:
-    items = layer_names.split(layers)
-    if order is not None and STAGES in items:
-        items = [item for item in items if item != STAGES] + list(order.stages())
-    return layer_names.select(model.module, items) if items else {}
+    if not layers:
+        return {}
+    stages = order.stages() if order is not None and _asks_for_stages(model, layers) else None
+    words = {} if stages is None else {STAGES: stages}
+    return layer_names.select(model.module, layers, words)
 
 
 def _finish(

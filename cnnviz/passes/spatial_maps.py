@@ -58,6 +58,7 @@ def traced_outputs(model: Model, inputs: torch.Tensor) -> Mapping[Key, TracedOut
 
 
 def _trace(model: Model, inputs: torch.Tensor) -> dict[Key, TracedOutput]:
+    found: Trace | None
     try:
         found = trace(model.module, tuple(inputs.shape[1:]))
     except ModelError:

@@ -275,10 +275,12 @@ def _token_gradients(
         if not answers or not held:
             return {}
         # Unequal weights, since the sum of a softmax never changes.
-        total = sum(
-            (each.flatten() * torch.linspace(-1.0, 1.0, each.numel()).to(each)).sum()
-            for each in answers
-        )
+        total = torch.stack(
+            [
+                (each.flatten() * torch.linspace(-1.0, 1.0, each.numel()).to(each)).sum()
+                for each in answers
+            ]
+        ).sum()
         found = torch.autograd.grad(total, list(held.values()), allow_unused=True)
     return dict(zip(held, found, strict=True))
 

@@ -22,7 +22,7 @@ from cnnviz.heatmaps.settings import (
     OcclusionSettings,
 )
 from cnnviz.images import Batch
-from cnnviz.introspection.layers import split
+from cnnviz.introspection.layers import named_layers, split, without_call
 from cnnviz.models import Model
 from cnnviz.passes.captures import capture
 from cnnviz.passes.targets import Target
@@ -65,8 +65,9 @@ def heatmap(
     check_method(method)
     named: Any = method
     if method in CAM_METHODS:
-        names = None if layer is None else split(layer)
-        layers = "stages" if names is None else [name.partition("#")[0] for name in names]
+        known = named_layers(model.module)
+        names = None if layer is None else split(layer, known)
+        layers = "stages" if names is None else [without_call(name, known) for name in names]
         held = capture(model, batch, layers=layers, target=target, gradients="layers")
         return cam(held, names, named)
     if method in ATTRIBUTION_METHODS:

@@ -66,7 +66,7 @@ def cam(
     if layer is None or (layer == "auto" and "auto" not in capture.activations):
         names = _spatial(capture, chosen, every=fuse)
     else:
-        names = split(layer)
+        names = split(layer, set(capture.activations))
     for name in names:
         # Refused before anything is computed.
         capture.layout(name)

@@ -14,7 +14,7 @@ from cnnviz.errors import LayerError, UsageError
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
 from cnnviz.images.transforms import Scene, enlarged, moved, turned
-from cnnviz.introspection.layers import Layers
+from cnnviz.introspection.layers import Layers, named_layers, without_call
 from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captures import Capture, capture
@@ -317,7 +317,7 @@ class _Walk:
             self.model,
             # Nothing is drawn of these, so they need no photos.
             Batch(inputs, (), ()),
-            layers=[name.partition("#")[0] for name in self.names],
+            layers=[without_call(name, named_layers(self.model.module)) for name in self.names],
             gradients=False,
         )
         answers = {image: self.answered(found.returned, image) for _, image, _ in places}
@@ -325,7 +325,7 @@ class _Walk:
         for number, place in enumerate(places):
             kind, image, step = place
             self.answers[place] = answers[image][number]
-            for layer, name in enumerate(self.names):
+            for layer in range(len(self.names)):
                 away = maps[layer][number] - self.maps[layer][image]
                 self.distances[kind, layer, image, step] = _norm(away)
 

@@ -13,7 +13,7 @@ from torch import nn
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.hooks import isolated
-from cnnviz.introspection.layers import Layers, select, split
+from cnnviz.introspection.layers import Layers, items, named_layers, select, without_call
 from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_at_once
@@ -222,11 +222,14 @@ def receptive_field(
 def _names(model: Model, inputs: torch.Tensor, layers: Layers) -> list[str]:
     """Return the layers; those that name one of several calls stay as they are."""
     names: list[str] = []
-    for item in split(layers):
-        if item == STAGES:
+    known = named_layers(model.module)
+    for item in items(layers, known):
+        if item.text == STAGES and not item.name:
             names += call_order(model, inputs).stages()
+        elif without_call(item.text, known) != item.text:
+            names.append(item.text)
         else:
-            names += [item] if "#" in item else list(select(model.module, item))
+            names += select(model.module, [item.text] if item.name else item.text)
     if not names:
         raise LayerError(
             f"{model.name} has no layer whose maps have a height and a width.", "Name a layer."

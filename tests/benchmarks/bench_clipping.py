@@ -2,9 +2,9 @@
 
     python tests/benchmarks/bench_clipping.py FOLDER [--model NAME] [--steps N]
 
-Insertion minus deletion (Petsiuk et al. 2018), from the blurred and from the mean image, of Grad-CAM
-at the last stage for the likeliest class of each photo in the folder. The difference is paired over
-the photos; its interval is that of 2000 resamples.
+Insertion minus deletion (Petsiuk et al. 2018), from the blurred and from the mean image, of
+Grad-CAM at the last stage for the likeliest class of each photo in the folder. The difference is
+paired over the photos; its interval is that of 2000 resamples.
 """
 
 from __future__ import annotations

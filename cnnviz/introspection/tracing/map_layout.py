@@ -127,7 +127,9 @@ class MapLayout:
         batch = self.batch_of(tuple(output.shape), images)
         within = output.shape[batch] // images
         # Windows of one image follow one another, and the images follow these.
-        split = output.unflatten(batch, (images, within)).movedim(batch, 0)
+        shape = output.shape
+        whole = output.reshape(*shape[:batch], images, within, *shape[batch + 1 :])
+        split = whole.movedim(batch, 0)
         # One more dimension in front than the output of one image has.
         places = [1 + dim for dim in self.dims]
         channels = [1 + dim for dim in range(len(self.shape)) if dim not in self.dims]

@@ -255,7 +255,9 @@ class _ObjectiveReader:
         return [self._call(text)]
 
     def _call(self, text: str) -> OrderedCall:
-        numbered = _CALL.fullmatch(text)
+        numbered = None
+        if text not in named_layers(self._model.module):
+            numbered = _CALL.fullmatch(text)
         name = numbered[1] if numbered else text
         (chosen,) = select(self._model.module, [name])
         first = self._first(chosen)

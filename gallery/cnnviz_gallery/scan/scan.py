@@ -9,7 +9,7 @@ import torch
 
 from cnnviz.datasets import Dataset
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.introspection.layers import Layers, kind, select, split
+from cnnviz.introspection.layers import Layers, items, kind, named_layers, select, without_call
 from cnnviz.models import Model
 from cnnviz.passes.stages import STAGES, call_order
 from cnnviz.results.progress import Progress, silent
@@ -109,10 +109,12 @@ def scannable(model: Model, layers: Layers | None = None) -> tuple[str, ...]:
             if name and kind(module) in ("conv", "linear")
         }
     else:
-        items = split(layers)
-        stages = list(order.stages()) if STAGES in items else []
-        items = [item.partition("#")[0] for item in items if item != STAGES] + stages
-        wanted = set(select(model.module, items))
+        known = named_layers(model.module)
+        wanted = set()
+        for item in items(layers, known):
+            text = without_call(item.text, known)
+            named = [text] if item.name or text != item.text else text
+            wanted.update(select(model.module, named, {STAGES: order.stages()}))
     often = {call.name for call in order.calls if call.index}
     found = tuple(
         f"{call.name}#{call.index}" if call.name in often else call.name
