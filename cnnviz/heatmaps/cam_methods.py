@@ -129,7 +129,7 @@ def ablationcam(capture: Capture, layer: Key, progress: Progress) -> torch.Tenso
             without = values.expand(len(part), *values.shape).clone()
             without[torch.arange(len(part)), part] = 0.0
             output = layout.put(_repeated(layout, outputs, image, len(images), len(part)), without)
-            left = capture.resolved_targets[image].score(run_from_layer(output))
+            left = capture.resolved_targets[image].score(run_from_layer(output, len(part)))
             weights[image, part] = ((score - left) / size).float()
             trials.add(len(part))
     return _weighted(activations.float(), weights)

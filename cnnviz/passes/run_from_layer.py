@@ -48,15 +48,17 @@ class ForwardFromLayer:
         self._tape = _tape(model, image, layer)
         self.skips = self._tape is not None
 
-    def __call__(self, values: torch.Tensor) -> Any:
+    def __call__(self, values: torch.Tensor, count: int | None = None) -> Any:
         """Return the network's output for B versions of the layer's output.
 
         Parameters
         ----------
         values : torch.Tensor
             [B, ...], in place of what the layer gives for the image.
+        count : int, optional
+            B, where the first dimension holds more than the versions, such as their windows.
         """
-        count = len(values)
+        count = len(values) if count is None else count
         images = self._image.expand(count, *self._image.shape[1:])
         if self._tape is None:
             return self._run(images.clone(), values, _Untaped())
@@ -64,7 +66,7 @@ class ForwardFromLayer:
             return self._run(images, values, _Replayed(self._tape, count))
         except _OtherPath:
             self._tape, self.skips = None, False
-            return self(values)
+            return self(values, count)
 
     def _run(self, images: torch.Tensor, values: torch.Tensor, mode: _Untaped) -> Any:
         module = self._model.module

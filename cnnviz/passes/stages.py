@@ -73,7 +73,8 @@ class CallOrder:
         Only maps of the image count (see `cnnviz.passes.spatial_maps`), in whatever layout. Of the
         layers with one resolution those inside the fewest others count, so that a stage ends with a
         block and not in the middle of the next one; of these, the last. Pooling, padding, dropout
-        and maps of the classes themselves are passed over. Where a block and the layers inside it
+        and maps of the classes themselves are passed over, as are those of another shape than the
+        image's ahead of one that has it. Where a block and the layers inside it
         return the very same tensor, the innermost that is called only once gives the name. A map
         whose places the answer no longer depends on, as the tokens beside a class token that alone
         is read, ends no stage: the last one before it does.
@@ -98,8 +99,18 @@ class CallOrder:
             within = tuple(f"{call.name}." for call in calls)
             chain = _Chain(names[0], place, depth, read, within)
             chains.setdefault(_resolution(first), []).append(chain)
-        ends = [end for several in chains.values() if (end := _end(several)) is not None]
-        return tuple(end.name for end in sorted(ends, key=lambda end: end.place))
+        ends = [
+            (end.place, end.name, self._has_shape_of_image(size))
+            for size, several in chains.items()
+            if (end := _end(several)) is not None
+        ]
+        last = max((place for place, _, alike in ends if alike), default=-1)
+        # What gates the rows or the columns of a map is no stage ahead of it.
+        return tuple(name for place, name, alike in sorted(ends) if alike or place > last)
+
+    def _has_shape_of_image(self, size: tuple[int, int]) -> bool:
+        # Windows that do not fit evenly bend the shape of small maps a little.
+        return 0.6 < (size[0] / self.image[0]) / (size[1] / self.image[1]) < 1.7
 
     def _holds_features(self, call: OrderedCall, *, classes: bool) -> bool:
         layout = call.map
