@@ -158,6 +158,9 @@ def test_what_is_no_map_is_refused_with_the_reason_by_every_view(name: str) -> N
         "invariance": lambda: invariance(network, inputs, layer, steps=3),
         "visualization": lambda: feature_visualization(network, f"{layer}:0", steps=1, size=16),
     }
+    if build is made.Mixer:
+        # It runs at one size only, and what is optimised for is read at the usual one.
+        del asked["visualization"]
     for view, ask in asked.items():
         with pytest.raises(LayerError, match=reason):
             pytest.fail(f"{view} took {ask()}")
@@ -175,8 +178,8 @@ def test_every_view_takes_a_map_in_an_unusual_layout(layer: str) -> None:
     assert (found.rows < size[0]).all()
     assert (found.columns < size[1]).all()
     assert top_activations(network, inputs, layer, top=1, k=1).images.shape[1] == 1
-    assert receptive_field(network, inputs, layer, draws=1).layers == (layer,)
-    assert np.isfinite(invariance(network, inputs, layer, steps=3).distances).all()
+    assert receptive_field(network, inputs, [layer], draws=1).layers == (layer,)
+    assert np.isfinite(invariance(network, inputs, [layer], steps=3).distances).all()
     assert feature_visualization(network, f"{layer}:0", steps=1, size=16).units == (f"{layer}:0",)
 
 

@@ -12,6 +12,7 @@ from torch import nn
 from cnnviz.errors import LayerError
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key
+from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
 from cnnviz.introspection.stop_forward import run_to
 from cnnviz.models import Model
 from cnnviz.models.outputs import describe, scores_of
@@ -45,9 +46,8 @@ class ObjectiveScorer:
         names = {key[0] for key in (layer, texture) if key is not None}
         self._modules = {name: model.module.get_submodule(name) for name in names}
         self._found: dict[Key, torch.Tensor] = {}
-        image = torch.zeros(1, *model.input_shape, device=model.device, dtype=model.dtype)
-        traced = traced_outputs(model, image)
-        self._layouts = {key: traced.get(key, UNTRACED).map for key in self._wanted}
+        self._layouts: dict[tuple[Key, torch.Size], MapLayout | NoMap] = {}
+        self._size = torch.Size()
         self._pictures = 0
         self._module = self._modules[layer[0]] if layer is not None else None
         self._slopes: dict[tuple[str, torch.Size], tuple[torch.Tensor, torch.Tensor]] = {}
@@ -105,6 +105,7 @@ class ObjectiveScorer:
         # Convolutions on a CPU are up to a third faster in this order of memory.
         inputs = ((pictures - mean) / std).to(self._model.dtype)
         inputs = inputs.contiguous(memory_format=torch.channels_last)
+        self._learn_layouts(inputs.detach())
         run = self._model.forward
         if self._layer is None:
             return scores_of(self._model, run_to(run, inputs, self._modules, after=self._take))
@@ -117,6 +118,14 @@ class ObjectiveScorer:
                 f"Layer {self._layer[0]!r} was not called with this input.", "Choose another layer."
             )
         return self._found[self._layer]
+
+    def _learn_layouts(self, inputs: torch.Tensor) -> None:
+        """Find out how the layers hold their maps for pictures of this size."""
+        self._size = inputs.shape[1:]
+        if any((key, self._size) not in self._layouts for key in self._wanted):
+            traced = traced_outputs(self._model, inputs)
+            for key in self._wanted:
+                self._layouts[key, self._size] = traced.get(key, UNTRACED).map
 
     def _product(self, objective: Objective, values: torch.Tensor) -> torch.Tensor:
         key = objective.name, values.shape
@@ -150,7 +159,8 @@ class ObjectiveScorer:
                 f"Layer {key[0]!r} returns {describe(output)}, not one tensor.",
                 "Choose a layer inside it that returns one tensor.",
             )
-        layout = checked_layout(self._layouts[key], key[0], output, self._pictures)
+        layout = self._layouts[key, self._size]
+        layout = checked_layout(layout, key[0], output, self._pictures)
         output = layout.take(output, self._pictures)
         self._found[key] = output
         if self._layer is None or not self._wanted <= set(self._found):
