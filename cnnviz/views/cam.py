@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from cnnviz.errors import LayerError, UsageError
@@ -9,10 +10,15 @@ from cnnviz.heatmaps.cam_methods import CAM_METHODS, CamMethod, CamName, fused
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
 from cnnviz.heatmaps.methods import listed_methods
 from cnnviz.heatmaps.settings import CamSettings
+from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.layers import Layers, split
 from cnnviz.passes.captures import Capture
 from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.progress import Progress, silent
+from cnnviz.results.text import listed, plural
+
+_MOST_NAMED = 4
+"""How many layers a caption names."""
 
 Method = Annotated[CamName, CAM_METHODS]
 """What the command line offers are the names of the table."""
@@ -63,7 +69,8 @@ def cam(
     if method not in CAM_METHODS:
         raise UsageError(f"There is no method {method!r}.", f"Choose {', '.join(CAM_METHODS)}.")
     chosen = CAM_METHODS[method]
-    if layer is None or (layer == "auto" and "auto" not in capture.activations):
+    named = layer is not None and (layer != "auto" or "auto" in capture.activations)
+    if layer is None or not named:
         names = _spatial(capture, chosen, every=fuse)
     else:
         names = split(layer, set(capture.activations))
@@ -84,11 +91,27 @@ def cam(
         **photo_fields(capture.batch),
         targets=capture.targets if asks else ("every class",) * len(capture.batch.photos),
         relu=relu,
+        notes=_made_at(capture, keys, chosen_for_you=not named),
         target_classes=capture.target_classes if asks else (),
         explains_class=asks,
         notes=capture.saturated if asks else (),
         settings=CamSettings(method=method, layers=keys, fused=fuse, rule=capture.rule),
     )
+
+
+def _made_at(capture: Capture, keys: Sequence[Key], *, chosen_for_you: bool) -> tuple[str, ...]:
+    """Say at which layers the maps were made, and what of these is not in them."""
+    names = listed([name for name, _ in keys], _MOST_NAMED)
+    said = [f"Made at {names}."]
+    if chosen_for_you and len(keys) == 1:
+        said = [f"Made at {names}, the last captured layer that holds a map of the image."]
+    for key in keys:
+        apart = capture.layout(key).apart
+        if apart:
+            said.append(
+                f"Set apart at {key[0]}: {plural(apart, 'token')} without a place in the image."
+            )
+    return tuple(said)
 
 
 def _spatial(capture: Capture, method: CamMethod, *, every: bool) -> list[str]:

@@ -12,8 +12,8 @@ from torch import nn
 from cnnviz.errors import LayerError
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key
-from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
 from cnnviz.introspection.stop_forward import run_to
+from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
 from cnnviz.models import Model
 from cnnviz.models.outputs import describe, scores_of
 from cnnviz.passes.spatial_maps import UNTRACED, checked_layout, traced_outputs
