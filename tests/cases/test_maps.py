@@ -274,6 +274,33 @@ def test_the_field_of_a_token_is_that_of_its_place(layer: str) -> None:
     assert field.box(1, 3) == ((0, 0, 16, 16) if whole else (12, 4, 16, 8))
 
 
+def test_a_field_of_one_pixel_is_one_pixel_wide() -> None:
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 1), nn.ReLU(), nn.Conv2d(8, 8, (1, 5), padding=(0, 2)), nn.ReLU()
+    ).eval()
+    found = receptive_field(network, images(1), ["0", "2"], draws=4)
+    assert found.effective[0].tolist() == [1.0, 1.0]
+    assert found.effective[1, 0] == 1.0
+    assert 1.0 < found.effective[1, 1] <= 5.0
+
+
+@pytest.mark.parametrize("layer", ["2", "4"])
+def test_maps_of_one_place_are_maps(layer: str) -> None:
+    network = nn.Sequential(
+        nn.Conv2d(3, 6, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(6, 8, 16),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, 5),
+    ).eval()
+    held = capture(network, images(), layers=[layer], gradients=False)
+    assert feature_maps(held, layer).maps.shape == (8, 1, 1)
+    assert deconvnet(network, images(), layer, top=1).rows.tolist() == [[0, 0]]
+    assert np.isfinite(invariance(network, images(), [layer], steps=3).distances).all()
+
+
 def test_a_blind_head_does_not_hide_what_is_read() -> None:
     network = made.seeded(made.Tokens(1))
     with torch.no_grad():
