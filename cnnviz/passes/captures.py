@@ -27,7 +27,7 @@ from cnnviz.models.outputs import AS_GIVEN, Reading, needs_graph, read_output, s
 from cnnviz.passes.independence import independence
 from cnnviz.passes.output_recorder import OutputRecorder
 from cnnviz.passes.ranked_classes import ClassScore, rank_classes
-from cnnviz.passes.spatial_maps import UNTRACED, map_layout_of, traced_outputs
+from cnnviz.passes.spatial_maps import UNTRACED, TracedOutput, checked_layout, traced_outputs
 from cnnviz.passes.stages import STAGES, CallOrder, call_order
 from cnnviz.passes.targets import (
     ResolvedTarget,
@@ -76,6 +76,7 @@ class Capture:
     _scores: Scores | None = field(default=None)
     _input_gradient: torch.Tensor | None = field(default=None)
     _returned: Any = field(default=None)
+    _traced: Mapping[Key, TracedOutput] = field(default_factory=dict)
 
     @property
     def logits(self) -> torch.Tensor:
@@ -166,7 +167,8 @@ class Capture:
             If it holds none, with the reason (see `cnnviz.passes.spatial_maps`).
         """
         key = self.activations.resolve(layer)
-        return map_layout_of(self.model, self.batch.tensor, key, self.activations[key])
+        found = self._traced.get(key, UNTRACED).map
+        return checked_layout(found, key[0], self.activations[key], len(self.batch.tensor))
 
     def activation_maps(self, layer: str | Key) -> torch.Tensor:
         """Return what a captured layer gave as maps of the images, [N, C, h, w]."""
@@ -178,12 +180,11 @@ class Capture:
 
     def mapped(self, among: Iterable[str] | None = None) -> tuple[str, ...]:
         """Return the captured layers, or those among some, with a map of more than one place."""
-        traced = traced_outputs(self.model, self.batch.tensor)
         names = self.activations if among is None else among
         found = []
         for name in names:
             key = self.activations.resolve(name)
-            layout = traced.get(key, UNTRACED).map
+            layout = self._traced.get(key, UNTRACED).map
             if isinstance(layout, MapLayout) and layout.size != (1, 1):
                 found.append(name)
         return tuple(found)
@@ -306,7 +307,9 @@ def capture(
     coverage = str(followed.coverage()) if followed is not None else ""
     found = _finish(wrapped, batch, chosen, recorder, output if logits else None, scores)
     kept = None if gradients or not logits else output
-    return replace(found, rule=rule, coverage=coverage, _returned=kept)
+    # Found here, so that no view of the capture runs the network again.
+    traced = traced_outputs(wrapped, batch.tensor) if recorder.outputs else {}
+    return replace(found, rule=rule, coverage=coverage, _returned=kept, _traced=traced)
 
 
 def _joined(batch: Batch, parts: Sequence[Capture]) -> Capture:

@@ -78,29 +78,6 @@ def _trace_image(model: Model, inputs: torch.Tensor) -> Trace | None:
         return None
 
 
-def map_layout_of(model: Model, inputs: torch.Tensor, key: Key, output: torch.Tensor) -> MapLayout:
-    """Return how the output of a layer's call for some images holds a map of each.
-
-    Parameters
-    ----------
-    model : Model
-        The network.
-    inputs : torch.Tensor
-        The N preprocessed images.
-    key : (str, int)
-        The layer's name and which of its calls.
-    output : torch.Tensor
-        What the call gave.
-
-    Raises
-    ------
-    LayerError
-        If it holds no map, with the reason.
-    """
-    layout = traced_outputs(model, inputs).get(key, UNTRACED).map
-    return checked_layout(layout, key[0], output, len(inputs))
-
-
 def checked_layout(
     layout: MapLayout | NoMap, layer: str, output: torch.Tensor, images: int
 ) -> MapLayout:

@@ -76,7 +76,12 @@ def cam(
         names = split(layer, set(capture.activations))
     for name in names:
         # Refused before anything is computed.
-        capture.layout(name)
+        if not capture.layout(name).dims:
+            raise LayerError(
+                f"Layer {name!r} gives the shape {list(capture.activations[name].shape)}, not "
+                "[N, C, H, W].",
+                "Choose a layer with a map of the image.",
+            )
     keys = tuple(capture.activations.resolve(name) for name in names)
     maps = [chosen.maps(capture, key, progress) for key in keys]
     if fuse:

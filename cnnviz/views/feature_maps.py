@@ -193,6 +193,12 @@ def feature_maps(
     """
     _check(capture, top, image, order)
     name = layer if layer is not None else _last(capture)
+    if not capture.layout(name).dims:
+        raise LayerError(
+            f"Layer {name!r} gives the shape {list(capture.activations[name].shape)}, not "
+            "[N, C, H, W].",
+            "Choose a layer with a map of the image.",
+        )
     every = capture.activation_maps(name).float().cpu().numpy()
     maps = every[image]
     measures = {
