@@ -390,8 +390,10 @@ def test_a_layer_that_is_not_called_or_not_of_maps_is_a_sentence() -> None:
     model = as_model(module)
     with pytest.raises(LayerError, match="Layer 'spare' is not called"):
         project(model, images(), "spare", [UnitPosition(0, 0)])
-    with pytest.raises(LayerError, match=r"gives the shape \[1, 4, 484\]"):
-        project(model, images(), "1", [UnitPosition(0, 0)])
+    # Flattened maps are maps.
+    assert project(model, images(), "1", [UnitPosition(0, 0)]).rows.tolist() == [
+        project(model, images(), "0", [UnitPosition(0, 0)]).rows[0]
+    ]
 
 
 def test_a_layer_that_does_not_answer_image_by_image_is_a_sentence() -> None:
