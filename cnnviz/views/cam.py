@@ -96,10 +96,12 @@ def cam(
         **photo_fields(capture.batch),
         targets=capture.targets if asks else ("every class",) * len(capture.batch.photos),
         relu=relu,
-        notes=_made_at(capture, keys, chosen_for_you=not named),
+        notes=(
+            *_made_at(capture, keys, chosen_for_you=not named),
+            *(capture.saturated if asks else ()),
+        ),
         target_classes=capture.target_classes if asks else (),
         explains_class=asks,
-        notes=capture.saturated if asks else (),
         settings=CamSettings(method=method, layers=keys, fused=fuse, rule=capture.rule),
     )
 
