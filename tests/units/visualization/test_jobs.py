@@ -83,7 +83,9 @@ class _OneSize(nn.Module):
         self.last = nn.Conv2d(4, 4, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.last(self.mix(self.conv(x).flatten(2))[..., None]).mean((2, 3))
+        maps = self.conv(x)
+        gates = self.mix(maps.flatten(2)).mean(2)
+        return self.last(maps * gates[..., None, None]).mean((2, 3))
 
 
 def test_a_network_of_one_size_keeps_it() -> None:
