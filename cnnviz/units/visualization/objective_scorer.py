@@ -123,7 +123,9 @@ class ObjectiveScorer:
         """Find out how the layers hold their maps for pictures of this size."""
         self._size = inputs.shape[1:]
         if any((key, self._size) not in self._layouts for key in self._wanted):
-            traced = traced_outputs(self._model, inputs)
+            usual = inputs.new_zeros(1, *self._model.input_shape)
+            # A head may take one size only, while the layers below it take any.
+            traced = traced_outputs(self._model, inputs) or traced_outputs(self._model, usual)
             for key in self._wanted:
                 self._layouts[key, self._size] = traced.get(key, UNTRACED).map
 
