@@ -21,7 +21,7 @@ from cnnviz.views.feature_visualization import feature_visualization
 from cnnviz.views.invariance import invariance
 from cnnviz.views.receptive_field import receptive_field
 from cnnviz.views.top_activations import top_activations
-from tests.cases import networks_of_maps as made
+from tests.helpers import networks_of_maps as made
 
 
 def images(count: int = 2, side: int = 16) -> torch.Tensor:
