@@ -49,6 +49,18 @@ def copy(operation: Operation, look: Look, gateless: bool) -> Found:
     return union([source], tuple(operation.outputs[0].shape)) if source is not None else None
 
 
+@rule(
+    "fake_quantize_per_tensor_affine_cachemask",
+    "_fake_quantize_per_tensor_affine_cachemask_tensor_qparams",
+    "fake_quantize_per_channel_affine_cachemask",
+    "_fused_moving_avg_obs_fq_helper",
+)
+def round_values(operation: Operation, look: Look, gateless: bool) -> Found:
+    """Every element is rounded where it is, as training for quantised weights does."""
+    source = look(operation["self"])
+    return union([source], tuple(operation.outputs[0].shape)) if source is not None else None
+
+
 @rule("convolution", "_convolution")
 def convolve(operation: Operation, look: Look, gateless: bool) -> Found:
     """Windows along the spatial dimensions, all channels of a group mixed."""
