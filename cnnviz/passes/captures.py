@@ -391,9 +391,6 @@ def _logits_or_none(model: Model, output: Any, inputs: torch.Tensor) -> torch.Te
     except TargetError:
         # A callable target may have made sense of an output that has no logits.
         return None
-    if found.ndim and len(found) != len(inputs):
-        # Rows that are not those of the images would be read as if they were.
-        return None
     if found.ndim == 2 and model.categories is not None:
         _check_names(model, reading, found.shape[1])
     return found

@@ -14,7 +14,6 @@ from torch import nn
 from torch.nn import functional as F
 
 import cnnviz
-from cnnviz.errors import TargetError
 from cnnviz.images import Preprocessing
 from cnnviz.passes.batch_size import rows_at_once, rows_that_fit
 from cnnviz.passes.independence import independence
@@ -349,22 +348,3 @@ def test_a_report_says_so_on_its_first_screen(tmp_path: Path) -> None:
     report.save(tmp_path / "r")
     held = json.loads((tmp_path / "r" / "report.json").read_text("utf-8"))
     assert any("random numbers" in note for note in held["notes"])
-
-
-class Rows(nn.Module):
-    """A network that gives two rows of scores whatever it is asked."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(3, 4, 3)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.conv(x).mean((0, 2, 3)).expand(2, -1)
-
-
-@pytest.mark.parametrize("count", [1, 2, 3])
-def test_rows_that_are_not_the_images_are_no_answers(count: int) -> None:
-    images = torch.rand(count, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    held = cnnviz.capture(Rows().eval(), images, layers=(), gradients=False)
-    with pytest.raises(TargetError, match="no logits"):
-        cnnviz.predictions(held)
