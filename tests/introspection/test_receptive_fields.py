@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.overrides import TorchFunctionMode
@@ -405,5 +405,6 @@ def test_each_kind_of_block_is_followed_exactly(name: str) -> None:
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.sampled_from(sorted(BLOCKS)), min_size=2, max_size=6))
+@example(["adaptive", "average, ceil", "unfold"])
 def test_chains_of_blocks_are_followed_exactly(names: list[str]) -> None:
     check_positions(*network_of(names))

@@ -184,6 +184,8 @@ def _gathered(field: Field) -> MapLayout | None:
         return None
     rows, columns = (_centres(field, axis, dims).reshape(-1) for axis in (0, 1))
     standing = np.flatnonzero(np.isfinite(rows) & np.isfinite(columns))
+    if not len(standing):
+        return None
     height, row = _numbered(rows[standing])
     width, column = _numbered(columns[standing])
     number = row * width + column
