@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnviz.gradients.activation_calls import matched_gain
-from cnnviz.gradients.probe import GradientProbe, main_activation
+from cnnviz.gradients.probe_result import GradientProbe, main_activation
 from cnnviz.gradients.verdicts import GradientVerdict, has_skips, is_normalised
 
 _OFF = 1.12
@@ -49,7 +49,7 @@ def explain(
 
     Parameters
     ----------
-    found : Probe
+    found : GradientProbe
         What was measured.
     verdict : GradientVerdict
         What it means.

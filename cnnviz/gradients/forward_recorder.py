@@ -145,7 +145,7 @@ class ForwardRecorder(FunctionMode):
     ----------
     met : list of RecordedLayer
         Convolutions, linear layers, sums and concatenations, in the order of calls.
-    activities : list of Activity
+    activities : list of ActivationStatistics
         Activations, in the order of calls.
     normalisations : int
         Calls of normalisations.

@@ -20,7 +20,8 @@ from cnnviz.gradients.modifications import (
     WithSkips,
 )
 from cnnviz.gradients.objectives import Objective
-from cnnviz.gradients.probe import GradientProbe, main_activation, probe
+from cnnviz.gradients.probe import probe
+from cnnviz.gradients.probe_result import GradientProbe, main_activation
 from cnnviz.gradients.verdicts import GradientVerdict, judge
 from cnnviz.introspection.copies import copy_network
 from cnnviz.introspection.layers import kind

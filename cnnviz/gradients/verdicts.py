@@ -12,7 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnviz.gradients.activation_calls import matched_gain
-from cnnviz.gradients.probe import ActivationUnits, GradientProbe, ProbedLayer, main_activation
+from cnnviz.gradients.probe_result import (
+    ActivationUnits,
+    GradientProbe,
+    ProbedLayer,
+    main_activation,
+)
 
 EDGES = (-4.0, -2.0, -1.0, 1.0, 2.0, 4.0)
 BANDS = ("vanished", "vanishing", "watch", "healthy", "watch", "exploding", "exploded")

@@ -16,7 +16,8 @@ from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.gradients import objectives
 from cnnviz.gradients.causes import Cause, explain
 from cnnviz.gradients.noise import NOISE_SEED, noise
-from cnnviz.gradients.probe import GradientProbe, probe
+from cnnviz.gradients.probe import probe
+from cnnviz.gradients.probe_result import GradientProbe
 from cnnviz.gradients.remedies import Remedy, try_remedies
 from cnnviz.gradients.verdict_text import evidence, learned, pairs, without_gradient
 from cnnviz.gradients.verdicts import GradientVerdict, is_normalised, judge

@@ -72,7 +72,7 @@ class GradientMonitor:
 
     Attributes
     ----------
-    records : list of Record
+    records : list of StepRecord
         Every step that was recorded.
     events : list of Event
         What has turned: each thing is told once.
