@@ -8,22 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import matplotlib as mpl
-from fpdf import FPDF, FontFace
+from fpdf import FontFace
 from fpdf.enums import Align, TableBordersLayout
-from fpdf.fonts import TTFFont
 
 from cnnviz.reports.content import ImageAnswer, Picture, Section, Table
 from cnnviz.reports.html_writer import OVERVIEW, ContentsLine, Page
+from cnnviz.reports.pdf_pages import LEADING, MARGIN, POINT, PdfPages, Style, plain
 from cnnviz.reports.pictures import DrawnPicture
 from cnnviz.results import drawing
 from cnnviz.results.text import shortened
 
-# In millimetres, as all lengths below that are not sizes of type.
-MARGIN = 19.0
-POINT = 25.4 / 72
-LEADING = 1.45
-FONT = "DejaVu"
 LARGEST_TYPE, SMALLEST_TYPE = 7.5, 5.5
 """The type of a table, in points: it shrinks until the table fits, as far as it stays legible."""
 _GAP = 2.0
@@ -32,23 +26,8 @@ _NARROWEST = 7.0
 """A column that is wrapped stays wide enough for a few letters."""
 _NUMBER = 10.0
 """The room for the number of a page."""
-_BOX = ord("□")
 _LONGEST_CELL = 600
 """A cell must fit on a page. Only a name that nobody reads to its end is longer."""
-
-
-@dataclass(frozen=True)
-class _Style:
-    """A size of type in points, and the space below in millimetres."""
-
-    size: float
-    after: float
-    bold: bool = False
-    colour: str = drawing.INK
-
-    @property
-    def leading(self) -> float:
-        return self.size * LEADING * POINT
 
 
 @dataclass(frozen=True)
@@ -62,16 +41,16 @@ class _Entry:
     link: int
 
 
-KICKER = _Style(8, 2.5, colour=drawing.QUIET)
-TITLE = _Style(24, 6.5, bold=True)
-HEADING = _Style(15, 3.5, bold=True)
-BODY = _Style(9.5, 3)
-ENTRY = _Style(9.5, 1)
-CAPTION = _Style(8.5, 7.5, colour=drawing.QUIET)
-SMALL_CAPTION = _Style(8, 1.5, colour=drawing.QUIET)
-BAR = _Style(9.5, 0.5)
-THUMBNAIL = _Style(8, 0.5, bold=True)
-FILE = _Style(6.5, 0, colour=drawing.QUIET)
+KICKER = Style(8, 2.5, colour=drawing.QUIET)
+TITLE = Style(24, 6.5, bold=True)
+HEADING = Style(15, 3.5, bold=True)
+BODY = Style(9.5, 3)
+ENTRY = Style(9.5, 1)
+CAPTION = Style(8.5, 7.5, colour=drawing.QUIET)
+SMALL_CAPTION = Style(8, 1.5, colour=drawing.QUIET)
+BAR = Style(9.5, 0.5)
+THUMBNAIL = Style(8, 0.5, bold=True)
+FILE = Style(6.5, 0, colour=drawing.QUIET)
 
 
 def write_pdf(
@@ -93,9 +72,9 @@ def write_pdf(
         When the report was begun.
     """
     with closing(_Book(drawings, folder)) as book:
-        book.set_title(_plain(page.title))
-        book.set_subject(_plain(page.description))
-        book.set_keywords(_plain("; ".join(f"{label}: {value}" for label, value in page.facts)))
+        book.set_title(plain(page.title))
+        book.set_subject(plain(page.description))
+        book.set_keywords(plain("; ".join(f"{label}: {value}" for label, value in page.facts)))
         book.set_creator(f"cnnviz {page.version}")
         book.set_producer("fpdf2")
         book.set_lang("en")
@@ -104,47 +83,15 @@ def write_pdf(
         path.write_bytes(book.output())
 
 
-def _plain(text: str) -> str:
-    """Return text on one line, without what a font cannot draw or a line cannot hold.
-
-    Names are a stranger's: line ends become blanks, other control characters and marks that turn
-    the direction of what follows are left out, and half a surrogate pair becomes a question mark.
-    """
-    whole = " ".join(text.split()).encode("utf-16", "replace").decode("utf-16")
-    return "".join(letter for letter in whole if letter.isprintable())
-
-
-class _Book(FPDF):
-    """A4 pages that are filled from the top; a new one is begun where something does not fit."""
+class _Book(PdfPages):
+    """The pages of a report."""
 
     def __init__(self, drawings: Mapping[str, DrawnPicture], folder: Path) -> None:
-        super().__init__(unit="mm", format="A4")
         self._drawings = drawings
         self._folder = folder
         self._entries: list[_Entry] = []
         self._pages: dict[str, int] = {}
-        # A name may hold what stands for the number of pages.
-        self.str_alias_nb_pages = ""
-        self.set_margins(MARGIN, MARGIN)
-        # Type begins where pictures begin.
-        self.c_margin = 0.0
-        self.set_auto_page_break(True, MARGIN)
-        # The fonts that come with matplotlib; only the letters in use reach the file.
-        fonts = Path(mpl.get_data_path()) / "fonts" / "ttf"
-        self.add_font(FONT, "", fonts / "DejaVuSans.ttf")
-        self.add_font(FONT, "B", fonts / "DejaVuSans-Bold.ttf")
-        self.add_page()
-
-    def close(self) -> None:
-        """Let go of the files of the fonts."""
-        for font in self._fonts:
-            font.ttfont.close()
-
-    def footer(self) -> None:
-        """Number the page."""
-        self.set_y(-MARGIN / 2 - 2)
-        self._type(_Style(8, 0, colour=drawing.QUIET))
-        self.cell(0, 4, str(self.page_no()), align=Align.C)
+        super().__init__()
 
     def write_page(self, page: Page) -> None:
         """Write the title page and every chapter."""
@@ -161,55 +108,9 @@ class _Book(FPDF):
                 self._write_section(section, chapter.answer)
         self._number_contents()
 
-    def _letters(self, text: str) -> str:
-        """Return text that can be written: a letter that the typeface lacks is drawn as a box.
-
-        It stays the letter it is for whoever copies the text or searches for it.
-        """
-        plain = _plain(text)
-        for font in self._fonts:
-            for letter in set(map(ord, plain)):
-                if letter not in font.cmap:
-                    font.cmap[letter] = font.cmap[_BOX]
-                    font.glyph_ids[letter] = font.glyph_ids[_BOX]
-                    font.cw[letter] = font.cw[_BOX]
-        return plain
-
-    @property
-    def _fonts(self) -> list[TTFFont]:
-        return [font for font in self.fonts.values() if isinstance(font, TTFFont)]
-
-    @property
-    def _room(self) -> float:
-        return float(self.page_break_trigger - self.y)
-
-    def _turn(self) -> None:
-        """Go on at the top of a new page, unless this one is empty."""
-        if self.y > MARGIN:
-            self.add_page()
-
-    def _type(self, style: _Style) -> None:
-        self.set_font(FONT, "B" if style.bold else "", style.size)
-        self.set_text_color(style.colour)
-
-    def _height(self, text: str, style: _Style, width: float = 0.0) -> float:
-        self._type(style)
-        height = self.multi_cell(
-            width, style.leading, self._letters(text), align=Align.L, dry_run=True, output="HEIGHT"
-        )
-        assert isinstance(height, float | int)
-        return height + style.after
-
-    def _write(self, text: str, style: _Style, width: float = 0.0) -> None:
-        """Write a paragraph below what is there, as far right as `width` allows."""
-        self._type(style)
-        left = self.x
-        self.multi_cell(width, style.leading, self._letters(text), align=Align.L)
-        self.set_xy(left, self.y + style.after)
-
     def _mark(self, title: str, anchor: str, level: int) -> None:
         """Let the contents, and the bookmarks beside the page, lead here."""
-        self.start_section(_plain(title), level)
+        self.start_section(plain(title), level)
         self._pages[anchor] = self.page
         for entry in self._entries:
             if entry.anchor == anchor:
@@ -282,7 +183,7 @@ class _Book(FPDF):
         ratio = self._ratio(picture)
         height = min(width * ratio, most)
         path = self._folder / self._drawings[picture.name].path
-        alt = _plain(picture.alt)
+        alt = plain(picture.alt)
         self.image(path, left, self.y, height / ratio, height, alt_text=alt)
         return height
 
@@ -374,7 +275,7 @@ class _Book(FPDF):
         if self._height(words, SMALL_CAPTION) + 6 * size * LEADING * POINT > self._room:
             self._turn()
         self._write(words, SMALL_CAPTION)
-        self._type(_Style(size, 0))
+        self._type(Style(size, 0))
         self.set_draw_color(drawing.FAINT)
         bold = FontFace(emphasis="BOLD")
         with self.table(
@@ -424,9 +325,9 @@ class _Book(FPDF):
         size: float,
     ) -> list[float]:
         """Return how wide each column is without a line break in its cells."""
-        self._type(_Style(size, 0))
+        self._type(Style(size, 0))
         inside = [max(map(self.get_string_width, cells)) for cells in zip(*rows, strict=True)]
-        self._type(_Style(size, 0, bold=True))
+        self._type(Style(size, 0, bold=True))
         # A little more than the letters take: what is as wide as its column must not be wrapped.
         return [
             max(width, *map(self.get_string_width, (*heading.split(), last))) + _GAP + 0.3

@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.gradients.monitor.events import KINDS
 from cnnviz.gradients.monitor.loss_history import LOSSES
 from cnnviz.gradients.monitor.picture import LOOKS, draw_decades, draw_heat, draw_loss
-from cnnviz.gradients.monitor.records import COLUMNS
 from cnnviz.gradients.monitor.run import TrainingRun
 from cnnviz.gradients.monitor.step_axis import columns
-from cnnviz.reports.content import Picture, Section, Table, TableColumn
+from cnnviz.reports.content import Picture, Section
 from cnnviz.reports.document import Report
 from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, ReportProgress, Steps
-from cnnviz.reports.sections.provenance import versions
+from cnnviz.reports.training_tables import event_tables, layer_table, recorded_tables
 from cnnviz.results.text import count, measured_time, number, plural
 
 if TYPE_CHECKING:
@@ -147,7 +145,7 @@ def _course(run: TrainingRun) -> Section:
         anchor="course",
         lead=tuple(lead),
         pictures=pictures,
-        tables=_events(run),
+        tables=event_tables(run),
     )
 
 
@@ -201,33 +199,6 @@ def _loss_sentence(run: TrainingRun) -> str:
     return f"The loss began at {first} and is not finite from step {broken} on."
 
 
-def _events(run: TrainingRun) -> tuple[Table, ...]:
-    if not run.events:
-        return ()
-    return (
-        Table(
-            title="Events",
-            caption="What turned, in the order in which it was told.",
-            columns=(
-                TableColumn("Step", numeric=True),
-                TableColumn("Kind"),
-                TableColumn("Layer"),
-                TableColumn("What was seen"),
-            ),
-            rows=tuple(
-                (
-                    count(event.step),
-                    event.kind,
-                    run.named(event.layer) if event.layer else "all",
-                    event.text,
-                )
-                for event in run.events
-            ),
-            folded=len(run.events) > 24,
-        ),
-    )
-
-
 def _depth(run: TrainingRun) -> Section | None:
     if np.isnan(run.gradient).all():
         return None
@@ -279,7 +250,7 @@ def _movement(run: TrainingRun) -> Section | None:
             "they are.",
         ),
         pictures=(_heat(run, "update"),),
-        tables=(_layers(run),),
+        tables=(layer_table(run),),
     )
 
 
@@ -331,49 +302,7 @@ def _picture(
     )
 
 
-def _layers(run: TrainingRun) -> Table:
-    names = [name for name in COLUMNS if not np.isnan(getattr(run, name)).all()]
-    rows = tuple(
-        (run.named(layer), *(_cell(float(getattr(run, name)[place, -1]), name) for name in names))
-        for place, layer in enumerate(run.layers)
-    )
-    return Table(
-        title=f"Every layer at step {int(run.steps[-1])}",
-        caption="The last recorded step; what each column is stands at the end of the page.",
-        columns=(
-            TableColumn("Layer"),
-            *(TableColumn(name.replace("_", " "), numeric=True) for name in names),
-        ),
-        rows=rows,
-        folded=len(rows) > 12,
-    )
-
-
-def _cell(value: float, name: str) -> str:
-    if np.isnan(value):
-        return "–"
-    if np.isinf(value):
-        return "not finite"
-    return f"{value:.0%}" if name in ("dead", "saturated") else number(value)
-
-
-def _unmeasured(run: TrainingRun) -> tuple[Table, ...]:
-    if not run.unmeasured:
-        return ()
-    return (
-        Table(
-            title="Not measured",
-            caption="What failed, or gave nothing to measure; the training was not touched by it.",
-            columns=(TableColumn("Layer or part"), TableColumn("Why")),
-            rows=tuple((run.named(layer), why) for layer, why in run.unmeasured.items()),
-        ),
-    )
-
-
 def _provenance(run: TrainingRun) -> Section:
-    recorded = [("Began", run.started)]
-    recorded += [(name.capitalize(), value) for name, value in run.facts.items()]
-    recorded += [("Versions", f"cnnviz {run.provenance.cnnviz}, torch {run.provenance.torch}")]
     return Section(
         key="provenance",
         title="How this was recorded",
@@ -382,33 +311,5 @@ def _provenance(run: TrainingRun) -> Section:
             "The figures were recorded while the network trained, and nothing in its training was "
             "changed by that. Every number of every step is in the file of the run.",
         ),
-        tables=(
-            *_unmeasured(run),
-            Table(
-                title="What was recorded",
-                caption="For each layer, at each recorded step.",
-                columns=(TableColumn("Figure"), TableColumn("What it is")),
-                rows=tuple((name.replace("_", " "), text) for name, text in COLUMNS.items()),
-            ),
-            Table(
-                title="What is told as an event",
-                caption="Each once, and again only after it has passed.",
-                columns=(TableColumn("Kind"), TableColumn("When")),
-                rows=tuple(KINDS.items()),
-                folded=True,
-            ),
-            Table(
-                title="The run",
-                caption="As the monitor knew it.",
-                columns=(TableColumn("What"), TableColumn("Value")),
-                rows=tuple(recorded),
-            ),
-            Table(
-                title="Versions",
-                caption="The software that made this report.",
-                columns=(TableColumn("Package"), TableColumn("Version")),
-                rows=tuple(versions().items()),
-                folded=True,
-            ),
-        ),
+        tables=recorded_tables(run),
     )

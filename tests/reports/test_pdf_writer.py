@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cnnviz.reports import pdf_writer
+from cnnviz.reports import pdf_pages, pdf_writer
 from cnnviz.reports.content import Section, Table, TableColumn
 from cnnviz.reports.html_writer import Chapter, ContentsLine
 from cnnviz.reports.layout import layout
@@ -144,7 +144,7 @@ def test_a_letter_without_a_shape_is_a_box_and_stays_the_letter(book):
 
 
 def test_what_no_line_can_hold_is_left_out():
-    assert pdf_writer._plain("a\n\tb\x00\x1b[31m\u202ec\ud800") == "a b[31mc?"
+    assert pdf_pages.plain("a\n\tb\x00\x1b[31m\u202ec\ud800") == "a b[31mc?"
 
 
 def test_a_narrow_table_keeps_its_type(book):
@@ -158,7 +158,7 @@ def test_a_wide_table_shrinks_its_type_first(book):
     widths, size = columns_of(book, ("a" * 60, "b" * 50, "c" * 10))
     assert pdf_writer.SMALLEST_TYPE <= size < pdf_writer.LARGEST_TYPE
     assert sum(widths) <= book.epw
-    book.set_font(pdf_writer.FONT, "", size)
+    book.set_font(pdf_pages.FONT, "", size)
     assert widths[0] > book.get_string_width("a" * 60), "so that nothing is wrapped"
 
 

@@ -1,0 +1,120 @@
+"""A4 pages of a PDF that are filled from the top, with any letters that a stranger's names hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+from fpdf import FPDF
+from fpdf.enums import Align
+from fpdf.fonts import TTFFont
+
+from cnnviz.results import drawing
+
+# In millimetres, as all lengths below that are not sizes of type.
+MARGIN = 19.0
+POINT = 25.4 / 72
+LEADING = 1.45
+FONT = "DejaVu"
+_BOX = ord("□")
+
+
+@dataclass(frozen=True)
+class Style:
+    """A size of type in points, and the space below in millimetres."""
+
+    size: float
+    after: float
+    bold: bool = False
+    colour: str = drawing.INK
+
+    @property
+    def leading(self) -> float:
+        """The height of a line, in millimetres."""
+        return self.size * LEADING * POINT
+
+
+def plain(text: str) -> str:
+    """Return text on one line, without what a font cannot draw or a line cannot hold.
+
+    Names are a stranger's: line ends become blanks, other control characters and marks that turn
+    the direction of what follows are left out, and half a surrogate pair becomes a question mark.
+    """
+    whole = " ".join(text.split()).encode("utf-16", "replace").decode("utf-16")
+    return "".join(letter for letter in whole if letter.isprintable())
+
+
+class PdfPages(FPDF):
+    """A4 pages that are filled from the top; a new one is begun where something does not fit."""
+
+    def __init__(self) -> None:
+        super().__init__(unit="mm", format="A4")
+        # A name may hold what stands for the number of pages.
+        self.str_alias_nb_pages = ""
+        self.set_margins(MARGIN, MARGIN)
+        # Type begins where pictures begin.
+        self.c_margin = 0.0
+        self.set_auto_page_break(True, MARGIN)
+        # The fonts that come with matplotlib; only the letters in use reach the file.
+        fonts = Path(mpl.get_data_path()) / "fonts" / "ttf"
+        self.add_font(FONT, "", fonts / "DejaVuSans.ttf")
+        self.add_font(FONT, "B", fonts / "DejaVuSans-Bold.ttf")
+        self.add_page()
+
+    def close(self) -> None:
+        """Let go of the files of the fonts."""
+        for font in self._fonts:
+            font.ttfont.close()
+
+    def footer(self) -> None:
+        """Number the page."""
+        self.set_y(-MARGIN / 2 - 2)
+        self._type(Style(8, 0, colour=drawing.QUIET))
+        self.cell(0, 4, str(self.page_no()), align=Align.C)
+
+    def _letters(self, text: str) -> str:
+        """Return text that can be written: a letter that the typeface lacks is drawn as a box.
+
+        It stays the letter it is for whoever copies the text or searches for it.
+        """
+        written = plain(text)
+        for font in self._fonts:
+            for letter in set(map(ord, written)):
+                if letter not in font.cmap:
+                    font.cmap[letter] = font.cmap[_BOX]
+                    font.glyph_ids[letter] = font.glyph_ids[_BOX]
+                    font.cw[letter] = font.cw[_BOX]
+        return written
+
+    @property
+    def _fonts(self) -> list[TTFFont]:
+        return [font for font in self.fonts.values() if isinstance(font, TTFFont)]
+
+    @property
+    def _room(self) -> float:
+        return float(self.page_break_trigger - self.y)
+
+    def _turn(self) -> None:
+        """Go on at the top of a new page, unless this one is empty."""
+        if self.y > MARGIN:
+            self.add_page()
+
+    def _type(self, style: Style) -> None:
+        self.set_font(FONT, "B" if style.bold else "", style.size)
+        self.set_text_color(style.colour)
+
+    def _height(self, text: str, style: Style, width: float = 0.0) -> float:
+        self._type(style)
+        height = self.multi_cell(
+            width, style.leading, self._letters(text), align=Align.L, dry_run=True, output="HEIGHT"
+        )
+        assert isinstance(height, float | int)
+        return height + style.after
+
+    def _write(self, text: str, style: Style, width: float = 0.0) -> None:
+        """Write a paragraph below what is there, as far right as `width` allows."""
+        self._type(style)
+        left = self.x
+        self.multi_cell(width, style.leading, self._letters(text), align=Align.L)
+        self.set_xy(left, self.y + style.after)
