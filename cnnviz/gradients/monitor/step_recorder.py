@@ -9,25 +9,31 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.gradients.activation_calls import ActivationCall
 from cnnviz.gradients.measures import joint_norm, sample_norms
 from cnnviz.gradients.monitor.activation_listener import ActivationListener, units
+from cnnviz.gradients.monitor.frozen_layers import why_frozen
 from cnnviz.gradients.monitor.gradient_agreement import Agreement
 from cnnviz.gradients.monitor.guard import Guard
 from cnnviz.gradients.monitor.input_figures import input_sums, read_sums
 from cnnviz.gradients.monitor.monitored_layers import MonitoredNetwork, layer_weights
 from cnnviz.gradients.monitor.records import COLUMNS, InputFigures
+from cnnviz.gradients.monitor.step_values import (
+    StepValues,
+    always,
+    mean,
+    ratio,
+    root_mean_square,
+    worst,
+)
 from cnnviz.gradients.verdicts import NORMALISED_ALLOWANCE, SKIP_ALLOWANCE
 from cnnviz.introspection import layers as layer_names
 from cnnviz.introspection.hooks import change_gradient
 
 Call = tuple[str, int]
-Numbers = NDArray[np.float64]
 _LAYERS_A_SKIP = 6
 """From a sum for each six layers on, skips go around most of them: branches have two or three."""
 
@@ -273,7 +279,7 @@ class StepRecorder:
         for name, layer in self._kept():
             with self._guard.over(name):
                 weights = layer_weights(layer) if name in called else []
-                why = _why_frozen(weights, rates if groups else None)
+                why = why_frozen(weights, rates if groups else None)
                 if why:
                     found[name] = why
         return found
@@ -304,40 +310,43 @@ class StepRecorder:
         calls: list[Call] = [*self._order, *((name, 0) for name in silent)]
         frozen = self.frozen(optimizer)
         lost = {**self._silent, **self._guard.lost}
-        table: dict[str, list[float | None]] = {name: [] for name in COLUMNS}
-        values = _Values(self._every())
-        for call in calls:
-            name = call[0]
-            if name in self._guard.lost:
-                for column in table.values():
-                    column.append(None)
-                continue
-            weight, update = values.one(self._weights, name), values.one(self._updates, name)
-            table["activation"].append(_rms(values.many(self._outputs.get(call, ()))))
-            table["gradient"].append(_rms(values.many(self._gradients.get(call, ())), scale))
-            table["weight"].append(weight)
-            table["weight_gradient"].append(values.one(self._weight_gradients, name))
-            table["update"].append(_ratio(update, weight))
-            # NaN is neither above nor below anything: it tells nothing about a unit.
-            told = math.isfinite(table["activation"][-1] or 0.0)
-            table["dead"].append(_worst(values, self._dead, call, _always) if told else None)
-            table["saturated"].append(_worst(values, self._flat, call, _mean) if told else None)
-            agreement = values.one(self._agreements, name)
-            # A gradient of zero, or one that is not finite, points nowhere.
-            pointing = agreement is not None and math.isfinite(agreement)
-            table["agreement"].append(agreement if pointing else None)
+        values = StepValues(self._every())
+        rows = [
+            {} if call[0] in self._guard.lost else self._row(values, call, scale) for call in calls
+        ]
         several = {name for name in names if names.count(name) > 1}
         labels = tuple(f"{n}#{index}" if n in several else n for n, index in calls)
         named = [(label, name) for label, (name, _) in zip(labels, calls, strict=True)]
         return Finished(
             layers=labels,
-            figures={name: tuple(column) for name, column in table.items()},
+            figures={name: tuple(row.get(name) for row in rows) for name in COLUMNS},
             kinds={label: type(self._subject.layers[name]).__name__ for label, name in named},
             inputs=read_sums([float(values.many([one])[0][0]) for one in self._inputs]),
             outputs=self._classes,
             frozen={label: frozen[name] for label, name in named if name in frozen},
             unmeasured={label: lost[name] for label, name in named if name in lost},
         )
+
+    def _row(self, values: StepValues, call: Call, scale: float) -> dict[str, float | None]:
+        """Return the figures of one call of a layer."""
+        name = call[0]
+        weight, update = values.one(self._weights, name), values.one(self._updates, name)
+        activation = root_mean_square(values.many(self._outputs.get(call, ())))
+        # NaN is neither above nor below anything: it tells nothing about a unit.
+        told = math.isfinite(activation or 0.0)
+        agreement = values.one(self._agreements, name)
+        # A gradient of zero, or one that is not finite, points nowhere.
+        pointing = agreement is not None and math.isfinite(agreement)
+        return {
+            "activation": activation,
+            "gradient": root_mean_square(values.many(self._gradients.get(call, ())), scale),
+            "weight": weight,
+            "weight_gradient": values.one(self._weight_gradients, name),
+            "update": ratio(update, weight),
+            "dead": worst(values, self._dead, call, always) if told else None,
+            "saturated": worst(values, self._flat, call, mean) if told else None,
+            "agreement": agreement if pointing else None,
+        }
 
     def _late_scale(self) -> float:
         return 1.0 if self._scaler is None else float(self._scaler.get_scale())
@@ -362,69 +371,6 @@ class StepRecorder:
         yield from self._inputs
 
 
-class _Values:
-    """Many small tensors, brought over from each device in one piece."""
-
-    def __init__(self, tensors: Iterable[torch.Tensor]) -> None:
-        self._read: dict[int, Numbers] = {}
-        groups: dict[torch.device, dict[int, torch.Tensor]] = defaultdict(dict)
-        for tensor in tensors:
-            groups[tensor.device][id(tensor)] = tensor
-        for device, group in groups.items():
-            exact = torch.float32 if device.type == "mps" else torch.float64
-            flat = torch.cat([tensor.reshape(-1).to(exact) for tensor in group.values()])
-            ends = np.cumsum([tensor.numel() for tensor in group.values()])[:-1]
-            parts = np.split(flat.cpu().numpy().astype(np.float64), ends)
-            self._read.update(zip(group, parts, strict=True))
-
-    def one(self, held: Mapping[str, torch.Tensor], name: str) -> float | None:
-        return float(self._read[id(held[name])][0]) if name in held else None
-
-    def many(self, tensors: Sequence[torch.Tensor]) -> list[Numbers]:
-        return [self._read[id(tensor)] for tensor in tensors]
-
-
-def _rms(parts: list[Numbers], scale: float = 1.0) -> float | None:
-    """Return the root mean square of the samples of all passes."""
-    norms = np.concatenate(parts) if parts else np.zeros(0)
-    if not norms.size:
-        return None
-    largest = float(norms.max())
-    if largest == 0.0 or not math.isfinite(largest):
-        return largest / scale
-    return largest * float(np.sqrt(np.square(norms / largest).mean())) / scale
-
-
-def _ratio(update: float | None, weight: float | None) -> float | None:
-    if update is None or weight is None:
-        return None
-    if weight == 0.0:
-        return 0.0 if update == 0.0 else None
-    return update / weight
-
-
-def _always(passes: list[Numbers]) -> float:
-    """Return the share of channels that were dead in every pass."""
-    if any(len(one) != len(passes[0]) for one in passes):
-        return float(np.mean([one.mean() for one in passes]))
-    return float(np.minimum.reduce(passes).mean())
-
-
-def _mean(passes: list[Numbers]) -> float:
-    return float(np.mean(passes))
-
-
-def _worst(
-    values: _Values,
-    held: Mapping[tuple[Call, int], list[torch.Tensor]],
-    call: Call,
-    combine: Any,
-) -> float | None:
-    """Return the greatest share among the activations that follow a layer."""
-    found = [combine(values.many(tensors)) for (own, _), tensors in held.items() if own == call]
-    return max(found, default=None)
-
-
 def _tensor(output: Any) -> torch.Tensor | None:
     """Return the first tensor of real or complex numbers in what a layer took or gave."""
     if isinstance(output, torch.Tensor):
@@ -439,25 +385,6 @@ def _tensor(output: Any) -> torch.Tensor | None:
 
 def _dense(gradient: torch.Tensor) -> torch.Tensor:
     return gradient if gradient.layout == torch.strided else gradient.coalesce().values()
-
-
-def _why_frozen(weights: Sequence[torch.Tensor], rates: Mapping[int, Any] | None) -> str:
-    """Return why no step moves any of these weights; empty where one may.
-
-    `rates` are the learning rates of the optimizer's parameters, None without an optimizer.
-    """
-    if not weights:
-        return ""
-    if not any(weight.requires_grad for weight in weights):
-        return "requires_grad is False"
-    held = [weight for weight in weights if rates is None or id(weight) in rates]
-    if not held:
-        return "it is not among the parameters of the optimizer"
-    if all(weight.grad is None for weight in weights):
-        return "no gradient is computed for it, as behind detach() or no_grad()"
-    if rates is not None and any(rates.values()) and not any(rates[id(one)] for one in held):
-        return "its learning rate is 0"
-    return ""
 
 
 def _in_backward() -> bool:
