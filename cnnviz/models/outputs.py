@@ -11,6 +11,7 @@ import torch
 from cnnviz.errors import TargetError, did_you_mean
 from cnnviz.introspection.final_activation import mapped_softened, softened
 from cnnviz.models.output_kinds import WORDS, OutputKind
+from cnnviz.results.text import plural
 
 if TYPE_CHECKING:
     from cnnviz.models.model import Model
@@ -391,22 +392,43 @@ def _in_rows(model: Model, given: torch.Tensor) -> torch.Tensor:
     return given
 
 
-def scores_of(model: Model, output: Any) -> torch.Tensor:
+def scores_of(model: Model, output: Any, count: int | None = None) -> torch.Tensor:
     """Return the scores that are explained, [N, K] or [N, K, H, W].
 
     They are what went into a softmax or sigmoid at the end of the network, where there is one. One
     number for each image, [N], becomes one column. Scores themselves are returned as they are.
 
+    Parameters
+    ----------
+    model : Model
+        The network.
+    output : Any
+        What it returned.
+    count : int, optional
+        For how many images, N, where each row is then taken as the scores of its image.
+
     Raises
     ------
     TargetError
-        As `read_output` does.
+        As `read_output` does, or there is not one row for each image.
     """
     given = given_of(model, output)
     reading = read_output(model, output)
     note = softened(given)
     scores = note.before if note is not None and reading.inside == note.kind else given
-    return scores[:, None] if scores.ndim == 1 else scores
+    scores = scores[:, None] if scores.ndim == 1 else scores
+    if count is not None and len(scores) != count:
+        raise not_rows(scores, count)
+    return scores
+
+
+def not_rows(scores: torch.Tensor, count: int) -> TargetError:
+    """Return the error that says that scores are no row for each of so many images."""
+    return TargetError(
+        f"The network returns {describe(scores)} for {plural(count, 'image')}, not [N, classes].",
+        "Give a callable as target that makes one score for each image of it, or a Region for a "
+        "network that segments.",
+    )
 
 
 def class_scores(reading: Reading, scores: torch.Tensor) -> torch.Tensor:

@@ -72,7 +72,8 @@ class Capture:
     gradients: LayerTensors
     rule: Rule = "gradient"
     coverage: str = ""
-    _output: torch.Tensor | None = field(default=None)
+    _output: torch.Tensor | str = field(default="")
+    """The class scores, or why there are none where that is more than not having been asked."""
     _scores: Scores | None = field(default=None)
     _input_gradient: torch.Tensor | None = field(default=None)
     _returned: Any = field(default=None)
@@ -81,9 +82,10 @@ class Capture:
     @property
     def logits(self) -> torch.Tensor:
         """The class scores [N, classes], detached."""
-        if self._output is None:
+        if isinstance(self._output, str):
+            why = f": {self._output[0].lower()}{self._output[1:]}" if self._output else "."
             raise TargetError(
-                "This capture holds no logits.",
+                f"This capture holds no logits{why}",
                 "Capture without logits=False, a network that returns them as one tensor "
                 "[N, classes].",
             )
@@ -315,7 +317,6 @@ def capture(
 def _joined(batch: Batch, parts: Sequence[Capture]) -> Capture:
     """Return the captures of single images as one."""
     first = parts[0]
-    outputs = [part._output for part in parts if part._output is not None]
     scores = [part._scores for part in parts if part._scores is not None]
     slopes = [part._input_gradient for part in parts if part._input_gradient is not None]
     return replace(
@@ -323,7 +324,7 @@ def _joined(batch: Batch, parts: Sequence[Capture]) -> Capture:
         batch=batch,
         activations=LayerTensors.joined([part.activations for part in parts]),
         gradients=LayerTensors.joined([part.gradients for part in parts]),
-        _output=torch.cat(outputs) if outputs else None,
+        _output=_joined_outputs([part._output for part in parts]),
         _scores=Scores(
             torch.cat([one.values for one in scores]),
             tuple(resolved for one in scores for resolved in one.resolved_targets),
@@ -333,6 +334,15 @@ def _joined(batch: Batch, parts: Sequence[Capture]) -> Capture:
         _input_gradient=torch.cat(slopes) if slopes else None,
         _returned=None,
     )
+
+
+def _joined_outputs(outputs: Sequence[torch.Tensor | str]) -> torch.Tensor | str:
+    rows = [output for output in outputs if isinstance(output, torch.Tensor)]
+    if len(rows) < len(outputs):
+        return next(output for output in outputs if isinstance(output, str))
+    if len({row.shape[1:] for row in rows}) > 1:
+        return "The network does not return the same number of scores for every image."
+    return torch.cat(rows)
 
 
 def _asks_for_stages(model: Model, layers: Layers) -> bool:
@@ -368,7 +378,7 @@ def _finish(
     }
     if scores is not None:
         scores = Scores(scores.values.detach(), scores.resolved_targets)
-    found = None if output is None else _logits_or_none(model, output, batch.tensor)
+    found = "" if output is None else _logits_or_why_none(model, output, batch.tensor)
     return Capture(
         model=model,
         batch=batch,
@@ -382,15 +392,15 @@ def _finish(
     )
 
 
-def _logits_or_none(model: Model, output: Any, inputs: torch.Tensor) -> torch.Tensor | None:
+def _logits_or_why_none(model: Model, output: Any, inputs: torch.Tensor) -> torch.Tensor | str:
     try:
         if needs_graph(model, output):
             _read_with_graph(model, inputs)
         reading = read_output(model, output, inputs)
-        found = scores_of(model, output).detach()
-    except TargetError:
+        found = scores_of(model, output, len(inputs)).detach()
+    except TargetError as error:
         # A callable target may have made sense of an output that has no logits.
-        return None
+        return error.what
     if found.ndim == 2 and model.categories is not None:
         _check_names(model, reading, found.shape[1])
     return found

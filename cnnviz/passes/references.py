@@ -42,7 +42,7 @@ def embedded(model: Model, wanted: Similarity) -> Similarity:
             f"{len(batch.tensor)} references were given.", "Give one image or one vector."
         )
     with isolated(model.module, grad=False):
-        vectors = scores_of(model, model.forward(batch.tensor.clone()))
+        vectors = scores_of(model, model.forward(batch.tensor.clone()), 1)
     name = batch.photos[0].name if batch.photos else "the reference"
     return EmbeddedReference(reference, vectors[0].detach().flatten(), name)
 

@@ -17,6 +17,7 @@ from cnnviz.models.outputs import (
     class_probabilities,
     class_scores,
     describe,
+    not_rows,
     read_output,
     scores_of,
 )
@@ -122,14 +123,9 @@ def score(
         resolved = _called(target)
         return Scores(_checked(resolved.score(output), count), (resolved,) * count)
     reading = read_output(model, output, inputs)
-    scores = scores_of(model, output)
-    usual = reading.kind is not None and reading.kind != OutputKind.BOXES
-    if not usual or scores.ndim == 3 or scores.shape[0] != count:
-        raise TargetError(
-            f"The network returns {describe(scores)} for {count} images, not [N, classes].",
-            "Give a callable as target that makes one score for each image of it, or a Region for "
-            "a network that segments.",
-        )
+    scores = scores_of(model, output, count)
+    if reading.kind in (None, OutputKind.BOXES) or scores.ndim == 3:
+        raise not_rows(scores, count)
     resolver = _Resolver(model, reading, scores)
     each = [None] * count if target is None else _each(target, count, reading.classes)
     found = tuple(resolver(entry, n) for n, entry in enumerate(each))

@@ -25,8 +25,13 @@ _MOST_PIXELS = 2**28
 """Pixels of a picture at most: a gigabyte while it is drawn."""
 _LONGEST = 2**16 - 1
 """Pixels of a side at most, which is as far as matplotlib's renderer goes."""
-_WORDS_AS_WORDS: dict[str, Any] = {"svg.fonttype": "none", "pdf.fonttype": 42}
-"""Text stays text in a file, so that it can be searched, selected and edited."""
+_SETTINGS: dict[str, Any] = {
+    # Text stays text in a file, so that it can be searched, selected and edited.
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,
+    # Names of parts in an SVG are random without it, and the same picture another file each time.
+    "svg.hashsalt": "cnnviz",
+}
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -78,7 +83,7 @@ class PictureStyle:
         """Draw and write in this style within the context."""
         from matplotlib import rc_context
 
-        settings: Any = dict(_WORDS_AS_WORDS)
+        settings: Any = dict(_SETTINGS)
         if self.font is not None:
             # The second gives the letters that the first lacks, here and where an SVG is opened.
             settings |= {

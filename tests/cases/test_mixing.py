@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import cnnviz
+from cnnviz.errors import TargetError
 from cnnviz.images import Preprocessing
 from cnnviz.passes.batch_size import rows_at_once, rows_that_fit
 from cnnviz.passes.independence import independence
@@ -348,3 +349,106 @@ def test_a_report_says_so_on_its_first_screen(tmp_path: Path) -> None:
     report.save(tmp_path / "r")
     held = json.loads((tmp_path / "r" / "report.json").read_text("utf-8"))
     assert any("random numbers" in note for note in held["notes"])
+
+
+class Rows(nn.Module):
+    """Gives so many rows of scores whatever it is asked, or so many for each image."""
+
+    def __init__(self, rows: int, *, each: bool = False) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.rows, self.each = rows, each
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: torch.Tensor) -> Any:
+        found = self.conv(x).mean((2, 3))
+        if self.each:
+            return found.repeat_interleave(self.rows, 0)
+        return found.mean(0).expand(self.rows, -1)
+
+
+class Member(Rows):
+    def forward(self, x: torch.Tensor) -> Any:
+        return {"logits": super().forward(x), "loss": x.mean()}
+
+
+class Unbatched(Rows):
+    """Takes the axis of the images away."""
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.conv(x).mean((2, 3))[0]
+
+
+class Map(Rows):
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.conv(x).mean(0).expand(self.rows, -1, -1, -1)
+
+
+class Softmax(Rows):
+    def forward(self, x: torch.Tensor) -> Any:
+        return super().forward(x).softmax(1)
+
+
+NOT_ROWS: list[Callable[[], nn.Module]] = [
+    lambda: Rows(2),
+    lambda: Rows(2, each=True),
+    lambda: Member(2),
+    lambda: Unbatched(1),
+    lambda: Map(2),
+    lambda: Softmax(2),
+]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("make", NOT_ROWS)
+def test_rows_that_are_not_one_for_each_image_are_no_scores(
+    make: Callable[[], nn.Module], count: int
+) -> None:
+    network = make().eval()
+    held = cnnviz.capture(network, images(count), layers="conv", gradients=False)
+    assert len(held.activations["conv"]) == count
+    with pytest.raises(TargetError, match=r"no logits: the network returns .* for \d image"):
+        cnnviz.predictions(held)
+    with pytest.raises(TargetError, match=r"not \[N, classes\]"):
+        cnnviz.capture(network, images(count), layers="conv")
+    with pytest.raises(TargetError, match=r"not \[N, classes\]"):
+        cnnviz.occlusion(network, images(count), 6, 6)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_callable_makes_scores_of_what_has_no_row_for_each_image(count: int) -> None:
+    held = cnnviz.capture(
+        Rows(2, each=True).eval(),
+        images(count),
+        layers="conv",
+        target=lambda output: output[::2, 1],
+    )
+    wanted = Rows(1, each=True)(images(count))[:, 1]
+    torch.testing.assert_close(held.scores, wanted.detach())
+    with pytest.raises(TargetError, match="no logits"):
+        _ = held.logits
+
+
+def test_an_embedded_reference_is_one_row() -> None:
+    target = cnnviz.Similarity(np.zeros((12, 12, 3), np.uint8))
+    with pytest.raises(TargetError, match=r"for 1 image, not \[N, classes\]"):
+        cnnviz.capture(
+            cnnviz.Model(Rows(2).eval(), preprocessing=AS_GIVEN, output="embedding"),
+            images(2),
+            layers="conv",
+            target=target,
+        )
+
+
+class Widening(Base):
+    """Answers dark images with fewer scores."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x)[:, : 4 if float(x.mean()) > 0.3 else 3]
+
+
+def test_scores_of_different_lengths_are_not_joined() -> None:
+    both = torch.cat([images(1), images(1) * 0.1])
+    held = cnnviz.capture(Widening().eval(), both, layers="one", gradients=False)
+    with pytest.raises(TargetError, match=r"no logits: .* the same number of scores"):
+        _ = held.logits

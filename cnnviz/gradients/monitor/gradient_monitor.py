@@ -13,17 +13,17 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from cnnviz.errors import CnnvizError, UsageError
+from cnnviz.errors import UsageError
 from cnnviz.gradients.monitor.events import EventDetector
 from cnnviz.gradients.monitor.gradient_agreement import Agreement
 from cnnviz.gradients.monitor.guard import Guard
-from cnnviz.gradients.monitor.log import Existing, LogFile
+from cnnviz.gradients.monitor.log import Existing
 from cnnviz.gradients.monitor.losses import Losses
 from cnnviz.gradients.monitor.monitored_layers import bare, monitored_network
+from cnnviz.gradients.monitor.record_outlets import RecordOutlets
 from cnnviz.gradients.monitor.records import Event, StepRecord
 from cnnviz.gradients.monitor.run import TrainingRun, training_run
 from cnnviz.gradients.monitor.step_recorder import Scaler, StepRecorder
-from cnnviz.gradients.monitor.tensorboard_writer import TensorBoardWriter, open_writer
 from cnnviz.introspection.hooks import global_hooks, step_hooks
 from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model
@@ -141,8 +141,7 @@ class GradientMonitor:
         self._listening = ExitStack()
         self._gathering: StepRecorder | None = None
         self._pending: StepRecord | None = None
-        self._log: LogFile | None = None
-        self._board: TensorBoardWriter | None = None
+        self._outlets: RecordOutlets | None = None
         self._ended: Mapping[str, Any] | None = None
         self._active = False
         self._clock = 0.0
@@ -191,14 +190,8 @@ class GradientMonitor:
             "error": kind.__name__ if kind is not None else "",
             "unmeasured": self.unmeasured,
         }
-        if self._log is not None:
-            with during("writing its file"):
-                self._log.end(self._losses.trailing(), self._ended)
-            with during("writing its file"):
-                self._log.close()
-        if self._board is not None:
-            with during("writing to TensorBoard"):
-                self._board.close()
+        if self._outlets is not None:
+            self._outlets.close(self._losses.trailing(), self._ended)
 
     def log(self, loss: Any = None, **values: Any) -> None:
         """Take the loss of a step, and any other numbers that belong to it.
@@ -280,18 +273,9 @@ class GradientMonitor:
         return callback(monitor, optimizer)
 
     def _open(self) -> None:
-        if self._tensorboard is not None:
-            self._board = open_writer(self._tensorboard)
-        if self._path is not None:
-            try:
-                self._log = LogFile(self._path, self._existing)
-            except CnnvizError:
-                if self._board is not None:
-                    self._board.close()
-                raise
-            if self._log.earlier is not None:
-                self._steps = self._log.earlier.next_step
-            self._log.begin(self._head())
+        self._outlets = RecordOutlets(self._path, self._existing, self._tensorboard, self.guard)
+        self._steps = self._outlets.next_step
+        self._outlets.begin(self._head())
         self._losses = Losses(self._steps)
 
     def _head(self) -> Mapping[str, Any]:
@@ -392,20 +376,11 @@ class GradientMonitor:
         with self.guard.during("looking for events"):
             found = self._watch.see(record)
         self.events += found
-        entries: list[StepRecord | Event] = [record, *found]
-        for entry in entries:
-            self._write(entry)
+        if self._outlets is not None:
+            self._outlets.add(record, *found)
         for event in found:
             with self.guard.during("the function on_event"):
                 self._on_event(event)
-
-    def _write(self, entry: StepRecord | Event) -> None:
-        if self._log is not None:
-            with self.guard.during("writing its file"):
-                self._log.add(entry)
-        if self._board is not None:
-            with self.guard.during("writing to TensorBoard"):
-                self._board.add(entry)
 
 
 def _warn(event: Event) -> None:

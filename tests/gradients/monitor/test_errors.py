@@ -363,8 +363,10 @@ def test_a_disk_that_fills_up_in_a_run_ends_the_log_alone(tmp_path, caplog, unwa
 
         def full() -> None:
             opened()
-            assert monitor._log is not None
-            monitor._log._stream = Full(monitor._log._stream)  # type: ignore[assignment]
+            assert monitor._outlets is not None
+            log = monitor._outlets._log
+            assert log is not None
+            log._stream = Full(log._stream)  # type: ignore[assignment]
 
         monitor._open = full  # type: ignore[method-assign]
         return monitor
