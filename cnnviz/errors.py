@@ -47,6 +47,10 @@ class TargetError(CnnvizError):
     """A target class or callable does not fit the output of the network."""
 
 
+class NotFiniteError(CnnvizError):
+    """A network gives NaN or infinity where a view needs numbers that can be ranked and drawn."""
+
+
 class OutputError(CnnvizError):
     """A result cannot be written where it was asked to go."""
 

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from cnnviz.introspection.rectifiers import Rectifier, read_rectifier
+
 
 @dataclass(frozen=True)
 class ActivationCall:
@@ -60,20 +62,15 @@ def between(low: float, high: float) -> Callable[[torch.Tensor], torch.Tensor]:
 _INFINITY = float("inf")
 
 
-def _relu(input: torch.Tensor, inplace: bool = False) -> ActivationCall:
-    return ActivationCall("relu", input, between(0.0, _INFINITY))
-
-
-def _relu6(input: torch.Tensor, inplace: bool = False) -> ActivationCall:
-    return ActivationCall("relu6", input, between(0.0, 6.0))
+def _rectifier(call: Rectifier) -> ActivationCall:
+    if call.most is None:
+        return ActivationCall("relu", call.values, between(0.0, _INFINITY))
+    return ActivationCall("relu6", call.values, between(0.0, call.most))
 
 
 def _hardtanh(
     input: torch.Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
 ) -> ActivationCall:
-    # torch's ReLU6 module is a hardtanh from 0 to 6, and flat below by design.
-    if min_val == 0.0:
-        return ActivationCall("relu6", input, between(min_val, max_val))
     return ActivationCall("hardtanh", input, between(min_val, max_val), bounded=True)
 
 
@@ -112,8 +109,6 @@ def _named(readers: Mapping[Callable[..., ActivationCall], Sequence[Any]]) -> di
 
 _READERS: dict[Any, Callable[..., ActivationCall]] = _named(
     {
-        _relu: (F.relu, torch.relu, torch.Tensor.relu, F.relu_, torch.relu_, torch.Tensor.relu_),
-        _relu6: (F.relu6,),
         _hardtanh: (F.hardtanh, F.hardtanh_),
         _hardsigmoid: (F.hardsigmoid,),
         _hardswish: (F.hardswish,),
@@ -163,5 +158,8 @@ def read_activation(
     func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> ActivationCall | None:
     """Return what a function call does as an activation; None where it is none."""
+    rectifier = read_rectifier(func, args, kwargs)
+    if rectifier is not None:
+        return _rectifier(rectifier)
     reader = _READERS.get(func)
     return None if reader is None else reader(*args, **kwargs)

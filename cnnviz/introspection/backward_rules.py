@@ -7,7 +7,7 @@ reused rectifiers are all met, and nothing is registered anywhere.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.hooks import change_gradient
+from cnnviz.introspection.rectifiers import read_rectifier
 
 Rule = Literal["gradient", "deconvnet", "guided"]
 
@@ -118,15 +119,17 @@ class RuleCoverage:
     def __str__(self) -> str:
         kinds = ", ".join(f"{count} {name}" for name, count in self.others)
         said = f"{self.met} of {self.activations} activations met the rule"
-        return f"{said}; {self._other} were another kind" + (f" ({kinds})" if kinds else "")
+        said += f"; {self._other} were another kind" + (f" ({kinds})" if kinds else "")
+        return said if self.met else f"{said}, so that the rule changed nothing"
 
 
 class backward_rule(FunctionMode):  # noqa: N801
     """Let every rectifier called inside the context send gradients back by another rule.
 
     Values do not change; only what `torch.autograd` does with them. The rule holds for ReLU and
-    ReLU6 in every form. Any other activation keeps its own derivative, for which neither paper has
-    a rule, and is counted in `others`.
+    ReLU6 in every form, also where they are written with clamp, maximum, where or a mask. Any other
+    activation keeps its own derivative, for which neither paper has a rule, and is counted in
+    `others`.
 
     Parameters
     ----------
@@ -169,62 +172,7 @@ class backward_rule(FunctionMode):  # noqa: N801
         self.met += 1
         if self.rule == "gradient":
             return func(*args, **named)
-        if self.rule == "guided" and not (call.in_place and call.values._is_view()):
+        if self.rule == "guided" and call.output_is_whole:
             return _guide(func(*args, **named))
         function = _Deconvnet if self.rule == "deconvnet" else _Guided
         return call.through(function)
-
-
-@dataclass(frozen=True)
-class Rectifier:
-    """One call of a function that is zero below zero, and constant from `most` on."""
-
-    values: torch.Tensor
-    most: float | None
-    in_place: bool
-
-    def through(self, function: type[torch.autograd.Function]) -> torch.Tensor:
-        """Return what the call returns, by a function of `values` and `most`."""
-        output: torch.Tensor = function.apply(self.values, self.most)
-        # The caller of an in-place rectifier may go on with the tensor it handed in.
-        return self.values.copy_(output) if self.in_place else output
-
-
-def _relu(input: torch.Tensor, inplace: bool = False) -> Rectifier:
-    return Rectifier(input, None, inplace)
-
-
-def _relu_in_place(input: torch.Tensor) -> Rectifier:
-    return Rectifier(input, None, True)
-
-
-def _relu6(input: torch.Tensor, inplace: bool = False) -> Rectifier:
-    return Rectifier(input, 6.0, inplace)
-
-
-def _hardtanh(
-    input: torch.Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
-) -> Rectifier | None:
-    # torch's ReLU6 module is a hardtanh from 0 to 6.
-    return Rectifier(input, max_val, inplace) if min_val == 0.0 else None
-
-
-def _hardtanh_in_place(
-    input: torch.Tensor, min_val: float = -1.0, max_val: float = 1.0
-) -> Rectifier | None:
-    return _hardtanh(input, min_val, max_val, True)
-
-
-_RECTIFIERS: dict[Any, Callable[..., Rectifier | None]] = {
-    **dict.fromkeys((F.relu, torch.relu, torch.Tensor.relu), _relu),
-    **dict.fromkeys((F.relu_, torch.relu_, torch.Tensor.relu_), _relu_in_place),
-    F.relu6: _relu6,
-    F.hardtanh: _hardtanh,
-    F.hardtanh_: _hardtanh_in_place,
-}
-
-
-def read_rectifier(func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Rectifier | None:
-    """Return what a call hands to a rectifier, or None where it calls something else."""
-    reads = _RECTIFIERS.get(func)
-    return None if reads is None else reads(*args, **named)

@@ -16,6 +16,7 @@ from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
 from cnnviz.introspection import layers as layer_names
 from cnnviz.introspection.backward_rules import Rule, backward_rule
+from cnnviz.introspection.finite import finite
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key, LayerTensors
 from cnnviz.introspection.layers import Layers
@@ -173,12 +174,29 @@ class Capture:
         return checked_layout(found, key[0], self.activations[key], len(self.batch.tensor))
 
     def activation_maps(self, layer: str | Key) -> torch.Tensor:
-        """Return what a captured layer gave as maps of the images, [N, C, h, w]."""
-        return self.layout(layer).take(self.activations[layer], len(self.batch.tensor))
+        """Return what a captured layer gave as maps of the images, [N, C, h, w].
+
+        Raises
+        ------
+        NotFiniteError
+            If any value is NaN or infinite.
+        """
+        taken = self.layout(layer).take(self.activations[layer], len(self.batch.tensor))
+        return finite(taken, f"The activations of layer {self._name(layer)!r}")
 
     def gradient_maps(self, layer: str | Key) -> torch.Tensor:
-        """Return the gradients at a captured layer as maps of the images, [N, C, h, w]."""
-        return self.layout(layer).take(self.gradients[layer], len(self.batch.tensor))
+        """Return the gradients at a captured layer as maps of the images, [N, C, h, w].
+
+        Raises
+        ------
+        NotFiniteError
+            If any value is NaN or infinite.
+        """
+        taken = self.layout(layer).take(self.gradients[layer], len(self.batch.tensor))
+        return finite(taken, f"The gradients at layer {self._name(layer)!r}")
+
+    def _name(self, layer: str | Key) -> str:
+        return self.activations.resolve(layer)[0]
 
     def mapped(self, among: Iterable[str] | None = None) -> tuple[str, ...]:
         """Return the captured layers, or those among some, with a map of more than one place."""

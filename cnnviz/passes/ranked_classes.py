@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 
 from cnnviz.errors import TargetError, UsageError
+from cnnviz.introspection.finite import check_rankable
 from cnnviz.models import Model, OutputKind
 from cnnviz.models.outputs import class_probabilities, class_scores, read_output
 
@@ -99,6 +100,8 @@ def probabilities(model: Model, scores: torch.Tensor) -> tuple[torch.Tensor, Rul
     ------
     TargetError
         If the output is not one row of scores for each image, or holds no probabilities.
+    NotFiniteError
+        If a score is NaN or infinite.
     """
     reading = read_output(model, scores)
     if scores.ndim != 2:
@@ -106,7 +109,7 @@ def probabilities(model: Model, scores: torch.Tensor) -> tuple[torch.Tensor, Rul
             f"The network's output has the shape {list(scores.shape)}, not [N, classes].",
             "Predictions are made for networks that classify images.",
         )
-    shares = class_probabilities(reading, scores.detach().cpu())
+    shares = class_probabilities(reading, check_rankable(scores).detach().cpu())
     if shares is None:
         raise TargetError(
             f"The network returns {reading.describe()}, which holds no probabilities.",

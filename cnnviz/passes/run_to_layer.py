@@ -11,6 +11,7 @@ import torch
 
 from cnnviz.errors import LayerError
 from cnnviz.introspection.backward_rules import Rule, RuleCoverage, backward_rule
+from cnnviz.introspection.finite import finite
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key, LayerTensors
 from cnnviz.introspection.layers import named_layers
@@ -142,13 +143,16 @@ class PartialForward:
         ------
         LayerError
             If it holds no map of each image.
+        NotFiniteError
+            If any value is NaN or infinite.
         """
         if not isinstance(output, torch.Tensor):
             raise LayerError(
                 f"Layer {self.layer!r} gives {describe(output)}, which is no map of the image.",
                 "Choose a layer that returns one tensor.",
             )
-        return checked_layout(self.layout, self.layer, output, images).take(output, images)
+        taken = checked_layout(self.layout, self.layer, output, images).take(output, images)
+        return finite(taken, f"The activations of layer {self.layer!r}")
 
 
 def _resolve(model: Model, inputs: torch.Tensor, layers: Sequence[str]) -> list[Key]:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from cnnviz.errors import TargetError
+from cnnviz.introspection.finite import check_rankable, finite
 from cnnviz.models import Model, OutputKind
 from cnnviz.models.outputs import (
     Reading,
@@ -118,6 +119,9 @@ def score(
     ------
     TargetError
         If a class does not exist, the lengths differ, or the scores have another shape.
+    NotFiniteError
+        If a score that is explained is NaN or infinite, or, where the network's own answer is
+        asked for, the score of any class.
     """
     if callable(target):
         resolved = _called(target)
@@ -130,7 +134,7 @@ def score(
     each = [None] * count if target is None else _each(target, count, reading.classes)
     found = tuple(resolver(entry, n) for n, entry in enumerate(each))
     values = [resolved.score(scores[n : n + 1]) for n, resolved in enumerate(found)]
-    return Scores(torch.cat(values), found)
+    return Scores(finite(torch.cat(values), "The scores that are explained"), found)
 
 
 def with_references(model: Model, target: Target) -> Target:
@@ -241,7 +245,8 @@ class _Resolver:
         if kind == OutputKind.CLASS_MAP:
             return self._region(entry, n)
         if entry is None:
-            entry = int(class_scores(self.reading, self.scores.detach())[n].argmax())
+            own = class_scores(self.reading, self.scores.detach())
+            entry = int(check_rankable(own[n]).argmax())
         return self._classes(entry)
 
     def _classes(self, entry: Any) -> ResolvedTarget:

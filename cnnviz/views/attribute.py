@@ -21,6 +21,7 @@ from cnnviz.heatmaps.methods import listed_methods
 from cnnviz.heatmaps.settings import AttributionSettings, Channels
 from cnnviz.images.baselines import BASELINES, Baseline
 from cnnviz.images.inputs import Images
+from cnnviz.introspection.finite import finite
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model
 from cnnviz.passes.captures import capture
@@ -147,7 +148,7 @@ def _ask(
     with isolated(question.model.module, grad=True):
         torch.manual_seed(seed)
         np.random.seed(seed % 2**32)  # noqa: NPY002
-        values = method.attributor(question).detach()
+        values = finite(method.attributor(question).detach(), "The attributions")
         if not method.complete:
             return values, []
         with torch.no_grad():

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
 from cnnviz.errors import LayerError, UsageError, did_you_mean
+from cnnviz.introspection.finite import finite
 from cnnviz.introspection.layers import check_seen, named_layers
 from cnnviz.models import Model, as_model
 from cnnviz.models.weights import layer_weight
@@ -213,6 +214,8 @@ def filters(
     ------
     LayerError
         If the layer is no 2-D convolution.
+    NotFiniteError
+        If a weight is NaN or infinite.
     """
     if top < 0 or inputs < 1:
         raise UsageError(
@@ -221,7 +224,8 @@ def filters(
         )
     wrapped = as_model(model)
     name, convolution = _find(wrapped.module, layer)
-    kernels = layer_weight(convolution).float().cpu().numpy()
+    weight = finite(layer_weight(convolution), f"The weights of layer {name!r}")
+    kernels = weight.float().cpu().numpy()
     if convolution.transposed:
         raise LayerError(
             f"Layer {name!r} is a transposed convolution.", "Choose an ordinary convolution."

@@ -17,6 +17,7 @@ from cnnviz.errors import UsageError
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.batch_statistics import Calibration, calibrated
+from cnnviz.introspection.finite import finite
 from cnnviz.introspection.forward import check_differentiable
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model, load
@@ -282,7 +283,9 @@ def _along(
                 signs = torch.randn(logits.shape[1:], generator=generator).sign()
                 cotangent = signs.to(logits.device, logits.dtype)
             (found,) = torch.autograd.grad((logits * cotangent).sum(), leaf)
-            parts.append(found.double().flatten(1).cpu())
+            parts.append(
+                finite(found, "The gradients of the class scores").double().flatten(1).cpu()
+            )
     gradients = torch.cat(parts)
     told = "" if calibration is None else calibration.told()
     direction = torch.randn(gradients.shape[1], generator=generator, dtype=torch.float64)

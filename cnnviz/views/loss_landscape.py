@@ -25,6 +25,7 @@ from cnnviz.gradients.landscape import (
 from cnnviz.gradients.landscape.objective import LossObjective, loss_objective
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.batch_statistics import batch_statistics, uncalibrated
+from cnnviz.introspection.finite import finite
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model
 from cnnviz.models.outputs import scores_of
@@ -302,6 +303,7 @@ def _as_it_is(
     losses, shares = (
         np.array([float(sum(each)) / len(inputs)]) for each in zip(*sums, strict=True)
     )
+    finite(torch.from_numpy(losses), "The losses of the network as it is")
     return objective, LandscapePoints(losses, shares), calls
 
 

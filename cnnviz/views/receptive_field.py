@@ -12,6 +12,7 @@ from torch import nn
 
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.images.inputs import Images
+from cnnviz.introspection.finite import finite
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layers import Layers, items, named_layers, select, without_call
 from cnnviz.introspection.receptive_fields import PixelBox
@@ -342,4 +343,4 @@ def _signed_gradient(
         signs = torch.randint(0, 2, unit.shape, generator=generator) * 2.0 - 1.0
         signs = signs.to(unit.device, unit.dtype)
         (gradient,) = torch.autograd.grad(unit, leaf, signs, retain_graph=keep_graph)
-    return gradient
+    return finite(gradient, f"The gradients of layer {passage.layer!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -28,6 +29,28 @@ FORMS = {
     "method": lambda x: x.relu(),
     "method with an underscore": lambda x: x.relu_(),
     "keyword": lambda x: F.relu(input=x),
+    "clamp": lambda x: x.clamp(min=0),
+    "clamp, by position": lambda x: torch.clamp(x, 0.0),
+    "clip": lambda x: torch.clip(x, min=0.0, max=None),
+    "clamp_min": lambda x: torch.clamp_min(x, 0),
+    "clamp by a tensor": lambda x: torch.clamp(x, min=torch.zeros(())),
+    "clamp with an underscore": lambda x: x.clamp_(min=0),
+    "maximum": lambda x: torch.maximum(x, torch.zeros_like(x)),
+    "maximum, the other way": lambda x: torch.zeros(()).maximum(x),
+    "max": lambda x: torch.max(x, torch.zeros(1)),
+    "fmax": lambda x: x.fmax(torch.zeros(())),
+    "where": lambda x: torch.where(x > 0, x, 0.0),
+    "where, with zeros": lambda x: torch.where(x >= 0, x, torch.zeros_like(x)),
+    "where, the other way": lambda x: torch.where(x < 0, 0.0, x),
+    "where, as a method": lambda x: x.where(x > 0, torch.zeros(())),
+    "mask": lambda x: x * (x > 0),
+    "mask of numbers": lambda x: (x > 0).float() * x,
+    "mask, torch": lambda x: torch.mul(x, x > 0),
+    "masked_fill": lambda x: x.masked_fill(x < 0, 0.0),
+    "masked_fill with an underscore": lambda x: x.masked_fill_(x <= 0, 0.0),
+    "threshold": nn.Threshold(0.0, 0.0),
+    "threshold in place": nn.Threshold(0.0, 0.0, inplace=True),
+    "hardtanh": nn.Hardtanh(0.0, float("inf")),
 }
 
 
@@ -56,6 +79,62 @@ def test_every_form_of_relu(rule: Rule, form: str) -> None:
     assert torch.equal(handed.detach(), values.relu() if in_place else values)
     assert (output is handed) == in_place
     assert str(counted.coverage()) == "1 of 1 activations met the rule; 0 were another kind"
+
+
+def _assigned(x: torch.Tensor) -> None:
+    x[x < 0] = 0
+
+
+def _multiplied(x: torch.Tensor) -> None:
+    x *= x > 0
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("write", [_assigned, _multiplied])
+def test_rectifiers_that_write_and_return_nothing(
+    rule: Rule, write: Callable[[torch.Tensor], None]
+) -> None:
+    values = torch.randn(40, generator=torch.Generator().manual_seed(0))
+    gradient = torch.randn(40, generator=torch.Generator().manual_seed(1))
+    start = values.clone().requires_grad_()
+    handed = start * 1.0
+    with backward_rule(rule) as counted:
+        write(handed)
+    (found,) = torch.autograd.grad(handed, start, gradient)
+    np.testing.assert_array_equal(found.numpy(), backward(rule, values, gradient, np.inf))
+    assert torch.equal(handed.detach(), values.relu())
+    assert counted.met == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda x: x.clamp(min=0.1),
+        lambda x: x.clamp(min=-0.1, max=0.1),
+        lambda x: x.clamp(max=0),
+        lambda x: torch.maximum(x, -x),
+        lambda x: torch.where(x > 0.5, x, 0.0),
+        lambda x: torch.where(x > 0, x, 0.1 * x),
+        lambda x: x * (x.roll(1) > 0),
+        # A mask of padding over what no rectifier is needed for.
+        lambda x: x.abs() * torch.ones_like(x),
+        lambda x: x.masked_fill(x < -1, 0.0),
+        lambda x: x.max(0).values,
+        lambda x: x * x,
+        nn.Threshold(0.0, 1.0),
+    ],
+)
+def test_what_only_looks_like_a_rectifier_keeps_its_own_derivative(
+    other: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
+    start = torch.randn(40, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    (wanted,) = torch.autograd.grad(other(start * 1.0).sum(), start)
+    with backward_rule("guided") as counted:
+        output = other(start * 1.0)
+    (found,) = torch.autograd.grad(output.sum(), start)
+    assert torch.equal(found, wanted)
+    assert counted.met == 0
+    assert str(counted.coverage()).endswith("so that the rule changed nothing")
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from cnnviz.introspection.backward_rules import read_rectifier
 from cnnviz.introspection.function_calls import FunctionMode
+from cnnviz.introspection.rectifiers import read_rectifier
 
 LEAK = 0.1
 """The share of the gradient that passes a rectifier at most, where it would otherwise stop."""

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from cnnviz.errors import LayerError
+from cnnviz.introspection.finite import finite
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.stop_forward import run_to
@@ -163,7 +164,7 @@ class ObjectiveScorer:
             )
         layout = self._layouts[key, self._size]
         layout = checked_layout(layout, key[0], output, self._pictures)
-        output = layout.take(output, self._pictures)
+        output = finite(layout.take(output, self._pictures), f"The activations of layer {key[0]!r}")
         self._found[key] = output
         if self._layer is None or not self._wanted <= set(self._found):
             # The pass goes on, and an in-place layer may write to this.
