@@ -186,8 +186,8 @@ def preserve_state(module: nn.Module) -> Iterator[None]:
     Raises
     ------
     ModelChangedError
-        If the network's own forward wrote to a parameter, which cannot be undone, or an entry of
-        its state cannot be put back.
+        If the network's own forward wrote to a parameter, which cannot be undone, or built a layer
+        or parameter of its own, or an entry of its state cannot be put back.
     """
     # Walking through a deep network takes as long as one of its layers: once is enough.
     modules = list(module.modules())
@@ -201,6 +201,7 @@ def preserve_state(module: nn.Module) -> Iterator[None]:
         evaluates = _evaluates_itself(module, modules)
         saved = SavedState(modules, values=evaluates)
         failed: list[BaseException] = []
+        built: list[str] = []
         written: list[nn.Parameter] = []
         versions: list[int] | None = None
         try:
@@ -213,11 +214,12 @@ def preserve_state(module: nn.Module) -> Iterator[None]:
             if versions is not None:
                 entries = zip(saved.parameters, versions, strict=True)
                 written = [parameter for parameter, held in entries if version(parameter) != held]
+                built = saved.built()
             failed = saved.put_back()
             random_states.put_back()
             _EVALUATED.difference_update(modules if evaluates else ())
             interrupts.putting_back -= 1
-    _check_unchanged(module, written, failed)
+    _check_unchanged(module, written, built, failed)
 
 
 _EVALUATED: WeakSet[nn.Module] = WeakSet()
@@ -253,7 +255,10 @@ def _freeze(parameters: Sequence[nn.Parameter]) -> None:
 
 
 def _check_unchanged(
-    module: nn.Module, written: Sequence[nn.Parameter], failed: Sequence[BaseException]
+    module: nn.Module,
+    written: Sequence[nn.Parameter],
+    built: Sequence[str],
+    failed: Sequence[BaseException],
 ) -> None:
     if written:
         changed = {id(parameter) for parameter in written}
@@ -261,6 +266,12 @@ def _check_unchanged(
         raise ModelChangedError(
             f"The network's own forward wrote to its parameter {next(names, '?')!r}.",
             "Keep such a value in a buffer: buffers are put back after every call.",
+        )
+    if built:
+        raise ModelChangedError(
+            f"The network's own forward built {built[0]!r}, which it did not have before.",
+            "Run it once on an input of the right shape before handing it over: what is built at "
+            "the first call would be built anew, with random weights, for every view.",
         )
     if failed:
         raise ModelChangedError(

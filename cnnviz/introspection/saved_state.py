@@ -53,6 +53,17 @@ class SavedState:
         """Every parameter, once."""
         return list(self._parameters.values())
 
+    def built(self) -> list[str]:
+        """Return what was made since and has parameters, by its names in its module."""
+        found = []
+        for module, held in self._attributes:
+            for kind in ("_modules", "_parameters"):
+                now, (_, copy) = vars(module)[kind], self._containers[id(held[kind])]
+                if not _same_entries(now, copy):
+                    had = {name for name, entry in copy if entry is not None}
+                    found += [n for n, entry in now.items() if n not in had and _is_learned(entry)]
+        return found
+
     def put_back(self) -> list[BaseException]:
         """Put everything back; return what went wrong with those entries that could not be."""
         failed: list[BaseException] = []
@@ -113,6 +124,12 @@ class SavedState:
         elif isinstance(tensor, torch.Tensor) and tensor.grad_fn is None:
             # What was computed with a graph is a result that is kept, not a state.
             self._tensors[id(tensor)] = tensor
+
+
+def _is_learned(entry: nn.Module | nn.Parameter | None) -> bool:
+    if isinstance(entry, nn.Module):
+        return next(entry.parameters(), None) is not None
+    return entry is not None
 
 
 def _require(tensor: torch.Tensor, flag: bool) -> None:

@@ -89,6 +89,11 @@ def checked_layout(
             f"it {layout.value}.",
             _WHAT_HELPS,
         )
+    if output.is_complex():
+        raise LayerError(
+            f"Layer {layer!r} gives complex numbers, which have no order.",
+            "Choose a layer with a map of real numbers.",
+        )
     if not layout.fits(shape, images):
         raise LayerError(
             f"Layer {layer!r} gives {list(shape)} for {images} images, not one entry for each, "

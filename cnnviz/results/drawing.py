@@ -223,6 +223,10 @@ class Mosaic:
     columns: int
 
 
+_LEAST_WIDTH, _LONGEST_TILE = 8, 8
+"""Pixels of a tile's shorter side at least, unless its longer one passes so many times `side`."""
+
+
 def mosaic(
     tiles: Sequence[Pixels] | Pixels,
     *,
@@ -252,26 +256,45 @@ def mosaic(
     """
     stack = np.asarray(tiles)
     count, height, width = stack.shape[:3]
-    factor = max(1, -(-side // max(height, width)))
+    factor = _enlargement(height, width, side)
     stack = stack.repeat(factor, axis=1).repeat(factor, axis=2)
     height, width = stack.shape[1:3]
-    columns = columns or columns_for(count)
+    # Beside narrow tiles room is left for their labels.
+    room = max(width, side if labels and columns is None else 0)
+    step_y, step_x = height + gap + labels + header, room + gap
+    columns = columns or columns_for(count, step_y / step_x)
     rows = -(-count // columns)
-    step_y, step_x = height + gap + labels + header, width + gap
     canvas = np.full((rows * step_y - gap, columns * step_x - gap, 3), 255, np.uint8)
     places = np.arange(count)
-    corners = np.stack([places % columns * step_x, places // columns * step_y + header], axis=1)
+    left = places % columns * step_x + (room - width) // 2
+    corners = np.stack([left, places // columns * step_y + header], axis=1)
     for tile, (left, top) in zip(stack, corners, strict=True):
         canvas[top : top + height, left : left + width] = tile
     return Mosaic(canvas, corners, (height, width), columns)
 
 
-def columns_for(count: int) -> int:
-    """Return a number of columns that makes `count` square tiles about twice as wide as high.
+def _enlargement(height: int, width: int, side: int) -> int:
+    """Return the factor by which tiles grow: to `side`, and narrow ones until they can be seen."""
+    shorter, longer = sorted((height, width))
+    visible = min(-(-_LEAST_WIDTH // shorter), _LONGEST_TILE * side // longer)
+    return max(1, -(-side // longer), visible)
+
+
+def columns_for(count: int, ratio: float = 1.0) -> int:
+    """Return a number of columns that makes `count` tiles together about twice as wide as high.
 
     A row that is left nearly empty counts against a number, and so does another shape.
+
+    Parameters
+    ----------
+    count : int
+        How many tiles.
+    ratio : float
+        The height of a tile over its width; one that is less than twice the other is a square.
     """
-    wanted = math.sqrt(2.0 * count)
+    # More would leave no room for the labels of tall tiles.
+    stretch = 1.0 if 0.5 <= ratio <= 2.0 else min(ratio, 1.6)
+    wanted = min(math.sqrt(2.0 * count * stretch), count)
 
     def cost(columns: int) -> float:
         empty = -count % columns

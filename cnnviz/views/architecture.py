@@ -13,6 +13,7 @@ from torch import nn
 from cnnviz.errors import UsageError
 from cnnviz.introspection.tracing import LayerCall, Trace, trace
 from cnnviz.introspection.tracing.grouping import Stage, stages
+from cnnviz.introspection.tracing.map_layout import MapLayout
 from cnnviz.introspection.tracing.trace import costs_text, known_cost
 from cnnviz.models import Model, as_model
 from cnnviz.results import drawing
@@ -76,9 +77,13 @@ class Architecture(TableResult):
 
     def summary(self) -> str:
         """Say how large, how costly and how far-sighted the network is."""
-        deepest = [call.receptive_field for call in self.layers if len(call.output_shape) == 4]
-        sight = [field for field in deepest if field is not None and field.positions != (1, 1)]
-        seen = f"; the last feature map sees {field_text(sight[-1])}" if sight else ""
+        maps = [
+            call.map_field
+            for call in self.layers
+            if isinstance(call.map, MapLayout) and call.map.size != (1, 1)
+        ]
+        last = maps[-1] if maps else None
+        seen = f"; the last feature map sees {field_text(last)}" if last is not None else ""
         return (
             f"{self.name}: {len(self.layers)} layers, {short(self.trace.parameters)} parameters, "
             f"{costs_text(self.trace, short)} MACs at {dimensions(self.input_size)}{seen}"

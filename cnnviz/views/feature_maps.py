@@ -25,6 +25,8 @@ _MEASURES: dict[str, str] = {
 _MOST_LABELLED = 160
 _KEY = 1.4
 """Inches that the words below the photo take."""
+_TALLEST = 8.0
+"""Inches of height at most that the photo and its words take."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -111,7 +113,9 @@ class FeatureMaps(TableResult):
         height, width = grid.pixels.shape[:2]
         across = 8.4
         beside = 1.7 * self.photo.shape[0] / self.photo.shape[1] + _KEY
-        down = max(beside, min(16.0, across * height / width))
+        grown = min(16.0, across * height / width)
+        # A narrow photo is drawn smaller, as a whole, rather than the figure longer.
+        down = max(min(beside, _TALLEST), grown)
         figure = drawing.canvas(across + 2.0, down + 0.5, into)
         photo, maps = figure.subplots(1, 2, width_ratios=[1.7, across])
         drawing.show(photo, self.photo, smooth=True)

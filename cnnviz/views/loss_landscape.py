@@ -27,6 +27,7 @@ from cnnviz.images.inputs import Images
 from cnnviz.introspection.batch_statistics import batch_statistics, uncalibrated
 from cnnviz.introspection.finite import finite
 from cnnviz.introspection.hooks import isolated
+from cnnviz.introspection.plain_weights import has_computed_weights, with_plain_weights
 from cnnviz.models import Model, as_model
 from cnnviz.models.outputs import scores_of
 from cnnviz.passes.batch_size import rows_at_once, rows_that_fit
@@ -179,8 +180,9 @@ def loss_landscape(
     images : path, PIL image, uint8 array, a list of them, tensor [N, C, H, W], "shapes", or a set
         The images; or a folder or data set, as `cnnviz.open_dataset` takes it.
     labels : int, str, sequence of these, or torch.Tensor, optional
-        The right class of each image, by index or name; those of the data set by default, and the
-        network's own answers where there are none.
+        The right class of each image, by index or name; for independent labels a row of ones and
+        zeros for each image, [N, K]. Those of the data set by default, and the network's own
+        answers where there are none.
     dimensions : int
         1 for a line, 2 for a surface.
     points : int, optional
@@ -214,10 +216,15 @@ def loss_landscape(
         If a label does not exist, or there are more or fewer labels than images.
     """
     side = _checked(dimensions, points, reach, batch_norm, seed)
-    wrapped = as_model(model)
+    given = wrapped = as_model(model)
     data = labelled_images(wrapped, images, labels, count)
-    module, calibrated = wrapped.module, batch_norm == "calibrate"
-    with isolated(module, grad=False):
+    calibrated = batch_norm == "calibrate"
+    with isolated(wrapped.module, grad=False):
+        if has_computed_weights(wrapped.module):
+            # A filter's length is that of the weight its layer computes, whatever it is made of.
+            plain = with_plain_weights(wrapped.module)
+            wrapped = wrapped.around(plain, weights=wrapped.weights)
+        module = wrapped.module
         inputs = data.batch.tensor.clone()
         objective, own, norms = _as_it_is(wrapped, inputs, data, loss)
         directions = tuple(random_direction(module, seed + place) for place in range(dimensions))
@@ -237,7 +244,7 @@ def loss_landscape(
     shape = (len(y), len(x))
     fresh = tuple(uncalibrated(module)) if not calibrated else ()
     return LossLandscape(
-        provenance=replace(origin(wrapped, data.batch), seed=seed),
+        provenance=replace(origin(given, data.batch), seed=seed),
         name=wrapped.name,
         x=x,
         y=y,

@@ -6,7 +6,7 @@ import pickle
 import signal
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -390,6 +390,15 @@ class Interrupted:
         monkeypatch.setattr(SavedState, "_steps", sends)
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Hear Ctrl-C, which a shell keeps from what it runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.skipif(
     threading.current_thread() is not threading.main_thread(), reason="signals reach the main one"
 )
@@ -415,6 +424,70 @@ def test_ctrl_c_waits_while_state_is_put_back(
     assert reached == ([] if in_the_body else [True]), "in the body it acts at once"
     assert everything(network) == before
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+class Grows(Base):
+    """Builds its head at the first call, when its size is known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.late: nn.Linear | None = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found = super().forward(x)
+        if self.late is None:
+            self.late = nn.Linear(found.shape[1], 2)
+        return self.late(found)
+
+
+class Appends(Base):
+    """Appends to a list of layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.more = nn.ModuleList()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found = super().forward(x)
+        if not self.more:
+            self.more.append(nn.Linear(found.shape[1], 2))
+        return self.more[0](found)
+
+
+class Scales(Base):
+    """Makes a parameter at the first call, for which it registered none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_parameter("scale", None)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found = super().forward(x)
+        if self.scale is None:
+            self.scale = nn.Parameter(torch.rand(found.shape[1]))
+        return found * self.scale
+
+
+@pytest.mark.parametrize(("kind", "built"), [(Grows, "late"), (Appends, "0"), (Scales, "scale")])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda m: cnnviz.capture(m, IMAGES),
+        lambda m: cnnviz.capture(m, IMAGES, layers=(), gradients=False),
+        lambda m: cnnviz.architecture(m, 16),
+        lambda m: cnnviz.gradient_flow(m, IMAGES),
+    ],
+)
+def test_what_is_built_at_the_first_call_is_asked_for(
+    ask: Callable[[Any], Any], kind: type[Base], built: str
+) -> None:
+    network = kind().train()
+    before = everything(network)
+    with pytest.raises(ModelChangedError, match=f"forward built '{built}'"):
+        ask(network)
+    assert everything(network) == before
+    network(IMAGES)
+    ask(network)
 
 
 class Keeps(Base):

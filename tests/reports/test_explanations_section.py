@@ -31,7 +31,7 @@ def test_a_thorough_report_shows_every_method_with_its_measures():
     assert re.fullmatch(r"-?\d\.\d\d / -?\d\.\d\d", table.rows[0][1])
     assert picture.data["view"] == "Explanations"
     assert list(section.notes) == picture.data["verdicts"]
-    assert any(re.search(r"how far to believe it \(about \d+ s\)", what) for what in told)
+    assert any(re.search(r"how far to believe it \(about \d+ (s|min)\)", what) for what in told)
 
 
 def test_what_is_not_one_class_is_compared_by_its_score():

@@ -9,6 +9,7 @@ from typing import Any, TypeGuard, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from cnnviz.datasets import SHAPES, Dataset, open_dataset
 from cnnviz.datasets.aliases import Data
@@ -22,6 +23,8 @@ COUNT = 64
 """How many images of a data set are taken where no count is given."""
 
 Label = int | str
+Labels = tuple[int, ...] | NDArray[np.float64]
+"""The right class of each image; or for each label of each image whether it is right, [N, K]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,14 +35,15 @@ class LabelledImages:
     ----------
     batch : Batch
         The images, preprocessed.
-    labels : tuple of int or None
-        The right class of each image; None where the network's own answers are to count.
+    labels : tuple of int, ndarray of float or None
+        The right class of each image; or for each of K labels whether it is right, [N, K], 1 or 0;
+        None where the network's own answers are to count.
     source : str
         Where the labels come from, in a sentence.
     """
 
     batch: Batch
-    labels: tuple[int, ...] | None
+    labels: Labels | None
     source: str
 
 
@@ -59,7 +63,8 @@ def labelled_images(
         Whatever `Model.prepare` takes; or data with or without labels, as
         `cnnviz.open_dataset` takes it.
     labels : int, str, sequence of these, or torch.Tensor, optional
-        The right class of every image, or of each; those of the data set by default.
+        The right class of every image, or of each; those of the data set by default. For
+        independent labels a row of ones and zeros for each image, [N, K].
     count : int, optional
         At most how many images; all that are given, and `COUNT` of a data set, by default.
 
@@ -109,7 +114,7 @@ def _of_data(model: Model, data: Dataset, labels: Any) -> LabelledImages:
     return LabelledImages(batch, *_labels(model, labels, len(batch)))
 
 
-def _labels(model: Model, labels: Any, count: int) -> tuple[tuple[int, ...] | None, str]:
+def _labels(model: Model, labels: Any, count: int) -> tuple[Labels | None, str]:
     if labels is None:
         return None, (
             "No labels were given: the network's own answers count as right, so that the loss "
@@ -122,7 +127,20 @@ def _labels(model: Model, labels: Any, count: int) -> tuple[tuple[int, ...] | No
             f"There are {len(each)} labels for {count} images.",
             "Give one label for all images, or one for each.",
         )
+    if any(np.ndim(label) for label in each):
+        return _rows(each), "Labels are as given."
     return tuple(_index(model, label) for label in each), "Labels are as given."
+
+
+def _rows(each: Sequence[Any]) -> NDArray[np.float64]:
+    found = [np.asarray(row.tolist() if isinstance(row, torch.Tensor) else row) for row in each]
+    even = {row.shape for row in found}
+    if len(even) > 1 or found[0].ndim != 1 or not all(np.isin(row, (0, 1)).all() for row in found):
+        raise TargetError(
+            "The labels are no table of ones and zeros with a row for each image.",
+            "Give [N, K], with a one for each label of an image that is right; or one class each.",
+        )
+    return np.stack(found).astype(np.float64)
 
 
 def _index(model: Model, label: Any) -> int:

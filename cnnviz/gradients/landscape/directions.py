@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn.modules.conv import _ConvTransposeNd
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from cnnviz.errors import ModelError
 
@@ -47,13 +47,15 @@ def random_direction(module: nn.Module, seed: int) -> WeightDirection:
 
     For a convolution a filter is what makes one output channel, for a linear layer the weights of
     one output, and so on: a step of 1 changes every filter by as much as it is long, whatever the
-    scale at which the network happens to hold it. Parameters with fewer than two dimensions
-    (biases, and the gains of batch norms) do not move, as in the paper.
+    scale at which the network happens to hold it. Biases and gains do not move, as in the paper:
+    parameters with fewer than two dimensions, and those that no layer of torch's own multiplies
+    by and that are longer than one along fewer than two, such as a layer scale [C, 1, 1].
 
     Parameters
     ----------
     module : torch.nn.Module
-        The network.
+        The network; its layers hold their weights themselves
+        (`cnnviz.introspection.plain_weights`).
     seed : int
         What is drawn depends on it and on the shapes of the parameters alone.
 
@@ -63,10 +65,11 @@ def random_direction(module: nn.Module, seed: int) -> WeightDirection:
         If no parameter moves.
     """
     generator = torch.Generator().manual_seed(seed)
-    turned = _transposed(module)
+    turned, filters = _transposed(module), _filters(module)
     steps = {}
     for name, parameter in module.named_parameters():
-        if parameter.ndim < 2 or not parameter.is_floating_point():
+        long = parameter.ndim if name in filters else sum(side > 1 for side in parameter.shape)
+        if long < 2 or not parameter.is_floating_point():
             continue
         held = parameter.detach()
         drawn = torch.randn(held.shape, generator=generator, dtype=torch.float64)
@@ -102,6 +105,16 @@ def filter_norms(weight: torch.Tensor, groups: int = 0) -> torch.Tensor:
     found: torch.Tensor = torch.linalg.vector_norm(parts, dim=places, keepdim=True)
     spread = found.expand(-1, parts.shape[1], *[-1] * (parts.ndim - 2))
     return spread.flatten(0, 1)
+
+
+def _filters(module: nn.Module) -> set[str]:
+    """Return the names of all parameters that torch's own convolutions and linear layers hold."""
+    return {
+        f"{name}.{own}" if name else own
+        for name, layer in module.named_modules()
+        if isinstance(layer, (_ConvNd, nn.Linear, nn.Bilinear))
+        for own, _ in layer.named_parameters(recurse=False)
+    }
 
 
 def _transposed(module: nn.Module) -> dict[str, int]:

@@ -94,6 +94,7 @@ class ObjectiveScorer:
                     for place, objective in enumerate(objectives)
                 ]
             )
+        finite(scores, "The scores of the units")
         return scores, None if self._texture is None else self._found[self._texture]
 
     def _run(self, pictures: torch.Tensor) -> torch.Tensor:
@@ -164,7 +165,7 @@ class ObjectiveScorer:
             )
         layout = self._layouts[key, self._size]
         layout = checked_layout(layout, key[0], output, self._pictures)
-        output = finite(layout.take(output, self._pictures), f"The activations of layer {key[0]!r}")
+        output = layout.take(output, self._pictures)
         self._found[key] = output
         if self._layer is None or not self._wanted <= set(self._found):
             # The pass goes on, and an in-place layer may write to this.

@@ -93,7 +93,8 @@ def paint(signal: NDArray[np.float32]) -> drawing.Pixels:
     if reach == 0.0:
         return np.full((*signal.shape[1:], 3), drawing.FLAT, np.uint8)
     level = (127.5 + 127.5 * np.clip(shown / reach, -1.0, 1.0)).round().astype(np.uint8)
-    return np.ascontiguousarray(np.broadcast_to(level, (3, *level.shape[1:])).transpose(1, 2, 0))
+    # A copy, since the caller may write to it and repeated channels share their memory.
+    return np.array(np.broadcast_to(level, (3, *level.shape[1:])).transpose(1, 2, 0), order="C")
 
 
 def _pair(found: Projections, place: int, image: int) -> drawing.Pixels:

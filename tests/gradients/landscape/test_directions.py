@@ -20,7 +20,7 @@ def test_every_filter_is_as_long_as_the_networks_own(name: str) -> None:
     module = build(name).module
     found = random_direction(module, 0)
     for key, parameter in module.named_parameters():
-        if parameter.ndim < 2:
+        if parameter.ndim < 2 or key.endswith("layer_scale"):
             assert key not in found.steps
             continue
         step = found.steps[key]
@@ -96,3 +96,20 @@ def test_norms_spread_over_the_weight() -> None:
 def test_a_network_without_weights_has_no_direction() -> None:
     with pytest.raises(ModelError, match="has no weights of two or more dimensions"):
         random_direction(nn.Sequential(nn.ReLU(), nn.Flatten()), 0)
+
+
+class Gains(nn.Module):
+    """Gains and offsets of many shapes, around layers whose filters have one weight each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(4, 1, 1))
+        self.position = nn.Parameter(torch.ones(1, 4, 1, 1))
+        self.table = nn.Parameter(torch.ones(4, 3))
+        self.depthwise = nn.Conv2d(4, 4, 1, groups=4)
+        self.head = nn.Linear(4, 1)
+
+
+def test_gains_stay_and_filters_of_one_weight_move() -> None:
+    moving = random_direction(Gains(), 0).steps
+    assert set(moving) == {"table", "depthwise.weight", "head.weight"}

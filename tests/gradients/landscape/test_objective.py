@@ -134,3 +134,38 @@ def test_a_count_takes_the_first_images() -> None:
     torch.testing.assert_close(found.batch.tensor, x[:2])
     with pytest.raises(UsageError, match="0 images are none"):
         labelled_images(model(), x, count=0)
+
+
+def test_independent_labels_have_the_mean_of_their_binary_cross_entropies() -> None:
+    output, labels = scores(3, 4), np.array([[1, 0, 1, 0], [0, 0, 0, 0], [1, 1, 1, 1]])
+    declared = Model(tiny_network(), output="labels")
+    losses, right = loss_objective(declared, output, labels.astype(float), None)(output, WHOLE)
+    shares = 1 / (1 + np.exp(-output.numpy()))
+    wanted = -(labels * np.log(shares) + (1 - labels) * np.log(1 - shares)).mean(1).sum()
+    assert float(losses) == pytest.approx(wanted)
+    assert float(right) == pytest.approx(((output.numpy() > 0) == labels).mean(1).sum())
+    _, own = loss_objective(declared, output, None, None)(output, WHOLE)
+    assert float(own) == 3.0, "by its own answers a network is right"
+
+
+def test_rows_of_labels_are_checked() -> None:
+    output = scores(2, 3)
+    one_hot = np.eye(3)[[2, 0]]
+    by_row = loss_objective(any_model(), output, one_hot, None)
+    by_index = loss_objective(any_model(), output, (2, 0), None)
+    assert by_row(output, WHOLE) == by_index(output, WHOLE)
+    with pytest.raises(TargetError, match="declare output='labels'"):
+        loss_objective(any_model(), output, np.ones((2, 3)), None)
+    declared = Model(tiny_network(), output="labels")
+    for wrong in ((0, 1), np.ones((2, 4))):
+        with pytest.raises(TargetError, match="Give a row of 3 ones and zeros"):
+            loss_objective(declared, output, wrong, None)
+
+
+@pytest.mark.parametrize(
+    "labels", [torch.full((2, 3), 0.5), [[1, 0], [1]], [[1, 0], 1], np.ones((2, 3, 1))]
+)
+def test_tables_of_labels_that_are_none(labels: object) -> None:
+    images = torch.zeros(2, 3, 16, 16)
+    with pytest.raises(TargetError, match="no table of ones and zeros"):
+        labelled_images(any_model(), images, labels)  # type: ignore[arg-type]
