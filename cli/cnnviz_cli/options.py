@@ -9,6 +9,7 @@ import typer
 from cnnviz.errors import UsageError
 from cnnviz.models.sources import forms
 from cnnviz_cli.lazy import shared
+from cnnviz_cli.terminal import one_line, say
 
 if TYPE_CHECKING:
     from cnnviz.models import Model
@@ -151,10 +152,15 @@ def load_model(
     output: str | None = None,
     member: str | None = None,
 ) -> Model:
-    """Load the network that the options name."""
+    """Load the network that the options name, and say where its preprocessing is a guess."""
     from cnnviz.models import load
 
-    return load(source, weights, categories=categories, device=device, output=output, member=member)
+    model = load(
+        source, weights, categories=categories, device=device, output=output, member=member
+    )
+    if model.doubt:
+        say(one_line(f"Note: {model.doubt}"))
+    return model
 
 
 def picture_style(values: dict[str, Any]) -> PictureStyle:

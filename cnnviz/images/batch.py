@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
@@ -234,4 +234,5 @@ def _shown(tensor: torch.Tensor, index: int, preprocessing: Preprocessing) -> Ph
     clipped = preprocessing.clipped(tensor)
     if clipped:
         notes.append(f"{clipped:.1%} of its values lie beyond black or white and are shown clipped")
-    return new_photo(preprocessing.invert(tensor), f"image {index}", tuple(notes))
+    shown = new_photo(preprocessing.invert(tensor), f"image {index}", tuple(notes))
+    return replace(shown, as_tensor=True)

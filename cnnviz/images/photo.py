@@ -48,12 +48,15 @@ class Photo:
         file.
     notes : tuple of str
         What was done to the pixels on reading, in words; empty for a plain 8-bit RGB image.
+    as_tensor : bool
+        Whether it was given as a preprocessed tensor, and `pixels` are made from that for display.
     """
 
     pixels: NDArray[np.uint8] = field(repr=False)
     name: str
     sha256: str
     notes: tuple[str, ...] = ()
+    as_tensor: bool = False
 
     @property
     def height(self) -> int:

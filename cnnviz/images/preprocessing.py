@@ -66,6 +66,8 @@ class Preprocessing:
     origin : str
         Where these settings come from when they are not the network's own, for captions; for
         example that they are a guess.
+    is_guess : bool
+        Whether nobody said what the network was trained on.
 
     Raises
     ------
@@ -79,6 +81,7 @@ class Preprocessing:
     std: tuple[float, ...]
     interpolation: str = "bilinear"
     origin: str = ""
+    is_guess: bool = False
 
     def __post_init__(self) -> None:
         if len(self.mean) != len(self.std) or not self.mean:

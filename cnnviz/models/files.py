@@ -17,7 +17,6 @@ from torch import nn
 from cnnviz.errors import ModelError, did_you_mean
 from cnnviz.images.paths import expand
 from cnnviz.models.checkpoints import load_state, not_finite, read_state
-from cnnviz.models.guesses import fit_size
 from cnnviz.models.model import Model
 from cnnviz.models.randomness import SEED, seeded
 
@@ -48,8 +47,8 @@ def load_file(path: Path, factory: str, weights: str | Path) -> Model:
 
     Naming the file is taken as trust in it: its code runs, as with ``python path/to/file.py``.
     It runs with its own folder importable and with seeded random states, which are put back. The
-    network may carry a `Preprocessing` in its attribute ``preprocessing``; without one it is run
-    on zeros to find a size that it accepts.
+    network may carry a `Preprocessing` in its attribute ``preprocessing``; without one a
+    size that it accepts is found.
 
     Parameters
     ----------
@@ -86,8 +85,6 @@ def load_file(path: Path, factory: str, weights: str | Path) -> Model:
         )
     model = Model(made.eval(), name=factory, weights=origin)
     model.notes = not_finite(made)
-    with seeded():
-        model.preprocessing = fit_size(made, model.preprocessing)
     return model
 
 

@@ -166,7 +166,7 @@ def _given(
     return Model(
         model.module,
         name=model.name,
-        preprocessing=model.preprocessing,
+        preprocessing=model._preprocessing,
         categories=model.categories,
         weights=model.weights,
         notes=model.notes,

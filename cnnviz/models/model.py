@@ -18,7 +18,8 @@ from cnnviz.images.inputs import Images
 from cnnviz.introspection.forward import forward
 from cnnviz.introspection.random_draws import RandomDraws
 from cnnviz.introspection.turns import one_at_a_time
-from cnnviz.models.guesses import NOMINAL_SIDE, guess_preprocessing
+from cnnviz.models.guesses import guess_preprocessing
+from cnnviz.models.input_trials import NOMINAL_SIDE
 from cnnviz.models.output_kinds import OutputKind, read_output_kind
 from cnnviz.models.outputs import Reading
 from cnnviz.models.random_answers import told_randomness
@@ -36,8 +37,8 @@ class Model:
     name : str, optional
         What to call it; the name of its class when not given.
     preprocessing : Preprocessing, optional
-        What it was trained on. Guessed from its first convolution when not given, and
-        `Preprocessing.describe` then says so.
+        What it was trained on. Guessed when not given and first asked for, from the channels and
+        the size that the network accepts, and `Preprocessing.describe` then says so.
     categories : sequence of str, optional
         The name of each class, in the order of the outputs.
     weights : str
@@ -79,7 +80,7 @@ class Model:
         _check_module(module)
         self.module = module
         self.name: str = name or type(module).__name__
-        self.preprocessing: Preprocessing = preprocessing or guess_preprocessing(module)
+        self._preprocessing: Preprocessing | None = preprocessing
         self.categories: tuple[str, ...] | None = None if categories is None else tuple(categories)
         self.weights = weights
         self.notes: tuple[str, ...] = tuple(notes)
@@ -120,6 +121,28 @@ class Model:
     @property
     def _declared(self) -> object:
         return (self.output, self.member, self.categories)
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What it was trained on; where nobody said so a guess, made when first asked for."""
+        if self._preprocessing is None:
+            self._preprocessing = guess_preprocessing(self.module)
+        return self._preprocessing
+
+    @preprocessing.setter
+    def preprocessing(self, given: Preprocessing) -> None:
+        self._preprocessing = given
+
+    @property
+    def doubt(self) -> str:
+        """What to say where the preprocessing is a guess and matters; nothing where it is known."""
+        if not self.preprocessing.is_guess:
+            return ""
+        return (
+            "Nobody said how the images of this network are prepared, and another preparation "
+            f"gives other answers. Taken: {self.preprocessing.describe()}. Say it with "
+            "--resize, --crop, --mean and --std, or preprocessing=."
+        )
 
     @property
     def device(self) -> torch.device:

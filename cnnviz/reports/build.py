@@ -100,7 +100,7 @@ def report(
         answers=answers,
         sections=parts,
         refused=batch.refused,
-        notes=_notes(wrapped),
+        notes=_notes(wrapped, batch),
         steps=steps,
     )
 
@@ -193,7 +193,7 @@ def _facts(
     return tuple(facts)
 
 
-def _notes(model: Model) -> tuple[str, ...]:
+def _notes(model: Model, batch: Batch) -> tuple[str, ...]:
     # What is random explains nothing, and a reader who came by a link must not miss it.
     random = (
         (
@@ -203,7 +203,9 @@ def _notes(model: Model) -> tuple[str, ...]:
         if model.untrained
         else ()
     )
-    return random + model.notes + model.findings
+    prepared = not all(photo.as_tensor for photo in batch.photos)
+    doubt = (model.doubt,) if prepared and model.doubt else ()
+    return random + doubt + model.notes + model.findings
 
 
 def _with_distinct_names(

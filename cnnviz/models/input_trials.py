@@ -1,0 +1,301 @@
+"""Which input a network takes, found by trying it on a copy.
+
+A network says nowhere how many channels and which size it takes. The first convolution that is
+registered need not be the one that the image reaches, so the network is run: on a copy of its
+modules, which shares nothing that a run could write to. Small inputs are tried on zeros; the others
+on torch's meta device, where only shapes are computed, but whose first use takes torch seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from cnnviz.introspection.forward import needed_besides_image
+from cnnviz.introspection.hooks import isolated, module_hooks
+from cnnviz.introspection.network_cache import NetworkCache
+from cnnviz.models.randomness import seeded
+
+NOMINAL_SIDE = 224
+"""Height and width assumed where nothing says another, in pixels."""
+
+SIDES = (224, 32, 28, 64, 96, 128, 48, 160, 192, 227, 256, 299, 384, 512, 16, 8)
+"""Sides of square inputs that are tried, in pixels: common ones first."""
+
+_LARGEST_SIDE = 1024
+_SMALL_SIDE = 128
+_FEW_CHANNELS = tuple(range(1, 17))
+_MOST_CANDIDATES = 6
+_SMALL_STRIDE = 4
+_DEEP = 5
+_CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+_SIZE_NAMES = ("image_size", "img_size", "input_size", "size")
+
+
+@dataclass(frozen=True)
+class AcceptedInput:
+    """An input that a network ran on.
+
+    Attributes
+    ----------
+    channels, side : int
+        Channels, and height and width in pixels.
+    outputs : int or None
+        How many numbers the network gave for it, where that was one row.
+    stride : int
+        How many times smaller than the image the last map was that a convolution gave; 0 where
+        none did.
+    convolutions : int
+        How many convolutions gave a map.
+    built : tuple of str
+        The parameters that it made as it ran.
+    """
+
+    channels: int
+    side: int
+    outputs: int | None
+    stride: int
+    convolutions: int
+    built: tuple[str, ...] = ()
+
+    @property
+    def of_small_images(self) -> bool:
+        """Whether it is deep, gives scores, and shrinks the image as little as networks for 32 px.
+
+        Those for ImageNet shrink it 32 times, and 8 times at least.
+        """
+        deep = self.convolutions >= _DEEP
+        return deep and self.outputs is not None and self.stride <= _SMALL_STRIDE
+
+
+_KEPT: NetworkCache[AcceptedInput | None] = NetworkCache(values=False)
+
+
+def find_input(module: nn.Module) -> AcceptedInput | None:
+    """Return an input that a network accepts, or None where none of those that are tried is.
+
+    The network itself is not run, unless it is TorchScript, and is left as it was.
+    """
+    if needed_besides_image(module):
+        return None
+    return _KEPT.get(module, "input", lambda: _find(module))
+
+
+def registered_channels(module: nn.Module) -> int:
+    """Return the input channels of the first registered convolution, or 3 where there is none."""
+    return next(iter(_of_convolutions(module)), 3)
+
+
+def _find(module: nn.Module) -> AcceptedInput | None:
+    for device, largest in (("", _SMALL_SIDE), ("meta", _LARGEST_SIDE), ("", _LARGEST_SIDE)):
+        found = _Trial(module, device, largest).search()
+        if found is not None:
+            return found
+    return None
+
+
+class _Trial:
+    """A copy of a network, on one device, to be run on inputs that may not fit."""
+
+    def __init__(self, module: nn.Module, device: str, largest: int) -> None:
+        self._original, self._largest = module, largest
+        self._one = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
+        self._device = torch.device(device) if device else self._one.device
+        scripted = isinstance(module, torch.jit.ScriptModule)
+        self._runnable = not (scripted and device)
+        self._network = module if scripted else copy_modules(module, self._device)
+        self._heard = not any(
+            isinstance(child, torch.jit.ScriptModule) for child in self._network.modules()
+        )
+        self._done = 0
+        self._stride = 0
+        self._convolutions = 0
+        self._misfit: tuple[int, int] | None = None
+
+    def search(self) -> AcceptedInput | None:
+        """Return the first input that runs: of the channels that come furthest, a common side."""
+        if not self._runnable:
+            return None
+        reached: dict[int, int] = {}
+        for channels in _candidates(self._network):
+            found = self._run(channels, NOMINAL_SIDE)
+            if found is not None:
+                return found
+            reached[channels] = self._done
+        furthest = max(reached.values())
+        best = [channels for channels, done in reached.items() if done == furthest]
+        for channels in best[:_MOST_CANDIDATES]:
+            found = self._at_another_side(channels)
+            if found is not None:
+                return found
+        return None
+
+    def _at_another_side(self, channels: int) -> AcceptedInput | None:
+        for side in dict.fromkeys((*_declared_sides(self._network), *SIDES[1:])):
+            found = self._run(channels, side) if side <= self._largest else None
+            if found is not None:
+                return found
+        return self._between(channels)
+
+    def _between(self, channels: int) -> AcceptedInput | None:
+        """Bisect for the side at which a linear layer gets as many numbers as it has weights."""
+        low, high = 1, self._largest
+        while low <= high:
+            side = (low + high) // 2
+            found = self._run(channels, side)
+            if found is not None:
+                return found
+            if self._misfit is not None and self._misfit[0] > self._misfit[1]:
+                high = side - 1
+            else:  # too few numbers, or too small for a window
+                low = side + 1
+        return None
+
+    def _run(self, channels: int, side: int) -> AcceptedInput | None:
+        self._done, self._stride, self._convolutions, self._misfit = 0, 0, 0, None
+        modules = dict(self._network.named_modules()) if self._heard else {}
+        try:
+            with _quietly(self._network), module_hooks(modules, before=self._met, after=self._left):
+                image = torch.zeros(
+                    (1, channels, side, side), device=self._device, dtype=self._one.dtype
+                )
+                self._side = side
+                output = self._network(image)
+        except Exception:  # a network may fail in any way on what it is not made for
+            return None
+        rows = isinstance(output, torch.Tensor) and output.ndim == 2 and len(output) == 1
+        outputs = output.shape[1] if rows else None
+        known = {name for name, _ in self._original.named_parameters(remove_duplicate=False)}
+        now = [name for name, _ in self._network.named_parameters(remove_duplicate=False)]
+        built = tuple(name for name in now if name not in known)
+        return AcceptedInput(channels, side, outputs, self._stride, self._convolutions, built)
+
+    def _met(self, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        given = inputs[0] if inputs and isinstance(inputs[0], torch.Tensor) else None
+        if given is None or not isinstance(module, nn.Linear) or self._misfit is not None:
+            return
+        if given.ndim and given.shape[-1] != module.in_features:
+            self._misfit = (given.shape[-1], module.in_features)
+
+    def _left(self, name: str, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        self._done += 1
+        is_map = isinstance(output, torch.Tensor) and output.ndim == 4
+        if is_map and isinstance(module, _CONVOLUTIONS) and output.shape[-1]:
+            self._stride = round(self._side / output.shape[-1])
+            self._convolutions += 1
+
+
+def copy_modules(module: nn.Module, device: torch.device) -> nn.Module:
+    """Return a copy of all modules of a network, in eval mode, with tensors on another device.
+
+    Unlike `copy.deepcopy` it takes any attribute as it is, so that it neither fails on one that
+    cannot be copied nor doubles the memory. Parameters on their own device are shared; buffers are
+    copied. What a run stores in an attribute stays in the copy.
+    """
+    made: dict[int, nn.Module] = {}
+    tensors: dict[int, torch.Tensor] = {}
+
+    def moved(tensor: torch.Tensor | None, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+        if tensor is not None and id(tensor) not in tensors:
+            tensors[id(tensor)] = change(tensor)
+        return None if tensor is None else tensors[id(tensor)]
+
+    def copied(old: nn.Module | None) -> nn.Module | None:
+        if old is None or id(old) in made or isinstance(old, torch.jit.ScriptModule):
+            return None if old is None else made.get(id(old), old)
+        new = made[id(old)] = old.__class__.__new__(old.__class__)
+        held = {
+            name: list(value) if type(value) is list else dict(value) if type(value) is dict
+            else value
+            for name, value in vars(old).items()
+        }  # fmt: skip
+        held["_parameters"] = {
+            name: moved(tensor, lambda one: _parameter(one, device))
+            for name, tensor in old._parameters.items()
+        }
+        held["_buffers"] = {
+            name: moved(tensor, lambda one: one.detach().to(device, copy=True))
+            for name, tensor in old._buffers.items()
+        }
+        held["training"] = False
+        vars(new).update(held)
+        vars(new)["_modules"] = {name: copied(child) for name, child in old._modules.items()}
+        _redirect(vars(new), made)
+        return new
+
+    network = copied(module)
+    assert network is not None
+    return network
+
+
+def _parameter(one: torch.Tensor, device: torch.device) -> torch.Tensor:
+    return one if one.device == device else nn.Parameter(one.detach().to(device), False)
+
+
+def _redirect(held: dict[str, Any], made: dict[int, nn.Module]) -> None:
+    """Let hooks that are methods of a copied module, or of its owner, call the copy."""
+    for name in ("_forward_hooks", "_forward_pre_hooks"):
+        held[name] = type(held[name])(held[name])
+    for name, value in held.items():
+        if isinstance(value, nn.Module) and id(value) in made:
+            held[name] = made[id(value)]
+
+
+@contextlib.contextmanager
+def _quietly(network: nn.Module) -> Iterator[None]:
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        seeded(),
+        isolated(network, grad=False),
+    ):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _candidates(module: nn.Module) -> list[int]:
+    """Return numbers of channels, likely ones first; a photo's three before anything."""
+    normalised = [
+        count
+        for child in module.modules()
+        if isinstance(count := getattr(child, "num_features", None), int) and count > 0
+    ]
+    own = [*_of_convolutions(module), *normalised[:2]]
+    return list(dict.fromkeys((3, *own[:1], 1, 4, 2, *own[1:], *_FEW_CHANNELS)))[:32]
+
+
+def _of_convolutions(module: nn.Module) -> list[int]:
+    counts = [
+        getattr(child, "in_channels", None)
+        for child in module.modules()
+        if isinstance(child, _CONVOLUTIONS)
+    ]
+    return [count for count in counts if isinstance(count, int) and count > 0]
+
+
+def _declared_sides(module: nn.Module) -> list[int]:
+    """Return sides that attributes name, or that a linear layer over all pixels asks for."""
+    found = []
+    for name in _SIZE_NAMES:
+        value = getattr(module, name, None)
+        value = value[-1] if isinstance(value, (tuple, list)) and value else value
+        if isinstance(value, int) and 0 < value <= _LARGEST_SIDE:
+            found.append(value)
+    for child in module.modules():
+        if isinstance(child, nn.Linear):
+            found += [
+                side
+                for channels in (1, 3, 4)
+                if (side := math.isqrt(child.in_features // channels)) ** 2 * channels
+                == child.in_features
+            ]
+            break
+    return found
