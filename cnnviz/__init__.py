@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cnnviz.models import Model as Model
     from cnnviz.models import OutputKind as OutputKind
     from cnnviz.models import load as load
+    from cnnviz.models.called_network import IMAGE as IMAGE
     from cnnviz.passes.captures import Capture as Capture
     from cnnviz.passes.captures import capture as capture
     from cnnviz.passes.targets import Contrast as Contrast
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from cnnviz.views.top_activations import top_activations as top_activations
 
 _HOMES = {
+    "IMAGE": "cnnviz.models.called_network",
     "Capture": "cnnviz.passes.captures",
     "CnnvizError": "cnnviz.errors",
     "Contrast": "cnnviz.passes.targets",
@@ -84,6 +86,7 @@ _HOMES = {
 
 __version__ = "0.1.0"
 __all__ = [
+    "IMAGE",
     "Capture",
     "CnnvizError",
     "Contrast",

@@ -22,6 +22,7 @@ EXPORTED = {
     "Direction",
     "GradientMonitor",
     "Heatmap",
+    "IMAGE",
     "Model",
     "OutputKind",
     "Photo",

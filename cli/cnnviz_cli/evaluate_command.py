@@ -97,6 +97,7 @@ def build() -> Callable[..., Any]:
         shared("device", options.Device, "auto"),
         shared("output", options.Output, None),
         shared("member", options.Member, None),
+        *options.PREPARATION,
         shared("out", Out, Path("cnnviz-evaluation")),
         *options.PICTURE,
         shared("json", options.AsJson, False),
@@ -126,7 +127,9 @@ def _run(values: dict[str, Any]) -> None:
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")
         asked = ("model", "weights", "categories", "device", "output", "member")
-        model = options.load_model(*(values[name] for name in asked))
+        model = options.load_model(
+            *(values[name] for name in asked), preparation=options.preparation_of(values)
+        )
         found = evaluate(
             model,
             values["data"],

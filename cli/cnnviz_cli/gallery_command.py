@@ -115,6 +115,7 @@ def build() -> Callable[..., Any]:
         shared("device", options.Device, "auto"),
         shared("output", options.Output, None),
         shared("member", options.Member, None),
+        *options.PREPARATION,
         shared("out", Out, Path("cnnviz-gallery")),
         shared("as_json", options.AsJson, False),
         shared("quiet", options.Quiet, False),
@@ -147,6 +148,7 @@ def _run(values: dict[str, Any]) -> None:
                 device,
                 values["output"],
                 values["member"],
+                preparation=options.preparation_of(values),
             )
             for name in names
         ]

@@ -88,6 +88,39 @@ Member = Annotated[
         rich_help_panel=NETWORK,
     ),
 ]
+Resize = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PX",
+        help="How photos are prepared: the shorter side in pixels, height and width as 224x320, or "
+        "none. What is known of the network, or a guess that is told, without it.",
+        rich_help_panel=NETWORK,
+    ),
+]
+Crop = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PX", help="Height and width cut from the centre, or none.", rich_help_panel=NETWORK
+    ),
+]
+Mean = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NUMBERS",
+        help="What is subtracted from each channel: 0.485,0.456,0.406, or of pixels from 0 to 255.",
+        rich_help_panel=NETWORK,
+    ),
+]
+Std = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NUMBERS", help="What each channel is divided by then.", rich_help_panel=NETWORK
+    ),
+]
+Colour = Annotated[
+    str | None,
+    typer.Option(metavar="ORDER", help="The channels: rgb, bgr or grey.", rich_help_panel=NETWORK),
+]
 Device = Annotated[
     str, typer.Option(metavar="DEVICE", help="auto, cpu or cuda.", rich_help_panel=NETWORK)
 ]
@@ -133,6 +166,15 @@ Font = Annotated[
     ),
 ]
 
+PREPARATION = (
+    shared("resize", Resize, None),
+    shared("crop", Crop, None),
+    shared("mean", Mean, None),
+    shared("std", Std, None),
+    shared("colour", Colour, None),
+)
+"""The options that say how photos are prepared for the network."""
+
 PICTURE = (
     shared("figure_size", FigureSize, None),
     shared("dpi", Dpi, None),
@@ -151,16 +193,30 @@ def load_model(
     device: str,
     output: str | None = None,
     member: str | None = None,
+    *,
+    preparation: dict[str, Any] | None = None,
 ) -> Model:
     """Load the network that the options name, and say where its preprocessing is a guess."""
     from cnnviz.models import load
 
     model = load(
-        source, weights, categories=categories, device=device, output=output, member=member
+        source,
+        weights,
+        categories=categories,
+        device=device,
+        output=output,
+        member=member,
+        preprocessing=preparation or None,
     )
     if model.doubt:
         say(one_line(f"Note: {model.doubt}"))
     return model
+
+
+def preparation_of(values: dict[str, Any]) -> dict[str, Any]:
+    """Return what the options of `PREPARATION` say, by its name."""
+    names = [parameter.name for parameter in PREPARATION]
+    return {name: values[name] for name in names if values[name] is not None}
 
 
 def picture_style(values: dict[str, Any]) -> PictureStyle:

@@ -87,6 +87,7 @@ def build() -> Callable[..., Any]:
         shared("device", options.Device, "auto"),
         shared("output", options.Output, None),
         shared("member", options.Member, None),
+        *options.PREPARATION,
         shared("out", Out, Path("cnnviz-report")),
         shared("pdf", Pdf, False),
         shared("single_file", SingleFile, False),
@@ -110,7 +111,9 @@ def _run(values: dict[str, Any]) -> None:
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")
         asked = ("model", "weights", "categories", "device", "output", "member")
-        loaded = options.load_model(*(values[name] for name in asked))
+        loaded = options.load_model(
+            *(values[name] for name in asked), preparation=options.preparation_of(values)
+        )
         images = options.photos_or_sample(values["photos"], loaded)
         from cnnviz.reports import report as make
 

@@ -38,6 +38,7 @@ _SHARED = (
     "device",
     "output",
     "member",
+    *(parameter.name for parameter in options.PREPARATION),
     "target",
     "out",
     "figure_size",
@@ -96,6 +97,7 @@ def _parameters(view: View, specs: list[OptionSpec]) -> list[inspect.Parameter]:
             shared("device", options.Device, "auto"),
             shared("output", options.Output, None),
             shared("member", options.Member, None),
+            *options.PREPARATION,
         ]
     return [
         *found,
@@ -188,7 +190,9 @@ def _of_network(
     if view.compare:
         _first_of_compared(values, keywords)
     asked = ("model", "weights", "categories", "device", "output", "member")
-    model = options.load_model(*(values[name] for name in asked))
+    model = options.load_model(
+        *(values[name] for name in asked), preparation=options.preparation_of(values)
+    )
     images: list[Any] = []
     if view.images == "photos" and (values["photos"] or not view.own_input):
         images = options.photos_or_sample(values["photos"], model)

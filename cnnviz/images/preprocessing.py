@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
 PHOTO_CHANNELS = (1, 3, 4)
+COLOURS = ("rgb", "bgr")
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,9 @@ class Preprocessing:
     interpolation : str
         ``nearest``, ``bilinear``, ``bicubic``, ``lanczos``, ``box`` or ``hamming``, as Pillow has
         them: always antialiased, except for ``nearest``.
+    colour : str
+        ``rgb``, or ``bgr`` where a network was trained on the channels in the order of OpenCV and
+        Caffe; `mean` and `std` are in that order too. Of one, or four channels it says nothing.
     origin : str
         Where these settings come from when they are not the network's own, for captions; for
         example that they are a guess.
@@ -82,6 +86,7 @@ class Preprocessing:
     interpolation: str = "bilinear"
     origin: str = ""
     is_guess: bool = False
+    colour: str = "rgb"
 
     def __post_init__(self) -> None:
         if len(self.mean) != len(self.std) or not self.mean:
@@ -98,6 +103,8 @@ class Preprocessing:
                 f"There is no interpolation {self.interpolation!r}.",
                 did_you_mean(self.interpolation, INTERPOLATIONS, f"Use {INTERPOLATIONS[1]!r}."),
             )
+        if self.colour not in COLOURS:
+            raise UsageError(f"There is no order {self.colour!r}.", "Use 'rgb' or 'bgr'.")
         if any(side < 1 for side in (*_pair(self.resize), *_pair(self.crop))):
             raise UsageError(
                 f"The sizes {self.resize} and {self.crop} are not positive.",
@@ -140,6 +147,8 @@ class Preprocessing:
         pixels = (values if values.ndim == 3 else values[:, :, None]).transpose(2, 0, 1)
         if self.channels == 4:
             pixels = np.concatenate([pixels, self._alpha(height, width)])
+        if self._turned:
+            pixels = pixels[::-1]
         # In NumPy, which stays in its thread: torch would start threads of its own for each thread
         # that reads images. The operations and their roundings are the same.
         scaled = pixels.astype(np.float32) / np.float32(255)
@@ -181,6 +190,8 @@ class Preprocessing:
             shown as RGB; of two, or more than four, the mean over the channels is shown as grey.
         """
         values = self._undone(tensor)
+        if self._turned:
+            values = values[::-1]
         if len(values) not in (3, 4):
             values = values.mean(axis=0, keepdims=True).repeat(3, axis=0)
         pixels = np.clip(np.rint(values[:3] * 255), 0, 255).astype(np.uint8)
@@ -203,6 +214,8 @@ class Preprocessing:
             parts.append(f"centre {_by(self.crop)} px")
         if self.channels == 1:
             parts.append("grey")
+        if self._turned:
+            parts.append("channels as blue, green, red")
         if self.channels == 4:
             parts.append("RGB and an alpha channel of ones")
         parts.append("scaled to 0..1")
@@ -265,6 +278,10 @@ class Preprocessing:
             tuple(config["std"]),
             str(config.get("interpolation") or "bilinear"),
         )
+
+    @property
+    def _turned(self) -> bool:
+        return self.channels == 3 and self.colour == "bgr"
 
     def _undone(self, tensor: torch.Tensor) -> NDArray[np.float64]:
         values = tensor.detach().cpu().double().numpy()

@@ -38,6 +38,7 @@ def forward(
     ModelError
         If the forward pass fails.
     """
+    check_takes_image(module, name)
     try:
         with FinalActivation():
             return module(inputs)
@@ -48,6 +49,19 @@ def forward(
             f"{lines[0].rstrip('.')}.",
             _remedy(module, expected),
         ) from error
+
+
+def check_takes_image(module: nn.Module, name: str = "") -> None:
+    """Raise `ModelError` if a network cannot be called with an image and nothing else."""
+    needed = needed_besides_image(module)
+    if needed:
+        several = "arguments" if len(needed) > 1 else "argument"
+        raise ModelError(
+            f"{name or type(module).__name__} takes {signature_of(module)}: besides one image it "
+            f"needs the {several} {', '.join(needed)}.",
+            "Say what goes there: cnnviz.Model(network, inputs=(cnnviz.IMAGE, ...)) or call=; a "
+            "file with the network may define forward_args(images).",
+        )
 
 
 def needed_besides_image(module: nn.Module) -> tuple[str, ...]:

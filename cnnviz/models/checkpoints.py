@@ -38,6 +38,12 @@ WRAPPERS = (
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
 """Prefixes that parallel, compiled and wrapped networks put before every name."""
 
+_OPTIONS = ("meta", "hyper_parameters", "args", "config", "opt")
+_CLASS_NAMES = (
+    *("classes", "class_names", "categories", "names", "labels", "CLASSES"),
+    *("idx_to_class", "id2label", "class_to_idx", "label2id"),
+)
+
 State = dict[str, torch.Tensor]
 
 
@@ -66,6 +72,39 @@ def read_state(path: Path) -> State:
             "Save one with torch.save(model.state_dict(), path).",
         )
     return state
+
+
+def class_names(path: Path) -> Any:
+    """Return what a checkpoint says of its classes, for `read_categories`; None if nothing.
+
+    Looked for are the usual keys, beside the weights or among the options kept with them.
+    """
+    if path.suffix == ".safetensors":
+        return None
+    content = _read_torch(path)
+    if not isinstance(content, Mapping):
+        return None
+    inner = [content.get(key) for key in _OPTIONS]
+    plain = [vars(one) if isinstance(one, argparse.Namespace) else one for one in inner]
+    for held in (one for one in (content, *plain) if isinstance(one, Mapping)):
+        for key in _CLASS_NAMES:
+            names = _names_in(held.get(key))
+            if names is not None:
+                return names
+    return None
+
+
+def _names_in(found: Any) -> Any:
+    if isinstance(found, Mapping) and all(isinstance(at, int) for at in found.values()):
+        return {at: str(name) for name, at in found.items()}
+    if isinstance(found, Mapping):
+        return found if _texts(found.values()) else None
+    return found if isinstance(found, (list, tuple)) and _texts(found) else None
+
+
+def _texts(values: Iterable[Any]) -> bool:
+    texts = list(values)
+    return bool(texts) and all(isinstance(text, str) for text in texts)
 
 
 def read_cached(path: Path) -> None:

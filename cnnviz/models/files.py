@@ -16,9 +16,26 @@ from torch import nn
 
 from cnnviz.errors import ModelError, did_you_mean
 from cnnviz.images.paths import expand
+from cnnviz.models.called_network import ByArguments
 from cnnviz.models.checkpoints import load_state, not_finite, read_state
 from cnnviz.models.model import Model
 from cnnviz.models.randomness import SEED, seeded
+from cnnviz.models.settings import beside_model
+
+ARGUMENTS = "forward_args"
+"""What a file defines to say how its network is called."""
+_SAY_NOTHING = (
+    "make",
+    "build",
+    "create",
+    "get",
+    "load",
+    "model",
+    "net",
+    "network",
+    "main",
+    "factory",
+)
 
 
 def split(source: str) -> tuple[Path, str] | None:
@@ -47,8 +64,11 @@ def load_file(path: Path, factory: str, weights: str | Path) -> Model:
 
     Naming the file is taken as trust in it: its code runs, as with ``python path/to/file.py``.
     It runs with its own folder importable and with seeded random states, which are put back. The
-    network may carry a `Preprocessing` in its attribute ``preprocessing``; without one a
-    size that it accepts is found.
+    network may carry a `Preprocessing` in its attribute ``preprocessing``; NAME.toml or
+    preprocessing.toml beside the file may say it, and categories.txt the names of the classes.
+    Where the network takes more than an image, the file defines ``forward_args``: a function from
+    the images to the arguments (a tuple, or a dict by name), or the arguments themselves with
+    ``cnnviz.IMAGE`` among them.
 
     Parameters
     ----------
@@ -68,7 +88,8 @@ def load_file(path: Path, factory: str, weights: str | Path) -> Model:
     """
     where = f"{path.name}:{factory}"
     with seeded(), _importable(path.parent):
-        made = _make(_execute(path), path, factory)
+        module = _execute(path)
+        made = _make(module, path, factory)
     if not isinstance(made, nn.Module):
         raise ModelError(
             f"{where} gives a {type(made).__name__}, not a torch.nn.Module.",
@@ -83,9 +104,30 @@ def load_file(path: Path, factory: str, weights: str | Path) -> Model:
         raise ModelError(
             f"{where} has no weights called {weights!r}.", "Give the path of a checkpoint."
         )
-    model = Model(made.eval(), name=factory, weights=origin)
-    model.notes = not_finite(made)
+    model = Model(
+        made.eval(), name=_name(made, path, factory), weights=origin, **_arguments(module)
+    )
+    model.notes = (*model.notes, *not_finite(made))
+    beside_model(model, path)
     return model
+
+
+def _name(made: nn.Module, path: Path, factory: str) -> str:
+    """Return what to call a network: its factory, or its class or file where that says nothing."""
+    if factory.partition("_")[0].lower() not in _SAY_NOTHING:
+        return factory
+    kind = type(made)
+    return path.stem if kind.__module__.startswith("torch.") else kind.__name__
+
+
+def _arguments(module: ModuleType) -> dict[str, Any]:
+    """Return how the file says that its network is called, if it does."""
+    given = getattr(module, ARGUMENTS, None)
+    if given is None:
+        return {}
+    if not callable(given):
+        return {"inputs": given}
+    return {"call": ByArguments(given)}
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from torch import nn
 from cnnviz.introspection.forward import needed_besides_image
 from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.introspection.network_cache import NetworkCache
+from cnnviz.models.called_network import CalledNetwork
 from cnnviz.models.randomness import seeded
 
 NOMINAL_SIDE = 224
@@ -231,9 +232,10 @@ def copy_modules(module: nn.Module, device: torch.device) -> nn.Module:
         _redirect(vars(new), made)
         return new
 
-    network = copied(module)
+    inner = module.called if isinstance(module, CalledNetwork) else module
+    network = copied(inner)
     assert network is not None
-    return network
+    return module.around(network) if isinstance(module, CalledNetwork) else network
 
 
 def _parameter(one: torch.Tensor, device: torch.device) -> torch.Tensor:

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from cnnviz.errors import ModelError, UsageError, did_you_mean
-from cnnviz.images import Preprocessing
 from cnnviz.images.paths import expand
 from cnnviz.models.categories import Categories, check_count, read_categories
-from cnnviz.models.checkpoints import SUFFIXES
+from cnnviz.models.checkpoints import SUFFIXES, class_names
 from cnnviz.models.model import Model, as_model
 from cnnviz.models.output_kinds import OutputKind, read_output_kind
+from cnnviz.models.settings import Settings, beside_model, with_settings
 from cnnviz.models.sources import SOURCES, forms
 
 
@@ -23,7 +23,7 @@ def load(
     weights: str | os.PathLike[str] | None = "DEFAULT",
     *,
     categories: Categories | None = None,
-    preprocessing: Preprocessing | None = None,
+    preprocessing: Settings | None = None,
     device: str | torch.device = "auto",
     output: OutputKind | str | None = None,
     member: str | int | None = None,
@@ -50,8 +50,12 @@ def load(
     categories : sequence of str, mapping, str or os.PathLike, optional
         The class names in the order of the outputs, or a text file (one a line) or JSON file with
         them. Those of the weights when not given.
-    preprocessing : Preprocessing, optional
-        What the network was trained on; its own, or a stated guess, when not given.
+    preprocessing : Preprocessing, mapping, str or os.PathLike, optional
+        What the network was trained on. A mapping, or a TOML file, says only what differs from what
+        is known: ``resize``, ``crop``, ``mean``, ``std``, ``interpolation`` and ``colour``
+        ("rgb", "bgr" or "grey"). When not given, its own: of the weights, of a file beside the
+        checkpoint or beside the network's file (NAME.toml, preprocessing.toml, or Hugging Face's
+        preprocessor_config.json); else a guess, which is told.
     device : str or torch.device
         ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:1``. A module given as such
         stays where it is.
@@ -83,7 +87,10 @@ def load(
         model = _given(source, weights, device)
     else:
         target = choose_device(device)
-        model = _by_name(os.fspath(source), _weights(weights))
+        chosen = _weights(weights)
+        model = _by_name(os.fspath(source), chosen)
+        if isinstance(chosen, Path):
+            beside_model(model, chosen, class_names(chosen))
         model.module.eval()
         model.module.to(target)
     if names is not None:
@@ -91,7 +98,7 @@ def load(
             check_count(names, len(model.categories), model.name)
         model.categories = names
     if preprocessing is not None:
-        model.preprocessing = preprocessing
+        model.preprocessing = with_settings(model.preprocessing, preprocessing)
     if output is not None:
         model.output = read_output_kind(output)
     if member is not None:

@@ -15,14 +15,16 @@ from torch.nn.parameter import is_lazy
 from cnnviz.errors import ModelError, TargetError, UsageError, did_you_mean
 from cnnviz.images import Batch, Photo, Preprocessing, prepare
 from cnnviz.images.inputs import Images
-from cnnviz.introspection.forward import forward
+from cnnviz.introspection.forward import check_takes_image, forward, takes_image_by_name
 from cnnviz.introspection.random_draws import RandomDraws
 from cnnviz.introspection.turns import one_at_a_time
+from cnnviz.models.called_network import Call, CalledNetwork, Inputs, by_inputs, by_name
 from cnnviz.models.guesses import guess_preprocessing
 from cnnviz.models.input_trials import NOMINAL_SIDE
 from cnnviz.models.output_kinds import OutputKind, read_output_kind
 from cnnviz.models.outputs import Reading
 from cnnviz.models.random_answers import told_randomness
+from cnnviz.models.wrappers import unwrap
 from cnnviz.results.result import ImageSource, Provenance
 from cnnviz.results.text import dimensions
 
@@ -55,6 +57,14 @@ class Model:
     member : str or int, optional
         Which member of its output is explained, where that is a tuple, a dict or an object:
         ``"logits"``, ``1``, or ``"heads.age"`` for one inside another.
+    call : callable, optional
+        ``call(module, images)``, which returns what the network returns for images, where it needs
+        more than images: ``lambda net, images: net(images, flag=True)``.
+        `module` then is a `CalledNetwork`, with the same layers under the same names.
+    inputs : sequence or mapping, optional
+        In place of `call`, the arguments by position or by name, with ``cnnviz.IMAGE`` where the
+        image goes: ``inputs=(cnnviz.IMAGE, depth)``. What is not the image stays as it is; a tensor
+        of one goes with every image.
 
     Raises
     ------
@@ -76,14 +86,17 @@ class Model:
         untrained: bool = False,
         output: OutputKind | str | None = None,
         member: str | int | None = None,
+        call: Call | None = None,
+        inputs: Inputs | None = None,
     ) -> None:
         _check_module(module)
-        self.module = module
-        self.name: str = name or type(module).__name__
+        inner, unwrapped = unwrap(module)
+        self.module = _called(inner, call, inputs)
+        self.name: str = name or type(inner).__name__
         self._preprocessing: Preprocessing | None = preprocessing
         self.categories: tuple[str, ...] | None = None if categories is None else tuple(categories)
         self.weights = weights
-        self.notes: tuple[str, ...] = tuple(notes)
+        self.notes: tuple[str, ...] = (*unwrapped, *notes)
         self.untrained: bool = untrained
         self.output: OutputKind | None = None if output is None else read_output_kind(output)
         self.member: str | None = None if member is None else str(member)
@@ -98,7 +111,7 @@ class Model:
         model = Model(
             module,
             name=self.name,
-            preprocessing=self.preprocessing,
+            preprocessing=self._preprocessing,
             categories=self.categories,
             weights=weights,
             output=self.output,
@@ -191,6 +204,7 @@ class Model:
         """
         if isinstance(images, Batch):
             return images
+        check_takes_image(self.module, self.name)
         return prepare(images, self.preprocessing, device=self.device, dtype=self.dtype)
 
     def forward(self, inputs: torch.Tensor) -> Any:
@@ -341,6 +355,17 @@ def _check_module(module: object) -> None:
             f"The weights of {type(module).__name__} are on the meta device ({meta[0]}).",
             "Load real weights first: module.to_empty(device='cpu') and load_state_dict.",
         )
+
+
+def _called(module: nn.Module, call: Call | None, inputs: Inputs | None) -> nn.Module:
+    if call is not None and inputs is not None:
+        raise UsageError("Both call and inputs are given.", "Give one of the two.")
+    if call is not None:
+        return CalledNetwork(module, call)
+    if inputs is not None:
+        return CalledNetwork(module, by_inputs(module, inputs))
+    name = takes_image_by_name(module)
+    return CalledNetwork(module, by_name(name)) if name else module
 
 
 def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:

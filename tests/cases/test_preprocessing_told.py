@@ -9,6 +9,9 @@ from PIL import Image
 from torch import nn
 
 import cnnviz
+import cnnviz_cli.options
+from cnnviz.errors import UsageError
+from cnnviz.images import read_photo
 from cnnviz_cli.app import main
 
 CODE = """
@@ -57,3 +60,144 @@ def test_the_command_line_says_it(folder: Path, capsys: pytest.CaptureFixture[st
     told = capsys.readouterr()
     assert "Note: Nobody said how the images of this network are prepared" in told.err
     assert "32 px is a size that the network accepts" in told.err
+
+
+def _prepared(folder: Path, *arguments: str, source: str = "net.py:make") -> cnnviz.Preprocessing:
+    """Return what the command line prepares photos with."""
+    seen = []
+    load = cnnviz_cli.options.load_model
+
+    def watched(*given: object, **named: object) -> cnnviz.Model:
+        seen.append(load(*given, **named))
+        return seen[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cnnviz_cli.options, "load_model", watched)
+        with pytest.raises(SystemExit) as end:
+            main(["predictions", "photo.png", "--model", source, "--json", *arguments])
+    assert end.value.code == 0
+    return seen[0].preprocessing
+
+
+def test_options_say_the_preparation(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ("--resize", "36", "--crop", "32", "--mean", "0.5", "--std", "0.25")
+    found = _prepared(folder, *given)
+    assert (found.resize, found.crop) == (36, (32, 32))
+    assert (found.mean, found.std) == ((0.5,) * 3, (0.25,) * 3)
+    assert not found.is_guess
+    assert "Nobody said" not in capsys.readouterr().err
+    # Of sizes alone nobody said what is subtracted.
+    assert _prepared(folder, "--resize", "32x32").is_guess
+    assert "Nobody said" in capsys.readouterr().err
+
+
+def test_channels_in_the_order_of_opencv(folder: Path) -> None:
+    found = _prepared(folder, "--colour", "bgr", "--mean", "104,117,123")
+    assert found.mean == pytest.approx((104 / 255, 117 / 255, 123 / 255))
+    pixels = np.zeros((32, 32, 3), np.uint8)
+    pixels[..., 0] = 255
+    tensor = found(read_photo(pixels))
+    # (255 - 123) in the last channel, which is red; minus the mean in the others.
+    assert tensor[:, 0, 0].tolist() == pytest.approx([-104, -117, 132])
+    assert (found.invert(tensor) == pixels).all()
+    assert "channels as blue, green, red" in found.describe()
+
+
+@pytest.mark.parametrize("name", ["net.toml", "preprocessing.toml"])
+def test_a_file_beside_the_network_says_it(folder: Path, name: str) -> None:
+    (folder / name).write_text("resize = 40\ncrop = [32, 32]\nmean = [0.5]\nstd = [0.5]\n")
+    found = _prepared(folder)
+    assert (found.resize, found.crop, found.mean) == (40, (32, 32), (0.5,) * 3)
+    assert found.origin == f"as {name} says"
+    assert not found.is_guess
+
+
+def test_a_file_beside_the_checkpoint_says_it(folder: Path) -> None:
+    network = cnnviz.load("net.py:make").module
+    (folder / "run").mkdir()
+    torch.save(network.state_dict(), folder / "run" / "best.pth")
+    (folder / "run" / "preprocessor_config.json").write_text(
+        '{"do_resize": true, "size": {"shortest_edge": 36}, "do_center_crop": true, "resample": 3,'
+        '"crop_size": {"height": 32, "width": 32}, "do_normalize": true, "do_rescale": true,'
+        '"rescale_factor": 0.00392156862745098, "image_mean": [0.5, 0.5, 0.5],'
+        '"image_std": [0.25, 0.25, 0.25], "image_processor_type": "SomeImageProcessor"}'
+    )
+    found = cnnviz.load("net.py:make", "run/best.pth").preprocessing
+    assert (found.resize, found.crop, found.interpolation) == (36, (32, 32), "bicubic")
+    assert (found.mean, found.std) == (pytest.approx((0.5,) * 3), pytest.approx((0.25,) * 3))
+
+
+def test_a_mapping_says_it_in_python() -> None:
+    model = cnnviz.load("shapes", preprocessing={"resize": 64})
+    assert model.input_shape == (3, 64, 64)
+    assert model.preprocessing.mean == cnnviz.load("shapes").preprocessing.mean
+    grey = cnnviz.load("lenet5", "random", preprocessing={"colour": "grey", "resize": "28x28"})
+    assert grey.input_shape == (1, 28, 28)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"size": 3}, "no setting 'size'"),
+        ({"resize": "big"}, "'big' is no size"),
+        ({"mean": "a,b"}, "are no numbers"),
+        ({"colour": "hsv"}, "no colour 'hsv'"),
+        ({"mean": [0.1, 0.2]}, "2 means and 3 deviations"),
+        ("nowhere.toml", "cannot be read"),
+    ],
+)
+def test_what_cannot_be_meant_is_a_sentence(given: object, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        cnnviz.load("shapes", preprocessing=given)
+
+
+def test_names_of_networks_and_classes(folder: Path) -> None:
+    text = CODE.replace("nn.Linear(2 * 30 * 30, 4))", "nn.Linear(2 * 30 * 30, 4))\n\n\n")
+    text += (
+        "class Small(nn.Sequential):\n    pass\n\n\ndef build_it():\n    return Small(*make())\n"
+    )
+    (folder / "net.py").write_text(text)
+    assert cnnviz.load("net.py:make").name == "net"
+    assert cnnviz.load("net.py:build_it").name == "Small"
+    (folder / "categories.txt").write_text("a\nb\nc\nd\n")
+    assert cnnviz.load("net.py:make").categories == ("a", "b", "c", "d")
+    (folder / "categories.txt").write_text("a\nb\n")
+    model = cnnviz.load("net.py:make")
+    assert model.categories is None
+    assert model.notes == ("The 2 class names in categories.txt are not used: net has 4 outputs",)
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"classes": ["w", "x", "y", "z"]},
+        {"class_to_idx": {"z": 3, "w": 0, "x": 1, "y": 2}},
+        {"meta": {"CLASSES": ("w", "x", "y", "z")}},
+        {"hyper_parameters": {"id2label": {0: "w", 1: "x", 2: "y", 3: "z"}}},
+    ],
+)
+def test_class_names_in_the_checkpoint(folder: Path, held: dict[str, object]) -> None:
+    state = cnnviz.load("net.py:make").module.state_dict()
+    torch.save({"state_dict": state, **held}, folder / "best.ckpt")
+    assert cnnviz.load("net.py:make", "best.ckpt").categories == ("w", "x", "y", "z")
+
+
+def test_a_file_says_what_goes_beside_the_image(folder: Path) -> None:
+    (folder / "two.py").write_text(
+        "import cnnviz, torch\nfrom torch import nn\n\n\n"
+        "class Two(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.c = nn.Conv2d(3, 2, 3)\n\n"
+        "    def forward(self, x, scale):\n"
+        "        return self.c(x).mean((2, 3)) * scale\n\n\n"
+        "def forward_args(images):\n"
+        "    return {'x': images, 'scale': 2.0}\n"
+    )
+    model = cnnviz.load("two.py:Two")
+    assert (model.name, model.channels) == ("Two", 3)
+    constant = (folder / "two.py").read_text().partition("def forward_args")[0]
+    (folder / "two.py").write_text(f"{constant}forward_args = (cnnviz.IMAGE, 2.0)\n")
+    image = torch.rand(1, 3, 8, 8)
+    twice = cnnviz.capture(cnnviz.load("two.py:Two"), image, layers=()).logits
+    assert torch.equal(twice, cnnviz.capture(model, image, layers=()).logits)

@@ -1,0 +1,169 @@
+"""A network that takes more than an image, as one that takes an image alone.
+
+Every part of this package calls a network with images and nothing else. Where a network needs
+more, or takes its image by name, `CalledNetwork` stands for it: it has the same layers under the
+same names, and its forward hands the images on as the caller said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import torch
+from torch import nn
+
+from cnnviz.errors import UsageError
+from cnnviz.introspection.forward import signature_of
+
+
+class _Image:
+    """The place of the image among the arguments of a network."""
+
+    __name__ = "IMAGE"
+
+    def __repr__(self) -> str:
+        return "IMAGE"
+
+    def __copy__(self) -> _Image:
+        return self
+
+    def __deepcopy__(self, memo: object) -> _Image:
+        return self
+
+
+IMAGE: Final = _Image()
+"""The place of the image among the `inputs` of a `Model`."""
+
+Call = Callable[[nn.Module, torch.Tensor], Any]
+Inputs = Sequence[Any] | Mapping[str, Any]
+
+
+class CalledNetwork(nn.Module):
+    """A network with the same layers whose forward calls another with more than the images.
+
+    Its dictionaries of layers, parameters and buffers are those of the network, so that names are
+    the same, and what is done to either is done to both.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network, which is not changed.
+    call : callable
+        ``call(network, images)``, which returns what the network returns.
+    """
+
+    def __init__(self, network: nn.Module, call: Call) -> None:
+        super().__init__()
+        # In a tuple it is no layer of this one, which would put a prefix before every name.
+        self._called = (network, call)
+        for held in ("_modules", "_parameters", "_buffers", "_non_persistent_buffers_set"):
+            vars(self)[held] = getattr(network, held)
+        # Its mode is the network's, see below.
+        vars(self).pop("training", None)
+
+    def forward(self, images: torch.Tensor) -> Any:
+        """Call the network."""
+        network, call = self._called
+        return call(network, images)
+
+    def train(self, mode: bool = True) -> CalledNetwork:
+        """Set the mode of the network as it does so itself."""
+        self._called[0].train(mode)
+        return self
+
+    @property
+    def called(self) -> nn.Module:
+        """The network that is called."""
+        return self._called[0]
+
+    def around(self, network: nn.Module) -> CalledNetwork:
+        """Return the same call of another network, such as a copy."""
+        return CalledNetwork(network, self._called[1])
+
+    @property
+    def training(self) -> bool:
+        """The mode of the network."""
+        # nn.Module sets it before there is a network.
+        return bool(self._called[0].training) if "_called" in vars(self) else True
+
+    @training.setter
+    def training(self, mode: bool) -> None:
+        if "_called" in vars(self):
+            self._called[0].training = mode
+
+
+def by_inputs(network: nn.Module, inputs: Inputs) -> Call:
+    """Return the call of a network with the image among constants.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network.
+    inputs : sequence, or mapping from str
+        The arguments by position, or by name, with `IMAGE` where the images go. A tensor among them
+        whose first axis is 1 is repeated for as many images as there are.
+
+    Raises
+    ------
+    UsageError
+        If `IMAGE` does not stand in it exactly once.
+    """
+    by_name = isinstance(inputs, Mapping)
+    values = list(inputs.values()) if isinstance(inputs, Mapping) else list(inputs)
+    places = sum(value is IMAGE for value in values)
+    if places != 1:
+        raise UsageError(
+            f"IMAGE stands {places} times among the inputs, and must stand once.",
+            f"Put cnnviz.IMAGE where the image goes; the network takes {signature_of(network)}.",
+        )
+    names = list(inputs) if isinstance(inputs, Mapping) else []
+    return _ByInputs(tuple(values), tuple(names) if by_name else None)
+
+
+class _ByInputs:
+    def __init__(self, values: tuple[Any, ...], names: tuple[str, ...] | None) -> None:
+        self._values, self._names = values, names
+
+    def __call__(self, network: nn.Module, images: torch.Tensor) -> Any:
+        filled = [images if value is IMAGE else _beside(value, images) for value in self._values]
+        if self._names is None:
+            return network(*filled)
+        return network(**dict(zip(self._names, filled, strict=True)))
+
+
+def _beside(value: Any, images: torch.Tensor) -> Any:
+    """Return a constant where the images are, as many times as there are images."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    floating = value.is_floating_point() and images.is_floating_point()
+    moved = value.to(images.device, images.dtype if floating else value.dtype)
+    if moved.ndim and len(moved) == 1 and len(images) != 1:
+        return moved.expand(len(images), *moved.shape[1:])
+    return moved
+
+
+def by_name(name: str) -> Call:
+    """Return the call of a network that takes its images under a name alone."""
+    return _ByInputs((IMAGE,), (name,))
+
+
+class ByArguments:
+    """The call of a network with what a function makes of the images.
+
+    Parameters
+    ----------
+    arguments : callable
+        ``arguments(images)``, which returns the arguments: a dict by name, a tuple by position, or
+        the only one.
+    """
+
+    def __init__(self, arguments: Callable[[torch.Tensor], Any]) -> None:
+        self._arguments = arguments
+
+    def __call__(self, network: nn.Module, images: torch.Tensor) -> Any:
+        """Call the network."""
+        made = self._arguments(images)
+        if isinstance(made, Mapping):
+            return network(**made)
+        return network(*made) if isinstance(made, tuple) else network(made)

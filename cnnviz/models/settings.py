@@ -1,0 +1,243 @@
+"""Preprocessing and class names from files: beside a checkpoint, beside a network's own file."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cnnviz.errors import UsageError, did_you_mean
+from cnnviz.images import Preprocessing
+from cnnviz.images.paths import expand
+from cnnviz.models.categories import Categories, read_categories
+from cnnviz.models.input_trials import find_input
+from cnnviz.models.model import Model
+from cnnviz.results.text import plural
+
+Settings = Preprocessing | Mapping[str, Any] | str | os.PathLike[str]
+
+KEYS = ("resize", "crop", "mean", "std", "interpolation", "colour")
+_COLOURS = {"grey": 1, "gray": 1, "rgb": 3, "bgr": 3}
+_PILLOW = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
+_HUGGING_FACE = "preprocessor_config.json"
+
+
+def with_settings(known: Preprocessing, given: Settings) -> Preprocessing:
+    """Return a network's preprocessing, changed where something else was said.
+
+    Parameters
+    ----------
+    known : Preprocessing
+        Its own, or a guess.
+    given : Preprocessing, mapping, str or os.PathLike
+        All of it; or some of `KEYS`, or a TOML or JSON file with them. Values of `mean` and `std`
+        above 1 are those of pixels from 0 to 255. `resize` and `crop` are a number, height and
+        width, or "none"; a `resize` alone is also the side of the crop.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read, a key is unknown, or a value is out of range.
+    """
+    if isinstance(given, Preprocessing):
+        return given
+    if isinstance(given, (str, os.PathLike)):
+        path = expand(given)
+        return _with(known, _read(path), f"as {path.name} says")
+    return _with(known, given, "as given")
+
+
+def beside(path: Path, known: Preprocessing) -> Preprocessing | None:
+    """Return the preprocessing that a file beside a checkpoint or a network's file says, if any.
+
+    Looked for are NAME.toml and NAME.json beside NAME.pth or NAME.py, preprocessing.toml and
+    preprocessing.json, and a preprocessor_config.json as Hugging Face writes it.
+    """
+    names = (f"{path.stem}.toml", "preprocessing.toml", f"{path.stem}.json", "preprocessing.json")
+    for name in (*names, _HUGGING_FACE):
+        found = path.with_name(name)
+        if found.is_file():
+            content = _read(found)
+            if name == f"{path.stem}.json" and not set(content) <= set(KEYS):
+                continue  # something else of that name
+            return _with(known, content, f"as {name} says")
+    return None
+
+
+def categories_beside(path: Path) -> Path | None:
+    """Return the list of class names beside a checkpoint or a network's file, if there is one."""
+    for stem in (f"{path.stem}-categories", "categories", "classes", "labels"):
+        for suffix in (".txt", ".json"):
+            found = path.with_name(stem + suffix)
+            if found.is_file():
+                return found
+    return None
+
+
+def beside_model(model: Model, path: Path, names: Categories | None = None) -> None:
+    """Give a network what stands beside its checkpoint or its own file, or in the checkpoint.
+
+    Parameters
+    ----------
+    model : Model
+        The network, whose preprocessing and class names are set.
+    path : pathlib.Path
+        The checkpoint, or the Python file.
+    names : sequence or mapping, optional
+        Class names in the checkpoint itself; a list beside it comes first.
+    """
+    found = beside(path, model.preprocessing)
+    if found is not None:
+        model.preprocessing = found
+    listed = categories_beside(path)
+    source = names if listed is None else listed
+    if source is None:
+        return
+    read = read_categories(source)
+    outputs = len(model.categories) if model.categories else _outputs(model)
+    if outputs is not None and outputs != len(read):
+        where = path.name if listed is None else listed.name
+        model.notes = (
+            *model.notes,
+            f"The {len(read)} class names in {where} are not used: {model.name} has "
+            f"{plural(outputs, 'output')}",
+        )
+        return
+    model.categories = read
+
+
+def _outputs(model: Model) -> int | None:
+    tried = find_input(model.module)
+    return None if tried is None else tried.outputs
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise UsageError(
+            f"The preprocessing in {str(path)!r} cannot be read: {error}.",
+            f"Write a TOML file with {', '.join(KEYS)}.",
+        ) from error
+    if not isinstance(content, dict):
+        raise UsageError(f"{path.name} holds no settings.", f"Write {', '.join(KEYS)} in it.")
+    if "image_mean" in content or "do_normalize" in content:
+        return _of_hugging_face(content)
+    return content
+
+
+def _of_hugging_face(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of Hugging Face's image processors in our words."""
+    size, crop = _size(config.get("size")), _size(config.get("crop_size"))
+    found: dict[str, Any] = {
+        "resize": size if config.get("do_resize", True) and size else "none",
+        "crop": crop if config.get("do_center_crop", False) and crop else "none",
+    }
+    if config.get("crop_pct") and isinstance(size, int) and size < 384:
+        found |= {"resize": int(size / config["crop_pct"]), "crop": size}  # as ConvNeXt has it
+    elif isinstance(size, int) and not isinstance(config.get("size"), Mapping):
+        found["resize"] = [size, size] if found["crop"] == "none" else size
+    scale = 255 * float(config.get("rescale_factor", 1 / 255))
+    if not config.get("do_rescale", True):
+        scale = 255.0
+    normalises = config.get("do_normalize", True) and config.get("image_mean")
+    mean = config["image_mean"] if normalises else [0.0]
+    std = config["image_std"] if normalises else [1.0]
+    found["mean"] = [value / scale for value in _many(mean)]
+    found["std"] = [value / scale for value in _many(std)]
+    if config.get("resample") in _PILLOW:
+        found["interpolation"] = _PILLOW[config["resample"]]
+    return found
+
+
+def _size(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        if "shortest_edge" in value:
+            return int(value["shortest_edge"])
+        return [int(value["height"]), int(value["width"])] if "height" in value else None
+    return value
+
+
+def _with(known: Preprocessing, given: Mapping[str, Any], origin: str) -> Preprocessing:
+    unknown = [key for key in given if key not in KEYS]
+    if unknown:
+        raise UsageError(
+            f"There is no setting {unknown[0]!r} of the preprocessing.",
+            did_you_mean(unknown[0], KEYS, f"There are {', '.join(KEYS)}."),
+        )
+    colour = str(given.get("colour", known.colour)).lower()
+    if colour not in _COLOURS:
+        raise UsageError(f"There is no colour {given['colour']!r}.", "Use 'rgb', 'bgr' or 'grey'.")
+    channels = _COLOURS[colour] if "colour" in given else known.channels
+    mean, std = _normalisation(known, given, channels)
+    resize = _sides(given["resize"]) if "resize" in given else known.resize
+    crop = known.crop
+    if "crop" in given:
+        side = _sides(given["crop"])
+        crop = (side, side) if isinstance(side, int) else side
+    elif "resize" in given:
+        crop = (resize, resize) if isinstance(resize, int) else None
+    told = known.is_guess and not {"mean", "std"} & set(given)
+    return replace(
+        known,
+        resize=resize,
+        crop=crop,
+        mean=mean,
+        std=std,
+        interpolation=str(given.get("interpolation", known.interpolation)),
+        colour="bgr" if colour == "bgr" else "rgb",
+        origin=f"{known.origin}; the rest {origin}" if told else origin,
+        is_guess=told,
+    )
+
+
+def _normalisation(
+    known: Preprocessing, given: Mapping[str, Any], channels: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    fits = known.channels == channels
+    mean = _many(given["mean"]) if "mean" in given else list(known.mean) if fits else [0.0]
+    std = _many(given["std"]) if "std" in given else list(known.std) if fits else [1.0]
+    if "mean" in given and "std" not in given:
+        std = [1.0]
+    if "mean" in given and max(map(abs, mean)) > 1:
+        mean, std = [value / 255 for value in mean], [value / 255 for value in std]
+    elif "std" in given and max(std) > 1:
+        std = [value / 255 for value in std]
+    if "mean" in given and "colour" not in given and known.is_guess:
+        channels = max(channels if len(mean) == 1 else len(mean), len(std))
+    return _spread(mean, channels), _spread(std, channels)
+
+
+def _spread(values: list[float], channels: int) -> tuple[float, ...]:
+    return tuple(values * channels if len(values) == 1 else values)
+
+
+def _many(value: Any) -> list[float]:
+    try:
+        parts: Any = value.split(",") if isinstance(value, str) else value
+        return [float(part) for part in parts] if hasattr(parts, "__iter__") else [float(parts)]
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"{value!r} are no numbers.", "Give one for each channel: 0.485,0.456,0.406."
+        ) from error
+
+
+def _sides(value: Any) -> int | tuple[int, int] | None:
+    if value is None or value == "none":
+        return None
+    try:
+        parts: Any = value.lower().split("x") if isinstance(value, str) else value
+        numbers = [int(part) for part in parts] if hasattr(parts, "__iter__") else [int(parts)]
+    except (TypeError, ValueError):
+        numbers = []
+    if len(numbers) not in (1, 2):
+        raise UsageError(
+            f"{value!r} is no size.",
+            "Give pixels, such as 224, height and width as 224x320, or none.",
+        )
+    return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])

@@ -1,0 +1,149 @@
+"""Networks that take more than an image, or take it by name; each input can be explained."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+import cnnviz
+from cnnviz.errors import ModelError, UsageError
+from cnnviz.models import as_model, load
+
+X = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+DEPTH = torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(1))
+PLAIN = cnnviz.Preprocessing(16, (16, 16), (0.0,) * 3, (1.0,) * 3)
+
+
+class TwoInputs(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Conv2d(3, 8, 3, padding=1)
+        self.b = nn.Conv2d(1, 8, 3, padding=1)
+        self.drop = nn.Dropout(0.9)
+        self.fc = nn.Linear(16, 4)
+
+    def forward(self, rgb: torch.Tensor, depth: torch.Tensor) -> torch.Tensor:
+        both = [self.a(rgb).relu().mean((2, 3)), self.b(depth).relu().mean((2, 3))]
+        scale = 100.0 if self.training else 1.0
+        return self.fc(self.drop(torch.cat(both, 1))) * scale
+
+
+class ByName(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.c = nn.Conv2d(3, 4, 3)
+
+    def forward(self, *, pixel_values: torch.Tensor) -> torch.Tensor:
+        return self.c(pixel_values).relu().mean((2, 3))
+
+
+@pytest.fixture
+def network() -> TwoInputs:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return TwoInputs()
+
+
+def test_each_of_two_images_is_explained(network: TwoInputs) -> None:
+    expected = network.eval()(X, DEPTH.expand(2, -1, -1, -1)).detach()
+    network.train()
+    colour = cnnviz.Model(network, inputs=(cnnviz.IMAGE, DEPTH))
+    depth = cnnviz.Model(network, inputs={"depth": cnnviz.IMAGE, "rgb": X[:1]})
+    assert (colour.channels, depth.channels) == (3, 1)
+    assert colour.name == "TwoInputs"
+    found = cnnviz.capture(colour, X, layers="conv")
+    assert torch.equal(found.logits, expected)
+    assert list(found.activations) == ["a", "b"]
+    assert cnnviz.cam(found, "a").maps[0].shape == (2, 16, 16)
+    other = cnnviz.capture(depth, DEPTH, layers="conv")
+    assert torch.allclose(other.logits, expected[:1], atol=1e-6)
+    assert float(other.input_gradient.abs().sum()) > 0
+    assert network.training
+    assert network.drop.training
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda model: cnnviz.architecture(model, 16).trace.parameters == 224 + 80 + 68,
+        lambda model: cnnviz.attribute(model, X[:1], "integrated_gradients", steps=4).maps[0].any(),
+        lambda model: cnnviz.attribute(model, X[:1], "guided_backprop").maps[0].any(),
+        lambda model: cnnviz.occlusion(model, X[:1], window=8, stride=8).maps[0].any(),
+        lambda model: cnnviz.gradient_flow(model, X, remedies=False).summary(),
+        lambda model: cnnviz.deconvnet(model, X[:1], "a", top=1).signals.any(),
+        lambda model: cnnviz.faithfulness(model, X[:1], measures=("randomisation",)).summary(),
+        lambda model: cnnviz.report(model, X[:1], "predictions,cam").answers,
+    ],
+)
+def test_views_take_it_as_any_network(network: TwoInputs, view: object) -> None:
+    before = copy.deepcopy(network.state_dict())
+    model = cnnviz.Model(network, inputs=(cnnviz.IMAGE, DEPTH), preprocessing=PLAIN)
+    assert view(model)
+    assert all(torch.equal(network.state_dict()[name], value) for name, value in before.items())
+    assert not any(child._forward_hooks or child._forward_pre_hooks for child in network.modules())
+    assert all(child.training for child in network.modules())
+
+
+def test_a_call_of_ones_own(network: TwoInputs) -> None:
+    model = cnnviz.Model(network.eval(), call=lambda net, images: net(images, images[:, :1]))
+    assert torch.equal(cnnviz.capture(model, X, layers=()).logits, network(X, X[:, :1]).detach())
+    assert model.module.state_dict().keys() == network.state_dict().keys()
+    twin = copy.deepcopy(model.module)
+    with torch.no_grad():
+        twin.fc.weight.zero_()
+        twin.fc.bias.zero_()
+    assert not twin(X).any()
+    assert network(X, X[:, :1]).any()
+
+
+def test_an_image_taken_by_name_alone() -> None:
+    network = ByName()
+    expected = network(pixel_values=X).detach()
+    assert torch.equal(cnnviz.capture(network, X, layers="c").logits, expected)
+    assert cnnviz.architecture(network, 16).summary()
+
+
+def test_what_the_network_takes_is_said(network: TwoInputs) -> None:
+    told = r"takes forward\(rgb, depth\): besides one image it needs the argument depth"
+    for images in (X, (X[:1], DEPTH)):
+        with pytest.raises(ModelError, match=told):
+            cnnviz.capture(network, images, layers="conv")
+    with pytest.raises(ModelError, match=told):
+        cnnviz.architecture(network, 16)
+
+
+def test_inputs_that_do_not_say_where_the_image_goes(network: TwoInputs) -> None:
+    with pytest.raises(UsageError, match="IMAGE stands 0 times"):
+        cnnviz.Model(network, inputs=(X, DEPTH))
+    with pytest.raises(UsageError, match="IMAGE stands 2 times"):
+        cnnviz.Model(network, inputs=(cnnviz.IMAGE, cnnviz.IMAGE))
+    with pytest.raises(UsageError, match="Both call and inputs"):
+        cnnviz.Model(network, inputs=(cnnviz.IMAGE, DEPTH), call=lambda net, images: net(images))
+
+
+def test_options_and_lists_beside_an_image() -> None:
+    class Metas(ByName):
+        def forward(self, x: torch.Tensor, img_metas: list[str], *, scale: float) -> torch.Tensor:
+            assert img_metas == ["a"]
+            return self.c(x).relu().mean((2, 3)) * scale
+
+    model = cnnviz.Model(Metas(), inputs={"x": cnnviz.IMAGE, "img_metas": ["a"], "scale": 2.0})
+    assert cnnviz.capture(model, X, layers="c").logits.shape == (2, 4)
+    assert model.channels == 3
+
+
+def test_what_training_put_around_a_network_is_taken_off() -> None:
+    class Trainer(nn.Module):  # as a LightningModule without a forward
+        def __init__(self, model: nn.Module) -> None:
+            super().__init__()
+            self.model = model
+            self.loss = nn.CrossEntropyLoss()
+
+    inner = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    for wrapped in (nn.DataParallel(inner), Trainer(inner), nn.DataParallel(Trainer(inner))):
+        model = as_model(wrapped)
+        assert model.module is inner
+        assert "is looked at" in model.notes[0]
+    assert load(nn.DataParallel(inner)).notes == ("The network inside a DataParallel is looked at",)
+    assert as_model(inner).notes == ()
