@@ -74,6 +74,8 @@ SOURCES: tuple[ModelSource, ...] = (
     ModelSource("shipped", "shipped", aliases={"shapes": "shapes-plain"}),
     ModelSource("depth", "depth_models"),
     ModelSource("file", "files", form="FILE.py:FACTORY"),
+    ModelSource("exported", "exported_programs", form="FILE.pt2"),
+    ModelSource("hugging face", "huggingface_models", form="hf:NAME"),
     ModelSource("torchvision", "torchvision_models"),
     ModelSource("timm", "timm_models", form="timm:NAME", package="timm"),
 )

@@ -37,7 +37,10 @@ def test_a_new_source_is_loaded_listed_and_suggested(zoo):
     assert available()["zoo"] == ["zoo:tiger", "zoo:lion"]
     with pytest.raises(ModelError, match="Did you mean 'zoo:tiger'"):
         load("zootiger")
-    with pytest.raises(ModelError, match=r"or name FILE\.py:FACTORY or zoo:ANIMAL or timm:NAME"):
+    with pytest.raises(
+        ModelError,
+        match=r"or name FILE\.py:FACTORY or zoo:ANIMAL or FILE\.pt2 or hf:NAME or timm:NAME",
+    ):
         load("qqqqqq")
 
 
@@ -60,4 +63,4 @@ def test_the_help_of_the_option_follows_and_costs_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
-    assert sources.forms() == "FILE.py:FACTORY or timm:NAME"
+    assert sources.forms() == "FILE.py:FACTORY or FILE.pt2 or hf:NAME or timm:NAME"

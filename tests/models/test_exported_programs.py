@@ -1,0 +1,90 @@
+"""Programs of torch.export are networks with the layers that they had."""
+
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import cnnviz
+from cnnviz.errors import ModelError
+
+# What torch warns of as it exports is not ours.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture
+def network() -> nn.Module:
+    layers = (nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    return nn.Sequential(*layers).eval()
+
+
+def _export(network: nn.Module, path: Path, **options: object) -> Path:
+    program = torch.export.export(network, (torch.rand(1, 3, 16, 16),), **options)
+    torch.export.save(program, path)
+    return path
+
+
+def test_a_program_is_a_network(network: nn.Module, tmp_path: Path) -> None:
+    model = cnnviz.load(_export(network, tmp_path / "mine.pt2"), device="cpu")
+    assert (model.name, model.weights) == ("mine", "exported to mine.pt2")
+    assert model.input_shape == (3, 16, 16)
+    assert model.preprocessing.is_guess
+    images = torch.rand(2, 3, 16, 16)
+    found = cnnviz.capture(model, images[:1], layers="*")
+    assert list(found.activations) == ["0", "1", "2", "3", "4"]
+    assert torch.allclose(found.logits, network(images[:1]).detach(), atol=1e-6)
+    # Exported for one image; several go one by one.
+    assert torch.allclose(model.forward(images), network(images), atol=1e-6)
+    assert cnnviz.attribute(model, images[:1], "integrated_gradients", steps=3).maps[0].any()
+    assert cnnviz.architecture(model).trace.parameters == 4 * 28 + 10
+    assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in os.environ
+
+
+def test_any_number_of_images(network: nn.Module, tmp_path: Path) -> None:
+    sizes = {0: torch.export.Dim.DYNAMIC}
+    program = torch.export.export(network, (torch.rand(2, 3, 16, 16),), dynamic_shapes=(sizes,))
+    torch.export.save(program, tmp_path / "any.pt2")
+    model = cnnviz.load(tmp_path / "any.pt2", device="cpu")
+    assert model.notes == ()
+    assert len(cnnviz.capture(model, torch.rand(3, 3, 16, 16), layers="0").logits) == 3
+
+
+def test_what_is_no_program_is_a_sentence(network: nn.Module, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="There is no file"):
+        cnnviz.load(tmp_path / "none.pt2")
+    (tmp_path / "bad.pt2").write_bytes(b"nothing")
+    with pytest.raises(ModelError, match=r"bad.pt2 is no program of torch.export"):
+        cnnviz.load(tmp_path / "bad.pt2")
+    with pytest.raises(ModelError, match="holds its weights"):
+        cnnviz.load(_export(network, tmp_path / "mine.pt2"), "random")
+
+
+def test_two_inputs_are_refused(tmp_path: Path) -> None:
+    class Two(nn.Module):
+        def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            return x + y
+
+    one = torch.rand(1, 3, 8, 8)
+    torch.export.save(torch.export.export(Two(), (one, one)), tmp_path / "two.pt2")
+    with pytest.raises(ModelError, match=r"two.pt2 takes 2 inputs, not one image"):
+        cnnviz.load(tmp_path / "two.pt2")
+
+
+def test_no_code_in_a_program_runs(network: nn.Module, tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (Path.touch, (tmp_path / "ran",))
+
+    good = _export(network, tmp_path / "mine.pt2")
+    torch.save(Trap(), tmp_path / "trap")
+    content = (tmp_path / "trap").read_bytes()
+    with zipfile.ZipFile(good) as old, zipfile.ZipFile(tmp_path / "evil.pt2", "w") as new:
+        for item in old.infolist():
+            sample = item.filename.endswith(("sample_inputs/model.pt", "sample_inputs.pt"))
+            new.writestr(item, content if sample else old.read(item))
+    with pytest.raises(ModelError):
+        cnnviz.load(tmp_path / "evil.pt2")
+    assert not (tmp_path / "ran").exists()
