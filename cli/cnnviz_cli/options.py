@@ -8,6 +8,7 @@ import typer
 
 from cnnviz.errors import UsageError
 from cnnviz.models.sources import forms
+from cnnviz_cli.chosen_photos import choose_photos
 from cnnviz_cli.lazy import shared
 from cnnviz_cli.terminal import one_line, say
 
@@ -23,7 +24,8 @@ Photos = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="PHOTO",
-        help="Image files. Without any, a sample of the shipped data or the sample photo.",
+        help="Image files, folders or patterns such as 'photos/*.jpg', in any case of letters. "
+        "Without any, a sample of the shipped data or the sample photo.",
         show_default=False,
     ),
 ]
@@ -40,6 +42,26 @@ Data = Annotated[
         help="Many images: a folder, which is searched with all folders in it; tar shards, such as "
         "a-{000..012}.tar; or 'shapes', the shipped data, which a network for it takes without "
         "any.",
+        show_default=False,
+    ),
+]
+OfData = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        "-d",
+        metavar="DATA",
+        help="In place of photos: a folder, tar shards, or 'shapes'.",
+        show_default=False,
+    ),
+]
+Count = Annotated[
+    int | None,
+    typer.Option(
+        "--count",
+        "-n",
+        min=1,
+        help="At most how many of the images, evenly spread; 32 of a folder without it.",
         show_default=False,
     ),
 ]
@@ -239,14 +261,16 @@ def picture_style(values: dict[str, Any]) -> PictureStyle:
     return style
 
 
-def photos_or_sample(photos: list[str] | None, model: Model) -> list[Any]:
+def photos_or_sample(
+    photos: list[str] | None, model: Model, data: str | None = None, count: int | None = None
+) -> list[Any]:
     """Return the photos that were named, or else one that suits the network.
 
     A network for the shipped classes gets a held-out sample of the shipped data; any other gets
     the sample photo that matplotlib carries.
     """
-    if photos:
-        return list(photos)
+    if photos or data:
+        return choose_photos(photos or (), data, count)
     from cnnviz.datasets.shapes import CLASSES
     from cnnviz.images import sample_photo
 

@@ -77,6 +77,8 @@ def build() -> Callable[..., Any]:
     ]
     parameters = [
         shared("photos", options.Photos, None),
+        shared("data", options.OfData, None),
+        shared("count", options.Count, None),
         shared("sections", sections, None),
         shared("layers", Layers, None),
         shared("target", options.Target, None),
@@ -114,7 +116,7 @@ def _run(values: dict[str, Any]) -> None:
         loaded = options.load_model(
             *(values[name] for name in asked), preparation=options.preparation_of(values)
         )
-        images = options.photos_or_sample(values["photos"], loaded)
+        images = options.photos_or_sample(values["photos"], loaded, values["data"], values["count"])
         from cnnviz.reports import report as make
 
         made = make(

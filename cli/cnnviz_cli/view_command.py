@@ -83,7 +83,13 @@ def _parameters(view: View, specs: list[OptionSpec]) -> list[inspect.Parameter]:
             rich_help_panel=options.OUTPUT,
         ),
     ]
-    found = [shared("photos", options.Photos, None)] if view.images == "photos" else []
+    found = []
+    if view.images == "photos":
+        found = [
+            shared("photos", options.Photos, None),
+            shared("data", options.OfData, None),
+            shared("count", options.Count, None),
+        ]
     if view.images == "data":
         found = [shared("photos", options.Members, None), shared("data", options.Data, None)]
     found += [spec.parameter(VIEW) for spec in specs]
@@ -194,8 +200,8 @@ def _of_network(
         *(values[name] for name in asked), preparation=options.preparation_of(values)
     )
     images: list[Any] = []
-    if view.images == "photos" and (values["photos"] or not view.own_input):
-        images = options.photos_or_sample(values["photos"], model)
+    if view.images == "photos" and (values["photos"] or values["data"] or not view.own_input):
+        images = options.photos_or_sample(values["photos"], model, values["data"], values["count"])
     progress(0, 1, "computing")
     subject: Any = model
     names = [_photo_name(image) for image in images]

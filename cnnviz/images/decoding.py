@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 FORMATS = "JPEG, PNG, WebP, BMP or TIFF"
+_FEWER_BITS = (8, 10, 12)
+_REDUCED = "16-bit reduced to 8-bit"
 _GREY = "grey repeated in three channels"
 _ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
 
@@ -81,7 +83,8 @@ def decode_array(array: NDArray[Any], name: str) -> Decoded:
     if array.shape[0] * array.shape[1] > MAX_PIXELS:
         raise _too_large(name, f"{array.shape[0] * array.shape[1]:,} pixels")
     if deep:
-        return _repeat(_reduce(array)), ("16-bit reduced to 8-bit", _GREY)
+        reduced, note = _reduce(array)
+        return _repeat(reduced), (note, _GREY)
     if grey:
         return _repeat(array), (_GREY,)
     if array.shape[2] == 4:
@@ -141,6 +144,8 @@ def _to_rgb(image: Image.Image, name: str) -> Decoded:
     notes = [*_frame_note(image), *_depth_note(image)]
     turned, turn_note = _upright(image)
     pixels, colour_notes = _convert(turned, name)
+    if _is_deep_grey(turned):  # which has told its own depth
+        notes = [note for note in notes if note != _REDUCED]
     return pixels, (*notes, *turn_note, *colour_notes)
 
 
@@ -155,7 +160,7 @@ def _depth_note(image: Image.Image) -> tuple[str, ...]:
     # For 16-bit colour Pillow keeps the high bytes as it decodes; only the raw mode tells.
     tiles = getattr(image, "tile", None) or ()
     deep = image.mode.startswith("I;16") or any(";16" in str(tile[3]) for tile in tiles)
-    return ("16-bit reduced to 8-bit",) if deep else ()
+    return (_REDUCED,) if deep else ()
 
 
 def _upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
@@ -170,9 +175,10 @@ def _upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
 
 def _convert(image: Image.Image, name: str) -> Decoded:
     mode = image.mode
-    if mode.startswith("I;16") or (mode == "I" and image.format == "PNG"):
+    if _is_deep_grey(image):
         deep = np.asarray(image.convert("I")).astype(np.uint16)
-        return _repeat(_reduce(deep)), ("16-bit reduced to 8-bit", _GREY)
+        reduced, note = _reduce(deep)
+        return _repeat(reduced), (note, _GREY)
     if mode in ("I", "F"):
         kind = "32-bit integers" if mode == "I" else "floating-point numbers"
         raise PhotoError(
@@ -188,6 +194,10 @@ def _convert(image: Image.Image, name: str) -> Decoded:
     return np.array(image.convert("RGB")), notes
 
 
+def _is_deep_grey(image: Image.Image) -> bool:
+    return image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")
+
+
 def _flatten(image: Image.Image) -> Decoded:
     from PIL import Image
 
@@ -200,9 +210,19 @@ def _flatten(image: Image.Image) -> Decoded:
     return pixels, (*notes, _GREY) if image.mode in ("L", "LA", "La") else notes
 
 
-def _reduce(deep: NDArray[np.uint16]) -> NDArray[np.uint8]:
-    # 65535 / 255 = 257, and adding half of it rounds to nearest.
-    return ((deep.astype(np.uint32) + 128) // 257).astype(np.uint8)
+def _reduce(deep: NDArray[np.uint16]) -> tuple[NDArray[np.uint8], str]:
+    """Return 16 bits as 8, and what was done; white is where the bits that are used end.
+
+    X-ray and microscopy keep 12 bits in 16, which would all be black.
+    """
+    largest = int(deep.max())
+    bits = next((bits for bits in _FEWER_BITS if 0 < largest < 1 << bits), 16)
+    white = (1 << bits) - 1
+    # Adding half of the divisor rounds to nearest.
+    reduced = ((deep.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
+    if bits == 16:
+        return reduced, _REDUCED
+    return reduced, f"{bits}-bit values in 16 bits, as the largest is {largest}: white is {white}"
 
 
 def _repeat(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
