@@ -141,7 +141,22 @@ def strip_prefixes(state: State, names: Iterable[str]) -> State:
         state = {name.removeprefix(prefix): value for name, value in state.items()}
         if len(known & state.keys()) > len(known & best.keys()):
             best = state
-    return best
+    return best if known <= best.keys() else _part_of(best, known) or best
+
+
+def _part_of(state: State, known: set[str]) -> State | None:
+    """Return the network among other things that were trained with it, such as a loss or a copy.
+
+    A LightningModule saves everything it holds, each under the name of its attribute.
+    """
+    first = next(iter(known), "")
+    prefixes = [name.removesuffix(first) for name in state if first and name.endswith(first)]
+    whole = [
+        prefix for prefix in prefixes if prefix and all(prefix + name in state for name in known)
+    ]
+    usual = [prefix for prefix in whole if prefix in PREFIXES] or whole
+    # Two that fit alike, such as a teacher and a student, are for the owner to choose from.
+    return {name: state[usual[0] + name] for name in known} if len(usual) == 1 else None
 
 
 def mismatches(module: nn.Module, state: State) -> dict[str, tuple[torch.Size, torch.Size]]:

@@ -234,3 +234,26 @@ def test_weights_of_another_kind_of_number_are_refused(
         load_state(module, {**state, name: state[name].to(kind)}, "net", "a.pth")
     for key, value in module.state_dict().items():
         torch.testing.assert_close(value, before[key], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("extra", [{}, {"ema.0.weight": 1, "ema.0.bias": 1}, {"loss.weight": 1}])
+def test_a_network_among_what_lightning_saved(tmp_path: Path, extra: dict[str, float]) -> None:
+    network = nn.Sequential(nn.Linear(2, 3))
+    state = {f"model.{name}": value + 1 for name, value in network.state_dict().items()}
+    others = {name: torch.full((3, 2), value) for name, value in extra.items()}
+    torch.save({"state_dict": {**others, **state}, "epoch": 3}, tmp_path / "last.ckpt")
+    twin = nn.Sequential(nn.Linear(2, 3))
+    load_state(twin, read_state(tmp_path / "last.ckpt"), "net", "last.ckpt")
+    assert torch.equal(twin[0].weight, state["model.0.weight"])
+
+
+def test_two_networks_that_fit_alike_are_refused(tmp_path: Path) -> None:
+    network = nn.Sequential(nn.Linear(2, 3))
+    state = {
+        f"{whose}.{name}": value
+        for whose in ("teacher", "student")
+        for name, value in network.state_dict().items()
+    }
+    torch.save(state, tmp_path / "both.ckpt")
+    with pytest.raises(CheckpointError, match="lacks 2 tensors"):
+        load_state(network, read_state(tmp_path / "both.ckpt"), "net", "both.ckpt")

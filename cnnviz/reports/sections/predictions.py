@@ -21,7 +21,7 @@ def build(context: Context) -> Section:
         key="predictions",
         title=context.title,
         anchor=context.anchor("predictions"),
-        lead=(_verdict(result, context),),
+        lead=(_verdict(result, context), *_unnamed(context)),
         pictures=(
             Picture.of(result, f"{subject.slug}-predictions", "The likeliest classes", wide=False),
         ),
@@ -59,6 +59,15 @@ def _verdict(result: Predictions, context: Context) -> str:
         f"{said}. The whole answer is spread as widely as an even choice among "
         f"{_effective(2.0**bits)} ({bits:.2f} bits of entropy; a blind guess among "
         f"{result.total} classes has {most:.2f})."
+    )
+
+
+def _unnamed(context: Context) -> tuple[str, ...]:
+    if context.model.categories is not None or not context.introduces:
+        return ()
+    return (
+        "The classes are numbered, as nobody said their names: give them with --categories FILE, "
+        "categories=, or a categories.txt beside the network's file or checkpoint.",
     )
 
 
