@@ -40,9 +40,9 @@ def read_photo(source: ImageLike, name: str | None = None) -> Photo:
     Photo
         Its pixels are a copy, turned upright by the EXIF orientation. Transparency is composited
         on white, 16 bits are reduced to 8 (65535 becomes 255, or 4095 where no value is larger),
-        only the first frame of an animation is kept, and CMYK is converted without its colour profile; `Photo.notes` says which of these
-        happened. Other colour profiles are not applied either, as in the training pipelines of
-        torchvision and timm.
+        only the first frame of an animation is kept, and CMYK is converted without its colour
+        profile; `Photo.notes` says which of these happened. Other colour profiles are not applied
+        either, as in the training pipelines of torchvision and timm.
 
     Raises
     ------

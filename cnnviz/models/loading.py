@@ -39,8 +39,10 @@ def load(
         a classification network of torchvision, such as ``resnet50``, or one for segmentation,
         whose output is one score per class and pixel, so that views of a class need a callable
         target;
-        ``timm:NAME`` (needs ``pip install "cnnviz[timm]"``); ``path/to/file.py:factory``, which
-        runs that file; or a module, which stays exactly as it is.
+        ``timm:NAME`` (needs ``pip install "cnnviz[timm]"``); ``hf:OWNER/NAME``, on the hub of
+        Hugging Face (needs transformers or timm); ``path/to/file.py:factory``, which runs that
+        file; ``path/to/file.pt2``, a program of `torch.export`; or a module, which stays exactly as
+        it is.
     weights : str, os.PathLike or None
         ``DEFAULT``; ``random`` or None, drawn with seed 0 whatever the global random state, which
         stays as it is; the name of published weights (``IMAGENET1K_V2``); or the path of a
