@@ -90,6 +90,9 @@ def _parameters(view: View, specs: list[OptionSpec]) -> list[inspect.Parameter]:
             shared("data", options.OfData, None),
             shared("count", options.Count, None),
         ]
+        # A view of somebody else may have an option of that name, which then is the view's.
+        own = {spec.name for spec in specs}
+        found = [parameter for parameter in found if parameter.name not in own]
     if view.images == "data":
         found = [shared("photos", options.Members, None), shared("data", options.Data, None)]
     found += [spec.parameter(VIEW) for spec in specs]
@@ -200,8 +203,10 @@ def _of_network(
         *(values[name] for name in asked), preparation=options.preparation_of(values)
     )
     images: list[Any] = []
-    if view.images == "photos" and (values["photos"] or values["data"] or not view.own_input):
-        images = options.photos_or_sample(values["photos"], model, values["data"], values["count"])
+    if view.images == "photos" and (values["photos"] or values.get("data") or not view.own_input):
+        own = {spec.name for spec in specs}
+        data, count = (None if name in own else values[name] for name in ("data", "count"))
+        images = options.photos_or_sample(values["photos"], model, data, count)
     progress(0, 1, "computing")
     subject: Any = model
     names = [_photo_name(image) for image in images]

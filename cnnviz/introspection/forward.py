@@ -124,6 +124,9 @@ def _remedy(module: nn.Module, expected: Sequence[int]) -> str:
     if convolutions and not any("2d" in each.__name__ for each in convolutions):
         found = " and ".join(sorted(each.__name__ for each in convolutions))
         return f"It convolves with {found} only: give a network of images, [N, C, H, W]."
+    own = not type(module).__module__.startswith("torch.")
+    takes = f" It takes {signature_of(module)}." if own else ""
     if expected:
-        return f"Check the size and the channels: its preprocessing gives {list(expected)}."
-    return "Check the size and the number of channels that the network expects."
+        given = f"its preprocessing gives {list(expected)}"
+        return f"Check the size and the channels: {given}.{takes}"
+    return f"Check the size and the number of channels that the network expects.{takes}"

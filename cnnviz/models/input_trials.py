@@ -164,7 +164,12 @@ class _Trial:
         self._done, self._stride, self._convolutions, self._misfit = 0, 0, 0, None
         modules = dict(self._network.named_modules()) if self._heard else {}
         try:
-            with _quietly(self._network), module_hooks(modules, before=self._met, after=self._left):
+            # A part of the copy that holds on to the network, such as a closure, may run that.
+            with (
+                isolated(self._original, grad=False),
+                _quietly(self._network),
+                module_hooks(modules, before=self._met, after=self._left),
+            ):
                 image = torch.zeros(
                     (1, channels, side, side), device=self._device, dtype=self._one.dtype
                 )

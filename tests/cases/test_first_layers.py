@@ -186,3 +186,13 @@ def test_a_single_pixel_is_drawn() -> None:
     network = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(6, 3))
     assert cnnviz.deconvnet(network, image, "0", top=2).figure() is not None
     assert cnnviz.top_activations(network, image, "0", top=1).figure() is not None
+
+
+def test_what_holds_on_to_the_network_does_not_change_it() -> None:
+    network = _Net(lambda n, x: _pooled(n.closed(x)), bn=nn.BatchNorm2d(3), c=nn.Conv2d(3, 4, 3))
+    network.closed = lambda x: network.c(network.bn(x) + 1)
+    network.train()
+    assert cnnviz.Model(network).channels == 3
+    assert not network.bn.running_mean.any()
+    assert int(network.bn.num_batches_tracked) == 0
+    assert network.bn.training

@@ -147,3 +147,48 @@ def test_what_training_put_around_a_network_is_taken_off() -> None:
         assert "is looked at" in model.notes[0]
     assert load(nn.DataParallel(inner)).notes == ("The network inside a DataParallel is looked at",)
     assert as_model(inner).notes == ()
+
+
+def test_a_refused_input_says_what_the_network_takes() -> None:
+    class OfBatch(ByName):
+        def forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+            return self.c(batch["image"]).relu().mean((2, 3))
+
+    with pytest.raises(ModelError, match=r"It takes forward\(batch\)"):
+        cnnviz.capture(OfBatch(), X, layers="c")
+    model = cnnviz.Model(OfBatch(), call=lambda net, images: net({"image": images}))
+    assert cnnviz.capture(model, X, layers="c").logits.shape == (2, 4)
+
+
+def test_two_images_through_the_same_layers() -> None:
+    class Siamese(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.c = nn.Conv2d(1, 4, 3)
+
+        def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+            return self.c(a).mean((2, 3)) - self.c(b).mean((2, 3))
+
+    network = Siamese().double()
+    other = torch.rand(1, 1, 8, 8)
+    model = cnnviz.Model(network, inputs=(other, cnnviz.IMAGE))
+    found = cnnviz.capture(model, other.repeat(2, 1, 1, 1), layers="c")
+    assert list(found.activations) == ["c#0", "c#1"]
+    assert float(found.logits.abs().max()) < 1e-12
+    three = cnnviz.Model(network, inputs=(torch.rand(3, 1, 8, 8), cnnviz.IMAGE))
+    with pytest.raises(ModelError, match="It takes forward"):
+        cnnviz.capture(three, other.repeat(2, 1, 1, 1), layers=())
+
+
+def test_a_whole_number_beside_an_image() -> None:
+    class Labelled(ByName):
+        def __init__(self) -> None:
+            super().__init__()
+            self.names = nn.Embedding(10, 4)
+
+        def forward(self, x: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+            return self.c(x).mean((2, 3)) * self.names(label)
+
+    inputs = {"x": cnnviz.IMAGE, "label": torch.tensor([3])}
+    model = cnnviz.Model(Labelled(), inputs=inputs)
+    assert cnnviz.capture(model, X, layers="c").logits.shape == (2, 4)

@@ -126,7 +126,7 @@ def test_every_view_of_the_table_has_a_help_page_from_its_docstring(run, view):
     assert view.summary in page.out
     assert "--out" in page.out
     assert ("--target" in page.out) is view.target
-    assert ("--data" in page.out) is (view.images == "data")
+    assert ("--data" in page.out) is (view.images in ("data", "photos"))
     assert ("--model" in page.out) is (view.needs != "nothing")
     assert ("PHOTO" in page.out.partition("Options")[0]) is (view.images != "none")
 
@@ -410,4 +410,4 @@ def test_a_view_of_many_images_says_which_are_missing(run, photo):
     assert said.code == 2
     assert "Name a folder of them with --data." in said.error_lines[1]
     assert "--data" in run("top-activations", "--help").out
-    assert "--data" not in run("deconvnet", "--help").out
+    assert "--data" not in run("filters", "--help").out
