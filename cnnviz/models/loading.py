@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from cnnviz.errors import ModelError, UsageError, did_you_mean
+from cnnviz.images import Preprocessing
 from cnnviz.images.paths import expand
 from cnnviz.models.categories import Categories, check_count, read_categories
 from cnnviz.models.checkpoints import SUFFIXES, class_names
@@ -99,7 +100,9 @@ def load(
         if model.categories is not None:
             check_count(names, len(model.categories), model.name)
         model.categories = names
-    if preprocessing is not None:
+    if isinstance(preprocessing, Preprocessing):
+        model.preprocessing = preprocessing
+    elif preprocessing is not None:
         model.preprocessing = with_settings(model.preprocessing, preprocessing)
     if output is not None:
         model.output = read_output_kind(output)
