@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -18,7 +18,10 @@ _MISFITS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError)
 
 
 def forward(
-    module: nn.Module, inputs: torch.Tensor, name: str = "", expected: Sequence[int] = ()
+    module: nn.Module,
+    inputs: torch.Tensor,
+    name: str = "",
+    expected: Callable[[], Sequence[int]] = tuple,
 ) -> Any:
     """Return what the network returns, with a note of what went into a softmax or sigmoid in it.
 
@@ -30,8 +33,9 @@ def forward(
         Preprocessed images, [N, C, H, W].
     name : str
         What the network is called; its class by default.
-    expected : sequence of int
-        The channels, height and width that are known to fit, for the remedy.
+    expected : callable
+        Returns the channels, height and width that are known to fit, for the remedy; asked only
+        where the pass fails, since finding them may take passes of its own.
 
     Raises
     ------
@@ -47,7 +51,7 @@ def forward(
         raise ModelError(
             f"{name or type(module).__name__} cannot run on an input {list(inputs.shape)}: "
             f"{lines[0].rstrip('.')}.",
-            _remedy(module, expected),
+            _remedy(module, expected()),
         ) from error
 
 

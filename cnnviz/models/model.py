@@ -223,7 +223,7 @@ class Model:
         draws = RandomDraws()
         try:
             with draws:
-                return forward(self.module, inputs, self.name, self.input_shape)
+                return forward(self.module, inputs, self.name, lambda: self.input_shape)
         finally:
             if draws.any and not self._drew:
                 self._drew, self._sample = True, inputs[:1].detach().clone()
