@@ -56,7 +56,7 @@ class OutputError(CnnvizError):
 
 
 class ModelChangedError(CnnvizError):
-    """A network wrote to its own parameters while it was being looked at."""
+    """A network wrote to its own parameters, or made some, while it was being looked at."""
 
 
 class UsageError(CnnvizError):

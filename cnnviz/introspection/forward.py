@@ -128,8 +128,9 @@ def _remedy(module: nn.Module, expected: Sequence[int]) -> str:
     if convolutions and not any("2d" in each.__name__ for each in convolutions):
         found = " and ".join(sorted(each.__name__ for each in convolutions))
         return f"It convolves with {found} only: give a network of images, [N, C, H, W]."
-    own = not type(module).__module__.startswith("torch.")
-    takes = f" It takes {signature_of(module)}." if own else ""
+    network = next(module.modules())  # which is another where a module stands for it
+    own = not type(network).__module__.startswith("torch.")
+    takes = f" It takes {signature_of(network)}." if own else ""
     if expected:
         given = f"its preprocessing gives {list(expected)}"
         return f"Check the size and the channels: {given}.{takes}"

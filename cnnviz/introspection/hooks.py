@@ -198,14 +198,14 @@ def preserve_state(module: nn.Module) -> Iterator[None]:
         without_checkpoints(),
     ):
         random_states = _RandomStates()
-        evaluates = _evaluates_itself(module, modules)
+        evaluates = _evaluates_itself(modules)
         saved = SavedState(modules, values=evaluates)
         failed: list[BaseException] = []
         built: list[str] = []
         written: list[nn.Parameter] = []
         versions: list[int] | None = None
         try:
-            _evaluate(module, modules, by_itself=evaluates)
+            _evaluate(modules, by_itself=evaluates)
             _freeze(saved.parameters)
             versions = [version(parameter) for parameter in saved.parameters]
             yield
@@ -226,9 +226,9 @@ _EVALUATED: WeakSet[nn.Module] = WeakSet()
 """Modules that are in eval mode by a `train` of their own right now."""
 
 
-def _evaluates_itself(module: nn.Module, modules: Sequence[nn.Module]) -> bool:
+def _evaluates_itself(modules: Sequence[nn.Module]) -> bool:
     """Whether eval mode has to be entered, and is more than a flag to one of the modules."""
-    if module in _EVALUATED or not any(child.training for child in modules):
+    if modules[0] in _EVALUATED or not any(child.training for child in modules):
         return False
     return any(
         type(child).train is not nn.Module.train or type(child).eval is not nn.Module.eval
@@ -237,12 +237,13 @@ def _evaluates_itself(module: nn.Module, modules: Sequence[nn.Module]) -> bool:
     )
 
 
-def _evaluate(module: nn.Module, modules: Sequence[nn.Module], *, by_itself: bool) -> None:
+def _evaluate(modules: Sequence[nn.Module], *, by_itself: bool) -> None:
+    root = modules[0]
     if by_itself:
         # What its owner leaves in training mode has a reason to be.
-        module.eval()
+        root.eval()
         _EVALUATED.update(modules)
-    elif module not in _EVALUATED:
+    elif root not in _EVALUATED:
         for child in modules:
             if child.training:
                 child.training = False

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from types import BuiltinFunctionType, FunctionType
+from types import BuiltinFunctionType, CellType, FunctionType
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary, ref
 
@@ -116,29 +117,39 @@ def fingerprint(module: nn.Module, *, values: bool = True) -> tuple[Any, ...] | 
         return None
     if torch_modules._global_forward_hooks or torch_modules._global_forward_pre_hooks:
         return None
+    named = list(module.named_modules(remove_duplicate=False))
+    if named[0][1] is not module:
+        # It stands for a network, and how that is called counts as well.
+        named.insert(0, ("", module))
+    look = _Look(values, frozenset(id(child) for _, child in named))
     try:
-        return tuple(
-            (name, *_of_module(child, values))
-            for name, child in module.named_modules(remove_duplicate=False)
-        )
+        return tuple((name, *_of_module(child, look)) for name, child in named)
     except _IncomparableError:
         return None
 
 
-def _of_module(module: nn.Module, values: bool) -> tuple[Any, ...]:
+@dataclass(frozen=True)
+class _Look:
+    """What counts: values of tensors, and the modules that are looked at in their own turn."""
+
+    values: bool
+    modules: frozenset[int]
+
+
+def _of_module(module: nn.Module, look: _Look) -> tuple[Any, ...]:
     if isinstance(module, torch.jit.ScriptModule):
         raise _IncomparableError
     hooks = [*module._forward_hooks.values(), *module._forward_pre_hooks.values()]
-    if hooks and values:
+    if hooks and look.values:
         # They may change what passes, and by what they hold out of sight.
         raise _IncomparableError
     own = [
-        (name, _frozen(value, values))
+        (name, _frozen(value, look))
         for name, value in vars(module).items()
         if name not in _TORCHS_OWN
     ]
     tensors = [
-        (name, None if tensor is None else _of_tensor(tensor, values))
+        (name, None if tensor is None else _of_tensor(tensor, look.values))
         for name, tensor in chain(module._parameters.items(), module._buffers.items())
     ]
     told = [_Same(hook) for hook in hooks]
@@ -154,19 +165,19 @@ def _of_tensor(tensor: torch.Tensor, values: bool) -> tuple[Any, ...]:
     return (*form, _Same(tensor), tensor.data_ptr(), tensor._version)
 
 
-def _frozen(value: Any, values: bool, depth: int = 0) -> Any:
+def _frozen(value: Any, look: _Look, depth: int = 0) -> Any:
     """Return an attribute as something that later changes to it do not reach."""
     if isinstance(value, _PLAIN):
         return type(value), value
     if isinstance(value, torch.Tensor):
-        return _of_tensor(value, values)
-    if isinstance(value, FunctionType | BuiltinFunctionType):
-        # What a closure holds may change out of sight.
-        if isinstance(value, FunctionType) and value.__closure__:
-            raise _IncomparableError
+        return _of_tensor(value, look.values)
+    if id(value) in look.modules:
         return _Same(value)
     if depth > _NESTED:
         raise _IncomparableError
+    if isinstance(value, FunctionType | BuiltinFunctionType):
+        held = [_in_cell(cell) for cell in getattr(value, "__closure__", None) or ()]
+        return _Same(value), [_frozen(entry, look, depth + 1) for entry in held]
     if isinstance(value, partial):
         value = (value.func, value.args, value.keywords)
     if isinstance(value, dict):
@@ -176,5 +187,13 @@ def _frozen(value: Any, values: bool, depth: int = 0) -> Any:
             raise _IncomparableError
         return frozenset(value)
     if isinstance(value, list | tuple):
-        return type(value), [_frozen(entry, values, depth + 1) for entry in value]
+        return type(value), [_frozen(entry, look, depth + 1) for entry in value]
     raise _IncomparableError
+
+
+def _in_cell(cell: CellType) -> Any:
+    """Return what a closure holds, which may change while the function stays the same."""
+    try:
+        return cell.cell_contents
+    except ValueError:  # not yet bound
+        raise _IncomparableError from None

@@ -7,7 +7,9 @@ same names, and its forward hands the images on as the caller said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import enum
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import torch
@@ -17,22 +19,16 @@ from cnnviz.errors import UsageError
 from cnnviz.introspection.forward import signature_of
 
 
-class _Image:
+class _Place(enum.Enum):
     """The place of the image among the arguments of a network."""
 
-    __name__ = "IMAGE"
+    IMAGE = "image"
 
     def __repr__(self) -> str:
-        return "IMAGE"
-
-    def __copy__(self) -> _Image:
-        return self
-
-    def __deepcopy__(self, memo: object) -> _Image:
-        return self
+        return self.name
 
 
-IMAGE: Final = _Image()
+IMAGE: Final = _Place.IMAGE
 """The place of the image among the `inputs` of a `Model`."""
 
 Call = Callable[[nn.Module, torch.Tensor], Any]
@@ -43,7 +39,8 @@ class CalledNetwork(nn.Module):
     """A network with the same layers whose forward calls another with more than the images.
 
     Its dictionaries of layers, parameters and buffers are those of the network, so that names are
-    the same, and what is done to either is done to both.
+    the same, and what is done to either is done to both. Of its modules the first, called "", is
+    the network itself: that is what is listened to, and whose state is kept.
 
     Parameters
     ----------
@@ -61,6 +58,12 @@ class CalledNetwork(nn.Module):
             vars(self)[held] = getattr(network, held)
         # Its mode is the network's, see below.
         vars(self).pop("training", None)
+
+    def named_modules(
+        self, memo: set[nn.Module] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, nn.Module]]:
+        """Go through the modules of the network, itself first, as `torch.nn.Module` does."""
+        yield from self._called[0].named_modules(memo, prefix, remove_duplicate)
 
     def forward(self, images: torch.Tensor) -> Any:
         """Call the network."""
@@ -109,27 +112,29 @@ def by_inputs(network: nn.Module, inputs: Inputs) -> Call:
     UsageError
         If `IMAGE` does not stand in it exactly once.
     """
-    by_name = isinstance(inputs, Mapping)
-    values = list(inputs.values()) if isinstance(inputs, Mapping) else list(inputs)
+    held: Inputs = dict(inputs) if isinstance(inputs, Mapping) else tuple(inputs)
+    values = held.values() if isinstance(held, dict) else held
     places = sum(value is IMAGE for value in values)
     if places != 1:
         raise UsageError(
             f"IMAGE stands {places} times among the inputs, and must stand once.",
             f"Put cnnviz.IMAGE where the image goes; the network takes {signature_of(network)}.",
         )
-    names = list(inputs) if isinstance(inputs, Mapping) else []
-    return _ByInputs(tuple(values), tuple(names) if by_name else None)
+    return partial(_call_with, inputs=held)
 
 
-class _ByInputs:
-    def __init__(self, values: tuple[Any, ...], names: tuple[str, ...] | None) -> None:
-        self._values, self._names = values, names
+# The calls are partial functions, so that what they hold can be compared
+# (`cnnviz.introspection.network_cache`).
 
-    def __call__(self, network: nn.Module, images: torch.Tensor) -> Any:
-        filled = [images if value is IMAGE else _beside(value, images) for value in self._values]
-        if self._names is None:
-            return network(*filled)
-        return network(**dict(zip(self._names, filled, strict=True)))
+
+def _call_with(network: nn.Module, images: torch.Tensor, *, inputs: Inputs) -> Any:
+    if isinstance(inputs, Mapping):
+        return network(**{name: _filled(value, images) for name, value in inputs.items()})
+    return network(*(_filled(value, images) for value in inputs))
+
+
+def _filled(value: Any, images: torch.Tensor) -> Any:
+    return images if value is IMAGE else _beside(value, images)
 
 
 def _beside(value: Any, images: torch.Tensor) -> Any:
@@ -145,11 +150,11 @@ def _beside(value: Any, images: torch.Tensor) -> Any:
 
 def by_name(name: str) -> Call:
     """Return the call of a network that takes its images under a name alone."""
-    return _ByInputs((IMAGE,), (name,))
+    return partial(_call_with, inputs={name: IMAGE})
 
 
-class ByArguments:
-    """The call of a network with what a function makes of the images.
+def by_arguments(arguments: Callable[[torch.Tensor], Any]) -> Call:
+    """Return the call of a network with what a function makes of the images.
 
     Parameters
     ----------
@@ -157,13 +162,13 @@ class ByArguments:
         ``arguments(images)``, which returns the arguments: a dict by name, a tuple by position, or
         the only one.
     """
+    return partial(_call_with_made, arguments=arguments)
 
-    def __init__(self, arguments: Callable[[torch.Tensor], Any]) -> None:
-        self._arguments = arguments
 
-    def __call__(self, network: nn.Module, images: torch.Tensor) -> Any:
-        """Call the network."""
-        made = self._arguments(images)
-        if isinstance(made, Mapping):
-            return network(**made)
-        return network(*made) if isinstance(made, tuple) else network(made)
+def _call_with_made(
+    network: nn.Module, images: torch.Tensor, *, arguments: Callable[[torch.Tensor], Any]
+) -> Any:
+    made = arguments(images)
+    if isinstance(made, Mapping):
+        return network(**made)
+    return network(*made) if isinstance(made, tuple) else network(made)

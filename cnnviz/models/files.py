@@ -16,7 +16,7 @@ from torch import nn
 
 from cnnviz.errors import ModelError, did_you_mean
 from cnnviz.images.paths import expand
-from cnnviz.models.called_network import ByArguments
+from cnnviz.models.called_network import by_arguments
 from cnnviz.models.checkpoints import load_state, not_finite, read_state
 from cnnviz.models.model import Model
 from cnnviz.models.randomness import SEED, seeded
@@ -127,7 +127,7 @@ def _arguments(module: ModuleType) -> dict[str, Any]:
         return {}
     if not callable(given):
         return {"inputs": given}
-    return {"call": ByArguments(given)}
+    return {"call": by_arguments(given)}
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from torch import nn
 
-from cnnviz.errors import ModelError, UsageError
+from cnnviz.errors import UsageError
 from cnnviz.images import IMAGENET, Preprocessing
 from cnnviz.models.input_trials import NOMINAL_SIDE, find_input, registered_channels
 from cnnviz.results.text import plural
@@ -22,8 +22,8 @@ def guess_preprocessing(module: nn.Module) -> Preprocessing:
 
     Raises
     ------
-    ModelError
-        The network makes layers when it first runs, so that to look at it would change it.
+    ModelChangedError
+        The network makes parameters when it first runs, so that to look at it would change it.
     """
     return known_preprocessing(module) or _guess(module)
 
@@ -44,12 +44,6 @@ def known_preprocessing(module: nn.Module) -> Preprocessing | None:
 
 def _guess(module: nn.Module) -> Preprocessing:
     found = find_input(module)
-    if found is not None and found.built:
-        raise ModelError(
-            f"{type(module).__name__} makes parameters when it is first run ({found.built[0]}), "
-            "and is not changed here.",
-            "Run it once on an image of the size it is for, before handing it over.",
-        )
     channels = registered_channels(module) if found is None else found.channels
     if channels == 3:
         mean, std, origin = IMAGENET.mean, IMAGENET.std, "a guess, ImageNet's"

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from cnnviz.errors import ModelChangedError
 from cnnviz.introspection.forward import needed_besides_image
 from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.introspection.network_cache import NetworkCache
@@ -56,8 +57,6 @@ class AcceptedInput:
         none did.
     convolutions : int
         How many convolutions gave a map.
-    built : tuple of str
-        The parameters that it made as it ran.
     """
 
     channels: int
@@ -65,7 +64,6 @@ class AcceptedInput:
     outputs: int | None
     stride: int
     convolutions: int
-    built: tuple[str, ...] = ()
 
     @property
     def of_small_images(self) -> bool:
@@ -84,6 +82,11 @@ def find_input(module: nn.Module) -> AcceptedInput | None:
     """Return an input that a network accepts, or None where none of those that are tried is.
 
     The network itself is not run, unless it is TorchScript, and is left as it was.
+
+    Raises
+    ------
+    ModelChangedError
+        It makes parameters when it is first run, or writes to them.
     """
     if needed_besides_image(module):
         return None
@@ -175,14 +178,13 @@ class _Trial:
                 )
                 self._side = side
                 output = self._network(image)
+        except ModelChangedError:
+            raise  # as any other pass would
         except Exception:  # a network may fail in any way on what it is not made for
             return None
         rows = isinstance(output, torch.Tensor) and output.ndim == 2 and len(output) == 1
         outputs = output.shape[1] if rows else None
-        known = {name for name, _ in self._original.named_parameters(remove_duplicate=False)}
-        now = [name for name, _ in self._network.named_parameters(remove_duplicate=False)]
-        built = tuple(name for name in now if name not in known)
-        return AcceptedInput(channels, side, outputs, self._stride, self._convolutions, built)
+        return AcceptedInput(channels, side, outputs, self._stride, self._convolutions)
 
     def _met(self, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
         given = inputs[0] if inputs and isinstance(inputs[0], torch.Tensor) else None

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import cnnviz
-from cnnviz.errors import ModelError
+from cnnviz.errors import ModelChangedError
 from cnnviz.models.input_trials import find_input
 from tests.helpers.architectures import tiny_network
 
@@ -171,11 +171,19 @@ def test_a_layer_that_is_made_at_the_first_call_is_a_sentence() -> None:
 
     network = Grow()
     image = torch.rand(1, 3, 16, 16)
-    with pytest.raises(ModelError, match=r"makes parameters when it is first run \(fc.weight\)"):
+    made = "own forward built 'fc', which it did not have before"
+    with pytest.raises(ModelChangedError, match=made):
         cnnviz.capture(network, image, layers="c")
     told = cnnviz.Preprocessing(16, (16, 16), (0.0,) * 3, (1.0,) * 3)
-    with pytest.raises(ModelError, match=r"network makes parameters when it is first run"):
-        cnnviz.architecture(cnnviz.Model(network, preprocessing=told))
+    for view in (
+        cnnviz.architecture,
+        lambda model: cnnviz.capture(model, cnnviz.images.sample_photo()),
+    ):
+        with pytest.raises(ModelChangedError, match=made):
+            view(cnnviz.Model(network, preprocessing=told))
+    with pytest.raises(ModelChangedError, match=made):
+        cnnviz.capture(network, cnnviz.images.sample_photo())
+    assert network.fc is None
     network = Grow()
     network(image)
     assert cnnviz.capture(network, image, layers="c").logits.shape == (1, 2)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import cnnviz
-from cnnviz.errors import ModelError, UsageError
+from cnnviz.errors import ModelError, TargetError, UsageError
 from cnnviz.models import as_model, load
 
 X = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
@@ -176,7 +176,7 @@ def test_two_images_through_the_same_layers() -> None:
     assert list(found.activations) == ["c#0", "c#1"]
     assert float(found.logits.abs().max()) < 1e-12
     three = cnnviz.Model(network, inputs=(torch.rand(3, 1, 8, 8), cnnviz.IMAGE))
-    with pytest.raises(ModelError, match="It takes forward"):
+    with pytest.raises(TargetError, match=r"returns a tensor \[3, 4\] for 1 image"):
         cnnviz.capture(three, other.repeat(2, 1, 1, 1), layers=())
 
 

@@ -25,7 +25,7 @@ def test_what_the_network_returns_comes_back_untouched() -> None:
 def test_a_misfit_tells_both_shapes_and_keeps_what_torch_said() -> None:
     network = nn.Conv2d(3, 4, 3)
     with pytest.raises(ModelError, match=r"mine cannot run on an input \[1, 1, 8, 8\]") as caught:
-        forward(network, torch.zeros(1, 1, 8, 8), "mine", (3, 8, 8))
+        forward(network, torch.zeros(1, 1, 8, 8), "mine", lambda: (3, 8, 8))
     assert caught.value.remedy.endswith("its preprocessing gives [3, 8, 8].")
     assert isinstance(caught.value.__cause__, RuntimeError)
     assert "expected input[1, 1, 8, 8] to have 3 channels" in str(caught.value.__cause__)
@@ -49,7 +49,7 @@ def test_without_a_name_or_a_known_shape_the_class_and_a_hint_stand_in() -> None
 )
 def test_a_network_of_other_things_than_images_is_told_so(network: nn.Module, said: str) -> None:
     with pytest.raises(ModelError) as caught:
-        forward(network, torch.zeros(1, 3, 8, 8, 1)[..., 0], expected=(3, 8, 8))
+        forward(network, torch.zeros(1, 3, 8, 8, 1)[..., 0], expected=lambda: (3, 8, 8))
     assert said in caught.value.remedy
 
 

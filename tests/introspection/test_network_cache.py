@@ -218,8 +218,8 @@ def opaque(network: Net) -> None:
 
 
 def closed_over(network: Net) -> None:
-    slope = [0.1]
-    network.act = lambda values: F.leaky_relu(values, slope[0])
+    slope = type("Slope", (), {"value": 0.1})()
+    network.act = lambda values: F.leaky_relu(values, slope.value)
 
 
 def hidden_module(network: Net) -> None:
@@ -235,6 +235,22 @@ def test_what_cannot_be_compared_is_never_kept(network: Net, change: Callable[[N
     change(network)
     assert fingerprint(network) is None
     assert trace(network, SHAPE) is not trace(network, SHAPE)
+
+
+def test_what_a_closure_holds_is_compared(network: Net) -> None:
+    times = [1]
+
+    def act(values: torch.Tensor) -> torch.Tensor:
+        for _ in range(times[0]):
+            values = network.norm(values)
+        return values
+
+    network.act = act
+    before = trace(network, SHAPE)
+    assert trace(network, SHAPE) is before
+    times[0] = 2
+    found = trace(network, SHAPE)
+    assert len(found.calls) == len(before.calls) + 1
 
 
 def test_nothing_is_kept_under_a_mode_or_hooks_of_the_whole_process(network: Net) -> None:

@@ -11,7 +11,6 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from cnnviz.errors import ModelError
 from cnnviz.introspection.layers import kind
 from cnnviz.introspection.receptive_fields import ReceptiveField
 from cnnviz.introspection.tracing import fields
@@ -273,7 +272,6 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def finish(self) -> tuple[tuple[LayerCall, ...], tuple[LayerCall, ...]]:
         """Return the calls and the blocks, as in `Trace`, once the network has returned."""
-        self._check_built()
         counted = self.counted
         indices: dict[tuple[str, str | None], int] = {}
         found: tuple[list[LayerCall], list[LayerCall]] = ([], [])
@@ -329,13 +327,6 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if key not in self._layouts:
             self._layouts[key] = map_layout(place.field)
         return self._layouts[key]
-
-    def _check_built(self) -> None:
-        if any(row.uses - self._sizes.keys() for row in self._rows):
-            raise ModelError(
-                "The network makes parameters when it is first run.",
-                "Run it once on an image of the size it is for, before handing it over.",
-            )
 
     def _receptive_field(self, mark: Mark) -> ReceptiveField | None:
         # Layers that keep the field of their input, such as activations, share one object.
