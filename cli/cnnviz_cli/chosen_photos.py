@@ -24,12 +24,17 @@ def choose_photos(named: Sequence[str], data: str | None, count: int | None) -> 
     Raises
     ------
     UsageError
-        If both photos and data are named, nothing matches, or the count is below one.
+        If both photos and data are named, nothing matches, or the count is below one or of nothing.
     """
     if named and data:
         raise UsageError("Both photos and --data are given.", "Give one of the two.")
     if count is not None and count < 1:
         raise UsageError(f"{count} images are none.", "Give a --count of 1 or more.")
+    if count is not None and not named and not data:
+        raise UsageError(
+            f"Nothing is named of which {count} could be taken.",
+            "Name a folder, a pattern or photos, or give --data.",
+        )
     found: list[Any] = []
     several = False
     for name in [*named, *([data] if data else [])]:

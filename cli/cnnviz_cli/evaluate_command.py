@@ -126,10 +126,7 @@ def _run(values: dict[str, Any]) -> None:
     _check_folder(out)
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")
-        asked = ("model", "weights", "categories", "device", "output", "member")
-        model = options.load_model(
-            *(values[name] for name in asked), preparation=options.preparation_of(values)
-        )
+        model = options.model_of(values)
         found = evaluate(
             model,
             values["data"],

@@ -8,7 +8,6 @@ import typer
 
 from cnnviz.errors import UsageError
 from cnnviz.models.sources import forms
-from cnnviz_cli.chosen_photos import choose_photos
 from cnnviz_cli.lazy import shared
 from cnnviz_cli.terminal import one_line, say
 
@@ -235,6 +234,12 @@ def load_model(
     return model
 
 
+def model_of(values: dict[str, Any]) -> Model:
+    """Load the network that a command's values name."""
+    asked = ("model", "weights", "categories", "device", "output", "member")
+    return load_model(*(values[name] for name in asked), preparation=preparation_of(values))
+
+
 def preparation_of(values: dict[str, Any]) -> dict[str, Any]:
     """Return what the options of `PREPARATION` say, by its name."""
     names = [parameter.name for parameter in PREPARATION]
@@ -261,16 +266,14 @@ def picture_style(values: dict[str, Any]) -> PictureStyle:
     return style
 
 
-def photos_or_sample(
-    photos: list[str] | None, model: Model, data: str | None = None, count: int | None = None
-) -> list[Any]:
+def photos_or_sample(photos: list[Any] | None, model: Model) -> list[Any]:
     """Return the photos that were named, or else one that suits the network.
 
     A network for the shipped classes gets a held-out sample of the shipped data; any other gets
     the sample photo that matplotlib carries.
     """
-    if photos or data:
-        return choose_photos(photos or (), data, count)
+    if photos:
+        return photos
     from cnnviz.datasets.shapes import CLASSES
     from cnnviz.images import sample_photo
 

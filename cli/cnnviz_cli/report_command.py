@@ -13,6 +13,7 @@ from cnnviz.reports.destination import check_destination
 from cnnviz.reports.sections import SECTIONS, choose
 from cnnviz.views.plugins import installed
 from cnnviz_cli import options
+from cnnviz_cli.chosen_photos import choose_photos
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.terminal import one_line, print_json, progress_bar, say
 
@@ -112,11 +113,9 @@ def _run(values: dict[str, Any]) -> None:
     check_destination(values["out"], force=values["force"])
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")
-        asked = ("model", "weights", "categories", "device", "output", "member")
-        loaded = options.load_model(
-            *(values[name] for name in asked), preparation=options.preparation_of(values)
-        )
-        images = options.photos_or_sample(values["photos"], loaded, values["data"], values["count"])
+        photos = choose_photos(values["photos"] or (), values["data"], values["count"])
+        loaded = options.model_of(values)
+        images = options.photos_or_sample(photos, loaded)
         from cnnviz.reports import report as make
 
         made = make(

@@ -14,6 +14,7 @@ from rich.markup import escape
 from cnnviz.results.progress import Progress
 from cnnviz.views import View
 from cnnviz_cli import options
+from cnnviz_cli.chosen_photos import choose_photos
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.signature import OptionSpec, options_of, returned_type
 from cnnviz_cli.tables import table_of, text_of
@@ -198,15 +199,11 @@ def _of_network(
     progress(0, 1, "loading the network")
     if view.compare:
         _first_of_compared(values, keywords)
-    asked = ("model", "weights", "categories", "device", "output", "member")
-    model = options.load_model(
-        *(values[name] for name in asked), preparation=options.preparation_of(values)
-    )
-    images: list[Any] = []
-    if view.images == "photos" and (values["photos"] or values.get("data") or not view.own_input):
-        own = {spec.name for spec in specs}
-        data, count = (None if name in own else values[name] for name in ("data", "count"))
-        images = options.photos_or_sample(values["photos"], model, data, count)
+    # What is wrong with them is said before the network is loaded, which may take long.
+    images = _named_photos(view, specs, values)
+    model = options.model_of(values)
+    if view.images == "photos" and not view.own_input:
+        images = options.photos_or_sample(images, model)
     progress(0, 1, "computing")
     subject: Any = model
     names = [_photo_name(image) for image in images]
@@ -220,6 +217,14 @@ def _of_network(
         _spell_out(view, specs, keywords, list(subject.activations))
         names = [photo.name for photo in subject.batch.photos]
     return function(subject, **keywords), _stem(names, model.name)
+
+
+def _named_photos(view: View, specs: list[OptionSpec], values: dict[str, Any]) -> list[Any]:
+    if view.images != "photos":
+        return []
+    own = {spec.name for spec in specs}
+    data, count = (None if name in own else values[name] for name in ("data", "count"))
+    return choose_photos(values["photos"] or (), data, count)
 
 
 def _first_of_compared(values: dict[str, Any], keywords: dict[str, Any]) -> None:

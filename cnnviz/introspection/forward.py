@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from cnnviz.errors import ModelError
 from cnnviz.introspection.final_activation import FinalActivation
+from cnnviz.introspection.signatures import needed_besides_image, signature_of
 
 # Vision transformers check the size of their input with assertions.
 _MISFITS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError)
@@ -66,52 +66,6 @@ def check_takes_image(module: nn.Module, name: str = "") -> None:
             "Say what goes there: cnnviz.Model(network, inputs=(cnnviz.IMAGE, ...)) or call=; a "
             "file with the network may define forward_args(images).",
         )
-
-
-def needed_besides_image(module: nn.Module) -> tuple[str, ...]:
-    """Return the arguments of a network's forward that an image alone leaves out."""
-    parameters = _parameters(module)
-    if parameters is None:
-        return ()
-    required = [
-        parameter
-        for parameter in parameters
-        if parameter.default is parameter.empty
-        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    ]
-    positional = [one for one in parameters if one.kind in _POSITIONAL]
-    image = next(iter(positional), None)
-    return tuple(one.name for one in required if one is not image)
-
-
-def takes_image_by_name(module: nn.Module) -> str:
-    """Return the name under which alone a network takes its only input, or nothing."""
-    parameters = _parameters(module)
-    if parameters is None or any(
-        one.kind in (*_POSITIONAL, one.VAR_POSITIONAL) for one in parameters
-    ):
-        return ""
-    required = needed_besides_image(module)
-    return required[0] if len(required) == 1 else ""
-
-
-def signature_of(module: nn.Module) -> str:
-    """Return how a network's forward is written: ``forward(rgb, depth)``."""
-    parameters = _parameters(module)
-    if parameters is None:
-        return "forward(...)"
-    bare = [one.replace(annotation=one.empty) for one in parameters]
-    return f"forward{inspect.Signature(bare)}"
-
-
-_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-
-
-def _parameters(module: nn.Module) -> list[inspect.Parameter] | None:
-    try:
-        return list(inspect.signature(module.forward).parameters.values())
-    except (TypeError, ValueError):  # written in C, or TorchScript
-        return None
 
 
 def check_differentiable(output: torch.Tensor, name: str) -> None:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from cnnviz.errors import UsageError
-from cnnviz.introspection.forward import signature_of
+from cnnviz.introspection.signatures import signature_of, takes_image_by_name
 
 
 class _Place(enum.Enum):
@@ -96,22 +96,45 @@ class CalledNetwork(nn.Module):
             self._called[0].training = mode
 
 
-def by_inputs(network: nn.Module, inputs: Inputs) -> Call:
-    """Return the call of a network with the image among constants.
+def called_network(module: nn.Module, call: Call | None, inputs: Inputs | None) -> nn.Module:
+    """Return a network that takes an image alone: itself where it does, or one that calls it.
 
     Parameters
     ----------
-    network : torch.nn.Module
+    module : torch.nn.Module
         The network.
-    inputs : sequence, or mapping from str
-        The arguments by position, or by name, with `IMAGE` where the images go. A tensor among them
-        whose first axis is 1 is repeated for as many images as there are.
+    call, inputs
+        How it is called, see `cnnviz.models.Model`.
 
     Raises
     ------
     UsageError
-        If `IMAGE` does not stand in it exactly once.
+        If both are given, or `IMAGE` does not stand among the inputs exactly once.
     """
+    if call is not None and inputs is not None:
+        raise UsageError("Both call and inputs are given.", "Give one of the two.")
+    if call is not None:
+        return CalledNetwork(module, call)
+    if inputs is not None:
+        return CalledNetwork(module, _by_inputs(module, inputs))
+    name = takes_image_by_name(module)
+    return CalledNetwork(module, partial(_call_with, inputs={name: IMAGE})) if name else module
+
+
+def by_arguments(arguments: Callable[[torch.Tensor], Any]) -> Call:
+    """Return the call of a network with what a function makes of the images.
+
+    Parameters
+    ----------
+    arguments : callable
+        ``arguments(images)``, which returns the arguments: a dict by name, a tuple by position, or
+        the only one.
+    """
+    return partial(_call_with_made, arguments=arguments)
+
+
+def _by_inputs(network: nn.Module, inputs: Inputs) -> Call:
+    """Return the call of a network with the image among constants."""
     held: Inputs = dict(inputs) if isinstance(inputs, Mapping) else tuple(inputs)
     values = held.values() if isinstance(held, dict) else held
     places = sum(value is IMAGE for value in values)
@@ -146,23 +169,6 @@ def _beside(value: Any, images: torch.Tensor) -> Any:
     if moved.ndim and len(moved) == 1 and len(images) != 1:
         return moved.expand(len(images), *moved.shape[1:])
     return moved
-
-
-def by_name(name: str) -> Call:
-    """Return the call of a network that takes its images under a name alone."""
-    return partial(_call_with, inputs={name: IMAGE})
-
-
-def by_arguments(arguments: Callable[[torch.Tensor], Any]) -> Call:
-    """Return the call of a network with what a function makes of the images.
-
-    Parameters
-    ----------
-    arguments : callable
-        ``arguments(images)``, which returns the arguments: a dict by name, a tuple by position, or
-        the only one.
-    """
-    return partial(_call_with_made, arguments=arguments)
 
 
 def _call_with_made(

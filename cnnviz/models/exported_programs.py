@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import torch
 from torch import nn
 
 from cnnviz.errors import ModelError
-from cnnviz.images import IMAGENET, Preprocessing
+from cnnviz.images import Preprocessing
 from cnnviz.images.paths import expand
+from cnnviz.models.guesses import guess_for
 from cnnviz.models.model import Model
 from cnnviz.models.settings import beside_model
 from cnnviz.results.text import plural
@@ -119,17 +121,11 @@ def _image_shape(program: Any, path: Path) -> tuple[int | None, ...]:
 
 
 def _guess(shape: tuple[int | None, ...]) -> Preprocessing:
-    channels, height, width = shape[1] or 3, shape[2], shape[3]
-    colour = channels == 3
-    mean = IMAGENET.mean if colour else (0.0,) * channels
-    std = IMAGENET.std if colour else (1.0,) * channels
-    whose = "a guess, ImageNet's" if colour else f"a guess for {plural(channels, 'channel')}"
+    guess, height, width = guess_for(shape[1] or 3), shape[2], shape[3]
     if height is None or width is None:
-        return Preprocessing(256, (224, 224), mean, std, origin=whose, is_guess=True)
-    origin = f"{whose}; {height} x {width} px is what it was exported for"
-    return Preprocessing(
-        min(height, width), (height, width), mean, std, origin=origin, is_guess=True
-    )
+        return guess
+    told = f"{guess.origin}; {height} x {width} px is what it was exported for"
+    return replace(guess, resize=min(height, width), crop=(height, width), origin=told)
 
 
 def _notes(shape: tuple[int | None, ...]) -> tuple[str, ...]:

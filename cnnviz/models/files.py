@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from torch import nn
 
 from cnnviz.errors import ModelError, did_you_mean
 from cnnviz.images.paths import expand
+from cnnviz.introspection.signatures import required_arguments
 from cnnviz.models.called_network import by_arguments
 from cnnviz.models.checkpoints import load_state, not_finite, read_state
 from cnnviz.models.model import Model
@@ -187,16 +187,7 @@ def _make(module: ModuleType, path: Path, factory: str) -> Any:
 
 
 def _check_arguments(made: Callable[..., Any], path: Path, factory: str) -> None:
-    try:
-        signature = inspect.signature(made)
-    except ValueError:  # written in C, without a signature
-        return
-    needed = [
-        parameter.name
-        for parameter in signature.parameters.values()
-        if parameter.default is parameter.empty
-        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    ]
+    needed = required_arguments(made)
     if needed:
         raise ModelError(
             f"{path.name}:{factory} needs arguments: {', '.join(needed)}.",

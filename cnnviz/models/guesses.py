@@ -44,17 +44,24 @@ def known_preprocessing(module: nn.Module) -> Preprocessing | None:
 
 def _guess(module: nn.Module) -> Preprocessing:
     found = find_input(module)
-    channels = registered_channels(module) if found is None else found.channels
-    if channels == 3:
-        mean, std, origin = IMAGENET.mean, IMAGENET.std, "a guess, ImageNet's"
-    else:
-        mean, std = (0.0,) * channels, (1.0,) * channels
-        origin = f"a guess for {plural(channels, 'channel')}"
-    guess = Preprocessing(IMAGENET.resize, IMAGENET.crop, mean, std, origin=origin, is_guess=True)
+    guess = guess_for(registered_channels(module) if found is None else found.channels)
     if found is None or found.side == NOMINAL_SIDE:
-        hint = "; it shrinks the image as little as networks for about 32 px do"
+        hint = "it shrinks the image as little as networks for about 32 px do"
         small = found is not None and found.of_small_images
-        return replace(guess, origin=f"{origin}{hint}") if small else guess
+        return replace(guess, origin=f"{guess.origin}; {hint}") if small else guess
     side = found.side
-    told = f"{origin}; {side} px is a size that the network accepts"
+    told = f"{guess.origin}; {side} px is a size that the network accepts"
     return replace(guess, resize=side, crop=(side, side), origin=told)
+
+
+def guess_for(channels: int) -> Preprocessing:
+    """Return what is taken where no more is known than the number of channels."""
+    if channels == 3:
+        return replace(IMAGENET, origin="a guess, ImageNet's", is_guess=True)
+    return replace(
+        IMAGENET,
+        mean=(0.0,) * channels,
+        std=(1.0,) * channels,
+        origin=f"a guess for {plural(channels, 'channel')}",
+        is_guess=True,
+    )

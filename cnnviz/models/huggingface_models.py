@@ -7,15 +7,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from cnnviz.errors import InstallationError, ModelError
-from cnnviz.images import IMAGENET, Preprocessing
+from cnnviz.images import IMAGENET
 from cnnviz.models.checkpoints import load_state, not_finite, read_state
 from cnnviz.models.model import Model
 from cnnviz.models.randomness import RANDOM, seeded
-from cnnviz.models.settings import with_settings
+from cnnviz.models.settings import HUGGING_FACE, with_settings
 from cnnviz.models.timm_models import import_timm, load_timm
 
 PREFIX = "hf:"
+_CONFIG = "config.json"
 _WEIGHTS = "model.safetensors"
 
 
@@ -57,21 +60,32 @@ def load_huggingface(name: str, weights: str | Path) -> Model:
     owner, _, bare = name.partition("/")
     if owner == "timm" and bare:
         return load_timm(bare, weights)
-    config = json.loads(_fetch(name, "config.json").read_text(encoding="utf-8"))
+    file = _fetch(name, _CONFIG)
+    config = json.loads(file.read_text(encoding="utf-8"))
     if "architecture" in config:
         return _of_timm(name, config, weights)
-    return _of_transformers(name, weights)
+    return _of_transformers(name, file.parent, weights)
 
 
 def _fetch(name: str, file: str) -> Path:
-    """Return a file of a repository: of a folder, of the hub's cache, or downloaded there."""
+    """Return a file of a repository, which must have it."""
+    found = _find(name, file)
+    if found is None:
+        raise ModelError(
+            f"There is no {file} in {name!r}.",
+            "Name a repository, or a folder, of an image classifier that has one.",
+        )
+    return found
+
+
+def _find(name: str, file: str) -> Path | None:
+    """Return a file of a folder, of the hub's cache, or downloaded there; None if it has none."""
     folder = Path(name).expanduser()
     if folder.is_dir():
-        if (folder / file).is_file():
-            return folder / file
-        raise ModelError(f"There is no {file} in {name!r}.", "Name a folder that has one.")
+        return folder / file if (folder / file).is_file() else None
     try:
         hub = import_module("huggingface_hub")
+        errors = import_module("huggingface_hub.errors")
     except ModuleNotFoundError as error:
         raise InstallationError(
             "huggingface_hub is not installed.", "Install it: pip install transformers."
@@ -82,6 +96,10 @@ def _fetch(name: str, file: str) -> Path:
     try:
         return Path(hub.hf_hub_download(name, file, etag_timeout=10))
     except Exception as error:  # of the client, of the network, or of the name
+        # Without a connection it is "not found" here, which says nothing of the repository.
+        unreached = isinstance(error, errors.LocalEntryNotFoundError)
+        if isinstance(error, errors.EntryNotFoundError) and not unreached:
+            return None
         raise ModelError(
             f"{PREFIX}{name} is not on this machine and could not be downloaded "
             f"({type(error).__name__}).",
@@ -97,11 +115,7 @@ def _of_timm(name: str, config: dict[str, Any], weights: str | Path) -> Model:
         raise ModelError(f"timm has no network {architecture!r}.", "Install a newer timm.")
     with seeded():
         module = timm.create_model(architecture, num_classes=settings.get("num_classes", 1000))
-    told = RANDOM
-    if weights != "random":
-        file = weights if isinstance(weights, Path) else _fetch(name, _WEIGHTS)
-        load_state(module, read_state(file), f"{PREFIX}{name}", file.name)
-        told = name if weights == "DEFAULT" else f"checkpoint {file.name}"
+    told = _load_weights(module, name, weights)
     module.pretrained_cfg = {**module.pretrained_cfg, **settings}
     labels = settings.get("label_names")
     return Model(
@@ -114,7 +128,7 @@ def _of_timm(name: str, config: dict[str, Any], weights: str | Path) -> Model:
     )
 
 
-def _of_transformers(name: str, weights: str | Path) -> Model:
+def _of_transformers(name: str, folder: Path, weights: str | Path) -> Model:
     try:
         transformers = import_module("transformers")
     except ModuleNotFoundError as error:
@@ -122,35 +136,36 @@ def _of_transformers(name: str, weights: str | Path) -> Model:
             f"{PREFIX}{name} is a network of transformers, which is not installed.",
             "Install it: pip install transformers.",
         ) from error
-    settings = _fetch(name, "preprocessor_config.json")
-    file = weights if isinstance(weights, Path) else None
-    if weights == "DEFAULT":
-        file = _fetch(name, _WEIGHTS)
-    kind = transformers.AutoModelForImageClassification
-    config = transformers.AutoConfig.from_pretrained(
-        str(settings.parent), local_files_only=True, trust_remote_code=False
-    )
+    settings = _find(name, HUGGING_FACE)
     try:
+        config = transformers.AutoConfig.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
         with seeded():
+            kind = transformers.AutoModelForImageClassification
             module = kind.from_config(config, trust_remote_code=False)
     except Exception as error:
         raise ModelError(
             f"{PREFIX}{name} is no image classifier of transformers ({type(error).__name__}).",
             "Name one of the task image-classification.",
         ) from error
-    if file is not None:
-        load_state(module, read_state(file), f"{PREFIX}{name}", file.name)
+    told = _load_weights(module, name, weights)
     labels = {int(index): str(label) for index, label in (config.id2label or {}).items()}
     return Model(
         module,
         name=f"{PREFIX}{name}",
-        preprocessing=_said(settings),
+        preprocessing=None if settings is None else with_settings(IMAGENET, settings),
         categories=[labels[index] for index in sorted(labels)] or None,
-        weights=RANDOM if file is None else name if weights == "DEFAULT" else str(file.name),
+        weights=told,
         notes=not_finite(module),
-        untrained=file is None,
+        untrained=weights == "random",
     )
 
 
-def _said(settings: Path) -> Preprocessing:
-    return with_settings(IMAGENET, settings)
+def _load_weights(module: nn.Module, name: str, weights: str | Path) -> str:
+    """Load what was asked for into a network, and return what to call it."""
+    if weights == "random":
+        return RANDOM
+    file = weights if isinstance(weights, Path) else _fetch(name, _WEIGHTS)
+    load_state(module, read_state(file), f"{PREFIX}{name}", file.name)
+    return f"checkpoint {file.name}" if isinstance(weights, Path) else name

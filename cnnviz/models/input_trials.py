@@ -20,9 +20,9 @@ import torch
 from torch import nn
 
 from cnnviz.errors import ModelChangedError
-from cnnviz.introspection.forward import needed_besides_image
 from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.introspection.network_cache import NetworkCache
+from cnnviz.introspection.signatures import needed_besides_image
 from cnnviz.models.called_network import CalledNetwork
 from cnnviz.models.randomness import seeded
 

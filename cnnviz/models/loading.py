@@ -175,16 +175,8 @@ def _given(
             f"The module is on {model.device} and stays there.",
             f"Move it first: module.to({str(device)!r}).",
         )
-    return Model(
-        model.module,
-        name=model.name,
-        preprocessing=model._preprocessing,
-        categories=model.categories,
-        weights=model.weights,
-        notes=model.notes,
-        untrained=model.untrained,
-        output=model.output,
-        member=model.member,
+    return model.around(
+        model.module, weights=model.weights, notes=model.notes, untrained=model.untrained
     )
 
 

@@ -15,10 +15,10 @@ from torch.nn.parameter import is_lazy
 from cnnviz.errors import ModelError, TargetError, UsageError, did_you_mean
 from cnnviz.images import Batch, Photo, Preprocessing, prepare
 from cnnviz.images.inputs import Images
-from cnnviz.introspection.forward import check_takes_image, forward, takes_image_by_name
+from cnnviz.introspection.forward import check_takes_image, forward
 from cnnviz.introspection.random_draws import RandomDraws
 from cnnviz.introspection.turns import one_at_a_time
-from cnnviz.models.called_network import Call, CalledNetwork, Inputs, by_inputs, by_name
+from cnnviz.models.called_network import Call, Inputs, called_network
 from cnnviz.models.guesses import guess_preprocessing
 from cnnviz.models.input_trials import NOMINAL_SIDE
 from cnnviz.models.output_kinds import OutputKind, read_output_kind
@@ -63,15 +63,15 @@ class Model:
         `module` then is a `CalledNetwork`, with the same layers under the same names.
     inputs : sequence or mapping, optional
         In place of `call`, the arguments by position or by name, with ``cnnviz.IMAGE`` where the
-        image goes: ``inputs=(cnnviz.IMAGE, depth)``. What is not the image stays as it is; a tensor
-        of one goes with every image.
+        image goes: ``inputs=(cnnviz.IMAGE, depth)``. What is not the image stays as it is, but a
+        tensor whose first axis is 1 is repeated for as many images as there are.
 
     Raises
     ------
     ModelError
         Its layers are lazy and have never seen an input, or its weights are on the meta device.
     UsageError
-        The object is no `torch.nn.Module`.
+        The object is no `torch.nn.Module`, or its inputs do not say where the image goes.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Model:
     ) -> None:
         _check_module(module)
         inner, unwrapped = unwrap(module)
-        self.module = _called(inner, call, inputs)
+        self.module = called_network(inner, call, inputs)
         self.name: str = name or type(inner).__name__
         self._preprocessing: Preprocessing | None = preprocessing
         self.categories: tuple[str, ...] | None = None if categories is None else tuple(categories)
@@ -106,7 +106,14 @@ class Model:
         self._sample: torch.Tensor | None = None
         self._drew = False
 
-    def around(self, module: nn.Module, *, weights: str) -> Model:
+    def around(
+        self,
+        module: nn.Module,
+        *,
+        weights: str,
+        notes: Sequence[str] = (),
+        untrained: bool = False,
+    ) -> Model:
         """Return a model that is this one in all but its module, such as a changed copy of it."""
         model = Model(
             module,
@@ -114,6 +121,8 @@ class Model:
             preprocessing=self._preprocessing,
             categories=self.categories,
             weights=weights,
+            notes=notes,
+            untrained=untrained,
             output=self.output,
             member=self.member,
         )
@@ -355,17 +364,6 @@ def _check_module(module: object) -> None:
             f"The weights of {type(module).__name__} are on the meta device ({meta[0]}).",
             "Load real weights first: module.to_empty(device='cpu') and load_state_dict.",
         )
-
-
-def _called(module: nn.Module, call: Call | None, inputs: Inputs | None) -> nn.Module:
-    if call is not None and inputs is not None:
-        raise UsageError("Both call and inputs are given.", "Give one of the two.")
-    if call is not None:
-        return CalledNetwork(module, call)
-    if inputs is not None:
-        return CalledNetwork(module, by_inputs(module, inputs))
-    name = takes_image_by_name(module)
-    return CalledNetwork(module, by_name(name)) if name else module
 
 
 def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:

@@ -23,7 +23,8 @@ Settings = Preprocessing | Mapping[str, Any] | str | os.PathLike[str]
 KEYS = ("resize", "crop", "mean", "std", "interpolation", "colour")
 _COLOURS = {"grey": 1, "gray": 1, "rgb": 3, "bgr": 3}
 _PILLOW = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
-_HUGGING_FACE = "preprocessor_config.json"
+HUGGING_FACE = "preprocessor_config.json"
+"""The file in which Hugging Face keeps how images are prepared."""
 
 
 def with_settings(known: Preprocessing, given: Settings) -> Preprocessing:
@@ -47,7 +48,7 @@ def with_settings(known: Preprocessing, given: Settings) -> Preprocessing:
         return given
     if isinstance(given, (str, os.PathLike)):
         path = expand(given)
-        return _with(known, _read(path), f"as {path.name} says")
+        return _with_file(known, path, _read(path))
     return _with(known, given, "as given")
 
 
@@ -58,13 +59,13 @@ def beside(path: Path, known: Preprocessing) -> Preprocessing | None:
     preprocessing.json, and a preprocessor_config.json as Hugging Face writes it.
     """
     names = (f"{path.stem}.toml", "preprocessing.toml", f"{path.stem}.json", "preprocessing.json")
-    for name in (*names, _HUGGING_FACE):
+    for name in (*names, HUGGING_FACE):
         found = path.with_name(name)
         if found.is_file():
             content = _read(found)
-            if name == f"{path.stem}.json" and not set(content) <= set(KEYS):
+            if name.startswith(f"{path.stem}.") and not set(content) & set(KEYS):
                 continue  # something else of that name
-            return _with(known, content, f"as {name} says")
+            return _with_file(known, found, content)
     return None
 
 
@@ -125,7 +126,7 @@ def _read(path: Path) -> Mapping[str, Any]:
             f"Write a TOML file with {', '.join(KEYS)}.",
         ) from error
     if not isinstance(content, dict):
-        raise UsageError(f"{path.name} holds no settings.", f"Write {', '.join(KEYS)} in it.")
+        return {}
     if "image_mean" in content or "do_normalize" in content:
         return _of_hugging_face(content)
     return content
@@ -163,11 +164,17 @@ def _size(value: Any) -> Any:
     return value
 
 
+def _with_file(known: Preprocessing, path: Path, content: Mapping[str, Any]) -> Preprocessing:
+    if not content:
+        raise UsageError(f"{path.name} holds no settings.", f"Write {', '.join(KEYS)} in it.")
+    return _with(known, content, f"as {path.name} says")
+
+
 def _with(known: Preprocessing, given: Mapping[str, Any], origin: str) -> Preprocessing:
     unknown = [key for key in given if key not in KEYS]
     if unknown:
         raise UsageError(
-            f"There is no setting {unknown[0]!r} of the preprocessing.",
+            f"There is no setting {unknown[0]!r} of the preprocessing, {origin}.",
             did_you_mean(unknown[0], KEYS, f"There are {', '.join(KEYS)}."),
         )
     colour = str(given.get("colour", known.colour)).lower()

@@ -97,6 +97,51 @@ def test_a_call_of_ones_own(network: TwoInputs) -> None:
     assert network(X, X[:, :1]).any()
 
 
+def test_what_the_called_network_keeps_of_its_own_is_put_back() -> None:
+    class Keeps(TwoInputs):
+        def __init__(self) -> None:
+            super().__init__()
+            self.last = None
+            self.modes: list[bool] = []
+
+        def train(self, mode: bool = True) -> "Keeps":
+            self.modes.append(mode)
+            return super().train(mode)
+
+        def forward(self, rgb: torch.Tensor, depth: torch.Tensor) -> torch.Tensor:
+            self.last = super().forward(rgb, depth)
+            return self.last
+
+    network = Keeps()
+    model = cnnviz.Model(network, call=lambda net, images: net(images, DEPTH))
+    assert cnnviz.capture(model, X, layers="conv").logits.shape == (2, 4)
+    assert network.last is None
+    assert network.modes == []
+    assert network.training
+
+
+def test_a_call_that_holds_tensors_is_no_reason_to_run_more_often() -> None:
+    class Counting(TwoInputs):
+        calls = 0  # of the class: what a network holds itself is put back
+
+        def forward(self, rgb: torch.Tensor, depth: torch.Tensor) -> torch.Tensor:
+            Counting.calls += 1
+            return super().forward(rgb, depth)
+
+    for inputs in (
+        {"call": lambda net, images: net(images, DEPTH)},
+        {"call": (lambda depth: lambda net, images: net(images, depth))(DEPTH)},
+        {"inputs": (cnnviz.IMAGE, DEPTH)},
+        {"inputs": {"depth": DEPTH, "rgb": cnnviz.IMAGE}},
+    ):
+        model = cnnviz.Model(Counting(), preprocessing=PLAIN, **inputs)
+        cnnviz.cam(cnnviz.capture(model, X[:1], layers="a"))
+        Counting.calls = 0
+        cnnviz.cam(cnnviz.capture(model, X[:1], layers="a"))
+        # The pass of the capture alone, as for a network that takes an image.
+        assert Counting.calls == 1
+
+
 def test_an_image_taken_by_name_alone() -> None:
     network = ByName()
     expected = network(pixel_values=X).detach()

@@ -112,6 +112,18 @@ def test_a_file_beside_the_network_says_it(folder: Path, name: str) -> None:
     assert not found.is_guess
 
 
+def test_a_file_of_that_name_for_something_else(folder: Path) -> None:
+    (folder / "net.toml").write_text("[training]\nlr = 0.1\n")
+    (folder / "net.json").write_text('["a", "b"]')
+    assert cnnviz.load("net.py:make").preprocessing.is_guess
+    (folder / "preprocessing.toml").write_text("resize = 40\nsize = 3\n")
+    with pytest.raises(UsageError, match=r"no setting 'size'.*as preprocessing.toml says"):
+        cnnviz.load("net.py:make")
+    (folder / "preprocessing.toml").write_text("")
+    with pytest.raises(UsageError, match=r"preprocessing.toml holds no settings"):
+        cnnviz.load("net.py:make")
+
+
 def test_a_file_beside_the_checkpoint_says_it(folder: Path) -> None:
     network = cnnviz.load("net.py:make").module
     (folder / "run").mkdir()

@@ -56,6 +56,15 @@ def test_patterns_in_folders_and_single_files(folder: Path) -> None:
         choose_photos([str(folder / "*.gif")], None, None)
     with pytest.raises(UsageError, match="Both photos and --data"):
         choose_photos(["a.png"], str(folder), None)
+    with pytest.raises(UsageError, match="Nothing is named of which 3"):
+        choose_photos([], None, 3)
+
+
+@pytest.mark.parametrize("command", ["predictions", "report"])
+def test_they_are_looked_for_before_the_network_is(run, folder: Path, command: str) -> None:
+    said = run(command, folder / "*.gif", "--model", "nowhere")
+    assert said.code == 2
+    assert "No file matches" in said.err
 
 
 def test_shipped_data(capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,6 +73,30 @@ def test_a_network_of_transformers(tmp_path: Path) -> None:
     assert load(f"hf:{tmp_path}", "random").untrained
 
 
+@pytest.mark.usefixtures("transformers")
+def test_what_a_repository_lacks(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"architectures": ["Some"]}')
+    with pytest.raises(ModelError, match=r"There is no model.safetensors"):
+        load(f"hf:{tmp_path}")
+    save_file(_Classifier().state_dict(), tmp_path / "model.safetensors")
+    model = load(f"hf:{tmp_path}", device="cpu")
+    assert model.preprocessing.is_guess
+    assert model.doubt
+
+
+def test_a_file_that_the_hub_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Missing(HUB.errors.EntryNotFoundError):
+        def __init__(self) -> None:
+            Exception.__init__(self, "404")
+
+    def refuse(*_: object, **__: object) -> str:
+        raise Missing
+
+    monkeypatch.setattr(HUB, "hf_hub_download", refuse)
+    with pytest.raises(ModelError, match=r"There is no config.json in 'owner/net'"):
+        load("hf:owner/net")
+
+
 def test_without_transformers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     (tmp_path / "config.json").write_text('{"architectures": ["Some"]}')
