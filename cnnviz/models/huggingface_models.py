@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from torch import nn
 
@@ -93,6 +96,8 @@ def _find(name: str, file: str) -> Path | None:
     found = hub.try_to_load_from_cache(name, file) if "/" in name else None
     if isinstance(found, str):
         return Path(found)
+    if not _is_reachable(str(hub.constants.ENDPOINT)):
+        raise _not_here(name, "there is no connection")
     try:
         return Path(hub.hf_hub_download(name, file, etag_timeout=10))
     except Exception as error:  # of the client, of the network, or of the name
@@ -100,11 +105,25 @@ def _find(name: str, file: str) -> Path | None:
         unreached = isinstance(error, errors.LocalEntryNotFoundError)
         if isinstance(error, errors.EntryNotFoundError) and not unreached:
             return None
-        raise ModelError(
-            f"{PREFIX}{name} is not on this machine and could not be downloaded "
-            f"({type(error).__name__}).",
-            f"Check the name, or download it where there is a network: hf download {name}.",
-        ) from error
+        raise _not_here(name, type(error).__name__) from error
+
+
+def _not_here(name: str, why: str) -> ModelError:
+    return ModelError(
+        f"{PREFIX}{name} is not on this machine and could not be downloaded ({why}).",
+        f"Check the name, or download it where there is a network: hf download {name}.",
+    )
+
+
+def _is_reachable(address: str) -> bool:
+    """Whether a host has an address: the hub's client would try for half a minute, and say so."""
+    if getproxies():  # which look it up themselves
+        return True
+    try:
+        socket.getaddrinfo(urlsplit(address).hostname, None)
+    except OSError:
+        return False
+    return True
 
 
 def _of_timm(name: str, config: dict[str, Any], weights: str | Path) -> Model:

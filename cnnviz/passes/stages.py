@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -75,14 +76,20 @@ class CallOrder:
         block and not in the middle of the next one; of these, the last. Pooling, padding, dropout
         and maps of the classes themselves are passed over, as are those of another shape than the
         image's ahead of one that has it. Where a block and the layers inside it
-        return the very same tensor, the innermost that is called only once gives the name. A map
+        return the very same tensor, the innermost that is called only once gives the name; calls
+        for something else than the image, such as a reference to compare it with, do not count,
+        and layers that are called several times end a stage where all are. A map
         whose places the answer no longer depends on, as the tokens beside a class token that alone
         is read, ends no stage: the last one before it does.
         """
-        return self._ends(classes=False) or self._ends(classes=True)
+        return (
+            self._ends(classes=False)
+            or self._ends(classes=True)
+            or self._ends(classes=False, often=set())
+        )
 
-    def _ends(self, *, classes: bool) -> tuple[str, ...]:
-        often = {call.name for call in self.calls if call.index > 0}
+    def _ends(self, *, classes: bool, often: set[str] | None = None) -> tuple[str, ...]:
+        often = self._often() if often is None else often
         called = {call.name for call in self.calls}
         chains: dict[tuple[int, int], list[_Chain]] = {}
         for place, calls in enumerate(self._chains()):
@@ -107,6 +114,11 @@ class CallOrder:
         last = max((place for place, _, alike in ends if alike), default=-1)
         # What gates the rows or the columns of a map is no stage ahead of it.
         return tuple(name for place, name, alike in sorted(ends) if alike or place > last)
+
+    def _often(self) -> set[str]:
+        """Return the layers that more than one call gives what depends on the image."""
+        seen = Counter(call.name for call in self.calls if call.map is not NoMap.NO_IMAGE)
+        return {name for name, times in seen.items() if times > 1}
 
     def _has_shape_of_image(self, size: tuple[int, int]) -> bool:
         # Windows that do not fit evenly bend the shape of small maps a little.

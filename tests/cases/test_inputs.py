@@ -225,6 +225,31 @@ def test_two_images_through_the_same_layers() -> None:
         cnnviz.capture(three, other.repeat(2, 1, 1, 1), layers=())
 
 
+@pytest.mark.parametrize("both", [False, True])
+def test_the_default_map_of_a_siamese_network(both: bool) -> None:
+    class Siamese(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            layers = (nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 8, 3), nn.ReLU())
+            self.tower = nn.Sequential(*layers)
+            self.fc = nn.Linear(8, 1)
+
+        def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+            return self.fc((self.tower(a).mean((2, 3)) - self.tower(b).mean((2, 3))).abs())
+
+    def call(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
+        return network(images, images.flip(3) if both else X[1:])
+
+    torch.manual_seed(0)
+    model = cnnviz.Model(Siamese(), call=call, preprocessing=PLAIN)
+    found = cnnviz.cam(cnnviz.capture(model, X[:1], layers="stages"))
+    # Of the image alone, its own branch; of the image and its mirror image, the later one.
+    assert found.layers == ("tower.4#1" if both else "tower.4#0",)
+    assert found.maps[0].any()
+    made = cnnviz.report(model, X[:1], "predictions,cam")
+    assert [section.key for section in made.sections][:2] == ["predictions", "cam"]
+
+
 def test_a_whole_number_beside_an_image() -> None:
     class Labelled(ByName):
         def __init__(self) -> None:

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import socket
 import sys
 import types
 from pathlib import Path
@@ -12,7 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from cnnviz.errors import InstallationError, ModelError
-from cnnviz.models import load
+from cnnviz.models import huggingface_models, load
 
 HUB = pytest.importorskip("huggingface_hub")
 PROCESSOR = {
@@ -33,6 +34,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     hub = importlib.import_module("huggingface_hub")
     monkeypatch.setattr(hub, "try_to_load_from_cache", lambda *_: None)
     monkeypatch.setattr(hub, "hf_hub_download", refuse)
+    monkeypatch.setattr(huggingface_models.socket, "getaddrinfo", lambda *_: [])
 
 
 class _Classifier(nn.Module):
@@ -118,6 +120,16 @@ def test_a_network_of_timm_in_a_folder(tmp_path: Path) -> None:
     assert torch.equal(model.module.conv_stem.weight, source.conv_stem.weight)
     assert model.categories == tuple(labels)
     assert (model.preprocessing.mean, model.preprocessing.crop) == ((0.1, 0.2, 0.3), (64, 64))
+
+
+def test_without_a_connection_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(huggingface_models.socket, "getaddrinfo", unknown)
+    monkeypatch.setattr(huggingface_models, "getproxies", dict)
+    with pytest.raises(ModelError, match=r"not on this machine .*\(there is no connection\)"):
+        load("hf:owner/net")
 
 
 def test_what_is_not_here_is_a_sentence(tmp_path: Path) -> None:
