@@ -134,9 +134,11 @@ def _run(values: dict[str, Any]) -> None:
             force=values["force"],
         )
     best = [(entry.name, entry.best) for entry in made.answers if entry.guesses]
+    # The doubt about the preprocessing was told when the network was loaded.
+    notes = [note for note in made.notes if note != loaded.doubt]
     tell(
         manifest,
-        (*map(str, made.refused), *made.notes),
+        (*map(str, made.refused), *notes),
         [f"{name}: {guess.category} ({guess.said})" for name, guess in best],
         as_json=values["as_json"],
     )

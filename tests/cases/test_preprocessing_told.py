@@ -60,6 +60,10 @@ def test_the_command_line_says_it(folder: Path, capsys: pytest.CaptureFixture[st
     told = capsys.readouterr()
     assert "Note: Nobody said how the images of this network are prepared" in told.err
     assert "32 px is a size that the network accepts" in told.err
+    with pytest.raises(SystemExit):
+        main(["report", "photo.png", "--model", "net.py:make", "--sections", "predictions"])
+    assert capsys.readouterr().err.count("Nobody said how") == 1
+    assert "Nobody said how" in (folder / "cnnviz-report" / "report.html").read_text()
 
 
 def _prepared(folder: Path, *arguments: str, source: str = "net.py:make") -> cnnviz.Preprocessing:
