@@ -24,6 +24,10 @@ class _Place(enum.Enum):
 
     IMAGE = "image"
 
+    @property
+    def __name__(self) -> str:
+        return self.name
+
     def __repr__(self) -> str:
         return self.name
 
