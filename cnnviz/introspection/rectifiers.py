@@ -51,7 +51,11 @@ def read_rectifier(func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> 
     reads = _RECTIFIERS.get(func)
     if reads is None or "out" in named:
         return None
-    return reads(*args, **named)
+    try:
+        return reads(*args, **named)
+    except RuntimeError:
+        # Values that cannot be looked at, such as under vmap, tell of no mask.
+        return None
 
 
 def _relu(input: torch.Tensor, inplace: bool = False) -> Rectifier:

@@ -99,6 +99,11 @@ class PartialForward:
             What gradients are taken with respect to.
         coverage : RuleCoverage or None
             How many activations follow the rule; None for the gradient and without a graph.
+
+        Raises
+        ------
+        NotFiniteError
+            If any value is NaN or infinite.
         """
         held: dict[Key, Any] = {}
         layer = {self.key[0]: self.model.module.get_submodule(self.key[0])}
@@ -116,6 +121,7 @@ class PartialForward:
             # An in-place first layer may not write to a leaf.
             run_to(self.model.forward, leaf.clone(), layer, [self.key], after=take)
             maps = self.maps(held.get(self.key), len(inputs))
+        finite(maps, f"The activations of layer {self.layer!r}")
         return maps, leaf, followed.coverage() if followed is not None else None
 
     def peaks(
@@ -143,16 +149,13 @@ class PartialForward:
         ------
         LayerError
             If it holds no map of each image.
-        NotFiniteError
-            If any value is NaN or infinite.
         """
         if not isinstance(output, torch.Tensor):
             raise LayerError(
                 f"Layer {self.layer!r} gives {describe(output)}, which is no map of the image.",
                 "Choose a layer that returns one tensor.",
             )
-        taken = checked_layout(self.layout, self.layer, output, images).take(output, images)
-        return finite(taken, f"The activations of layer {self.layer!r}")
+        return checked_layout(self.layout, self.layer, output, images).take(output, images)
 
 
 def _resolve(model: Model, inputs: torch.Tensor, layers: Sequence[str]) -> list[Key]:

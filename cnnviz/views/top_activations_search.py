@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cnnviz.datasets import Dataset, LoadedBatch, stream
 from cnnviz.images import Refusal
 from cnnviz.introspection.backward_rules import Rule
+from cnnviz.introspection.finite import finite
 from cnnviz.passes.scan import scan
 from cnnviz.results.progress import Progress
 from cnnviz.results.result import ImageSource
@@ -40,7 +41,8 @@ class Search:
         scanned = scan(model, self.dataset, [layer], self._see, progress=progress)
         self.seen, self.refused = scanned.images, scanned.refused
 
-    def _see(self, _layer: str, maps: torch.Tensor, batch: LoadedBatch) -> None:
+    def _see(self, layer: str, maps: torch.Tensor, batch: LoadedBatch) -> None:
+        finite(maps, f"The activations of layer {layer!r}")
         tops = self.found.update(maps, batch.indices)
         self.sums = self.sums + np.maximum(tops, 0.0).sum(0)
         self.labels[batch.indices] = batch.labels

@@ -137,6 +137,14 @@ def test_what_only_looks_like_a_rectifier_keeps_its_own_derivative(
     assert str(counted.coverage()).endswith("so that the rule changed nothing")
 
 
+def test_values_that_cannot_be_looked_at_tell_of_no_mask() -> None:
+    values = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
+    with backward_rule("guided") as counted:
+        found = torch.vmap(lambda row: row * (row > 0) + row.relu())(values)
+    assert torch.equal(found, 2 * values.relu())
+    assert counted.met == 1
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rectifier_in_place_on_a_part_of_a_tensor(rule: Rule) -> None:
     values = torch.randn(40, generator=torch.Generator().manual_seed(0))
