@@ -3,7 +3,8 @@
 A network says nowhere how many channels and which size it takes. The first convolution that is
 registered need not be the one that the image reaches, so the network is run: on a copy of its
 modules, which shares nothing that a run could write to. Small inputs are tried on zeros; the others
-on torch's meta device, where only shapes are computed, but whose first use takes torch seconds.
+on torch's meta device, where only shapes are computed, but whose first use takes torch seconds. A
+run ends where a tensor would grow out of all proportion.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from cnnviz.introspection.network_cache import NetworkCache
 from cnnviz.introspection.signatures import needed_besides_image
 from cnnviz.models.called_network import CalledNetwork
 from cnnviz.models.randomness import seeded
+from cnnviz.models.size_limit import SizeLimit
 
 NOMINAL_SIDE = 224
 """Height and width assumed where nothing says another, in pixels."""
@@ -171,6 +173,7 @@ class _Trial:
             with (
                 isolated(self._original, grad=False),
                 _quietly(self._network),
+                SizeLimit(),
                 module_hooks(modules, before=self._met, after=self._left),
             ):
                 image = torch.zeros(

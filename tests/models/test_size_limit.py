@@ -1,0 +1,60 @@
+"""Trial runs end before a tensor that compares all elements with each other is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from cnnviz.models import Model
+from cnnviz.models.size_limit import SizeLimit, TooLargeError
+
+ROWS = torch.ones(2, 100, 4)
+TOO_LARGE: dict[str, Callable[[], torch.Tensor]] = {
+    "a product": lambda: ROWS @ ROWS.transpose(1, 2),
+    "bmm": lambda: torch.bmm(ROWS, ROWS.transpose(1, 2)),
+    "matmul": lambda: ROWS.matmul(ROWS[0].T),
+    "baddbmm": lambda: torch.baddbmm(torch.ones(1), ROWS, ROWS.transpose(1, 2)),
+    "einsum": lambda: torch.einsum("nic,njc->nij", ROWS, ROWS),
+    "einsum of a list": lambda: torch.einsum("nic, njc -> nij", [ROWS, ROWS]),
+    "distances": lambda: torch.cdist(ROWS, ROWS),
+    "differences": lambda: ROWS[:, :, None, 0] - ROWS[:, None, :, 0],
+    "where": lambda: torch.where(ROWS[:, :, None, 0] > 0, ROWS[:, None, :, 0], 0.0),
+}
+
+
+@pytest.mark.parametrize("name", TOO_LARGE)
+def test_what_would_be_too_large_is_never_made(name: str) -> None:
+    with SizeLimit(20_000):
+        assert TOO_LARGE[name]().numel() == 20_000
+    with SizeLimit(19_999), pytest.raises(TooLargeError):
+        TOO_LARGE[name]()
+
+
+def test_what_does_not_fit_is_left_to_the_call_itself() -> None:
+    with SizeLimit(1), pytest.raises(RuntimeError, match="size of tensor"):
+        torch.ones(3) + torch.ones(4)
+
+
+class Attending(nn.Module):
+    """Attends between all positions of a map as large as the image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens = self.conv(x).flatten(2).transpose(1, 2)
+        # At 224 px this would hold 49,284 x 49,284 numbers, ten gigabytes.
+        weights = (tokens @ tokens.transpose(1, 2)).softmax(-1)
+        return self.head((weights @ tokens).mean(1))
+
+
+def test_a_network_that_would_fill_the_memory_at_the_usual_size_is_tried_at_another() -> None:
+    preprocessing = Model(Attending()).preprocessing
+    assert preprocessing.is_guess
+    assert preprocessing.crop == (32, 32)
+    assert "32 px is a size that the network accepts" in preprocessing.origin
