@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from cnnviz.errors import UsageError
@@ -12,7 +10,6 @@ from cnnviz_cli.terminal import one_line, say
 
 MOST = 32
 """How many images of a folder are taken where --count does not say."""
-_PATTERN = frozenset("*?[")
 
 
 def choose_photos(named: Sequence[str], data: str | None, count: int | None) -> list[Any]:
@@ -55,7 +52,9 @@ def _members(name: str) -> list[Any] | None:
     """Return what a folder, a pattern or a data set holds; None for a single file."""
     from cnnviz.datasets import open_dataset
     from cnnviz.datasets.files import images_in
+    from cnnviz.datasets.listed_files import LISTS
     from cnnviz.datasets.opening import SHAPES
+    from cnnviz.datasets.patterns import is_pattern, matching
     from cnnviz.datasets.shards import SUFFIX
     from cnnviz.images.paths import expand
 
@@ -64,44 +63,11 @@ def _members(name: str) -> list[Any] | None:
         files = images_in(path)
         if files:
             return [path / file for file in files]
-    if name == SHAPES or path.is_dir() or path.suffix.lower() == SUFFIX:
+    if name == SHAPES or path.is_dir() or path.suffix.lower() in (SUFFIX, *LISTS):
         opened = open_dataset(name)
         return [(opened, index) for index in range(len(opened))]
-    if _PATTERN & set(name) and not path.exists():
-        return _matching(path, name)
-    return None
+    return list(matching(name)) if is_pattern(name) else None
 
 
 def _read(one: Any) -> Any:
     return one[0].read(one[1]).image if isinstance(one, tuple) else one
-
-
-def _matching(path: Path, name: str) -> list[Any]:
-    """Return the files that a pattern matches, without regard to case, in order of their names."""
-    folders = [Path(path.anchor or ".")]
-    parts = path.parts[1:] if path.anchor else path.parts
-    for part in parts[:-1]:
-        folders = [
-            inner for folder in folders for inner in _entries(folder, part) if inner.is_dir()
-        ]
-    found = [file for folder in folders for file in _entries(folder, parts[-1]) if file.is_file()]
-    if not found:
-        raise UsageError(
-            f"No file matches {name!r}.", "Check the pattern, or name the folder itself."
-        )
-    return list(found)
-
-
-def _entries(folder: Path, part: str) -> list[Path]:
-    if not _PATTERN & set(part):
-        return [folder / part]
-    try:
-        names = sorted(entry.name for entry in folder.iterdir())
-    except OSError:
-        return []
-    lower = part.lower()
-    return [
-        folder / name
-        for name in names
-        if fnmatch.fnmatchcase(name.lower(), lower) and not name.startswith(".")
-    ]

@@ -85,6 +85,14 @@ class Dataset(ABC):
         """Return the label of an image as far as it is known without decoding it."""
         return None
 
+    def labels(self, index: int) -> tuple[int, ...]:
+        """Return all labels of an image, of which there may be several; none where none is known.
+
+        As far as they are known without decoding the image.
+        """
+        found = self.label(index)
+        return () if found is None else (found,)
+
     def check(self, index: int, *, masked: bool = False) -> None:  # noqa: B027
         """Raise `ImageError` if an image is seen to be unreadable without decoding it."""
 
@@ -161,6 +169,10 @@ class Part(Dataset):
     def label(self, index: int) -> int | None:
         """Return the label that the image has in the whole set."""
         return self.whole.label(self.places[index])
+
+    def labels(self, index: int) -> tuple[int, ...]:
+        """Return the labels that the image has in the whole set."""
+        return self.whole.labels(self.places[index])
 
     def check(self, index: int, *, masked: bool = False) -> None:
         """Check the image in the whole set."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from cnnviz.datasets.dataset import Dataset, Part
 from cnnviz.datasets.files import ImageFolder, ImageList, images_in
 from cnnviz.datasets.foreign import ForeignDataset, checked, is_dataset
+from cnnviz.datasets.listed_files import LISTS, ListedFiles
+from cnnviz.datasets.patterns import is_pattern, matched_images
 from cnnviz.datasets.shapes import Shapes
 from cnnviz.datasets.shards import SUFFIX, Shards, shards_of
 from cnnviz.datasets.shipped import ShapesSamples
@@ -33,7 +35,8 @@ def open_dataset(data: Data, count: int | None = None) -> Dataset:
     ----------
     data : str, Path, Dataset, Shapes, data set object, or one or several images
         ``"shapes"`` for held-out samples of the shipped data; a folder, which is searched with all
-        folders in it; tar shards (``a.tar``, ``a-{000..012}.tar``, or a folder of them) in the
+        folders in it; a pattern such as ``val/*/*.jpg``; a CSV file with the columns ``path`` and
+        ``label``; tar shards (``a.tar``, ``a-{000..012}.tar``, or a folder of them) in the
         layout of webdataset; an object with ``__len__`` and ``__getitem__``, such as a data set of
         torchvision or Hugging Face; paths, photos, PIL images or uint8 arrays; or a float tensor
         [N, C, H, W], taken as already preprocessed.
@@ -120,6 +123,10 @@ def _on_disk(text: str) -> Dataset:
         return _in_folder(path)
     if path.suffix.lower() == SUFFIX:
         return Shards(shards_of(str(path)))
+    if path.suffix.lower() in LISTS and path.is_file():
+        return ListedFiles(path)
+    if is_pattern(text):
+        return matched_images(text)
     if path.is_file():
         return ImageList([path])
     beside = path.absolute().parent
