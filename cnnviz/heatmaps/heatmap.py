@@ -177,7 +177,7 @@ class Heatmap(Result):
         )
         label = f"evidence, as a share of each map's {end}"
         # Beside the first row, where it is seen at once however many photos follow.
-        drawing.colour_bar(figure, list(panels[0]), scale, label)
+        drawing.colour_bar(panels[0][-1], scale, label)
         drawing.heading(figure, self.summary())
         return figure
 
@@ -234,12 +234,20 @@ class Heatmap(Result):
 
         The longer side of the picture is at most `longest` pixels.
         """
+        return self._overlay(*self._cut(image), image, layer, longest)
+
+    def crop(self, image: int, longest: int) -> NDArray[np.uint8]:
+        """Return the part of a photo that the network saw, at the size that `seen` has."""
+        return drawing.fit(self._cut(image)[0], longest)
+
+    def _cut(self, image: int) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+        """Return the part of a photo that the network saw, and its left and upper pixel."""
         height, width = self.photos[image].shape[:2]
         box = self.boxes[image]
         left, top = max(0, round(box.left)), max(0, round(box.top))
         right, bottom = min(width, round(box.right)), min(height, round(box.bottom))
         crop = self.photos[image][top : max(bottom, top + 1), left : max(right, left + 1)]
-        return self._overlay(crop, (left, top), image, layer, longest)
+        return crop, (left, top)
 
     def _overlay(
         self,

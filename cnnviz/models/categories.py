@@ -42,6 +42,21 @@ def check_count(categories: Sequence[str], outputs: int, name: str) -> None:
         )
 
 
+def classes_called(names: Sequence[str], known: Sequence[str]) -> tuple[int, ...]:
+    """Return the place among known class names of each of some names, or -1.
+
+    In any case of letters; one of the names in a list such as ``goldfish, Carassius auratus`` will
+    do.
+    """
+    places: dict[str, int] = {}
+    for index, name in enumerate(known):
+        places.setdefault(name.strip().casefold(), index)
+    for index, name in enumerate(known):
+        for part in name.split(","):
+            places.setdefault(part.strip().casefold(), index)
+    return tuple(places.get(name.strip().casefold(), -1) for name in names)
+
+
 def _from_file(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8-sig")

@@ -72,7 +72,8 @@ def scan(
     dataset : Dataset
         The images.
     layers : sequence of str
-        Names of layers; ``name#1`` is the second call of a layer that is called twice.
+        Names of layers; ``name#1`` is the second call of a layer that is called twice. None are
+        needed with `answered`.
     see : callable
         Called as ``see(layer, maps, batch)`` for each layer and batch, in the order of calls. The
         maps [N, C, H, W] (1 x 1 for a layer without positions) are the layer's own memory: the
@@ -174,7 +175,7 @@ class _Listener:
             passages=passages,
             modules={name: model.module.get_submodule(name) for name, _ in passages},
             last=next((end for end in reversed(ends) if end in passages), None),
-            bytes_each=max(passage.bytes_each for passage in found),
+            bytes_each=max((passage.bytes_each for passage in found), default=0),
         )
 
     def run(self, model: Model, batches: Stream, total: int, progress: Progress) -> int:

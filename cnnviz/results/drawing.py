@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+    from matplotlib.colorbar import Colorbar
     from matplotlib.figure import Figure, SubFigure
 
     Canvas: TypeAlias = Figure | SubFigure
@@ -356,14 +357,19 @@ def fit(photo: Pixels, longest: int) -> Pixels:
     return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def colour_bar(figure: Canvas, axes: Axes | Sequence[Axes], scale: Scale, label: str) -> None:
-    """Put a colour bar with its unit beside the axes; a constant scale is said in words."""
+def colour_bar(axes: Axes, scale: Scale, label: str, *, logarithmic: bool = False) -> Colorbar:
+    """Put a colour bar with its unit beside an Axes, as high as the picture in it.
+
+    A constant scale is said in words.
+    """
     from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
+    from matplotlib.colors import LogNorm, Normalize
 
     low, high = (scale.low, scale.high) if not scale.constant else (scale.low, scale.low + 1.0)
-    mappable = ScalarMappable(Normalize(low, high), scale.colours)
-    bar = figure.colorbar(mappable, ax=axes, fraction=0.04, pad=0.02, aspect=28, panchor=False)
+    mappable = ScalarMappable((LogNorm if logarithmic else Normalize)(low, high), scale.colours)
+    # An inset has the place that a picture keeps once its pixels are made square; a bar that is
+    # given a column of its own is as high as the whole row.
+    bar = axes.figure.colorbar(mappable, cax=axes.inset_axes((1.03, 0.0, 0.04, 1.0)))
     bar.set_label(
         label if not scale.constant else f"{label} (constant {scale.low:.3g})",
         fontsize=SMALL_SIZE,
@@ -373,6 +379,7 @@ def colour_bar(figure: Canvas, axes: Axes | Sequence[Axes], scale: Scale, label:
     bar.ax.tick_params(labelsize=SMALL_SIZE, colors=QUIET)
     if scale.constant:
         bar.set_ticks([])
+    return bar
 
 
 def width_of(figure: Canvas) -> float:

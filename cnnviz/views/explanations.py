@@ -126,7 +126,9 @@ class Explanations(Result):
                 axes.set_axis_off()
         scale = drawing.Scale(0.0, 1.0, drawing.HEAT)
         label = "evidence for the class, as a share of the end of each map's scale"
-        drawing.colour_bar(figure, list(panels), scale, label)
+        # Beside the first row, where it is seen at once however many rows follow.
+        first = min(_ACROSS, len(self.heatmaps))
+        drawing.colour_bar(panels[first - 1], scale, label)
         drawing.heading(figure, self.summary())
         return figure
 

@@ -35,7 +35,10 @@ def draw(found: EffectiveFields, into: drawing.Canvas | None = None) -> drawing.
     low = 0.0 if found.scale == "linear" else _FLOOR
     scale = drawing.Scale(low, 1.0, drawing.HEAT)
     label = "root mean square gradient,\nas a share of the layer's largest"
-    _bar(figure, list(panels), scale, label, found.scale == "log")
+    logarithmic = found.scale == "log"
+    bar = drawing.colour_bar(panels[columns - 1], scale, label, logarithmic=logarithmic)
+    if logarithmic:
+        bar.set_ticks([0.01, 0.1, 1.0], labels=["≤ 0.01", "0.1", "1"])
     drawing.heading(figure, found.summary())
     return figure
 
@@ -50,23 +53,6 @@ def heat_of(energy: NDArray[np.float32], scale: str) -> NDArray[np.float32]:
     if scale == "log":
         share = np.asarray(1.0 - np.log(np.maximum(share, _FLOOR)) / np.log(_FLOOR))
     return np.asarray(share, np.float32)
-
-
-def _bar(
-    figure: drawing.Canvas, axes: list[Axes], scale: drawing.Scale, label: str, logarithmic: bool
-) -> None:
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import LogNorm
-
-    if not logarithmic:
-        drawing.colour_bar(figure, axes, scale, label)
-        return
-    mappable = ScalarMappable(LogNorm(scale.low, scale.high), scale.colours)
-    bar = figure.colorbar(mappable, ax=axes, fraction=0.04, pad=0.02, aspect=28, panchor=False)
-    bar.set_ticks([0.01, 0.1, 1.0], labels=["≤ 0.01", "0.1", "1"])
-    bar.set_label(label, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=drawing.SMALL_SIZE, colors=drawing.QUIET)
 
 
 def _base(found: EffectiveFields) -> drawing.Pixels:

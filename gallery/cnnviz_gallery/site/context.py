@@ -15,6 +15,7 @@ from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.tracing import Trace, trace
 from cnnviz.introspection.unit_names import Unit
 from cnnviz.models import Model
+from cnnviz.models.categories import classes_called
 from cnnviz.models.outputs import read_output
 from cnnviz.results.drawing import Pixels
 from cnnviz.units.projection import PartialForward
@@ -141,11 +142,7 @@ def classes_of_labels(scan: ScanResult) -> tuple[int, ...]:
     wanted, known = scan.data.classes, scan.network.categories
     if not wanted or not known:
         return tuple(range(len(known) or len(scan.group_counts)))
-    places: dict[str, int] = {}
-    for index, name in enumerate(known):
-        for part in (name, *name.split(",")):
-            places.setdefault(part.strip().casefold(), index)
-    return tuple(places.get(name.strip().casefold(), -1) for name in wanted)
+    return classes_called(wanted, known)
 
 
 def _class_names(scan: ScanResult, model: Model) -> tuple[str, ...]:

@@ -1,0 +1,265 @@
+"""The wrong answers of a network as a result: a table, measures, and the worst with pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.evaluation.mistakes.examples import Example
+from cnnviz.evaluation.mistakes.measures import Calibration, ClassMeasures, Share, mean_of
+from cnnviz.evaluation.mistakes.tally import Mistake
+from cnnviz.models import OutputKind
+from cnnviz.results import drawing
+from cnnviz.results.result import plain
+from cnnviz.results.table import Table, TableResult
+from cnnviz.results.text import percent, plural
+
+Order = Literal["confidence", "loss"]
+ORDERS: dict[Order, str] = {
+    "confidence": "the surest wrong answer first",
+    "loss": "the largest cross-entropy first",
+}
+
+
+@dataclass(frozen=True)
+class ConfusedPair:
+    """How often one class is taken for another.
+
+    Attributes
+    ----------
+    truth, answer : str
+        What the label says, and what the network says.
+    count, labelled : int
+        So many of the images with the label.
+    """
+
+    truth: str
+    answer: str
+    count: int
+    labelled: int
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class ErrorAnalysis(TableResult):
+    """Where a network is wrong over labelled images; the worst answers explained.
+
+    Attributes
+    ----------
+    kind : OutputKind
+        What the output means: classes, labels, or one logit.
+    data, fingerprint : str
+        What the images are, and the SHA-256 of their names, sizes and times.
+    images : int
+        How many were answered.
+    decisions : int
+        How many answers that is: one an image, or one for each label of each.
+    wrong : int
+        How many of them are wrong.
+    mistakes : tuple of Mistake
+        The wrong answers that the filters let through, worst first.
+    examples : tuple of Example
+        The first of these, with their pictures.
+    measures : tuple of ClassMeasures
+        How well each class is told that has a label or an answer, over all images.
+    shown_classes : tuple of str
+        The classes of the confusion matrix, those of `measures`; none for independent labels.
+    confusion : ndarray of int64
+        The confusion matrix: images with a label (rows) by answers (columns), both in the order of
+        `shown_classes`.
+    calibration : Calibration
+        How often answers are right, by how sure the network is.
+    order : {"confidence", "loss"}
+        What is worst.
+    filters : str
+        Which wrong answers were let through, in words; empty for all.
+    layer : str
+        The layer of the heatmaps.
+    """
+
+    kind: OutputKind
+    data: str
+    fingerprint: str
+    images: int
+    decisions: int
+    wrong: int
+    mistakes: tuple[Mistake, ...]
+    examples: tuple[Example, ...]
+    measures: tuple[ClassMeasures, ...]
+    shown_classes: tuple[str, ...]
+    confusion: NDArray[np.int64]
+    calibration: Calibration
+    order: Order = "confidence"
+    filters: str = ""
+    layer: str = ""
+
+    @property
+    def accuracy(self) -> Share:
+        """How many of the answers are right."""
+        return Share(self.decisions - self.wrong, self.decisions)
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """The mean of the recalls of the classes that have images."""
+        return mean_of([each.recall.value for each in self.measures])
+
+    @property
+    def macro_f1(self) -> float:
+        """The mean of the F1 of the classes that have images or answers."""
+        return mean_of([each.f1 for each in self.measures])
+
+    @cached_property
+    def pairs(self) -> tuple[ConfusedPair, ...]:
+        """Which class is taken for which other, most often first."""
+        labelled = self.confusion.sum(1)
+        rows, columns = np.nonzero(self.confusion * (1 - np.eye(len(self.confusion), dtype=int)))
+        found = [
+            ConfusedPair(
+                self.shown_classes[row],
+                self.shown_classes[column],
+                int(self.confusion[row, column]),
+                int(labelled[row]),
+            )
+            for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
+        ]
+        return tuple(sorted(found, key=lambda pair: (-pair.count, pair.labelled)))
+
+    @property
+    def decided(self) -> str:
+        """What an answer is about: an image, or a label of an image."""
+        return "label" if self.kind == OutputKind.LABELS else "image"
+
+    def summary(self) -> str:
+        """Say how many answers are wrong, and which the worst is."""
+        counted = f"{self.wrong:,} of {plural(self.decisions, self.decided)} wrong"
+        if self.kind == OutputKind.LABELS:
+            counted += f" over {plural(self.images, 'image')}"
+        said = f"{self.provenance.model}: {counted} (right: {self.accuracy})"
+        if self.filters:
+            said += f"; {len(self.mistakes):,} {self.filters}"
+        if not self.mistakes:
+            return said
+        worst = self.mistakes[0]
+        return (
+            f"{said}; the worst: {worst.image}, {worst.truth}, answered {worst.answer} "
+            f"({percent(worst.confidence)})"
+        )
+
+    def caption(self) -> str:
+        """Say how to read the picture and the table."""
+        matrix = (
+            "Confusion matrix: rows are labels, columns answers; a cell has its count, and its "
+            "colour is the share of its row. "
+            if len(self.shown_classes)
+            else ""
+        )
+        return (
+            f"{matrix}Recall is how many of the images with a label are answered so, precision how "
+            "many of the images answered so have the label; lines are 95 % intervals (Wilson), "
+            "which are wide where images are few. In a calibrated network the answers that are "
+            f"p % sure are right in p % of cases; the expected calibration error is "
+            f"{percent(self.calibration.error)}. Wrong answers are listed with "
+            f"{ORDERS[self.order]}."
+        )
+
+    def table(self) -> Table:
+        """Return a row for each wrong answer that the filters let through, worst first."""
+        columns = ("image", "truth", "answer", "confidence", "truth probability", "loss")
+        rows = [
+            (m.image, m.truth, m.answer, m.confidence, m.truth_probability, m.loss)
+            for m in self.mistakes
+        ]
+        return Table.of(columns, rows)
+
+    def class_table(self) -> Table:
+        """Return a row for each class: its counts, recall and precision with intervals, and F1."""
+        ends = [f"{name} {end}" for name in ("recall", "precision") for end in ("", "low", "high")]
+        columns = ("class", "labelled", "answered", "right", *map(str.strip, ends), "f1")
+        rows = [
+            (
+                each.name,
+                each.labelled,
+                each.answered,
+                each.right,
+                each.recall.value,
+                *each.recall.interval,
+                each.precision.value,
+                *each.precision.interval,
+                each.f1,
+            )
+            for each in self.measures
+        ]
+        return Table.of(columns, rows)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the confusion matrix, the calibration, and the maps of the examples."""
+        found: dict[str, NDArray[Any]] = {
+            "confusion": self.confusion,
+            "calibration counts": self.calibration.counts,
+            "calibration right": self.calibration.right,
+            "calibration confidence": self.calibration.confidence,
+        }
+        for place, example in enumerate(self.examples):
+            for name, heat in zip(("answer", "truth"), example.maps, strict=False):
+                found[f"example {place} {name}"] = heat
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Return every count and measure, and every wrong answer in the table."""
+        pairs = [plain(pair) for pair in self.pairs]
+        calibration = self.calibration
+        return {
+            "view": type(self).__name__,
+            "summary": self.summary(),
+            "provenance": self.provenance.to_json(),
+            **{
+                name: plain(getattr(self, name))
+                for name in ("kind", "data", "fingerprint", "images", "decisions", "wrong")
+            },
+            "accuracy": _share(self.accuracy),
+            "balanced_accuracy": plain(self.balanced_accuracy),
+            "macro_f1": plain(self.macro_f1),
+            "order": self.order,
+            "filters": self.filters,
+            "layer": self.layer,
+            "classes": self.class_table().to_json(),
+            "confusion": {"classes": list(self.shown_classes), "counts": self.confusion.tolist()},
+            "pairs": pairs,
+            "calibration": {
+                "expected_error": plain(calibration.error),
+                "counts": calibration.counts.tolist(),
+                "right": calibration.right.tolist(),
+                "confidence": plain(calibration.confidence),
+            },
+            "explained": [
+                {"image": each.mistake.image, "ends": plain(each.ranges)} for each in self.examples
+            ],
+            "table": self.table().to_json(),
+        }
+
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
+        """Draw the confusion matrix or its largest cells, the classes, and the calibration."""
+        from cnnviz.evaluation.mistakes.picture import draw
+
+        return draw(self, into)
+
+
+def _share(share: Share) -> dict[str, Any]:
+    low, high = share.interval
+    found = {"count": share.count, "of": share.of, "value": share.value, "interval": [low, high]}
+    return {name: plain(value) for name, value in found.items()}
+
+
+def confusion_of(
+    pairs: Sequence[tuple[tuple[int, int], int]], measures: Sequence[ClassMeasures]
+) -> NDArray[np.int64]:
+    """Return the confusion matrix over the classes that have a label or an answer."""
+    places = {each.index: place for place, each in enumerate(measures)}
+    found = np.zeros((len(places), len(places)), np.int64)
+    for (truth, answer), count in pairs:
+        found[places[truth], places[answer]] = count
+    return found

@@ -1,0 +1,171 @@
+"""Answers counted while the images go by: nothing of an image stays but its mistakes."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.errors import UsageError
+from cnnviz.evaluation.mistakes.measures import BINS, Calibration, ClassMeasures
+from cnnviz.models import OutputKind
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One wrong answer.
+
+    Attributes
+    ----------
+    place : int
+        The place of the image in the data set.
+    image : str
+        Its name.
+    truth, answer : str
+        What the label says, and what the network says. Of independent labels one of the two is
+        "not" the label.
+    truth_class, answer_class : int
+        The classes; of independent labels both are the label that is wrong.
+    confidence : float
+        The probability of the answer.
+    truth_probability : float
+        The probability of what is right.
+    """
+
+    place: int
+    image: str
+    truth: str
+    answer: str
+    truth_class: int
+    answer_class: int
+    confidence: float
+    truth_probability: float
+
+    @property
+    def loss(self) -> float:
+        """The cross-entropy of the answer: minus the logarithm of the right one's probability."""
+        return -math.log(self.truth_probability) if self.truth_probability > 0.0 else math.inf
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """The classes that it is about, the answer first."""
+        return tuple(dict.fromkeys((self.answer_class, self.truth_class)))
+
+
+class Tally:
+    """What is known of the answers so far.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The names of the classes.
+    kind : OutputKind
+        Whether one class is right or each label is by itself.
+    """
+
+    def __init__(self, names: Sequence[str], kind: OutputKind) -> None:
+        self.names = tuple(names)
+        self.several: bool = kind == OutputKind.LABELS
+        self.mistakes: list[Mistake] = []
+        self.pairs: Counter[tuple[int, int]] = Counter()
+        self.images, self.decisions = 0, 0
+        self._labelled, self._answered, self._right = np.zeros((3, len(names)), np.int64)
+        self._counts, self._hits = np.zeros((2, BINS), np.int64)
+        self._sums = np.zeros(BINS)
+
+    def add(
+        self, place: int, image: str, truths: Sequence[int], shares: NDArray[np.float64]
+    ) -> None:
+        """Count the answer to one image.
+
+        Parameters
+        ----------
+        place, image : int, str
+            The place of the image in the data set, and its name.
+        truths : sequence of int
+            The classes that are right.
+        shares : ndarray of float64
+            The probability of each class, [K].
+
+        Raises
+        ------
+        UsageError
+            If not exactly one class is right where the network answers with one.
+        """
+        self.images += 1
+        if self.several:
+            self._add_labels(place, image, truths, shares)
+            return
+        if len(truths) != 1:
+            raise UsageError(
+                f"{image} has {len(truths)} labels, and the network answers with one class.",
+                "Give one label, or declare --output labels for a network of independent labels.",
+            )
+        truth, answer = truths[0], int(shares.argmax())
+        self.pairs[truth, answer] += 1
+        self._labelled[truth] += 1
+        self._answered[answer] += 1
+        self._right[truth] += truth == answer
+        self._decided(shares[answer : answer + 1], np.array([truth == answer]))
+        if truth != answer:
+            self.mistakes.append(
+                Mistake(
+                    place,
+                    image,
+                    self.names[truth],
+                    self.names[answer],
+                    truth,
+                    answer,
+                    float(shares[answer]),
+                    float(shares[truth]),
+                )
+            )
+
+    def _add_labels(
+        self, place: int, image: str, truths: Sequence[int], shares: NDArray[np.float64]
+    ) -> None:
+        held = np.zeros(len(self.names), bool)
+        held[list(truths)] = True
+        given = shares > 0.5
+        self._labelled += held
+        self._answered += given
+        self._right += held & given
+        sure = np.where(given, shares, 1.0 - shares)
+        self._decided(sure, held == given)
+        for index in np.flatnonzero(held != given).tolist():
+            name = self.names[index]
+            words = (name, f"not {name}") if held[index] else (f"not {name}", name)
+            self.mistakes.append(
+                Mistake(
+                    place, image, *words, index, index, float(sure[index]), float(1.0 - sure[index])
+                )
+            )
+
+    def _decided(self, sure: NDArray[np.float64], right: NDArray[np.bool_]) -> None:
+        self.decisions += len(sure)
+        bins = np.minimum((sure * BINS).astype(np.int64), BINS - 1)
+        np.add.at(self._counts, bins, 1)
+        np.add.at(self._hits, bins, right)
+        np.add.at(self._sums, bins, sure)
+
+    @property
+    def calibration(self) -> Calibration:
+        """How often the answers were right, by how sure the network was."""
+        filled = self._counts > 0
+        means = np.full(BINS, np.nan)
+        means[filled] = self._sums[filled] / self._counts[filled]
+        return Calibration(self._counts.copy(), self._hits.copy(), means)
+
+    @property
+    def measures(self) -> tuple[ClassMeasures, ...]:
+        """How well each class is told that has a label or an answer, in their order."""
+        counted = zip(self.names, self._labelled, self._answered, self._right, strict=True)
+        return tuple(
+            ClassMeasures(index, name, int(labelled), int(answered), int(right))
+            for index, (name, labelled, answered, right) in enumerate(counted)
+            if labelled or answered
+        )

@@ -1,0 +1,117 @@
+"""What the labels of a data set mean among the classes of a network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cnnviz.datasets import Dataset
+from cnnviz.errors import UsageError, did_you_mean
+from cnnviz.models import OutputKind
+from cnnviz.models.categories import classes_called
+from cnnviz.models.output_kinds import WORDS
+from cnnviz.models.outputs import Reading
+from cnnviz.results.text import first_few, plural
+
+_WORDNET = re.compile(r"n\d{8}")
+_SUITED = (OutputKind.CLASSES, OutputKind.LABELS, OutputKind.LOGIT)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What the labels mean.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The name of each class of the network.
+    places : tuple of int
+        For each label of the data set the class that it means; empty where a label is the class.
+    note : str
+        How labels were taken to be classes, where that is not by name; empty where it is.
+    """
+
+    names: tuple[str, ...]
+    places: tuple[int, ...]
+    note: str = ""
+
+    def of(self, labels: Sequence[int]) -> tuple[int, ...]:
+        """Return the classes that the labels of an image mean.
+
+        Raises
+        ------
+        UsageError
+            If the network has no such class.
+        """
+        classes = [self.places[label] for label in labels] if self.places else list(labels)
+        beyond = next((label for label in classes if not 0 <= label < len(self.names)), None)
+        if beyond is not None:
+            raise UsageError(
+                f"An image has the label {beyond}, and the network has the classes 0 to "
+                f"{len(self.names) - 1}.",
+                "Number the labels as the outputs of the network are, from 0.",
+            )
+        return tuple(classes)
+
+
+def check_kind(reading: Reading) -> None:
+    """Raise a `UsageError` unless the answers of a network are right or wrong."""
+    if reading.kind not in _SUITED:
+        said = "an output of no known kind" if reading.kind is None else WORDS[reading.kind]
+        raise UsageError(
+            f"The network returns {said}, which is not right or wrong by a label.",
+            "Errors are analysed for classes, labels and one logit; --output or output= declares "
+            "which it is.",
+        )
+
+
+def truth_of(dataset: Dataset, reading: Reading) -> Truth:
+    """Return what the labels of a data set mean among the classes of a network.
+
+    By name where both have names. Labels that are numbers are indices. Where the network names
+    none, or nothing but "negative" and "positive", the order of the data set's classes is that of
+    its outputs, as a training on such a folder has it, and so are wordnet's names of all classes.
+
+    Raises
+    ------
+    UsageError
+        If a name is of no class of the network, or there are more classes than it has.
+    """
+    names = tuple(reading.name(index) for index in range(reading.classes))
+    given = dataset.classes
+    if not given:
+        return Truth(names, ())
+    found = classes_called(given, names)
+    if min(found) >= 0:
+        return Truth(names, found)
+    if max(found) < 0 and all(name.isdecimal() and int(name) < len(names) for name in given):
+        return Truth(names, tuple(map(int, given)))
+    bare = reading.names is None or names == ("negative", "positive")
+    wordnet = all(_WORDNET.fullmatch(name) for name in given) and len(given) == len(names)
+    if max(found) < 0 and (bare or wordnet) and len(given) <= len(names):
+        return _in_order(given, names, bare=bare)
+    raise _unknown([name for name, place in zip(given, found, strict=True) if place < 0], names)
+
+
+def _in_order(given: Sequence[str], names: tuple[str, ...], *, bare: bool) -> Truth:
+    paired = [f"{name!r} as {names[place]!r}" for place, name in enumerate(given)]
+    called = (*given, *names[len(given) :]) if bare else names
+    return Truth(
+        called,
+        tuple(range(len(given))),
+        "The names of the labels are not those of the network's classes: they are taken in the "
+        f"order of the alphabet, {first_few(paired, 3)}.",
+    )
+
+
+def _unknown(missing: Sequence[str], names: Sequence[str]) -> UsageError:
+    more = f" and {len(missing) - 1} more of the labels" if len(missing) > 1 else ""
+    otherwise = (
+        f"The network has {plural(len(names), 'class', 'classes')}, such as {first_few(names, 3)}. "
+        "Name the labels so, number them, or give the names with --categories or categories=."
+    )
+    return UsageError(
+        f"The network has no class {missing[0]!r}{more}.",
+        did_you_mean(missing[0], names, otherwise),
+    )
