@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from cnnviz.datasets import open_dataset as open_dataset
     from cnnviz.datasets.shapes import Shapes as Shapes
     from cnnviz.errors import CnnvizError as CnnvizError
+    from cnnviz.evaluation import ErrorAnalysis as ErrorAnalysis
+    from cnnviz.evaluation import error_analysis as error_analysis
     from cnnviz.gradients.monitor.gradient_monitor import GradientMonitor as GradientMonitor
     from cnnviz.heatmaps.heatmap import Heatmap as Heatmap
     from cnnviz.images import Photo as Photo
@@ -63,6 +65,7 @@ _HOMES = {
     "Contrast": "cnnviz.passes.targets",
     "Dataset": "cnnviz.datasets",
     "Direction": "cnnviz.units.visualization",
+    "ErrorAnalysis": "cnnviz.evaluation",
     "GradientMonitor": "cnnviz.gradients.monitor.gradient_monitor",
     "Heatmap": "cnnviz.heatmaps.heatmap",
     "Model": "cnnviz.models",
@@ -78,6 +81,7 @@ _HOMES = {
     "SumOf": "cnnviz.passes.targets",
     "Value": "cnnviz.passes.targets",
     "capture": "cnnviz.passes.captures",
+    "error_analysis": "cnnviz.evaluation",
     "load": "cnnviz.models",
     "open_dataset": "cnnviz.datasets",
     "report": "cnnviz.reports",
@@ -92,6 +96,7 @@ __all__ = [
     "Contrast",
     "Dataset",
     "Direction",
+    "ErrorAnalysis",
     "GradientMonitor",
     "Heatmap",
     "Model",
@@ -112,6 +117,7 @@ __all__ = [
     "cam",
     "capture",
     "deconvnet",
+    "error_analysis",
     "explanations",
     "faithfulness",
     "feature_maps",

@@ -19,6 +19,7 @@ import cnnviz
 from cnnviz.errors import CnnvizError
 from cnnviz.views import VIEWS
 from cnnviz_cli import (
+    errors_command,
     evaluate_command,
     gallery_command,
     listings,
@@ -107,6 +108,13 @@ for _view in VIEWS:
         summary=_view.summary,
         panel="One view at a time",
     )
+add_lazy_command(
+    app,
+    "errors",
+    errors_command.build,
+    summary=errors_command.SUMMARY,
+    panel="Many images at once",
+)
 add_lazy_command(
     app,
     "evaluate",

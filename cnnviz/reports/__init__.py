@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cnnviz.reports.destination import check_destination as check_destination
     from cnnviz.reports.document import Manifest as Manifest
     from cnnviz.reports.document import Report as Report
+    from cnnviz.reports.errors import error_report as error_report
     from cnnviz.reports.progress import ReportProgress as ReportProgress
     from cnnviz.reports.sections import SECTIONS as SECTIONS
 
@@ -24,8 +25,17 @@ _HOMES = {
     "Report": "cnnviz.reports.document",
     "SECTIONS": "cnnviz.reports.sections",
     "check_destination": "cnnviz.reports.destination",
+    "error_report": "cnnviz.reports.errors",
     "report": "cnnviz.reports.build",
 }
-__all__ = ["SECTIONS", "Manifest", "Report", "ReportProgress", "check_destination", "report"]
+__all__ = [
+    "SECTIONS",
+    "Manifest",
+    "Report",
+    "ReportProgress",
+    "check_destination",
+    "error_report",
+    "report",
+]
 if not TYPE_CHECKING:
     __getattr__, __dir__ = attach(__name__, _HOMES)

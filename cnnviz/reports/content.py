@@ -98,6 +98,30 @@ class Table:
 
 
 @dataclass(frozen=True)
+class WrongAnswer:
+    """One wrong answer of those that a reader leafs through and filters.
+
+    Attributes
+    ----------
+    picture : Picture
+        The photo, and beside it the evidence for both answers.
+    image : str
+        The name of the photo.
+    truth, answer : str
+        What is right, and what the network says.
+    confidence, truth_probability : float
+        How probable each of them is to the network.
+    """
+
+    picture: Picture
+    image: str
+    truth: str
+    answer: str
+    confidence: float
+    truth_probability: float
+
+
+@dataclass(frozen=True)
 class Section:
     """One section of a report.
 
@@ -117,6 +141,8 @@ class Section:
         What a reader must know before believing it.
     subject : str
         The slug of the image it is about; empty where it is about the network or the report.
+    answers : tuple of WrongAnswer
+        Wrong answers to leaf through, after what else it shows.
     """
 
     key: str
@@ -127,6 +153,12 @@ class Section:
     tables: tuple[Table, ...] = ()
     notes: tuple[str, ...] = ()
     subject: str = ""
+    answers: tuple[WrongAnswer, ...] = ()
+
+    @property
+    def every_picture(self) -> tuple[Picture, ...]:
+        """Its pictures, and those of the wrong answers."""
+        return (*self.pictures, *(entry.picture for entry in self.answers))
 
 
 @dataclass(frozen=True)

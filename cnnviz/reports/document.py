@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from cnnviz.images import Refusal
-from cnnviz.reports.content import ImageAnswer, Picture, Section
+from cnnviz.reports.content import ImageAnswer, Picture, Section, WrongAnswer
 from cnnviz.reports.destination import FORMAT, MANIFEST, staged
 from cnnviz.reports.html_writer import render
 from cnnviz.reports.layout import layout
@@ -102,6 +102,8 @@ class Report:
         How far the job has come, and how long its steps took.
     heading : str
         The first line, where the report is not about what a network sees.
+    beside : tuple of (str, callable)
+        Further files: the name of each, and what writes it to a path.
     """
 
     provenance: Provenance
@@ -113,12 +115,13 @@ class Report:
     notes: tuple[str, ...] = ()
     steps: Steps = field(default_factory=Steps)
     heading: str = ""
+    beside: tuple[tuple[str, Callable[[Path], object]], ...] = ()
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
         """Every picture, those of the heads first."""
         heads = [picture for entry in self.answers for picture in _heads(entry, self.answers)]
-        return (*heads, *(picture for part in self.sections for picture in part.pictures))
+        return (*heads, *(picture for part in self.sections for picture in part.every_picture))
 
     def __repr__(self) -> str:
         said = [f"{entry.name}: {entry.best.category}" for entry in self.answers if entry.guesses]
@@ -173,6 +176,8 @@ class Report:
                     notes = self._write_single_file(folder, drawings)
                 if pdf:
                     self._write_pdf(folder, drawings)
+                for name, write in self.beside:
+                    write(folder / name)
             files = _files(folder)
             _write_json(folder / MANIFEST, self._to_json(drawings, files, notes))
         self.steps.finish()
@@ -191,7 +196,7 @@ class Report:
         drawings: dict[str, DrawnPicture] = {}
         heads = [picture for entry in self.answers for picture in _heads(entry, self.answers)]
         parts: list[tuple[int, Sequence[Picture]]] = [(1, heads)]
-        parts += [(DRAWING_SHARE, part.pictures) for part in self.sections]
+        parts += [(DRAWING_SHARE, part.every_picture) for part in self.sections]
         with PictureWriter(folder) as writer:
             for worth, pictures in parts:
                 for place, picture in enumerate(pictures):
@@ -306,6 +311,8 @@ def _answer_to_json(entry: ImageAnswer, drawings: Mapping[str, DrawnPicture]) ->
 def _section_to_json(
     part: Section, names: Mapping[str, str], drawings: Mapping[str, DrawnPicture]
 ) -> dict[str, Any]:
+    # Only where there are any: few reports are about wrong answers.
+    answers = [_wrong_to_json(one, drawings) for one in part.answers]
     return {
         "key": part.key,
         "title": part.title,
@@ -315,7 +322,13 @@ def _section_to_json(
         "notes": list(part.notes),
         "pictures": [_picture_to_json(picture, drawings) for picture in part.pictures],
         "tables": [plain(table) for table in part.tables],
+        **({"answers": answers} if answers else {}),
     }
+
+
+def _wrong_to_json(entry: WrongAnswer, drawings: Mapping[str, DrawnPicture]) -> dict[str, Any]:
+    told = {name: value for name, value in vars(entry).items() if name != "picture"}
+    return {**told, "picture": _picture_to_json(entry.picture, drawings)}
 
 
 def _picture_to_json(picture: Picture, drawings: Mapping[str, DrawnPicture]) -> dict[str, Any]:

@@ -100,8 +100,8 @@ def render(
     source, link : callable
         Where the page finds a picture, and where a click on it leads without scripts.
     """
-    css = html_assets.palette() + html_assets.asset(__package__, "report.css")
-    script = html_assets.asset(__package__, "report.js")
+    css, script = (_assets(page, suffix) for suffix in ("css", "js"))
+    css = html_assets.palette() + css
     return (
         html_assets.environment(__package__)
         .get_template("report.html.j2")
@@ -116,6 +116,12 @@ def render(
             icon=f"data:image/svg+xml;base64,{_base64(_ICON.encode())}",
         )
     )
+
+
+def _assets(page: Page, suffix: str) -> str:
+    sections = [part for chapter in page.chapters for part in chapter.sections]
+    names = ["report", *(["answers"] if any(part.answers for part in sections) else [])]
+    return "".join(html_assets.asset(__package__, f"{name}.{suffix}") for name in names)
 
 
 def _policy(css: str, script: str) -> str:

@@ -249,7 +249,7 @@ class _Book(PdfPages):
         self._mark(section.title, section.anchor, 1 if answer else 0)
         for text, style in opening:
             self._write(text, style)
-        for picture in section.pictures:
+        for picture in section.every_picture:
             self._write_picture(picture)
         for table in section.tables:
             self._write_table(table)

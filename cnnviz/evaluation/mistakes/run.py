@@ -183,7 +183,9 @@ class _Job:
             answered=self._answered,
             progress=progress,
         )
-        notes = [self.truth.note, *self.dataset.notes]
+        notes = [self.model.doubt, self.truth.note, *self.dataset.notes]
+        if self.model.untrained:
+            notes.insert(0, "The weights of this network are random: its answers mean nothing.")
         left = len(self.dataset) - len(self.indices)
         if left:
             notes.append(f"{plural(left, 'image')} without a label left out.")

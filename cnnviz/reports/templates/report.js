@@ -20,7 +20,9 @@
   const viewer = document.getElementById("viewer");
   const enlarged = document.getElementById("enlarged");
   const caption = document.getElementById("enlarged-caption");
-  const links = [...document.querySelectorAll("a.enlarge")];
+  const every = [...document.querySelectorAll("a.enlarge")];
+  // Those that are filtered out are stepped over.
+  let links = every;
   let current = 0;
   const show = (index) => {
     current = (index + links.length) % links.length;
@@ -31,10 +33,11 @@
     const words = links[current].parentElement.querySelector("figcaption");
     caption.textContent = words ? words.textContent : "";
   };
-  links.forEach((link, index) => link.addEventListener("click", (event) => {
+  every.forEach((link) => link.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    show(index);
+    links = every.filter((other) => !other.closest("[hidden]"));
+    show(links.indexOf(link));
     viewer.showModal();
   }));
   viewer.querySelectorAll(".step").forEach((button) =>

@@ -1,0 +1,332 @@
+"""The report on wrong answers: which there are, what is mixed up, how well classes are told."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cnnviz.reports.content import Picture, Section, Table, TableColumn, WrongAnswer
+from cnnviz.reports.document import Report
+from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, ReportProgress, Steps
+from cnnviz.reports.sections.provenance import versions
+from cnnviz.results import drawing
+from cnnviz.results.text import count, number, percent, plural
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cnnviz.evaluation.mistakes import ErrorAnalysis
+    from cnnviz.evaluation.mistakes.examples import Example
+
+_SIDE = 224
+_MOST_LISTED = 500
+_MOST_PAIRS = 100
+_MOST_CELLS = 30
+
+
+def error_report(found: ErrorAnalysis, *, progress: ReportProgress | None = None) -> Report:
+    """Tell the wrong answers of a network as a report, with a page to leaf through them.
+
+    Parameters
+    ----------
+    found : ErrorAnalysis
+        What `cnnviz.error_analysis` returned.
+    progress : callable, optional
+        Called as ``progress(done, total, what)`` while `Report.save` draws.
+
+    Returns
+    -------
+    Report
+        `Report.save` also writes ``errors.csv``, ``classes.csv`` and ``errors.json``.
+    """
+    sections = (_wrong(found), _mixed_up(found), _classes(found), _provenance(found))
+    steps = Steps(progress)
+    steps.rest(DRAWING_SHARE * len(sections) + WRITING_STEPS)
+    return Report(
+        provenance=found.provenance,
+        created=datetime.now().astimezone(),
+        facts=_facts(found),
+        answers=(),
+        sections=sections,
+        notes=found.provenance.notes,
+        steps=steps,
+        heading=f"Where {found.provenance.model} is wrong",
+        beside=(
+            ("errors.csv", found.save),
+            ("errors.json", found.save),
+            ("classes.csv", partial(_write_classes, found)),
+        ),
+    )
+
+
+def _write_classes(found: ErrorAnalysis, path: Path) -> None:
+    path.write_bytes(found.class_table().to_csv().encode("utf-8", errors="backslashreplace"))
+
+
+def _facts(found: ErrorAnalysis) -> tuple[tuple[str, str], ...]:
+    answers = [("Answers", count(found.decisions))] if found.decisions != found.images else []
+    return (
+        ("Network", found.provenance.model),
+        ("Weights", found.provenance.weights),
+        ("Data", found.data),
+        ("Images", count(found.images)),
+        *answers,
+        ("Wrong", count(found.wrong)),
+        ("Right", str(found.accuracy)),
+        ("Mean recall of the classes", _share(found.balanced_accuracy)),
+        ("Mean F1", _number(found.macro_f1)),
+        ("Calibration error", percent(found.calibration.error)),
+    )
+
+
+def _wrong(found: ErrorAnalysis) -> Section:
+    if not found.mistakes:
+        which = f" {found.filters}" if found.wrong else ""
+        lead = [f"There is no wrong answer{which} among {plural(found.decisions, 'answer')}."]
+        return Section("wrong", "Wrong answers", "wrong", tuple(lead))
+    first = "the surest first" if found.order == "confidence" else "the largest loss first"
+    which = f" {found.filters}" if found.filters else ""
+    extent = plural(len(found.mistakes), "wrong answer") + which
+    if len(found.examples) < len(found.mistakes):
+        extent = f"{len(found.examples):,} of the {extent}"
+    lead = [f"Here are {extent}, {first}."]
+    if any(example.maps for example in found.examples):
+        lead.append(
+            "Beside what the network saw of each photo stands the Grad-CAM of its answer"
+            + (", and then that of what is right" if len(found.shown_classes) else "")
+            + f", at {found.layer}: bright is evidence, each on a scale of its own."
+        )
+    answers = tuple(_answer(found, place) for place in range(len(found.examples)))
+    return Section(
+        "wrong",
+        "Wrong answers",
+        "wrong",
+        tuple(lead),
+        tables=_listed(found),
+        answers=answers,
+    )
+
+
+def _answer(found: ErrorAnalysis, place: int) -> WrongAnswer:
+    example = found.examples[place]
+    mistake = example.mistake
+    said = f"{mistake.image}: answered {mistake.answer} ({percent(mistake.confidence)}), right "
+    said += f"is {mistake.truth} ({percent(mistake.truth_probability)})"
+    return WrongAnswer(
+        Picture(
+            name=f"wrong-{place + 1}",
+            title=mistake.image,
+            caption=said,
+            alt=f"{said}. The photo" + (", and the evidence in it" if example.maps else ""),
+            draw=partial(_beside, example),
+            provenance=found.provenance,
+            data={"ends": list(example.ranges)},
+        ),
+        mistake.image,
+        mistake.truth,
+        mistake.answer,
+        mistake.confidence,
+        mistake.truth_probability,
+    )
+
+
+def _beside(example: Example) -> drawing.Pixels:
+    tiles = (example.photo, *example.overlays)
+    return drawing.mosaic(tiles, columns=len(tiles), side=_SIDE).pixels
+
+
+def _listed(found: ErrorAnalysis) -> tuple[Table, ...]:
+    shown = found.mistakes[:_MOST_LISTED]
+    more = f" The first {len(shown):,}." if len(shown) < len(found.mistakes) else ""
+    return (
+        Table(
+            title="Every wrong answer",
+            caption=f"All of them are in errors.csv.{more}",
+            columns=(
+                TableColumn("Image"),
+                TableColumn("Right"),
+                TableColumn("Answer"),
+                TableColumn("How sure", numeric=True),
+                TableColumn("Probability of what is right", numeric=True),
+                TableColumn("Loss (nats)", numeric=True),
+            ),
+            rows=tuple(
+                (
+                    one.image,
+                    one.truth,
+                    one.answer,
+                    percent(one.confidence),
+                    percent(one.truth_probability),
+                    number(one.loss),
+                )
+                for one in shown
+            ),
+            folded=True,
+        ),
+    )
+
+
+def _mixed_up(found: ErrorAnalysis) -> Section:
+    title = "What is mixed up" if len(found.shown_classes) else "How labels are told"
+    return Section(
+        "mixed-up",
+        title,
+        "mixed-up",
+        (_worst_pair(found),),
+        pictures=(
+            Picture(
+                name="errors",
+                title=title,
+                caption=found.caption(),
+                alt=f"{title}: {found.summary()}",
+                draw=found.figure,
+                provenance=found.provenance,
+            ),
+        ),
+        tables=(*_pairs(found), *_matrix(found), *_calibration(found)),
+    )
+
+
+def _worst_pair(found: ErrorAnalysis) -> str:
+    if not found.pairs:
+        return f"{found.accuracy} of the answers are right."
+    worst = found.pairs[0]
+    return (
+        f"Most often {worst.truth} is taken for {worst.answer}: "
+        f"{plural(worst.count, 'image')} of {worst.labelled:,}."
+    )
+
+
+def _pairs(found: ErrorAnalysis) -> tuple[Table, ...]:
+    if not found.pairs:
+        return ()
+    shown = found.pairs[:_MOST_PAIRS]
+    more = len(found.pairs) - len(shown)
+    rest = f" {more:,} more are in errors.json." if more else ""
+    return (
+        Table(
+            title="Most confused",
+            caption=f"How many of the images with a label get another answer.{rest}",
+            columns=(
+                TableColumn("Label"),
+                TableColumn("Answer"),
+                TableColumn("Images", numeric=True),
+                TableColumn("Of", numeric=True),
+            ),
+            rows=tuple((p.truth, p.answer, count(p.count), count(p.labelled)) for p in shown),
+            folded=len(shown) > 12,
+        ),
+    )
+
+
+def _matrix(found: ErrorAnalysis) -> tuple[Table, ...]:
+    names = found.shown_classes
+    if not 0 < len(names) <= _MOST_CELLS:
+        return ()
+    return (
+        Table(
+            title="Confusion matrix",
+            caption="Images with a label (rows) by answers (columns).",
+            columns=(TableColumn("Label"), *(TableColumn(name, numeric=True) for name in names)),
+            rows=tuple(
+                (name, *map(count, row))
+                for name, row in zip(names, found.confusion.tolist(), strict=True)
+            ),
+            folded=True,
+        ),
+    )
+
+
+def _calibration(found: ErrorAnalysis) -> tuple[Table, ...]:
+    calibration = found.calibration
+    return (
+        Table(
+            title="Calibration",
+            caption="How often the network is right, by how sure it is.",
+            columns=(
+                TableColumn("Mean confidence", numeric=True),
+                TableColumn("Right (95 % interval)", numeric=True),
+                TableColumn("Answers", numeric=True),
+            ),
+            rows=tuple(
+                (percent(sure), str(share), count(share.of))
+                for sure, share in zip(calibration.confidence, calibration.shares, strict=True)
+                if share.of
+            ),
+            folded=True,
+        ),
+    )
+
+
+def _classes(found: ErrorAnalysis) -> Section:
+    ordered = sorted(
+        found.measures, key=lambda each: (each.labelled == 0, each.recall.value, -each.labelled)
+    )
+    table = Table(
+        title="Every class",
+        caption="Those that are recalled least come first; all numbers are in classes.csv.",
+        columns=(
+            TableColumn("Class"),
+            TableColumn("Labelled", numeric=True),
+            TableColumn("Answered", numeric=True),
+            TableColumn("Recall (95 % interval)", numeric=True),
+            TableColumn("Precision (95 % interval)", numeric=True),
+            TableColumn("F1", numeric=True),
+        ),
+        rows=tuple(
+            (
+                each.name,
+                count(each.labelled),
+                count(each.answered),
+                str(each.recall),
+                str(each.precision),
+                _number(each.f1),
+            )
+            for each in ordered
+        ),
+        folded=len(ordered) > 40,
+    )
+    lead = (
+        "Recall is how many of the images with a label are answered so; precision is how many of "
+        "the images answered so have the label. Where images are few the intervals are wide: a "
+        "class whose interval reaches over that of another is not shown to be told worse."
+    )
+    return Section("classes", "How well each class is told", "classes", (lead,), tables=(table,))
+
+
+def _provenance(found: ErrorAnalysis) -> Section:
+    origin = found.provenance
+    rows = (
+        ("Network", origin.model),
+        ("Weights", origin.weights),
+        ("SHA-256 of the weights", origin.weights_sha256),
+        ("Output", origin.output),
+        ("Preprocessing", origin.preprocessing or "none was needed for an example"),
+        ("Data", found.data),
+        ("Fingerprint of the data", found.fingerprint),
+        ("Heatmaps", f"Grad-CAM at {found.layer}" if found.layer else "none"),
+    )
+    two = (TableColumn("What"), TableColumn("Value"))
+    return Section(
+        "provenance",
+        "How this was made",
+        "provenance",
+        (
+            "Each image went through the network once, as for inference, and the wrong answers "
+            "that are shown a second time, forward and backward. The network was left as it was.",
+        ),
+        tables=(
+            Table("The network and the data", "With the same files it is the same.", two, rows),
+            Table("Versions", "What made this.", two, tuple(versions().items()), folded=True),
+        ),
+    )
+
+
+def _share(value: float) -> str:
+    return "–" if math.isnan(value) else percent(value)
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"
