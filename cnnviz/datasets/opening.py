@@ -131,8 +131,9 @@ def _on_disk(text: str) -> Dataset:
         return ImageList([path])
     beside = path.absolute().parent
     known = [entry.name for entry in beside.iterdir()] if beside.is_dir() else []
+    what = "file" if path.suffix.lower() in LISTS else "folder"
     raise UsageError(
-        f"There is no folder {text!r}.",
+        f"There is no {what} {text!r}.",
         did_you_mean(path.name, known, "Name a folder of images, or 'shapes'."),
     )
 

@@ -193,6 +193,8 @@ def _worst_pair(found: ErrorAnalysis) -> str:
     if not found.pairs:
         return f"{found.accuracy} of the answers are right."
     worst = found.pairs[0]
+    if worst.count == 1:
+        return "No class is taken for the same other one more than once."
     return (
         f"Most often {worst.truth} is taken for {worst.answer}: "
         f"{plural(worst.count, 'image')} of {worst.labelled:,}."

@@ -129,7 +129,7 @@ def _pairs(axes: Axes, found: ErrorAnalysis) -> None:
     drawing.plain_axes(axes)
     axes.set_yticks(rows, names, fontsize=drawing.SMALL_SIZE)
     axes.tick_params(axis="y", length=0, labelcolor=drawing.INK)
-    axes.invert_yaxis()
+    axes.set_ylim(max(len(shown), _MOST_PAIRS) - 0.4, -0.6)
     axes.set_xlim(0, max(pair.count for pair in shown) * 1.45)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("images", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
