@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -283,15 +282,16 @@ def _stem(photos: list[str], model: str) -> str:
 
 def _write(
     result: Any, out: Path | None, stem: str, view: View, style: PictureStyle, *, as_json: bool
-) -> Path | None:
+) -> Sequence[Path]:
+    """Write a result, and return its files, of which a picture of many photos has several."""
     if out is None and as_json:
-        return None
+        return ()
     default = "-".join(part for part in (stem, view.command) if part)
-    saved: Path = result.save(out if out is not None else f"{default}.png", **asdict(style))
+    saved: Sequence[Path] = result.save_sheets(out or f"{default}.png", style)
     return saved
 
 
-def _show(result: Any, written: Path | None, *, as_json: bool) -> None:
+def _show(result: Any, written: Sequence[Path], *, as_json: bool) -> None:
     if as_json:
         print_json(result.to_json())
         return
@@ -301,4 +301,5 @@ def _show(result: Any, written: Path | None, *, as_json: bool) -> None:
     elif text is not None:
         typer.echo(text)
     say(one_line(result.summary()))
-    typer.echo(written)
+    for path in written:
+        typer.echo(path)

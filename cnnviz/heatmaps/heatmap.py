@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.images import Batch, Box
+from cnnviz.heatmaps.heatmap_sheet import draw_heatmaps, sheet_layout
+from cnnviz.images import Box
+from cnnviz.passes.photo_answers import PhotoAnswer, photo_answers
 from cnnviz.results import drawing
+from cnnviz.results.contact_sheet import MARKS, PAGE, page_title
 from cnnviz.results.result import Result
 from cnnviz.results.text import number, plural, shortened
 
@@ -17,7 +20,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from cnnviz.heatmaps.settings import MapSettings
+    from cnnviz.passes.captures import Capture
 
+_MOST_LARGE = 4
+"""Photos that are drawn large, one below the other; more are drawn as a contact sheet."""
 _LETTERS_PER_INCH = 16
 """How many letters of a title fit into an inch of a panel's width."""
 _PANEL_LETTERS = 54
@@ -61,6 +67,10 @@ class Heatmap(Result):
         Whether the maps depend on what was explained; False for a method that asks for no class.
     settings : MapSettings, optional
         How the maps were made, enough to make them again; None where that is not known.
+    answers : tuple of PhotoAnswer
+        What the network answers to each photo beside its label; empty where no label is known.
+    page : str
+        Which photos of how many these are, where they are one page of several.
     """
 
     method: str
@@ -77,6 +87,8 @@ class Heatmap(Result):
     target_classes: tuple[int | None, ...] = ()
     explains_class: bool = True
     settings: MapSettings | None = None
+    answers: tuple[PhotoAnswer, ...] = ()
+    page: str = ""
 
     def shown(self, layer: str | None = None) -> NDArray[np.float32]:
         """Return the maps of one layer as they are drawn and measured, [N, h, w].
@@ -131,11 +143,15 @@ class Heatmap(Result):
             if self.relu
             else "Red is evidence for the class, blue is evidence against it."
         )
-        seen = (
-            " The frame in the photo is the crop that the network saw; the maps are drawn on it."
-            if any(self._has_border(place) for place in range(len(self.photos)))
-            else ""
-        )
+        seen = ""
+        if self._on_sheet:
+            seen = " Of each photo the part that the network saw is shown."
+            seen += MARKS if self.answers else ""
+        elif any(self._has_border(place) for place in range(len(self.photos))):
+            seen = (
+                " The frame in the photo is the crop that the network saw; the maps are drawn on "
+                "it."
+            )
         ends = (
             f" Colours end at the {self.clip_percentile:g}th percentile of its sizes, and what "
             "lies beyond has the colour of the end."
@@ -153,8 +169,36 @@ class Heatmap(Result):
         box, (height, width) = self.boxes[place], self.photos[place].shape[:2]
         return bool(box.width < width - 1.0 or box.height < height - 1.0)
 
+    def sheets(self, tallest: float = PAGE) -> tuple[Heatmap, ...]:
+        """Return the maps of as many photos as a page of so many inches holds, page by page."""
+        count = len(self.images)
+        if not self._on_sheet:
+            return (self,)
+        parts = sheet_layout(self).pages(count, tallest)
+        return tuple(self._of(part, page_title(part, count)) for part in parts)
+
+    def _of(self, part: slice, page: str) -> Heatmap:
+        """Return the maps of some of the photos."""
+        each = ("images", "photos", "boxes", "targets", "target_classes", "answers")
+        return replace(
+            self,
+            page=page,
+            maps=tuple(maps[part] for maps in self.maps),
+            **{name: getattr(self, name)[part] for name in each},
+        )
+
+    @property
+    def _on_sheet(self) -> bool:
+        """Whether there are more photos than are drawn large, one below the other."""
+        return bool(self.page) or len(self.images) > _MOST_LARGE
+
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
-        """Draw each photo, and beside it its maps on the part that the network saw."""
+        """Draw each photo, and beside it its maps on the part that the network saw.
+
+        Of more than a few photos thumbnails are drawn, in rows.
+        """
+        if self._on_sheet:
+            return draw_heatmaps(self, into)
         columns, rows = 1 + len(self.layers), len(self.images)
         across = 3.4 if columns < 4 else 2.6
         ratios = [self._ratio(image) for image in range(rows)]
@@ -167,17 +211,8 @@ class Heatmap(Result):
             self._draw_photo(row[0], image, letters)
             for layer, axes in zip(self.layers, row[1:], strict=True):
                 self._draw_map(axes, image, layer, letters)
-        scale = drawing.Scale(0.0, 1.0, drawing.HEAT)
-        if not self.relu:
-            scale = drawing.Scale(-1.0, 1.0, drawing.SIGNED)
-        end = (
-            "largest size"
-            if self.clip_percentile == 100.0
-            else f"{self.clip_percentile:g}th percentile"
-        )
-        label = f"evidence, as a share of each map's {end}"
         # Beside the first row, where it is seen at once however many photos follow.
-        drawing.colour_bar(panels[0][-1], scale, label)
+        drawing.colour_bar(panels[0][-1], *self.key())
         drawing.heading(figure, self.summary())
         return figure
 
@@ -209,14 +244,8 @@ class Heatmap(Result):
         _title(axes, self.images[image], self.targets[image], letters)
 
     def _draw_map(self, axes: Axes, image: int, layer: str, letters: int) -> None:
-        place = self.layers.index(layer)
-        height, width = self.maps[place].shape[1:]
-        scale = self.scale(image, layer)
         drawing.show(axes, self.seen(image, layer, 480), smooth=True)
-        extent = f"{number(scale.low)} to {number(scale.high)}"
-        if scale.constant:
-            extent = "no evidence for it" if self.relu else "zero everywhere"
-        _title(axes, layer, f"{extent}, {height} x {width}", letters)
+        _title(axes, layer, self.extent(image, layer), letters)
 
     def scale(self, image: int = 0, layer: str | None = None) -> drawing.Scale:
         """Return the scale of the colours of one map."""
@@ -226,6 +255,27 @@ class Heatmap(Result):
             return drawing.Scale(0.0, end, drawing.HEAT)
         return drawing.Scale(-end, end, drawing.SIGNED)
 
+    def key(self) -> tuple[drawing.Scale, str]:
+        """Return the scale that all maps share, as shares of the end of each, and what it is."""
+        scale = drawing.Scale(0.0, 1.0, drawing.HEAT)
+        if not self.relu:
+            scale = drawing.Scale(-1.0, 1.0, drawing.SIGNED)
+        end = (
+            "largest size"
+            if self.clip_percentile == 100.0
+            else f"{self.clip_percentile:g}th percentile"
+        )
+        return scale, f"evidence, as a share of each map's {end}"
+
+    def extent(self, image: int, layer: str) -> str:
+        """Say what values the colours of one map span, and how coarse it is."""
+        height, width = self.maps[self._place(layer)].shape[1:]
+        scale = self.scale(image, layer)
+        said = f"{number(scale.low)} to {number(scale.high)}"
+        if scale.constant:
+            said = "no evidence for it" if self.relu else "zero everywhere"
+        return f"{said}, {height} x {width}"
+
     def _place(self, layer: str | None) -> int:
         return len(self.layers) - 1 if layer is None else self.layers.index(layer)
 
@@ -234,20 +284,11 @@ class Heatmap(Result):
 
         The longer side of the picture is at most `longest` pixels.
         """
-        return self._overlay(*self._cut(image), image, layer, longest)
+        return self._overlay(*self.boxes[image].cut(self.photos[image]), image, layer, longest)
 
     def crop(self, image: int, longest: int) -> NDArray[np.uint8]:
         """Return the part of a photo that the network saw, at the size that `seen` has."""
-        return drawing.fit(self._cut(image)[0], longest)
-
-    def _cut(self, image: int) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-        """Return the part of a photo that the network saw, and its left and upper pixel."""
-        height, width = self.photos[image].shape[:2]
-        box = self.boxes[image]
-        left, top = max(0, round(box.left)), max(0, round(box.top))
-        right, bottom = min(width, round(box.right)), min(height, round(box.bottom))
-        crop = self.photos[image][top : max(bottom, top + 1), left : max(right, left + 1)]
-        return crop, (left, top)
+        return drawing.fit(self.boxes[image].cut(self.photos[image])[0], longest)
 
     def _overlay(
         self,
@@ -293,11 +334,14 @@ class PhotoFields(TypedDict):
     images: tuple[str, ...]
     photos: tuple[NDArray[np.uint8], ...]
     boxes: tuple[Box, ...]
+    answers: tuple[PhotoAnswer, ...]
 
 
-def photo_fields(batch: Batch) -> PhotoFields:
+def photo_fields(capture: Capture) -> PhotoFields:
     """Return what a `Heatmap` holds of the photos that its maps lie over."""
+    batch = capture.batch
     return {
+        "answers": photo_answers(capture),
         "images": tuple(photo.name for photo in batch.photos),
         "photos": tuple(photo.pixels for photo in batch.photos),
         "boxes": batch.boxes,

@@ -50,6 +50,8 @@ class Photo:
         What was done to the pixels on reading, in words; empty for a plain 8-bit RGB image.
     as_tensor : bool
         Whether it was given as a preprocessed tensor, and `pixels` are made from that for display.
+    label : str
+        What it is labelled with, such as the name of its folder; empty where that is not known.
     """
 
     pixels: NDArray[np.uint8] = field(repr=False)
@@ -57,6 +59,7 @@ class Photo:
     sha256: str
     notes: tuple[str, ...] = ()
     as_tensor: bool = False
+    label: str = ""
 
     @property
     def height(self) -> int:

@@ -45,6 +45,13 @@ class Box:
         """Height in pixels."""
         return self.bottom - self.top
 
+    def cut(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+        """Return what of a photo [H, W, 3] lies in the rectangle, and its left and upper pixel."""
+        height, width = pixels.shape[:2]
+        left, top = max(0, round(self.left)), max(0, round(self.top))
+        right, bottom = min(width, round(self.right)), min(height, round(self.bottom))
+        return pixels[top : max(bottom, top + 1), left : max(right, left + 1)], (left, top)
+
 
 @dataclass(frozen=True)
 class Preprocessing:

@@ -357,10 +357,18 @@ def fit(photo: Pixels, longest: int) -> Pixels:
     return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def colour_bar(axes: Axes, scale: Scale, label: str, *, logarithmic: bool = False) -> Colorbar:
+def colour_bar(
+    axes: Axes,
+    scale: Scale,
+    label: str,
+    *,
+    logarithmic: bool = False,
+    place: tuple[float, float, float, float] = (1.03, 0.0, 0.04, 1.0),
+) -> Colorbar:
     """Put a colour bar with its unit beside an Axes, as high as the picture in it.
 
-    A constant scale is said in words.
+    A constant scale is said in words. `place` has left, lower end, width and height as shares of
+    the picture, where the bar belongs to a part of it.
     """
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LogNorm, Normalize
@@ -369,7 +377,7 @@ def colour_bar(axes: Axes, scale: Scale, label: str, *, logarithmic: bool = Fals
     mappable = ScalarMappable((LogNorm if logarithmic else Normalize)(low, high), scale.colours)
     # An inset has the place that a picture keeps once its pixels are made square; a bar that is
     # given a column of its own is as high as the whole row.
-    bar = axes.figure.colorbar(mappable, cax=axes.inset_axes((1.03, 0.0, 0.04, 1.0)))
+    bar = axes.figure.colorbar(mappable, cax=axes.inset_axes(place))
     bar.set_label(
         label if not scale.constant else f"{label} (constant {scale.low:.3g})",
         fontsize=SMALL_SIZE,

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 FILE_DPI = 160
 PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
 _GENERIC = ("sans-serif", "serif", "monospace")
+LONGEST_SIDE = 8000
+"""Pixels of a side at most where nobody asked for so many: no viewer shows more in one piece."""
 _MOST_PIXELS = 2**28
 """Pixels of a picture at most: a gigabyte while it is drawn."""
 _LONGEST = 2**16 - 1
@@ -74,6 +76,11 @@ class PictureStyle:
                 f"Leave them out, or end the name in one of {', '.join(PICTURE_SUFFIXES)}.",
             )
 
+    @property
+    def tallest(self) -> float:
+        """The inches of the tallest picture at this resolution."""
+        return LONGEST_SIDE / (self.dpi or FILE_DPI)
+
     def figure(self) -> Figure | None:
         """Return an empty figure of this size; None where a picture chooses its own."""
         return None if self.size is None else new_figure(*self.size)
@@ -120,7 +127,8 @@ class PictureStyle:
         """Write a figure that was drawn within `applied`, names as they are."""
         take_literally(figure)
         _keep_to_xml(figure)
-        figure.savefig(stream, dpi=self.dpi or FILE_DPI, **options)
+        fitting = min(FILE_DPI, LONGEST_SIDE / max(figure.get_size_inches()))
+        figure.savefig(stream, dpi=self.dpi or fitting, **options)
 
 
 def read_size(text: str) -> tuple[float, float]:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from cnnviz.errors import OutputError, UsageError
 from cnnviz.results import drawing
+from cnnviz.results.contact_sheet import PAGE
 from cnnviz.results.drawing import any_letter, take_literally
 from cnnviz.results.picture_style import FILE_DPI, PICTURE_SUFFIXES, PictureStyle
 
@@ -169,6 +170,13 @@ class Result(ABC):
             found[entry.name] = plain(getattr(self, entry.name))
         return found
 
+    def sheets(self, tallest: float = PAGE) -> Sequence[Result]:
+        """Return the result in parts whose pictures are no taller than so many inches.
+
+        A result of many photos has a page for some of them each; any other is one page.
+        """
+        return (self,)
+
     def save(
         self,
         path: str | Path,
@@ -184,18 +192,19 @@ class Result(ABC):
         path : str or Path
             ``.png``, ``.svg`` or ``.pdf`` for the picture, ``.npz`` for the arrays, ``.json`` for
             the numbers; of a table also ``.csv`` or ``.tex``. The first five carry the provenance
-            as well. Words stay words in ``.svg`` and ``.pdf``.
+            as well. Words stay words in ``.svg`` and ``.pdf``. A picture of many photos has several
+            pages: in one ``.pdf``, or as ``path-1.png``, ``path-2.png`` and so on.
         size : (float, float), optional
             Width and height of the picture in inches; by default as large as it needs.
         dpi : float, optional
-            Pixels of an inch; 160 by default.
+            Pixels of an inch; 160 by default, or fewer where a side had more than 8000 pixels.
         font : str, optional
             The font's family, or "serif", "sans-serif" or "monospace".
 
         Returns
         -------
         Path
-            The file that was written.
+            The file that was written, or the first of several.
 
         Raises
         ------
@@ -204,11 +213,20 @@ class Result(ABC):
         UsageError
             If the size, the resolution or the font cannot be, or the file is no picture.
         """
-        target = Path(path)
+        return self.save_sheets(path, PictureStyle(size, dpi, font))[0]
+
+    def save_sheets(self, path: str | Path, style: PictureStyle | None = None) -> tuple[Path, ...]:
+        """Write the result as `save` does, and return every file that was written."""
+        target, style = Path(path), style or PictureStyle()
         check_suffix(target, self.suffixes)
-        style = PictureStyle(size, dpi, font)
         style.check(target)
-        return write_atomically(target, self._writer(target.suffix.lower(), style))
+        suffix = target.suffix.lower()
+        pages = self.sheets(style.tallest) if suffix in PICTURE_SUFFIXES else (self,)
+        if len(pages) > 1 and suffix == ".pdf":
+            return (write_atomically(target, partial(self._write_book, pages, style)),)
+        paths = page_paths(target, len(pages))
+        _write_together(paths, [page._writer(suffix, style) for page in pages])
+        return paths
 
     def _writer(self, suffix: str, style: PictureStyle) -> Callable[[Path], None]:
         """Return what writes a file of this kind."""
@@ -216,20 +234,28 @@ class Result(ABC):
         return writers.get(suffix, partial(self._write_figure, style=style))
 
     def _write_figure(self, path: Path, style: PictureStyle) -> None:
-        origin = json.dumps(self.provenance.to_json(), ensure_ascii=True)
-        keywords = {
-            ".png": {"Software": f"cnnviz {self.provenance.cnnviz}", "Description": origin},
-            ".pdf": {"Creator": f"cnnviz {self.provenance.cnnviz}", "Subject": origin},
-            ".svg": {"Creator": f"cnnviz {self.provenance.cnnviz}", "Description": origin},
-        }
-        suffix = path.suffix.lower()
-        metadata: dict[str, Any] = {**keywords[suffix]}
-        if suffix == ".svg":
-            metadata["Date"] = None
-        elif suffix == ".pdf":
-            metadata["CreationDate"] = None
+        metadata = self._metadata(path.suffix.lower())
         with style.applied():
             style.write(self.figure(figure=style.figure()), path, metadata=metadata)
+
+    def _write_book(self, pages: Sequence[Result], style: PictureStyle, path: Path) -> None:
+        """Write every page into one PDF."""
+        from matplotlib.backends.backend_pdf import PdfPages
+
+        with style.applied(), PdfPages(path, metadata=self._metadata(".pdf")) as book:
+            for page in pages:
+                style.write(page.figure(figure=style.figure()), book, format="pdf")
+
+    def _metadata(self, suffix: str) -> dict[str, Any]:
+        """Return what a picture of this kind says of its origin."""
+        origin = json.dumps(self.provenance.to_json(), ensure_ascii=True)
+        maker = f"cnnviz {self.provenance.cnnviz}"
+        found: dict[str, dict[str, Any]] = {
+            ".png": {"Software": maker, "Description": origin},
+            ".pdf": {"Creator": maker, "Subject": origin, "CreationDate": None},
+            ".svg": {"Creator": maker, "Description": origin, "Date": None},
+        }
+        return found[suffix]
 
     def _write_arrays(self, path: Path) -> None:
         origin = np.array(json.dumps(self.provenance.to_json()))
@@ -243,16 +269,16 @@ class Result(ABC):
         path.write_text(json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n", "utf-8")
 
     def _repr_png_(self) -> bytes:
-        return png(self.figure(), SCREEN_DPI)
+        return png(self.sheets()[0].figure(), SCREEN_DPI)
 
     def _repr_html_(self) -> str:
-        picture = base64.b64encode(self._repr_png_()).decode("ascii")
         caption = html.escape(self.caption())
-        return (
-            f'<figure><img alt="{html.escape(self.summary(), quote=True)}" '
-            f'style="max-width:100%" src="data:image/png;base64,{picture}">'
-            f"<figcaption>{caption}</figcaption></figure>"
-        )
+        images = [
+            f'<img alt="{html.escape(page.summary(), quote=True)}" style="max-width:100%" '
+            f'src="data:image/png;base64,{_base64(png(page.figure(), SCREEN_DPI))}">'
+            for page in self.sheets()
+        ]
+        return f"<figure>{''.join(images)}<figcaption>{caption}</figcaption></figure>"
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.summary()}>"
@@ -265,6 +291,29 @@ def png(figure: Figure, dpi: float = FILE_DPI) -> bytes:
     with any_letter():
         figure.savefig(stream, format="png", dpi=dpi, pil_kwargs={"compress_level": 4})
     return stream.getvalue()
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def page_paths(path: Path, count: int) -> tuple[Path, ...]:
+    """Return the files of so many pages: the path itself, or ``name-1.png``, ``name-2.png``."""
+    if count == 1:
+        return (path,)
+    return tuple(path.with_stem(f"{path.stem}-{place + 1}") for place in range(count))
+
+
+def _write_together(paths: Sequence[Path], writers: Sequence[Callable[[Path], None]]) -> None:
+    """Write several files, all of them or none: each is moved into place when all are there."""
+    if not paths:
+        return
+
+    def write(temporary: Path) -> None:
+        writers[0](temporary)
+        _write_together(paths[1:], writers[1:])
+
+    write_atomically(paths[0], write)
 
 
 def plain(value: Any) -> Any:

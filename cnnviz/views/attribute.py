@@ -127,7 +127,7 @@ def attribute(
         title=chosen.title,
         layers=("input",),
         maps=((values.sum(1) if summed else values.abs().amax(1)).float().cpu().numpy(),),
-        **photo_fields(held.batch),
+        **photo_fields(held),
         targets=held.targets,
         relu=not summed,
         clip_percentile=REACH,

@@ -93,7 +93,7 @@ def cam(
         title=f"Fused {chosen.title}" if fuse else chosen.title,
         layers=tuple(names),
         maps=tuple(each.cpu().numpy() for each in maps),
-        **photo_fields(capture.batch),
+        **photo_fields(capture),
         targets=capture.targets if asks else ("every class",) * len(capture.batch.photos),
         relu=relu,
         notes=(

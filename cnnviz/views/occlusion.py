@@ -138,7 +138,7 @@ def occlusion(
         title=OCCLUSION_TITLE,
         layers=("input",),
         maps=(np.stack([grid.spread(each) for each in drops]),),
-        **photo_fields(held.batch),
+        **photo_fields(held),
         targets=names,
         relu=False,
         notes=(*notes, *found),

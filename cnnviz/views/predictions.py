@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,15 +13,19 @@ from cnnviz.models import OutputKind
 from cnnviz.models.output_kinds import WORDS
 from cnnviz.models.outputs import Reading, class_scores, read_output
 from cnnviz.passes.captures import Capture
+from cnnviz.passes.photo_answers import PhotoAnswer, photo_answers
 from cnnviz.passes.ranked_classes import Rule, check_k, entropy, probabilities
 from cnnviz.results import drawing
+from cnnviz.results.contact_sheet import MARKS, PAGE, page_title
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import percent, plural, shortened
+from cnnviz.views.pictures.predictions import THUMBNAIL, draw_predictions, sheet_layout
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-
+MOST_PANELS = 6
+"""Images that get bars of their own; of more a contact sheet is drawn."""
 _WORDS = {
     OutputKind.LABELS: "labels",
     OutputKind.VALUE: "values",
@@ -66,6 +70,12 @@ class Predictions(TableResult):
         What the output means.
     guess : str
         That the kind is a guess, and of what; empty where it is known.
+    answers : tuple of PhotoAnswer
+        The first answer to each photo beside its label; empty where no label is known.
+    thumbnails : tuple of ndarray of uint8
+        What the network saw of each photo, small, [h, w, 3].
+    page : str
+        Which images of how many these are, where they are one page of several.
     """
 
     images: tuple[str, ...]
@@ -78,6 +88,9 @@ class Predictions(TableResult):
     rule: Rule
     kind: OutputKind = OutputKind.CLASSES
     guess: str = ""
+    answers: tuple[PhotoAnswer, ...] = ()
+    thumbnails: tuple[NDArray[np.uint8], ...] = ()
+    page: str = ""
 
     @property
     def shown(self) -> NDArray[np.float64]:
@@ -108,7 +121,8 @@ class Predictions(TableResult):
         if shown >= self.total:
             extent = f"all {self.total} {what}" if self.total > 1 else f"the one {what[:-1]}"
         guess = f" That the output is {WORDS[self.kind]} is {self.guess}." if self.guess else ""
-        return f"The answer: {extent}, with {self._rule()}.{self._warning()}{guess}"
+        marks = MARKS if self.on_sheet and self.answers else ""
+        return f"The answer: {extent}, with {self._rule()}.{self._warning()}{guess}{marks}"
 
     def _rule(self) -> str:
         if self.rule == "sigmoid" and self.kind == OutputKind.LABELS:
@@ -131,7 +145,10 @@ class Predictions(TableResult):
         return " A long first bar is a confident network, which is not the same as a right one."
 
     def table(self) -> Table:
-        """Return a row for each class of each image, the most probable first."""
+        """Return a row for each class of each image, the most probable first.
+
+        Where labels are known, the last column is that of the image.
+        """
         columns = ("image", "rank", "class", "index", "probability", "logit")
         rows = [
             (image, rank + 1, name, *numbers)
@@ -140,10 +157,40 @@ class Predictions(TableResult):
             )
             for rank, (name, *numbers) in enumerate(zip(names, *several, strict=True))
         ]
-        return Table.of(columns, rows)
+        if not self.answers:
+            return Table.of(columns, rows)
+        labels = [one.truth or None for one in self.answers for _ in self.names[0]]
+        labelled = [(*row, label) for row, label in zip(rows, labels, strict=True)]
+        return Table.of((*columns, "label"), labelled)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return every number; the pictures are left out."""
+        found = super().to_json()
+        del found["thumbnails"]
+        return found
+
+    @property
+    def on_sheet(self) -> bool:
+        """Whether there are more images than get bars of their own."""
+        return bool(self.thumbnails) and (bool(self.page) or len(self.images) > MOST_PANELS)
+
+    def sheets(self, tallest: float = PAGE) -> tuple[Predictions, ...]:
+        """Return the answers to as many images as a page of so many inches holds, by page."""
+        count = len(self.images)
+        if not self.on_sheet:
+            return (self,)
+        parts = sheet_layout(self).pages(count, tallest)
+        return tuple(self._of(part, page_title(part, count)) for part in parts)
+
+    def _of(self, part: slice, page: str) -> Predictions:
+        each = ("images", "names", "classes", "probabilities", "logits", "entropy", "answers")
+        held = {name: getattr(self, name)[part] for name in (*each, "thumbnails")}
+        return replace(self, page=page, **held)
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
-        """Draw a bar for each class, one panel an image."""
+        """Draw a bar for each class, one panel an image; of many images thumbnails in rows."""
+        if self.on_sheet:
+            return draw_predictions(self, into)
         count, shown = self.classes.shape
         columns = min(count, 2)
         rows = -(-count // columns)
@@ -247,7 +294,14 @@ def predictions(capture: Capture, k: int = 5) -> Predictions:
         rule=rule,
         kind=reading.kind or OutputKind.CLASSES,
         guess=reading.guess,
+        answers=photo_answers(capture),
+        thumbnails=_thumbnails(capture),
     )
+
+
+def _thumbnails(capture: Capture) -> tuple[NDArray[np.uint8], ...]:
+    photos = zip(capture.batch.photos, capture.batch.boxes, strict=True)
+    return tuple(drawing.fit(box.cut(photo.pixels)[0], THUMBNAIL) for photo, box in photos)
 
 
 def _numbers(reading: Reading, scores: torch.Tensor) -> torch.Tensor | None:
@@ -288,4 +342,5 @@ def _without_probabilities(
         rule="none",
         kind=reading.kind or OutputKind.VALUE,
         guess=reading.guess,
+        thumbnails=_thumbnails(capture),
     )
