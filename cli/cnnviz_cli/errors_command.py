@@ -47,12 +47,6 @@ Count = Annotated[
         show_default=False,
     ),
 ]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        min=1, help="Threads that read images; one for each processor, up to 8, without it."
-    ),
-]
 Classes = Annotated[
     list[str] | None,
     typer.Option(
@@ -117,7 +111,7 @@ def build() -> Callable[..., Any]:
     parameters = [
         shared("data", Data, None),
         shared("count", Count, None),
-        shared("workers", Workers, None),
+        shared("workers", options.Workers, None),
         shared("classes", Classes, None),
         shared("pair", Pair, None),
         shared("confident", Confident, 0.0),
@@ -155,10 +149,7 @@ def _run(values: dict[str, Any]) -> None:
         open_dataset(values["data"], 1)  # what there is not is refused before the network is loaded
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")
-        asked = ("model", "weights", "categories", "device", "output", "member")
-        model = options.load_model(
-            *(values[name] for name in asked), preparation=options.preparation_of(values)
-        )
+        model = options.model_of(values)
         found = error_analysis(
             model,
             options.data_or_shapes(None, values["data"], model),

@@ -50,7 +50,9 @@ OfData = Annotated[
         "--data",
         "-d",
         metavar="DATA",
-        help="In place of photos: a folder, tar shards, or 'shapes'.",
+        help="In place of photos: a folder, a CSV file with the columns path and label, tar "
+        "shards, or 'shapes'. Where folders or labels name classes of the network, right and wrong "
+        "answers are marked.",
         show_default=False,
     ),
 ]
@@ -61,6 +63,15 @@ Count = Annotated[
         "-n",
         min=1,
         help="At most how many of the images, evenly spread; 32 of a folder without it.",
+        show_default=False,
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        help="Threads that read images; one for each processor, up to 8, without it.",
         show_default=False,
     ),
 ]

@@ -80,6 +80,7 @@ def build() -> Callable[..., Any]:
         shared("photos", options.Photos, None),
         shared("data", options.OfData, None),
         shared("count", options.Count, None),
+        shared("workers", options.Workers, None),
         shared("sections", sections, None),
         shared("layers", Layers, None),
         shared("target", options.Target, None),
@@ -113,7 +114,8 @@ def _run(values: dict[str, Any]) -> None:
     check_destination(values["out"], force=values["force"])
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")
-        photos = choose_photos(values["photos"] or (), values["data"], values["count"])
+        chosen = [values[name] for name in ("data", "count", "workers")]
+        photos = choose_photos(values["photos"] or (), *chosen)
         loaded = options.model_of(values)
         images = options.photos_or_sample(photos, loaded)
         from cnnviz.reports import report as make

@@ -89,6 +89,7 @@ def _parameters(view: View, specs: list[OptionSpec]) -> list[inspect.Parameter]:
             shared("photos", options.Photos, None),
             shared("data", options.OfData, None),
             shared("count", options.Count, None),
+            shared("workers", options.Workers, None),
         ]
         # A view of somebody else may have an option of that name, which then is the view's.
         own = {spec.name for spec in specs}
@@ -222,8 +223,8 @@ def _named_photos(view: View, specs: list[OptionSpec], values: dict[str, Any]) -
     if view.images != "photos":
         return []
     own = {spec.name for spec in specs}
-    data, count = (None if name in own else values[name] for name in ("data", "count"))
-    return choose_photos(values["photos"] or (), data, count)
+    chosen = [None if name in own else values[name] for name in ("data", "count", "workers")]
+    return choose_photos(values["photos"] or (), *chosen)
 
 
 def _first_of_compared(values: dict[str, Any], keywords: dict[str, Any]) -> None:

@@ -50,7 +50,7 @@ class ImageFolder(Dataset):
     def key(self, index: int) -> str:
         """Return the path below the root, the size, and when the file was last written to."""
         try:
-            found = self._path(index).stat()
+            found = self.file(index).stat()
         except OSError:
             return f"{self._files[index]} gone"
         return f"{self._files[index]} {found.st_size} {found.st_mtime_ns}"
@@ -61,26 +61,27 @@ class ImageFolder(Dataset):
 
     def check(self, index: int, *, masked: bool = False) -> None:
         """Raise `ImageError` if the header of the file, or of its mask, cannot be read."""
-        check_file(self._path(index), masked=masked)
+        check_file(self.file(index), masked=masked)
 
     def sha256(self, index: int) -> str:
         """Return the SHA-256 of the file."""
-        return file_sha256(self._path(index))
+        return file_sha256(self.file(index))
 
     def read(self, index: int) -> DatasetImage:
         """Read an image."""
-        return DatasetImage(read_photo(self._path(index)), self.label(index))
+        return DatasetImage(read_photo(self.file(index)), self.label(index))
 
     def mask(self, index: int) -> Mask | None:
         """Return the mask that lies beside an image."""
-        return read_mask(self._path(index))
+        return read_mask(self.file(index))
 
     def describe(self) -> str:
         """Say how many images and classes the folder has."""
         classes = f" in {plural(len(self.classes), 'folder')}" if self.classes else ""
         return f"{self.root.name or self.root}, {plural(len(self), 'image')}{classes}"
 
-    def _path(self, index: int) -> Path:
+    def file(self, index: int) -> Path:
+        """Return the file of an image."""
         return self.root / self._files[index]
 
 

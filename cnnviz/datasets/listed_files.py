@@ -48,7 +48,7 @@ class ListedFiles(Dataset):
         self.classes = () if numbered else tuple(names)
         places = {name: int(name) if numbered else place for place, name in enumerate(names)}
         self._labels = [tuple(places[name] for name in several) for several in parts]
-        _check_there(self, [self._path(index) for index in range(len(self._files))])
+        _check_there(self, [self.file(index) for index in range(len(self._files))])
 
     def __len__(self) -> int:
         return len(self._files)
@@ -61,7 +61,7 @@ class ListedFiles(Dataset):
         """Return the path in the list, the size, when the file was last written to, the labels."""
         labels = " ".join(map(str, self._labels[index]))
         try:
-            found = self._path(index).stat()
+            found = self.file(index).stat()
         except OSError:
             return f"{self._files[index]} gone {labels}"
         return f"{self._files[index]} {found.st_size} {found.st_mtime_ns} {labels}"
@@ -77,26 +77,27 @@ class ListedFiles(Dataset):
 
     def check(self, index: int, *, masked: bool = False) -> None:
         """Raise `ImageError` if the header of the file, or of its mask, cannot be read."""
-        check_file(self._path(index), masked=masked)
+        check_file(self.file(index), masked=masked)
 
     def sha256(self, index: int) -> str:
         """Return the SHA-256 of the file."""
-        return file_sha256(self._path(index))
+        return file_sha256(self.file(index))
 
     def read(self, index: int) -> DatasetImage:
         """Read an image."""
-        return DatasetImage(read_photo(self._path(index)), self.label(index))
+        return DatasetImage(read_photo(self.file(index)), self.label(index))
 
     def mask(self, index: int) -> Mask | None:
         """Return the mask that lies beside an image."""
-        return read_mask(self._path(index))
+        return read_mask(self.file(index))
 
     def describe(self) -> str:
         """Say how many images and labels the list has."""
         labels = f" with {plural(len(self.classes), 'label')}" if self.classes else ""
         return f"{self.path.name}, {plural(len(self), 'image')}{labels}"
 
-    def _path(self, index: int) -> Path:
+    def file(self, index: int) -> Path:
+        """Return the file of an image."""
         return self.path.parent / expand(self._files[index])
 
 

@@ -40,19 +40,26 @@ def matching(name: str) -> list[Path]:
     return found
 
 
-def matched_images(name: str) -> ImageFolder:
-    """Return the images that a pattern matches, below the folder that it begins with.
+def matched_files(name: str) -> ImageFolder:
+    """Return the files that a pattern matches, below the folder that it begins with.
 
     The names of the folders between are the classes, as of any folder: ``val/*/*.jpg`` has those
     of the folders in ``val``.
     """
-    root = Path(expand(name).anchor or ".")
-    for part in expand(name).parts[bool(expand(name).anchor) : -1]:
+    path = expand(name)
+    root = Path(path.anchor or ".")
+    for part in path.parts[bool(path.anchor) : -1]:
         if _SIGNS & set(part):
             break
         root = root / part
-    found = [file.relative_to(root).as_posix() for file in matching(name) if is_image(file.name)]
-    return ImageFolder(root, found)
+    return ImageFolder(root, [file.relative_to(root).as_posix() for file in matching(name)])
+
+
+def matched_images(name: str) -> ImageFolder:
+    """Return the images, which are no masks, among the files that a pattern matches."""
+    found = matched_files(name)
+    names = [file.relative_to(found.root).as_posix() for file in map(found.file, range(len(found)))]
+    return ImageFolder(found.root, [file for file in names if is_image(Path(file).name)])
 
 
 def _entries(folder: Path, part: str) -> list[Path]:

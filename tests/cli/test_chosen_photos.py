@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnnviz.datasets.shapes import Shapes
 from cnnviz.errors import UsageError
 from cnnviz_cli.chosen_photos import MOST, choose_photos
 
@@ -26,13 +27,14 @@ def folder(tmp_path: Path) -> Path:
 def test_a_folder_with_all_in_it(folder: Path) -> None:
     found = choose_photos([str(folder)], None, None)
     assert len(found) == 11
-    assert folder / "more" / "deep.Jpg" in found
-    assert choose_photos([], str(folder), None) == found
+    assert "deep.Jpg" in [photo.name for photo in found]
+    again = choose_photos([], str(folder), None, workers=1)
+    assert [photo.sha256 for photo in again] == [photo.sha256 for photo in found]
 
 
 def test_a_count_spreads_and_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = choose_photos([str(folder / "*.png")], None, 5)
-    assert [path.name for path in found] == ["0.PNG", "2.PNG", "4.PNG", "6.PNG", "8.PNG"]
+    assert [photo.name for photo in found] == ["0.PNG", "2.PNG", "4.PNG", "6.PNG", "8.PNG"]
     assert capsys.readouterr().err == "Note: 5 of 10 images are taken, evenly spread.\n"
 
 
@@ -46,9 +48,8 @@ def test_a_large_folder_is_cut_and_says_so(
 
 
 def test_patterns_in_folders_and_single_files(folder: Path) -> None:
-    assert choose_photos([str(folder / "MO*" / "*.jpg")], None, None) == [
-        folder / "more" / "deep.Jpg"
-    ]
+    (found,) = choose_photos([str(folder / "MO*" / "*.jpg")], None, None)
+    assert found.name == "deep.Jpg"
     assert choose_photos(["a.png", "b.png"], None, None) == ["a.png", "b.png"]
     (folder / "odd[1].png").write_bytes((folder / "1.png").read_bytes())
     assert choose_photos([str(folder / "odd[1].png")], None, None) == [str(folder / "odd[1].png")]
@@ -73,15 +74,55 @@ def test_shipped_data(capsys: pytest.CaptureFixture[str]) -> None:
     assert len({photo.name for photo in found}) == 3
 
 
+def test_folders_and_lists_tell_the_labels(folder: Path, tmp_path: Path) -> None:
+    (folder / "less").mkdir()
+    (folder / "1.png").rename(folder / "less" / "1.png")
+    found = choose_photos([str(folder / "*" / "*")], None, None)
+    assert [(photo.name, photo.label) for photo in found] == [
+        ("1.png", "less"),
+        ("deep.Jpg", "more"),
+    ]
+    (tmp_path / "list.csv").write_text("path,label\nphotos/3.png,odd\nphotos/0.PNG,even\n")
+    found = choose_photos([], str(tmp_path / "list.csv"), None)
+    assert [(photo.name, photo.label) for photo in found] == [("3.png", "odd"), ("0.PNG", "even")]
+    # Some lie in the folder itself, so that the names of the others are no classes.
+    assert {photo.label for photo in choose_photos([str(folder)], None, None)} == {""}
+
+
+def test_a_file_that_cannot_be_read_is_left_to_whoever_tells_of_all(folder: Path) -> None:
+    (folder / "3.png").write_text("no image")
+    found = choose_photos([str(folder)], None, None)
+    assert [path for path in found if isinstance(path, Path)] == [folder / "3.png"]
+
+
 @pytest.mark.parametrize("command", ["predictions", "cam"])
 def test_commands_take_them(run, folder: Path, command: str) -> None:
-    done = run(command, folder, "--count", 2, "--json")
+    done = run(command, folder, "--count", 2, "--workers", 1, "--json")
     assert done.code == 0, done.err
     assert "2 of 11 images are taken" in done.err
     assert len(json.loads(done.out)["provenance"]["images"]) == 2
 
 
 def test_a_report_takes_them(run, folder: Path) -> None:
-    done = run("report", "--data", folder, "--count", 2, "--sections", "predictions", "-o", "r")
+    counts = ("--count", 2, "--workers", 2)
+    done = run("report", "--data", folder, *counts, "--sections", "predictions", "-o", "r")
     assert done.code == 0, done.err
     assert "2 of 11 images are taken" in done.err
+
+
+def test_many_photos_are_written_page_by_page_with_their_marks(run, tmp_path: Path) -> None:
+    samples = Shapes(split="held-out")
+    for place in range(40):
+        sample = samples[place]
+        name = tmp_path / "val" / (sample.name if place else "no class")
+        name.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(sample.image).save(name / f"{place:02}.png")
+    done = run("cam", "--data", "val", "--count", 40, "-q", "-o", "cam.png")
+    assert done.code == 0, done.err
+    assert done.out.split() == ["cam-1.png", "cam-2.png", "cam-3.png"]
+    for path in tmp_path.glob("cam-*.png"):
+        with Image.open(path) as picture:
+            assert max(picture.size) < 2600
+    done = run("predictions", "--data", "val", "--count", 40, "-q", "-o", "p.pdf")
+    assert done.out.split()[-1] == "p.pdf"
+    assert (tmp_path / "p.pdf").read_bytes().count(b"/Type /Page ") == 2
