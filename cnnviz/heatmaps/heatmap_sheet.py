@@ -44,14 +44,15 @@ def _entry(found: Heatmap, place: int) -> SheetEntry:
     else:
         said, right = f"{answer.answer} {percent(answer.probability)}", answer.right
     name, photo = found.images[place], found.crop(place, _LONGEST)
-    return SheetEntry((photo, *tiles), name, said, right, (_more(found, place),))
+    labels = (_more(found, place), *(found.extent(place, layer) for layer in found.layers))
+    return SheetEntry((photo, *tiles), name, said, right, labels=labels)
 
 
 def _more(found: Heatmap, place: int) -> str:
-    """Return what else stands above a photo: its label, what is explained, and the scales."""
-    parts = []
-    if found.answers:
-        answer, target = found.answers[place], found.targets[place]
-        parts += [f"labelled {answer.truth}"] if answer.right is False else []
-        parts += [f"explained: {target}"] if target != answer.answer else []
-    return "; ".join([*parts, *(found.extent(place, layer) for layer in found.layers)])
+    """Return what stands right above a photo: its label, or what is explained where told apart."""
+    if not found.answers:
+        return ""
+    answer, target = found.answers[place], found.targets[place]
+    parts = [f"labelled {answer.truth}"] if answer.right is False else []
+    parts += [f"explained: {target}"] if target != answer.answer else []
+    return ", ".join(parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -44,11 +44,13 @@ class SheetEntry:
     name : str
         What it is called.
     said : str
-        The answer to it, in bold.
+        The answer to it, in bold; empty where there is none.
     right : bool or None
         Whether the answer is right, which a tick or a cross and a colour say; None if not known.
     more : tuple of str
         Further lines.
+    labels : tuple of str
+        What stands above each of its pictures, below all of these.
     """
 
     tiles: tuple[Pixels, ...]
@@ -56,6 +58,12 @@ class SheetEntry:
     said: str = ""
     right: bool | None = None
     more: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> int:
+        """Lines of text above its pictures."""
+        return 1 + bool(self.said) + len(self.more) + bool(self.labels)
 
 
 @dataclass(frozen=True)
@@ -118,7 +126,7 @@ def draw_sheet(
     bar : (float, float, float, float)
         Where in it a colour bar stands that is as high as the pictures of the first row.
     """
-    layout = SheetLayout(len(entries[0].tiles), 2 + max(len(entry.more) for entry in entries))
+    layout = SheetLayout(len(entries[0].tiles), max(entry.lines for entry in entries))
     columns = min(layout.columns, len(entries))
     rows = -(-len(entries) // columns)
     wide, tall = columns * layout.width - _APART, rows * layout.height - _APART
@@ -156,22 +164,31 @@ def _paste(ground: Pixels, tile: Pixels, left: float, top: float) -> None:
 
 
 def _write(axes: Axes, entry: SheetEntry, left: float, top: float, layout: SheetLayout) -> None:
-    letters = int((layout.width - _APART) * _LETTERS_PER_INCH)
+    wide = layout.width - _APART
     lines = [(entry.name, drawing.QUIET, "normal"), *_answer(entry)]
     lines += [(text, drawing.INK, "normal") for text in entry.more]
     for place, (text, colour, weight) in enumerate(lines):
-        axes.text(
-            _dots(left),
-            _dots(top + (place + 0.85) * _LINE),
-            shortened(text, letters),
-            fontsize=drawing.SMALL_SIZE,
-            color=colour,
-            fontweight=weight,
-            va="baseline",
-        )
+        _text(axes, text, left, top + (place + 1) * _LINE, wide, color=colour, fontweight=weight)
+    for place, text in enumerate(entry.labels):
+        across = left + place * (_TILE + _GAP)
+        _text(axes, text, across, top + layout.lines * _LINE, _TILE, color=drawing.INK)
+
+
+def _text(axes: Axes, text: str, left: float, low: float, wide: float, **style: Any) -> None:
+    """Write a line of so many inches whose lower end is at a height."""
+    axes.text(
+        _dots(left),
+        _dots(low - 0.15 * _LINE),
+        shortened(text, int(wide * _LETTERS_PER_INCH)),
+        fontsize=drawing.SMALL_SIZE,
+        va="baseline",
+        **style,
+    )
 
 
 def _answer(entry: SheetEntry) -> list[tuple[str, str, str]]:
+    if not entry.said:
+        return []
     if entry.right is None:
         return [(entry.said, drawing.INK, "bold")]
     mark, colour = (_RIGHT, drawing.ACCENT) if entry.right else (_WRONG, drawing.WARM)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.passes.captures import Capture
 from cnnviz.results import drawing
+from cnnviz.results.contact_sheet import PAGE, page_title
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import first_few, number
+from cnnviz.views.pictures.feature_maps import MOST_ON_SHEET, draw_feature_maps, sheet_layout
 
 Order = Literal["peak", "mean", "spread", "index"]
 
@@ -53,6 +55,10 @@ class FeatureMaps(TableResult):
         Whether a channel has one and the same value at every position of every captured image, [C].
     images : int
         The number of captured images that `dead` was judged on.
+    others : tuple of FeatureMaps
+        The same layer on the other captured photos, with the same channels drawn.
+    page : str
+        Which photos of how many these are, where they are one page of several.
     """
 
     layer: str
@@ -67,6 +73,13 @@ class FeatureMaps(TableResult):
     sparsity: NDArray[np.float64]
     dead: NDArray[np.bool_]
     images: int
+    others: tuple[FeatureMaps, ...] = ()
+    page: str = ""
+
+    @property
+    def every(self) -> tuple[FeatureMaps, ...]:
+        """The maps on each photo, each by itself."""
+        return (replace(self, others=(), page=""), *self.others)
 
     @property
     def signed(self) -> bool:
@@ -95,20 +108,59 @@ class FeatureMaps(TableResult):
         dead = np.flatnonzero(self.dead).tolist()
         where = "on this photo" if self.images == 1 else f"on all {self.images} photos"
         lost = f" Without any response {where}: {first_few(dead, 12)}." if dead else ""
+        place = "below it"
+        if self._on_sheet:
+            drawn = min(MOST_ON_SHEET, len(self.shown))
+            extent, place = f"{drawn} of {count} channels, the same on all photos", "above them"
         return (
             f"Feature maps of {self.layer}: {extent}, {_MEASURES[self.order]}. Each map has its "
-            f"own scale: below it stand its channel and its largest value, and {colours}.{lost}"
+            f"own scale: {place} stand its channel and its largest value, and {colours}.{lost}"
         )
 
     def table(self) -> Table:
-        """Return a row for each channel: what its map holds, and whether it is dead."""
+        """Return a row for each channel: what its map holds, and whether it is dead.
+
+        Of several photos each has such rows, and the first column names it.
+        """
         columns = ("channel", "peak", "mean", "spread", "sparsity", "dead")
+        if not self.others:
+            return Table.of(columns, self._rows())
+        rows = [(one.image, *row) for one in self.every for row in one._rows()]
+        return Table.of(("image", *columns), rows)
+
+    def _rows(self) -> list[tuple[Any, ...]]:
         channels = range(len(self.maps))
         found = (self.peak, self.mean, self.spread, self.sparsity, self.dead)
-        return Table.of(columns, list(zip(channels, *found, strict=True)))
+        return list(zip(channels, *found, strict=True))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return every array by its name, and the maps on the other photos."""
+        others = {f"maps {place}": one.maps for place, one in enumerate(self.others, 1)}
+        return {**super().arrays(), **others}
+
+    @property
+    def _on_sheet(self) -> bool:
+        return bool(self.others or self.page)
+
+    def sheets(self, tallest: float = PAGE) -> tuple[FeatureMaps, ...]:
+        """Return the maps on as many photos as a page of so many inches holds, page by page."""
+        if not self.others:
+            return (self,)
+        every = self.every
+        parts = sheet_layout(self).pages(len(every), tallest)
+        return tuple(
+            replace(
+                every[part.start],
+                others=every[part][1:],
+                page=page_title(part, len(every)) if len(parts) > 1 else "",
+            )
+            for part in parts
+        )
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
-        """Draw the photo and the grid of maps."""
+        """Draw the photo and the grid of maps; of several photos some of the maps of each."""
+        if self._on_sheet:
+            return draw_feature_maps(self, into)
         grid = self._grid()
         height, width = grid.pixels.shape[:2]
         across = 8.4
@@ -124,7 +176,7 @@ class FeatureMaps(TableResult):
         drawing.show(maps, grid.pixels)
         maps.set_anchor("NW")
         if len(self.shown) <= _MOST_LABELLED:
-            labels = [self._label(channel) for channel in self.shown]
+            labels = [self.label(channel) for channel in self.shown]
             drawing.label_tiles(maps, grid, labels, 7.5 if grid.columns <= 8 else 6.5)
         drawing.heading(figure, self.summary())
         return figure
@@ -141,7 +193,8 @@ class FeatureMaps(TableResult):
             ["what the network saw", "", *lines, "", *colours, "each on its own scale"]
         )
 
-    def _label(self, channel: int) -> str:
+    def label(self, channel: int) -> str:
+        """Say which channel it is, and the largest value of its map."""
         return (
             f"{channel} none" if self.dead[channel] else f"{channel}  {number(self.peak[channel])}"
         )
@@ -149,11 +202,13 @@ class FeatureMaps(TableResult):
     def _grid(self) -> drawing.Mosaic:
         labelled = len(self.shown) <= _MOST_LABELLED
         side = 96 if len(self.shown) <= 64 else 48
-        tiles = [drawing.fit(self._paint(self.maps[channel]), 2 * side) for channel in self.shown]
+        tiles = [drawing.fit(self.paint(channel), 2 * side) for channel in self.shown]
         side = max(side, tiles[0].shape[0])
         return drawing.mosaic(np.stack(tiles), side=side, labels=round(0.2 * side) * labelled)
 
-    def _paint(self, values: NDArray[np.float32]) -> drawing.Pixels:
+    def paint(self, channel: int) -> drawing.Pixels:
+        """Return the map of a channel in colours, on a scale of its own."""
+        values = self.maps[channel]
         scale = drawing.Scale.of(values)
         if self.signed and not scale.constant:
             scale = drawing.Scale.signed(values)
@@ -165,7 +220,7 @@ def feature_maps(
     layer: str | None = None,
     top: int = 64,
     *,
-    image: int = 0,
+    image: int | None = None,
     order: Order = "peak",
 ) -> FeatureMaps:
     """Return the feature maps of a captured layer.
@@ -178,8 +233,9 @@ def feature_maps(
         The layer's name, ``name#1`` for the second call of a layer; by default the last captured.
     top : int
         How many maps to draw; 0 draws all.
-    image : int
-        Which of the captured images to show.
+    image : int, optional
+        Which of the captured images to show; all of them by default, with the channels that the
+        measure puts first on their mean.
     order : {"peak", "mean", "spread", "index"}
         The measure that sorts the maps and chooses which are drawn.
 
@@ -204,35 +260,46 @@ def feature_maps(
             "Choose a layer with a map of the image.",
         )
     every = capture.activation_maps(name).float().cpu().numpy()
-    maps = every[image]
-    measures = {
+    places = range(len(every)) if image is None else [image]
+    measures = [_measures(every[place]) for place in places]
+    ranked = np.mean([each[order] for each in measures], axis=0)
+    shown = np.argsort(-ranked, kind="stable")[: top or every.shape[1]]
+    dead = every.max((0, 2, 3)) == every.min((0, 2, 3))
+    found = [
+        FeatureMaps(
+            provenance=capture.provenance,
+            layer=name,
+            image=capture.batch.photos[place].name,
+            photo=capture.model.preprocessing.invert(capture.batch.tensor[place]),
+            maps=every[place],
+            order=order,
+            shown=tuple(int(channel) for channel in shown),
+            peak=each["peak"],
+            mean=each["mean"],
+            spread=each["spread"],
+            sparsity=(every[place] <= 0).mean((1, 2), dtype=np.float64),
+            dead=dead,
+            images=len(every),
+        )
+        for place, each in zip(places, measures, strict=True)
+    ]
+    return replace(found[0], others=tuple(found[1:]))
+
+
+def _measures(maps: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
+    """Return what each map of one photo is ranked by, [C]."""
+    return {
         "peak": maps.max((1, 2)).astype(np.float64),
         "mean": maps.mean((1, 2), dtype=np.float64),
         "spread": maps.std((1, 2), dtype=np.float64),
         "index": -np.arange(len(maps), dtype=np.float64),
     }
-    shown = np.argsort(-measures[order], kind="stable")[: top or len(maps)]
-    return FeatureMaps(
-        provenance=capture.provenance,
-        layer=name,
-        image=capture.batch.photos[image].name,
-        photo=capture.model.preprocessing.invert(capture.batch.tensor[image]),
-        maps=maps,
-        order=order,
-        shown=tuple(int(channel) for channel in shown),
-        peak=measures["peak"],
-        mean=measures["mean"],
-        spread=measures["spread"],
-        sparsity=(maps <= 0).mean((1, 2), dtype=np.float64),
-        dead=every.max((0, 2, 3)) == every.min((0, 2, 3)),
-        images=len(every),
-    )
 
 
-def _check(capture: Capture, top: int, image: int, order: Any) -> None:
+def _check(capture: Capture, top: int, image: int | None, order: Any) -> None:
     if top < 0:
         raise UsageError(f"{top} maps cannot be drawn.", "Give top as 0 for all, or more.")
-    if not 0 <= image < len(capture.batch.photos):
+    if image is not None and not 0 <= image < len(capture.batch.photos):
         raise UsageError(
             f"There is no image {image}: the capture holds {len(capture.batch.photos)}.",
             "Images count from 0.",

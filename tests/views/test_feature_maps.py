@@ -52,7 +52,7 @@ def held() -> Capture:
 def test_the_order_is_that_of_the_measure(
     held: Capture, order: str, expected: tuple[int, ...]
 ) -> None:
-    found = feature_maps(held, "relu", order=order)
+    found = feature_maps(held, "relu", image=0, order=order)
     if order == "spread":
         measured = held.activations["relu"][0].flatten(1).double().std(1, unbiased=False)
         expected = tuple(np.argsort(-measured.numpy(), kind="stable").tolist())
@@ -78,20 +78,20 @@ def test_dead_channels_are_judged_on_all_images_and_named(held: Capture) -> None
 
 
 def test_what_is_left_out_is_said_and_kept(held: Capture) -> None:
-    found = feature_maps(held, "relu", top=2)
+    found = feature_maps(held, "relu", image=0, top=2)
     assert found.maps.shape == (5, 4, 6)
     assert found.shown == (3, 0)
     assert "2 of 5 channels, largest activation first" in found.caption()
-    assert "all 5 channels" in feature_maps(held, "relu", top=0).caption()
+    assert "all 5 channels" in feature_maps(held, "relu", image=0, top=0).caption()
 
 
 def test_the_picture_alone_says_what_is_shown_and_what_the_numbers_are(held: Capture) -> None:
-    photo, _ = feature_maps(held, "relu", top=2).figure().axes
+    photo, _ = feature_maps(held, "relu", image=0, top=2).figure().axes
     key = photo.get_xlabel()
     assert "2 of 5 channels,\nlargest activation first" in key
     assert "its channel,\nand its largest value" in key
     assert "bright: strong" in key
-    signed = feature_maps(held, "maps", top=0).figure()
+    signed = feature_maps(held, "maps", image=0, top=0).figure()
     assert "all 5 channels" in signed.axes[0].get_xlabel()
     assert "red: above zero, blue: below" in signed.axes[0].get_xlabel()
     signed.draw_without_rendering()
@@ -99,7 +99,7 @@ def test_the_picture_alone_says_what_is_shown_and_what_the_numbers_are(held: Cap
 
 
 def test_each_map_has_its_own_scale_and_a_constant_one_is_flat(held: Capture) -> None:
-    found = feature_maps(held, "relu", order="index")
+    found = feature_maps(held, "relu", image=0, order="index")
     grid = found._grid()
     tiles = [
         grid.pixels[top : top + grid.side[0], left : left + grid.side[1]]
@@ -114,10 +114,10 @@ def test_each_map_has_its_own_scale_and_a_constant_one_is_flat(held: Capture) ->
 
 
 def test_values_below_zero_are_drawn_with_zero_in_the_middle(held: Capture) -> None:
-    found = feature_maps(held, "maps", order="index")
+    found = feature_maps(held, "maps", image=0, order="index")
     assert found.signed
     assert "blue below" in found.caption()
-    corner = found._paint(found.maps[1])[0, 0].astype(int)
+    corner = found.paint(1)[0, 0].astype(int)
     assert corner.min() > 235, "zero is the palest colour"
 
 
@@ -152,3 +152,30 @@ def test_a_layer_without_space_is_refused() -> None:
         feature_maps(held)
     with pytest.raises(LayerError, match="holds no layer"):
         feature_maps(capture(network, torch.rand(1, 3, 2, 2), layers="", gradients=False))
+
+
+def test_several_photos_show_the_same_channels_one_below_the_other(held: Capture) -> None:
+    found = feature_maps(held, "relu", top=2)
+    assert [one.image for one in found.every] == ["image 0", "image 1"]
+    # On the mean of both photos: the spike of 10 is in the first alone, the ramp of 2 in both.
+    assert found.shown == (3, 0)
+    assert {one.shown for one in found.every} == {(3, 0)}
+    np.testing.assert_array_equal(found.others[0].maps, held.activations["relu"][1].numpy())
+    assert [row[:2] for row in found.table().rows] == [
+        (f"image {image}", channel) for image in range(2) for channel in range(5)
+    ]
+    assert set(found.arrays()) >= {"maps", "maps 1"}
+    (axes,) = found.figure().axes
+    texts = [text.get_text() for text in axes.texts]
+    assert texts.count("image 1") == 1
+    assert "3  10" in texts
+    assert "2 of 5 channels, the same on all photos" in found.caption()
+
+
+def test_many_photos_go_onto_several_pages() -> None:
+    images = torch.rand(14, 3, 4, 6)
+    found = feature_maps(capture(Known(), images, layers=["relu"], gradients=False), "relu")
+    parts = found.sheets()
+    assert len(parts) > 1
+    assert [one.image for part in parts for one in part.every] == [f"image {n}" for n in range(14)]
+    assert parts[-1].figure()._suptitle.get_text().endswith("of 14")
