@@ -167,6 +167,8 @@ class _Listener:
 
     @classmethod
     def of(cls, model: Model, inputs: torch.Tensor, layers: Sequence[str], see: See) -> _Listener:
+        if not layers:  # what a network answers needs nothing to be known of its layers
+            return cls(see, {}, {}, None, 0)
         found = PartialForward.each(model, inputs, layers)
         passages = {passage.key: passage for passage in found}
         ends = [(c.name, c.index) for c in call_order(model, inputs).calls]
@@ -175,7 +177,7 @@ class _Listener:
             passages=passages,
             modules={name: model.module.get_submodule(name) for name, _ in passages},
             last=next((end for end in reversed(ends) if end in passages), None),
-            bytes_each=max((passage.bytes_each for passage in found), default=0),
+            bytes_each=max(passage.bytes_each for passage in found),
         )
 
     def run(self, model: Model, batches: Stream, total: int, progress: Progress) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.datasets import Dataset
-from cnnviz.errors import LayerError
+from cnnviz.errors import LayerError, ModelError, TargetError
 from cnnviz.evaluation.mistakes.tally import Mistake
 from cnnviz.introspection.layers import named_layers, without_call
 from cnnviz.models import Model
@@ -83,7 +83,8 @@ class Explainer:
         if not self.why_none:
             try:
                 return self._explained(mistake, image)
-            except LayerError as error:
+            # Its answers are known already, whatever of it cannot be explained.
+            except (LayerError, ModelError, TargetError) as error:
                 self.why_none = f"There are no heatmaps: {error.what}"
         batch = self.model.prepare([image])
         photo = self.model.preprocessing.invert(batch.tensor[0])

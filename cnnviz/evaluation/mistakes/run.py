@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.datasets import Dataset, LoadedBatch, open_dataset
 from cnnviz.datasets.aliases import Data
-from cnnviz.errors import UsageError, did_you_mean
+from cnnviz.errors import ModelError, UsageError, did_you_mean
 from cnnviz.evaluation.mistakes.examples import Explainer
 from cnnviz.evaluation.mistakes.result import ORDERS, ErrorAnalysis, Order, confusion_of
 from cnnviz.evaluation.mistakes.tally import Mistake, Tally
@@ -21,7 +23,7 @@ from cnnviz.passes.captures import capture
 from cnnviz.passes.ranked_classes import probabilities
 from cnnviz.passes.scan import first_batch, scan
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.text import joined, percent, plural, reasons
+from cnnviz.results.text import first_few, joined, percent, plural, reasons
 
 EXPLAINED = 48
 """How many of the worst answers are explained where nobody says."""
@@ -149,25 +151,27 @@ class _Job:
     reading: Reading
     truth: Truth
     tally: Tally
+    unlabelled: int = 0
+    lost: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, model: Model, dataset: Dataset) -> _Job:
         """Find out what the labels mean, with the answer to one image."""
-        indices = _labelled(dataset)
-        inputs = first_batch(dataset, model, indices or range(len(dataset))).tensor
-        seen = capture(model, inputs, layers=(), gradients=False)
+        indices = [index for index in range(len(dataset)) if dataset.labels(index)]
+        every = range(len(dataset))
+        sample = first_batch(dataset, model, indices or every)
+        if not indices and sample.labels[0] < 0:
+            raise _unlabelled(dataset)
+        seen = capture(model, sample.tensor, layers=(), gradients=False)
         reading = read_output(model, seen.logits)
         check_kind(reading)
-        several = reading.kind == OutputKind.LABELS
-        if not several and not indices:
-            raise _unlabelled(dataset)
         truth = truth_of(dataset, reading)
         for index in indices:
             truth.of(dataset.labels(index))
-        # An image without any label is an answer too, where labels are independent.
-        kept = list(range(len(dataset))) if several and indices else indices
-        if not kept:
-            raise _unlabelled(dataset)
+        # Some data sets tell a label only with the image, and where labels are independent an
+        # image without any is an answer, too.
+        several = reading.kind == OutputKind.LABELS
+        kept = list(every) if several or not indices else indices
         tally = Tally(truth.names, reading.kind or OutputKind.CLASSES)
         return cls(model, dataset, kept, reading, truth, tally)
 
@@ -186,12 +190,22 @@ class _Job:
         notes = [self.model.doubt, self.truth.note, *self.dataset.notes]
         if self.model.untrained:
             notes.insert(0, "The weights of this network are random: its answers mean nothing.")
-        left = len(self.dataset) - len(self.indices)
+        left = len(self.dataset) - len(self.indices) + self.unlabelled
         if left:
             notes.append(f"{plural(left, 'image')} without a label left out.")
         if found.refused:
             lost = list(found.refused.values())
             notes.append(f"{plural(len(lost), 'image')} could not be read: {reasons(lost, 3)}.")
+        if self.lost:
+            notes.append(
+                f"{plural(len(self.lost), 'answer')} NaN or infinite, left out: "
+                f"{first_few(self.lost, 3)}."
+            )
+        if not self.tally.images:
+            raise ModelError(
+                f"{self.model.name} gives no answer that is a number to any image.",
+                "gradient_flow, or cnnviz gradient-flow, names the first layer that gives none.",
+            )
         if self.tally.several:
             notes.append(
                 "Each image is taken to have the labels that the data says, and no others; a label "
@@ -200,23 +214,28 @@ class _Job:
         return [note for note in notes if note]
 
     def _answered(self, output: Any, batch: LoadedBatch) -> None:
-        scores = scores_of(self.model, output)
-        shares = probabilities(self.model, scores.detach())[0].numpy()
-        for row, index in enumerate(batch.indices.tolist()):
-            labels = self.dataset.labels(index)
-            if not labels and batch.labels[row] >= 0:
-                labels = (int(batch.labels[row]),)
-            truths = self.truth.of(labels)
-            self.tally.add(index, self.dataset.name(index), truths, shares[row])
+        scores = scores_of(self.model, output).detach()
+        # One answer that is no number is not to end an analysis of many.
+        ranked = ~(scores.isnan() | scores.isposinf()).flatten(1).any(1)
+        self.lost += [
+            self.dataset.name(index) for index in batch.indices[~ranked.cpu().numpy()].tolist()
+        ]
+        rows = ranked.nonzero().flatten()
+        if not len(rows):
+            return
+        shares = probabilities(self.model, scores[rows])[0].numpy()
+        for row, share in zip(rows.tolist(), shares, strict=True):
+            self._add(int(batch.indices[row]), int(batch.labels[row]), share)
 
-
-def _labelled(dataset: Dataset) -> list[int]:
-    """Return the images that have a label, or may have one that only reading them tells."""
-    found = [index for index in range(len(dataset)) if dataset.labels(index)]
-    if found:
-        return found
-    first: Any = dataset.read(0).label
-    return list(range(len(dataset))) if first is not None else []
+    def _add(self, index: int, label: int, shares: NDArray[np.float64]) -> None:
+        """Count the answer to one image; `label` is what was read with it, or -1."""
+        labels = self.dataset.labels(index)
+        if not labels and label >= 0:
+            labels = (label,)
+        if not labels and not self.tally.several:
+            self.unlabelled += 1
+            return
+        self.tally.add(index, self.dataset.name(index), self.truth.of(labels), shares)
 
 
 def _unlabelled(dataset: Dataset) -> UsageError:

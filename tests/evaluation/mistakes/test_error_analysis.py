@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 import cnnviz
-from cnnviz.errors import ImageError, TargetError, UsageError
+from cnnviz.errors import ImageError, ModelError, TargetError, UsageError
 from tests.helpers.colour_classes import (
     COLOURS,
     SIDE,
@@ -150,6 +150,20 @@ def test_a_data_set_object():
     assert [(m.image, m.truth, m.answer) for m in found.mistakes] == [("image 0", "green", "blue")]
 
 
+def test_entries_without_a_label_are_left_out():
+    entries = [((0, 0, 255), 1), ((0, 255, 0), None), ((255, 0, 0), 0)]
+    data = [(np.full((SIDE, SIDE, 3), colour, np.uint8), label) for colour, label in entries]
+    found = cnnviz.error_analysis(colour_model(), data)
+    assert (found.images, found.wrong) == (2, 1)
+    assert any("1 image without a label left out" in note for note in found.provenance.notes)
+
+
+def test_a_broken_first_image_does_not_end_it(folder):
+    (folder / "blue" / "a.png").write_bytes(b"")
+    found = cnnviz.error_analysis(colour_model(), folder)
+    assert found.images == 6
+
+
 def test_labels_that_are_none_of_the_network(folder, tmp_path):
     (folder / "red").rename(folder / "rde")
     with pytest.raises(UsageError, match=r"no class 'rde'.*Did you mean 'red'"):
@@ -238,6 +252,49 @@ def test_a_network_without_maps_has_its_errors_without_heatmaps(folder):
     assert [example.maps for example in found.examples] == [()] * 3
     assert found.examples[0].photo.shape == (SIDE, SIDE, 3)
     assert any("There are no heatmaps" in note for note in found.provenance.notes)
+
+
+def test_a_network_that_cannot_be_explained_has_its_errors_all_the_same(folder):
+    class Detached(Means):
+        def forward(self, x):
+            return super().forward(x).detach()
+
+    found = cnnviz.error_analysis(colour_model(Detached()), folder)
+    assert found.wrong == 3
+    assert any("There are no heatmaps: The target does not" in n for n in found.provenance.notes)
+
+
+def test_answers_that_are_no_numbers_are_told_and_left_out(folder):
+    class Broken(Means):
+        def forward(self, x):
+            scores = super().forward(x)
+            return torch.where(scores[:, 2:] > 3.9, torch.nan, scores)
+
+    found = cnnviz.error_analysis(colour_model(Broken()), folder)
+    assert (found.images, found.wrong) == (5, 3)
+    assert "1 answer NaN or infinite, left out: blue/right.png." in found.provenance.notes
+
+    class Nothing(Means):
+        def forward(self, x):
+            return super().forward(x) * torch.nan
+
+    with pytest.raises(ModelError, match="no answer that is a number"):
+        cnnviz.error_analysis(colour_model(Nothing()), folder)
+
+
+def test_images_that_change_each_other_are_answered_one_by_one(folder):
+    class Mixing(Means):
+        def forward(self, x):
+            return super().forward(x - x.mean((0, 2, 3), keepdim=True))
+
+    found = cnnviz.error_analysis(colour_model(Mixing()), folder, explain=0)
+    alone = {}
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        held = cnnviz.capture(colour_model(Mixing()), path, layers=(), gradients=False)
+        alone[path.relative_to(folder).as_posix()] = held.predictions(1)[0][0]
+    for mistake in found.mistakes:
+        assert mistake.confidence == pytest.approx(alone[mistake.image].probability)
+    assert any("so each image ran alone" in note for note in found.provenance.notes)
 
 
 def test_a_broken_file_is_told_and_the_others_go_on(folder):
