@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,15 +143,7 @@ class Heatmap(Result):
             if self.relu
             else "Red is evidence for the class, blue is evidence against it."
         )
-        seen = ""
-        if self._on_sheet:
-            seen = " Of each photo the part that the network saw is shown."
-            seen += MARKS if self.answers else ""
-        elif any(self._has_border(place) for place in range(len(self.photos))):
-            seen = (
-                " The frame in the photo is the crop that the network saw; the maps are drawn on "
-                "it."
-            )
+        seen = self._how_seen("; the maps are drawn on it.")
         ends = (
             f" Colours end at the {self.clip_percentile:g}th percentile of its sizes, and what "
             "lies beyond has the colour of the end."
@@ -165,11 +157,20 @@ class Heatmap(Result):
             f"stretching stands beside the scale.{seen}{measured}"
         )
 
+    def _how_seen(self, end: str) -> str:
+        """Say how the photos are shown, and what is marked in them."""
+        if self._on_sheet:
+            shown = " Of each photo the part that the network saw is shown."
+            return shown + (MARKS if self.answers else "")
+        if any(self._has_border(place) for place in range(len(self.photos))):
+            return f" The frame in the photo is the crop that the network saw{end}"
+        return ""
+
     def _has_border(self, place: int) -> bool:
         box, (height, width) = self.boxes[place], self.photos[place].shape[:2]
         return bool(box.width < width - 1.0 or box.height < height - 1.0)
 
-    def sheets(self, tallest: float = PAGE) -> tuple[Heatmap, ...]:
+    def sheets(self, tallest: float = PAGE) -> tuple[Self, ...]:
         """Return the maps of as many photos as a page of so many inches holds, page by page."""
         count = len(self.images)
         if not self._on_sheet:
@@ -177,7 +178,7 @@ class Heatmap(Result):
         parts = sheet_layout(self).pages(count, tallest)
         return tuple(self._of(part, page_title(part, count)) for part in parts)
 
-    def _of(self, part: slice, page: str) -> Heatmap:
+    def _of(self, part: slice, page: str) -> Self:
         """Return the maps of some of the photos."""
         each = ("images", "photos", "boxes", "targets", "target_classes", "answers")
         return replace(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -52,19 +52,20 @@ class Occlusion(Heatmap):
     window: int
     stride: int
 
+    def _of(self, part: slice, page: str) -> Self:
+        return replace(super()._of(part, page), drops=self.drops[part])
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the map of pixels and the drops of the squares."""
         return {**super().arrays(), "drops": self.drops}
 
     def caption(self) -> str:
         """Say what the colours mean, and how the squares were laid."""
-        framed = any(self._has_border(place) for place in range(len(self.photos)))
-        seen = " The frame in the photo is the crop that the network saw." if framed else ""
         told = "".join(f" {note}" for note in self.notes)
         return (
             f"{self.title}: how much the score falls where the image is hidden. Red is evidence "
             "for the class, which hiding takes away; blue is evidence against it. Each map has its "
-            f"own scale, printed above it in the unit of the score.{seen}{told}"
+            f"own scale, printed above it in the unit of the score.{self._how_seen('.')}{told}"
         )
 
 

@@ -138,3 +138,11 @@ def test_a_picture_that_would_be_too_large_has_fewer_dots(tmp_path: Path):
 def test_a_notebook_shows_every_page():
     found = cnnviz.cam(cnnviz.capture(colour_model(), photos(40), layers=["same"]))
     assert found._repr_html_().count("<img ") == len(found.sheets()) == 3
+
+
+def test_what_belongs_to_each_photo_goes_with_it():
+    found = cnnviz.occlusion(colour_model(), photos(40), window=4, stride=2)
+    parts = found.sheets()
+    assert [len(part.drops) for part in parts] == [len(part.images) for part in parts]
+    np.testing.assert_array_equal(np.concatenate([part.drops for part in parts]), found.drops)
+    assert "the part that the network saw is shown" in found.caption()

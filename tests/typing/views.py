@@ -59,6 +59,7 @@ def the_other_functions_return_what_they_say(module: nn.Module) -> None:
     assert_type(cnnviz.load(module), cnnviz.Model)
     assert_type(cnnviz.capture(module, PHOTO), cnnviz.Capture)
     assert_type(cnnviz.report(module, PHOTO), cnnviz.Report)
+    assert_type(cnnviz.error_analysis(module, "photos"), cnnviz.ErrorAnalysis)
     assert_type(cnnviz.open_dataset("shapes"), cnnviz.Dataset)
     with cnnviz.GradientMonitor(module) as monitor:
         assert_type(monitor, cnnviz.GradientMonitor)
