@@ -198,6 +198,14 @@ Font = Annotated[
     ),
 ]
 
+PHOTOS = (
+    shared("photos", Photos, None),
+    shared("data", OfData, None),
+    shared("count", Count, None),
+    shared("workers", Workers, None),
+)
+"""The options that say which photos, and how they are read."""
+
 PREPARATION = (
     shared("resize", Resize, None),
     shared("crop", Crop, None),

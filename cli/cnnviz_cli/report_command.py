@@ -77,10 +77,7 @@ def build() -> Callable[..., Any]:
         str | None, typer.Option(metavar="NAMES", help=f"Only these sections, {_said()}.")
     ]
     parameters = [
-        shared("photos", options.Photos, None),
-        shared("data", options.OfData, None),
-        shared("count", options.Count, None),
-        shared("workers", options.Workers, None),
+        *options.PHOTOS,
         shared("sections", sections, None),
         shared("layers", Layers, None),
         shared("target", options.Target, None),

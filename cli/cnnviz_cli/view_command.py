@@ -85,12 +85,7 @@ def _parameters(view: View, specs: list[OptionSpec]) -> list[inspect.Parameter]:
     ]
     found = []
     if view.images == "photos":
-        found = [
-            shared("photos", options.Photos, None),
-            shared("data", options.OfData, None),
-            shared("count", options.Count, None),
-            shared("workers", options.Workers, None),
-        ]
+        found = list(options.PHOTOS)
         # A view of somebody else may have an option of that name, which then is the view's.
         own = {spec.name for spec in specs}
         found = [parameter for parameter in found if parameter.name not in own]

@@ -91,12 +91,13 @@ def _wrong(found: ErrorAnalysis) -> Section:
     extent = plural(len(found.mistakes), "wrong answer") + which
     if len(found.examples) < len(found.mistakes):
         extent = f"{len(found.examples):,} of the {extent}"
-    lead = [f"Here are {extent}, {first}."]
+    lead = [f"Here {'is' if len(found.examples) == 1 else 'are'} {extent}, {first}."]
     if any(example.maps for example in found.examples):
+        pairs = found.shown_classes
+        which = "its answer, and then that of what is right" if pairs else "the label"
         lead.append(
-            "Beside what the network saw of each photo stands the Grad-CAM of its answer"
-            + (", and then that of what is right" if len(found.shown_classes) else "")
-            + f", at {found.layer}: bright is evidence, each on a scale of its own."
+            f"Beside what the network saw of each photo stands the Grad-CAM of {which}, at "
+            f"{found.layer}: bright is evidence for it, each on a scale of its own."
         )
     answers = tuple(_answer(found, place) for place in range(len(found.examples)))
     return Section(

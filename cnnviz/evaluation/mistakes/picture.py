@@ -134,7 +134,7 @@ def _pairs(axes: Axes, found: ErrorAnalysis) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("images", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
     more = len(found.pairs) - len(shown)
-    rest = f"; {more:,} more pairs are in the table" if more > 0 else ""
+    rest = f"; {more:,} more pairs" if more > 0 else ""
     _title(axes, f"Most confused: label → answer{rest}")
 
 
