@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cnnviz.models.called_network import IMAGE as IMAGE
     from cnnviz.passes.captures import Capture as Capture
     from cnnviz.passes.captures import capture as capture
+    from cnnviz.passes.targets import Box as Box
     from cnnviz.passes.targets import Contrast as Contrast
     from cnnviz.passes.targets import Region as Region
     from cnnviz.passes.targets import Similarity as Similarity
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "IMAGE": "cnnviz.models.called_network",
+    "Box": "cnnviz.passes.targets",
     "Capture": "cnnviz.passes.captures",
     "CnnvizError": "cnnviz.errors",
     "Contrast": "cnnviz.passes.targets",
@@ -91,6 +93,7 @@ _HOMES = {
 __version__ = "0.1.0"
 __all__ = [
     "IMAGE",
+    "Box",
     "Capture",
     "CnnvizError",
     "Contrast",

@@ -51,6 +51,10 @@ class NotFiniteError(CnnvizError):
     """A network gives NaN or infinity where a view needs numbers that can be ranked and drawn."""
 
 
+class NothingFoundError(TargetError):
+    """A detector finds nothing, or nothing of the class, that could be explained."""
+
+
 class OutputError(CnnvizError):
     """A result cannot be written where it was asked to go."""
 

@@ -15,6 +15,7 @@ from cnnviz.views import VIEWS
 
 LAZY = ("cnnviz", "cnnviz.datasets", "cnnviz.models", "cnnviz.reports", "cnnviz.testing")
 EXPORTED = {
+    "Box",
     "Capture",
     "CnnvizError",
     "Contrast",

@@ -164,6 +164,16 @@ Target = Annotated[
         rich_help_panel=NETWORK,
     ),
 ]
+Box = Annotated[
+    str | None,
+    typer.Option(
+        "--box",
+        metavar="X1,Y1,X2,Y2",
+        help="Of a detector the box to explain: left, top, right and bottom in pixels of the "
+        "photo. Its class is --target, or that of the box it overlaps most.",
+        rich_help_panel=NETWORK,
+    ),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON to stdout.", rich_help_panel=OUTPUT)
 ]
@@ -263,6 +273,27 @@ def preparation_of(values: dict[str, Any]) -> dict[str, Any]:
     """Return what the options of `PREPARATION` say, by its name."""
     names = [parameter.name for parameter in PREPARATION]
     return {name: values[name] for name in names if values[name] is not None}
+
+
+def explained(target: str | None, box: str | None) -> Any:
+    """Return what --target and --box ask for together.
+
+    Raises
+    ------
+    UsageError
+        The box is not four numbers.
+    """
+    if box is None:
+        return target
+    from cnnviz.passes.target_types import Box as Wanted
+
+    try:
+        left, top, right, bottom = (float(part) for part in box.split(","))
+    except ValueError:
+        raise UsageError(
+            f"--box cannot be {box!r}.", "Give four numbers with commas: left,top,right,bottom."
+        ) from None
+    return Wanted(target, (left, top, right, bottom))
 
 
 def picture_style(values: dict[str, Any]) -> PictureStyle:

@@ -81,6 +81,7 @@ def build() -> Callable[..., Any]:
         shared("sections", sections, None),
         shared("layers", Layers, None),
         shared("target", options.Target, None),
+        shared("box", options.Box, None),
         shared("thorough", Thorough, False),
         shared("model", options.ModelName, options.DEFAULT_MODEL),
         shared("weights", options.Weights, "DEFAULT"),
@@ -122,7 +123,7 @@ def _run(values: dict[str, Any]) -> None:
             images,
             values["sections"],
             layers=values["layers"],
-            target=values["target"],
+            target=options.explained(values["target"], values["box"]),
             thorough=values["thorough"],
             progress=progress,
         )

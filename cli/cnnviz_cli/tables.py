@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cnnviz.results.result import Result
-    from cnnviz.views.predictions import Predictions
+    from cnnviz.views.predictions import PredictedBoxes, Predictions
 
 Table = tuple[Sequence[str], Sequence[Sequence[Any]]]
 
@@ -40,4 +40,19 @@ def _predictions(result: Predictions) -> Table:
     return (["photo", *columns] if several else columns), rows
 
 
-_TABLES: dict[str, Callable[[Any], Table]] = {"Predictions": _predictions}
+def _boxes(result: PredictedBoxes) -> Table:
+    several = len(result.images) > 1
+    rows = []
+    for place, image in enumerate(result.images):
+        for rank in range(result.shown_of(place)):
+            corners = ", ".join(f"{value:.0f}" for value in result.boxes[place, rank])
+            row = [result.names[place][rank], result.said(place, rank), corners]
+            rows.append([image, *row] if several else row)
+    columns = ["class", "score", "box"]
+    return (["photo", *columns] if several else columns), rows
+
+
+_TABLES: dict[str, Callable[[Any], Table]] = {
+    "Predictions": _predictions,
+    "PredictedBoxes": _boxes,
+}

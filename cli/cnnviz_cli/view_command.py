@@ -40,6 +40,7 @@ _SHARED = (
     "member",
     *(parameter.name for parameter in options.PREPARATION),
     "target",
+    "box",
     "out",
     "figure_size",
     "dpi",
@@ -94,6 +95,7 @@ def _parameters(view: View, specs: list[OptionSpec]) -> list[inspect.Parameter]:
     found += [spec.parameter(VIEW) for spec in specs]
     if view.target:
         found.append(shared("target", options.Target, None))
+        found.append(shared("box", options.Box, None))
     if view.needs != "nothing":
         found += [
             shared("model", options.ModelName, options.DEFAULT_MODEL),
@@ -133,7 +135,7 @@ def _run(
     if values["out"] is not None:
         style.check(values["out"])
     if view.target and view.needs != "capture":
-        keywords["target"] = values["target"]
+        keywords["target"] = options.explained(values["target"], values["box"])
     with progress_bar(values["quiet"]) as progress:
         if view.progress:
             keywords["progress"] = progress
@@ -208,7 +210,7 @@ def _of_network(
         keywords["data"] = data = options.data_or_shapes(values["photos"], values["data"], model)
         names = [_photo_name(one) for one in ([data] if isinstance(data, str) else data)]
     if view.needs == "capture":
-        subject = _captured(view, model, images, keywords, values.get("target"))
+        subject = _captured(view, model, images, keywords, values)
         _spell_out(view, specs, keywords, list(subject.activations))
         names = [photo.name for photo in subject.batch.photos]
     return function(subject, **keywords), _stem(names, model.name)
@@ -233,7 +235,7 @@ def _first_of_compared(values: dict[str, Any], keywords: dict[str, Any]) -> None
 
 
 def _captured(
-    view: View, model: Any, images: list[Any], keywords: dict[str, Any], target: str | None
+    view: View, model: Any, images: list[Any], keywords: dict[str, Any], values: dict[str, Any]
 ) -> Any:
     from cnnviz.introspection.layers import named_layers, split, without_call
     from cnnviz.models import as_model
@@ -245,6 +247,7 @@ def _captured(
     # "name#1" is the second call of a layer; the layer is captured whole.
     names = [without_call(name, known) for name in split(chosen, known)]
     layers = names[0] if isinstance(chosen, str) and len(names) == 1 else names
+    target = options.explained(values.get("target"), values.get("box"))
     return capture(model, images, layers=layers, target=target, gradients=view.gradients)
 
 

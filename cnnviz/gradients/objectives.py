@@ -8,11 +8,13 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from cnnviz.errors import TargetError, UsageError, did_you_mean
+from cnnviz.errors import NothingFoundError, TargetError, UsageError, did_you_mean
 from cnnviz.gradients.forward_recorder import ForwardRecorder
 from cnnviz.introspection.final_activation import softened
 from cnnviz.models import Model
-from cnnviz.models.outputs import given_of, read_output, scores_of
+from cnnviz.models.detections import read_detections
+from cnnviz.models.outputs import given_of, read_output, returns_boxes, scores_of
+from cnnviz.results.text import plural
 
 SEED = 0
 NAMES = ("auto", "loss", "top")
@@ -54,6 +56,8 @@ def random_signs(
     This estimates the Frobenius norm of the Jacobian, whatever the loss: a confident network has a
     loss of nearly zero, and with it a gradient of nearly zero, and is well.
     """
+    if returns_boxes(model, output):
+        return _signs_of_boxes(model, output, seed)
     logits = scores_of(model, output)
     note = ""
     inside = read_output(model, output).inside
@@ -70,9 +74,30 @@ def random_signs(
             "The weights of the last layer are all zero, as Fixup begins them, and pass nothing "
             "back; what goes into that layer was taken."
         )
+    return BackwardStart(logits, _signs(logits, seed), told, note)
+
+
+def _signs(values: torch.Tensor, seed: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
-    signs = torch.randint(0, 2, tuple(logits.shape), generator=generator) * 2 - 1
-    return BackwardStart(logits, signs.to(logits.device, logits.dtype), told, note)
+    signs = torch.randint(0, 2, tuple(values.shape), generator=generator) * 2 - 1
+    return signs.to(values.device, values.dtype)
+
+
+def _signs_of_boxes(model: Model, output: Any, seed: int) -> BackwardStart:
+    scores = torch.cat(_scores_of_boxes(model, output))
+    told = f"a random sign for the score of each of {plural(len(scores), 'box', 'boxes')}"
+    return BackwardStart(scores, _signs(scores, seed), told)
+
+
+def _scores_of_boxes(model: Model, output: Any) -> list[torch.Tensor]:
+    found = [one.scores for one in read_detections(model, output) if len(one)]
+    if not found:
+        raise NothingFoundError(
+            "The network finds no box in these images, so that there is no score to differentiate.",
+            "Give photos in which it finds something, or lower the score below which it drops a "
+            "box.",
+        )
+    return found
 
 
 def loss(model: Model, output: Any, labels: torch.Tensor | None) -> BackwardStart:
@@ -99,6 +124,10 @@ def loss(model: Model, output: Any, labels: torch.Tensor | None) -> BackwardStar
 
 def top(model: Model, output: Any) -> BackwardStart:
     """Send back the greatest logit of each image."""
+    if returns_boxes(model, output):
+        best = torch.stack([scores.amax() for scores in _scores_of_boxes(model, output)]).sum()
+        told = "the greatest score of a box of each image"
+        return BackwardStart(best, torch.ones_like(best), told)
     logits = scores_of(model, output)
     value = logits.flatten(1).amax(1).sum()
     return BackwardStart(value, torch.ones_like(value), "the greatest logit of each image")

@@ -6,6 +6,7 @@ joins `CamName`. The view, the command line, the trust checks and the evaluation
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -198,6 +199,63 @@ def fused(maps: list[torch.Tensor], gain: float = 2.0) -> torch.Tensor:
             F.interpolate(sharp[:, None], size, mode="bilinear", align_corners=False)[:, 0]
         )
     return torch.stack(joined).amax(0)
+
+
+def summed(
+    maps: list[torch.Tensor], extents: Sequence[tuple[float, ...]], *, relu: bool
+) -> torch.Tensor:
+    """Add up the maps of the levels of a detector's pyramid.
+
+    The levels are read beside one another, so that each has a share of the score of its own: that
+    of a box mostly comes from the one level that fits its size. They are therefore not scaled, but
+    summed as they are, which is the formula of a map applied to the channels of all levels
+    together.
+
+    Parameters
+    ----------
+    maps : list of torch.Tensor
+        For each level [N, h, w]; the result has the resolution of the finest.
+    extents : sequence of (float, float, float, float)
+        What each level covers, as `cnnviz.introspection.tracing.map_layout.MapLayout.extent`.
+    relu : bool
+        Whether evidence against is set to zero, at each level's own resolution.
+    """
+    sizes = [covered(each, extent) for each, extent in zip(maps, extents, strict=True)]
+    height, width = max(sizes, key=lambda size: size[0] * size[1])
+    kept = [each.relu() if relu else each for each in maps]
+    levels = [
+        over_image(each, extent, (height, width))
+        for each, extent in zip(kept, extents, strict=True)
+    ]
+    return torch.stack(levels).sum(0)
+
+
+def covered(maps: torch.Tensor, extent: tuple[float, ...]) -> tuple[int, int]:
+    """Return how many rows and columns of maps [N, h, w] of this extent lie over the image."""
+    left, top, right, bottom = extent
+    rows, columns = maps.shape[1] / (bottom - top), maps.shape[2] / (right - left)
+    return max(1, math.ceil(rows - 1e-6)), max(1, math.ceil(columns - 1e-6))
+
+
+def over_image(
+    maps: torch.Tensor, extent: tuple[float, ...], size: tuple[int, int]
+) -> torch.Tensor:
+    """Return maps [N, h, w] of an extent bilinearly at a size [N, *size] that is the image."""
+    left, top, right, bottom = extent
+
+    def places(count: int, start: float, end: float) -> torch.Tensor:
+        """Return where the middle of each of so many pixels of the image lies, from -1 to 1."""
+        return 2.0 * ((torch.arange(count) + 0.5) / count - start) / (end - start) - 1.0
+
+    rows, columns = places(size[0], top, bottom), places(size[1], left, right)
+    grid = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1).to(maps)
+    return F.grid_sample(
+        maps[:, None],
+        grid.expand(len(maps), -1, -1, -1),
+        mode="bilinear",
+        padding_mode="border",
+        align_corners=False,
+    )[:, 0]
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,9 @@ class Heatmap(Result):
         What the network answers to each photo beside its label; empty where no label is known.
     page : str
         Which photos of how many these are, where they are one page of several.
+    asked_boxes : tuple of (float, float, float, float) or None
+        The box of a detector that was explained of each photo, left, top, right and bottom in its
+        pixels, and drawn on it; None where it was something else. Empty where there is none.
     """
 
     method: str
@@ -89,6 +92,7 @@ class Heatmap(Result):
     settings: MapSettings | None = None
     answers: tuple[PhotoAnswer, ...] = ()
     page: str = ""
+    asked_boxes: tuple[tuple[float, float, float, float] | None, ...] = ()
 
     def shown(self, layer: str | None = None) -> NDArray[np.float32]:
         """Return the maps of one layer as they are drawn and measured, [N, h, w].
@@ -150,6 +154,8 @@ class Heatmap(Result):
             if self.clip_percentile < 100.0
             else ""
         )
+        if any(box is not None for box in self.asked_boxes) and not self._on_sheet:
+            seen += " The box in the photo is the one that was asked for."
         measured = "".join(f" {note}" for note in self.notes)
         return (
             f"{self.title}: where the evidence lies. {colours} Each map has its own "
@@ -180,7 +186,8 @@ class Heatmap(Result):
 
     def _of(self, part: slice, page: str) -> Self:
         """Return the maps of some of the photos."""
-        each = ("images", "photos", "boxes", "targets", "target_classes", "answers")
+        about = ("images", "photos", "boxes", "targets", "target_classes", "answers")
+        each = (*about, "asked_boxes")
         return replace(
             self,
             page=page,
@@ -242,6 +249,16 @@ class Heatmap(Result):
             axes.add_patch(
                 Rectangle(corner, *size, fill=False, edgecolor=drawing.ACCENT, linewidth=1.1)
             )
+        asked = self.asked_boxes[image] if self.asked_boxes else None
+        if asked is not None:
+            left, top, right, bottom = asked
+            for colour, line in (("white", 3.0), (drawing.WARM, 1.5)):
+                sides = (right - left, bottom - top)
+                axes.add_patch(
+                    Rectangle((left, top), *sides, fill=False, edgecolor=colour, linewidth=line)
+                )
+            axes.set_xlim(0, width)
+            axes.set_ylim(height, 0)
         _title(axes, self.images[image], self.targets[image], letters)
 
     def _draw_map(self, axes: Axes, image: int, layer: str, letters: int) -> None:

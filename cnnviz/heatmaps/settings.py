@@ -44,12 +44,15 @@ class CamSettings(MapSettings):
         Whether the maps of all layers were joined into one.
     rule : {"gradient", "deconvnet", "guided"}
         How rectifiers sent the gradients of the capture back.
+    relu : bool
+        Whether only the evidence for the target counts.
     """
 
     method: CamName
     layers: tuple[Key, ...]
     fused: bool
     rule: Rule
+    relu: bool = True
 
     def of_map(self, place: int) -> MapSettings:
         """Return the settings with one layer, or all of them for a fused map."""

@@ -59,9 +59,13 @@ class Batch:
 
     def singles(self) -> list[Batch]:
         """Return each image in a batch of its own; what was refused stays with the whole."""
+        return self.parts(1)
+
+    def parts(self, size: int) -> list[Batch]:
+        """Return batches of at most so many images; what was refused stays with the whole."""
         return [
-            Batch(self.tensor[k : k + 1], self.photos[k : k + 1], self.boxes[k : k + 1])
-            for k in range(len(self.tensor))
+            Batch(self.tensor[k : k + size], self.photos[k : k + size], self.boxes[k : k + size])
+            for k in range(0, len(self.tensor), size)
         ]
 
 

@@ -21,6 +21,8 @@ Found = TypeVar("Found")
 
 _MOST = 8
 """How many findings are kept of one network, such as of several sizes of input."""
+_HEAP_TYPE = 1 << 9
+"""The flag of Python that marks a class as not built in."""
 _NESTED = 8
 """How deep lists within lists are compared."""
 _TORCHS_OWN = frozenset(vars(nn.Module()))
@@ -188,6 +190,10 @@ def _frozen(value: Any, look: _Look, depth: int = 0) -> Any:
         return frozenset(value)
     if isinstance(value, list | tuple):
         return type(value), [_frozen(entry, look, depth + 1) for entry in value]
+    if _is_record(value):
+        # Such as the coder of boxes that a detector holds.
+        held = [vars(value), *map(_class_data, type(value).__mro__[:-1])]
+        return _Same(value), type(value), _frozen(held, look, depth + 1)
     raise _IncomparableError
 
 
@@ -197,3 +203,31 @@ def _in_cell(cell: CellType) -> Any:
         return cell.cell_contents
     except ValueError:  # not yet bound
         raise _IncomparableError from None
+
+
+def _class_data(kind: type) -> dict[str, Any]:
+    """Return what a class holds for all its objects, but for what it does."""
+    told = (FunctionType, classmethod, staticmethod, property)
+    return {
+        name: value
+        for name, value in vars(kind).items()
+        if not name.startswith("__") and not isinstance(value, told)
+    }
+
+
+def _is_record(value: Any) -> bool:
+    """Whether an object is of a class written in Python, all of whose state is in its attributes.
+
+    Modules are not: those that a network holds out of sight may do anything.
+    """
+    kinds = type(value).__mro__[:-1]
+    return (
+        not isinstance(value, nn.Module)
+        and all(
+            each.__flags__ & _HEAP_TYPE
+            and "__slots__" not in vars(each)
+            and each.__module__ != "torch"
+            for each in kinds
+        )
+        and hasattr(value, "__dict__")
+    )

@@ -68,7 +68,8 @@ def load_file(path: Path, factory: str, weights: str | Path) -> Model:
     preprocessing.toml beside the file may say it, and categories.txt the names of the classes.
     Where the network takes more than an image, the file defines ``forward_args``: a function from
     the images to the arguments (a tuple, or a dict by name), or the arguments themselves with
-    ``cnnviz.IMAGE`` among them.
+    ``cnnviz.IMAGE`` among them. A function ``decode`` in the file makes boxes of what a
+    detector returns, see `Model`.
 
     Parameters
     ----------
@@ -107,6 +108,10 @@ def load_file(path: Path, factory: str, weights: str | Path) -> Model:
     model = Model(
         made.eval(), name=_name(made, path, factory), weights=origin, **_arguments(module)
     )
+    # Of a detector whose output is not yet boxes, the file may define what makes boxes of it.
+    decode = getattr(module, "decode", None)
+    if callable(decode):
+        model.decode_by(decode)
     model.notes = (*model.notes, *not_finite(made))
     beside_model(model, path)
     return model

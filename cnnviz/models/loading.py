@@ -13,7 +13,7 @@ from cnnviz.images import Preprocessing
 from cnnviz.images.paths import expand
 from cnnviz.models.categories import Categories, check_count, read_categories
 from cnnviz.models.checkpoints import SUFFIXES, class_names
-from cnnviz.models.model import Model, as_model
+from cnnviz.models.model import Decode, Model, as_model
 from cnnviz.models.output_kinds import OutputKind, read_output_kind
 from cnnviz.models.settings import Settings, beside_model, with_settings
 from cnnviz.models.sources import SOURCES, forms
@@ -28,6 +28,7 @@ def load(
     device: str | torch.device = "auto",
     output: OutputKind | str | None = None,
     member: str | int | None = None,
+    decode: Decode | None = None,
 ) -> Model:
     """Load a network by name, from a file of code, or around a module at hand.
 
@@ -37,9 +38,8 @@ def load(
         A shipped network (``shapes``, which is ``shapes-plain``; ``shapes-residual``; ``lenet5``);
         a network of the family of depths (``plain-56``, ``resnet-110``, ``mlp-10:sigmoid:xavier``;
         see `cnnviz.models.networks.depth_network`), with random weights;
-        a classification network of torchvision, such as ``resnet50``, or one for segmentation,
-        whose output is one score per class and pixel, so that views of a class need a callable
-        target;
+        a network of torchvision that classifies, such as ``resnet50``, segments or detects
+        (``fasterrcnn_resnet50_fpn``);
         ``timm:NAME`` (needs ``pip install "cnnviz[timm]"``); ``hf:OWNER/NAME``, on the hub of
         Hugging Face (needs transformers or timm); ``path/to/file.py:factory``, which runs that
         file; ``path/to/file.pt2``, a program of `torch.export`; or a module, which stays exactly as
@@ -68,6 +68,9 @@ def load(
     member : str or int, optional
         Which member of an output that is a tuple, a dict or an object: ``"logits"``, ``1``,
         ``"heads.age"``.
+    decode : callable, optional
+        What makes boxes of what a detector returns, where that is something else, such as a grid;
+        see `Model`.
 
     Returns
     -------
@@ -108,6 +111,8 @@ def load(
         model.output = read_output_kind(output)
     if member is not None:
         model.member = str(member)
+    if decode is not None:
+        model.decode_by(decode)
     return model
 
 

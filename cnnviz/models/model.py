@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -27,6 +27,9 @@ from cnnviz.models.random_answers import told_randomness
 from cnnviz.models.wrappers import unwrap
 from cnnviz.results.result import ImageSource, Provenance
 from cnnviz.results.text import dimensions
+
+Decode = Callable[[Any], Any]
+"""From what a detector returns to boxes, see `Model`."""
 
 
 class Model:
@@ -65,6 +68,12 @@ class Model:
         In place of `call`, the arguments by position or by name, with ``cnnviz.IMAGE`` where the
         image goes: ``inputs=(cnnviz.IMAGE, depth)``. What is not the image stays as it is, but a
         tensor whose first axis is 1 is repeated for as many images as there are.
+    decode : callable, optional
+        For a detector whose output is not yet boxes, such as a grid: ``decode(output)`` returns for
+        each image a dict with ``boxes`` [D, 4] in pixels of the network's input (left, top, right,
+        bottom), ``scores`` [D] or [D, classes], and ``labels`` [D] unless the scores are of every
+        class. It must be differentiable where gradients are asked for. The output is then
+        "boxes".
 
     Raises
     ------
@@ -88,6 +97,7 @@ class Model:
         member: str | int | None = None,
         call: Call | None = None,
         inputs: Inputs | None = None,
+        decode: Decode | None = None,
     ) -> None:
         _check_module(module)
         inner, unwrapped = unwrap(module)
@@ -100,6 +110,9 @@ class Model:
         self.untrained: bool = untrained
         self.output: OutputKind | None = None if output is None else read_output_kind(output)
         self.member: str | None = None if member is None else str(member)
+        self.decode: Decode | None = None
+        if decode is not None:
+            self.decode_by(decode)
         self._reading: tuple[object, Reading] | None = None
         self._digest: tuple[object, str] | None = None
         self._remarks: dict[str, str] = {}
@@ -125,6 +138,7 @@ class Model:
             untrained=untrained,
             output=self.output,
             member=self.member,
+            decode=self.decode,
         )
         model._reading = self._reading
         return model
@@ -142,7 +156,24 @@ class Model:
 
     @property
     def _declared(self) -> object:
-        return (self.output, self.member, self.categories)
+        return (self.output, self.member, self.categories, self.decode)
+
+    def decode_by(self, decode: Decode) -> None:
+        """Read the output as the boxes that a callable makes of it, see `decode` above.
+
+        Raises
+        ------
+        UsageError
+            It is no callable, or the output was declared as something else.
+        """
+        if not callable(decode):
+            raise UsageError(f"decode is a {type(decode).__name__}.", "Give a callable.")
+        if self.output not in (None, OutputKind.BOXES):
+            raise UsageError(
+                f"decode is given, and the output was declared as {self.output.value}.",
+                "Leave output out, or declare boxes.",
+            )
+        self.decode, self.output = decode, OutputKind.BOXES
 
     @property
     def preprocessing(self) -> Preprocessing:

@@ -46,7 +46,8 @@ class Reading:
         What the network itself ends in: "softmax", "log_softmax", "sigmoid", "as given" where that
         was not seen and the values are probabilities, or nothing.
     classes : int
-        How many classes, labels, values or dimensions it has; two for one logit.
+        How many classes, labels, values or dimensions it has; two for one logit, and 0 for boxes
+        of classes without names.
     names : tuple of str or None
         Their names, where they are known.
     shape : tuple of int
@@ -106,7 +107,7 @@ def describe(output: Any) -> str:
     """Say in a few words what a network or layer returned."""
     if isinstance(output, torch.Tensor):
         return f"a tensor {list(output.shape)}"
-    named = _named_entries(output)
+    named = named_entries(output)
     if named:
         return f"a {type(output).__name__} with {', '.join(map(repr, named))}"
     if isinstance(output, (tuple, list)):
@@ -114,7 +115,8 @@ def describe(output: Any) -> str:
     return f"a {type(output).__name__}"
 
 
-def _named_entries(output: Any) -> dict[str, Any]:
+def named_entries(output: Any) -> dict[str, Any]:
+    """Return what an output holds by name: a mapping, a named tuple or a dataclass."""
     if isinstance(output, Mapping):
         return {str(key): value for key, value in output.items()}
     names = getattr(output, "_fields", None) or getattr(output, "__dataclass_fields__", None)
@@ -122,7 +124,7 @@ def _named_entries(output: Any) -> dict[str, Any]:
 
 
 def _entries(output: Any) -> dict[str, Any]:
-    named = _named_entries(output)
+    named = named_entries(output)
     if named or not isinstance(output, (tuple, list)):
         return named
     return {str(place): entry for place, entry in enumerate(output)}
@@ -176,11 +178,6 @@ def _choice(model: Model, output: Any) -> tuple[str, tuple[str, ...]]:
     if model.member is not None:
         member_of(output, model.member)
         return model.member, ()
-    if any(name.rpartition(".")[2] == "boxes" for name in every):
-        raise TargetError(
-            f"The network returns {describe(output)} of boxes, which are no scores of classes.",
-            "Give a callable as target that makes one score for each image of them.",
-        )
     best = _called(found) or _best(model, found)
     if best is None and isinstance(output, (tuple, list)):
         # Lists inside a list are one for each image, more likely than not.
@@ -246,6 +243,8 @@ def needs_graph(model: Model, output: Any) -> bool:
     """Whether only a graph could tell which member of an output is the answer."""
     if isinstance(output, torch.Tensor) or model.member is not None or model.reading is not None:
         return False
+    if returns_boxes(model, output):
+        return False
     found = dict(_members(output))
     return len(found) > 1 and all(tensor.grad_fn is None for tensor in found.values())
 
@@ -268,6 +267,10 @@ def read_output(model: Model, output: Any, inputs: torch.Tensor | None = None) -
         The output holds no tensor of floating-point numbers, or several that cannot be told apart.
     """
     known = model.reading
+    if returns_boxes(model, output):
+        found = known if known is not None and known.kind == OutputKind.BOXES else _boxes(model)
+        model.keep_reading(found)
+        return found
     member, others = ("", ()) if known is None else (known.member, known.others)
     if not isinstance(output, torch.Tensor) and (known is None or not known.member):
         member, others = _choice(model, output)
@@ -283,6 +286,20 @@ def read_output(model: Model, output: Any, inputs: torch.Tensor | None = None) -
         found = _read(model, given, member, others, inputs)
     model.keep_reading(found)
     return found
+
+
+def returns_boxes(model: Model, output: Any) -> bool:
+    """Whether an output holds boxes: as was declared, or as its members are called."""
+    if model.output is not None:
+        return model.output == OutputKind.BOXES
+    if isinstance(output, torch.Tensor) or model.member is not None:
+        return False
+    return any(name.rpartition(".")[2] == "boxes" for name, _ in _members(output))
+
+
+def _boxes(model: Model) -> Reading:
+    names = model.categories
+    return Reading(OutputKind.BOXES, "", "", (), "", len(names or ()), names, (0, 0))
 
 
 def _axes(given: torch.Tensor) -> tuple[int, int]:
@@ -377,6 +394,12 @@ def given_of(model: Model, output: Any) -> torch.Tensor:
 
     Scores of one position, [N, K, 1, 1], are those of the image, [N, K].
     """
+    if returns_boxes(model, output):
+        raise TargetError(
+            "The network returns boxes, which are no scores of classes for the whole image.",
+            "Explain a box or a class: target=cnnviz.Box(label, (left, top, right, bottom)), or "
+            "the name or index of a class for its best box.",
+        )
     if isinstance(output, torch.Tensor):
         return _in_rows(model, output)
     return _in_rows(model, member_of(output, read_output(model, output).member))
@@ -410,7 +433,7 @@ def scores_of(model: Model, output: Any, count: int | None = None) -> torch.Tens
     Raises
     ------
     TargetError
-        As `read_output` does, or there is not one row for each image.
+        As `read_output` does; where it holds boxes; or there is not one row for each image.
     """
     given = given_of(model, output)
     reading = read_output(model, output)

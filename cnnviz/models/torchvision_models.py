@@ -19,19 +19,27 @@ from cnnviz.models.checkpoints import (
 )
 from cnnviz.models.hub import fetch
 from cnnviz.models.model import Model
+from cnnviz.models.output_kinds import OutputKind
 from cnnviz.models.randomness import RANDOM, seeded
 from cnnviz.models.torchvision_import import import_torchvision
 
 _SEGMENTATION = "torchvision.models.segmentation"
+_TO_UNIT_RANGE = Preprocessing(None, None, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+"""What torchvision's detectors take: they resize and normalise themselves."""
+_NO_THRESHOLD = (
+    "No box of random weights would pass torchvision's threshold, so the score below which a box "
+    "is dropped is 0."
+)
 _WITH_AUXILIARY_HEADS = {"googlenet": "aux1.", "inception_v3": "AuxLogits."}
 
 
 def names() -> list[str]:
-    """Return the names of torchvision's networks for classification, then for segmentation."""
+    """Return the names of torchvision's networks that classify, that segment, and that detect."""
     models = import_torchvision("torchvision.models")
     classification: list[str] = models.list_models(module=models)
     segmentation: list[str] = models.list_models(module=models.segmentation)
-    return classification + segmentation
+    detection: list[str] = models.list_models(module=models.detection)
+    return classification + segmentation + detection
 
 
 def find(name: str) -> str | None:
@@ -40,8 +48,8 @@ def find(name: str) -> str | None:
     Raises
     ------
     ModelError
-        torchvision has it, but it takes no single still image to one output (detection, video,
-        optical flow, quantized).
+        torchvision has it, but it takes no single still image to one output (video, optical
+        flow, quantized).
     """
     models = import_torchvision("torchvision.models")
     wanted = name.lower()
@@ -51,7 +59,7 @@ def find(name: str) -> str | None:
         known = names()
         raise ModelError(
             f"{wanted} is a network of torchvision for another task than to classify or segment a "
-            "photo.",
+            "photo, or to find boxes in it.",
             did_you_mean(wanted, known, "Name one of torchvision's classification networks."),
         )
     return None
@@ -85,7 +93,9 @@ def load_torchvision(name: str, weights: str | Path) -> Model:
     """
     enum = import_torchvision("torchvision.models").get_model_weights(name)
     if weights == "random":
-        model = _describe(_build(name), name, enum, RANDOM)
+        options = _without_threshold(name) if _detects(name) else {}
+        told = (_NO_THRESHOLD,) if options else ()
+        model = _describe(_build(name, **options), name, enum, RANDOM, notes=told)
         model.untrained = True
         return model
     if isinstance(weights, Path):
@@ -159,10 +169,18 @@ def _build(name: str, auxiliary: bool = False, **options: Any) -> nn.Module:
     """Build with seeded random weights and nothing downloaded."""
     if name in _WITH_AUXILIARY_HEADS:
         options |= {"aux_logits": auxiliary, "init_weights": True}
-    if name in import_torchvision("torchvision.models").segmentation.__dict__:
+    if name in import_torchvision("torchvision.models").segmentation.__dict__ or _detects(name):
         options |= {"weights_backbone": None}
     with seeded():
         return _get_model(name, weights=None, **options)
+
+
+def _detects(name: str) -> bool:
+    return name in import_torchvision("torchvision.models").detection.__dict__
+
+
+def _without_threshold(name: str) -> dict[str, Any]:
+    return {"box_score_thresh" if "rcnn" in name else "score_thresh": 0.0}
 
 
 def _get_model(name: str, **options: Any) -> nn.Module:
@@ -181,6 +199,17 @@ def _describe(
 ) -> Model:
     """Give a network the transforms and class names of its weights, or else of the best ones."""
     entry = chosen or (enum.DEFAULT if len(enum) else None)
+    if _detects(name):
+        categories = None if entry is None else entry.meta.get("categories")
+        return Model(
+            module,
+            name=name,
+            preprocessing=_TO_UNIT_RANGE,
+            categories=categories,
+            weights=weights,
+            notes=notes,
+            output=OutputKind.BOXES,
+        )
     if entry is None:
         return Model(module, name=name, weights=weights, notes=notes)
     named = next((e for e in (entry, *enum) if e.meta.get("categories")), entry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import torch
@@ -24,7 +24,14 @@ from cnnviz.introspection.stop_forward import run_to
 from cnnviz.introspection.tracing.map_layout import MapLayout
 from cnnviz.models import Model, OutputKind, as_model
 from cnnviz.models.categories import check_count
-from cnnviz.models.outputs import AS_GIVEN, Reading, needs_graph, read_output, scores_of
+from cnnviz.models.detections import Detections, kept_detections
+from cnnviz.models.outputs import (
+    AS_GIVEN,
+    Reading,
+    needs_graph,
+    read_output,
+    scores_of,
+)
 from cnnviz.passes.independence import independence
 from cnnviz.passes.output_recorder import OutputRecorder
 from cnnviz.passes.ranked_classes import ClassScore, rank_classes
@@ -78,6 +85,7 @@ class Capture:
     _scores: Scores | None = field(default=None)
     _input_gradient: torch.Tensor | None = field(default=None)
     _returned: Any = field(default=None)
+    _detections: tuple[Detections, ...] | None = field(default=None)
     _traced: Mapping[Key, TracedOutput] = field(default_factory=dict)
 
     @property
@@ -91,6 +99,27 @@ class Capture:
                 "[N, classes].",
             )
         return self._output
+
+    @property
+    def detections(self) -> tuple[Detections, ...]:
+        """What a detector found in each image, detached, without masks."""
+        if self._detections is None:
+            raise TargetError(
+                "This capture holds no boxes.", "Capture a network that returns boxes."
+            )
+        return self._detections
+
+    @property
+    def detects(self) -> bool:
+        """Whether the network answered with boxes."""
+        return self._detections is not None
+
+    @cached_property
+    def pyramid(self) -> tuple[str, ...]:
+        """The layers whose maps the heads of a detector read; none of any other network."""
+        if not self.detects:
+            return ()
+        return call_order(self.model, self.batch.tensor).pyramid()
 
     @property
     def returned(self) -> Any:
@@ -252,7 +281,7 @@ def capture(
     layers : str or sequence of str
         Layers by kind, pattern or name (see `cnnviz.introspection.layers.select`), or "stages": the
         last layer at each spatial resolution (see `cnnviz.passes.stages`).
-    target : None, int, str, SumOf, Contrast, Region, sequence of these, or callable
+    target : None, int, str, SumOf, Contrast, Region, Box, sequence of these, or callable
         What the gradients explain; see `cnnviz.passes.targets.score`.
     gradients : bool or "layers"
         True computes the gradients at the chosen layers and at the input; "layers" starts the
@@ -322,7 +351,7 @@ def capture(
         output = run_to(wrapped.forward, inputs.clone(), chosen, ends, after=recorder.record)
         scores = None
         if gradients:
-            scores = score(wrapped, output, target, len(inputs), inputs)
+            scores = score(wrapped, output, target, len(inputs), batch)
             recorder.differentiate(scores.values, inputs if gradients is True else None)
     coverage = str(followed.coverage()) if followed is not None else ""
     found = _finish(wrapped, batch, chosen, recorder, output if logits else None, scores)
@@ -337,6 +366,7 @@ def _joined(batch: Batch, parts: Sequence[Capture]) -> Capture:
     first = parts[0]
     scores = [part._scores for part in parts if part._scores is not None]
     slopes = [part._input_gradient for part in parts if part._input_gradient is not None]
+    found = [part._detections for part in parts if part._detections is not None]
     return replace(
         first,
         batch=batch,
@@ -351,6 +381,7 @@ def _joined(batch: Batch, parts: Sequence[Capture]) -> Capture:
         else None,
         _input_gradient=torch.cat(slopes) if slopes else None,
         _returned=None,
+        _detections=tuple(one for each in found for one in each) if found else None,
     )
 
 
@@ -397,6 +428,7 @@ def _finish(
     if scores is not None:
         scores = Scores(scores.values.detach(), scores.resolved_targets)
     found = "" if output is None else _logits_or_why_none(model, output, batch.tensor)
+    boxes = None if output is None else kept_detections(model, output)
     return Capture(
         model=model,
         batch=batch,
@@ -407,6 +439,7 @@ def _finish(
         _output=found,
         _scores=scores,
         _input_gradient=recorder.input_gradient,
+        _detections=boxes,
     )
 
 

@@ -13,11 +13,15 @@ from typing import Any
 
 import torch
 
+from cnnviz.errors import TargetError
 from cnnviz.introspection.function_calls import FunctionMode
-from cnnviz.introspection.hooks import isolated
+from cnnviz.introspection.hooks import isolated, module_hooks
+from cnnviz.introspection.layers import named_layers
 from cnnviz.introspection.network_cache import NetworkCache
 from cnnviz.introspection.tolerance import differ
 from cnnviz.models import Model
+from cnnviz.models.detections import read_detections
+from cnnviz.models.outputs import returns_boxes
 from cnnviz.models.random_answers import floats
 
 _READERS = frozenset(
@@ -111,10 +115,11 @@ def _others(image: torch.Tensor) -> list[torch.Tensor]:
 
 @dataclass(frozen=True)
 class _Run:
-    """What the network gave, and which values it looked at."""
+    """What the network gave, which values it looked at, and how many calls of layers it made."""
 
     outputs: Sequence[torch.Tensor]
     read: Sequence[Any]
+    calls: int
 
 
 class _Reads(FunctionMode):
@@ -137,9 +142,29 @@ def _alone(model: Model, image: torch.Tensor) -> _Run:
 
 
 def _run(model: Model, images: torch.Tensor) -> _Run:
-    with _Reads() as reads:
+    calls = 0
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    with _Reads() as reads, module_hooks(named_layers(model.module), before=count):
         output = model.forward(images.clone())
-    return _Run(list(floats(output)), reads.read)
+    return _Run(_answers(model, output), reads.read, calls)
+
+
+def _answers(model: Model, output: Any) -> list[torch.Tensor]:
+    """Return what is compared: all numbers, or of boxes their scores in order.
+
+    Boxes of nearly the same score change places by the last digit.
+    """
+    if not returns_boxes(model, output):
+        return list(floats(output))
+    try:
+        found = read_detections(model, output)
+    except TargetError:
+        return list(floats(output))
+    return [one.scores.sort(descending=True).values for one in found]
 
 
 def _repeating(first: _Run, second: _Run, apart: _Run) -> str:
@@ -162,9 +187,12 @@ def _repeating(first: _Run, second: _Run, apart: _Run) -> str:
 def _mixing(model: Model, alone: _Run, images: torch.Tensor) -> str:
     """Say what others that come with an image do to its answer; nothing where they do nothing."""
     try:
-        together = _alone(model, images).outputs
+        run = _alone(model, images)
     except Exception:
         return "The network takes one image at a time."
+    if run.calls == len(images) * alone.calls:
+        return "The network runs images of a batch one after the other, so each ran alone."
+    together = run.outputs
     shares = [differ(one, row) for one, row in _pairs(alone.outputs, together, len(images))]
     if not shares or float("inf") in shares:
         return (

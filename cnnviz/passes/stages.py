@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -15,15 +16,24 @@ from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.layers import kind, named_layers
 from cnnviz.introspection.network_cache import NetworkCache
 from cnnviz.introspection.stop_forward import run_to
-from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
+from cnnviz.introspection.tracing.map_layout import WHOLE, MapLayout, NoMap
 from cnnviz.introspection.tracing.operation import tensors
 from cnnviz.models import Model
+from cnnviz.models.outputs import returns_boxes
 from cnnviz.passes.spatial_maps import UNTRACED, traced_outputs
 
 STAGES = "stages"
 _NOT_FEATURES = ("pool", "dropout", "flatten", "identity", "pad")
 _REARRANGING = ("rearrange",)
 """A block may end with these, and be named after what is around them."""
+
+
+class Read(NamedTuple):
+    """A tensor that comes to a layer."""
+
+    produced: tuple[int, int]
+    """As `OrderedCall.produced`, where a layer gave it."""
+    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,8 @@ class OrderedCall:
     """Shared by the calls that return the very same tensor, unwritten to in between."""
     map: MapLayout | NoMap
     """How the output holds a map of the image, or why it holds none."""
+    reads: tuple[Read, ...] = ()
+    """The tensors that came to it."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +67,18 @@ class CallOrder:
         Height and width of the input.
     unread : frozenset of (str, int)
         Calls whose map the answer does not depend on, where there are tokens besides.
+    detects : bool
+        Whether the network answers with boxes.
+    returned : frozenset of (int, int)
+        What it returned just as it came from a layer, as `OrderedCall.produced`.
     """
 
     calls: tuple[OrderedCall, ...]
     classes: int | None
     image: tuple[int, int]
     unread: frozenset[Key] = frozenset()
+    detects: bool = False
+    returned: frozenset[tuple[int, int]] = frozenset()
 
     def last(self, names: Iterable[str]) -> tuple[str, int] | None:
         """Return the last call (name, index) among the layers with these names."""
@@ -80,13 +98,64 @@ class CallOrder:
         for something else than the image, such as a reference to compare it with, do not count,
         and layers that are called several times end a stage where all are. A map
         whose places the answer no longer depends on, as the tokens beside a class token that alone
-        is read, ends no stage: the last one before it does.
+        is read, ends no stage: the last one before it does. Of a detector every level of the
+        `pyramid` is among them, and not what it returns.
         """
-        return (
+        ends = (
             self._ends(classes=False)
             or self._ends(classes=True)
             or self._ends(classes=False, often=set())
         )
+        if not self.detects:
+            return ends
+        # A pyramid may have several levels of one resolution.
+        chosen = {*ends, *self.pyramid()}
+        return tuple(name for name in self._names().values() if name in chosen)
+
+    def pyramid(self) -> tuple[str, ...]:
+        """Return the layers whose maps the heads of a detector read, in the order of the calls.
+
+        These are the maps that the last layer that is given several takes, at once or in turn, and
+        that makes no maps for others of them, as a neck does. One that no layer gave, as where it
+        was scaled on the way, stands for the last one of its shape before. Without such a layer it
+        is the last stage alone.
+        """
+        names = self._names()
+        last_of_shape: dict[tuple[int, ...], str] = {}
+        reads: dict[str, set[str]] = {}
+        for call in self.calls:
+            for read in call.reads:
+                level = names.get(read.produced) or last_of_shape.get(read.shape)
+                if level is not None:
+                    reads.setdefault(call.name, set()).add(level)
+            if call.produced in names and call.shape is not None:
+                last_of_shape[call.shape] = names[call.produced]
+        for place, call in reversed([*enumerate(self.calls)]):
+            levels = reads.get(call.name, set())
+            if len(levels) > 1 and not self._leads_on(place, names):
+                return tuple(name for name in names.values() if name in levels)
+        return self._ends(classes=False)[-1:]
+
+    def _leads_on(self, place: int, names: Mapping[tuple[int, int], str]) -> bool:
+        """Whether layers outside a call go on with maps of it, as with those of a neck."""
+        inside = self.calls[place].name
+        return any(
+            (owner := names.get(read.produced)) is not None
+            and (owner == inside or owner.startswith(f"{inside}."))
+            for later in self.calls[place + 1 :]
+            if not inside.startswith(f"{later.name}.")
+            for read in later.reads
+        )
+
+    def _names(self) -> dict[tuple[int, int], str]:
+        """Return the layer that gave each map, of those that are called once."""
+        often = self._often()
+        found: dict[tuple[int, int], str] = {}
+        for call in self.calls:
+            has_places = not isinstance(call.map, NoMap) and call.map.dims
+            if has_places and call.name not in often and call.kind not in _REARRANGING:
+                found.setdefault(call.produced, call.name)
+        return found
 
     def _ends(self, *, classes: bool, often: set[str] | None = None) -> tuple[str, ...]:
         often = self._often() if often is None else often
@@ -128,8 +197,20 @@ class CallOrder:
         layout = call.map
         if isinstance(layout, NoMap) or call.kind in _NOT_FEATURES:
             return False
+        if self.detects and self._is_answer(call):
+            return False
         height, width = layout.size
         return height * width > 1 and (classes or layout.channels != self.classes)
+
+    def _is_answer(self, call: OrderedCall) -> bool:
+        """Whether a map is what a detector reads boxes from: no layer goes on with it."""
+        unread = call.produced[0] not in self._taken
+        return call.produced in self.returned or (call.kind == "conv" and unread)
+
+    @cached_property
+    def _taken(self) -> frozenset[int]:
+        # Not by version: a layer that works in place reads one and leaves the next.
+        return frozenset(place for call in self.calls for (place, _), _ in call.reads)
 
     def _chains(self) -> list[list[OrderedCall]]:
         chains: dict[tuple[int, int], list[OrderedCall]] = {}
@@ -139,7 +220,13 @@ class CallOrder:
 
 
 def _resolution(call: OrderedCall) -> tuple[int, int]:
-    return (0, 0) if isinstance(call.map, NoMap) else call.map.size
+    layout = call.map
+    if isinstance(layout, NoMap):
+        return (0, 0)
+    if layout.extent != WHOLE and len(layout.dims) == 2:
+        # Of a canvas larger than the image more or fewer positions stand for a place of it.
+        return (layout.shape[layout.dims[0]], layout.shape[layout.dims[1]])
+    return layout.size
 
 
 @dataclass(frozen=True)
@@ -196,7 +283,8 @@ def call_order(model: Model, inputs: torch.Tensor) -> CallOrder:
     inputs : torch.Tensor
         Preprocessed images [N, C, H, W]; only the first is used.
     """
-    return _KEPT.get(model.module, inputs.shape[1:], lambda: _note_calls(model, inputs[:1]))
+    question = (tuple(inputs.shape[1:]), model.output, model.member)
+    return _KEPT.get(model.module, question, lambda: _note_calls(model, inputs[:1]))
 
 
 def _note_calls(model: Model, image: torch.Tensor) -> CallOrder:
@@ -214,17 +302,26 @@ def _note_calls(model: Model, image: torch.Tensor) -> CallOrder:
         held.append(output)
         # An in-place layer returns the tensor it was given, at another version.
         produced = (id(output), output._version if is_tensor else 0)
+        reads = tuple(
+            Read((id(each), each._version), tuple(each.shape)) for each in tensors(inputs)
+        )
         found = traced.get(key, UNTRACED)
         what = kind(layers[name])
         if what == "other" and found.kind in ("pad", "rearrange"):
             what = found.kind
         layout = found.map if shape is not None else NoMap.NO_TENSOR
-        calls.append(OrderedCall(name, index, what, shape, produced, layout))
+        calls.append(OrderedCall(name, index, what, shape, produced, layout, reads))
 
     with isolated(module, grad=False):
         output = run_to(model.forward, image.clone(), layers, after=note)
     size = (image.shape[2], image.shape[3])
-    order = CallOrder(tuple(calls), _classes(output, size, calls), size)
+    order = CallOrder(
+        tuple(calls),
+        _classes(output, size, calls),
+        size,
+        detects=returns_boxes(model, output),
+        returned=frozenset((id(each), each._version) for each in tensors(output)),
+    )
     return replace(order, unread=_unread(model, image, order))
 
 

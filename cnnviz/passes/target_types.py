@@ -38,13 +38,16 @@ class Contrast:
 class Region:
     """The score of a class summed over a region, for networks that segment.
 
+    Of a detector with masks it is the overlap of an instance's mask with the region times the score
+    of its class, the largest over what it finds.
+
     Attributes
     ----------
     label : int or str
         The class. A map of one channel has two, negative and positive.
     mask : ndarray of bool, optional
         The region, [H, W] at the size of the network's output; by default where the class is the
-        network's own answer (Vinogradova et al. 2020).
+        network's own answer (Vinogradova et al. 2020), or the mask of its best instance.
     """
 
     label: int | str
@@ -80,7 +83,29 @@ class Similarity:
     reference: ImageLike | torch.Tensor | NDArray[np.float32]
 
 
-OneTarget = int | str | SumOf | Contrast | Region | Value | Similarity
+@dataclass(frozen=True)
+class Box:
+    """One box of a detector: its overlap with a wanted box times the score of a wanted class.
+
+    The score that is explained is the largest over what the detector finds, as in D-RISE (Petsiuk
+    et al. 2021), so that what speaks for this box is asked for, and not what speaks for the class
+    elsewhere.
+
+    Attributes
+    ----------
+    label : int, str or None
+        The class, by index or name; None is that of the detection that overlaps the box most, each
+        overlap times its score.
+    box : (float, float, float, float)
+        Left, top, right and bottom in pixels of the photo as it was read, as `predictions` tells
+        and draws them. Of a tensor that is given as preprocessed, the photo is the tensor.
+    """
+
+    label: int | str | None
+    box: tuple[float, float, float, float]
+
+
+OneTarget = int | str | SumOf | Contrast | Region | Value | Similarity | Box
 """What is explained of one image."""
 Target = (
     OneTarget

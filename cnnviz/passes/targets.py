@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 
 from cnnviz.errors import TargetError
+from cnnviz.images import Batch
 from cnnviz.introspection.finite import check_rankable, finite
 from cnnviz.models import Model, OutputKind
 from cnnviz.models.outputs import (
@@ -22,7 +23,11 @@ from cnnviz.models.outputs import (
     read_output,
     scores_of,
 )
+from cnnviz.passes.box_targets import BoxResolver
 from cnnviz.passes.references import embedded, reference_of
+from cnnviz.passes.resolved_target import ResolvedTarget as ResolvedTarget
+from cnnviz.passes.resolved_target import Unit as Unit
+from cnnviz.passes.target_types import Box as Box
 from cnnviz.passes.target_types import Contrast as Contrast
 from cnnviz.passes.target_types import OneTarget as OneTarget
 from cnnviz.passes.target_types import Region as Region
@@ -30,46 +35,6 @@ from cnnviz.passes.target_types import Similarity as Similarity
 from cnnviz.passes.target_types import SumOf as SumOf
 from cnnviz.passes.target_types import Target as Target
 from cnnviz.passes.target_types import Value as Value
-
-Unit = Literal["probability", "score"]
-Function = Callable[[Any], torch.Tensor]
-
-
-@dataclass(frozen=True, eq=False)
-class ResolvedTarget:
-    """What is explained of one image.
-
-    Attributes
-    ----------
-    name : str
-        What it is, in words.
-    class_index : int or None
-        The class, where it is exactly one.
-    score : callable
-        ``score(output)``: what the network returned for B images to B scores, [B].
-    asked : int, str, SumOf, Contrast, Region, Value, Similarity, callable or None
-        What asks for the very same of another network, or of another image; None is each
-        network's own answer.
-    probability : callable, optional
-        ``probability(output)``: the probability of what is explained, [B], in double precision;
-        None where there is none.
-    """
-
-    name: str
-    class_index: int | None
-    score: Function
-    asked: Any = None
-    probability: Function | None = None
-
-    @property
-    def unit(self) -> Unit:
-        """What `measure` returns: probabilities where there are any, or else scores."""
-        return "score" if self.probability is None else "probability"
-
-    def measure(self, output: Any) -> torch.Tensor:
-        """Return what is followed of an answer while its image is changed, [B]."""
-        found = self.score if self.probability is None else self.probability
-        return found(output).double()
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +58,7 @@ def score(
     output: Any,
     target: Target,
     count: int,
-    inputs: torch.Tensor | None = None,
+    batch: Batch | None = None,
 ) -> Scores:
     """Turn a target into one score for each image.
 
@@ -103,17 +68,19 @@ def score(
         The network, for what its output means and the names of its classes.
     output : Any
         What its forward returned for `count` images.
-    target : None, int, str, SumOf, Contrast, Region, Value, Similarity, sequence, or callable
+    target : None, int, str, SumOf, Contrast, Region, Value, Similarity, Box, sequence, or callable
         None takes each image's own answer: the likeliest class or label, the first value, the
-        embedding itself, or the region of the class that a map shows most of, but for the
-        background. Anything else stands for every image, and a sequence gives one for each. A name
-        may be written ``koala - wombat`` for a contrast and ``tabby + tiger cat`` for classes
-        together; indices may be numpy's or torch's, and one-hot. A callable gets the whole output
-        and returns the scores [N]; it must treat each image by itself.
+        embedding itself, the region of the class that a map shows most of, but for the background,
+        or the box of the highest score; a class then is its best box. Anything else stands for
+        every image, and a sequence gives one for each. A name may be written ``koala - wombat`` for
+        a contrast and ``tabby + tiger cat`` for classes together; indices may be numpy's or
+        torch's, and one-hot. A callable gets the whole output and returns the scores [N]; it must
+        treat each image by itself.
     count : int
         The number of images, N.
-    inputs : torch.Tensor, optional
-        The preprocessed images, which tell a picture that a network returns from a map of classes.
+    batch : Batch, optional
+        The images, which tell a picture that a network returns from a map of classes, and where in
+        its photo a box lies; without them boxes are in pixels of the network's input.
 
     Raises
     ------
@@ -126,15 +93,30 @@ def score(
     if callable(target):
         resolved = _called(target)
         return Scores(_checked(resolved.score(output), count), (resolved,) * count)
-    reading = read_output(model, output, inputs)
+    reading = read_output(model, output, None if batch is None else batch.tensor)
+    if reading.kind == OutputKind.BOXES:
+        return _of_boxes(BoxResolver(model, reading, output, batch), target, count)
     scores = scores_of(model, output, count)
-    if reading.kind in (None, OutputKind.BOXES) or scores.ndim == 3:
+    if reading.kind is None or scores.ndim == 3:
         raise not_rows(scores, count)
     resolver = _Resolver(model, reading, scores)
     each = [None] * count if target is None else _each(target, count, reading.classes)
     found = tuple(resolver(entry, n) for n, entry in enumerate(each))
     values = [resolved.score(scores[n : n + 1]) for n, resolved in enumerate(found)]
     return Scores(finite(torch.cat(values), "The scores that are explained"), found)
+
+
+def _of_boxes(resolver: BoxResolver, target: Target, count: int) -> Scores:
+    if len(resolver.found) != count:
+        raise TargetError(
+            f"The network returns boxes of {len(resolver.found)} images for {count}.",
+            "Give decode= a callable that returns one entry for each image.",
+        )
+    each = [None] * count if target is None else _each(target, count, resolver.reading.classes)
+    resolved = tuple(resolver(entry, n) for n, entry in enumerate(each))
+    # Of what was decoded already, so that the output is decoded once.
+    values = [resolver.value(one, n) for n, one in enumerate(resolved)]
+    return Scores(finite(torch.stack(values), "The scores that are explained"), resolved)
 
 
 def with_references(model: Model, target: Target) -> Target:
@@ -177,7 +159,7 @@ def _each(target: Any, count: int, classes: int) -> list[Any]:
     """Return one target for each image."""
     if isinstance(target, (np.ndarray, np.generic, torch.Tensor)):
         target = _from_array(target, count, classes)
-    single = isinstance(target, (int, str, SumOf, Contrast, Region, Value, Similarity))
+    single = isinstance(target, (int, str, SumOf, Contrast, Region, Value, Similarity, Box))
     each = [target] * count if single else list(target)
     if len(each) != count:
         raise TargetError(
@@ -236,6 +218,12 @@ class _Resolver:
     def __call__(self, entry: Any, n: int) -> ResolvedTarget:
         """Return what is asked of image `n`; None is its own answer."""
         kind = self.reading.kind
+        if isinstance(entry, Box):
+            raise TargetError(
+                f"A box of {entry.label!r} was asked for, and the network returns "
+                f"{self.reading.describe()}.",
+                "Give a class, or a network that returns boxes.",
+            )
         if isinstance(entry, Similarity):
             return self._similarity(entry)
         if kind == OutputKind.EMBEDDING and entry is None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from torch import nn
 
-from cnnviz.errors import ModelError, TargetError
+from cnnviz.errors import ModelError, NothingFoundError, TargetError
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
 from cnnviz.introspection import layers as layer_names
@@ -147,12 +147,18 @@ def _look(
     explained = _target_of(target, place, len(batch)) if gradients else None
     one = Batch(batch.tensor[place : place + 1], (photo,), (batch.boxes[place],))
     with steps.step("running the network", f"looking at {photo.name}"):
+        unexplained = ""
         try:
             found = capture(model, one, layers=wanted, target=explained, gradients=gradients)
+        except NothingFoundError as error:
+            if explained is not None:
+                raise
+            unexplained = str(error)
+            found = capture(model, one, layers=wanted, gradients=False)
         except ModelError as error:
             raise type(error)(f"{photo.name}: {error.what}", error.remedy) from error
     anchor = f"{slug}-" if len(batch) > 1 else ""
-    return ReportImage(slug=slug, anchor=anchor, capture=found)
+    return ReportImage(slug=slug, anchor=anchor, capture=found, unexplained=unexplained)
 
 
 def _target_of(target: Target, place: int, count: int) -> Target:
@@ -289,7 +295,22 @@ class _Writer:
         if kind.passes:
             what += f" ({self._expected(kind)})"
         with self.steps.step(f"section {kind.key.replace('_', ' ')}", what):
-            return kind.builder()(context)
+            if subject is not None and subject.unexplained and kind.needs == "backward":
+                return self._left_out(kind, context, subject.unexplained)
+            try:
+                return kind.builder()(context)
+            except NothingFoundError as error:
+                return self._left_out(kind, context, str(error))
+
+    def _left_out(self, kind: SectionKind, context: Context, why: str) -> Section:
+        return Section(
+            key=kind.key,
+            title=kind.title,
+            anchor=context.anchor(kind.key),
+            lead=("Left out.",),
+            notes=(why,),
+            subject=context.subject.slug if context.subject is not None else "",
+        )
 
     def _expected(self, kind: SectionKind) -> str:
         """Say how long a section may take, from the time that the passes so far have taken."""

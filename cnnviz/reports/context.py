@@ -26,11 +26,14 @@ class ReportImage:
         What the anchors of its sections begin with; empty where the report has one image.
     capture : Capture
         A capture of this image alone.
+    unexplained : str
+        Why nothing is explained of it, as where a detector finds nothing; else empty.
     """
 
     slug: str
     anchor: str
     capture: Capture
+    unexplained: str = ""
 
     @property
     def photo(self) -> Photo:

@@ -12,10 +12,9 @@ from cnnviz.errors import TargetError
 from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.reports.content import ImageAnswer, Picture, PredictedClass
 from cnnviz.reports.context import ReportImage
-from cnnviz.reports.sections.cam import explainable
+from cnnviz.reports.sections.cam import explainable, main_map
 from cnnviz.results import drawing
 from cnnviz.results.text import percent
-from cnnviz.views.cam import cam
 from cnnviz.views.predictions import predictions
 
 LARGE = 960
@@ -82,7 +81,8 @@ def _overlay(subject: ReportImage) -> Picture | None:
     names = explainable(subject)
     if not names:
         return None
-    heatmap = cam(subject.capture, names[-1])
+    heatmap = main_map(subject, names)
+    where = heatmap.layers[0]
     height, width = heatmap.maps[0].shape[1:]
     peak = float(np.nanmax(heatmap.maps[0]))
     reading = (
@@ -94,13 +94,13 @@ def _overlay(subject: ReportImage) -> Picture | None:
         name=f"{subject.slug}-overlay",
         title=f"Grad-CAM for {heatmap.targets[0]}",
         caption=(
-            f"Where it looked for {heatmap.targets[0]}: {reading} (Grad-CAM at {names[-1]}, "
+            f"Where it looked for {heatmap.targets[0]}: {reading} (Grad-CAM at {where}, "
             f"{height} x {width} values, 0 to {max(peak, 0.0):.2g})."
         ),
         alt=_where(heatmap.on_photo(), subject, heatmap.targets[0]),
         draw=partial(_heat, heatmap),
         provenance=heatmap.provenance,
-        data={"layer": names[-1], "method": heatmap.method, "maximum": peak},
+        data={"layer": where, "method": heatmap.method, "maximum": peak},
     )
 
 

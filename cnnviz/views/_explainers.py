@@ -99,7 +99,7 @@ def remake(model: Model, batch: Batch, target: Target, settings: MapSettings) ->
             rule=settings.rule,
         )
         calls = [f"{name}#{call}" for name, call in settings.layers]
-        return cam(held, calls, settings.method, fuse=settings.fused)
+        return cam(held, calls, settings.method, fuse=settings.fused, relu=settings.relu)
     if isinstance(settings, AttributionSettings):
         return attribute(
             model,

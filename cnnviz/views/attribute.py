@@ -24,6 +24,7 @@ from cnnviz.images.inputs import Images
 from cnnviz.introspection.finite import finite
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model
+from cnnviz.passes.box_targets import asked_boxes
 from cnnviz.passes.captures import capture
 from cnnviz.passes.targets import Target
 from cnnviz.results.docstrings import fill_docstring
@@ -133,6 +134,7 @@ def attribute(
         clip_percentile=REACH,
         notes=tuple(notes),
         target_classes=held.target_classes,
+        asked_boxes=asked_boxes(held.resolved_targets) if held.detects else (),
         settings=AttributionSettings(
             method=method, baseline=baseline, channels=channels, steps=steps, seed=seed
         ),

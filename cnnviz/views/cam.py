@@ -5,18 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
+import torch
+
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.heatmaps.cam_methods import CAM_METHODS, CamMethod, CamName, fused
+from cnnviz.heatmaps.cam_methods import (
+    CAM_METHODS,
+    CamMethod,
+    CamName,
+    covered,
+    fused,
+    over_image,
+    summed,
+)
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
 from cnnviz.heatmaps.methods import listed_methods
 from cnnviz.heatmaps.settings import CamSettings
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.layers import Layers, split
+from cnnviz.introspection.tracing.map_layout import WHOLE
+from cnnviz.passes.box_targets import asked_boxes
 from cnnviz.passes.captures import Capture
 from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.text import listed, plural
 
+Extent = tuple[float, float, float, float]
+_BY_CHANNEL = ("gradcam", "gradcam++", "xgradcam")
+_WHOLE_CHANNELS = (
+    "It weighs whole channels, so that other objects with the same features are bright as well; "
+    "layercam weighs each place, and keeps to what the box was read from."
+)
 _MOST_NAMED = 4
 """How many layers a caption names."""
 
@@ -43,7 +61,8 @@ def cam(
     layer : str or sequence of str, optional
         The layers, by name; "auto" or nothing is the last captured one that holds a map of the
         image, which is the last stage before the head in a capture of "stages"; with `fuse` it is
-        all of these. The caption names it. They all come from the one backward pass of the capture.
+        all of these. Of a detector it is the levels of its pyramid, joined into one map. The
+        caption names them. They all come from the one backward pass of the capture.
     method : str
         One of {methods}.
     relu : bool
@@ -51,7 +70,8 @@ def cam(
         maps keep both signs either way.
     fuse : bool
         True joins the maps of all layers into one (Jiang et al. 2021), which has the sharpness of
-        the shallow layers and the meaning of the deep ones.
+        the shallow layers and the meaning of the deep ones. The levels of a detector's pyramid are
+        joined by their sum, as if their channels were those of one layer.
     progress : callable, optional
         Called as ``progress(done, total, what)`` while channels are tried out.
 
@@ -70,7 +90,10 @@ def cam(
         raise UsageError(f"There is no method {method!r}.", f"Choose {', '.join(CAM_METHODS)}.")
     chosen = CAM_METHODS[method]
     named = layer is not None and (layer != "auto" or "auto" in capture.activations)
-    if layer is None or not named:
+    levels = _levels(capture, chosen) if layer is None or not named else []
+    if levels:
+        names, fuse = levels, fuse or len(levels) > 1
+    elif layer is None or not named:
         names = _spatial(capture, chosen, every=fuse)
     else:
         names = split(layer, set(capture.activations))
@@ -84,8 +107,16 @@ def cam(
             )
     keys = tuple(capture.activations.resolve(name) for name in names)
     maps = [chosen.maps(capture, key, progress) for key in keys]
+    extents = [capture.layout(key).extent for key in keys]
+    by_sum = fuse and set(names) <= set(capture.pyramid)
+    notes = [*_made_at(capture, keys, chosen_for_you=not named), *_canvas(extents)]
+    if by_sum:
+        notes += _of_levels(capture, keys, relu=relu)
+    if capture.detects and method in _BY_CHANNEL:
+        notes.append(_WHOLE_CHANNELS)
+    maps = _on_image(maps, extents, fuse=fuse, by_sum=by_sum, relu=relu)
     if fuse:
-        maps, names = [fused(maps)], [" | ".join(names)]
+        names = [f"pyramid of {len(names)} levels" if by_sum else " | ".join(names)]
     asks = chosen.explains_class
     return Heatmap(
         provenance=capture.provenance,
@@ -96,14 +127,67 @@ def cam(
         **photo_fields(capture),
         targets=capture.targets if asks else ("every class",) * len(capture.batch.photos),
         relu=relu,
-        notes=(
-            *_made_at(capture, keys, chosen_for_you=not named),
-            *(capture.saturated if asks else ()),
-        ),
+        notes=(*notes, *(capture.saturated if asks else ())),
         target_classes=capture.target_classes if asks else (),
         explains_class=asks,
-        settings=CamSettings(method=method, layers=keys, fused=fuse, rule=capture.rule),
+        settings=CamSettings(method=method, layers=keys, fused=fuse, rule=capture.rule, relu=relu),
+        asked_boxes=asked_boxes(capture.resolved_targets) if asks and capture.detects else (),
     )
+
+
+def _on_image(
+    maps: list[torch.Tensor], extents: list[Extent], *, fuse: bool, by_sum: bool, relu: bool
+) -> list[torch.Tensor]:
+    """Return the maps that are drawn, over the image and no more than it."""
+    if by_sum:
+        return [summed(maps, extents, relu=relu)]
+    cut = [
+        one if extent == WHOLE else over_image(one, extent, covered(one, extent))
+        for one, extent in zip(maps, extents, strict=True)
+    ]
+    return [fused(cut)] if fuse else cut
+
+
+def _canvas(extents: list[Extent]) -> tuple[str, ...]:
+    if all(extent == WHOLE for extent in extents):
+        return ()
+    return (
+        "The network puts the image on a larger canvas; of the maps what lies over the image is "
+        "shown.",
+    )
+
+
+def _levels(capture: Capture, method: CamMethod) -> list[str]:
+    """Return the levels of a detector's pyramid that were captured and hold what a map needs."""
+    usable = capture.mapped(method.usable(capture)) if capture.detects else ()
+    return [name for name in usable if name in capture.pyramid]
+
+
+def _of_levels(capture: Capture, keys: Sequence[Key], *, relu: bool) -> list[str]:
+    """Say how the levels were joined, and of which image none of them has any evidence."""
+    clipped = "after evidence against is set to zero at its own resolution, " if relu else ""
+    said = [
+        "These are the levels of the detector's pyramid: the map of each, "
+        f"{clipped}is stretched to the size of the finest, and they are summed as they are, "
+        "without a scale of their own."
+    ]
+    for image, photo in enumerate(capture.batch.photos):
+        if any(_reaches(capture, key, image) for key in keys):
+            continue
+        others = [name for name in capture.pyramid if name in capture.gradients]
+        points = [name for name in others if capture.gradients[name][image].any()]
+        why = f"; it comes from {listed(points, _MOST_NAMED)}, a single position, which has no map"
+        said.append(
+            f"{photo.name}: the score depends on none of these levels{why if points else ''}."
+        )
+    return said
+
+
+def _reaches(capture: Capture, key: Key, image: int) -> bool:
+    try:
+        return bool(capture.gradient_maps(key)[image].any())
+    except LayerError:
+        return False
 
 
 def _made_at(capture: Capture, keys: Sequence[Key], *, chosen_for_you: bool) -> tuple[str, ...]:

@@ -211,9 +211,7 @@ def invariance(
         raise LayerError(
             f"{wrapped.name} has no layer whose maps have a height and a width.", "Name a layer."
         )
-    resolved_targets = score(
-        wrapped, held.returned, target, len(batch), batch.tensor
-    ).resolved_targets
+    resolved_targets = score(wrapped, held.returned, target, len(batch), batch).resolved_targets
     units: set[Unit] = {resolved.unit for resolved in resolved_targets}
     unit: Unit = "probability" if units == {"probability"} else "score"
     reach = shift * batch.tensor.shape[2]

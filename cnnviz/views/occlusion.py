@@ -20,6 +20,7 @@ from cnnviz.images.inputs import Images
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_that_fit
+from cnnviz.passes.box_targets import asked_boxes
 from cnnviz.passes.captures import Capture, capture
 from cnnviz.passes.independence import independence
 from cnnviz.passes.targets import Scores, Target, score, targets_of_each, with_references
@@ -144,6 +145,7 @@ def occlusion(
         relu=False,
         notes=(*notes, *found),
         target_classes=tuple(resolved.class_index for resolved in explained.resolved_targets),
+        asked_boxes=asked_boxes(explained.resolved_targets) if held.detects else (),
         settings=OcclusionSettings(
             method=OCCLUSION,
             window=grid.window,
@@ -185,11 +187,11 @@ def _grid(inputs: torch.Tensor, window: int, stride: int) -> tuple[Grid, list[st
 def _explained(model: Model, held: Capture, target: Target) -> Scores:
     inputs = held.batch.tensor
     if len(inputs) == 1 or not independence(model, inputs).alone:
-        return score(model, held.returned, target, len(inputs), inputs)
+        return score(model, held.returned, target, len(inputs), held.batch)
     parts = [
-        score(model, model.forward(one.clone()), wanted, 1, one)
+        score(model, model.forward(one.tensor.clone()), wanted, 1, one)
         for one, wanted in zip(
-            torch.split(inputs, 1), targets_of_each(target, len(inputs)), strict=True
+            held.batch.singles(), targets_of_each(target, len(inputs)), strict=True
         )
     ]
     resolved = tuple(one for part in parts for one in part.resolved_targets)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.gradients.graph import between, is_leaf, trunk_of
+from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.batch_statistics import Calibration, calibrated
 from cnnviz.introspection.hooks import isolated
@@ -214,10 +215,8 @@ def skip_connections(
         rows = rows_that_fit(wrapped, inputs)
         calibration = calibrated(wrapped.module, wrapped.forward, inputs, rows)
         parts = [
-            _measure(wrapped, part, calibration, _part(target, start, len(part)))
-            for start, part in zip(
-                range(0, len(inputs), rows), torch.split(inputs, rows), strict=True
-            )
+            _measure(wrapped, part, calibration, _part(target, k * rows, len(part.tensor)))
+            for k, part in enumerate(batch.parts(rows))
         ]
     blocks = parts[0].residuals
     columns = [
@@ -258,22 +257,20 @@ def _part(target: Target, start: int, count: int) -> Target:
     return target[start : start + count] if several else target  # type: ignore[index]
 
 
-def _measure(
-    model: Model, images: torch.Tensor, calibration: Calibration | None, target: Target
-) -> _Part:
+def _measure(model: Model, images: Batch, calibration: Calibration | None, target: Target) -> _Part:
     # An in-place first layer may not write to a leaf.
-    inputs = images.clone().requires_grad_()
+    inputs = images.tensor.clone().requires_grad_()
     with ExitStack() as scope:
         seen = scope.enter_context(additions(model.module))
         if calibration is not None:
             scope.enter_context(calibration.applied())
         output = model.forward(inputs.clone())
-    explained = score(model, output, target, len(images), images)
+    explained = score(model, output, target, len(inputs), images)
     residuals = [one for addition in seen.found if (one := residual(addition)) is not None]
     found = shares(explained.values, residuals) if explained.values.requires_grad else []
     kept = [(one, each) for one, each in zip(residuals, found, strict=False) if each is not None]
-    rows = np.array([_norms(each, len(images)) for _, each in kept]).reshape(
-        len(kept), 6, len(images)
+    rows = np.array([_norms(each, len(inputs)) for _, each in kept]).reshape(
+        len(kept), 6, len(inputs)
     )
     return _Part(
         [one for one, _ in kept],

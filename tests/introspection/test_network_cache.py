@@ -218,8 +218,8 @@ def opaque(network: Net) -> None:
 
 
 def closed_over(network: Net) -> None:
-    slope = type("Slope", (), {"value": 0.1})()
-    network.act = lambda values: F.leaky_relu(values, slope.value)
+    slope = iter([0.1])
+    network.act = lambda values: F.leaky_relu(values, next(slope, 0.1))
 
 
 def hidden_module(network: Net) -> None:
@@ -235,6 +235,31 @@ def test_what_cannot_be_compared_is_never_kept(network: Net, change: Callable[[N
     change(network)
     assert fingerprint(network) is None
     assert trace(network, SHAPE) is not trace(network, SHAPE)
+
+
+class Coder:
+    """What a network may hold beside its modules, as detectors hold the coder of their boxes."""
+
+    slope = 0.1
+
+    def __init__(self) -> None:
+        self.weights = [1.0, 2.0]
+
+
+def test_what_a_plain_object_holds_is_compared(
+    network: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network.coder = Coder()
+    before = fingerprint(network)
+    assert before is not None
+    assert fingerprint(network) == before
+    network.coder.weights[1] = 3.0
+    changed = fingerprint(network)
+    assert changed != before
+    monkeypatch.setattr(Coder, "slope", 0.2)
+    assert fingerprint(network) not in (changed, before)
+    network.coder.hidden = nn.Linear(2, 2)
+    assert fingerprint(network) is None
 
 
 def test_what_a_closure_holds_is_compared(network: Net) -> None:

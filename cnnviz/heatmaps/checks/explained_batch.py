@@ -210,13 +210,13 @@ def explained_targets(
     """
     target = with_references(model, target)
     if target is not None or heatmap is None or not heatmap.explains_class:
-        return _resolved(model, batch.tensor, target)
+        return _resolved(model, batch, target)
     classes = heatmap.target_classes
     if classes and None not in classes:
         known: Any = list(classes)
-        return _resolved(model, batch.tensor, known)
+        return _resolved(model, batch, known)
     try:
-        own = _resolved(model, batch.tensor, None)
+        own = _resolved(model, batch, None)
     except TargetError:
         own = ()
     if tuple(resolved.name for resolved in own) != heatmap.targets:
@@ -227,15 +227,15 @@ def explained_targets(
     return own
 
 
-def _resolved(model: Model, inputs: torch.Tensor, target: Target) -> tuple[ResolvedTarget, ...]:
-    parts, targets = [inputs], [target]
-    if len(inputs) > 1 and independence(model, inputs).alone:
-        parts, targets = list(torch.split(inputs, 1)), targets_of_each(target, len(inputs))
+def _resolved(model: Model, batch: Batch, target: Target) -> tuple[ResolvedTarget, ...]:
+    parts, targets, count = [batch], [target], len(batch.tensor)
+    if count > 1 and independence(model, batch.tensor).alone:
+        parts, targets = batch.singles(), targets_of_each(target, count)
     with isolated(model.module, grad=False):
         return tuple(
             resolved
             for part, wanted in zip(parts, targets, strict=True)
             for resolved in score(
-                model, model.forward(part.clone()), wanted, len(part), part
+                model, model.forward(part.tensor.clone()), wanted, len(part.tensor), part
             ).resolved_targets
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
@@ -24,9 +24,14 @@ class NoMap(enum.Enum):
     NO_TENSOR = "returns no tensor"
     NO_IMAGE = "does not depend on the image"
     UNKNOWN = "comes from an operation whose positions are not known"
+    REGIONS = "comes from crops of regions, which lie anywhere in it"
     PAIRS = "compares positions with one another, as attention does"
     KERNEL = "is used as the weights of a convolution"
     NO_PLACES = "has no positions that are places of the image"
+
+
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+"""The extent of a map that covers the image, no more and no less."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +50,16 @@ class MapLayout:
     order : ndarray of int or None
         For each position of the map, row by row, its place among the positions of `dims`; None
         where these are rows and columns already.
+    extent : (float, float, float, float)
+        What the map covers, left, top, right and bottom, as shares of the width and height of the
+        image: more than the image where the network puts it on a larger canvas, as detectors do.
     """
 
     shape: Shape
     dims: tuple[int, ...]
     size: tuple[int, int]
     order: Numbers | None
+    extent: tuple[float, float, float, float] = WHOLE
 
     @property
     def apart(self) -> int:
@@ -73,6 +82,26 @@ class MapLayout:
     def plain(self) -> bool:
         """Whether the output is [N, C, h, w] as it is."""
         return self.order is None and self.dims == (2, 3) and len(self.shape) == 4
+
+    def on_canvas(self, canvas: tuple[float, float, float, float]) -> MapLayout:
+        """Return the same for a network that puts the image on a canvas of this extent."""
+        if not self.apart and not self.turned:
+            return replace(self, extent=canvas)
+        if len(self.dims) != 2 or self.turned:
+            return self
+        height, width = (self.shape[dim] for dim in self.dims)
+        # Of the canvas the positions that stand for no place were left out.
+        assert self.order is not None
+        top, left = divmod(int(self.order[0]), width)
+        bottom, right = (1 + last for last in divmod(int(self.order[-1]), width))
+        across, down = (canvas[2] - canvas[0]) / width, (canvas[3] - canvas[1]) / height
+        extent = (
+            canvas[0] + left * across,
+            canvas[1] + top * down,
+            canvas[0] + right * across,
+            canvas[1] + bottom * down,
+        )
+        return replace(self, extent=extent)
 
     def fits(self, shape: Shape, images: int) -> bool:
         """Whether an output of this shape, for so many images, is laid out so."""
@@ -154,7 +183,7 @@ def map_layout(field: Field) -> MapLayout | None:
     of rows and one of columns, in the order of the image.
     """
     for one in chain([field], (hull(field, [dim]) for dim in (1, -1) if len(field.shape) > 2)):
-        found = _upright(one) or _gathered(one)
+        found = _upright(one) or _gathered(one) or _framed(one)
         if found is not None:
             return found
     return None
@@ -195,6 +224,30 @@ def _gathered(field: Field) -> MapLayout | None:
     order = np.empty(len(standing), np.int64)
     order[number] = standing
     return MapLayout(field.shape, dims, (height, width), order)
+
+
+def _framed(field: Field) -> MapLayout | None:
+    """Return the layout of rows and columns with a frame around them that stands for no place.
+
+    Neighbours may stand for the same place, as in a map that was enlarged.
+    """
+    dims = tuple(sorted({*_dims_of(field, 0), *_dims_of(field, 1)}))
+    if len(dims) != 2:
+        return None
+    shape = (field.shape[dims[0]], field.shape[dims[1]])
+    rows, columns = (_centres(field, axis, dims).reshape(shape) for axis in (0, 1))
+    standing = np.isfinite(rows) & np.isfinite(columns)
+    down, across = (np.flatnonzero(standing.any(axis)) for axis in (1, 0))
+    if len(down) < 2 or len(across) < 2 or standing.sum() != len(down) * len(across):
+        return None
+    inner = np.ix_(down, across)
+    down_steps, across_steps = np.diff(rows[inner], axis=0), np.diff(columns[inner], axis=1)
+    if min(down_steps.min(), across_steps.min()) < 0 or not down_steps.any():
+        return None
+    if not across_steps.any():
+        return None
+    order = np.arange(shape[0] * shape[1]).reshape(shape)[inner].reshape(-1)
+    return MapLayout(field.shape, dims, (len(down), len(across)), order)
 
 
 def _numbered(values: NDArray[np.float64]) -> tuple[int, Numbers]:

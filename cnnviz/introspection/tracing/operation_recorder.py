@@ -14,6 +14,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from cnnviz.introspection.layers import kind
 from cnnviz.introspection.receptive_fields import ReceptiveField
 from cnnviz.introspection.tracing import fields
+from cnnviz.introspection.tracing.canvas import Canvas, canvas_of
 from cnnviz.introspection.tracing.costs import (
     Windows,
     common_name,
@@ -53,6 +54,10 @@ class _Row:
     block: bool
     kernel: bool = False
     """Whether the output went into a convolution as its weights."""
+    canvas: Canvas | None = None
+    """The canvas that the image had been put on by then."""
+    regions: bool = False
+    """Whether regions had been cut out of maps by then."""
 
 
 @dataclass
@@ -109,6 +114,8 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._marks[buffer] = FREE
         whole = fields.of_image(*self._extent, int(image.shape[1]))
         self._marks[image] = Depends(whole, whole, Place(whole))
+        self._canvas: Canvas | None = None
+        self._regions = False
         self._visits: list[_Visit] = []
         self._rows: list[_Row] = []
         self.counted: set[int] = set()
@@ -154,6 +161,7 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return found
 
     def _follow(self, operation: Operation) -> None:
+        self._regions |= operation.name.removeprefix("torchvision::") in _CUTTING
         before = [self._mark(tensor) for tensor in operation.inputs]
         marks = derive(operation, self._mark)
         if marks is None:
@@ -184,6 +192,9 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return
         for other in list(self._marks.keys()):
             if other is not written and _memory(other) == memory:
+                if isinstance(mark, Depends) and mark.place is not None:
+                    canvas = canvas_of(written, mark.place, other, self._extent)
+                    self._canvas = self._canvas or canvas
                 self._marks[other] = overlaid(other, self._mark(other), written, mark)
 
     def _note(self, operation: Operation, before: list[Mark], marks: list[Mark]) -> None:
@@ -268,7 +279,7 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         )
         uses = {id(parameter) for parameter in visit.module.parameters()}
         mark = FREE if output is None else self._mark(output)
-        return _Row(call, mark, uses, block=not leaf)
+        return _Row(call, mark, uses, not leaf, canvas=self._canvas, regions=self._regions)
 
     def finish(self) -> tuple[tuple[LayerCall, ...], tuple[LayerCall, ...]]:
         """Return the calls and the blocks, as in `Trace`, once the network has returned."""
@@ -302,12 +313,15 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if isinstance(mark, Independent):
             return NoMap.NO_IMAGE
         if isinstance(mark, Unknown):
-            return NoMap.UNKNOWN
+            return NoMap.REGIONS if row.regions else NoMap.UNKNOWN
         if row.kernel:
             return NoMap.KERNEL
         if mark.place is not None and mark.place.paired:
             return NoMap.PAIRS
-        return self._layout(mark.place) or one_place(shape) or NoMap.NO_PLACES
+        layout = self._layout(mark.place)
+        if layout is not None and row.canvas is not None:
+            layout = layout.on_canvas(row.canvas)
+        return layout or one_place(shape) or NoMap.NO_PLACES
 
     def _map_field(self, mark: Mark, layout: MapLayout | NoMap) -> ReceptiveField | None:
         if isinstance(layout, NoMap) or not isinstance(mark, Depends):
@@ -338,6 +352,7 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self._summaries[key]
 
 
+_CUTTING = ("roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool")
 _CONVOLUTIONS = ("convolution", "_convolution")
 _PRINCIPAL = ("attention", "conv", "linear", "norm", "pool", "upsample", "pad", "cat", "activation")
 

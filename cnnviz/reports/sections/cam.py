@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cnnviz.heatmaps.heatmap import Heatmap
+from cnnviz.heatmaps.settings import CamSettings
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context, ReportImage
 from cnnviz.results.file_names import slug
@@ -38,7 +39,7 @@ def build(context: Context) -> Section:
     )
     if not names:
         return begin
-    last = cam(subject.capture, names[-1])
+    last = main_map(subject, names)
     every = cam(subject.capture, names)
     return Section(
         key=begin.key,
@@ -47,15 +48,23 @@ def build(context: Context) -> Section:
         lead=begin.lead,
         notes=begin.notes,
         subject=begin.subject,
-        pictures=(*_last_layer(subject, last), *_stages(subject, names[:-1])),
+        pictures=(*_last_layer(subject, last), *_stages(subject, names, last)),
         tables=(_table(every),),
     )
 
 
 def explainable(subject: ReportImage) -> tuple[str, ...]:
     """Return the captured layers that a map can be made of, from shallow to deep."""
+    if subject.unexplained:
+        return ()
     gradients = subject.capture.gradients
     return tuple(name for name in subject.maps if name in gradients)
+
+
+def main_map(subject: ReportImage, names: Sequence[str]) -> Heatmap:
+    """Return the map of the last layer, or of a detector's pyramid."""
+    levels = any(name in subject.capture.pyramid for name in names)
+    return cam(subject.capture) if levels else cam(subject.capture, names[-1])
 
 
 def _unreached(subject: ReportImage, names: Sequence[str]) -> tuple[str, ...]:
@@ -66,19 +75,25 @@ def _unreached(subject: ReportImage, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _last_layer(subject: ReportImage, last: Heatmap) -> list[Picture]:
-    layer = last.layers[0]
-    signed = cam(subject.capture, layer, relu=False)
+    layer, fused = last.layers[0], _is_fused(last)
+    named, file = (f"the {layer}", "pyramid") if fused else (layer, slug(layer))
+    signed = cam(subject.capture, None if fused else layer, relu=False)
+    title = "The levels of the pyramid, together" if fused else f"The last layer, {layer}"
     return [
-        Picture.of(last, f"{subject.slug}-cam-{slug(layer)}", f"The last layer, {layer}"),
-        Picture.of(
-            signed, f"{subject.slug}-cam-{slug(layer)}-signed", f"For and against, at {layer}"
-        ),
+        Picture.of(last, f"{subject.slug}-cam-{file}", title),
+        Picture.of(signed, f"{subject.slug}-cam-{file}-signed", f"For and against, at {named}"),
     ]
 
 
-def _stages(subject: ReportImage, names: Sequence[str]) -> list[Picture]:
-    """Show the layers before the last, in as few pictures as can be read."""
+def _is_fused(heatmap: Heatmap) -> bool:
+    return isinstance(heatmap.settings, CamSettings) and heatmap.settings.fused
+
+
+def _stages(subject: ReportImage, every: Sequence[str], last: Heatmap) -> list[Picture]:
+    """Show the layers before the last, or each level too, in as few pictures as can be read."""
     pictures = []
+    names = list(every) if _is_fused(last) else [name for name in every if name != last.layers[0]]
+    begin = "Alone" if _is_fused(last) else "Before it"
     count = -(-len(names) // ABREAST)
     for number in range(count):
         part = names[number * len(names) // count : (number + 1) * len(names) // count]
@@ -87,7 +102,7 @@ def _stages(subject: ReportImage, names: Sequence[str]) -> list[Picture]:
             Picture.of(
                 cam(subject.capture, part),
                 f"{subject.slug}-cam-stages-{number + 1}",
-                f"Before it, {span}",
+                f"{begin}, {span}",
             )
         )
     return pictures

@@ -8,7 +8,7 @@ from cnnviz.models import OutputKind
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context
 from cnnviz.results.text import plural
-from cnnviz.views.predictions import Predictions, predictions
+from cnnviz.views.predictions import PredictedBoxes, Predictions, predictions
 
 SHOWN = 10
 
@@ -17,6 +17,8 @@ def build(context: Context) -> Section:
     """Show the likeliest classes as bars and as a table."""
     subject = context.image
     result = predictions(subject.capture, SHOWN)
+    if isinstance(result, PredictedBoxes):
+        return _boxes(context, result)
     return Section(
         key="predictions",
         title=context.title,
@@ -27,6 +29,53 @@ def build(context: Context) -> Section:
         ),
         tables=(_table(result),),
         subject=subject.slug,
+    )
+
+
+def _boxes(context: Context, result: PredictedBoxes) -> Section:
+    """Show the boxes of the highest score over the photo, and all of these as a table."""
+    subject, found = context.image, result.found[0]
+    said = f"{context.model.name} finds nothing in it that scores above its threshold."
+    if found:
+        said = (
+            f"{context.model.name} finds {plural(found, 'box', 'boxes')}; the one of the highest "
+            f"score is {result.names[0][0]} with {result.said(0, 0)}."
+        )
+    title = "The boxes of the highest score" if found else "No box"
+    return Section(
+        key="predictions",
+        title=context.title,
+        anchor=context.anchor("predictions"),
+        lead=(said,),
+        pictures=(Picture.of(result, f"{subject.slug}-predictions", title, wide=False),),
+        tables=(_box_table(result),) if found else (),
+        subject=subject.slug,
+    )
+
+
+def _box_table(result: PredictedBoxes) -> Table:
+    corners = ("Left", "Top", "Right", "Bottom")
+    return Table(
+        title="The boxes in numbers",
+        caption="Corners are in pixels of the photo; give one with --box to have it explained.",
+        columns=(
+            TableColumn("Rank", numeric=True),
+            TableColumn("Class"),
+            TableColumn("Index", numeric=True),
+            TableColumn("Score", numeric=True),
+            *(TableColumn(name, numeric=True) for name in corners),
+        ),
+        rows=tuple(
+            (
+                str(rank + 1),
+                result.names[0][rank],
+                str(result.classes[0, rank]),
+                result.said(0, rank),
+                *(f"{value:.1f}" for value in result.boxes[0, rank]),
+            )
+            for rank in range(result.shown_of(0))
+        ),
+        folded=True,
     )
 
 
