@@ -11,6 +11,9 @@ from cnnviz.images import IMAGENET, Preprocessing
 from cnnviz.models.input_trials import NOMINAL_SIDE, find_input, registered_channels
 from cnnviz.results.text import plural
 
+TO_UNIT_RANGE = Preprocessing(None, None, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+"""What torchvision's detectors take: they resize and normalise themselves."""
+
 
 def guess_preprocessing(module: nn.Module) -> Preprocessing:
     """Guess what a network was trained on, and say in `Preprocessing.origin` that it is a guess.
@@ -39,6 +42,9 @@ def known_preprocessing(module: nn.Module) -> Preprocessing | None:
             return Preprocessing.from_timm(config)
         except (UsageError, KeyError, TypeError, ValueError):
             pass  # somebody else's attribute of that name
+    inside = type(getattr(module, "transform", None)).__module__
+    if inside.startswith("torchvision.models.detection"):
+        return TO_UNIT_RANGE
     return None
 
 

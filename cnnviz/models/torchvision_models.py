@@ -17,6 +17,7 @@ from cnnviz.models.checkpoints import (
     read_state,
     strip_prefixes,
 )
+from cnnviz.models.guesses import TO_UNIT_RANGE
 from cnnviz.models.hub import fetch
 from cnnviz.models.model import Model
 from cnnviz.models.output_kinds import OutputKind
@@ -24,8 +25,6 @@ from cnnviz.models.randomness import RANDOM, seeded
 from cnnviz.models.torchvision_import import import_torchvision
 
 _SEGMENTATION = "torchvision.models.segmentation"
-_TO_UNIT_RANGE = Preprocessing(None, None, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-"""What torchvision's detectors take: they resize and normalise themselves."""
 _NO_THRESHOLD = (
     "No box of random weights would pass torchvision's threshold, so the score below which a box "
     "is dropped is 0."
@@ -204,7 +203,7 @@ def _describe(
         return Model(
             module,
             name=name,
-            preprocessing=_TO_UNIT_RANGE,
+            preprocessing=TO_UNIT_RANGE,
             categories=categories,
             weights=weights,
             notes=notes,

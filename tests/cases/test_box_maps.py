@@ -382,3 +382,5 @@ def test_a_detector_of_torchvision_by_name_needs_nothing_but_its_name() -> None:
     assert found.maps[0].shape == (1, 20, 20)
     (detected,) = model.module(photos(1, 60, 90))
     assert held.scores.item() == pytest.approx(float(detected["scores"].max().detach()), rel=1e-5)
+    # Given as a module it is fed the same, since it normalises by itself.
+    assert Model(model.module).preprocessing == model.preprocessing
