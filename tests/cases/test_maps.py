@@ -138,7 +138,7 @@ REFUSED = {
     "attention of channels": (made.CrossCovariance, "softmax", "has no positions"),
     "a table": (made.CrossCovariance, "table", "does not depend on the image"),
     "kernels": (made.DynamicFilters, "kernels", "weights of a convolution"),
-    "crops": (made.Crops, "box", "positions are not known"),
+    "crops": (made.Crops, "box", "crops of regions"),
     "positions mixed": (made.Mixer, "over", "has no positions"),
     "queries": (made.Queries, "answers", "has no positions"),
 }
