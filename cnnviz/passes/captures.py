@@ -238,6 +238,18 @@ class Capture:
                 found.append(name)
         return tuple(found)
 
+    def holds_classes(self, layer: str) -> bool:
+        """Whether a captured layer gives the map of the classes, which is averaged at the end.
+
+        It shows where each class is found, and not what of the image it was found by.
+        """
+        if not isinstance(self._output, torch.Tensor) or self._output.ndim < 2:
+            return False
+        channels = self.layout(layer).channels
+        if channels != self._output.shape[1]:
+            return False
+        return call_order(self.model, self.batch.tensor).classes == channels
+
     def predictions(self, k: int = 5) -> tuple[tuple[ClassScore, ...], ...]:
         """Return the k most probable classes of each image, most probable first."""
         return rank_classes(self.model, self.logits, k)

@@ -195,7 +195,9 @@ def _made_at(capture: Capture, keys: Sequence[Key], *, chosen_for_you: bool) -> 
     names = listed([name for name, _ in keys], _MOST_NAMED)
     said = [f"Made at {names}."]
     if chosen_for_you and len(keys) == 1:
-        said = [f"Made at {names}, the last captured layer that holds a map of the image."]
+        said = [
+            f"Made at {names}, the last captured layer that holds a map of features of the image."
+        ]
     for key in keys:
         apart = capture.layout(key).apart
         if apart:
@@ -206,7 +208,10 @@ def _made_at(capture: Capture, keys: Sequence[Key], *, chosen_for_you: bool) -> 
 
 
 def _spatial(capture: Capture, method: CamMethod, *, every: bool) -> list[str]:
-    """Return the captured layers that a map can be made of: all of them, or the last."""
+    """Return the captured layers that a map can be made of: all of them, or the last.
+
+    Of maps of the classes themselves there is one only where nothing else was captured.
+    """
     found = list(capture.mapped(method.usable(capture)))
     if not found:
         raise LayerError(
@@ -214,4 +219,5 @@ def _spatial(capture: Capture, method: CamMethod, *, every: bool) -> list[str]:
             "gradient.",
             "Capture one, such as layers='stages', with gradients=True.",
         )
-    return found if every else found[-1:]
+    features = [name for name in found if not capture.holds_classes(name)] or found
+    return features if every else features[-1:]

@@ -376,3 +376,30 @@ def test_what_is_drawn_is_clipped_at_the_layers_size() -> None:
     assert (expected > late + 0.01 * expected.max()).any()
     row, column = drawn.peak()
     assert expected[row, column] == expected.max()
+
+
+class ClassMaps(nn.Module):
+    """Ends in a convolution to classes, averaged for the image or as a map of its size."""
+
+    def __init__(self, *, averaged: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(6, 6, 3, padding=1)
+        self.classes = nn.Conv2d(6, 4, 1)
+        self.averaged = averaged
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found = self.classes(self.second(self.first(x).relu()).relu())
+        return found.mean((2, 3)) if self.averaged else found
+
+
+@pytest.mark.parametrize("averaged", [True, False])
+def test_the_map_of_the_classes_is_no_default(averaged: bool) -> None:
+    image = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    network = ClassMaps(averaged=averaged).eval()
+    held = capture(network, image, layers="conv")
+    assert cam(held).layers == ("second",)
+    assert cam(held, "classes").layers == ("classes",)
+    assert cam(held, fuse=True, method="layercam").layers == ("first | second",)
+    alone = capture(network, image, layers="classes")
+    assert cam(alone).layers == ("classes",), "nothing else was captured"
