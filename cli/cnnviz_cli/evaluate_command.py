@@ -12,7 +12,7 @@ import typer
 from cnnviz.errors import OutputError
 from cnnviz_cli import options
 from cnnviz_cli.lazy import shared, with_signature
-from cnnviz_cli.terminal import one_line, print_json, print_table, progress_bar, say
+from cnnviz_cli.terminal import one_line, print_result, print_table, progress_bar, say
 
 if TYPE_CHECKING:
     from cnnviz.evaluation import Evaluation
@@ -157,7 +157,7 @@ def _check_folder(folder: Path) -> None:
 
 def _show(found: Evaluation, out: Path, *, as_json: bool) -> None:
     if as_json:
-        print_json(found.to_json())
+        print_result(found, out / _FILES[1])
         return
     for note in found.provenance.notes:
         say(one_line(f"Note: {note}"))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
 
     from cnnviz.results.progress import Progress
+    from cnnviz.results.result import Result
 
 
 def one_line(text: str) -> str:
@@ -37,7 +38,34 @@ def say_error(what: str, remedy: str = "") -> None:
 
 def print_json(data: Any) -> None:
     """Print plain data as JSON to stdout."""
-    typer.echo(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False))
+    from cnnviz.results.json_values import pretty
+
+    typer.echo(pretty(data), nl=False)
+
+
+def print_result(result: Result, written: Path | None) -> None:
+    """Print a result as JSON to stdout, and say where its large arrays are.
+
+    Parameters
+    ----------
+    result : Result
+        What was found.
+    written : Path, optional
+        The file that it was saved as. A ``.json`` or ``.npz`` has the large arrays with it.
+    """
+    from cnnviz.results.json_values import references
+    from cnnviz.results.text import plural
+
+    with_arrays = written is not None and written.suffix.lower() in (".json", ".npz")
+    npz = written.with_suffix(".npz") if written is not None and with_arrays else None
+    found = result.to_json(npz if npz is not None and npz.is_file() else None)
+    print_json(found)
+    outside = sum(one["file"] is None for one in references(found))
+    if outside:
+        say(
+            f"Note: This JSON has the shape and range of {plural(outside, 'large array')}; with "
+            "--out NAME.json the values are written, to NAME.npz beside it."
+        )
 
 
 def is_interactive() -> bool:

@@ -17,7 +17,7 @@ from cnnviz_cli.chosen_photos import choose_photos
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.signature import OptionSpec, options_of, returned_type
 from cnnviz_cli.tables import table_of, text_of
-from cnnviz_cli.terminal import one_line, print_json, print_table, progress_bar, say
+from cnnviz_cli.terminal import one_line, print_result, print_table, progress_bar, say
 
 if TYPE_CHECKING:
     from cnnviz.results.picture_style import PictureStyle
@@ -164,7 +164,8 @@ def _run(
 def _check_out(out: Path, values: dict[str, Any], suffixes: Sequence[str]) -> None:
     """Say before any work what would otherwise be found out after it; spare what is read."""
     from cnnviz.errors import OutputError
-    from cnnviz.results.result import check_place, check_suffix
+    from cnnviz.results.files import check_place
+    from cnnviz.results.result import check_suffix
 
     check_suffix(out, suffixes)
     check_place(out)
@@ -292,7 +293,7 @@ def _write(
 
 def _show(result: Any, written: Sequence[Path], *, as_json: bool) -> None:
     if as_json:
-        print_json(result.to_json())
+        print_result(result, written)
         return
     table, text = table_of(result), text_of(result)
     if table is not None:

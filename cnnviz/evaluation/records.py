@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.heatmaps.checks.measure import Measure
-from cnnviz.results.result import plain
+from cnnviz.results.json_values import plain
 from cnnviz.results.resume_store import ResumeStore
 
 
@@ -59,8 +59,8 @@ class MapMeasurements:
         """Return the record as plain data."""
         return {
             "title": self.title,
-            "columns": [plain(column) for column in self.columns],
-            "entries": [plain(entry) for entry in self.entries],
+            "columns": plain(self.columns),
+            "entries": plain(self.entries, by_name=True),
         }
 
     @classmethod

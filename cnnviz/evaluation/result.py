@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from cnnviz.heatmaps.checks.measure_groups import MEASURE_GROUPS, CheckSettings
 from cnnviz.heatmaps.checks.random_maps import p_value
 from cnnviz.heatmaps.checks.verdicts import Check
 from cnnviz.results import drawing
-from cnnviz.results.result import Provenance, plain
+from cnnviz.results.result import Provenance
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import plural
 
@@ -81,6 +81,8 @@ class Evaluation(TableResult):
     settings : CheckSettings
         What was measured, and how finely.
     """
+
+    derived: ClassVar[tuple[str, ...]] = ("cells", "verdicts")
 
     methods: tuple[str, ...]
     titles: tuple[str, ...]
@@ -177,15 +179,6 @@ class Evaluation(TableResult):
             "more than the plain gradient keeps, show the photos more than the network. "
             + " ".join(self.verdicts)
         )
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the table, and the value of each measure for each method and image."""
-        found = super().to_json()
-        found["cells"] = plain(self.cells)
-        found["verdicts"] = list(self.verdicts)
-        for name in ("values", "random", "beaten"):
-            found[name] = plain([[list(row) for row in one] for one in getattr(self, name)])
-        return found
 
     def table(self) -> Table:
         """Return a row for each method and measure."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +76,9 @@ class Heatmap(Result):
         pixels, and drawn on it; None where it was something else. Empty where there is none.
     """
 
+    left_out: ClassVar[tuple[str, ...]] = ("photos",)
+    derived: ClassVar[tuple[str, ...]] = ("scales",)
+
     method: str
     title: str
     layers: tuple[str, ...]
@@ -125,12 +128,6 @@ class Heatmap(Result):
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the signed maps by layer name."""
         return {f"map {layer}": maps for layer, maps in zip(self.layers, self.maps, strict=True)}
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the ranges of all maps; the photos are left out."""
-        found = super().to_json()
-        del found["photos"]
-        return found
 
     def summary(self) -> str:
         """Say what was explained, by what method and at which layers."""
@@ -293,6 +290,14 @@ class Heatmap(Result):
         if scale.constant:
             said = "no evidence for it" if self.relu else "zero everywhere"
         return f"{said}, {height} x {width}"
+
+    @property
+    def scales(self) -> tuple[tuple[tuple[float, float], ...], ...]:
+        """The values at the ends of the colours of each map, low and high, [L][N]."""
+        found = [
+            [self.scale(image, layer) for image in range(len(self.images))] for layer in self.layers
+        ]
+        return tuple(tuple((one.low, one.high) for one in scales) for scales in found)
 
     def _place(self, layer: str | None) -> int:
         return len(self.layers) - 1 if layer is None else self.layers.index(layer)

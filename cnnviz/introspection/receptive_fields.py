@@ -10,7 +10,7 @@ Convolutional Neural Networks").
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,17 @@ class PixelBox(NamedTuple):
     def height(self) -> int:
         """Rows covered."""
         return self.bottom - self.top
+
+
+class FieldNumbers(TypedDict):
+    """A receptive field as plain data."""
+
+    size: tuple[int, int]
+    stride: tuple[int, int] | None
+    start: tuple[int, int] | None
+    uniform: bool
+    whole_image: bool
+    without_gates: FieldNumbers | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,18 +201,16 @@ class ReceptiveField:
         words = f"{self.size[0]} x {self.size[1]}"
         return words if self.uniform or self.positions == (1, 1) else f"up to {words}"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> FieldNumbers:
         """Return the field as plain data, without the intervals of each position."""
-        found: dict[str, Any] = {
-            "size": list(self.size),
-            "stride": None if self.stride is None else list(self.stride),
-            "start": None if self.start is None else list(self.start),
+        return {
+            "size": self.size,
+            "stride": self.stride,
+            "start": self.start,
             "uniform": self.uniform,
             "whole_image": self.whole,
+            "without_gates": None if self.gateless is None else self.gateless.to_json(),
         }
-        if self.gateless is not None:
-            found["without_gates"] = self.gateless.to_json()
-        return found
 
 
 def _index(array: Positions, row: int, column: int) -> tuple[int, int]:

@@ -34,7 +34,10 @@ class Picture:
     provenance : Provenance
         Where the picture's data came from; kept in the file.
     data : mapping
-        The numbers of the picture, for ``report.json``.
+        The numbers of the picture, for ``report.json``; arrays as they are.
+    arrays : mapping of str to ndarray
+        What the larger ones of these arrays are called in the file that holds them; others are
+        named after their place in `data`.
     wide : bool
         Whether it deserves the whole width of the page.
     """
@@ -46,6 +49,7 @@ class Picture:
     draw: Callable[[], Figure | NDArray[np.uint8]] = field(repr=False)
     provenance: Provenance = field(repr=False)
     data: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
     wide: bool = True
 
     @classmethod
@@ -58,7 +62,8 @@ class Picture:
             alt=f"{title}: {result.summary()}",
             draw=result.figure,
             provenance=result.provenance,
-            data=result.to_json(),
+            data=result.contents(),
+            arrays=result.arrays(),
             wide=wide,
         )
 
@@ -171,6 +176,8 @@ class PredictedClass:
         The name of the class or number.
     probability : float
         The share of the network's belief, 0 to 1; NaN where it has none.
+    value : float
+        What it is ranked by: the probability, or what stands in its place.
     said : str
         The probability, or what stands in its place, in words.
     share : float
@@ -179,6 +186,7 @@ class PredictedClass:
 
     category: str
     probability: float
+    value: float
     said: str
     share: float
 

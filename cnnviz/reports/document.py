@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +17,8 @@ from cnnviz.reports.layout import layout
 from cnnviz.reports.pictures import DrawnPicture, PictureWriter, data_uri, draw
 from cnnviz.reports.progress import DRAWING_SHARE, ReportProgress, Steps
 from cnnviz.reports.sections.provenance import versions
-from cnnviz.results.result import Provenance, plain
+from cnnviz.results.json_values import JsonValues, pretty
+from cnnviz.results.result import Provenance
 from cnnviz.results.text import file_size, first_few, plural
 
 PAGE = "report.html"
@@ -26,8 +26,8 @@ SINGLE = "report-single-file.html"
 PDF = "report.pdf"
 # Past this size mail programs refuse the file and browsers stutter.
 SINGLE_FILE_LIMIT = 10_000_000
-# The version of the form of report.json.
-SCHEMA = 1
+SCHEMA = "cnnviz/report/1"
+"""What report.json says of its form; `docs/json.md` has it."""
 
 
 @dataclass(frozen=True)
@@ -250,20 +250,23 @@ class Report:
     ) -> dict[str, Any]:
         names = {entry.slug: entry.name for entry in self.answers}
         times = {step: round(spent, 4) for step, spent in self.steps.times.items()}
-        return {
+        found = {
             "format": FORMAT,
-            "schema": SCHEMA,
             "created": self.created.isoformat(timespec="seconds"),
             "versions": versions(),
-            "provenance": self.provenance.to_json(),
+            "provenance": self.provenance,
             "facts": dict(self.facts),
             "notes": [*self.notes, *notes],
             "images": [_answer_to_json(entry, drawings) for entry in self.answers],
-            "refused": [plain(entry) for entry in self.refused],
+            "refused": self.refused,
             "sections": [_section_to_json(part, names, drawings) for part in self.sections],
             "seconds": {**times, "total": round(sum(self.steps.times.values()), 4)},
             "files": [_file_to_json(entry) for entry in files],
         }
+        values = JsonValues()
+        told = values.plain(found)
+        infinite = {"infinite": values.infinite} if values.infinite else {}
+        return {"schema": SCHEMA, **infinite, **told}
 
 
 def _heads(entry: ImageAnswer, answers: Sequence[ImageAnswer]) -> list[Picture]:
@@ -288,8 +291,7 @@ def _files(folder: Path) -> tuple[ReportFile, ...]:
 
 
 def _write_json(path: Path, data: Mapping[str, Any]) -> None:
-    text = json.dumps(plain(data), indent=1, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", "utf-8", newline="\n")
+    path.write_text(pretty(data), "utf-8", newline="\n")
 
 
 def _file_to_json(entry: ReportFile) -> dict[str, Any]:
@@ -299,7 +301,7 @@ def _file_to_json(entry: ReportFile) -> dict[str, Any]:
 def _answer_to_json(entry: ImageAnswer, drawings: Mapping[str, DrawnPicture]) -> dict[str, Any]:
     return {
         "name": entry.name,
-        "guesses": [plain(guess) for guess in entry.guesses],
+        "guesses": entry.guesses,
         "output": entry.output,
         "target": entry.target,
         "notes": list(entry.notes),
@@ -321,7 +323,7 @@ def _section_to_json(
         "lead": list(part.lead),
         "notes": list(part.notes),
         "pictures": [_picture_to_json(picture, drawings) for picture in part.pictures],
-        "tables": [plain(table) for table in part.tables],
+        "tables": part.tables,
         **({"answers": answers} if answers else {}),
     }
 
@@ -341,5 +343,5 @@ def _picture_to_json(picture: Picture, drawings: Mapping[str, DrawnPicture]) -> 
         "caption": picture.caption,
         "alt": picture.alt,
         # The origin of every picture stands once, at the top and in the file itself.
-        "data": {key: value for key, value in picture.data.items() if key != "provenance"},
+        "data": drawn.numbers,
     }

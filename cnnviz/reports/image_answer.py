@@ -57,9 +57,11 @@ def _guesses(subject: ReportImage) -> tuple[PredictedClass, ...]:
         # The output is of no known kind, such as a sequence of scores: there is no ranking.
         return ()
     return tuple(
-        PredictedClass(name, float(probability), found.said(0, rank), found.share(0, rank))
-        for rank, (name, probability) in enumerate(
-            zip(found.names[0], found.probabilities[0], strict=True)
+        PredictedClass(
+            name, float(probability), float(value), found.said(0, rank), found.share(0, rank)
+        )
+        for rank, (name, probability, value) in enumerate(
+            zip(found.names[0], found.probabilities[0], found.shown[0], strict=True)
         )
     )
 
@@ -100,7 +102,12 @@ def _overlay(subject: ReportImage) -> Picture | None:
         alt=_where(heatmap.on_photo(), subject, heatmap.targets[0]),
         draw=partial(_heat, heatmap),
         provenance=heatmap.provenance,
-        data={"layer": where, "method": heatmap.method, "maximum": peak},
+        data={
+            "layer": where,
+            "method": heatmap.method,
+            "maximum": peak,
+            "map": heatmap.maps[0][0],
+        },
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,15 @@ from PIL import Image, PngImagePlugin
 
 from cnnviz.reports.content import Picture
 from cnnviz.results.drawing import any_letter, take_literally
+from cnnviz.results.files import write_npz
+from cnnviz.results.json_values import JsonValues
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FOLDER = "pictures"
+ARRAYS = "arrays"
+"""The folder of the arrays that are too large for ``report.json``, a file for each picture."""
 DPI = 160
 # Level 6 takes three times as long for a tenth less.
 COMPRESS_LEVEL = 1
@@ -39,12 +44,15 @@ class DrawnPicture:
         Its file, relative to the report's folder, with forward slashes.
     width, height : int
         Its size in pixels.
+    numbers : dict
+        What it shows, as plain data; large arrays by reference to a file of the report.
     """
 
     picture: Picture
     path: str
     width: int
     height: int
+    numbers: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def panorama(self) -> bool:
@@ -53,7 +61,7 @@ class DrawnPicture:
 
 
 class PictureWriter:
-    """Compresses and writes pictures into the `pictures` folder of a report, in the background.
+    """Compresses and writes the pictures and arrays of a report, in the background.
 
     One picture is written while the next is drawn, which puts a second core to use. Leaving the
     context waits for the last, and raises what any of them ran into.
@@ -78,17 +86,36 @@ class PictureWriter:
         """Take an image to be written; its file is there once the context is left."""
         self._pending.append(self._pool.submit(self._save, image, path, picture))
 
+    def write_arrays(self, arrays: Mapping[str, NDArray[Any]], path: str) -> None:
+        """Take arrays to be written; their file is there once the context is left."""
+        self._pending.append(self._pool.submit(self._save_arrays, dict(arrays), path))
+
+    def _save_arrays(self, arrays: Mapping[str, NDArray[Any]], path: str) -> None:
+        (self._directory / ARRAYS).mkdir(exist_ok=True)
+        write_npz(self._directory / path, arrays)
+
     def _save(self, image: Image.Image, path: str, picture: Picture) -> None:
         image.save(self._directory / path, compress_level=COMPRESS_LEVEL, pnginfo=_origin(picture))
 
 
 def draw(picture: Picture, writer: PictureWriter) -> DrawnPicture:
-    """Draw a picture and hand it to the writer."""
+    """Draw a picture, and hand it and its large arrays to the writer."""
     with any_letter():
         image = Image.fromarray(_pixels(picture.draw()))
     path = f"{FOLDER}/{picture.name}.png"
     writer.write(image, path, picture)
-    return DrawnPicture(picture, path, image.width, image.height)
+    return DrawnPicture(picture, path, image.width, image.height, _numbers(picture, writer))
+
+
+def _numbers(picture: Picture, writer: PictureWriter) -> dict[str, Any]:
+    """Return what a picture shows as plain data; its origin and caption stand beside it."""
+    path = f"{ARRAYS}/{picture.name}.npz"
+    values = JsonValues(picture.arrays, path)
+    beside = ("provenance", "caption")
+    found = values.plain({key: one for key, one in picture.data.items() if key not in beside})
+    if values.arrays:
+        writer.write_arrays(values.arrays, path)
+    return {"infinite": values.infinite, **found} if values.infinite else found
 
 
 def _pixels(drawing: Figure | NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -284,13 +284,17 @@ def _heat(run: TrainingRun, name: str) -> Picture:
     return _picture(run, name, LOOKS[name].title, caption, partial(draw_heat, run, name))
 
 
+_SHOWN = {
+    "loss": ("loss_steps", "losses", "steps", "rates", "events"),
+    "decades": ("steps", "decades", "allowance"),
+}
+"""The fields of a run that a picture shows which is not of every layer."""
+
+
 def _picture(
     run: TrainingRun, name: str, title: str, caption: str, draw: Callable[[], Figure]
 ) -> Picture:
-    values = getattr(run, name, None)
-    data = {}
-    if isinstance(values, np.ndarray) and values.ndim == 2:
-        data = {"layers": list(run.layers), "last": values[:, -1].tolist()}
+    shown = _SHOWN.get(name, ("layers", "steps", name))
     return Picture(
         name=name,
         title=title,
@@ -298,7 +302,7 @@ def _picture(
         alt=f"{title}: {run.summary()}",
         draw=draw,
         provenance=run.provenance,
-        data=data,
+        data={each: getattr(run, each) for each in shown},
     )
 
 

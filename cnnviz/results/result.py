@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 import io
 import json
-import os
-import tempfile
+import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -23,6 +23,8 @@ from cnnviz.errors import OutputError, UsageError
 from cnnviz.results import drawing
 from cnnviz.results.contact_sheet import PAGE
 from cnnviz.results.drawing import any_letter, take_literally
+from cnnviz.results.files import write_atomically, write_npz, write_together
+from cnnviz.results.json_values import JsonValues, fields_and_derived, pretty
 from cnnviz.results.picture_style import FILE_DPI, PICTURE_SUFFIXES, PictureStyle
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SCREEN_DPI = 110
+RESULT_SCHEMA = "cnnviz/result/1"
+"""What every JSON of a result says of its form; `docs/json.md` and ``schema.json`` have it."""
 # What `Result.save` can write, and what a result that is a table can be written as besides.
 SUFFIXES = (*PICTURE_SUFFIXES, ".npz", ".json")
 TABLE_SUFFIXES = (".csv", ".tex")
@@ -99,6 +103,10 @@ class Result(ABC):
 
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     """What the name of a file may end in that `save` writes."""
+    left_out: ClassVar[tuple[str, ...]] = ()
+    """The fields that stay out of the JSON: photos, and what stands there in another form."""
+    derived: ClassVar[tuple[str, ...]] = ()
+    """The properties, and methods without arguments, that stand in the JSON besides the fields."""
 
     provenance: Provenance
 
@@ -163,12 +171,38 @@ class Result(ABC):
         found = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         return {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the result as plain data; an array stands as its shape and range."""
-        found: dict[str, Any] = {"view": type(self).__name__, "summary": self.summary()}
-        for entry in fields(self):
-            found[entry.name] = plain(getattr(self, entry.name))
-        return found
+    def contents(self) -> dict[str, Any]:
+        """Return what the JSON holds, with numbers and arrays as they are.
+
+        The fields, but for those `left_out`, and what is `derived` from them.
+        """
+        return {
+            "view": type(self).__name__,
+            "summary": self.summary(),
+            "caption": self.caption(),
+            **fields_and_derived(self),
+        }
+
+    def to_json(self, npz: str | Path | None = None) -> dict[str, Any]:
+        """Return the result as plain data, under the schema of `docs/json.md`.
+
+        Every number is there as itself: arrays of up to 4096 values as nested lists, larger ones
+        as references to a file of arrays. NaN and infinity are null; ``infinite`` tells the latter.
+
+        Parameters
+        ----------
+        npz : str or Path, optional
+            The ``.npz`` that `save` has written of this result; without it, references name no
+            file.
+        """
+        values = JsonValues(self.arrays(), None if npz is None else Path(npz).name)
+        found = self._document(values)
+        return found if npz is None else with_file(found, values, Path(npz))
+
+    def _document(self, values: JsonValues) -> dict[str, Any]:
+        found: dict[str, Any] = values.plain(self.contents())
+        told = {"infinite": values.infinite} if values.infinite else {}
+        return {"schema": RESULT_SCHEMA, **told, **found}
 
     def sheets(self, tallest: float = PAGE) -> Sequence[Result]:
         """Return the result in parts whose pictures are no taller than so many inches.
@@ -193,7 +227,9 @@ class Result(ABC):
             ``.png``, ``.svg`` or ``.pdf`` for the picture, ``.npz`` for the arrays, ``.json`` for
             the numbers; of a table also ``.csv`` or ``.tex``. The first five carry the provenance
             as well. Words stay words in ``.svg`` and ``.pdf``. A picture of many photos has several
-            pages: in one ``.pdf``, or as ``path-1.png``, ``path-2.png`` and so on.
+            pages: in one ``.pdf``, or as ``path-1.png``, ``path-2.png`` and so on. Where there are
+            arrays of more than 4096 values, a ``.json`` has them in an ``.npz`` of the same name
+            beside it.
         size : (float, float), optional
             Width and height of the picture in inches; by default as large as it needs.
         dpi : float, optional
@@ -209,7 +245,8 @@ class Result(ABC):
         Raises
         ------
         OutputError
-            If the suffix is none of these or the file cannot be written.
+            If the suffix is none of these, the file cannot be written, or the ``.npz`` beside it
+            would take the place of one that is not of a result.
         UsageError
             If the size, the resolution or the font cannot be, or the file is no picture.
         """
@@ -221,17 +258,36 @@ class Result(ABC):
         check_suffix(target, self.suffixes)
         style.check(target)
         suffix = target.suffix.lower()
+        if suffix == ".json":
+            return (self._save_json(target),)
         pages = self.sheets(style.tallest) if suffix in PICTURE_SUFFIXES else (self,)
         if len(pages) > 1 and suffix == ".pdf":
             return (write_atomically(target, partial(self._write_book, pages, style)),)
         paths = page_paths(target, len(pages))
-        _write_together(paths, [page._writer(suffix, style) for page in pages])
+        write_together([(each, page._writer(suffix, style)) for each, page in zip(paths, pages, strict=True)])
         return paths
 
     def _writer(self, suffix: str, style: PictureStyle) -> Callable[[Path], None]:
         """Return what writes a file of this kind."""
-        writers = {".npz": self._write_arrays, ".json": self._write_json}
-        return writers.get(suffix, partial(self._write_figure, style=style))
+        if suffix == ".npz":
+            return self._write_arrays
+        return partial(self._write_figure, style=style)
+
+    def _save_json(self, path: Path) -> Path:
+        """Write the numbers, and where arrays are too large for them, these beside it."""
+        beside = path.with_suffix(".npz")
+        values = JsonValues(self.arrays(), beside.name)
+        found = self._document(values)
+        if not values.arrays:
+            return write_atomically(path, partial(_write_json, found))
+        _check_replaceable(beside)
+
+        def write_arrays(temporary: Path) -> None:
+            self._write_arrays(temporary)
+            found.update(with_file(found, values, temporary))
+
+        write_together([(beside, write_arrays), (path, partial(_write_json, found))])
+        return path
 
     def _write_figure(self, path: Path, style: PictureStyle) -> None:
         metadata = self._metadata(path.suffix.lower())
@@ -258,15 +314,11 @@ class Result(ABC):
         return found[suffix]
 
     def _write_arrays(self, path: Path) -> None:
+        """Write the arrays that there are, and those that the JSON refers to."""
+        values = JsonValues(self.arrays())
+        values.plain(self.contents())
         origin = np.array(json.dumps(self.provenance.to_json()))
-        # A mapping, not keywords: a field may be called "file".
-        with path.open("wb") as stream:
-            np.savez_compressed(
-                stream, allow_pickle=False, **{**self.arrays(), "provenance": origin}
-            )
-
-    def _write_json(self, path: Path) -> None:
-        path.write_text(json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n", "utf-8")
+        write_npz(path, {**self.arrays(), **values.arrays, "provenance": origin})
 
     def _repr_png_(self) -> bytes:
         return png(self.sheets()[0].figure(), SCREEN_DPI)
@@ -282,6 +334,34 @@ class Result(ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.summary()}>"
+
+
+def with_file(found: dict[str, Any], values: JsonValues, npz: Path) -> dict[str, Any]:
+    """Return a document with the file that holds its large arrays, if it has any."""
+    if not values.arrays:
+        return found
+    digest = hashlib.sha256(npz.read_bytes()).hexdigest()
+    return {**found, "npz": {"file": values.file, "sha256": digest}}
+
+
+def _write_json(found: dict[str, Any], path: Path) -> None:
+    path.write_text(pretty(found), "utf-8", newline="\n")
+
+
+def _check_replaceable(npz: Path) -> None:
+    """Raise an `OutputError` where a file of arrays is there that no result has written."""
+    if not npz.exists():
+        return
+    try:
+        with zipfile.ZipFile(npz) as archive:
+            ours = "provenance.npy" in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        ours = False
+    if not ours:
+        raise OutputError(
+            f"The large arrays belong into {str(npz)!r}, where something else is.",
+            "Give the .json another name, or move that file.",
+        )
 
 
 def png(figure: Figure, dpi: float = FILE_DPI) -> bytes:
@@ -304,51 +384,6 @@ def page_paths(path: Path, count: int) -> tuple[Path, ...]:
     return tuple(path.with_stem(f"{path.stem}-{place + 1}") for place in range(count))
 
 
-def _write_together(paths: Sequence[Path], writers: Sequence[Callable[[Path], None]]) -> None:
-    """Write several files, all of them or none: each is moved into place when all are there."""
-    if not paths:
-        return
-
-    def write(temporary: Path) -> None:
-        writers[0](temporary)
-        _write_together(paths[1:], writers[1:])
-
-    write_atomically(paths[0], write)
-
-
-def plain(value: Any) -> Any:
-    """Return `value` as data that JSON can hold; a number that is not finite becomes its name."""
-    if isinstance(value, np.ndarray):
-        return _describe_array(value)
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    if isinstance(value, float) and not np.isfinite(value):
-        return str(value)
-    if hasattr(value, "to_json"):
-        return value.to_json()
-    if hasattr(value, "__dataclass_fields__"):
-        return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
-    if isinstance(value, dict):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(entry) for entry in value]
-    if isinstance(value, Path):
-        return value.name
-    return value
-
-
-def _describe_array(array: NDArray[Any]) -> Any:
-    if array.ndim <= 1 and array.size <= 4096:
-        return plain(array.tolist())
-    low, high = (array.min(), array.max()) if array.size else (0, 0)
-    return {
-        "shape": list(array.shape),
-        "dtype": str(array.dtype),
-        "min": plain(low),
-        "max": plain(high),
-    }
-
-
 def check_suffix(path: Path, known: Sequence[str] = SUFFIXES) -> None:
     """Raise an `OutputError` unless a name ends in one of the suffixes that a result has."""
     suffix = path.suffix.lower()
@@ -358,58 +393,3 @@ def check_suffix(path: Path, known: Sequence[str] = SUFFIXES) -> None:
             f"{which} cannot be saved as {path.name!r}.",
             f"End the name in one of {', '.join(known)}.",
         )
-
-
-def check_place(path: Path) -> None:
-    """Raise an `OutputError` where no file can be written to `path`, as far as can be told."""
-    try:
-        if not path.parent.is_dir():
-            raise OutputError(
-                f"There is no folder {str(path.parent)!r} to write {path.name!r} to.",
-                "Make the folder first, or name another.",
-            )
-        if path.is_dir():
-            raise OutputError(f"{str(path)!r} is a folder.", "Name a file.")
-    except OSError as error:  # a name too long, or a folder that may not be looked into
-        raise _unwritable(path, error) from error
-
-
-def write_atomically(path: Path, write: Callable[[Path], None]) -> Path:
-    """Let `write` fill a temporary file beside `path`, then move it into place.
-
-    Raises
-    ------
-    OutputError
-        If the folder is missing or cannot be written to. Nothing is left behind.
-    """
-    check_place(path)
-    temporary: Path | None = None
-    try:
-        descriptor, name = tempfile.mkstemp(
-            prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent
-        )
-        os.close(descriptor)
-        temporary = Path(name)
-        # mkstemp makes the file private; a result is as readable as any file the user makes.
-        temporary.chmod(0o666 & ~_umask())
-        write(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-    return path
-
-
-def _unwritable(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"{str(path)!r} cannot be written: {error.strerror or error}.",
-        "Check the free space and the permissions, or name another place.",
-    )
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import OutputError
-from cnnviz.results.result import plain, write_atomically
+from cnnviz.results.files import write_atomically
+from cnnviz.results.json_values import plain, pretty
 
 
 class ResumeStore:
@@ -35,7 +36,7 @@ class ResumeStore:
     """
 
     def __init__(self, folder: Path | None, settings: Mapping[str, Any]) -> None:
-        text = json.dumps(plain(dict(settings)), sort_keys=True)
+        text = json.dumps(plain(dict(settings), by_name=True), sort_keys=True)
         self.key = hashlib.sha256(text.encode()).hexdigest()[:16]
         self.folder = None if folder is None else folder / self.key
         self._settings = dict(settings)
@@ -56,7 +57,7 @@ class ResumeStore:
 
     def put(self, name: str, data: Mapping[str, Any]) -> None:
         """Keep a part, whole or not at all; a number that is not finite becomes its name."""
-        held: dict[str, Any] = plain(dict(data))
+        held: dict[str, Any] = plain(dict(data), by_name=True)
         self._held[name] = held
         if self.folder is not None:
             self._make(self.folder)
@@ -125,4 +126,4 @@ class ResumeStore:
 
 
 def _write(path: Path, data: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(plain(dict(data)), indent=1, allow_nan=False) + "\n", "utf-8")
+    path.write_text(pretty(plain(dict(data), by_name=True)), "utf-8")

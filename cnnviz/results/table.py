@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 import numpy as np
 
 from cnnviz.errors import InstallationError
+from cnnviz.results.json_values import plain
 from cnnviz.results.picture_style import PictureStyle
-from cnnviz.results.result import SUFFIXES, TABLE_SUFFIXES, Result, plain
+from cnnviz.results.result import SUFFIXES, TABLE_SUFFIXES, Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,11 +85,9 @@ class Table:
         return tuple(column.heading for column in self.columns)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the table as plain data; a number that is not finite becomes its name."""
-        return {
-            "columns": [{"name": column.name, "unit": column.unit} for column in self.columns],
-            "rows": plain(self.rows),
-        }
+        """Return the table as plain data; a number that is not finite becomes null."""
+        found: dict[str, Any] = plain({"columns": self.columns, "rows": self.rows})
+        return found
 
     def to_csv(self) -> str:
         """Return the table as CSV (RFC 4180), every number in full.
@@ -176,9 +175,10 @@ class TableResult(Result):
         """
         return self.table().to_dataframe()
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the result as plain data, with every value of its table."""
-        return {**super().to_json(), "table": self.table().to_json()}
+    def contents(self) -> dict[str, Any]:
+        """Return what the JSON holds, with every value of the table."""
+        table = self.table()
+        return {**super().contents(), "table": {"columns": table.columns, "rows": table.rows}}
 
     def _writer(self, suffix: str, style: PictureStyle) -> Callable[[Path], None]:
         return self._write_table if suffix in TABLE_SUFFIXES else super()._writer(suffix, style)

@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -25,9 +25,11 @@ from torch import nn
 
 from cnnviz.errors import ModelError
 from cnnviz.passes.captures import capture
+from cnnviz.results.json_values import references
 from cnnviz.results.result import SUFFIXES, Provenance, Result
 from cnnviz.testing.state import differences, network_state
 from cnnviz.testing.trial import (
+    ARRAYS,
     Counted,
     Interrupted,
     Trial,
@@ -261,8 +263,15 @@ def its_numbers_come_out(trial: Trial) -> None:
     read = json.loads(text)
     _demand(read.get("summary") == found.summary(), "Its JSON lacks the summary.")
     _demand("provenance" in read, "Its JSON lacks the provenance.")
+    for entry in fields(found):
+        held = entry.name in read or entry.name in found.left_out
+        _demand(held, f"Its JSON lacks {entry.name!r}.")
     for name, array in found.arrays().items():
         _demand(array.dtype.kind in "biufcUS", f"Its array {name!r} holds Python objects.")
+    saved = json.loads(trial.files[".json"])
+    with np.load(io.BytesIO(trial.files[".npz"])) as arrays:
+        for one in references(saved):
+            _demand(one["array"] in arrays, f"Its .npz lacks {one['array']!r}.")
 
 
 def it_draws_itself(trial: Trial) -> None:
@@ -282,7 +291,7 @@ def it_is_saved_under_every_suffix(trial: Trial) -> None:
     for suffix in SUFFIXES:
         whole = trial.files[suffix].startswith(_HEADS[suffix])
         _demand(whole, f"What it saves as {suffix} is no such file, or lies somewhere else.")
-    more = sorted(trial.files.keys() - set(SUFFIXES))
+    more = sorted(trial.files.keys() - {*SUFFIXES, ARRAYS})
     _demand(not more, f"Saving it leaves more behind: {', '.join(more)}.")
 
 

@@ -19,6 +19,8 @@ from cnnviz.results.result import SUFFIXES, Result
 from cnnviz.views import View
 
 SIDE = 16
+ARRAYS = "arrays of .json"
+"""Stands among what a result is saved as for the file beside its ``.json``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,10 @@ class Trial:
                 path = Path(name, f"result{suffix}")
                 found[suffix] = b"" if self.result.save(path) != path else path.read_bytes()
                 path.unlink()
+                if suffix == ".json" and b'"npz":' in found[suffix]:
+                    # The arrays that are too large for it lie beside it.
+                    found[ARRAYS] = path.with_suffix(".npz").read_bytes()
+                    path.with_suffix(".npz").unlink()
             # What is left is more than was asked for.
             found.update({path.name: path.read_bytes() for path in Path(name).iterdir()})
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -48,6 +49,8 @@ class ActivationFunctions(Result):
     layers, width : int
         How many layers a chain has, and how many units a layer.
     """
+
+    derived: ClassVar[tuple[str, ...]] = ("decades",)
 
     names: tuple[str, ...]
     titles: tuple[str, ...]

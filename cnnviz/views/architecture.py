@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from cnnviz.errors import UsageError
 from cnnviz.introspection.tracing import LayerCall, Trace, trace
 from cnnviz.introspection.tracing.grouping import Stage, stages
 from cnnviz.introspection.tracing.map_layout import MapLayout
-from cnnviz.introspection.tracing.trace import costs_text, known_cost
+from cnnviz.introspection.tracing.trace import costs_text
 from cnnviz.models import Model, as_model
 from cnnviz.results import drawing
 from cnnviz.results.table import Table, TableResult
@@ -42,9 +42,22 @@ class Architecture(TableResult):
         The same calls in as few groups as one picture can show.
     """
 
+    left_out: ClassVar[tuple[str, ...]] = ("trace",)
+    derived: ClassVar[tuple[str, ...]] = ("input_shape", "output_shape", "layers", "sums", "notes")
+
     name: str
     trace: Trace
     stages: tuple[Stage, ...]
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of an image, without the axis of images."""
+        return self.trace.input_shape[1:]
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """The shape of the answer to one image; empty where it is no tensor."""
+        return self.trace.output_shape[1:]
 
     @property
     def layers(self) -> tuple[LayerCall, ...]:
@@ -139,22 +152,6 @@ class Architecture(TableResult):
             "receptive_field": np.array(sizes, np.int64).reshape(-1, 2),
         }
 
-    def to_json(self) -> dict[str, Any]:
-        """Return every row, the stages, the sums and the notes as plain data."""
-        return {
-            "view": type(self).__name__,
-            "summary": self.summary(),
-            "provenance": self.provenance.to_json(),
-            "name": self.name,
-            "input_shape": list(self.trace.input_shape[1:]),
-            "output_shape": list(self.trace.output_shape[1:]),
-            "sums": self.sums(),
-            "notes": list(self.notes()),
-            "layers": [_row(call) for call in self.layers],
-            "stages": [stage.to_json() for stage in self.stages],
-            "table": self.table().to_json(),
-        }
-
     def html_table(self) -> str:
         """Return the whole table as HTML, every text escaped."""
         return html_table(self.trace)
@@ -179,33 +176,6 @@ class Architecture(TableResult):
             f"The outputs of all layers for one image take {file_size(found['activation_bytes'])}, "
             "those written in place or passed on unchanged not counted.",
         ]
-
-
-def _row(call: LayerCall) -> dict[str, Any]:
-    windows, field = call.windows, call.receptive_field
-    return {
-        "layer": call.label,
-        "name": call.name,
-        "call": call.index,
-        "operation": call.operation,
-        "type": call.type,
-        "kind": call.kind,
-        "input_shape": list(call.input_shape[1:]),
-        "output_shape": list(call.output_shape[1:]),
-        "parameters": call.parameters,
-        "shared_parameters": call.shared_parameters,
-        "macs": known_cost(call.macs, call.uncounted),
-        "uncounted": call.uncounted,
-        "output_bytes": call.output_bytes,
-        "kernel": None if windows is None else list(windows.kernel),
-        "stride": None if windows is None else list(windows.stride),
-        "padding": None if windows is None else list(windows.padding),
-        "dilation": None if windows is None else list(windows.dilation),
-        "groups": None if windows is None else windows.groups,
-        "leftover": None if windows is None else list(windows.leftover),
-        "uneven": call.uneven,
-        "receptive_field": None if field is None else field.to_json(),
-    }
 
 
 def architecture(

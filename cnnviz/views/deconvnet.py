@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ from cnnviz.units.projection import (
     cut,
     project_positions,
 )
-from cnnviz.views.pictures.deconvnet import REACH, draw, draw_panel
+from cnnviz.views.pictures.deconvnet import REACH, draw, draw_panel, reach_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,6 +88,8 @@ class Projections(Result):
         How many activations followed the rule; None for the gradient.
     """
 
+    derived: ClassVar[tuple[str, ...]] = ("active", "reaches")
+
     layer: str
     rule: Rule
     channels: tuple[int, ...]
@@ -109,6 +111,12 @@ class Projections(Result):
     def active(self) -> NDArray[np.bool_]:
         """Whether each unit's value is above zero, so that it sends anything back, [K, N]."""
         return self.activations > 0.0
+
+    @property
+    def reaches(self) -> NDArray[np.float64]:
+        """The size at which the colours of each projection end, [K, N]."""
+        found = [reach_of(self.signals[place]) for place in np.ndindex(self.activations.shape)]
+        return np.array(found, np.float64).reshape(self.activations.shape)
 
     def summary(self) -> str:
         """Say how many units of which layer were sent back, and how many are not active."""
@@ -157,11 +165,6 @@ class Projections(Result):
         if len(self.images) == 1:
             super().draw_panel(axes)
         draw_panel(self, axes)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the numbers; signals, patches and photos stand as their shape and range."""
-        coverage = "" if self.coverage is None else str(self.coverage)
-        return {**super().to_json(), "coverage": coverage, "active": self.active.tolist()}
 
 
 def deconvnet(

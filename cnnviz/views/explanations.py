@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from numpy.typing import NDArray
 from torch import nn
@@ -20,7 +20,7 @@ from cnnviz.models import Model, as_model
 from cnnviz.passes.targets import Target
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.result import Result, plain
+from cnnviz.results.result import Result
 from cnnviz.views._explainers import heatmap
 from cnnviz.views.faithfulness import Faithfulness, groups_named, of_subject
 
@@ -55,6 +55,8 @@ class Explanations(Result):
     checks : tuple of Faithfulness
         What was measured on each, in the same order; empty where nothing was.
     """
+
+    derived: ClassVar[tuple[str, ...]] = ("verdicts",)
 
     image: str
     target: str
@@ -97,19 +99,6 @@ class Explanations(Result):
             f"{held.method} {layer}": maps[0]
             for held in self.heatmaps
             for layer, maps in zip(held.layers, held.maps, strict=True)
-        }
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the ranges of the maps, and every measure."""
-        return {
-            "view": type(self).__name__,
-            "summary": self.summary(),
-            "provenance": plain(self.provenance),
-            "image": self.image,
-            "target": self.target,
-            "heatmaps": [held.to_json() for held in self.heatmaps],
-            "checks": [check.to_json() for check in self.checks],
-            "verdicts": list(self.verdicts),
         }
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:

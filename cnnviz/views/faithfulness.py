@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,6 @@ from cnnviz.passes.targets import Target, Unit
 from cnnviz.results import drawing
 from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.result import plain
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import plural
 from cnnviz.views._explainers import explainer
@@ -79,6 +78,9 @@ class Faithfulness(TableResult):
     notes : tuple of str
         What was left out, and why.
     """
+
+    left_out: ClassVar[tuple[str, ...]] = ("results",)
+    derived: ClassVar[tuple[str, ...]] = ("measures", "verdicts")
 
     method: str
     title: str
@@ -165,26 +167,10 @@ class Faithfulness(TableResult):
                     found[f"{group}.{entry.name}"] = value
         return found
 
-    def to_json(self) -> dict[str, Any]:
-        """Return every measure with its value for each image, and the verdicts."""
-        found = super().to_json()
-        del found["results"]
-        found.update({name: plain(self.results.get(name)) for name in MEASURE_GROUPS})
-        found["measures"] = [
-            {
-                "key": one.key,
-                "title": one.title,
-                "better": one.better,
-                "mean": plain(one.mean),
-                "random": plain(one.random_mean),
-                "beaten": plain(one.beaten),
-                "chance": plain(one.chance),
-                "values": plain(one.values),
-            }
-            for one in self.measures
-        ]
-        found["verdicts"] = plain(self.verdicts)
-        return found
+    def contents(self) -> dict[str, Any]:
+        """Return what the JSON holds: every group of measures under its name."""
+        groups = {name: self.results.get(name) for name in MEASURE_GROUPS}
+        return {**super().contents(), **groups}
 
     def summary(self) -> str:
         """Say which method was measured on how much, and which checks it passed."""

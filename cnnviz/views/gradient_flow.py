@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -95,6 +95,8 @@ class GradientFlow(TableResult):
     others : tuple of GradientFlow
         Networks to show beside this one.
     """
+
+    derived: ClassVar[tuple[str, ...]] = ("faults",)
 
     points: tuple[str, ...]
     kinds: tuple[str, ...]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -53,6 +53,8 @@ class GradientWhiteness(Result):
     notes : tuple of str
         What else is to be told, in sentences.
     """
+
+    derived: ClassVar[tuple[str, ...]] = ("mean", "lag_one")
 
     names: tuple[str, ...]
     lags: NDArray[np.int64]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from cnnviz.passes.stages import STAGES
 from cnnviz.passes.targets import ResolvedTarget, Target, Unit, score, with_references
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.result import Result, plain
+from cnnviz.results.result import Result
 from cnnviz.views.pictures.invariance import draw
 
 KINDS = ("translation", "scale", "rotation")
@@ -60,6 +60,9 @@ class Invariance(Result):
     strips : tuple of ndarray of uint8
         For each transformation the first image at evenly spread amounts, side by side.
     """
+
+    left_out: ClassVar[tuple[str, ...]] = ("strips",)
+    derived: ClassVar[tuple[str, ...]] = ("probabilities", "normalised")
 
     layers: tuple[str, ...]
     images: tuple[str, ...]
@@ -136,16 +139,6 @@ class Invariance(Result):
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the curves, a row for each layer and one for the probability."""
         return draw(self, into)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the numbers; the strips of pictures are left out."""
-        found = super().to_json()
-        del found["strips"]
-        found["values"] = plain(self.values.tolist())
-        found["answers"] = plain(self.answers.tolist())
-        if self.unit == "probability":
-            found["probabilities"] = found["answers"]
-        return found
 
 
 def invariance(

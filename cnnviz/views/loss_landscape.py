@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -72,6 +72,8 @@ class LossLandscape(Result):
     notes : tuple of str
         What else was measured on the way, in sentences.
     """
+
+    derived: ClassVar[tuple[str, ...]] = ("dimensions", "centre", "minima")
 
     name: str
     x: NDArray[np.float64]

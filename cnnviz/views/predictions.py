@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -78,6 +78,8 @@ class Predictions(TableResult):
     page : str
         Which images of how many these are, where they are one page of several.
     """
+
+    left_out: ClassVar[tuple[str, ...]] = ("thumbnails",)
 
     images: tuple[str, ...]
     names: tuple[tuple[str, ...], ...]
@@ -163,12 +165,6 @@ class Predictions(TableResult):
         labels = [one.truth or None for one in self.answers for _ in self.names[0]]
         labelled = [(*row, label) for row, label in zip(rows, labels, strict=True)]
         return Table.of((*columns, "label"), labelled)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return every number; the pictures are left out."""
-        found = super().to_json()
-        del found["thumbnails"]
-        return found
 
     @property
     def on_sheet(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -71,6 +71,8 @@ class EffectiveFields(Result):
         How the picture scales the root of the energy.
     """
 
+    derived: ClassVar[tuple[str, ...]] = ("shares",)
+
     layers: tuple[str, ...]
     described: tuple[str, ...]
     sizes: NDArray[np.int64]
@@ -91,6 +93,11 @@ class EffectiveFields(Result):
         """Return the effective area as a share of the theoretical one that lies in the image."""
         window = self.windows[place]
         return float(self.effective[place].prod() / (window.height * window.width))
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The `share` of each layer; NaN where no gradient reaches the image."""
+        return tuple(self.share(place) for place in range(len(self.layers)))
 
     def summary(self) -> str:
         """Say what the last layer could see, and what it does."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
@@ -35,6 +35,10 @@ from cnnviz.results.text import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+Way = Literal["skip", "branch", "whole"]
+"""On which way a gradient comes back to the fork of a block, or all of it."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -70,6 +74,8 @@ class SkipConnections(TableResult):
         What else is to be told, in sentences.
     """
 
+    derived: ClassVar[tuple[str, ...]] = ("skip_share", "typical_norms")
+
     name: str
     blocks: tuple[str, ...]
     kinds: tuple[str, ...]
@@ -84,11 +90,16 @@ class SkipConnections(TableResult):
     single: bool = False
     notes: tuple[str, ...] = ()
 
-    def typical(self, way: Literal["skip", "branch", "whole"]) -> NDArray[np.float64]:
+    def typical(self, way: Way) -> NDArray[np.float64]:
         """Return the root mean square over the images of the norms of one way, [K]."""
         norms: NDArray[np.float64] = getattr(self, way)
         found: NDArray[np.float64] = np.sqrt(np.square(norms).mean(axis=1))
         return found
+
+    @property
+    def typical_norms(self) -> dict[str, NDArray[np.float64]]:
+        """The `typical` norms of each way, [K], by the name of the way."""
+        return {way: self.typical(way) for way in get_args(Way)}
 
     @property
     def skip_share(self) -> NDArray[np.float64]:

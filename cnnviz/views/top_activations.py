@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from cnnviz.passes.scan import first_batch
 from cnnviz.results import drawing
 from cnnviz.results.picture_style import PictureStyle
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.result import Provenance, plain
+from cnnviz.results.result import Provenance
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import first_few, plural, reasons
 from cnnviz.units.projection import PartialForward
@@ -71,6 +71,25 @@ class PatchPosition:
     column: int
 
 
+@dataclass(frozen=True)
+class ChannelPatches:
+    """The strongest positions of one channel.
+
+    Attributes
+    ----------
+    channel : int
+        The channel.
+    dead : bool
+        Whether it was above zero at no position of any image.
+    strongest : tuple of PatchPosition
+        The strongest first, each in an image of its own.
+    """
+
+    channel: int
+    dead: bool
+    strongest: tuple[PatchPosition, ...]
+
+
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class TopActivations(TableResult):
     """The k strongest positions of every channel of one layer, each in an image of its own.
@@ -109,6 +128,16 @@ class TopActivations(TableResult):
     field : str
         The receptive field in words.
     """
+
+    left_out: ClassVar[tuple[str, ...]] = (
+        "values",
+        "images",
+        "rows",
+        "columns",
+        "names",
+        "labels",
+    )
+    derived: ClassVar[tuple[str, ...]] = ("pages", "channels")
 
     layer: str
     rule: Rule
@@ -160,6 +189,14 @@ class TopActivations(TableResult):
             )
             for slot, image in enumerate(self.images[channel])
             if image >= 0
+        )
+
+    @property
+    def channels(self) -> tuple[ChannelPatches, ...]:
+        """Every channel with its strongest positions and the names of their images."""
+        return tuple(
+            ChannelPatches(channel, bool(dead), self.strongest(channel))
+            for channel, dead in enumerate(self.dead)
         )
 
     def summary(self) -> str:
@@ -249,23 +286,6 @@ class TopActivations(TableResult):
             raise UsageError(f"There is no page {page}.", f"There are {self.pages}, from 1.")
         on_page = partial(self.draw, page=page), partial(self.draw_panel, page=page)
         return drawing.placed(*on_page, figure, ax)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the strongest positions of every channel with the names of their images."""
-        found = super().to_json()
-        for name in ("images", "rows", "columns", "names", "labels"):
-            del found[name]
-        found["values"] = "in channels"
-        found["pages"] = self.pages
-        found["channels"] = [
-            {
-                "channel": channel,
-                "dead": bool(self.dead[channel]),
-                "strongest": plain(self.strongest(channel)),
-            }
-            for channel in range(len(self.values))
-        ]
-        return found
 
     def _write_figure(self, path: Path, style: PictureStyle) -> None:
         """Write every page into a .pdf, and the first into any other picture."""

@@ -60,6 +60,7 @@ def test_the_numbers_say_what_the_report_says(single, saved):
     assert data["images"][0]["guesses"][0] == {
         "category": single.answers[0].best.category,
         "probability": pytest.approx(single.answers[0].best.probability),
+        "value": pytest.approx(single.answers[0].best.probability),
         "said": single.answers[0].best.said,
         "share": pytest.approx(single.answers[0].best.probability),
     }

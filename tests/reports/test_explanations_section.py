@@ -30,7 +30,7 @@ def test_a_thorough_report_shows_every_method_with_its_measures():
     assert table.rows[0][0] == "Grad-CAM"
     assert re.fullmatch(r"-?\d\.\d\d / -?\d\.\d\d", table.rows[0][1])
     assert picture.data["view"] == "Explanations"
-    assert list(section.notes) == picture.data["verdicts"]
+    assert section.notes == picture.data["verdicts"]
     assert any(re.search(r"how far to believe it \(about \d+ (s|min)\)", what) for what in told)
 
 
@@ -39,4 +39,4 @@ def test_what_is_not_one_class_is_compared_by_its_score():
     section = sections["explanations"]
     (picture,) = section.pictures
     assert picture.data["target"] == "class 0 - class 1"
-    assert {check["unit"] for check in picture.data["checks"]} == {"score"}
+    assert {check.unit for check in picture.data["checks"]} == {"score"}

@@ -37,7 +37,9 @@ def test_every_picture_has_its_words_and_its_file(saved_training) -> None:
         assert picture["caption"].endswith(".")
         assert picture["alt"]
     assert pictures[1]["data"]["layers"] == ["stem.<conv> & $x_{$", "body", "head"]
-    assert pictures[1]["data"]["last"][2] == "inf"
+    assert [row[-1] for row in pictures[1]["data"]["gradient"]] == [0.1, 0.2, None]
+    assert pictures[1]["data"]["infinite"]["/gradient/2/9"] == "inf"
+    assert pictures[0]["data"]["losses"][:2] == [2.0, 1.9]
 
 
 def test_the_tables_hold_the_events_and_every_layer(saved_training) -> None:

@@ -214,7 +214,7 @@ BROKEN = {
     "no words": (law.it_draws_itself, _with(figure=_wordless), "has no words on it"),
     "saving": (
         law.it_is_saved_under_every_suffix,
-        _with(_write_json=lambda self, path: path.write_text("no JSON")),
+        _with(_save_json=lambda self, path: path.write_text("no JSON") and path),
         "saves as .json is no such file",
     ),
     "saving elsewhere": (

@@ -15,7 +15,6 @@ from cnnviz.evaluation.mistakes.measures import Calibration, ClassMeasures, Shar
 from cnnviz.evaluation.mistakes.tally import Mistake
 from cnnviz.models import OutputKind
 from cnnviz.results import drawing
-from cnnviz.results.result import plain
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import percent, plural
 
@@ -208,37 +207,35 @@ class ErrorAnalysis(TableResult):
                 found[f"example {place} {name}"] = heat
         return found
 
-    def to_json(self) -> dict[str, Any]:
-        """Return every count and measure, and every wrong answer in the table."""
-        pairs = [plain(pair) for pair in self.pairs]
+    def contents(self) -> dict[str, Any]:
+        """Return what the JSON holds: counts and measures, and every wrong answer in the table."""
         calibration = self.calibration
+        named = ("provenance", "kind", "data", "fingerprint", "images", "decisions", "wrong")
         return {
             "view": type(self).__name__,
             "summary": self.summary(),
-            "provenance": self.provenance.to_json(),
-            **{
-                name: plain(getattr(self, name))
-                for name in ("kind", "data", "fingerprint", "images", "decisions", "wrong")
-            },
+            "caption": self.caption(),
+            **{name: getattr(self, name) for name in named},
             "accuracy": _share(self.accuracy),
-            "balanced_accuracy": plain(self.balanced_accuracy),
-            "macro_f1": plain(self.macro_f1),
+            "balanced_accuracy": self.balanced_accuracy,
+            "macro_f1": self.macro_f1,
             "order": self.order,
             "filters": self.filters,
             "layer": self.layer,
-            "classes": self.class_table().to_json(),
-            "confusion": {"classes": list(self.shown_classes), "counts": self.confusion.tolist()},
-            "pairs": pairs,
+            "classes": self.class_table(),
+            "confusion": {"classes": self.shown_classes, "counts": self.confusion},
+            "pairs": self.pairs,
             "calibration": {
-                "expected_error": plain(calibration.error),
-                "counts": calibration.counts.tolist(),
-                "right": calibration.right.tolist(),
-                "confidence": plain(calibration.confidence),
+                "expected_error": calibration.error,
+                "counts": calibration.counts,
+                "right": calibration.right,
+                "confidence": calibration.confidence,
             },
             "explained": [
-                {"image": each.mistake.image, "ends": plain(each.ranges)} for each in self.examples
+                {"image": each.mistake.image, "ends": each.ranges, "maps": each.maps}
+                for each in self.examples
             ],
-            "table": self.table().to_json(),
+            "table": self.table(),
         }
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
@@ -249,9 +246,7 @@ class ErrorAnalysis(TableResult):
 
 
 def _share(share: Share) -> dict[str, Any]:
-    low, high = share.interval
-    found = {"count": share.count, "of": share.of, "value": share.value, "interval": [low, high]}
-    return {name: plain(value) for name, value in found.items()}
+    return {"count": share.count, "of": share.of, "value": share.value, "interval": share.interval}
 
 
 def confusion_of(

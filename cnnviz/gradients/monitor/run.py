@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,8 @@ class TrainingRun(Result):
     unmeasured : mapping of str to str
         What could not be measured at some step, by layer or in words, and why.
     """
+
+    derived: ClassVar[tuple[str, ...]] = ("length", "state")
 
     name: str
     started: str

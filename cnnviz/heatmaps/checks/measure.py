@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,9 @@ class Measure:
     random : ndarray of float
         [N, R].
     """
+
+    derived: ClassVar[tuple[str, ...]] = ("mean", "random_mean", "beaten", "chance")
+    """What stands in JSON besides the fields."""
 
     key: str
     title: str

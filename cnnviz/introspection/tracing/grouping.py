@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from typing import Any
+from typing import Any, TypedDict
 
-from cnnviz.introspection.receptive_fields import ReceptiveField
+from cnnviz.introspection.receptive_fields import FieldNumbers, ReceptiveField
 from cnnviz.introspection.tracing.trace import LayerCall, Shape, Trace, known_cost
 
 MINOR = frozenset(
@@ -18,6 +18,20 @@ MINOR = frozenset(
 
 _FEW = 6
 """A grouping into fewer stages than this says too little where a finer one exists."""
+
+
+class StageNumbers(TypedDict):
+    """A stage as plain data; MACs are None where none of them could be counted."""
+
+    name: str
+    kind: str
+    layers: tuple[str, ...]
+    output_shape: Shape
+    parameters: int
+    macs: int | None
+    uncounted: bool
+    output_bytes: int
+    receptive_field: FieldNumbers | None
 
 
 @dataclass(frozen=True)
@@ -78,14 +92,14 @@ class Stage:
         """Memory of all outputs, in-place operations and views not counted."""
         return sum(call.output_bytes for call in self.layers)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> StageNumbers:
         """Return the stage as plain data."""
         field = self.receptive_field
         return {
             "name": self.name,
             "kind": self.kind,
-            "layers": [call.label for call in self.layers],
-            "output_shape": list(self.output_shape[1:]),
+            "layers": tuple(call.label for call in self.layers),
+            "output_shape": self.output_shape[1:],
             "parameters": self.parameters,
             "macs": known_cost(self.macs, self.uncounted),
             "uncounted": self.uncounted,

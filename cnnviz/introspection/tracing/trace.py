@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypedDict
 
 from cnnviz.errors import LayerError, did_you_mean
-from cnnviz.introspection.receptive_fields import ReceptiveField
+from cnnviz.introspection.receptive_fields import FieldNumbers, ReceptiveField
 from cnnviz.introspection.tracing.costs import Windows
 from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
 from cnnviz.results.text import count
@@ -17,6 +18,36 @@ Shape = tuple[int, ...]
 def known_cost(macs: int, uncounted: bool) -> int | None:
     """Return a cost as far as it was counted; None where nothing of what is there was."""
     return None if uncounted and not macs else macs
+
+
+class CallNumbers(TypedDict):
+    """A call as plain data, shapes without the axis of images.
+
+    MACs are None where none of them could be counted; what sliding windows have is None where
+    there are none.
+    """
+
+    layer: str
+    name: str
+    call: int
+    operation: str | None
+    type: str
+    kind: str
+    input_shape: Shape
+    output_shape: Shape
+    parameters: int
+    shared_parameters: int
+    macs: int | None
+    uncounted: bool
+    output_bytes: int
+    kernel: Shape | None
+    stride: Shape | None
+    padding: Shape | None
+    dilation: Shape | None
+    groups: int | None
+    leftover: Shape | None
+    uneven: str | None
+    receptive_field: FieldNumbers | None
 
 
 @dataclass(frozen=True)
@@ -93,6 +124,33 @@ class LayerCall:
     def uneven(self) -> str | None:
         """A sentence where the stride does not divide the input evenly."""
         return self.windows.uneven if self.windows is not None else None
+
+    def to_json(self) -> CallNumbers:
+        """Return the call as plain data."""
+        windows, field = self.windows, self.receptive_field
+        return {
+            "layer": self.label,
+            "name": self.name,
+            "call": self.index,
+            "operation": self.operation,
+            "type": self.type,
+            "kind": self.kind,
+            "input_shape": self.input_shape[1:],
+            "output_shape": self.output_shape[1:],
+            "parameters": self.parameters,
+            "shared_parameters": self.shared_parameters,
+            "macs": known_cost(self.macs, self.uncounted),
+            "uncounted": self.uncounted,
+            "output_bytes": self.output_bytes,
+            "kernel": None if windows is None else windows.kernel,
+            "stride": None if windows is None else windows.stride,
+            "padding": None if windows is None else windows.padding,
+            "dilation": None if windows is None else windows.dilation,
+            "groups": None if windows is None else windows.groups,
+            "leftover": None if windows is None else windows.leftover,
+            "uneven": self.uneven,
+            "receptive_field": None if field is None else field.to_json(),
+        }
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any
 
 from cnnviz.errors import OutputError
-from cnnviz.results.result import write_atomically
+from cnnviz.results.files import write_atomically
 
 FORMAT = "cnnviz gallery 1"
 MANIFEST = "gallery.json"

@@ -1,0 +1,158 @@
+"""Files that are written whole or not at all, alone or together."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.errors import OutputError
+from cnnviz.results.json_values import storable
+
+Write = Callable[[Path], object]
+"""Fills the file at a path."""
+
+
+def check_place(path: Path) -> None:
+    """Raise an `OutputError` where no file can be written to `path`, as far as can be told."""
+    try:
+        if not path.parent.is_dir():
+            raise OutputError(
+                f"There is no folder {str(path.parent)!r} to write {path.name!r} to.",
+                "Make the folder first, or name another.",
+            )
+        if path.is_dir():
+            raise OutputError(f"{str(path)!r} is a folder.", "Name a file.")
+    except OSError as error:  # a name too long, or a folder that may not be looked into
+        raise _unwritable(path, error) from error
+
+
+def write_atomically(path: Path, write: Write) -> Path:
+    """Let `write` fill a temporary file beside `path`, then move it into place.
+
+    Raises
+    ------
+    OutputError
+        If the folder is missing or cannot be written to. Nothing is left behind.
+    """
+    write_together([(path, write)])
+    return path
+
+
+def write_together(files: Sequence[tuple[Path, Write]]) -> None:
+    """Let each be filled as a temporary file beside its path, then move all of them into place.
+
+    They are filled in the order given, and none is moved before the last is full. What fails or
+    is interrupted leaves every path as it was; only where the process is killed between two moves
+    can some be new and some old.
+
+    Parameters
+    ----------
+    files : sequence of (Path, callable)
+        Each path, and what fills the file that is handed to it.
+
+    Raises
+    ------
+    OutputError
+        If a folder is missing or cannot be written to. Nothing is left behind.
+    """
+    for path, _ in files:
+        check_place(path)
+    filled: list[tuple[Path, Path]] = []
+    try:
+        for path, write in files:
+            with _told(path):
+                filled.append((_temporary(path), path))
+                write(filled[-1][0])
+        _move(filled)
+    finally:
+        for temporary, _ in filled:
+            temporary.unlink(missing_ok=True)
+
+
+def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays as a compressed ``.npz``, the same bytes for the same arrays."""
+    # The level that NumPy takes lasts more than twice as long and saves a twentieth.
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, storable(array), allow_pickle=False)
+
+
+def _move(filled: Sequence[tuple[Path, Path]]) -> None:
+    """Move temporary files into place; put back what was there if one of them cannot be."""
+    *earlier, last = filled
+    moved: list[tuple[Path, Path | None]] = []
+    try:
+        for temporary, path in earlier:
+            with _told(path):
+                moved.append((path, _copy_beside(path)))
+                temporary.replace(path)
+        with _told(last[1]):
+            last[0].replace(last[1])
+    except BaseException:
+        for path, old in reversed(moved):
+            if old is not None:
+                old.replace(path)
+                # Two names of one file stay two names.
+                old.unlink(missing_ok=True)
+            else:
+                path.unlink(missing_ok=True)
+        raise
+    for _, old in moved:
+        if old is not None:
+            old.unlink(missing_ok=True)
+
+
+def _copy_beside(path: Path) -> Path | None:
+    """Give what lies at a path a second name, and return it; None if nothing does."""
+    if not path.exists():
+        return None
+    copy = _temporary(path)
+    try:
+        copy.unlink()
+        os.link(path, copy)
+    except OSError:  # a file system without hard links
+        shutil.copy2(path, copy)
+    return copy
+
+
+def _temporary(path: Path) -> Path:
+    descriptor, name = tempfile.mkstemp(
+        prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent
+    )
+    os.close(descriptor)
+    temporary = Path(name)
+    with suppress(OSError):
+        # mkstemp makes the file private; a result is as readable as any file the user makes.
+        temporary.chmod(0o666 & ~_umask())
+    return temporary
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"{str(path)!r} cannot be written: {error.strerror or error}.",
+        "Check the free space and the permissions, or name another place.",
+    )
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
