@@ -82,7 +82,7 @@ class Evaluation(TableResult):
         What was measured, and how finely.
     """
 
-    derived: ClassVar[tuple[str, ...]] = ("cells", "verdicts")
+    derived: ClassVar[tuple[str, ...]] = ("cells", "verdicts", "confidence")
 
     methods: tuple[str, ...]
     titles: tuple[str, ...]
@@ -125,6 +125,11 @@ class Evaluation(TableResult):
     def cells(self) -> tuple[EvaluationCell, ...]:
         """Every cell, method by method."""
         return tuple(self.cell(m, column.key) for m in self.methods for column in self.columns)
+
+    @property
+    def confidence(self) -> float:
+        """The share of such intervals that hold the true mean, 0.95."""
+        return CONFIDENCE
 
     @property
     def verdicts(self) -> tuple[str, ...]:

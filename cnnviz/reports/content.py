@@ -92,6 +92,8 @@ class Table:
         A closing row of sums; empty where there is none.
     folded : bool
         Whether a page shows it only on demand.
+    values : tuple of tuple of float
+        The numbers of each row in full, for ``report.json``, where no picture has them.
     """
 
     title: str
@@ -100,6 +102,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     total: tuple[str, ...] = ()
     folded: bool = False
+    values: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -43,9 +43,10 @@ def event_tables(run: TrainingRun) -> tuple[Table, ...]:
 def layer_table(run: TrainingRun) -> Table:
     """Return the last figures of every layer."""
     names = [name for name in COLUMNS if not np.isnan(getattr(run, name)).all()]
+    last = [getattr(run, name)[:, -1].tolist() for name in names]
     rows = tuple(
-        (run.named(layer), *(_cell(float(getattr(run, name)[place, -1]), name) for name in names))
-        for place, layer in enumerate(run.layers)
+        (run.named(layer), *(_cell(one, name) for one, name in zip(found, names, strict=True)))
+        for layer, *found in zip(run.layers, *last, strict=True)
     )
     return Table(
         title=f"Every layer at step {int(run.steps[-1])}",
@@ -56,6 +57,7 @@ def layer_table(run: TrainingRun) -> Table:
         ),
         rows=rows,
         folded=len(rows) > 12,
+        values=tuple(zip(*last, strict=True)),
     )
 
 

@@ -43,7 +43,14 @@ class Architecture(TableResult):
     """
 
     left_out: ClassVar[tuple[str, ...]] = ("trace",)
-    derived: ClassVar[tuple[str, ...]] = ("input_shape", "output_shape", "layers", "sums", "notes")
+    derived: ClassVar[tuple[str, ...]] = (
+        "input_shape",
+        "output_shape",
+        "layers",
+        "sums",
+        "shares",
+        "notes",
+    )
 
     name: str
     trace: Trace
@@ -86,6 +93,21 @@ class Architecture(TableResult):
             "parameter_bytes": self.trace.parameter_bytes,
             "buffer_bytes": self.trace.buffer_bytes,
             "activation_bytes": self.trace.activation_bytes,
+        }
+
+    def shares(self) -> dict[str, tuple[float | None, ...]]:
+        """Return what part of the parameters, and of the MACs, each stage has.
+
+        None where there are none, and for MACs where not all could be counted.
+        """
+        counted = not any(stage.uncounted for stage in self.stages)
+        found = {
+            "parameters": [stage.parameters for stage in self.stages],
+            "macs": [stage.macs if counted else 0 for stage in self.stages],
+        }
+        return {
+            name: tuple(one / sum(several) if sum(several) else None for one in several)
+            for name, several in found.items()
         }
 
     def summary(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,8 @@ class FeatureMaps(TableResult):
         Which photos of how many these are, where they are one page of several.
     """
 
+    derived: ClassVar[tuple[str, ...]] = ("mean_sparsity",)
+
     layer: str
     image: str
     photo: NDArray[np.uint8]
@@ -86,12 +88,17 @@ class FeatureMaps(TableResult):
         """Whether any map goes below zero, so that the colours need a middle."""
         return bool((self.maps < 0).any())
 
+    @property
+    def mean_sparsity(self) -> float:
+        """The fraction of all positions that are zero or below."""
+        return float(self.sparsity.mean())
+
     def summary(self) -> str:
         """Say how many maps of what size there are, how sparse, and how many are dead."""
         count, height, width = self.maps.shape
         return (
             f"{self.layer}: {count} maps of {height} x {width}, "
-            f"{self.sparsity.mean():.0%} of positions zero or below, {int(self.dead.sum())} dead"
+            f"{self.mean_sparsity:.0%} of positions zero or below, {int(self.dead.sum())} dead"
         )
 
     def caption(self) -> str:

@@ -1,4 +1,5 @@
 import csv
+import hashlib
 import inspect
 import json
 import sys
@@ -194,6 +195,26 @@ def test_json_goes_to_stdout_alone_and_writes_no_file(run, photo, tmp_path):
     assert found["images"] == ["my photo.png"]
     assert said.err == ""
     assert sorted(path.name for path in tmp_path.iterdir()) == ["my photo.png"]
+
+
+@pytest.mark.parametrize("out", ["maps.json", "maps.npz", "maps.png", None])
+def test_json_says_where_the_large_arrays_are(run, photo, tmp_path, out):
+    options = () if out is None else ("--out", out)
+    said = run("feature-maps", photo, *RANDOM, "--json", *options)
+    found = json.loads(said.out)
+    assert found["maps"]["shape"] == [128, 12, 12]
+    if out in ("maps.json", "maps.npz"):
+        digest = hashlib.sha256((tmp_path / "maps.npz").read_bytes()).hexdigest()
+        assert found["npz"] == {"file": "maps.npz", "sha256": digest}
+        assert found["maps"]["file"] == found["photo"]["file"] == "maps.npz"
+        assert said.err == ""
+    else:
+        assert "npz" not in found
+        assert found["maps"]["file"] is None
+        assert "shape and range of 2 large arrays; with --out NAME.json the values" in said.err
+        assert not (tmp_path / "maps.npz").exists()
+    if out == "maps.json":
+        assert json.loads((tmp_path / out).read_text("utf-8")) == found
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf", "npz", "json"])

@@ -121,7 +121,7 @@ def test_hostile_names_are_text(saved_hostile):
 
 def test_hostile_names_make_safe_files(saved_hostile):
     for entry in saved_hostile.files:
-        assert re.fullmatch(r"(pictures/)?[A-Za-z0-9][A-Za-z0-9._-]*", entry.path)
+        assert re.fullmatch(r"((pictures|arrays)/)?[A-Za-z0-9][A-Za-z0-9._-]*", entry.path)
     assert any(
         entry.path.startswith("pictures/script-alert-1-script") for entry in saved_hostile.files
     )

@@ -35,7 +35,7 @@ def test_the_strongest_channels_of_each_stage_are_visualised(monkeypatch):
     first = held.activations["1"][0, int(wanted[0].partition(":")[2])]
     assert table.rows[0][1:3] == (number(float(first.max())), number(float(first.mean())))
     assert picture.data["view"] == "FeatureVisualization"
-    assert picture.data["units"] == wanted
+    assert picture.data["units"] == tuple(wanted)
     picture.draw().draw_without_rendering()
 
 
