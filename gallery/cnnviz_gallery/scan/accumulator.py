@@ -64,6 +64,7 @@ class Accumulator:
         self._sums = np.zeros(channels, np.int64)
         # A row for each group: what one image adds to lies side by side.
         self._group_sums = np.zeros((start.groups, channels), np.int64)
+        self._group_squares = np.zeros_like(self._group_sums)
         self._counts = np.zeros(start.groups, np.int64)
         self._answers = no_answers(images) if start.classes else None
 
@@ -105,7 +106,9 @@ class Accumulator:
             # The bins of one image are all different, so that none is lost.
             histogram[(self._first_bins + bins[row])[~lost[row]]] += 1
             if group >= 0:
-                self._group_sums[group] += units[row].clip(0)
+                above = units[row].clip(0)
+                self._group_sums[group] += above
+                self._group_squares[group] += quantised_sums.squares_of(above)
 
     def portion(self, shards: tuple[int, ...], refused: Mapping[int, Refusal]) -> PartialScan:
         """Return everything, as what these shards hold."""
@@ -153,6 +156,7 @@ class Accumulator:
             active_positions=self._active_positions[place],
             sums=self._sums[place],
             group_sums=np.ascontiguousarray(self._group_sums[:, place].T),
+            group_squares=np.ascontiguousarray(self._group_squares[:, place].T),
             lowest=_positive_zero(np.where(np.isnan(least), np.inf, least)),
         )
 

@@ -9,10 +9,18 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz_gallery.scan import quantised_sums
 from cnnviz_gallery.scan.quantised_sums import BINS
 from cnnviz_gallery.scan.ranked_images import Ints, RankedImages, sampled, strongest
 
-_ADDED = ("histogram", "active_images", "active_positions", "sums", "group_sums")
+_ADDED = (
+    "histogram",
+    "active_images",
+    "active_positions",
+    "sums",
+    "group_sums",
+    "group_squares",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +52,8 @@ class LayerResult:
         [C], sum of the peaks in units.
     group_sums : ndarray of int64
         [C, K], for each group of images (see `Scan.grouping`) the sum of the peaks above zero.
+    group_squares : ndarray of int64
+        [C, K], likewise the sum of their squares (see `quantised_sums.squares_of`).
     lowest : ndarray of float32
         [C], the least peak.
     """
@@ -60,6 +70,7 @@ class LayerResult:
     active_positions: Ints
     sums: Ints
     group_sums: Ints
+    group_squares: Ints
     lowest: NDArray[np.float32]
 
     @property
@@ -91,6 +102,15 @@ class LayerResult:
         """Return the mean over each group of the peaks above zero, [C, K]; NaN without images."""
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(self.group_sums * self.unit / np.asarray(counts, np.float64))
+
+    def group_variances(self, counts: Ints) -> NDArray[np.float64]:
+        """Return the variance of the peaks above zero in each group, [C, K]; NaN below 2 images."""
+        images = np.asarray(counts, np.float64)
+        squares = self.group_squares * quantised_sums.square_unit(self.unit)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            spread = squares - images * np.square(self.group_means(counts))
+            found = np.maximum(spread, 0.0) / (images - 1.0)
+        return np.where(images > 1.0, found, np.nan)
 
     def selectivity(self, counts: Ints) -> NDArray[np.float64]:
         """Return (m - o) / (m + o) of each channel, [C] (Morcos et al. 2018).
@@ -183,6 +203,7 @@ def empty(
         active_positions=zeros(),
         sums=zeros(),
         group_sums=zeros(groups),
+        group_squares=zeros(groups),
         lowest=np.full(channels, np.inf, np.float32),
     )
 

@@ -22,6 +22,8 @@ _SHIFT = 19
 _FIRST = (127 + LOWEST_OCTAVE) * PER_OCTAVE
 _PRECISION = 24
 _LIMIT = 2**40
+_COARSE = 10
+_SQUARE_LIMIT = 2**20
 
 
 def bin_of(values: torch.Tensor) -> torch.Tensor:
@@ -70,6 +72,21 @@ def in_units(values: torch.Tensor, unit: float | torch.Tensor) -> torch.Tensor:
     A value beyond 2 ** 40 units counts as that many, so that 2 ** 22 images cannot overflow.
     """
     return (values.detach().double() / unit).round().clamp(-_LIMIT, _LIMIT).long()
+
+
+def squares_of(units: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the squares of whole numbers of units, in `square_unit`, to be summed in any order.
+
+    Numbers are rounded to 2 ** 10 units first, and those beyond 2 ** 30 units count as that many,
+    so that 2 ** 22 images cannot overflow.
+    """
+    coarse = np.minimum((np.abs(units) + 2 ** (_COARSE - 1)) >> _COARSE, _SQUARE_LIMIT)
+    return np.asarray(coarse * coarse, np.int64)
+
+
+def square_unit(unit: float) -> float:
+    """Return what `squares_of` counts, for values in multiples of `unit`."""
+    return (unit * 2.0**_COARSE) ** 2
 
 
 def above_zero(maps: torch.Tensor) -> NDArray[np.int64]:

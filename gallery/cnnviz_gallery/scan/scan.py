@@ -20,8 +20,10 @@ from cnnviz_gallery.scan.scan_result import Data, Network, ScanResult, ScanSetti
 from cnnviz_gallery.scan.shard_files import ShardFiles, key
 from cnnviz_gallery.scan.worker import ScanWorker
 
-SHARD = 512
-EVERY = 30.0
+LARGEST_SHARD = 512
+SHARDS = 64
+"""So many shards a set is cut into at least, where its batches are enough for that."""
+EVERY = 10.0
 
 
 def scan(
@@ -31,7 +33,7 @@ def scan(
     *,
     settings: ScanSettings | None = None,
     folder: Path | None = None,
-    shard: int = SHARD,
+    shard: int | None = None,
     every: float = EVERY,
     progress: Progress = silent,
 ) -> ScanResult:
@@ -56,8 +58,9 @@ def scan(
     folder : Path, optional
         Where what was found so far is kept, apart for each network, data set and choice of
         settings. Several processes must see the same one.
-    shard : int
+    shard : int, optional
         Images in a shard, rounded up to whole batches: the work is shared out and kept in shards.
+        By default a 64th of the images, and at most 512.
     every : float
         Seconds between writing to the folder; more where writing takes long.
     progress : callable, optional
@@ -76,7 +79,7 @@ def scan(
     """
     chosen = settings or ScanSettings()
     names = scannable(model, layers)
-    size = -(-max(1, shard) // chosen.batch_size) * chosen.batch_size
+    size = shard_size(len(data), chosen.batch_size, shard)
     parts = ShardFiles(folder, key(model, data, names, chosen, size), chosen.seed)
     processes = running_processes(model.device)
     if folder is None and processes.size > 1:
@@ -90,6 +93,16 @@ def scan(
     whole = run.finish(start)
     progress(len(data), len(data), "scanned")
     return _scan(model, data, chosen, start, whole)
+
+
+def shard_size(images: int, batch_size: int, wanted: int | None = None) -> int:
+    """Return how many images a shard has: whole batches, of small data as few as one.
+
+    It follows from the data alone, so that the number of processes may change from run to run.
+    """
+    if wanted is None:
+        wanted = min(LARGEST_SHARD, -(-images // SHARDS))
+    return -(-max(1, wanted) // batch_size) * batch_size
 
 
 def scannable(model: Model, layers: Layers | None = None) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from cnnviz.results.files import write_atomically
 from cnnviz_gallery.scan.layer_result import LayerResult, layer_of_arrays
 from cnnviz_gallery.scan.ranked_images import Ints
 
-FORMAT = "cnnviz scan 1"
+FORMAT = "cnnviz scan 2"
 Grouping = Literal["labels", "predictions"]
 
 

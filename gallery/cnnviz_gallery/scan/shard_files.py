@@ -17,7 +17,7 @@ from cnnviz_gallery.scan.partial_scan import PartialScan, joined
 from cnnviz_gallery.scan.plan import ScanPlan
 from cnnviz_gallery.scan.scan_result import ScanSettings
 
-FORMAT = "cnnviz scan parts 1"
+FORMAT = "cnnviz scan parts 2"
 _START = "start"
 
 

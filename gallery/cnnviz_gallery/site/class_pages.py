@@ -18,6 +18,7 @@ from cnnviz.results import drawing
 from cnnviz.results.drawing import Pixels
 from cnnviz.results.text import number, percent, plural
 from cnnviz.views.cam import cam
+from cnnviz_gallery.intervals import ENOUGH, share
 from cnnviz_gallery.scan.ranked_images import Ints
 from cnnviz_gallery.site import content, unit_pages
 from cnnviz_gallery.site.channel_sources import ChannelLink
@@ -73,7 +74,8 @@ def members(subject: SiteContext) -> list[Members]:
 def votes(subject: SiteContext, index: int) -> tuple[ChannelLink, ...]:
     """Return the units that vote for a class.
 
-    By their weights in the last layer, times their response to images of the class, if any are.
+    By their weights in the last layer, times their response to images of the class, if there are
+    enough.
     """
     layer = subject.last_layer
     if layer is None:
@@ -97,10 +99,12 @@ def _response(subject: SiteContext, index: int) -> Callable[[Unit], float]:
 
 
 def _group(subject: SiteContext, index: int) -> int | None:
-    """Return the group of images that a class is, if it has any."""
+    """Return the group of images that a class is, if it has enough of them."""
     page, counts = subject.class_files[index], subject.scan.group_counts
     groups = [place for place, each in enumerate(subject.group_pages) if each == page]
-    return next((place for place in groups if place < len(counts) and counts[place]), None)
+    return next(
+        (place for place in groups if place < len(counts) and counts[place] >= ENOUGH), None
+    )
 
 
 def draw(subject: SiteContext, index: int, found: Members) -> bytes | None:
@@ -166,13 +170,17 @@ def page(
     index: int,
     found: Members,
     size: tuple[int, int] | None,
+    beside: tuple[str, str],
     *,
     mapped: bool,
 ) -> content.ClassPage:
-    """Return what the page of a class says; `size` is that of its sheet in pixels."""
+    """Return what the page of a class says; `size` is that of its sheet in pixels.
+
+    `beside` has the pages before and after it.
+    """
     name, _, others = subject.categories[index].partition(",")
     stem = subject.class_files[index].removesuffix(".html")
-    files = subject.class_files
+    previous, following = beside
     counts = [min(len(part), most) for part, most in _parts(found)]
     starts = [0, counts[0], counts[0] + counts[1]]
     shown = [
@@ -198,15 +206,19 @@ def page(
         if shown_count > 1
         else "Grad-CAM of the image: bright is where the network looks.",
         votes=_votes(subject, index, sum(counts)),
-        votes_words="By their weights in the last layer"
-        + (
-            ", times the mean of their peaks in images of the class."
-            if _group(subject, index) is not None
-            else "."
-        ),
-        previous=files[index - 1] if index else "",
-        next=files[index + 1] if index + 1 < len(files) else "",
+        votes_words=_votes_words(subject, index),
+        previous=previous,
+        next=following,
     )
+
+
+def neighbours(subject: SiteContext, every: Sequence[Members], index: int) -> tuple[str, str]:
+    """Return the pages before and after that of a class, of those with images; "" for none."""
+    met = [place for place, each in enumerate(every) if len(each.called) or each.labelled]
+    before = [place for place in met if place < index]
+    after = [place for place in met if place > index]
+    files = subject.class_files
+    return files[before[-1]] if before else "", files[after[0]] if after else ""
 
 
 def _parts(found: Members) -> tuple[tuple[Ints, int], ...]:
@@ -248,12 +260,34 @@ def _facts(subject: SiteContext, found: Members) -> tuple[content.Fact, ...]:
         right = found.labelled - len(found.missed)
         facts += [
             content.Fact("Labelled so", f"{found.labelled:,}"),
-            content.Fact("Found", percent(right / found.labelled), "of those labelled so (recall)"),
+            _rate("Found", right, found.labelled, "of those labelled so (recall)"),
         ]
         if called:
-            share = 1.0 - len(found.wrongly) / called
-            facts.append(content.Fact("Right", percent(share), "of those called so (precision)"))
+            rightly = called - len(found.wrongly)
+            facts.append(_rate("Right", rightly, called, "of those called so (precision)"))
     return tuple(facts)
+
+
+def _rate(label: str, hits: int, count: int, of: str) -> content.Fact:
+    """Return how many of how many; the share with its interval where there are enough."""
+    if count < ENOUGH:
+        return content.Fact(label, f"{hits} of {count}", f"{of}: too few for a share")
+    said = f"{percent(hits / count)} ({_interval(hits, count)})"
+    told = f"{hits:,} of {count:,}, {of}; the 95 % interval of the share by Wilson (1927)"
+    return content.Fact(label, said, told)
+
+
+def _interval(hits: int, count: int) -> str:
+    low, high = share(hits, count)
+    return f"{100 * low:.0f} to {100 * high:.0f}\u00a0%"
+
+
+def _votes_words(subject: SiteContext, index: int) -> str:
+    """Say what the votes are; a layer that was not scanned has no peaks."""
+    known = _group(subject, index) is not None
+    scanned = any(subject.has(link.unit) for link in votes(subject, index))
+    peaks = ", times the mean of their peaks in images of the class" if known and scanned else ""
+    return f"By their weights in the last layer{peaks}."
 
 
 def _votes(subject: SiteContext, index: int, tiles: int) -> tuple[content.Connection, ...]:
@@ -288,16 +322,16 @@ def lines(subject: SiteContext, found: Sequence[Members]) -> content.ClassesPage
         for file, name, each in zip(subject.class_files, subject.categories, found, strict=True)
     ]
     return content.ClassesPage(
-        lines=tuple(line for line in every if line.called or line.labelled),
         # Of a thousand classes a small set of images has a few, which are what people look for.
-        others=tuple(
-            content.Link(line.name, line.href)
-            for line in every
-            if not (line.called or line.labelled)
-        ),
+        lines=tuple(line for line in every if line.called or line.labelled),
+        others=sum(not (line.called or line.labelled) for line in every),
         labelled=labelled,
         lead=f"Of {images} the network calls {right:,} of {total:,} by their label "
-        f"({percent(right / total)})."
+        + (
+            f"({percent(right / total)}; 95 % interval {_interval(right, total)}, Wilson 1927)."
+            if total >= ENOUGH
+            else "(too few for a share)."
+        )
         if total
         else f"What the network calls the {images}.",
     )

@@ -71,11 +71,16 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Share:
-    """A line of a bar chart: a name, its value, and the length of its bar, from 0 to 100."""
+    """A line of a bar chart: a name, its value, and the length of its bar, from 0 to 100.
+
+    `half` is half the width of the value's interval, and `images` how many it is the mean of.
+    """
 
     name: str
     href: str
     value: str
+    half: str
+    images: int
     length: float
 
 
@@ -120,7 +125,7 @@ class UnitPage:
     histogram: Histogram
     grouping: str
     groups: tuple[Share, ...]
-    selectivity: str
+    groups_told: str
     kernel: str
     kernel_size: str
     passed_on: tuple[Link, ...]
@@ -156,6 +161,7 @@ class LayerPage:
     sheets: tuple[Sheet, ...]
     tiles: tuple[ChannelTile, ...]
     silent: int
+    selectivity_told: str
     previous: Link | None
     next: Link | None
 
@@ -187,6 +193,7 @@ class NetworkPage:
     notes: tuple[str, ...]
     skipped: tuple[Fact, ...]
     steps: tuple[Step, ...]
+    shown: str
     classes: int
 
 
@@ -235,10 +242,10 @@ class ClassLine:
 
 @dataclass(frozen=True)
 class ClassesPage:
-    """All classes of a network: those that some image is called or labelled, and the others."""
+    """The classes of a network that some image is called or labelled, and how many others."""
 
     lines: tuple[ClassLine, ...]
-    others: tuple[Link, ...]
+    others: int
     labelled: bool
     lead: str
 

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from cnnviz.datasets import Dataset
 from cnnviz.introspection.hooks import isolated
@@ -19,6 +17,7 @@ from cnnviz.models.categories import classes_called
 from cnnviz.models.outputs import read_output
 from cnnviz.results.drawing import Pixels
 from cnnviz.units.projection import PartialForward
+from cnnviz_gallery.scan.class_contrast import ClassContrast, class_contrast
 from cnnviz_gallery.scan.scan_result import ScanResult
 from cnnviz_gallery.site import addresses
 from cnnviz_gallery.site.channel_sources import ChannelSources
@@ -44,8 +43,8 @@ class SiteContext:
         The file of each class's page; empty without answers.
     group_pages : tuple of str
         For each group of images the file of the class of that name, or "".
-    selectivity : mapping of str to ndarray
-        For each layer the selectivity of its channels.
+    contrasts : mapping of str to ClassContrast
+        For each layer how far one class stands out at its channels.
     visualizations : mapping of str to mapping of int to ndarray
         Those to be written.
     faces : dict of str to list of Pixels
@@ -66,7 +65,7 @@ class SiteContext:
     passages: Mapping[str, PartialForward]
     traced: Trace
     weights: ChannelSources
-    selectivity: Mapping[str, NDArray[np.float64]]
+    contrasts: Mapping[str, ClassContrast]
     visualizations: Visualizations
     faces: dict[str, list[Pixels]] = field(default_factory=dict)
     visualized: dict[str, dict[int, tuple[int, int]]] = field(default_factory=dict)
@@ -129,7 +128,7 @@ def prepare(
         passages=dict(zip(layers, PartialForward.each(model, inputs, layers), strict=True)),
         traced=trace(model.module, scan.network.input_shape),
         weights=ChannelSources(model, channel_connections(model, layers)),
-        selectivity={layer.layer: layer.selectivity(scan.group_counts) for layer in scan.layers},
+        contrasts={layer.layer: class_contrast(layer, scan.group_counts) for layer in scan.layers},
         visualizations=visualizations or {},
     )
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from cnnviz.results.drawing import Pixels
 from cnnviz.results.text import dimensions, number, plural
+from cnnviz_gallery.intervals import ENOUGH
 from cnnviz_gallery.scan.layer_result import LayerResult
 from cnnviz_gallery.site import content
 from cnnviz_gallery.site.context import SiteContext
@@ -51,8 +52,11 @@ def strip_size(layer: LayerResult) -> tuple[int, int]:
 
 
 def shown(subject: SiteContext, layer: LayerResult) -> list[int]:
-    """Return the channels that stand for a layer: the most selective, by index."""
-    selective = np.nan_to_num(subject.selectivity[layer.layer], nan=-1.0)
+    """Return the channels that stand for a layer: the most selective, by index.
+
+    Where too few images tell what is selective, they are the most active ones.
+    """
+    selective = np.nan_to_num(subject.contrasts[layer.layer].selectivity, nan=-1.0)
     order = np.lexsort((np.arange(layer.channels), -layer.activity, -selective))
     return sorted(int(channel) for channel in order[:STRIP])
 
@@ -87,8 +91,20 @@ def page(subject: SiteContext, place: int) -> content.LayerPage:
         ),
         tiles=tuple(_tile(subject, layer, channel) for channel in range(layer.channels)),
         silent=silent,
+        selectivity_told=_selectivity_told(subject, layer),
         previous=_link(subject, place - 1),
         next=_link(subject, place + 1),
+    )
+
+
+def _selectivity_told(subject: SiteContext, layer: LayerResult) -> str:
+    """Say what the selectivity of the channels is taken from; empty where there is none."""
+    contrast = subject.contrasts[layer.layer]
+    if not contrast.known:
+        return ""
+    return (
+        f"How far one class stands out: (m - o) / (m + o), over {plural(contrast.seen, 'image')} "
+        f"of {len(contrast.classes)} classes with {ENOUGH} or more"
     )
 
 
@@ -98,7 +114,7 @@ def _field(subject: SiteContext, layer: str) -> str:
 
 
 def _tile(subject: SiteContext, layer: LayerResult, channel: int) -> content.ChannelTile:
-    selective = float(subject.selectivity[layer.layer][channel])
+    selective = float(subject.contrasts[layer.layer].selectivity[channel])
     at, silent = channel % SHEET, bool(layer.silent[channel])
     words = "silent" if silent else f"strongest {number(float(layer.highest[channel]))}"
     return content.ChannelTile(

@@ -49,8 +49,15 @@ def page(subject: SiteContext) -> content.NetworkPage:
         notes=(f"Each image: {scan.network.preprocessing}.", *scan.notes),
         skipped=tuple(content.Fact(each.name, each.reason) for each in scan.skipped),
         steps=tuple(_steps(subject)),
+        shown=_shown(subject),
         classes=len(subject.class_files),
     )
+
+
+def _shown(subject: SiteContext) -> str:
+    """Say which channels stand for a layer; all layers are of the same images."""
+    told = any(contrast.known for contrast in subject.contrasts.values())
+    return "most selective" if told else "most active"
 
 
 def _lead(scan: ScanResult) -> str:
@@ -126,7 +133,7 @@ def _step(subject: SiteContext, layer: LayerResult, call: LayerCall, largest: in
         channels=channels,
         silent=int(layer.silent.sum()),
         strip=content.Sheet(f"{folder}/strip.webp", across, down),
-        alt=f"Patches that excite the most selective channels of {layer.layer}",
+        alt=f"Patches that excite the {_shown(subject)} channels of {layer.layer}",
         width=round(8.0 + 56.0 * side, 1),
         height=round(4.0 + 3.5 * math.log2(1 + channels), 1),
     )
@@ -146,7 +153,7 @@ def card(subject: SiteContext) -> dict[str, Any]:
         "facts": [
             ["Input", dimensions(scan.network.input_shape)],
             ["Parameters", f"{subject.traced.parameters:,}"],
-            ["Classes", str(len(subject.class_files) or "-")],
+            *([["Classes", str(len(subject.class_files))]] if subject.class_files else []),
             ["Pictures", file_size(_bytes(subject))],
         ],
         "layers": [[subject.folders[layer.layer], layer.layer, layer.channels] for layer in layers],

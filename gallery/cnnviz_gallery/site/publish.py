@@ -81,9 +81,9 @@ def _write_classes(subject: SiteContext, key: str, report: Report) -> None:
         entry = known.get(stem)
         if entry is None or not all(site.has(f"{folder}/{name}") for name in entry["files"]):
             known[stem] = entry = _draw_class(subject, folder, stem, index, found)
-        page = class_pages.page(
-            subject, index, found, entry["size"], mapped=f"{stem}-map.webp" in entry["files"]
-        )
+        beside = class_pages.neighbours(subject, members, index)
+        mapped = f"{stem}-map.webp" in entry["files"]
+        page = class_pages.page(subject, index, found, entry["size"], beside, mapped=mapped)
         crumbs = [*above, Link("classes", "index.html"), Link(page.name, "")]
         site.write(f"{folder}/{stem}.html", render("class", 3, crumbs, model=model, page=page))
     site.write_json(f"{folder}/built.json", {"key": key, "drawn": known})

@@ -9,7 +9,9 @@ import numpy as np
 
 from cnnviz.introspection.unit_names import Unit
 from cnnviz.results.drawing import Pixels
-from cnnviz.results.text import joined, number, percent
+from cnnviz.results.text import joined, number, percent, plural
+from cnnviz_gallery.intervals import ENOUGH
+from cnnviz_gallery.scan.class_contrast import ClassContrast
 from cnnviz_gallery.scan.layer_result import LayerResult
 from cnnviz_gallery.site import channel_sources, content
 from cnnviz_gallery.site.context import SiteContext
@@ -31,7 +33,7 @@ SHEET_BYTES = 26_500
 UPPER = 3
 """Rows of tiles on a unit's sheet, above the faces of its neighbours."""
 _CLEAR = 0.2
-_NEAR = 85.0
+_NEAR = 0.85
 
 
 def links_of(
@@ -92,8 +94,8 @@ def page(
     """Return what the page of a unit says; `size` is that of its sheet in pixels."""
     unit = Unit(layer.layer, channel)
     inputs, outputs = links_of(subject, unit)
-    groups = _groups(subject, layer, channel)
-    selective = float(subject.selectivity[layer.layer][channel])
+    contrast = subject.contrasts[layer.layer]
+    groups = _groups(subject, contrast, channel)
     kernel, kernel_size = _kernel(subject, unit)
     field = subject.passages[layer.layer].field
     return content.UnitPage(
@@ -101,8 +103,8 @@ def page(
         channel=channel,
         silent=bool(layer.silent[channel]),
         answer=subject.answer(unit),
-        lead=_lead(layer, channel, groups, selective),
-        facts=_facts(layer, channel, selective),
+        lead=_lead(subject, layer, channel),
+        facts=_facts(subject, layer, channel),
         sheet=content.Sheet(f"{channel}.webp", size[1], size[0]),
         strongest=_examples(subject, unit, chosen.strongest, 0, 0, returned=True),
         middle=_examples(subject, unit, chosen.middle, 2, 0),
@@ -110,8 +112,8 @@ def page(
         field=field.local.describe() if field is not None else "not told",
         histogram=_histogram(layer, channel, chosen),
         grouping=subject.scan.grouping,
-        groups=groups,
-        selectivity=number(selective) if np.isfinite(selective) else "",
+        groups=tuple(groups),
+        groups_told=_groups_told(subject, contrast, bool(groups)),
         kernel=kernel,
         kernel_size=kernel_size,
         passed_on=_passed_on(subject, unit),
@@ -127,9 +129,7 @@ def page(
     )
 
 
-def _lead(
-    layer: LayerResult, channel: int, groups: Sequence[content.Share], selective: float
-) -> str:
+def _lead(subject: SiteContext, layer: LayerResult, channel: int) -> str:
     if layer.silent[channel]:
         return "Silent: above zero at no position of any image that was scanned."
     active = int(layer.active_images[channel])
@@ -139,16 +139,22 @@ def _lead(
         else (f"{percent(active / layer.images)} of the images")
     )
     found = f"Above zero somewhere in {share}"
-    if not groups:
+    contrast = subject.contrasts[layer.layer]
+    if not contrast.known:
         return f"{found}."
+    top = int(contrast.top[channel])
+    if not contrast.clear[channel] or contrast.selectivity[channel] < _CLEAR:
+        return f"{found}; no class stands out."
+    means = contrast.means[channel]
     # Those that come near to the first, which may lead by a hair.
-    named = joined([group.name for group in groups if group.length >= _NEAR][:3])
-    if np.isfinite(selective) and selective < _CLEAR:
-        return f"{found}; no class stands out, and the strongest responses are to {named}."
-    return f"{found}, and excited most by {named}."
+    near = [place for place in _ordered(contrast, channel) if means[place] >= _NEAR * means[top]]
+    first, *others = [_named(subject, place) for place in near[:3]]
+    beside = f", and nearly as much by {joined(others)}" if others else ""
+    images = plural(int(contrast.images[top]), "image")
+    return f"{found}, and excited most by {first} ({images}){beside}."
 
 
-def _facts(layer: LayerResult, channel: int, selective: float) -> tuple[content.Fact, ...]:
+def _facts(subject: SiteContext, layer: LayerResult, channel: int) -> tuple[content.Fact, ...]:
     return (
         content.Fact("Greatest value", number(float(layer.highest[channel]))),
         content.Fact(
@@ -156,16 +162,36 @@ def _facts(layer: LayerResult, channel: int, selective: float) -> tuple[content.
             number(float(layer.activity[channel])),
             "Mean over the images of its greatest value in each",
         ),
-        content.Fact(
-            "Selectivity",
-            number(selective) if np.isfinite(selective) else "-",
-            "(m - o) / (m + o): the mean of the class that excites it most, beside that of "
-            "all others",
-        ),
+        *_selectivity(subject, subject.contrasts[layer.layer], channel),
         content.Fact(
             "Sparsity",
             percent(float(layer.sparsity[channel])),
             "Share of positions at which it is not above zero",
+        ),
+    )
+
+
+def _selectivity(
+    subject: SiteContext, contrast: ClassContrast, channel: int
+) -> tuple[content.Fact, ...]:
+    """Return how far one class stands out, with its interval; nothing where that is not known."""
+    top = int(contrast.top[channel])
+    if top < 0:
+        return ()
+    found, low, high = (
+        f"{values[channel]:.2f}" for values in (contrast.selectivity, contrast.low, contrast.high)
+    )
+    images = int(contrast.images[top])
+    others = plural(len(contrast.classes) - 1, "other class", "other classes")
+    return (
+        content.Fact(
+            "Selectivity",
+            f"{found} ({low} to {high})",
+            f"(m - o) / (m + o): the mean of {_named(subject, top)} over "
+            f"{plural(images, 'image')}, beside that of {others} "
+            f"over {plural(contrast.seen - images, 'image')} (Morcos et al. 2018). The 95 % "
+            "interval is that of Welch (1947), widened for the choice among "
+            f"{len(contrast.classes)} classes (Bonferroni)",
         ),
     )
 
@@ -208,9 +234,8 @@ def _examples(
         name, value = subject.images.name(place.image), number(place.value)
         patch = content.Tile(start + at, row, f"{unit} is {value} in {name}")
         back = content.Tile(at, row + 1, "What it sends back")
-        found.append(
-            content.Example(patch, back if returned else None, value, _label(subject, place))
-        )
+        sent = back if returned and place.value > 0.0 else None
+        found.append(content.Example(patch, sent, value, _label(subject, place)))
     return tuple(found)
 
 
@@ -231,19 +256,55 @@ def _label(subject: SiteContext, place: ExamplePosition) -> str:
     return names[at].partition(",")[0] if 0 <= at < len(names) else ""
 
 
-def _groups(subject: SiteContext, layer: LayerResult, channel: int) -> tuple[content.Share, ...]:
+def _ordered(contrast: ClassContrast, channel: int) -> list[int]:
+    """Return the groups with enough images that excite a unit at all, the most first."""
+    means = np.nan_to_num(contrast.means[channel], nan=0.0)
+    return [int(place) for place in np.argsort(-means, kind="stable") if means[place] > 0.0]
+
+
+def _named(subject: SiteContext, place: int) -> str:
+    return subject.scan.groups[place].partition(",")[0]
+
+
+def _groups(subject: SiteContext, contrast: ClassContrast, channel: int) -> list[content.Share]:
     """Return the groups of images that excite a unit most, the most first."""
-    means = layer.group_sums[channel] * layer.unit / np.maximum(subject.scan.group_counts, 1)
-    order = [int(place) for place in np.argsort(-means, kind="stable")[:GROUPS] if means[place] > 0]
-    reach = float(means[order[0]]) if order else 1.0
-    return tuple(
+    order = _ordered(contrast, channel)[:GROUPS] if contrast.known else []
+    means, halves = contrast.means[channel], contrast.halves[channel]
+    return [
         content.Share(
-            subject.scan.groups[place].partition(",")[0],
-            f"../classes/{page}" if (page := _group_page(subject, place)) else "",
-            number(float(means[place])),
-            round(100.0 * float(means[place]) / reach, 1),
+            name=_named(subject, place),
+            href=f"../classes/{page}" if (page := _group_page(subject, place)) else "",
+            value=number(float(means[place])),
+            half=number(float(halves[place])),
+            images=int(contrast.images[place]),
+            length=round(100.0 * float(means[place] / means[order[0]]), 1),
         )
         for place in order
+    ]
+
+
+def _groups_told(subject: SiteContext, contrast: ClassContrast, shown: bool) -> str:
+    """Say what the means of the classes are, or why there are none; empty for none to tell of."""
+    few = int(((contrast.images > 0) & (contrast.images < ENOUGH)).sum())
+    if not contrast.known:
+        most = int(contrast.images.max(initial=0))
+        return (
+            f"Which classes excite it is not told: that takes {ENOUGH} images of two classes or "
+            f"more, and there are at most {most} of one."
+            if most
+            else ""
+        )
+    if not shown:
+        return ""
+    which = "with each label" if subject.scan.grouping == "labels" else "of each answer"
+    left = (
+        f" Left out: {plural(few, 'class', 'classes')} with fewer than {ENOUGH} images."
+        if few
+        else ""
+    )
+    return (
+        f"Mean of its peaks above zero over the images {which}, with its 95 % interval "
+        f"(Student's t).{left}"
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -15,9 +17,12 @@ from cnnviz.models import as_model
 from cnnviz_gallery.scan import quantised_sums
 from cnnviz_gallery.scan.distributed import Processes, local_device, running_processes
 from cnnviz_gallery.scan.partial_scan import PartialScan, joined
+from cnnviz_gallery.scan.plan import plan_scan
 from cnnviz_gallery.scan.sample import ImageSample as Sampling
-from cnnviz_gallery.scan.scan import scan
+from cnnviz_gallery.scan.scan import scan, shard_size
 from cnnviz_gallery.scan.scan_result import ScanSettings
+from cnnviz_gallery.scan.shard_files import ShardFiles
+from cnnviz_gallery.scan.worker import ScanWorker
 from tests.helpers.gallery.drive import drive, needs_fork
 from tests.helpers.gallery.generated import Generated, content, network
 from tests.helpers.gallery.reference_scan import scan as reference_scan
@@ -260,3 +265,29 @@ def test_labels_and_classes_of_the_data_are_those_of_the_groups() -> None:
     assert found.groups == data.classes
     labels = [data.label(place) for place in range(12)]
     assert found.group_counts.tolist() == np.bincount(labels, minlength=10).tolist()
+
+
+@pytest.mark.parametrize("images", [1, 20, 33, 300, 500, 2048, 5000, 40_000, 1_281_167])
+@pytest.mark.parametrize("batch", [4, 32])
+def test_shards_are_sized_to_the_data(images: int, batch: int) -> None:
+    size = shard_size(images, batch)
+    shards = -(-images // size)
+    assert size % batch == 0
+    assert size <= 512
+    # Two processes share even a few batches, and a stop loses a small part at most.
+    assert shards >= min(32, -(-images // batch))
+    assert shard_size(images, batch, 100) == -(-100 // batch) * batch
+
+
+def test_two_processes_share_three_hundred_images(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(Processes, "wait", lambda self: None)
+    data, found = Generated(300), []
+    for rank in (0, 1):
+        # Each in a folder of its own, as if neither had written before the other began.
+        parts = ShardFiles(tmp_path / str(rank), {"key": 1}, 0)
+        given = ScanSettings(kept=3, sample=6), parts, Processes(rank, 2), shard_size(300, 32)
+        parts.begin(start := plan_scan(network(), data, ("0",)))
+        ScanWorker(network(), data, ("0",), *given).count(start, 0.0, lambda *told: None)
+        found.append(parts.read(start).layers[0].images)
+    assert sum(found) == 300
+    assert min(found) > 120

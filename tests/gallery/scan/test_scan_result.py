@@ -86,7 +86,14 @@ def _with(found, *, empty, **changes):
 
     zero = {
         name: getattr(found, name) * 0
-        for name in ("histogram", "active_images", "active_positions", "sums", "group_sums")
+        for name in (
+            "histogram",
+            "active_images",
+            "active_positions",
+            "sums",
+            "group_sums",
+            "group_squares",
+        )
     }
     return replace(found, **zero, **changes)
 

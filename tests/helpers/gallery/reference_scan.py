@@ -105,7 +105,9 @@ def single(
     )
     bins = quantised_sums.bin_of(peaks).numpy()
     empty.histogram[np.arange(len(values)), bins] += 1
-    empty.group_sums[:, group] += quantised_sums.in_units(peaks.clamp(min=0), layer.unit).numpy()
+    above = quantised_sums.in_units(peaks.clamp(min=0), layer.unit).numpy()
+    empty.group_sums[:, group] += above
+    empty.group_squares[:, group] += quantised_sums.squares_of(above)
     return replace(
         empty,
         images=1,

@@ -1,0 +1,124 @@
+"""A class is named where it stands out, and rarely where it does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from cnnviz_gallery.intervals import ENOUGH
+from cnnviz_gallery.scan import layer_result, quantised_sums
+from cnnviz_gallery.scan.class_contrast import ClassContrast, class_contrast
+from cnnviz_gallery.scan.layer_result import LayerResult
+
+UNIT = quantised_sums.unit_for(4.0)
+
+
+def counted(peaks: NDArray[np.float64], groups: NDArray[np.int64], classes: int) -> LayerResult:
+    """Return what a scan finds where the channels have these peaks, [images, C]."""
+    found = layer_result.empty("layer", (peaks.shape[1], 1, 1), UNIT, classes, 1, 1)
+    for row, group in zip(torch.tensor(peaks, dtype=torch.float32), groups, strict=True):
+        above = quantised_sums.in_units(row.clamp(min=0), UNIT).numpy()
+        found.group_sums[:, group] += above
+        found.group_squares[:, group] += quantised_sums.squares_of(above)
+    return found
+
+
+def contrasted(peaks: NDArray[np.float64], groups: NDArray[np.int64]) -> ClassContrast:
+    classes = int(groups.max()) + 1
+    counts = np.bincount(groups, minlength=classes)
+    return class_contrast(counted(peaks, groups, classes), counts)
+
+
+def drawn(seed: int, channels: int, images: int, lead: float = 0.0, classes: int = 5):
+    """Return peaks of which class 2 is ahead by so many deviations, and the classes."""
+    groups = np.repeat(np.arange(classes), images)
+    peaks = 5.0 + np.random.default_rng(seed).standard_normal((len(groups), channels))
+    peaks[groups == 2] += lead
+    return peaks, groups
+
+
+def test_means_variances_and_selectivity_are_those_of_the_peaks() -> None:
+    peaks, groups = drawn(0, 3, 12, lead=2.0)
+    peaks[:, 1] -= 5.0  # half of its peaks are below zero, and count as zero
+    found = contrasted(peaks, groups)
+    above = peaks.clip(0.0)
+    of_class = [above[groups == place] for place in range(5)]
+    means = np.array([each.mean(axis=0) for each in of_class]).T
+    np.testing.assert_allclose(found.means, means, rtol=1e-6)
+    halves = [2.201 * each.std(axis=0, ddof=1) / np.sqrt(12) for each in of_class]
+    np.testing.assert_allclose(found.halves, np.array(halves).T, rtol=1e-3)
+    assert found.top.tolist() == [2, 2, 2]
+    m, o = means[:, 2], means[:, [0, 1, 3, 4]].mean(axis=1)
+    np.testing.assert_allclose(found.selectivity, (m - o) / (m + o), rtol=1e-6)
+    assert (found.low < found.selectivity).all()
+    assert (found.selectivity < found.high).all()
+    assert found.seen == 60
+    assert found.images.tolist() == [12] * 5
+
+
+def test_with_enough_images_a_class_that_stands_out_is_named() -> None:
+    found = contrasted(*drawn(1, 200, 30, lead=2.0))
+    assert (found.top == 2).mean() > 0.99
+    assert found.clear.mean() > 0.95
+
+
+@pytest.mark.parametrize("images", [10, 50])
+def test_where_no_class_stands_out_one_in_twenty_is_named_at_most(images: int) -> None:
+    found = contrasted(*drawn(2, 2000, images))
+    assert found.clear.mean() < 0.06
+    # The greatest of five means always leads, which is no finding.
+    assert (found.selectivity > 0.0).all()
+
+
+@pytest.mark.parametrize("images", [10, 40])
+def test_the_interval_holds_the_selectivity_of_endless_images(images: int) -> None:
+    found = contrasted(*drawn(3, 1000, images, lead=2.0))
+    true = 2.0 / (7.0 + 5.0)
+    assert ((found.low <= true) & (true <= found.high)).mean() > 0.95
+
+
+def test_a_class_with_few_images_counts_nowhere() -> None:
+    peaks, groups = drawn(4, 4, 20)
+    few = np.full(ENOUGH - 1, 5)
+    found = contrasted(
+        np.concatenate([peaks, np.full((len(few), 4), 50.0)]), np.concatenate([groups, few])
+    )
+    assert found.classes.tolist() == [0, 1, 2, 3, 4]
+    assert 5 not in found.top
+    assert np.isnan(found.means[:, 5]).all()
+    assert np.isnan(found.halves[:, 5]).all()
+    assert found.seen == 100
+    assert found.images[5] == ENOUGH - 1
+
+
+@pytest.mark.parametrize("counts", [[9, 9, 9], [200, 9, 3], [0, 0], []])
+def test_with_fewer_than_two_classes_nothing_is_claimed(counts: list[int]) -> None:
+    groups = np.repeat(np.arange(len(counts)), counts)
+    peaks = np.random.default_rng(5).random((len(groups), 3)) + groups[:, None]
+    found = class_contrast(counted(peaks, groups, len(counts)), np.array(counts, np.int64))
+    assert not found.known
+    assert found.top.tolist() == [-1, -1, -1]
+    assert np.isnan([found.selectivity, found.low, found.high]).all()
+    assert not found.clear.any()
+
+
+def test_a_silent_channel_and_one_without_any_spread() -> None:
+    groups = np.repeat([0, 1], 10)
+    peaks = np.stack([np.full(20, -1.0), np.where(groups == 1, 3.0, 0.0)], axis=1)
+    found = contrasted(peaks, groups)
+    assert found.top.tolist() == [-1, 1]
+    assert np.isnan(found.selectivity[0])
+    assert not found.clear[0]
+    assert (found.selectivity[1], found.low[1], found.high[1]) == (1.0, 1.0, 1.0)
+    assert found.clear[1]
+
+
+def test_squares_of_huge_values_do_not_overflow_and_small_ones_are_not_lost() -> None:
+    huge = quantised_sums.squares_of(np.array([2**40, 2**30]))
+    assert (huge == 2**40).all()
+    assert int(huge[0]) * 2**22 < 2**63
+    units = quantised_sums.in_units(torch.tensor([0.01]), UNIT).numpy()
+    found = quantised_sums.squares_of(units) * quantised_sums.square_unit(UNIT)
+    assert found == pytest.approx(1e-4, rel=0.05)
