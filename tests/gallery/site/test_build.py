@@ -151,6 +151,7 @@ def test_a_layer_page_of_512_channels_is_small(shapes_data):
         (content.Sheet("tiles-0.webp", 1152, 2304),),
         (entry,) * 512,
         0,
+        "How far one class stands out: (m - o) / (m + o), over 300 images of 10 classes",
         None,
         None,
     )
@@ -293,13 +294,23 @@ def test_data_without_labels_is_grouped_by_the_answers(tmp_path, tiny, write_pho
     assert found.group_counts.sum() == 2
     home = build(found, tiny, data, tmp_path / "site").home
     page = (home.parent / "models/tiny/left/0.html").read_text("utf-8")
-    assert "that the network calls by each name" in page
-    classes = (home.parent / "models/tiny/classes/index.html").read_text("utf-8")
-    called, others = classes.split('<h2 id="others">Given to no image</h2>')
+    assert "Which classes excite it is not told: that takes 10 images" in page
+    folder = home.parent / "models/tiny/classes"
+    classes = (folder / "index.html").read_text("utf-8")
     assert found.answers is not None
+    met = sorted(set(found.answers.top.tolist()))
     for index, name in enumerate(tiny.categories):
-        assert (f">{name}<" in called) == (index in found.answers.top)
-        assert (f">{name}<" in others) == (index not in found.answers.top)
+        assert (f">{name}<" in classes) == (index in met)
+    assert f"{10 - len(met)} more classes are given to no image of this data" in classes
+    search = (home.parent / "assets/search.js").read_text("utf-8")
+    linked = re.findall(
+        r'rel="(?:prev|next)" href="(\d+)-',
+        "".join(path.read_text("utf-8") for path in folder.glob("*-*.html")),
+    )
+    assert {int(index) for index in linked} <= set(met), "nobody walks through empty pages"
+    for path in folder.glob("*-*.html"):
+        assert path.name in search
+        assert "No image" not in path.read_text("utf-8")
 
 
 def test_visualizations_are_shown_where_they_were_made(tiny, tiny_data, tiny_scan, tmp_path):

@@ -109,7 +109,11 @@
       buttons.forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.sort === (place < 0 ? "index" : kind))));
     };
     // In the address, so that it survives reloading and can be passed on.
-    const follow = () => order(location.hash.replace("#sort=", ""));
+    // An order that this page does not offer, such as one of too few images, is that by index.
+    const follow = () => {
+      const kind = location.hash.replace("#sort=", "");
+      order(buttons.some((button) => button.dataset.sort === kind) ? kind : "index");
+    };
     buttons.forEach((button) => button.addEventListener("click", () => {
       const kind = button.dataset.sort;
       const top = scrollY;

@@ -1,0 +1,95 @@
+"""What the pages claim of classes stands with its count and interval, or is not claimed."""
+
+import html
+import re
+
+import pytest
+
+from cnnviz.datasets import open_dataset
+from cnnviz.results.text import number, percent
+from cnnviz_gallery.intervals import share
+from cnnviz_gallery.scan.class_contrast import class_contrast
+from cnnviz_gallery.scan.scan import scan
+from cnnviz_gallery.scan.scan_result import ScanSettings
+from cnnviz_gallery.site.build import build
+
+
+def text_of(path):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", path.read_text("utf-8")))
+
+
+def test_nothing_is_claimed_of_classes_with_three_images_each(tiny_scan, tiny_site):
+    assert set(tiny_scan.group_counts.tolist()) == {3}
+    folder = tiny_site / "models/tiny"
+    for path in folder.glob("*/*.html"):
+        text = path.read_text("utf-8")
+        assert "xcited most by" not in text
+        assert "electivity" not in text
+        assert "Classes that excite it" not in text
+        assert not re.search(r"\d %[^<]*of those (labelled|called) so", text)
+    unit = text_of(folder / "mixed/4.html")
+    assert "that takes 10 images of two classes or more, and there are at most 3 of one" in unit
+    assert "the patches of its most active channels" in text_of(folder / "index.html")
+    found = re.search(r"Found (\d) of 3 ", text_of(next((folder / "classes").glob("0-*.html"))))
+    assert found, "a count, and no share of three"
+
+
+@pytest.fixture(scope="module")
+def many_site(tiny, tmp_path_factory):
+    """A site of the tiny network's last layer, with enough images of each class."""
+    data = open_dataset("shapes", 120)
+    found = scan(tiny, data, "head", settings=ScanSettings(sample=12))
+    home = build(found, tiny, data, tmp_path_factory.mktemp("many") / "site").home
+    return found, home.parent / "models/tiny"
+
+
+def test_claims_of_classes_stand_with_their_counts_and_intervals(many_site):
+    found, folder = many_site
+    layer = found.layer("head")
+    contrast = class_contrast(layer, found.group_counts)
+    for channel in range(layer.channels):
+        page = text_of(folder / f"head/{channel}.html")
+        claimed = bool(contrast.clear[channel]) and contrast.selectivity[channel] >= 0.2
+        assert ("and excited most by" in page) == claimed
+        if contrast.top[channel] < 0:
+            assert "Selectivity" not in page
+            continue
+        numbers = (contrast.selectivity, contrast.low, contrast.high)
+        one, low, high = (f"{values[channel]:.2f}" for values in numbers)
+        assert f"Selectivity {one} ({low} to {high})" in page
+        top = int(contrast.top[channel])
+        mean, half = (number(float(v[channel, top])) for v in (contrast.means, contrast.halves))
+        assert f"{found.groups[top]} 12 images {mean} ± {half}" in page
+        assert "with its 95 % interval (Student's t)" in html.unescape(page)
+    tiles = (folder / "head/index.html").read_text("utf-8")
+    assert 'data-sort="selectivity"' in tiles
+    assert "over 120 images of 10 classes with 10 or more" in tiles
+
+
+def test_shares_of_a_class_stand_with_their_counts_and_intervals(many_site):
+    found, folder = many_site
+    for index, path in enumerate(sorted((folder / "classes").glob("*-*.html"), key=_place)):
+        labelled = found.answers.labels == index
+        right = int((labelled & (found.answers.top == index)).sum())
+        low, high = share(right, 12)
+        text = text_of(path).replace("\u00a0", " ")
+        assert f"Found {percent(right / 12)} ({100 * low:.0f} to {100 * high:.0f} %)" in text
+        assert f"{right} of 12, of those labelled so" in path.read_text("utf-8")
+
+
+def _place(path):
+    return int(path.name.partition("-")[0])
+
+
+def test_there_is_no_tile_for_what_sends_nothing_back(many_site):
+    found, folder = many_site
+    layer = found.layer("head")
+    met = 0
+    for channel in range(layer.channels):
+        text = (folder / f"head/{channel}.html").read_text("utf-8")
+        sent = int((layer.strongest.values[channel] > 0.0).sum())
+        assert text.count('alt="What it sends back"') == sent
+        assert ("sends nothing back" in text) == (sent < 9)
+        met += sent < 9
+        assert 'class="none"' not in text, "there is no empty box where no unit has a face"
+    assert met
