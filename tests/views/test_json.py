@@ -300,7 +300,10 @@ def test_every_number_of_the_tables_of_a_report_is_a_value(
     reports: dict[str, Manifest], tmp_path: Path, name: str
 ) -> None:
     data = read(reports[name].data)
-    tables = [table for part in data["sections"] for table in part["tables"]]
+    every = [table for part in data["sections"] for table in part["tables"]]
+    # Times are written in units to suit, and stand in seconds under a key of their own.
+    assert min(data["seconds"].values()) >= 0.0
+    tables = [table for table in every if table["title"] != "Times"]
     # What stands in the texts of the tables themselves does not count.
     rows = [table.pop("rows") for table in tables]
     (tmp_path / "a.json").write_text(json.dumps(data))
