@@ -10,7 +10,7 @@ import typer
 
 from cnnviz_cli import options
 from cnnviz_cli.lazy import shared, with_signature
-from cnnviz_cli.terminal import one_line, print_json, print_table, progress_bar, say
+from cnnviz_cli.terminal import one_line, print_result, print_table, progress_bar, say
 
 if TYPE_CHECKING:
     from cnnviz.evaluation import ErrorAnalysis
@@ -170,7 +170,7 @@ def _run(values: dict[str, Any]) -> None:
     for note in told:
         say(one_line(f"Note: {note}"))
     if values["as_json"]:
-        print_json(found.to_json())
+        print_result(found, None if out is None else out / "errors.json")
     elif values["as_csv"]:
         typer.echo(found.table().to_csv(), nl=False)
     else:

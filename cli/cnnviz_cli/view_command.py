@@ -293,7 +293,7 @@ def _write(
 
 def _show(result: Any, written: Sequence[Path], *, as_json: bool) -> None:
     if as_json:
-        print_result(result, written)
+        print_result(result, written[0] if written else None)
         return
     table, text = table_of(result), text_of(result)
     if table is not None:

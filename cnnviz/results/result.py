@@ -264,7 +264,9 @@ class Result(ABC):
         if len(pages) > 1 and suffix == ".pdf":
             return (write_atomically(target, partial(self._write_book, pages, style)),)
         paths = page_paths(target, len(pages))
-        write_together([(each, page._writer(suffix, style)) for each, page in zip(paths, pages, strict=True)])
+        write_together(
+            [(each, page._writer(suffix, style)) for each, page in zip(paths, pages, strict=True)]
+        )
         return paths
 
     def _writer(self, suffix: str, style: PictureStyle) -> Callable[[Path], None]:
