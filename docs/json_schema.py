@@ -298,6 +298,9 @@ def _report(schemas: Schemas) -> Schema:
         "pictures": {"type": "array", "items": one},
         "tables": {"type": "array", "items": schemas.of(content.Table)},
     }
+    needed = list(section)
+    wrong = {"type": "object", "properties": {"picture": one}, "required": ["picture"]}
+    section["answers"] = {"type": "array", "items": wrong}
     file = {"path": _TEXT, "bytes": whole, "sha256": _TEXT}
     found = {
         "schema": {"const": REPORT},
@@ -311,7 +314,7 @@ def _report(schemas: Schemas) -> Schema:
         "notes": _texts(),
         "images": {"type": "array", "items": _object(image, list(image))},
         "refused": {"type": "array", "items": schemas.of(Refusal)},
-        "sections": {"type": "array", "items": _object(section, list(section))},
+        "sections": {"type": "array", "items": _object(section, needed)},
         "seconds": {"type": "object", "additionalProperties": {"type": "number"}},
         "files": {"type": "array", "items": _object(file, list(file))},
     }

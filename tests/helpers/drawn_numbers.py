@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from numpy.typing import NDArray
@@ -73,7 +74,8 @@ def written(figure: Figure) -> list[str]:
     """Return the texts of a figure, without those of its axes."""
     figure.draw_without_rendering()
     of_axes = set()
-    for axes in figure.axes:
+    # A colour bar inside of other axes is none of the figure's.
+    for axes in figure.findobj(Axes):
         for axis in (axes.xaxis, axes.yaxis, *([axes.zaxis] if hasattr(axes, "zaxis") else ())):
             ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
             of_axes |= {id(label) for tick in ticks for label in (tick.label1, tick.label2)}
