@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -265,6 +265,8 @@ class PredictedBoxes(Predictions):
         The photos, each [H, W, 3] in its own size.
     """
 
+    left_out: ClassVar[tuple[str, ...]] = ("thumbnails", "photos")
+
     boxes: NDArray[np.float64]
     found: tuple[int, ...]
     photos: tuple[NDArray[np.uint8], ...]
@@ -312,13 +314,13 @@ class PredictedBoxes(Predictions):
         ]
         return Table.of(columns, rows)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return every number; the photos are left out."""
-        found = super().to_json()
-        del found["photos"]
-        images = range(len(self.images))
-        found["boxes"] = [self.boxes[n, : self.shown_of(n)].tolist() for n in images]
-        return found
+    def contents(self) -> dict[str, Any]:
+        """Return what the JSON holds: of each image the boxes that it has."""
+        shown = map(self.shown_of, range(len(self.images)))
+        return {
+            **super().contents(),
+            "boxes": [boxes[:count] for boxes, count in zip(self.boxes, shown, strict=True)],
+        }
 
     def sheets(self, tallest: float = PAGE) -> tuple[Predictions, ...]:
         """Return the boxes in as many photos as a page of so many inches holds, by page."""
