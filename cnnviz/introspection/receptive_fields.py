@@ -9,6 +9,7 @@ Convolutional Neural Networks").
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypedDict
 
@@ -16,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
+from cnnviz.results.space import Space, space_of
+from cnnviz.results.text import dimensions
 
 Positions = NDArray[np.int32]
 
@@ -59,9 +62,10 @@ class Axis:
     extent : int
         Pixels of the image along this axis.
     first, last : ndarray of int32
-        [H, W] of the layer's output, or 1 in place of a length along which they do not change: the
-        first and last pixel that the position depends on. `first` > `last` where it depends on
-        none, its window lying wholly in the padding.
+        [H, W] of the layer's output, with as many dimensions as the image has axes, or 1 in place
+        of a length along which they do not change: the first and last pixel that the position
+        depends on. `first` > `last` where it depends on none, its window lying wholly in the
+        padding.
     size : int
         Pixels of the field: the unclipped size where the layer is uniform, else the largest found.
         Padding that mirrors or repeats pixels counts as padding here, and in `first` and `last` as
@@ -80,10 +84,10 @@ class Axis:
     stride: int | None
     start: int | None
 
-    def interval(self, row: int, column: int) -> tuple[int, int]:
+    def interval(self, *position: int) -> tuple[int, int]:
         """Return the first and last pixel inside the image for a position, or (0, -1) for none."""
-        first = int(self.first[_index(self.first, row, column)])
-        last = int(self.last[_index(self.last, row, column)])
+        first = int(self.first[_index(self.first, position)])
+        last = int(self.last[_index(self.last, position)])
         return (first, last) if first <= last else (0, -1)
 
     @property
@@ -98,8 +102,9 @@ class ReceptiveField:
 
     Attributes
     ----------
-    rows, columns : Axis
-        The field along the height and the width of the image.
+    axes : tuple of Axis
+        The field along each axis of the input: height and width of an image, the length of a
+        signal, depth, height and width of a volume.
     positions : tuple of int
         Rows and columns of the layer's output; (1, 1) where it has no spatial extent.
     gateless : ReceptiveField or None
@@ -107,29 +112,39 @@ class ReceptiveField:
         position depend on the whole image: the field without such gates. Else None.
     """
 
-    rows: Axis
-    columns: Axis
-    positions: tuple[int, int]
+    axes: tuple[Axis, ...]
+    positions: tuple[int, ...]
     gateless: ReceptiveField | None = None
 
     @property
-    def size(self) -> tuple[int, int]:
+    def rows(self) -> Axis:
+        """The field along the height of an image."""
+        return self.axes[-2]
+
+    @property
+    def columns(self) -> Axis:
+        """The field along the width of an image."""
+        return self.axes[-1]
+
+    @property
+    def space(self) -> Space:
+        """Which axes there are."""
+        return space_of(len(self.axes))
+
+    @property
+    def size(self) -> tuple[int, ...]:
         """Height and width in pixels: unclipped where uniform, else the largest of a position."""
-        return self.rows.size, self.columns.size
+        return tuple(axis.size for axis in self.axes)
 
     @property
-    def stride(self) -> tuple[int, int] | None:
+    def stride(self) -> tuple[int, ...] | None:
         """Pixels from one position to the next (rows, columns); None where not uniform."""
-        if self.rows.stride is None or self.columns.stride is None:
-            return None
-        return self.rows.stride, self.columns.stride
+        return _all_known(axis.stride for axis in self.axes)
 
     @property
-    def start(self) -> tuple[int, int] | None:
+    def start(self) -> tuple[int, ...] | None:
         """Row and column at which the field of position (0, 0) starts; None where not uniform."""
-        if self.rows.start is None or self.columns.start is None:
-            return None
-        return self.rows.start, self.columns.start
+        return _all_known(axis.start for axis in self.axes)
 
     @property
     def uniform(self) -> bool:
@@ -139,24 +154,47 @@ class ReceptiveField:
     @property
     def whole(self) -> bool:
         """Whether every position depends on the whole image, from border to border."""
-        return self.rows.whole and self.columns.whole
+        return all(axis.whole for axis in self.axes)
 
     @property
     def local(self) -> ReceptiveField:
         """The field without global gates; the field itself where there are none."""
         return self.gateless or self
 
-    def transposed(self) -> ReceptiveField:
-        """Return the field of the same layer with its rows and columns exchanged."""
-        rows, columns = (
-            replace(axis, first=axis.first.T, last=axis.last.T)
-            for axis in (self.rows, self.columns)
+    def reordered(self, order: Sequence[int]) -> ReceptiveField:
+        """Return the field of the same layer with the dimensions of its output in another order."""
+        axes = tuple(
+            replace(axis, first=axis.first.transpose(order), last=axis.last.transpose(order))
+            for axis in self.axes
         )
-        gateless = None if self.gateless is None else self.gateless.transposed()
-        return ReceptiveField(rows, columns, (self.positions[1], self.positions[0]), gateless)
+        gateless = None if self.gateless is None else self.gateless.reordered(order)
+        return ReceptiveField(axes, tuple(self.positions[dim] for dim in order), gateless)
+
+    def window(self, *position: int) -> tuple[tuple[int, int], ...]:
+        """Return, along each axis, the first pixel that a position depends on and the one after.
+
+        It is the part inside the image, which is exact for every layer.
+
+        Raises
+        ------
+        UsageError
+            If the layer has no such position.
+        """
+        inside = len(position) == len(self.positions) and all(
+            0 <= at < count for at, count in zip(position, self.positions, strict=True)
+        )
+        if not inside:
+            said = ", ".join(map(str, position))
+            ends = ", ".join(str(count - 1) for count in self.positions)
+            raise UsageError(
+                f"Position ({said}) lies outside the layer's {dimensions(self.positions)} output.",
+                f"Positions go from 0 to ({ends}).",
+            )
+        intervals = (axis.interval(*position) for axis in self.axes)
+        return tuple((first, last + 1) for first, last in intervals)
 
     def box(self, row: int = 0, column: int = 0, *, clipped: bool = True) -> PixelBox:
-        """Return the part of the image that a position depends on.
+        """Return the part of an image that a position depends on.
 
         Parameters
         ----------
@@ -171,18 +209,9 @@ class ReceptiveField:
         UsageError
             If the layer has no such position, or has no unclipped window.
         """
-        height, width = self.positions
-        if not (0 <= row < height and 0 <= column < width):
-            raise UsageError(
-                f"Position ({row}, {column}) lies outside the layer's {height} x {width} output.",
-                f"Rows go from 0 to {height - 1} and columns from 0 to {width - 1}.",
-            )
+        (top, bottom), (left, right) = self.window(row, column)
         if clipped:
-            (top, bottom), (left, right) = (
-                self.rows.interval(row, column),
-                self.columns.interval(row, column),
-            )
-            return PixelBox(left, top, right + 1, bottom + 1)
+            return PixelBox(left, top, right, bottom)
         if self.stride is None or self.start is None:
             raise UsageError(
                 "The fields of this layer differ in size, so none can be told beyond the border.",
@@ -194,12 +223,14 @@ class ReceptiveField:
 
     def describe(self) -> str:
         """Return the field in a few words: "43 x 43" or "whole image (99 x 99 without gates)"."""
+        noun = self.space.noun
         if self.gateless is not None and self.whole:
-            return f"whole image ({self.gateless.describe()} without gates)"
+            return f"whole {noun} ({self.gateless.describe()} without gates)"
         if self.whole and not self.uniform:
-            return "whole image"
-        words = f"{self.size[0]} x {self.size[1]}"
-        return words if self.uniform or self.positions == (1, 1) else f"up to {words}"
+            return f"whole {noun}"
+        words = self.space.extent(self.size)
+        single = self.positions == self.space.one_place
+        return words if self.uniform or single else f"up to {words}"
 
     def to_json(self) -> FieldNumbers:
         """Return the field as plain data, without the intervals of each position."""
@@ -213,5 +244,13 @@ class ReceptiveField:
         }
 
 
-def _index(array: Positions, row: int, column: int) -> tuple[int, int]:
-    return (row if array.shape[0] > 1 else 0, column if array.shape[1] > 1 else 0)
+def _all_known(numbers: Iterable[int | None]) -> tuple[int, ...] | None:
+    found = tuple(numbers)
+    known = tuple(number for number in found if number is not None)
+    return known if len(known) == len(found) else None
+
+
+def _index(array: Positions, position: Sequence[int]) -> tuple[int, ...]:
+    return tuple(
+        at if length > 1 else 0 for at, length in zip(position, array.shape, strict=True)
+    )

@@ -92,7 +92,7 @@ def test_only_shapes_are_computed_for_a_shape_and_all_for_an_image() -> None:
         network.first.weight.fill_(1.0)
         network.first.bias.zero_()
     assert trace(network, (1, 4, 4)).uncalled == ("rare",)
-    assert trace(network, torch.ones(1, 4, 4)).uncalled == ()
+    assert trace(network, torch.ones(1, 1, 4, 4)).uncalled == ()
     assert trace(network, -torch.ones(2, 1, 4, 4)).uncalled == ("rare",)
 
 

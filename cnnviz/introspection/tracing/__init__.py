@@ -23,6 +23,7 @@ from cnnviz.introspection.tracing.costs import Windows
 from cnnviz.introspection.tracing.operation import tensors
 from cnnviz.introspection.tracing.operation_recorder import OperationRecorder
 from cnnviz.introspection.tracing.trace import LayerCall, Trace
+from cnnviz.results.space import SPACES
 
 __all__ = ["LayerCall", "Trace", "Windows", "trace"]
 
@@ -39,10 +40,11 @@ def trace(module: nn.Module, input_shape: Sequence[int] | torch.Tensor) -> Trace
     module : torch.nn.Module
         The network. It runs in evaluation mode and is left as it was.
     input_shape : sequence of int, or torch.Tensor
-        (C, H, W): the network runs on zeros, and its convolutions and matrix products return zeros
-        without being computed, which is fast. Or the image itself, [C, H, W] or [N, C, H, W], of
-        which the first is used; then all is computed, for networks whose path depends on values.
-        A trace by shape is kept until the network changes, and given again.
+        (C, H, W), or (C, L) of a signal and (C, D, H, W) of a volume: the network runs on zeros,
+        and its convolutions and matrix products return zeros without being computed, which is fast.
+        Or images themselves, [N, C, H, W] and so on, of which the first is used; then all is
+        computed, for networks whose path depends on values. A trace by shape is kept until the
+        network changes, and given again.
 
     Returns
     -------
@@ -111,18 +113,22 @@ class _CircularPads(FunctionMode):
 def _image(module: nn.Module, input_shape: Sequence[int] | torch.Tensor) -> torch.Tensor:
     one = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
     if isinstance(input_shape, torch.Tensor):
-        image = input_shape.detach()
-        image = image[:1] if image.ndim == 4 else image[None]
-        if image.ndim == 4:
-            return image.to(one.device, one.dtype, copy=True)
-        shape: tuple[int, ...] = tuple(input_shape.shape)
+        shape = tuple(input_shape.shape[1:])
+        if _is_shape_of_input(shape):
+            return input_shape.detach()[:1].to(one.device, one.dtype, copy=True)
     else:
         shape = tuple(input_shape)
-        if len(shape) == 3 and min(shape) > 0:
+        if _is_shape_of_input(shape):
             return torch.zeros(1, *shape, device=one.device, dtype=one.dtype)
+    known = ", ".join(f"[{', '.join(('C', *space.letters))}]" for space in SPACES)
     raise UsageError(
-        f"{list(shape)} is not the shape of an image.", "Give channels, height and width."
+        f"{list(shape)} is not the shape of an image, a signal or a volume.",
+        f"Give channels and the size along each axis: one of {known}.",
     )
+
+
+def _is_shape_of_input(shape: Sequence[int]) -> bool:
+    return len(shape) - 1 in {space.axes for space in SPACES} and min(shape) > 0
 
 
 def _forward(module: nn.Module, image: torch.Tensor, recorder: OperationRecorder) -> object:

@@ -12,6 +12,7 @@ from cnnviz.introspection.tracing.operation import Operation, tensors
 from cnnviz.introspection.tracing.registry import RULES
 from cnnviz.introspection.tracing.rule_lookup import CONSTANT
 from cnnviz.introspection.tracing.rules_compute import FACTORS, pool, pool_window
+from cnnviz.results.space import IMAGE, space_of
 from cnnviz.results.text import dimensions
 
 _KINDS: Mapping[str, str] = {
@@ -24,13 +25,17 @@ _KINDS: Mapping[str, str] = {
         "_scaled_dot_product_flash_attention_for_cpu _scaled_dot_product_flash_attention "
         "_scaled_dot_product_efficient_attention _scaled_dot_product_cudnn_attention",
         "pool": "max_pool2d_with_indices avg_pool2d _adaptive_avg_pool2d adaptive_max_pool2d "
-        "avg_pool1d adaptive_avg_pool1d max_pool3d_with_indices avg_pool3d _adaptive_avg_pool3d",
+        "avg_pool1d adaptive_avg_pool1d adaptive_max_pool1d max_pool3d_with_indices avg_pool3d "
+        "_adaptive_avg_pool3d adaptive_max_pool3d",
         "activation": "relu hardtanh leaky_relu elu selu celu gelu silu mish sigmoid tanh "
         "hardswish hardsigmoid softplus prelu _prelu_kernel threshold "
         "clamp clamp_min log_sigmoid_forward rrelu_with_noise",
         "upsample": "upsample_nearest2d upsample_bilinear2d upsample_bicubic2d "
-        "_upsample_bilinear2d_aa _upsample_bicubic2d_aa _upsample_nearest_exact2d pixel_shuffle",
-        "pad": "constant_pad_nd reflection_pad2d replication_pad2d",
+        "_upsample_bilinear2d_aa _upsample_bicubic2d_aa _upsample_nearest_exact2d pixel_shuffle "
+        "upsample_nearest1d upsample_linear1d _upsample_nearest_exact1d upsample_nearest3d "
+        "upsample_trilinear3d _upsample_nearest_exact3d",
+        "pad": "constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d "
+        "replication_pad1d replication_pad2d replication_pad3d",
     }.items()
     for name in names.split()
 }
@@ -75,8 +80,10 @@ def operation_kind(operation: Operation, dependent: int, parameters: int) -> str
     if name == "mean" and len(operation.values.get("dim") or ()) != 1:
         return "pool"
     if name in ("view", "_unsafe_view", "reshape"):
-        before, after = operation["self"].ndim, operation.outputs[0].ndim
-        return "flatten" if before == 4 and after == 2 else None
+        before, after = operation["self"], operation.outputs[0]
+        # Of a map with one axis each image keeps its row, or steps of a sequence are set apart.
+        whole = before.ndim in (4, 5) or (before.ndim == 3 and len(before) == len(after))
+        return "flatten" if whole and after.ndim == 2 else None
     if name in CONSTANT:
         return None
     if parameters:
@@ -292,14 +299,16 @@ def _uneven(axes: list[_Fit]) -> str | None:
     start = " and ".join(dict.fromkeys(axis.formula() for axis in odd)) + " is not whole: "
     if any(axis.overhang for axis in odd):
         reach = max(axis.overhang for axis in odd)
-        return f"{start}rounded up, the last windows reach {reach} px beyond the border."
+        unit = space_of(len(axes)).unit
+        return f"{start}rounded up, the last windows reach {reach} {unit} beyond the border."
     if any(axis.leftover for axis in axes):
-        names = ("row", "column") if len(axes) == 2 else ("position",) * len(axes)
+        names = space_of(len(axes)).names
         lost = [_last(axis.leftover, name) for axis, name in zip(axes, names, strict=True)]
         words = " and ".join(filter(None, lost))
         size = dimensions(axis.size for axis in axes)
         return f"{start}rounded down, {words} of its {size} input {_verb(axes)} in no window."
-    return f"{start}rounded down, only padding is left over and no pixel is lost."
+    lost_none = "no pixel" if len(axes) == IMAGE.axes else "nothing"
+    return f"{start}rounded down, only padding is left over and {lost_none} is lost."
 
 
 def _last(count: int, name: str) -> str:

@@ -90,7 +90,8 @@ def concatenate(parts: Sequence[tuple[int, Field | None]], dim: int, shape: Shap
     dim %= len(shape)
     lengths = [length for length, _ in parts]
     spans = []
-    for axis in (0, 1):
+    axes = next(len(field.spans) for _, field in parts if field is not None)
+    for axis in range(axes):
         known = [None if field is None else field.spans[axis] for _, field in parts]
         frame = agreed([span.frame for span in known if span is not None])
         if frame is not None and frame.dim == dim:
@@ -101,7 +102,7 @@ def concatenate(parts: Sequence[tuple[int, Field | None]], dim: int, shape: Shap
         clipped = [None if span is None else span.ends for span in known]
         ends = _joined(clipped, lengths, dim, len(shape))
         spans.append(AxisFields(ends, frame))
-    return Field(shape, (spans[0], spans[1]))
+    return Field(shape, tuple(spans))
 
 
 def _frame_ends(span: AxisFields | None) -> Pair | None:

@@ -24,6 +24,7 @@ from cnnviz.introspection.tracing.operation import Operation
 from cnnviz.introspection.tracing.registry import Found, UnknownFieldError
 from cnnviz.introspection.tracing.rule_lookup import CONSTANT, find_rule, may_gate
 from cnnviz.introspection.tracing.rules_position import Place, places_after
+from cnnviz.results.space import space_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +159,7 @@ def _checked(
 
 
 def map_field(
-    mark: Mark | None, image: tuple[int, int], layout: MapLayout
+    mark: Mark | None, image: Sequence[int], layout: MapLayout
 ) -> ReceptiveField | None:
     """Return the receptive field of the map that a tensor holds, for each position of the map."""
     if not isinstance(mark, Depends):
@@ -169,38 +170,39 @@ def map_field(
             return exact
         return replace(exact, gateless=_gathered(mark.gateless, layout, image))
     found = receptive_field(mark, image, layout.dims or None)
-    return found.transposed() if found is not None and layout.turned else found
+    return found.reordered(layout.order_of_dims) if found is not None and layout.turned else found
 
 
 def receptive_field(
-    mark: Mark | None, image: tuple[int, int], dims: tuple[int, ...] | None = None
+    mark: Mark | None, image: Sequence[int], dims: tuple[int, ...] | None = None
 ) -> ReceptiveField | None:
-    """Return the receptive field in an image [height, width] that a mark stands for.
+    """Return the receptive field in an image of a size [height, width] that a mark stands for.
 
     `dims` are the dimensions that hold the positions, where that is known.
     """
     if not isinstance(mark, Depends):
         return None
-    dims = _positions(mark) if dims is None else (min(dims), max(dims))
+    dims = _positions(mark) if dims is None else tuple(sorted(dims))
     exact = _summary(mark.exact, dims, image)
     if mark.gateless is mark.exact:
         return exact
     return replace(exact, gateless=_summary(mark.gateless, dims, image))
 
 
-def _positions(mark: Depends) -> tuple[int, int] | None:
+def _positions(mark: Depends) -> tuple[int, ...] | None:
     dims = mark.exact.positions() or mark.gateless.positions() or _varying(mark.gateless)
     if dims is None:
-        return (2, 3) if len(mark.exact.shape) == 4 else None
-    return min(dims), max(dims)
+        usual = space_of(len(mark.exact.spans)).dims
+        return usual if len(mark.exact.shape) == 2 + len(usual) else None
+    return tuple(sorted(dims))
 
 
-def _gathered(field: Field, layout: MapLayout, image: tuple[int, int]) -> ReceptiveField:
-    rows, columns = (
+def _gathered(field: Field, layout: MapLayout, image: Sequence[int]) -> ReceptiveField:
+    axes = tuple(
         _gathered_axis(field, span, layout, extent)
         for span, extent in zip(field.spans, image, strict=True)
     )
-    return ReceptiveField(rows, columns, layout.size)
+    return ReceptiveField(axes, layout.size)
 
 
 def _gathered_axis(field: Field, span: AxisFields, layout: MapLayout, extent: int) -> Axis:
@@ -213,33 +215,33 @@ def _gathered_axis(field: Field, span: AxisFields, layout: MapLayout, extent: in
     return Axis(extent, first, -last, max(0, int((1 - last - first).max())), None, None)
 
 
-def _varying(field: Field) -> tuple[int, int] | None:
+def _varying(field: Field) -> tuple[int, ...] | None:
     # Without frames, the only dimension along which the rows (or columns) change holds them.
     dims = [
         {dim for ends in span.ends for dim, length in enumerate(ends.shape) if length > 1}
         for span in field.spans
     ]
-    if len(dims[0]) == len(dims[1]) == 1 and dims[0] != dims[1]:
-        return dims[0].pop(), dims[1].pop()
-    return None
+    each = tuple(next(iter(found)) for found in dims if len(found) == 1)
+    return each if len(each) == len(dims) == len(set(each)) else None
 
 
-def _summary(field: Field, dims: tuple[int, int] | None, image: tuple[int, int]) -> ReceptiveField:
+def _summary(field: Field, dims: tuple[int, ...] | None, image: Sequence[int]) -> ReceptiveField:
     # Where a network turns its maps, rows of the layer are not rows of the image, and no stride
     # between positions can be given.
     upright = dims is not None and field.positions() == dims
-    rows, columns = (
+    axes = tuple(
         _axis(field, span, dims, extent, upright)
         for span, extent in zip(field.spans, image, strict=True)
     )
-    positions = (1, 1) if dims is None else (field.shape[dims[0]], field.shape[dims[1]])
-    return ReceptiveField(rows, columns, positions)
+    if dims is None:
+        return ReceptiveField(axes, space_of(len(axes)).one_place)
+    return ReceptiveField(axes, tuple(field.shape[dim] for dim in dims))
 
 
 def _axis(
-    field: Field, span: AxisFields, dims: tuple[int, int] | None, extent: int, upright: bool
+    field: Field, span: AxisFields, dims: tuple[int, ...] | None, extent: int, upright: bool
 ) -> Axis:
-    first, last = _over_positions(span.ends, dims)
+    first, last = _over_positions(span.ends, dims, len(field.spans))
     frame = span.frame
     if upright and frame is not None:
         uniform = _uniform(frame)
@@ -249,10 +251,12 @@ def _axis(
     return Axis(extent, first, -last, max(0, int((1 - last - first).max())), None, None)
 
 
-def _over_positions(ends: Pair, dims: tuple[int, int] | None) -> tuple[Positions, Positions]:
+def _over_positions(
+    ends: Pair, dims: tuple[int, ...] | None, axes: int
+) -> tuple[Positions, Positions]:
     def one(array: Ends) -> Positions:
         if dims is None:
-            return np.asarray(array.min()).reshape(1, 1)
+            return np.asarray(array.min()).reshape((1,) * axes)
         others = tuple(dim for dim in range(array.ndim) if dim not in dims)
         return np.asarray(array.min(axis=others))
 
@@ -323,7 +327,8 @@ def _overlaid_field(
         return compress(np.asarray(answer.numpy()))
 
     spans = []
-    for axis in (0, 1):
+    axes = next(len(field.spans) for field in (below, above) if field is not None)
+    for axis in range(axes):
         old, new = (None if field is None else field.spans[axis].ends for field in (below, above))
         spans.append(AxisFields((place(old, new, 0), place(old, new, 1)), None))
-    return Field(tuple(other.shape), (spans[0], spans[1]))
+    return Field(tuple(other.shape), tuple(spans))

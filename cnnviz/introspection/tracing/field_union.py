@@ -31,7 +31,7 @@ def gather(field: Field, dim: int, taps: Taps) -> Field:
         first, last = span.ends
         ends = (_gather_clipped(first, dim, taps), _gather_clipped(last, dim, taps))
         spans.append(AxisFields(ends, _gather_frame(span.frame, dim, field.shape, taps)))
-    return Field(shape, (spans[0], spans[1]))
+    return Field(shape, tuple(spans))
 
 
 def _gather_clipped(ends: Ends, dim: int, taps: Taps) -> Ends:
@@ -127,12 +127,12 @@ def union(fields: Sequence[Field], shape: Shape) -> Field:
         return fields[0]
     aligned = [_aligned(field, len(shape)) for field in fields]
     spans = []
-    for axis in (0, 1):
+    for axis in range(len(fields[0].spans)):
         parts = [field.spans[axis] for field in aligned]
         first, last = (_minimum([part.ends[end] for part in parts]) for end in (0, 1))
         frames = [_unbroadcast(field.spans[axis].frame, field.shape, shape) for field in aligned]
         spans.append(AxisFields((first, last), _united(frames)))
-    return Field(shape, (spans[0], spans[1]))
+    return Field(shape, tuple(spans))
 
 
 def _unbroadcast(frame: Frame | None, old: Shape, new: Shape) -> Frame | None:

@@ -1,6 +1,7 @@
 """Receptive fields of the elements of a tensor.
 
-A `Field` says for every element of a tensor which rows and columns of the image it depends on. It
+A `Field` says for every element of a tensor which rows and columns of the image it depends on, or
+which places along each axis of a signal or a volume. It
 is stored as small arrays that broadcast to the tensor's shape, of length 1 along every dimension on
 which the field does not depend: the rows of a feature map [1, 64, 56, 56] are [1, 1, 56, 1].
 
@@ -71,32 +72,32 @@ class AxisFields:
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """The fields of every element of a tensor, along the rows and the columns of the image."""
+    """The fields of every element of a tensor, along each axis of the image: rows, columns."""
 
     shape: Shape
-    spans: tuple[AxisFields, AxisFields]
+    spans: tuple[AxisFields, ...]
 
-    def positions(self) -> tuple[int, int] | None:
-        """Return the dimensions that hold the rows and the columns, if each fills its own."""
+    def positions(self) -> tuple[int, ...] | None:
+        """Return the dimensions that hold the places along each axis, if each fills its own."""
         frames = [span.frame for span in self.spans]
         if any(frame is None or not frame.alone_in(self.shape) for frame in frames):
             return None
         dims = tuple(frame.dim for frame in frames if frame is not None)
-        return (dims[0], dims[1]) if dims[0] != dims[1] else None
+        return dims if len(set(dims)) == len(dims) else None
 
 
 Relocate = Callable[[Frame], Frame | None]
 
 
-def of_image(height: int, width: int, channels: int) -> Field:
+def of_image(size: Sequence[int], channels: int) -> Field:
     """Return the field of the image itself, [1, C, H, W]: every pixel depends on itself."""
     spans = []
-    for dim, length in ((2, height), (3, width)):
-        shape = tuple(length if axis == dim else 1 for axis in range(4))
+    for dim, length in enumerate(size, start=2):
+        shape = tuple(length if axis == dim else 1 for axis in range(2 + len(size)))
         pixels = np.arange(length, dtype=np.int32).reshape(shape)
         ends = (pixels, -pixels)
         spans.append(AxisFields(ends, Frame(dim, 1, length, 1, ends)))
-    return Field((1, channels, height, width), (spans[0], spans[1]))
+    return Field((1, channels, *size), tuple(spans))
 
 
 def rearranged(
@@ -113,7 +114,7 @@ def rearranged(
         if frame is not None:
             frame = replace(frame, ends=both(frame.ends))
         spans.append(AxisFields(both(span.ends), frame))
-    return Field(shape, (spans[0], spans[1]))
+    return Field(shape, tuple(spans))
 
 
 def compress(ends: Ends) -> Ends:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cnnviz.introspection.tracing.field_union import hull
 from cnnviz.introspection.tracing.fields import NOTHING, Field, Shape
 from cnnviz.introspection.tracing.rules_position import varies
+from cnnviz.results.space import Space, space_of
 
 Numbers = NDArray[np.int64]
 
@@ -38,13 +39,15 @@ WHOLE = (0.0, 0.0, 1.0, 1.0)
 class MapLayout:
     """How the output of a layer holds a map of the image, [N, C, h, w].
 
+    Of a signal a map is [N, C, l], and of a volume [N, C, d, h, w].
+
     Attributes
     ----------
     shape : tuple of int
         The output's shape for one image.
     dims : tuple of int
-        The dimensions that hold the positions, from the slowest: rows and columns, or all that is
-        to be put in order.
+        The dimensions that hold the positions, one for each axis of the image (rows, columns), or
+        all that is to be put in order.
     size : tuple of int
         Height and width of the map.
     order : ndarray of int or None
@@ -57,9 +60,14 @@ class MapLayout:
 
     shape: Shape
     dims: tuple[int, ...]
-    size: tuple[int, int]
+    size: tuple[int, ...]
     order: Numbers | None
     extent: tuple[float, float, float, float] = WHOLE
+
+    @property
+    def space(self) -> Space:
+        """Which axes the map has."""
+        return space_of(len(self.size))
 
     @property
     def apart(self) -> int:
@@ -74,6 +82,11 @@ class MapLayout:
         return self.order is None and list(self.dims) != sorted(self.dims)
 
     @property
+    def order_of_dims(self) -> tuple[int, ...]:
+        """For each axis of the map, its place among the dimensions of the output that hold some."""
+        return tuple(sorted(self.dims).index(dim) for dim in self.dims)
+
+    @property
     def channels(self) -> int:
         """How many channels the map has."""
         return math.prod(self.shape[dim] for dim in range(len(self.shape)) if dim not in self.dims)
@@ -81,7 +94,8 @@ class MapLayout:
     @property
     def plain(self) -> bool:
         """Whether the output is [N, C, h, w] as it is."""
-        return self.order is None and self.dims == (2, 3) and len(self.shape) == 4
+        usual = self.space.dims
+        return self.order is None and self.dims == usual and len(self.shape) == 2 + len(usual)
 
     def on_canvas(self, canvas: tuple[float, float, float, float]) -> MapLayout:
         """Return the same for a network that puts the image on a canvas of this extent."""
@@ -114,7 +128,7 @@ class MapLayout:
         spread = self._spread(output, images)
         channels = spread.shape[1]
         if self.order is None:
-            return spread if self.dims else spread[:, :, None, None]
+            return spread if self.dims else spread.reshape(images, channels, *self.size)
         order = torch.from_numpy(self.order).to(output.device)
         return spread.flatten(2)[:, :, order].reshape(images, channels, *self.size)
 
@@ -167,13 +181,12 @@ class MapLayout:
         return ordered.reshape(images, count, *(split.shape[dim] for dim in places))
 
 
-def one_place(shape: Shape) -> MapLayout | None:
+def one_place(shape: Shape, space: Space) -> MapLayout | None:
     """Return the layout of channels without positions, [1, C] or [1, C, 1, 1]; None for others."""
+    size = space.one_place
     if len(shape) == 2:
-        return MapLayout(shape, (), (1, 1), None)
-    return (
-        MapLayout(shape, (2, 3), (1, 1), None) if len(shape) == 4 and shape[2:] == (1, 1) else None
-    )
+        return MapLayout(shape, (), size, None)
+    return MapLayout(shape, space.dims, size, None) if shape[2:] == size else None
 
 
 def map_layout(field: Field) -> MapLayout | None:
@@ -191,39 +204,41 @@ def map_layout(field: Field) -> MapLayout | None:
 
 def _upright(field: Field) -> MapLayout | None:
     along = []
-    for axis in (0, 1):
+    for axis in range(len(field.spans)):
         dims = _dims_of(field, axis)
         if len(dims) != 1:
             return None
         along.append(dims[0])
-    if along[0] == along[1]:
+    if len(set(along)) < len(along):
         return None
     for axis, dim in enumerate(along):
         centres = _centres(field, axis, (dim,))
         held = centres[np.isfinite(centres)]
         if (np.diff(held) < 0).any():
             return None
-    size = (field.shape[along[0]], field.shape[along[1]])
-    return MapLayout(field.shape, (along[0], along[1]), size, None)
+    return MapLayout(field.shape, tuple(along), tuple(field.shape[dim] for dim in along), None)
 
 
 def _gathered(field: Field) -> MapLayout | None:
-    dims = tuple(sorted({*_dims_of(field, 0), *_dims_of(field, 1)}))
+    axes = range(len(field.spans))
+    dims = tuple(sorted({dim for axis in axes for dim in _dims_of(field, axis)}))
     if not dims:
         return None
-    rows, columns = (_centres(field, axis, dims).reshape(-1) for axis in (0, 1))
-    standing = np.flatnonzero(np.isfinite(rows) & np.isfinite(columns))
+    centres = np.stack([_centres(field, axis, dims).reshape(-1) for axis in axes])
+    standing = np.flatnonzero(np.isfinite(centres).all(0))
     if not len(standing):
         return None
-    height, row = _numbered(rows[standing])
-    width, column = _numbered(columns[standing])
-    number = row * width + column
+    size, number = [], np.zeros(len(standing), np.int64)
+    for axis in axes:
+        count, place = _numbered(centres[axis, standing])
+        size.append(count)
+        number = number * count + place
     # As many as the grid has, and none of them twice.
-    if len(standing) != height * width or len(np.unique(number)) != len(number):
+    if len(standing) != math.prod(size) or len(np.unique(number)) != len(number):
         return None
     order = np.empty(len(standing), np.int64)
     order[number] = standing
-    return MapLayout(field.shape, dims, (height, width), order)
+    return MapLayout(field.shape, dims, tuple(size), order)
 
 
 def _framed(field: Field) -> MapLayout | None:

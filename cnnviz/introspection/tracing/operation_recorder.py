@@ -42,6 +42,7 @@ from cnnviz.introspection.tracing.rules_layout import wrapped
 from cnnviz.introspection.tracing.rules_position import Place
 from cnnviz.introspection.tracing.skip_arithmetic import skip_arithmetic
 from cnnviz.introspection.tracing.trace import LayerCall
+from cnnviz.results.space import space_of
 
 
 @dataclass
@@ -83,7 +84,8 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     module : torch.nn.Module
         The network.
     image : torch.Tensor
-        [1, C, H, W], the very tensor that the network is then called with.
+        [1, C, H, W], [1, C, L] or [1, C, D, H, W]: the very tensor that the network is then called
+        with.
     computes : bool
         Whether convolutions and matrix products are computed; if not, they return zeros.
 
@@ -106,13 +108,14 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.uncounted: dict[str, None] = {}
         self.fault: Exception | None = None
         self._sizes = {id(parameter): parameter.numel() for parameter in module.parameters()}
-        self._extent = (int(image.shape[2]), int(image.shape[3]))
+        self._extent = tuple(int(length) for length in image.shape[2:])
+        self._space = space_of(len(self._extent))
         self._marks: Any = WeakTensorKeyDictionary()
         for parameter in module.parameters():
             self._marks[parameter] = Independent(frozenset({id(parameter)}))
         for buffer in module.buffers():
             self._marks[buffer] = FREE
-        whole = fields.of_image(*self._extent, int(image.shape[1]))
+        whole = fields.of_image(self._extent, int(image.shape[1]))
         self._marks[image] = Depends(whole, whole, Place(whole))
         self._canvas: Canvas | None = None
         self._regions = False
@@ -321,7 +324,7 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         layout = self._layout(mark.place)
         if layout is not None and row.canvas is not None:
             layout = layout.on_canvas(row.canvas)
-        return layout or one_place(shape) or NoMap.NO_PLACES
+        return layout or one_place(shape, self._space) or NoMap.NO_PLACES
 
     def _map_field(self, mark: Mark, layout: MapLayout | NoMap) -> ReceptiveField | None:
         if isinstance(layout, NoMap) or not isinstance(mark, Depends):

@@ -332,6 +332,7 @@ def normalise_groups(operation: Operation, look: Look, gateless: bool) -> Found:
 
 @rule("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "upsample_linear1d")
 @rule("upsample_bilinear2d", "upsample_bicubic2d", "_upsample_bilinear2d_aa")
+@rule("upsample_trilinear3d", "_upsample_nearest_exact3d")
 @rule("_upsample_nearest_exact1d", "_upsample_nearest_exact2d", "_upsample_bicubic2d_aa")
 def resample(operation: Operation, look: Look, gateless: bool) -> Found:
     """Interpolation, whose taps are read off by interpolating one row of ones at a time."""

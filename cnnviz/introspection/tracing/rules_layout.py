@@ -31,11 +31,10 @@ def stride_anew(operation: Operation, look: Look, gateless: bool) -> Found:
     if field is None:
         return None
     like = torch.empty_strided(source.shape, source.stride(), device="meta")
-    if source.numel() != math.prod(size) or operation["storage_offset"] not in (
-        None,
-        source.storage_offset(),
-    ):
+    if operation["storage_offset"] not in (None, source.storage_offset()):
         raise UnknownFieldError("another part of the memory is read")
+    if source.numel() != math.prod(size):
+        return _overlapping(field, source, size, list(operation["stride"]))
     try:
         same = like.view(size).stride() == tuple(operation["stride"])
     except RuntimeError:
@@ -43,6 +42,19 @@ def stride_anew(operation: Operation, look: Look, gateless: bool) -> Found:
     if not same:
         raise UnknownFieldError("the elements are read in another order")
     return reshape(field, tuple(size))
+
+
+def _overlapping(
+    field: Field, source: torch.Tensor, size: Sequence[int], stride: Sequence[int]
+) -> Field:
+    """Return the field of windows that may overlap, as a spectrogram reads a signal."""
+    if not source.is_contiguous():
+        raise UnknownFieldError("the elements are read in another order")
+
+    def change(ends: Ends) -> Ends:
+        return np.asarray(torch.from_numpy(ends).as_strided(size, stride).numpy().copy())
+
+    return moved(field, tuple(size), change, None)
 
 
 @rule("permute", "transpose", "t")
@@ -204,8 +216,9 @@ def write(operation: Operation, look: Look, gateless: bool) -> Found:
         answer = operation.func(*args, **operation.kwargs)
         return compress(np.asarray(answer.numpy().astype(np.int32)))
 
-    spans = [AxisFields((placed(axis, 0), placed(axis, 1)), None) for axis in (0, 1)]
-    return Field(tuple(operation.outputs[0].shape), (spans[0], spans[1]))
+    count = next(len(field.spans) for field in fields if field is not None)
+    spans = [AxisFields((placed(axis, 0), placed(axis, 1)), None) for axis in range(count)]
+    return Field(tuple(operation.outputs[0].shape), tuple(spans))
 
 
 def _touched(operation: Operation, field: Field) -> list[int] | None:

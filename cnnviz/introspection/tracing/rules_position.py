@@ -173,7 +173,7 @@ def _together(operation: Operation, look: FieldLook) -> Field | None:
     found = [field for tensor in operation.inputs if (field := look(tensor)) is not None]
     if not found or (len(found) == 1 and found[0].shape == shape):
         return found[0] if found else None
-    return Field(shape, (_axis(found, 0, shape), _axis(found, 1, shape)))
+    return Field(shape, tuple(_axis(found, axis, shape) for axis in range(len(found[0].spans))))
 
 
 def _axis(found: list[Field], axis: int, shape: Shape) -> AxisFields:
@@ -182,7 +182,7 @@ def _axis(found: list[Field], axis: int, shape: Shape) -> AxisFields:
 
 
 def varies(field: Field, axis: int) -> bool:
-    """Whether the elements stand for different rows (axis 0) or columns (axis 1)."""
+    """Whether the elements stand for different places along an axis: rows (0) or columns (1)."""
     return any(ends.size > 1 for ends in field.spans[axis].ends)
 
 

@@ -10,6 +10,7 @@ from cnnviz.errors import LayerError, did_you_mean
 from cnnviz.introspection.receptive_fields import FieldNumbers, ReceptiveField
 from cnnviz.introspection.tracing.costs import Windows
 from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
+from cnnviz.results.space import Space, space_of_shape
 from cnnviz.results.text import count
 
 Shape = tuple[int, ...]
@@ -192,6 +193,11 @@ class Trace:
     uncalled: tuple[str, ...]
     unknown: tuple[str, ...]
     uncounted: tuple[str, ...] = ()
+
+    @property
+    def space(self) -> Space:
+        """Which axes the image has."""
+        return space_of_shape(self.input_shape[1:])
 
     @property
     def macs(self) -> int:

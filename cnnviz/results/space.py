@@ -1,0 +1,78 @@
+"""Which axes an input has: a signal, an image or a volume. What depends on it is asked here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cnnviz.results.text import dimensions
+
+
+@dataclass(frozen=True)
+class Space:
+    """The axes along which an input, and every map of it, has places.
+
+    Attributes
+    ----------
+    noun : str
+        What an input is called.
+    letters : tuple of str
+        The axes as shapes are written, from the slowest.
+    names : tuple of str
+        What one place along each axis is called.
+    unit : str
+        What sizes are counted in.
+    interpolation : str
+        The mode of `torch.nn.functional.interpolate` that stretches maps.
+    """
+
+    noun: str
+    letters: tuple[str, ...]
+    names: tuple[str, ...]
+    unit: str
+    interpolation: str
+
+    @property
+    def axes(self) -> int:
+        """How many axes there are."""
+        return len(self.letters)
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """The dimensions of a batch of maps that hold the places."""
+        return tuple(range(2, 2 + self.axes))
+
+    @property
+    def one_place(self) -> tuple[int, ...]:
+        """The size of a map of one place."""
+        return (1,) * self.axes
+
+    def shape(self, channels: int | str = "C") -> str:
+        """Return the shape of a batch in letters: "[N, C, H, W]"."""
+        return f"[{', '.join(('N', str(channels), *self.letters))}]"
+
+    def extent(self, size: Sequence[int]) -> str:
+        """Return a size as maps and fields are given: "9 samples", "7 x 7", "3 x 7 x 7"."""
+        return self.size(size) if self.axes == 1 else dimensions(size)
+
+    def size(self, size: Sequence[int]) -> str:
+        """Return the size of an input with its unit: "100 samples", "224 x 224 px"."""
+        one = self.axes == 1 and size[0] == 1
+        return f"{dimensions(size)} {self.names[0] if one else self.unit}"
+
+
+SIGNAL = Space("signal", ("L",), ("sample",), "samples", "linear")
+IMAGE = Space("image", ("H", "W"), ("row", "column"), "px", "bilinear")
+VOLUME = Space("volume", ("D", "H", "W"), ("slice", "row", "column"), "voxels", "trilinear")
+_SPACES = {space.axes: space for space in (SIGNAL, IMAGE, VOLUME)}
+SPACES = tuple(_SPACES.values())
+
+
+def space_of(axes: int) -> Space:
+    """Return the space of inputs with so many axes; `SPACES` has all there are."""
+    return _SPACES[axes]
+
+
+def space_of_shape(shape: Sequence[int]) -> Space:
+    """Return the space of inputs of a shape [C, ...], without the batch."""
+    return space_of(len(shape) - 1)
