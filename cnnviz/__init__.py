@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cnnviz.evaluation import error_analysis as error_analysis
     from cnnviz.gradients.monitor.gradient_monitor import GradientMonitor as GradientMonitor
     from cnnviz.heatmaps.heatmap import Heatmap as Heatmap
+    from cnnviz.images import ArrayPreprocessing as ArrayPreprocessing
     from cnnviz.images import Photo as Photo
     from cnnviz.images import Preprocessing as Preprocessing
     from cnnviz.models import Model as Model
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from cnnviz.views.top_activations import top_activations as top_activations
 
 _HOMES = {
+    "ArrayPreprocessing": "cnnviz.images",
     "IMAGE": "cnnviz.models.called_network",
     "Box": "cnnviz.passes.targets",
     "Capture": "cnnviz.passes.captures",
@@ -93,6 +95,7 @@ _HOMES = {
 __version__ = "0.1.0"
 __all__ = [
     "IMAGE",
+    "ArrayPreprocessing",
     "Box",
     "Capture",
     "CnnvizError",

@@ -16,6 +16,7 @@ from cnnviz.views import VIEWS
 LAZY = ("cnnviz", "cnnviz.datasets", "cnnviz.models", "cnnviz.reports", "cnnviz.testing")
 EXPORTED = {
     "Box",
+    "ArrayPreprocessing",
     "Capture",
     "CnnvizError",
     "Contrast",

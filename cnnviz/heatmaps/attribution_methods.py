@@ -15,10 +15,9 @@ from typing import Literal
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from cnnviz.errors import ModelError
-from cnnviz.heatmaps.cam_methods import gradcam
+from cnnviz.heatmaps.cam_methods import gradcam, stretched
 from cnnviz.images import Batch
 from cnnviz.images.baselines import Baseline, baseline_images
 from cnnviz.introspection.backward_rules import Rule, backward_rule
@@ -132,7 +131,7 @@ def _guided_by_gradcam(
     last = mapped[-1]
     coarse = gradcam(held.activation_maps(last), held.gradient_maps(last)).relu()[:, None]
     size = batch.tensor.shape[2:]
-    return fine * F.interpolate(coarse, size, mode="bilinear", align_corners=False)
+    return fine * stretched(coarse, size)
 
 
 def input_x_gradient(question: AttributionRequest) -> torch.Tensor:

@@ -22,6 +22,7 @@ from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captures import Capture
 from cnnviz.passes.run_from_layer import ForwardFromLayer
 from cnnviz.results.progress import Progress
+from cnnviz.results.space import space_of
 
 
 def gradcam(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
@@ -29,7 +30,7 @@ def gradcam(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
 
     The ReLU of equation 2 is left to the drawing, so that evidence against the class is kept.
     """
-    return _weighted(activations, gradients.mean((2, 3)))
+    return _weighted(activations, gradients.flatten(2).mean(2))
 
 
 def gradcam_plus_plus(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
@@ -39,16 +40,16 @@ def gradcam_plus_plus(activations: torch.Tensor, gradients: torch.Tensor) -> tor
     cancel in the coefficients and leave one positive factor for the whole map, which is left out.
     """
     squared, cubed = gradients.square(), gradients.pow(3)
-    below = 2.0 * squared + activations.sum((2, 3), keepdim=True) * cubed
+    below = 2.0 * squared + _total(activations) * cubed
     # Where the gradient is zero so is the numerator, and the place has no weight.
     coefficients = torch.where(below == 0.0, 0.0, squared / torch.where(below == 0.0, 1.0, below))
-    return _weighted(activations, (coefficients * gradients.relu()).sum((2, 3)))
+    return _weighted(activations, (coefficients * gradients.relu()).flatten(2).sum(2))
 
 
 def xgradcam(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
     """Weigh each channel by its gradient averaged over its activation (Fu et al. 2020, eq. 7)."""
-    total = activations.sum((2, 3))
-    weights = (gradients * activations).sum((2, 3))
+    total = activations.flatten(2).sum(2)
+    weights = (gradients * activations).flatten(2).sum(2)
     shares: torch.Tensor = torch.where(total == 0.0, 0.0, weights / total)
     return _weighted(activations, shares)
 
@@ -77,7 +78,19 @@ def eigencam(activations: torch.Tensor) -> torch.Tensor:
 
 
 def _weighted(activations: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    return (weights[:, :, None, None] * activations).sum(1)
+    places = activations.ndim - 2
+    return (weights.reshape(*weights.shape, *[1] * places) * activations).sum(1)
+
+
+def _total(activations: torch.Tensor) -> torch.Tensor:
+    """Return the sum over the places of each channel, in as many dimensions."""
+    return activations.sum(tuple(range(2, activations.ndim)), keepdim=True)
+
+
+def stretched(maps: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    """Return maps [K, C, ...] at another size, between whose values it goes straight."""
+    mode = space_of(len(size)).interpolation
+    return F.interpolate(maps, tuple(size), mode=mode, align_corners=False)
 
 
 def scorecam(capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
@@ -98,7 +111,7 @@ def scorecam(capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
         whole = images[image : image + 1]
         for part in torch.split(channels, at_once):
             masks = _unit(activations[image, part])[:, None]
-            masks = F.interpolate(masks, whole.shape[2:], mode="bilinear", align_corners=False)
+            masks = stretched(masks, whole.shape[2:])
             with isolated(capture.model.module, grad=False):
                 output = capture.model.forward(whole * masks.to(whole))
                 weights[image, part] = capture.resolved_targets[image].score(output).float()
@@ -148,7 +161,8 @@ def _repeated(
 
 def _varied_channels(activations: torch.Tensor) -> list[torch.Tensor]:
     """Return for each image the channels that do not have one value everywhere."""
-    varied = activations.amax((2, 3)) > activations.amin((2, 3))
+    places = activations.flatten(2)
+    varied = places.amax(2) > places.amin(2)
     return [channels.nonzero()[:, 0] for channels in varied]
 
 
@@ -169,8 +183,9 @@ class _TrialProgress:
 
 def _unit(maps: torch.Tensor) -> torch.Tensor:
     """Scale each map [K, h, w] from 0 to 1; none of them is constant."""
-    low = maps.amin((1, 2), keepdim=True)
-    return (maps - low) / (maps.amax((1, 2), keepdim=True) - low)
+    places = tuple(range(1, maps.ndim))
+    low = maps.amin(places, keepdim=True)
+    return (maps - low) / (maps.amax(places, keepdim=True) - low)
 
 
 def fused(maps: list[torch.Tensor], gain: float = 2.0) -> torch.Tensor:
@@ -186,18 +201,14 @@ def fused(maps: list[torch.Tensor], gain: float = 2.0) -> torch.Tensor:
     gain : float
         The factor inside tanh; 2 in the paper.
     """
-    height, width = max(
-        (tuple(each.shape[1:]) for each in maps), key=lambda size: size[0] * size[1]
-    )
+    size = max((tuple(each.shape[1:]) for each in maps), key=math.prod)
+    places = tuple(range(1, 1 + len(size)))
     joined = []
     for each in maps:
         positive = each.relu()
-        top = positive.amax((1, 2), keepdim=True)
+        top = positive.amax(places, keepdim=True)
         sharp = torch.tanh(gain * positive / torch.where(top > 0.0, top, 1.0))
-        size = (height, width)
-        joined.append(
-            F.interpolate(sharp[:, None], size, mode="bilinear", align_corners=False)[:, 0]
-        )
+        joined.append(stretched(sharp[:, None], size)[:, 0])
     return torch.stack(joined).amax(0)
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.heatmaps import array_heatmaps
 from cnnviz.heatmaps.heatmap_sheet import draw_heatmaps, sheet_layout
-from cnnviz.images import Box
+from cnnviz.images import ArrayInput, Box
 from cnnviz.passes.photo_answers import PhotoAnswer, photo_answers
 from cnnviz.results import drawing
+from cnnviz.results.array_pictures import shown_slices, spread_slices
 from cnnviz.results.contact_sheet import MARKS, PAGE, page_title
 from cnnviz.results.result import Result
+from cnnviz.results.space import VOLUME, Space, space_of
 from cnnviz.results.text import number, plural, shortened
 
 if TYPE_CHECKING:
@@ -44,11 +48,11 @@ class Heatmap(Result):
         The L layers, in the order asked for.
     maps : tuple of ndarray of float32
         For each layer the signed maps of the N images, [N, h, w], at the layer's own size and in
-        the method's own unit.
+        the method's own unit; of signals [N, l], of volumes [N, d, h, w].
     images : tuple of str
         The names of the N photos.
     photos : tuple of ndarray of uint8
-        The photos, each [H, W, 3] in its own size.
+        The photos, each [H, W, 3] in its own size; of a signal or a volume a small picture of it.
     boxes : tuple of Box
         The part of each photo that the network saw.
     targets : tuple of str
@@ -74,9 +78,11 @@ class Heatmap(Result):
     asked_boxes : tuple of (float, float, float, float) or None
         The box of a detector that was explained of each photo, left, top, right and bottom in its
         pixels, and drawn on it; None where it was something else. Empty where there is none.
+    inputs : tuple of ndarray of float32
+        The signals [C, L] or volumes [C, D, H, W]; empty where these are photos.
     """
 
-    left_out: ClassVar[tuple[str, ...]] = ("photos",)
+    left_out: ClassVar[tuple[str, ...]] = ("photos", "inputs")
     derived: ClassVar[tuple[str, ...]] = ("scales",)
 
     method: str
@@ -96,6 +102,7 @@ class Heatmap(Result):
     answers: tuple[PhotoAnswer, ...] = ()
     page: str = ""
     asked_boxes: tuple[tuple[float, float, float, float] | None, ...] = ()
+    inputs: tuple[NDArray[np.float32], ...] = ()
 
     def shown(self, layer: str | None = None) -> NDArray[np.float32]:
         """Return the maps of one layer as they are drawn and measured, [N, h, w].
@@ -110,20 +117,24 @@ class Heatmap(Result):
         """Return one map as it is drawn, at the size of its photo, [H, W].
 
         The map that `shown` returns is stretched bilinearly over the part of the photo that the
-        network saw; outside of it the values are NaN.
+        network saw; outside of it the values are NaN. Over a signal or a volume it is stretched in
+        the same way along each axis, [L] or [D, H, W].
         """
+        if self.inputs:
+            return stretch(self.shown(layer)[image], self.inputs[image].shape[1:])
         height, width = self.photos[image].shape[:2]
         return stretch_over_box(self.shown(layer)[image], self.boxes[image], height, width)
 
-    def peak(self, image: int = 0, layer: str | None = None) -> tuple[int, int]:
+    def peak(self, image: int = 0, layer: str | None = None) -> tuple[int, ...]:
         """Return the row and column of the pixel of the photo that is drawn brightest.
+
+        Of a signal it is the sample, of a volume slice, row and column.
 
         Of a map with one value everywhere, such as one without evidence for the target, it is the
         first pixel that the network saw, and means nothing.
         """
         values = self.on_photo(image, layer)
-        row, column = np.unravel_index(np.nanargmax(values), values.shape)
-        return int(row), int(column)
+        return tuple(map(int, np.unravel_index(np.nanargmax(values), values.shape)))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the signed maps by layer name."""
@@ -134,7 +145,7 @@ class Heatmap(Result):
         shown = self.layers[0] if len(self.layers) == 1 else f"{len(self.layers)} layers"
         first = f"{self.title} for {self.targets[0]!r} at {shown}"
         rest = len(self.images) - 1
-        return first + (f", and {plural(rest, 'more image')}" if rest else "")
+        return first + (f", and {plural(rest, f'more {self.space.noun}')}" if rest else "")
 
     def caption(self) -> str:
         """Say what the colours mean and how far to read them."""
@@ -153,6 +164,7 @@ class Heatmap(Result):
         )
         if any(box is not None for box in self.asked_boxes) and not self._on_sheet:
             seen += " The box in the photo is the one that was asked for."
+        seen += self._slices_told()
         measured = "".join(f" {note}" for note in self.notes)
         return (
             f"{self.title}: where the evidence lies. {colours} Each map has its own "
@@ -168,6 +180,28 @@ class Heatmap(Result):
         if any(self._has_border(place) for place in range(len(self.photos))):
             return f" The frame in the photo is the crop that the network saw{end}"
         return ""
+
+    @property
+    def space(self) -> Space:
+        """Which axes the maps have."""
+        return space_of(self.maps[0].ndim - 1)
+
+    @property
+    def slice_noun(self) -> str:
+        """What a slice of a volume is called: a frame where it has three channels."""
+        return "frame" if self.inputs and len(self.inputs[0]) == 3 else "slice"
+
+    def _slices_told(self) -> str:
+        """Say which slices of each volume are drawn, where these are not all."""
+        if not self.inputs or self.space != VOLUME:
+            return ""
+        counts = dict.fromkeys(each.shape[1] for each in self.inputs)
+        told = [shown_slices(spread_slices(n), n, self.slice_noun) for n in counts]
+        return "".join(f" Drawn are {one}." for one in told if one)
+
+    def said_of_map(self, image: int, layer: str) -> str:
+        """Return the name of a layer with the range and the size of its map."""
+        return f"{layer}: {self.extent(image, layer)}"
 
     def _has_border(self, place: int) -> bool:
         box, (height, width) = self.boxes[place], self.photos[place].shape[:2]
@@ -195,13 +229,16 @@ class Heatmap(Result):
     @property
     def _on_sheet(self) -> bool:
         """Whether there are more photos than are drawn large, one below the other."""
-        return bool(self.page) or len(self.images) > _MOST_LARGE
+        return not self.inputs and (bool(self.page) or len(self.images) > _MOST_LARGE)
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw each photo, and beside it its maps on the part that the network saw.
 
-        Of more than a few photos thumbnails are drawn, in rows.
+        Of more than a few photos thumbnails are drawn, in rows. Signals and volumes stand one below
+        the other.
         """
+        if self.inputs:
+            return array_heatmaps.draw(self, into)
         if self._on_sheet:
             return draw_heatmaps(self, into)
         columns, rows = 1 + len(self.layers), len(self.images)
@@ -223,7 +260,7 @@ class Heatmap(Result):
 
     def draw_panel(self, axes: Axes) -> None:
         """Draw the one map of the one photo; the photo as it is is left out."""
-        if len(self.images) > 1 or len(self.layers) > 1:
+        if len(self.images) > 1 or len(self.layers) > 1 or self.inputs:
             super().draw_panel(axes)
         self._draw_map(axes, 0, self.layers[0], _PANEL_LETTERS)
 
@@ -284,12 +321,11 @@ class Heatmap(Result):
 
     def extent(self, image: int, layer: str) -> str:
         """Say what values the colours of one map span, and how coarse it is."""
-        height, width = self.maps[self._place(layer)].shape[1:]
         scale = self.scale(image, layer)
         said = f"{number(scale.low)} to {number(scale.high)}"
         if scale.constant:
             said = "no evidence for it" if self.relu else "zero everywhere"
-        return f"{said}, {height} x {width}"
+        return f"{said}, {self.space.map_size(self.maps[self._place(layer)].shape[1:])}"
 
     @property
     def scales(self) -> tuple[tuple[tuple[float, float], ...], ...]:
@@ -307,6 +343,8 @@ class Heatmap(Result):
 
         The longer side of the picture is at most `longest` pixels.
         """
+        if self.inputs:
+            return array_heatmaps.picture(self, image, layer, longest)
         return self._overlay(*self.boxes[image].cut(self.photos[image]), image, layer, longest)
 
     def crop(self, image: int, longest: int) -> NDArray[np.uint8]:
@@ -348,6 +386,8 @@ class Heatmap(Result):
         longest : int
             The longer side of the picture in pixels; a larger photo is shrunk to it.
         """
+        if self.inputs:
+            return array_heatmaps.picture(self, image, layer, longest)
         return self._overlay(self.photos[image], (0, 0), image, layer, longest)
 
 
@@ -358,6 +398,7 @@ class PhotoFields(TypedDict):
     photos: tuple[NDArray[np.uint8], ...]
     boxes: tuple[Box, ...]
     answers: tuple[PhotoAnswer, ...]
+    inputs: tuple[NDArray[np.float32], ...]
 
 
 def photo_fields(capture: Capture) -> PhotoFields:
@@ -368,6 +409,7 @@ def photo_fields(capture: Capture) -> PhotoFields:
         "images": tuple(photo.name for photo in batch.photos),
         "photos": tuple(photo.pixels for photo in batch.photos),
         "boxes": batch.boxes,
+        "inputs": tuple(one.values for one in batch.photos if isinstance(one, ArrayInput)),
     }
 
 
@@ -395,6 +437,18 @@ def stretch_over_box(
     stretched = down @ values.astype(np.float64) @ across.T
     stretched[~(row_inside[:, None] & column_inside[None, :])] = np.nan
     return stretched.astype(np.float32)
+
+
+def stretch(values: NDArray[np.float32], size: Sequence[int]) -> NDArray[np.float32]:
+    """Stretch a map of any number of axes to a size, between whose values it goes straight.
+
+    The centre of each value lies at the centre of its cell, as in `stretch_over_box`.
+    """
+    found = values.astype(np.float64)
+    for axis, pixels in enumerate(size):
+        weights, _ = _weights(values.shape[axis], 0.0, float(pixels), pixels)
+        found = np.moveaxis(np.tensordot(weights, found, (1, axis)), 0, axis)
+    return found.astype(np.float32)
 
 
 def _weights(

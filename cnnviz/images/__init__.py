@@ -4,6 +4,8 @@ Importing this package imports neither torch nor matplotlib; preprocessing impor
 runs.
 """
 
+from cnnviz.images.array_preprocessing import ArrayPreprocessing
+from cnnviz.images.array_reading import ArrayInput
 from cnnviz.images.batch import Batch, Refusal, prepare
 from cnnviz.images.photo import MAX_PIXELS, Photo, PhotoError
 from cnnviz.images.preprocessing import IMAGENET, Box, Preprocessing
@@ -12,6 +14,8 @@ from cnnviz.images.reading import read_photo, sample_photo
 __all__ = [
     "IMAGENET",
     "MAX_PIXELS",
+    "ArrayInput",
+    "ArrayPreprocessing",
     "Batch",
     "Box",
     "Photo",

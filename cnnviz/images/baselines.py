@@ -1,14 +1,20 @@
-"""Images without the evidence: what an attribution or a deletion compares a photo with."""
+"""Images without the evidence: what an attribution or a deletion compares a photo with.
+
+Of a signal or a volume "black" is zero, and "noise" has its own range.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import cv2
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from cnnviz.images.preprocessing import Preprocessing
+from cnnviz.results.space import IMAGE
 
 Baseline = Literal["blur", "mean", "noise", "black"]
 BASELINES: tuple[Baseline, ...] = ("blur", "mean", "noise", "black")
@@ -26,7 +32,7 @@ def baseline_images(
     preprocessing : Preprocessing
         That of the network: it tells what black and the range of pixels are.
     inputs : torch.Tensor
-        Preprocessed images [N, C, H, W].
+        Preprocessed images [N, C, H, W], or signals or volumes.
     kind : {"blur", "mean", "noise", "black"}
         The image blurred beyond recognition; its mean colour everywhere; pixels drawn uniformly
         from the range of a photo; or black. See Sturmfels et al. 2020 for what each hides.
@@ -36,27 +42,19 @@ def baseline_images(
     Returns
     -------
     torch.Tensor
-        [N, C, H, W], on the device and of the type of the inputs.
+        As the inputs, on the device and of the type of the inputs.
     """
     if kind == "blur":
-        return torch.stack([_blurred(image) for image in inputs]).to(inputs)
+        blurred = _blurred if preprocessing.space == IMAGE else _blurred_along_axes
+        return torch.stack([blurred(image) for image in inputs]).to(inputs)
     if kind == "mean":
-        return inputs.mean((2, 3), keepdim=True).expand_as(inputs).clone()
-    low, high = _pixel_range(preprocessing, inputs)
+        return inputs.mean(preprocessing.space.dims, keepdim=True).expand_as(inputs).clone()
+    low, high = preprocessing.ends(inputs)
     if kind == "black":
-        return low.expand_as(inputs).clone()
+        return preprocessing.zero(inputs).expand_as(inputs).clone()
     generator = torch.Generator().manual_seed(seed)
     share = torch.rand(inputs.shape, generator=generator).to(inputs)
     return low + share * (high - low)
-
-
-def _pixel_range(
-    preprocessing: Preprocessing, inputs: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return what a black and a white pixel become in the network's input, each [1, C, 1, 1]."""
-    mean = inputs.new_tensor(preprocessing.mean)[None, :, None, None]
-    std = inputs.new_tensor(preprocessing.std)[None, :, None, None]
-    return -mean / std, (1.0 - mean) / std
 
 
 def _blurred(image: torch.Tensor) -> torch.Tensor:
@@ -65,3 +63,19 @@ def _blurred(image: torch.Tensor) -> torch.Tensor:
     # The border is mirrored, so that no black creeps in from outside.
     smooth = cv2.GaussianBlur(values, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
     return torch.from_numpy(np.atleast_3d(smooth).transpose(2, 0, 1).copy())
+
+
+def _blurred_along_axes(values: torch.Tensor) -> torch.Tensor:
+    """Return a signal or volume [C, ...] blurred along each axis by a share of its length."""
+    found = values.double().cpu()
+    for axis in range(1, found.ndim):
+        sigma = BLUR_SHARE * found.shape[axis]
+        reach = math.ceil(3.0 * sigma)
+        taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1).double() / sigma).square())
+        # The border is mirrored, so that nothing creeps in from outside.
+        last = found.movedim(axis, -1)
+        rows = np.pad(last.flatten(0, -2).numpy(), ((0, 0), (reach, reach)), mode="symmetric")
+        kernel = (taps / taps.sum())[None, None]
+        smooth = F.conv1d(torch.from_numpy(rows)[:, None], kernel)[:, 0]
+        found = smooth.reshape(last.shape).movedim(-1, axis)
+    return found

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 
 from cnnviz.errors import ImageError, UsageError
+from cnnviz.images.array_batch import Prepared, prepare_arrays
+from cnnviz.images.array_preprocessing import ArrayPreprocessing
 from cnnviz.images.photo import Photo, PhotoError, new_photo
 from cnnviz.images.preprocessing import Box, Preprocessing
 from cnnviz.images.reading import read_photo
@@ -39,7 +41,8 @@ class Batch:
     Attributes
     ----------
     tensor : torch.Tensor
-        ``[N, C, H, W]``, preprocessed, on the device it was prepared for.
+        ``[N, C, H, W]``, preprocessed, on the device it was prepared for; of signals
+        ``[N, C, L]``, of volumes and clips ``[N, C, D, H, W]``.
     photos : tuple of Photo
         The N photos; for tensors given as already preprocessed, what inverting the preprocessing
         gives.
@@ -105,6 +108,9 @@ def prepare(
     import torch
 
     dtype = dtype or torch.float32
+    if isinstance(preprocessing, ArrayPreprocessing):
+        read, errors = prepare_arrays(images, preprocessing)
+        return _joined(read, errors, [_all_of(photo) for photo, _ in read], device, dtype)
     items = _items(images)
     tensors = [item for item in items if isinstance(item, torch.Tensor)]
     if not tensors:
@@ -141,28 +147,41 @@ def _from_photos(
     device: str | torch.device,
     dtype: torch.dtype,
 ) -> Batch:
-    import torch
-
     preprocessing.check_channels()
-    photos: list[Photo] = []
-    tensors: list[torch.Tensor] = []
+    read: list[Prepared] = []
     errors: list[PhotoError] = []
     for index, item in enumerate(items):
         try:
             photo = _read(item, index)
-            tensors.append(preprocessing(photo))
-            photos.append(photo)
+            read.append((photo, preprocessing(photo)))
         except PhotoError as error:
             errors.append(error)
-    if not photos:
+    boxes = [preprocessing.box(photo.height, photo.width) for photo, _ in read]
+    return _joined(read, errors, boxes, device, dtype)
+
+
+def _joined(
+    read: list[Prepared],
+    errors: list[PhotoError],
+    boxes: list[Box],
+    device: str | torch.device,
+    dtype: torch.dtype,
+) -> Batch:
+    import torch
+
+    if not read:
         raise _nothing_left(errors)
-    _check_sizes([(photo.name, tensor) for photo, tensor in zip(photos, tensors, strict=True)])
+    _check_sizes([(photo.name, tensor) for photo, tensor in read])
     return Batch(
-        torch.stack(tensors).to(device=device, dtype=dtype),
-        tuple(photos),
-        tuple(preprocessing.box(photo.height, photo.width) for photo in photos),
+        torch.stack([tensor for _, tensor in read]).to(device=device, dtype=dtype),
+        tuple(photo for photo, _ in read),
+        tuple(boxes),
         tuple(Refusal(error.name, error.reason, error.remedy) for error in errors),
     )
+
+
+def _all_of(photo: Photo) -> Box:
+    return Box(0, 0, photo.width, photo.height)
 
 
 def _read(item: Any, index: int) -> Photo:

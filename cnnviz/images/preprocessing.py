@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cnnviz.errors import ImageError, UsageError, did_you_mean
 from cnnviz.images.photo import MAX_PIXELS, Photo, PhotoError
+from cnnviz.results.space import IMAGE, Space
 
 if TYPE_CHECKING:
     import torch
@@ -124,6 +125,16 @@ class Preprocessing:
         return len(self.mean)
 
     @property
+    def space(self) -> Space:
+        """Which axes the inputs have."""
+        return IMAGE
+
+    def usual_size(self, side: int) -> tuple[int, ...]:
+        """Return the size along each axis; where it follows the photo, that of a square photo."""
+        own = self.resize if isinstance(self.resize, int) else side
+        return self.size or (own, own)
+
+    @property
     def size(self) -> tuple[int, int] | None:
         """Height and width that every photo comes out with, or None where they follow the photo."""
         if self.crop is not None:
@@ -203,6 +214,23 @@ class Preprocessing:
             values = values.mean(axis=0, keepdims=True).repeat(3, axis=0)
         pixels = np.clip(np.rint(values[:3] * 255), 0, 255).astype(np.uint8)
         return np.ascontiguousarray(pixels.transpose(1, 2, 0))
+
+    def zero(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return what a black pixel becomes in the network's input, [1, C, 1, 1]."""
+        mean, std = self._beside(inputs, self.mean), self._beside(inputs, self.std)
+        return -mean / std
+
+    def ends(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the least and the greatest value that a photo gives, each [1, C, 1, 1]."""
+        mean, std = self._beside(inputs, self.mean), self._beside(inputs, self.std)
+        return -mean / std, (1.0 - mean) / std
+
+    def per_range(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return one over the range of each channel, [1, C, 1, 1]: of a photo its deviation."""
+        return self._beside(inputs, self.std)
+
+    def _beside(self, inputs: torch.Tensor, numbers: tuple[float, ...]) -> torch.Tensor:
+        return inputs.new_tensor(numbers).reshape(1, -1, *self.space.one_place)
 
     def clipped(self, tensor: torch.Tensor) -> float:
         """Return the fraction of values that `invert` has to clip, between 0 and 1."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.modules.conv import _ConvNd
 
 from cnnviz.errors import ModelError
 from cnnviz.introspection.final_activation import FinalActivation
@@ -78,10 +77,6 @@ def check_differentiable(output: torch.Tensor, name: str) -> None:
 
 
 def _remedy(module: nn.Module, expected: Sequence[int]) -> str:
-    convolutions = {type(child) for child in module.modules() if isinstance(child, _ConvNd)}
-    if convolutions and not any("2d" in each.__name__ for each in convolutions):
-        found = " and ".join(sorted(each.__name__ for each in convolutions))
-        return f"It convolves with {found} only: give a network of images, [N, C, H, W]."
     network = next(module.modules())  # which is another where a module stands for it
     own = not type(network).__module__.startswith("torch.")
     takes = f" It takes {signature_of(network)}." if own else ""

@@ -251,6 +251,4 @@ def _all_known(numbers: Iterable[int | None]) -> tuple[int, ...] | None:
 
 
 def _index(array: Positions, position: Sequence[int]) -> tuple[int, ...]:
-    return tuple(
-        at if length > 1 else 0 for at, length in zip(position, array.shape, strict=True)
-    )
+    return tuple(at if length > 1 else 0 for at, length in zip(position, array.shape, strict=True))

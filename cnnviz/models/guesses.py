@@ -7,8 +7,10 @@ from dataclasses import replace
 from torch import nn
 
 from cnnviz.errors import UsageError
-from cnnviz.images import IMAGENET, Preprocessing
+from cnnviz.images import IMAGENET, ArrayPreprocessing, Preprocessing
+from cnnviz.models.array_trials import AcceptedArray, find_array, likely_channels, registered_space
 from cnnviz.models.input_trials import NOMINAL_SIDE, find_input, registered_channels
+from cnnviz.results.space import IMAGE, Space
 from cnnviz.results.text import plural
 
 TO_UNIT_RANGE = Preprocessing(None, None, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -21,7 +23,8 @@ def guess_preprocessing(module: nn.Module) -> Preprocessing:
     A network may carry its settings: a `Preprocessing` in its attribute ``preprocessing``, or the
     ``pretrained_cfg`` of timm. Any other is run, without computing, to find the channels and the
     size that it accepts (`cnnviz.models.input_trials.find_input`); of sizes 224 x 224 px comes
-    first. Three channels are normalised as for ImageNet, another number is scaled to 0..1 only.
+    first. One whose first convolution has one axis, or three, takes signals or volumes, as they are
+    given. Three channels are normalised as for ImageNet, another number is scaled to 0..1 only.
 
     Raises
     ------
@@ -49,7 +52,13 @@ def known_preprocessing(module: nn.Module) -> Preprocessing | None:
 
 
 def _guess(module: nn.Module) -> Preprocessing:
-    found = find_input(module)
+    arrays_first = registered_space(module) != IMAGE
+    array = find_array(module) if arrays_first else None
+    found = None if array is not None else find_input(module)
+    if found is None and array is None and not arrays_first:
+        array = find_array(module)
+    if array is not None or (found is None and arrays_first):
+        return _of_arrays(array, registered_space(module), module)
     guess = guess_for(registered_channels(module) if found is None else found.channels)
     if found is None or found.side == NOMINAL_SIDE:
         hint = "it shrinks the image as little as networks for about 32 px do"
@@ -70,4 +79,25 @@ def guess_for(channels: int) -> Preprocessing:
         std=(1.0,) * channels,
         origin=f"a guess for {plural(channels, 'channel')}",
         is_guess=True,
+    )
+
+
+def _of_arrays(found: AcceptedArray | None, space: Space, module: nn.Module) -> ArrayPreprocessing:
+    """Return how signals or volumes are taken: numbers as they are, frames as numbers from 0 to 1.
+
+    Where nothing was found that the network runs on, its first convolution says the channels.
+    """
+    channels, size = likely_channels(module, space)[0], None
+    if found is not None:
+        channels, size, space = found.channels, found.size, found.space
+    frames = space.axes == 3 and channels == 3
+    return ArrayPreprocessing(
+        crop=(size[1], size[2]) if frames and size is not None else None,
+        resize=min(size[1:]) if frames and size is not None else None,
+        mean=(0.0,) * channels,
+        std=(1.0,) * channels,
+        axes=space.axes,
+        shape=size,
+        origin="a guess for clips" if frames else "",
+        is_guess=frames,
     )

@@ -172,7 +172,7 @@ class _Trial:
             # A part of the copy that holds on to the network, such as a closure, may run that.
             with (
                 isolated(self._original, grad=False),
-                _quietly(self._network),
+                quietly(self._network),
                 SizeLimit(),
                 module_hooks(modules, before=self._met, after=self._left),
             ):
@@ -262,7 +262,8 @@ def _redirect(held: dict[str, Any], made: dict[int, nn.Module]) -> None:
 
 
 @contextlib.contextmanager
-def _quietly(network: nn.Module) -> Iterator[None]:
+def quietly(network: nn.Module) -> Iterator[None]:
+    """Run a copy of a network without a word, and with draws of its own."""
     with (
         warnings.catch_warnings(),
         contextlib.redirect_stdout(io.StringIO()),

@@ -26,6 +26,7 @@ from cnnviz.models.outputs import Reading
 from cnnviz.models.random_answers import told_randomness
 from cnnviz.models.wrappers import unwrap
 from cnnviz.results.result import ImageSource, Provenance
+from cnnviz.results.space import Space
 from cnnviz.results.text import dimensions
 
 Decode = Callable[[Any], Any]
@@ -214,14 +215,17 @@ class Model:
         return self.preprocessing.channels
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of the input.
+    def space(self) -> Space:
+        """Whether it takes signals, images or volumes."""
+        return self.preprocessing.space
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Channels of the input and its size along each axis: height and width of an image.
 
         Where the preprocessing leaves the size to the photo, that of a square photo of 224 px.
         """
-        resize = self.preprocessing.resize
-        side = resize if isinstance(resize, int) else NOMINAL_SIDE
-        return (self.channels, *(self.preprocessing.size or (side, side)))
+        return (self.channels, *self.preprocessing.usual_size(NOMINAL_SIDE))
 
     @property
     def sha256(self) -> str:

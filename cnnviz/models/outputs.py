@@ -11,6 +11,7 @@ import torch
 from cnnviz.errors import TargetError, did_you_mean
 from cnnviz.introspection.final_activation import mapped_softened, softened
 from cnnviz.models.output_kinds import WORDS, OutputKind
+from cnnviz.results.space import SIGNAL
 from cnnviz.results.text import plural
 
 if TYPE_CHECKING:
@@ -318,7 +319,7 @@ def _read(
     if not inside and given.ndim == 2 and given.shape[1] > 1 and _are_shares(given):
         inside = AS_GIVEN
     if model.output is not None:
-        _check_declared(model.output, given)
+        _check_declared(model, model.output, given)
     kind, why = (model.output, "") if model.output else _guess(model, given, inside, inputs)
     if kind is not None and kind not in _SUITS.get(inside, tuple(OutputKind)):
         inside = ""
@@ -330,15 +331,20 @@ def _read(
     return Reading(kind, why, member, others, inside, 2 if one else axes[1], names, axes)
 
 
-def _check_declared(kind: OutputKind, given: torch.Tensor) -> None:
+def _is_map(model: Model, given: torch.Tensor) -> bool:
+    """Whether an output has scores for every place: of a signal it has one axis."""
+    return given.ndim >= 4 or (given.ndim == 3 and model.space == SIGNAL)
+
+
+def _check_declared(model: Model, kind: OutputKind, given: torch.Tensor) -> None:
     columns = 1 if given.ndim == 1 else int(given.shape[1])
     fits = {
         OutputKind.CLASSES: given.ndim == 2 and columns > 1,
         OutputKind.LABELS: given.ndim == 2,
         OutputKind.LOGIT: given.ndim <= 2 and columns == 1,
         OutputKind.EMBEDDING: given.ndim == 2,
-        OutputKind.CLASS_MAP: given.ndim >= 4,
-        OutputKind.VALUE: given.ndim != 3,
+        OutputKind.CLASS_MAP: _is_map(model, given),
+        OutputKind.VALUE: given.ndim != 3 or _is_map(model, given),
     }
     if not fits.get(kind, False):
         raise TargetError(
@@ -365,7 +371,7 @@ def _guess(
     """Return the kind of an output, and what it was guessed from where it is a guess."""
     shape = f"its shape is {['N', *given.shape[1:]]}".replace("'", "")
     names = model.categories
-    if given.ndim >= 4:
+    if _is_map(model, given):
         like_images = inputs is not None and given.shape[1:] == inputs.shape[1:]
         if like_images and inside == "sigmoid" and names is None:
             return OutputKind.VALUE, f"{shape}, as that of the images, and it ends in a sigmoid"
@@ -409,7 +415,7 @@ def _in_rows(model: Model, given: torch.Tensor) -> torch.Tensor:
     def flat(values: torch.Tensor) -> torch.Tensor:
         return values.flatten(1) if values.ndim > 2 else values.reshape(1)
 
-    single = given.ndim > 3 and set(given.shape[2:]) == {1}
+    single = given.ndim > 2 and set(given.shape[2:]) == {1} and _is_map(model, given)
     if not given.ndim or (single and model.output != OutputKind.CLASS_MAP):
         return mapped_softened(flat, given, flat(given))
     return given

@@ -8,7 +8,8 @@ from typing import Any
 from torch import nn
 
 from cnnviz.errors import ModelError, UsageError, did_you_mean
-from cnnviz.images import Preprocessing
+from cnnviz.images import ArrayPreprocessing, Preprocessing
+from cnnviz.images.array_preprocessing import FRAMES
 from cnnviz.models.checkpoints import (
     load_state,
     mismatches,
@@ -33,12 +34,10 @@ _WITH_AUXILIARY_HEADS = {"googlenet": "aux1.", "inception_v3": "AuxLogits."}
 
 
 def names() -> list[str]:
-    """Return the names of torchvision's networks that classify, that segment, and that detect."""
+    """Return the names of torchvision's networks: to classify, segment, detect, and for clips."""
     models = import_torchvision("torchvision.models")
-    classification: list[str] = models.list_models(module=models)
-    segmentation: list[str] = models.list_models(module=models.segmentation)
-    detection: list[str] = models.list_models(module=models.detection)
-    return classification + segmentation + detection
+    kinds = (models, models.segmentation, models.detection, models.video)
+    return [name for kind in kinds for name in models.list_models(module=kind)]
 
 
 def find(name: str) -> str | None:
@@ -47,7 +46,7 @@ def find(name: str) -> str | None:
     Raises
     ------
     ModelError
-        torchvision has it, but it takes no single still image to one output (video, optical
+        torchvision has it, but it takes no single still image to one output (optical
         flow, quantized).
     """
     models = import_torchvision("torchvision.models")
@@ -58,7 +57,7 @@ def find(name: str) -> str | None:
         known = names()
         raise ModelError(
             f"{wanted} is a network of torchvision for another task than to classify or segment a "
-            "photo, or to find boxes in it.",
+            "photo, to find boxes in it, or to classify a clip.",
             did_you_mean(wanted, known, "Name one of torchvision's classification networks."),
         )
     return None
@@ -215,8 +214,18 @@ def _describe(
     return Model(
         module,
         name=name,
-        preprocessing=Preprocessing.from_torchvision(entry.transforms()),
+        preprocessing=_preprocessing(entry),
         categories=named.meta.get("categories"),
         weights=weights,
         notes=notes,
     )
+
+
+def _preprocessing(entry: Any) -> Preprocessing:
+    """Return what torchvision does to a photo, or to a clip, for these weights."""
+    preset = entry.transforms()
+    of_clips = import_torchvision("torchvision.transforms._presets").VideoClassification
+    if not isinstance(preset, of_clips):
+        return Preprocessing.from_torchvision(preset)
+    frames = max(entry.meta.get("min_temporal_size") or 1, FRAMES)
+    return ArrayPreprocessing.from_torchvision_clips(preset, frames)

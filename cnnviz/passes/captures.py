@@ -234,7 +234,7 @@ class Capture:
         for name in names:
             key = self.activations.resolve(name)
             layout = self._traced.get(key, UNTRACED).map
-            if isinstance(layout, MapLayout) and layout.size != (1, 1):
+            if isinstance(layout, MapLayout) and layout.size != layout.space.one_place:
                 found.append(name)
         return tuple(found)
 

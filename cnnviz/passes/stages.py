@@ -64,7 +64,7 @@ class CallOrder:
         How many classes the network answers with: the length of its output, or the channels of a
         class map as large as the image; None where it answers otherwise.
     image : tuple of int
-        Height and width of the input.
+        Height and width of the input, or its size along each axis.
     unread : frozenset of (str, int)
         Calls whose map the answer does not depend on, where there are tokens besides.
     detects : bool
@@ -75,7 +75,7 @@ class CallOrder:
 
     calls: tuple[OrderedCall, ...]
     classes: int | None
-    image: tuple[int, int]
+    image: tuple[int, ...]
     unread: frozenset[Key] = frozenset()
     detects: bool = False
     returned: frozenset[tuple[int, int]] = frozenset()
@@ -160,7 +160,7 @@ class CallOrder:
     def _ends(self, *, classes: bool, often: set[str] | None = None) -> tuple[str, ...]:
         often = self._often() if often is None else often
         called = {call.name for call in self.calls}
-        chains: dict[tuple[int, int], list[_Chain]] = {}
+        chains: dict[tuple[int, ...], list[_Chain]] = {}
         for place, calls in enumerate(self._chains()):
             first = calls[0]
             names = [
@@ -189,9 +189,11 @@ class CallOrder:
         seen = Counter(call.name for call in self.calls if call.map is not NoMap.NO_IMAGE)
         return {name for name, times in seen.items() if times > 1}
 
-    def _has_shape_of_image(self, size: tuple[int, int]) -> bool:
+    def _has_shape_of_image(self, size: tuple[int, ...]) -> bool:
+        # Frames are often strided less than rows and columns are.
+        shares = [length / whole for length, whole in zip(size, self.image, strict=True)][-2:]
         # Windows that do not fit evenly bend the shape of small maps a little.
-        return 0.6 < (size[0] / self.image[0]) / (size[1] / self.image[1]) < 1.7
+        return 0.6 < shares[0] / shares[-1] < 1.7
 
     def _holds_features(self, call: OrderedCall, *, classes: bool) -> bool:
         layout = call.map
@@ -199,8 +201,8 @@ class CallOrder:
             return False
         if self.detects and self._is_answer(call):
             return False
-        height, width = layout.size
-        return height * width > 1 and (classes or layout.channels != self.classes)
+        several = layout.size != layout.space.one_place
+        return several and (classes or layout.channels != self.classes)
 
     def _is_answer(self, call: OrderedCall) -> bool:
         """Whether a map is what a detector reads boxes from: no layer goes on with it."""
@@ -219,10 +221,10 @@ class CallOrder:
         return list(chains.values())
 
 
-def _resolution(call: OrderedCall) -> tuple[int, int]:
+def _resolution(call: OrderedCall) -> tuple[int, ...]:
     layout = call.map
     if isinstance(layout, NoMap):
-        return (0, 0)
+        return ()
     if layout.extent != WHOLE and len(layout.dims) == 2:
         # Of a canvas larger than the image more or fewer positions stand for a place of it.
         return (layout.shape[layout.dims[0]], layout.shape[layout.dims[1]])
@@ -314,7 +316,7 @@ def _note_calls(model: Model, image: torch.Tensor) -> CallOrder:
 
     with isolated(module, grad=False):
         output = run_to(model.forward, image.clone(), layers, after=note)
-    size = (image.shape[2], image.shape[3])
+    size = tuple(image.shape[2:])
     order = CallOrder(
         tuple(calls),
         _classes(output, size, calls),
@@ -333,7 +335,7 @@ def _classes(output: Any, image: tuple[int, ...], calls: Sequence[OrderedCall]) 
     """
     answers = [entry for entry in tensors(output) if entry.is_floating_point()]
     if not answers or not (
-        answers[0].ndim == 2 or (answers[0].ndim == 4 and answers[0].shape[2:] == image)
+        answers[0].ndim == 2 or (answers[0].ndim > 2 and answers[0].shape[2:] == image)
     ):
         return None
     classes = int(answers[0].shape[1])

@@ -97,7 +97,7 @@ def score(
     if reading.kind == OutputKind.BOXES:
         return _of_boxes(BoxResolver(model, reading, output, batch), target, count)
     scores = scores_of(model, output, count)
-    if reading.kind is None or scores.ndim == 3:
+    if reading.kind is None:
         raise not_rows(scores, count)
     resolver = _Resolver(model, reading, scores)
     each = [None] * count if target is None else _each(target, count, reading.classes)

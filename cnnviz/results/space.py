@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cnnviz.results.text import dimensions
+from cnnviz.results.text import dimensions, plural
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,12 @@ class Space:
         return f"[{', '.join(('N', str(channels), *self.letters))}]"
 
     def extent(self, size: Sequence[int]) -> str:
-        """Return a size as maps and fields are given: "9 samples", "7 x 7", "3 x 7 x 7"."""
+        """Return a size as fields are given: "9 samples", "7 x 7", "3 x 7 x 7"."""
         return self.size(size) if self.axes == 1 else dimensions(size)
+
+    def map_size(self, size: Sequence[int]) -> str:
+        """Return the size of a map of a layer: "50 positions", "7 x 7", "3 x 7 x 7"."""
+        return plural(size[0], "position") if self.axes == 1 else dimensions(size)
 
     def size(self, size: Sequence[int]) -> str:
         """Return the size of an input with its unit: "100 samples", "224 x 224 px"."""

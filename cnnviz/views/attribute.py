@@ -28,6 +28,7 @@ from cnnviz.passes.box_targets import asked_boxes
 from cnnviz.passes.captures import capture
 from cnnviz.passes.targets import Target
 from cnnviz.results.docstrings import fill_docstring
+from cnnviz.results.space import IMAGE
 
 Method = Annotated[AttributionName, ATTRIBUTION_METHODS]
 """What the command line offers are the names of the table."""
@@ -39,6 +40,13 @@ _BASELINE_NAMES = {
     "mean": "mean colour",
     "noise": "size in uniform noise",
     "black": "size in black",
+}
+
+_ARRAY_BASELINE_NAMES = {
+    "blur": "own blur along each axis",
+    "mean": "mean of each channel",
+    "noise": "size in uniform noise of its own range",
+    "black": "size in zeros",
 }
 
 
@@ -112,12 +120,14 @@ def attribute(
     )
     values, notes = _ask(question, chosen, seed)
     if chosen.complete:
-        notes.append(f"The baseline is the image's {_BASELINE_NAMES[baseline]}.")
+        names = _BASELINE_NAMES if wrapped.space == IMAGE else _ARRAY_BASELINE_NAMES
+        notes.append(f"The baseline is the {wrapped.space.noun}'s {names[baseline]}.")
     summed = channels == "sum" or (channels == "auto" and (chosen.complete or chosen.multiplies))
+    place = {"image": "pixel", "signal": "sample"}.get(wrapped.space.noun, "voxel")
     notes.append(
-        "The channels of a pixel are summed."
+        f"The channels of a {place} are summed."
         if summed
-        else "Of the channels of a pixel the one of the largest size counts, without its sign."
+        else f"Of the channels of a {place} the one of the largest size counts, without its sign."
     )
     if held.coverage:
         notes.append(f"{held.coverage[0].upper()}{held.coverage[1:]}.")
@@ -156,7 +166,7 @@ def _ask(
         with torch.no_grad():
             start = torch.cat([one.answer(one.baseline) for one in question.singles()])
     rise = (question.captured.scores - start).double().cpu()
-    total = values.double().sum((1, 2, 3)).cpu()
+    total = values.double().flatten(1).sum(1).cpu()
     return values, [_completeness(total, rise)]
 
 

@@ -102,7 +102,7 @@ def cam(
         if not capture.layout(name).dims:
             raise LayerError(
                 f"Layer {name!r} gives the shape {list(capture.activations[name].shape)}, not "
-                "[N, C, H, W].",
+                f"{capture.model.space.shape()}.",
                 "Choose a layer with a map of the image.",
             )
     keys = tuple(capture.activations.resolve(name) for name in names)

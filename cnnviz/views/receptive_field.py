@@ -314,7 +314,8 @@ def _measure(
             energy += gradient.double().square().sum((0, 1)).cpu()
     energy /= len(inputs) * draws
     field = passage.field and passage.field.local
-    window, size = PixelBox(0, 0, width, height), (height, width)
+    window = PixelBox(0, 0, width, height)
+    size: tuple[int, ...] = (height, width)
     if field is not None:
         window, size = field.box(*position), field.size
     return _Measured(

@@ -98,7 +98,7 @@ def stability(
     """
     inputs = subject.inputs
     # In the network's input a pixel from 0 to 1 spans 1 / deviation.
-    std = torch.tensor(subject.model.preprocessing.std, dtype=torch.float32)[None, :, None, None]
+    std = subject.model.preprocessing.per_range(inputs.detach().float().cpu())
     generator = torch.Generator().manual_seed(seed)
     correlations, changes, shifts = [], [], []
     for _ in range(copies):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from cnnviz.introspection.tracing.fields import AxisFields
 from cnnviz.introspection.tracing.rules_position import Place
+from cnnviz.results.space import IMAGE
 
 Canvas = tuple[float, float, float, float]
 """Left, top, right and bottom of it, as shares of the width and height of the image."""
 
 
 def canvas_of(
-    written: torch.Tensor, place: Place, base: torch.Tensor, image: tuple[int, int]
+    written: torch.Tensor, place: Place, base: torch.Tensor, image: Sequence[int]
 ) -> Canvas | None:
     """Return the canvas that an image has been written to; None where this is something else.
 
@@ -24,10 +27,10 @@ def canvas_of(
         Which places of the image its elements stand for: all of the image, no less.
     base : torch.Tensor
         What it is a part of, of as many rows and columns or more.
-    image : (int, int)
-        Height and width of the image.
+    image : sequence of int
+        Height and width of the image; of a signal or a volume nothing is found.
     """
-    if written.ndim < 2 or base.ndim < 2 or not base.is_contiguous():
+    if len(image) != IMAGE.axes or written.ndim < 2 or base.ndim < 2 or not base.is_contiguous():
         return None
     height, width, tall, wide = map(int, (*base.shape[-2:], *written.shape[-2:]))
     if (tall, wide) == (height, width) or tall > height or wide > width:

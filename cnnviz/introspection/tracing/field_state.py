@@ -158,9 +158,7 @@ def _checked(
     return Depends(exact, exact if equal(exact, gateless) else gateless, place)
 
 
-def map_field(
-    mark: Mark | None, image: Sequence[int], layout: MapLayout
-) -> ReceptiveField | None:
+def map_field(mark: Mark | None, image: Sequence[int], layout: MapLayout) -> ReceptiveField | None:
     """Return the receptive field of the map that a tensor holds, for each position of the map."""
     if not isinstance(mark, Depends):
         return None

@@ -42,7 +42,7 @@ class Network:
     weights: str
     sha256: str
     preprocessing: str
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, ...]
     categories: tuple[str, ...]
 
 

@@ -1,0 +1,365 @@
+"""Read signals, volumes and clips: files, arrays, and pictures in a row.
+
+A path may be a ``.npy``, ``.npz`` or ``.pt`` file, of a signal also a ``.wav``; of a clip it may be
+a folder with its frames, or an animation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import wave
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.images.array_preprocessing import ArrayPreprocessing
+from cnnviz.images.paths import expand
+from cnnviz.images.photo import Photo, PhotoError, new_photo
+from cnnviz.images.reading import read_photo
+from cnnviz.results.array_pictures import portrait
+from cnnviz.results.text import plural
+
+if TYPE_CHECKING:
+    import torch
+
+ARRAY_SUFFIXES = (".npy", ".npz", ".pt", ".pth")
+SIGNAL_SUFFIXES = (*ARRAY_SUFFIXES, ".wav")
+_MOST_VALUES = 1 << 28
+"""Most numbers of one input: 1 GB as float32."""
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayInput(Photo):
+    """A signal, a volume or a clip as the network is given it, before `mean` and `std`.
+
+    Attributes
+    ----------
+    values : numpy.ndarray
+        ``[C, L]`` or ``[C, D, H, W]`` float32, read-only.
+    is_clip : bool
+        Whether its slices are frames.
+    """
+
+    values: NDArray[np.float32] = field(kw_only=True, repr=False)
+    is_clip: bool = field(kw_only=True, default=False)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a source holds: numbers, or frames; with its name, notes and digest."""
+
+    values: NDArray[Any] | None
+    frames: tuple[Photo, ...]
+    name: str
+    notes: tuple[str, ...] = ()
+    digest: str | None = None
+
+
+def read_array(
+    source: Any, preprocessing: ArrayPreprocessing, name: str
+) -> tuple[ArrayInput, torch.Tensor]:
+    """Read one signal, volume or clip, and prepare it.
+
+    Parameters
+    ----------
+    source : str, os.PathLike, numpy.ndarray, or sequence of pictures
+        A file or a folder; numbers ``[C, ...]``, or without the channel where the network takes one
+        channel; or the frames of a clip, whatever `read_photo` takes, as ``[T, H, W, 3]`` too.
+    preprocessing : ArrayPreprocessing
+        What the network takes.
+    name : str
+        What to call it where it has no name of its own.
+
+    Raises
+    ------
+    ImageError
+        It cannot be read, or is nothing of the kind that the network takes.
+    """
+    found = _found(source, preprocessing, name)
+    if found.frames:
+        _check_frames(found, preprocessing)
+        tensor = preprocessing.frames(found.frames)
+    else:
+        assert found.values is not None
+        tensor = preprocessing.prepared(_with_channels(found, preprocessing))
+    _check_numbers(tensor, found.name)
+    return new_array(tensor, preprocessing, found.name, found.notes, found.digest), tensor
+
+
+def new_array(
+    tensor: torch.Tensor,
+    preprocessing: ArrayPreprocessing,
+    name: str,
+    notes: tuple[str, ...] = (),
+    digest: str | None = None,
+    *,
+    as_tensor: bool = False,
+) -> ArrayInput:
+    """Return what a prepared input [C, ...] shows to a person."""
+    values = preprocessing.undone(tensor)
+    values.setflags(write=False)
+    shown = new_photo(portrait(values), name, notes, digest or _digest(values))
+    return ArrayInput(
+        shown.pixels,
+        shown.name,
+        shown.sha256,
+        shown.notes,
+        as_tensor,
+        values=values,
+        is_clip=preprocessing.of_frames,
+    )
+
+
+def is_picture(item: Any) -> bool:
+    """Whether something is one picture, which can only be a frame of a clip."""
+    from PIL import Image
+
+    if isinstance(item, np.ndarray):
+        return item.dtype == np.uint8 and (
+            item.ndim == 2 or (item.ndim == 3 and item.shape[2] <= 4)
+        )
+    if isinstance(item, ArrayInput):
+        return False
+    if isinstance(item, str | os.PathLike):
+        path = expand(os.fsdecode(item))
+        return path.suffix.lower() not in (*SIGNAL_SUFFIXES, ".gif") and not path.is_dir()
+    return isinstance(item, Photo | Image.Image | bytes)
+
+
+def _found(source: Any, preprocessing: ArrayPreprocessing, name: str) -> _Found:
+    if isinstance(source, np.ndarray):
+        return _from_numbers(source, preprocessing, name)
+    if isinstance(source, str | os.PathLike):
+        return _from_path(expand(os.fsdecode(source)), preprocessing)
+    if isinstance(source, list | tuple) and source and all(map(is_picture, source)):
+        if not preprocessing.takes_frames:
+            raise _wrong(name, "a list of pictures", preprocessing)
+        frames = tuple(
+            read_photo(one, None if _is_named(one) else f"frame {at}")
+            for at, one in enumerate(source)
+        )
+        named = frames[0].name if _is_named(source[0]) else name
+        return _Found(None, frames, named, (f"{plural(len(frames), 'frame')} in a row",))
+    raise _wrong(name, f"a {type(source).__name__}", preprocessing)
+
+
+def _is_named(one: Any) -> bool:
+    return isinstance(one, str | os.PathLike) or bool(getattr(one, "name", ""))
+
+
+def _from_numbers(
+    values: NDArray[Any], preprocessing: ArrayPreprocessing, name: str, digest: str | None = None
+) -> _Found:
+    frames = values.dtype == np.uint8 and preprocessing.takes_frames
+    if frames and values.ndim == 4 and values.shape[3] == 3:
+        photos = tuple(read_photo(one, f"frame {at}") for at, one in enumerate(values))
+        return _Found(None, photos, name, (f"{plural(len(photos), 'frame')} in a row",), digest)
+    return _Found(values, (), name, (), digest)
+
+
+def _from_path(path: Path, preprocessing: ArrayPreprocessing) -> _Found:
+    name, suffix = path.name, path.suffix.lower()
+    if path.is_dir():
+        return _from_folder(path, preprocessing)
+    readers: dict[str, Callable[[Path], tuple[NDArray[Any], tuple[str, ...]]]] = {
+        ".npy": _read_npy,
+        ".npz": _read_npz,
+        ".pt": _read_pt,
+        ".pth": _read_pt,
+    }
+    if preprocessing.axes == 1:
+        readers[".wav"] = lambda one: _read_wav(one, preprocessing.channels)
+    if suffix in readers:
+        _check_is_file(path)
+        values, notes = readers[suffix](path)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = _from_numbers(values, preprocessing, name, digest)
+        return _Found(found.values, found.frames, name, (*notes, *found.notes), digest)
+    if preprocessing.takes_frames and suffix in (".gif", ".webp", ".tif", ".tiff", ".png"):
+        _check_is_file(path)
+        frames = _frames_of(path)
+        if len(frames) > 1:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            return _Found(None, frames, name, (f"{plural(len(frames), 'frame')} in a row",), digest)
+    _check_is_file(path)
+    raise _wrong(name, "no file of numbers", preprocessing)
+
+
+def _from_folder(path: Path, preprocessing: ArrayPreprocessing) -> _Found:
+    if not preprocessing.takes_frames:
+        raise _wrong(path.name, "a folder", preprocessing)
+    known = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+    files = sorted(one for one in path.iterdir() if one.suffix.lower() in known)
+    if not files:
+        raise PhotoError(
+            path.name, "the folder holds no picture", "Put the frames of one clip into it."
+        )
+    frames = tuple(read_photo(one) for one in files)
+    digest = hashlib.sha256("".join(one.sha256 for one in frames).encode()).hexdigest()
+    told = f"{plural(len(frames), 'frame')} in the order of their names"
+    return _Found(None, frames, path.name, (told,), digest)
+
+
+def _frames_of(path: Path) -> tuple[Photo, ...]:
+    from PIL import Image, ImageSequence
+
+    try:
+        with Image.open(path) as image:
+            several = ImageSequence.Iterator(image)
+            return tuple(
+                read_photo(one.convert("RGB"), f"frame {at}") for at, one in enumerate(several)
+            )
+    except (OSError, ValueError, SyntaxError) as error:
+        raise PhotoError(path.name, f"it cannot be read ({error})", "Check the file.") from error
+
+
+def _check_is_file(path: Path) -> None:
+    if not path.is_file():
+        raise PhotoError(path.name, "there is no such file", "Check the path.")
+    if path.stat().st_size == 0:
+        raise PhotoError(path.name, "the file is empty", "Copy or download it again.")
+
+
+def _read_npy(path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise _damaged(path, error) from error
+    return np.asarray(found), ()
+
+
+def _read_npz(path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            names = list(held.files)
+            if len(names) != 1:
+                raise PhotoError(
+                    path.name,
+                    f"it holds {plural(len(names), 'array')} ({', '.join(names[:5])})",
+                    "Save the one that is meant alone, as .npy.",
+                )
+            return np.asarray(held[names[0]]), ()
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise _damaged(path, error) from error
+
+
+def _read_pt(path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
+    import torch
+
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # an unpickler meets damage with almost any exception
+        raise _damaged(path, error) from error
+    if not isinstance(found, torch.Tensor):
+        raise PhotoError(path.name, f"it holds a {type(found).__name__}", "Save one tensor in it.")
+    return np.asarray(found.detach().float().numpy()), ()
+
+
+def _read_wav(path: Path, channels: int) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Read PCM samples as -1 to 1; several channels are averaged for a network that takes one."""
+    try:
+        with wave.open(str(path), "rb") as file:
+            width, rate, count = file.getsampwidth(), file.getframerate(), file.getnchannels()
+            data = file.readframes(file.getnframes())
+    except (wave.Error, EOFError, OSError) as error:
+        raise PhotoError(
+            path.name, f"it is no PCM .wav file ({error})", "Convert it to 16-bit PCM."
+        ) from error
+    samples = _pcm(data, width).reshape(-1, count).T
+    notes = [f"{8 * width}-bit samples at {rate:,} Hz, taken as -1 to 1"]
+    if count > 1 and channels == 1:
+        samples = samples.mean(0, keepdims=True)
+        notes.append(f"{count} channels averaged")
+    return samples, tuple(notes)
+
+
+def _pcm(data: bytes, width: int) -> NDArray[np.float32]:
+    if width == 1:
+        return np.asarray(np.frombuffer(data, np.uint8) / 128.0 - 1.0, np.float32)
+    raw = np.frombuffer(data, np.uint8).reshape(-1, width)
+    # The sign lies in the highest byte: put at the top of 32 bits, it is that of a whole number.
+    wide = np.zeros((len(raw), 4), np.uint8)
+    wide[:, 4 - width :] = raw
+    samples = wide.reshape(-1).view("<i4").astype(np.float32)
+    return np.asarray(samples / np.float32(1 << 31), np.float32)
+
+
+def _with_channels(found: _Found, preprocessing: ArrayPreprocessing) -> NDArray[Any]:
+    values, space, channels = found.values, preprocessing.space, preprocessing.channels
+    assert values is not None
+    if values.dtype.kind not in "fiub" or values.size == 0:
+        what = "empty" if values.size == 0 else f"of {values.dtype}"
+        raise PhotoError(found.name, f"the array is {what}", "Give numbers.")
+    if values.size > _MOST_VALUES:
+        raise PhotoError(
+            found.name, f"it has {values.size:,} numbers", f"Give {_MOST_VALUES:,} or fewer."
+        )
+    if values.ndim == space.axes and channels == 1:
+        return values[None]
+    if values.ndim == space.axes + 2 and len(values) == 1:
+        values = values[0]
+    if values.ndim == space.axes + 1 and len(values) == channels:
+        return values
+    last = values.ndim == space.axes + 1 and values.shape[-1] == channels
+    remedy = f"Give [{', '.join((str(channels), *space.letters))}]."
+    raise PhotoError(
+        found.name,
+        f"it has the shape {list(values.shape)}, and the network takes {preprocessing.takes}",
+        "Its channels come last: move them to the front." if last else remedy,
+    )
+
+
+def _check_frames(found: _Found, preprocessing: ArrayPreprocessing) -> None:
+    first = found.frames[0]
+    for frame in found.frames[1:]:
+        if frame.pixels.shape != first.pixels.shape:
+            raise PhotoError(
+                found.name,
+                f"its frames differ in size: {first.height} x {first.width} and {frame.height} x "
+                f"{frame.width}",
+                "Give frames of one clip.",
+            )
+
+
+def _check_numbers(tensor: torch.Tensor, name: str) -> None:
+    if not bool(tensor.isfinite().all()):
+        raise PhotoError(
+            name, "it holds values that are not finite (NaN or infinity)", "Check the file."
+        )
+
+
+def _wrong(name: str, what: str, preprocessing: ArrayPreprocessing) -> PhotoError:
+    given = "an array, a .npy, .npz or .pt file"
+    if preprocessing.axes == 1:
+        given = "an array, a .npy, .npz, .pt or .wav file"
+    elif preprocessing.takes_frames:
+        given += ", or the frames of a clip as a folder or a list of pictures"
+    return PhotoError(
+        name, f"this is {what}, and the network takes {preprocessing.takes}", f"Give {given}."
+    )
+
+
+def refuse_picture(name: str, preprocessing: ArrayPreprocessing) -> PhotoError:
+    """Return the error of a picture that is given where a signal or a volume is taken."""
+    return _wrong(name, "a picture", preprocessing)
+
+
+def _damaged(path: Path, error: Exception) -> PhotoError:
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    return PhotoError(path.name, f"it cannot be read ({first})", "Copy or save it again.")
+
+
+def _digest(values: NDArray[Any]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
+
+
+def named(items: Sequence[Any], index: int, preprocessing: ArrayPreprocessing) -> str:
+    """Return what an input without a name is called."""
+    noun = "clip" if preprocessing.of_frames else ""
+    return f"{noun or preprocessing.space.noun} {index}"

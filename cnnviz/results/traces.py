@@ -1,0 +1,76 @@
+"""Signals as traces on matplotlib axes, and evidence along them as a coloured band."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.results import drawing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_CHANNELS = 8
+"""How many channels of a signal are drawn one above the other; it says so where there are more."""
+_TINT = 0.5
+
+
+def draw_signal(axes: Axes, values: NDArray[Any]) -> None:
+    """Draw a signal [C, L] over its samples: one channel to scale, several one above the other."""
+    channels, length = values.shape
+    samples = np.arange(length)
+    shown = values[:MOST_CHANNELS]
+    if channels == 1:
+        axes.plot(samples, values[0], color=drawing.INK, linewidth=0.8, zorder=3)
+        low, high = _ends(values[0])
+        axes.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
+    else:
+        for place, trace in enumerate(shown):
+            low, high = _ends(trace)
+            share = (trace - low) / (high - low) - 0.5
+            axes.plot(samples, 0.84 * share - place, color=drawing.INK, linewidth=0.7, zorder=3)
+        labels = [f"channel {place}" for place in range(len(shown))]
+        axes.set_yticks([-place for place in range(len(shown))], labels)
+        axes.set_ylim(0.5 - len(shown), 0.5)
+    if channels > MOST_CHANNELS:
+        said = f"the first {MOST_CHANNELS} of {channels} channels"
+        axes.set_ylabel(said, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
+    axes.set_xlim(-0.5, length - 0.5)
+    drawing.plain_axes(axes)
+
+
+def _ends(trace: NDArray[Any]) -> tuple[float, float]:
+    low, high = float(trace.min()), float(trace.max())
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def tint(axes: Axes, heat: NDArray[Any], scale: drawing.Scale) -> None:
+    """Lay the colours of values [L] behind what axes show over samples, fainter near zero."""
+    low, high = axes.get_ylim()
+    reach = max(abs(scale.low), abs(scale.high))
+    density = np.clip(np.abs(heat) / reach, 0.0, 1.0) if reach > 0.0 else np.zeros(len(heat))
+    colours = np.concatenate([scale.paint(heat) / 255.0, _TINT * density[:, None]], axis=1)
+    axes.imshow(
+        colours[None],
+        extent=(-0.5, len(heat) - 0.5, low, high),
+        aspect="auto",
+        interpolation="nearest" if len(heat) < 512 else "antialiased",
+        zorder=0,
+    )
+    axes.set_ylim(low, high)
+
+
+def band(axes: Axes, heat: NDArray[Any], scale: drawing.Scale) -> None:
+    """Draw values [L] as a band of colours over samples."""
+    axes.imshow(
+        scale.paint(heat)[None],
+        extent=(-0.5, len(heat) - 0.5, 0.0, 1.0),
+        aspect="auto",
+        interpolation="nearest" if len(heat) < 512 else "antialiased",
+    )
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.tick_params(colors=drawing.QUIET, labelsize=drawing.SMALL_SIZE)
