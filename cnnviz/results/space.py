@@ -20,6 +20,8 @@ class Space:
         The axes as shapes are written, from the slowest.
     names : tuple of str
         What one place along each axis is called.
+    place : str
+        What one place of an input is called.
     unit : str
         What sizes are counted in.
     interpolation : str
@@ -29,6 +31,7 @@ class Space:
     noun: str
     letters: tuple[str, ...]
     names: tuple[str, ...]
+    place: str
     unit: str
     interpolation: str
 
@@ -65,9 +68,11 @@ class Space:
         return f"{dimensions(size)} {self.names[0] if one else self.unit}"
 
 
-SIGNAL = Space("signal", ("L",), ("sample",), "samples", "linear")
-IMAGE = Space("image", ("H", "W"), ("row", "column"), "px", "bilinear")
-VOLUME = Space("volume", ("D", "H", "W"), ("slice", "row", "column"), "voxels", "trilinear")
+SIGNAL = Space("signal", ("L",), ("sample",), "sample", "samples", "linear")
+IMAGE = Space("image", ("H", "W"), ("row", "column"), "pixel", "px", "bilinear")
+VOLUME = Space(
+    "volume", ("D", "H", "W"), ("slice", "row", "column"), "voxel", "voxels", "trilinear"
+)
 _SPACES = {space.axes: space for space in (SIGNAL, IMAGE, VOLUME)}
 SPACES = tuple(_SPACES.values())
 

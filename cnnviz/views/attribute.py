@@ -42,11 +42,11 @@ _BASELINE_NAMES = {
     "black": "size in black",
 }
 
-_ARRAY_BASELINE_NAMES = {
-    "blur": "own blur along each axis",
-    "mean": "mean of each channel",
-    "noise": "size in uniform noise of its own range",
-    "black": "size in zeros",
+_OF_ARRAYS = {
+    "blur": "the input blurred along each axis",
+    "mean": "the mean of each channel",
+    "noise": "uniform noise of the input's own range",
+    "black": "zeros",
 }
 
 
@@ -120,10 +120,11 @@ def attribute(
     )
     values, notes = _ask(question, chosen, seed)
     if chosen.complete:
-        names = _BASELINE_NAMES if wrapped.space == IMAGE else _ARRAY_BASELINE_NAMES
-        notes.append(f"The baseline is the {wrapped.space.noun}'s {names[baseline]}.")
+        is_image = wrapped.space == IMAGE
+        named = f"the image's {_BASELINE_NAMES[baseline]}" if is_image else _OF_ARRAYS[baseline]
+        notes.append(f"The baseline is {named}.")
     summed = channels == "sum" or (channels == "auto" and (chosen.complete or chosen.multiplies))
-    place = {"image": "pixel", "signal": "sample"}.get(wrapped.space.noun, "voxel")
+    place = wrapped.space.place
     notes.append(
         f"The channels of a {place} are summed."
         if summed

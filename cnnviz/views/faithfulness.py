@@ -44,6 +44,7 @@ from cnnviz.passes.targets import Target, Unit
 from cnnviz.results import drawing
 from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.progress import Progress, silent
+from cnnviz.results.space import IMAGE
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import plural
 from cnnviz.views._explainers import explainer
@@ -311,6 +312,11 @@ def faithfulness(
     made_anew = isinstance(heatmap, str) or heatmap.settings is not None or explain is not None
     groups = measurable(settings.groups, explain=made_anew, marks=masks is not None)
     wrapped = as_model(model)
+    if masks is not None and wrapped.space != IMAGE:
+        raise UsageError(
+            f"Objects are marked in photos, and the network takes {wrapped.space.noun}s.",
+            "Leave masks out.",
+        )
     batch = wrapped.prepare(images)
     if isinstance(heatmap, Heatmap):
         _check_images(heatmap, batch)
@@ -425,7 +431,7 @@ def _if(known: bool, values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _flat_maps(maps: Maps) -> list[str]:
-    flat = int((np.ptp(maps, axis=(1, 2)) == 0.0).sum())
+    flat = int((np.ptp(maps.reshape(len(maps), -1), axis=1) == 0.0).sum())
     return [f"{flat} of {len(maps)} maps have one value everywhere: they mark nothing."] * bool(
         flat
     )

@@ -13,7 +13,7 @@ from torch import nn
 from cnnviz.errors import UsageError
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
 from cnnviz.heatmaps.methods import OCCLUSION, OCCLUSION_TITLE
-from cnnviz.heatmaps.occlusion import Grid, Position, Sweep
+from cnnviz.heatmaps.occlusion import BlockGrid, BlockSweep, Grid, Sweep, block_grid
 from cnnviz.heatmaps.settings import OcclusionSettings
 from cnnviz.images.baselines import BASELINES, Baseline, baseline_images
 from cnnviz.images.inputs import Images
@@ -25,14 +25,25 @@ from cnnviz.passes.captures import Capture, capture
 from cnnviz.passes.independence import independence
 from cnnviz.passes.targets import Scores, Target, score, targets_of_each, with_references
 from cnnviz.results.progress import Progress, silent
+from cnnviz.results.space import IMAGE, space_of
+from cnnviz.results.text import dimensions
 
 SAMPLES = 8
 """How many squares of each image an approximation is held against the exact scores at."""
+Laid = Grid | BlockGrid
+Position = tuple[int, ...]
 _FILLS = {
     "mean": "its mean colour",
     "blur": "its own blur",
     "noise": "uniform noise",
     "black": "black",
+}
+
+_ARRAY_FILLS = {
+    "mean": "the mean of each channel",
+    "blur": "its own blur along each axis",
+    "noise": "uniform noise of its own range",
+    "black": "zeros",
 }
 
 
@@ -44,9 +55,10 @@ class Occlusion(Heatmap):
     ----------
     drops : ndarray of float32
         For each square of the grid the score of the whole image less the score with the square
-        hidden, [N, rows, columns].
+        hidden, [N, rows, columns]; for each window of a signal, and each block of a volume.
     window, stride : int
-        The side of a square, and the step from one to the next, in pixels of the network's input.
+        The side of a square, and the step from one to the next, in pixels of the network's input,
+        or in samples; of a block its height and width.
     """
 
     drops: NDArray[np.float32]
@@ -64,9 +76,10 @@ class Occlusion(Heatmap):
         """Say what the colours mean, and how the squares were laid."""
         told = "".join(f" {note}" for note in self.notes)
         return (
-            f"{self.title}: how much the score falls where the image is hidden. Red is evidence "
-            "for the class, which hiding takes away; blue is evidence against it. Each map has its "
-            f"own scale, printed above it in the unit of the score.{self._how_seen('.')}{told}"
+            f"{self.title}: how much the score falls where the {self.space.noun} is hidden. Red is "
+            "evidence for the class, which hiding takes away; blue is evidence against it. Each map "
+            "has its own scale, printed above it in the unit of the score."
+            f"{self._how_seen('.')}{self._slices_told()}{told}"
         )
 
 
@@ -94,8 +107,10 @@ def occlusion(
     images : path, PIL image, uint8 array [H, W, 3], a list of them, or float tensor [N, C, H, W]
         The images.
     window : int
-        The side of the square, in pixels of the network's input. Where it is more than the input's
-        shorter side, half that side is taken instead, with half of that as stride.
+        The side of the square, in pixels of the network's input; the length of a window of a
+        signal, in samples. Where it is more than the input's shorter side, half that side is taken
+        instead, with half of that as stride. A block of a volume has as large a share of the slices
+        as of the shorter side of each.
     stride : int
         The step from one square to the next, in pixels; at most `window`.
     fill : {"mean", "blur", "noise", "black"}
@@ -120,14 +135,15 @@ def occlusion(
     """
     _check(window, stride, fill, approximate)
     wrapped = as_model(model)
+    if approximate is not None and wrapped.space != IMAGE:
+        raise UsageError(
+            f"What a hidden part of a {wrapped.space.noun} changes is not approximated.",
+            "Leave approximate out.",
+        )
     target = with_references(wrapped, target)
     held = capture(wrapped, images, layers=(), gradients=False)
     grid, notes = _grid(held.batch.tensor, window, stride)
-    notes.append(
-        f"Squares of {grid.window} x {grid.window} px, {grid.stride} px apart ({grid.rows} x "
-        f"{grid.columns}), hide the image behind {_FILLS[fill]}; a pixel has the mean drop of the "
-        "score over the squares that hide it."
-    )
+    notes.append(_told(grid, fill))
     with isolated(wrapped.module, grad=False):
         explained = _explained(wrapped, held, target)
         baselines = baseline_images(wrapped.preprocessing, held.batch.tensor, fill)
@@ -174,14 +190,41 @@ def _check(window: int, stride: int, fill: str, approximate: float | None) -> No
         )
 
 
-def _grid(inputs: torch.Tensor, window: int, stride: int) -> tuple[Grid, list[str]]:
-    height, width = int(inputs.shape[2]), int(inputs.shape[3])
-    side = min(height, width)
-    if window <= side:
-        return Grid(height, width, window, stride), []
-    half = max(1, side // 2)
-    note = f"Squares of {window} px do not fit into an input of {height} x {width} px."
-    return Grid(height, width, half, max(1, half // 2)), [note]
+def _grid(inputs: torch.Tensor, window: int, stride: int) -> tuple[Laid, list[str]]:
+    size = tuple(int(length) for length in inputs.shape[2:])
+    space, side, notes = space_of(len(size)), min(size[-2:]), []
+    if window > side:
+        what, unit = _WINDOWS[space.noun]
+        notes = [f"{what} of {window} {unit} do not fit into an input of {space.size(size)}."]
+        window = max(1, side // 2)
+        stride = max(1, window // 2)
+    if space == IMAGE:
+        return Grid(size[0], size[1], window, stride), notes
+    return block_grid(size, window, stride), notes
+
+
+_WINDOWS = {
+    "image": ("Squares", "px"),
+    "signal": ("Windows", "samples"),
+    "volume": ("Blocks", "px"),
+}
+
+
+def _told(grid: Laid, fill: Baseline) -> str:
+    """Say how the squares, windows or blocks were laid, and what they show."""
+    if isinstance(grid, Grid):
+        return (
+            f"Squares of {grid.window} x {grid.window} px, {grid.stride} px apart ({grid.rows} x "
+            f"{grid.columns}), hide the image behind {_FILLS[fill]}; a pixel has the mean drop of "
+            "the score over the squares that hide it."
+        )
+    space = space_of(len(grid.size))
+    what, _ = _WINDOWS[space.noun]
+    return (
+        f"{what} of {space.size(grid.windows)}, {dimensions(grid.strides)} apart "
+        f"({dimensions(grid.shape)}), hide the {space.noun} behind {_ARRAY_FILLS[fill]}; a "
+        f"{space.place} has the mean drop of the score over those that hide it."
+    )
 
 
 def _explained(model: Model, held: Capture, target: Target) -> Scores:
@@ -206,14 +249,14 @@ class _Search:
     inputs: torch.Tensor
     baselines: torch.Tensor
     explained: Scores
-    grid: Grid
+    grid: Laid
 
     def run(
         self, approximate: float | None, progress: Progress
     ) -> tuple[NDArray[np.float32], list[str]]:
-        """Return the drops [N, rows, columns], and what is to be told of how they were found."""
+        """Return the drops of every square of every image, and what is to be told of them."""
         count, squares = len(self.baselines), len(self.grid.positions)
-        drops = np.zeros((count, self.grid.rows, self.grid.columns), np.float32)
+        drops = np.zeros((count, *self.grid.shape), np.float32)
         alone = independence(self.model, self.inputs).alone
         at_once = 1 if alone else max(2, rows_that_fit(self.model, self.inputs))
         notes: dict[str, None] = {}
@@ -222,8 +265,9 @@ class _Search:
             sweep, done = self._sweep(image, approximate), 0
             for positions in self.grid.groups(at_once):
                 progress(image * squares + done, count * squares, "hiding squares")
-                rows, columns = zip(*positions, strict=True)
-                drops[image, rows, columns] = self._drops(sweep, image, positions)
+                found = self._drops(sweep, image, positions)
+                for at, drop in zip(positions, found, strict=True):
+                    drops[(image, *at)] = drop
                 done += len(positions)
             if approximate is not None:
                 errors.append(self._error(image, drops[image]))
@@ -232,8 +276,16 @@ class _Search:
         told = [] if approximate is None else [_accuracy(approximate, errors, drops)]
         return drops, [*notes, *told]
 
-    def _sweep(self, image: int, cap: float | None) -> Sweep:
+    def _sweep(self, image: int, cap: float | None) -> Sweep | BlockSweep:
         part = slice(image, image + 1)
+        if isinstance(self.grid, BlockGrid):
+            return BlockSweep(
+                self.model,
+                self.inputs[part],
+                self.baselines[part],
+                self.grid,
+                self.explained.resolved_targets[image].score,
+            )
         return Sweep(
             self.model,
             self.inputs[part],
@@ -244,7 +296,7 @@ class _Search:
         )
 
     def _drops(
-        self, sweep: Sweep, image: int, positions: tuple[Position, ...]
+        self, sweep: Any, image: int, positions: tuple[Position, ...]
     ) -> NDArray[np.float32]:
         lost = self.explained.values[image] - sweep.scores(positions)
         found: NDArray[np.float32] = lost.float().cpu().numpy()
@@ -261,9 +313,11 @@ class _Search:
         return near
 
 
-def _work(sweep: Sweep) -> list[str]:
+def _work(sweep: Sweep | BlockSweep) -> list[str]:
     """Say where patches had to give way to whole maps."""
     if sweep.whole_images is not None:
+        if isinstance(sweep, BlockSweep):
+            return [f"Whole inputs were computed for each: {sweep.whole_images}."]
         return [f"Whole images were computed for every square: {sweep.whole_images}."]
     if sweep.dense_from is not None:
         return [

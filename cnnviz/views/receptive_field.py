@@ -314,10 +314,9 @@ def _measure(
             energy += gradient.double().square().sum((0, 1)).cpu()
     energy /= len(inputs) * draws
     field = passage.field and passage.field.local
-    window = PixelBox(0, 0, width, height)
-    size: tuple[int, ...] = (height, width)
+    window, size = PixelBox(0, 0, width, height), (height, width)
     if field is not None:
-        window, size = field.box(*position), field.size
+        window, size = field.box(*position), (field.size[0], field.size[1])
     return _Measured(
         described="unknown" if passage.field is None else passage.field.describe(),
         size=size,

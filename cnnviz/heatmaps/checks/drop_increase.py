@@ -73,7 +73,7 @@ def drop_increase(subject: ExplainedBatch, maps: Maps, random: NDArray[np.float3
         [N, R, h, w].
     """
     both = evidence(np.concatenate([maps[:, None], random], axis=1), relu=True)
-    every = _unit(at_size(both, subject.size))
+    every = _unit(at_size(both, subject.size), len(subject.size))
 
     def changed() -> Iterator[tuple[int, torch.Tensor]]:
         for image, whole in enumerate(subject.inputs):
@@ -81,11 +81,11 @@ def drop_increase(subject: ExplainedBatch, maps: Maps, random: NDArray[np.float3
                 yield image, whole * torch.from_numpy(values).to(whole)
 
     kept = subject.answers(changed()).reshape(every.shape[:2])
-    brightness = every.mean((2, 3), dtype=np.float64)
+    brightness = every.mean(tuple(range(2, every.ndim)), dtype=np.float64)
     return DropIncrease(subject.whole, kept[:, 0], kept[:, 1:], brightness[:, 0], brightness[:, 1:])
 
 
-def _unit(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+def _unit(maps: NDArray[np.float32], axes: int) -> NDArray[np.float32]:
     """Return maps of evidence from 0 to 1 of their largest value; one without any is 0."""
-    most = maps.max((-2, -1), keepdims=True)
+    most = maps.max(tuple(range(-axes, 0)), keepdims=True)
     return np.asarray(maps / np.where(most > 0.0, most, 1.0), np.float32)

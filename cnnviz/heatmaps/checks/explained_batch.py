@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from cnnviz.errors import TargetError
-from cnnviz.heatmaps.heatmap import Heatmap, evidence, stretch_over_box
-from cnnviz.images import Batch, Box
+from cnnviz.heatmaps.heatmap import Heatmap, evidence, stretch
+from cnnviz.images import Batch
 from cnnviz.images.baselines import baseline_images
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model
@@ -30,7 +30,7 @@ from cnnviz.passes.targets import (
 )
 
 Maps = NDArray[np.float32]
-"""Maps [N, h, w], one for each image; signed, or as they are drawn."""
+"""Maps [N, h, w], one for each image; signed, or as they are drawn. Those of signals are [N, l]."""
 Asked = Sequence[Any] | Callable[[Any], torch.Tensor] | None
 """What is explained of each image: classes and other targets, or one callable for all."""
 Explain = Callable[[Model, Batch, Any], Maps]
@@ -94,9 +94,9 @@ class ExplainedBatch:
         return self.batch.tensor
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of the network's input."""
-        return int(self.inputs.shape[2]), int(self.inputs.shape[3])
+    def size(self) -> tuple[int, ...]:
+        """Height and width of the network's input, or its size along each axis."""
+        return tuple(self.inputs.shape[2:])
 
     @cached_property
     def at_once(self) -> int:
@@ -175,15 +175,13 @@ class ExplainedBatch:
         return (self.scores - blank) / span
 
 
-def at_size(maps: NDArray[Any], size: tuple[int, int]) -> Maps:
-    """Stretch maps [..., h, w] bilinearly to a height and width."""
-    height, width = size
-    if maps.shape[-2:] == size:
+def at_size(maps: NDArray[Any], size: tuple[int, ...]) -> Maps:
+    """Stretch maps [..., h, w] to a height and width, between whose values they go straight."""
+    own, before = maps.shape[-len(size) :], maps.shape[: -len(size)]
+    if own == size:
         return np.asarray(maps, np.float32)
-    flat = maps.reshape(-1, *maps.shape[-2:]).astype(np.float32)
-    box = Box(0.0, 0.0, width, height)
-    stretched = np.stack([stretch_over_box(values, box, height, width) for values in flat])
-    return stretched.reshape(*maps.shape[:-2], height, width)
+    flat = maps.reshape(-1, *own).astype(np.float32)
+    return np.stack([stretch(values, size) for values in flat]).reshape(*before, *size)
 
 
 def explained_targets(

@@ -12,10 +12,11 @@ from cnnviz.heatmaps.checks.explained_batch import Maps
 def random_maps(maps: Maps, count: int, seed: int) -> NDArray[np.float32]:
     """Return maps with the same values and the same smoothness as each map, in random places.
 
-    The amplitude-adjusted Fourier surrogates of Theiler et al. 1992 (section 2.4), in two
-    dimensions: the phases of the map's spectrum are exchanged for those of white noise, and the
-    map's own values are put in the order that results. A random map therefore removes as many
-    pixels, in patches as large, as the map that it is compared with; only the places are random.
+    The amplitude-adjusted Fourier surrogates of Theiler et al. 1992 (section 2.4), in as many
+    dimensions as the map has: the phases of the map's spectrum are exchanged for those of white
+    noise, and the map's own values are put in the order that results. A random map therefore
+    removes as many pixels, in patches as large, as the map that it is compared with; only the
+    places are random.
     Shuffling the values one by one would break smooth maps into noise, which deletes quite another
     thing.
 
@@ -36,13 +37,13 @@ def random_maps(maps: Maps, count: int, seed: int) -> NDArray[np.float32]:
     rng = np.random.default_rng(seed)
     found = np.empty((len(maps), count, *maps.shape[1:]), np.float32)
     for image, values in enumerate(maps):
-        amplitude = np.abs(np.fft.fft2(_normal_scores(values, rng)))
+        amplitude = np.abs(np.fft.fftn(_normal_scores(values, rng)))
         ordered = np.sort(values, axis=None)
         for place in range(count):
-            noise = np.fft.fft2(rng.standard_normal(values.shape))
+            noise = np.fft.fftn(rng.standard_normal(values.shape))
             size = np.abs(noise)
             phases = np.where(size > 0.0, noise / np.where(size > 0.0, size, 1.0), 1.0)
-            surrogate = np.fft.ifft2(amplitude * phases).real
+            surrogate = np.fft.ifftn(amplitude * phases).real
             found[image, place] = ordered[ranks(surrogate, rng)].reshape(values.shape)
     return found
 

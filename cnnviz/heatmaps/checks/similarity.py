@@ -41,7 +41,7 @@ def ssim(first: Values, second: Values, span: float) -> float:
     Parameters
     ----------
     first, second : ndarray of float
-        [H, W].
+        [H, W]; of a signal [L], of a volume [D, H, W].
     span : float
         The range that the values can take, L in the paper.
     """
@@ -53,14 +53,27 @@ def ssim(first: Values, second: Values, span: float) -> float:
     above = (2.0 * mean_a * mean_b + c1) * (2.0 * together + c2)
     below = (mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2)
     whole = above / below
-    inner = whole[5:-5, 5:-5]
+    inner = whole[(slice(5, -5),) * whole.ndim]
     return float((inner if inner.size else whole).mean())
 
 
 def _blurred(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    if values.ndim != 2:
+        return _blurred_along_axes(values)
     return np.asarray(
         cv2.GaussianBlur(values, (11, 11), 1.5, borderType=cv2.BORDER_REFLECT), np.float64
     )
+
+
+def _blurred_along_axes(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Blur a signal's map, or a volume's, as `cv2.GaussianBlur` blurs an image."""
+    taps = cv2.getGaussianKernel(11, 1.5)[:, 0]
+    found = values
+    for axis in range(values.ndim):
+        around = [(5, 5) if each == axis else (0, 0) for each in range(values.ndim)]
+        padded = np.pad(found, around, mode="symmetric")
+        found = np.lib.stride_tricks.sliding_window_view(padded, 11, axis) @ taps
+    return found
 
 
 def drawn(maps: NDArray[np.float32], *, relu: bool, clip_percentile: float) -> NDArray[np.float32]:
@@ -75,6 +88,7 @@ def drawn(maps: NDArray[np.float32], *, relu: bool, clip_percentile: float) -> N
     clip_percentile : float
         The percentile of the sizes at which the colours end.
     """
-    ends = np.percentile(np.abs(maps), clip_percentile, axis=(1, 2), keepdims=True)
+    places = tuple(range(1, maps.ndim))
+    ends = np.percentile(np.abs(maps), clip_percentile, axis=places, keepdims=True)
     scaled = maps / np.where(ends > 0.0, ends, 1.0)
     return np.asarray(np.clip(scaled, 0.0 if relu else -1.0, 1.0), np.float32)

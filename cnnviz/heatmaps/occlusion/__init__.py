@@ -8,7 +8,8 @@ gets whole maps, and so does everything after it.
 
 from __future__ import annotations
 
+from cnnviz.heatmaps.occlusion.blocks import BlockGrid, BlockSweep, block_grid
 from cnnviz.heatmaps.occlusion.grid import Grid, Position
 from cnnviz.heatmaps.occlusion.sweep import Sweep
 
-__all__ = ["Grid", "Position", "Sweep"]
+__all__ = ["BlockGrid", "BlockSweep", "Grid", "Position", "Sweep", "block_grid"]

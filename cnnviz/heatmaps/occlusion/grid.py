@@ -48,6 +48,11 @@ class Grid:
         """The number of squares across."""
         return -(-(self.width - self.window) // self.stride) + 1
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many squares there are down and across."""
+        return self.rows, self.columns
+
     @cached_property
     def positions(self) -> tuple[Position, ...]:
         """Every square's place (row, column) in the grid."""
