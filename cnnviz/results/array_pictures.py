@@ -51,7 +51,7 @@ def shown_slices(shown: tuple[int, ...], count: int, noun: str = "slice") -> str
 def slice_grid(pictures: Pixels, labels: int = 0, longest: int = 160) -> Mosaic:
     """Compose pictures of slices [K, H, W, 3] into one, with room for a label below each."""
     small = np.stack([fit(one, longest) for one in pictures])
-    return mosaic(small, side=min(96, longest), labels=labels, gap=4)
+    return mosaic(small, columns=min(8, len(small)), side=64, labels=labels, gap=4)
 
 
 def portrait(values: NDArray[Any]) -> Pixels:

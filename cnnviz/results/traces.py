@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 MOST_CHANNELS = 8
 """How many channels of a signal are drawn one above the other; it says so where there are more."""
 _TINT = 0.5
+LINES = (drawing.ACCENT, drawing.WARM, "#3a9d8f", "#7d55c7")
+"""The colours of several lines in one plot."""
 
 
 def draw_signal(axes: Axes, values: NDArray[Any]) -> None:
@@ -74,3 +77,42 @@ def band(axes: Axes, heat: NDArray[Any], scale: drawing.Scale) -> None:
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.tick_params(colors=drawing.QUIET, labelsize=drawing.SMALL_SIZE)
+
+
+def trace_tiles(
+    axes: Axes, tiles: Sequence[NDArray[Any]], labels: Sequence[str], columns: int
+) -> None:
+    """Draw small plots in rows on one axes, each on its own scale, with a label below each.
+
+    Parameters
+    ----------
+    axes : Axes
+        What to draw on.
+    tiles : sequence of ndarray
+        The lines of each plot, [M, L]. Values of zero have a faint line.
+    labels : sequence of str
+        One for each.
+    columns : int
+        How many stand in a row.
+    """
+    from matplotlib.collections import LineCollection
+
+    lines, colours, zeros = [], [], []
+    for number, (tile, label) in enumerate(zip(tiles, labels, strict=True)):
+        left, top = number % columns * 1.12, -(number // columns) * 1.38
+        low, high = _ends(tile)
+        low, high = min(low, 0.0), max(high, 0.0)
+        across = left + np.linspace(0.0, 1.0, tile.shape[1])
+        for place, line in enumerate(tile):
+            down = top - 1.0 + (line - low) / (high - low)
+            lines.append(np.stack([across, down], axis=1))
+            colours.append(LINES[place % len(LINES)])
+        level = top - 1.0 - low / (high - low)
+        zeros.append([(left, level), (left + 1.0, level)])
+        axes.text(left, top - 1.06, label, fontsize=6.5, color=drawing.QUIET, va="top", ha="left")
+    axes.add_collection(LineCollection(zeros, colors=drawing.FAINT, linewidths=0.6))
+    axes.add_collection(LineCollection(lines, colors=colours, linewidths=0.9))
+    rows = -(-len(tiles) // columns)
+    axes.set_xlim(-0.05, columns * 1.12 - 0.07)
+    axes.set_ylim(-(rows - 1) * 1.38 - 1.36, 0.08)
+    drawing.hide_ticks(axes)

@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import LayerError, UsageError
+from cnnviz.images import ArrayInput, Photo
 from cnnviz.passes.captures import Capture
 from cnnviz.results import drawing
 from cnnviz.results.contact_sheet import PAGE, page_title
+from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import first_few, number
+from cnnviz.views.pictures import array_feature_maps
 from cnnviz.views.pictures.feature_maps import MOST_ON_SHEET, draw_feature_maps, sheet_layout
 
 Order = Literal["peak", "mean", "spread", "index"]
@@ -40,9 +43,9 @@ class FeatureMaps(TableResult):
     layer, image : str
         The layer, and the name of the photo.
     photo : ndarray of uint8
-        What the network saw, [H, W, 3].
+        What the network saw, [H, W, 3]; of a signal or a volume a small picture of it.
     maps : ndarray of float32
-        All channels, [C, h, w], unscaled.
+        All channels, [C, h, w], unscaled; of a signal [C, l], of a volume [C, d, h, w].
     order : {"peak", "mean", "spread", "index"}
         How the drawn channels were chosen and sorted.
     shown : tuple of int
@@ -59,6 +62,8 @@ class FeatureMaps(TableResult):
         The same layer on the other captured photos, with the same channels drawn.
     page : str
         Which photos of how many these are, where they are one page of several.
+    values : ndarray of float32 or None
+        The signal [C, L] or the volume [C, D, H, W] that the network saw; None for a photo.
     """
 
     derived: ClassVar[tuple[str, ...]] = ("mean_sparsity",)
@@ -82,6 +87,12 @@ class FeatureMaps(TableResult):
     def every(self) -> tuple[FeatureMaps, ...]:
         """The maps on each photo, each by itself."""
         return (replace(self, others=(), page=""), *self.others)
+    values: NDArray[np.float32] | None = None
+
+    @property
+    def space(self) -> Space:
+        """Which axes the maps have."""
+        return space_of(self.maps.ndim - 1)
 
     @property
     def signed(self) -> bool:
@@ -95,9 +106,9 @@ class FeatureMaps(TableResult):
 
     def summary(self) -> str:
         """Say how many maps of what size there are, how sparse, and how many are dead."""
-        count, height, width = self.maps.shape
+        count, *size = self.maps.shape
         return (
-            f"{self.layer}: {count} maps of {height} x {width}, "
+            f"{self.layer}: {count} maps of {self.space.map_size(size)}, "
             f"{self.mean_sparsity:.0%} of positions zero or below, {int(self.dead.sum())} dead"
         )
 
@@ -113,10 +124,13 @@ class FeatureMaps(TableResult):
             else "bright is strong"
         )
         dead = np.flatnonzero(self.dead).tolist()
-        where = "on this photo" if self.images == 1 else f"on all {self.images} photos"
+        noun = "photo" if self.space == IMAGE else self.space.noun
+        where = f"on this {noun}" if self.images == 1 else f"on all {self.images} {noun}s"
         lost = f" Without any response {where}: {first_few(dead, 12)}." if dead else ""
         place = "below it"
-        if self._on_sheet:
+        if self.space != IMAGE:
+            colours = array_feature_maps.how(self)
+        elif self._on_sheet:
             drawn = min(MOST_ON_SHEET, len(self.shown))
             extent, place = f"{drawn} of {count} channels, the same on all photos", "above them"
         return (
@@ -166,6 +180,8 @@ class FeatureMaps(TableResult):
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the photo and the grid of maps; of several photos some of the maps of each."""
+        if self.space != IMAGE:
+            return array_feature_maps.draw(self, into)
         if self._on_sheet:
             return draw_feature_maps(self, into)
         grid = self._grid()
@@ -263,20 +279,23 @@ def feature_maps(
     if not capture.layout(name).dims:
         raise LayerError(
             f"Layer {name!r} gives the shape {list(capture.activations[name].shape)}, not "
-            "[N, C, H, W].",
+            f"{capture.model.space.shape()}.",
             "Choose a layer with a map of the image.",
         )
     every = capture.activation_maps(name).float().cpu().numpy()
-    places = range(len(every)) if image is None else [image]
+    space = capture.model.space
+    # Signals and volumes are drawn one at a time.
+    places = range(len(every)) if image is None and space == IMAGE else [image or 0]
     measures = [_measures(every[place]) for place in places]
     ranked = np.mean([each[order] for each in measures], axis=0)
     shown = np.argsort(-ranked, kind="stable")[: top or every.shape[1]]
-    dead = every.max((0, 2, 3)) == every.min((0, 2, 3))
+    dead = np.ptp(np.moveaxis(every, 1, 0).reshape(every.shape[1], -1), axis=1) == 0.0
+    photos = capture.batch.photos
     found = [
         FeatureMaps(
             provenance=capture.provenance,
             layer=name,
-            image=capture.batch.photos[place].name,
+            image=photos[place].name,
             photo=capture.model.preprocessing.invert(capture.batch.tensor[place]),
             maps=every[place],
             order=order,
@@ -284,21 +303,27 @@ def feature_maps(
             peak=each["peak"],
             mean=each["mean"],
             spread=each["spread"],
-            sparsity=(every[place] <= 0).mean((1, 2), dtype=np.float64),
+            sparsity=(every[place] <= 0).reshape(every.shape[1], -1).mean(1, dtype=np.float64),
             dead=dead,
             images=len(every),
+            values=_values(photos[place]),
         )
         for place, each in zip(places, measures, strict=True)
     ]
     return replace(found[0], others=tuple(found[1:]))
 
 
+def _values(photo: Photo) -> NDArray[np.float32] | None:
+    return photo.values if isinstance(photo, ArrayInput) else None
+
+
 def _measures(maps: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
     """Return what each map of one photo is ranked by, [C]."""
+    places = tuple(range(1, maps.ndim))
     return {
-        "peak": maps.max((1, 2)).astype(np.float64),
-        "mean": maps.mean((1, 2), dtype=np.float64),
-        "spread": maps.std((1, 2), dtype=np.float64),
+        "peak": maps.max(places).astype(np.float64),
+        "mean": maps.mean(places, dtype=np.float64),
+        "spread": maps.std(places, dtype=np.float64),
         "index": -np.arange(len(maps), dtype=np.float64),
     }
 

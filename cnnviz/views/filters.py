@@ -16,8 +16,10 @@ from cnnviz.introspection.layers import check_seen, named_layers
 from cnnviz.models import Model, as_model
 from cnnviz.models.weights import layer_weight
 from cnnviz.results import drawing
+from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import first_few, plural
+from cnnviz.views.pictures import array_filters
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +37,8 @@ class FilterGrid(TableResult):
     layer : str
         The layer's name.
     kernels : ndarray of float32
-        [out channels, in channels / groups, height, width], as the network holds them.
+        [out channels, in channels / groups, height, width], as the network holds them; of a
+        convolution along a signal without the height, of one over volumes with a depth before it.
     norms : ndarray of float64
         The L2 norm of each filter, [out channels].
     dead : ndarray of bool
@@ -59,11 +62,16 @@ class FilterGrid(TableResult):
     inputs: tuple[int, ...]
     order: str
 
+    @property
+    def space(self) -> Space:
+        """Which axes the kernels have."""
+        return space_of(self.kernels.ndim - 2)
+
     def summary(self) -> str:
         """Say how many kernels of what size there are, and how many are dead."""
-        count, depth, height, width = self.kernels.shape
+        count, depth, *size = self.kernels.shape
         return (
-            f"{self.layer}: {count} filters, {height} x {width} over "
+            f"{self.layer}: {count} filters, {self.space.extent(size)} over "
             f"{plural(depth, 'channel')}; {int(self.dead.sum())} dead"
         )
 
@@ -73,7 +81,9 @@ class FilterGrid(TableResult):
         extent = f"all {count} filters of {self.layer}"
         if len(self.shown) < count:
             extent = f"{len(self.shown)} of the {count} filters of {self.layer}, {self.order}"
-        if self.as_colour:
+        if self.space != IMAGE:
+            how = array_filters.how(self)
+        elif self.as_colour:
             how = (
                 "each as one RGB picture, scaled by its own largest weight, with grey as zero. "
                 "Stripes are edge detectors; a colour beside its complement is a colour opponent."
@@ -97,6 +107,8 @@ class FilterGrid(TableResult):
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the kernels as one picture, with the distribution of their norms below."""
+        if self.space != IMAGE:
+            return array_filters.draw(self, into)
         grid = self._colour_grid() if self.as_colour else self._channel_grid()
         height, width = grid.pixels.shape[:2]
         across = 10.0
@@ -108,10 +120,10 @@ class FilterGrid(TableResult):
         picture.set_xlabel(self._key(), fontsize=size, color=ink, loc="left")
         drawing.heading(figure, self.summary())
         if self.as_colour:
-            drawing.label_tiles(picture, grid, [self._label(channel) for channel in self.shown])
+            drawing.label_tiles(picture, grid, [self.label(channel) for channel in self.shown])
         else:
             self._label_rows_and_columns(picture, grid)
-        self._draw_norms(norms)
+        self.draw_norms(norms)
         return figure
 
     def _key(self) -> str:
@@ -135,7 +147,7 @@ class FilterGrid(TableResult):
             axes.text(
                 left - 6,
                 middle,
-                self._label(channel),
+                self.label(channel),
                 ha="right",
                 va="center",
                 fontsize=size,
@@ -145,7 +157,8 @@ class FilterGrid(TableResult):
             middle = left + grid.side[1] / 2
             axes.text(middle, top - 6, str(channel), ha="center", fontsize=size, color=ink)
 
-    def _label(self, channel: int) -> str:
+    def label(self, channel: int) -> str:
+        """Return a filter's number, and whether it is dead."""
         return f"{channel} dead" if self.dead[channel] else str(channel)
 
     def _colour_grid(self) -> drawing.Mosaic:
@@ -169,7 +182,8 @@ class FilterGrid(TableResult):
             tiles.extend(scale.paint(kernel) for kernel in row)
         return drawing.mosaic(np.stack(tiles), columns=len(self.inputs), side=36, gap=4)
 
-    def _draw_norms(self, axes: Axes) -> None:
+    def draw_norms(self, axes: Axes) -> None:
+        """Draw the distribution of the norms."""
         ordered = np.sort(self.norms)[::-1]
         axes.bar(np.arange(len(ordered)), ordered, width=1.0, color=drawing.ACCENT)
         dead = int(self.dead.sum())
@@ -198,7 +212,8 @@ def filters(
     model : Model or torch.nn.Module
         The network.
     layer : str, optional
-        The name of a 2-D convolution; by default the first one.
+        The name of a convolution; by default the first one that is as the network's input is: over
+        images, along signals or over volumes.
     top : int
         How many filters to draw, the largest norms first; 0 draws all of a layer that reads the
         image itself, in the order of their index, and 16 of a deeper one.
@@ -213,7 +228,7 @@ def filters(
     Raises
     ------
     LayerError
-        If the layer is no 2-D convolution.
+        If the layer is no convolution.
     NotFiniteError
         If a weight is NaN or infinite.
     """
@@ -230,10 +245,11 @@ def filters(
         raise LayerError(
             f"Layer {name!r} is a transposed convolution.", "Choose an ordinary convolution."
         )
-    norms = np.sqrt(np.square(kernels, dtype=np.float64).sum(axis=(1, 2, 3)))
+    norms = np.sqrt(np.square(kernels, dtype=np.float64).sum(axis=tuple(range(1, kernels.ndim))))
     median = float(np.median(norms))
     dead = norms <= DEAD_BELOW * median
-    reads_image = kernels.shape[1] == 3 and name == _find(wrapped.module, None)[0]
+    first = name == _find(wrapped.module, None)[0]
+    reads_image = kernels.shape[1] == 3 and kernels.ndim > 3 and first
     count = min(len(kernels), top or (len(kernels) if reads_image else 16))
     by_norm = np.argsort(-norms, kind="stable")[:count]
     drawn = np.arange(count) if count == len(kernels) else by_norm
@@ -252,18 +268,16 @@ def filters(
 
 def _find(module: nn.Module, layer: str | None) -> tuple[str, _ConvNd]:
     known = named_layers(module)
-    plane = {
-        name: found
-        for name, found in known.items()
-        if isinstance(found, _ConvNd) and len(found.kernel_size) == 2
-    }
-    if not plane:
+    found = {name: one for name, one in known.items() if isinstance(one, _ConvNd)}
+    if not found:
         check_seen(module)
-        raise LayerError("The network has no 2-D convolution.", "Filters are those of one.")
+        raise LayerError("The network has no convolution.", "Filters are those of one.")
     if layer is None:
-        return next(iter(plane.items()))
-    if layer not in plane:
-        what = "is not a 2-D convolution" if layer in known else "does not exist"
-        remedy = did_you_mean(layer, plane, "See `cnnviz layers`.")
+        # A few layers along one axis, as gates have them, are not what a network of images is of.
+        plane = {name: one for name, one in found.items() if len(one.kernel_size) == IMAGE.axes}
+        return next(iter((plane or found).items()))
+    if layer not in found:
+        what = "is not a convolution" if layer in known else "does not exist"
+        remedy = did_you_mean(layer, found, "See `cnnviz layers`.")
         raise LayerError(f"Layer {layer!r} {what}.", remedy)
-    return layer, plane[layer]
+    return layer, found[layer]

@@ -1,0 +1,129 @@
+"""Draws the kernels of convolutions along signals, as traces, and over volumes, slice by slice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cnnviz.results import drawing, traces
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from cnnviz.views.filters import FilterGrid
+
+_ACROSS = 10.0
+_MOST_LINES = 4
+"""Up to how many input channels a kernel along a signal is drawn as lines; more are rows."""
+_MOST_VOLUME_CHANNELS = 6
+_SIDE = 30
+
+
+def how(found: FilterGrid) -> str:
+    """Say how the kernels are drawn and scaled."""
+    depth = found.kernels.shape[1]
+    if found.space.axes == 1 and depth <= _MOST_LINES:
+        lines = "a line for each input channel" if depth > 1 else "a line"
+        return f"each as {lines} over its {found.kernels.shape[2]} samples, on its own scale."
+    if found.space.axes == 1:
+        return (
+            f"each as a picture with a row for each of {_channels(found)} and a column for each "
+            "sample; red weights add, blue ones subtract. Each has its own scale."
+        )
+    slices = f"its {found.kernels.shape[2]} slices side by side"
+    if found.as_colour:
+        return f"one row a filter, {slices} as RGB with grey as zero, on its own scale."
+    return (
+        f"one row a filter, for each of {_channels(found)} {slices}; red weights add, blue ones "
+        "subtract. Every row has the scale of its own largest weight."
+    )
+
+
+def draw(found: FilterGrid, into: drawing.Canvas | None) -> drawing.Canvas:
+    """Draw the kernels, with the distribution of their norms below."""
+    if found.space.axes == 1 and found.kernels.shape[1] <= _MOST_LINES:
+        columns = min(8, len(found.shown))
+        down = 1.15 * -(-len(found.shown) // columns)
+        figure, picture, norms = _panels(down, into)
+        tiles = [found.kernels[channel] for channel in found.shown]
+        traces.trace_tiles(picture, tiles, [found.label(one) for one in found.shown], columns)
+    elif found.space.axes == 1:
+        grid = _row_pictures(found)
+        down = _ACROSS * grid.pixels.shape[0] / grid.pixels.shape[1]
+        figure, picture, norms = _panels(min(14.0, max(1.4, down)), into)
+        drawing.show(picture, grid.pixels)
+        drawing.label_tiles(picture, grid, [found.label(channel) for channel in found.shown])
+    else:
+        grid = _slices(found)
+        down = _ACROSS * grid.pixels.shape[0] / grid.pixels.shape[1]
+        figure, picture, norms = _panels(min(14.0, max(1.4, down)), into)
+        drawing.show(picture, grid.pixels)
+        _label_rows(picture, found, grid)
+    picture.set_xlabel(how(found), fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
+    found.draw_norms(norms)
+    drawing.heading(figure, found.summary())
+    return figure
+
+
+def _panels(down: float, into: drawing.Canvas | None) -> tuple[drawing.Canvas, Axes, Axes]:
+    figure = drawing.canvas(_ACROSS, down + 2.2, into)
+    picture, norms = figure.subplots(2, 1, height_ratios=[down, 1.3])
+    return figure, picture, norms
+
+
+def _drawn_inputs(found: FilterGrid) -> tuple[int, ...]:
+    return found.inputs if found.space.axes == 1 else found.inputs[:_MOST_VOLUME_CHANNELS]
+
+
+def _channels(found: FilterGrid) -> str:
+    shown, depth = len(_drawn_inputs(found)), found.kernels.shape[1]
+    if shown == depth:
+        return f"all {depth} input channels" if depth > 1 else "the input channel"
+    return f"the first {shown} of {depth} input channels"
+
+
+def _row_pictures(found: FilterGrid) -> drawing.Mosaic:
+    tiles = [
+        drawing.Scale.signed(found.kernels[channel]).paint(
+            found.kernels[channel][list(found.inputs)]
+        )
+        for channel in found.shown
+    ]
+    return drawing.mosaic(np.stack(tiles), side=96, labels=16)
+
+
+def _slices(found: FilterGrid) -> drawing.Mosaic:
+    tiles: list[drawing.Pixels] = []
+    for channel in found.shown:
+        kernel = found.kernels[channel]
+        if found.as_colour:
+            reach = float(np.abs(kernel).max()) or 1.0
+            share = 0.5 + 0.5 * kernel.transpose(1, 2, 3, 0) / reach
+            tiles.extend((share * 255.0).round().astype(np.uint8))
+            continue
+        scale = drawing.Scale.signed(kernel)
+        for one in kernel[list(_drawn_inputs(found))]:
+            tiles.extend(scale.paint(part) for part in one)
+    per_row = len(tiles) // len(found.shown)
+    return drawing.mosaic(np.stack(tiles), columns=per_row, side=_SIDE, gap=3)
+
+
+def _label_rows(axes: Axes, found: FilterGrid, grid: drawing.Mosaic) -> None:
+    size, ink = drawing.SMALL_SIZE, drawing.QUIET
+    for channel, (left, top) in zip(found.shown, grid.corners[:: grid.columns], strict=True):
+        axes.text(
+            left - 4,
+            top + grid.side[0] / 2,
+            found.label(channel),
+            ha="right",
+            va="center",
+            fontsize=size,
+            color=ink,
+        )
+    deep = found.kernels.shape[2]
+    for number, (left, top) in enumerate(grid.corners[: grid.columns]):
+        part, slice_number = divmod(number, deep)
+        text = str(slice_number) if found.as_colour else f"{found.inputs[part]}:{slice_number}"
+        middle = left + grid.side[1] / 2
+        axes.text(middle, top - 4, text, ha="center", fontsize=6.0, color=ink)
