@@ -7,6 +7,7 @@ the graph that existed when a layer returned, whatever is written into its outpu
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -324,7 +325,7 @@ class ForwardRecorder(FunctionMode):
         self.activities.append(activity)
 
     def _dead(self, values: torch.Tensor, slope: torch.Tensor) -> torch.Tensor | None:
-        if values.ndim == 4 and values.shape[2] * values.shape[3] == 1:
+        if values.ndim > 2 and math.prod(values.shape[2:]) == 1:
             return None  # A gate: one value for a whole map, which may well be off.
         axis = self._channel_axis(values)
         dead = measures.dead_channels(slope, axis)

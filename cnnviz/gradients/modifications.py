@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from cnnviz.gradients.activation_calls import read_activation
 from cnnviz.gradients.forward_recorder import LAYERS
 from cnnviz.introspection.function_calls import FunctionMode
-from cnnviz.introspection.operations import NORMALISATION, addends, operation
+from cnnviz.introspection.operations import CONVOLUTION, NORMALISATION, addends, operation
 
 _SLOPE = 0.1
 
@@ -77,7 +77,8 @@ class WithBatchNorm(_Change):
         if operation(func) not in LAYERS:
             return result
         self._met += 1
-        if self._met >= self._layers or result.ndim not in (2, 4):
+        by_channel = result.ndim in (2, 4) or operation(func) == CONVOLUTION
+        if self._met >= self._layers or not by_channel:
             return result
         values = result.detach()
         axes = [axis for axis in range(values.ndim) if axis != 1]

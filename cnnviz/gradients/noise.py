@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from cnnviz.models import Model
@@ -24,10 +26,10 @@ def noise(model: Model, seed: int = NOISE_SEED) -> torch.Tensor:
     Returns
     -------
     torch.Tensor
-        [32, C, H, W], or 8 where images are larger than 96 x 96 px.
+        [32, C, H, W], or 8 where images are larger than 96 x 96 px; signals or volumes likewise.
     """
-    channels, height, width = model.input_shape
-    count = _MANY if channels * height * width <= _SMALL_INPUT else _FEW
+    shape = model.input_shape
+    count = _MANY if math.prod(shape) <= _SMALL_INPUT else _FEW
     generator = torch.Generator().manual_seed(seed)
-    values = torch.randn(count, channels, height, width, generator=generator)
+    values = torch.randn(count, *shape, generator=generator)
     return values.to(model.device, model.dtype)

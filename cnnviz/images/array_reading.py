@@ -23,6 +23,7 @@ from cnnviz.images.paths import expand
 from cnnviz.images.photo import Photo, PhotoError, new_photo
 from cnnviz.images.reading import read_photo
 from cnnviz.results.array_pictures import portrait
+from cnnviz.results.space import Space, space_of
 from cnnviz.results.text import plural
 
 if TYPE_CHECKING:
@@ -48,6 +49,17 @@ class ArrayInput(Photo):
 
     values: NDArray[np.float32] = field(kw_only=True, repr=False)
     is_clip: bool = field(kw_only=True, default=False)
+
+    @property
+    def space(self) -> Space:
+        """Which axes it has."""
+        return space_of(self.values.ndim - 1)
+
+    @property
+    def described(self) -> str:
+        """Its channels and its size in words: "2 channels of 800 samples"."""
+        channels, *size = self.values.shape
+        return f"{plural(channels, 'channel')} of {self.space.size(size)}"
 
 
 @dataclass(frozen=True)

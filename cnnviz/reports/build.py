@@ -15,6 +15,7 @@ from cnnviz.images.inputs import Images
 from cnnviz.introspection import layers as layer_names
 from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model, as_model
+from cnnviz.models.spaces import only_images
 from cnnviz.passes.captures import capture
 from cnnviz.passes.stages import STAGES
 from cnnviz.passes.targets import Target
@@ -192,7 +193,7 @@ def _facts(
         ("Network", model.name),
         ("Weights", model.weights),
         ("Parameters", short(parameters)),
-        ("Input", f"{shape} (channels x height x width)"),
+        ("Input", f"{shape} ({model.space.axes_in_words})"),
     ]
     if len(subjects) > 1:
         facts.append(("Images", count(len(subjects))))
@@ -280,11 +281,10 @@ class _Writer:
     def _section(self, kind: SectionKind, subject: ReportImage | None) -> Section:
         title = kind.title[:1].lower() + kind.title[1:]
         what = f"{subject.photo.name}: {title}" if subject and len(self.subjects) > 1 else title
-        channels, height, width = self.batch.tensor.shape[1:]
         context = Context(
             model=self.model,
             title=kind.title,
-            input_shape=(channels, height, width),
+            input_shape=tuple(self.batch.tensor.shape[1:]),
             introduces=subject is None or subject is self.subjects[0],
             layers=self.layers,
             photos=self.batch.photos,
@@ -295,6 +295,9 @@ class _Writer:
         if kind.passes:
             what += f" ({self._expected(kind)})"
         with self.steps.step(f"section {kind.key.replace('_', ' ')}", what):
+            refused = only_images(self.model, kind.of_view)
+            if refused:
+                return self._left_out(kind, context, refused)
             if subject is not None and subject.unexplained and kind.needs == "backward":
                 return self._left_out(kind, context, subject.unexplained)
             try:

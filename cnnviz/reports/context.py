@@ -12,6 +12,7 @@ from cnnviz.images import Photo
 from cnnviz.models import Model
 from cnnviz.passes.captures import Capture
 from cnnviz.results.result import Provenance
+from cnnviz.results.space import IMAGE
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Context:
     title : str
         The section's heading.
     input_shape : tuple of int
-        Channels, height and width of what the network is given.
+        Channels, height and width of what the network is given, or its size along each axis.
     introduces : bool
         Whether this is the first section of its kind, where what all of them show is explained.
     layers : str
@@ -79,13 +80,19 @@ class Context:
 
     model: Model
     title: str
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, ...]
     introduces: bool
     layers: str
     photos: tuple[Photo, ...]
     subjects: tuple[ReportImage, ...]
     subject: ReportImage | None
     times: tuple[tuple[str, float], ...]
+
+    @property
+    def noun(self) -> str:
+        """What the report is of: a photo, a signal or a volume."""
+        space = self.model.space
+        return "photo" if space == IMAGE else space.noun
 
     @property
     def image(self) -> ReportImage:

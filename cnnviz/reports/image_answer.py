@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from cnnviz.errors import TargetError
 from cnnviz.heatmaps.heatmap import Heatmap
+from cnnviz.images import ArrayInput
 from cnnviz.reports.content import ImageAnswer, Picture, PredictedClass
 from cnnviz.reports.context import ReportImage
 from cnnviz.reports.sections.cam import explainable, main_map
 from cnnviz.results import drawing
-from cnnviz.results.text import percent
+from cnnviz.results.text import dimensions, joined, percent
 from cnnviz.views.predictions import predictions
 
 LARGE = 960
@@ -71,7 +72,9 @@ def _plain(subject: ReportImage, kind: str, longest: int, alt: str) -> Picture:
     return Picture(
         name=f"{subject.slug}-{kind}",
         title=photo.name,
-        caption=f"The photo, {photo.height} x {photo.width} pixels.",
+        caption=f"The photo, {photo.height} x {photo.width} pixels."
+        if not isinstance(photo, ArrayInput)
+        else f"The {photo.space.noun}, {photo.described}.",
         alt=alt,
         draw=partial(_fit, photo.pixels, longest),
         provenance=subject.provenance,
@@ -85,7 +88,6 @@ def _overlay(subject: ReportImage) -> Picture | None:
         return None
     heatmap = main_map(subject, names)
     where = heatmap.layers[0]
-    height, width = heatmap.maps[0].shape[1:]
     peak = float(np.nanmax(heatmap.maps[0]))
     reading = (
         "bright is evidence for it"
@@ -97,7 +99,7 @@ def _overlay(subject: ReportImage) -> Picture | None:
         title=f"Grad-CAM for {heatmap.targets[0]}",
         caption=(
             f"Where it looked for {heatmap.targets[0]}: {reading} (Grad-CAM at {where}, "
-            f"{height} x {width} values, 0 to {max(peak, 0.0):.2g})."
+            f"{dimensions(heatmap.maps[0].shape[1:])} values, 0 to {max(peak, 0.0):.2g})."
         ),
         alt=_where(heatmap.on_photo(), subject, heatmap.targets[0]),
         draw=partial(_heat, heatmap),
@@ -116,10 +118,18 @@ def _where(values: NDArray[np.float32], subject: ReportImage, target: str) -> st
     heat = np.nan_to_num(np.maximum(values, 0.0))
     if not heat.any():
         return f"{subject.photo.name} under a heatmap without any evidence for {target}"
-    row, column = np.unravel_index(int(heat.argmax()), heat.shape)
+    share = float((heat > 0.5 * heat.max()).mean())
+    place = np.unravel_index(int(heat.argmax()), heat.shape)
+    if isinstance(subject.photo, ArrayInput):
+        space = subject.photo.space
+        at = joined([f"{name} {int(one)}" for name, one in zip(space.names, place, strict=True)])
+        return (
+            f"{subject.photo.name} under a heatmap: the evidence for {target} is greatest at {at}, "
+            f"and above half of its maximum on {percent(share)} of the {space.noun}"
+        )
+    row, column = place
     down = ("upper", "middle", "lower")[min(2, int(3 * row / heat.shape[0]))]
     across = ("left", "centre", "right")[min(2, int(3 * column / heat.shape[1]))]
-    share = float((heat > 0.5 * heat.max()).mean())
     return (
         f"{subject.photo.name} under a heatmap: the evidence for {target} is greatest in the "
         f"{down} {across}, and above half of its maximum on {percent(share)} of the photo"

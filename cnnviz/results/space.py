@@ -20,6 +20,8 @@ class Space:
         The axes as shapes are written, from the slowest.
     names : tuple of str
         What one place along each axis is called.
+    sides : tuple of str
+        What the size along each axis is called.
     place : str
         What one place of an input is called.
     unit : str
@@ -31,6 +33,7 @@ class Space:
     noun: str
     letters: tuple[str, ...]
     names: tuple[str, ...]
+    sides: tuple[str, ...]
     place: str
     unit: str
     interpolation: str
@@ -44,6 +47,11 @@ class Space:
     def dims(self) -> tuple[int, ...]:
         """The dimensions of a batch of maps that hold the places."""
         return tuple(range(2, 2 + self.axes))
+
+    @property
+    def axes_in_words(self) -> str:
+        """What the numbers of a shape are: "channels x height x width"."""
+        return " x ".join(("channels", *self.sides))
 
     @property
     def one_place(self) -> tuple[int, ...]:
@@ -68,10 +76,18 @@ class Space:
         return f"{dimensions(size)} {self.names[0] if one else self.unit}"
 
 
-SIGNAL = Space("signal", ("L",), ("sample",), "sample", "samples", "linear")
-IMAGE = Space("image", ("H", "W"), ("row", "column"), "pixel", "px", "bilinear")
+SIGNAL = Space("signal", ("L",), ("sample",), ("length",), "sample", "samples", "linear")
+IMAGE = Space(
+    "image", ("H", "W"), ("row", "column"), ("height", "width"), "pixel", "px", "bilinear"
+)
 VOLUME = Space(
-    "volume", ("D", "H", "W"), ("slice", "row", "column"), "voxel", "voxels", "trilinear"
+    "volume",
+    ("D", "H", "W"),
+    ("slice", "row", "column"),
+    ("depth", "height", "width"),
+    "voxel",
+    "voxels",
+    "trilinear",
 )
 _SPACES = {space.axes: space for space in (SIGNAL, IMAGE, VOLUME)}
 SPACES = tuple(_SPACES.values())

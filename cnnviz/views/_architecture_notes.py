@@ -16,7 +16,7 @@ def remarks(trace: Trace) -> tuple[str, ...]:
     return (
         *_misfits(trace.calls),
         *_gaps(trace.calls),
-        *_gates(trace.calls),
+        *_gates(trace.calls, trace.space.noun),
         *_unknown(trace),
         *_uncounted(trace),
         *_uncalled(trace),
@@ -55,14 +55,14 @@ def _gaps(calls: Sequence[LayerCall]) -> list[str]:
     return [f"{wide[0].label}: {windows.gaps}" + (f" So do {others}." if others else "")]
 
 
-def _gates(calls: Sequence[LayerCall]) -> list[str]:
+def _gates(calls: Sequence[LayerCall], noun: str) -> list[str]:
     gated = [call for call in calls if call.receptive_field and call.receptive_field.gateless]
     if not gated:
         return []
     return [
         f"From {gated[0].label} on, global gates (a factor or statistic that is one value for a "
-        "whole map) make every position depend on the whole image; the field without them is given "
-        "as well."
+        f"whole map) make every position depend on the whole {noun}; the field without them is "
+        "given as well."
     ]
 
 

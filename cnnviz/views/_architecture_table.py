@@ -14,6 +14,7 @@ from cnnviz.introspection.tracing.trace import (
     costs_text,
     known_cost,
 )
+from cnnviz.results.space import Space
 from cnnviz.results.table import Cell, Table, TableColumn
 from cnnviz.results.text import dimensions
 
@@ -63,7 +64,8 @@ def cells(call: LayerCall) -> tuple[str, ...]:
 
 def layer_table(trace: Trace) -> Table:
     """Return the table as values: counts as whole numbers, sizes as in `cells`."""
-    columns = (
+    unit = trace.space.unit
+    columns: tuple[str | TableColumn, ...] = (
         "layer",
         "kind",
         "output",
@@ -76,14 +78,13 @@ def layer_table(trace: Trace) -> Table:
         "padding",
         "dilation",
         "groups",
-        TableColumn("receptive field height", "px"),
-        TableColumn("receptive field width", "px"),
-        TableColumn("cumulative stride", "px"),
+        *(TableColumn(f"receptive field {side}", unit) for side in trace.space.sides),
+        TableColumn("cumulative stride", unit),
     )
-    return Table.of(columns, [_values(call) for call in trace.calls])
+    return Table.of(columns, [_values(call, trace.space) for call in trace.calls])
 
 
-def _values(call: LayerCall) -> tuple[Cell, ...]:
+def _values(call: LayerCall, space: Space) -> tuple[Cell, ...]:
     _, kind, output, _, _, kernel, stride, padding, dilation, _, _, cumulative = cells(call)
     windows, field = call.windows, call.receptive_field
     return (
@@ -96,7 +97,7 @@ def _values(call: LayerCall) -> tuple[Cell, ...]:
         call.output_bytes,
         *(text or None for text in (kernel, stride, padding, dilation)),
         None if windows is None else windows.groups,
-        *((None, None) if field is None else field.size),
+        *((None,) * space.axes if field is None else field.size),
         cumulative or None,
     )
 

@@ -27,6 +27,8 @@ from cnnviz.views._architecture_table import (
     text_table,
 )
 
+_HEIGHTS = {"image": "height", "signal": "length", "volume": "height"}
+
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Architecture(TableResult):
@@ -72,9 +74,9 @@ class Architecture(TableResult):
         return self.trace.calls
 
     @property
-    def input_size(self) -> tuple[int, int]:
-        """Height and width of the image, in pixels."""
-        return self.trace.input_shape[2], self.trace.input_shape[3]
+    def input_size(self) -> tuple[int, ...]:
+        """Height and width of the image, in pixels; of another input the size along each axis."""
+        return self.trace.input_shape[2:]
 
     def notes(self) -> tuple[str, ...]:
         """Return what deserves a sentence: strides that do not divide, layers that never run."""
@@ -112,16 +114,17 @@ class Architecture(TableResult):
 
     def summary(self) -> str:
         """Say how large, how costly and how far-sighted the network is."""
+        space = self.trace.space
         maps = [
             call.map_field
             for call in self.layers
-            if isinstance(call.map, MapLayout) and call.map.size != (1, 1)
+            if isinstance(call.map, MapLayout) and call.map.size != space.one_place
         ]
         last = maps[-1] if maps else None
         seen = f"; the last feature map sees {field_text(last)}" if last is not None else ""
         return (
             f"{self.name}: {len(self.layers)} layers, {short(self.trace.parameters)} parameters, "
-            f"{costs_text(self.trace, short)} MACs at {dimensions(self.input_size)}{seen}"
+            f"{costs_text(self.trace, short)} MACs at {space.extent(self.input_size)}{seen}"
         )
 
     def caption(self) -> str:
@@ -132,19 +135,19 @@ class Architecture(TableResult):
                 f"The {len(self.layers)} layers are grouped into {len(self.stages)} stages; "
                 "the table lists each."
             )
-        gates = ""
+        noun, gates = self.trace.space.noun, ""
         if any(call.receptive_field and call.receptive_field.gateless for call in self.layers):
             gates = (
-                " Grey bars reach over the whole image because of global gates such as "
+                f" Grey bars reach over the whole {noun} because of global gates such as "
                 "squeeze-and-excitation; the coloured ones leave these out."
             )
         return (
-            "The network from the image to the answer. Above, what each stage hands on: the height "
-            "of a block stands for the height of its maps (square-root scale), its width for the "
-            f"number of channels (log scale). {grouped} The bars give, for each stage, its "
-            "parameters, its multiply-accumulate operations (MACs; twice as many FLOPs), and the "
-            "receptive field of its last layer: how much of the image one position depends on, "
-            f"padding included; the dashed line is the image.{gates}"
+            f"The network from the {noun} to the answer. Above, what each stage hands on: the "
+            f"height of a block stands for the {_HEIGHTS[noun]} of its maps (square-root scale), "
+            f"its width for the number of channels (log scale). {grouped} The bars give, for each "
+            "stage, its parameters, its multiply-accumulate operations (MACs; twice as many "
+            f"FLOPs), and the receptive field of its last layer: how much of the {noun} one "
+            f"position depends on, padding included; the dashed line is the {noun}.{gates}"
         )
 
     def table(self) -> Table:
@@ -163,7 +166,8 @@ class Architecture(TableResult):
         Where a layer is `uncounted`, its MACs are at least those.
         """
         fields = [call.receptive_field for call in self.layers]
-        sizes = [(-1, -1) if field is None else field.size for field in fields]
+        axes = self.trace.space.axes
+        sizes = [(-1,) * axes if field is None else field.size for field in fields]
         return {
             "layer": np.array([call.label for call in self.layers]),
             "kind": np.array([call.kind for call in self.layers]),
@@ -171,7 +175,7 @@ class Architecture(TableResult):
             "macs": np.array([call.macs for call in self.layers], np.int64),
             "uncounted": np.array([call.uncounted for call in self.layers]),
             "output_bytes": np.array([call.output_bytes for call in self.layers], np.int64),
-            "receptive_field": np.array(sizes, np.int64).reshape(-1, 2),
+            "receptive_field": np.array(sizes, np.int64).reshape(-1, axes),
         }
 
     def html_table(self) -> str:
@@ -201,7 +205,7 @@ class Architecture(TableResult):
 
 
 def architecture(
-    model: Model | nn.Module, image_size: int | tuple[int, int] | None = None
+    model: Model | nn.Module, image_size: int | tuple[int, ...] | None = None
 ) -> Architecture:
     """Return the layers of a network with shapes, costs and exact receptive fields.
 
@@ -212,9 +216,9 @@ def architecture(
     ----------
     model : Model or torch.nn.Module
         The network; it is left as it was.
-    image_size : int or (int, int), optional
-        The side, or height and width, of the image in pixels; by default what the network's
-        preprocessing yields.
+    image_size : int or tuple of int, optional
+        The side, or height and width, of the image in pixels; of a signal its length, of a volume
+        depth, height and width. By default what the network's preprocessing yields.
 
     Returns
     -------
@@ -229,12 +233,21 @@ def architecture(
         If the network cannot run at this size.
     """
     wrapped = as_model(model)
-    channels, height, width = wrapped.input_shape
+    channels, *size = wrapped.input_shape
+    space = wrapped.space
     if image_size is not None:
-        height, width = (image_size,) * 2 if isinstance(image_size, int) else image_size
-    if min(height, width) < 1:
-        raise UsageError(f"An image of {height} x {width} pixels has no pixel.", "Give 1 or more.")
-    found = trace(wrapped.module, (channels, height, width))
+        given = (image_size,) * space.axes if isinstance(image_size, int) else image_size
+        size = list(given)
+    if len(size) != space.axes:
+        raise UsageError(
+            f"{dimensions(size)} is no size of a {space.noun}.",
+            f"Give {len(space.letters)}: {', '.join(space.letters)}.",
+        )
+    if min(size) < 1:
+        raise UsageError(
+            f"{space.noun.capitalize()}s of {dimensions(size)} hold nothing.", "Give 1 or more."
+        )
+    found = trace(wrapped.module, (channels, *size))
     return Architecture(
         provenance=wrapped.provenance(),
         name=wrapped.name,

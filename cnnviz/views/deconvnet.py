@@ -18,6 +18,7 @@ from cnnviz.introspection.backward_rules import Rule, RuleCoverage
 from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.introspection.unit_names import check_channels, read_channels
 from cnnviz.models import Model, as_model
+from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captures import origin
 from cnnviz.passes.stages import call_order
@@ -217,6 +218,7 @@ def deconvnet(
     if top < 0:
         raise UsageError(f"{top} channels cannot be shown.", "Give top as 0 for all, or more.")
     wrapped = as_model(model)
+    check_takes_images(wrapped, "deconvnet")
     batch = wrapped.prepare(images)
     passage = PartialForward.to(wrapped, batch.tensor, layer or last_stage(wrapped, batch.tensor))
     at_once = rows_at_once(wrapped, batch.tensor, passage.bytes_each)

@@ -15,6 +15,7 @@ from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
 from cnnviz.models import Model, as_model
+from cnnviz.models.spaces import check_takes_images
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import ImageSource, Provenance, Result, installed_version
@@ -222,6 +223,7 @@ def feature_visualization(
     _check(steps, seed, method, diverse, size)
     span = read_span(budget)
     wrapped = as_model(model)
+    check_takes_images(wrapped, "feature_visualization")
     objectives = read_objectives(wrapped, units)
     batch = None if start is None else _photo(wrapped, start)
     settings = AscentSettings(method, steps, seed, (0, 0), diverse)

@@ -27,6 +27,7 @@ from cnnviz.models import Model, as_model, load
 from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
+from cnnviz.results.space import space_of_shape
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import plural
 
@@ -401,12 +402,12 @@ def _result(
 
 
 def _data(inputs: torch.Tensor, batch: Batch | None) -> str:
-    count, _, height, width = inputs.shape
+    count, space = len(inputs), space_of_shape(inputs.shape[1:])
     what = "" if batch is not None else " of standard normal noise"
-    few = " With one image, a unit that is off for it counts as dead." if count == 1 else ""
+    few = f" With one {space.noun}, a unit that is off for it counts as dead." if count == 1 else ""
     return (
-        f"{plural(count, 'image')}{what} of {height} x {width} px went in, in eval mode: "
-        f"normalisation with the statistics that were gathered, no dropout.{few}"
+        f"{plural(count, space.noun)}{what} of {space.size(inputs.shape[2:])} went in, in eval "
+        f"mode: normalisation with the statistics that were gathered, no dropout.{few}"
     )
 
 

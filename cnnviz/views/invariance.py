@@ -16,6 +16,7 @@ from cnnviz.images.inputs import Images
 from cnnviz.images.transforms import Scene, enlarged, moved, turned
 from cnnviz.introspection.layers import Layers, named_layers, without_call
 from cnnviz.models import Model, as_model
+from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captures import Capture, capture
 from cnnviz.passes.stages import STAGES
@@ -194,6 +195,7 @@ def invariance(
     """
     _check(shift, scale, rotation, steps)
     wrapped = as_model(model)
+    check_takes_images(wrapped, "invariance")
     target = with_references(wrapped, target)
     batch = wrapped.prepare(images)
     held = capture(wrapped, batch, layers=layers or STAGES, gradients=False)

@@ -17,6 +17,7 @@ from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layers import Layers, items, named_layers, select, without_call
 from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.models import Model, as_model
+from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captures import origin
 from cnnviz.passes.stages import STAGES, call_order
@@ -194,6 +195,7 @@ def receptive_field(
     if scale not in ("linear", "log"):
         raise UsageError(f"There is no scale {scale!r}.", "Choose linear or log.")
     wrapped = as_model(model)
+    check_takes_images(wrapped, "receptive_field")
     generator = torch.Generator().manual_seed(seed)
     noise = images is None
     if images is None:

@@ -18,6 +18,7 @@ from cnnviz.errors import UsageError
 from cnnviz.introspection.backward_rules import Rule
 from cnnviz.introspection.unit_names import check_channels, read_channels
 from cnnviz.models import Model, as_model
+from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.scan import first_batch
 from cnnviz.results import drawing
 from cnnviz.results.picture_style import PictureStyle
@@ -355,6 +356,7 @@ def top_activations(
     """
     _check(k, top, rule, order)
     wrapped = as_model(model)
+    check_takes_images(wrapped, "top_activations")
     dataset = open_dataset(data, count)
     inputs = first_batch(dataset, wrapped, range(len(dataset))).tensor
     name = layer if layer is not None else last_stage(wrapped, inputs)

@@ -41,6 +41,8 @@ class SectionKind:
         A section that needs any is left out unless it is asked for.
     view : View or None
         For a view of another package: the view whose section it is.
+    of_view : str
+        The view that it shows, where there are networks that this does not take.
     """
 
     key: str
@@ -49,6 +51,7 @@ class SectionKind:
     needs: Literal["nothing", "forward", "layers", "backward"] = "nothing"
     passes: int = 0
     view: View | None = None
+    of_view: str = ""
 
     @property
     def thorough(self) -> bool:
@@ -74,8 +77,15 @@ SECTIONS: tuple[SectionKind, ...] = (
     SectionKind("filters", "What the filters look for", "network"),
     SectionKind("feature_maps", "Feature maps, from shallow to deep", "image", "layers"),
     SectionKind("cam", "Where it looked", "image", "backward"),
-    SectionKind("units", "What the units see", "image", "layers", passes=60),
-    SectionKind("visualizations", "What drives the units furthest", "image", "layers", passes=2000),
+    SectionKind("units", "What the units see", "image", "layers", passes=60, of_view="deconvnet"),
+    SectionKind(
+        "visualizations",
+        "What drives the units furthest",
+        "image",
+        "layers",
+        passes=2000,
+        of_view="feature_visualization",
+    ),
     SectionKind("explanations", "How far to believe it", "image", "backward", passes=4400),
     SectionKind("gradient_flow", "Does the gradient arrive?", "network", "forward", passes=3),
     SectionKind("provenance", "How this report was made", "report"),

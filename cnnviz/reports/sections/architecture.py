@@ -5,7 +5,7 @@ from __future__ import annotations
 from cnnviz.introspection.tracing.trace import costs_text
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context
-from cnnviz.results.text import count, file_size
+from cnnviz.results.text import count, dimensions, file_size
 from cnnviz.views._architecture_table import COLUMNS, cells, totals
 from cnnviz.views.architecture import Architecture, architecture
 
@@ -14,8 +14,7 @@ NUMERIC = frozenset({"parameters", "MACs"})
 
 def build(context: Context) -> Section:
     """Show the stages from the image to the answer, and list all layers."""
-    _, height, width = context.input_shape
-    result = architecture(context.model, (height, width))
+    result = architecture(context.model, context.input_shape[1:])
     return Section(
         key="architecture",
         title=context.title,
@@ -29,12 +28,13 @@ def build(context: Context) -> Section:
 
 def _sums(result: Architecture) -> str:
     sums = result.sums()
-    height, width = result.input_size
+    space = result.trace.space
     return (
         f"{result.name} has {count(sums['layers'])} layers and {count(sums['parameters'])} "
-        f"parameters ({file_size(sums['parameter_bytes'])}). One image of {height} x {width} "
-        f"pixels takes {costs_text(result.trace)} multiply-accumulate operations, and the outputs "
-        f"of all layers {file_size(sums['activation_bytes'])} of memory."
+        f"parameters ({file_size(sums['parameter_bytes'])}). One {space.noun} of "
+        f"{dimensions(result.input_size)} {space.place}s takes {costs_text(result.trace)} "
+        "multiply-accumulate operations, and the outputs of all "
+        f"layers {file_size(sums['activation_bytes'])} of memory."
     )
 
 
@@ -42,9 +42,9 @@ def _table(result: Architecture) -> Table:
     return Table(
         title="Every layer",
         caption=(
-            "In the order of execution. The output is channels x height x width; the receptive "
-            "field is the part of the image that one position depends on, and the cumulative "
-            "stride how far apart two neighbouring positions look."
+            f"In the order of execution. The output is {result.trace.space.axes_in_words}; the "
+            f"receptive field is the part of the {result.trace.space.noun} that one position "
+            "depends on, and the cumulative stride how far apart two neighbouring positions look."
         ),
         columns=tuple(
             TableColumn(name[:1].upper() + name[1:], numeric=name in NUMERIC) for name in COLUMNS

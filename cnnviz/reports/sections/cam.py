@@ -11,6 +11,7 @@ from cnnviz.heatmaps.settings import CamSettings
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context, ReportImage
 from cnnviz.results.file_names import slug
+from cnnviz.results.space import IMAGE
 from cnnviz.views.cam import cam
 
 # More maps in one picture would be too small to read on a page.
@@ -109,10 +110,12 @@ def _stages(subject: ReportImage, every: Sequence[str], last: Heatmap) -> list[P
 
 
 def _table(heatmap: Heatmap) -> Table:
+    space = heatmap.space
     return Table(
         title="The maps in numbers",
         caption=(
-            "The range of each signed map in the method's own unit, and the pixel of the photo "
+            "The range of each signed map in the method's own unit, and the "
+            f"{'pixel of the photo' if space == IMAGE else f'{space.place} of the {space.noun}'} "
             "where the evidence for the class is greatest."
         ),
         columns=(
@@ -120,8 +123,7 @@ def _table(heatmap: Heatmap) -> Table:
             TableColumn("Size of the map"),
             TableColumn("Least", numeric=True),
             TableColumn("Greatest", numeric=True),
-            TableColumn("Peak at row", numeric=True),
-            TableColumn("Peak at column", numeric=True),
+            *(TableColumn(f"Peak at {name}", numeric=True) for name in space.names),
         ),
         rows=tuple(_row(heatmap, layer, place) for place, layer in enumerate(heatmap.layers)),
         folded=True,
@@ -132,12 +134,11 @@ def _row(heatmap: Heatmap, layer: str, place: int) -> tuple[str, ...]:
     values = heatmap.maps[place][0]
     # Where nothing speaks for the class, the largest value is no place of evidence.
     found = bool(np.nanmax(values) > 0)
-    row, column = heatmap.peak(0, layer) if found else ("none", "none")
+    peak = map(str, heatmap.peak(0, layer)) if found else ["none"] * values.ndim
     return (
         layer,
-        f"{values.shape[0]} x {values.shape[1]}",
+        heatmap.space.map_size(values.shape),
         f"{values.min():.3g}",
         f"{values.max():.3g}",
-        str(row),
-        str(column),
+        *peak,
     )

@@ -7,10 +7,19 @@ from collections.abc import Sequence
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context
 from cnnviz.results.file_names import slug
-from cnnviz.results.text import count, dimensions, listed, percent, plural
+from cnnviz.results.text import count, listed, percent, plural
 from cnnviz.views.feature_maps import FeatureMaps, feature_maps
 
 SHOWN = 24
+
+_DEPTH = {
+    "photo": "Shallow layers see edges and colours at fine resolution. With depth the maps become "
+    "coarser, and more about things than about surfaces.",
+    "signal": "Shallow layers see a few samples; with depth the maps become coarser, and each "
+    "position sees more of the signal.",
+    "volume": "Shallow layers see a few voxels; with depth the maps become coarser, and each "
+    "position sees more of the volume.",
+}
 
 
 def build(context: Context) -> Section:
@@ -29,9 +38,8 @@ def build(context: Context) -> Section:
         title=context.title,
         anchor=context.anchor("feature_maps"),
         lead=(
-            "Each channel of a layer answers one question everywhere in the photo; its map shows "
-            "where the answer is yes. Shallow layers see edges and colours at fine resolution. "
-            "With depth the maps become coarser, and more about things than about surfaces.",
+            f"Each channel of a layer answers one question everywhere in the {context.noun}; its "
+            f"map shows where the answer is yes. {_DEPTH[context.noun]}",
             f"{chosen} Of each, the {SHOWN} channels with the largest activation are drawn, or all "
             "where there are fewer; the table counts every channel.",
         )
@@ -60,7 +68,7 @@ def _table(results: Sequence[FeatureMaps]) -> Table:
         title="All maps in numbers",
         caption=(
             "Sparsity is the share of positions that are zero or below. A channel that has the "
-            "same value everywhere does not respond to this photo at all."
+            "same value everywhere does not respond to this input at all."
         ),
         columns=(
             TableColumn("Layer"),
@@ -76,7 +84,7 @@ def _table(results: Sequence[FeatureMaps]) -> Table:
                 result.layer,
                 count(len(result.maps)),
                 count(len(result.shown)),
-                dimensions(result.maps.shape[1:]),
+                result.space.map_size(result.maps.shape[1:]),
                 f"{result.peak.max():.3g}",
                 percent(float(result.sparsity.mean())),
                 _silent(result),

@@ -12,6 +12,7 @@ from cnnviz.introspection.layers import named_layers
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context
 from cnnviz.results.file_names import slug
+from cnnviz.results.space import IMAGE
 from cnnviz.results.text import count, dimensions, joined, listed, plural
 from cnnviz.views.filters import FilterGrid, filters
 
@@ -24,21 +25,14 @@ def build(context: Context) -> Section:
             key="filters",
             title=context.title,
             anchor=context.anchor("filters"),
-            lead=("This network has no 2-D convolution, so there are no filters to show.",),
+            lead=("This network has no convolution, so there are no filters to show.",),
         )
     shown = _worth_showing(grids)
     return Section(
         key="filters",
         title=context.title,
         anchor=context.anchor("filters"),
-        lead=(
-            "A convolution slides small filters over its input and answers strongly where the "
-            "input looks like one of them. In the first layer a trained network usually has "
-            "oriented edges and colour opponents; kernels that look like noise hint at too little "
-            "training or too little regularisation. Deeper filters read channels, "
-            "not colours, so they can only be drawn one input channel at a time.",
-            _state(grids),
-        ),
+        lead=(_lead(context), _state(grids)),
         pictures=tuple(
             Picture.of(grid, f"network-filters-{slug(grid.layer)}", grid.layer) for grid in shown
         ),
@@ -46,10 +40,26 @@ def build(context: Context) -> Section:
     )
 
 
+def _lead(context: Context) -> str:
+    begin = (
+        "A convolution slides small filters over its input and answers strongly where the input "
+        "looks like one of them. "
+    )
+    noise = "kernels that look like noise hint at too little training or too little regularisation."
+    if context.model.space != IMAGE:
+        return f"{begin}In the first layer of a trained network {noise}"
+    return (
+        f"{begin}In the first layer a trained network usually has oriented edges and colour "
+        f"opponents; {noise} Deeper filters read channels, not colours, so they can only be drawn "
+        "one input channel at a time."
+    )
+
+
 def _grids(module: nn.Module, context: Context) -> list[FilterGrid]:
     found = []
+    kinds = (nn.Conv2d,) if context.model.space == IMAGE else (nn.Conv1d, nn.Conv2d, nn.Conv3d)
     for name, layer in named_layers(module).items():
-        if isinstance(layer, nn.Conv2d):
+        if isinstance(layer, kinds):
             try:
                 found.append(filters(context.model, name))
             except LayerError:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cnnviz.images import Box, Photo
+from cnnviz.images import ArrayInput, Box, Photo
 from cnnviz.reports.content import Picture, Section
 from cnnviz.reports.context import Context, ReportImage
+from cnnviz.reports.sections import array_input
 from cnnviz.results import drawing
 from cnnviz.results.text import percent
 
@@ -23,6 +24,8 @@ ALL = 0.999
 def build(context: Context) -> Section:
     """Show the photo with the part that the network sees, beside that part at its resolution."""
     subject = context.image
+    if isinstance(subject.photo, ArrayInput):
+        return array_input.build(context, subject.photo)
     photo, box = subject.photo, subject.capture.batch.boxes[0]
     seen = _share_seen(photo, box)
     channels, height, width = subject.capture.batch.tensor.shape[1:]

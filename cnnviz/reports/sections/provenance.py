@@ -5,9 +5,11 @@ from __future__ import annotations
 import platform
 from functools import cache
 
+from cnnviz.images import ArrayInput
 from cnnviz.reports.content import Section, Table, TableColumn
 from cnnviz.reports.context import Context
 from cnnviz.results.result import installed_version
+from cnnviz.results.space import IMAGE
 from cnnviz.results.text import measured_time, plural
 
 PACKAGES = (
@@ -67,7 +69,9 @@ def _images(context: Context) -> tuple[Table, ...]:
     rows = tuple(
         (
             subject.photo.name,
-            f"{subject.photo.height} x {subject.photo.width}",
+            subject.photo.described
+            if isinstance(subject.photo, ArrayInput)
+            else f"{subject.photo.height} x {subject.photo.width}",
             "; ".join(subject.photo.notes) or "nothing",
             subject.photo.sha256,
         )
@@ -79,7 +83,7 @@ def _images(context: Context) -> tuple[Table, ...]:
             caption=f"{plural(len(rows), 'image')}, each with the SHA-256 of its file.",
             columns=(
                 TableColumn("Image"),
-                TableColumn("Height x width"),
+                TableColumn("Height x width" if context.model.space == IMAGE else "Size"),
                 TableColumn("Done on reading"),
                 TableColumn("SHA-256"),
             ),

@@ -10,6 +10,7 @@ from cnnviz.introspection.receptive_fields import ReceptiveField
 from cnnviz.introspection.tracing.grouping import Stage
 from cnnviz.introspection.tracing.trace import Shape, Trace, cost_text, costs_text
 from cnnviz.results import drawing
+from cnnviz.results.space import Space, space_of_shape
 from cnnviz.results.text import dimensions, file_size, short, shortened
 from cnnviz.views._architecture_table import shape_text
 
@@ -76,7 +77,7 @@ def _head(
         f"{grouped}  ·  {short(trace.parameters)} parameters "
         f"({file_size(trace.parameter_bytes)})  ·  {costs_text(trace, short)} MACs  ·  "
         f"activations {file_size(trace.activation_bytes)}  ·  "
-        f"one image of {dimensions(trace.input_shape[2:])} px"
+        f"one {trace.space.noun} of {trace.space.size(trace.input_shape[2:])}"
     )
     left = 0.012
     figure.text(
@@ -90,10 +91,10 @@ def _head(
     )
     top = 1 - 0.37 / height
     figure.text(left, top, facts, fontsize=drawing.TEXT_SIZE, color=drawing.QUIET, va="top")
-    _legend(figure, stages, 1 - 0.16 / height)
+    _legend(figure, stages, 1 - 0.16 / height, trace.space.noun)
 
 
-def _legend(figure: drawing.Canvas, stages: Sequence[Stage], top: float) -> None:
+def _legend(figure: drawing.Canvas, stages: Sequence[Stage], top: float, noun: str) -> None:
     from matplotlib.patches import Patch
 
     kinds = list(dict.fromkeys(stage.kind for stage in stages))
@@ -102,7 +103,7 @@ def _legend(figure: drawing.Canvas, stages: Sequence[Stage], top: float) -> None
     if len(known) < len(kinds):
         patches.append(Patch(facecolor=_OTHER, label="other"))
     figure.legend(
-        handles=[Patch(facecolor=_IMAGE, label="image"), *patches],
+        handles=[Patch(facecolor=_IMAGE, label=noun), *patches],
         loc="upper right",
         bbox_to_anchor=(0.992, top + 0.01),
         ncols=len(patches) + 1,
@@ -118,22 +119,25 @@ def _legend(figure: drawing.Canvas, stages: Sequence[Stage], top: float) -> None
 
 
 def _draw_blocks(axes: Axes, trace: Trace, stages: Sequence[Stage]) -> None:
+    space = trace.space
     tallest = max(trace.input_shape[2:])
     shapes = [trace.input_shape, *(stage.output_shape for stage in stages)]
     colours = [_IMAGE, *(_COLOURS.get(stage.kind, _OTHER) for stage in stages)]
     left, previous = 0.0, None
     for number, (shape, colour) in enumerate(zip(shapes, colours, strict=True)):
-        channels, size = _extent(shape)
+        channels, size = _extent(shape, space)
         width = 0.35 + 0.16 * math.log2(channels + 1)
-        height = math.sqrt(size[0] / tallest)
-        slant = 0.35 * math.sqrt(size[1] / tallest)
+        high, across = size[0] if space.axes == 1 else size[-2], size[-1]
+        height = math.sqrt(high / tallest)
+        # A signal has no second axis to go back along.
+        slant = 0.35 * math.sqrt((1 if space.axes == 1 else across) / tallest)
         _cuboid(axes, left, width, height, slant, colour)
         middle = left + width / 2
         if size != previous:
-            label = str(size[0]) if size[0] == size[1] else f"{size[0]}x{size[1]}"
+            label = str(size[0]) if len(set(size)) == 1 else "x".join(map(str, size))
             _note(axes, middle + slant / 2, height / 2 + slant * 0.3 + 0.06, label, "bottom")
         _note(axes, middle, -height / 2 - 0.05, str(channels), "top", drawing.INK)
-        _note(axes, middle, -0.74, str(number) if number else "image", "center")
+        _note(axes, middle, -0.74, str(number) if number else space.noun, "center")
         left += width + max(0.22, slant + 0.08)
         previous = size
     axes.set_xlim(-0.05, left)
@@ -153,11 +157,12 @@ def _draw_blocks(axes: Axes, trace: Trace, stages: Sequence[Stage]) -> None:
     drawing.hide_ticks(axes)
 
 
-def _extent(shape: Shape) -> tuple[int, tuple[int, int]]:
-    if len(shape) == 4:
-        return shape[1], (shape[2], shape[3])
+def _extent(shape: Shape, space: Space) -> tuple[int, tuple[int, ...]]:
+    if len(shape) == 2 + space.axes:
+        return shape[1], shape[2:]
     # A vector is a map of one position; tokens are a map one position high.
-    return (shape[-1] if shape[1:] else 1), (1, math.prod(shape[1:-1]) if len(shape) > 2 else 1)
+    tokens = math.prod(shape[1:-1]) if len(shape) > 2 else 1
+    return (shape[-1] if shape[1:] else 1), (*(1,) * (space.axes - 1), tokens)
 
 
 def _cuboid(
@@ -265,13 +270,15 @@ def _beside(axes: Axes, x: float, row: int, text: str, most: float) -> None:
 
 
 def _draw_fields(axes: Axes, stages: Sequence[Stage], input_shape: Shape) -> None:
-    image = input_shape[2]
+    space = space_of_shape(input_shape[1:])
+    # Of a volume the height, as of an image; its depth has another unit where it is a clip.
+    image = input_shape[-2] if space.axes > 1 else input_shape[-1]
     fields = [stage.receptive_field for stage in stages]
     sizes = [_height(field, image) for field in fields]
     most = max(image, *sizes)
     gated = any(field is not None and field.gateless is not None for field in fields)
     axes.set_xlim(0, (1.85 if gated else 1.6) * most)
-    _title(axes, 0.0, "receptive field, px")
+    _title(axes, 0.0, f"receptive field, {space.unit}")
     for row, (field, size) in enumerate(zip(fields, sizes, strict=True)):
         if field is None:
             _beside(axes, 0, row, "unknown", most)
@@ -282,20 +289,21 @@ def _draw_fields(axes: Axes, stages: Sequence[Stage], input_shape: Shape) -> Non
             axes.barh(row, size, height=0.62, color="#3a9d8f", zorder=2)
         _beside(axes, max(size, image if field.whole else 0), row, _words(field), most)
     axes.axvline(image, color=drawing.INK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=4)
-    _title(axes, 1.0, f"┆ image: {image}", "right", "normal")
+    _title(axes, 1.0, f"┆ {space.noun}: {image}", "right", "normal")
 
 
 def _height(field: ReceptiveField | None, image: int) -> int:
     if field is None:
         return 0
-    return field.local.size[0] if field.local.uniform or not field.whole else image
+    side = field.local.size[-2] if field.space.axes > 1 else field.local.size[0]
+    return side if field.local.uniform or not field.whole else image
 
 
 def _words(field: ReceptiveField) -> str:
     own = field.local
-    size = str(own.size[0]) if own.size[0] == own.size[1] else dimensions(own.size)
+    size = str(own.size[0]) if len(set(own.size)) == 1 else dimensions(own.size)
     if field.gateless is not None:
         return f"{size} · with gates: all" if field.whole else f"{size} without gates"
     if field.whole and not field.uniform:
-        return "the whole image"
-    return size if field.uniform or field.positions == (1, 1) else f"up to {size}"
+        return f"the whole {field.space.noun}"
+    return size if field.uniform or field.positions == field.space.one_place else f"up to {size}"

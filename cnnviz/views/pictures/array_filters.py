@@ -18,6 +18,8 @@ _MOST_LINES = 4
 """Up to how many input channels a kernel along a signal is drawn as lines; more are rows."""
 _MOST_VOLUME_CHANNELS = 6
 _SIDE = 30
+_MOST_ABREAST = 18
+"""Up to how many slices stand in a row."""
 
 
 def how(found: FilterGrid) -> str:
@@ -33,10 +35,10 @@ def how(found: FilterGrid) -> str:
         )
     slices = f"its {found.kernels.shape[2]} slices side by side"
     if found.as_colour:
-        return f"one row a filter, {slices} as RGB with grey as zero, on its own scale."
+        return f"each with {slices} as RGB with grey as zero, on its own scale."
     return (
-        f"one row a filter, for each of {_channels(found)} {slices}; red weights add, blue ones "
-        "subtract. Every row has the scale of its own largest weight."
+        f"each with, for each of {_channels(found)}, {slices}; red weights add, blue ones "
+        "subtract. Each has the scale of its own largest weight."
     )
 
 
@@ -105,12 +107,29 @@ def _slices(found: FilterGrid) -> drawing.Mosaic:
         scale = drawing.Scale.signed(kernel)
         for one in kernel[list(_drawn_inputs(found))]:
             tiles.extend(scale.paint(part) for part in one)
-    per_row = len(tiles) // len(found.shown)
-    return drawing.mosaic(np.stack(tiles), columns=per_row, side=_SIDE, gap=3)
+    columns = _tiles_each(found) * _filters_abreast(found)
+    labels = 14 if _filters_abreast(found) > 1 else 0
+    return drawing.mosaic(np.stack(tiles), columns=columns, side=_SIDE, gap=3, labels=labels)
+
+
+def _tiles_each(found: FilterGrid) -> int:
+    """Return how many tiles a filter over volumes takes."""
+    return int(found.kernels.shape[2]) * (1 if found.as_colour else len(_drawn_inputs(found)))
+
+
+def _filters_abreast(found: FilterGrid) -> int:
+    return max(1, min(len(found.shown), _MOST_ABREAST // _tiles_each(found)))
 
 
 def _label_rows(axes: Axes, found: FilterGrid, grid: drawing.Mosaic) -> None:
     size, ink = drawing.SMALL_SIZE, drawing.QUIET
+    if _filters_abreast(found) > 1:
+        for channel, (left, top) in zip(
+            found.shown, grid.corners[:: _tiles_each(found)], strict=True
+        ):
+            below = top + grid.side[0] + 2
+            axes.text(left, below, found.label(channel), fontsize=6.5, color=ink, va="top")
+        return
     for channel, (left, top) in zip(found.shown, grid.corners[:: grid.columns], strict=True):
         axes.text(
             left - 4,

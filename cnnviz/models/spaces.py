@@ -1,0 +1,51 @@
+"""What is only there for networks of images, and says so to the others."""
+
+from __future__ import annotations
+
+from cnnviz.errors import UsageError
+from cnnviz.models.model import Model
+from cnnviz.results.space import IMAGE
+
+ONLY_IMAGES: dict[str, str] = {
+    "receptive_field": "what a layer sees is drawn into a photo; architecture has its size",
+    "deconvnet": "patches of units are cut out of photos; attribute with the method deconvnet "
+    "projects an answer back",
+    "top_activations": "patches of units are cut out of photos; feature_maps shows what each "
+    "channel responds to",
+    "invariance": "it moves, enlarges and turns photos",
+    "feature_visualization": "it optimises pictures, with the colours and transformations of "
+    "photos",
+    "gallery": "its pages are made of patches of photos",
+    "evaluate": "it measures over sets of photos; faithfulness measures one map",
+}
+"""What takes networks of images alone, and why, with what else there is."""
+
+
+def only_images(model: Model, what: str) -> str:
+    """Say why something is not there for a network; nothing where it is.
+
+    Parameters
+    ----------
+    model : Model
+        The network.
+    what : str
+        The name of a view or a command, of `ONLY_IMAGES` or not.
+    """
+    if what not in ONLY_IMAGES or model.space == IMAGE:
+        return ""
+    title = what.replace("_", " ")
+    return (
+        f"There is no {title} of {model.name}, which takes {model.space.noun}s "
+        f"{model.space.shape(model.channels)}: {ONLY_IMAGES[what]}."
+    )
+
+
+def check_takes_images(model: Model, what: str) -> None:
+    """Raise `UsageError` if something is not there for a network, before any work is begun."""
+    refused = only_images(model, what)
+    if refused:
+        raise UsageError(
+            refused,
+            f"Of {model.space.noun}s there are cam, attribute, occlusion, faithfulness, "
+            "feature_maps, filters, predictions, architecture, gradient_flow and report.",
+        )
