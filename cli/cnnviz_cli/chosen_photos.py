@@ -37,10 +37,44 @@ class _Member:
     label: str
 
 
+@dataclass(frozen=True)
+class FoundPhotos:
+    """What files, patterns, folders or a data set mean.
+
+    Attributes
+    ----------
+    names : tuple of str
+        What was named.
+    count, workers : int or None
+        How many are to be taken, and by how many threads they are read.
+    found : tuple
+        What that means, where it is photos.
+    several : bool
+        Whether a name meant several.
+    """
+
+    names: tuple[str, ...]
+    count: int | None
+    workers: int | None
+    found: tuple[Any, ...]
+    several: bool
+
+    def taken(self) -> list[Any]:
+        """Read the photos that are taken, evenly spread; say how many on stderr."""
+        return _read_all(spread(self.found, self.count, several=self.several), self.workers)
+
+
 def choose_photos(
     named: Sequence[str], data: str | None, count: int | None, workers: int | None = None
 ) -> list[Any]:
-    """Return the photos that files, patterns, folders or a data set mean, evenly spread.
+    """Return the photos that files, patterns, folders or a data set mean, evenly spread."""
+    return find_photos(named, data, count, workers).taken()
+
+
+def find_photos(
+    named: Sequence[str], data: str | None, count: int | None, workers: int | None = None
+) -> FoundPhotos:
+    """Find what files, patterns, folders or a data set mean, before a network is loaded.
 
     A pattern matches names in any case: ``*.jpg`` also means ``IMG_1.JPG``. How many of how many
     are taken is said on stderr wherever some are left out. Those of folders and lists are read by
@@ -63,20 +97,40 @@ def choose_photos(
         )
     found: list[Any] = []
     several = False
-    for name in [*named, *([data] if data else [])]:
+    names = [*named, *([data] if data else [])]
+    for name in names:
         members = _members(name)
         several = several or members is not None
         found += [name] if members is None else members
+    return FoundPhotos(tuple(names), count, workers, tuple(found), several)
+
+
+def spread(
+    found: Sequence[Any], count: int | None, *, several: bool, noun: str = "images"
+) -> list[Any]:
+    """Return at most so many of what was found, evenly spread, and say so on stderr.
+
+    Parameters
+    ----------
+    found : sequence
+        What there is.
+    count : int, optional
+        How many; without it all, or `MOST` where a name meant several.
+    several : bool
+        Whether a name meant several.
+    noun : str
+        What they are called.
+    """
     most = count or (MOST if several else len(found))
-    if len(found) > most:
-        said = "" if count else "; --count says how many"
-        say(one_line(f"Note: {most} of {len(found):,} images are taken, evenly spread{said}."))
-        # As `Dataset.spread` has it: the first of each of so many equal stretches.
-        found = [found[place * len(found) // most] for place in range(most)]
-    return _read_all(found, workers)
+    if len(found) <= most:
+        return list(found)
+    said = "" if count else "; --count says how many"
+    say(one_line(f"Note: {most} of {len(found):,} {noun} are taken, evenly spread{said}."))
+    # As `Dataset.spread` has it: the first of each of so many equal stretches.
+    return [found[place * len(found) // most] for place in range(most)]
 
 
-def _members(name: str) -> list[_Member] | None:
+def _members(name: str) -> list[Any] | None:
     """Return what a folder, a pattern or a data set holds; None for a single file."""
     from cnnviz.datasets import open_dataset
     from cnnviz.datasets.listed_files import LISTS
@@ -86,11 +140,23 @@ def _members(name: str) -> list[_Member] | None:
     from cnnviz.images.paths import expand
 
     path = expand(name)
+    arrays = arrays_in(path)
+    if arrays:
+        return arrays
     if is_pattern(name):
         return list(_each(matched_files(name)))
     if name == SHAPES or path.is_dir() or path.suffix.lower() in (SUFFIX, *LISTS):
         return list(_each(open_dataset(name)))
     return None
+
+
+def arrays_in(path: Path) -> list[Any]:
+    """Return the arrays in a folder; none where it holds no array."""
+    from cnnviz.images.array_reading import SIGNAL_SUFFIXES
+
+    if not path.is_dir():
+        return []
+    return sorted(one for one in path.iterdir() if one.suffix.lower() in SIGNAL_SUFFIXES)
 
 
 def _each(dataset: Dataset) -> Iterator[_Member]:

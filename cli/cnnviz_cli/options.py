@@ -8,6 +8,9 @@ import typer
 
 from cnnviz.errors import UsageError
 from cnnviz.models.sources import forms
+from cnnviz.results.space import IMAGE
+from cnnviz_cli.chosen_arrays import choose_arrays
+from cnnviz_cli.chosen_photos import FoundPhotos
 from cnnviz_cli.lazy import shared
 from cnnviz_cli.terminal import one_line, say
 
@@ -23,7 +26,8 @@ Photos = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="PHOTO",
-        help="Image files, folders or patterns such as 'photos/*.jpg', in any case of letters. "
+        help="Image files, folders or patterns such as 'photos/*.jpg', in any case of letters; for "
+        "networks of signals and volumes .npy, .npz, .pt or .wav files, or the frames of a clip. "
         "Without any, a sample of the shipped data or the sample photo.",
         show_default=False,
     ),
@@ -314,6 +318,13 @@ def picture_style(values: dict[str, Any]) -> PictureStyle:
             "Name one with --out.",
         )
     return style
+
+
+def inputs_of(named: FoundPhotos, model: Model) -> list[Any]:
+    """Return what was named as the network takes it, or else a sample; of arrays there is none."""
+    if model.space == IMAGE:
+        return photos_or_sample(named.taken(), model)
+    return choose_arrays(named.names, named.count, model)
 
 
 def photos_or_sample(photos: list[Any] | None, model: Model) -> list[Any]:

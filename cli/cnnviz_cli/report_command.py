@@ -13,7 +13,7 @@ from cnnviz.reports.destination import check_destination
 from cnnviz.reports.sections import SECTIONS, choose
 from cnnviz.views.plugins import installed
 from cnnviz_cli import options
-from cnnviz_cli.chosen_photos import choose_photos
+from cnnviz_cli.chosen_photos import find_photos
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.terminal import one_line, print_json, progress_bar, say
 
@@ -113,9 +113,9 @@ def _run(values: dict[str, Any]) -> None:
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")
         chosen = [values[name] for name in ("data", "count", "workers")]
-        photos = choose_photos(values["photos"] or (), *chosen)
+        photos = find_photos(values["photos"] or (), *chosen)
         loaded = options.model_of(values)
-        images = options.photos_or_sample(photos, loaded)
+        images = options.inputs_of(photos, loaded)
         from cnnviz.reports import report as make
 
         made = make(

@@ -13,7 +13,7 @@ from rich.markup import escape
 from cnnviz.results.progress import Progress
 from cnnviz.views import View
 from cnnviz_cli import options
-from cnnviz_cli.chosen_photos import choose_photos
+from cnnviz_cli.chosen_photos import FoundPhotos, find_photos
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.signature import OptionSpec, options_of, returned_type
 from cnnviz_cli.tables import table_of, text_of
@@ -198,10 +198,14 @@ def _of_network(
     if view.compare:
         _first_of_compared(values, keywords)
     # What is wrong with them is said before the network is loaded, which may take long.
-    images = _named_photos(view, specs, values)
+    named = _named_photos(view, specs, values)
     model = options.model_of(values)
-    if view.images == "photos" and not view.own_input:
-        images = options.photos_or_sample(images, model)
+    from cnnviz.models.spaces import check_takes_images
+
+    check_takes_images(model, view.name)
+    images: list[Any] = []
+    if view.images == "photos" and (named.names or not view.own_input):
+        images = options.inputs_of(named, model)
     progress(0, 1, "computing")
     subject: Any = model
     names = [_photo_name(image) for image in images]
@@ -217,12 +221,12 @@ def _of_network(
     return function(subject, **keywords), _stem(names, model.name)
 
 
-def _named_photos(view: View, specs: list[OptionSpec], values: dict[str, Any]) -> list[Any]:
+def _named_photos(view: View, specs: list[OptionSpec], values: dict[str, Any]) -> FoundPhotos:
     if view.images != "photos":
-        return []
+        return find_photos((), None, None)
     own = {spec.name for spec in specs}
     chosen = [None if name in own else values[name] for name in ("data", "count", "workers")]
-    return choose_photos(values["photos"] or (), *chosen)
+    return find_photos(values["photos"] or (), *chosen)
 
 
 def _first_of_compared(values: dict[str, Any], keywords: dict[str, Any]) -> None:

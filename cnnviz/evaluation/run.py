@@ -19,6 +19,7 @@ from cnnviz.heatmaps.cam_methods import CAM_METHODS
 from cnnviz.heatmaps.checks.measure_groups import MEASURE_GROUPS, CheckSettings, measurable
 from cnnviz.heatmaps.methods import MethodName, check_method, method_names, method_title
 from cnnviz.models import Model, as_model
+from cnnviz.models.spaces import check_takes_images
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import ImageSource, installed_version
 from cnnviz.results.text import estimated_time
@@ -94,6 +95,7 @@ def evaluate(
     """
     chosen = _checked(methods, random)
     wrapped = as_model(model)
+    check_takes_images(wrapped, "evaluate")
     found, refused = items(data, count)
     settings = settings or CheckSettings()
     job = _Job(wrapped, layer, settings, random, chosen, progress, announce)

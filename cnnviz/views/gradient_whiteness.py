@@ -271,7 +271,7 @@ def _along(
     generator = torch.Generator().manual_seed(seed)
     share = torch.linspace(0.0, 1.0, points, device=start.device, dtype=start.dtype)
     with isolated(model.module, grad=True):
-        weights = share[:, None, None, None]
+        weights = share.reshape(-1, *[1] * start.ndim)
         inputs = (1.0 - weights) * start.clone() + weights * end.clone()
         rows = rows_that_fit(model, inputs)
         calibration = calibrated(model.module, model.forward, inputs, rows)
