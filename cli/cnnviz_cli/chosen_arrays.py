@@ -24,12 +24,12 @@ def choose_arrays(names: Sequence[str], count: int | None, model: Model) -> list
     """
     if not names:
         noun = model.space.noun
-        wave = ", .wav" if noun == "signal" else ""
+        kinds = ".npy, .npz, .pt or .wav" if noun == "signal" else ".npy, .npz or .pt"
         clip = "" if noun == "signal" else ", or a folder with the frames of a clip"
         raise UsageError(
             f"{model.name} takes {noun}s {model.space.shape(model.channels)}, and there is no "
             "sample of these.",
-            f"Name one: a .npy, .npz or .pt{wave} file{clip}.",
+            f"Name one: a {kinds} file{clip}.",
         )
     found: list[Any] = []
     for name in names:

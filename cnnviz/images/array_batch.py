@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,8 @@ def _items(images: Any, preprocessing: ArrayPreprocessing) -> list[Any]:
     if isinstance(images, str | bytes | Photo) or not isinstance(images, Iterable):
         return [images]
     given = list(images)
+    if len(given) == 1 and isinstance(given[0], str | os.PathLike):
+        return given
     if given and all(map(is_picture, given)) and preprocessing.takes_frames:
         return [given]
     found: list[Any] = []
@@ -98,7 +101,9 @@ def _prepared(item: Any, preprocessing: ArrayPreprocessing, name: str) -> Prepar
         shown = new_array(tensor, preprocessing, name, _TENSOR, as_tensor=True)
         return shown, tensor
     numbers = isinstance(item, np.ndarray) and item.ndim <= preprocessing.axes + 1
-    if is_picture(item) and not (numbers and item.shape[-1] > 4):
+    # A file may be an animation.
+    animated = preprocessing.takes_frames and isinstance(item, str | os.PathLike)
+    if is_picture(item) and not animated and not (numbers and item.shape[-1] > 4):
         said = str(getattr(item, "name", "") or (item if isinstance(item, str) else name))
         raise refuse_picture(said, preprocessing)
     return read_array(item, preprocessing, name)

@@ -57,6 +57,12 @@ class ArrayPreprocessing(Preprocessing):
             raise UsageError(
                 f"There are no inputs of {self.axes} axes.", "Give 1 for signals, 3 for volumes."
             )
+        if not self.takes_frames and (self.resize is not None or self.crop is not None):
+            raise UsageError(
+                f"{self.space.noun.capitalize()}s keep their size.", "Leave resize and crop out."
+            )
+        if self.colour != "rgb":
+            raise UsageError("Channels of arrays are taken as they are.", "Leave the colour out.")
         if self.shape is not None and (len(self.shape) != self.axes or min(self.shape) < 1):
             raise UsageError(
                 f"The shape {self.shape} is none of a {self.space.noun}.",

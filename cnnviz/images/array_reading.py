@@ -200,7 +200,8 @@ def _from_path(path: Path, preprocessing: ArrayPreprocessing) -> _Found:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             return _Found(None, frames, name, (f"{plural(len(frames), 'frame')} in a row",), digest)
     _check_is_file(path)
-    raise _wrong(name, "no file of numbers", preprocessing)
+    what = "a picture" if is_picture(path) else "no file of numbers"
+    raise _wrong(name, what, preprocessing)
 
 
 def _from_folder(path: Path, preprocessing: ArrayPreprocessing) -> _Found:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ USUAL: dict[Space, tuple[tuple[int, ...], ...]] = {
 }
 """Sizes of inputs that are tried: common ones first."""
 _LONGEST = 1 << 16
+_SMALL_VOLUME = 1 << 15
 _MOST_CHANNELS = 6
 _LENGTH_NAMES = ("length", "input_length", "seq_len", "sequence_length", "n_samples", "n_timesteps")
 
@@ -75,35 +77,45 @@ def find_array(module: nn.Module) -> AcceptedArray | None:
     tried = [space for space in spaces if space != IMAGE]
     # A spectrogram is an image that the network itself makes of a signal.
     tried += [space for space in SPACES if space == SIGNAL and space not in tried and spaces]
-    return _KEPT.get(module, "array", lambda: _Trial(module).search(tried))
+    return _KEPT.get(module, "array", lambda: _find(module, tried))
+
+
+def _find(module: nn.Module, spaces: list[Space]) -> AcceptedArray | None:
+    one = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
+    found = None
+    for space in spaces:
+        sizes = USUAL[space]
+        if space == VOLUME:
+            # A large one takes long; on torch's meta device only shapes are computed.
+            found = found or _Trial(module, torch.device("meta"), one.dtype).search(space, sizes)
+            sizes = tuple(size for size in sizes if math.prod(size) <= _SMALL_VOLUME)
+        found = found or _Trial(module, one.device, one.dtype).search(space, sizes)
+    return found
 
 
 class _Trial:
-    """A copy of a network, to be run on zeros that may not fit."""
+    """A copy of a network on some device, to be run on zeros that may not fit."""
 
-    def __init__(self, module: nn.Module) -> None:
-        self._original = module
-        one = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
-        self._device, self._dtype = one.device, one.dtype
-        self._network = copy_modules(module, one.device)
+    def __init__(self, module: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
+        self._original, self._device, self._dtype = module, device, dtype
+        self._network = copy_modules(module, device)
         self._misfit: tuple[int, int] | None = None
 
-    def search(self, spaces: list[Space]) -> AcceptedArray | None:
-        """Return the first input that runs."""
+    def search(self, space: Space, usual: Sequence[tuple[int, ...]]) -> AcceptedArray | None:
+        """Return the first input that runs, of these sizes or, of signals, another one."""
         found = (
             self._run(channels, size)
-            for space in spaces
             for channels in likely_channels(self._network, space)[:_MOST_CHANNELS]
-            for size in self._sizes(space, channels)
+            for size in self._sizes(space, usual)
         )
         return next((one for one in found if one is not None), None)
 
-    def _sizes(self, space: Space, channels: int) -> Iterator[tuple[int, ...]]:
+    def _sizes(self, space: Space, usual: Sequence[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
         if space != SIGNAL:
-            yield from USUAL[space]
+            yield from usual
             return
         yield from ((length,) for length in _declared_lengths(self._network))
-        yield from USUAL[space]
+        yield from usual
         yield from self._bisected()
 
     def _bisected(self) -> Iterator[tuple[int, ...]]:

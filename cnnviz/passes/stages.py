@@ -190,8 +190,8 @@ class CallOrder:
         return {name for name, times in seen.items() if times > 1}
 
     def _has_shape_of_image(self, size: tuple[int, ...]) -> bool:
-        # Frames are often strided less than rows and columns are.
-        shares = [length / whole for length, whole in zip(size, self.image, strict=True)][-2:]
+        whole = self.image[-2:]
+        shares = [length / side for length, side in zip(size, whole, strict=True)]
         # Windows that do not fit evenly bend the shape of small maps a little.
         return 0.6 < shares[0] / shares[-1] < 1.7
 
@@ -228,7 +228,9 @@ def _resolution(call: OrderedCall) -> tuple[int, ...]:
     if layout.extent != WHOLE and len(layout.dims) == 2:
         # Of a canvas larger than the image more or fewer positions stand for a place of it.
         return (layout.shape[layout.dims[0]], layout.shape[layout.dims[1]])
-    return layout.size
+    # Of a volume the rows and columns: a convolution that is parted into one of each slice and one
+    # along them, (2+1)D, strides these at different layers of one block.
+    return layout.size[-2:]
 
 
 @dataclass(frozen=True)

@@ -198,9 +198,10 @@ class Architecture(TableResult):
         return [
             f"{found['parameters']:,} parameters in {file_size(found['parameter_bytes'])} "
             f"(and {file_size(found['buffer_bytes'])} of buffers), {costs_text(self.trace)} "
-            "multiply-accumulate operations for one image.",
-            f"The outputs of all layers for one image take {file_size(found['activation_bytes'])}, "
-            "those written in place or passed on unchanged not counted.",
+            f"multiply-accumulate operations for one {self.trace.space.noun}.",
+            f"The outputs of all layers for one {self.trace.space.noun} take "
+            f"{file_size(found['activation_bytes'])}, those written in place or passed on "
+            "unchanged not counted.",
         ]
 
 

@@ -154,10 +154,13 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         found = self._mark(source)
         if isinstance(found, Depends) and isinstance(self._mark(padded), Depends):
             exact = wrapped(found.exact, amounts)
-            same = found.gateless is found.exact
-            self._marks[padded] = Depends(
-                exact, exact if same else wrapped(found.gateless, amounts)
-            )
+            gateless = exact
+            if found.gateless is not found.exact:
+                gateless = wrapped(found.gateless, amounts)
+            place = found.place
+            if place is not None:
+                place = Place(wrapped(place.field, amounts), place.paired)
+            self._marks[padded] = Depends(exact, gateless, place)
 
     def _mark(self, tensor: torch.Tensor) -> Mark:
         found: Mark = self._marks.get(tensor, ALIEN)

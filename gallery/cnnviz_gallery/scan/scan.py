@@ -11,6 +11,7 @@ from cnnviz.datasets import Dataset
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.introspection.layers import Layers, items, kind, named_layers, select, without_call
 from cnnviz.models import Model
+from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.stages import STAGES, call_order
 from cnnviz.results.progress import Progress, silent
 from cnnviz_gallery.scan.distributed import running_processes
@@ -113,6 +114,7 @@ def scannable(model: Model, layers: Layers | None = None) -> tuple[str, ...]:
     LayerError
         If none of the layers is called.
     """
+    check_takes_images(model, "gallery")
     inputs = torch.zeros(1, *model.input_shape, device=model.device, dtype=model.dtype)
     order = call_order(model, inputs)
     if layers is None:

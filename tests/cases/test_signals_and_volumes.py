@@ -1,0 +1,259 @@
+"""Networks of signals, volumes and clips in every view: what is drawn, told, refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import cnnviz
+from cnnviz.errors import CnnvizError, LayerError, UsageError
+from cnnviz.images import ArrayPreprocessing
+from cnnviz.introspection.tracing import trace
+from cnnviz.models import Model, OutputKind
+from cnnviz.models.spaces import ONLY_IMAGES
+from cnnviz.passes.captures import capture
+from cnnviz.reports import report
+from cnnviz.results.space import space_of
+from tests.helpers.array_networks import NETWORKS, build, seeded, signal_classifier
+
+LAYERS = {
+    "signal": ("1", "4"),
+    "wavenet": ("skips.3",),
+    "recurrent": ("conv",),
+    "circular": ("conv",),
+    "spectrogram": ("conv",),
+    "unfolded": ("conv",),
+    "volume": ("1", "4"),
+    "unet": ("deep", "up"),
+    "parted": ("time",),
+    "patched": ("norm",),
+}
+
+
+def support(output: torch.Tensor, dims: tuple[int, ...], x: torch.Tensor) -> list[tuple[int, int]]:
+    """Return where along each axis of the input the middle position of an output depends on it."""
+    picked = output
+    for dim in sorted(dims, reverse=True):
+        picked = picked.select(dim, output.shape[dim] // 2)
+    factors = torch.rand(picked.shape, generator=torch.Generator().manual_seed(1)) + 0.5
+    (slope,) = torch.autograd.grad((picked * factors).sum(), x, retain_graph=True)
+    reached = slope[0].abs().amax(0) > 0
+    found = []
+    for axis in range(reached.ndim):
+        others = tuple(each for each in range(reached.ndim) if each != axis)
+        places = (reached.amax(others) if others else reached).nonzero().flatten()
+        found.append((int(places[0]), int(places[-1]) + 1))
+    return found
+
+
+@pytest.mark.parametrize("name", ["signal", "wavenet", "unfolded", "volume", "unet", "parted"])
+def test_receptive_fields_are_the_support_of_the_gradient(name: str) -> None:
+    network, x = build(name)
+    # Nothing is switched off: the field is what could be seen.
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose3d):
+            layer.weight.data.abs_()
+    image = x[:1].clone().requires_grad_()
+    traced = trace(network, tuple(image.shape[1:]))
+    called = [
+        call
+        for call in traced.module_calls()
+        if call.name and call.kind == "conv" and call.map_field is not None and call.map.dims
+    ]
+    assert called
+    held: dict[str, torch.Tensor] = {}
+    handles = [
+        network.get_submodule(call.name).register_forward_hook(
+            lambda module, given, output, name=call.name: held.__setitem__(name, output)
+        )
+        for call in called
+    ]
+    network(image)
+    for handle in handles:
+        handle.remove()
+    for call in called:
+        middle = tuple(length // 2 for length in call.map.size)
+        found = list(call.map_field.window(*middle))
+        assert found == support(held[call.name], call.map.dims, image), call.label
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_maps_are_found_explained_and_drawn(name: str, tmp_path) -> None:
+    network, x = build(name)
+    held = capture(network, x, layers="stages")
+    assert tuple(held.activations) == LAYERS[name]
+    for method in ("gradcam", "layercam", "scorecam", "ablationcam"):
+        found = cnnviz.cam(held, method=method)
+        assert found.maps[0].ndim == x.ndim - 1
+        assert np.isfinite(found.maps[0]).all()
+        assert found.on_photo().shape == tuple(x.shape[2:])
+    found.save(tmp_path / "cam.png")
+    found.save(tmp_path / "cam.npz")
+    stored = np.load(tmp_path / "cam.npz")[f"map {found.layers[0]}"]
+    np.testing.assert_array_equal(stored, found.maps[0])
+    assert len(found.peak()) == x.ndim - 2
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_view_works_or_says_why_not(name: str) -> None:
+    network, x = build(name)
+    model = Model(network)
+    held = capture(model, x[:1], layers="stages")
+    answer = cnnviz.predictions(held)
+    assert answer.images == (held.batch.photos[0].name,)
+    assert cnnviz.feature_maps(held).figure()
+    assert cnnviz.filters(model).figure()
+    table = cnnviz.architecture(model, tuple(x.shape[2:]))
+    assert table.trace.macs > 0
+    assert space_of(x.ndim - 2).noun in table.caption()
+    assert table.figure()
+    flow = cnnviz.gradient_flow(model, x, remedies=False)
+    assert flow.verdict.label
+    assert space_of(x.ndim - 2).noun in flow.data
+    hidden = cnnviz.occlusion(model, x[:1], 4, 2)
+    assert hidden.maps[0].shape[1:] == x.shape[2:]
+    assert cnnviz.attribute(model, x[:1], "saliency").figure()
+    for refused in ONLY_IMAGES:
+        if hasattr(cnnviz, refused):
+            given = {"feature_visualization": "0:1"}.get(refused, x)
+            with pytest.raises(UsageError, match="which takes"):
+                getattr(cnnviz, refused)(model, given)
+
+
+@pytest.mark.parametrize("name", ["signal", "volume"])
+def test_faithfulness_is_measured(name: str) -> None:
+    network, x = build(name)
+    for method in ("gradcam", "saliency"):
+        found = cnnviz.faithfulness(network, x[:1], method, steps=3, stages=2)
+        assert found.measure("gain").values.shape == (1,)
+        assert all(verdict.sentence for verdict in found.verdicts)
+    with pytest.raises(UsageError, match="Objects are marked in photos"):
+        cnnviz.faithfulness(network, x, "gradcam", masks=[np.ones((2, 2), bool)] * 2)
+
+
+@pytest.mark.parametrize("name", ["signal", "volume"])
+def test_a_report_at_its_defaults_is_whole(name: str, tmp_path) -> None:
+    network, x = build(name)
+    made = report(network, x[:1])
+    made.save(tmp_path / "report")
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    noun = space_of(x.ndim - 2).noun
+    assert f"The {noun} as the network sees it" in page
+    assert "photo as the network" not in page
+    keys = [section.key for section in made.sections]
+    assert keys[:2] == ["photo", "predictions"]
+    assert all(section.pictures for section in made.sections if section.key != "provenance")
+
+
+def test_sections_that_do_not_apply_name_the_reason() -> None:
+    network, x = build("signal")
+    made = report(network, x[:1], "units,visualizations")
+    for section in made.sections:
+        assert not section.pictures
+        assert "takes signals [N, 2, L]" in section.lead[0]
+
+
+def test_a_monitor_names_the_layers_of_a_signal() -> None:
+    network, x = build("signal")
+    network.train()
+    optimizer = torch.optim.SGD(network.parameters(), 0.1)
+    with cnnviz.GradientMonitor(network, optimizer, every=1) as monitor:
+        loss = network(x).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        monitor.log(loss=loss)
+    assert set(monitor.records[0].of("gradient")) == {"0", "3", "7"}
+
+
+def test_an_answer_at_every_sample_is_a_map_of_classes() -> None:
+    network, x = build("wavenet")
+    held = capture(network, x, layers="first", target=cnnviz.Region(1, np.arange(40) == 39))
+    assert held.model.reading.kind == OutputKind.CLASS_MAP
+    asked = held.resolved_targets[0].asked
+    evidence = np.abs(cnnviz.attribute(network, x, "saliency", asked).maps[0])
+    # Causal: the last sample hears the 16 before and at it, and none besides.
+    assert evidence[:, :24].max() == 0.0
+    assert evidence[:, 24:].max() > 0.0
+
+
+def test_causal_fields_look_back_only() -> None:
+    network, _ = build("wavenet")
+    field = trace(network, (1, 40)).find("filters.3").receptive_field
+    assert field.size == (16,)
+    assert field.describe() == "16 samples"
+    assert field.window(30) == ((15, 31),)
+
+
+def test_wrapped_signals_reach_round_the_end() -> None:
+    network, _ = build("circular")
+    field = trace(network, (1, 40)).find("conv").receptive_field
+    assert field.size == (5,)
+
+
+def test_steps_of_a_recurrent_layer_see_all_before_them() -> None:
+    network, _ = build("recurrent")
+    call = trace(network, (1, 40)).find("lstm")
+    assert call.map.size == (20,)
+    assert call.map_field.window(3) == ((0, 9),)
+
+
+def test_a_spectrogram_is_a_map_along_time_alone() -> None:
+    network, x = build("spectrogram")
+    layout = capture(network, x, layers="conv").layout("conv")
+    assert layout.size == (9,)
+    assert layout.channels == 4 * 9
+
+
+def test_a_batch_gives_what_each_input_gives_alone() -> None:
+    for name in ("recurrent", "patched", "parted"):
+        network, x = build(name)
+        held = capture(network, x, layers="stages", target=1)
+        alone = [capture(network, one[None], layers="stages", target=1) for one in x]
+        np.testing.assert_allclose(
+            cnnviz.cam(held).maps[0],
+            np.concatenate([cnnviz.cam(one).maps[0] for one in alone]),
+            rtol=1e-4,
+            atol=1e-6,
+        )
+
+
+def test_slices_that_are_left_out_are_named() -> None:
+    network = seeded(lambda: nn.Sequential(nn.Conv3d(1, 2, 3), nn.Flatten(), nn.LazyLinear(2)))
+    x = torch.rand(1, 1, 40, 6, 6)
+    network(x)
+    found = cnnviz.cam(capture(network, x, layers="0"))
+    assert "Drawn are 16 of 40 slices: 0, 3, 5, 8, 10, 13" in found.caption()
+    few = cnnviz.cam(capture(*build("volume"), layers="stages"))
+    assert "Drawn" not in few.caption()
+
+
+def test_a_vector_is_no_map_of_a_signal() -> None:
+    network, x = build("signal")
+    held = capture(network, x, layers="7")
+    with pytest.raises(LayerError, match=r"not \[N, C, L\]"):
+        cnnviz.cam(held, "7")
+
+
+def test_a_signal_of_another_number_of_channels_is_refused() -> None:
+    network = seeded(signal_classifier)
+    with pytest.raises(CnnvizError, match=r"has 3 channels and the network takes 2"):
+        capture(network, torch.rand(1, 3, 40))
+    with pytest.raises(CnnvizError, match=r"network takes signals \[N, 2, L\]"):
+        capture(network, torch.rand(1, 2, 40, 40))
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with pytest.raises(UsageError, match="no inputs of 4 axes"):
+        ArrayPreprocessing(axes=4)
+    with pytest.raises(UsageError, match="Signals keep their size"):
+        ArrayPreprocessing(resize=32)
+    with pytest.raises(UsageError, match="is none of a volume"):
+        ArrayPreprocessing(axes=3, shape=(4, 4))
+    network = seeded(signal_classifier)
+    with pytest.raises(UsageError, match="is not approximated"):
+        cnnviz.occlusion(network, torch.rand(1, 2, 40), approximate=0.5)
+    with pytest.raises(UsageError, match="no size of a signal"):
+        cnnviz.architecture(network, (3, 40))

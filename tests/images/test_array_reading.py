@@ -1,0 +1,144 @@
+"""Signals, volumes and clips from files, arrays and frames."""
+
+from __future__ import annotations
+
+import wave
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cnnviz.errors import ImageError
+from cnnviz.images import ArrayInput, ArrayPreprocessing, prepare
+
+SIGNAL = ArrayPreprocessing()
+STEREO = ArrayPreprocessing(mean=(0.5, 0.0), std=(2.0, 1.0))
+VOLUME = ArrayPreprocessing(axes=3)
+CLIP = ArrayPreprocessing(mean=(0.0,) * 3, std=(1.0,) * 3, axes=3)
+
+
+def write_wave(path, samples: np.ndarray, width: int, channels: int = 1) -> None:
+    """Write samples from -1 to 1 as PCM of so many bytes."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(width)
+        file.setframerate(8000)
+        whole = np.rint(samples * ((1 << (8 * width - 1)) - 1)).astype("<i8")
+        whole = whole + 128 if width == 1 else whole
+        data = np.ascontiguousarray(whole).view(np.uint8).reshape(-1, 8)[:, :width]
+        file.writeframes(data.tobytes())
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".pt"])
+def test_files_of_numbers_give_their_numbers(tmp_path, suffix: str) -> None:
+    values = np.random.default_rng(0).standard_normal((2, 30)).astype(np.float32)
+    path = tmp_path / f"one{suffix}"
+    if suffix == ".pt":
+        torch.save(torch.from_numpy(values), path)
+    else:
+        (np.save if suffix == ".npy" else np.savez)(path, values)
+    batch = prepare(str(path), STEREO)
+    expected = (values - np.array([[0.5], [0.0]])) / np.array([[2.0], [1.0]])
+    np.testing.assert_allclose(batch.tensor[0].numpy(), expected, rtol=1e-6)
+    shown = batch.photos[0]
+    assert isinstance(shown, ArrayInput)
+    assert shown.name == path.name
+    np.testing.assert_allclose(shown.values, values, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4])
+def test_pcm_of_every_width_comes_out_from_minus_one_to_one(tmp_path, width: int) -> None:
+    samples = np.sin(np.linspace(0, 20, 200))
+    write_wave(tmp_path / "tone.wav", samples, width)
+    batch = prepare(tmp_path / "tone.wav", SIGNAL)
+    np.testing.assert_allclose(
+        batch.tensor[0, 0].numpy(), samples, atol=2.2 / (1 << (8 * width - 1))
+    )
+    assert f"{8 * width}-bit samples at 8,000 Hz" in batch.photos[0].notes[0]
+
+
+def test_two_channels_are_averaged_for_a_network_of_one(tmp_path) -> None:
+    both = np.stack([np.full(50, 0.5), np.full(50, -0.25)], 1)
+    write_wave(tmp_path / "two.wav", both.reshape(-1), 2, 2)
+    batch = prepare(tmp_path / "two.wav", SIGNAL)
+    np.testing.assert_allclose(batch.tensor.numpy(), 0.125, atol=1e-4)
+    assert "2 channels averaged" in batch.photos[0].notes
+    assert prepare(tmp_path / "two.wav", STEREO).tensor.shape == (1, 2, 50)
+
+
+def test_arrays_with_and_without_channel_and_batch() -> None:
+    values = np.arange(12.0)
+    for given in (values, values[None], values[None, None]):
+        assert prepare(given, SIGNAL).tensor.shape == (1, 1, 12)
+    assert prepare([values, values], SIGNAL).tensor.shape == (2, 1, 12)
+    assert prepare(np.zeros((3, 2, 12)), STEREO).tensor.shape == (3, 2, 12)
+    assert prepare(np.zeros((4, 5, 6)), VOLUME).tensor.shape == (1, 1, 4, 5, 6)
+    assert prepare(torch.zeros(2, 1, 4, 5, 6), VOLUME).tensor.shape == (2, 1, 4, 5, 6)
+
+
+def frames(count: int = 5) -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 255, (10, 12, 3)).astype(np.uint8) for _ in range(count)]
+
+
+def test_a_list_a_folder_an_animation_and_an_array_of_frames_are_one_clip(tmp_path) -> None:
+    several = frames()
+    pictures = [Image.fromarray(one) for one in several]
+    (tmp_path / "clip").mkdir()
+    for place, picture in enumerate(pictures):
+        picture.save(tmp_path / "clip" / f"{place:02d}.png")
+    pictures[0].save(tmp_path / "clip.png", save_all=True, append_images=pictures[1:])
+    expected = np.stack(several).transpose(3, 0, 1, 2)[None] / np.float32(255)
+    paths = sorted((tmp_path / "clip").iterdir())
+    for given in (
+        several,
+        pictures,
+        paths,
+        tmp_path / "clip",
+        tmp_path / "clip.png",
+        np.stack(several),
+    ):
+        batch = prepare(given, CLIP)
+        np.testing.assert_allclose(batch.tensor.numpy(), expected, atol=1e-6)
+        assert batch.photos[0].is_clip
+    assert prepare([several, several], CLIP).tensor.shape == (2, 3, 5, 10, 12)
+
+
+@pytest.mark.parametrize(
+    ("given", "preprocessing", "said"),
+    [
+        (np.zeros((9, 9, 3), np.uint8), SIGNAL, "a picture, and the network takes signals"),
+        (np.zeros((30, 2)), STEREO, r"shape \[30, 2\]"),
+        (np.full(9, np.nan), SIGNAL, "not finite"),
+        (np.zeros(0), SIGNAL, "empty"),
+        ("absent.npy", SIGNAL, "no such file"),
+        ([np.zeros((4, 4, 3), np.uint8)], VOLUME.__class__(mean=(0.0,) * 2, std=(1.0,) * 2, axes=3),
+         "picture"),
+        ([np.zeros(5), np.zeros(6)], SIGNAL, "different sizes"),
+        ([frames(1)[0], np.zeros((6, 6, 3), np.uint8)], CLIP, "frames differ in size"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_named(given, preprocessing, said: str) -> None:
+    with pytest.raises(ImageError, match=said):
+        prepare(given, preprocessing)
+
+
+def test_damaged_files_are_named(tmp_path) -> None:
+    for suffix in (".npy", ".npz", ".pt", ".wav"):
+        path = tmp_path / f"bad{suffix}"
+        path.write_bytes(b"nothing of the kind")
+        with pytest.raises(ImageError, match=f"bad{suffix}"):
+            prepare(path, SIGNAL)
+    np.savez(tmp_path / "two.npz", a=np.zeros(3), b=np.zeros(3))
+    with pytest.raises(ImageError, match=r"it holds 2 arrays \(a, b\)"):
+        prepare(tmp_path / "two.npz", SIGNAL)
+    np.save(tmp_path / "objects.npy", np.array([{}, {}], object), allow_pickle=True)
+    with pytest.raises(ImageError, match=r"objects\.npy"):
+        prepare(tmp_path / "objects.npy", SIGNAL)
+
+
+def test_the_caller_keeps_the_tensor() -> None:
+    given = torch.zeros(1, 1, 8)
+    prepare(given, SIGNAL).tensor.add_(1.0)
+    assert not given.any()
