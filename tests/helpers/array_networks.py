@@ -57,10 +57,11 @@ class WaveNet(nn.Module):
         self.skips = nn.ModuleList(nn.Conv1d(channels, channels, 1) for _ in range(depth))
         self.last = nn.Conv1d(channels, classes, 1)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> Any:
         """Return [N, classes, L]."""
         x, total = self.first(x), torch.zeros(())
-        for each, skip in zip(self.filters, self.skips, strict=True):
+        layers: Any = zip(self.filters, self.skips, strict=True)
+        for each, skip in layers:
             signal, gate = each(F.pad(x, (each.dilation[0], 0))).chunk(2, 1)
             hidden = signal.tanh() * gate.sigmoid()
             total = total + skip(hidden)
@@ -77,7 +78,7 @@ class Recurrent(nn.Module):
         self.lstm = nn.LSTM(6, 5, batch_first=True)
         self.head = nn.Linear(5, 3)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> Any:
         """Return [N, 3]."""
         steps, _ = self.lstm(self.conv(x).relu().transpose(1, 2))
         return self.head(steps[:, -1])
@@ -93,7 +94,7 @@ class VolumeUNet(nn.Module):
         self.up = nn.ConvTranspose3d(8, 4, 2, stride=2)
         self.out = nn.Conv3d(8, 3, 1)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> Any:
         """Return [N, 3, D, H, W]."""
         fine = self.down(x).relu()
         deep = self.deep(F.max_pool3d(fine, 2)).relu()
@@ -108,7 +109,7 @@ class Circular(nn.Module):
         self.conv = nn.Conv1d(1, 4, 5, padding=2, padding_mode="circular")
         self.head = nn.Linear(4, 3)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> Any:
         """Return [N, 3]."""
         return self.head(self.conv(x).relu().mean(2))
 
@@ -122,7 +123,7 @@ class Parted(nn.Module):
         self.time = nn.Conv3d(6, 6, (3, 1, 1), (2, 1, 1), (1, 0, 0))
         self.head = nn.Linear(6, 3)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> Any:
         """Return [N, 3]."""
         return self.head(self.time(self.space(x).relu()).relu().mean((2, 3, 4)))
 
@@ -136,9 +137,10 @@ class Spectrogram(nn.Module):
         self.head = nn.Linear(4, 3)
         self.register_buffer("window", torch.hann_window(16))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> Any:
         """Return [N, 3]."""
-        found = torch.stft(x[:, 0], 16, 8, window=self.window, center=False, return_complex=True)
+        window: Any = self.window
+        found = torch.stft(x[:, 0], 16, 8, window=window, center=False, return_complex=True)
         return self.head(self.conv(found.abs().log1p()[:, None]).relu().mean((2, 3)))
 
 
@@ -150,7 +152,7 @@ class Unfolded(nn.Module):
         self.conv = nn.Conv2d(1, 4, (1, 3), padding=(0, 1))
         self.head = nn.Linear(4, 3)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> Any:
         """Return [N, 3]."""
         return self.head(self.conv(x.unfold(2, 16, 8)).relu().mean((2, 3)))
 
@@ -166,7 +168,7 @@ class Patched(nn.Module):
         self.norm = nn.LayerNorm(8)
         self.head = nn.Linear(8, 3)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> Any:
         """Return [N, 3]."""
         tokens = self.patches(x).flatten(2).transpose(1, 2)
         tokens = torch.cat([self.token.expand(len(x), -1, -1), tokens], 1)
@@ -206,27 +208,28 @@ def flattened(network: nn.Module, dims: int) -> nn.Module:
     return nn.Sequential(*(_as_2d(layer, dims) for layer in network.children())).eval()
 
 
-def _as_2d(layer: Any, dims: int) -> Any:
-    def around(numbers: Any, fill: int) -> tuple[int, int]:
-        given = (numbers,) * dims if isinstance(numbers, int) else tuple(numbers)
-        return (fill, given[0]) if dims == 1 else (given[1], given[2])
-
-    if isinstance(layer, nn.Conv1d | nn.Conv3d):
-        weight = layer.weight[:, :, None] if dims == 1 else layer.weight.detach()[:, :, 1]
-        made = nn.Conv2d(
+def _as_2d(layer: nn.Module, dims: int) -> nn.Module:
+    held: Any = layer
+    # What is added in front, for a signal, or taken away, from a volume.
+    keep = slice(None) if dims == 1 else slice(1, None)
+    front = (1,) if dims == 1 else ()
+    if isinstance(layer, (nn.Conv1d, nn.Conv3d)):
+        weight = held.weight.detach()
+        weight = weight[:, :, None] if dims == 1 else weight[:, :, 1]
+        made: Any = nn.Conv2d(
             layer.in_channels,
             layer.out_channels,
             tuple(weight.shape[2:]),
-            around(layer.stride, 1),
-            around(layer.padding, 0),
-            around(layer.dilation, 1),
+            (*front, *held.stride[keep]),
+            (*((0,) * len(front)), *held.padding[keep]),
+            (*front, *held.dilation[keep]),
         )
-        made.weight.data, made.bias.data = weight.detach().clone(), layer.bias.detach().clone()
-        return made
+        made.weight.data, made.bias.data = weight.clone(), held.bias.detach().clone()
+        found: nn.Module = made
+        return found
     if isinstance(layer, nn.MaxPool1d):
-        return nn.MaxPool2d((1, layer.kernel_size))
+        return nn.MaxPool2d((1, held.kernel_size))
     if isinstance(layer, nn.MaxPool3d):
-        return nn.MaxPool2d(layer.kernel_size[1:])
-    if isinstance(layer, nn.AdaptiveAvgPool1d | nn.AdaptiveAvgPool3d):
-        return nn.AdaptiveAvgPool2d(1)
-    return layer
+        return nn.MaxPool2d(held.kernel_size[1:])
+    pools = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool3d)
+    return nn.AdaptiveAvgPool2d(1) if isinstance(layer, pools) else layer
