@@ -7,10 +7,12 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.conv import _ConvNd
 
 from cnnviz.errors import ModelError
 from cnnviz.introspection.final_activation import FinalActivation
 from cnnviz.introspection.signatures import needed_besides_image, signature_of
+from cnnviz.results.space import IMAGE, space_of
 
 # Vision transformers check the size of their input with assertions.
 _MISFITS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError)
@@ -77,6 +79,12 @@ def check_differentiable(output: torch.Tensor, name: str) -> None:
 
 
 def _remedy(module: nn.Module, expected: Sequence[int]) -> str:
+    convolutions = [child for child in module.modules() if isinstance(child, _ConvNd)]
+    spaces = dict.fromkeys(space_of(len(child.kernel_size)) for child in convolutions)
+    if spaces and IMAGE not in spaces:
+        found = " and ".join(sorted({type(child).__name__ for child in convolutions}))
+        given = " or ".join(f"{space.noun}s {space.shape()}" for space in spaces)
+        return f"It convolves with {found} only: give {given}."
     network = next(module.modules())  # which is another where a module stands for it
     own = not type(network).__module__.startswith("torch.")
     takes = f" It takes {signature_of(network)}." if own else ""
