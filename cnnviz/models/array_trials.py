@@ -100,6 +100,7 @@ class _Trial:
         self._original, self._device, self._dtype = module, device, dtype
         self._network = copy_modules(module, device)
         self._misfit: tuple[int, int] | None = None
+        self._unbatched = False
 
     def search(self, space: Space, usual: Sequence[tuple[int, ...]]) -> AcceptedArray | None:
         """Return the first input that runs, of these sizes or, of signals, another one."""
@@ -131,7 +132,7 @@ class _Trial:
             self._misfit = misfit or (0, 1)  # too short for a window
 
     def _run(self, channels: int, size: tuple[int, ...]) -> AcceptedArray | None:
-        self._misfit = None
+        self._misfit, self._unbatched = None, False
         modules = dict(self._network.named_modules())
         try:
             with (
@@ -144,10 +145,13 @@ class _Trial:
                 )
         except Exception:  # a network may fail in any way on what it is not made for
             return None
-        return AcceptedArray(channels, size)
+        return None if self._unbatched else AcceptedArray(channels, size)
 
     def _met(self, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
         given = inputs[0] if inputs and isinstance(inputs[0], torch.Tensor) else None
+        if given is not None and isinstance(module, _ConvNd):
+            # Three dimensions are one image to a convolution of images, and not a batch of signals.
+            self._unbatched |= given.ndim != 2 + len(module.kernel_size)
         if given is None or not isinstance(module, nn.Linear) or self._misfit is not None:
             return
         if given.ndim and given.shape[-1] != module.in_features:

@@ -46,6 +46,20 @@ def test_a_network_of_images_with_a_convolution_along_its_channels_stays_one() -
     assert Model(seeded(Spectrogram)).space == SIGNAL
 
 
+def test_one_image_without_a_batch_is_no_signal() -> None:
+    class Narrow(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(1, 2, (1, 3))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if x.ndim == 4 and x.shape[-2] != 7:
+                raise ValueError("seven rows")
+            return self.conv(x).mean((-2, -1))
+
+    assert find_array(Narrow()) is None
+
+
 def test_nothing_is_changed_by_the_search() -> None:
     network, _ = build("signal")
     before = {name: value.clone() for name, value in network.state_dict().items()}
