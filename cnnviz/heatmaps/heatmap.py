@@ -446,20 +446,30 @@ def stretch(values: NDArray[np.float32], size: Sequence[int]) -> NDArray[np.floa
     """
     found = values.astype(np.float64)
     for axis, pixels in enumerate(size):
-        weights, _ = _weights(values.shape[axis], 0.0, float(pixels), pixels)
-        found = np.moveaxis(np.tensordot(weights, found, (1, axis)), 0, axis)
+        lower, upper, share = _between(values.shape[axis], 0.0, float(pixels), pixels)
+        share = share.reshape([-1 if each == axis else 1 for each in range(values.ndim)])
+        # Taken by index: a matrix of weights would be large for a long signal.
+        found = found.take(lower, axis) * (1.0 - share) + found.take(upper, axis) * share
     return found.astype(np.float32)
 
 
 def _weights(
     cells: int, start: float, end: float, pixels: int
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    lower, upper, share = _between(cells, start, end, pixels)
+    weights = np.zeros((pixels, cells))
+    rows = np.arange(pixels)
+    weights[rows, lower] += 1.0 - share
+    weights[rows, upper] += share
+    centres = np.arange(pixels) + 0.5
+    return weights, (centres >= start) & (centres <= end)
+
+
+def _between(
+    cells: int, start: float, end: float, pixels: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Return between which two cells the middle of each pixel lies, and how near to the second."""
     centres = np.arange(pixels) + 0.5
     place = np.clip((centres - start) / (end - start) * cells - 0.5, 0.0, cells - 1.0)
     lower = np.floor(place).astype(np.int64)
-    upper = np.minimum(lower + 1, cells - 1)
-    weights = np.zeros((pixels, cells))
-    rows = np.arange(pixels)
-    weights[rows, lower] += 1.0 - (place - lower)
-    weights[rows, upper] += place - lower
-    return weights, (centres >= start) & (centres <= end)
+    return lower, np.minimum(lower + 1, cells - 1), place - lower

@@ -146,6 +146,14 @@ def test_stretching_is_what_torch_interpolates(cells: list[int], factor: int, se
     np.testing.assert_allclose(stretch(values, size), expected[0, 0].numpy(), rtol=1e-4, atol=1e-5)
 
 
+def test_a_long_signal_takes_no_matrix() -> None:
+    values = np.arange(50_000, dtype=np.float32)
+    found = stretch(values, (100_000,))
+    np.testing.assert_allclose(found[1:-1], np.arange(1, 99_999) / 2 - 0.25, rtol=1e-6)
+    grid = block_grid((100_000,), 40, 20)
+    np.testing.assert_allclose(grid.spread(np.ones(grid.shape)), 1.0)
+
+
 @pytest.mark.parametrize("size", [(40,), (4, 6, 8)])
 def test_random_maps_hold_the_same_values(size: tuple[int, ...]) -> None:
     maps = np.random.default_rng(0).standard_normal((2, *size)).astype(np.float32)

@@ -88,15 +88,18 @@ class BlockGrid:
             A value for each block, in the shape of the grid.
         """
         total, count = drops.astype(np.float64), np.ones(drops.shape)
-        for axis, length in enumerate(self.size):
-            starts = np.arange(self.shape[axis])[None, :] * self.strides[axis]
-            places = np.arange(length)[:, None]
-            cover = (places >= starts) & (places < starts + self.windows[axis])
-            total, count = (
-                np.moveaxis(np.tensordot(cover.astype(np.float64), values, (1, axis)), 0, axis)
-                for values in (total, count)
-            )
+        for axis in range(len(self.size)):
+            total, count = (self._covered(values, axis) for values in (total, count))
         return np.asarray(total / count, np.float32)
+
+    def _covered(self, values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+        """Return for each place along an axis the sum over the blocks that cover it."""
+        last = np.moveaxis(values, axis, -1)
+        found = np.zeros((*last.shape[:-1], self.size[axis]))
+        for block in range(last.shape[-1]):
+            start = block * self.strides[axis]
+            found[..., start : start + self.windows[axis]] += last[..., block, None]
+        return np.moveaxis(found, -1, axis)
 
 
 class BlockSweep:
