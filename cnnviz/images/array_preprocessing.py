@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from cnnviz.errors import UsageError
 from cnnviz.images.photo import Photo
 from cnnviz.images.preprocessing import Preprocessing
-from cnnviz.results.array_pictures import portrait
 from cnnviz.results.space import SPACES, Space, space_of
 from cnnviz.results.text import dimensions
 
@@ -145,6 +144,8 @@ class ArrayPreprocessing(Preprocessing):
 
     def invert(self, tensor: torch.Tensor) -> NDArray[np.uint8]:
         """Return a small picture of a prepared input, [h, w, 3]: a trace, or some of its slices."""
+        from cnnviz.results.array_pictures import portrait
+
         return portrait(self.undone(tensor))
 
     def ends(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

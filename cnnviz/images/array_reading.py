@@ -22,7 +22,6 @@ from cnnviz.images.array_preprocessing import ArrayPreprocessing
 from cnnviz.images.paths import expand
 from cnnviz.images.photo import Photo, PhotoError, new_photo
 from cnnviz.images.reading import read_photo
-from cnnviz.results.array_pictures import portrait
 from cnnviz.results.space import Space, space_of
 from cnnviz.results.text import plural
 
@@ -114,6 +113,8 @@ def new_array(
     as_tensor: bool = False,
 ) -> ArrayInput:
     """Return what a prepared input [C, ...] shows to a person."""
+    from cnnviz.results.array_pictures import portrait
+
     values = preprocessing.undone(tensor)
     values.setflags(write=False)
     shown = new_photo(portrait(values), name, notes, digest or _digest(values))

@@ -152,7 +152,7 @@ def test_the_size_that_the_network_accepts_is_found(file: Path) -> None:
     assert fixed.preprocessing.describe().endswith("32 px is a size that the network accepts)")
     assert load(f"{file}:mnist").input_shape == (1, 28, 28)
     assert load(f"{file}:any_size").preprocessing.describe().endswith("(a guess, ImageNet's)")
-    assert load(f"{file}:none").input_shape == (3, 224, 224)
+    assert load(f"{file}:none").input_shape == (5, 1024)
     assert load(f"{file}:own").preprocessing == Preprocessing(40, (40, 40), (0.5,), (0.5,))
 
 
