@@ -17,6 +17,7 @@ from cnnviz.introspection.tracing.map_layout import MapLayout
 from cnnviz.introspection.tracing.trace import costs_text
 from cnnviz.models import Model, as_model
 from cnnviz.results import drawing
+from cnnviz.results.space import IMAGE
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import dimensions, file_size, short
 from cnnviz.views._architecture_notes import remarks
@@ -245,8 +246,10 @@ def architecture(
             f"Give {len(space.letters)}: {', '.join(space.letters)}.",
         )
     if min(size) < 1:
+        one = "An" if space == IMAGE else "A"
         raise UsageError(
-            f"{space.noun.capitalize()}s of {dimensions(size)} hold nothing.", "Give 1 or more."
+            f"{one} {space.noun} of {dimensions(size)} {space.place}s has no {space.place}.",
+            "Give 1 or more.",
         )
     found = trace(wrapped.module, (channels, *size))
     return Architecture(
