@@ -14,6 +14,7 @@ from torch.nn.modules.conv import _ConvNd
 from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.introspection.network_cache import NetworkCache
 from cnnviz.models.input_trials import copy_modules, quietly
+from cnnviz.models.size_limit import SizeLimit
 from cnnviz.results.space import IMAGE, SIGNAL, SPACES, VOLUME, Space, space_of
 
 USUAL: dict[Space, tuple[tuple[int, ...], ...]] = {
@@ -138,6 +139,7 @@ class _Trial:
             with (
                 isolated(self._original, grad=False),
                 quietly(self._network),
+                SizeLimit(),
                 module_hooks(modules, before=self._met, after=lambda *_: None),
             ):
                 self._network(

@@ -70,7 +70,7 @@ def test_the_guess_follows_the_first_convolution(channels: int) -> None:
 
 
 def test_the_guess_for_three_channels_and_for_none() -> None:
-    for network in (tiny_network(), nn.Sequential(nn.Linear(5, 2))):
+    for network in (tiny_network(), nn.Sequential(nn.Embedding(5, 2))):
         preprocessing = as_model(network).preprocessing
         assert (preprocessing.mean, preprocessing.std) == (IMAGENET.mean, IMAGENET.std)
         assert preprocessing.describe().endswith("(a guess, ImageNet's)")
