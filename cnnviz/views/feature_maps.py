@@ -87,6 +87,7 @@ class FeatureMaps(TableResult):
     def every(self) -> tuple[FeatureMaps, ...]:
         """The maps on each photo, each by itself."""
         return (replace(self, others=(), page=""), *self.others)
+
     values: NDArray[np.float32] | None = None
 
     @property
