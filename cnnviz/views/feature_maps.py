@@ -82,13 +82,12 @@ class FeatureMaps(TableResult):
     images: int
     others: tuple[FeatureMaps, ...] = ()
     page: str = ""
+    values: NDArray[np.float32] | None = None
 
     @property
     def every(self) -> tuple[FeatureMaps, ...]:
         """The maps on each photo, each by itself."""
         return (replace(self, others=(), page=""), *self.others)
-
-    values: NDArray[np.float32] | None = None
 
     @property
     def space(self) -> Space:
@@ -259,7 +258,7 @@ def feature_maps(
         How many maps to draw; 0 draws all.
     image : int, optional
         Which of the captured images to show; all of them by default, with the channels that the
-        measure puts first on their mean.
+        measure puts first on their mean. Of signals and volumes one is shown, by default the first.
     order : {"peak", "mean", "spread", "index"}
         The measure that sorts the maps and chooses which are drawn.
 

@@ -19,6 +19,7 @@ from cnnviz.evaluation.mistakes.tally import Mistake, Tally
 from cnnviz.evaluation.mistakes.truth import Truth, check_kind, truth_of
 from cnnviz.models import Model, OutputKind, as_model
 from cnnviz.models.outputs import Reading, read_output, scores_of
+from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.captures import capture
 from cnnviz.passes.ranked_classes import probabilities
 from cnnviz.passes.scan import first_batch, scan
@@ -90,6 +91,7 @@ def error_analysis(
     """
     _check(confident, order, explain, workers)
     wrapped = as_model(model)
+    check_takes_images(wrapped, "errors")
     job = _Job.of(wrapped, open_dataset(data, count))
     chosen = _Filter.of(job, classes, pair, confident)
     notes = job.run(workers, progress)
