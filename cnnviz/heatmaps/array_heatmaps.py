@@ -50,7 +50,9 @@ def draw(found: Heatmap, into: drawing.Canvas | None) -> drawing.Canvas:
             _draw_signal(found, image, own)
         else:
             _draw_volume(found, image, own)
-    drawing.colour_bar(panels[0], *found.key())
+    # Beside a trace and its bands, which together are as high as the label is long.
+    down = 0.6 * len(found.layers) if signals else 0.0
+    drawing.colour_bar(panels[0], *found.key(), place=(1.015, -down, 0.012, 1.0 + down))
     drawing.heading(figure, found.summary())
     return figure
 

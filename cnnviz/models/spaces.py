@@ -16,7 +16,7 @@ ONLY_IMAGES: dict[str, str] = {
     "feature_visualization": "it optimises pictures, with the colours and transformations of "
     "photos",
     "gallery": "its pages are made of patches of photos",
-    "errors": "it reads sets of photos with labels; predictions tells of any inputs",
+    "error_analysis": "it reads sets of photos with labels; predictions tells of any inputs",
     "evaluate": "it measures over sets of photos; faithfulness measures one map",
 }
 """What takes networks of images alone, and why, with what else there is."""

@@ -91,7 +91,7 @@ def error_analysis(
     """
     _check(confident, order, explain, workers)
     wrapped = as_model(model)
-    check_takes_images(wrapped, "errors")
+    check_takes_images(wrapped, "error_analysis")
     job = _Job.of(wrapped, open_dataset(data, count))
     chosen = _Filter.of(job, classes, pair, confident)
     notes = job.run(workers, progress)
