@@ -152,7 +152,7 @@ def test_sections_that_do_not_apply_name_the_reason() -> None:
     made = report(network, x[:1], "units,visualizations")
     for section in made.sections:
         assert not section.pictures
-        assert "takes signals [N, 2, L]" in section.lead[0]
+        assert "takes signals [N, 2, L]" in section.notes[0]
 
 
 def test_a_monitor_names_the_layers_of_a_signal() -> None:
