@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cnnviz.introspection.tracing.field_union import hull
 from cnnviz.introspection.tracing.fields import NOTHING, Field, Shape
 from cnnviz.introspection.tracing.rules_position import varies
-from cnnviz.results.space import Space, space_of
+from cnnviz.results.space import IMAGE, Space, space_of
 
 Numbers = NDArray[np.int64]
 
@@ -244,8 +244,11 @@ def _gathered(field: Field) -> MapLayout | None:
 def _framed(field: Field) -> MapLayout | None:
     """Return the layout of rows and columns with a frame around them that stands for no place.
 
-    Neighbours may stand for the same place, as in a map that was enlarged.
+    Neighbours may stand for the same place, as in a map that was enlarged. Only images are put on a
+    larger canvas.
     """
+    if len(field.spans) != IMAGE.axes:
+        return None
     dims = tuple(sorted({*_dims_of(field, 0), *_dims_of(field, 1)}))
     if len(dims) != 2:
         return None
