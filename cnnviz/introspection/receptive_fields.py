@@ -45,9 +45,9 @@ class PixelBox(NamedTuple):
 class FieldNumbers(TypedDict):
     """A receptive field as plain data."""
 
-    size: tuple[int, int]
-    stride: tuple[int, int] | None
-    start: tuple[int, int] | None
+    size: tuple[int, ...]
+    stride: tuple[int, ...] | None
+    start: tuple[int, ...] | None
     uniform: bool
     whole_image: bool
     without_gates: FieldNumbers | None
