@@ -50,11 +50,21 @@ def draw(found: Heatmap, into: drawing.Canvas | None) -> drawing.Canvas:
             _draw_signal(found, image, own)
         else:
             _draw_volume(found, image, own)
-    # Beside a trace and its bands, which together are as high as the label is long.
-    down = 0.6 * len(found.layers) if signals else 0.0
-    drawing.colour_bar(panels[0], *found.key(), place=(1.015, -down, 0.012, 1.0 + down))
+    _draw_key(figure, list(panels[:rows]), *found.key())
     drawing.heading(figure, found.summary())
     return figure
+
+
+def _draw_key(figure: drawing.Canvas, panels: list[Axes], scale: drawing.Scale, label: str) -> None:
+    """Put the colour bar beside an input and all maps of it, which is as high as its label."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    mappable = ScalarMappable(Normalize(scale.low, scale.high), scale.colours)
+    bar = figure.colorbar(mappable, ax=panels, fraction=0.04, pad=0.02, aspect=28, panchor=False)
+    bar.set_label(label, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=drawing.SMALL_SIZE, colors=drawing.QUIET)
 
 
 def _draw_signal(found: Heatmap, image: int, panels: NDArray[np.object_]) -> None:
