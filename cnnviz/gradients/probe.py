@@ -22,7 +22,7 @@ from cnnviz.gradients.forward_recorder import (
 from cnnviz.gradients.paths import Paths, paths
 from cnnviz.gradients.probe_result import ActivationUnits, GradientProbe, ProbedLayer
 from cnnviz.introspection.batch_statistics import Calibration, calibrated
-from cnnviz.introspection.forward import check_differentiable
+from cnnviz.introspection.forward import backward_pass, check_differentiable
 from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.models import Model
 from cnnviz.models.outputs import scores_of
@@ -130,16 +130,10 @@ def _differentiate(
     weights = list({id(w): w for met in ways.met for w in met.weights}.values())
     edges = [edge for met in ways.met for edge in _edges(met)]
     logits = [] if start.logits is None else [start.logits]
-    try:
+    with backward_pass(model.name):
         found = torch.autograd.grad(
             [start.tensor], [*edges, *weights, *logits], [start.cotangent], allow_unused=True
         )
-    except RuntimeError as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise ModelError(
-            f"No gradient can be sent through {model.name}: {lines[0].partition(': [')[0]}.",
-            "Its forward pass breaks the rules of autograd, so it could not be trained either.",
-        ) from error
     slopes = dict(zip(map(id, weights), found[len(edges) :], strict=False))
     _scale_merges(ways.met)
     arrived = iter(found[: len(edges)])

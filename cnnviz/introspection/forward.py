@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -67,6 +68,21 @@ def check_takes_image(module: nn.Module, name: str = "") -> None:
             "Say what goes there: cnnviz.Model(network, inputs=(cnnviz.IMAGE, ...)) or call=; a "
             "file with the network may define forward_args(images).",
         )
+
+
+@contextmanager
+def backward_pass(name: str = "the network") -> Iterator[None]:
+    """Raise `ModelError` where autograd refuses to send a gradient back through a network."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelError(
+            f"No gradient can be sent through {name}: {lines[0].partition(': [')[0]}.",
+            "Its forward pass breaks the rules of autograd, so it could not be trained either.",
+        ) from error
 
 
 def check_differentiable(output: torch.Tensor, name: str) -> None:

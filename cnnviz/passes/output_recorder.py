@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from cnnviz.errors import LayerError, TargetError
+from cnnviz.introspection.forward import backward_pass
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.models.outputs import describe
 
@@ -52,7 +53,8 @@ class OutputRecorder:
                 "The target does not depend on the network in a differentiable way.",
                 "Check that neither the network nor the target callable detaches its result.",
             )
-        found = torch.autograd.grad(scores.sum(), points, allow_unused=True)
+        with backward_pass():
+            found = torch.autograd.grad(scores.sum(), points, allow_unused=True)
         for key, gradient in zip(keys, found, strict=False):
             if gradient is None:
                 self.unreached.append(key[0])

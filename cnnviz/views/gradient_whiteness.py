@@ -18,7 +18,7 @@ from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.batch_statistics import Calibration, calibrated
 from cnnviz.introspection.finite import finite
-from cnnviz.introspection.forward import check_differentiable
+from cnnviz.introspection.forward import backward_pass, check_differentiable
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model, load
 from cnnviz.models.outputs import scores_of
@@ -284,7 +284,8 @@ def _along(
             if cotangent is None:
                 signs = torch.randn(logits.shape[1:], generator=generator).sign()
                 cotangent = signs.to(logits.device, logits.dtype)
-            (found,) = torch.autograd.grad((logits * cotangent).sum(), leaf)
+            with backward_pass(model.name):
+                (found,) = torch.autograd.grad((logits * cotangent).sum(), leaf)
             parts.append(
                 finite(found, "The gradients of the class scores").double().flatten(1).cpu()
             )

@@ -13,6 +13,7 @@ from torch import nn
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.finite import finite
+from cnnviz.introspection.forward import backward_pass
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layers import Layers, items, named_layers, select, without_call
 from cnnviz.introspection.receptive_fields import PixelBox
@@ -242,7 +243,7 @@ def _names(model: Model, inputs: torch.Tensor, layers: Layers) -> list[str]:
             names += select(model.module, [item.text] if item.name else item.text)
     if not names:
         raise LayerError(
-            f"{model.name} has no layer whose maps have a height and a width.", "Name a layer."
+            f"{model.name} has no layer that is known to hold a map of the image.", "Name a layer."
         )
     return list(dict.fromkeys(names))
 
@@ -351,5 +352,6 @@ def _signed_gradient(
         unit = maps[:, :, position[0], position[1]]
         signs = torch.randint(0, 2, unit.shape, generator=generator) * 2.0 - 1.0
         signs = signs.to(unit.device, unit.dtype)
-        (gradient,) = torch.autograd.grad(unit, leaf, signs, retain_graph=keep_graph)
+        with backward_pass(passage.model.name):
+            (gradient,) = torch.autograd.grad(unit, leaf, signs, retain_graph=keep_graph)
     return finite(gradient, f"The gradients of layer {passage.layer!r}")

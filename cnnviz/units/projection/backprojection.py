@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from cnnviz.errors import LayerError, ModelError
+from cnnviz.introspection.forward import backward_pass
 from cnnviz.introspection.hooks import isolated
 from cnnviz.units.projection.crops import Crops
 from cnnviz.units.projection.projection_state import ProjectionState
@@ -166,6 +167,6 @@ def _backward(
     """Return what the chosen values send back to the inputs, [B, C, H, W]."""
     start = torch.ones_like(chosen) if work.rule == "gradient" else chosen.detach()
     # A network that computes parts anew on the way back has to be in the state it was in.
-    with isolated(work.passage.model.module, grad=True):
+    with isolated(work.passage.model.module, grad=True), backward_pass(work.passage.model.name):
         (signals,) = torch.autograd.grad(chosen, leaf, start, retain_graph=keep_graph)
     return signals
