@@ -16,14 +16,21 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.autograd.graph import GradientEdge, get_gradient_edge
+from torch.autograd.graph import GradientEdge
 from torch.nn import functional as F
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from cnnviz.gradients import measures
 from cnnviz.gradients.activation_calls import ActivationCall, read_activation
 from cnnviz.gradients.graph import Node
-from cnnviz.gradients.origins import CustomFunctions, Cut, DataOrigins, carries_values, tensors_in
+from cnnviz.gradients.origins import (
+    CustomFunctions,
+    Cut,
+    DataOrigins,
+    carries_values,
+    edge_of,
+    tensors_in,
+)
 from cnnviz.gradients.recurrent_stacks import by_layers
 from cnnviz.introspection import operations
 from cnnviz.introspection.function_calls import FunctionMode
@@ -251,7 +258,7 @@ class ForwardRecorder(FunctionMode):
         inside = self._inside()
         if not output.requires_grad and inside is None and not origins:
             return None  # It computes weights of weights, or a constant.
-        edge = get_gradient_edge(output) if output.requires_grad else None
+        edge = edge_of(output)
         cut = Cut(origins) if edge is None else None
         self._cut = cut if inside is None else None
         name = self._places[-1].name if self._places else ""
@@ -362,13 +369,13 @@ def as_real(values: torch.Tensor) -> torch.Tensor:
 
 
 def _terms(given: list[torch.Tensor]) -> tuple[Node, ...]:
-    computed = (one for one in given if one.requires_grad and one.grad_fn is not None)
-    return tuple(get_gradient_edge(one).node for one in computed)
+    computed = (edge_of(one) for one in given if one.requires_grad and one.grad_fn is not None)
+    return tuple(edge.node for edge in computed if edge is not None)
 
 
 def _others(output: torch.Tensor, result: Any) -> tuple[GradientEdge, ...]:
-    more = (one for one in tensors_in(result) if one is not output and one.requires_grad)
-    return tuple(get_gradient_edge(one) for one in more)
+    more = (edge_of(one) for one in tensors_in(result) if one is not output)
+    return tuple(edge for edge in more if edge is not None)
 
 
 def _called(func: Any, what: str | None) -> str:

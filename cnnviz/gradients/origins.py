@@ -13,12 +13,26 @@ from types import CodeType, FrameType
 from typing import Any
 
 import torch
-from torch.autograd.graph import get_gradient_edge
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from cnnviz.gradients.graph import Node
 
 Origins = frozenset[Node]
+
+
+def edge_of(tensor: torch.Tensor) -> GradientEdge | None:
+    """Return where the gradient of a tensor is computed; None where autograd has no place for it.
+
+    A view of an argument within a custom function has none, though it is said to require a
+    gradient, and nothing that is computed in inference mode has.
+    """
+    if not tensor.requires_grad or tensor.is_inference():
+        return None
+    try:
+        return get_gradient_edge(tensor)
+    except (AssertionError, AttributeError):
+        return None
 
 
 class Cut:
@@ -51,8 +65,9 @@ class DataOrigins:
         """Return the nodes that tensors came from; a leaf came from nowhere but itself."""
         found: set[Node] = set()
         for tensor in tensors:
-            if tensor.requires_grad:
-                found.add(get_gradient_edge(tensor).node)
+            edge = edge_of(tensor)
+            if edge is not None:
+                found.add(edge.node)
             else:
                 found |= self._held.get(tensor, frozenset())
         return frozenset(found)

@@ -15,6 +15,7 @@ from cnnviz.datasets import Dataset, LoadedBatch, Stream, nothing_left, stream
 from cnnviz.images import Refusal
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key
+from cnnviz.introspection.saved_state import version
 from cnnviz.introspection.stop_forward import run_to
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
@@ -204,12 +205,12 @@ class _Listener:
         elif self.writes is not False:
             # An in-place first layer may not write to what `see` is shown.
             tensor = tensor.clone()
-        before = tensor._version
+        before = version(tensor)
         ends = () if self.last is None else (self.last,)
         output = run_to(model.forward, tensor, self.modules, ends, after=self._take)
         if self.answered is not None:
             self.answered(output, batch)
-        self.writes = bool(self.writes) or tensor._version != before
+        self.writes = bool(self.writes) or version(tensor) != before
 
     def _take(self, key: Key, _inputs: Any, output: Any) -> None:
         passage = self.passages.get(key)

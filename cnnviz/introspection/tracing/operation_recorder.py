@@ -135,6 +135,12 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         keywords = kwargs or {}
         result = None if self._computes else skip_arithmetic(func, args, keywords)
         if result is None:
+            if torch.is_inference_mode_enabled():
+                # There, what is made of other operations arrives here whole.
+                with self:
+                    result = func.decompose(*args, **keywords)
+                if result is not NotImplemented:
+                    return result
             result = func(*args, **keywords)
         operation = Operation(func, args, keywords, result)
         if operation.outputs:
@@ -185,9 +191,9 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         weight = operation["weight"] if operation.name in _CONVOLUTIONS else None
         if weight is None or not isinstance(self._mark(weight), Depends):
             return
-        memory = weight.untyped_storage().data_ptr()
+        memory = _memory(weight)
         for tensor, rows in list(self._returned.items()):
-            if memory and tensor.untyped_storage().data_ptr() == memory:
+            if memory and _memory(tensor) == memory:
                 for row in rows:
                     row.kernel = True
 
@@ -409,9 +415,12 @@ def _call(
 
 
 def _memory(tensor: torch.Tensor) -> int:
-    """Return where a tensor lies; 0 for one that lies in several places, such as a sparse one."""
+    """Return where a tensor lies; 0 for one that lies in no one place, such as a sparse one."""
     plain = tensor.layout is torch.strided and not tensor.is_nested
-    return tensor.untyped_storage().data_ptr() if plain else 0
+    try:
+        return tensor.untyped_storage().data_ptr() if plain else 0
+    except NotImplementedError:  # What vmap hands to a function.
+        return 0
 
 
 def _new_bytes(inputs: Iterable[torch.Tensor], output: torch.Tensor | None) -> int:
