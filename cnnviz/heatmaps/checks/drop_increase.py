@@ -41,8 +41,9 @@ class DropIncrease:
     def measures(self) -> tuple[Measure, ...]:
         """Return the drop, the increase and, without which neither means much, the brightness."""
         whole = self.whole[:, None]
-        # A class of probability zero has nothing to lose.
-        below = np.maximum(whole, np.finfo(np.float64).tiny)
+        # A class of probability zero has nothing to lose. A score below that of a blank image,
+        # -1, can fall further, by as many times its distance from it.
+        below = np.where(whole == 0.0, 1.0, np.abs(whole))
         drop = np.maximum(whole - self.kept[:, None], 0.0) / below
         random_drop = np.maximum(whole - self.random_kept, 0.0) / below
         rises = (self.kept > self.whole).astype(np.float64)

@@ -172,7 +172,9 @@ class ExplainedBatch:
         if self.unit == "probability":
             return self.scores
         blank, span = self._scale
-        return (self.scores - blank) / span
+        away = (self.scores - blank) / span
+        # Nothing but rounding, of a score that the photo does not change.
+        return np.where(np.abs(away) < 0.5, 0.0, away)
 
 
 def at_size(maps: NDArray[Any], size: tuple[int, ...]) -> Maps:
