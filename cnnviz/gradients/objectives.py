@@ -13,7 +13,7 @@ from cnnviz.gradients.forward_recorder import ForwardRecorder
 from cnnviz.introspection.final_activation import softened
 from cnnviz.models import Model
 from cnnviz.models.detections import read_detections
-from cnnviz.models.outputs import given_of, read_output, returns_boxes, scores_of
+from cnnviz.models.outputs import NORMALISED, given_of, read_output, returns_boxes, scores_of
 from cnnviz.results.text import plural
 
 SEED = 0
@@ -62,9 +62,9 @@ def random_signs(
     note = ""
     inside = read_output(model, output).inside
     if inside and softened(given_of(model, output)) is not None:
+        flat = "" if inside == NORMALISED else ", which is flat where it is sure"
         note = (
-            f"The network ends in a {inside.replace('_', ' ')}, which is flat where it is sure; "
-            "what went into it was taken."
+            f"The network ends in a {inside.replace('_', ' ')}{flat}; what went into it was taken."
         )
     told = "a random sign for each logit"
     if weights_are_zero and watch.last_input is not None and watch.last_input.requires_grad:

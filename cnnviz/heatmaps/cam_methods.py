@@ -30,7 +30,11 @@ def gradcam(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
 
     The ReLU of equation 2 is left to the drawing, so that evidence against the class is kept.
     """
-    return _weighted(activations, gradients.flatten(2).mean(2))
+    places = gradients.flatten(2)
+    weights, sizes = places.mean(2), places.abs().mean(2)
+    # What cancels but for rounding is zero, as before a softmax over the places.
+    cancels = weights.abs() <= 8 * torch.finfo(gradients.dtype).eps * sizes
+    return _weighted(activations, weights.masked_fill(cancels, 0.0))
 
 
 def gradcam_plus_plus(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
@@ -310,6 +314,7 @@ class GradientCam(CamMethod):
 
     def maps(self, capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
         """Apply the formula to what was captured."""
+        capture.check_slope()
         return self.formula(
             capture.activation_maps(layer).float(), capture.gradient_maps(layer).float()
         )

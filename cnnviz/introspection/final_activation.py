@@ -1,8 +1,9 @@
-"""A softmax or sigmoid at the end of a network, and what went into it.
+"""A softmax, sigmoid or normalisation at the end of a network, and what went into it.
 
 A gradient hardly comes back through a softmax that is sure of itself, and nothing through one that
-is saturated. What is explained is therefore the score before it, which is noted as the network
-computes it: on the returned tensor itself, so that it goes wherever that goes.
+is saturated; nor through an embedding of length 1 along itself. What is explained is therefore the
+score before it, which is noted as the network computes it: on the returned tensor itself, so that
+it goes wherever that goes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch.nn import functional as F
 
 from cnnviz.introspection.function_calls import FunctionMode
 
-Softening = Literal["softmax", "log_softmax", "sigmoid"]
+Softening = Literal["softmax", "log_softmax", "sigmoid", "normalisation"]
 
 _SOFTENINGS: dict[Any, Softening] = {
     F.softmax: "softmax",
@@ -31,7 +32,15 @@ _SOFTENINGS: dict[Any, Softening] = {
     torch.special.expit: "sigmoid",
     torch.Tensor.sigmoid: "sigmoid",
     torch.Tensor.sigmoid_: "sigmoid",
+    F.logsigmoid: "sigmoid",
 }
+_SCALINGS = frozenset(
+    (
+        *(torch.div, torch.true_divide, torch.mul, torch.multiply),
+        *(torch.Tensor.div, torch.Tensor.true_divide, torch.Tensor.mul, torch.Tensor.multiply),
+    )
+)
+_LOGARITHMS = frozenset((torch.log, torch.Tensor.log))
 _IN_PLACE = frozenset((torch.sigmoid_, torch.Tensor.sigmoid_))
 # What may follow without a change of any value.
 _LAYOUTS = frozenset(
@@ -39,7 +48,8 @@ _LAYOUTS = frozenset(
         *(torch.squeeze, torch.Tensor.squeeze, torch.unsqueeze, torch.Tensor.unsqueeze),
         *(torch.flatten, torch.Tensor.flatten, torch.reshape, torch.Tensor.reshape),
         *(torch.Tensor.view, torch.Tensor.contiguous, torch.Tensor.clone, torch.clone),
-        *(torch.Tensor.float, torch.Tensor.double, torch.Tensor.__getitem__),
+        *(torch.Tensor.float, torch.Tensor.double, torch.Tensor.half, torch.Tensor.bfloat16),
+        *(torch.Tensor.to, torch.Tensor.type, torch.Tensor.cpu, torch.Tensor.__getitem__),
     )
 )
 # What may follow only to keep a probability off 0 and 1.
@@ -50,7 +60,7 @@ _LIMITS = frozenset(
     )
 )
 _MARK = "_cnnviz_softened"
-_FOLLOWED = _LAYOUTS | _LIMITS
+_FOLLOWED = _LAYOUTS | _LIMITS | _LOGARITHMS
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +69,9 @@ class Softened:
 
     Attributes
     ----------
-    kind : {"softmax", "log_softmax", "sigmoid"}
-        Which function it was.
+    kind : {"softmax", "log_softmax", "sigmoid", "normalisation"}
+        Which function it was, or the logarithm of it. What was multiplied or divided by one number
+        for each image is called a normalisation; only its result tells whether it was one.
     before : torch.Tensor
         What went into it, in the shape of the tensor.
     """
@@ -91,16 +102,27 @@ def mapped_softened(
 
 
 class FinalActivation(FunctionMode):
-    """A context in which softmax and sigmoid functions note on their results what went in."""
+    """A context in which what ends a network notes on its results what went in."""
 
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Pass every call on, and note those that soften or only change the layout."""
         if func in _SOFTENINGS:
             return self._soften(func, args, named)
         result = func(*args, **named)
+        if (before := _normalised(func, args, named)) is not None:
+            earlier = softened(before)
+            if earlier is not None and earlier.kind == "normalisation":
+                before = earlier.before
+            mark_softened(result, Softened("normalisation", before))
+            return result
         note = softened(args[0]) if args and func in _FOLLOWED else None
+        if note is not None and "softmax" in note.kind and _chooses(args[0], result):
+            return result
         if note is not None and func in _LIMITS:
             mark_softened(result, note)
+        elif note is not None and func in _LOGARITHMS:
+            kind: Softening = "log_softmax" if note.kind == "softmax" else note.kind
+            mark_softened(result, Softened(kind, note.before))
         elif note is not None:
             mapped_softened(lambda before: func(before, *args[1:], **named), args[0], result)
         return result
@@ -124,3 +146,27 @@ def _over_classes(
     if not isinstance(axis, int):
         return before.ndim == 2
     return axis % max(before.ndim, 1) == (1 if before.ndim > 1 else 0)
+
+
+def _chooses(given: torch.Tensor, result: torch.Tensor) -> bool:
+    """Whether a result holds some of the classes alone, whose shares are of all of them."""
+    return result.ndim == given.ndim and result.shape[1:2] != given.shape[1:2]
+
+
+def _normalised(func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> torch.Tensor | None:
+    """Return the vectors that a call scales by one number each, as a norm does; or None."""
+    before = args[0] if args else named.get("input")
+    if not isinstance(before, torch.Tensor) or before.ndim < 2:
+        return None
+    if func is F.normalize:
+        return before
+    factor = args[1] if func in _SCALINGS and len(args) > 1 else None
+    if not isinstance(factor, torch.Tensor) or factor.ndim != before.ndim:
+        return None
+    # A number for each image along the axis of the vector, which is another than that of images.
+    return before if _alike_along(factor) and not _alike_along(before) else None
+
+
+def _alike_along(tensor: torch.Tensor) -> bool:
+    axes = range(1, tensor.ndim)
+    return any(tensor.shape[axis] == 1 or tensor.stride(axis) == 0 for axis in axes)

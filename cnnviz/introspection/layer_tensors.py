@@ -46,8 +46,18 @@ class LayerTensors(Mapping[str, torch.Tensor]):
         return self._entries[self.resolve(key)]
 
     def __iter__(self) -> Iterator[str]:
-        for name, index in self._entries:
-            yield name if self._calls(name) == 1 else f"{name}#{index}"
+        for key in self._entries:
+            yield self.name_of(key)
+
+    @property
+    def calls(self) -> tuple[Key, ...]:
+        """The calls that there is a tensor of, in their order."""
+        return tuple(self._entries)
+
+    def name_of(self, call: Key) -> str:
+        """Return what a call is asked for by: its layer, and which call where it has several."""
+        name, index = call
+        return name if self._calls(name) == 1 else f"{name}#{index}"
 
     def __len__(self) -> int:
         return len(self._entries)

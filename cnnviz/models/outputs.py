@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from cnnviz.errors import TargetError, did_you_mean
-from cnnviz.introspection.final_activation import mapped_softened, softened
+from cnnviz.introspection.final_activation import Softened, Softening, mapped_softened, softened
 from cnnviz.models.output_kinds import WORDS, OutputKind
 from cnnviz.results.space import SIGNAL
 from cnnviz.results.text import plural
@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 
 AS_GIVEN = "as given"
 """What stands for an activation at the end that was not seen: the values are probabilities."""
+NORMALISED: Softening = "normalisation"
+"""What an embedding ends in whose rows are divided by their length."""
 _KNOWN_NAMES = ("logits", "out")
 _SUITS: dict[str, tuple[OutputKind, ...]] = {
     "softmax": (OutputKind.CLASSES, OutputKind.CLASS_MAP),
     "log_softmax": (OutputKind.CLASSES, OutputKind.CLASS_MAP),
     AS_GIVEN: (OutputKind.CLASSES,),
     "sigmoid": (OutputKind.LABELS, OutputKind.LOGIT, OutputKind.CLASS_MAP),
+    NORMALISED: (OutputKind.EMBEDDING,),
 }
 _SET_IT = "output= of Model and load, or --output, sets it"
 
@@ -44,8 +47,8 @@ class Reading:
     others : tuple of str
         The members that could have been taken as well.
     inside : str
-        What the network itself ends in: "softmax", "log_softmax", "sigmoid", "as given" where that
-        was not seen and the values are probabilities, or nothing.
+        What the network itself ends in: "softmax", "log_softmax", "sigmoid", "normalisation", "as
+        given" where that was not seen and the values are probabilities, or nothing.
     classes : int
         How many classes, labels, values or dimensions it has; two for one logit, and 0 for boxes
         of classes without names.
@@ -97,6 +100,7 @@ class Reading:
             "softmax": "softmax inside the network",
             "log_softmax": "logarithm of a softmax inside the network",
             "sigmoid": "sigmoid inside the network",
+            NORMALISED: "normalised inside the network",
             AS_GIVEN: "probabilities as the network returns them",
         }
         more = [part for part in (ends.get(self.inside, ""), self.guess) if part]
@@ -267,6 +271,8 @@ def read_output(model: Model, output: Any, inputs: torch.Tensor | None = None) -
     TargetError
         The output holds no tensor of floating-point numbers, or several that cannot be told apart.
     """
+    if isinstance(output, torch.Tensor):
+        _check_real(output)
     known = model.reading
     if returns_boxes(model, output):
         found = known if known is not None and known.kind == OutputKind.BOXES else _boxes(model)
@@ -303,6 +309,18 @@ def _boxes(model: Model) -> Reading:
     return Reading(OutputKind.BOXES, "", "", (), "", len(names or ()), names, (0, 0))
 
 
+def _check_real(output: torch.Tensor) -> None:
+    if output.is_floating_point() or output.is_quantized:
+        return
+    what = "complex numbers, which have no order"
+    if not output.is_complex():
+        what = "whole numbers, which are answers and no scores"
+    raise TargetError(
+        f"The network returns {describe(output)} of {what}.",
+        "Wrap it in a module that returns the scores, as real numbers.",
+    )
+
+
 def _axes(given: torch.Tensor) -> tuple[int, int]:
     return max(given.ndim, 2), 1 if given.ndim < 2 else int(given.shape[1])
 
@@ -315,7 +333,9 @@ def _read(
     inputs: torch.Tensor | None,
 ) -> Reading:
     note = softened(given)
-    inside = "" if note is None else str(note.kind)
+    inside = "" if note is None or not _made(given, note) else str(note.kind)
+    if inside == NORMALISED and (not has_length_one(given) or _are_shares(given)):
+        inside = ""  # Scaled by something else, such as a confidence, or to shares of 1.
     if not inside and given.ndim == 2 and given.shape[1] > 1 and _are_shares(given):
         inside = AS_GIVEN
     if model.output is not None:
@@ -359,10 +379,25 @@ def _two_names(names: Sequence[str] | None) -> tuple[str, ...]:
     return (f"not {names[0]}", names[0]) if len(names) == 1 else tuple(names)
 
 
+def _made(given: torch.Tensor, note: Softened) -> bool:
+    """Whether an output is what its note says: some of the classes alone are another softmax."""
+    before, values = note.before.detach().double().cpu(), given.detach().double().cpu()
+    if note.kind == NORMALISED:
+        return True
+    found = before.sigmoid() if note.kind == "sigmoid" else before.softmax(min(1, before.ndim - 1))
+    near = 10 * _rounding(given)  # Probabilities may be kept off 0 and 1.
+    return any(torch.allclose(found, one, atol=near) for one in (values, values.exp()))
+
+
+def _rounding(given: torch.Tensor) -> float:
+    return max(1e-4, 4 * torch.finfo(given.dtype).eps)
+
+
 def _are_shares(given: torch.Tensor) -> bool:
     values = given.detach().double().cpu()
     sums = values.sum(1)
-    return bool((values >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-4)
+    near = torch.allclose(sums, torch.ones_like(sums), atol=_rounding(given))
+    return bool((values >= 0).all()) and near
 
 
 def _guess(
@@ -389,10 +424,15 @@ def _guess(
         return OutputKind.LABELS, ""
     if names is not None:
         return OutputKind.CLASSES, ""
-    lengths = given.detach().double().norm(dim=1)
-    if torch.allclose(lengths, torch.ones_like(lengths), atol=1e-4):
+    if has_length_one(given):
         return OutputKind.EMBEDDING, "its rows have the length 1"
     return OutputKind.CLASSES, shape
+
+
+def has_length_one(given: torch.Tensor) -> bool:
+    """Whether all rows of a matrix are of length 1, as those of a normalised embedding."""
+    lengths = given.detach().double().norm(dim=1)
+    return bool(torch.allclose(lengths, torch.ones_like(lengths), atol=1e-4))
 
 
 def given_of(model: Model, output: Any) -> torch.Tensor:
@@ -424,8 +464,9 @@ def _in_rows(model: Model, given: torch.Tensor) -> torch.Tensor:
 def scores_of(model: Model, output: Any, count: int | None = None) -> torch.Tensor:
     """Return the scores that are explained, [N, K] or [N, K, H, W].
 
-    They are what went into a softmax or sigmoid at the end of the network, where there is one. One
-    number for each image, [N], becomes one column. Scores themselves are returned as they are.
+    They are what went into a softmax, sigmoid or normalisation at the end of the network, where
+    there is one. One number for each image, [N], becomes one column. Scores themselves are
+    returned as they are.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -27,6 +27,7 @@ from cnnviz.models.categories import check_count
 from cnnviz.models.detections import Detections, kept_detections
 from cnnviz.models.outputs import (
     AS_GIVEN,
+    NORMALISED,
     Reading,
     needs_graph,
     read_output,
@@ -37,6 +38,7 @@ from cnnviz.passes.output_recorder import OutputRecorder
 from cnnviz.passes.ranked_classes import ClassScore, rank_classes
 from cnnviz.passes.spatial_maps import UNTRACED, TracedOutput, checked_layout, traced_outputs
 from cnnviz.passes.stages import STAGES, CallOrder, call_order
+from cnnviz.passes.target_types import Similarity
 from cnnviz.passes.targets import (
     ResolvedTarget,
     Scores,
@@ -84,7 +86,8 @@ class Capture:
     """The class scores, or why there are none where that is more than not having been asked."""
     _scores: Scores | None = field(default=None)
     _input_gradient: torch.Tensor | None = field(default=None)
-    _returned: Any = field(default=None)
+    _returned: tuple[Any, ...] = field(default=())
+    """What the network returned: for all images, or for each where each ran alone."""
     _detections: tuple[Detections, ...] | None = field(default=None)
     _traced: Mapping[Key, TracedOutput] = field(default_factory=dict)
 
@@ -125,14 +128,37 @@ class Capture:
     def returned(self) -> Any:
         """Whatever the network returned, where no gradients were computed.
 
-        With gradients it would keep the whole graph alive.
+        With gradients it would keep the whole graph alive. Where each image ran alone there is
+        one answer for each, see `answer`.
         """
-        if self._returned is None:
+        if len(self._returned) != 1:
             raise TargetError(
-                "This capture does not hold what the network returned.",
-                "Capture with gradients=False to have it.",
+                "This capture does not hold what the network returned for all images.",
+                "Capture with gradients=False to have it, a network whose images run together.",
             )
-        return self._returned
+        return self._returned[0]
+
+    def answer(self, image: int) -> tuple[Any, int]:
+        """Return what the network returned for an image and maybe others, and which of these it is.
+
+        As `returned`, it is there where no gradients were computed.
+        """
+        if len(self._returned) > 1:
+            return self._returned[image], 0
+        return self.returned, image
+
+    def scored(self, target: Target) -> Scores:
+        """Return the scores of a target, from what was returned without gradients."""
+        count = len(self.batch.tensor)
+        if len(self._returned) < 2:
+            return score(self.model, self.returned, target, count, self.batch)
+        wanted = targets_of_each(target, count)
+        singles = self.batch.singles()
+        parts = [
+            score(self.model, output, asked, 1, one)
+            for output, asked, one in zip(self._returned, wanted, singles, strict=True)
+        ]
+        return _joined_scores(parts)
 
     @property
     def scores(self) -> torch.Tensor:
@@ -190,6 +216,30 @@ class Capture:
             for name in sure
         )
 
+    def check_slope(self) -> None:
+        """Refuse scores that are the greatest there can be, whose gradient is rounding alone.
+
+        A normalised vector is nowhere more similar to itself. What went into the normalisation is
+        explained in its place, but for one that was not seen, such as inside TorchScript.
+
+        Raises
+        ------
+        TargetError
+            An image is compared with itself.
+        """
+        reading = self.model.reading
+        own = reading is not None and reading.kind == OutputKind.EMBEDDING
+        own = own and reading is not None and reading.inside != NORMALISED
+        rounding = 8 * torch.finfo(self.scores.dtype).eps
+        for asked, value in zip(self.resolved_targets, self.scores.tolist(), strict=True):
+            alike = isinstance(asked.asked, Similarity) or (own and asked.asked is None)
+            if alike and abs(value - 1.0) <= rounding:
+                raise TargetError(
+                    "The image is compared with itself, than which nothing is more similar to it, "
+                    "so that no pixel counts more than another.",
+                    "Give another image, or its embedding, with Similarity as the target.",
+                )
+
     def layout(self, layer: str | Key) -> MapLayout:
         """Return how a captured layer holds a map of each image.
 
@@ -227,15 +277,14 @@ class Capture:
     def _name(self, layer: str | Key) -> str:
         return self.activations.resolve(layer)[0]
 
-    def mapped(self, among: Iterable[str] | None = None) -> tuple[str, ...]:
+    def mapped(self, among: LayerTensors | None = None) -> tuple[str, ...]:
         """Return the captured layers, or those among some, with a map of more than one place."""
-        names = self.activations if among is None else among
         found = []
-        for name in names:
-            key = self.activations.resolve(name)
-            layout = self._traced.get(key, UNTRACED).map
+        # By call: of a layer that is called twice, the gradient may come back to one call alone.
+        for call in (self.activations if among is None else among).calls:
+            layout = self._traced.get(call, UNTRACED).map
             if isinstance(layout, MapLayout) and layout.size != layout.space.one_place:
-                found.append(name)
+                found.append(self.activations.name_of(call))
         return tuple(found)
 
     def holds_classes(self, layer: str) -> bool:
@@ -367,7 +416,7 @@ def capture(
             recorder.differentiate(scores.values, inputs if gradients is True else None)
     coverage = str(followed.coverage()) if followed is not None else ""
     found = _finish(wrapped, batch, chosen, recorder, output if logits else None, scores)
-    kept = None if gradients or not logits else output
+    kept = () if gradients or not logits else (output,)
     # Found here, so that no view of the capture runs the network again.
     traced = traced_outputs(wrapped, batch.tensor) if recorder.outputs else {}
     return replace(found, rule=rule, coverage=coverage, _returned=kept, _traced=traced)
@@ -385,16 +434,16 @@ def _joined(batch: Batch, parts: Sequence[Capture]) -> Capture:
         activations=LayerTensors.joined([part.activations for part in parts]),
         gradients=LayerTensors.joined([part.gradients for part in parts]),
         _output=_joined_outputs([part._output for part in parts]),
-        _scores=Scores(
-            torch.cat([one.values for one in scores]),
-            tuple(resolved for one in scores for resolved in one.resolved_targets),
-        )
-        if scores
-        else None,
+        _scores=_joined_scores(scores) if scores else None,
         _input_gradient=torch.cat(slopes) if slopes else None,
-        _returned=None,
+        _returned=tuple(output for part in parts for output in part._returned),
         _detections=tuple(one for each in found for one in each) if found else None,
     )
+
+
+def _joined_scores(parts: Sequence[Scores]) -> Scores:
+    resolved = tuple(one for part in parts for one in part.resolved_targets)
+    return Scores(torch.cat([part.values for part in parts]), resolved)
 
 
 def _joined_outputs(outputs: Sequence[torch.Tensor | str]) -> torch.Tensor | str:

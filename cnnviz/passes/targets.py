@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.functional import cosine_similarity, normalize
 
 from cnnviz.errors import TargetError
 from cnnviz.images import Batch
 from cnnviz.introspection.finite import check_rankable, finite
 from cnnviz.models import Model, OutputKind
 from cnnviz.models.outputs import (
+    NORMALISED,
     Reading,
     class_probabilities,
     class_scores,
@@ -374,13 +376,17 @@ def _sum_of_classes(
 
 
 def _value(model: Model, index: int, sign: int, output: Any) -> torch.Tensor:
-    found = scores_of(model, output)[:, index]
+    scores = scores_of(model, output)
+    reading = read_output(model, output)
+    # What is asked for is the number that the network returns.
+    scores = normalize(scores, dim=1) if reading.inside == NORMALISED else scores
+    found = scores[:, index]
     return sign * (found.flatten(1).mean(1) if found.ndim > 1 else found)
 
 
 def _cosine(model: Model, vector: torch.Tensor, output: Any) -> torch.Tensor:
     found = scores_of(model, output)
-    return torch.nn.functional.cosine_similarity(found, vector.to(found)[None], dim=1)
+    return cosine_similarity(found, vector.to(found)[None], dim=1)
 
 
 def _along(model: Model, unit: torch.Tensor, output: Any) -> torch.Tensor:

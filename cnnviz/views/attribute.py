@@ -22,6 +22,7 @@ from cnnviz.heatmaps.settings import AttributionSettings, Channels
 from cnnviz.images.baselines import BASELINES, Baseline
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.finite import finite
+from cnnviz.introspection.forward import backward_pass
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model
 from cnnviz.passes.box_targets import asked_boxes
@@ -111,6 +112,8 @@ def attribute(
     # Without a layer, "layers" scores the answer and sends nothing back.
     gradients: Literal[True, "layers"] = "layers" if chosen.captum else True
     held = capture(wrapped, images, layers=(), target=target, gradients=gradients, rule=chosen.rule)
+    if not chosen.complete:
+        held.check_slope()
     question = AttributionRequest(
         model=wrapped,
         captured=held,
@@ -161,7 +164,9 @@ def _ask(
     with isolated(question.model.module, grad=True):
         torch.manual_seed(seed)
         np.random.seed(seed % 2**32)  # noqa: NPY002
-        values = finite(method.attributor(question).detach(), "The attributions")
+        with backward_pass(question.model.name):
+            found = method.attributor(question).detach()
+        values = finite(found, "The attributions")
         if not method.complete:
             return values, []
         with torch.no_grad():

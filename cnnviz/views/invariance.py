@@ -20,7 +20,7 @@ from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captures import Capture, capture
 from cnnviz.passes.stages import STAGES
-from cnnviz.passes.targets import ResolvedTarget, Target, Unit, score, with_references
+from cnnviz.passes.targets import ResolvedTarget, Target, Unit, with_references
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
@@ -204,9 +204,10 @@ def invariance(
         names = names[:1] + names[1:][-1:]
     if not names:
         raise LayerError(
-            f"{wrapped.name} has no layer whose maps have a height and a width.", "Name a layer."
+            f"{wrapped.name} has no layer that is known to hold a map of the image.",
+            "Name a layer.",
         )
-    resolved_targets = score(wrapped, held.returned, target, len(batch), batch).resolved_targets
+    resolved_targets = held.scored(target).resolved_targets
     units: set[Unit] = {resolved.unit for resolved in resolved_targets}
     unit: Unit = "probability" if units == {"probability"} else "score"
     reach = shift * batch.tensor.shape[2]
@@ -232,7 +233,7 @@ def invariance(
         norms=np.array([[_norm(row) for row in held.activation_maps(name)] for name in names]),
         answers=walk.answers,
         unit=unit,
-        original=np.array([walk.answered(held.returned, n)[n] for n in range(len(batch))]),
+        original=np.array([walk.original(n) for n in range(len(batch))]),
         beyond=walk.beyond,
         strips=tuple(walk.strip(kind) for kind in range(len(KINDS))),
     )
@@ -321,6 +322,11 @@ class _Walk:
             for layer in range(len(self.names)):
                 away = maps[layer][number] - self.maps[layer][image]
                 self.distances[kind, layer, image, step] = _norm(away)
+
+    def original(self, image: int) -> float:
+        """Return what is followed of an image as it is."""
+        output, row = self.held.answer(image)
+        return float(self.answered(output, image)[row])
 
     def answered(self, output: Any, image: int) -> NDArray[np.float64]:
         """Return what is followed of an image in everything that the network returned."""

@@ -21,9 +21,9 @@ from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.passes.box_targets import asked_boxes
-from cnnviz.passes.captures import Capture, capture
+from cnnviz.passes.captures import capture
 from cnnviz.passes.independence import independence
-from cnnviz.passes.targets import Scores, Target, score, targets_of_each, with_references
+from cnnviz.passes.targets import Scores, Target, with_references
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.space import IMAGE, space_of
 from cnnviz.results.text import dimensions
@@ -145,7 +145,7 @@ def occlusion(
     grid, notes = _grid(held.batch.tensor, window, stride)
     notes.append(_told(grid, fill))
     with isolated(wrapped.module, grad=False):
-        explained = _explained(wrapped, held, target)
+        explained = held.scored(target)
         baselines = baseline_images(wrapped.preprocessing, held.batch.tensor, fill)
         search = _Search(wrapped, held.batch.tensor, baselines, explained, grid)
         drops, found = search.run(approximate, progress)
@@ -225,20 +225,6 @@ def _told(grid: Laid, fill: Baseline) -> str:
         f"({dimensions(grid.shape)}), hide the {space.noun} behind {_ARRAY_FILLS[fill]}; a "
         f"{space.place} has the mean drop of the score over those that hide it."
     )
-
-
-def _explained(model: Model, held: Capture, target: Target) -> Scores:
-    inputs = held.batch.tensor
-    if len(inputs) == 1 or not independence(model, inputs).alone:
-        return score(model, held.returned, target, len(inputs), held.batch)
-    parts = [
-        score(model, model.forward(one.tensor.clone()), wanted, 1, one)
-        for one, wanted in zip(
-            held.batch.singles(), targets_of_each(target, len(inputs)), strict=True
-        )
-    ]
-    resolved = tuple(one for part in parts for one in part.resolved_targets)
-    return Scores(torch.cat([part.values for part in parts]), resolved)
 
 
 @dataclass(frozen=True)

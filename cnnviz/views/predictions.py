@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn.functional import normalize
 
 from cnnviz.models import OutputKind
 from cnnviz.models.output_kinds import WORDS
-from cnnviz.models.outputs import Reading, class_scores, read_output
+from cnnviz.models.outputs import NORMALISED, Reading, class_scores, read_output
 from cnnviz.passes.box_targets import PhotoFrame
 from cnnviz.passes.captures import Capture
 from cnnviz.passes.photo_answers import PhotoAnswer, photo_answers
@@ -450,6 +451,8 @@ def _numbers(reading: Reading, scores: torch.Tensor) -> torch.Tensor | None:
         answers = class_scores(reading, exact).argmax(1).flatten(1)
         one_hot = torch.nn.functional.one_hot(answers, reading.classes)
         return one_hot.double().mean(1)
+    if reading.inside == NORMALISED:
+        return normalize(exact, dim=1)
     if reading.kind in (OutputKind.VALUE, OutputKind.EMBEDDING):
         return exact.flatten(2).mean(2) if exact.ndim > 2 else exact
     return None
