@@ -11,15 +11,18 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from cnnviz.errors import ModelError, TargetError
+from cnnviz.introspection.forward import backward_pass
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.layers import kind, named_layers
 from cnnviz.introspection.network_cache import NetworkCache
+from cnnviz.introspection.saved_state import version
 from cnnviz.introspection.stop_forward import run_to
 from cnnviz.introspection.tracing.map_layout import WHOLE, MapLayout, NoMap
 from cnnviz.introspection.tracing.operation import tensors
 from cnnviz.models import Model
-from cnnviz.models.outputs import returns_boxes
+from cnnviz.models.outputs import given_of, returns_boxes
 from cnnviz.passes.spatial_maps import UNTRACED, traced_outputs
 
 STAGES = "stages"
@@ -71,6 +74,8 @@ class CallOrder:
         Whether the network answers with boxes.
     returned : frozenset of (int, int)
         What it returned just as it came from a layer, as `OrderedCall.produced`.
+    unreached : frozenset of (str, int)
+        Calls that no gradient of the answer comes back to, such as those of another head.
     """
 
     calls: tuple[OrderedCall, ...]
@@ -79,6 +84,7 @@ class CallOrder:
     unread: frozenset[Key] = frozenset()
     detects: bool = False
     returned: frozenset[tuple[int, int]] = frozenset()
+    unreached: frozenset[Key] = frozenset()
 
     def last(self, names: Iterable[str]) -> tuple[str, int] | None:
         """Return the last call (name, index) among the layers with these names."""
@@ -98,8 +104,10 @@ class CallOrder:
         for something else than the image, such as a reference to compare it with, do not count,
         and layers that are called several times end a stage where all are. A map
         whose places the answer no longer depends on, as the tokens beside a class token that alone
-        is read, ends no stage: the last one before it does. Of a detector every level of the
-        `pyramid` is among them, and not what it returns.
+        is read, ends no stage: the last one before it does. Nor does one that no gradient of the
+        answer comes back to, or one of a single channel, which weighs or scores the places of
+        others, where there is another. Of a detector every level of the `pyramid` is among them,
+        and not what it returns.
         """
         ends = (
             self._ends(classes=False)
@@ -173,12 +181,14 @@ class CallOrder:
             depth = min(_depth(call.name, called) for call in calls)
             read = not any((call.name, call.index) in self.unread for call in calls)
             within = tuple(f"{call.name}." for call in calls)
-            chain = _Chain(names[0], place, depth, read, within)
+            reached = not all((call.name, call.index) in self.unreached for call in calls)
+            several = isinstance(first.map, MapLayout) and first.map.channels > 1
+            chain = _Chain(names[0], place, depth, read, within, reached, several)
             chains.setdefault(_resolution(first), []).append(chain)
         ends = [
             (end.place, end.name, self._has_shape_of_image(size))
-            for size, several in chains.items()
-            if (end := _end(several)) is not None
+            for size, alike in chains.items()
+            if (end := _end(alike)) is not None
         ]
         last = max((place for place, _, alike in ends if alike), default=-1)
         # What gates the rows or the columns of a map is no stage ahead of it.
@@ -243,10 +253,15 @@ class _Chain:
     read: bool
     within: tuple[str, ...]
     """What the names of layers inside these begin with."""
+    reached: bool
+    several: bool
+    """Whether it has more than one channel."""
 
 
 def _end(chains: list[_Chain]) -> _Chain | None:
     """Return the last map of one resolution whose places the answer depends on."""
+    chains = [chain for chain in chains if chain.reached] or chains
+    chains = [chain for chain in chains if chain.several] or chains
     if not chains:
         return None
     least = min(chain.depth for chain in chains)
@@ -292,12 +307,20 @@ def call_order(model: Model, inputs: torch.Tensor) -> CallOrder:
 
 
 def _note_calls(model: Model, image: torch.Tensor) -> CallOrder:
+    try:
+        return _noted(model, image, grad=True)
+    except ModelError:  # Some run without a graph only, as those that go through NumPy.
+        return _noted(model, image, grad=False)
+
+
+def _noted(model: Model, image: torch.Tensor, *, grad: bool) -> CallOrder:
     module = model.module
     calls: list[OrderedCall] = []
     layers = _once_each(module)
     traced = traced_outputs(model, image)
     # Held until the end, so that no two tensors share an id.
     held: list[Any] = []
+    nodes: dict[Key, tuple[Any, torch.Tensor]] = {}
 
     def note(key: Key, inputs: Any, output: Any) -> None:
         name, index = key
@@ -305,9 +328,9 @@ def _note_calls(model: Model, image: torch.Tensor) -> CallOrder:
         shape = tuple(output.shape) if is_tensor else None
         held.append(output)
         # An in-place layer returns the tensor it was given, at another version.
-        produced = (id(output), output._version if is_tensor else 0)
+        produced = (id(output), version(output) if is_tensor else 0)
         reads = tuple(
-            Read((id(each), each._version), tuple(each.shape)) for each in tensors(inputs)
+            Read((id(each), version(each)), tuple(each.shape)) for each in tensors(inputs)
         )
         found = traced.get(key, UNTRACED)
         what = kind(layers[name])
@@ -315,16 +338,21 @@ def _note_calls(model: Model, image: torch.Tensor) -> CallOrder:
             what = found.kind
         layout = found.map if shape is not None else NoMap.NO_TENSOR
         calls.append(OrderedCall(name, index, what, shape, produced, layout, reads))
+        if is_tensor and output.grad_fn is not None:
+            nodes[key] = output.grad_fn, output
 
-    with isolated(module, grad=False):
-        output = run_to(model.forward, image.clone(), layers, after=note)
+    with isolated(module, grad=grad):
+        inputs = image.clone().requires_grad_(grad)
+        output = run_to(model.forward, inputs.clone(), layers, after=note)
+        unreached = _unreached(model, output, nodes)
     size = tuple(image.shape[2:])
     order = CallOrder(
         tuple(calls),
         _classes(output, size, calls),
         size,
+        unreached=unreached,
         detects=returns_boxes(model, output),
-        returned=frozenset((id(each), each._version) for each in tensors(output)),
+        returned=frozenset((id(each), version(each)) for each in tensors(output)),
     )
     return replace(order, unread=_unread(model, image, order))
 
@@ -349,6 +377,31 @@ def _classes(output: Any, image: tuple[int, ...], calls: Sequence[OrderedCall]) 
     at_the_end = True not in own or all(own[own.index(True) :])
     alike = sum(each.ndim > 1 and each.shape[1] == classes for each in answers)
     return classes if at_the_end or computing <= alike else None
+
+
+def _unreached(
+    model: Model, output: Any, nodes: Mapping[Key, tuple[Any, torch.Tensor]]
+) -> frozenset[Key]:
+    """Return the calls that no gradient of what is explained comes back to."""
+    try:
+        whole = isinstance(output, torch.Tensor) or returns_boxes(model, output)
+        answers = list(tensors(output)) if whole else [given_of(model, output)]
+    except TargetError:  # A callable will have to say what is explained.
+        answers = list(tensors(output))
+    ends = [answer.grad_fn for answer in answers if answer.grad_fn is not None]
+    seen, waiting = set(ends), list(ends)
+    while waiting:
+        for node, _ in waiting.pop().next_functions:
+            if node is not None and node not in seen:
+                seen.add(node)
+                waiting.append(node)
+    # What was written to in place has another node by now.
+    lost = (
+        key
+        for key, (node, given) in nodes.items()
+        if node not in seen and given.grad_fn not in seen
+    )
+    return frozenset(lost) if ends else frozenset()
 
 
 def _unread(model: Model, image: torch.Tensor, order: CallOrder) -> frozenset[Key]:
@@ -405,7 +458,8 @@ def _token_gradients(
                 for each in answers
             ]
         ).sum()
-        found = torch.autograd.grad(total, list(held.values()), allow_unused=True)
+        with backward_pass(model.name):
+            found = torch.autograd.grad(total, list(held.values()), allow_unused=True)
     return dict(zip(held, found, strict=True))
 
 

@@ -217,7 +217,9 @@ def _spatial(capture: Capture, method: CamMethod, *, every: bool) -> list[str]:
         raise LayerError(
             "This capture holds no layer with what a map needs: places of the image and a "
             "gradient.",
-            "Capture one, such as layers='stages', with gradients=True.",
+            "Capture one, such as layers='stages', with gradients=True."
+            if len(capture.activations)
+            else "If layers='stages' found none, name a layer, and it is said why it holds no map.",
         )
     features = [name for name in found if not capture.holds_classes(name)] or found
     return features if every else features[-1:]

@@ -238,7 +238,7 @@ def last_stage(model: Model, inputs: torch.Tensor) -> str:
     stages = call_order(model, inputs).stages()
     if not stages:
         raise LayerError(
-            f"{model.name} has no layer whose maps have a height and a width.", "Name a layer."
+            f"{model.name} has no layer that is known to hold a map of the image.", "Name a layer."
         )
     return stages[-1]
 

@@ -170,7 +170,7 @@ def test_bad_arguments_are_sentences(arguments, error, message: str) -> None:
 
 def test_a_network_without_maps_needs_a_named_layer() -> None:
     module = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 5), nn.ReLU()).eval()
-    with pytest.raises(LayerError, match="no layer whose maps have a height"):
+    with pytest.raises(LayerError, match="no layer that is known to hold a map"):
         deconvnet(module, images(side=8))
     found = deconvnet(module, images(side=8), "2")
     assert found.signals.shape == (5, 1, 3, 8, 8)

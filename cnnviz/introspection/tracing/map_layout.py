@@ -193,13 +193,27 @@ def map_layout(field: Field) -> MapLayout | None:
     """Return how a tensor whose elements stand for these places holds a map; None if it does not.
 
     The positions must fill a grid of rows and columns, each place once; or lie along a dimension
-    of rows and one of columns, in the order of the image.
+    of rows and one of columns, in the order of the image. What was put where the images are, such
+    as crops or mirrored copies, makes a grid only where each has a place of its own.
     """
     for one in chain([field], (hull(field, [dim]) for dim in (1, -1) if len(field.shape) > 2)):
         found = _upright(one) or _gathered(one) or _framed(one)
-        if found is not None:
+        if found is not None and (0 not in found.dims or _apart(one, found.dims)):
             return found
     return None
+
+
+def _apart(field: Field, dims: tuple[int, ...]) -> bool:
+    """Whether neighbouring places have less than half of themselves in common."""
+    for axis in (0, 1):
+        first, last = _ends(field, axis, dims)
+        held = first < NOTHING
+        middles = np.unique((first[held] - last[held]) / 2.0)
+        # The last are held as their negatives.
+        length = float((1 - last[held] - first[held]).mean())
+        if len(middles) > 1 and 2 * np.diff(middles).mean() <= length:
+            return False
+    return True
 
 
 def _upright(field: Field) -> MapLayout | None:
@@ -282,11 +296,17 @@ def _dims_of(field: Field, axis: int) -> list[int]:
 
 def _centres(field: Field, axis: int, dims: tuple[int, ...]) -> NDArray[np.float64]:
     """Return the middle of each place along some dimensions, NaN where there is none."""
-    first, last = field.spans[axis].ends
+    first, last = _ends(field, axis, dims)
+    return np.where(first >= NOTHING, np.nan, (first - last) / 2.0)
+
+
+def _ends(
+    field: Field, axis: int, dims: tuple[int, ...]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the first and the negative of the last of each place along some dimensions."""
     shape = tuple(field.shape[dim] if dim in dims else 1 for dim in range(len(field.shape)))
-    one, other = (
-        np.broadcast_to(ends, shape).reshape([field.shape[dim] for dim in dims])
-        for ends in (first, last)
+    first, last = (
+        np.broadcast_to(ends, shape).reshape([field.shape[dim] for dim in dims]).astype(np.float64)
+        for ends in field.spans[axis].ends
     )
-    nowhere = one >= NOTHING
-    return np.where(nowhere, np.nan, (one.astype(np.float64) - other) / 2.0)
+    return first, last
