@@ -242,3 +242,13 @@ def test_the_drop_of_a_value_below_that_of_a_blank_image_is_a_number(sign: int) 
         expected = max(score - kept, 0) / abs(score - empty)
         drop = next(one for one in found.drop.measures() if one.key == "average_drop")
         assert drop.values[place] == pytest.approx(expected, rel=1e-3, abs=1e-6)
+
+
+def test_a_report_tells_of_a_call_that_the_answer_does_not_lead_to() -> None:
+    def named(n: Any, x: torch.Tensor) -> made.Named:
+        return made.Named(classify(n, x), made.features(n, x))
+
+    report = cnnviz.report(plain(named), images(1), sections="cam")
+    (section,) = report.sections
+    assert "does not depend on b#1" in " ".join(map(str, section.notes))
+    assert section.pictures

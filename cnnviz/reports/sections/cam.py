@@ -58,8 +58,7 @@ def explainable(subject: ReportImage) -> tuple[str, ...]:
     """Return the captured layers that a map can be made of, from shallow to deep."""
     if subject.unexplained:
         return ()
-    gradients = subject.capture.gradients
-    return tuple(name for name in subject.maps if name in gradients)
+    return subject.capture.mapped(subject.capture.gradients)
 
 
 def main_map(subject: ReportImage, names: Sequence[str]) -> Heatmap:
