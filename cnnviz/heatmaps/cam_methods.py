@@ -314,10 +314,9 @@ class GradientCam(CamMethod):
 
     def maps(self, capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
         """Apply the formula to what was captured."""
+        gradients = capture.gradient_maps(layer).float()
         capture.check_slope()
-        return self.formula(
-            capture.activation_maps(layer).float(), capture.gradient_maps(layer).float()
-        )
+        return self.formula(capture.activation_maps(layer).float(), gradients)
 
     def usable(self, capture: Capture) -> LayerTensors:
         """Return the gradients: a layer that the target does not depend on has none."""
