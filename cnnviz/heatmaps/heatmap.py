@@ -30,6 +30,8 @@ _MOST_LARGE = 4
 """Photos that are drawn large, one below the other; more are drawn as a contact sheet."""
 _LETTERS_PER_INCH = 16
 """How many letters of a title fit into an inch of a panel's width."""
+_RATIOS = (0.6, 3.0)
+"""The least and the greatest height of a row of photos for its width."""
 _PANEL_LETTERS = 54
 """Letters of a title above a map that a caller's own Axes holds."""
 
@@ -265,10 +267,13 @@ class Heatmap(Result):
         self._draw_map(axes, 0, self.layers[0], _PANEL_LETTERS)
 
     def _ratio(self, image: int) -> float:
-        """Return the height of a row for a width of one: that of the taller of photo and crop."""
+        """Return the height of a row for a width of one: that of the taller of photo and crop.
+
+        Very narrow photos are drawn smaller, in a row that has room for the colour bar.
+        """
         height, width = self.photos[image].shape[:2]
         box = self.boxes[image]
-        return float(max(height / width, box.height / box.width))
+        return float(np.clip(max(height / width, box.height / box.width), *_RATIOS))
 
     def _draw_photo(self, axes: Axes, image: int, letters: int) -> None:
         from matplotlib.patches import Rectangle

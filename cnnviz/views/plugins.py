@@ -24,7 +24,16 @@ GROUP = "cnnviz.views"
 # What else is a word of the command line, or of a report's --sections, besides our views.
 RESERVED = frozenset(
     {
-        *("evaluate", "gallery", "layers", "models", "report", "shapes", "training-report"),
+        *(
+            "errors",
+            "evaluate",
+            "gallery",
+            "layers",
+            "models",
+            "report",
+            "shapes",
+            "training-report",
+        ),
         *("photo", "provenance", "units", "visualizations"),
     }
 )

@@ -106,5 +106,5 @@ def test_available() -> None:
     found = available()
     assert found["shipped"] == ["shapes-plain", "shapes-residual", "lenet5"]
     assert {"resnet50", "squeezenet1_0", "fcn_resnet50"} <= set(found["torchvision"])
-    assert "fasterrcnn_resnet50_fpn" not in found["torchvision"]
+    assert {"fasterrcnn_resnet50_fpn", "r3d_18"} <= set(found["torchvision"])
     assert "timm:resnet18" in found["timm"]

@@ -184,6 +184,7 @@ def test_what_made_a_map_is_written_down(images: torch.Tensor) -> None:
         "layers": [["3", 0]],
         "fused": False,
         "rule": "gradient",
+        "relu": True,
     }
     hidden = occlusion(model, images, 6, 2, "blur").to_json()
     assert hidden["settings"] == {
