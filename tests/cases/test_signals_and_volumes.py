@@ -257,3 +257,24 @@ def test_what_cannot_be_is_refused() -> None:
         cnnviz.occlusion(network, torch.rand(1, 2, 40), approximate=0.5)
     with pytest.raises(UsageError, match="no size of a signal"):
         cnnviz.architecture(network, (3, 40))
+
+
+@pytest.mark.parametrize(
+    ("network", "inputs"),
+    [
+        (nn.Sequential(nn.Conv1d(1, 4, 5), nn.ReLU(), nn.AdaptiveAvgPool1d(1)), (4, 1, 40)),
+        (nn.Sequential(nn.Conv3d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool3d(1)), (4, 1, 6, 8, 8)),
+    ],
+    ids=["signals", "volumes"],
+)
+def test_the_loss_and_the_gradient_along_a_line(
+    network: nn.Sequential, inputs: tuple[int, ...]
+) -> None:
+    whole = nn.Sequential(*network, nn.Flatten(), nn.Linear(4, 3)).eval()
+    given = torch.randn(inputs, generator=torch.Generator().manual_seed(0))
+    labels = [0, 1, 2, 0]
+    found = cnnviz.loss_landscape(whole, given, labels, dimensions=1, points=3)
+    loss = nn.functional.cross_entropy(whole(given), torch.tensor(labels))
+    assert found.losses[0, 1] == pytest.approx(float(loss.detach()), rel=1e-5)
+    smooth = cnnviz.gradient_whiteness(whole, given[:2], points=12)
+    assert smooth.correlations[0, :, 0] == pytest.approx(1.0)
