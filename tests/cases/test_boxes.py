@@ -303,7 +303,8 @@ def test_images_of_a_batch_may_differ_in_how_many_boxes_they_have() -> None:
     assert len(found.table().rows) == sum(counts)
     rows = [row for row in found.table().rows if row[0] == "image 1"]
     assert [row[1] for row in rows] == list(range(1, counts[1] + 1))
-    assert len(found.to_json()["boxes"][1]) == counts[1]
+    held_boxes = [box for box in found.to_json()["boxes"][1] if box != [None] * 4]
+    assert len(held_boxes) == counts[1]
 
 
 def test_a_network_that_takes_its_images_in_turn_has_a_map_of_each() -> None:

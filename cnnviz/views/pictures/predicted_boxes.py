@@ -10,7 +10,7 @@ from cnnviz.results.text import plural, shortened
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cnnviz.views.predictions import PredictedBoxes
+    from cnnviz.views.predicted_boxes import PredictedBoxes
 
 _LONGEST = 800
 _WIDTH = 5.0

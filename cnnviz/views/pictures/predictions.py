@@ -9,7 +9,7 @@ from cnnviz.results.contact_sheet import SheetEntry, SheetLayout, draw_sheet
 from cnnviz.results.text import percent, plural
 
 if TYPE_CHECKING:
-    from cnnviz.views.predictions import Predictions
+    from cnnviz.views.predicted_classes import Predictions
 
 THUMBNAIL = 320
 """The longer side of a thumbnail in pixels."""
