@@ -15,11 +15,13 @@ import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import numpy as np
 
+from cnnviz.evaluation.mistakes import ErrorAnalysis
 from cnnviz.evaluation.result import Evaluation
 from cnnviz.gradients.monitor.run import TrainingRun
 from cnnviz.heatmaps import settings
@@ -32,6 +34,7 @@ from cnnviz.results.result import RESULT_SCHEMA, Provenance, Result
 from cnnviz.results.table import TableResult
 from cnnviz.views import VIEWS
 from cnnviz.views.faithfulness import Faithfulness
+from cnnviz.views.predictions import PredictedBoxes
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "cnnviz" / "results" / "schema.json"
@@ -42,13 +45,21 @@ HEAD = {"schema", "infinite", "npz"}
 """The keys of a document that a result inside another one, or in a report, goes without."""
 ARRAYS = {"f": "numbers", "c": "numbers", "i": "integers", "u": "integers", "b": "booleans"}
 
+FURTHER: dict[type[Result], str] = {
+    PredictedBoxes: "predictions",
+    Evaluation: "evaluate",
+    ErrorAnalysis: "errors",
+    TrainingRun: "training-report",
+}
+"""The kinds that no function of the table of views is annotated with, and their commands."""
+
 Schema = dict[str, Any]
 
 
 def kinds() -> dict[str, type[Result]]:
     """Return every kind of result by its name, that of a view under the name of its function."""
     found = [_hints(view.function())["return"] for view in VIEWS]
-    return {kind.__name__: kind for kind in [*found, Evaluation, TrainingRun]}
+    return {kind.__name__: kind for kind in [*found, *FURTHER]}
 
 
 def _hints(of: Any) -> dict[str, Any]:
@@ -147,7 +158,9 @@ def members(kind: type) -> Iterator[tuple[str, Any, str]]:
     derived = getattr(kind, "derived", ())
     for name in (*derived, *(MEASURE_GROUPS if issubclass(kind, Faithfulness) else ())):
         member = getattr(kind, name)
-        function: Callable[..., Any] = member.fget if isinstance(member, property) else member
+        function: Callable[..., Any] = member
+        if isinstance(member, (property, cached_property)):
+            function = member.fget if isinstance(member, property) else member.func
         said = (inspect.getdoc(function) or "").partition("\n")[0].removeprefix("Return ")
         yield name, _hints(function)["return"], said[:1].upper() + said[1:]
 
@@ -374,7 +387,7 @@ def schema() -> Schema:
 def listed() -> str:
     """Return the list of the page: what every kind of result holds, in Markdown."""
     functions = {_hints(view.function())["return"].__name__: view.command for view in VIEWS}
-    functions |= {"Evaluation": "evaluate", "TrainingRun": "training-report"}
+    functions |= {kind.__name__: command for kind, command in FURTHER.items()}
     parts = []
     for name, kind in kinds().items():
         said = (inspect.getdoc(kind) or "").partition("\n")[0]

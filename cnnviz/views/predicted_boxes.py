@@ -29,8 +29,18 @@ class PredictedBoxes(Predictions):
 
     Attributes
     ----------
+    names : tuple of tuple of str
+        Class names, N x k; empty where an image has fewer boxes.
+    classes : ndarray of int
+        Class indices, [N, k]; -1 where an image has fewer boxes.
+    probabilities : ndarray of float
+        The network's own scores of the boxes, [N, k]; NaN where an image has fewer.
+    logits, entropy : ndarray of float
+        NaN, [N, k] and [N]: a box has neither.
+    total : int
+        The number of classes.
     boxes : ndarray of float
-        Left, top, right and bottom in pixels of the photo, [N, k, 4].
+        Left, top, right and bottom in pixels of the photo, [N, k, 4]; NaN where it has fewer.
     found : tuple of int
         How many boxes the network finds in each image.
     photos : tuple of ndarray of uint8

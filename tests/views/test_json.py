@@ -8,6 +8,7 @@ import json
 import math
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
@@ -20,11 +21,11 @@ import torch
 from jsonschema import Draft202012Validator
 from torch import nn
 
-from cnnviz import GradientMonitor
+from cnnviz import GradientMonitor, Model, capture, predictions
 from cnnviz.errors import OutputError
-from cnnviz.evaluation import evaluate
+from cnnviz.evaluation import error_analysis, evaluate
 from cnnviz.heatmaps.checks.measure_groups import CheckSettings
-from cnnviz.reports import Manifest, report
+from cnnviz.reports import Manifest, error_report, report
 from cnnviz.reports.training import training_report
 from cnnviz.results.json_values import INLINE, references
 from cnnviz.results.result import Result
@@ -33,6 +34,9 @@ from cnnviz.testing import Trial, small_network
 from cnnviz.testing.trial import images
 from cnnviz.views import VIEWS
 from cnnviz.views.feature_maps import FeatureMaps
+from tests.helpers.colour_classes import Means, colour_folder, colour_model, write_colour
+from tests.helpers.detectors import NAMES, UNIT, Pyramid
+from tests.helpers.detectors import photos as scenes
 from tests.helpers.drawn_numbers import Values, written
 from tests.helpers.report_model import small_model, write_photo
 
@@ -48,6 +52,38 @@ CHECKS = CheckSettings(groups=("curves", "drop"), steps=2, baselines=("mean",))
 def _evaluated() -> Result:
     photos = [(255 * one[0]).byte().permute(1, 2, 0).numpy() for one in (images(), 1 - images())]
     return evaluate(small_model(), photos, methods=["gradcam"], settings=CHECKS, random=2)
+
+
+def _wrong() -> Result:
+    with tempfile.TemporaryDirectory() as folder:
+        return error_analysis(colour_model(), colour_folder(Path(folder) / "val"), explain=2)
+
+
+def _wrong_of_many(many: int = 70) -> Result:
+    """Return the wrong answers of a network with more classes than a matrix has room for."""
+
+    class Next(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            # An image of brightness n is answered n + 1.
+            at = (x.mean((1, 2, 3)) * 255.0).round().long() + 1
+            return 9.0 * nn.functional.one_hot(at % many, many).float()
+
+    model = colour_model(Next(), categories=[f"class {n}" for n in range(many)])
+    with tempfile.TemporaryDirectory() as folder:
+        for n in range(many):
+            write_colour(Path(folder) / f"class {n}" / "a.png", (n, n, n))
+        return error_analysis(model, folder, explain=0)
+
+
+def _wrong_labels() -> Result:
+    model = colour_model(Means(8.0), output="labels")
+    with tempfile.TemporaryDirectory() as folder:
+        return error_analysis(model, colour_folder(Path(folder) / "val"), explain=1)
+
+
+def _boxes(threshold: float, k: int) -> Result:
+    model = Model(Pyramid(threshold), preprocessing=UNIT, categories=NAMES)
+    return predictions(capture(model, scenes(3), layers=(), gradients=False), k)
 
 
 def _trained(steps: int = 3) -> Result:
@@ -68,6 +104,12 @@ def _trained(steps: int = 3) -> Result:
 KINDS: dict[str, Callable[[], Result]] = {
     **{view.name: lambda v=view: Trial(v, BRIEF.get(v.name, {})).result for view in VIEWS},
     "evaluate": _evaluated,
+    "errors": _wrong,
+    "errors of many classes": _wrong_of_many,
+    "errors of labels": _wrong_labels,
+    "boxes": lambda: _boxes(0.55, 4),
+    "fewer boxes": lambda: _boxes(0.645, 4),
+    "no boxes": lambda: _boxes(1.0, 4),
     "training": _trained,
 }
 
@@ -121,7 +163,12 @@ def test_schema_and_page_are_those_of_the_code(script: ModuleType) -> None:
     assert made == (script.pretty(script.schema()), script.page()), (
         "Run: python docs/json_schema.py"
     )
-    assert {kind.__name__ for kind in script.kinds().values()} >= {"Evaluation", "TrainingRun"}
+    assert script.kinds().keys() >= {
+        "Evaluation",
+        "ErrorAnalysis",
+        "PredictedBoxes",
+        "TrainingRun",
+    }
 
 
 def test_every_result_keeps_to_the_schema(
@@ -268,17 +315,18 @@ def test_a_file_that_is_no_results_is_never_replaced(tmp_path: Path, there: str)
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Manifest]:
-    """Return a report on a photo with the sections that are quick, and one on a training."""
+    """Return a report on a photo with the sections that are quick, on errors, and on a training."""
     folder = tmp_path_factory.mktemp("reports")
     parts = "photo,predictions,cam,feature_maps,filters,units,provenance"
     made = report(small_model(), write_photo(folder / "a.png", 1), parts)
     return {
         "photos": made.save(folder / "photos"),
+        "errors": error_report(_wrong()).save(folder / "errors"),
         "training": training_report(_trained(4)).save(folder / "training"),
     }
 
 
-@pytest.mark.parametrize("name", ["photos", "training"])
+@pytest.mark.parametrize("name", ["photos", "errors", "training"])
 def test_a_report_keeps_to_the_schema_and_has_its_arrays(
     reports: dict[str, Manifest], validator: Draft202012Validator, name: str
 ) -> None:
@@ -295,7 +343,7 @@ def test_a_report_keeps_to_the_schema_and_has_its_arrays(
     assert bool(found) == (name == "photos")
 
 
-@pytest.mark.parametrize("name", ["photos", "training"])
+@pytest.mark.parametrize("name", ["photos", "errors", "training"])
 def test_every_number_of_the_tables_of_a_report_is_a_value(
     reports: dict[str, Manifest], tmp_path: Path, name: str
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,8 @@ class Example:
     source : ImageSource
         The name of the photo and the SHA-256 of its bytes.
     """
+
+    left_out: ClassVar[tuple[str, ...]] = ("photo", "overlays")
 
     mistake: Mistake
     photo: NDArray[np.uint8]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from cnnviz.results.text import percent
 
 BINS = 15
 """Bins of confidence from 0 to 1, as Guo et al. (2017) have them."""
+LEVEL = 0.95
+"""How often the interval of a share holds the true one."""
 _Z = 1.959963984540054
 """Two standard deviations, nearly: 95 % of a normal distribution lie within."""
 
@@ -26,6 +29,8 @@ class Share:
     count, of : int
         So many of so many.
     """
+
+    derived: ClassVar[tuple[str, ...]] = ("value", "interval")
 
     count: int
     of: int
@@ -72,6 +77,8 @@ class ClassMeasures:
         How many of both.
     """
 
+    derived: ClassVar[tuple[str, ...]] = ("recall", "precision", "f1")
+
     index: int
     name: str
     labelled: int
@@ -102,10 +109,12 @@ class Calibration:
     Attributes
     ----------
     counts, right : ndarray of int64
-        Answers and right answers in each of `BINS` bins of confidence from 0 to 1.
+        Answers and right answers in each of 15 equal bins of confidence from 0 to 1.
     confidence : ndarray of float64
         The mean confidence in each bin; NaN where it is empty.
     """
+
+    derived: ClassVar[tuple[str, ...]] = ("error", "shares")
 
     counts: NDArray[np.int64]
     right: NDArray[np.int64]

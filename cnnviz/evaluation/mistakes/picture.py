@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnviz.evaluation.mistakes.measures import BINS, ClassMeasures, Share
+from cnnviz.evaluation.mistakes.measures import BINS, LEVEL, ClassMeasures, Share
 from cnnviz.results import drawing
 from cnnviz.results.text import percent, shortened
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from cnnviz.evaluation.mistakes.result import ErrorAnalysis
+    from cnnviz.evaluation.mistakes.result import ConfusedPair, ErrorAnalysis
 
 MOST_CELLS = 30
 """Classes of a matrix whose cells can be read; of more classes the largest cells are listed."""
@@ -31,10 +31,10 @@ _LINE = 0.24
 def draw(found: ErrorAnalysis, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw what is mixed up beside how well each class is told, over the calibration."""
     classes = shown_measures(found)
-    matrix = 0 < len(found.shown_classes) <= MOST_CELLS
+    matrix = matrix_fits(found)
     listed = bool(found.pairs) and not matrix
     lines = _LINE * len(classes) + 0.9
-    left = _matrix_side(found) if matrix else _LINE * min(len(found.pairs), _MOST_PAIRS) + 0.9
+    left = _matrix_side(found) if matrix else _LINE * len(listed_pairs(found)) + 0.9
     tall = max(lines, left if matrix or listed else 0.0, 2.6) + 2.9
     wide = (left + 1.2 if matrix else 5.6 if listed else 0.0) + 5.6
     figure = drawing.canvas(wide, tall, into)
@@ -64,6 +64,16 @@ def shown_measures(found: ErrorAnalysis) -> list[ClassMeasures]:
     if len(found.measures) <= MOST_CLASSES:
         return list(found.measures)
     return sorted(labelled, key=lambda each: (each.recall.value, -each.labelled))[:MOST_CLASSES]
+
+
+def matrix_fits(found: ErrorAnalysis) -> bool:
+    """Whether there is a confusion matrix whose cells can be read; otherwise pairs are listed."""
+    return 0 < len(found.shown_classes) <= MOST_CELLS
+
+
+def listed_pairs(found: ErrorAnalysis) -> tuple[ConfusedPair, ...]:
+    """Return the pairs that stand in the list, most often confused first."""
+    return found.pairs[:_MOST_PAIRS]
 
 
 def _matrix_side(found: ErrorAnalysis) -> float:
@@ -108,15 +118,14 @@ def _pairs(axes: Axes, found: ErrorAnalysis) -> None:
     """Draw the largest cells off the diagonal as a list, where the matrix has too many."""
     from matplotlib.ticker import MaxNLocator
 
-    shown = found.pairs[:_MOST_PAIRS]
+    shown = listed_pairs(found)
     rows = range(len(shown))
-    shares = [pair.count / pair.labelled if pair.labelled else 0.0 for pair in shown]
     axes.barh(rows, [pair.count for pair in shown], color=drawing.ACCENT, height=0.62)
-    for row, (pair, share) in enumerate(zip(shown, shares, strict=True)):
+    for row, pair in enumerate(shown):
         axes.text(
             pair.count,
             row,
-            f" {pair.count} of {pair.labelled} ({percent(share)})",
+            f" {pair.count} of {pair.labelled} ({percent(pair.share)})",
             va="center",
             fontsize=drawing.SMALL_SIZE,
             color=drawing.INK,
@@ -133,8 +142,8 @@ def _pairs(axes: Axes, found: ErrorAnalysis) -> None:
     axes.set_xlim(0, max(pair.count for pair in shown) * 1.45)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("images", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
-    more = len(found.pairs) - len(shown)
-    rest = f"; {more:,} more pairs" if more > 0 else ""
+    more = found.further_pairs
+    rest = f"; {more:,} more pairs" if more else ""
     _title(axes, f"Most confused: label → answer{rest}")
 
 
@@ -161,7 +170,7 @@ def _classes(axes: Axes, found: ErrorAnalysis, classes: Sequence[ClassMeasures])
         borderaxespad=0.1,
     )
     axes.set_xlabel(
-        "share, with its 95 % interval; beside each class its images",
+        f"share, with its {100 * LEVEL:.0f} % interval; beside each class its images",
         fontsize=drawing.SMALL_SIZE,
         color=drawing.QUIET,
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.evaluation.mistakes.examples import Example
-from cnnviz.evaluation.mistakes.measures import Calibration, ClassMeasures, Share, mean_of
+from cnnviz.evaluation.mistakes.measures import LEVEL, Calibration, ClassMeasures, Share, mean_of
 from cnnviz.evaluation.mistakes.tally import Mistake
 from cnnviz.models import OutputKind
 from cnnviz.results import drawing
@@ -37,10 +37,17 @@ class ConfusedPair:
         So many of the images with the label.
     """
 
+    derived: ClassVar[tuple[str, ...]] = ("share",)
+
     truth: str
     answer: str
     count: int
     labelled: int
+
+    @property
+    def share(self) -> float:
+        """The share of the images with the label, 0 to 1."""
+        return self.count / self.labelled if self.labelled else 0.0
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -79,6 +86,16 @@ class ErrorAnalysis(TableResult):
     layer : str
         The layer of the heatmaps.
     """
+
+    derived: ClassVar[tuple[str, ...]] = (
+        "accuracy",
+        "balanced_accuracy",
+        "macro_f1",
+        "pairs",
+        "drawn_classes",
+        "further_pairs",
+        "level",
+    )
 
     kind: OutputKind
     data: str
@@ -126,6 +143,25 @@ class ErrorAnalysis(TableResult):
             for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
         ]
         return tuple(sorted(found, key=lambda pair: (-pair.count, pair.labelled)))
+
+    @property
+    def drawn_classes(self) -> tuple[str, ...]:
+        """The classes whose recall and precision are drawn: all, or those recalled least."""
+        from cnnviz.evaluation.mistakes.picture import shown_measures
+
+        return tuple(each.name for each in shown_measures(self))
+
+    @property
+    def further_pairs(self) -> int:
+        """How many of `pairs` there is no room for in the picture."""
+        from cnnviz.evaluation.mistakes.picture import listed_pairs, matrix_fits
+
+        return 0 if matrix_fits(self) else len(self.pairs) - len(listed_pairs(self))
+
+    @property
+    def level(self) -> float:
+        """The share of the intervals that hold the true share, 0.95."""
+        return LEVEL
 
     @property
     def decided(self) -> str:
@@ -207,46 +243,11 @@ class ErrorAnalysis(TableResult):
                 found[f"example {place} {name}"] = heat
         return found
 
-    def contents(self) -> dict[str, Any]:
-        """Return what the JSON holds: counts and measures, and every wrong answer in the table."""
-        calibration = self.calibration
-        named = ("provenance", "kind", "data", "fingerprint", "images", "decisions", "wrong")
-        return {
-            "view": type(self).__name__,
-            "summary": self.summary(),
-            "caption": self.caption(),
-            **{name: getattr(self, name) for name in named},
-            "accuracy": _share(self.accuracy),
-            "balanced_accuracy": self.balanced_accuracy,
-            "macro_f1": self.macro_f1,
-            "order": self.order,
-            "filters": self.filters,
-            "layer": self.layer,
-            "classes": self.class_table(),
-            "confusion": {"classes": self.shown_classes, "counts": self.confusion},
-            "pairs": self.pairs,
-            "calibration": {
-                "expected_error": calibration.error,
-                "counts": calibration.counts,
-                "right": calibration.right,
-                "confidence": calibration.confidence,
-            },
-            "explained": [
-                {"image": each.mistake.image, "ends": each.ranges, "maps": each.maps}
-                for each in self.examples
-            ],
-            "table": self.table(),
-        }
-
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the confusion matrix or its largest cells, the classes, and the calibration."""
         from cnnviz.evaluation.mistakes.picture import draw
 
         return draw(self, into)
-
-
-def _share(share: Share) -> dict[str, Any]:
-    return {"count": share.count, "of": share.of, "value": share.value, "interval": share.interval}
 
 
 def confusion_of(

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,8 @@ class Mistake:
     truth_probability : float
         The probability of what is right.
     """
+
+    derived: ClassVar[tuple[str, ...]] = ("loss",)
 
     place: int
     image: str

@@ -338,7 +338,8 @@ def test_the_files_hold_every_number(folder, tmp_path):
     assert [row["image"] for row in rows] == [m.image for m in found.mistakes]
     assert float(rows[0]["loss"]) == found.mistakes[0].loss
     told = json.loads((tmp_path / "errors.json").read_text())
-    assert told["confusion"] == {"classes": list(COLOURS), "counts": found.confusion.tolist()}
+    assert told["shown_classes"] == list(COLOURS)
+    assert told["confusion"] == found.confusion.tolist()
     assert told["accuracy"]["interval"] == list(found.accuracy.interval)
     assert sum(told["calibration"]["counts"]) == 6
     with np.load(tmp_path / "errors.npz") as held:
