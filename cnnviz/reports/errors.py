@@ -176,16 +176,7 @@ def _mixed_up(found: ErrorAnalysis) -> Section:
         title,
         "mixed-up",
         (_worst_pair(found),),
-        pictures=(
-            Picture(
-                name="errors",
-                title=title,
-                caption=found.caption(),
-                alt=f"{title}: {found.summary()}",
-                draw=found.figure,
-                provenance=found.provenance,
-            ),
-        ),
+        pictures=(Picture.of(found, "errors", title),),
         tables=(*_pairs(found), *_matrix(found), *_calibration(found)),
     )
 
