@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cnnviz.heatmaps import array_heatmaps
 from cnnviz.heatmaps.heatmap_sheet import draw_heatmaps, sheet_layout
-from cnnviz.images import ArrayInput, Box
+from cnnviz.images import ArrayInput, PhotoBox
 from cnnviz.passes.photo_answers import PhotoAnswer, photo_answers
 from cnnviz.results import drawing
 from cnnviz.results.array_pictures import shown_slices, spread_slices
@@ -55,7 +55,7 @@ class Heatmap(Result):
         The names of the N photos.
     photos : tuple of ndarray of uint8
         The photos, each [H, W, 3] in its own size; of a signal or a volume a small picture of it.
-    boxes : tuple of Box
+    boxes : tuple of PhotoBox
         The part of each photo that the network saw.
     targets : tuple of str
         What was explained, for each photo.
@@ -93,7 +93,7 @@ class Heatmap(Result):
     maps: tuple[NDArray[np.float32], ...]
     images: tuple[str, ...]
     photos: tuple[NDArray[np.uint8], ...]
-    boxes: tuple[Box, ...]
+    boxes: tuple[PhotoBox, ...]
     targets: tuple[str, ...]
     relu: bool
     clip_percentile: float = 100.0
@@ -368,7 +368,7 @@ class Heatmap(Result):
         height, width = photo.shape[:2]
         down, across = height / part.shape[0], width / part.shape[1]
         box = self.boxes[image]
-        scaled = Box(
+        scaled = PhotoBox(
             across * (box.left - corner[0]),
             down * (box.top - corner[1]),
             across * (box.right - corner[0]),
@@ -401,7 +401,7 @@ class PhotoFields(TypedDict):
 
     images: tuple[str, ...]
     photos: tuple[NDArray[np.uint8], ...]
-    boxes: tuple[Box, ...]
+    boxes: tuple[PhotoBox, ...]
     answers: tuple[PhotoAnswer, ...]
     inputs: tuple[NDArray[np.float32], ...]
 
@@ -430,7 +430,7 @@ def evidence(maps: NDArray[np.float32], *, relu: bool) -> NDArray[np.float32]:
 
 
 def stretch_over_box(
-    values: NDArray[np.float32], box: Box, height: int, width: int
+    values: NDArray[np.float32], box: PhotoBox, height: int, width: int
 ) -> NDArray[np.float32]:
     """Stretch a map [h, w] bilinearly over a box of a photo; NaN outside the box.
 

@@ -8,7 +8,7 @@ from cnnviz.images.array_preprocessing import ArrayPreprocessing
 from cnnviz.images.array_reading import ArrayInput
 from cnnviz.images.batch import Batch, Refusal, prepare
 from cnnviz.images.photo import MAX_PIXELS, Photo, PhotoError
-from cnnviz.images.preprocessing import IMAGENET, Box, Preprocessing
+from cnnviz.images.preprocessing import IMAGENET, PhotoBox, Preprocessing
 from cnnviz.images.reading import read_photo, sample_photo
 
 __all__ = [
@@ -17,8 +17,8 @@ __all__ = [
     "ArrayInput",
     "ArrayPreprocessing",
     "Batch",
-    "Box",
     "Photo",
+    "PhotoBox",
     "PhotoError",
     "Preprocessing",
     "Refusal",

@@ -12,7 +12,7 @@ from cnnviz.errors import ImageError, UsageError
 from cnnviz.images.array_batch import Prepared, prepare_arrays
 from cnnviz.images.array_preprocessing import ArrayPreprocessing
 from cnnviz.images.photo import Photo, PhotoError, new_photo
-from cnnviz.images.preprocessing import Box, Preprocessing
+from cnnviz.images.preprocessing import PhotoBox, Preprocessing
 from cnnviz.images.reading import read_photo
 from cnnviz.results.text import reasons
 
@@ -46,7 +46,7 @@ class Batch:
     photos : tuple of Photo
         The N photos; for tensors given as already preprocessed, what inverting the preprocessing
         gives.
-    boxes : tuple of Box
+    boxes : tuple of PhotoBox
         The part of each photo that the network sees, in pixels of the photo.
     refused : tuple of Refusal
         The images that could not be read, in the order they were given.
@@ -54,7 +54,7 @@ class Batch:
 
     tensor: torch.Tensor = field(repr=False)
     photos: tuple[Photo, ...]
-    boxes: tuple[Box, ...]
+    boxes: tuple[PhotoBox, ...]
     refused: tuple[Refusal, ...] = ()
 
     def __len__(self) -> int:
@@ -163,7 +163,7 @@ def _from_photos(
 def _joined(
     read: list[Prepared],
     errors: list[PhotoError],
-    boxes: list[Box],
+    boxes: list[PhotoBox],
     device: str | torch.device,
     dtype: torch.dtype,
 ) -> Batch:
@@ -180,8 +180,8 @@ def _joined(
     )
 
 
-def _all_of(photo: Photo) -> Box:
-    return Box(0, 0, photo.width, photo.height)
+def _all_of(photo: Photo) -> PhotoBox:
+    return PhotoBox(0, 0, photo.width, photo.height)
 
 
 def _read(item: Any, index: int) -> Photo:
@@ -224,7 +224,7 @@ def _from_tensors(
     batch = torch.stack([tensor.detach() for tensor in tensors]).to(device=device, dtype=dtype)
     height, width = batch.shape[-2:]
     photos = tuple(_shown(tensor, index, preprocessing) for index, tensor in enumerate(tensors))
-    return Batch(batch, photos, (Box(0, 0, width, height),) * len(photos))
+    return Batch(batch, photos, (PhotoBox(0, 0, width, height),) * len(photos))
 
 
 def _check_tensor(tensor: torch.Tensor, index: int, preprocessing: Preprocessing) -> None:

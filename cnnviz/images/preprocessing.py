@@ -28,7 +28,7 @@ COLOURS = ("rgb", "bgr")
 
 
 @dataclass(frozen=True)
-class Box:
+class PhotoBox:
     """A rectangle in a photo, in pixels; fractions of a pixel count."""
 
     left: float
@@ -182,7 +182,7 @@ class Preprocessing:
                 f"Give a float tensor [N, {self.channels}, H, W] that is already preprocessed.",
             )
 
-    def box(self, height: int, width: int) -> Box:
+    def box(self, height: int, width: int) -> PhotoBox:
         """Return the part of a photo of this size that the network sees.
 
         The box reaches outside the photo where the crop pads it with black.
@@ -190,7 +190,7 @@ class Preprocessing:
         new_height, new_width = self._resized(height, width)
         left, top, right, bottom = self._window(new_height, new_width)
         across, down = width / new_width, height / new_height
-        return Box(left * across, top * down, right * across, bottom * down)
+        return PhotoBox(left * across, top * down, right * across, bottom * down)
 
     def invert(self, tensor: torch.Tensor) -> NDArray[np.uint8]:
         """Return what the network saw as pixels for display.

@@ -270,7 +270,7 @@ def faithfulness(
         ``explain(model, batch, classes)``, which makes the maps [N, h, w] anew for a network with
         other weights and for noisy images. Needed only for a heatmap that does not hold the
         settings that it was made with.
-    masks : sequence of ndarray of bool [H, W] or Box, optional
+    masks : sequence of ndarray of bool [H, W] or PhotoBox, optional
         Where the object is in each photo, for the measures of localisation.
     measures : sequence of str
         Which groups: {groups}.

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from cnnviz.errors import ImageError, UsageError
-from cnnviz.images import IMAGENET, Box, Preprocessing, Refusal, prepare, read_photo
+from cnnviz.images import IMAGENET, PhotoBox, Preprocessing, Refusal, prepare, read_photo
 
 PLAIN = Preprocessing(16, (16, 16), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 
@@ -111,7 +111,7 @@ def test_float_tensors_are_taken_as_preprocessed(stacked: bool) -> None:
     tensor = torch.stack([PLAIN(read_photo(pixels(seed))) for seed in range(2)])
     batch = prepare(tensor if stacked else list(tensor), PLAIN)
     assert torch.equal(batch.tensor, tensor)
-    assert batch.boxes == (Box(0, 0, 16, 16),) * 2
+    assert batch.boxes == (PhotoBox(0, 0, 16, 16),) * 2
     assert [photo.name for photo in batch.photos] == ["image 0", "image 1"]
     np.testing.assert_array_equal(batch.photos[1].pixels, PLAIN.invert(tensor[1]))
     assert batch.photos[0].notes == ("given as a preprocessed tensor",)

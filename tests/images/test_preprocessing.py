@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cnnviz.errors import ImageError, UsageError
-from cnnviz.images import IMAGENET, Box, Photo, Preprocessing, read_photo
+from cnnviz.images import IMAGENET, Photo, PhotoBox, Preprocessing, read_photo
 from cnnviz.models.torchvision_import import import_torchvision
 
 torchvision = import_torchvision()
@@ -136,15 +136,15 @@ def test_an_extreme_shape_is_refused_before_it_fills_the_memory() -> None:
 @pytest.mark.parametrize(
     ("preprocessing", "size", "box"),
     [
-        (IMAGENET, (256, 256), Box(16, 16, 240, 240)),
-        (IMAGENET, (512, 1024), Box(288, 32, 736, 480)),
-        (Preprocessing(None, None, (0.0,), (1.0,)), (30, 40), Box(0, 0, 40, 30)),
-        (Preprocessing((50, 20), None, (0.0,), (1.0,)), (30, 40), Box(0, 0, 40, 30)),
-        (Preprocessing((50, 20), (50, 10), (0.0,), (1.0,)), (100, 40), Box(10, 0, 30, 100)),
-        (Preprocessing(None, (20, 20), (0.0,), (1.0,)), (10, 30), Box(5, -5, 25, 15)),
+        (IMAGENET, (256, 256), PhotoBox(16, 16, 240, 240)),
+        (IMAGENET, (512, 1024), PhotoBox(288, 32, 736, 480)),
+        (Preprocessing(None, None, (0.0,), (1.0,)), (30, 40), PhotoBox(0, 0, 40, 30)),
+        (Preprocessing((50, 20), None, (0.0,), (1.0,)), (30, 40), PhotoBox(0, 0, 40, 30)),
+        (Preprocessing((50, 20), (50, 10), (0.0,), (1.0,)), (100, 40), PhotoBox(10, 0, 30, 100)),
+        (Preprocessing(None, (20, 20), (0.0,), (1.0,)), (10, 30), PhotoBox(5, -5, 25, 15)),
     ],
 )
-def test_box(preprocessing: Preprocessing, size: tuple[int, int], box: Box) -> None:
+def test_box(preprocessing: Preprocessing, size: tuple[int, int], box: PhotoBox) -> None:
     assert preprocessing.box(*size) == box
     assert preprocessing.box(*size).width == box.right - box.left
     assert preprocessing.box(*size).height == box.bottom - box.top

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.heatmaps.heatmap import stretch_over_box
-from cnnviz.images import Box
+from cnnviz.images import PhotoBox
 from cnnviz.passes.captures import capture
 from cnnviz.results.text import number
 from cnnviz.views.cam import cam
@@ -233,20 +233,20 @@ def test_the_default_is_the_last_layer_with_a_spatial_extent() -> None:
 @pytest.mark.parametrize(("height", "width"), [(7, 5), (13, 13), (1, 3)])
 def test_stretching_equals_opencv_where_the_box_is_the_photo(height: int, width: int) -> None:
     values = np.random.default_rng(0).standard_normal((height, width)).astype(np.float32)
-    found = stretch_over_box(values, Box(0, 0, 90, 70), 70, 90)
+    found = stretch_over_box(values, PhotoBox(0, 0, 90, 70), 70, 90)
     expected = cv2.resize(values, (90, 70), interpolation=cv2.INTER_LINEAR)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_stretching_keeps_to_the_box() -> None:
     values = np.arange(4, dtype=np.float32).reshape(2, 2)
-    found = stretch_over_box(values, Box(10, 5, 30, 25), 40, 50)
+    found = stretch_over_box(values, PhotoBox(10, 5, 30, 25), 40, 50)
     inside = np.isfinite(found)
     assert inside[5:25, 10:30].all()
     assert inside.sum() == 20 * 20
     corner = [found[5, 10], found[5, 29], found[24, 10], found[24, 29]]
     np.testing.assert_allclose(corner, [0, 1, 2, 3])
-    beyond = stretch_over_box(values, Box(-10, -10, 60, 50), 40, 50)
+    beyond = stretch_over_box(values, PhotoBox(-10, -10, 60, 50), 40, 50)
     assert np.isfinite(beyond).all(), "a crop that reaches outside covers the whole photo"
 
 

@@ -16,7 +16,7 @@ from cnnviz.evaluation import items
 from cnnviz.heatmaps.checks.measure import Measure
 from cnnviz.heatmaps.checks.verdicts import AgainstRandom
 from cnnviz.heatmaps.methods import method_names
-from cnnviz.images import Box
+from cnnviz.images import PhotoBox
 from cnnviz.models import Model, as_model, load
 from cnnviz.passes.captures import capture
 from cnnviz.views._explainers import explainer
@@ -41,7 +41,7 @@ def gradcam_of(network: nn.Module, images: torch.Tensor, layer: str = "3", **key
 
 def test_every_group_is_measured_beside_random_maps(images):
     network = tiny_network()
-    masks = [np.eye(12, 16) > 0, Box(0, 0, 8, 8)]
+    masks = [np.eye(12, 16) > 0, PhotoBox(0, 0, 8, 8)]
     found = faithfulness(network, images, gradcam_of(network, images), masks=masks, **QUICK)
     assert [one.key for one in found.measures] == [
         "deletion_blur",

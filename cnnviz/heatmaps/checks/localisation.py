@@ -13,10 +13,10 @@ from cnnviz.errors import UsageError
 from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch, Maps
 from cnnviz.heatmaps.checks.measure import Measure
 from cnnviz.heatmaps.heatmap import evidence, stretch_over_box
-from cnnviz.images import Box
+from cnnviz.images import PhotoBox
 from cnnviz.results.text import dimensions
 
-Mark = NDArray[np.bool_] | Box
+Mark = NDArray[np.bool_] | PhotoBox
 """An object: its pixels [H, W] in the photo, or the box around it, in pixels of the photo."""
 BOX_THRESHOLD = 0.2
 """The part of its maximum that a map must reach to count as the object (Zhou et al. 2016, 3.2)."""
@@ -89,7 +89,7 @@ def localisation(
         [N, h, w].
     random : ndarray of float32
         [N, R, h, w].
-    marks : sequence of ndarray of bool or Box
+    marks : sequence of ndarray of bool or PhotoBox
         One for each image.
 
     Raises
@@ -134,31 +134,31 @@ def _one(
     )
     total = float(positive.sum(dtype=np.float64))
     energy = float(positive[inside].sum(dtype=np.float64)) / total if total > 0.0 else 0.0
-    box = mark if isinstance(mark, Box) else bounding_box(inside & seen)
+    box = mark if isinstance(mark, PhotoBox) else bounding_box(inside & seen)
     return pointing, energy, box_overlap(map_box(positive), box)
 
 
-def map_box(positive: NDArray[np.float32]) -> Box:
+def map_box(positive: NDArray[np.float32]) -> PhotoBox:
     """Return the box around the largest connected piece above a fifth of the map's maximum.
 
     Of a map without positive values it is the box of no size at the corner.
     """
     most = float(positive.max())
     if not most > 0.0:
-        return Box(0.0, 0.0, 0.0, 0.0)
+        return PhotoBox(0.0, 0.0, 0.0, 0.0)
     above = (positive >= BOX_THRESHOLD * most).astype(np.uint8)
     _, _, pieces, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
     left, top, width, height, _ = pieces[1 + int(np.argmax(pieces[1:, cv2.CC_STAT_AREA]))].tolist()
-    return Box(float(left), float(top), float(left + width), float(top + height))
+    return PhotoBox(float(left), float(top), float(left + width), float(top + height))
 
 
-def bounding_box(mask: NDArray[np.bool_]) -> Box:
+def bounding_box(mask: NDArray[np.bool_]) -> PhotoBox:
     """Return the smallest box around the true pixels of a mask."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return Box(float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
+    return PhotoBox(float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
 
 
-def box_overlap(first: Box, second: Box) -> float:
+def box_overlap(first: PhotoBox, second: PhotoBox) -> float:
     """Return the intersection over union of two boxes."""
     across = min(first.right, second.right) - max(first.left, second.left)
     down = min(first.bottom, second.bottom) - max(first.top, second.top)
@@ -175,7 +175,7 @@ def _seen(subject: ExplainedBatch, image: int) -> NDArray[np.bool_]:
 
 
 def _pixels(subject: ExplainedBatch, image: int, mark: Mark) -> NDArray[np.bool_]:
-    if not isinstance(mark, Box):
+    if not isinstance(mark, PhotoBox):
         return np.asarray(mark, bool)
     height, width = subject.batch.photos[image].pixels.shape[:2]
     rows, columns = np.arange(height) + 0.5, np.arange(width) + 0.5
@@ -191,7 +191,7 @@ def _check(subject: ExplainedBatch, marks: Sequence[Mark]) -> None:
             f"There are {len(marks)} masks for {len(photos)} images.", "Give one for each."
         )
     for photo, mark in zip(photos, marks, strict=True):
-        if not isinstance(mark, Box) and np.shape(mark) != photo.pixels.shape[:2]:
+        if not isinstance(mark, PhotoBox) and np.shape(mark) != photo.pixels.shape[:2]:
             size = dimensions(photo.pixels.shape[:2])
             raise UsageError(
                 f"The mask of {photo.name} has the shape {list(np.shape(mark))}, and the photo "

@@ -90,7 +90,7 @@ class MeasuredMaps:
         How the maps are drawn; see `cnnviz.heatmaps.heatmap.Heatmap`.
     explain : callable, optional
         Makes the maps of a network and a batch.
-    marks : sequence of ndarray of bool or Box, optional
+    marks : sequence of ndarray of bool or PhotoBox, optional
         The objects.
     """
 

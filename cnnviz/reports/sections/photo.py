@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cnnviz.images import ArrayInput, Box, Photo
+from cnnviz.images import ArrayInput, Photo, PhotoBox
 from cnnviz.reports.content import Picture, Section
 from cnnviz.reports.context import Context, ReportImage
 from cnnviz.reports.sections import array_input
@@ -74,13 +74,13 @@ def _caption(seen: float, height: int, width: int) -> str:
     )
 
 
-def _share_seen(photo: Photo, box: Box) -> float:
+def _share_seen(photo: Photo, box: PhotoBox) -> float:
     width = min(box.right, photo.width) - max(box.left, 0.0)
     height = min(box.bottom, photo.height) - max(box.top, 0.0)
     return min(1.0, max(0.0, width * height / (photo.width * photo.height)))
 
 
-def _draw(subject: ReportImage, box: Box) -> Figure:
+def _draw(subject: ReportImage, box: PhotoBox) -> Figure:
     photo = subject.photo
     pixels = drawing.fit(photo.pixels, LONGEST)
     seen = subject.capture.model.preprocessing.invert(subject.capture.batch.tensor[0])
@@ -102,7 +102,7 @@ def _draw(subject: ReportImage, box: Box) -> Figure:
     return figure
 
 
-def _frame(axes: Axes, box: Box, scale: float) -> None:
+def _frame(axes: Axes, box: PhotoBox, scale: float) -> None:
     """Draw the edge of the crop; white on dark, so that it shows on every photo."""
     from matplotlib.patches import Rectangle
 

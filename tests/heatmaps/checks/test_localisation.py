@@ -9,7 +9,7 @@ from cnnviz.heatmaps.checks.localisation import (
     localisation,
     map_box,
 )
-from cnnviz.images import Box, Photo, Preprocessing
+from cnnviz.images import Photo, PhotoBox, Preprocessing
 from cnnviz.models import Model
 from tests.helpers.architectures import tiny_network
 
@@ -68,7 +68,7 @@ def test_evidence_against_the_class_is_no_energy(subject):
 def test_the_box_is_around_the_largest_piece_above_a_fifth(subject):
     own = square(slice(2, 8), slice(2, 8), value=0.25)
     own += square(slice(12, 14), slice(12, 14)) + square(slice(16, 20), slice(0, 20), value=0.1)
-    assert map_box(own[0]) == Box(2, 2, 8, 8)
+    assert map_box(own[0]) == PhotoBox(2, 2, 8, 8)
 
 
 def test_a_flat_map_points_as_a_blind_guess_does(subject):
@@ -103,9 +103,9 @@ def test_only_what_the_crop_shows_counts():
 
 
 def test_overlaps_by_hand():
-    assert box_overlap(Box(0, 0, 2, 2), Box(1, 1, 3, 3)) == pytest.approx(1 / 7)
-    assert box_overlap(Box(0, 0, 1, 1), Box(2, 2, 3, 3)) == 0.0
-    assert box_overlap(Box(0, 0, 0, 0), Box(0, 0, 0, 0)) == 0.0
+    assert box_overlap(PhotoBox(0, 0, 2, 2), PhotoBox(1, 1, 3, 3)) == pytest.approx(1 / 7)
+    assert box_overlap(PhotoBox(0, 0, 1, 1), PhotoBox(2, 2, 3, 3)) == 0.0
+    assert box_overlap(PhotoBox(0, 0, 0, 0), PhotoBox(0, 0, 0, 0)) == 0.0
 
 
 def test_marks_must_fit(subject):
