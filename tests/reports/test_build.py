@@ -55,9 +55,9 @@ def test_each_image_goes_through_the_network_once(photos, model, captured):
     model.module.register_forward_hook(lambda *call: passes.append(torch.is_grad_enabled()))
     report(model, [photos[0], photos[2]], IMAGE_SECTIONS)
     assert len(captured) == 2
-    # Two with a graph; two without: one by which the stages are found, and one on zeros by which
-    # it is known which layers hold maps of the image.
-    assert sorted(passes) == [False, False, True, True]
+    # Two of the images; one by which the stages are found, with a graph that tells which layers the
+    # answer comes back to; and one on zeros by which it is known which hold maps of the image.
+    assert sorted(passes) == [False, True, True, True]
 
 
 @pytest.mark.parametrize(
