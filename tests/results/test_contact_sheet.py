@@ -126,7 +126,11 @@ def test_when_one_page_cannot_be_written_none_is(tmp_path: Path, monkeypatch: py
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_picture_that_would_be_too_large_has_fewer_dots(tmp_path: Path):
+def test_a_picture_that_would_be_too_large_has_fewer_dots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # A row may be as high as a photo is, which no heatmap's is.
+    monkeypatch.setattr("cnnviz.heatmaps.heatmap._RATIOS", (0.6, 30.0))
     tall = [read_photo(np.zeros((300, 10, 3), np.uint8), "tall.png")] * 3
     found = cnnviz.cam(cnnviz.capture(colour_model(), tall, layers=["same"]))
     assert len(found.sheets()) == 1

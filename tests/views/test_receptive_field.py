@@ -202,5 +202,5 @@ def test_bad_arguments_are_sentences(arguments, error, message: str) -> None:
 
 def test_a_network_without_maps_is_a_sentence() -> None:
     module = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 5)).eval()
-    with pytest.raises(LayerError, match="no layer whose maps"):
+    with pytest.raises(LayerError, match="no layer that is known to hold a map"):
         receptive_field(module, images(side=8))
