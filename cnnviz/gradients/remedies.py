@@ -98,7 +98,8 @@ _LEAKY = _Plan(
 _NORM = _Plan(
     "normalisation",
     "batch norm after every layer but the last",
-    "nn.BatchNorm2d(channels) between each convolution and its activation",
+    "nn.BatchNorm2d(channels) between each convolution and its activation, "
+    "nn.BatchNorm1d(features) after a linear layer",
     None,
     lambda found: WithBatchNorm(len(found.layers)),
 )

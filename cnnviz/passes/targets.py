@@ -221,9 +221,9 @@ class _Resolver:
         """Return what is asked of image `n`; None is its own answer."""
         kind = self.reading.kind
         if isinstance(entry, Box):
+            what = "A box" if entry.label is None else f"A box of {entry.label!r}"
             raise TargetError(
-                f"A box of {entry.label!r} was asked for, and the network returns "
-                f"{self.reading.describe()}.",
+                f"{what} was asked for, and the network returns {self.reading.describe()}.",
                 "Give a class, or a network that returns boxes.",
             )
         if isinstance(entry, Similarity):

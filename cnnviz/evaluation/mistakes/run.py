@@ -242,7 +242,7 @@ class _Job:
 
 def _unlabelled(dataset: Dataset) -> UsageError:
     return UsageError(
-        f"Nothing says what the images of {dataset.describe()} show.",
+        f"Nothing says what the images show ({dataset.describe()}).",
         "Sort them into a folder for each class, or list them in a CSV file with the columns path "
         "and label.",
     )

@@ -309,7 +309,7 @@ def test_what_is_refused_before_any_image_is_answered(folder, tmp_path):
     model = colour_model()
     answered = []
     model.module.register_forward_hook(lambda *_: answered.append(1))
-    with pytest.raises(UsageError, match="Nothing says what the images of flat"):
+    with pytest.raises(UsageError, match="Nothing says what the images show"):
         cnnviz.error_analysis(model, tmp_path / "flat")
     with pytest.raises(UsageError, match="no folder"):
         cnnviz.error_analysis(model, tmp_path / "nowhere")
