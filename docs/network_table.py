@@ -175,6 +175,7 @@ def page(rows: list[dict[str, Any]]) -> str:
         "class activation map of one input (the layer it was made at, and its size before it is",
         "stretched), for the verdict on its gradients, and a report. Random weights say nothing",
         "of what a trained network does; they tell whether every view finds its way through it.",
+        "An empty map is one of zeros, as of a head that begins at zero.",
         f"Of {cells} cells {cells - refused - failed} have an answer, {refused} are refused with",
         f"the reason, and {failed} failed. Written by `python docs/network_table.py`.",
     ]
