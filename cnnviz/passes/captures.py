@@ -33,11 +33,12 @@ from cnnviz.models.outputs import (
     read_output,
     scores_of,
 )
+from cnnviz.passes.call_order import call_order
 from cnnviz.passes.independence import independence
 from cnnviz.passes.output_recorder import OutputRecorder
 from cnnviz.passes.ranked_classes import ClassScore, rank_classes
 from cnnviz.passes.spatial_maps import UNTRACED, TracedOutput, checked_layout, traced_outputs
-from cnnviz.passes.stages import STAGES, CallOrder, call_order
+from cnnviz.passes.stages import STAGES, CallOrder
 from cnnviz.passes.target_types import Similarity
 from cnnviz.passes.targets import (
     ResolvedTarget,

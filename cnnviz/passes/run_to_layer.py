@@ -21,8 +21,8 @@ from cnnviz.introspection.tracing import Trace, trace
 from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
 from cnnviz.models import Model
 from cnnviz.models.outputs import describe
+from cnnviz.passes.call_order import call_order
 from cnnviz.passes.spatial_maps import checked_layout
-from cnnviz.passes.stages import call_order
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from cnnviz.introspection.saved_state import version
 from cnnviz.introspection.stop_forward import run_to
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
+from cnnviz.passes.call_order import call_order
 from cnnviz.passes.independence import independence
 from cnnviz.passes.malloc import freed_memory_kept
 from cnnviz.passes.run_to_layer import PartialForward
-from cnnviz.passes.stages import call_order
 from cnnviz.results.progress import Progress, silent
 
 See = Callable[[str, torch.Tensor, LoadedBatch], None]

@@ -18,7 +18,7 @@ from cnnviz import Box, Capture, Model, capture
 from cnnviz.errors import TargetError
 from cnnviz.images.baselines import baseline_images
 from cnnviz.models.detections import overlap
-from cnnviz.passes.stages import call_order
+from cnnviz.passes.call_order import call_order
 from cnnviz_cli.app import app
 from tests.helpers.detectors import NAMES, UNIT, Grid, Pyramid, TwoStage, boxes_of_grid, photos
 

@@ -11,9 +11,9 @@ from torch.nn.utils import parametrizations, parametrize
 from cnnviz.errors import LayerError
 from cnnviz.heatmaps.heatmap import stretch_over_box
 from cnnviz.models import as_model
+from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captures import capture
 from cnnviz.passes.run_to_layer import PartialForward
-from cnnviz.passes.stages import call_order
 from cnnviz.views.cam import cam
 from cnnviz.views.deconvnet import deconvnet
 from cnnviz.views.feature_maps import feature_maps

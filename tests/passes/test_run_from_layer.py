@@ -8,8 +8,8 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cnnviz.models import as_model
+from cnnviz.passes.call_order import call_order
 from cnnviz.passes.run_from_layer import ForwardFromLayer
-from cnnviz.passes.stages import call_order
 from tests.helpers.architectures import ARCHITECTURES, build, small_input
 from tests.helpers.in_place_networks import Twice, seeded
 from tests.helpers.state import state

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from cnnviz.models import as_model
-from cnnviz.passes.stages import call_order
+from cnnviz.passes.call_order import call_order
 
 
 class Block(nn.Module):

@@ -17,8 +17,8 @@ from cnnviz.images import Batch
 from cnnviz.introspection.copies import copy_network
 from cnnviz.introspection.layers import kind, named_layers
 from cnnviz.models import Model
+from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captures import capture
-from cnnviz.passes.stages import call_order
 
 _TRIES = 4
 _NO_ROOM = 1e-6

@@ -14,7 +14,7 @@ from cnnviz.introspection.tracing import Trace, trace
 from cnnviz.introspection.tracing.map_layout import MapLayout
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
-from cnnviz.passes.stages import call_order
+from cnnviz.passes.call_order import call_order
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.text import estimated_time, plural
 from cnnviz.units.visualization.gradient_ascent import AscentSettings, OptimisedPictures, ascend

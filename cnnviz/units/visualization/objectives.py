@@ -19,7 +19,8 @@ from cnnviz.introspection.layers import KINDS, named_layers, select
 from cnnviz.introspection.tracing.map_layout import NoMap
 from cnnviz.introspection.unit_names import Unit, check_channels, read_channels
 from cnnviz.models import Model
-from cnnviz.passes.stages import CallOrder, OrderedCall, call_order
+from cnnviz.passes.call_order import call_order
+from cnnviz.passes.stages import CallOrder, OrderedCall
 from cnnviz.passes.targets import score
 
 Kind = Literal["channel", "position", "direction", "layer", "class"]

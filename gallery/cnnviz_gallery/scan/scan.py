@@ -12,7 +12,8 @@ from cnnviz.errors import LayerError, UsageError
 from cnnviz.introspection.layers import Layers, items, kind, named_layers, select, without_call
 from cnnviz.models import Model
 from cnnviz.models.spaces import check_takes_images
-from cnnviz.passes.stages import STAGES, call_order
+from cnnviz.passes.call_order import call_order
+from cnnviz.passes.stages import STAGES
 from cnnviz.results.progress import Progress, silent
 from cnnviz_gallery.scan.distributed import running_processes
 from cnnviz_gallery.scan.partial_scan import PartialScan

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from cnnviz.errors import CnnvizError
 from cnnviz.images import Batch
 from cnnviz.introspection.unit_names import Unit
+from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captures import capture
-from cnnviz.passes.stages import call_order
 from cnnviz.results import drawing
 from cnnviz.results.drawing import Pixels
 from cnnviz.results.text import number, percent, plural

@@ -15,7 +15,7 @@ from cnnviz.introspection.backward_rules import Rule, backward_rule
 from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.introspection.tracing import trace
 from cnnviz.models import as_model, load
-from cnnviz.passes.stages import call_order
+from cnnviz.passes.call_order import call_order
 from cnnviz.units.projection import UnitPosition, UnitProjections, project
 from tests.helpers.architectures import ARCHITECTURES, build, small_input, tiny_network
 from tests.helpers.state import state

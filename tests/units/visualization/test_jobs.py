@@ -13,7 +13,7 @@ from torch import nn
 from cnnviz.errors import UsageError
 from cnnviz.images import Preprocessing
 from cnnviz.models import Model
-from cnnviz.passes.stages import call_order
+from cnnviz.passes.call_order import call_order
 from cnnviz.units.visualization import (
     AscentSettings,
     Job,
