@@ -102,17 +102,17 @@ def read_detections(model: Model, output: Any) -> list[Detections]:
     raise TargetError(said, _WHAT_IS_TAKEN)
 
 
-def kept_detections(model: Model, output: Any) -> tuple[Detections, ...] | None:
+def kept_detections(model: Model, output: Any) -> tuple[Detections, ...] | TargetError | None:
     """Return what a detector found to be kept, without a graph and masks; None of another network.
 
-    None also where only a callable target makes sense of the output.
+    Where only a callable target makes sense of the output, it is the error that says why.
     """
     if not returns_boxes(model, output):
         return None
     try:
         found = read_detections(model, output)
-    except TargetError:
-        return None
+    except TargetError as error:
+        return TargetError(error.what, error.remedy)  # Without the frames, which hold the graph.
     # Masks are as large as the image for each box.
     return tuple(replace(one.detached(), masks=None) for one in found)
 

@@ -158,9 +158,12 @@ def member_of(output: Any, path: str) -> torch.Tensor:
         entries = {} if isinstance(found, torch.Tensor) else _entries(found)
         if part not in entries:
             known = [name for name, _ in _members(output) if name]
+            otherwise = (
+                f"Choose {', '.join(known)}." if known else "Leave member= and --member out."
+            )
             raise TargetError(
                 f"The network returns {describe(output)}, which has no member {path!r}.",
-                did_you_mean(path, known, f"Choose {', '.join(known)}." if known else ""),
+                did_you_mean(path, known, otherwise),
             )
         found = entries[part]
     if not isinstance(found, torch.Tensor):
@@ -271,9 +274,12 @@ def read_output(model: Model, output: Any, inputs: torch.Tensor | None = None) -
     TargetError
         The output holds no tensor of floating-point numbers, or several that cannot be told apart.
     """
+    known = model.reading
     if isinstance(output, torch.Tensor):
         _check_real(output)
-    known = model.reading
+        # What was taken of an output is read again as a tensor; another one has no members.
+        if model.member is not None and (known is None or known.member != model.member):
+            member_of(output, model.member)
     if returns_boxes(model, output):
         found = known if known is not None and known.kind == OutputKind.BOXES else _boxes(model)
         model.keep_reading(found)
@@ -441,8 +447,9 @@ def given_of(model: Model, output: Any) -> torch.Tensor:
     Scores of one position, [N, K, 1, 1], are those of the image, [N, K].
     """
     if returns_boxes(model, output):
+        said = "The network returns" if model.output is None else "The output was declared as"
         raise TargetError(
-            "The network returns boxes, which are no scores of classes for the whole image.",
+            f"{said} boxes, which are no scores of classes for the whole image.",
             "Explain a box or a class: target=cnnviz.Box(label, (left, top, right, bottom)), or "
             "the name or index of a class for its best box.",
         )

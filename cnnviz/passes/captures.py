@@ -83,40 +83,35 @@ class Capture:
     gradients: LayerTensors
     rule: Rule = "gradient"
     coverage: str = ""
-    _output: torch.Tensor | str = field(default="")
-    """The class scores, or why there are none where that is more than not having been asked."""
+    _output: torch.Tensor | TargetError | None = field(default=None)
+    """The class scores, or why there are none; None where they were not asked for."""
     _scores: Scores | None = field(default=None)
     _input_gradient: torch.Tensor | None = field(default=None)
     _returned: tuple[Any, ...] = field(default=())
     """What the network returned: for all images, or for each where each ran alone."""
-    _detections: tuple[Detections, ...] | None = field(default=None)
+    _detections: tuple[Detections, ...] | TargetError | None = field(default=None)
+    """What a detector found, or why it cannot be read; None of another network."""
     _traced: Mapping[Key, TracedOutput] = field(default_factory=dict)
 
     @property
     def logits(self) -> torch.Tensor:
         """The class scores [N, classes], detached."""
-        if isinstance(self._output, str):
-            why = f": {self._output[0].lower()}{self._output[1:]}" if self._output else "."
-            raise TargetError(
-                f"This capture holds no logits{why}",
-                "Capture without logits=False, a network that returns them as one tensor "
-                "[N, classes].",
-            )
+        if not isinstance(self._output, torch.Tensor):
+            raise _holds_no("logits", self._output, "Capture without logits=False.")
         return self._output
 
     @property
     def detections(self) -> tuple[Detections, ...]:
         """What a detector found in each image, detached, without masks."""
-        if self._detections is None:
-            raise TargetError(
-                "This capture holds no boxes.", "Capture a network that returns boxes."
-            )
+        if not isinstance(self._detections, tuple):
+            remedy = "Capture a network that returns boxes, without logits=False."
+            raise _holds_no("boxes", self._detections, remedy)
         return self._detections
 
     @property
     def detects(self) -> bool:
         """Whether the network answered with boxes."""
-        return self._detections is not None
+        return isinstance(self._detections, tuple)
 
     @cached_property
     def pyramid(self) -> tuple[str, ...]:
@@ -315,6 +310,18 @@ class Capture:
         return f"<Capture: {self.model.name} on {plural(count, 'image')}, {held}>"
 
 
+def _holds_no(what: str, why: TargetError | None, remedy: str) -> TargetError:
+    """Return the error that says that a capture does not hold something, and why if that is known.
+
+    What was not asked for is had by another capture, which is the remedy; what could not be read is
+    mended by what the reason says.
+    """
+    if why is None:
+        return TargetError(f"This capture holds no {what}.", remedy)
+    said = f"{why.what[0].lower()}{why.what[1:]}"
+    return TargetError(f"This capture holds no {what}: {said}", why.remedy)
+
+
 def origin(model: Model, batch: Batch, targets: Sequence[str] = ()) -> Provenance:
     """Return where a result comes from that a network gave for a batch, with no seed."""
     refused = tuple(f"{entry.name}: {entry.reason}" for entry in batch.refused)
@@ -428,7 +435,6 @@ def _joined(batch: Batch, parts: Sequence[Capture]) -> Capture:
     first = parts[0]
     scores = [part._scores for part in parts if part._scores is not None]
     slopes = [part._input_gradient for part in parts if part._input_gradient is not None]
-    found = [part._detections for part in parts if part._detections is not None]
     return replace(
         first,
         batch=batch,
@@ -438,7 +444,7 @@ def _joined(batch: Batch, parts: Sequence[Capture]) -> Capture:
         _scores=_joined_scores(scores) if scores else None,
         _input_gradient=torch.cat(slopes) if slopes else None,
         _returned=tuple(output for part in parts for output in part._returned),
-        _detections=tuple(one for each in found for one in each) if found else None,
+        _detections=_joined_detections([part._detections for part in parts]),
     )
 
 
@@ -447,13 +453,27 @@ def _joined_scores(parts: Sequence[Scores]) -> Scores:
     return Scores(torch.cat([part.values for part in parts]), resolved)
 
 
-def _joined_outputs(outputs: Sequence[torch.Tensor | str]) -> torch.Tensor | str:
+def _joined_outputs(
+    outputs: Sequence[torch.Tensor | TargetError | None],
+) -> torch.Tensor | TargetError | None:
     rows = [output for output in outputs if isinstance(output, torch.Tensor)]
     if len(rows) < len(outputs):
-        return next(output for output in outputs if isinstance(output, str))
+        return next(output for output in outputs if not isinstance(output, torch.Tensor))
     if len({row.shape[1:] for row in rows}) > 1:
-        return "The network does not return the same number of scores for every image."
+        return TargetError(
+            "The network does not return the same number of scores for every image.",
+            "Capture each image alone.",
+        )
     return torch.cat(rows)
+
+
+def _joined_detections(
+    each: Sequence[tuple[Detections, ...] | TargetError | None],
+) -> tuple[Detections, ...] | TargetError | None:
+    found = [one for one in each if isinstance(one, tuple)]
+    if len(found) < len(each):
+        return next(one for one in each if not isinstance(one, tuple))
+    return tuple(one for held in found for one in held)
 
 
 def _asks_for_stages(model: Model, layers: Layers) -> bool:
@@ -489,8 +509,10 @@ def _finish(
     }
     if scores is not None:
         scores = Scores(scores.values.detach(), scores.resolved_targets)
-    found = "" if output is None else _logits_or_why_none(model, output, batch.tensor)
+    found = None if output is None else _logits_or_why_none(model, output, batch.tensor)
     boxes = None if output is None else kept_detections(model, output)
+    # That boxes cannot be read is said before that boxes are no logits.
+    found = boxes if isinstance(boxes, TargetError) else found
     return Capture(
         model=model,
         batch=batch,
@@ -505,7 +527,9 @@ def _finish(
     )
 
 
-def _logits_or_why_none(model: Model, output: Any, inputs: torch.Tensor) -> torch.Tensor | str:
+def _logits_or_why_none(
+    model: Model, output: Any, inputs: torch.Tensor
+) -> torch.Tensor | TargetError:
     try:
         if needs_graph(model, output):
             _read_with_graph(model, inputs)
@@ -513,7 +537,8 @@ def _logits_or_why_none(model: Model, output: Any, inputs: torch.Tensor) -> torc
         found = scores_of(model, output, len(inputs)).detach()
     except TargetError as error:
         # A callable target may have made sense of an output that has no logits.
-        return error.what
+        # Kept anew, since what was raised holds the frames it came through, and so the graph.
+        return TargetError(error.what, error.remedy)
     if found.ndim == 2 and model.categories is not None:
         _check_names(model, reading, found.shape[1])
     return found

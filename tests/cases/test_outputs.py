@@ -15,7 +15,7 @@ from torch.nn import functional as F
 import cnnviz
 from cnnviz import Model, OutputKind, Region, Similarity, Value, capture
 from cnnviz.errors import TargetError, UsageError
-from cnnviz.models.outputs import read_output
+from cnnviz.models.outputs import read_output, scores_of
 from cnnviz.passes.targets import Contrast
 
 SIDE = 24
@@ -399,6 +399,55 @@ def test_of_two_heads_one_has_to_be_named() -> None:
         capture(Model(network, member="bread"), x, layers="conv")
     first = capture(Several("two in a tuple"), x, layers="conv")
     assert "'0' is explained, and not '1'" in " ".join(first.provenance.notes)
+
+
+@pytest.mark.parametrize("gradients", [True, False])
+def test_one_tensor_has_no_member(gradients: bool) -> None:
+    model = Model(body(4), member="logits")
+    with pytest.raises(TargetError, match=r"\[1, 4\], which has no member 'logits'.*Leave member="):
+        _ = capture(model, images(), layers="1", gradients=gradients).logits
+    model.member = None
+    assert capture(model, images(), layers="1", gradients=gradients).logits.shape == (1, 4)
+
+
+def test_what_was_taken_of_an_output_is_no_other_tensor() -> None:
+    model = Model(Several("heads"), member="breed")
+    held = capture(model, images(), layers="conv", gradients=False)
+    assert len(held.predictions(7)[0]) == 7
+    assert read_output(model, held.logits).member == "breed"
+
+
+UNREAD: list[tuple[nn.Module, dict[str, Any], str, str]] = [
+    (Several("heads"), {}, "can be told apart", "Say which member"),
+    (Several("heads"), {"member": "bread"}, "has no member 'bread'", "Did you mean 'breed'"),
+    (body(4), {"member": "0"}, "has no member '0'", "Leave member="),
+    (body(4), {"output": "class-map"}, "declared as a map of classes, and is", "Declare another"),
+    (body(4), {"output": "boxes"}, r"declared as boxes, and is a tensor \[2, 4\]", "Give decode="),
+]
+
+
+@pytest.mark.parametrize("case", UNREAD, ids=lambda case: str(case[1]))
+def test_why_there_are_no_logits_comes_with_the_remedy_of_the_cause(case: Any) -> None:
+    network, declared, why, remedy = case
+    held = capture(Model(network, **declared), images(2), layers="conv", gradients=False)
+    with pytest.raises(TargetError, match=f"holds no logits: .*{why}") as told:
+        _ = held.logits
+    assert told.value.remedy.startswith(remedy)
+    # What was kept holds no frames, whose variables are as large as the batch.
+    assert isinstance(held._output, TargetError)
+    assert held._output.__traceback__ is None
+    assert not held.detects
+
+
+def test_declared_boxes_are_said_to_be_declared() -> None:
+    held = capture(Model(body(4), output="boxes"), images(), layers="1", gradients=False)
+    with pytest.raises(TargetError, match=r"no boxes: the output was declared as boxes, and is"):
+        _ = held.detections
+    with pytest.raises(TargetError, match=r"^The output was declared as boxes, which are no"):
+        scores_of(held.model, held.returned)
+    plain = capture(body(4), images(), layers="1", gradients=False)
+    with pytest.raises(TargetError, match=r"no boxes\. Capture a network that returns boxes"):
+        _ = plain.detections
 
 
 def test_boxes_are_never_taken_for_classes() -> None:

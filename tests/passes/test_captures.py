@@ -263,7 +263,7 @@ def test_the_forward_pass_stops_at_the_last_layer_asked_for(images: torch.Tensor
     whole = capture(module, images, layers=["conv", "second"], gradients=False)
     assert reached == ["the end"]
     assert torch.equal(stopped.activations["second"], whole.activations["second"])
-    with pytest.raises(TargetError, match="holds no logits"):
+    with pytest.raises(TargetError, match=r"holds no logits\. Capture without logits=False\.$"):
         _ = stopped.logits
     last = capture(module, images, layers="relu", **options)
     assert list(last.activations) == ["relu#0", "relu#1", "relu#2"]
