@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cnnviz.models import OutputKind as OutputKind
     from cnnviz.models import load as load
     from cnnviz.models.called_network import IMAGE as IMAGE
-    from cnnviz.passes.captures import Capture as Capture
+    from cnnviz.passes.captured import Capture as Capture
     from cnnviz.passes.captures import capture as capture
     from cnnviz.passes.targets import Box as Box
     from cnnviz.passes.targets import Contrast as Contrast
@@ -64,7 +64,7 @@ _HOMES = {
     "ArrayPreprocessing": "cnnviz.images",
     "IMAGE": "cnnviz.models.called_network",
     "Box": "cnnviz.passes.targets",
-    "Capture": "cnnviz.passes.captures",
+    "Capture": "cnnviz.passes.captured",
     "CnnvizError": "cnnviz.errors",
     "Contrast": "cnnviz.passes.targets",
     "Dataset": "cnnviz.datasets",

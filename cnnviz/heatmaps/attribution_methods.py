@@ -28,7 +28,8 @@ from cnnviz.introspection.layers import check_seen, kind, named_layers
 from cnnviz.introspection.random_draws import RandomDraws
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
-from cnnviz.passes.captures import Capture, capture
+from cnnviz.passes.captured import Capture
+from cnnviz.passes.captures import capture
 from cnnviz.passes.independence import independence
 from cnnviz.passes.stages import STAGES
 from cnnviz.passes.targets import ResolvedTarget

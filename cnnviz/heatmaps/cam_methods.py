@@ -19,7 +19,7 @@ from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key, LayerTensors
 from cnnviz.introspection.tracing.map_layout import MapLayout
 from cnnviz.passes.batch_size import rows_at_once
-from cnnviz.passes.captures import Capture
+from cnnviz.passes.captured import Capture
 from cnnviz.passes.run_from_layer import ForwardFromLayer
 from cnnviz.results.progress import Progress
 from cnnviz.results.space import space_of

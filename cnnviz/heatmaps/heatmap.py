@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from cnnviz.heatmaps.settings import MapSettings
-    from cnnviz.passes.captures import Capture
+    from cnnviz.passes.captured import Capture
 
 _MOST_LARGE = 4
 """Photos that are drawn large, one below the other; more are drawn as a contact sheet."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from cnnviz.errors import TargetError
-from cnnviz.models.outputs import describe, named_entries, returns_boxes
+from cnnviz.models.output_members import describe, named_entries
+from cnnviz.models.outputs import returns_boxes
 
 if TYPE_CHECKING:
     from cnnviz.models.model import Model

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from cnnviz.errors import TargetError, did_you_mean
+from cnnviz.errors import TargetError
 from cnnviz.introspection.final_activation import Softened, Softening, mapped_softened, softened
 from cnnviz.models.output_kinds import WORDS, OutputKind
+from cnnviz.models.output_members import chosen_member, describe, member_of, members
 from cnnviz.results.space import SIGNAL
 from cnnviz.results.text import plural
 
@@ -21,7 +22,6 @@ AS_GIVEN = "as given"
 """What stands for an activation at the end that was not seen: the values are probabilities."""
 NORMALISED: Softening = "normalisation"
 """What an embedding ends in whose rows are divided by their length."""
-_KNOWN_NAMES = ("logits", "out")
 _SUITS: dict[str, tuple[OutputKind, ...]] = {
     "softmax": (OutputKind.CLASSES, OutputKind.CLASS_MAP),
     "log_softmax": (OutputKind.CLASSES, OutputKind.CLASS_MAP),
@@ -108,152 +108,13 @@ class Reading:
         return f"{member}{said}" + (f" ({'; '.join(more)})" if more else "")
 
 
-def describe(output: Any) -> str:
-    """Say in a few words what a network or layer returned."""
-    if isinstance(output, torch.Tensor):
-        return f"a tensor {list(output.shape)}"
-    named = named_entries(output)
-    if named:
-        return f"a {type(output).__name__} with {', '.join(map(repr, named))}"
-    if isinstance(output, (tuple, list)):
-        return f"a {type(output).__name__} of {len(output)}"
-    return f"a {type(output).__name__}"
-
-
-def named_entries(output: Any) -> dict[str, Any]:
-    """Return what an output holds by name: a mapping, a named tuple or a dataclass."""
-    if isinstance(output, Mapping):
-        return {str(key): value for key, value in output.items()}
-    names = getattr(output, "_fields", None) or getattr(output, "__dataclass_fields__", None)
-    return {str(name): getattr(output, name) for name in names} if names else {}
-
-
-def _entries(output: Any) -> dict[str, Any]:
-    named = named_entries(output)
-    if named or not isinstance(output, (tuple, list)):
-        return named
-    return {str(place): entry for place, entry in enumerate(output)}
-
-
-def _members(output: Any, path: str = "") -> Iterator[tuple[str, torch.Tensor]]:
-    """Yield every tensor of floating-point numbers inside an output, with its path."""
-    if isinstance(output, torch.Tensor):
-        if output.is_floating_point() and output.ndim:
-            yield path, output
-        return
-    for name, entry in _entries(output).items():
-        yield from _members(entry, f"{path}.{name}" if path else name)
-
-
-def member_of(output: Any, path: str) -> torch.Tensor:
-    """Return the member of an output at a path such as ``logits``, ``1`` or ``heads.age``.
-
-    Raises
-    ------
-    TargetError
-        There is none, or it is no tensor.
-    """
-    found = output
-    for part in path.split("."):
-        entries = {} if isinstance(found, torch.Tensor) else _entries(found)
-        if part not in entries:
-            known = [name for name, _ in _members(output) if name]
-            otherwise = (
-                f"Choose {', '.join(known)}." if known else "Leave member= and --member out."
-            )
-            raise TargetError(
-                f"The network returns {describe(output)}, which has no member {path!r}.",
-                did_you_mean(path, known, otherwise),
-            )
-        found = entries[part]
-    if not isinstance(found, torch.Tensor):
-        raise TargetError(
-            f"The member {path!r} of what the network returns is {describe(found)}.",
-            "Name one tensor in it: member= takes a path such as heads.age.",
-        )
-    return found
-
-
-def _choice(model: Model, output: Any) -> tuple[str, tuple[str, ...]]:
-    """Return which member is taken, and which others could be.
-
-    That is the one declared; one called ``logits`` or ``out``; the only one; the only one that has
-    as many columns as there are class names; the only one that all the others are steps towards;
-    or in a tuple the first.
-    """
-    every = dict(_members(output))
-    found = {name: tensor for name, tensor in every.items() if tensor.ndim > 1} or every
-    if model.member is not None:
-        member_of(output, model.member)
-        return model.member, ()
-    best = _called(found) or _best(model, found)
-    if best is None and isinstance(output, (tuple, list)):
-        # Lists inside a list are one for each image, more likely than not.
-        best = next((name for name in found if "." not in name), None)
-    if best is not None:
-        return best, tuple(name for name in found if name != best)
-    remedy = "Wrap it in a module that returns the logits, as one tensor [N, classes]."
-    if found:
-        known = ", ".join(found)
-        remedy = f"Say which member is meant, with member= or --member, of {known}."
-    raise TargetError(
-        f"The network returns {describe(output)}, in which no class scores can be told apart.",
-        remedy,
-    )
-
-
-def _called(found: Mapping[str, torch.Tensor]) -> str | None:
-    for known in _KNOWN_NAMES:
-        named = [name for name in found if name.rpartition(".")[2] == known]
-        if known in named:
-            return known
-        if len(named) == 1:
-            return named[0]
-    return None
-
-
-def _best(model: Model, found: Mapping[str, torch.Tensor]) -> str | None:
-    if len(found) == 1:
-        return next(iter(found))
-    if model.categories is not None:
-        count = len(model.categories)
-        fitting = [n for n, one in found.items() if one.ndim > 1 and one.shape[1] == count]
-        if len(fitting) == 1:
-            return fitting[0]
-    last = [name for name in found if not _leads_on(found[name], found, name)]
-    return last[0] if len(last) == 1 else None
-
-
-def _leads_on(tensor: torch.Tensor, found: Mapping[str, torch.Tensor], name: str) -> bool:
-    """Whether another member was computed from this one, as far as there is a graph to tell."""
-    if tensor.grad_fn is None:
-        return False
-    return any(
-        _comes_from(other.grad_fn, tensor.grad_fn)
-        for n, other in found.items()
-        if n != name and other.grad_fn is not None and other.grad_fn is not tensor.grad_fn
-    )
-
-
-def _comes_from(later: Any, earlier: Any) -> bool:
-    seen, stack = {later}, [later]
-    while stack:
-        for node, _ in stack.pop().next_functions:
-            if node is earlier:
-                return True
-            if node is not None and node not in seen:
-                seen.add(node)
-                stack.append(node)
-    return False
-
-
 def needs_graph(model: Model, output: Any) -> bool:
     """Whether only a graph could tell which member of an output is the answer."""
     if isinstance(output, torch.Tensor) or model.member is not None or model.reading is not None:
         return False
     if returns_boxes(model, output):
         return False
-    found = dict(_members(output))
+    found = dict(members(output))
     return len(found) > 1 and all(tensor.grad_fn is None for tensor in found.values())
 
 
@@ -286,7 +147,7 @@ def read_output(model: Model, output: Any, inputs: torch.Tensor | None = None) -
         return found
     member, others = ("", ()) if known is None else (known.member, known.others)
     if not isinstance(output, torch.Tensor) and (known is None or not known.member):
-        member, others = _choice(model, output)
+        member, others = chosen_member(model, output)
     given = _in_rows(
         model, output if isinstance(output, torch.Tensor) else member_of(output, member)
     )
@@ -307,7 +168,7 @@ def returns_boxes(model: Model, output: Any) -> bool:
         return model.output == OutputKind.BOXES
     if isinstance(output, torch.Tensor) or model.member is not None:
         return False
-    return any(name.rpartition(".")[2] == "boxes" for name, _ in _members(output))
+    return any(name.rpartition(".")[2] == "boxes" for name, _ in members(output))
 
 
 def _boxes(model: Model) -> Reading:

@@ -2,331 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
-from cnnviz.errors import LayerError, TargetError, UsageError
+from cnnviz.errors import TargetError, UsageError
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
 from cnnviz.introspection import layers as layer_names
 from cnnviz.introspection.backward_rules import Rule, backward_rule
-from cnnviz.introspection.finite import finite
 from cnnviz.introspection.hooks import isolated
-from cnnviz.introspection.layer_tensors import Key, LayerTensors
+from cnnviz.introspection.layer_tensors import LayerTensors
 from cnnviz.introspection.layers import Layers
 from cnnviz.introspection.stop_forward import run_to
-from cnnviz.introspection.tracing.map_layout import MapLayout
 from cnnviz.models import Model, OutputKind, as_model
 from cnnviz.models.categories import check_count
-from cnnviz.models.detections import Detections, kept_detections
-from cnnviz.models.outputs import (
-    AS_GIVEN,
-    NORMALISED,
-    Reading,
-    needs_graph,
-    read_output,
-    scores_of,
-)
+from cnnviz.models.detections import kept_detections
+from cnnviz.models.outputs import Reading, needs_graph, read_output, scores_of
 from cnnviz.passes.call_order import call_order
+from cnnviz.passes.captured import Capture
 from cnnviz.passes.independence import independence
+from cnnviz.passes.joined_captures import joined
 from cnnviz.passes.output_recorder import OutputRecorder
-from cnnviz.passes.ranked_classes import ClassScore, rank_classes
-from cnnviz.passes.spatial_maps import UNTRACED, TracedOutput, checked_layout, traced_outputs
+from cnnviz.passes.spatial_maps import traced_outputs
 from cnnviz.passes.stages import STAGES, CallOrder
-from cnnviz.passes.target_types import Similarity
-from cnnviz.passes.targets import (
-    ResolvedTarget,
-    Scores,
-    Target,
-    score,
-    targets_of_each,
-    with_references,
-)
-from cnnviz.results.result import Provenance
-from cnnviz.results.text import plural
-
-_SURE = 1.0 - 1e-4
-"""The probability above which a softmax passes less than a ten-thousandth of a gradient back."""
-
-
-@dataclass(frozen=True, repr=False, eq=False)
-class Capture:
-    """What one forward and one backward pass left at the chosen layers.
-
-    Attributes
-    ----------
-    model : Model
-        The network.
-    batch : Batch
-        The images, as read and as preprocessed.
-    activations : LayerTensors
-        Each captured layer's output, shape [N, C, H, W] or what the layer gives, before any later
-        in-place layer wrote to it; `activation_maps` has it as a map of the image.
-    gradients : LayerTensors
-        The gradient of the sum of the scores with respect to each of these, in the same shape.
-        Where images mix each ran alone, so row n is the gradient of score n.
-    rule : {"gradient", "deconvnet", "guided"}
-        How rectifiers sent the gradients back.
-    coverage : str
-        How many activations followed a rule other than the gradient; empty for the gradient.
-    """
-
-    model: Model
-    batch: Batch
-    activations: LayerTensors
-    gradients: LayerTensors
-    rule: Rule = "gradient"
-    coverage: str = ""
-    _output: torch.Tensor | TargetError | None = field(default=None)
-    """The class scores, or why there are none; None where they were not asked for."""
-    _scores: Scores | None = field(default=None)
-    _input_gradient: torch.Tensor | None = field(default=None)
-    _returned: tuple[Any, ...] = field(default=())
-    """What the network returned: for all images, or for each where each ran alone."""
-    _detections: tuple[Detections, ...] | TargetError | None = field(default=None)
-    """What a detector found, or why it cannot be read; None of another network."""
-    _traced: Mapping[Key, TracedOutput] = field(default_factory=dict)
-
-    @property
-    def logits(self) -> torch.Tensor:
-        """The class scores [N, classes], detached."""
-        if not isinstance(self._output, torch.Tensor):
-            raise _holds_no("logits", self._output, "Capture without logits=False.")
-        return self._output
-
-    @property
-    def detections(self) -> tuple[Detections, ...]:
-        """What a detector found in each image, detached, without masks."""
-        if not isinstance(self._detections, tuple):
-            remedy = "Capture a network that returns boxes, without logits=False."
-            raise _holds_no("boxes", self._detections, remedy)
-        return self._detections
-
-    @property
-    def detects(self) -> bool:
-        """Whether the network answered with boxes."""
-        return isinstance(self._detections, tuple)
-
-    @cached_property
-    def pyramid(self) -> tuple[str, ...]:
-        """The layers whose maps the heads of a detector read; none of any other network."""
-        if not self.detects:
-            return ()
-        return call_order(self.model, self.batch.tensor).pyramid()
-
-    @property
-    def returned(self) -> Any:
-        """Whatever the network returned, where no gradients were computed.
-
-        With gradients it would keep the whole graph alive. Where each image ran alone there is
-        one answer for each, see `answer`.
-        """
-        if len(self._returned) != 1:
-            raise TargetError(
-                "This capture does not hold what the network returned for all images.",
-                "Capture with gradients=False to have it, a network whose images run together.",
-            )
-        return self._returned[0]
-
-    def answer(self, image: int) -> tuple[Any, int]:
-        """Return what the network returned for an image and maybe others, and which of these it is.
-
-        As `returned`, it is there where no gradients were computed.
-        """
-        if len(self._returned) > 1:
-            return self._returned[image], 0
-        return self.returned, image
-
-    def scored(self, target: Target) -> Scores:
-        """Return the scores of a target, from what was returned without gradients."""
-        count = len(self.batch.tensor)
-        if len(self._returned) < 2:
-            return score(self.model, self.returned, target, count, self.batch)
-        wanted = targets_of_each(target, count)
-        singles = self.batch.singles()
-        parts = [
-            score(self.model, output, asked, 1, one)
-            for output, asked, one in zip(self._returned, wanted, singles, strict=True)
-        ]
-        return _joined_scores(parts)
-
-    @property
-    def scores(self) -> torch.Tensor:
-        """The score that was explained for each image, [N], detached."""
-        return self._explained().values
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """The name of the score that was explained for each image."""
-        return tuple(resolved.name for resolved in self.resolved_targets)
-
-    @property
-    def target_classes(self) -> tuple[int | None, ...]:
-        """The class index explained for each image; None where it is not exactly one class."""
-        return tuple(resolved.class_index for resolved in self.resolved_targets)
-
-    @property
-    def resolved_targets(self) -> tuple[ResolvedTarget, ...]:
-        """What was explained of each image, to score other inputs by."""
-        return self._explained().resolved_targets
-
-    def _explained(self) -> Scores:
-        if self._scores is None:
-            raise TargetError(
-                "This capture explains no target.", "Capture with gradients=True to have one."
-            )
-        return self._scores
-
-    @property
-    def input_gradient(self) -> torch.Tensor:
-        """The gradient of the scores with respect to the preprocessed images, [N, C, H, W]."""
-        if self._input_gradient is None:
-            raise LayerError(
-                "This capture holds no gradient at the input.",
-                "Capture with gradients=True to have it.",
-            )
-        return self._input_gradient
-
-    @property
-    def saturated(self) -> tuple[str, ...]:
-        """Say of which images the score is a probability so near to one that it hardly changes.
-
-        What went into a softmax inside the network is explained in its place, but for one that was
-        not seen, such as inside TorchScript.
-        """
-        reading = self.model.reading
-        if self._scores is None or reading is None or reading.inside != AS_GIVEN:
-            return ()
-        images = [photo.name for photo in self.batch.photos]
-        sure = [name for name, value in zip(images, self.scores, strict=True) if value > _SURE]
-        return tuple(
-            f"{name}: the score is a probability of nearly 1, which hardly changes with anything, "
-            "so that the map is empty or nearly so; what went into the softmax of the network was "
-            "not seen. Give a network that returns the scores before it."
-            for name in sure
-        )
-
-    def check_slope(self) -> None:
-        """Refuse scores that are the greatest there can be, whose gradient is rounding alone.
-
-        A normalised vector is nowhere more similar to itself. What went into the normalisation is
-        explained in its place, but for one that was not seen, such as inside TorchScript.
-
-        Raises
-        ------
-        TargetError
-            An image is compared with itself.
-        """
-        reading = self.model.reading
-        own = reading is not None and reading.kind == OutputKind.EMBEDDING
-        own = own and reading is not None and reading.inside != NORMALISED
-        rounding = 8 * torch.finfo(self.scores.dtype).eps
-        for asked, value in zip(self.resolved_targets, self.scores.tolist(), strict=True):
-            alike = isinstance(asked.asked, Similarity) or (own and asked.asked is None)
-            if alike and abs(value - 1.0) <= rounding:
-                raise TargetError(
-                    "The image is compared with itself, than which nothing is more similar to it, "
-                    "so that no pixel counts more than another.",
-                    "Give another image, or its embedding, with Similarity as the target.",
-                )
-
-    def layout(self, layer: str | Key) -> MapLayout:
-        """Return how a captured layer holds a map of each image.
-
-        Raises
-        ------
-        LayerError
-            If it holds none, with the reason (see `cnnviz.passes.spatial_maps`).
-        """
-        key = self.activations.resolve(layer)
-        found = self._traced.get(key, UNTRACED).map
-        return checked_layout(found, key[0], self.activations[key], len(self.batch.tensor))
-
-    def activation_maps(self, layer: str | Key) -> torch.Tensor:
-        """Return what a captured layer gave as maps of the images, [N, C, h, w].
-
-        Raises
-        ------
-        NotFiniteError
-            If any value is NaN or infinite.
-        """
-        taken = self.layout(layer).take(self.activations[layer], len(self.batch.tensor))
-        return finite(taken, f"The activations of layer {self._name(layer)!r}")
-
-    def gradient_maps(self, layer: str | Key) -> torch.Tensor:
-        """Return the gradients at a captured layer as maps of the images, [N, C, h, w].
-
-        Raises
-        ------
-        NotFiniteError
-            If any value is NaN or infinite.
-        """
-        taken = self.layout(layer).take(self.gradients[layer], len(self.batch.tensor))
-        return finite(taken, f"The gradients at layer {self._name(layer)!r}")
-
-    def _name(self, layer: str | Key) -> str:
-        return self.activations.resolve(layer)[0]
-
-    def mapped(self, among: LayerTensors | None = None) -> tuple[str, ...]:
-        """Return the captured layers, or those among some, with a map of more than one place."""
-        found = []
-        # By call: of a layer that is called twice, the gradient may come back to one call alone.
-        for call in (self.activations if among is None else among).calls:
-            layout = self._traced.get(call, UNTRACED).map
-            if isinstance(layout, MapLayout) and layout.size != layout.space.one_place:
-                found.append(self.activations.name_of(call))
-        return tuple(found)
-
-    def holds_classes(self, layer: str) -> bool:
-        """Whether a captured layer gives the map of the classes, which is averaged at the end.
-
-        It shows where each class is found, and not what of the image it was found by.
-        """
-        if not isinstance(self._output, torch.Tensor) or self._output.ndim < 2:
-            return False
-        channels = self.layout(layer).channels
-        if channels != self._output.shape[1]:
-            return False
-        return call_order(self.model, self.batch.tensor).classes == channels
-
-    def predictions(self, k: int = 5) -> tuple[tuple[ClassScore, ...], ...]:
-        """Return the k most probable classes of each image, most probable first."""
-        return rank_classes(self.model, self.logits, k)
-
-    @property
-    def provenance(self) -> Provenance:
-        """Where everything in this capture came from."""
-        return origin(self.model, self.batch, self.targets if self._scores else ())
-
-    def __repr__(self) -> str:
-        count = len(self.batch.photos)
-        held = f"{len(self.activations)} activations, {len(self.gradients)} gradients"
-        return f"<Capture: {self.model.name} on {plural(count, 'image')}, {held}>"
-
-
-def _holds_no(what: str, why: TargetError | None, remedy: str) -> TargetError:
-    """Return the error that says that a capture does not hold something, and why if that is known.
-
-    What was not asked for is had by another capture, which is the remedy; what could not be read is
-    mended by what the reason says.
-    """
-    if why is None:
-        return TargetError(f"This capture holds no {what}.", remedy)
-    said = f"{why.what[0].lower()}{why.what[1:]}"
-    return TargetError(f"This capture holds no {what}: {said}", why.remedy)
-
-
-def origin(model: Model, batch: Batch, targets: Sequence[str] = ()) -> Provenance:
-    """Return where a result comes from that a network gave for a batch, with no seed."""
-    refused = tuple(f"{entry.name}: {entry.reason}" for entry in batch.refused)
-    read = tuple(f"{photo.name}: {note}" for photo in batch.photos for note in photo.notes)
-    return model.provenance(batch.photos, targets=targets, notes=(*refused, *read))
+from cnnviz.passes.targets import Scores, Target, score, targets_of_each, with_references
 
 
 def capture(
@@ -391,7 +96,7 @@ def capture(
     target = with_references(wrapped, target)
     if len(batch.tensor) > 1 and independence(wrapped, batch.tensor).alone:
         each = targets_of_each(target, len(batch.tensor))
-        return _joined(
+        return joined(
             batch,
             [
                 capture(
@@ -428,52 +133,6 @@ def capture(
     # Found here, so that no view of the capture runs the network again.
     traced = traced_outputs(wrapped, batch.tensor) if recorder.outputs else {}
     return replace(found, rule=rule, coverage=coverage, _returned=kept, _traced=traced)
-
-
-def _joined(batch: Batch, parts: Sequence[Capture]) -> Capture:
-    """Return the captures of single images as one."""
-    first = parts[0]
-    scores = [part._scores for part in parts if part._scores is not None]
-    slopes = [part._input_gradient for part in parts if part._input_gradient is not None]
-    return replace(
-        first,
-        batch=batch,
-        activations=LayerTensors.joined([part.activations for part in parts]),
-        gradients=LayerTensors.joined([part.gradients for part in parts]),
-        _output=_joined_outputs([part._output for part in parts]),
-        _scores=_joined_scores(scores) if scores else None,
-        _input_gradient=torch.cat(slopes) if slopes else None,
-        _returned=tuple(output for part in parts for output in part._returned),
-        _detections=_joined_detections([part._detections for part in parts]),
-    )
-
-
-def _joined_scores(parts: Sequence[Scores]) -> Scores:
-    resolved = tuple(one for part in parts for one in part.resolved_targets)
-    return Scores(torch.cat([part.values for part in parts]), resolved)
-
-
-def _joined_outputs(
-    outputs: Sequence[torch.Tensor | TargetError | None],
-) -> torch.Tensor | TargetError | None:
-    rows = [output for output in outputs if isinstance(output, torch.Tensor)]
-    if len(rows) < len(outputs):
-        return next(output for output in outputs if not isinstance(output, torch.Tensor))
-    if len({row.shape[1:] for row in rows}) > 1:
-        return TargetError(
-            "The network does not return the same number of scores for every image.",
-            "Capture each image alone.",
-        )
-    return torch.cat(rows)
-
-
-def _joined_detections(
-    each: Sequence[tuple[Detections, ...] | TargetError | None],
-) -> tuple[Detections, ...] | TargetError | None:
-    found = [one for one in each if isinstance(one, tuple)]
-    if len(found) < len(each):
-        return next(one for one in each if not isinstance(one, tuple))
-    return tuple(one for held in found for one in held)
 
 
 def _asks_for_stages(model: Model, layers: Layers) -> bool:

@@ -10,7 +10,7 @@ import torch
 from cnnviz.errors import LayerError, TargetError
 from cnnviz.introspection.forward import backward_pass
 from cnnviz.introspection.layer_tensors import Key
-from cnnviz.models.outputs import describe
+from cnnviz.models.output_members import describe
 
 
 class OutputRecorder:

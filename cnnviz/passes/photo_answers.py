@@ -8,7 +8,7 @@ from cnnviz.errors import TargetError
 from cnnviz.models import OutputKind
 from cnnviz.models.categories import classes_called
 from cnnviz.models.outputs import read_output
-from cnnviz.passes.captures import Capture
+from cnnviz.passes.captured import Capture
 from cnnviz.passes.ranked_classes import probabilities
 
 _SUITED = (OutputKind.CLASSES, OutputKind.LOGIT)

@@ -20,7 +20,7 @@ from cnnviz.introspection.stop_forward import run_to
 from cnnviz.introspection.tracing import Trace, trace
 from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
 from cnnviz.models import Model
-from cnnviz.models.outputs import describe
+from cnnviz.models.output_members import describe
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.spatial_maps import checked_layout
 

@@ -15,12 +15,12 @@ from cnnviz.errors import TargetError
 from cnnviz.images import Batch
 from cnnviz.introspection.finite import check_rankable, finite
 from cnnviz.models import Model, OutputKind
+from cnnviz.models.output_members import describe
 from cnnviz.models.outputs import (
     NORMALISED,
     Reading,
     class_probabilities,
     class_scores,
-    describe,
     not_rows,
     read_output,
     scores_of,

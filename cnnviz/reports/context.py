@@ -10,7 +10,7 @@ import numpy as np
 
 from cnnviz.images import Photo
 from cnnviz.models import Model
-from cnnviz.passes.captures import Capture
+from cnnviz.passes.captured import Capture
 from cnnviz.results.result import Provenance
 from cnnviz.results.space import IMAGE
 

@@ -24,7 +24,7 @@ from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.layers import Layers, split
 from cnnviz.introspection.tracing.map_layout import WHOLE
 from cnnviz.passes.box_targets import asked_boxes
-from cnnviz.passes.captures import Capture
+from cnnviz.passes.captured import Capture
 from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.text import listed, plural

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.images import ArrayInput, Photo
-from cnnviz.passes.captures import Capture
+from cnnviz.passes.captured import Capture
 from cnnviz.results import drawing
 from cnnviz.results.contact_sheet import PAGE, page_title
 from cnnviz.results.space import IMAGE, Space, space_of

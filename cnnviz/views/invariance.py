@@ -18,7 +18,8 @@ from cnnviz.introspection.layers import Layers, named_layers, without_call
 from cnnviz.models import Model, as_model
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.batch_size import rows_at_once
-from cnnviz.passes.captures import Capture, capture
+from cnnviz.passes.captured import Capture
+from cnnviz.passes.captures import capture
 from cnnviz.passes.stages import STAGES
 from cnnviz.passes.targets import ResolvedTarget, Target, Unit, with_references
 from cnnviz.results import drawing

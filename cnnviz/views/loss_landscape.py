@@ -31,7 +31,7 @@ from cnnviz.introspection.plain_weights import has_computed_weights, with_plain_
 from cnnviz.models import Model, as_model
 from cnnviz.models.outputs import scores_of
 from cnnviz.passes.batch_size import rows_at_once, rows_that_fit
-from cnnviz.passes.captures import origin
+from cnnviz.passes.origin import origin
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result, installed_version

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cnnviz.models import OutputKind
 from cnnviz.passes.box_targets import PhotoFrame
-from cnnviz.passes.captures import Capture
+from cnnviz.passes.captured import Capture
 from cnnviz.results import drawing
 from cnnviz.results.contact_sheet import PAGE, page_title
 from cnnviz.results.table import Table, TableColumn

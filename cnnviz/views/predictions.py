@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 
 from cnnviz.models import OutputKind
 from cnnviz.models.outputs import NORMALISED, Reading, class_scores, read_output
-from cnnviz.passes.captures import Capture
+from cnnviz.passes.captured import Capture
 from cnnviz.passes.photo_answers import photo_answers
 from cnnviz.passes.ranked_classes import check_k, entropy, probabilities
 from cnnviz.results import drawing

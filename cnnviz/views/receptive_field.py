@@ -21,7 +21,7 @@ from cnnviz.models import Model, as_model
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.call_order import call_order
-from cnnviz.passes.captures import origin
+from cnnviz.passes.origin import origin
 from cnnviz.passes.stages import STAGES
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent

@@ -27,7 +27,7 @@ from cnnviz.introspection.residual_adds import (
 )
 from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_that_fit
-from cnnviz.passes.captures import origin
+from cnnviz.passes.origin import origin
 from cnnviz.passes.targets import Target, score, with_references
 from cnnviz.results import drawing
 from cnnviz.results.table import Table, TableResult

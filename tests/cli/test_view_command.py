@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from cnnviz.models import Model
-from cnnviz.passes.captures import Capture
+from cnnviz.passes.captured import Capture
 from cnnviz.results import drawing
 from cnnviz.results.result import Provenance, Result
 from cnnviz.results.table import TableResult

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from cnnviz.errors import LayerError, ModelError, TargetError, UsageError
 from cnnviz.models import Model
-from cnnviz.passes.captures import Capture, capture
+from cnnviz.passes.captured import Capture
+from cnnviz.passes.captures import capture
 from tests.helpers.in_place_networks import InPlace, Twice, seeded
 from tests.helpers.state import state
 

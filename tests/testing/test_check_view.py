@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 
 from cnnviz.introspection.hooks import preserve_state
 from cnnviz.models import as_model
-from cnnviz.passes.captures import capture, origin
+from cnnviz.passes.captures import capture
+from cnnviz.passes.origin import origin
 from cnnviz.results.drawing import canvas
 from cnnviz.results.result import Result
 from cnnviz.testing import LAWS, check_view, network_state, small_network

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.passes.captures import Capture, capture
+from cnnviz.passes.captured import Capture
+from cnnviz.passes.captures import capture
 from cnnviz.results import drawing
 from cnnviz.views.feature_maps import feature_maps
 

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from cnnviz.errors import TargetError
 from cnnviz.gradients.landscape.data import Labels
 from cnnviz.models import Model, OutputKind
-from cnnviz.models.outputs import AS_GIVEN, Reading, describe, read_output, scores_of
+from cnnviz.models.output_members import describe
+from cnnviz.models.outputs import AS_GIVEN, Reading, read_output, scores_of
 
 Loss = Callable[[Any, torch.Tensor], torch.Tensor]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cnnviz.passes.captures import Capture, capture
+from cnnviz.passes.captured import Capture
+from cnnviz.passes.captures import capture
 from cnnviz.passes.stages import STAGES
 from cnnviz.passes.targets import Target
 from cnnviz.reports.content import Picture, Section

@@ -16,7 +16,8 @@ from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.stop_forward import run_to
 from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
 from cnnviz.models import Model
-from cnnviz.models.outputs import describe, scores_of
+from cnnviz.models.output_members import describe
+from cnnviz.models.outputs import scores_of
 from cnnviz.passes.spatial_maps import UNTRACED, checked_layout, traced_outputs
 from cnnviz.units.visualization.objectives import Objective
 
