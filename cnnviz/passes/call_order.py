@@ -40,7 +40,8 @@ def call_order(model: Model, inputs: torch.Tensor) -> CallOrder:
     inputs : torch.Tensor
         Preprocessed images [N, C, H, W]; only the first is used.
     """
-    question = (tuple(inputs.shape[1:]), model.output, model.member)
+    # What is explained decides what no gradient comes back to, and names may tell which that is.
+    question = (tuple(inputs.shape[1:]), model.output, model.member, model.categories)
     return _KEPT.get(model.module, question, lambda: _note_calls(model, inputs[:1]))
 
 
@@ -91,6 +92,7 @@ def _noted(model: Model, image: torch.Tensor, *, grad: bool) -> CallOrder:
         unreached=unreached,
         detects=returns_boxes(model, output),
         returned=frozenset((id(each), version(each)) for each in tensors(output)),
+        traced=traced,
     )
     return replace(order, unread=_unread(model, image, order))
 

@@ -131,7 +131,9 @@ def capture(
     found = _finish(wrapped, batch, chosen, recorder, output if logits else None, scores)
     kept = () if gradients or not logits else (output,)
     # Found here, so that no view of the capture runs the network again.
-    traced = traced_outputs(wrapped, batch.tensor) if recorder.outputs else {}
+    traced = {} if order is None else order.traced
+    if order is None and recorder.outputs:
+        traced = traced_outputs(wrapped, batch.tensor)
     return replace(found, rule=rule, coverage=coverage, _returned=kept, _traced=traced)
 
 

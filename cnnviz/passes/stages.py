@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.tracing.map_layout import WHOLE, MapLayout, NoMap
+from cnnviz.passes.spatial_maps import TracedOutput
 
 STAGES = "stages"
 _NOT_FEATURES = ("pool", "dropout", "flatten", "identity", "pad")
@@ -62,6 +63,8 @@ class CallOrder:
         What it returned just as it came from a layer, as `OrderedCall.produced`.
     unreached : frozenset of (str, int)
         Calls that no gradient of the answer comes back to, such as those of another head.
+    traced : mapping of (str, int) to TracedOutput
+        What `cnnviz.passes.spatial_maps.traced_outputs` found, which the calls were told by.
     """
 
     calls: tuple[OrderedCall, ...]
@@ -71,6 +74,7 @@ class CallOrder:
     detects: bool = False
     returned: frozenset[tuple[int, int]] = frozenset()
     unreached: frozenset[Key] = frozenset()
+    traced: Mapping[Key, TracedOutput] = field(default_factory=dict, compare=False)
 
     def last(self, names: Iterable[str]) -> tuple[str, int] | None:
         """Return the last call (name, index) among the layers with these names."""

@@ -270,6 +270,29 @@ def test_the_forward_pass_stops_at_the_last_layer_asked_for(images: torch.Tensor
     assert list(last.activations) == ["relu#0", "relu#1", "relu#2"]
 
 
+def test_a_network_that_cannot_be_compared_is_traced_once_in_a_capture(
+    images: torch.Tensor,
+) -> None:
+    passes = []
+
+    class Opaque(InPlace):
+        def __init__(self) -> None:
+            super().__init__()
+            self.strides = np.array([1, 2])  # What it holds may change unseen, so nothing is kept.
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            passes.append(len(x))
+            return super().forward(x)
+
+    model = Model(seeded(Opaque))
+    for _ in range(2):
+        passes.clear()
+        held = capture(model, images[:1], layers="stages")
+        assert held.layout("relu").take(held.activations["relu"], 1).shape[1:] == (5, 8, 8)
+    # The trace, the order of the calls, and the capture itself.
+    assert len(passes) == 3
+
+
 def test_gradients_need_logits(images: torch.Tensor) -> None:
     with pytest.raises(UsageError, match="need the logits"):
         capture(seeded(InPlace), images, logits=False)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnnviz.models import as_model
+from cnnviz.models import Model, as_model
 from cnnviz.passes.call_order import call_order
 
 
@@ -32,6 +32,21 @@ def network() -> nn.Module:
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
     )
+
+
+def test_class_names_that_choose_a_head_choose_its_stages() -> None:
+    class Heads(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Conv2d(3, 5, 3), nn.Conv2d(3, 7, 3)
+
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"age": self.first(x).mean((2, 3)), "breed": self.second(x).mean((2, 3))}
+
+    network, x = Heads(), torch.rand(1, 3, 8, 8)
+    for names, other in (("abcde", "second"), ("abcdefg", "first")):
+        order = call_order(Model(network, categories=list(names)), x)
+        assert order.unreached == {(other, 0)}
 
 
 def test_stages_are_the_last_layer_at_each_resolution(network: nn.Module) -> None:
