@@ -13,6 +13,7 @@ from cnnviz.introspection.tracing.trace import (
     cost_text,
     costs_text,
     known_cost,
+    of_one_image,
 )
 from cnnviz.results.space import Space
 from cnnviz.results.table import Cell, Table, TableColumn
@@ -130,8 +131,8 @@ def html_table(trace: Trace) -> str:
 
 
 def shape_text(shape: Shape) -> str:
-    """Return a shape without its batch: "64 x 55 x 55"."""
-    return dimensions(shape[1:])
+    """Return a shape without its axis of images: "64 x 55 x 55"."""
+    return dimensions(of_one_image(shape))
 
 
 def field_text(field: ReceptiveField | None) -> str:

@@ -14,7 +14,7 @@ from cnnviz.errors import UsageError
 from cnnviz.introspection.tracing import LayerCall, Trace, trace
 from cnnviz.introspection.tracing.grouping import Stage, stages
 from cnnviz.introspection.tracing.map_layout import MapLayout
-from cnnviz.introspection.tracing.trace import costs_text
+from cnnviz.introspection.tracing.trace import costs_text, of_one_image
 from cnnviz.models import Model, as_model
 from cnnviz.results import drawing
 from cnnviz.results.space import IMAGE
@@ -67,7 +67,7 @@ class Architecture(TableResult):
     @property
     def output_shape(self) -> tuple[int, ...]:
         """The shape of the answer to one image; empty where it is no tensor."""
-        return self.trace.output_shape[1:]
+        return of_one_image(self.trace.output_shape)
 
     @property
     def layers(self) -> tuple[LayerCall, ...]:

@@ -200,3 +200,21 @@ def test_a_network_without_maps_or_parameters_is_drawn_too() -> None:
     found = architecture(Mean(), image_size=8)
     assert found.trace.macs == found.trace.parameters == 0
     assert any("whole image" in text for text in texts(found))
+
+
+def test_only_the_axis_of_images_is_left_out_of_a_shape() -> None:
+    class TakesItsImageOut(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.head = nn.Conv2d(3, 4, 7), nn.Linear(100, 5)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.conv(x)[0].flatten(1)).mean(0, keepdim=True)
+
+    found = architecture(TakesItsImageOut(), 16)
+    outputs = {row["layer"]: list(row["output_shape"]) for row in found.to_json()["layers"]}
+    assert outputs["conv"] == [4, 10, 10]
+    assert outputs["head"] == [4, 5]
+    columns = [column.name for column in found.table().columns]
+    rows = {row[columns.index("layer")]: row[columns.index("output")] for row in found.table().rows}
+    assert (rows["conv"], rows["head"]) == ("4 x 10 x 10", "4 x 5")

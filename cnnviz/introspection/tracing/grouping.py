@@ -8,7 +8,7 @@ from itertools import groupby, pairwise
 from typing import Any, TypedDict
 
 from cnnviz.introspection.receptive_fields import FieldNumbers, ReceptiveField
-from cnnviz.introspection.tracing.trace import LayerCall, Shape, Trace, known_cost
+from cnnviz.introspection.tracing.trace import LayerCall, Shape, Trace, known_cost, of_one_image
 
 MINOR = frozenset(
     {"norm", "activation", "dropout", "identity", "flatten", "rearrange", "add", "multiply"}
@@ -99,7 +99,7 @@ class Stage:
             "name": self.name,
             "kind": self.kind,
             "layers": tuple(call.label for call in self.layers),
-            "output_shape": self.output_shape[1:],
+            "output_shape": of_one_image(self.output_shape),
             "parameters": self.parameters,
             "macs": known_cost(self.macs, self.uncounted),
             "uncounted": self.uncounted,

@@ -51,6 +51,15 @@ class CallNumbers(TypedDict):
     receptive_field: FieldNumbers | None
 
 
+def of_one_image(shape: Shape) -> Shape:
+    """Return the shape of a tensor of a trace, which is of one image, without the axis of images.
+
+    One whose first axis is not one long has none: a network may take its image out of the batch,
+    or cut it into windows.
+    """
+    return shape[1:] if shape[:1] == (1,) else shape
+
+
 @dataclass(frozen=True)
 class LayerCall:
     """One call of a layer, or of a function that a module calls itself.
@@ -136,8 +145,8 @@ class LayerCall:
             "operation": self.operation,
             "type": self.type,
             "kind": self.kind,
-            "input_shape": self.input_shape[1:],
-            "output_shape": self.output_shape[1:],
+            "input_shape": of_one_image(self.input_shape),
+            "output_shape": of_one_image(self.output_shape),
             "parameters": self.parameters,
             "shared_parameters": self.shared_parameters,
             "macs": known_cost(self.macs, self.uncounted),
