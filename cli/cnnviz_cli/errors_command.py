@@ -84,15 +84,6 @@ Out = Annotated[
         rich_help_panel=options.OUTPUT,
     ),
 ]
-Force = Annotated[
-    bool,
-    typer.Option(
-        "--force",
-        "-f",
-        help="Replace the report that is already there.",
-        rich_help_panel=options.OUTPUT,
-    ),
-]
 AsCsv = Annotated[
     bool,
     typer.Option(
@@ -125,7 +116,7 @@ def build() -> Callable[..., Any]:
         shared("member", options.Member, None),
         *options.PREPARATION,
         shared("out", Out, None),
-        shared("force", Force, False),
+        shared("force", options.Force, False),
         shared("as_json", options.AsJson, False),
         shared("as_csv", AsCsv, False),
         shared("quiet", options.Quiet, False),

@@ -178,6 +178,15 @@ Box = Annotated[
         rich_help_panel=NETWORK,
     ),
 ]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        "-f",
+        help="Replace the report that is already there.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON to stdout.", rich_help_panel=OUTPUT)
 ]

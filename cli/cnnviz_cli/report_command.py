@@ -60,15 +60,6 @@ SingleFile = Annotated[
         rich_help_panel=options.OUTPUT,
     ),
 ]
-Force = Annotated[
-    bool,
-    typer.Option(
-        "--force",
-        "-f",
-        help="Replace the report that is already there.",
-        rich_help_panel=options.OUTPUT,
-    ),
-]
 
 
 def build() -> Callable[..., Any]:
@@ -93,7 +84,7 @@ def build() -> Callable[..., Any]:
         shared("out", Out, Path("cnnviz-report")),
         shared("pdf", Pdf, False),
         shared("single_file", SingleFile, False),
-        shared("force", Force, False),
+        shared("force", options.Force, False),
         shared("as_json", options.AsJson, False),
         shared("quiet", options.Quiet, False),
     ]

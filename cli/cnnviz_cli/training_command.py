@@ -9,7 +9,8 @@ import typer
 
 from cnnviz.reports.destination import check_destination
 from cnnviz_cli import options
-from cnnviz_cli.report_command import Force, Out, Pdf, SingleFile, tell
+from cnnviz_cli.options import Force
+from cnnviz_cli.report_command import Out, Pdf, SingleFile, tell
 from cnnviz_cli.terminal import progress_bar
 
 Run = Annotated[

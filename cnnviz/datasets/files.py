@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,7 +20,31 @@ MASK = "-mask"
 _ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
 
 
-class ImageFolder(Dataset):
+class FilesOnDisk(Dataset):
+    """Images each of which is a file of its own, with its mask in a file beside it."""
+
+    @abstractmethod
+    def file(self, index: int) -> Path:
+        """Return the file of an image."""
+
+    def check(self, index: int, *, masked: bool = False) -> None:
+        """Raise `ImageError` if the header of the file, or of its mask, cannot be read."""
+        check_file(self.file(index), masked=masked)
+
+    def sha256(self, index: int) -> str:
+        """Return the SHA-256 of the file."""
+        return file_sha256(self.file(index))
+
+    def read(self, index: int) -> DatasetImage:
+        """Read an image."""
+        return DatasetImage(read_photo(self.file(index)), self.label(index))
+
+    def mask(self, index: int) -> Mask | None:
+        """Return the mask that lies beside an image."""
+        return read_mask(self.file(index))
+
+
+class ImageFolder(FilesOnDisk):
     """All images in a folder and the folders in it, ordered by path.
 
     Where every image lies in a folder of its own inside the root, as in torchvision's
@@ -58,22 +83,6 @@ class ImageFolder(Dataset):
     def label(self, index: int) -> int | None:
         """Return the class that the folder of an image stands for."""
         return self._labels.get(self._files[index].partition("/")[0])
-
-    def check(self, index: int, *, masked: bool = False) -> None:
-        """Raise `ImageError` if the header of the file, or of its mask, cannot be read."""
-        check_file(self.file(index), masked=masked)
-
-    def sha256(self, index: int) -> str:
-        """Return the SHA-256 of the file."""
-        return file_sha256(self.file(index))
-
-    def read(self, index: int) -> DatasetImage:
-        """Read an image."""
-        return DatasetImage(read_photo(self.file(index)), self.label(index))
-
-    def mask(self, index: int) -> Mask | None:
-        """Return the mask that lies beside an image."""
-        return read_mask(self.file(index))
 
     def describe(self) -> str:
         """Say how many images and classes the folder has."""

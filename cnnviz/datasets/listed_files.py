@@ -7,10 +7,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from cnnviz.datasets.dataset import Dataset, DatasetImage, Mask
-from cnnviz.datasets.files import check_file, file_sha256, read_mask
+from cnnviz.datasets.files import FilesOnDisk
 from cnnviz.errors import UsageError
-from cnnviz.images import read_photo
 from cnnviz.images.paths import expand
 from cnnviz.results.text import first_few, plural
 
@@ -20,7 +18,7 @@ _LABELS = ("label", "labels", "class", "classes", "target", "category")
 _BETWEEN = re.compile(r"[|;]")
 
 
-class ListedFiles(Dataset):
+class ListedFiles(FilesOnDisk):
     """The images of a CSV file with the columns ``path`` and ``label``.
 
     Without a line of headings the first column is the path and the second the label. A path is
@@ -74,22 +72,6 @@ class ListedFiles(Dataset):
     def labels(self, index: int) -> tuple[int, ...]:
         """Return all labels of an image."""
         return self._labels[index]
-
-    def check(self, index: int, *, masked: bool = False) -> None:
-        """Raise `ImageError` if the header of the file, or of its mask, cannot be read."""
-        check_file(self.file(index), masked=masked)
-
-    def sha256(self, index: int) -> str:
-        """Return the SHA-256 of the file."""
-        return file_sha256(self.file(index))
-
-    def read(self, index: int) -> DatasetImage:
-        """Read an image."""
-        return DatasetImage(read_photo(self.file(index)), self.label(index))
-
-    def mask(self, index: int) -> Mask | None:
-        """Return the mask that lies beside an image."""
-        return read_mask(self.file(index))
 
     def describe(self) -> str:
         """Say how many images and labels the list has."""
