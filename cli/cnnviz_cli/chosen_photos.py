@@ -64,13 +64,6 @@ class FoundPhotos:
         return _read_all(spread(self.found, self.count, several=self.several), self.workers)
 
 
-def choose_photos(
-    named: Sequence[str], data: str | None, count: int | None, workers: int | None = None
-) -> list[Any]:
-    """Return the photos that files, patterns, folders or a data set mean, evenly spread."""
-    return find_photos(named, data, count, workers).taken()
-
-
 def find_photos(
     named: Sequence[str], data: str | None, count: int | None, workers: int | None = None
 ) -> FoundPhotos:
@@ -85,6 +78,8 @@ def find_photos(
     ------
     UsageError
         If both photos and data are named, nothing matches, or the count is below one or of nothing.
+    ImageError
+        A file that is named is not there.
     """
     if named and data:
         raise UsageError("Both photos and --data are given.", "Give one of the two.")
@@ -138,6 +133,7 @@ def _members(name: str) -> list[Any] | None:
     from cnnviz.datasets.patterns import is_pattern, matched_files
     from cnnviz.datasets.shards import SUFFIX
     from cnnviz.images.paths import expand
+    from cnnviz.images.reading import check_is_there
 
     path = expand(name)
     arrays = arrays_in(path)
@@ -147,7 +143,18 @@ def _members(name: str) -> list[Any] | None:
         return list(_each(matched_files(name)))
     if name == SHAPES or path.is_dir() or path.suffix.lower() in (SUFFIX, *LISTS):
         return list(_each(open_dataset(name)))
+    check_is_there(name)
     return None
+
+
+def check_files(names: Sequence[str]) -> None:
+    """Raise `ImageError` for the first file that is named and is not there."""
+    from cnnviz.datasets.patterns import is_pattern
+    from cnnviz.images.reading import check_is_there
+
+    for name in names:
+        if not is_pattern(name):
+            check_is_there(name)
 
 
 def arrays_in(path: Path) -> list[Any]:

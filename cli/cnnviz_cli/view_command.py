@@ -13,7 +13,7 @@ from rich.markup import escape
 from cnnviz.results.progress import Progress
 from cnnviz.views import View
 from cnnviz_cli import options
-from cnnviz_cli.chosen_photos import FoundPhotos, find_photos
+from cnnviz_cli.chosen_photos import FoundPhotos, check_files, find_photos
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.signature import OptionSpec, options_of, returned_type
 from cnnviz_cli.tables import table_of, text_of
@@ -223,6 +223,7 @@ def _of_network(
 
 def _named_photos(view: View, specs: list[OptionSpec], values: dict[str, Any]) -> FoundPhotos:
     if view.images != "photos":
+        check_files(values.get("photos") or ())
         return find_photos((), None, None)
     own = {spec.name for spec in specs}
     chosen = [None if name in own else values[name] for name in ("data", "count", "workers")]

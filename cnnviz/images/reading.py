@@ -6,7 +6,8 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,8 +94,7 @@ def sample_photo() -> Photo:
 def _from_file(source: str | os.PathLike[Any], name: str | None) -> Photo:
     text = os.fsdecode(source)
     path = expand(text)
-    # A file's name may hold bytes that are no text; they cannot be written into a report.
-    name = (name or path.name or text).encode("utf-8", "replace").decode("utf-8")
+    name = _writable(name or path.name or text)
     _check_file(path, text, name)
     try:
         with path.open("rb") as file:
@@ -120,20 +120,43 @@ def _from_memory(decode: Callable[[Any, str], Decoded], source: Any, name: str) 
     return new_photo(pixels, name, notes)
 
 
-def _check_file(path: Path, text: str, name: str) -> None:
+def check_is_there(source: str | os.PathLike[Any]) -> None:
+    """Raise `PhotoError` if what is named is an address, or if there is nothing of that name."""
+    text = os.fsdecode(source)
+    path = expand(text)
+    _check_there(path, text, _writable(path.name or text))
+
+
+def _writable(name: str) -> str:
+    # A file's name may hold bytes that are no text; they cannot be written into a report.
+    return name.encode("utf-8", "replace").decode("utf-8")
+
+
+def _check_there(path: Path, text: str, name: str) -> None:
     if re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
         raise PhotoError(text, "addresses are not fetched", "Download the image and name the file.")
-    try:
-        if path.is_dir():
-            raise PhotoError(name, "this is a folder", f"Name the images in it: {path / '*.jpg'}.")
+    with _reached(name):
         if not path.exists():
             raise PhotoError(name, "there is no such file", _file_remedy(path))
+
+
+def _check_file(path: Path, text: str, name: str) -> None:
+    _check_there(path, text, name)
+    with _reached(name):
+        if path.is_dir():
+            raise PhotoError(name, "this is a folder", f"Name the images in it: {path / '*.jpg'}.")
         if not path.is_file():
             raise PhotoError(
                 name, "this is not an ordinary file", "Copy the image to a file first."
             )
         if path.stat().st_size == 0:
             raise PhotoError(name, "the file is empty", "Copy or download it again.")
+
+
+@contextmanager
+def _reached(name: str) -> Iterator[None]:
+    try:
+        yield
     except (ValueError, OSError) as error:  # a name with a NUL byte, too long, or not permitted
         raise PhotoError(
             name, f"the file cannot be reached ({error})", "Check its name and its permissions."

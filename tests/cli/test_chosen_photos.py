@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,13 @@ from PIL import Image
 
 from cnnviz.datasets.shapes import Shapes
 from cnnviz.errors import UsageError
-from cnnviz_cli.chosen_photos import MOST, choose_photos
+from cnnviz_cli.chosen_photos import MOST, find_photos
+
+
+def choose_photos(
+    named: list[str], data: str | None, count: int | None, workers: int | None = None
+) -> list[Any]:
+    return find_photos(named, data, count, workers).taken()
 
 
 @pytest.fixture
@@ -50,7 +57,8 @@ def test_a_large_folder_is_cut_and_says_so(
 def test_patterns_in_folders_and_single_files(folder: Path) -> None:
     (found,) = choose_photos([str(folder / "MO*" / "*.jpg")], None, None)
     assert found.name == "deep.Jpg"
-    assert choose_photos(["a.png", "b.png"], None, None) == ["a.png", "b.png"]
+    single = [str(folder / name) for name in ("3.png", "1.png")]
+    assert choose_photos(single, None, None) == single
     (folder / "odd[1].png").write_bytes((folder / "1.png").read_bytes())
     assert choose_photos([str(folder / "odd[1].png")], None, None) == [str(folder / "odd[1].png")]
     with pytest.raises(UsageError, match="No file matches"):
@@ -66,6 +74,22 @@ def test_they_are_looked_for_before_the_network_is(run, folder: Path, command: s
     said = run(command, folder / "*.gif", "--model", "nowhere")
     assert said.code == 2
     assert "No file matches" in said.err
+
+
+@pytest.mark.parametrize("command", ["report", "predictions", "top-activations"])
+def test_a_file_that_is_not_there_is_refused_before_any_work(
+    run, folder: Path, command: str
+) -> None:
+    there = folder / "more" / "deep.Jpg"
+    typed = there.with_name(f"{there.stem}x{there.suffix}")
+    said = run(command, there, typed, "--model", "nowhere")
+    assert said.code == 2
+    assert said.error_lines[0] == f"Error: {typed.name}: there is no such file."
+    assert f"Did you mean {there.name!r}" in said.error_lines[1]
+    assert said.out == ""
+    fetched = run(command, there, "https://example.org/a.png", "--model", "nowhere")
+    assert fetched.code == 2
+    assert "addresses are not fetched" in fetched.error_lines[0]
 
 
 def test_shipped_data(capsys: pytest.CaptureFixture[str]) -> None:
