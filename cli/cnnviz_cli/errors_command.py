@@ -157,6 +157,7 @@ def _run(values: dict[str, Any]) -> None:
         if out is not None:
             saved = error_report(found, progress=progress).save(out, force=values["force"])
             page = saved.page
+    options.tell_guessed_output(model)
     told = [note for note in found.provenance.notes if note != model.doubt]
     for note in told:
         say(one_line(f"Note: {note}"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -55,6 +55,11 @@ Random = Annotated[int, typer.Option(min=1, help="Random maps beside each map.")
 Seed = Annotated[int, typer.Option(min=0, help="The seed of whatever is drawn at random.")]
 
 
+def _named(what: str, names: Iterable[str]) -> Any:
+    """Return an option that takes several of the names that the library knows."""
+    return Annotated[str, typer.Option(metavar="NAMES", help=f"{what}: {', '.join(names)}.")]
+
+
 def build() -> Callable[..., Any]:
     """Return the command, with the names that the library knows in its help."""
     from cnnviz.evaluation import METHODS
@@ -62,24 +67,9 @@ def build() -> Callable[..., Any]:
     from cnnviz.heatmaps.methods import method_names
     from cnnviz.images.baselines import BASELINES
 
-    methods = Annotated[
-        str,
-        typer.Option(
-            metavar="NAMES", help=f"Methods, with commas between them: {', '.join(method_names())}."
-        ),
-    ]
-    measures = Annotated[
-        str,
-        typer.Option(
-            metavar="NAMES", help=f"Groups of measures, with commas: {', '.join(MEASURE_GROUPS)}."
-        ),
-    ]
-    baselines = Annotated[
-        str,
-        typer.Option(
-            metavar="NAMES", help=f"What stands for deleted pixels: {', '.join(BASELINES)}."
-        ),
-    ]
+    methods = _named("Methods, with commas between them", method_names())
+    measures = _named("Groups of measures, with commas", MEASURE_GROUPS)
+    baselines = _named("What stands for deleted pixels", BASELINES)
     parameters = [
         shared("data", Data, "shapes"),
         shared("methods", methods, ",".join(METHODS)),
@@ -141,6 +131,7 @@ def _run(values: dict[str, Any]) -> None:
         )
         for name in _FILES:
             found.save(out / name, **(asdict(style) if name.endswith(".png") else {}))
+    options.tell_guessed_output(model)
     _show(found, out, as_json=values["json"])
 
 

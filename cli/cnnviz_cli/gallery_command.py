@@ -157,6 +157,8 @@ def _run(values: dict[str, Any]) -> None:
             found = [estimate(model, data, values["layers"]) for model in models]
         else:
             built = [each for model in models for each in _make(model, data, values, progress)]
+    for model in models:
+        options.tell_guessed_output(model)
     if values["dry_run"]:
         for each in found:
             say(one_line(str(each)))

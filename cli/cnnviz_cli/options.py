@@ -276,6 +276,15 @@ def load_model(
     return model
 
 
+def tell_guessed_output(model: Model) -> None:
+    """Say on stderr where what the output means is a guess, once the network has run."""
+    from cnnviz.models.output_kinds import told_guess
+
+    reading = model.reading
+    if reading is not None and reading.kind is not None and reading.guess:
+        say(one_line(f"Note: {told_guess(reading.kind, reading.guess)}"))
+
+
 def model_of(values: dict[str, Any]) -> Model:
     """Load the network that a command's values name."""
     asked = ("model", "weights", "categories", "device", "output", "member")

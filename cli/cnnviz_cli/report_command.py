@@ -124,6 +124,7 @@ def _run(values: dict[str, Any]) -> None:
             single_file=values["single_file"],
             force=values["force"],
         )
+    options.tell_guessed_output(loaded)
     best = [(entry.name, entry.best) for entry in made.answers if entry.guesses]
     # The doubt about the preprocessing was told when the network was loaded.
     notes = [note for note in made.notes if note != loaded.doubt]

@@ -29,15 +29,25 @@ def text_of(result: Result) -> str | None:
 
 def _predictions(result: Predictions) -> Table:
     several = len(result.images) > 1
+    # Where nothing became a probability, what is said of an answer is the network's own number.
+    twofold = result.rule != "none"
     rows = []
     for place, image in enumerate(result.images):
         answers = zip(result.names[place], result.logits[place], strict=True)
         for rank, (name, logit) in enumerate(answers):
-            row = [name, result.said(place, rank), f"{logit:.2f}"]
+            row = [name, result.said(place, rank), *([f"{logit:.2f}"] if twofold else [])]
             rows.append([image, *row] if several else row)
-    unit = "probability" if result.rule != "none" else "answer"
-    columns = ["class", unit, "logit"]
+    columns = ["class", "probability", "logit"] if twofold else _without_probability(result)
     return (["photo", *columns] if several else columns), rows
+
+
+def _without_probability(result: Predictions) -> list[str]:
+    from cnnviz.models.output_kinds import OutputKind
+
+    return {
+        OutputKind.CLASS_MAP: ["class", "share of the map"],
+        OutputKind.EMBEDDING: ["dimension", "component"],
+    }.get(result.kind, ["name", "value"])
 
 
 def _boxes(result: PredictedBoxes) -> Table:

@@ -218,7 +218,9 @@ def _of_network(
         subject = _captured(view, model, images, keywords, values)
         _spell_out(view, specs, keywords, list(subject.activations))
         names = [photo.name for photo in subject.batch.photos]
-    return function(subject, **keywords), _stem(names, model.name)
+    result = function(subject, **keywords)
+    options.tell_guessed_output(model)
+    return result, _stem(names, model.name)
 
 
 def _named_photos(view: View, specs: list[OptionSpec], values: dict[str, Any]) -> FoundPhotos:

@@ -41,6 +41,11 @@ WORDS: dict[OutputKind, str] = {
 """Each kind in a few words."""
 
 
+def told_guess(kind: OutputKind, guess: str) -> str:
+    """Say in one sentence that this kind is a guess; nothing where it is known."""
+    return f"That the output is {WORDS[kind]} is {guess}." if guess else ""
+
+
 def read_output_kind(given: OutputKind | str) -> OutputKind:
     """Return the kind of this name, in any case and with ``_`` for ``-``.
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.models import OutputKind
-from cnnviz.models.output_kinds import WORDS
+from cnnviz.models.output_kinds import told_guess
 from cnnviz.passes.photo_answers import PhotoAnswer
 from cnnviz.passes.ranked_classes import Rule
 from cnnviz.results import drawing
@@ -119,7 +119,7 @@ class Predictions(TableResult):
         extent = f"the {shown} {_FIRST.get(self.kind, 'most probable')} of {self.total} {what}"
         if shown >= self.total:
             extent = f"all {self.total} {what}" if self.total > 1 else f"the one {what[:-1]}"
-        guess = f" That the output is {WORDS[self.kind]} is {self.guess}." if self.guess else ""
+        guess = f" {told_guess(self.kind, self.guess)}" if self.guess else ""
         marks = MARKS if self.on_sheet and self.answers else ""
         return f"The answer: {extent}, with {self._rule()}.{self._warning()}{guess}{marks}"
 
