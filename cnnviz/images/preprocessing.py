@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,6 +80,8 @@ class Preprocessing:
         example that they are a guess.
     is_guess : bool
         Whether nobody said what the network was trained on.
+    is_undivided : bool
+        Whether a mean was said and no deviation, so that `std` divides nothing for want of one.
 
     Raises
     ------
@@ -95,6 +97,7 @@ class Preprocessing:
     origin: str = ""
     is_guess: bool = False
     colour: str = "rgb"
+    is_undivided: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if len(self.mean) != len(self.std) or not self.mean:

@@ -190,6 +190,12 @@ class Model:
     @property
     def doubt(self) -> str:
         """What to say where the preprocessing is a guess and matters; nothing where it is known."""
+        if self.preprocessing.is_undivided:
+            return (
+                "The mean of the images of this network was said and no std: once it is "
+                "subtracted, no deviation divides them. Say it with --std or preprocessing=; "
+                "it is 1 where this is right."
+            )
         if not self.preprocessing.is_guess:
             return ""
         return (

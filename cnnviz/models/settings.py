@@ -147,6 +147,11 @@ def _of_hugging_face(config: Mapping[str, Any]) -> dict[str, Any]:
     if not config.get("do_rescale", True):
         scale = 255.0
     normalises = config.get("do_normalize", True) and config.get("image_mean")
+    if normalises and not config.get("image_std"):
+        raise UsageError(
+            f"{HUGGING_FACE} has an image_mean and no image_std.",
+            "Write image_std in it, or set do_normalize to false.",
+        )
     mean = config["image_mean"] if normalises else [0.0]
     std = config["image_std"] if normalises else [1.0]
     found["mean"] = [value / scale for value in _many(mean)]
@@ -189,7 +194,7 @@ def _with(known: Preprocessing, given: Mapping[str, Any], origin: str) -> Prepro
         crop = (side, side) if isinstance(side, int) else side
     elif "resize" in given:
         crop = (resize, resize) if isinstance(resize, int) else None
-    told = known.is_guess and not {"mean", "std"} & set(given)
+    told = known.is_guess and "mean" not in given
     return replace(
         known,
         resize=resize,
@@ -200,6 +205,7 @@ def _with(known: Preprocessing, given: Mapping[str, Any], origin: str) -> Prepro
         colour="bgr" if colour == "bgr" else "rgb",
         origin=f"{known.origin}; the rest {origin}" if told else origin,
         is_guess=told,
+        is_undivided="std" not in given and ("mean" in given or known.is_undivided),
     )
 
 

@@ -95,6 +95,47 @@ def test_options_say_the_preparation(folder: Path, capsys: pytest.CaptureFixture
     assert "Nobody said" in capsys.readouterr().err
 
 
+UNDIVIDED = "Note: The mean of the images of this network was said and no std"
+
+
+def test_a_mean_without_a_std_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = _prepared(folder, "--mean", "0.5")
+    assert (found.mean, found.std) == ((0.5,) * 3, (1.0,) * 3)
+    assert capsys.readouterr().err.count(UNDIVIDED) == 1
+    # Pixels from 0 to 255 are not divided either, and saying so gives the same numbers.
+    silent = _prepared(folder, "--mean", "104,117,123", "--std", "1")
+    assert UNDIVIDED not in capsys.readouterr().err
+    assert _prepared(folder, "--mean", "104,117,123").std == silent.std
+    assert UNDIVIDED in capsys.readouterr().err
+
+
+def test_a_file_with_a_mean_and_no_std_is_told_until_somebody_says_it(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "net.toml").write_text("resize = 40\ncrop = [32, 32]\nmean = [0.5]\n")
+    assert _prepared(folder, "--resize", "32x32").std == (1.0,) * 3
+    assert UNDIVIDED in capsys.readouterr().err
+    assert _prepared(folder, "--std", "0.25").std == (0.25,) * 3
+    assert UNDIVIDED not in capsys.readouterr().err
+    made = cnnviz.report(cnnviz.load("net.py:make"), folder / "photo.png", "predictions")
+    assert made.notes[0].startswith(UNDIVIDED.removeprefix("Note: "))
+
+
+def test_a_file_of_hugging_face_without_a_std_is_refused(folder: Path) -> None:
+    (folder / "preprocessor_config.json").write_text('{"size": 32, "image_mean": [0.5, 0.5, 0.5]}')
+    with pytest.raises(UsageError, match=r"has an image_mean and no image_std"):
+        cnnviz.load("net.py:make")
+
+
+def test_a_std_alone_leaves_the_mean_a_guess(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = _prepared(folder, "--std", "0.25")
+    assert found.mean == cnnviz.load("net.py:make").preprocessing.mean
+    assert found.std == (0.25,) * 3
+    assert "Nobody said" in capsys.readouterr().err
+
+
 def test_channels_in_the_order_of_opencv(folder: Path) -> None:
     found = _prepared(folder, "--colour", "bgr", "--mean", "104,117,123")
     assert found.mean == pytest.approx((104 / 255, 117 / 255, 123 / 255))
