@@ -37,16 +37,6 @@ Data = Annotated[
         show_default=False,
     ),
 ]
-Count = Annotated[
-    int | None,
-    typer.Option(
-        "--count",
-        "-n",
-        min=1,
-        help="At most how many of the images, evenly spread; all of them without it.",
-        show_default=False,
-    ),
-]
 Classes = Annotated[
     list[str] | None,
     typer.Option(
@@ -101,20 +91,14 @@ def build() -> Callable[..., Any]:
     order = Annotated[str, typer.Option(metavar="ORDER", help=f"What is worst. {said}.")]
     parameters = [
         shared("data", Data, None),
-        shared("count", Count, None),
+        shared("count", options.count_of("all of them"), None),
         shared("workers", options.Workers, None),
         shared("classes", Classes, None),
         shared("pair", Pair, None),
         shared("confident", Confident, 0.0),
         shared("order", order, "confidence"),
         shared("worst", Worst, EXPLAINED),
-        shared("model", options.ModelName, options.DEFAULT_MODEL),
-        shared("weights", options.Weights, "DEFAULT"),
-        shared("categories", options.Categories, None),
-        shared("device", options.Device, "auto"),
-        shared("output", options.Output, None),
-        shared("member", options.Member, None),
-        *options.PREPARATION,
+        *options.NETWORK_AND_WEIGHTS,
         shared("out", Out, None),
         shared("force", options.Force, False),
         shared("as_json", options.AsJson, False),

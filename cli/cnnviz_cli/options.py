@@ -60,16 +60,22 @@ OfData = Annotated[
         show_default=False,
     ),
 ]
-Count = Annotated[
-    int | None,
-    typer.Option(
-        "--count",
-        "-n",
-        min=1,
-        help="At most how many of the images, evenly spread; 32 of a folder without it.",
-        show_default=False,
-    ),
-]
+
+
+def count_of(many: str) -> Any:
+    """Return the option that says how many images are taken; without it so many."""
+    return Annotated[
+        int | None,
+        typer.Option(
+            "--count",
+            "-n",
+            min=1,
+            help=f"At most how many of the images, evenly spread; {many} without it.",
+            show_default=False,
+        ),
+    ]
+
+
 Workers = Annotated[
     int | None,
     typer.Option(
@@ -224,7 +230,7 @@ Font = Annotated[
 PHOTOS = (
     shared("photos", Photos, None),
     shared("data", OfData, None),
-    shared("count", Count, None),
+    shared("count", count_of("32 of a folder"), None),
     shared("workers", Workers, None),
 )
 """The options that say which photos, and how they are read."""
@@ -238,6 +244,20 @@ PREPARATION = (
 )
 """The options that say how photos are prepared for the network."""
 
+WEIGHTS = (
+    shared("weights", Weights, "DEFAULT"),
+    shared("categories", Categories, None),
+    shared("device", Device, "auto"),
+    shared("output", Output, None),
+    shared("member", Member, None),
+    *PREPARATION,
+)
+"""The options that say how a network is loaded, and how what goes in and comes out is read."""
+
+DEFAULT_MODEL = "shapes"
+NETWORK_AND_WEIGHTS = (shared("model", ModelName, DEFAULT_MODEL), *WEIGHTS)
+"""The options that `model_of` loads a network by."""
+
 PICTURE = (
     shared("figure_size", FigureSize, None),
     shared("dpi", Dpi, None),
@@ -245,7 +265,6 @@ PICTURE = (
 )
 """The options of every command that writes a picture of a result."""
 
-DEFAULT_MODEL = "shapes"
 HELD_OUT_SAMPLE = 19
 
 

@@ -32,13 +32,7 @@ _SUBJECTS = {"photos": "PHOTO-", "data": "DATA-", "none": "MODEL-"}
 _SHARED = (
     "photos",
     "data",
-    "model",
-    "weights",
-    "categories",
-    "device",
-    "output",
-    "member",
-    *(parameter.name for parameter in options.PREPARATION),
+    *(parameter.name for parameter in options.NETWORK_AND_WEIGHTS),
     "target",
     "box",
     "out",
@@ -97,15 +91,7 @@ def _parameters(view: View, specs: list[OptionSpec]) -> list[inspect.Parameter]:
         found.append(shared("target", options.Target, None))
         found.append(shared("box", options.Box, None))
     if view.needs != "nothing":
-        found += [
-            shared("model", options.ModelName, options.DEFAULT_MODEL),
-            shared("weights", options.Weights, "DEFAULT"),
-            shared("categories", options.Categories, None),
-            shared("device", options.Device, "auto"),
-            shared("output", options.Output, None),
-            shared("member", options.Member, None),
-            *options.PREPARATION,
-        ]
+        found += options.NETWORK_AND_WEIGHTS
     return [
         *found,
         shared("out", out, None),
