@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -21,7 +19,7 @@ from cnnviz.models import Model, as_model
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.scan import first_batch
 from cnnviz.results import drawing
-from cnnviz.results.picture_style import PictureStyle
+from cnnviz.results.contact_sheet import PAGE
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Provenance
 from cnnviz.results.table import Table, TableResult
@@ -128,6 +126,8 @@ class TopActivations(TableResult):
         Height and width of a patch in pixels of the network's input.
     field : str
         The receptive field in words.
+    page : int
+        Which of the `pages` is drawn, from 1.
     """
 
     left_out: ClassVar[tuple[str, ...]] = (
@@ -137,6 +137,7 @@ class TopActivations(TableResult):
         "columns",
         "names",
         "labels",
+        "page",
     )
     derived: ClassVar[tuple[str, ...]] = ("pages", "channels")
 
@@ -158,6 +159,7 @@ class TopActivations(TableResult):
     drawn: NDArray[np.bool_]
     size: tuple[int, int]
     field: str
+    page: int = 1
 
     @property
     def dead(self) -> NDArray[np.bool_]:
@@ -202,12 +204,12 @@ class TopActivations(TableResult):
 
     def summary(self) -> str:
         """Say how many channels were searched in how many images, and how many are dead."""
-        pages = f"; {self.pages} pages, all of them in a .pdf" if self.pages > 1 else ""
+        pages = f"; {self.pages} pages" if self.pages > 1 else ""
         return f"{self._searched()}{pages}"
 
-    def title(self, page: int) -> str:
-        """Return what stands above a page, counted from 1."""
-        place = f"; page {page} of {self.pages}" if self.pages > 1 else ""
+    def title(self) -> str:
+        """Return what stands above the page."""
+        place = f"; page {self.page} of {self.pages}" if self.pages > 1 else ""
         return f"{self._searched()}{place}"
 
     def _searched(self) -> str:
@@ -238,7 +240,8 @@ class TopActivations(TableResult):
             )
         if self.pages > 1:
             told.append(
-                f"This is page 1 of {self.pages}; save it as .pdf, or take figure(page), for all."
+                f"This is page {self.page} of {self.pages}; figure(page) draws another, and save "
+                "writes all."
             )
         dead = np.flatnonzero(self.dead).tolist()
         if dead:
@@ -265,35 +268,32 @@ class TopActivations(TableResult):
         ]
         return Table.of(columns, rows)
 
-    def draw(self, into: drawing.Canvas | None = None, page: int = 1) -> drawing.Canvas:
-        """Draw one page."""
-        return picture.draw(self, page, into)
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
+        """Draw the page."""
+        return picture.draw(self, into)
 
-    def draw_panel(self, axes: Axes, page: int = 1) -> None:
-        """Draw one page into an Axes."""
-        picture.draw_panel(self, page, axes)
+    def draw_panel(self, axes: Axes) -> None:
+        """Draw the page into an Axes."""
+        picture.draw_panel(self, axes)
 
     def figure(
-        self, page: int = 1, *, figure: drawing.Canvas | None = None, ax: Axes | None = None
+        self, page: int = 0, *, figure: drawing.Canvas | None = None, ax: Axes | None = None
     ) -> Figure:
-        """Draw one page, as `Result.figure` does.
+        """Draw a page, counted from 1, as `Result.figure` does; 0 is that of the result.
 
         Raises
         ------
         UsageError
             If there is no such page.
         """
-        if not 1 <= page <= self.pages:
+        if not 0 <= page <= self.pages:
             raise UsageError(f"There is no page {page}.", f"There are {self.pages}, from 1.")
-        on_page = partial(self.draw, page=page), partial(self.draw_panel, page=page)
-        return drawing.placed(*on_page, figure, ax)
+        chosen = replace(self, page=page) if page else self
+        return drawing.placed(chosen.draw, chosen.draw_panel, figure, ax)
 
-    def _write_figure(self, path: Path, style: PictureStyle) -> None:
-        """Write every page into a .pdf, and the first into any other picture."""
-        if path.suffix.lower() == ".pdf" and self.pages > 1:
-            picture.write_pages(self, path, style)
-        else:
-            super()._write_figure(path, style)
+    def sheets(self, tallest: float = PAGE) -> tuple[TopActivations, ...]:
+        """Return the result once for each page, whatever its height."""
+        return tuple(replace(self, page=page) for page in range(1, self.pages + 1)) or (self,)
 
 
 def top_activations(

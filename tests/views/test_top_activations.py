@@ -200,7 +200,16 @@ def test_all_channels_go_on_several_pages(model, tmp_path: Path) -> None:
     assert found.save(tmp_path / "b.pdf").read_bytes() == pages, "nothing in it tells the time"
     with pytest.raises(UsageError, match=r"no page 4. There are 3, from 1"):
         found.figure(4)
-    assert found.save(tmp_path / "a.png").stat().st_size > 0
+    # In pictures of one page each, every channel stands on one of them.
+    assert found.save(tmp_path / "a.png") == tmp_path / "a-1.png"
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == [
+        f"a-{page}.png" for page in (1, 2, 3)
+    ]
+    assert [each.page for each in found.sheets()] == [1, 2, 3]
+    assert "page 3 of 3" in found.sheets()[2].caption()
+    rows = [row for each in found.sheets() for row in picture._rows(each)]
+    assert rows == list(range(30))
+    assert found.save(tmp_path / "a.npz").name == "a.npz"
 
 
 def test_the_picture_has_a_bar_for_each_activation(model) -> None:

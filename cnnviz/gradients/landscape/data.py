@@ -138,7 +138,8 @@ def _rows(each: Sequence[Any]) -> NDArray[np.float64]:
     if len(even) > 1 or found[0].ndim != 1 or not all(np.isin(row, (0, 1)).all() for row in found):
         raise TargetError(
             "The labels are no table of ones and zeros with a row for each image.",
-            "Give [N, K], with a one for each label of an image that is right; or one class each.",
+            "Give [N, K], with a one for each label of an image that is right; where one of the "
+            "classes is right, one class each does.",
         )
     return np.stack(found).astype(np.float64)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -11,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing
-from cnnviz.results.picture_style import PictureStyle
 from cnnviz.results.text import number
 from cnnviz.views.pictures.deconvnet import REACH, paint
 
@@ -36,7 +34,7 @@ _SENT = "sent back"
 _LETTER = 0.062
 """Inches that a letter above the patches takes."""
 
-__all__ = ["EMPTY", "PER_PAGE", "REACH", "TILE", "draw", "paint", "placed", "tile", "write_pages"]
+__all__ = ["EMPTY", "PER_PAGE", "REACH", "TILE", "draw", "paint", "placed", "tile"]
 
 
 def tile(pixels: drawing.Pixels) -> drawing.Pixels:
@@ -59,28 +57,29 @@ def placed(pixels: drawing.Pixels, height: int, width: int) -> drawing.Pixels:
     return canvas
 
 
-def draw(found: TopActivations, page: int, into: drawing.Canvas | None = None) -> drawing.Canvas:
-    """Draw one page: the projections of each channel beside its patches."""
-    grid, (across, down) = _page(found, page)
+def draw(found: TopActivations, into: drawing.Canvas | None = None) -> drawing.Canvas:
+    """Draw the page: the projections of each channel beside its patches."""
+    grid, (across, down) = _page(found)
     figure = drawing.canvas(across, down + 0.9, into)
-    _panel(figure.subplots(), found, page, grid, across)
-    drawing.heading(figure, found.title(page))
+    _panel(figure.subplots(), found, grid, across)
+    drawing.heading(figure, found.title())
     return figure
 
 
-def draw_panel(found: TopActivations, page: int, axes: Axes) -> None:
-    """Draw one page into an Axes."""
-    grid, (across, _) = _page(found, page)
-    _panel(axes, found, page, grid, across)
+def draw_panel(found: TopActivations, axes: Axes) -> None:
+    """Draw the page into an Axes."""
+    grid, (across, _) = _page(found)
+    _panel(axes, found, grid, across)
 
 
-def _rows(found: TopActivations, page: int) -> range:
-    return range((page - 1) * PER_PAGE, min(page * PER_PAGE, len(found.shown)))
+def _rows(found: TopActivations) -> range:
+    end = found.page * PER_PAGE
+    return range(end - PER_PAGE, min(end, len(found.shown)))
 
 
-def _page(found: TopActivations, page: int) -> tuple[drawing.Mosaic, tuple[float, float]]:
+def _page(found: TopActivations) -> tuple[drawing.Mosaic, tuple[float, float]]:
     """Return the blocks of one page as one picture, and its width and height in inches."""
-    blocks = [_block(found, row) for row in _rows(found, page)]
+    blocks = [_block(found, row) for row in _rows(found)]
     height, width = blocks[0].shape[:2]
     # As many as make a page about one and a half times as wide as high.
     columns = max(1, min(len(blocks), round(math.sqrt(1.5 * len(blocks) * height / width))))
@@ -91,10 +90,8 @@ def _page(found: TopActivations, page: int) -> tuple[drawing.Mosaic, tuple[float
     return grid, (across, down)
 
 
-def _panel(
-    axes: Axes, found: TopActivations, page: int, grid: drawing.Mosaic, across: float
-) -> None:
-    rows = _rows(found, page)
+def _panel(axes: Axes, found: TopActivations, grid: drawing.Mosaic, across: float) -> None:
+    rows = _rows(found)
     width = grid.side[1]
     drawing.show(axes, grid.pixels, smooth=True)
     axes.set_anchor("NW")
@@ -123,16 +120,6 @@ def _key(found: TopActivations) -> str:
 def _say(axes: Axes, right: float, above: float, words: str) -> None:
     size, ink = drawing.SMALL_SIZE, drawing.QUIET
     axes.text(right, above, words, fontsize=size, color=ink, va="bottom", ha="right")
-
-
-def write_pages(found: TopActivations, path: Path, style: PictureStyle) -> None:
-    """Write every page into one PDF."""
-    from matplotlib.backends.backend_pdf import PdfPages
-
-    origin = {"Creator": f"cnnviz {found.provenance.cnnviz}", "CreationDate": None}
-    with style.applied(), PdfPages(path, metadata=origin) as pages:
-        for page in range(1, found.pages + 1):
-            style.write(found.figure(page, figure=style.figure()), pages, format="pdf")
 
 
 def _label(found: TopActivations, row: int) -> str:
