@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.heatmaps import array_heatmaps
+from cnnviz.heatmaps import array_heatmaps, photo_heatmaps
 from cnnviz.heatmaps.heatmap_sheet import draw_heatmaps, sheet_layout
+from cnnviz.heatmaps.stretching import stretch, stretch_over_box
 from cnnviz.images import ArrayInput, PhotoBox
 from cnnviz.passes.photo_answers import PhotoAnswer, photo_answers
 from cnnviz.results import drawing
@@ -18,7 +18,7 @@ from cnnviz.results.array_pictures import shown_slices, spread_slices
 from cnnviz.results.contact_sheet import MARKS, PAGE, page_title
 from cnnviz.results.result import Result
 from cnnviz.results.space import VOLUME, Space, space_of
-from cnnviz.results.text import number, plural, shortened
+from cnnviz.results.text import number, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,12 +28,6 @@ if TYPE_CHECKING:
 
 _MOST_LARGE = 4
 """Photos that are drawn large, one below the other; more are drawn as a contact sheet."""
-_LETTERS_PER_INCH = 16
-"""How many letters of a title fit into an inch of a panel's width."""
-_RATIOS = (0.6, 3.0)
-"""The least and the greatest height of a row of photos for its width."""
-_PANEL_LETTERS = 54
-"""Letters of a title above a map that a caller's own Axes holds."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -179,7 +173,7 @@ class Heatmap(Result):
         if self._on_sheet:
             shown = " Of each photo the part that the network saw is shown."
             return shown + (MARKS if self.answers else "")
-        if any(self._has_border(place) for place in range(len(self.photos))):
+        if any(photo_heatmaps.has_border(self, place) for place in range(len(self.photos))):
             return f" The frame in the photo is the crop that the network saw{end}"
         return ""
 
@@ -204,10 +198,6 @@ class Heatmap(Result):
     def said_of_map(self, image: int, layer: str) -> str:
         """Return the name of a layer with the range and the size of its map."""
         return f"{layer}: {self.extent(image, layer)}"
-
-    def _has_border(self, place: int) -> bool:
-        box, (height, width) = self.boxes[place], self.photos[place].shape[:2]
-        return bool(box.width < width - 1.0 or box.height < height - 1.0)
 
     def sheets(self, tallest: float = PAGE) -> tuple[Self, ...]:
         """Return the maps of as many photos as a page of so many inches holds, page by page."""
@@ -243,66 +233,13 @@ class Heatmap(Result):
             return array_heatmaps.draw(self, into)
         if self._on_sheet:
             return draw_heatmaps(self, into)
-        columns, rows = 1 + len(self.layers), len(self.images)
-        across = 3.4 if columns < 4 else 2.6
-        ratios = [self._ratio(image) for image in range(rows)]
-        figure = drawing.canvas(
-            across * columns + 0.9, sum(across * ratio + 0.5 for ratio in ratios) + 0.4, into
-        )
-        letters = round(across * _LETTERS_PER_INCH)
-        panels = figure.subplots(rows, columns, squeeze=False, height_ratios=ratios)
-        for image, row in enumerate(panels):
-            self._draw_photo(row[0], image, letters)
-            for layer, axes in zip(self.layers, row[1:], strict=True):
-                self._draw_map(axes, image, layer, letters)
-        # Beside the first row, where it is seen at once however many photos follow.
-        drawing.colour_bar(panels[0][-1], *self.key())
-        drawing.heading(figure, self.summary())
-        return figure
+        return photo_heatmaps.draw(self, into)
 
     def draw_panel(self, axes: Axes) -> None:
         """Draw the one map of the one photo; the photo as it is is left out."""
         if len(self.images) > 1 or len(self.layers) > 1 or self.inputs:
             super().draw_panel(axes)
-        self._draw_map(axes, 0, self.layers[0], _PANEL_LETTERS)
-
-    def _ratio(self, image: int) -> float:
-        """Return the height of a row for a width of one: that of the taller of photo and crop.
-
-        Very narrow photos are drawn smaller, in a row that has room for the colour bar.
-        """
-        height, width = self.photos[image].shape[:2]
-        box = self.boxes[image]
-        return float(np.clip(max(height / width, box.height / box.width), *_RATIOS))
-
-    def _draw_photo(self, axes: Axes, image: int, letters: int) -> None:
-        from matplotlib.patches import Rectangle
-
-        height, width = self.photos[image].shape[:2]
-        axes.imshow(drawing.fit(self.photos[image], 640), extent=(0, width, height, 0))
-        drawing.hide_ticks(axes)
-        box = self.boxes[image]
-        if self._has_border(image):
-            corner, size = (box.left, box.top), (box.width, box.height)
-            axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor="white", linewidth=2.2))
-            axes.add_patch(
-                Rectangle(corner, *size, fill=False, edgecolor=drawing.ACCENT, linewidth=1.1)
-            )
-        asked = self.asked_boxes[image] if self.asked_boxes else None
-        if asked is not None:
-            left, top, right, bottom = asked
-            for colour, line in (("white", 3.0), (drawing.WARM, 1.5)):
-                sides = (right - left, bottom - top)
-                axes.add_patch(
-                    Rectangle((left, top), *sides, fill=False, edgecolor=colour, linewidth=line)
-                )
-            axes.set_xlim(0, width)
-            axes.set_ylim(height, 0)
-        _title(axes, self.images[image], self.targets[image], letters)
-
-    def _draw_map(self, axes: Axes, image: int, layer: str, letters: int) -> None:
-        drawing.show(axes, self.seen(image, layer, 480), smooth=True)
-        _title(axes, layer, self.extent(image, layer), letters)
+        photo_heatmaps.draw_panel(self, axes)
 
     def scale(self, image: int = 0, layer: str | None = None) -> drawing.Scale:
         """Return the scale of the colours of one map."""
@@ -350,32 +287,12 @@ class Heatmap(Result):
         """
         if self.inputs:
             return array_heatmaps.picture(self, image, layer, longest)
-        return self._overlay(*self.boxes[image].cut(self.photos[image]), image, layer, longest)
+        part, corner = self.boxes[image].cut(self.photos[image])
+        return photo_heatmaps.overlay(self, part, corner, image, layer, longest)
 
     def crop(self, image: int, longest: int) -> NDArray[np.uint8]:
         """Return the part of a photo that the network saw, at the size that `seen` has."""
         return drawing.fit(self.boxes[image].cut(self.photos[image])[0], longest)
-
-    def _overlay(
-        self,
-        part: NDArray[np.uint8],
-        corner: tuple[int, int],
-        image: int,
-        layer: str | None,
-        longest: int,
-    ) -> NDArray[np.uint8]:
-        photo = drawing.fit(part, longest)
-        height, width = photo.shape[:2]
-        down, across = height / part.shape[0], width / part.shape[1]
-        box = self.boxes[image]
-        scaled = PhotoBox(
-            across * (box.left - corner[0]),
-            down * (box.top - corner[1]),
-            across * (box.right - corner[0]),
-            down * (box.bottom - corner[1]),
-        )
-        heat = stretch_over_box(self.shown(layer)[image], scaled, height, width)
-        return drawing.overlay(photo, heat, self.scale(image, layer))
 
     def picture(
         self, image: int = 0, layer: str | None = None, longest: int = 1024
@@ -393,7 +310,8 @@ class Heatmap(Result):
         """
         if self.inputs:
             return array_heatmaps.picture(self, image, layer, longest)
-        return self._overlay(self.photos[image], (0, 0), image, layer, longest)
+        whole = self.photos[image]
+        return photo_heatmaps.overlay(self, whole, (0, 0), image, layer, longest)
 
 
 class PhotoFields(TypedDict):
@@ -418,63 +336,6 @@ def photo_fields(capture: Capture) -> PhotoFields:
     }
 
 
-def _title(axes: Axes, first: str, second: str, letters: int) -> None:
-    axes.set_anchor("N")
-    lines = "\n".join(shortened(line, letters) for line in (first, second))
-    axes.set_title(lines, fontsize=drawing.SMALL_SIZE, color=drawing.INK, loc="left")
-
-
 def evidence(maps: NDArray[np.float32], *, relu: bool) -> NDArray[np.float32]:
     """Return maps as they are drawn and measured: with `relu` without evidence against."""
     return np.maximum(maps, np.float32(0.0)) if relu else maps
-
-
-def stretch_over_box(
-    values: NDArray[np.float32], box: PhotoBox, height: int, width: int
-) -> NDArray[np.float32]:
-    """Stretch a map [h, w] bilinearly over a box of a photo; NaN outside the box.
-
-    The centre of each value lies at the centre of its cell, and the outermost values continue to
-    the edge of the box.
-    """
-    down, row_inside = _weights(values.shape[0], box.top, box.bottom, height)
-    across, column_inside = _weights(values.shape[1], box.left, box.right, width)
-    stretched = down @ values.astype(np.float64) @ across.T
-    stretched[~(row_inside[:, None] & column_inside[None, :])] = np.nan
-    return stretched.astype(np.float32)
-
-
-def stretch(values: NDArray[np.float32], size: Sequence[int]) -> NDArray[np.float32]:
-    """Stretch a map of any number of axes to a size, between whose values it goes straight.
-
-    The centre of each value lies at the centre of its cell, as in `stretch_over_box`.
-    """
-    found = values.astype(np.float64)
-    for axis, pixels in enumerate(size):
-        lower, upper, share = _between(values.shape[axis], 0.0, float(pixels), pixels)
-        share = share.reshape([-1 if each == axis else 1 for each in range(values.ndim)])
-        # Taken by index: a matrix of weights would be large for a long signal.
-        found = found.take(lower, axis) * (1.0 - share) + found.take(upper, axis) * share
-    return found.astype(np.float32)
-
-
-def _weights(
-    cells: int, start: float, end: float, pixels: int
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    lower, upper, share = _between(cells, start, end, pixels)
-    weights = np.zeros((pixels, cells))
-    rows = np.arange(pixels)
-    weights[rows, lower] += 1.0 - share
-    weights[rows, upper] += share
-    centres = np.arange(pixels) + 0.5
-    return weights, (centres >= start) & (centres <= end)
-
-
-def _between(
-    cells: int, start: float, end: float, pixels: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Return between which two cells the middle of each pixel lies, and how near to the second."""
-    centres = np.arange(pixels) + 0.5
-    place = np.clip((centres - start) / (end - start) * cells - 0.5, 0.0, cells - 1.0)
-    lower = np.floor(place).astype(np.int64)
-    return lower, np.minimum(lower + 1, cells - 1), place - lower

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils import parametrizations, parametrize
 
 from cnnviz.errors import LayerError
-from cnnviz.heatmaps.heatmap import stretch_over_box
+from cnnviz.heatmaps.stretching import stretch_over_box
 from cnnviz.models import as_model
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captures import capture

@@ -14,8 +14,8 @@ from cnnviz.heatmaps.attribution_methods import ATTRIBUTION_METHODS
 from cnnviz.heatmaps.cam_methods import CAM_METHODS
 from cnnviz.heatmaps.checks.random_maps import random_maps
 from cnnviz.heatmaps.checks.similarity import ssim
-from cnnviz.heatmaps.heatmap import stretch
 from cnnviz.heatmaps.occlusion import block_grid
+from cnnviz.heatmaps.stretching import stretch
 from cnnviz.images import ArrayPreprocessing, Preprocessing
 from cnnviz.models import Model
 from cnnviz.passes.captures import capture

@@ -130,7 +130,7 @@ def test_a_picture_that_would_be_too_large_has_fewer_dots(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     # A row may be as high as a photo is, which no heatmap's is.
-    monkeypatch.setattr("cnnviz.heatmaps.heatmap._RATIOS", (0.6, 30.0))
+    monkeypatch.setattr("cnnviz.heatmaps.photo_heatmaps._RATIOS", (0.6, 30.0))
     tall = [read_photo(np.zeros((300, 10, 3), np.uint8), "tall.png")] * 3
     found = cnnviz.cam(cnnviz.capture(colour_model(), tall, layers=["same"]))
     assert len(found.sheets()) == 1

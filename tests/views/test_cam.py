@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.heatmaps.heatmap import stretch_over_box
+from cnnviz.heatmaps.stretching import stretch_over_box
 from cnnviz.images import PhotoBox
 from cnnviz.passes.captures import capture
 from cnnviz.results.text import number

@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from cnnviz.errors import TargetError
-from cnnviz.heatmaps.heatmap import Heatmap, evidence, stretch
+from cnnviz.heatmaps.heatmap import Heatmap, evidence
+from cnnviz.heatmaps.stretching import stretch
 from cnnviz.images import Batch
 from cnnviz.images.baselines import baseline_images
 from cnnviz.introspection.hooks import isolated

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from cnnviz.errors import UsageError
 from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch, Maps
 from cnnviz.heatmaps.checks.measure import Measure
-from cnnviz.heatmaps.heatmap import evidence, stretch_over_box
+from cnnviz.heatmaps.heatmap import evidence
+from cnnviz.heatmaps.stretching import stretch_over_box
 from cnnviz.images import PhotoBox
 from cnnviz.results.text import dimensions
 
