@@ -40,7 +40,9 @@ def draw(found: Heatmap, into: drawing.Canvas | None) -> drawing.Canvas:
         for layer, axes in zip(found.layers, row[1:], strict=True):
             _draw_map(found, axes, image, layer, letters)
     # Beside the first row, where it is seen at once however many photos follow.
-    drawing.colour_bar(panels[0][-1], *found.key())
+    pixels = found.seen(0, found.layers[-1], 480)
+    high = across * min(pixels.shape[0] / pixels.shape[1], ratios[0])
+    drawing.colour_bar(panels[0][-1], *found.key(), inches=high)
     drawing.heading(figure, found.summary())
     return figure
 

@@ -45,6 +45,10 @@ TEXT_SIZE = 9.0
 SMALL_SIZE = 7.5
 _TITLE_LETTERS = 9.5
 """How many letters of a title fit into an inch; a few more do where they are narrow."""
+_LEAST_BAR = 1.2
+"""The least height of a colour bar beside a flat picture, in inches."""
+_LABEL_LETTERS = 18
+"""How many letters of a label fit into an inch of a colour bar."""
 
 Pixels = NDArray[np.uint8]
 
@@ -364,12 +368,20 @@ def colour_bar(
     *,
     logarithmic: bool = False,
     place: tuple[float, float, float, float] = (1.03, 0.0, 0.04, 1.0),
+    inches: float | None = None,
 ) -> Colorbar:
     """Put a colour bar with its unit beside an Axes, as high as the picture in it.
 
     A constant scale is said in words. `place` has left, lower end, width and height as shares of
-    the picture, where the bar belongs to a part of it.
+    the picture, where the bar belongs to a part of it. `inches` is about how high the picture is,
+    where it may be flat: the bar then goes on below it as far as is needed to be read, and its
+    label goes on in a next line.
     """
+    if inches is not None:
+        label = "\n".join(textwrap.wrap(label, round(max(inches, _LEAST_BAR) * _LABEL_LETTERS)))
+        left, bottom, width, height = place
+        tall = height * max(1.0, _LEAST_BAR / inches)
+        place = (left, bottom + height - tall, width, tall)
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LogNorm, Normalize
 

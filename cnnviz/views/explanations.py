@@ -117,7 +117,8 @@ class Explanations(Result):
         label = "evidence for the class, as a share of the end of each map's scale"
         # Beside the first row, where it is seen at once however many rows follow.
         first = min(_ACROSS, len(self.heatmaps))
-        drawing.colour_bar(panels[first - 1], scale, label)
+        height, width = self._part(self.heatmaps[first - 1]).shape[:2]
+        drawing.colour_bar(panels[first - 1], scale, label, inches=3.2 * height / width)
         drawing.heading(figure, self.summary())
         return figure
 

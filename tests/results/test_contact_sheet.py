@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from PIL import Image
 
 import cnnviz
@@ -151,3 +152,18 @@ def test_what_belongs_to_each_photo_goes_with_it():
     assert [len(part.drops) for part in parts] == [len(part.images) for part in parts]
     np.testing.assert_array_equal(np.concatenate([part.drops for part in parts]), found.drops)
     assert "the part that the network saw is shown" in found.caption()
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 60), (4, 60), (40, 60), (60, 20)])
+def test_a_colour_bar_is_as_long_as_its_label_beside_a_flat_picture_too(height: int, width: int):
+    photo = read_photo(np.full((height, width, 3), 90, np.uint8), "flat.png")
+    found = cnnviz.cam(cnnviz.capture(colour_model(), [photo], layers=["same"]))
+    figure = found.figure()
+    figure.draw_without_rendering()
+    bar = next(axes for axes in figure.findobj(Axes) if "evidence" in axes.get_ylabel())
+    high = bar.get_window_extent().height
+    assert high > 1.1 * figure.dpi
+    assert bar.yaxis.label.get_window_extent().height < 1.05 * high
+    assert bar.get_window_extent().y1 == pytest.approx(
+        figure.axes[1].get_window_extent().y1, abs=1.0
+    )
