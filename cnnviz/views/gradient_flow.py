@@ -127,6 +127,15 @@ class GradientFlow(TableResult):
         return self.verdict.decades
 
     @property
+    def zero(self) -> int:
+        """The point beside whose gradient the others are drawn, which D compares the first with.
+
+        Where nothing gets as far back as that one, it is the last.
+        """
+        reference = self.verdict.reference
+        return reference if self.arriving[reference] else len(self.points) - 1
+
+    @property
     def faults(self) -> tuple[str, ...]:
         """Every fault of the network by the names that `fail_on` takes."""
         found = [self.verdict.side] if self.verdict.side != "none" else []
@@ -173,11 +182,19 @@ class GradientFlow(TableResult):
     def caption(self) -> str:
         """Say what the lines and bands are, and how to read them."""
         told = "".join(f" {note}" for note in self.provenance.notes)
+        reference = self.verdict.reference
+        zero = (
+            ", the last point before the logits that the first layer is compared with"
+            if self.zero == reference
+            else f", since nothing arrives at {self.points[reference]}"
+        )
         beside = f" The bands are those of {self.provenance.model}." if self.others else ""
         return (
             f"What arrives when {self.objective} is sent back: at each layer the gradient at its "
             "output, per image the L2 norm, over the batch the root mean square, in decades "
-            "beside that at the last point before the logits. D is its value at the first layer. "
+            f"beside that at {self.points[self.zero]}{zero}. D is its value at the first "
+            "layer, and the bands are for D alone: points after that one, and inside branches, may "
+            "lie in any. "
             "Layers that a normalisation follows count in units of what it divides by, so that "
             "the scale of their weights, which means nothing, is left out. The line is the trunk, "
             "which every way from the first layer goes through; single marks are branches and "

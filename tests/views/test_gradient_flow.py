@@ -209,6 +209,18 @@ def test_the_picture_draws_what_was_measured() -> None:
     assert {"healthy", "watch"} <= names
 
 
+def test_the_axis_names_the_point_that_is_its_zero_and_the_bands_what_lies_in_them() -> None:
+    found = gradient_flow(depth_network("resnet-8:none", **SMALL), images())
+    axes = found.figure().axes[0]
+    line = next(one for one in axes.get_lines() if one.get_label() == "trunk")
+    trunk = [point for point, own in zip(found.points, found.on_trunk, strict=True) if own]
+    (zero,) = [point for point, y in zip(trunk, line.get_ydata(), strict=True) if y == 0.0]
+    assert axes.get_ylabel().endswith(f"beside that at {zero}")
+    assert zero != trunk[-1]
+    assert f"beside that at {zero}, the last point before the logits" in found.caption()
+    assert "bands are of D,\nat the first layer" in {text.get_text() for text in axes.texts}
+
+
 def test_the_picture_marks_the_break_and_the_remedies() -> None:
     found = gradient_flow(depth_network("mlp-10:sigmoid", **SMALL), images())
     figure = found.figure()
@@ -223,6 +235,11 @@ def test_where_nothing_arrives_the_picture_says_so() -> None:
     assert (found.verdict.label, found.decades) == ("blocked", float("-inf"))
     labels = found.figure().axes[0].get_legend_handles_labels()[1]
     assert "nothing arrives" in labels
+    blocked = found.points[found.verdict.reference]
+    assert f"beside that at {found.points[-1]}, since nothing arrives at {blocked}." in (
+        found.caption()
+    )
+    assert found.figure().axes[0].get_ylabel().endswith(f"beside that at {found.points[-1]}")
 
 
 def test_more_images_than_fit_are_left_out_and_that_is_said(monkeypatch) -> None:

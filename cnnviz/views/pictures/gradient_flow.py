@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cnnviz.gradients.verdict_text import pairs
 from cnnviz.results import drawing
-from cnnviz.results.text import number
+from cnnviz.results.text import listed, number, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,6 +29,9 @@ _SHADES = {
 _LOW, _HIGH = -8.0, 8.0
 _NAMED = 14
 """Points of a network up to which each gets its name below the axis."""
+_MOST_ZEROS = 2
+"""Points of several networks that are named as the zero of the axis."""
+_UNIT_LETTERS = 36
 
 
 def draw(flow: GradientFlow, into: drawing.Canvas | None = None) -> drawing.Canvas:
@@ -64,11 +67,15 @@ def _places(flow: GradientFlow, alone: bool) -> NDArray[np.float64]:
 
 
 def _decades(flow: GradientFlow) -> NDArray[np.float64]:
-    # Where nothing gets as far as the last hidden layer, only the last one is left to compare with.
-    reference = flow.arriving[flow.verdict.reference] or flow.arriving[-1]
     with np.errstate(divide="ignore", invalid="ignore"):
-        found: NDArray[np.float64] = np.log10(flow.arriving / reference)
+        found: NDArray[np.float64] = np.log10(flow.arriving / flow.arriving[flow.zero])
     return found
+
+
+def _unit(flows: tuple[GradientFlow, ...]) -> str:
+    """Say beside what the gradient is drawn, which is one point of each network."""
+    named = dict.fromkeys(flow.points[flow.zero] for flow in flows)
+    return shortened(listed(list(named), _MOST_ZEROS), _UNIT_LETTERS)
 
 
 def _gradients(axes: Axes, flows: tuple[GradientFlow, ...]) -> None:
@@ -83,7 +90,8 @@ def _gradients(axes: Axes, flows: tuple[GradientFlow, ...]) -> None:
     if alone:
         _mark_break(axes, flows[0], low)
     axes.set_ylim(low, high)
-    axes.set_ylabel("gradient at the output,\ndecades beside the last", fontsize=drawing.SMALL_SIZE)
+    label = f"gradient at the output, decades\nbeside that at {_unit(flows)}"
+    axes.set_ylabel(label, fontsize=drawing.SMALL_SIZE)
     axes.yaxis.label.set_color(drawing.QUIET)
     drawing.plain_axes(axes)
     axes.set_xticks([])
@@ -103,6 +111,16 @@ def _limits(lines: list[NDArray[np.float64]]) -> tuple[float, float]:
 
 def _bands(axes: Axes, flow: GradientFlow, low: float, high: float) -> None:
     edges = (low, *flow.verdict.edges, high)
+    # A healthy gradient may be large right before the logits: the verdict is on one point alone.
+    axes.text(
+        1.006,
+        1.0,
+        "bands are of D,\nat the first layer",
+        transform=axes.transAxes,
+        fontsize=6.5,
+        color=drawing.QUIET,
+        va="bottom",
+    )
     from cnnviz.gradients.verdicts import BANDS
 
     for bottom, top, name in zip(edges, edges[1:], BANDS, strict=False):
