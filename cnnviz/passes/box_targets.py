@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -80,9 +80,15 @@ class BoxTarget(ResolvedTarget):
     ----------
     of_one : callable
         From what was found in one image to the score of each box, [D], the largest of which counts.
+    nearest : (float, float, float, float) or None
+        The found box that is explained, in pixels of the photo, where a box was given.
+    overlap : float or None
+        Its intersection over union with the box that was given.
     """
 
     of_one: OneImage
+    nearest: Corners | None = None
+    overlap: float | None = None
 
 
 class BoxResolver:
@@ -126,7 +132,12 @@ class BoxResolver:
                 f"{in_words(box)}.",
                 f"The best is {best}; cnnviz.predictions, or the command predictions, tells all.",
             )
-        return self._resolved(label, box, one_image)
+        at = int(values.argmax())
+        return replace(
+            self._resolved(label, box, one_image),
+            nearest=self._in_photo(at, n),
+            overlap=float(overlap(found.boxes.detach(), place.to(found.boxes))[at]),
+        )
 
     def _nearest(self, box: torch.Tensor, n: int) -> int:
         """Return the class of the detection that overlaps a box most, times its score."""
@@ -185,11 +196,12 @@ class BoxResolver:
         scores = found.scores if label is None else found.scores_of(label)
         return int(scores.detach().argmax())
 
-    def _in_photo(self, place: int, n: int) -> tuple[float, ...]:
+    def _in_photo(self, place: int, n: int) -> Corners:
         boxes = self.found[n].boxes[place]
         if self.batch is not None:
             boxes = PhotoFrame.of(self.batch, n).to_photo(boxes)
-        return tuple(float(value) for value in boxes.detach())
+        left, top, right, bottom = boxes.detach().tolist()
+        return left, top, right, bottom
 
     def _in_words(self, label: int, place: int, n: int) -> str:
         score = float(self.found[n].scores_of(label)[place].detach())
@@ -247,6 +259,20 @@ class BoxResolver:
 def asked_boxes(targets: Sequence[ResolvedTarget]) -> tuple[Corners | None, ...]:
     """Return the box in pixels of the photo that was asked for of each image; None where none."""
     return tuple(one.asked.box if isinstance(one.asked, Box) else None for one in targets)
+
+
+def overlaps_told(targets: Sequence[ResolvedTarget], images: Sequence[str]) -> list[str]:
+    """Say how much the found box that is explained overlaps the one asked for, if not wholly."""
+    said = []
+    for target, image in zip(targets, images, strict=True):
+        if not isinstance(target, BoxTarget) or target.nearest is None or target.overlap is None:
+            continue
+        if round(target.overlap, 2) < 1.0:
+            said.append(
+                f"{image}: what is explained is the found box {in_words(target.nearest)}, whose "
+                f"overlap with the one asked for is {target.overlap:.2g} (intersection over union)."
+            )
+    return said
 
 
 def in_words(box: Sequence[float]) -> str:

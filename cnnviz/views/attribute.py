@@ -25,7 +25,7 @@ from cnnviz.introspection.finite import finite
 from cnnviz.introspection.forward import backward_pass
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model
-from cnnviz.passes.box_targets import asked_boxes
+from cnnviz.passes.box_targets import asked_boxes, overlaps_told
 from cnnviz.passes.captures import capture
 from cnnviz.passes.targets import Target
 from cnnviz.results.docstrings import fill_docstring
@@ -136,6 +136,7 @@ def attribute(
     if held.coverage:
         notes.append(f"{held.coverage[0].upper()}{held.coverage[1:]}.")
     notes.extend(held.saturated)
+    notes += overlaps_told(held.resolved_targets, [photo.name for photo in held.batch.photos])
     return Heatmap(
         provenance=replace(held.provenance, seed=seed),
         method=method,

@@ -23,7 +23,7 @@ from cnnviz.heatmaps.settings import CamSettings
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.layers import Layers, split
 from cnnviz.introspection.tracing.map_layout import WHOLE
-from cnnviz.passes.box_targets import asked_boxes
+from cnnviz.passes.box_targets import asked_boxes, overlaps_told
 from cnnviz.passes.captured import Capture
 from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.progress import Progress, silent
@@ -89,22 +89,8 @@ def cam(
     if method not in CAM_METHODS:
         raise UsageError(f"There is no method {method!r}.", f"Choose {', '.join(CAM_METHODS)}.")
     chosen = CAM_METHODS[method]
-    named = layer is not None and (layer != "auto" or "auto" in capture.activations)
-    levels = _levels(capture, chosen) if layer is None or not named else []
-    if levels:
-        names, fuse = levels, fuse or len(levels) > 1
-    elif layer is None or not named:
-        names = _spatial(capture, chosen, every=fuse)
-    else:
-        names = split(layer, set(capture.activations))
-    for name in names:
-        # Refused before anything is computed.
-        if not capture.layout(name).dims:
-            raise LayerError(
-                f"Layer {name!r} gives the shape {list(capture.activations[name].shape)}, not "
-                f"{capture.model.space.shape()}.",
-                "Choose a layer with a map of the image.",
-            )
+    names, fuse, named = _chosen_layers(capture, layer, chosen, fuse=fuse)
+    _check_maps(capture, names)
     keys = tuple(capture.activations.resolve(name) for name in names)
     maps = [chosen.maps(capture, key, progress) for key in keys]
     extents = [capture.layout(key).extent for key in keys]
@@ -118,6 +104,9 @@ def cam(
     if fuse:
         names = [f"pyramid of {len(names)} levels" if by_sum else " | ".join(names)]
     asks = chosen.explains_class
+    if asks:
+        images = [photo.name for photo in capture.batch.photos]
+        notes += [*capture.saturated, *overlaps_told(capture.resolved_targets, images)]
     return Heatmap(
         provenance=capture.provenance,
         method=method,
@@ -127,12 +116,35 @@ def cam(
         **photo_fields(capture),
         targets=capture.targets if asks else ("every class",) * len(capture.batch.photos),
         relu=relu,
-        notes=(*notes, *(capture.saturated if asks else ())),
+        notes=tuple(notes),
         target_classes=capture.target_classes if asks else (),
         explains_class=asks,
         settings=CamSettings(method=method, layers=keys, fused=fuse, rule=capture.rule, relu=relu),
         asked_boxes=asked_boxes(capture.resolved_targets) if asks and capture.detects else (),
     )
+
+
+def _chosen_layers(
+    capture: Capture, layer: Layers | None, method: CamMethod, *, fuse: bool
+) -> tuple[list[str], bool, bool]:
+    """Return the layers, whether their maps are joined, and whether the layers were named."""
+    if layer is not None and (layer != "auto" or "auto" in capture.activations):
+        return split(layer, set(capture.activations)), fuse, True
+    levels = _levels(capture, method)
+    if levels:
+        return levels, fuse or len(levels) > 1, False
+    return _spatial(capture, method, every=fuse), fuse, False
+
+
+def _check_maps(capture: Capture, names: Sequence[str]) -> None:
+    """Refuse layers without a map of the image, before anything is computed."""
+    for name in names:
+        if not capture.layout(name).dims:
+            raise LayerError(
+                f"Layer {name!r} gives the shape {list(capture.activations[name].shape)}, not "
+                f"{capture.model.space.shape()}.",
+                "Choose a layer with a map of the image.",
+            )
 
 
 def _on_image(

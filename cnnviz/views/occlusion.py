@@ -20,7 +20,7 @@ from cnnviz.images.inputs import Images
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_that_fit
-from cnnviz.passes.box_targets import asked_boxes
+from cnnviz.passes.box_targets import asked_boxes, overlaps_told
 from cnnviz.passes.captures import capture
 from cnnviz.passes.independence import independence
 from cnnviz.passes.targets import Scores, Target, with_references
@@ -150,6 +150,7 @@ def occlusion(
         search = _Search(wrapped, held.batch.tensor, baselines, explained, grid)
         drops, found = search.run(approximate, progress)
     names = tuple(resolved.name for resolved in explained.resolved_targets)
+    notes += overlaps_told(explained.resolved_targets, [one.name for one in held.batch.photos])
     return Occlusion(
         provenance=replace(held.provenance, targets=names, seed=0),
         method=OCCLUSION,

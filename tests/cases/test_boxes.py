@@ -135,6 +135,35 @@ def test_a_box_without_a_class_is_that_of_the_detection_it_overlaps_most() -> No
         assert held.scores.item() == pytest.approx(found.probabilities[0, rank], rel=1e-5)
 
 
+@pytest.mark.parametrize("make", [grid, pyramid])
+def test_how_much_the_explained_box_overlaps_the_one_asked_for_is_told(make: Any) -> None:
+    model, x = make(), photos()
+    plain = capture(model, x, layers="stages", gradients=False)
+    found, scores = plain.detections[0].boxes.numpy(), plain.detections[0].scores_of(2).numpy()
+    left, top, right, bottom = found[scores.argmax()].tolist()
+    asked = np.array([left - 0.4 * (right - left), top, right - 0.7 * (right - left), bottom])
+    overlaps = [iou(one, asked) for one in found]
+    best = int(np.argmax([a * b for a, b in zip(overlaps, scores, strict=True)]))
+    assert overlaps[best] < 0.95
+    target = Box(2, tuple(asked))
+    held = capture(model, x, layers="stages", target=target)
+    resolved: Any = held.resolved_targets[0]
+    assert resolved.overlap == pytest.approx(overlaps[best], rel=1e-5)
+    np.testing.assert_allclose(resolved.nearest, found[best], rtol=1e-5)
+    said = f"overlap with the one asked for is {overlaps[best]:.2g} (intersection over union)."
+    heatmaps = [
+        cnnviz.cam(held),
+        cnnviz.attribute(model, x, "saliency", target=target),
+        cnnviz.occlusion(model, x, target=target, window=16, stride=16),
+    ]
+    for heatmap in heatmaps:
+        assert said in heatmap.caption()
+    itself = capture(model, x, layers="stages", target=Box(2, tuple(found[best])))
+    best_of_class = capture(model, x, layers="stages", target=2)
+    for one in (itself, best_of_class):
+        assert "intersection over union" not in cnnviz.cam(one).caption()
+
+
 # Pixels of the photo.
 
 
