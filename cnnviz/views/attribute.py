@@ -26,7 +26,7 @@ from cnnviz.introspection.forward import backward_pass
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model
 from cnnviz.passes.box_targets import asked_boxes, overlaps_told
-from cnnviz.passes.captures import capture
+from cnnviz.passes.captures import Capture, capture
 from cnnviz.passes.targets import Target
 from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.space import IMAGE
@@ -99,14 +99,7 @@ def attribute(
     ModelError
         If the method does not fit the network.
     """
-    if method not in ATTRIBUTION_METHODS:
-        raise UsageError(
-            f"There is no method {method!r}.", f"Choose {', '.join(ATTRIBUTION_METHODS)}."
-        )
-    if steps < 1:
-        raise UsageError(f"{steps} steps cannot be taken.", "Give steps as 1 or more.")
-    if baseline not in BASELINES:
-        raise UsageError(f"There is no baseline {baseline!r}.", f"Choose {', '.join(BASELINES)}.")
+    _check(method, baseline, steps)
     chosen = ATTRIBUTION_METHODS[method]
     wrapped = as_model(model)
     # Without a layer, "layers" scores the answer and sends nothing back.
@@ -122,21 +115,8 @@ def attribute(
         seed=seed,
     )
     values, notes = _ask(question, chosen, seed)
-    if chosen.complete:
-        is_image = wrapped.space == IMAGE
-        named = f"the image's {_BASELINE_NAMES[baseline]}" if is_image else _OF_ARRAYS[baseline]
-        notes.append(f"The baseline is {named}.")
     summed = channels == "sum" or (channels == "auto" and (chosen.complete or chosen.multiplies))
-    place = wrapped.space.place
-    notes.append(
-        f"The channels of a {place} are summed."
-        if summed
-        else f"Of the channels of a {place} the one of the largest size counts, without its sign."
-    )
-    if held.coverage:
-        notes.append(f"{held.coverage[0].upper()}{held.coverage[1:]}.")
-    notes.extend(held.saturated)
-    notes += overlaps_told(held.resolved_targets, [photo.name for photo in held.batch.photos])
+    notes += _told(held, chosen, baseline, summed=summed)
     return Heatmap(
         provenance=replace(held.provenance, seed=seed),
         method=method,
@@ -154,6 +134,38 @@ def attribute(
             method=method, baseline=baseline, channels=channels, steps=steps, seed=seed
         ),
     )
+
+
+def _check(method: str, baseline: str, steps: int) -> None:
+    if method not in ATTRIBUTION_METHODS:
+        raise UsageError(
+            f"There is no method {method!r}.", f"Choose {', '.join(ATTRIBUTION_METHODS)}."
+        )
+    if steps < 1:
+        raise UsageError(f"{steps} steps cannot be taken.", "Give steps as 1 or more.")
+    if baseline not in BASELINES:
+        raise UsageError(f"There is no baseline {baseline!r}.", f"Choose {', '.join(BASELINES)}.")
+
+
+def _told(
+    held: Capture, method: AttributionMethod, baseline: Baseline, *, summed: bool
+) -> list[str]:
+    """Say what was compared with, how channels became one map, and what holds of this answer."""
+    space, notes = held.model.space, []
+    if method.complete:
+        is_image = space == IMAGE
+        named = f"the image's {_BASELINE_NAMES[baseline]}" if is_image else _OF_ARRAYS[baseline]
+        notes.append(f"The baseline is {named}.")
+    notes.append(
+        f"The channels of a {space.place} are summed."
+        if summed
+        else f"Of the channels of a {space.place} the one of the largest size counts, without its "
+        "sign."
+    )
+    if held.coverage:
+        notes.append(f"{held.coverage[0].upper()}{held.coverage[1:]}.")
+    images = [photo.name for photo in held.batch.photos]
+    return [*notes, *held.saturated, *overlaps_told(held.resolved_targets, images)]
 
 
 def _ask(

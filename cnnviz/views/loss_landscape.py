@@ -222,10 +222,7 @@ def loss_landscape(
     data = labelled_images(wrapped, images, labels, count)
     calibrated = batch_norm == "calibrate"
     with isolated(wrapped.module, grad=False):
-        if has_computed_weights(wrapped.module):
-            # A filter's length is that of the weight its layer computes, whatever it is made of.
-            plain = with_plain_weights(wrapped.module)
-            wrapped = wrapped.around(plain, weights=wrapped.weights)
+        wrapped = _with_plain_weights(wrapped)
         module = wrapped.module
         inputs = data.batch.tensor.clone()
         objective, own, norms = _as_it_is(wrapped, inputs, data, loss)
@@ -236,11 +233,9 @@ def loss_landscape(
             wrapped, inputs, objective, directions, calibrated and norms > 0, max(rows, 1)
         )
         grid, x, y = _grid(side, reach, dimensions, wrapped)
-        settings = {
-            **_settings(wrapped, inputs, objective, around, (dimensions, side, reach, seed)),
-            # Two losses of one's own may have one name.
-            "own": own.losses.tolist(),
-        }
+        settings = _settings(
+            wrapped, inputs, objective, around, own, (dimensions, side, reach, seed)
+        )
         keep = ResumeStore(None if state is None else Path(state), settings)
         found = around.run(grid, keep, progress)
     shape = (len(y), len(x))
@@ -255,13 +250,13 @@ def loss_landscape(
         kind=objective.kind,
         own_loss=float(own.losses[0]),
         own_share=float(own.shares[0]),
-        calibrated=calibrated and norms > 0,
+        calibrated=around.calibrated,
         images=len(inputs),
         moved=directions[0].size,
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         cosine=directions[0].cosine(directions[1]) if dimensions == 2 else 0.0,
         labels=data.source,
-        notes=(*around.notes, *_remarks(own, found, calibrated and norms > 0, fresh)),
+        notes=(*around.notes, *_remarks(own, found, around.calibrated, fresh)),
     )
 
 
@@ -286,6 +281,16 @@ def _checked(dimensions: int, points: int | None, reach: float, batch_norm: str,
             f"Batch norms cannot be treated as {batch_norm!r}.", "Choose calibrate or keep."
         )
     return side
+
+
+def _with_plain_weights(model: Model) -> Model:
+    """Return a network whose layers hold the weights that they compute, if any does.
+
+    A filter's length is that of the weight its layer computes, whatever it is made of.
+    """
+    if not has_computed_weights(model.module):
+        return model
+    return model.around(with_plain_weights(model.module), weights=model.weights)
 
 
 def _as_it_is(
@@ -333,6 +338,7 @@ def _settings(
     inputs: torch.Tensor,
     objective: LossObjective,
     around: LossSurroundings,
+    own: LandscapePoints,
     where: tuple[int, int, float, int],
 ) -> dict[str, Any]:
     return {
@@ -346,6 +352,8 @@ def _settings(
         "calibrated": around.calibrated,
         "rows, points at once": (around.rows, around.at_once),
         "versions": {name: installed_version(name) for name in ("cnnviz", "torch")},
+        # Two losses of one's own may have one name.
+        "own": own.losses.tolist(),
     }
 
 
