@@ -50,21 +50,10 @@ def draw(found: Heatmap, into: drawing.Canvas | None) -> drawing.Canvas:
             _draw_signal(found, image, own)
         else:
             _draw_volume(found, image, own)
-    _draw_key(figure, list(panels[:rows]), *found.key())
+    # Beside an input and all maps of it, which is as high as its label.
+    drawing.bar_of_panels(list(panels[:rows]), *found.key(), fraction=0.04, pad=0.02, aspect=28)
     drawing.heading(figure, found.summary())
     return figure
-
-
-def _draw_key(figure: drawing.Canvas, panels: list[Axes], scale: drawing.Scale, label: str) -> None:
-    """Put the colour bar beside an input and all maps of it, which is as high as its label."""
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
-    mappable = ScalarMappable(Normalize(scale.low, scale.high), scale.colours)
-    bar = figure.colorbar(mappable, ax=panels, fraction=0.04, pad=0.02, aspect=28, panchor=False)
-    bar.set_label(label, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=drawing.SMALL_SIZE, colors=drawing.QUIET)
 
 
 def _draw_signal(found: Heatmap, image: int, panels: NDArray[np.object_]) -> None:

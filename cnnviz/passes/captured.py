@@ -225,6 +225,15 @@ class Capture:
         found = self._traced.get(key, UNTRACED).map
         return checked_layout(found, key[0], self.activations[key], len(self.batch.tensor))
 
+    def check_map(self, layer: str) -> None:
+        """Refuse a captured layer whose output has no place of the image."""
+        if not self.layout(layer).dims:
+            raise LayerError(
+                f"Layer {layer!r} gives the shape {list(self.activations[layer].shape)}, not "
+                f"{self.model.space.shape()}.",
+                "Choose a layer with a map of the image.",
+            )
+
     def activation_maps(self, layer: str | Key) -> torch.Tensor:
         """Return what a captured layer gave as maps of the images, [N, C, h, w].
 

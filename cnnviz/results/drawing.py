@@ -47,7 +47,7 @@ _TITLE_LETTERS = 9.5
 """How many letters of a title fit into an inch; a few more do where they are narrow."""
 _LEAST_BAR = 1.2
 """The least height of a colour bar beside a flat picture, in inches."""
-_LABEL_LETTERS = 18
+_LABEL_LETTERS = 19
 """How many letters of a label fit into an inch of a colour bar."""
 
 Pixels = NDArray[np.uint8]
@@ -390,16 +390,33 @@ def colour_bar(
     # An inset has the place that a picture keeps once its pixels are made square; a bar that is
     # given a column of its own is as high as the whole row.
     bar = axes.figure.colorbar(mappable, cax=axes.inset_axes(place))
-    bar.set_label(
-        label if not scale.constant else f"{label} (constant {scale.low:.3g})",
-        fontsize=SMALL_SIZE,
-        color=QUIET,
-    )
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=SMALL_SIZE, colors=QUIET)
+    style_bar(bar, label if not scale.constant else f"{label} (constant {scale.low:.3g})")
     if scale.constant:
         bar.set_ticks([])
     return bar
+
+
+def bar_of_panels(
+    panels: Axes | list[Axes], scale: Scale, label: str, *, fraction: float, pad: float, aspect: int
+) -> Colorbar:
+    """Put a colour bar in a column of its own, beside one or several panels."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    mappable = ScalarMappable(Normalize(scale.low, scale.high), scale.colours)
+    figure = (panels[0] if isinstance(panels, list) else panels).figure
+    bar = figure.colorbar(
+        mappable, ax=panels, fraction=fraction, pad=pad, aspect=aspect, panchor=False
+    )
+    style_bar(bar, label)
+    return bar
+
+
+def style_bar(bar: Colorbar, label: str) -> None:
+    """Write the label of a colour bar, and keep its lines quiet."""
+    bar.set_label(label, fontsize=SMALL_SIZE, color=QUIET)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(which="both", labelsize=SMALL_SIZE, colors=QUIET)
 
 
 def width_of(figure: Canvas) -> float:

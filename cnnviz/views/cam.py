@@ -90,7 +90,9 @@ def cam(
         raise UsageError(f"There is no method {method!r}.", f"Choose {', '.join(CAM_METHODS)}.")
     chosen = CAM_METHODS[method]
     names, fuse, named = _chosen_layers(capture, layer, chosen, fuse=fuse)
-    _check_maps(capture, names)
+    for name in names:
+        # Refused before anything is computed.
+        capture.check_map(name)
     keys = tuple(capture.activations.resolve(name) for name in names)
     maps = [chosen.maps(capture, key, progress) for key in keys]
     extents = [capture.layout(key).extent for key in keys]
@@ -134,17 +136,6 @@ def _chosen_layers(
     if levels:
         return levels, fuse or len(levels) > 1, False
     return _spatial(capture, method, every=fuse), fuse, False
-
-
-def _check_maps(capture: Capture, names: Sequence[str]) -> None:
-    """Refuse layers without a map of the image, before anything is computed."""
-    for name in names:
-        if not capture.layout(name).dims:
-            raise LayerError(
-                f"Layer {name!r} gives the shape {list(capture.activations[name].shape)}, not "
-                f"{capture.model.space.shape()}.",
-                "Choose a layer with a map of the image.",
-            )
 
 
 def _on_image(

@@ -100,6 +100,12 @@ class FeatureMaps(TableResult):
         return bool((self.maps < 0).any())
 
     @property
+    def extent(self) -> str:
+        """How many of the channels are shown, in words."""
+        count, shown = len(self.maps), len(self.shown)
+        return f"all {count} channels" if shown == count else f"{shown} of {count} channels"
+
+    @property
     def mean_sparsity(self) -> float:
         """The fraction of all positions that are zero or below."""
         return float(self.sparsity.mean())
@@ -114,10 +120,7 @@ class FeatureMaps(TableResult):
 
     def caption(self) -> str:
         """Say what is drawn, how it is scaled, and what is left out."""
-        count = len(self.maps)
-        extent = f"all {count} channels"
-        if len(self.shown) < count:
-            extent = f"{len(self.shown)} of {count} channels"
+        extent = self.extent
         colours = (
             "red is above zero, blue below, and white is zero"
             if self.signed
@@ -132,7 +135,10 @@ class FeatureMaps(TableResult):
             colours = array_feature_maps.how(self)
         elif self._on_sheet:
             drawn = min(MOST_ON_SHEET, len(self.shown))
-            extent, place = f"{drawn} of {count} channels, the same on all photos", "above them"
+            extent, place = (
+                f"{drawn} of {len(self.maps)} channels, the same on all photos",
+                "above them",
+            )
         return (
             f"Feature maps of {self.layer}: {extent}, {_MEASURES[self.order]}. Each map has its "
             f"own scale: {place} stand its channel and its largest value, and {colours}.{lost}"
@@ -206,10 +212,8 @@ class FeatureMaps(TableResult):
 
     def _key(self) -> str:
         """Say beside the maps what they are, for a picture that is shown without its caption."""
-        count, shown = len(self.maps), len(self.shown)
-        extent = f"all {count} channels" if shown == count else f"{shown} of {count} channels"
-        lines = [f"{extent},", _MEASURES[self.order]]
-        if shown <= _MOST_LABELLED:
+        lines = [f"{self.extent},", _MEASURES[self.order]]
+        if len(self.shown) <= _MOST_LABELLED:
             lines += ["", "below each map: its channel,", "and its largest value"]
         colours = ["red: above zero, blue: below"] if self.signed else ["bright: strong"]
         return "\n".join(
@@ -276,12 +280,7 @@ def feature_maps(
     """
     _check(capture, top, image, order)
     name = layer if layer is not None else _last(capture)
-    if not capture.layout(name).dims:
-        raise LayerError(
-            f"Layer {name!r} gives the shape {list(capture.activations[name].shape)}, not "
-            f"{capture.model.space.shape()}.",
-            "Choose a layer with a map of the image.",
-        )
+    capture.check_map(name)
     every = capture.activation_maps(name).float().cpu().numpy()
     space = capture.model.space
     # Signals and volumes are drawn one at a time.

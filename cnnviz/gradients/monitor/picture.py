@@ -200,7 +200,7 @@ def _heat(
     if told:
         axes.set_title(told, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="right")
     step_axis(axes)
-    _bar(figure, axes, scale, look)
+    _bar(axes, scale, look)
 
 
 def _told(values: NDArray[np.float64], look: PanelStyle, each: int) -> str:
@@ -217,16 +217,11 @@ def _told(values: NDArray[np.float64], look: PanelStyle, each: int) -> str:
     return "; ".join(parts)
 
 
-def _bar(figure: drawing.Canvas, axes: Axes, scale: Scale, look: PanelStyle) -> None:
+def _bar(axes: Axes, scale: Scale, look: PanelStyle) -> None:
     """Put the colours beside the axes, with powers of ten where they follow the logarithm."""
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
     if scale.constant:
         return
-    mappable = ScalarMappable(Normalize(scale.low, scale.high), scale.colours)
-    bar = figure.colorbar(mappable, ax=axes, fraction=0.035, pad=0.015, aspect=20, panchor=False)
-    bar.outline.set_visible(False)
+    bar = drawing.bar_of_panels(axes, scale, look.unit, fraction=0.035, pad=0.015, aspect=20)
     if look.log:
         ticks = _decade_ticks(scale.low, scale.high)
         bar.set_ticks(
@@ -235,8 +230,6 @@ def _bar(figure: drawing.Canvas, axes: Axes, scale: Scale, look: PanelStyle) -> 
     else:
         bar.set_ticks([0.0, 0.5, 1.0], labels=["0 %", "50 %", "100 %"])
     bar.ax.minorticks_off()
-    bar.ax.tick_params(labelsize=drawing.SMALL_SIZE, colors=drawing.QUIET)
-    bar.set_label(look.unit, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
 
 
 def _decade_ticks(low: float, high: float) -> list[float]:

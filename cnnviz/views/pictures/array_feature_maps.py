@@ -72,15 +72,10 @@ def draw(found: FeatureMaps, into: drawing.Canvas | None) -> drawing.Canvas:
         _label(maps, found, grid)
         volume.set_anchor("NW")
         maps.set_anchor("NW")
-    note = f"what the network saw, and below it {_count(found)}: {how(found)}"
+    note = f"what the network saw, and below it {found.extent}: {how(found)}"
     maps.set_xlabel(note, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
     drawing.heading(figure, found.summary())
     return figure
-
-
-def _count(found: FeatureMaps) -> str:
-    count, shown = len(found.maps), len(found.shown)
-    return f"all {count} channels" if shown == count else f"{shown} of {count} channels"
 
 
 def _seen(found: FeatureMaps) -> drawing.Mosaic:

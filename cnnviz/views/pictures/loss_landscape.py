@@ -96,11 +96,9 @@ def _surface(found: LossLandscape, into: drawing.Canvas | None) -> drawing.Canva
         ScalarMappable(norm, drawing.SEQUENTIAL), ax=flat, fraction=0.046, pad=0.02, aspect=28
     )
     scale = ", logarithmic" if logarithmic else ""
-    bar.set_label(f"{found.kind} (nats{scale})", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
-    bar.outline.set_visible(False)
     if logarithmic:
         drawing.log_numbers(bar.ax.yaxis)
-    bar.ax.tick_params(which="both", labelsize=drawing.SMALL_SIZE, colors=drawing.QUIET)
+    drawing.style_bar(bar, f"{found.kind} (nats{scale})")
     drawing.heading(figure, found.summary())
     return figure
 
