@@ -26,7 +26,8 @@ from cnnviz.introspection.forward import backward_pass
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model
 from cnnviz.passes.box_targets import asked_boxes, overlaps_told
-from cnnviz.passes.captures import Capture, capture
+from cnnviz.passes.captured import Capture
+from cnnviz.passes.captures import capture
 from cnnviz.passes.targets import Target
 from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.space import IMAGE
