@@ -106,7 +106,7 @@ for _view in VIEWS:
         _view.command,
         partial(view_command.build, _view),
         summary=_view.summary,
-        panel="One view at a time",
+        panel=_view.panel,
     )
 add_lazy_command(
     app,

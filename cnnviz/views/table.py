@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
 
+ANSWER = "The answer, and why"
+LAYERS = "Layers and units"
+TRAINING = "Whether it learns"
+COURSE = "The course"
+
 
 @dataclass(frozen=True)
 class View:
@@ -44,6 +49,8 @@ class View:
         Its command, where that is not the name with hyphens for underscores.
     module : str
         The module that holds its function, where that is not a file in this folder.
+    panel : str
+        The heading of the help under which its command stands.
     section : str
         For a view of another package: ``module:function``, what builds its section of a report;
         by default a picture of the result with its caption and summary.
@@ -63,6 +70,7 @@ class View:
     own_input: bool = False
     verb: str = ""
     module: str = ""
+    panel: str = ANSWER
     section: str = ""
 
     @property
@@ -84,32 +92,43 @@ VIEWS: tuple[View, ...] = (
         "model",
         "Layers, shapes, parameters, MACs and receptive fields.",
         images="none",
+        panel=LAYERS,
     ),
     View(
         "receptive_field",
         "model",
         "What a layer could see of a photo, and what it does see.",
         progress=True,
+        panel=LAYERS,
     ),
     View(
         "filters",
         "model",
         "The kernels of a convolution, and which of them are dead.",
         images="none",
+        panel=LAYERS,
     ),
     View(
         "feature_maps",
         "capture",
         "What each channel of a layer responds to in the photo.",
         layers_from="layer",
+        panel=LAYERS,
     ),
-    View("deconvnet", "model", "What of a photo made the units of a layer respond.", progress=True),
+    View(
+        "deconvnet",
+        "model",
+        "What of a photo made the units of a layer respond.",
+        progress=True,
+        panel=LAYERS,
+    ),
     View(
         "top_activations",
         "model",
         "The patches of many images that excite each channel most.",
         images="data",
         progress=True,
+        panel=LAYERS,
     ),
     View(
         "cam",
@@ -164,6 +183,7 @@ VIEWS: tuple[View, ...] = (
         progress=True,
         announce=True,
         verb="visualize",
+        panel=LAYERS,
     ),
     View(
         "gradient_flow",
@@ -172,12 +192,14 @@ VIEWS: tuple[View, ...] = (
         progress=True,
         compare=True,
         own_input=True,
+        panel=TRAINING,
     ),
     View(
         "skip_connections",
         "model",
         "How much of the gradient comes back through the skips.",
         target=True,
+        panel=TRAINING,
     ),
     View(
         "gradient_whiteness",
@@ -185,17 +207,20 @@ VIEWS: tuple[View, ...] = (
         "Whether the gradient changes smoothly from image to image, or like noise.",
         progress=True,
         compare=True,
+        panel=TRAINING,
     ),
     View(
         "loss_landscape",
         "model",
         "The loss around the weights, along random directions.",
         progress=True,
+        panel=TRAINING,
     ),
     View(
         "activation_functions",
         "nothing",
         "Activation functions, and what ten layers of each do to a gradient.",
         images="none",
+        panel=COURSE,
     ),
 )
