@@ -32,6 +32,14 @@ Photos = Annotated[
         show_default=False,
     ),
 ]
+OnePhoto = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="PHOTO",
+        help="An image file, taken as it is. Without one, the sample photo.",
+        show_default=False,
+    ),
+]
 Members = Annotated[
     list[str] | None,
     typer.Argument(metavar="PHOTO", help="Image files, in place of --data.", show_default=False),
@@ -93,6 +101,17 @@ ModelName = Annotated[
         metavar="NAME",
         help=NETWORKS,
         rich_help_panel=NETWORK,
+    ),
+]
+LookedInto = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME",
+        help=f"The network to look into, where an option names one of its parts. {NETWORKS}",
+        rich_help_panel=NETWORK,
+        show_default=False,
     ),
 ]
 Weights = Annotated[
@@ -257,6 +276,11 @@ WEIGHTS = (
 DEFAULT_MODEL = "shapes"
 NETWORK_AND_WEIGHTS = (shared("model", ModelName, DEFAULT_MODEL), *WEIGHTS)
 """The options that `model_of` loads a network by."""
+
+PHOTO = shared("photo", OnePhoto, None)
+"""The option of a view of one photo, for which no network is run."""
+NETWORK_LOOKED_INTO = (shared("model", LookedInto, None), *WEIGHTS)
+"""The options of such a view that may look into a network."""
 
 PICTURE = (
     shared("figure_size", FigureSize, None),

@@ -89,7 +89,7 @@ def _said() -> str:
     ours = ", ".join(kind.key.replace("_", "-") for kind in SECTIONS)
     theirs = ", ".join(plugin.view.name.replace("_", "-") for plugin in installed().found)
     more = f"; from other packages: {escape(theirs)}" if theirs else ""
-    return f"with commas between them: {ours}{more}"
+    return f"with commas between them: {ours}; or any other view by its name{more}"
 
 
 def _run(values: dict[str, Any]) -> None:

@@ -30,6 +30,7 @@ _GIVEN = ("model", "capture", "images", "data", "target", "progress", "announce"
 # What a view without --out names its file after.
 _SUBJECTS = {"photos": "PHOTO-", "data": "DATA-", "none": "MODEL-"}
 _SHARED = (
+    "photo",
     "photos",
     "data",
     *(parameter.name for parameter in options.NETWORK_AND_WEIGHTS),
@@ -47,7 +48,8 @@ _SHARED = (
 def build(view: View) -> Callable[..., Any]:
     """Import a view and return its command."""
     function = view.function()
-    specs = options_of(function, skip=_GIVEN)
+    # Of a view of a network, `image` may be one of several: an option like others.
+    specs = options_of(function, skip=(*_GIVEN, "image") if view.needs == "photo" else _GIVEN)
     clash = {spec.name for spec in specs} & set(_SHARED)
     if clash:
         raise TypeError(f"{view.name}: {sorted(clash)} are options of every command")
@@ -79,7 +81,9 @@ def _parameters(view: View, specs: list[OptionSpec]) -> list[inspect.Parameter]:
         ),
     ]
     found = []
-    if view.images == "photos":
+    if view.needs == "photo":
+        found = [options.PHOTO]
+    elif view.images == "photos":
         found = list(options.PHOTOS)
         # A view of somebody else may have an option of that name, which then is the view's.
         own = {spec.name for spec in specs}
@@ -90,7 +94,9 @@ def _parameters(view: View, specs: list[OptionSpec]) -> list[inspect.Parameter]:
     if view.target:
         found.append(shared("target", options.Target, None))
         found.append(shared("box", options.Box, None))
-    if view.needs != "nothing":
+    if view.network:
+        found += options.NETWORK_LOOKED_INTO
+    elif view.needs in ("model", "capture"):
         found += options.NETWORK_AND_WEIGHTS
     return [
         *found,
@@ -130,6 +136,8 @@ def _run(
         if view.needs == "nothing":
             progress(0, 1, "computing")
             result, stem = function(**keywords), ""
+        elif view.needs == "photo":
+            result, stem = _of_photo(view, function, values, keywords, progress)
         else:
             result, stem = _of_network(view, function, specs, values, keywords, progress)
         progress(0, 1, "writing")
@@ -156,7 +164,7 @@ def _check_out(out: Path, values: dict[str, Any], suffixes: Sequence[str]) -> No
     check_suffix(out, suffixes)
     check_place(out)
     named = [values.get(name) for name in ("data", "model", "weights", "categories")]
-    read = [*(values.get("photos") or ()), *filter(None, named)]
+    read = [*(values.get("photos") or ()), *filter(None, [values.get("photo"), *named])]
     if out.exists() and any(_is_same(out, Path(name).expanduser()) for name in read):
         raise OutputError(
             f"{str(out)!r} is read by this command and would be overwritten.",
@@ -169,6 +177,26 @@ def _is_same(one: Path, other: Path) -> bool:
         return one.samefile(other)
     except (OSError, ValueError):  # the name of a network, or no file at all
         return False
+
+
+def _of_photo(
+    view: View,
+    function: Callable[..., Any],
+    values: dict[str, Any],
+    keywords: dict[str, Any],
+    progress: Progress,
+) -> tuple[Any, str]:
+    """Return the result of a view of one photo, and the start of its file's name."""
+    from cnnviz.images import sample_photo
+
+    photo: Any = values["photo"]
+    check_files([photo] if photo else ())
+    if view.network and values["model"] is not None:
+        progress(0, 1, "loading the network")
+        keywords["model"] = options.model_of(values)
+    progress(0, 1, "computing")
+    image = photo or sample_photo()
+    return function(image, **keywords), _stem([_photo_name(image)], "")
 
 
 def _of_network(

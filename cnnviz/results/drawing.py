@@ -98,17 +98,17 @@ def placed(
         drawn = draw(figure)
         if figure is not None:
             take_literally(drawn)
-        return _whole(drawn)
+        return whole(drawn)
     if figure is not None:
         raise UsageError("Both figure= and ax= are given.", "Give one of the two.")
     if not isinstance(ax, Axes):
         raise UsageError(f"ax= is a {type(ax).__name__}.", "Give one matplotlib Axes.")
     draw_panel(ax)
     take_literally(ax)
-    return _whole(ax)
+    return whole(ax)
 
 
-def _whole(part: Canvas | Axes) -> Figure:
+def whole(part: Canvas | Axes) -> Figure:
     """Return the figure that holds a part of it."""
     from matplotlib.figure import Figure
 

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FILE_DPI = 160
+FRAME_DPI = 110
+"""Pixels of an inch of an animation, which is for screens."""
 PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
+ANIMATION_SUFFIXES = (".gif", ".webp")
 _GENERIC = ("sans-serif", "serif", "monospace")
 LONGEST_SIDE = 8000
 """Pixels of a side at most where nobody asked for so many: no viewer shows more in one piece."""
@@ -70,7 +73,8 @@ class PictureStyle:
 
     def check(self, path: Path) -> None:
         """Raise a `UsageError` where this asks something of a file that is no picture."""
-        if self != PictureStyle() and path.suffix.lower() not in PICTURE_SUFFIXES:
+        drawn = (*PICTURE_SUFFIXES, *ANIMATION_SUFFIXES)
+        if self != PictureStyle() and path.suffix.lower() not in drawn:
             raise UsageError(
                 f"A size, dpi and font are those of a picture, and {path.name!r} is none.",
                 f"Leave them out, or end the name in one of {', '.join(PICTURE_SUFFIXES)}.",
@@ -127,8 +131,13 @@ class PictureStyle:
         """Write a figure that was drawn within `applied`, names as they are."""
         take_literally(figure)
         _keep_to_xml(figure)
-        fitting = min(FILE_DPI, LONGEST_SIDE / max(figure.get_size_inches()))
-        figure.savefig(stream, dpi=self.dpi or fitting, **options)
+        figure.savefig(stream, dpi=self.dpi or _fitting(figure, FILE_DPI), **options)
+
+    def write_frame(self, figure: Figure, stream: Any) -> None:
+        """Write a frame of an animation as PNG, as `write` does, at the resolution of a screen."""
+        take_literally(figure)
+        dpi = self.dpi or _fitting(figure, FRAME_DPI)
+        figure.savefig(stream, format="png", dpi=dpi, pil_kwargs={"compress_level": 1})
 
 
 def read_size(text: str) -> tuple[float, float]:
@@ -165,6 +174,11 @@ def _check_size(size: tuple[float, float], dpi: float) -> None:
             f"A figure of {written} at {dpi:g} dpi has more pixels than can be drawn.",
             "Give a smaller size, in inches, or fewer dpi.",
         )
+
+
+def _fitting(figure: Figure, dpi: float) -> float:
+    """Return so many dpi, or fewer where a side would be too long for any viewer."""
+    return min(dpi, LONGEST_SIDE / float(max(figure.get_size_inches())))
 
 
 def _installed(font: str) -> str:

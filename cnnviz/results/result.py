@@ -25,7 +25,12 @@ from cnnviz.results.contact_sheet import PAGE
 from cnnviz.results.drawing import any_letter, take_literally
 from cnnviz.results.files import write_atomically, write_npz, write_together
 from cnnviz.results.json_values import JsonValues, fields_and_derived, pretty
-from cnnviz.results.picture_style import FILE_DPI, PICTURE_SUFFIXES, PictureStyle
+from cnnviz.results.picture_style import (
+    ANIMATION_SUFFIXES,
+    FILE_DPI,
+    PICTURE_SUFFIXES,
+    PictureStyle,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -225,15 +230,16 @@ class Result(ABC):
         ----------
         path : str or Path
             ``.png``, ``.svg`` or ``.pdf`` for the picture, ``.npz`` for the arrays, ``.json`` for
-            the numbers; of a table also ``.csv`` or ``.tex``. The first five carry the provenance
-            as well. Words stay words in ``.svg`` and ``.pdf``. A picture of many photos has several
-            pages: in one ``.pdf``, or as ``path-1.png``, ``path-2.png`` and so on. Where there are
-            arrays of more than 4096 values, a ``.json`` has them in an ``.npz`` of the same name
-            beside it.
+            the numbers; of a table also ``.csv`` or ``.tex``, of what moves also ``.gif`` or
+            ``.webp``. All but a table's carry the provenance as well. Words stay words in ``.svg``
+            and ``.pdf``. A picture of many photos has several pages: in one ``.pdf``, or as
+            ``path-1.png``, ``path-2.png`` and so on. Where there are arrays of more than 4096
+            values, a ``.json`` has them in an ``.npz`` of the same name beside it.
         size : (float, float), optional
             Width and height of the picture in inches; by default as large as it needs.
         dpi : float, optional
-            Pixels of an inch; 160 by default, or fewer where a side had more than 8000 pixels.
+            Pixels of an inch; 160 by default, 110 of what moves, or fewer where a side had more
+            than 8000 pixels.
         font : str, optional
             The font's family, or "serif", "sans-serif" or "monospace".
 
@@ -390,7 +396,9 @@ def check_suffix(path: Path, known: Sequence[str] = SUFFIXES) -> None:
     """Raise an `OutputError` unless a name ends in one of the suffixes that a result has."""
     suffix = path.suffix.lower()
     if suffix not in known:
-        which = "A result that is no table" if suffix in TABLE_SUFFIXES else "A result"
+        lacking = {TABLE_SUFFIXES: "is no table", ANIMATION_SUFFIXES: "does not move"}
+        why = [said for suffixes, said in lacking.items() if suffix in suffixes]
+        which = f"A result that {why[0]}" if why else "A result"
         raise OutputError(
             f"{which} cannot be saved as {path.name!r}.",
             f"End the name in one of {', '.join(known)}.",

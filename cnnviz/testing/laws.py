@@ -26,7 +26,7 @@ from torch import nn
 from cnnviz.errors import ModelError
 from cnnviz.passes.captures import capture
 from cnnviz.results.json_values import references
-from cnnviz.results.result import SUFFIXES, Provenance, Result
+from cnnviz.results.result import Provenance, Result
 from cnnviz.testing.state import differences, network_state
 from cnnviz.testing.trial import (
     ARRAYS,
@@ -43,7 +43,15 @@ from cnnviz.views.plugins import GROUP, installed
 Law = Callable[[Trial], None]
 
 _HEAVY = ("torch", "matplotlib", "numpy")
-_HEADS = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF", ".npz": b"PK", ".json": b"{"}
+_HEADS = {
+    ".png": b"\x89PNG",
+    ".svg": b"<?xml",
+    ".pdf": b"%PDF",
+    ".npz": b"PK",
+    ".json": b"{",
+    ".gif": b"GIF8",
+    ".webp": b"RIFF",
+}
 _MOST_AXES = 12
 _OTHER_INPUTS = ((1, 28), (4, 40), (3, 32))
 _LONGEST_SUMMARY = 80
@@ -109,6 +117,9 @@ def its_line_agrees_with_its_function(trial: Trial) -> None:
         said["images"] = view.images == "photos" and view.needs == "model"
         said["data"] = view.images == "data"
         said["target"] = view.target
+    if view.needs == "photo":
+        said["image"] = True
+        said["model"] = view.network
     for name, expected in said.items():
         really = "has" if name in takes else "has no"
         _demand((name in takes) is expected, f"Its function {really} parameter {name!r}.")
@@ -116,8 +127,9 @@ def its_line_agrees_with_its_function(trial: Trial) -> None:
         not view.layers_from or view.layers_from in takes,
         f"Its function has no parameter {view.layers_from!r}, which layers_from names.",
     )
-    of_photos = view.needs == "capture"
-    _demand(not of_photos or view.images == "photos", "A capture is of photos.")
+    of_photos = view.needs in ("capture", "photo")
+    _demand(not of_photos or view.images == "photos", f"A {view.needs} is of photos.")
+    _demand(not view.network or view.needs == "photo", "Its line says network, and no photo.")
     _demand(view.needs != "nothing" or view.images == "none", "It needs nothing, and images.")
     _demand(function.__name__ == view.name, f"Its function is called {function.__name__!r}.")
     _demand(bool(inspect.getdoc(function)), "Its function has no docstring.")
@@ -193,7 +205,7 @@ def ctrl_c_leaves_nothing_behind(trial: Trial) -> None:
 
 
 def _interrupt(trial: Trial, error: BaseException) -> None:
-    if trial.view.needs == "nothing":
+    if trial.view.needs in ("nothing", "photo"):
         return
     module = Interrupted(error).train()
     before = network_state(module)
@@ -243,7 +255,8 @@ def its_result_says_where_it_came_from(trial: Trial) -> None:
     _demand(isinstance(origin, Provenance), "Its result has no provenance.")
     if view.needs == "nothing":
         return
-    _demand(len(origin.weights_sha256) == 64, "Its provenance lacks the SHA-256 of the weights.")
+    digest = len(origin.weights_sha256) == 64 or view.needs == "photo"
+    _demand(digest, "Its provenance lacks the SHA-256 of the weights.")
     _demand(view.images != "photos" or bool(origin.images), "Its provenance lacks the images.")
 
 
@@ -288,10 +301,10 @@ def it_draws_itself(trial: Trial) -> None:
 
 def it_is_saved_under_every_suffix(trial: Trial) -> None:
     """Save the result in every form that there is."""
-    for suffix in SUFFIXES:
+    for suffix in trial.suffixes:
         whole = trial.files[suffix].startswith(_HEADS[suffix])
         _demand(whole, f"What it saves as {suffix} is no such file, or lies somewhere else.")
-    more = sorted(trial.files.keys() - {*SUFFIXES, ARRAYS})
+    more = sorted(trial.files.keys() - {*trial.suffixes, ARRAYS})
     _demand(not more, f"Saving it leaves more behind: {', '.join(more)}.")
 
 

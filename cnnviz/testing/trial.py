@@ -10,12 +10,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.images import Preprocessing
 from cnnviz.passes.captures import capture
-from cnnviz.results.result import SUFFIXES, Result
+from cnnviz.results.result import TABLE_SUFFIXES, Result
 from cnnviz.views import View
 
 SIDE = 16
@@ -43,12 +45,17 @@ class Trial:
         """What the view gives for a small network and image; made once."""
         return self.run(small_network(), images())
 
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """What the result is saved as; that of a table is compared with it by tests of its own."""
+        return tuple(name for name in self.result.suffixes if name not in TABLE_SUFFIXES)
+
     @cached_property
     def files(self) -> dict[str, bytes]:
         """What the result is saved as, by every suffix that there is; saved once."""
         found = {}
         with TemporaryDirectory(prefix="cnnviz-") as name:
-            for suffix in SUFFIXES:
+            for suffix in self.suffixes:
                 path = Path(name, f"result{suffix}")
                 found[suffix] = b"" if self.result.save(path) != path else path.read_bytes()
                 path.unlink()
@@ -61,11 +68,13 @@ class Trial:
         return found
 
     def run(self, module: nn.Module, shown: torch.Tensor) -> Result:
-        """Run the view on a network and a batch of preprocessed images."""
+        """Run the view on a network and a batch of images from 0 to 1, or on its first alone."""
         view, given = self.view, dict(self.arguments)
         function: Callable[..., Result] = view.function()
         if view.needs == "nothing":
             return function(**given)
+        if view.needs == "photo":
+            return function(_pixels(shown[0]), **given)
         if view.needs == "capture":
             held = capture(module, shown, layers=view.layers, gradients=view.gradients)
             return function(held, **given)
@@ -78,6 +87,12 @@ def images(channels: int = 3, side: int = SIDE) -> torch.Tensor:
     """Return one image [1, C, side, side] of seeded noise; no global random state is used."""
     generator = torch.Generator().manual_seed(0)
     return torch.rand(1, channels, side, side, generator=generator)
+
+
+def _pixels(image: torch.Tensor) -> NDArray[np.uint8]:
+    """Return an image [C, H, W] from 0 to 1 as pixels [H, W, C]."""
+    found: NDArray[np.uint8] = (255 * image).round().byte().permute(1, 2, 0).numpy()
+    return found
 
 
 def small_network(channels: int = 3, classes: int = 4, seed: int = 0) -> nn.Sequential:

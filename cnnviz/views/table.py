@@ -24,8 +24,9 @@ class View:
     ----------
     name : str
         The name of the function, and of the file in this folder that holds it.
-    needs : {"model", "capture", "nothing"}
-        What the function takes first; "nothing" for a view of neither network nor photo.
+    needs : {"model", "capture", "photo", "nothing"}
+        What the function takes first: "photo" for a view of one photo, as it is, in its parameter
+        ``image``, for which no network is run; "nothing" for a view of neither network nor photo.
     summary : str
         What it shows, in one short sentence for lists and help.
     images : {"photos", "data", "none"}
@@ -45,6 +46,9 @@ class View:
         Whether its parameter ``compare`` takes further networks to set beside the first.
     own_input : bool
         Whether it makes an input of its own where no photo is named, rather than get a sample.
+    network : bool
+        For a view of a photo: whether its parameter ``model`` takes a network to look into, which
+        it does without where none is named.
     verb : str
         Its command, where that is not the name with hyphens for underscores.
     module : str
@@ -57,7 +61,7 @@ class View:
     """
 
     name: str
-    needs: Literal["model", "capture", "nothing"]
+    needs: Literal["model", "capture", "photo", "nothing"]
     summary: str
     images: Literal["photos", "data", "none"] = "photos"
     layers: str = "conv"
@@ -68,6 +72,7 @@ class View:
     announce: bool = False
     compare: bool = False
     own_input: bool = False
+    network: bool = False
     verb: str = ""
     module: str = ""
     panel: str = ANSWER

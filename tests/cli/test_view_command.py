@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnviz.models import Model
+from cnnviz.images import read_photo
+from cnnviz.models import Model, load
 from cnnviz.passes.captured import Capture
 from cnnviz.results import drawing
 from cnnviz.results.result import Provenance, Result
@@ -78,10 +79,20 @@ def louder(
     return Loudness(values=np.ones(2), said=said, provenance=_provenance(model))
 
 
+def brightness(
+    image: str | Image.Image, share: float = 0.5, *, model: Model | None = None
+) -> Loudness:
+    """Measure how bright a photo is."""
+    photo = read_photo(image)
+    origin = Provenance(model="", weights="", weights_sha256="")
+    said = (photo.name, photo.width, photo.height, share, model and model.name)
+    return Loudness(values=np.array([photo.pixels.mean()]), said=said, provenance=origin)
+
+
 @pytest.fixture
 def new_views(monkeypatch):
-    """Two views that the command line has never heard of, as lines of the table and no more."""
-    for function in (loudness, louder):
+    """Three views that the command line has never heard of, as lines of the table and no more."""
+    for function in (loudness, louder, brightness):
         module = types.ModuleType(f"cnnviz.views.{function.__name__}")
         setattr(module, function.__name__, function)
         monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -95,6 +106,7 @@ def new_views(monkeypatch):
             target=True,
         ),
         View("louder", "model", "How loud it is on a photo.", target=True, progress=True),
+        View("brightness", "photo", "How bright a photo is.", network=True),
     ]
     before = list(app.registered_commands)
     for view in views:
@@ -127,8 +139,9 @@ def test_every_view_of_the_table_has_a_help_page_from_its_docstring(run, view):
     assert view.summary in page.out
     assert "--out" in page.out
     assert ("--target" in page.out) is view.target
-    assert ("--data" in page.out) is (view.images in ("data", "photos"))
-    assert ("--model" in page.out) is (view.needs != "nothing")
+    assert ("--data" in page.out) is (view.images != "none" and view.needs != "photo")
+    networks = view.needs in ("model", "capture") or view.network
+    assert ("--model" in page.out) is networks
     assert ("PHOTO" in page.out.partition("Options")[0]) is (view.images != "none")
 
 
@@ -175,6 +188,31 @@ def test_a_view_of_a_model_that_takes_images_gets_photos_and_target(run, new_vie
     said = run("louder", photo, photo, *RANDOM, "--target", "star", "--json")
     assert json.loads(said.out)["said"] == ["list", 2, "star"]
     assert json.loads(run("louder", *RANDOM, "--json").out)["said"] == ["list", 1, None]
+
+
+def test_a_view_of_a_photo_gets_it_as_it_is_and_a_network_only_where_one_is_named(
+    run, new_views, photo, tmp_path, monkeypatch
+):
+    said = run("brightness", photo, "--share", "0.25")
+    assert said.code == 0, said.err
+    assert said.last_line == "my-photo-brightness.png"
+    found = json.loads(run("brightness", photo, "--json", *RANDOM).out)
+    assert found["said"] == ["my photo.png", 100, 80, 0.5, load("shapes").name]
+    monkeypatch.setattr(options, "load_model", None)
+    sample = json.loads(run("brightness", "--json").out)["said"]
+    assert sample == ["grace_hopper.jpg", 512, 600, 0.5, None]
+
+
+def test_a_view_of_a_photo_takes_one_that_is_there_and_spares_it(run, new_views, photo):
+    said = run("brightness", photo.with_name("my phot.png"))
+    assert said.code == 2
+    assert "Did you mean 'my photo.png'" in said.err
+    before = photo.read_bytes()
+    assert "would be overwritten" in run("brightness", photo, "--out", photo).err
+    assert photo.read_bytes() == before
+    page = run("brightness", "--help").out
+    assert "--data" not in page
+    assert "--image" not in page
 
 
 def test_a_view_that_takes_time_is_given_the_bar(run, new_views, monkeypatch):

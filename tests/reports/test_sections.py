@@ -4,9 +4,15 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from cnnviz.errors import UsageError
-from cnnviz.reports.sections import SECTIONS, choose
+from cnnviz.reports import report
+from cnnviz.reports import sections as table
+from cnnviz.reports.sections import SECTIONS, SectionKind, choose
+from cnnviz.views import VIEWS, View
+from cnnviz.views.activation_functions import activation_functions
+from tests.helpers.report_model import small_model
 
 KEYS = ["photo", "predictions", "architecture", "filters", "feature_maps", "cam", "provenance"]
 THOROUGH = ["units", "visualizations", "explanations", "gradient_flow"]
@@ -59,3 +65,35 @@ def test_the_names_of_the_sections_cost_no_torch():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "set()"
+
+
+def test_every_view_is_a_section_once_it_is_named():
+    shown = {name for kind in SECTIONS for name in (kind.key, kind.of_view)}
+    others = [view.name for view in VIEWS if view.name not in shown]
+    assert "activation_functions" in others
+    assert keys(choose(["provenance", *others, "photo"])) == ["photo", *others, "provenance"]
+    assert not set(others) & set(keys(choose(None, thorough=True)))
+
+
+def test_a_view_of_neither_network_nor_photo_builds_its_section(photos):
+    (kind,) = choose("activation-functions")
+    section = report(small_model(), photos[0], "activation-functions").sections[0]
+    assert (kind.about, section.title) == ("network", kind.title)
+    assert len(section.pictures) == 1
+
+
+def test_a_view_of_a_photo_gets_the_photo_as_it_was_read(photos, monkeypatch):
+    seen = []
+
+    def pictured(image):
+        seen.append(image)
+        return activation_functions("relu", layers=1, width=2)
+
+    view = View("pictured", "photo", "A photo.")
+    monkeypatch.setattr(View, "function", lambda self: pictured)
+    kind = SectionKind(view.name, "A photo", "image", "forward", view=view)
+    monkeypatch.setattr(table, "SECTIONS", (kind,))
+    made = report(small_model(), photos[0], "pictured")
+    assert made.sections[0].anchor == "pictured"
+    with Image.open(photos[0]) as opened:
+        assert (seen[0].width, seen[0].height) == opened.size

@@ -11,13 +11,15 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
+from cnnviz.images import read_photo
 from cnnviz.introspection.hooks import preserve_state
 from cnnviz.models import as_model
 from cnnviz.passes.captures import capture
 from cnnviz.passes.origin import origin
+from cnnviz.results.animation import AnimatedResult, Frame
 from cnnviz.results.drawing import canvas
-from cnnviz.results.result import Result
-from cnnviz.testing import LAWS, check_view, network_state, small_network
+from cnnviz.results.result import ImageSource, Provenance, Result
+from cnnviz.testing import LAWS, Trial, check_view, network_state, small_network
 from cnnviz.testing import laws as law
 from cnnviz.views import View, find
 from tests.helpers.distributions import documented, forget, install, install_documented
@@ -258,6 +260,8 @@ LINES = {
     "capture": ({"needs": "capture", "images": "data"}, "A capture is of photos"),
     "section": ({"section": "math:no_such"}, "no function math:no_such, which builds its sect"),
     "summary": ({"summary": "It looks"}, "summary is no sentence"),
+    "photo": ({"needs": "photo"}, "has parameter 'images'"),
+    "network": ({"network": True}, "Its line says network, and no photo"),
 }
 
 
@@ -296,6 +300,27 @@ def test_a_view_that_keeps_the_laws_passes_all_but_that_it_is_installed(with_fun
     head, line = str(told.value).splitlines()
     assert head == f"The view 'looks' breaks 1 of {len(LAWS)} laws:"
     assert "No entry point of the group 'cnnviz.views' leads to it" in line
+
+
+def test_a_view_of_a_photo_that_moves_keeps_the_laws_in_every_form(with_function):
+    @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+    class Moves(AnimatedResult, Looks):
+        def frames(self, into=None):
+            yield Frame(self.draw(into), 0.1)
+
+    def of_a_photo(image):
+        """Look at a photo."""
+        photo = read_photo(image)
+        source = ImageSource(photo.name, photo.sha256)
+        found = Provenance(model="", weights="", weights_sha256="", images=(source,))
+        return Moves(values=photo.pixels.mean((0, 1)), provenance=found)
+
+    with_function(of_a_photo)
+    view = replace(LOOKS, needs="photo")
+    check_view(view, laws=[each for each in LAWS if each is not LISTED])
+    assert {".gif", ".webp"} < Trial(view).files.keys()
+    with pytest.raises(AssertionError, match="has no parameter 'model'"):
+        check_view(replace(view, network=True), laws=[law.its_line_agrees_with_its_function])
 
 
 def test_every_broken_law_is_named(with_function):

@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 from cnnviz.errors import UsageError, did_you_mean
-from cnnviz.views import View
+from cnnviz.views import VIEWS, View
 from cnnviz.views.plugins import Plugins, installed
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class SectionKind:
         Roughly how many more times the network runs for it, for the time that is said beforehand.
         A section that needs any is left out unless it is asked for.
     view : View or None
-        For a view of another package: the view whose section it is.
+        For a view without a section of its own, or of another package: whose section it is.
     of_view : str
         The view that it shows, where there are networks that this does not take.
     """
@@ -115,7 +115,7 @@ def choose(
     parts = [sections] if isinstance(sections, str) else list(sections)
     names = [item.strip() for part in parts for item in part.split(",") if item.strip()]
     keys = {name.lower().replace("-", "_"): name for name in names}
-    own = {kind.key for kind in SECTIONS}
+    own = {kind.key for kind in SECTIONS} | {view.name for view in VIEWS}
     # Only a name that is none of ours sends for those of other packages.
     plugins = Plugins() if keys.keys() <= own else installed()
     kinds = in_reading_order(plugins)
@@ -139,10 +139,15 @@ def _unknown(key: str, name: str, known: Sequence[str], plugins: Plugins) -> NoR
 
 
 def in_reading_order(plugins: Plugins) -> tuple[SectionKind, ...]:
-    """Return our sections, with those of other packages before what is said about the report."""
+    """Return our sections, then the other views and those of other packages, and the report's end.
+
+    A view comes only where it is named: a report with all of them would have no end.
+    """
     ours = [kind for kind in SECTIONS if kind.about != "report"]
-    theirs = [_of_view(plugin.view) for plugin in plugins.found]
-    return (*ours, *theirs, *(kind for kind in SECTIONS if kind.about == "report"))
+    shown = {name for kind in SECTIONS for name in (kind.key, kind.of_view)}
+    views = [view for view in VIEWS if view.name not in shown]
+    others = [_of_view(view) for view in (*views, *(plugin.view for plugin in plugins.found))]
+    return (*ours, *others, *(kind for kind in SECTIONS if kind.about == "report"))
 
 
 def _of_view(view: View) -> SectionKind:
@@ -152,4 +157,5 @@ def _of_view(view: View) -> SectionKind:
         needs = "layers" if view.needs == "capture" and view.layers == "stages" else "forward"
         needs = "backward" if view.gradients or view.target else needs
     about: Literal["image", "network"] = "image" if view.images == "photos" else "network"
-    return SectionKind(view.name, view.summary.rstrip("."), about, needs, view=view)
+    title = view.summary.rstrip(".")
+    return SectionKind(view.name, title, about, needs, view=view, of_view=view.name)

@@ -38,6 +38,9 @@ def _result(view: View, context: Context) -> Result:
         return function()
     if view.needs == "capture":
         return function(_capture(view, context))
+    if view.needs == "photo":
+        photo: Any = context.image.photo
+        return function(photo)
     given: dict[str, Any] = {}
     if view.images == "photos":
         given["images"] = context.image.capture.batch
