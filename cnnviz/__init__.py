@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from cnnviz.views.predictions import predictions as predictions
     from cnnviz.views.receptive_field import receptive_field as receptive_field
     from cnnviz.views.skip_connections import skip_connections as skip_connections
+    from cnnviz.views.softmax import softmax as softmax
     from cnnviz.views.top_activations import top_activations as top_activations
 
 _HOMES = {
@@ -140,6 +141,7 @@ __all__ = [
     "receptive_field",
     "report",
     "skip_connections",
+    "softmax",
     "top_activations",
 ]
 if not TYPE_CHECKING:

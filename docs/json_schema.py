@@ -32,7 +32,7 @@ from cnnviz.reports.document import SCHEMA as REPORT
 from cnnviz.results.json_values import EXACT, INLINE, REFERENCE, pretty
 from cnnviz.results.result import RESULT_SCHEMA, Provenance, Result
 from cnnviz.results.table import TableResult
-from cnnviz.views import VIEWS
+from cnnviz.views import VIEWS, View
 from cnnviz.views.faithfulness import Faithfulness
 from cnnviz.views.predictions import PredictedBoxes
 
@@ -58,8 +58,14 @@ Schema = dict[str, Any]
 
 def kinds() -> dict[str, type[Result]]:
     """Return every kind of result by its name, that of a view under the name of its function."""
-    found = [_hints(view.function())["return"] for view in VIEWS]
+    found = [kind for view in VIEWS for kind in _returned(view)]
     return {kind.__name__: kind for kind in [*found, *FURTHER]}
+
+
+def _returned(view: View) -> tuple[type[Result], ...]:
+    """Return the kinds of result that the function of a view is annotated with."""
+    found = _hints(view.function())["return"]
+    return get_args(found) or (found,)
 
 
 def _hints(of: Any) -> dict[str, Any]:
@@ -386,7 +392,7 @@ def schema() -> Schema:
 
 def listed() -> str:
     """Return the list of the page: what every kind of result holds, in Markdown."""
-    functions = {_hints(view.function())["return"].__name__: view.command for view in VIEWS}
+    functions = {kind.__name__: view.command for view in VIEWS for kind in _returned(view)}
     functions |= {kind.__name__: command for kind, command in FURTHER.items()}
     parts = []
     for name, kind in kinds().items():

@@ -61,6 +61,7 @@ EXPORTED = {
     "receptive_field",
     "report",
     "skip_connections",
+    "softmax",
     "top_activations",
 }
 

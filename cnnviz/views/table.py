@@ -228,4 +228,11 @@ VIEWS: tuple[View, ...] = (
         images="none",
         panel=COURSE,
     ),
+    View(
+        "softmax",
+        "capture",
+        "From logits to probabilities, and what the loss sends back.",
+        layers="",
+        panel=COURSE,
+    ),
 )

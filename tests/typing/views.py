@@ -21,6 +21,7 @@ from cnnviz.views.occlusion import Occlusion
 from cnnviz.views.predictions import Predictions
 from cnnviz.views.receptive_field import EffectiveFields
 from cnnviz.views.skip_connections import SkipConnections
+from cnnviz.views.softmax import SigmoidLabels, Softmax
 from cnnviz.views.top_activations import TopActivations
 
 PHOTO = "photo.jpg"
@@ -30,6 +31,7 @@ def each_view_of_a_capture_returns_its_result(capture: cnnviz.Capture) -> None:
     assert_type(cnnviz.cam(capture), cnnviz.Heatmap)
     assert_type(cnnviz.feature_maps(capture), FeatureMaps)
     assert_type(cnnviz.predictions(capture), Predictions)
+    assert_type(cnnviz.softmax(capture), Softmax | SigmoidLabels)
 
 
 def each_view_of_a_network_returns_its_result(model: cnnviz.Model) -> None:

@@ -1,0 +1,146 @@
+"""Panels that the pictures of the softmax and of the sigmoid share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.results import drawing
+from cnnviz.results.text import number, shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+NAME = 24
+"""The most letters of a class name beside its bar."""
+REST = "#aab2bd"
+"""The colour of all classes that are not shown, together."""
+_LINES = (
+    "#2a6fdb", "#c8501e", "#2f8f4e", "#7a4fc9", "#1a9bb5", "#d1478f", "#8a6d00", "#5b6f94",
+    "#7d3b1d", "#111827", "#3fb39b", "#9b1c31",
+)  # fmt: skip
+
+
+def colours(count: int, rest: bool) -> list[str]:
+    """Return a colour for each class, and one for all others together."""
+    return [*_LINES[:count], *([REST] if rest else [])]
+
+
+def bars(
+    axes: Axes,
+    values: NDArray[np.float64],
+    said: Sequence[str],
+    title: str,
+    paints: Sequence[str],
+    names: Sequence[str] | None,
+) -> None:
+    """Draw a horizontal bar for each class with its value in words; the first is uppermost.
+
+    A value that is not finite has no bar, and stands there in words.
+    """
+    rows = np.arange(len(values))
+    drawn = np.where(np.isfinite(values), values, 0.0)
+    axes.barh(rows, drawn, color=list(paints), height=0.62)
+    low, high = min(0.0, float(drawn.min())), max(0.0, float(drawn.max()))
+    reach = (high - low) or 1.0
+    # Behind the longest bar stands its number.
+    axes.set_xlim(low - (0.32 * reach if low < 0.0 else 0.0), high + 0.32 * reach)
+    for row, (value, text) in enumerate(zip(drawn, said, strict=True)):
+        axes.text(
+            value + (-0.02 if value < 0.0 else 0.02) * reach, row, text, va="center",
+            ha="right" if value < 0.0 else "left", fontsize=drawing.TEXT_SIZE, color=drawing.INK,
+        )  # fmt: skip
+    axes.set_xticks([tick for tick in axes.get_xticks() if low <= tick <= high])
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    _style(axes, title, rows, names)
+
+
+def _style(axes: Axes, title: str, rows: NDArray[np.int64], names: Sequence[str] | None) -> None:
+    drawing.plain_axes(axes)
+    axes.axvline(0.0, color=drawing.FAINT, linewidth=0.8, zorder=0)
+    if names is None:
+        axes.set_yticks(rows, [""] * len(rows))
+    else:
+        axes.set_yticks(rows, [shortened(name, NAME, "end") for name in names])
+    axes.tick_params(axis="y", length=0, labelsize=drawing.TEXT_SIZE, labelcolor=drawing.INK)
+    axes.spines["left"].set_visible(False)
+    panel_title(axes, title)
+
+
+def panel_title(axes: Axes, title: str) -> None:
+    """Write what a panel shows above its left end."""
+    axes.set_title(title, loc="left", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
+
+
+def matrix(
+    axes: Axes,
+    values: NDArray[np.float64],
+    rows: Sequence[str] | None,
+    columns: Sequence[str],
+    title: str,
+) -> None:
+    """Draw gradients between -1 and 1 as cells with their numbers, zero in the middle."""
+    scale = drawing.Scale(-1.0, 1.0, drawing.SIGNED)
+    axes.imshow(scale.paint(values), aspect="auto", interpolation="nearest")
+    for (row, column), value in np.ndenumerate(values):
+        axes.text(
+            column, row, signed(value), ha="center", va="center", fontsize=drawing.SMALL_SIZE,
+            color="white" if abs(value) > 0.6 else drawing.INK,
+        )  # fmt: skip
+    axes.set_yticks(
+        range(len(values)),
+        [""] * len(values) if rows is None else [shortened(row, NAME, "end") for row in rows],
+    )
+    axes.set_xticks(range(len(columns)), columns)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0, labelsize=drawing.SMALL_SIZE, labelcolor=drawing.INK)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    panel_title(axes, title)
+
+
+def signed(value: float) -> str:
+    """Return a gradient with its sign, and no digits that are not there.
+
+    >>> signed(-0.5), signed(0.0), signed(0.0004), signed(-1.0)
+    ('-0.500', '0', '+4.0e-04', '-1.000')
+    """
+    if value == 0.0:
+        return "0"
+    return f"{value:+.3f}" if abs(value) >= 1e-3 else f"{value:+.1e}"
+
+
+def temperature_curves(
+    axes: Axes,
+    places: NDArray[np.float64],
+    curves: NDArray[np.float64],
+    marks: NDArray[np.float64],
+    names: Sequence[str],
+    paints: Sequence[str],
+) -> None:
+    """Draw the probability of each class over the temperature, and where bars stand for it."""
+    drawing.plain_axes(axes)
+    for place, (name, paint) in enumerate(zip(names, paints, strict=True)):
+        dashes = (4, 2) if paint == REST else (None, None)
+        axes.plot(
+            places, curves[:, place], color=paint, linewidth=1.6, dashes=dashes,
+            label=shortened(name, NAME, "end"),
+        )  # fmt: skip
+    for mark in marks:
+        axes.axvline(mark, color=drawing.FAINT, linewidth=0.8, zorder=0)
+    axes.set_xscale("log")
+    drawing.log_numbers(axes.xaxis)
+    axes.set_xlim(min(places[0], marks.min()), max(places[-1], marks.max()))
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_xlabel("temperature T", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
+    axes.legend(
+        loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=drawing.SMALL_SIZE
+    )
+
+
+def said(values: NDArray[np.float64]) -> list[str]:
+    """Return numbers in three digits; infinity as its sign."""
+    return [number(value) if np.isfinite(value) else f"{value:+}"[0] + "∞" for value in values]
