@@ -70,11 +70,11 @@ class UsageError(CnnvizError):
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
     """Return the known names that look most like `name`, best first."""
     names = list(known)
-    lowered: dict[str, str] = {}
-    for candidate in names:
-        lowered.setdefault(candidate.lower(), candidate)
+    lowered: dict[str, list[str]] = {}
+    for candidate in dict.fromkeys(names):
+        lowered.setdefault(candidate.lower(), []).append(candidate)
     close = difflib.get_close_matches(name.lower(), lowered, n=count, cutoff=0.5)
-    found = [lowered[match] for match in close]
+    found = [candidate for match in close for candidate in lowered[match]][:count]
     needle = name.lower()
     for candidate in names:
         if len(found) >= count:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnviz.errors import ImageError, UsageError
-from cnnviz_cli.terminal import one_line, say
+from cnnviz_cli.terminal import note
 
 if TYPE_CHECKING:
     from cnnviz.datasets import Dataset
@@ -120,7 +120,7 @@ def spread(
     if len(found) <= most:
         return list(found)
     said = "" if count else "; --count says how many"
-    say(one_line(f"Note: {most} of {len(found):,} {noun} are taken, evenly spread{said}."))
+    note(f"{most} of {len(found):,} {noun} are taken, evenly spread{said}.")
     # As `Dataset.spread` has it: the first of each of so many equal stretches.
     return [found[place * len(found) // most] for place in range(most)]
 

@@ -10,7 +10,8 @@ import typer
 
 from cnnviz_cli import options
 from cnnviz_cli.lazy import shared, with_signature
-from cnnviz_cli.terminal import one_line, print_result, print_table, progress_bar, say
+from cnnviz_cli.terminal import note, one_line, print_result, print_table, progress_bar, say
+from cnnviz_cli.told_guesses import Guesses
 
 if TYPE_CHECKING:
     from cnnviz.evaluation import ErrorAnalysis
@@ -122,9 +123,10 @@ def _run(values: dict[str, Any]) -> None:
         check_destination(out, force=values["force"])
     if values["data"] is not None:
         open_dataset(values["data"], 1)  # what there is not is refused before the network is loaded
+    guesses = Guesses()
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")
-        model = options.model_of(values)
+        model = guesses.of(options.model_of(values))
         found = error_analysis(
             model,
             options.data_or_shapes(None, values["data"], model),
@@ -135,16 +137,16 @@ def _run(values: dict[str, Any]) -> None:
             order=values["order"],
             explain=0 if out is None else values["worst"],
             workers=values["workers"],
-            progress=progress,
+            progress=guesses.at_first_step(progress),
         )
         page = None
         if out is not None:
             saved = error_report(found, progress=progress).save(out, force=values["force"])
             page = saved.page
-    options.tell_guessed_output(model)
-    told = [note for note in found.provenance.notes if note != model.doubt]
-    for note in told:
-        say(one_line(f"Note: {note}"))
+    guesses.tell()
+    for remark in found.provenance.notes:
+        if remark != model.doubt:  # which was told already
+            note(remark)
     if values["as_json"]:
         print_result(found, None if out is None else out / "errors.json")
     elif values["as_csv"]:
@@ -164,7 +166,13 @@ def _show(found: ErrorAnalysis) -> None:
     if rows:
         more = len(found.mistakes) - len(rows)
         print_table(
-            ["image", "right", "answer", "how sure", "of what is right"],
+            [
+                "image",
+                "right answer",
+                "network's answer",
+                "probability of its answer",
+                "probability of the right one",
+            ],
             rows,
             caption=f"{more:,} more are in errors.csv." if more > 0 else "",
         )

@@ -12,7 +12,8 @@ import typer
 from cnnviz.errors import OutputError
 from cnnviz_cli import options
 from cnnviz_cli.lazy import shared, with_signature
-from cnnviz_cli.terminal import one_line, print_result, print_table, progress_bar, say
+from cnnviz_cli.terminal import note, one_line, print_result, print_table, progress_bar, say
+from cnnviz_cli.told_guesses import Guesses
 
 if TYPE_CHECKING:
     from cnnviz.evaluation import Evaluation
@@ -108,9 +109,10 @@ def _run(values: dict[str, Any]) -> None:
     style = options.picture_style(values)
     out: Path = values["out"].expanduser()
     _check_folder(out)
+    guesses = Guesses()
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")
-        model = options.model_of(values)
+        model = guesses.of(options.model_of(values))
         found = evaluate(
             model,
             values["data"],
@@ -120,12 +122,12 @@ def _run(values: dict[str, Any]) -> None:
             settings=settings,
             random=values["random"],
             state=out / "state",
-            progress=progress,
+            progress=guesses.at_first_step(progress),
             announce=None if values["quiet"] else say,
         )
         for name in _FILES:
             found.save(out / name, **(asdict(style) if name.endswith(".png") else {}))
-    options.tell_guessed_output(model)
+    guesses.tell()
     _show(found, out, as_json=values["json"])
 
 
@@ -144,8 +146,8 @@ def _show(found: Evaluation, out: Path, *, as_json: bool) -> None:
     if as_json:
         print_result(found, out / _FILES[1])
         return
-    for note in found.provenance.notes:
-        say(one_line(f"Note: {note}"))
+    for remark in found.provenance.notes:
+        note(remark)
     shown = found.main_columns()
     rows = [
         [title, *(_cell(found, method, column.key) for column in shown)]

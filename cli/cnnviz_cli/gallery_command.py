@@ -12,6 +12,7 @@ import typer
 from cnnviz_cli import options
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.terminal import one_line, print_json, progress_bar, say
+from cnnviz_cli.told_guesses import Guesses
 
 if TYPE_CHECKING:
     from cnnviz.datasets import Dataset
@@ -132,18 +133,21 @@ def _run(values: dict[str, Any]) -> None:
     names = [values["model"]] if values["model"] is not None else list(SHIPPED)
     out: Path = values["out"].expanduser()
     check(out.resolve())
+    guesses = Guesses()
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")
         device = local_device(values["device"])
         models = [
-            options.load_model(
-                name,
-                values["weights"],
-                values["categories"],
-                device,
-                values["output"],
-                values["member"],
-                preparation=options.preparation_of(values),
+            guesses.of(
+                options.load_model(
+                    name,
+                    values["weights"],
+                    values["categories"],
+                    device,
+                    values["output"],
+                    values["member"],
+                    preparation=options.preparation_of(values),
+                )
             )
             for name in names
         ]
@@ -151,9 +155,9 @@ def _run(values: dict[str, Any]) -> None:
         if values["dry_run"]:
             found = [estimate(model, data, values["layers"]) for model in models]
         else:
-            built = [each for model in models for each in _make(model, data, values, progress)]
-    for model in models:
-        options.tell_guessed_output(model)
+            told = guesses.at_first_step(progress)
+            built = [each for model in models for each in _make(model, data, values, told)]
+    guesses.tell()
     if values["dry_run"]:
         for each in found:
             say(one_line(str(each)))

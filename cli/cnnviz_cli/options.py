@@ -12,7 +12,6 @@ from cnnviz.results.space import IMAGE
 from cnnviz_cli.chosen_arrays import choose_arrays
 from cnnviz_cli.chosen_photos import FoundPhotos
 from cnnviz_cli.lazy import shared
-from cnnviz_cli.terminal import one_line, say
 
 if TYPE_CHECKING:
     from cnnviz.models import Model
@@ -302,10 +301,10 @@ def load_model(
     *,
     preparation: dict[str, Any] | None = None,
 ) -> Model:
-    """Load the network that the options name, and say where its preprocessing is a guess."""
+    """Load the network that the options name."""
     from cnnviz.models import load
 
-    model = load(
+    return load(
         source,
         weights,
         categories=categories,
@@ -314,18 +313,6 @@ def load_model(
         member=member,
         preprocessing=preparation or None,
     )
-    if model.doubt:
-        say(one_line(f"Note: {model.doubt}"))
-    return model
-
-
-def tell_guessed_output(model: Model) -> None:
-    """Say on stderr where what the output means is a guess, once the network has run."""
-    from cnnviz.models.output_kinds import told_guess
-
-    reading = model.reading
-    if reading is not None and reading.kind is not None and reading.guess:
-        say(one_line(f"Note: {told_guess(reading.kind, reading.guess)}"))
 
 
 def model_of(values: dict[str, Any]) -> Model:

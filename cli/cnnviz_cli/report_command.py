@@ -16,6 +16,7 @@ from cnnviz_cli import options
 from cnnviz_cli.chosen_photos import find_photos
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.terminal import one_line, print_json, progress_bar, say
+from cnnviz_cli.told_guesses import Guesses
 
 if TYPE_CHECKING:
     from cnnviz.reports.document import Manifest
@@ -95,11 +96,12 @@ def _said() -> str:
 def _run(values: dict[str, Any]) -> None:
     choose(values["sections"], thorough=values["thorough"])
     check_destination(values["out"], force=values["force"])
+    guesses = Guesses()
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")
         chosen = [values[name] for name in ("data", "count", "workers")]
         photos = find_photos(values["photos"] or (), *chosen)
-        loaded = options.model_of(values)
+        loaded = guesses.of(options.model_of(values))
         images = options.inputs_of(photos, loaded)
         from cnnviz.reports import report as make
 
@@ -110,7 +112,7 @@ def _run(values: dict[str, Any]) -> None:
             layers=values["layers"],
             target=options.explained(values["target"], values["box"]),
             thorough=values["thorough"],
-            progress=progress,
+            progress=guesses.at_first_step(progress),
         )
         manifest = made.save(
             values["out"],
@@ -118,9 +120,9 @@ def _run(values: dict[str, Any]) -> None:
             single_file=values["single_file"],
             force=values["force"],
         )
-    options.tell_guessed_output(loaded)
+    guesses.tell()
     best = [(entry.name, entry.best) for entry in made.answers if entry.guesses]
-    # The doubt about the preprocessing was told when the network was loaded.
+    # The doubt about the preprocessing was told already.
     notes = [note for note in made.notes if note != loaded.doubt]
     tell(
         manifest,

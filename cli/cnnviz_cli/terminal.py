@@ -29,6 +29,11 @@ def say(text: str) -> None:
     typer.echo(text, err=True)
 
 
+def note(text: str) -> None:
+    """Print a remark for people on one line of stderr."""
+    say(one_line(f"Note: {text}"))
+
+
 def say_error(what: str, remedy: str = "") -> None:
     """Print what is wrong on one line of stderr, and what to do about it on the next."""
     say(typer.style("Error: ", fg=typer.colors.RED, bold=True) + one_line(what))
@@ -62,8 +67,8 @@ def print_result(result: Result, written: Path | None) -> None:
     print_json(found)
     outside = sum(one["file"] is None for one in references(found))
     if outside:
-        say(
-            f"Note: This JSON has the shape and range of {plural(outside, 'large array')}; with "
+        note(
+            f"This JSON has the shape and range of {plural(outside, 'large array')}; with "
             "--out NAME.json the values are written, to NAME.npz beside it."
         )
 

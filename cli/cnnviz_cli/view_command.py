@@ -17,7 +17,15 @@ from cnnviz_cli.chosen_photos import FoundPhotos, check_files, find_photos
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.signature import OptionSpec, options_of, returned_type
 from cnnviz_cli.tables import table_of, text_of
-from cnnviz_cli.terminal import one_line, print_result, print_table, progress_bar, say
+from cnnviz_cli.terminal import (
+    note,
+    one_line,
+    print_result,
+    print_table,
+    progress_bar,
+    say,
+)
+from cnnviz_cli.told_guesses import Guesses
 
 if TYPE_CHECKING:
     from cnnviz.results.picture_style import PictureStyle
@@ -142,8 +150,8 @@ def _run(
             result, stem = _of_network(view, function, specs, values, keywords, progress)
         progress(0, 1, "writing")
         written = _write(result, values["out"], stem, view, style, as_json=values["json"])
-    for note in result.provenance.notes:
-        say(one_line(f"Note: {note}"))
+    for remark in result.provenance.notes:
+        note(remark)
     _show(result, written, as_json=values["json"])
     failed = getattr(result, "failed", ())
     if failed:
@@ -213,7 +221,10 @@ def _of_network(
         _first_of_compared(values, keywords)
     # What is wrong with them is said before the network is loaded, which may take long.
     named = _named_photos(view, specs, values)
-    model = options.model_of(values)
+    guesses = Guesses()
+    model = guesses.of(options.model_of(values))
+    if view.progress:
+        keywords["progress"] = guesses.at_first_step(progress)
     from cnnviz.models.spaces import check_takes_images
 
     check_takes_images(model, view.name)
@@ -233,7 +244,7 @@ def _of_network(
         _spell_out(view, specs, keywords, list(subject.activations))
         names = [photo.name for photo in subject.batch.photos]
     result = function(subject, **keywords)
-    options.tell_guessed_output(model)
+    guesses.tell()
     return result, _stem(names, model.name)
 
 
@@ -321,6 +332,8 @@ def _show(result: Any, written: Sequence[Path], *, as_json: bool) -> None:
         print_table(*table)
     elif text is not None:
         typer.echo(text)
-    say(one_line(result.summary()))
+    # What is read as text begins with its summary, or has it on a line of its own.
+    if text is None or result.summary() not in text.splitlines():
+        say(one_line(result.summary()))
     for path in written:
         typer.echo(path)

@@ -146,10 +146,10 @@ class Heatmap(Result):
     def caption(self) -> str:
         """Say what the colours mean and how far to read them."""
         colours = (
-            "Bright is evidence for the class; evidence against it is set to zero before the map "
+            "Bright is evidence for the target; evidence against it is set to zero before the map "
             "is stretched."
             if self.relu
-            else "Red is evidence for the class, blue is evidence against it."
+            else "Red is evidence for the target, blue is evidence against it."
         )
         seen = self._how_seen("; the maps are drawn on it.")
         ends = (

@@ -116,7 +116,7 @@ class ArrayPreprocessing(Preprocessing):
         clip = pixels.permute(0, 3, 1, 2)
         if self.channels == 1:
             clip = clip.float().mean(1, keepdim=True).round().to(torch.uint8)
-        height, width = self._resized(photos[0].height, photos[0].width)
+        height, width = self.resized(photos[0].height, photos[0].width)
         if (height, width) != tuple(clip.shape[2:]):
             mode = "nearest" if self.interpolation == "nearest" else self.interpolation
             corners = None if mode == "nearest" else False

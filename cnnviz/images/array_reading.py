@@ -22,6 +22,7 @@ from cnnviz.images.array_preprocessing import ArrayPreprocessing
 from cnnviz.images.paths import expand
 from cnnviz.images.photo import Photo, PhotoError, new_photo
 from cnnviz.images.reading import read_photo
+from cnnviz.images.size_notes import size_notes
 from cnnviz.results.space import Space, space_of
 from cnnviz.results.text import plural
 
@@ -93,14 +94,16 @@ def read_array(
         It cannot be read, or is nothing of the kind that the network takes.
     """
     found = _found(source, preprocessing, name)
+    notes = found.notes
     if found.frames:
         _check_frames(found, preprocessing)
+        notes = (*notes, *size_notes(found.frames[0], preprocessing))
         tensor = preprocessing.frames(found.frames)
     else:
         assert found.values is not None
         tensor = preprocessing.prepared(_with_channels(found, preprocessing))
     _check_numbers(tensor, found.name)
-    return new_array(tensor, preprocessing, found.name, found.notes, found.digest), tensor
+    return new_array(tensor, preprocessing, found.name, notes, found.digest), tensor
 
 
 def new_array(

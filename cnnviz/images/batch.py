@@ -14,6 +14,7 @@ from cnnviz.images.array_preprocessing import ArrayPreprocessing
 from cnnviz.images.photo import Photo, PhotoError, new_photo
 from cnnviz.images.preprocessing import PhotoBox, Preprocessing
 from cnnviz.images.reading import read_photo
+from cnnviz.images.size_notes import size_notes
 from cnnviz.results.text import reasons
 
 if TYPE_CHECKING:
@@ -153,7 +154,9 @@ def _from_photos(
     for index, item in enumerate(items):
         try:
             photo = _read(item, index)
-            read.append((photo, preprocessing(photo)))
+            prepared = preprocessing(photo)
+            notes = (*photo.notes, *size_notes(photo, preprocessing))
+            read.append((replace(photo, notes=notes), prepared))
         except PhotoError as error:
             errors.append(error)
     boxes = [preprocessing.box(photo.height, photo.width) for photo, _ in read]

@@ -156,7 +156,7 @@ class Preprocessing:
         import torch
 
         self.check_channels()
-        height, width = self._resized(photo.height, photo.width)
+        height, width = self.resized(photo.height, photo.width)
         if height * width > MAX_PIXELS:
             raise PhotoError(
                 photo.name,
@@ -190,7 +190,7 @@ class Preprocessing:
 
         The box reaches outside the photo where the crop pads it with black.
         """
-        new_height, new_width = self._resized(height, width)
+        new_height, new_width = self.resized(height, width)
         left, top, right, bottom = self._window(new_height, new_width)
         across, down = width / new_width, height / new_height
         return PhotoBox(left * across, top * down, right * across, bottom * down)
@@ -333,8 +333,8 @@ class Preprocessing:
         mean, std = (np.asarray(item)[:, None, None] for item in (self.mean, self.std))
         return np.asarray(values * std + mean)
 
-    def _resized(self, height: int, width: int) -> tuple[int, int]:
-        """Return the height and width after resizing; rounds down as torchvision does."""
+    def resized(self, height: int, width: int) -> tuple[int, int]:
+        """Return the height and width of a photo after resizing; rounds down as torchvision."""
         if self.resize is None:
             return height, width
         if isinstance(self.resize, tuple):
@@ -359,7 +359,7 @@ class Preprocessing:
         image = Image.fromarray(photo.pixels)
         if self.channels == 1:
             image = image.convert("L")
-        height, width = self._resized(photo.height, photo.width)
+        height, width = self.resized(photo.height, photo.width)
         if (height, width) == (photo.height, photo.width):
             return image
         return image.resize((width, height), Image.Resampling[self.interpolation.upper()])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cnnviz.errors import UsageError
 from cnnviz.images.paths import expand
+from cnnviz.results.text import joined
 
 Categories = Sequence[str] | Mapping[int, str] | str | os.PathLike[str]
 
@@ -42,19 +43,63 @@ def check_count(categories: Sequence[str], outputs: int, name: str) -> None:
         )
 
 
+class ClassNames:
+    """Class names, to be found by name: the closest match counts, and no other beside it.
+
+    An exact match comes first, then one that ignores case, then one of the names in a list such as
+    ``goldfish, Carassius auratus``, in the same order.
+
+    Parameters
+    ----------
+    known : sequence of str
+        The names of the classes, in their order.
+    """
+
+    def __init__(self, known: Sequence[str]) -> None:
+        whole = [(name.strip(), index) for index, name in enumerate(known)]
+        parts = [
+            (part.strip(), index) for index, name in enumerate(known) for part in name.split(",")
+        ]
+        self._levels = [
+            (write, _gathered(pairs, write))
+            for pairs in (whole, parts)
+            for write in (str, str.casefold)
+        ]
+
+    def matching(self, name: str) -> tuple[int, ...]:
+        """Return the places of the classes that a name means: several where it does not tell."""
+        for write, places in self._levels:
+            found = places.get(write(name.strip()))
+            if found:
+                return tuple(found)
+        return ()
+
+
+def _gathered(
+    names: Sequence[tuple[str, int]], write: Callable[[str], str]
+) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for name, index in names:
+        of = found.setdefault(write(name), [])
+        if index not in of:
+            of.append(index)
+    return found
+
+
+def told_ambiguous(name: str, places: Sequence[int], known: Sequence[str]) -> str:
+    """Say in one clause that a name is of several classes, and which these are."""
+    listed = joined([f"{known[place]!r} (class {place})" for place in places])
+    return f"{name!r} may be {len(places)} classes, {listed}"
+
+
 def classes_called(names: Sequence[str], known: Sequence[str]) -> tuple[int, ...]:
     """Return the place among known class names of each of some names, or -1.
 
-    In any case of letters; one of the names in a list such as ``goldfish, Carassius auratus`` will
-    do.
+    As `ClassNames` matches them; -1 where no class is meant, or there is no telling which.
     """
-    places: dict[str, int] = {}
-    for index, name in enumerate(known):
-        places.setdefault(name.strip().casefold(), index)
-    for index, name in enumerate(known):
-        for part in name.split(","):
-            places.setdefault(part.strip().casefold(), index)
-    return tuple(places.get(name.strip().casefold(), -1) for name in names)
+    classes = ClassNames(known)
+    found = [classes.matching(name) for name in names]
+    return tuple(places[0] if len(places) == 1 else -1 for places in found)
 
 
 def _from_file(path: Path) -> Any:

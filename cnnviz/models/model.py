@@ -19,6 +19,7 @@ from cnnviz.introspection.forward import check_takes_image, forward
 from cnnviz.introspection.random_draws import RandomDraws
 from cnnviz.introspection.turns import one_at_a_time
 from cnnviz.models.called_network import Call, Inputs, called_network
+from cnnviz.models.categories import ClassNames, told_ambiguous
 from cnnviz.models.guesses import guess_preprocessing
 from cnnviz.models.input_trials import NOMINAL_SIDE
 from cnnviz.models.output_kinds import OutputKind, read_output_kind
@@ -347,23 +348,14 @@ class Model:
                 f"The classes of {self.name} have no names.",
                 "Give the index of the class, or load the network with categories=.",
             )
-        wanted = name.strip().casefold()
-        for matches in (
-            [i for i, category in enumerate(known) if category == name],
-            [i for i, category in enumerate(known) if category.casefold() == wanted],
-            [
-                i
-                for i, category in enumerate(known)
-                if wanted in (part.strip().casefold() for part in category.split(","))
-            ],
-        ):
-            if len(matches) > 1:
-                raise TargetError(
-                    f"{len(matches)} classes of {self.name} are called {name!r}.",
-                    f"Give the index: {' or '.join(map(str, matches))}.",
-                )
-            if matches:
-                return matches[0]
+        matches = ClassNames(known).matching(name)
+        if len(matches) > 1:
+            raise TargetError(
+                f"Of {self.name} {told_ambiguous(name, matches, known)}.",
+                f"Give the index, {' or '.join(map(str, matches))}, or the name as it is written.",
+            )
+        if matches:
+            return matches[0]
         raise TargetError(
             f"{self.name} has no class {name!r}.",
             did_you_mean(name, known, "Give the index of the class."),

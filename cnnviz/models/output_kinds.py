@@ -43,7 +43,7 @@ WORDS: dict[OutputKind, str] = {
 
 def told_guess(kind: OutputKind, guess: str) -> str:
     """Say in one sentence that this kind is a guess; nothing where it is known."""
-    return f"That the output is {WORDS[kind]} is {guess}." if guess else ""
+    return f"The output is read as {WORDS[kind]}; this is {guess}." if guess else ""
 
 
 def read_output_kind(given: OutputKind | str) -> OutputKind:

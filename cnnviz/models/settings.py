@@ -16,7 +16,7 @@ from cnnviz.images.paths import expand
 from cnnviz.models.categories import Categories, read_categories
 from cnnviz.models.input_trials import find_input
 from cnnviz.models.model import Model
-from cnnviz.results.text import plural
+from cnnviz.results.text import dimensions, plural
 
 Settings = Preprocessing | Mapping[str, Any] | str | os.PathLike[str]
 
@@ -49,7 +49,7 @@ def with_settings(known: Preprocessing, given: Settings) -> Preprocessing:
     if isinstance(given, (str, os.PathLike)):
         path = expand(given)
         return _with_file(known, path, _read(path))
-    return _with(known, given, "as given")
+    return _checked_crop(_with(known, given, "as given"))
 
 
 def beside(path: Path, known: Preprocessing) -> Preprocessing | None:
@@ -207,6 +207,26 @@ def _with(known: Preprocessing, given: Mapping[str, Any], origin: str) -> Prepro
         is_guess=told,
         is_undivided="std" not in given and ("mean" in given or known.is_undivided),
     )
+
+
+def _checked_crop(prepared: Preprocessing) -> Preprocessing:
+    """Refuse a crop that no photo fills, since each has been resized to less before."""
+    resize, crop = prepared.resize, prepared.crop
+    if resize is None or crop is None:
+        return prepared
+    if isinstance(resize, int):
+        never_filled, becomes = min(crop) > resize, f"a shorter side of {resize} px"
+    else:
+        never_filled = any(cut > side for cut, side in zip(crop, resize, strict=True))
+        becomes = f"{dimensions(resize)} px (height x width)"
+    if never_filled:
+        raise UsageError(
+            f"Each photo is resized to {becomes}, which does not fill a crop of "
+            f"{dimensions(crop)} px: the rest would be black.",
+            f"Give a larger resize as well, such as {min(crop)}, or a smaller crop; with a resize "
+            "of none photos keep their own size.",
+        )
+    return prepared
 
 
 def _normalisation(

@@ -147,10 +147,10 @@ def _listed(found: ErrorAnalysis) -> tuple[Table, ...]:
             caption=f"All of them are in errors.csv.{more}",
             columns=(
                 TableColumn("Image"),
-                TableColumn("Right"),
-                TableColumn("Answer"),
-                TableColumn("How sure", numeric=True),
-                TableColumn("Probability of what is right", numeric=True),
+                TableColumn("Right answer"),
+                TableColumn("Network's answer"),
+                TableColumn("Probability of its answer", numeric=True),
+                TableColumn("Probability of the right one", numeric=True),
                 TableColumn("Loss (nats)", numeric=True),
             ),
             rows=tuple(
@@ -188,8 +188,8 @@ def _worst_pair(found: ErrorAnalysis) -> str:
     if worst.count == 1:
         return "No class is taken for the same other one more than once."
     return (
-        f"Most often {worst.truth} is taken for {worst.answer}: "
-        f"{plural(worst.count, 'image')} of {worst.labelled:,}."
+        f"Most often {worst.truth} is taken for {worst.answer}: {worst.count:,} of the "
+        f"{plural(worst.labelled, 'image')} of {worst.truth}."
     )
 
 
@@ -201,15 +201,22 @@ def _pairs(found: ErrorAnalysis) -> tuple[Table, ...]:
     rest = f" {more:,} more are in errors.json." if more else ""
     return (
         Table(
-            title="Most confused",
-            caption=f"How many of the images with a label get another answer.{rest}",
-            columns=(
-                TableColumn("Label"),
-                TableColumn("Answer"),
-                TableColumn("Images", numeric=True),
-                TableColumn("Of", numeric=True),
+            title="Which class is taken for which other",
+            caption=(
+                "Each row is one kind of mistake, the commonest first: images that are labelled as "
+                f"the first class, and that the network answers as the second.{rest}"
             ),
-            rows=tuple((p.truth, p.answer, count(p.count), count(p.labelled)) for p in shown),
+            columns=(
+                TableColumn("Right class"),
+                TableColumn("Answered as"),
+                TableColumn("Images answered so", numeric=True),
+                TableColumn("Images of the right class", numeric=True),
+                TableColumn("Share of these", numeric=True),
+            ),
+            rows=tuple(
+                (p.truth, p.answer, count(p.count), count(p.labelled), percent(p.share))
+                for p in shown
+            ),
             folded=len(shown) > 12,
         ),
     )
@@ -222,8 +229,14 @@ def _matrix(found: ErrorAnalysis) -> tuple[Table, ...]:
     return (
         Table(
             title="Confusion matrix",
-            caption="Images with a label (rows) by answers (columns).",
-            columns=(TableColumn("Label"), *(TableColumn(name, numeric=True) for name in names)),
+            caption=(
+                "How many images of each right class (row) get each answer (column); those on the "
+                "diagonal are answered rightly."
+            ),
+            columns=(
+                TableColumn("Right class"),
+                *(TableColumn(name, numeric=True) for name in names),
+            ),
             rows=tuple(
                 (name, *map(count, row))
                 for name, row in zip(names, found.confusion.tolist(), strict=True)

@@ -114,7 +114,7 @@ class Explanations(Result):
             else:
                 axes.set_axis_off()
         scale = drawing.Scale(0.0, 1.0, drawing.HEAT)
-        label = "evidence for the class, as a share of the end of each map's scale"
+        label = "evidence for the target, as a share of the end of each map's scale"
         # Beside the first row, where it is seen at once however many rows follow.
         first = min(_ACROSS, len(self.heatmaps))
         height, width = self._part(self.heatmaps[first - 1]).shape[:2]

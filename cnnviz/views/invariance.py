@@ -116,7 +116,7 @@ class Invariance(Result):
         """Say what the lines are, in which units, and what fills the edges."""
         shift, scale, turn = (row[[0, -1]] for row in self.values)
         most = self.beyond.max((1, 2))
-        followed = "probability of the class" if self.unit == "probability" else "score"
+        followed = "probability of the target" if self.unit == "probability" else "score"
         mirrored = (
             "Nothing from beyond the photo enters."
             if not most.any()

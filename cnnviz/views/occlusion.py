@@ -77,8 +77,8 @@ class Occlusion(Heatmap):
         told = "".join(f" {note}" for note in self.notes)
         return (
             f"{self.title}: how much the score falls where the {self.space.noun} is hidden. Red "
-            "is evidence for the class, which hiding takes away; blue is evidence against it. Each "
-            "map has its own scale, printed above it in the unit of the score."
+            "is evidence for the target, which hiding takes away; blue is evidence against it. "
+            "Each map has its own scale, printed above it in the unit of the score."
             f"{self._how_seen('.')}{self._slices_told()}{told}"
         )
 

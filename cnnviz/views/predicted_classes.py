@@ -25,6 +25,7 @@ MOST_PANELS = 6
 """Images that get bars of their own; of more a contact sheet is drawn."""
 _WORDS = {
     OutputKind.LABELS: "labels",
+    OutputKind.LOGIT: "answers",
     OutputKind.VALUE: "values",
     OutputKind.EMBEDDING: "components",
 }
@@ -131,7 +132,12 @@ class Predictions(TableResult):
                 OutputKind.CLASS_MAP: "the share of the positions of the map at which each is the "
                 "answer",
                 OutputKind.EMBEDDING: "their sizes; it means something beside other embeddings",
-            }.get(self.kind, "no probability: they are quantities")
+            }.get(
+                self.kind,
+                "no probability: they are quantities"
+                if self.total > 1
+                else "no probability: it is a quantity",
+            )
         return {
             "softmax": "the softmax over all classes",
             "sigmoid": "the sigmoid of the single output",

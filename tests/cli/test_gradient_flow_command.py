@@ -18,6 +18,7 @@ def test_it_exits_0_where_there_is_none_and_1_only_if_asked(run, tmp_path):
     assert well.code == 0
     assert well.last_line == "mlp-5-gradient-flow.png"
     assert (tmp_path / well.last_line).is_file()
+    assert (well.out + well.err).count("mlp-5: healthy") == 1
     ill = run("gradient-flow", "--model", "mlp-10:sigmoid", "--no-remedies", "--out", "ill.json")
     assert ill.code == 0
 

@@ -36,7 +36,7 @@ def several():
 def embedding():
     return _ends_in(5, Normalised())
 """
-GUESSED = "Note: That the output is "
+GUESSED = "Note: The output is read as "
 
 
 @pytest.fixture
@@ -62,7 +62,9 @@ def test_a_guess_is_told_once_and_nothing_where_it_was_said(run, photos, command
     said = run(name, *photos, "--model", "net.py:value", *more)
     assert said.code == 0, said.err
     (told,) = _told(said.err)
-    assert told.startswith(f"{GUESSED}values is a guess: its shape is [N, 1], and one number may")
+    assert told.startswith(
+        f"{GUESSED}values; this is a guess: its shape is [N, 1], and one number may"
+    )
     assert "--output" in told
     force = ("--force",) if name == "report" else ()
     declared = run(name, *photos, "--model", "net.py:value", *more, "--output", "value", *force)

@@ -12,6 +12,7 @@ from torch import nn
 from cnnviz.errors import ModelError, TargetError, UsageError
 from cnnviz.images import IMAGENET, Preprocessing
 from cnnviz.models import Model, as_model
+from cnnviz.models.categories import classes_called
 from tests.helpers.architectures import tiny_network
 
 SMALL = Preprocessing(8, (8, 8), (0.5,) * 3, (0.25,) * 3)
@@ -169,12 +170,26 @@ def test_category_and_class_index() -> None:
     ]
     assert model.class_index("Koala") == model.class_index(" koala ") == 0
     assert model.class_index("carassius auratus") == model.class_index(names[2]) == 2
-    with pytest.raises(TargetError, match=r"2 classes .* 'crane'. Give the index: 1 or 3"):
+    with pytest.raises(TargetError, match=r"'crane' may be 2 classes, .*Give the index, 1 or 3"):
         model.class_index("crane")
     with pytest.raises(TargetError, match=r"no class 'kaola'. Did you mean 'Koala'"):
         model.class_index("kaola")
     with pytest.raises(TargetError, match=r"no class 'zzzz'. Give the index"):
         model.class_index("zzzz")
+
+
+def test_names_that_differ_in_case_only() -> None:
+    names = ["one", "two", "Two", "three, Drei", "Three, drei"]
+    model = Model(tiny_network(classes=5), categories=names)
+    wanted = ["two", "Two", " Two ", "One", "drei", "Drei"]
+    assert [model.class_index(name) for name in wanted] == [1, 2, 2, 0, 4, 3]
+    for name, both in (("TWO", "'two' (class 1) and 'Two' (class 2)"), ("DREI", "'three, Drei'")):
+        with pytest.raises(TargetError, match=rf"'{name}' may be 2 classes") as refused:
+            model.class_index(name)
+        assert both in refused.value.what
+    assert classes_called(["two", "Two", "TWO", "four"], names) == (1, 2, -1, -1)
+    with pytest.raises(TargetError, match=r"Did you mean 'two' or 'Two'"):
+        model.class_index("twoo")
 
 
 def test_classes_without_names() -> None:

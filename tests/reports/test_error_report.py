@@ -46,7 +46,7 @@ def test_the_page_says_what_was_found(saved):
         "red/greenish.png",
     ]
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
-    assert "Most often red is taken for green: 2 images of 3." in text
+    assert "Most often red is taken for green: 2 of the 3 images of red." in text
     assert "✗ answered green 96.5 %" in text
     assert "✓ right: red 1.8 %" in text
 

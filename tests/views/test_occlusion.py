@@ -189,4 +189,4 @@ def test_an_unknown_class_is_a_sentence() -> None:
 def test_the_caption_tells_the_squares() -> None:
     caption = occlusion(tiny_network(), images(), 8, 4).caption()
     assert "Squares of 8 x 8 px, 4 px apart (5 x 5), hide the image behind its mean" in caption
-    assert "Red is evidence for the class" in caption
+    assert "Red is evidence for the target" in caption

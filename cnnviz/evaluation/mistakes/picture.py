@@ -125,7 +125,7 @@ def _pairs(axes: Axes, found: ErrorAnalysis) -> None:
         axes.text(
             pair.count,
             row,
-            f" {pair.count} of {pair.labelled} ({percent(pair.share)})",
+            f" {pair.count} of its {pair.labelled} ({percent(pair.share)})",
             va="center",
             fontsize=drawing.SMALL_SIZE,
             color=drawing.INK,
@@ -144,7 +144,7 @@ def _pairs(axes: Axes, found: ErrorAnalysis) -> None:
     axes.set_xlabel("images", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
     more = found.further_pairs
     rest = f"; {more:,} more pairs" if more else ""
-    _title(axes, f"Most confused: label → answer{rest}")
+    _title(axes, f"Most often mixed up: right class → answer{rest}")
 
 
 def _classes(axes: Axes, found: ErrorAnalysis, classes: Sequence[ClassMeasures]) -> None:

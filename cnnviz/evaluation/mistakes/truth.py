@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cnnviz.datasets import Dataset
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.models import OutputKind
-from cnnviz.models.categories import classes_called
+from cnnviz.models.categories import ClassNames, classes_called, told_ambiguous
 from cnnviz.models.output_kinds import WORDS
 from cnnviz.models.outputs import Reading
 from cnnviz.results.text import first_few, plural
@@ -76,12 +76,14 @@ def truth_of(dataset: Dataset, reading: Reading) -> Truth:
     Raises
     ------
     UsageError
-        If a name is of no class of the network, or there are more classes than it has.
+        If a name is of no class of the network, or may be of several, or there are more classes
+        than it has.
     """
     names = tuple(reading.name(index) for index in range(reading.classes))
     given = dataset.classes
     if not given:
         return Truth(names, ())
+    _check_clear(given, names)
     found = classes_called(given, names)
     if min(found) >= 0:
         return Truth(names, found)
@@ -92,6 +94,19 @@ def truth_of(dataset: Dataset, reading: Reading) -> Truth:
     if max(found) < 0 and (bare or wordnet) and len(given) <= len(names):
         return _in_order(given, names, bare=bare)
     raise _unknown([name for name, place in zip(given, found, strict=True) if place < 0], names)
+
+
+def _check_clear(given: Sequence[str], names: tuple[str, ...]) -> None:
+    """Refuse a label that may be several classes: any of them would make answers right or wrong."""
+    classes = ClassNames(names)
+    for name in given:
+        places = classes.matching(name)
+        if len(places) > 1:
+            raise UsageError(
+                f"The label {told_ambiguous(name, places, names)}.",
+                "Number the labels as the outputs of the network are, from 0; or give each class "
+                "a name of its own with --categories or categories=.",
+            )
 
 
 def _in_order(given: Sequence[str], names: tuple[str, ...], *, bare: bool) -> Truth:

@@ -45,7 +45,7 @@ def build(context: Context, given: ArrayInput) -> Section:
         anchor=context.anchor("photo"),
         lead=(f"Before the first layer: {preprocessing}.",) if context.introduces else (),
         pictures=(picture,),
-        notes=tuple(f"On reading it: {note}." for note in given.notes),
+        notes=tuple(f"Done to it: {note}." for note in given.notes),
         subject=subject.slug,
     )
 

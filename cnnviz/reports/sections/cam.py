@@ -31,7 +31,7 @@ def build(context: Context) -> Section:
             f"Grad-CAM asks which places raise the score of {target}: the channels of a layer are "
             "weighted by how strongly the score depends on them, and summed. The last layer gives "
             "the map that is easiest to trust and coarsest to read; shallower stages are sharper "
-            "and say less about the class."
+            "and say less about what is explained."
             if context.introduces
             else f"Which places raise the score of {target}.",
         ),
@@ -115,7 +115,7 @@ def _table(heatmap: Heatmap) -> Table:
         caption=(
             "The range of each signed map in the method's own unit, and the "
             f"{'pixel of the photo' if space == IMAGE else f'{space.place} of the {space.noun}'} "
-            "where the evidence for the class is greatest."
+            "where the evidence for the target is greatest."
         ),
         columns=(
             TableColumn("Layer"),

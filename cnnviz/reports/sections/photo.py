@@ -59,7 +59,7 @@ def build(context: Context) -> Section:
         if context.introduces
         else (),
         pictures=(picture,),
-        notes=tuple(f"On reading the file: {note}." for note in photo.notes),
+        notes=tuple(f"Done to this photo: {note}." for note in photo.notes),
         subject=subject.slug,
     )
 

@@ -14,7 +14,7 @@ SHOWN = 10
 
 
 def build(context: Context) -> Section:
-    """Show the likeliest classes as bars and as a table."""
+    """Show the first answers as bars and as a table."""
     subject = context.image
     result = predictions(subject.capture, SHOWN)
     if isinstance(result, PredictedBoxes):
@@ -23,9 +23,9 @@ def build(context: Context) -> Section:
         key="predictions",
         title=context.title,
         anchor=context.anchor("predictions"),
-        lead=(_verdict(result, context), *_unnamed(context)),
+        lead=(_verdict(result, context), *_unnamed(result, context)),
         pictures=(
-            Picture.of(result, f"{subject.slug}-predictions", "The likeliest classes", wide=False),
+            Picture.of(result, f"{subject.slug}-predictions", _TITLES[result.kind], wide=False),
         ),
         tables=(_table(result),),
         subject=subject.slug,
@@ -79,6 +79,20 @@ def _box_table(result: PredictedBoxes) -> Table:
     )
 
 
+_TITLES = {
+    OutputKind.CLASSES: "The likeliest classes",
+    OutputKind.LABELS: "The likeliest labels",
+    OutputKind.LOGIT: "The two answers",
+    OutputKind.VALUE: "What it returns",
+    OutputKind.EMBEDDING: "The largest components",
+    OutputKind.CLASS_MAP: "The classes that most of the map shows",
+}
+_NAMES = {
+    OutputKind.LABELS: "Label",
+    OutputKind.LOGIT: "Answer",
+    OutputKind.VALUE: "Name",
+    OutputKind.EMBEDDING: "Dimension",
+}
 _HEADINGS = {
     OutputKind.VALUE: "Value",
     OutputKind.EMBEDDING: "Component",
@@ -90,7 +104,8 @@ def _verdict(result: Predictions, context: Context) -> str:
     best, kind = result.names[0][0], result.kind
     if kind in (OutputKind.VALUE, OutputKind.EMBEDDING):
         what = f"{plural(result.total, 'number')}; {best} is {result.said(0, 0)}"
-        return f"{context.model.name} answers with {what}. They are no probabilities."
+        they = "It is no probability" if result.total == 1 else "They are no probabilities"
+        return f"{context.model.name} answers with {what}. {they}."
     said = f"{context.model.name} answers {best} with {result.said(0, 0)}"
     if kind == OutputKind.CLASS_MAP:
         said += " of the positions"
@@ -104,6 +119,8 @@ def _verdict(result: Predictions, context: Context) -> str:
     bits, most = float(result.entropy[0]), math.log2(max(result.total, 2))
     if not context.introduces:
         return f"{said}; {bits:.2f} bits of entropy."
+    if kind == OutputKind.LOGIT:
+        return f"{said}; {bits:.2f} bits of entropy, of which a blind guess has {most:.2f}."
     return (
         f"{said}. The whole answer is spread as widely as an even choice among "
         f"{_effective(2.0**bits)} ({bits:.2f} bits of entropy; a blind guess among "
@@ -111,11 +128,18 @@ def _verdict(result: Predictions, context: Context) -> str:
     )
 
 
-def _unnamed(context: Context) -> tuple[str, ...]:
-    if context.model.categories is not None or not context.introduces:
+def _unnamed(result: Predictions, context: Context) -> tuple[str, ...]:
+    """Say how to give names, where what is ranked has names and nobody said them."""
+    known = context.model.categories is not None or not context.introduces
+    if known or result.kind == OutputKind.EMBEDDING:
         return ()
+    called = {
+        OutputKind.LABELS: "The labels are numbered",
+        OutputKind.LOGIT: "Its two sides are called negative and positive",
+        OutputKind.VALUE: "What it returns is numbered",
+    }.get(result.kind, "The classes are numbered")
     return (
-        "The classes are numbered, as nobody said their names: give them with --categories FILE, "
+        f"{called}, as nobody said their names: give them with --categories FILE, "
         "categories=, or a categories.txt beside the network's file or checkpoint.",
     )
 
@@ -139,7 +163,7 @@ def _table(result: Predictions) -> Table:
         ),
         columns=(
             TableColumn("Rank", numeric=True),
-            TableColumn("Class"),
+            TableColumn(_NAMES.get(result.kind, "Class")),
             TableColumn("Index", numeric=True),
             TableColumn(_HEADINGS.get(result.kind, "Probability"), numeric=True),
             TableColumn("Logit", numeric=True),

@@ -84,7 +84,7 @@ def _images(context: Context) -> tuple[Table, ...]:
             columns=(
                 TableColumn("Image"),
                 TableColumn("Height x width" if context.model.space == IMAGE else "Size"),
-                TableColumn("Done on reading"),
+                TableColumn("Done to it"),
                 TableColumn("SHA-256"),
             ),
             rows=rows,

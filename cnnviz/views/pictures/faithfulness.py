@@ -98,7 +98,7 @@ def _draw_curves(axes: Axes, curves: Curves, which: str, unit: Unit) -> None:
     axes.set_xlabel("pixels exchanged (%)", fontsize=drawing.SMALL_SIZE)
     axes.set_xlim(0.0, 100.0)
     if unit == "probability":
-        axes.set_ylabel("probability of the class", fontsize=drawing.SMALL_SIZE)
+        axes.set_ylabel("probability of the target", fontsize=drawing.SMALL_SIZE)
         axes.set_ylim(0.0, 1.02)
     else:
         axes.set_ylabel("score (0 blank, 1 photo)", fontsize=drawing.SMALL_SIZE)

@@ -47,7 +47,7 @@ def draw(found: Invariance, into: drawing.Canvas | None = None) -> drawing.Canva
         _curves(panels[-1, kind], found, kind, found.answers[kind])
         panels[-1, kind].set_xlabel(_TITLES[kind][1], fontsize=drawing.SMALL_SIZE)
     probable = found.unit == "probability"
-    label = "probability\nof the class" if probable else "score"
+    label = "probability\nof the target" if probable else "score"
     panels[-1, 0].set_ylabel(label, fontsize=drawing.SMALL_SIZE)
     for place in range(len(found.layers)):
         _same_height(panels[1 + place], _top(found.normalised[:, place]))

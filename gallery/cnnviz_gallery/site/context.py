@@ -136,7 +136,7 @@ def prepare(
 def classes_of_labels(scan: ScanResult) -> tuple[int, ...]:
     """Return for each label of the data the class of the network that it means, or -1.
 
-    By name, in any letter case; where the data or the network has no names, by number.
+    By name, as `ClassNames` matches them; where the data or the network has no names, by number.
     """
     wanted, known = scan.data.classes, scan.network.categories
     if not wanted or not known:

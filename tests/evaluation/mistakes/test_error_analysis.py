@@ -173,6 +173,17 @@ def test_labels_that_are_none_of_the_network(folder, tmp_path):
         cnnviz.error_analysis(colour_model(), tmp_path / "list.csv")
 
 
+def test_a_label_that_may_be_two_classes_is_refused_and_both_are_named(tmp_path):
+    write_colour(tmp_path / "val" / "TWO" / "1.png", (255, 0, 0))
+    model = colour_model(categories=("two", "Two", "three"))
+    with pytest.raises(UsageError, match="'TWO' may be 2 classes") as refused:
+        cnnviz.error_analysis(model, tmp_path / "val")
+    assert "'two' (class 0) and 'Two' (class 1)" in refused.value.what
+    (tmp_path / "val" / "TWO").rename(tmp_path / "val" / "Two")
+    found = cnnviz.error_analysis(model, tmp_path / "val")
+    assert [(m.truth, m.answer) for m in found.mistakes] == [("Two", "two")]
+
+
 def test_without_names_the_order_of_the_folders_is_that_of_the_outputs(tmp_path):
     for name, colour in (("a", (255, 0, 0)), ("b", (255, 0, 0)), ("c", (0, 0, 255))):
         write_colour(tmp_path / "val" / name / "1.png", colour)
@@ -363,7 +374,7 @@ def test_a_matrix_of_many_classes_is_a_list_of_pairs(tmp_path):
     assert found.confusion.shape == (many, many)
     figure = found.figure()
     titles = [axes.get_title("left") for axes in figure.axes]
-    assert titles[0] == "Most confused: label → answer; 106 more pairs"
+    assert titles[0] == "Most often mixed up: right class → answer; 106 more pairs"
     assert titles[1] == "Classes: the 30 recalled least"
     assert max(figure.get_size_inches()) * 160 < 8000
 
