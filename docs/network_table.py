@@ -90,7 +90,9 @@ def trials() -> Iterator[Trial]:
         clip = noise(1, 3, 16, 112, 112) if kind == "video" else image
         if kind == "video":
             for name in torchvision_models.list_models(module=torchvision_models.video):
-                large = noise(1, 3, 16, 224, 224) if name.startswith(("mvit", "swin", "s3d")) else clip
+                large = (
+                    noise(1, 3, 16, 224, 224) if name.startswith(("mvit", "swin", "s3d")) else clip
+                )
                 yield Trial(f"torchvision, {kind}", name, _named(name), large)
         else:
             listed = torchvision_models.list_models(module=getattr(torchvision_models, kind))

@@ -22,6 +22,7 @@ from cnnviz_cli import (
     errors_command,
     evaluate_command,
     gallery_command,
+    lecture_command,
     listings,
     plugin_commands,
     report_command,
@@ -97,6 +98,13 @@ add_lazy_command(
     "report",
     report_command.build,
     summary=report_command.SUMMARY,
+    panel="The main job",
+)
+add_lazy_command(
+    app,
+    "lecture",
+    lecture_command.build,
+    summary=lecture_command.SUMMARY,
     panel="The main job",
 )
 app.command("training-report", rich_help_panel="While training")(training_command.training_report)

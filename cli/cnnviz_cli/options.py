@@ -288,8 +288,6 @@ PICTURE = (
 )
 """The options of every command that writes a picture of a result."""
 
-HELD_OUT_SAMPLE = 19
-
 
 def load_model(
     source: str,
@@ -383,12 +381,9 @@ def photos_or_sample(photos: list[Any] | None, model: Model) -> list[Any]:
     """
     if photos:
         return photos
-    from cnnviz.datasets.shapes import CLASSES
-    from cnnviz.images import sample_photo
+    from cnnviz.models.samples import sample_for
 
-    if model.categories == CLASSES:
-        return [held_out_photo(HELD_OUT_SAMPLE)]
-    return [sample_photo()]
+    return [sample_for(model)]
 
 
 def data_or_shapes(photos: list[str] | None, data: str | None, model: Model) -> Any:
@@ -408,12 +403,3 @@ def data_or_shapes(photos: list[str] | None, data: str | None, model: Model) -> 
     if model.categories == CLASSES:
         return "shapes"
     raise UsageError("No images are named.", "Name a folder of them with --data.")
-
-
-def held_out_photo(index: int) -> Any:
-    """Return a held-out sample of the shipped data as a photo that is named after it."""
-    from cnnviz.datasets.shapes import Shapes
-    from cnnviz.images import read_photo
-
-    sample = Shapes(split="held-out")[index]
-    return read_photo(sample.image, name=f"shapes held-out {index} ({sample.name})")

@@ -40,6 +40,10 @@ class Picture:
         named after their place in `data`.
     wide : bool
         Whether it deserves the whole width of the page.
+    before, after : tuple of str
+        Paragraphs that lead to the picture, and those that go on from it.
+    code, command : str
+        The call that makes it in Python, and the command; empty where there is none.
     """
 
     name: str
@@ -51,6 +55,10 @@ class Picture:
     data: Mapping[str, Any] = field(default_factory=dict, repr=False)
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
     wide: bool = True
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    code: str = ""
+    command: str = ""
 
     @classmethod
     def of(cls, result: Result, name: str, title: str, *, wide: bool = True) -> Picture:

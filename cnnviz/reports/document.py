@@ -21,9 +21,8 @@ from cnnviz.results.json_values import JsonValues, pretty
 from cnnviz.results.result import Provenance
 from cnnviz.results.text import file_size, first_few, plural
 
-PAGE = "report.html"
-SINGLE = "report-single-file.html"
-PDF = "report.pdf"
+# What a report is called, and so its files: the page, that with its pictures inside, and the PDF.
+REPORT = "report"
 # Past this size mail programs refuse the file and browsers stutter.
 SINGLE_FILE_LIMIT = 10_000_000
 SCHEMA = "cnnviz/report/1"
@@ -102,6 +101,8 @@ class Report:
         How far the job has come, and how long its steps took.
     heading : str
         The first line, where the report is not about what a network sees.
+    kind : str
+        What it is called, in one word, and so its files: ``report.html``.
     beside : tuple of (str, callable)
         Further files: the name of each, and what writes it to a path.
     """
@@ -115,6 +116,7 @@ class Report:
     notes: tuple[str, ...] = ()
     steps: Steps = field(default_factory=Steps)
     heading: str = ""
+    kind: str = REPORT
     beside: tuple[tuple[str, Callable[[Path], object]], ...] = ()
 
     @property
@@ -122,6 +124,15 @@ class Report:
         """Every picture, those of the heads first."""
         heads = [picture for entry in self.answers for picture in _heads(entry, self.answers)]
         return (*heads, *(picture for part in self.sections for picture in part.every_picture))
+
+    def file(self, suffix: str) -> str:
+        """Return what its file of this kind is called."""
+        return f"{self.kind}.{suffix}"
+
+    @property
+    def single(self) -> str:
+        """What the page with its pictures inside is called."""
+        return self.file("html").replace(".", "-single-file.")
 
     def __repr__(self) -> str:
         said = [f"{entry.name}: {entry.best.category}" for entry in self.answers if entry.guesses]
@@ -171,7 +182,7 @@ class Report:
             drawings = self._draw(folder)
             notes: tuple[str, ...] = ()
             with self.steps.step("writing the page", "writing the page"):
-                self._write_page(folder / PAGE, drawings)
+                self._write_page(folder / self.file("html"), drawings)
                 if single_file:
                     notes = self._write_single_file(folder, drawings)
                 if pdf:
@@ -184,10 +195,10 @@ class Report:
         target = Path(directory)
         return Manifest(
             directory=target,
-            page=target / PAGE,
+            page=target / self.file("html"),
             data=target / MANIFEST,
-            pdf=target / PDF if pdf else None,
-            single_file=target / SINGLE if single_file else None,
+            pdf=target / self.file("pdf") if pdf else None,
+            single_file=target / self.single if single_file else None,
             files=files,
             notes=notes,
         )
@@ -227,20 +238,20 @@ class Report:
             # Browsers open no data address from a link: without scripts the click stays here.
             link=lambda drawn: f"#picture-{drawn.picture.name}",
         )
-        (folder / SINGLE).write_text(page, "utf-8", newline="\n")
+        (folder / self.single).write_text(page, "utf-8", newline="\n")
         size = len(page.encode())
         if size <= SINGLE_FILE_LIMIT:
             return ()
         return (
-            f"{SINGLE} has {file_size(size)}, more than "
+            f"{self.single} has {file_size(size)}, more than "
             f"{file_size(SINGLE_FILE_LIMIT)}: rather pass on the whole folder, whose "
-            f"{PAGE} loads its pictures one by one.",
+            f"{self.file('html')} loads its pictures one by one.",
         )
 
     def _write_pdf(self, folder: Path, drawings: Mapping[str, DrawnPicture]) -> None:
         from cnnviz.reports.pdf_writer import write_pdf
 
-        write_pdf(layout(self), drawings, folder, folder / PDF, self.created)
+        write_pdf(layout(self), drawings, folder, folder / self.file("pdf"), self.created)
 
     def _to_json(
         self,
@@ -333,6 +344,13 @@ def _wrong_to_json(entry: WrongAnswer, drawings: Mapping[str, DrawnPicture]) -> 
     return {**told, "picture": _picture_to_json(entry.picture, drawings)}
 
 
+def _course(picture: Picture) -> dict[str, Any]:
+    """Return what is told around a picture and how it is made, of those that have it."""
+    words = {"before": list(picture.before), "after": list(picture.after)}
+    calls = {"code": picture.code, "command": picture.command}
+    return {name: value for name, value in {**words, **calls}.items() if value}
+
+
 def _picture_to_json(picture: Picture, drawings: Mapping[str, DrawnPicture]) -> dict[str, Any]:
     drawn = drawings[picture.name]
     return {
@@ -342,6 +360,7 @@ def _picture_to_json(picture: Picture, drawings: Mapping[str, DrawnPicture]) -> 
         "title": picture.title,
         "caption": picture.caption,
         "alt": picture.alt,
+        **_course(picture),
         # The origin of every picture stands once, at the top and in the file itself.
         "data": drawn.numbers,
     }

@@ -48,8 +48,9 @@ class Page:
 
     Attributes
     ----------
-    title, heading, kicker, description : str
-        The window's title, the first line, the line above it, and a sentence for previews.
+    title, heading, kind, kicker, description : str
+        The window's title, the first line, what the whole is called, the line above the first, and
+        a sentence for previews.
     model, version, made, closing : str
         The network's name, the version at work, the time, and the last sentence.
     facts : tuple of (str, str)
@@ -68,6 +69,7 @@ class Page:
 
     title: str
     heading: str
+    kind: str
     kicker: str
     description: str
     model: str

@@ -23,7 +23,8 @@ def layout(report: Report) -> Page:
     return Page(
         title=f"{heading} · cnnviz",
         heading=heading,
-        kicker=f"cnnviz report, {_day(report.created)}",
+        kind=report.kind,
+        kicker=f"cnnviz {report.kind}, {_day(report.created)}",
         description=_description(report),
         model=report.provenance.model,
         version=report.provenance.cnnviz,

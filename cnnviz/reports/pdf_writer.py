@@ -256,6 +256,8 @@ class _Book(PdfPages):
         self.ln(6)
 
     def _write_picture(self, picture: Picture) -> None:
+        for text in picture.before:
+            self._write(text, BODY)
         words = f"{picture.title}. {picture.caption}"
         under = self._height(words, CAPTION) + 3
         width = self.epw if picture.wide else self.epw * 0.75
@@ -265,6 +267,10 @@ class _Book(PdfPages):
         height = self._place(picture, MARGIN, width, self._room - under)
         self.set_xy(MARGIN, self.y + height + 3)
         self._write(words, CAPTION)
+        for text in filter(None, (picture.code, picture.command)):
+            self._write(text, FILE)
+        for text in picture.after:
+            self._write(text, BODY)
 
     def _write_table(self, table: Table) -> None:
         """Write a table; where it goes on on another page, its headings stand there again."""

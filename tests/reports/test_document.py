@@ -106,7 +106,7 @@ def test_an_existing_report_needs_force(brief, tmp_path):
         brief.save(tmp_path / "out")
     brief.save(tmp_path / "out", single_file=True, force=True)
     assert names(tmp_path) == ["out"]
-    assert (tmp_path / "out" / document.SINGLE).exists()
+    assert (tmp_path / "out" / "report-single-file.html").exists()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])

@@ -1,0 +1,115 @@
+"""`cnnviz lecture`: the course on one page, on the reader's own photo and network."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cnnviz.reports.destination import check_destination
+from cnnviz_cli import options
+from cnnviz_cli.chosen_photos import find_photos
+from cnnviz_cli.lazy import shared, with_signature
+from cnnviz_cli.report_command import Pdf, SingleFile, tell
+from cnnviz_cli.terminal import progress_bar
+
+if TYPE_CHECKING:
+    from cnnviz.lectures.beginning import Loading
+
+SUMMARY = "Hold the course on convolutional networks, computed on your photo and network."
+HELP = """Hold the whole course on convolutional networks on one photo and one network.
+
+Writes a folder with the course as one illustrated page, the notebook lecture.ipynb with the same
+calls, and each picture as PNG and SVG for slides of 16:9. The last line of stdout is the path of
+the page to open."""
+
+Photo = Annotated[
+    Path | None,
+    typer.Argument(metavar="[PHOTO]", help="The photo; a sample without it.", show_default=False),
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        "-d",
+        metavar="DATA",
+        help="Many images, for what needs them: a folder, a pattern, a CSV file or tar shards; the "
+        "shipped data without it.",
+        show_default=False,
+    ),
+]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "--out", "-o", metavar="FOLDER", help="The folder to make.", rich_help_panel=options.OUTPUT
+    ),
+]
+
+
+def build() -> Callable[..., Any]:
+    """Return the command, with the chapters that there are in its help."""
+    from cnnviz.lectures.chapters import CHAPTERS
+
+    keys = ", ".join(chapter.key.replace("_", "-") for chapter in CHAPTERS)
+    chapters = Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help=f"Only these chapters, with commas between: {keys}."),
+    ]
+    parameters = [
+        shared("photo", Photo, None),
+        shared("data", Data, None),
+        shared("chapters", chapters, None),
+        *options.NETWORK_AND_WEIGHTS,
+        shared("out", Out, Path("cnnviz-lecture")),
+        shared("pdf", Pdf, False),
+        shared("single_file", SingleFile, False),
+        shared("force", options.Force, False),
+        shared("as_json", options.AsJson, False),
+        shared("quiet", options.Quiet, False),
+    ]
+    return with_signature(_run, parameters, HELP)
+
+
+def _run(values: dict[str, Any]) -> None:
+    from cnnviz.lectures.build import choose_chapters, lecture
+
+    choose_chapters(values["chapters"])
+    check_destination(values["out"], force=values["force"])
+    named = [str(values["photo"])] if values["photo"] is not None else []
+    photos = find_photos(named, None, None)
+    with progress_bar(values["quiet"]) as progress:
+        progress(0, 1, "loading the network")
+        model = options.model_of(values)
+        (photo,) = options.photos_or_sample(photos.taken(), model)
+        made = lecture(
+            model,
+            photo,
+            values["chapters"],
+            data=values["data"],
+            loading=_loading(values),
+            progress=progress,
+        )
+        manifest = made.save(
+            values["out"],
+            pdf=values["pdf"],
+            single_file=values["single_file"],
+            force=values["force"],
+        )
+    notes = [note for section in made.sections for note in section.notes]
+    tell(manifest, (*made.notes, *notes), [], as_json=values["as_json"])
+
+
+def _loading(values: dict[str, Any]) -> Loading:
+    """Return how the options load the network, for the commands and the notebook."""
+    from cnnviz.lectures.beginning import Loading
+
+    source, weights = values["model"], values["weights"]
+    if weights == "DEFAULT":
+        return Loading(f"cnnviz.load({source!r})", f"--model {shlex.quote(source)}")
+    return Loading(
+        f"cnnviz.load({source!r}, {weights!r})",
+        f"--model {shlex.quote(source)} --weights {shlex.quote(weights)}",
+    )

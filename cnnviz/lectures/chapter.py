@@ -1,0 +1,48 @@
+"""What a chapter of the lecture is made of: words, and calls that each make a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call of a chapter, and what is said around its picture.
+
+    The same text is what the page shows, what the notebook holds and what is run.
+
+    Attributes
+    ----------
+    name : str
+        The variable that the result is kept in, and the name of the picture's files.
+    title : str
+        A few words above the picture's caption.
+    call : str
+        The call, as a Python expression of what the lecture's beginning has defined.
+    command : str
+        The command that makes the same picture; ``{photo}``, ``{model}`` and ``{data}`` stand for
+        the options that name them.
+    before : tuple of str
+        Paragraphs that lead to the picture.
+    after : callable or None
+        Makes of the result the paragraphs that go on from it, with its numbers.
+    """
+
+    name: str
+    title: str
+    call: str
+    command: str = ""
+    before: tuple[str, ...] = ()
+    after: Callable[[Any], Sequence[str]] | None = None
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter: its key and heading, how it begins, and its steps."""
+
+    key: str
+    title: str
+    opening: tuple[str, ...]
+    steps: tuple[Step, ...]

@@ -1,0 +1,28 @@
+"""The chapters of the lecture, in the order in which they are read: the only list of them."""
+
+from __future__ import annotations
+
+from cnnviz.lectures.chapter import Chapter
+from cnnviz.lectures.chapters import (
+    activation,
+    arithmetic,
+    challenges,
+    classification,
+    filters,
+    gradients,
+    heatmaps,
+    trust,
+    units,
+)
+
+CHAPTERS: tuple[Chapter, ...] = (
+    activation.CHAPTER,
+    arithmetic.CHAPTER,
+    filters.CHAPTER,
+    classification.CHAPTER,
+    gradients.CHAPTER,
+    challenges.CHAPTER,
+    units.CHAPTER,
+    heatmaps.CHAPTER,
+    trust.CHAPTER,
+)

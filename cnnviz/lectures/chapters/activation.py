@@ -1,0 +1,47 @@
+"""What a layer bends: activation functions, and what ten of them do to a gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cnnviz.lectures.chapter import Chapter, Step
+from cnnviz.results.text import number
+
+if TYPE_CHECKING:
+    from cnnviz.views.activation_functions import ActivationFunctions
+
+
+def _after(found: ActivationFunctions) -> Sequence[str]:
+    left = dict(zip(found.names, found.gradients[:, :, 0], strict=True))
+    (fit, usual), (relu, _) = left["sigmoid"], left["relu"]
+    return (
+        f"Read the lower panels as the gradient travels, from the last layer to the input. Behind "
+        f"{found.layers} layers of sigmoid with torch's default weights {number(float(usual))} of "
+        f"it is left; with weights that suit the sigmoid, {number(float(fit))}. ReLU with weights "
+        f"that suit it keeps {number(float(relu))}: where it is on, its derivative is one, which "
+        "is what made deep networks trainable (Glorot, Bordes and Bengio 2011). The price stands "
+        "above: where its input is negative, nothing comes back at all.",
+    )
+
+
+CHAPTER = Chapter(
+    key="activation",
+    title="Activation functions",
+    opening=(
+        "A convolution is linear, and one linear map after another is again a linear map: with "
+        "nothing that bends between them, a hundred layers could do no more than one. The "
+        "activation function is what bends. It works on every number of a map by itself.",
+        "On the way back its derivative multiplies the gradient. So the shape of the curve decides "
+        "what a layer can express, and whether the layers below it can learn.",
+    ),
+    steps=(
+        Step(
+            name="activations",
+            title="Ten activation functions, and what they leave of a gradient",
+            call="cnnviz.activation_functions()",
+            command="cnnviz activation-functions",
+            after=_after,
+        ),
+    ),
+)

@@ -1,0 +1,48 @@
+"""Where the network looked, by three ways that need not agree."""
+
+from __future__ import annotations
+
+from cnnviz.lectures.chapter import Chapter, Step
+
+CHAPTER = Chapter(
+    key="heatmaps",
+    title="Where it looked",
+    opening=(
+        "Why did the network say that? The maps of the last stage still know where things are. "
+        "Weight each by how much the answer depends on it, add them up, and lay the sum over the "
+        "photo.",
+    ),
+    steps=(
+        Step(
+            name="gradcam",
+            title="Grad-CAM",
+            call="cnnviz.cam(capture)",
+            command="cnnviz cam {photo} {model}",
+            before=(
+                "Grad-CAM takes as weight the gradient of the class's score, averaged over the "
+                "map, and drops what speaks against the class (Selvaraju et al. 2017).",
+            ),
+        ),
+        Step(
+            name="occlusion",
+            title="Occlusion",
+            call="cnnviz.occlusion(model, photo)",
+            command="cnnviz occlude {photo} {model}",
+            before=(
+                "Another way asks nothing of the network's insides: hide a part of the photo and "
+                "see what the score loses (Zeiler and Fergus 2013).",
+            ),
+        ),
+        Step(
+            name="integrated_gradients",
+            title="Integrated gradients",
+            call="cnnviz.attribute(model, photo)",
+            command="cnnviz attribute {photo} {model}",
+            before=(
+                "A third gives every pixel its share, so that the shares add up to the score: it "
+                "adds the gradient up along the way from a blurred photo to the photo "
+                "(Sundararajan, Taly and Yan 2017).",
+            ),
+        ),
+    ),
+)
