@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cnnviz.images import ArrayPreprocessing as ArrayPreprocessing
     from cnnviz.images import Photo as Photo
     from cnnviz.images import Preprocessing as Preprocessing
+    from cnnviz.lectures import lecture as lecture
     from cnnviz.models import Model as Model
     from cnnviz.models import OutputKind as OutputKind
     from cnnviz.models import load as load
@@ -87,6 +88,7 @@ _HOMES = {
     "Value": "cnnviz.passes.targets",
     "capture": "cnnviz.passes.captures",
     "error_analysis": "cnnviz.evaluation",
+    "lecture": "cnnviz.lectures",
     "load": "cnnviz.models",
     "open_dataset": "cnnviz.datasets",
     "report": "cnnviz.reports",
@@ -133,6 +135,7 @@ __all__ = [
     "gradient_flow",
     "gradient_whiteness",
     "invariance",
+    "lecture",
     "load",
     "loss_landscape",
     "occlusion",

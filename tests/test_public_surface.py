@@ -53,6 +53,7 @@ EXPORTED = {
     "gradient_flow",
     "gradient_whiteness",
     "invariance",
+    "lecture",
     "load",
     "loss_landscape",
     "occlusion",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import cnnviz
+from cnnviz.errors import LayerError
 from cnnviz.introspection.layers import named_layers, without_call
 from cnnviz.models import Model
 from cnnviz.passes.captured import Capture
@@ -69,9 +70,19 @@ def begin(model: Model, loading: Loading, photo: Any, photo_file: str, data: Any
         What the photo is called beside the notebook.
     data : str or list of str
         Many images.
+
+    Raises
+    ------
+    LayerError
+        If no layer of the network holds a map of the image.
     """
     held = capture(model, photo, layers=STAGES, gradients="layers")
     stages = list(held.activations)
+    if not stages:
+        raise LayerError(
+            f"{model.name} has no layer that is known to hold a map of the image.",
+            "A lecture is about networks that have one; cnnviz.report tells of any.",
+        )
     names = {
         "cnnviz": cnnviz,
         "model": model,

@@ -14,7 +14,8 @@ from PIL import Image
 from torch import nn
 
 from cnnviz.errors import CnnvizError, UsageError, did_you_mean
-from cnnviz.images import Photo
+from cnnviz.images import Batch, Photo
+from cnnviz.images.inputs import Images
 from cnnviz.lectures.beginning import Beginning, Loading, begin
 from cnnviz.lectures.chapter import Chapter, Step
 from cnnviz.lectures.chapters import CHAPTERS
@@ -38,7 +39,7 @@ SLIDES = "slides"
 
 def lecture(
     model: str | Model | nn.Module = "shapes",
-    photo: Any = None,
+    photo: Images | None = None,
     chapters: str | Sequence[str] | None = None,
     *,
     data: str | Sequence[str] | None = None,
@@ -71,9 +72,11 @@ def lecture(
     Raises
     ------
     UsageError
-        If a chapter is unknown.
+        If a chapter is unknown, the network takes no images, or the photo is not one.
+    LayerError
+        If no layer of the network holds a map of the image.
     ModelError
-        If the network takes no images.
+        If the network cannot run on the photo.
     """
     chosen = choose_chapters(chapters)
     wrapped = load(model) if isinstance(model, str) else as_model(model)
@@ -82,8 +85,9 @@ def lecture(
     given = photo if photo is not None else sample_for(wrapped)
     with steps.step("looking", "looking at the photo"):
         batch = wrapped.prepare(given)
-        (shown,) = batch.photos
-        name = f"{stem(shown.name)}{_suffix(given)}"
+        shown = _only(batch)
+        path = given if isinstance(given, str | Path) else None
+        name = f"{stem(shown.name)}{'.png' if path is None else Path(path).suffix}"
         how = loading or _loading(model, wrapped)
         many = data if isinstance(data, str) else list(data) if data is not None else "shapes"
         beginning = begin(wrapped, how, given, name, many)
@@ -104,7 +108,7 @@ def lecture(
         heading=f"Convolutional networks, on {wrapped.name} and {shown.name}",
         kind=KIND,
     )
-    return replace(report, beside=_beside(report, beginning, given, name))
+    return replace(report, beside=_beside(report, beginning, path or shown, name))
 
 
 def choose_chapters(wanted: str | Sequence[str] | None) -> tuple[Chapter, ...]:
@@ -163,8 +167,14 @@ def _picture(number: int, step: Step, result: Result, beginning: Beginning) -> P
     )
 
 
-def _suffix(photo: Any) -> str:
-    return Path(photo).suffix if isinstance(photo, str | Path) else ".png"
+def _only(batch: Batch) -> Photo:
+    """Return the one photo of the lecture."""
+    if len(batch) != 1 or batch.photos[0].as_tensor:
+        raise UsageError(
+            "A lecture is about one photo.",
+            "Give one file, PIL image or uint8 array [H, W, 3]; report takes many.",
+        )
+    return batch.photos[0]
 
 
 def _loading(given: Any, model: Model) -> Loading:
@@ -182,7 +192,7 @@ def _facts(model: Model, photo: Photo) -> tuple[tuple[str, str], ...]:
 
 
 def _beside(
-    report: Report, beginning: Beginning, photo: Any, name: str
+    report: Report, beginning: Beginning, photo: str | Path | Photo, name: str
 ) -> tuple[tuple[str, Callable[[Path], object]], ...]:
     return (
         (name, partial(_write_photo, photo)),
@@ -191,10 +201,9 @@ def _beside(
     )
 
 
-def _write_photo(photo: Any, path: Path) -> None:
+def _write_photo(photo: str | Path | Photo, path: Path) -> None:
     """Put the photo beside the notebook, which reads it from there."""
-    if isinstance(photo, str | Path):
+    if isinstance(photo, Photo):
+        Image.fromarray(photo.pixels).save(path)
+    else:
         shutil.copyfile(photo, path)
-        return
-    pixels = photo.pixels if isinstance(photo, Photo) else photo
-    (pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)).save(path)

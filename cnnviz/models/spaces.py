@@ -17,6 +17,7 @@ ONLY_IMAGES: dict[str, str] = {
     "photos",
     "gallery": "its pages are made of patches of photos",
     "error_analysis": "it reads sets of photos with labels; predictions tells of any inputs",
+    "lecture": "it is about photos; report tells of any inputs",
     "evaluate": "it measures over sets of photos; faithfulness measures one map",
 }
 """What takes networks of images alone, and why, with what else there is."""

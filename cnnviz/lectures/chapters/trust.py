@@ -18,7 +18,7 @@ CHAPTER = Chapter(
         Step(
             name="trust",
             title="Grad-CAM, put to the test",
-            call="cnnviz.faithfulness(model, photo, gradcam)",
+            call="cnnviz.faithfulness(model, photo)",
             command="cnnviz faithfulness {photo} {model}",
         ),
     ),

@@ -1,0 +1,126 @@
+"""The lecture: chapters in their order, every picture with its call, what fails said."""
+
+import html
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import cnnviz
+from cnnviz.errors import LayerError, UsageError
+from cnnviz.lectures import CHAPTERS, build, lecture
+from cnnviz.lectures.build import choose_chapters
+from cnnviz.lectures.chapter import Chapter, Step
+from cnnviz.testing.state import differences, network_state
+from tests.helpers.report_model import small_model
+
+
+def test_chapters_come_in_the_order_of_the_course_and_are_numbered(told):
+    order = [chapter.key for chapter in CHAPTERS if chapter.key in ("filters", "classification")]
+    assert [section.key for section in told.sections] == order
+    assert [section.title[:2] for section in told.sections] == ["1.", "2."]
+
+
+def test_an_unknown_chapter_is_refused_with_the_ones_there_are():
+    with pytest.raises(UsageError, match="no chapter 'kernals'"):
+        choose_chapters("kernals")
+    assert choose_chapters(None) == CHAPTERS
+    assert [one.key for one in choose_chapters("trust, units")] == ["units", "trust"]
+
+
+def test_a_network_of_signals_is_refused():
+    signals = cnnviz.Model(nn.Sequential(nn.Conv1d(1, 4, 3), nn.ReLU(), nn.Flatten()))
+    with pytest.raises(UsageError, match="no lecture of"):
+        lecture(signals, torch.zeros(1, 1, 32), "filters")
+
+
+def test_every_picture_has_the_call_and_the_command_that_make_it(told, photo):
+    pictures = [picture for section in told.sections for picture in section.pictures]
+    steps = {step.name: step for chapter in CHAPTERS for step in chapter.steps}
+    assert len(pictures) >= 3
+    for picture in pictures:
+        name, _, call = picture.code.partition(" = ")
+        assert steps[name].call == call
+        assert "{" not in picture.command
+        assert picture.command.startswith("cnnviz ")
+    assert any(
+        "'my-garden.png'" in one.command or "my-garden.png" in one.command for one in pictures
+    )
+
+
+def test_the_picture_is_that_of_its_call(told, photo):
+    (section,) = [one for one in told.sections if one.key == "filters"]
+    shown = next(one for one in section.pictures if one.code.startswith("kernels"))
+    expected = cnnviz.filters(small_model())
+    assert np.array_equal(shown.arrays["kernels"], expected.kernels)
+    assert shown.caption == expected.caption()
+
+
+def test_what_a_network_cannot_show_is_left_out_in_a_sentence(photo, monkeypatch):
+    steps = (
+        Step("nothing", "What there is not", 'cnnviz.feature_maps(capture, "nothing")'),
+        Step("kernels", "What there is", "cnnviz.filters(model)"),
+    )
+    monkeypatch.setattr(build, "CHAPTERS", (Chapter("odd", "Odd", ("Words.",), steps),))
+    (section,) = lecture(small_model(), photo).sections
+    (note,) = section.notes
+    assert note.startswith("What there is not is left out. ")
+    assert "'nothing'" in note
+    assert [picture.title for picture in section.pictures] == ["What there is"]
+
+
+def test_a_network_without_maps_is_refused(photo):
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 4)).eval()
+    small = cnnviz.Preprocessing(32, (32, 32), (0.5,) * 3, (0.25,) * 3)
+    model = cnnviz.Model(flat, preprocessing=small)
+    with pytest.raises(LayerError, match="no layer that is known to hold a map"):
+        lecture(model, photo, "filters")
+
+
+@pytest.mark.parametrize(
+    "given", [torch.zeros(1, 3, 32, 32), [np.zeros((40, 40, 3), np.uint8)] * 2]
+)
+def test_a_lecture_is_about_one_photo(given):
+    with pytest.raises(UsageError, match="about one photo"):
+        lecture(small_model(), given, "filters")
+
+
+def test_the_network_is_left_as_it_was(photo):
+    model = small_model()
+    before = network_state(model.module)
+    lecture(model, photo, "filters,heatmaps")
+    assert differences(before, network_state(model.module)) == []
+
+
+def test_the_page_shows_words_pictures_and_calls(saved):
+    assert saved.page.name == "lecture.html"
+    page = saved.page.read_text("utf-8")
+    assert "cnnviz <span>lecture</span>" in page
+    for chapter in choose_chapters("filters,classification"):
+        assert chapter.title in page
+        for paragraph in chapter.opening:
+            assert paragraph in html.unescape(page)
+    assert page.count('<dl class="calls">') >= 3
+    assert "cnnviz.filters(model)" in page
+
+
+def test_the_numbers_and_the_calls_are_in_the_json(saved):
+    found = json.loads(saved.data.read_text("utf-8"))
+    pictures = [one for section in found["sections"] for one in section["pictures"]]
+    assert all(one["code"] and one["command"] for one in pictures)
+    kernels = next(one for one in pictures if one["code"].startswith("kernels"))
+    assert kernels["after"]
+    assert kernels["data"]["view"] == "FilterGrid"
+
+
+def test_the_photo_lies_beside_the_page(saved, photo):
+    copy = saved.directory / "my-garden.png"
+    assert copy.read_bytes() == photo.read_bytes()
+
+
+def test_a_report_says_no_calls(tmp_path, photo):
+    made = cnnviz.report(small_model(), photo, "predictions").save(tmp_path / "report")
+    assert made.page.name == "report.html"
+    assert 'class="calls"' not in made.page.read_text("utf-8")
