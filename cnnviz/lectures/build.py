@@ -143,9 +143,12 @@ def _section(number: int, chapter: Chapter, beginning: Beginning, steps: Steps) 
                 result = beginning.run(step.call)
             except CnnvizError as error:
                 left_out.append(f"{step.title} is left out. {error.what} {error.remedy}".strip())
-            else:
-                pictures.append(_picture(number, step, result, beginning))
-                beginning.names[step.name] = result
+                continue
+        beginning.names[step.name] = result
+        if step.empty is not None and step.empty(result):
+            left_out.append(f"{result.summary().rstrip('.')}.")
+        else:
+            pictures.append(_picture(number, step, result, beginning))
     return Section(
         key=chapter.key,
         title=f"{number}. {chapter.title}",

@@ -28,6 +28,9 @@ class Step:
         Paragraphs that lead to the picture.
     after : callable or None
         Makes of the result the paragraphs that go on from it, with its numbers.
+    empty : callable or None
+        Says of the result whether there is nothing to show, as the skips of a network without any;
+        its summary then stands in place of its picture.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Step:
     command: str = ""
     before: tuple[str, ...] = ()
     after: Callable[[Any], Sequence[str]] | None = None
+    empty: Callable[[Any], bool] | None = None
 
 
 @dataclass(frozen=True)

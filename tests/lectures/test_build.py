@@ -71,6 +71,19 @@ def test_what_a_network_cannot_show_is_left_out_in_a_sentence(photo, monkeypatch
     assert [picture.title for picture in section.pictures] == ["What there is"]
 
 
+def test_what_there_is_none_of_is_told_in_place_of_a_picture(photo, monkeypatch):
+    step = Step("skips", "Skips", "cnnviz.skip_connections(model, photo)", empty=_no_blocks)
+    monkeypatch.setattr(build, "CHAPTERS", (Chapter("odd", "Odd", ("Words.",), (step,)),))
+    (section,) = lecture(small_model(), photo).sections
+    assert section.pictures == ()
+    (note,) = section.notes
+    assert "no residual addition" in note
+
+
+def _no_blocks(found):
+    return not found.blocks
+
+
 def test_a_network_without_maps_is_refused(photo):
     flat = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 4)).eval()
     small = cnnviz.Preprocessing(32, (32, 32), (0.5,) * 3, (0.25,) * 3)

@@ -9,6 +9,7 @@ from cnnviz.lectures.chapter import Chapter, Step
 
 if TYPE_CHECKING:
     from cnnviz.views.gradient_flow import GradientFlow
+    from cnnviz.views.skip_connections import SkipConnections
 
 
 def _flow(found: GradientFlow) -> Sequence[str]:
@@ -16,6 +17,10 @@ def _flow(found: GradientFlow) -> Sequence[str]:
         f"{found.summary()} For comparison, the chapter on activation functions shows what ten "
         "layers of sigmoid do to a gradient.",
     )
+
+
+def _none(found: SkipConnections) -> bool:
+    return not found.blocks
 
 
 CHAPTER = Chapter(
@@ -46,6 +51,13 @@ CHAPTER = Chapter(
                 "et al. 2016). The derivative of x is one, so that a part of the gradient goes "
                 "back unchanged, however deep the network is.",
             ),
+            empty=_none,
+        ),
+        Step(
+            name="residual",
+            title="The same in a small residual network",
+            call='cnnviz.skip_connections(cnnviz.load("shapes-residual"), photo)',
+            command="cnnviz skip-connections {photo} --model shapes-residual",
         ),
     ),
 )
