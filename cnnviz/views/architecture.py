@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.course.layer_arithmetic import LayerArithmetic, layer_arithmetic
 from cnnviz.errors import UsageError
 from cnnviz.introspection.tracing import LayerCall, Trace, trace
 from cnnviz.introspection.tracing.grouping import Stage, stages
@@ -17,9 +20,11 @@ from cnnviz.introspection.tracing.map_layout import MapLayout
 from cnnviz.introspection.tracing.trace import costs_text, of_one_image
 from cnnviz.models import Model, as_model
 from cnnviz.results import drawing
+from cnnviz.results.contact_sheet import PAGE
 from cnnviz.results.space import IMAGE
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import dimensions, file_size, short
+from cnnviz.views._architecture_arithmetic import arithmetic_text, explained_caption
 from cnnviz.views._architecture_notes import remarks
 from cnnviz.views._architecture_table import (
     field_text,
@@ -43,13 +48,16 @@ class Architecture(TableResult):
         Every call of every layer, with shapes for a batch of one.
     stages : tuple of Stage
         The same calls in as few groups as one picture can show.
+    explained : bool
+        Whether picture and text are of the arithmetic of each layer.
     """
 
-    left_out: ClassVar[tuple[str, ...]] = ("trace",)
+    left_out: ClassVar[tuple[str, ...]] = ("trace", "explained", "part")
     derived: ClassVar[tuple[str, ...]] = (
         "input_shape",
         "output_shape",
         "layers",
+        "arithmetic",
         "sums",
         "shares",
         "notes",
@@ -58,6 +66,9 @@ class Architecture(TableResult):
     name: str
     trace: Trace
     stages: tuple[Stage, ...]
+    explained: bool = False
+    part: tuple[int, int] | None = None
+    """Of the rows of explained layers, the first on this page and the one after the last."""
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -73,6 +84,11 @@ class Architecture(TableResult):
     def layers(self) -> tuple[LayerCall, ...]:
         """Every layer in the order of execution: the rows of the table."""
         return self.trace.calls
+
+    @cached_property
+    def arithmetic(self) -> tuple[LayerArithmetic, ...]:
+        """What each layer does to sizes and what it costs, as formulas with its own numbers."""
+        return layer_arithmetic(self.trace)
 
     @property
     def input_size(self) -> tuple[int, ...]:
@@ -130,6 +146,8 @@ class Architecture(TableResult):
 
     def caption(self) -> str:
         """Say what the picture shows, how layers were grouped, and how to read it."""
+        if self.explained:
+            return explained_caption(self.trace)
         grouped = f"All {len(self.layers)} layers are shown."
         if len(self.stages) < len(self.layers):
             grouped = (
@@ -156,10 +174,25 @@ class Architecture(TableResult):
         return layer_table(self.trace)
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
-        """Draw the stages as blocks along the depth, with their costs and fields below."""
+        """Draw the stages as blocks along the depth, with their costs and fields below.
+
+        Where layers are `explained`, a row for each with its formulas instead.
+        """
+        if self.explained:
+            from cnnviz.views.pictures.layer_arithmetic import draw as draw_arithmetic
+
+            return draw_arithmetic(self, into)
         from cnnviz.views.pictures.architecture import draw
 
         return draw(self.name, self.trace, self.stages, into)
+
+    def sheets(self, tallest: float = PAGE) -> Sequence[Architecture]:
+        """Return the explained layers page by page; the stages are one page."""
+        if not self.explained:
+            return (self,)
+        from cnnviz.views.pictures.layer_arithmetic import pages
+
+        return tuple(replace(self, part=part) for part in pages(self.arithmetic, tallest))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the columns of the table; a field that is not known has the size -1.
@@ -184,7 +217,9 @@ class Architecture(TableResult):
         return html_table(self.trace)
 
     def __str__(self) -> str:
-        """Return the whole table, the sums and the notes as text."""
+        """Return the whole table, or what explains each layer, the sums and the notes as text."""
+        if self.explained:
+            return "\n".join([arithmetic_text(self.arithmetic), "", *self._totals()])
         return "\n".join([text_table(self.trace), "", *self._totals(), *self.notes()])
 
     def _repr_html_(self) -> str:
@@ -207,7 +242,10 @@ class Architecture(TableResult):
 
 
 def architecture(
-    model: Model | nn.Module, image_size: int | tuple[int, ...] | None = None
+    model: Model | nn.Module,
+    image_size: int | tuple[int, ...] | None = None,
+    *,
+    arithmetic: bool = False,
 ) -> Architecture:
     """Return the layers of a network with shapes, costs and exact receptive fields.
 
@@ -221,6 +259,10 @@ def architecture(
     image_size : int or tuple of int, optional
         The side, or height and width, of the image in pixels; of a signal its length, of a volume
         depth, height and width. By default what the network's preprocessing yields.
+    arithmetic : bool
+        Explain each layer, in text and picture: where its output size, its parameters, its
+        multiply-accumulate operations and its receptive field come from. The result has these
+        numbers in `Architecture.arithmetic` in any case.
 
     Returns
     -------
@@ -257,4 +299,5 @@ def architecture(
         name=wrapped.name,
         trace=found,
         stages=stages(found),
+        explained=arithmetic,
     )

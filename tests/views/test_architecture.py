@@ -154,6 +154,28 @@ def test_summary_and_caption_say_what_matters() -> None:
     assert "twice as many FLOPs" in found.caption()
 
 
+def test_arithmetic_explains_every_layer_in_text_picture_and_json(tmp_path: Path) -> None:
+    found = architecture(build("squeezenet1_0"), arithmetic=True)
+    assert len(found.arithmetic) == len(found.layers)
+    lines = str(found).splitlines()
+    assert lines[0] == "features.0  (conv, 3 x 224 x 224 -> 96 x 109 x 109)"
+    assert lines[1].split(maxsplit=1)[1] == "(224 − 7)/2 + 1 = 109.5, rounded down: 109"
+    assert lines[3].split(maxsplit=1)[1] == "(7·7·3)·96 + 96 = 14,208"
+    data = json.loads(json.dumps(found.to_json(), allow_nan=False))["arithmetic"]
+    assert data[0]["size_terms"][0]["remainder"] == data[0]["size_terms"][0]["dropped"] == 1
+    assert sum((row["mac_terms"] or {"total": 0})["total"] for row in data) == found.trace.macs
+    assert [row["layer"] for row in data] == [call.label for call in found.layers]
+    pages = found.sheets()
+    assert len(pages) > 1
+    shown = [text for page in pages for text in texts(page)]
+    for row in found.arithmetic:
+        assert row.parameters in ("", *shown)
+    assert all(text in " ".join(shown) for text in ("rows 1 to", "the last row and the last"))
+    assert "(W − F + 2P)/S + 1" in found.caption()
+    small = architecture(tiny_network(), image_size=16, arithmetic=True)
+    assert small.save(tmp_path / "small.svg").read_text("utf-8").count("receptive field") >= 1
+
+
 def test_any_module_is_taken_and_left_as_it_was() -> None:
     network = tiny_network().train()
     before = state(network)

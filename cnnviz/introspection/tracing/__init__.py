@@ -78,7 +78,9 @@ def _trace(module: nn.Module, image: torch.Tensor, *, computes: bool) -> Trace:
     ):
         output = _forward(module, image, recorder)
     calls, blocks = recorder.finish()
-    returned = next(tensors(output), None)
+    answers = list(tensors(output))
+    returned = next(iter(answers), None)
+    links, ends = recorder.graph(answers)
     return Trace(
         calls=calls,
         blocks=blocks,
@@ -90,6 +92,8 @@ def _trace(module: nn.Module, image: torch.Tensor, *, computes: bool) -> Trace:
         uncalled=_uncalled(module, (*calls, *blocks), recorder.counted),
         unknown=tuple(recorder.unknown),
         uncounted=tuple(recorder.uncounted),
+        links=links,
+        answers=ends,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,18 +11,17 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from cnnviz.introspection.layers import kind
 from cnnviz.introspection.receptive_fields import ReceptiveField
 from cnnviz.introspection.tracing import fields
 from cnnviz.introspection.tracing.canvas import Canvas, canvas_of
 from cnnviz.introspection.tracing.costs import (
-    Windows,
     common_name,
     is_uncounted,
     multiply_accumulates,
     operation_kind,
     windows,
 )
+from cnnviz.introspection.tracing.data_flow import DataFlow, Links
 from cnnviz.introspection.tracing.field_state import (
     ALIEN,
     FREE,
@@ -41,39 +40,17 @@ from cnnviz.introspection.tracing.operation import Operation, tensors
 from cnnviz.introspection.tracing.rules_layout import wrapped
 from cnnviz.introspection.tracing.rules_position import Place
 from cnnviz.introspection.tracing.skip_arithmetic import skip_arithmetic
+from cnnviz.introspection.tracing.terms import terms
 from cnnviz.introspection.tracing.trace import LayerCall
+from cnnviz.introspection.tracing.visits import (
+    Row,
+    Visit,
+    is_builtin,
+    kind_of_visit,
+    memory,
+    new_call,
+)
 from cnnviz.results.space import space_of
-
-
-@dataclass
-class _Row:
-    """A call that has ended; its place among the others is told when all have."""
-
-    call: LayerCall
-    mark: Mark
-    uses: set[int]
-    block: bool
-    kernel: bool = False
-    """Whether the output went into a convolution as its weights."""
-    canvas: Canvas | None = None
-    """The canvas that the image had been put on by then."""
-    regions: bool = False
-    """Whether regions had been cut out of maps by then."""
-
-
-@dataclass
-class _Visit:
-    """A call of a module that has begun and not ended."""
-
-    name: str
-    module: nn.Module
-    inputs: tuple[torch.Tensor, ...]
-    rows: list[_Row] = field(default_factory=list)
-    macs: int = 0
-    uncounted: bool = False
-    windows: list[Windows] = field(default_factory=list)
-    kinds: list[str] = field(default_factory=list)
-    calls_modules: bool = False
 
 
 class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -117,10 +94,11 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._marks[buffer] = FREE
         whole = fields.of_image(self._extent, int(image.shape[1]))
         self._marks[image] = Depends(whole, whole, Place(whole))
+        self._flow = DataFlow(image)
         self._canvas: Canvas | None = None
         self._regions = False
-        self._visits: list[_Visit] = []
-        self._rows: list[_Row] = []
+        self._visits: list[Visit] = []
+        self._rows: list[Row] = []
         self.counted: set[int] = set()
         self._returned: Any = WeakTensorKeyDictionary()
         """The calls that returned a tensor, for as long as it is there."""
@@ -179,7 +157,7 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if marks is None:
             self.unknown[operation.name] = None
             marks = [UNKNOWN] * len(operation.outputs)
-        self._note(operation, before, marks)
+        self._flow.follow(operation, self._note(operation, before, marks))
         self._note_kernel(operation)
         for tensor, mark in zip(operation.outputs, marks, strict=True):
             if operation.writes and mark is not self._mark(tensor):
@@ -191,57 +169,73 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         weight = operation["weight"] if operation.name in _CONVOLUTIONS else None
         if weight is None or not isinstance(self._mark(weight), Depends):
             return
-        memory = _memory(weight)
+        place = memory(weight)
         for tensor, rows in list(self._returned.items()):
-            if memory and _memory(tensor) == memory:
+            if place and memory(tensor) == place:
                 for row in rows:
                     row.kernel = True
 
     def _write_through(self, written: torch.Tensor, mark: Mark) -> None:
         """Tell every other tensor that lies in the same memory."""
-        memory = _memory(written)
-        if memory == 0 or _says_the_same(mark, self._mark(written)):
+        place = memory(written)
+        if place == 0 or _says_the_same(mark, self._mark(written)):
             return
         for other in list(self._marks.keys()):
-            if other is not written and _memory(other) == memory:
+            if other is not written and memory(other) == place:
                 if isinstance(mark, Depends) and mark.place is not None:
                     canvas = canvas_of(written, mark.place, other, self._extent)
                     self._canvas = self._canvas or canvas
+                self._flow.overwrite(other, written)
                 self._marks[other] = overlaid(other, self._mark(other), written, mark)
 
-    def _note(self, operation: Operation, before: list[Mark], marks: list[Mark]) -> None:
+    def _note(self, operation: Operation, before: list[Mark], marks: list[Mark]) -> int | None:
+        """Note an operation that is of account; return its number in the graph of the data."""
         if not self._visits:
-            return
+            return None
         visit = self._visits[-1]
         follows = [not isinstance(mark, Independent) for mark in before]
         macs, uncounted = multiply_accumulates(operation), is_uncounted(operation)
         # What is computed from parameters alone, such as a positional encoding, costs all the same.
         if not any(follows) and not macs:
-            return
+            return None
         if uncounted:
             self.uncounted[operation.name] = None
             visit.uncounted = True
         used = set().union(*(mark.parameters for mark in before if isinstance(mark, Independent)))
         what = operation_kind(operation, sum(follows), len(used))
         if what is None and not uncounted:
-            return
+            return None
         what = what or "other"
         window = windows(operation)
         visit.kinds.append(what)
         visit.macs += macs
         if window is not None:
             visit.windows.append(window)
-        source = operation.inputs[follows.index(True) if any(follows) else 0]
-        title = common_name(operation, what)
-        call = _call(visit.name, title, what, (source,), operation.outputs[0])
-        call = replace(call, operation=call.type, macs=macs, windows=window, uncounted=uncounted)
-        visit.rows.append(_Row(call, marks[0], used, block=False))
+        first = follows.index(True) if any(follows) else 0
+        title, found = common_name(operation, what), terms(operation)
+        node = self._flow.node(operation)
+        visit.terms.append(found)
+        visit.nodes.append(node)
+        call = new_call(visit.name, title, what, (operation.inputs[first],), operation.outputs[0])
+        call = replace(
+            call,
+            operation=call.type,
+            macs=macs,
+            windows=window,
+            uncounted=uncounted,
+            terms=(found,),
+        )
+        row = Row(call, marks[0], used, block=False, source=before[first], nodes=(node,))
+        visit.rows.append(row)
+        return node
 
     def enter(self, name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
         """Note that a module is called."""
         if self._visits:
             self._visits[-1].calls_modules = True
-        self._visits.append(_Visit(name, module, tuple(tensors(inputs))))
+        given = tuple(tensors(inputs))
+        source = self._mark(given[0]) if given else FREE
+        self._visits.append(Visit(name, module, given, source=source))
 
     def leave(self, name: str, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         """Note that a module has returned."""
@@ -254,7 +248,7 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         visit = self._visits.pop()
         returned = list(tensors(output))
         visit.uncounted |= self._distrust(visit.inputs, returned)
-        leaf = not visit.calls_modules and (_builtin(module) or len(visit.kinds) <= 1)
+        leaf = not visit.calls_modules and (is_builtin(module) or len(visit.kinds) <= 1)
         row = self._module_row(visit, returned, leaf)
         if returned:
             self._returned.setdefault(returned[0], []).append(row)
@@ -279,19 +273,30 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                     found = True
         return found
 
-    def _module_row(self, visit: _Visit, returned: list[torch.Tensor], leaf: bool) -> _Row:
-        what = _kind(visit, returned) if leaf else "container"
+    def _module_row(self, visit: Visit, returned: list[torch.Tensor], leaf: bool) -> Row:
+        what = kind_of_visit(visit, returned) if leaf else "container"
         output = returned[0] if returned else None
-        call = _call(visit.name, type(visit.module).__name__, what, visit.inputs, output)
+        call = new_call(visit.name, type(visit.module).__name__, what, visit.inputs, output)
         call = replace(
             call,
             macs=visit.macs,
             uncounted=visit.uncounted,
             windows=visit.windows[0] if leaf and len(visit.windows) == 1 else None,
+            terms=tuple(visit.terms) if leaf else (),
         )
         uses = {id(parameter) for parameter in visit.module.parameters()}
         mark = FREE if output is None else self._mark(output)
-        return _Row(call, mark, uses, not leaf, canvas=self._canvas, regions=self._regions)
+        return Row(
+            call,
+            mark,
+            uses,
+            not leaf,
+            canvas=self._canvas,
+            regions=self._regions,
+            source=visit.source,
+            nodes=tuple(visit.nodes) if leaf else (),
+            inside=sum(not row.block for row in visit.rows),
+        )
 
     def finish(self) -> tuple[tuple[LayerCall, ...], tuple[LayerCall, ...]]:
         """Return the calls and the blocks, as in `Trace`, once the network has returned."""
@@ -304,7 +309,7 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             fresh = row.uses if row.block else row.uses - counted
             if not row.block:
                 counted |= row.uses
-            layout = self._map(row)
+            layout, last = self._map(row), len(found[False])
             call = replace(
                 row.call,
                 index=indices[key],
@@ -314,11 +319,19 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 receptive_field=self._receptive_field(row.mark),
                 map=layout,
                 map_field=self._map_field(row.mark, layout),
+                input_field=self._receptive_field(row.source),
+                span=(last - row.inside, last) if row.block else (0, 0),
             )
             found[row.block].append(call)
         return tuple(found[False]), tuple(found[True])
 
-    def _map(self, row: _Row) -> MapLayout | NoMap:
+    def graph(self, returned: Iterable[torch.Tensor]) -> tuple[Links, tuple[int, ...]]:
+        """Return which call reads what of which, and those that the answer comes from."""
+        calls = (row for row in self._rows if not row.block)
+        places = {node: place for place, row in enumerate(calls) for node in row.nodes}
+        return self._flow.links(places), self._flow.calls(returned, places)
+
+    def _map(self, row: Row) -> MapLayout | NoMap:
         mark, shape = row.mark, row.call.output_shape
         if not shape:
             return NoMap.NO_TENSOR
@@ -366,70 +379,6 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 _CUTTING = ("roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool")
 _CONVOLUTIONS = ("convolution", "_convolution")
-_PRINCIPAL = ("attention", "conv", "linear", "norm", "pool", "upsample", "pad", "cat", "activation")
-
-
-def _builtin(module: nn.Module) -> bool:
-    return type(module).__module__.startswith("torch.nn.")
-
-
-def _kind(visit: _Visit, returned: list[torch.Tensor]) -> str:
-    declared = kind(visit.module)
-    if declared not in ("container", "other"):
-        return declared
-    for what in _PRINCIPAL:
-        if what in visit.kinds:
-            return what
-    if visit.kinds:
-        return visit.kinds[0]
-    if not returned or not visit.inputs:
-        return "other"
-    if returned[0] is visit.inputs[0]:
-        return "identity"
-    return "rearrange" if returned[0].numel() == visit.inputs[0].numel() else "other"
-
-
-def _call(
-    name: str,
-    type_name: str,
-    what: str,
-    inputs: tuple[torch.Tensor, ...],
-    output: torch.Tensor | None,
-) -> LayerCall:
-    return LayerCall(
-        name=name,
-        index=0,
-        operation=None,
-        type=type_name,
-        kind=what,
-        order=0,
-        input_shape=tuple(inputs[0].shape) if inputs else (),
-        output_shape=() if output is None else tuple(output.shape),
-        macs=0,
-        parameters=0,
-        shared_parameters=0,
-        output_bytes=_new_bytes(inputs, output),
-        receptive_field=None,
-        windows=None,
-    )
-
-
-def _memory(tensor: torch.Tensor) -> int:
-    """Return where a tensor lies; 0 for one that lies in no one place, such as a sparse one."""
-    plain = tensor.layout is torch.strided and not tensor.is_nested
-    try:
-        return tensor.untyped_storage().data_ptr() if plain else 0
-    except NotImplementedError:  # What vmap hands to a function.
-        return 0
-
-
-def _new_bytes(inputs: Iterable[torch.Tensor], output: torch.Tensor | None) -> int:
-    if output is None:
-        return 0
-    memory = _memory(output)
-    if memory and any(_memory(tensor) == memory for tensor in inputs):
-        return 0
-    return output.numel() * output.element_size()
 
 
 def _says_the_same(one: Mark, other: Mark) -> bool:

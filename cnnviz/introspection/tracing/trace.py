@@ -10,6 +10,7 @@ from cnnviz.errors import LayerError, did_you_mean
 from cnnviz.introspection.receptive_fields import FieldNumbers, ReceptiveField
 from cnnviz.introspection.tracing.costs import Windows
 from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
+from cnnviz.introspection.tracing.terms import Terms
 from cnnviz.results.space import Space, space_of_shape
 from cnnviz.results.text import count
 
@@ -103,6 +104,12 @@ class LayerCall:
     map_field : ReceptiveField or None
         The receptive field for the positions of that map, which may be in another order than those
         of the output.
+    input_field : ReceptiveField or None
+        The receptive field of its first input.
+    terms : tuple of Terms
+        What the formulas of its operations are made of, in order.
+    span : (int, int)
+        Of a block, the first of the calls inside it and the one after the last.
     """
 
     name: str
@@ -122,6 +129,9 @@ class LayerCall:
     uncounted: bool = False
     map: MapLayout | NoMap = NoMap.NO_TENSOR
     map_field: ReceptiveField | None = None
+    input_field: ReceptiveField | None = None
+    terms: tuple[Terms, ...] = ()
+    span: tuple[int, int] = (0, 0)
 
     @property
     def label(self) -> str:
@@ -190,6 +200,12 @@ class Trace:
         Operators after which no receptive field can be told, because what they do is not known.
     uncounted : tuple of str
         Operators whose cost is not known: `macs` is the least that the pass takes.
+    links : tuple of (int, int)
+        The graph: each pair of calls, by their places in `calls`, of which the second reads what
+        the first gave; the image has the place -1. Calls that hand their input on as it is, such as
+        dropout in evaluation, are in no link.
+    answers : tuple of int
+        The calls that the answer comes from.
     """
 
     calls: tuple[LayerCall, ...]
@@ -202,6 +218,8 @@ class Trace:
     uncalled: tuple[str, ...]
     unknown: tuple[str, ...]
     uncounted: tuple[str, ...] = ()
+    links: tuple[tuple[int, int], ...] = ()
+    answers: tuple[int, ...] = ()
 
     @property
     def space(self) -> Space:

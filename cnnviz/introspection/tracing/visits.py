@@ -1,0 +1,124 @@
+"""What is being called while a network runs, and the rows that come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from cnnviz.introspection.layers import kind
+from cnnviz.introspection.tracing.canvas import Canvas
+from cnnviz.introspection.tracing.costs import Windows
+from cnnviz.introspection.tracing.field_state import FREE, Mark
+from cnnviz.introspection.tracing.terms import Terms
+from cnnviz.introspection.tracing.trace import LayerCall
+
+_PRINCIPAL = ("attention", "conv", "linear", "norm", "pool", "upsample", "pad", "cat", "activation")
+
+
+@dataclass
+class Row:
+    """A call that has ended; its place among the others is told when all have."""
+
+    call: LayerCall
+    mark: Mark
+    uses: set[int]
+    block: bool
+    kernel: bool = False
+    """Whether the output went into a convolution as its weights."""
+    canvas: Canvas | None = None
+    """The canvas that the image had been put on by then."""
+    regions: bool = False
+    """Whether regions had been cut out of maps by then."""
+    source: Mark = FREE
+    """The mark of what went in."""
+    nodes: tuple[int, ...] = ()
+    """Its operations in the graph of the data."""
+    inside: int = 0
+    """Of a block, how many calls it holds."""
+
+
+@dataclass
+class Visit:
+    """A call of a module that has begun and not ended."""
+
+    name: str
+    module: nn.Module
+    inputs: tuple[torch.Tensor, ...]
+    rows: list[Row] = field(default_factory=list)
+    macs: int = 0
+    uncounted: bool = False
+    windows: list[Windows] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    source: Mark = FREE
+    terms: list[Terms] = field(default_factory=list)
+    nodes: list[int] = field(default_factory=list)
+    calls_modules: bool = False
+
+
+def is_builtin(module: nn.Module) -> bool:
+    """Whether a module is one of torch's own."""
+    return type(module).__module__.startswith("torch.nn.")
+
+
+def kind_of_visit(visit: Visit, returned: list[torch.Tensor]) -> str:
+    """Return what a layer is to a reader of the network, once it has returned."""
+    declared = kind(visit.module)
+    if declared not in ("container", "other"):
+        return declared
+    for what in _PRINCIPAL:
+        if what in visit.kinds:
+            return what
+    if visit.kinds:
+        return visit.kinds[0]
+    if not returned or not visit.inputs:
+        return "other"
+    if returned[0] is visit.inputs[0]:
+        return "identity"
+    return "rearrange" if returned[0].numel() == visit.inputs[0].numel() else "other"
+
+
+def new_call(
+    name: str,
+    type_name: str,
+    what: str,
+    inputs: tuple[torch.Tensor, ...],
+    output: torch.Tensor | None,
+) -> LayerCall:
+    """Return a call as far as its shapes tell of it."""
+    return LayerCall(
+        name=name,
+        index=0,
+        operation=None,
+        type=type_name,
+        kind=what,
+        order=0,
+        input_shape=tuple(inputs[0].shape) if inputs else (),
+        output_shape=() if output is None else tuple(output.shape),
+        macs=0,
+        parameters=0,
+        shared_parameters=0,
+        output_bytes=_new_bytes(inputs, output),
+        receptive_field=None,
+        windows=None,
+    )
+
+
+def memory(tensor: torch.Tensor) -> int:
+    """Return where a tensor lies; 0 for one that lies in no one place, such as a sparse one."""
+    plain = tensor.layout is torch.strided and not tensor.is_nested
+    try:
+        return tensor.untyped_storage().data_ptr() if plain else 0
+    except NotImplementedError:  # What vmap hands to a function.
+        return 0
+
+
+def _new_bytes(inputs: Iterable[torch.Tensor], output: torch.Tensor | None) -> int:
+    if output is None:
+        return 0
+    place = memory(output)
+    if place and any(memory(tensor) == place for tensor in inputs):
+        return 0
+    return output.numel() * output.element_size()
