@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
 from cnnviz.passes.captures import capture
+from cnnviz.results.drawing import new_figure
+from cnnviz.results.legibility import crowded
+from cnnviz.results.picture_style import PictureStyle
 from cnnviz.results.result import png
 from cnnviz.results.table import TableResult
 from cnnviz.testing import LAWS, Trial, network_state
@@ -25,7 +29,8 @@ BRIEF = {"feature_visualization": {"units": "3:0,1", "steps": 3, "size": 16}}
 
 # Tested with small inputs of their own; on large networks they would take minutes.
 QUICK = ("predictions", "filters", "feature_maps", "cam")
-
+QUICKLY_DRAWN = ("predictions", "receptive_field", "feature_maps", "deconvnet", "cam", "filters")
+"""The views whose pictures are drawn at many sizes."""
 
 TABLES = {
     "predictions",
@@ -93,6 +98,25 @@ def test_a_result_draws_into_a_part_of_a_figure_and_leaves_the_rest_alone(trial:
     whole = Figure(own.get_size_inches(), layout="constrained", facecolor="white")
     assert found.figure(figure=whole) is whole
     assert png(whole, 40) == png(own, 40), "at its own size it is the same"
+
+
+def test_every_text_can_be_read_at_the_size_that_a_picture_takes(trial: Trial) -> None:
+    assert crowded(trial.result.figure()) == ""
+
+
+def test_a_size_is_refused_with_one_that_will_do_or_every_text_can_be_read(trial: Trial) -> None:
+    if trial.view.name not in QUICKLY_DRAWN:
+        return
+    small = (3.4, 2.4)
+    fault = crowded(trial.result.figure(figure=new_figure(*small)))
+    style = PictureStyle(size=small)
+    if not fault:
+        assert style.drawn(lambda empty: trial.result.figure(figure=empty))
+        return
+    with pytest.raises(UsageError, match=re.escape(fault)) as caught:
+        style.drawn(lambda empty: trial.result.figure(figure=empty))
+    width, height = re.search(r"Give ([\d.]+) x ([\d.]+) inches", str(caught.value)).groups()
+    assert crowded(trial.result.figure(figure=new_figure(float(width), float(height)))) == ""
 
 
 def test_a_picture_of_one_panel_draws_into_axes_and_any_other_refuses(trial: Trial) -> None:

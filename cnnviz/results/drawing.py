@@ -45,6 +45,8 @@ TEXT_SIZE = 9.0
 SMALL_SIZE = 7.5
 _TITLE_LETTERS = 9.5
 """How many letters of a title fit into an inch; a few more do where they are narrow."""
+_HEADING_LINE = 0.19
+"""Inches of a line of a title."""
 _LEAST_BAR = 1.2
 """The least height of a colour bar beside a flat picture, in inches."""
 _LEAST_ROOM = 0.7
@@ -456,9 +458,17 @@ def roomy_canvas(width: float, height: float, into: Canvas | None) -> Canvas:
 
 def heading(figure: Canvas, text: str) -> None:
     """Write the title of a figure at its left edge, on several lines where it is long."""
-    most = max(20, int(width_of(figure) * _TITLE_LETTERS))
-    lines = "\n".join(textwrap.wrap(text, most, break_on_hyphens=False))
+    lines = "\n".join(_heading_lines(text, width_of(figure)))
     figure.suptitle(lines, x=0.012, ha="left", fontsize=TITLE_SIZE, color=INK, fontweight="bold")
+
+
+def heading_height(text: str, width: float) -> float:
+    """Return the inches that the title of a figure of so many inches takes."""
+    return _HEADING_LINE * len(_heading_lines(text, width))
+
+
+def _heading_lines(text: str, width: float) -> list[str]:
+    return textwrap.wrap(text, max(20, int(width * _TITLE_LETTERS)), break_on_hyphens=False)
 
 
 def take_literally(drawn: Canvas | Axes) -> None:

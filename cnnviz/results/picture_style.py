@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.results.drawing import any_letter, new_figure, take_literally
+from cnnviz.results.legibility import legible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,9 +85,22 @@ class PictureStyle:
         """The inches of the tallest picture at this resolution."""
         return LONGEST_SIDE / (self.dpi or FILE_DPI)
 
-    def figure(self) -> Figure | None:
-        """Return an empty figure of this size; None where a picture chooses its own."""
-        return None if self.size is None else new_figure(*self.size)
+    def drawn(self, draw: Callable[[Figure | None], Figure]) -> Figure:
+        """Draw a picture within `applied`, at its own size or at the one that is asked for.
+
+        Parameters
+        ----------
+        draw : callable
+            Draws into an empty figure, or into one of its own for None.
+
+        Raises
+        ------
+        UsageError
+            If a text of the picture could not be read at that size.
+        """
+        if self.size is None:
+            return draw(None)
+        return legible(lambda size: draw(None if size is None else new_figure(*size)), self.size)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -105,27 +118,8 @@ class PictureStyle:
                 "mathtext.bf": f"{self.font}:bold",
                 "mathtext.bfit": f"{self.font}:italic:bold",
             }
-        with rc_context(settings), any_letter(), self._fitting():
+        with rc_context(settings), any_letter():
             yield
-
-    @contextmanager
-    def _fitting(self) -> Iterator[None]:
-        """Refuse a size at which nothing but the texts around the panels is left."""
-        if self.size is None:
-            yield
-            return
-        with warnings.catch_warnings():
-            squeezed = "constrained_layout not applied"
-            warnings.filterwarnings("error", message=squeezed)
-            try:
-                yield
-            except UserWarning as error:
-                if squeezed not in str(error):
-                    raise
-                raise UsageError(
-                    f"This picture does not fit into {self.size[0]:g} x {self.size[1]:g} inches.",
-                    "Give a larger size, or none.",
-                ) from error
 
     def write(self, figure: Figure, stream: Any, **options: Any) -> None:
         """Write a figure that was drawn within `applied`, names as they are."""

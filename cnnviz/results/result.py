@@ -254,7 +254,8 @@ class Result(ABC):
             If the suffix is none of these, the file cannot be written, or the ``.npz`` beside it
             would take the place of one that is not of a result.
         UsageError
-            If the size, the resolution or the font cannot be, or the file is no picture.
+            If the size, the resolution or the font cannot be, the texts of the picture could not
+            be read at the size, or the file is no picture.
         """
         return self.save_sheets(path, PictureStyle(size, dpi, font))[0]
 
@@ -300,7 +301,10 @@ class Result(ABC):
     def _write_figure(self, path: Path, style: PictureStyle) -> None:
         metadata = self._metadata(path.suffix.lower())
         with style.applied():
-            style.write(self.figure(figure=style.figure()), path, metadata=metadata)
+            style.write(style.drawn(self._figure_in), path, metadata=metadata)
+
+    def _figure_in(self, empty: Figure | None) -> Figure:
+        return self.figure(figure=empty)
 
     def _write_book(self, pages: Sequence[Result], style: PictureStyle, path: Path) -> None:
         """Write every page into one PDF."""
@@ -308,7 +312,7 @@ class Result(ABC):
 
         with style.applied(), PdfPages(path, metadata=self._metadata(".pdf")) as book:
             for page in pages:
-                style.write(page.figure(figure=style.figure()), book, format="pdf")
+                style.write(style.drawn(page._figure_in), book, format="pdf")
 
     def _metadata(self, suffix: str) -> dict[str, Any]:
         """Return what a picture of this kind says of its origin."""

@@ -21,6 +21,7 @@ from cnnviz.passes.targets import Target
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
+from cnnviz.results.text import plural
 from cnnviz.views._explainers import heatmap
 from cnnviz.views.faithfulness import Faithfulness, groups_named, of_subject
 
@@ -40,6 +41,7 @@ USUAL: tuple[MethodName, ...] = (
 """The methods that are compared where none are named: those that need no trial of every channel."""
 CHECKS: tuple[Group, ...] = ("curves", "randomisation")
 _ACROSS = 3
+"""Maps in a row at most."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -65,18 +67,18 @@ class Explanations(Result):
 
     def summary(self) -> str:
         """Say how many methods were compared, and how many passed every check."""
-        said = f"{len(self.heatmaps)} explanations of {self.target!r} in {self.image}"
+        said = f"{plural(len(self.heatmaps), 'explanation')} of {self.target!r} in {self.image}"
         if not self.checks:
             return said
         passed = sum(all(v.passed for v in check.verdicts) for check in self.checks)
-        return f"{said}, of which {passed} pass every check"
+        return f"{said}, of which {passed} {'passes' if passed == 1 else 'pass'} every check"
 
     def caption(self) -> str:
         """Say how to compare the maps, and what the numbers are."""
         said = (
-            f"Where the evidence for {self.target} lies, by {len(self.heatmaps)} methods. All maps "
-            "are drawn on one scale, from nothing to each map's own end, since the methods measure "
-            "in units of their own."
+            f"Where the evidence for {self.target} lies, by {plural(len(self.heatmaps), 'method')}."
+            " All maps are drawn on one scale, from nothing to each map's own end, since the "
+            "methods measure in units of their own."
         )
         if not self.checks:
             return said
@@ -103,22 +105,24 @@ class Explanations(Result):
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the maps in a grid, on one scale, each with its checks below."""
-        rows = -(-len(self.heatmaps) // _ACROSS)
+        count = len(self.heatmaps)
+        rows = -(-count // _ACROSS)
+        # Evenly among the rows: four are two and two.
+        across = -(-count // rows)
         ratio = max(self._part(held).shape[0] / self._part(held).shape[1] for held in self.heatmaps)
         below = 0.85 if self.checks else 0.3
-        figure = drawing.canvas(3.4 * _ACROSS + 0.9, (3.2 * ratio + below) * rows + 0.5, into)
-        panels = figure.subplots(rows, _ACROSS, squeeze=False).ravel()
+        figure = drawing.canvas(3.4 * across + 0.9, (3.2 * ratio + below) * rows + 0.5, into)
+        panels = figure.subplots(rows, across, squeeze=False).ravel()
         for place, axes in enumerate(panels):
-            if place < len(self.heatmaps):
+            if place < count:
                 self._draw(axes, place)
             else:
                 axes.set_axis_off()
         scale = drawing.Scale(0.0, 1.0, drawing.HEAT)
         label = "evidence for the target, as a share of the end of each map's scale"
         # Beside the first row, where it is seen at once however many rows follow.
-        first = min(_ACROSS, len(self.heatmaps))
-        height, width = self._part(self.heatmaps[first - 1]).shape[:2]
-        drawing.colour_bar(panels[first - 1], scale, label, inches=3.2 * height / width)
+        height, width = self._part(self.heatmaps[across - 1]).shape[:2]
+        drawing.colour_bar(panels[across - 1], scale, label, inches=3.2 * height / width)
         drawing.heading(figure, self.summary())
         return figure
 

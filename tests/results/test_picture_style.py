@@ -9,6 +9,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from cnnviz.errors import UsageError
@@ -133,6 +134,9 @@ def test_what_is_no_size(text: str) -> None:
         read_size(text)
 
 
-def test_a_style_is_what_was_asked_for() -> None:
-    assert PictureStyle().figure() is None
-    assert PictureStyle(size=(2, 1)).figure().get_size_inches().tolist() == [2, 1]
+def test_a_picture_is_drawn_at_the_size_that_was_asked_for() -> None:
+    def draw(empty: Figure | None) -> Figure:
+        return empty or Figure((5, 4))
+
+    assert PictureStyle().drawn(draw).get_size_inches().tolist() == [5, 4]
+    assert PictureStyle(size=(2, 1)).drawn(draw).get_size_inches().tolist() == [2, 1]

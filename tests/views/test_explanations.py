@@ -64,6 +64,18 @@ def test_every_map_is_drawn_and_nothing_else(image: torch.Tensor) -> None:
     assert sum(len(axes.images) for axes in figure.axes) == 4
 
 
+@pytest.mark.parametrize(("count", "columns"), [(1, 1), (2, 2), (3, 3), (4, 2), (5, 3)])
+def test_no_column_of_the_picture_is_left_blank(
+    image: torch.Tensor, count: int, columns: int
+) -> None:
+    methods = ["gradcam", "saliency", "layercam", "eigencam", "hirescam"][:count]
+    figure = explanations(tiny_network(), image, methods, 2, checks=()).figure()
+    maps = [axes for axes in figure.axes if axes.get_title(loc="left")]
+    first = [axes for axes in maps if axes.get_subplotspec().is_first_row()]
+    assert (len(maps), len(first)) == (count, columns)
+    assert figure.get_figwidth() == pytest.approx(3.4 * columns + 0.9)
+
+
 def test_guided_backpropagation_is_caught_and_grad_cam_passes() -> None:
     scene = Shapes(split="held-out")[19]
     found = explanations(load("shapes"), scene.image, ["gradcam", "guided_backprop"], seed=1)

@@ -25,7 +25,10 @@ def draw(found: EffectiveFields, into: drawing.Canvas | None = None) -> drawing.
     count = 1 + len(found.layers)
     rows = -(-count // _ABREAST)
     columns = -(-count // rows)
-    figure = drawing.canvas(2.5 * columns + 0.8, 2.9 * rows + 0.7, into)
+    wide, title = 2.5 * columns + 0.8, found.summary()
+    # Without room to spare the layout leaves none for the key below the last row.
+    tall = 2.9 * rows + 0.7 + drawing.heading_height(title, wide)
+    figure = drawing.canvas(wide, tall, into)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     _draw_all(panels[0], found)
     for place, axes in enumerate(panels[1:count]):
@@ -39,7 +42,7 @@ def draw(found: EffectiveFields, into: drawing.Canvas | None = None) -> drawing.
     bar = drawing.colour_bar(panels[columns - 1], scale, label, logarithmic=logarithmic)
     if logarithmic:
         bar.set_ticks([0.01, 0.1, 1.0], labels=["≤ 0.01", "0.1", "1"])
-    drawing.heading(figure, found.summary())
+    drawing.heading(figure, title)
     return figure
 
 

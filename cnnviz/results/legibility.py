@@ -1,0 +1,231 @@
+"""Whether the texts of a picture can be read: none cut off, none over another or over a picture."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.errors import UsageError
+from cnnviz.results.drawing import any_letter, take_literally
+from cnnviz.results.text import shortened
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SLACK = 0.02
+"""Inches by which the box of a line may reach over another or the edge: letters do not fill it."""
+_SPACE = 0.03
+"""Inches between two lines side by side at least: less reads as one."""
+_UNEVEN = 0.45
+"""How far the lightness of the ground under a line may differ from end to end, 0 to 1."""
+_MOST_PIXELS = 8000
+"""Pixels of a side at most while a picture is looked at."""
+_STEP, _HALVINGS = 2.0, 4
+"""How the least size is looked for: by so large steps up, then halved so often."""
+_WIDEST = 3.0
+"""How many times the side that a picture takes by itself the same side may be."""
+_SQUEEZED = "constrained_layout not applied"
+_LETTERS = 40
+"""Letters of a text that a sentence quotes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """One line of a text as it lies in a picture.
+
+    Attributes
+    ----------
+    text : str
+        What it says.
+    corners : ndarray of float
+        [4, 2]: the corners of its box in pixels from the upper left, in order around it.
+    """
+
+    text: str
+    corners: NDArray[np.float64]
+
+    @cached_property
+    def ends(self) -> NDArray[np.float64]:
+        """The least and the greatest x and y, [2, 2]."""
+        return np.stack([self.corners.min(0), self.corners.max(0)])
+
+    def runs_into(self, other: Line, dots: float) -> bool:
+        """Return whether two lines, which may be turned, overlap or follow without a space.
+
+        Parameters
+        ----------
+        other : Line
+            The other.
+        dots : float
+            Pixels of an inch.
+        """
+        near = np.minimum(self.ends[1], other.ends[1]) - np.maximum(self.ends[0], other.ends[0])
+        if (near <= -_SPACE * dots).any():
+            return False
+        # Two boxes lie apart where they do along a side of one of them.
+        for box in (self.corners, other.corners):
+            for start, end, least in ((0, 1, -_SPACE), (1, 2, _SLACK)):
+                side = box[end] - box[start]
+                along = side / max(float(np.hypot(*side)), 1e-9)
+                first, second = self.corners @ along, other.corners @ along
+                if min(first.max(), second.max()) - max(first.min(), second.min()) <= least * dots:
+                    return False
+        return True
+
+    def ground(self, lightness: NDArray[np.float64]) -> float:
+        """Return how far the lightness under the line differs, without a tenth at each end."""
+        across, down = (np.linspace(0.1, 0.9, count) for count in (32, 8))
+        right, below = self.corners[1] - self.corners[0], self.corners[3] - self.corners[0]
+        points = self.corners[0] + across[:, None, None] * right + down[:, None] * below
+        height, width = lightness.shape
+        columns = np.clip(points[..., 0].astype(int), 0, width - 1)
+        rows = np.clip(points[..., 1].astype(int), 0, height - 1)
+        low, high = np.quantile(lightness[rows, columns], (0.1, 0.9))
+        return float(high - low)
+
+
+def crowded(figure: Figure) -> str:
+    """Say what cannot be read in a figure, in a few words; nothing where all can.
+
+    Texts with an outline are left out: they are meant to lie over a picture.
+    """
+    take_literally(figure)
+    dots = min(figure.dpi, _MOST_PIXELS / max(figure.get_size_inches()))
+    before, figure.dpi = figure.dpi, dots
+    try:
+        found = _drawn(figure)
+    finally:
+        figure.dpi = before
+    if found is None:
+        return "nothing would be left of its panels"
+    lines, lightness = found
+    return next(_faults(lines, lightness, dots), "")
+
+
+def _drawn(figure: Figure) -> tuple[list[Line], NDArray[np.float64]] | None:
+    """Draw a figure without its texts: return these and the lightness of the rest, 0 to 1.
+
+    None where there is no room for panels.
+    """
+    from matplotlib.backends.backend_agg import RendererAgg
+
+    class Listening(RendererAgg):
+        """A renderer that keeps lines of text instead of drawing them."""
+
+        def draw_text(
+            self,
+            gc: Any,
+            x: float,
+            y: float,
+            s: str,
+            prop: Any,
+            angle: float,
+            ismath: Any = False,
+            mtext: Any = None,
+        ) -> None:
+            """Keep a line: its left end on the base line, in pixels from the upper left."""
+            if not s.strip():
+                return
+            measure: Any = self.get_text_width_height_descent
+            width, height, descent = measure(s, prop, ismath)
+            turn = math.radians(angle)
+            along = np.array([math.cos(turn), -math.sin(turn)])
+            up = np.array([-math.sin(turn), -math.cos(turn)])
+            low = np.array([x, y]) - descent * up
+            high = low + height * up
+            corners = np.stack([high, high + width * along, low + width * along, low])
+            lines.append(Line(s, corners))
+
+    lines: list[Line] = []
+    width, height = figure.get_size_inches() * figure.dpi
+    kind: Any = Listening
+    renderer = kind(max(1.0, width), max(1.0, height), figure.dpi)
+    with warnings.catch_warnings(record=True) as told, any_letter():
+        warnings.simplefilter("always")
+        figure.draw(renderer)
+    if any(_SQUEEZED in str(each.message) for each in told):
+        return None
+    colours = np.asarray(renderer.buffer_rgba())[..., :3] / 255.0
+    return lines, colours @ np.array([0.299, 0.587, 0.114])
+
+
+def _faults(lines: list[Line], lightness: NDArray[np.float64], dots: float) -> Iterator[str]:
+    """Say of one line after the other why it cannot be read."""
+    slack = _SLACK * dots
+    edge = np.array(lightness.shape[::-1]) + slack
+    for line in lines:
+        if (line.ends[0] < -slack).any() or (line.ends[1] > edge).any():
+            yield f"{_quoted(line)} would be cut off"
+    for first, second in combinations(lines, 2):
+        if first.runs_into(second, dots):
+            yield f"{_quoted(first)} and {_quoted(second)} would overlap"
+    for line in lines:
+        if line.ground(lightness) > _UNEVEN:
+            yield f"{_quoted(line)} would lie over a picture"
+
+
+def _quoted(line: Line) -> str:
+    return repr(shortened(line.text.strip(), _LETTERS))
+
+
+def legible(
+    draw: Callable[[tuple[float, float] | None], Figure], size: tuple[float, float]
+) -> Figure:
+    """Return a picture at a size; refuse one at which a text could not be read.
+
+    Parameters
+    ----------
+    draw : callable
+        Draws the picture at a size in inches, or at its own for None.
+    size : (float, float)
+        The size that was asked for.
+
+    Raises
+    ------
+    UsageError
+        If a text is cut off, or lies over another or over a picture. It has the least size of the
+        same shape that will do.
+    """
+    figure = draw(size)
+    fault = crowded(figure)
+    if not fault:
+        return figure
+    own = draw(None).get_size_inches()
+    times = own / np.array(size)
+    least = _least(draw, size, float(min(times.max(), _WIDEST * times.min())))
+    remedy = f"Leave the size out: the picture takes {own[0]:.3g} x {own[1]:.3g} inches."
+    if least is not None:
+        remedy = f"Give {least[0]:g} x {least[1]:g} inches or more, or leave the size out."
+    raise UsageError(
+        f"This picture does not fit into {size[0]:g} x {size[1]:g} inches: {fault}.", remedy
+    )
+
+
+def _least(
+    draw: Callable[[tuple[float, float] | None], Figure], size: tuple[float, float], most: float
+) -> tuple[float, float] | None:
+    """Return nearly the least size of the same shape that will do, up to `most` times as large."""
+
+    def grown(factor: float) -> tuple[float, float]:
+        # In tenths of an inch, so that what is told is what was tried.
+        return (math.ceil(size[0] * factor * 10) / 10, math.ceil(size[1] * factor * 10) / 10)
+
+    low = factor = 1.0
+    while factor < most:
+        low, factor = factor, min(factor * _STEP, most)
+        if not crowded(draw(grown(factor))):
+            break
+    else:
+        return None
+    for _ in range(_HALVINGS):
+        middle = (low + factor) / 2.0
+        low, factor = (middle, factor) if crowded(draw(grown(middle))) else (low, middle)
+    return grown(factor)

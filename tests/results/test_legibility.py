@@ -1,0 +1,92 @@
+"""What of a picture cannot be read: texts cut off, over one another, or over a picture."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from cnnviz.errors import UsageError
+from cnnviz.results.drawing import new_figure
+from cnnviz.results.legibility import crowded, legible
+
+
+def page(width: float = 4.0, height: float = 2.0) -> Figure:
+    return Figure((width, height))
+
+
+def test_texts_apart_are_no_fault() -> None:
+    figure = page()
+    figure.text(0.1, 0.5, "left\nof two lines")
+    figure.text(0.6, 0.5, "right")
+    assert crowded(figure) == ""
+
+
+@pytest.mark.parametrize(
+    ("across", "down", "turn"), [(-0.1, 0.5, 0), (0.9, 0.5, 0), (0.5, -0.02, 0), (0.5, 0.7, 90)]
+)
+def test_a_text_beyond_the_edge_is_cut_off(across: float, down: float, turn: float) -> None:
+    figure = page()
+    figure.text(across, down, "something long", rotation=turn)
+    assert crowded(figure) == "'something long' would be cut off"
+
+
+def test_lines_over_one_another_or_without_a_space_are_told() -> None:
+    figure = page()
+    figure.text(0.1, 0.5, "first\nsecond")
+    figure.text(0.12, 0.5, "third")
+    assert crowded(figure) == "'second' and 'third' would overlap"
+    figure = page()
+    first = figure.text(0.1, 0.5, "first")
+    end = first.get_window_extent().x1 / figure.bbox.width
+    figure.text(end + 0.002, 0.5, "second")
+    assert crowded(figure) == "'first' and 'second' would overlap"
+
+
+def test_turned_lines_whose_boxes_cross_only_upright_are_apart() -> None:
+    figure = page(4, 3)
+    figure.text(0.3, 0.3, "a slanted label", rotation=45)
+    figure.text(0.4, 0.3, "another of them", rotation=45)
+    assert crowded(figure) == ""
+    figure.text(0.31, 0.3, "one too near", rotation=45)
+    assert "overlap" in crowded(figure)
+
+
+def test_a_text_that_runs_onto_a_picture_is_told_and_an_outlined_one_is_not() -> None:
+    from matplotlib.patheffects import withStroke
+
+    figure = page(4, 4)
+    axes = figure.add_axes((0.0, 0.0, 1.0, 0.5))
+    axes.set_axis_off()
+    axes.imshow(np.zeros((8, 8, 3)), aspect="auto")
+    figure.text(0.2, 0.47, "half over it", fontsize=20)
+    assert crowded(figure) == "'half over it' would lie over a picture"
+    figure.texts[0].set_path_effects([withStroke(linewidth=2, foreground="white")])
+    assert crowded(figure) == ""
+
+
+def test_looking_leaves_the_resolution_alone() -> None:
+    figure = Figure((200.0, 1.0), dpi=100)
+    figure.text(0.5, 0.5, "in the middle")
+    assert crowded(figure) == ""
+    assert figure.dpi == 100
+
+
+def draw(size: tuple[float, float] | None) -> Figure:
+    figure = new_figure(*(size or (6.0, 3.0)))
+    figure.text(0.0, 0.5, "a text that is four inches wide or about so much")
+    return figure
+
+
+def test_a_size_that_will_not_do_is_refused_with_the_least_that_will() -> None:
+    with pytest.raises(UsageError, match=r"fit into 1 x 1 inches: .* cut off") as caught:
+        legible(draw, (1.0, 1.0))
+    width = float(str(caught.value).split("Give ")[1].split(" x ")[0])
+    assert legible(draw, (width, width)).get_size_inches().tolist() == [width, width]
+    with pytest.raises(UsageError):
+        legible(draw, (0.9 * width, 0.9 * width))
+
+
+def test_a_shape_that_never_will_do_is_told_the_size_of_the_picture_itself() -> None:
+    with pytest.raises(UsageError, match=r"Leave the size out: the picture takes 6 x 3 inches"):
+        legible(draw, (0.1, 4.0))
