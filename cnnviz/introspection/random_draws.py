@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import random
 from functools import cache
 from types import TracebackType
@@ -13,6 +14,22 @@ import torch
 
 SEED = 0
 """The seed of every forward pass."""
+
+
+def own_generator(seed: int, name: str, place: int) -> torch.Generator:
+    """Return the random numbers of one thing, the same whatever else is drawn beside it.
+
+    Parameters
+    ----------
+    seed : int
+        The seed of all.
+    name : str
+        What it is, such as a layer or a unit.
+    place : int
+        Which of several of this name.
+    """
+    digest = hashlib.sha256(f"{seed}|{name}|{place}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 
 
 class RandomDraws:

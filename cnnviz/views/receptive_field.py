@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
@@ -16,6 +17,7 @@ from cnnviz.introspection.finite import finite
 from cnnviz.introspection.forward import backward_pass
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layers import Layers, items, named_layers, select, without_call
+from cnnviz.introspection.random_draws import own_generator
 from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.models import Model, as_model
 from cnnviz.models.spaces import check_takes_images
@@ -176,7 +178,8 @@ def receptive_field(
     draws : int
         How many backward passes each layer gets at least; they are shared among the images.
     seed : int
-        Of the random signs and the noise.
+        Of the random signs and the noise. Each layer has its own signs, so that what is measured of
+        it does not depend on which others are asked for.
     progress : callable, optional
         Called as ``progress(done, total, what)``, counted in layers.
 
@@ -198,9 +201,9 @@ def receptive_field(
         raise UsageError(f"There is no scale {scale!r}.", "Choose linear or log.")
     wrapped = as_model(model)
     check_takes_images(wrapped, "receptive_field")
-    generator = torch.Generator().manual_seed(seed)
     noise = images is None
     if images is None:
+        generator = torch.Generator().manual_seed(seed)
         images = torch.randn(SAMPLES, *wrapped.input_shape, generator=generator)
     batch = wrapped.prepare(images)
     names = _names(wrapped, batch.tensor, layers)
@@ -208,7 +211,7 @@ def receptive_field(
     measured = []
     for place, passage in enumerate(PartialForward.each(wrapped, batch.tensor, names)):
         progress(place, len(names), passage.layer)
-        measured.append(_measure(passage, batch.tensor, each, generator))
+        measured.append(_measure(passage, batch.tensor, each, seed))
     progress(len(names), len(names), "done")
     energy = np.stack([found.energy for found in measured])
     return EffectiveFields(
@@ -303,9 +306,7 @@ class _Measured:
         return float(rest.sum()) / total if total > 0.0 else 0.0
 
 
-def _measure(
-    passage: PartialForward, inputs: torch.Tensor, draws: int, generator: torch.Generator
-) -> _Measured:
+def _measure(passage: PartialForward, inputs: torch.Tensor, draws: int, seed: int) -> _Measured:
     height, width = int(inputs.shape[2]), int(inputs.shape[3])
     energy = torch.zeros(height, width, dtype=torch.float64)
     at_once = rows_at_once(passage.model, inputs, passage.bytes_each)
@@ -313,8 +314,11 @@ def _measure(
     for start in range(0, len(inputs), at_once):
         maps, leaf, _ = passage.run(inputs[start : start + at_once], "gradient")
         position = int(maps.shape[2]) // 2, int(maps.shape[3]) // 2
+        places = range(start, start + len(maps))
+        signs = _signs(passage.layer, places, draws, int(maps.shape[1]), seed)
         for draw_ in range(draws):
-            gradient = _signed_gradient(passage, maps, leaf, position, generator, draw_ < draws - 1)
+            keep = draw_ < draws - 1
+            gradient = _signed_gradient(passage, maps, leaf, position, signs[draw_], keep)
             energy += gradient.double().square().sum((0, 1)).cpu()
     energy /= len(inputs) * draws
     field = passage.field and passage.field.local
@@ -330,15 +334,24 @@ def _measure(
     )
 
 
+def _signs(layer: str, images: Iterable[int], draws: int, channels: int, seed: int) -> torch.Tensor:
+    """Return random signs [draws, B, C], whatever other layers and images are measured."""
+    each = [
+        torch.randint(0, 2, (draws, channels), generator=own_generator(seed, layer, image))
+        for image in images
+    ]
+    return torch.stack(each, 1) * 2.0 - 1.0
+
+
 def _signed_gradient(
     passage: PartialForward,
     maps: torch.Tensor,
     leaf: torch.Tensor,
     position: tuple[int, int],
-    generator: torch.Generator,
+    signs: torch.Tensor,
     keep_graph: bool,
 ) -> torch.Tensor:
-    """Return the gradient of a unit's channels, each with a random sign, [B, C, H, W].
+    """Return the gradient of a unit's channels with signs [B, C], as [B, C, H, W].
 
     The mean of its square is the sum of the squared gradients of all channels, as the products of
     different channels have a random sign and vanish.
@@ -351,8 +364,7 @@ def _signed_gradient(
     # A network that computes parts anew on the way back has to be in the state it was in.
     with isolated(passage.model.module, grad=True):
         unit = maps[:, :, position[0], position[1]]
-        signs = torch.randint(0, 2, unit.shape, generator=generator) * 2.0 - 1.0
-        signs = signs.to(unit.device, unit.dtype)
+        weights = signs.to(unit.device, unit.dtype)
         with backward_pass(passage.model.name):
-            (gradient,) = torch.autograd.grad(unit, leaf, signs, retain_graph=keep_graph)
+            (gradient,) = torch.autograd.grad(unit, leaf, weights, retain_graph=keep_graph)
     return finite(gradient, f"The gradients of layer {passage.layer!r}")

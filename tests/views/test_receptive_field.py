@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ import torch
 from torch import nn
 
 from cnnviz.errors import LayerError, UsageError
+from cnnviz.introspection.random_draws import own_generator
 from cnnviz.introspection.receptive_fields import PixelBox
 from cnnviz.introspection.tracing import trace
+from cnnviz.results.legibility import crowded
 from cnnviz.views.pictures.receptive_field import heat_of
 from cnnviz.views.receptive_field import SAMPLES, receptive_field
 from tests.helpers.architectures import build, small_input, tiny_network
@@ -125,6 +128,28 @@ def test_without_images_there_is_noise() -> None:
     other = receptive_field(tiny_network(), layers="3", draws=1, seed=1)
     assert not np.array_equal(one.energy, other.energy)
     assert "8 images of normal noise" in one.caption()
+
+
+def test_a_layer_is_measured_as_if_it_were_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    alone = receptive_field(tiny_network(), shown, layers="3", draws=6).energy[0]
+    together = receptive_field(tiny_network(), shown, layers=["0", "1", "3"], draws=6)
+    np.testing.assert_array_equal(together.energy[together.layers.index("3")], alone)
+    monkeypatch.setattr("cnnviz.views.receptive_field.rows_at_once", lambda *_: 1)
+    one_by_one = receptive_field(tiny_network(), shown, layers="3", draws=6).energy[0]
+    np.testing.assert_allclose(one_by_one, alone, rtol=1e-5)
+    first, second = (own_generator(0, layer, 0).initial_seed() for layer in ("0", "3"))
+    assert first != second
+
+
+def test_every_text_can_be_read_where_the_title_takes_two_lines() -> None:
+    for layers in ("3", ["0", "3"]):
+        found = receptive_field(tiny_network(), images(), layers=layers, draws=1)
+        figure = found.figure()
+        assert crowded(figure) == ""
+        figure = replace(found, layers=tuple(f"a.longer.name.{name}" for name in layers)).figure()
+        assert "\n" in figure.get_suptitle()
+        assert crowded(figure) == ""
 
 
 def test_draws_are_shared_among_the_images() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
+from cnnviz.introspection.random_draws import own_generator
 from cnnviz.units.visualization.leaky_relu import leaky_backward
 from cnnviz.units.visualization.objective_scorer import ObjectiveScorer
 from cnnviz.units.visualization.objectives import Objective
@@ -106,12 +106,6 @@ class OptimisedPictures:
 Tick = Callable[[int], None]
 
 
-def generator(seed: int, name: str, place: int) -> torch.Generator:
-    """Return the random numbers of one picture, the same whatever else is made beside it."""
-    digest = hashlib.sha256(f"{seed}|{name}|{place}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
-
-
 def ascend(
     probe: ObjectiveScorer,
     objectives: Sequence[Objective],
@@ -190,7 +184,7 @@ class _Climb:
 
     def begin(self, start: torch.Tensor | None) -> None:
         own = [
-            generator(self.settings.seed, objective.name, place % self.settings.diverse)
+            own_generator(self.settings.seed, objective.name, place % self.settings.diverse)
             for place, objective in enumerate(self.rows)
         ]
         begun = torch.stack([self.canvas.noise(each) for each in own])
