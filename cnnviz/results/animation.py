@@ -20,6 +20,7 @@ from cnnviz.results.picture_style import ANIMATION_SUFFIXES, PictureStyle
 from cnnviz.results.result import SUFFIXES, Provenance, Result
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from PIL import Image
 
 _MOST_PIXELS = 2**30
@@ -79,8 +80,14 @@ class AnimatedResult(Result):
     def _write_animation(self, path: Path, style: PictureStyle) -> None:
         write = _write_gif if path.suffix.lower() == ".gif" else _write_webp
         with style.applied():
+            if style.size is not None:
+                # The first stands for all, whose panels keep their places.
+                style.drawn(self._first)
             pictures, seconds = _taken(self.frames(style.figure()), style)
         write(path, pictures, seconds, self.provenance)
+
+    def _first(self, empty: Figure | None) -> Figure:
+        return drawing.whole(next(self.frames(empty)).canvas)
 
 
 def _taken(frames: Iterator[Frame], style: PictureStyle) -> tuple[list[bytes], list[float]]:

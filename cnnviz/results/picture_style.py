@@ -85,6 +85,10 @@ class PictureStyle:
         """The inches of the tallest picture at this resolution."""
         return LONGEST_SIDE / (self.dpi or FILE_DPI)
 
+    def figure(self) -> Figure | None:
+        """Return an empty figure of this size; None where a picture chooses its own."""
+        return None if self.size is None else new_figure(*self.size)
+
     def drawn(self, draw: Callable[[Figure | None], Figure]) -> Figure:
         """Draw a picture within `applied`, at its own size or at the one that is asked for.
 
