@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from cnnviz.views.invariance import invariance as invariance
     from cnnviz.views.loss_landscape import loss_landscape as loss_landscape
     from cnnviz.views.occlusion import occlusion as occlusion
+    from cnnviz.views.pixels import pixels as pixels
     from cnnviz.views.predictions import predictions as predictions
     from cnnviz.views.receptive_field import receptive_field as receptive_field
     from cnnviz.views.skip_connections import skip_connections as skip_connections
@@ -140,6 +141,7 @@ __all__ = [
     "loss_landscape",
     "occlusion",
     "open_dataset",
+    "pixels",
     "predictions",
     "receptive_field",
     "report",

@@ -58,6 +58,7 @@ EXPORTED = {
     "loss_landscape",
     "occlusion",
     "open_dataset",
+    "pixels",
     "predictions",
     "receptive_field",
     "report",

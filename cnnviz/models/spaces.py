@@ -15,6 +15,7 @@ ONLY_IMAGES: dict[str, str] = {
     "invariance": "it moves, enlarges and turns photos",
     "feature_visualization": "it optimises pictures, with the colours and transformations of "
     "photos",
+    "pixels": "it shows the channels of photos; predictions tells what was done to any input",
     "gallery": "its pages are made of patches of photos",
     "error_analysis": "it reads sets of photos with labels; predictions tells of any inputs",
     "lecture": "it is about photos; report tells of any inputs",

@@ -222,6 +222,12 @@ VIEWS: tuple[View, ...] = (
         panel=TRAINING,
     ),
     View(
+        "pixels",
+        "model",
+        "An image as the computer sees it: channels, numbers and how alike neighbours are.",
+        panel=COURSE,
+    ),
+    View(
         "activation_functions",
         "nothing",
         "Activation functions, and what ten layers of each do to a gradient.",

@@ -1,0 +1,213 @@
+"""The picture of `pixels`: channels and matrices in three rows, with plots beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.results import drawing
+from cnnviz.results.text import number
+from cnnviz.views.pictures.board import Board, Box, boards_scale, written
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from cnnviz.views.pixels import Pixels
+
+_TILE, _GAP, _HEAD = 2.62, 0.16, 0.3
+_PLOTS = 3.7
+_LEAST = 0.72
+"""The least height of the first row over its width, beside which a plot can be read."""
+_MOST = 4
+"""Channels of a network's input at most that are drawn; it says so where there are more."""
+_FULL = {"red": (255, 92, 80), "green": (98, 222, 98), "blue": (98, 146, 255)}
+_LINES = {"red": "#d6403a", "green": "#2f8f4e", "blue": "#2a6fdb", "grey": drawing.INK}
+
+
+def draw(found: Pixels, into: drawing.Canvas | None = None) -> drawing.Canvas:
+    """Draw channels, matrices, histograms and correlations."""
+    drawn = min(_MOST, len(found.prepared_channels))
+    columns = 1 + max(len(found.channels), drawn)
+    rows = [*_rows(found)]
+    wide, tall = columns * (_TILE + _GAP), sum(rows)
+    figure = drawing.canvas(wide + _PLOTS, tall + 0.4, into)
+    grid: Any = figure.add_gridspec(3, 2, width_ratios=[wide, _PLOTS], height_ratios=rows)
+    scale = boards_scale(figure, wide + _PLOTS, tall + 0.4)
+    board = Board(figure.add_subplot(grid[:, 0]), wide, tall, scale)
+    _before(board, found)
+    _after(board, found, drawn)
+    _histogram(figure.add_subplot(grid[0, 1]), found)
+    _correlations(figure.add_subplot(grid[1, 1]), found)
+    _prepared_histogram(figure.add_subplot(grid[2, 1]), found)
+    height, width = found.size
+    count = len(found.channels)
+    drawing.heading(
+        figure,
+        f"{found.image} as the computer sees it: {height} x {width} x {count} numbers from 0 to "
+        f"255, and {' x '.join(map(str, found.prepared_size))} x {len(found.prepared_channels)} "
+        "once it is prepared",
+    )
+    return figure
+
+
+def _rows(found: Pixels) -> tuple[float, float, float]:
+    """Return how high the three rows are; a wide photo needs less."""
+    height, width = found.size
+    first = _TILE * max(_LEAST, min(1.0, height / width))
+    return first + _HEAD + _GAP, _TILE + _HEAD + _GAP, _TILE + _HEAD + _GAP
+
+
+def _tile(found: Pixels, row: int, column: int) -> Box:
+    rows = _rows(found)
+    height = rows[row] - _HEAD - _GAP
+    return Box(column * (_TILE + _GAP), sum(rows[:row]) + _HEAD, _TILE, height)
+
+
+def _title(board: Board, box: Box, text: str, colour: str = drawing.INK) -> None:
+    board.words(text, box.left, box.top - 0.22, color=colour, fontweight="bold")
+
+
+def _before(board: Board, found: Pixels) -> None:
+    """Draw the photo with its channels, and below them the patch with its numbers."""
+    height, width = found.size
+    side = found.patch.shape[1]
+    _title(board, _tile(found, 0, 0), f"the photo, {width} x {height} px")
+    _framed(board, board.picture(drawing.fit(found.photo, 640), _tile(found, 0, 0)), found, side)
+    (row, column) = found.patch_at
+    patch = found.photo[row : row + side, column : column + side]
+    _title(board, _tile(found, 1, 0), f"{side} x {side} px of it, enlarged")
+    board.matrix(patch, _tile(found, 1, 0))
+    for place, name in enumerate(found.channels):
+        colour = _LINES[name]
+        channel = found.photo[..., place]
+        _title(board, _tile(found, 0, place + 1), f"{name}: 0 to 255", colour)
+        small = drawing.fit(_in_colour(channel, name), 640)
+        _framed(board, board.picture(small, _tile(found, 0, place + 1)), found, side)
+        _title(board, _tile(found, 1, place + 1), f"{name}, in numbers", colour)
+        cells = _in_colour(found.patch[place], name)
+        board.matrix(
+            cells, _tile(found, 1, place + 1), written(found.patch[place], lambda v: f"{v:.0f}")
+        )
+
+
+def _framed(board: Board, place: Box, found: Pixels, side: int) -> None:
+    row, column = found.patch_at
+    board.frame(_seen(place.part((row, row + side), (column, column + side), found.size)))
+
+
+def _seen(box: Box) -> Box:
+    """Return a box around a middle that is large enough to be seen."""
+    short = max(0.0, (0.11 - box.width) / 2)
+    return Box(box.left - short, box.top - short, box.width + 2 * short, box.height + 2 * short)
+
+
+def _after(board: Board, found: Pixels, drawn: int) -> None:
+    """Draw what the network is given, and the numbers around the same point."""
+    side = found.prepared_patch.shape[1]
+    row, column = found.prepared_at
+    height, width = found.prepared_size
+    _title(board, _tile(found, 2, 0), f"what the network is given, {width} x {height}")
+    place = board.picture(drawing.fit(found.seen, 640), _tile(found, 2, 0))
+    board.frame(_seen(place.part((row, row + side), (column, column + side), found.prepared_size)))
+    low, high = found.scale
+    signed = drawing.Scale.signed(np.array([low, high]))
+    scale = signed if low < 0.0 < high else drawing.Scale(low, high, "gray")
+    for at, name in enumerate(found.prepared_channels[:drawn]):
+        more = len(found.prepared_channels) - drawn
+        last = f" (and {more} more)" if more and at == drawn - 1 else ""
+        _title(
+            board, _tile(found, 2, at + 1), f"{name}, prepared{last}", _LINES.get(name, drawing.INK)
+        )
+        values = found.prepared_patch[at]
+        board.matrix(scale.paint(values), _tile(found, 2, at + 1), written(values, _two_digits))
+
+
+def _two_digits(value: float) -> str:
+    return f"{value:.2f}" if abs(value) < 99.5 else f"{value:.0f}"
+
+
+def _in_colour(channel: NDArray[np.uint8], name: str) -> drawing.Pixels:
+    full = np.array(_FULL.get(name, (255, 255, 255)), np.float32)
+    return np.asarray((channel[..., None] / np.float32(255) * full).round(), np.uint8)
+
+
+def _histogram(axes: Axes, found: Pixels) -> None:
+    _plot(axes, "how often each value occurs in the photo", "value of a pixel")
+    shares = 100.0 * found.histogram / found.histogram.sum(1, keepdims=True)
+    labels = _labels(found.channels, found.means, found.deviations)
+    for line, name, label in zip(shares, found.channels, labels, strict=True):
+        axes.stairs(line, np.arange(257) - 0.5, color=_LINES[name], linewidth=1.0, label=label)
+    axes.set_xlim(-3, 258)
+    axes.set_xticks([0, 64, 128, 192, 255])
+    _finish(axes, shares, "share of pixels (%)")
+
+
+def _prepared_histogram(axes: Axes, found: Pixels) -> None:
+    _plot(axes, "and in what the network is given", "prepared value")
+    shares = 100.0 * found.prepared_histogram / found.prepared_histogram.sum(1, keepdims=True)
+    labels = _labels(found.prepared_channels, found.prepared_means, found.prepared_deviations)
+    for line, name, label in list(zip(shares, found.prepared_channels, labels, strict=True))[
+        :_MOST
+    ]:
+        colour = _LINES.get(name, drawing.QUIET)
+        axes.stairs(line, found.prepared_edges, color=colour, linewidth=1.0, label=label)
+    if found.scale[0] < 0.0 < found.scale[1]:
+        axes.axvline(0.0, color=drawing.FAINT, linewidth=0.8, zorder=0)
+    _finish(axes, shares, f"share of values in each of {shares.shape[1]} bins (%)")
+
+
+def _labels(
+    names: Sequence[str], means: NDArray[np.float64], deviations: NDArray[np.float64]
+) -> list[str]:
+    return [
+        f"{name}: {number(float(mean))} ± {number(float(spread))}"
+        for name, mean, spread in zip(names, means, deviations, strict=True)
+    ]
+
+
+def _finish(axes: Axes, shares: NDArray[np.float64], label: str) -> None:
+    axes.set_ylabel(label, fontsize=drawing.SMALL_SIZE, color=drawing.INK)
+    # A few values that fill the photo, such as a white ground, would flatten all others.
+    usual = max(1.0, 1.6 * float(np.percentile(shares, 99.0)))
+    peak = float(shares.max())
+    axes.set_ylim(0.0, 1.25 * peak if peak <= 2.0 * usual else 1.25 * usual)
+    if peak > axes.get_ylim()[1]:
+        axes.text(
+            0.01, 0.99, f"the highest reaches {peak:.0f} %", transform=axes.transAxes, va="top",
+            fontsize=drawing.SMALL_SIZE, color=drawing.QUIET,
+        )  # fmt: skip
+    axes.legend(
+        fontsize=drawing.SMALL_SIZE, frameon=False, loc="upper right", handlelength=1.2,
+        title="mean ± standard deviation", title_fontsize=drawing.SMALL_SIZE,
+    )  # fmt: skip
+
+
+def _correlations(axes: Axes, found: Pixels) -> None:
+    _plot(axes, "how alike pixels are that lie apart", "pixels apart")
+    lines = found.correlations.mean(0)
+    for line, label, colour in zip(
+        lines, ("to the right", "below"), (drawing.ACCENT, drawing.WARM), strict=True
+    ):
+        axes.plot(
+            found.distances, line, "o-", color=colour, markersize=3, linewidth=1.3, label=label
+        )
+    axes.plot(
+        found.distances, found.shuffled_correlations.mean((0, 1)), "s--", color=drawing.QUIET,
+        markersize=2.5, linewidth=1.0, label="pixels shuffled",
+    )  # fmt: skip
+    axes.axhline(0.0, color=drawing.FAINT, linewidth=0.8, zorder=0)
+    finite = lines[np.isfinite(lines)]
+    axes.set_ylim(min(-0.15, 1.1 * float(finite.min())) if finite.size else -0.15, 1.05)
+    axes.set_ylabel("correlation", fontsize=drawing.SMALL_SIZE, color=drawing.INK)
+    axes.legend(fontsize=drawing.SMALL_SIZE, frameon=False, loc="upper right")
+    if not finite.size:
+        axes.text(0.5, 0.5, "its pixels do not vary", transform=axes.transAxes, ha="center")
+
+
+def _plot(axes: Axes, title: str, label: str) -> None:
+    drawing.plain_axes(axes)
+    axes.set_title(title, fontsize=drawing.TEXT_SIZE, color=drawing.INK, loc="left")
+    axes.set_xlabel(label, fontsize=drawing.SMALL_SIZE, color=drawing.INK)

@@ -1,0 +1,277 @@
+"""An image as the computer sees it: channels, numbers, histograms, and how alike neighbours are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from cnnviz.course.pixel_statistics import (
+    busiest_window,
+    distances_of,
+    neighbour_correlations,
+    shuffled,
+)
+from cnnviz.errors import UsageError
+from cnnviz.images import Batch, Photo, PhotoBox
+from cnnviz.images.inputs import Images
+from cnnviz.models import Model, as_model
+from cnnviz.models.spaces import check_takes_images
+from cnnviz.passes.origin import origin
+from cnnviz.results import drawing
+from cnnviz.results.result import Provenance, Result
+from cnnviz.results.text import number
+
+MOST_CELLS = 16
+_BINS = 64
+_COLOURS = ("red", "green", "blue")
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Pixels(Result):
+    """An image as numbers, before and after a network's preprocessing.
+
+    Attributes
+    ----------
+    image : str
+        The name of the photo.
+    photo : ndarray of uint8
+        The photo at its own resolution, [H, W, 3].
+    seen : ndarray of uint8
+        What the network is given of it, for display, [h, w, 3].
+    channels, prepared_channels : tuple of str
+        The C channels of the photo, one where all three are equal, and the D of the input.
+    size, prepared_size : (int, int)
+        Height and width of the photo and of the network's input.
+    patch, prepared_patch : ndarray
+        The numbers of a patch, [C, P, P] uint8, and of one of the same middle in the network's
+        input, [D, P, P] float32.
+    patch_at, prepared_at : (int, int)
+        Their upper rows and left columns.
+    histogram : ndarray of int64
+        [C, 256]: how many pixels of the photo have each value.
+    prepared_histogram : ndarray of int64
+        [D, B]: how many values of the network's input lie in each bin.
+    prepared_edges : ndarray of float64
+        [B + 1]: the ends of these bins.
+    means, deviations, prepared_means, prepared_deviations : ndarray of float64
+        The mean and the standard deviation of each channel, before [C] and after [D].
+    distances : ndarray of int64
+        [K]: the distances between pixels, in pixels of the photo.
+    correlations : ndarray of float64
+        [C, 2, K]: Pearson's correlation of a pixel with the one so far to its right, and below it;
+        NaN where pixels do not vary.
+    shuffled_correlations : ndarray of float64
+        [C, 2, K]: the same once the pixels are in a random order.
+    scale : (float, float)
+        The least and greatest value of the network's input.
+    """
+
+    left_out: ClassVar[tuple[str, ...]] = ("photo", "seen")
+
+    image: str
+    photo: NDArray[np.uint8]
+    seen: NDArray[np.uint8]
+    channels: tuple[str, ...]
+    prepared_channels: tuple[str, ...]
+    size: tuple[int, int]
+    prepared_size: tuple[int, int]
+    patch: NDArray[np.uint8]
+    prepared_patch: NDArray[np.float32]
+    patch_at: tuple[int, int]
+    prepared_at: tuple[int, int]
+    histogram: NDArray[np.int64]
+    prepared_histogram: NDArray[np.int64]
+    prepared_edges: NDArray[np.float64]
+    means: NDArray[np.float64]
+    deviations: NDArray[np.float64]
+    prepared_means: NDArray[np.float64]
+    prepared_deviations: NDArray[np.float64]
+    distances: NDArray[np.int64]
+    correlations: NDArray[np.float64]
+    shuffled_correlations: NDArray[np.float64]
+    scale: tuple[float, float]
+
+    def summary(self) -> str:
+        """Say how large it is, and how alike neighbours are."""
+        height, width = self.size
+        alike = float(self.correlations[:, :, 1].mean())
+        told = (
+            f"neighbours correlate with {number(alike)}"
+            if np.isfinite(alike)
+            else "its pixels do not vary, so that nothing correlates"
+        )
+        count = len(self.channels)
+        return (
+            f"{self.image}: {width} x {height} px in {count} "
+            f"{'channel' if count == 1 else 'channels'}, {width * height * count:,} numbers; {told}"
+        )
+
+    def caption(self) -> str:
+        """Say what the three rows and the plots are."""
+        side = self.patch.shape[1]
+        (row, column), (row_after, column_after) = self.patch_at, self.prepared_at
+        grey = (
+            " Its three channels are equal, so that one is shown."
+            if len(self.channels) == 1
+            else ""
+        )
+        return (
+            f"An image is numbers. Above, {self.image} and its channels, each from black at 0 to "
+            f"its full colour at 255.{grey} In the middle, the {side} x {side} px in the frame "
+            f"(rows from {row}, columns from {column}), and the numbers that they are. Below, what "
+            f"the network is given: {self.provenance.preprocessing}; and {side} x {side} of its "
+            f"numbers around the same point (rows from {row_after}, columns from {column_after}), "
+            f"{self._colours()}. On the right, how often each value occurs before and after, with "
+            "mean and standard deviation; and Pearson's correlation of each pixel with one further "
+            "to the right or below, the mean over channels: neighbours are nearly alike, which a "
+            "small kernel makes use of, and nothing is left of it once the pixels are shuffled."
+        )
+
+    def _colours(self) -> str:
+        low, high = self.scale
+        if low < 0.0 < high:
+            reach = max(-low, high)
+            return f"blue below zero and red above it, to {number(reach)} at both ends"
+        return f"dark at {number(low)} and light at {number(high)}"
+
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
+        """Draw channels, matrices, histograms and correlations."""
+        from cnnviz.views.pictures.pixels import draw
+
+        return draw(self, into)
+
+
+def pixels(
+    model: Model | nn.Module,
+    images: Images,
+    *,
+    patch: tuple[int, int] | None = None,
+    side: int = 8,
+    seed: int = 0,
+) -> Pixels:
+    """Show an image as the computer sees it, before and after the network's own preprocessing.
+
+    Parameters
+    ----------
+    model : Model or torch.nn.Module
+        The network that the image is prepared for; it is not run.
+    images : image
+        One image, as every function takes it.
+    patch : (int, int), optional
+        The left column and the upper row of the patch whose numbers are shown, in pixels of the
+        photo; by default that whose pixels vary most, of those that the network sees.
+    side : int
+        Pixels of a side of the patch, 2 to 16.
+    seed : int
+        The seed of the order in which pixels are shuffled.
+
+    Returns
+    -------
+    Pixels
+
+    Raises
+    ------
+    UsageError
+        If there are several images, the patch lies outside of the photo, or `side` or `seed` cannot
+        be.
+    """
+    model = as_model(model)
+    check_takes_images(model, "pixels")
+    if not 2 <= side <= MOST_CELLS or seed < 0:
+        raise UsageError(
+            f"There is no patch of {side} pixels a side with the seed {seed}.",
+            f"Give a side of 2 to {MOST_CELLS}, and a seed of 0 or more.",
+        )
+    batch = model.prepare(images)
+    if len(batch) > 1:
+        raise UsageError(f"One image is shown, and {len(batch)} are given.", "Give one.")
+    photo, after = batch.photos[0], batch.tensor[0].float().cpu().numpy()
+    before = _channels_of(photo)
+    side = min(side, *before.shape[1:], *after.shape[1:])
+    row, column = _patch_of(photo, batch.boxes[0], side, patch)
+    row_after, column_after = _same_place(batch, (row, column), side, after.shape[1:])
+    distances = distances_of(photo.height, photo.width)
+    edges = np.histogram_bin_edges(after, _BINS)
+    return Pixels(
+        provenance=_provenance(model, batch, seed),
+        image=photo.name,
+        photo=photo.pixels,
+        seen=model.preprocessing.invert(batch.tensor[0]),
+        channels=_COLOURS if len(before) == 3 else ("grey",),
+        prepared_channels=_names(model, len(after)),
+        size=(photo.height, photo.width),
+        prepared_size=(after.shape[1], after.shape[2]),
+        patch=before[:, row : row + side, column : column + side],
+        prepared_patch=after[:, row_after : row_after + side, column_after : column_after + side],
+        patch_at=(row, column),
+        prepared_at=(row_after, column_after),
+        histogram=np.stack([np.bincount(each.ravel(), minlength=256) for each in before]),
+        prepared_histogram=np.stack([np.histogram(each, edges)[0] for each in after]),
+        prepared_edges=edges.astype(np.float64),
+        means=before.mean((1, 2), dtype=np.float64),
+        deviations=before.std((1, 2), dtype=np.float64),
+        prepared_means=after.mean((1, 2), dtype=np.float64),
+        prepared_deviations=after.std((1, 2), dtype=np.float64),
+        distances=np.array(distances),
+        correlations=neighbour_correlations(before, distances),
+        shuffled_correlations=neighbour_correlations(shuffled(before, seed), distances),
+        scale=(float(after.min()), float(after.max())),
+    )
+
+
+def _provenance(model: Model, batch: Batch, seed: int) -> Provenance:
+    return replace(origin(model, batch), seed=seed)
+
+
+def _channels_of(photo: Photo) -> NDArray[np.uint8]:
+    """Return the channels of a photo, [3, H, W], or the one that all of them are."""
+    every = photo.pixels.transpose(2, 0, 1)
+    same = all(np.array_equal(every[0], other) for other in every[1:])
+    return every[:1] if same else every
+
+
+def _names(model: Model, count: int) -> tuple[str, ...]:
+    turned = getattr(model.preprocessing, "colour", "rgb") == "bgr"
+    named = {1: ("grey",), 3: _COLOURS[::-1] if turned else _COLOURS, 4: (*_COLOURS, "alpha")}
+    return named.get(count) or tuple(f"channel {place}" for place in range(count))
+
+
+def _patch_of(
+    photo: Photo, box: PhotoBox, side: int, wanted: tuple[int, int] | None
+) -> tuple[int, int]:
+    """Return the upper row and left column of the patch that is shown."""
+    if wanted is not None:
+        column, row = wanted
+        if not (0 <= row <= photo.height - side and 0 <= column <= photo.width - side):
+            raise UsageError(
+                f"The patch of {side} x {side} px at {column}, {row} is not in the photo, which "
+                f"has {photo.width} x {photo.height}.",
+                "Give its left column and upper row.",
+            )
+        return row, column
+    part, (left, top) = box.cut(photo.pixels)
+    if min(part.shape[:2]) < side:
+        part, left, top = photo.pixels, 0, 0
+    row, column = busiest_window(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY), side)
+    return row + top, column + left
+
+
+def _same_place(
+    batch: Batch, at: tuple[int, int], side: int, shape: tuple[int, ...]
+) -> tuple[int, int]:
+    """Return where in the network's input the patch with the same middle begins."""
+    box = batch.boxes[0]
+    shares = (
+        (at[0] + side / 2 - box.top) / box.height,
+        (at[1] + side / 2 - box.left) / box.width,
+    )
+    row, column = (
+        min(max(round(share * length - side / 2), 0), length - side)
+        for share, length in zip(shares, shape, strict=True)
+    )
+    return row, column

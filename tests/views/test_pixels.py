@@ -1,0 +1,139 @@
+"""Pixels as numbers: against the photo, the network's input and NumPy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from cnnviz.course.pixel_statistics import busiest_window, neighbour_correlations, shuffled
+from cnnviz.errors import UsageError
+from cnnviz.images import Preprocessing
+from cnnviz.models import Model
+from cnnviz.testing import small_network
+from cnnviz.views.pixels import pixels
+
+PREPARED = Preprocessing(24, (20, 20), (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
+
+
+@pytest.fixture
+def photo() -> NDArray[np.uint8]:
+    grid = np.random.default_rng(0).integers(0, 256, (9, 13, 3)).astype(np.float32)
+    import cv2
+
+    return np.asarray(cv2.resize(grid, (52, 36)).clip(0, 255), np.uint8)
+
+
+@pytest.fixture
+def model() -> Model:
+    return Model(small_network(), preprocessing=PREPARED)
+
+
+def test_correlations_are_those_of_numpy(photo: NDArray[np.uint8]) -> None:
+    channels = photo.transpose(2, 0, 1)
+    distances = (0, 1, 2, 5, 12)
+    found = neighbour_correlations(channels, distances)
+    for place, channel in enumerate(channels):
+        for at, distance in enumerate(distances):
+            width, height = channel.shape[1] - distance, channel.shape[0] - distance
+            across = np.corrcoef(channel[:, :width].ravel(), channel[:, distance:].ravel())
+            down = np.corrcoef(channel[:height].ravel(), channel[distance:].ravel())
+            np.testing.assert_allclose(found[place, :, at], (across[0, 1], down[0, 1]), atol=1e-12)
+    assert (found[:, :, 1] > 0.8).all(), "an enlarged image is smooth"
+    apart = neighbour_correlations(shuffled(channels, 0), distances)
+    assert np.abs(apart[:, :, 1:]).max() < 0.15
+
+
+def test_what_does_not_vary_has_no_correlation() -> None:
+    found = neighbour_correlations(np.full((1, 6, 6), 200, np.uint8), (0, 1))
+    assert np.isnan(found).all()
+
+
+def test_shuffled_pixels_are_the_same_pixels(photo: NDArray[np.uint8]) -> None:
+    channels = photo.transpose(2, 0, 1)
+    mixed = shuffled(channels, 3)
+    together = {tuple(each) for each in channels.reshape(3, -1).T.tolist()}
+    assert {tuple(each) for each in mixed.reshape(3, -1).T.tolist()} == together
+    assert not np.array_equal(mixed, channels)
+
+
+def test_the_busiest_window_is_the_one_of_the_largest_variance(photo: NDArray[np.uint8]) -> None:
+    grey = photo[..., 0]
+    spreads = {
+        (row, column): grey[row : row + 5, column : column + 5].astype(float).var()
+        for row in range(grey.shape[0] - 4)
+        for column in range(grey.shape[1] - 4)
+    }
+    assert busiest_window(grey, 5) == max(spreads, key=spreads.__getitem__)
+
+
+def test_patches_and_histograms_are_of_the_photo_and_of_the_input(
+    model: Model, photo: NDArray[np.uint8]
+) -> None:
+    found = pixels(model, photo, patch=(20, 10), side=6)
+    assert (found.patch_at, found.size, found.prepared_size) == ((10, 20), (36, 52), (20, 20))
+    np.testing.assert_array_equal(found.patch, photo[10:16, 20:26].transpose(2, 0, 1))
+    prepared = model.prepare(photo).tensor[0].numpy()
+    row, column = found.prepared_at
+    np.testing.assert_array_equal(
+        found.prepared_patch, prepared[:, row : row + 6, column : column + 6]
+    )
+    # Resized to 24 x 34 and cut at row 2 and column 7: the middle at 13, 23 is at 8.67-2, 15.0-7.
+    assert (row, column) == (4, 5)
+    for place in range(3):
+        counted = [(photo[..., place] == value).sum() for value in range(256)]
+        np.testing.assert_array_equal(found.histogram[place], counted)
+        expected = np.histogram(prepared[place], found.prepared_edges)[0]
+        np.testing.assert_array_equal(found.prepared_histogram[place], expected)
+    assert found.prepared_histogram.sum() == prepared.size, "none lies outside of the bins"
+    np.testing.assert_allclose(found.prepared_means, prepared.mean((1, 2)), rtol=1e-5)
+
+
+def test_the_patch_is_one_that_the_network_sees(model: Model) -> None:
+    ends = np.full((40, 120, 3), 128, np.uint8)
+    ends[:, ::2] = 0  # The busiest places are at the far ends, which are cut off.
+    ends[:, 30:90] = 128
+    ends[20:, 60:90] = 90
+    row, column = pixels(model, ends).patch_at
+    assert 40 <= column + 4 <= 80
+    assert 12 <= row <= 20
+
+
+@pytest.mark.parametrize("channels", [1, 4, 5])
+def test_networks_of_other_channels(channels: int) -> None:
+    values = torch.rand(1, channels, 16, 16, generator=torch.Generator().manual_seed(0))
+    found = pixels(small_network(channels), values)
+    assert len(found.prepared_channels) == channels
+    assert found.prepared_patch.shape == (channels, 8, 8)
+    found.figure().draw_without_rendering()
+
+
+def test_three_equal_channels_are_one(model: Model) -> None:
+    grey = np.arange(40 * 40, dtype=np.uint16).reshape(40, 40).astype(np.uint8)
+    found = pixels(model, grey)
+    assert found.channels == ("grey",)
+    assert found.patch.shape == (1, 8, 8)
+    assert "three channels are equal" in found.caption()
+
+
+def test_an_image_of_one_colour_is_said_to_be_one(model: Model) -> None:
+    found = pixels(model, np.full((30, 30, 3), 7, np.uint8))
+    assert "do not vary" in found.summary()
+    assert found.to_json()["correlations"][0][0][1] is None
+    found.figure().draw_without_rendering()
+
+
+def test_what_cannot_be_shown_is_a_sentence(
+    model: Model, photo: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="One image is shown, and 2 are given"):
+        pixels(model, [photo, photo])
+    with pytest.raises(UsageError, match=r"patch of 8 x 8 px at 50, 0 is not in the photo"):
+        pixels(model, photo, patch=(50, 0))
+    with pytest.raises(UsageError, match="no patch of 40 pixels a side"):
+        pixels(model, photo, side=40)
+    with pytest.raises(UsageError, match=r"does not fit|could not be read"):
+        pixels(model, photo).save(tmp_path / "a.png", size=(3, 2))
