@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from cnnviz.views.gradient_whiteness import gradient_whiteness as gradient_whiteness
     from cnnviz.views.invariance import invariance as invariance
     from cnnviz.views.loss_landscape import loss_landscape as loss_landscape
+    from cnnviz.views.losses import losses as losses
     from cnnviz.views.occlusion import occlusion as occlusion
     from cnnviz.views.pixels import pixels as pixels
     from cnnviz.views.predictions import predictions as predictions
@@ -139,6 +140,7 @@ __all__ = [
     "lecture",
     "load",
     "loss_landscape",
+    "losses",
     "occlusion",
     "open_dataset",
     "pixels",

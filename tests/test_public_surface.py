@@ -56,6 +56,7 @@ EXPORTED = {
     "lecture",
     "load",
     "loss_landscape",
+    "losses",
     "occlusion",
     "open_dataset",
     "pixels",

@@ -241,4 +241,11 @@ VIEWS: tuple[View, ...] = (
         layers="",
         panel=COURSE,
     ),
+    View(
+        "losses",
+        "nothing",
+        "Loss functions, their slopes, where they saturate, and their descent.",
+        images="none",
+        panel=COURSE,
+    ),
 )

@@ -17,6 +17,7 @@ from cnnviz.views.gradient_flow import GradientFlow
 from cnnviz.views.gradient_whiteness import GradientWhiteness
 from cnnviz.views.invariance import Invariance
 from cnnviz.views.loss_landscape import LossLandscape
+from cnnviz.views.losses import Losses
 from cnnviz.views.occlusion import Occlusion
 from cnnviz.views.predictions import Predictions
 from cnnviz.views.receptive_field import EffectiveFields
@@ -52,8 +53,9 @@ def each_view_of_a_network_returns_its_result(model: cnnviz.Model) -> None:
     assert_type(cnnviz.top_activations(model, "photos"), TopActivations)
 
 
-def the_view_of_nothing_returns_its_result() -> None:
+def the_views_of_nothing_return_their_results() -> None:
     assert_type(cnnviz.activation_functions(), ActivationFunctions)
+    assert_type(cnnviz.losses(), Losses)
 
 
 def the_other_functions_return_what_they_say(module: nn.Module) -> None:

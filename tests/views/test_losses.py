@@ -1,0 +1,75 @@
+"""The view of losses: its numbers, what it says of them, and what it draws."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import cnnviz
+from cnnviz.course.losses import table
+from cnnviz.errors import UsageError
+
+
+def test_every_loss_is_there_with_the_slope_of_its_values() -> None:
+    found = cnnviz.losses()
+    assert found.names == tuple(table())
+    for name, values, slopes in zip(found.names, found.values, found.slopes, strict=True):
+        smooth = np.gradient(values, found.x)[1:-1]
+        kinks = {"mae": (0.0,), "hinge": (1.0,), "zero_one": (0.0,), "huber": (-1.0, 1.0)}
+        far = np.all([np.abs(found.x - at) > 0.02 for at in kinks.get(name, (99.0,))], 0)[1:-1]
+        np.testing.assert_allclose(smooth[far], slopes[1:-1][far], atol=1e-4)
+
+
+def test_it_tells_who_saturates_and_who_can_be_descended() -> None:
+    found = cnnviz.losses()
+    told = dict(zip(found.names, str(found).splitlines(), strict=True))
+    assert "has no slope anywhere" in told["zero_one"]
+    assert "never right" in told["zero_one"]
+    assert told["mae"].endswith("does not saturate")
+    steps = dict(zip(found.names, found.steps_to_right, strict=True))
+    # At slopes of about -1 and half a step, 6 take a little more than 12.
+    assert steps["hinge"] == 13
+    assert np.isnan(steps["brier"])
+    assert f"right after {steps['bce']:.0f} steps" in told["bce"]
+    assert "hinge -1" in found.summary()
+    assert "cannot be descended" in found.caption()
+
+
+def test_losses_are_chosen_by_name_and_a_choice_of_residuals_has_no_margins() -> None:
+    found = cnnviz.losses("MSE, huber", delta=0.5)
+    assert found.names == ("mse", "huber")
+    assert found.slopes[1].max() == 0.5
+    assert "residual of 6: mse 12, huber 0.5" in found.summary()
+    assert len(found.figure().axes) == 2
+    assert "zero-one" not in found.caption().lower()
+    ten, two = cnnviz.losses("cross_entropy"), cnnviz.losses("cross_entropy,bce", classes=2)
+    np.testing.assert_allclose(two.values[0], two.values[1])
+    assert (ten.values[0] > two.values[0]).all()
+
+
+def test_the_picture_draws_the_values_the_slopes_and_the_descents() -> None:
+    found = cnnviz.losses()
+    axes = found.figure().axes
+    assert len(axes) == 10
+    for place in range(8):
+        drawn = [line for line in axes[place].lines if len(line.get_xdata()) == len(found.x)]
+        np.testing.assert_array_equal(drawn[0].get_ydata(), found.values[place])
+        np.testing.assert_array_equal(drawn[1].get_ydata(), found.slopes[place])
+        shaded = sum(np.isfinite(found.saturated[place]))
+        assert len(axes[place].patches) == shaded
+    lines = [line for line in axes[9].lines if len(line.get_xdata()) == found.descents.shape[1]]
+    np.testing.assert_array_equal([line.get_ydata() for line in lines], found.descents[3:])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"functions": " ,"}, "No loss was named"),
+        ({"functions": "ce"}, "no loss 'ce'"),
+        ({"delta": 0.0}, "Huber loss with delta 0"),
+        ({"classes": 1}, "cross-entropy of 1 classes"),
+    ],
+)
+def test_bad_arguments_are_sentences(given, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        cnnviz.losses(**given)
