@@ -49,8 +49,6 @@ _HEADING_LINE = 0.19
 """Inches of a line of a title."""
 _LEAST_BAR = 1.2
 """The least height of a colour bar beside a flat picture, in inches."""
-_LEAST_ROOM = 0.7
-"""How much smaller than it would choose a picture of many small texts can be."""
 _LABEL_LETTERS = 19
 """How many letters of a label fit into an inch of a colour bar."""
 
@@ -430,30 +428,6 @@ def width_of(figure: Canvas) -> float:
     if isinstance(figure, Figure):
         return float(figure.get_figwidth())
     return float(figure.bbox.width / figure.dpi)
-
-
-def height_of(figure: Canvas) -> float:
-    """Return the height of a figure, or of a part of one, in inches."""
-    return float(figure.bbox.height / figure.bbox.width) * width_of(figure)
-
-
-def roomy_canvas(width: float, height: float, into: Canvas | None) -> Canvas:
-    """Return where a caller wants a picture of many small texts, or else a new figure.
-
-    Raises
-    ------
-    UsageError
-        If there is so much less room than `width` x `height` inches that texts would overlap.
-    """
-    figure = canvas(width, height, into)
-    wide, tall = _LEAST_ROOM * width, _LEAST_ROOM * height
-    if width_of(figure) < wide or height_of(figure) < tall:
-        raise UsageError(
-            f"This picture does not fit into {width_of(figure):.3g} x {height_of(figure):.3g} "
-            "inches.",
-            f"Give {wide:.1f} x {tall:.1f} inches or more.",
-        )
-    return figure
 
 
 def heading(figure: Canvas, text: str) -> None:

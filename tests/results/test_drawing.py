@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnnviz.errors import UsageError
 from cnnviz.results import drawing
 from cnnviz.results.drawing import Scale
 
@@ -119,13 +118,3 @@ def test_a_long_heading_goes_on_below_and_stays_inside_the_figure() -> None:
         whole.append(title.get_text().split() == ["photo", "2071"] * words)
     assert heights[1] > 2 * heights[0]
     assert all(whole), "nothing is left out"
-
-
-def test_a_picture_of_many_small_texts_refuses_a_figure_in_which_they_would_overlap():
-    roomy = drawing.new_figure(10.0, 6.0)
-    assert drawing.roomy_canvas(12.0, 8.0, roomy) is roomy
-    left, _ = roomy.subfigures(1, 2)
-    assert drawing.height_of(left) == pytest.approx(6.0)
-    with pytest.raises(UsageError, match=r"5 x 6 inches\. Give 8\.4 x 5\.6 inches or more"):
-        drawing.roomy_canvas(12.0, 8.0, left)
-    assert drawing.roomy_canvas(12.0, 8.0, None).get_size_inches().tolist() == [12.0, 8.0]

@@ -21,7 +21,7 @@ def draw(found: SigmoidLabels, into: drawing.Canvas | None = None) -> drawing.Ca
     row = _ROW * found.classes.shape[1]
     heights = [row + 0.75, row + 0.85, 2.5]
     count = len(found.images)
-    figure = drawing.roomy_canvas(11.0, (sum(heights) + 0.4) * count, into)
+    figure = drawing.canvas(11.0, (sum(heights) + 0.4) * count, into)
     parts: Any = [figure] if count == 1 else figure.subfigures(count, 1)
     for place, part in enumerate(parts):
         _one(found.of(place), part, heights)

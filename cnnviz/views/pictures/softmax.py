@@ -23,7 +23,7 @@ def draw(found: Softmax, into: drawing.Canvas | None = None) -> drawing.Canvas:
     rows = found.classes.shape[1] + bool(found.others)
     heights = [_ROW * rows + 0.75, _ROW * rows + 0.8, 2.5]
     count = len(found.images)
-    figure = drawing.roomy_canvas(11.0, (sum(heights) + 0.4) * count, into)
+    figure = drawing.canvas(11.0, (sum(heights) + 0.4) * count, into)
     parts: Any = [figure] if count == 1 else figure.subfigures(count, 1)
     for place, part in enumerate(parts):
         _one(found.of(place), part, heights)
