@@ -224,7 +224,7 @@ VIEWS: tuple[View, ...] = (
     View(
         "pixels",
         "model",
-        "An image as the computer sees it: channels, numbers and how alike neighbours are.",
+        "An image as the computer sees it: its channels and its numbers.",
         panel=COURSE,
     ),
     View(

@@ -46,8 +46,8 @@ def draw(found: Pixels, into: drawing.Canvas | None = None) -> drawing.Canvas:
     count = len(found.channels)
     drawing.heading(
         figure,
-        f"{found.image} as the computer sees it: {height} x {width} x {count} numbers from 0 to "
-        f"255, and {' x '.join(map(str, found.prepared_size))} x {len(found.prepared_channels)} "
+        f"{found.image} as the computer sees it: {height} x {width} x {count} numbers, "
+        f"and {' x '.join(map(str, found.prepared_size))} x {len(found.prepared_channels)} "
         "once it is prepared",
     )
     return figure
@@ -83,7 +83,7 @@ def _before(board: Board, found: Pixels) -> None:
     for place, name in enumerate(found.channels):
         colour = _LINES[name]
         channel = found.photo[..., place]
-        _title(board, _tile(found, 0, place + 1), f"{name}: 0 to 255", colour)
+        _title(board, _tile(found, 0, place + 1), name, colour)
         small = drawing.fit(_in_colour(channel, name), 640)
         _framed(board, board.picture(small, _tile(found, 0, place + 1)), found, side)
         _title(board, _tile(found, 1, place + 1), f"{name}, in numbers", colour)
