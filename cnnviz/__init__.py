@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from cnnviz.datasets import open_dataset as open_dataset
     from cnnviz.datasets.shapes import Shapes as Shapes
     from cnnviz.errors import CnnvizError as CnnvizError
+    from cnnviz.evaluation import ClassifierEvaluation as ClassifierEvaluation
     from cnnviz.evaluation import ErrorAnalysis as ErrorAnalysis
     from cnnviz.evaluation import error_analysis as error_analysis
+    from cnnviz.evaluation import evaluate_classifier as evaluate_classifier
     from cnnviz.gradients.monitor.gradient_monitor import GradientMonitor as GradientMonitor
     from cnnviz.heatmaps.heatmap import Heatmap as Heatmap
     from cnnviz.images import ArrayPreprocessing as ArrayPreprocessing
@@ -69,6 +71,7 @@ _HOMES = {
     "IMAGE": "cnnviz.models.called_network",
     "Box": "cnnviz.passes.targets",
     "Capture": "cnnviz.passes.captured",
+    "ClassifierEvaluation": "cnnviz.evaluation",
     "CnnvizError": "cnnviz.errors",
     "Contrast": "cnnviz.passes.targets",
     "Dataset": "cnnviz.datasets",
@@ -90,6 +93,7 @@ _HOMES = {
     "Value": "cnnviz.passes.targets",
     "capture": "cnnviz.passes.captures",
     "error_analysis": "cnnviz.evaluation",
+    "evaluate_classifier": "cnnviz.evaluation",
     "lecture": "cnnviz.lectures",
     "load": "cnnviz.models",
     "open_dataset": "cnnviz.datasets",
@@ -103,6 +107,7 @@ __all__ = [
     "ArrayPreprocessing",
     "Box",
     "Capture",
+    "ClassifierEvaluation",
     "CnnvizError",
     "Contrast",
     "Dataset",
@@ -129,6 +134,7 @@ __all__ = [
     "capture",
     "deconvnet",
     "error_analysis",
+    "evaluate_classifier",
     "explanations",
     "faithfulness",
     "feature_maps",

@@ -21,6 +21,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is
 
 import numpy as np
 
+from cnnviz.evaluation.classifier import ClassifierEvaluation
 from cnnviz.evaluation.mistakes import ErrorAnalysis
 from cnnviz.evaluation.result import Evaluation
 from cnnviz.gradients.monitor.run import TrainingRun
@@ -49,6 +50,7 @@ FURTHER: dict[type[Result], str] = {
     PredictedBoxes: "predictions",
     Evaluation: "evaluate",
     ErrorAnalysis: "errors",
+    ClassifierEvaluation: "evaluate-classifier",
     TrainingRun: "training-report",
 }
 """The kinds that no function of the table of views is annotated with, and their commands."""

@@ -19,6 +19,7 @@ import cnnviz
 from cnnviz.errors import CnnvizError
 from cnnviz.views import VIEWS
 from cnnviz_cli import (
+    classifier_command,
     errors_command,
     evaluate_command,
     gallery_command,
@@ -121,6 +122,13 @@ add_lazy_command(
     "errors",
     errors_command.build,
     summary=errors_command.SUMMARY,
+    panel="Many images at once",
+)
+add_lazy_command(
+    app,
+    "evaluate-classifier",
+    classifier_command.build,
+    summary=classifier_command.SUMMARY,
     panel="Many images at once",
 )
 add_lazy_command(

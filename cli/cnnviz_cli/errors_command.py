@@ -111,16 +111,10 @@ def build() -> Callable[..., Any]:
 
 def _run(values: dict[str, Any]) -> None:
     from cnnviz.datasets import open_dataset
-    from cnnviz.errors import UsageError
     from cnnviz.evaluation import error_analysis
-    from cnnviz.reports import check_destination, error_report
+    from cnnviz.reports import error_report
 
-    printed = values["as_json"] or values["as_csv"]
-    if values["as_json"] and values["as_csv"]:
-        raise UsageError("Both --json and --csv are given.", "Give one of the two.")
-    out = values["out"] or (None if printed else Path(_OUT))
-    if out is not None:
-        check_destination(out, force=values["force"])
+    out = options.report_folder(values, _OUT)
     if values["data"] is not None:
         open_dataset(values["data"], 1)  # what there is not is refused before the network is loaded
     guesses = Guesses()

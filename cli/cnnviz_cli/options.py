@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -364,6 +365,27 @@ def picture_style(values: dict[str, Any]) -> PictureStyle:
             "Name one with --out.",
         )
     return style
+
+
+def report_folder(values: dict[str, Any], otherwise: str) -> Path | None:
+    """Return the folder for the page of a command; None where it only prints, --json or --csv.
+
+    Raises
+    ------
+    UsageError
+        If both are given.
+    OutputError
+        If the folder cannot be made, or holds what may not be replaced.
+    """
+    from cnnviz.reports import check_destination
+
+    printed = values["as_json"] or values["as_csv"]
+    if values["as_json"] and values["as_csv"]:
+        raise UsageError("Both --json and --csv are given.", "Give one of the two.")
+    out: Path | None = values["out"] or (None if printed else Path(otherwise))
+    if out is not None:
+        check_destination(out, force=values["force"])
+    return out
 
 
 def inputs_of(named: FoundPhotos, model: Model) -> list[Any]:

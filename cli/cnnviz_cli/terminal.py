@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from cnnviz.results.result import Result
 
 
+NOT_MEASURED = 3
+"""The exit code where --fail-on has no answer, because something could not be measured."""
+
+
 def one_line(text: str) -> str:
     """Return `text` without line breaks and other control characters."""
     return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
@@ -71,6 +75,18 @@ def print_result(result: Result, written: Path | None) -> None:
             f"This JSON has the shape and range of {plural(outside, 'large array')}; with "
             "--out NAME.json the values are written, to NAME.npz beside it."
         )
+
+
+def end_on_failure(result: Result) -> None:
+    """End with the exit code of a result that was asked to fail on what it found, where it does."""
+    failed = getattr(result, "failed", ())
+    if failed:
+        # A check in continuous integration.
+        say(one_line(f"Failed on: {', '.join(failed)}."))
+        raise typer.Exit(1)
+    if getattr(result, "unanswered", False):
+        say(one_line("Not measured: there is no saying whether it has what --fail-on names."))
+        raise typer.Exit(NOT_MEASURED)
 
 
 def is_interactive() -> bool:

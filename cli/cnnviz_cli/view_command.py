@@ -18,6 +18,7 @@ from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.signature import OptionSpec, options_of, returned_type
 from cnnviz_cli.tables import table_of, text_of
 from cnnviz_cli.terminal import (
+    end_on_failure,
     note,
     one_line,
     print_result,
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from cnnviz.results.picture_style import PictureStyle
 
 VIEW = "View"
-NOT_MEASURED = 3
-"""The exit code where --fail-on has no answer, because something could not be measured."""
 # What the command line itself gives to a view, where the table says that it takes it.
 _GIVEN = ("model", "capture", "images", "data", "target", "progress", "announce")
 # What a view without --out names its file after.
@@ -153,14 +152,7 @@ def _run(
     for remark in result.provenance.notes:
         note(remark)
     _show(result, written, as_json=values["json"])
-    failed = getattr(result, "failed", ())
-    if failed:
-        # A result that was asked to fail on what it found: a check in continuous integration.
-        say(one_line(f"Failed on: {', '.join(failed)}."))
-        raise typer.Exit(1)
-    if getattr(result, "unanswered", False):
-        say(one_line("Not measured: there is no saying whether it has what --fail-on names."))
-        raise typer.Exit(NOT_MEASURED)
+    end_on_failure(result)
 
 
 def _check_out(out: Path, values: dict[str, Any], suffixes: Sequence[str]) -> None:

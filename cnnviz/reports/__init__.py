@@ -12,6 +12,7 @@ from cnnviz._lazy import attach
 
 if TYPE_CHECKING:
     from cnnviz.reports.build import report as report
+    from cnnviz.reports.classifier import classifier_report as classifier_report
     from cnnviz.reports.destination import check_destination as check_destination
     from cnnviz.reports.document import Manifest as Manifest
     from cnnviz.reports.document import Report as Report
@@ -25,6 +26,7 @@ _HOMES = {
     "Report": "cnnviz.reports.document",
     "SECTIONS": "cnnviz.reports.sections",
     "check_destination": "cnnviz.reports.destination",
+    "classifier_report": "cnnviz.reports.classifier",
     "error_report": "cnnviz.reports.errors",
     "report": "cnnviz.reports.build",
 }
@@ -34,6 +36,7 @@ __all__ = [
     "Report",
     "ReportProgress",
     "check_destination",
+    "classifier_report",
     "error_report",
     "report",
 ]

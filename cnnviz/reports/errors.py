@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cnnviz.reports.content import Picture, Section, Table, TableColumn, WrongAnswer
+from cnnviz.reports.answer_sections import classes, mixed_up, provenance, unless_nan, wrong
 from cnnviz.reports.document import Report
 from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, ReportProgress, Steps
-from cnnviz.reports.sections.provenance import versions
-from cnnviz.results import drawing
-from cnnviz.results.text import count, number, percent, plural
+from cnnviz.results.text import count, percent
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from cnnviz.evaluation.mistakes import ErrorAnalysis
-    from cnnviz.evaluation.mistakes.examples import Example
-
-_SIDE = 224
-_MOST_LISTED = 500
-_MOST_PAIRS = 100
-_MOST_CELLS = 30
 
 
 def error_report(found: ErrorAnalysis, *, progress: ReportProgress | None = None) -> Report:
@@ -41,7 +32,12 @@ def error_report(found: ErrorAnalysis, *, progress: ReportProgress | None = None
     Report
         `Report.save` also writes ``errors.csv``, ``classes.csv`` and ``errors.json``.
     """
-    sections = (_wrong(found), _mixed_up(found), _classes(found), _provenance(found))
+    sections = (
+        wrong(found, found.order, found.filters),
+        mixed_up(found),
+        classes(found),
+        provenance(found),
+    )
     steps = Steps(progress)
     steps.rest(DRAWING_SHARE * len(sections) + WRITING_STEPS)
     return Report(
@@ -75,265 +71,7 @@ def _facts(found: ErrorAnalysis) -> tuple[tuple[str, str], ...]:
         *answers,
         ("Wrong", count(found.wrong)),
         ("Right", str(found.accuracy)),
-        ("Mean recall of the classes", _share(found.balanced_accuracy)),
-        ("Mean F1", _number(found.macro_f1)),
+        ("Mean recall of the classes", unless_nan(found.balanced_accuracy, percent)),
+        ("Mean F1", unless_nan(found.macro_f1)),
         ("Calibration error", percent(found.calibration.error)),
     )
-
-
-def _wrong(found: ErrorAnalysis) -> Section:
-    if not found.mistakes:
-        which = f" {found.filters}" if found.wrong else ""
-        lead = [f"There is no wrong answer{which} among {plural(found.decisions, 'answer')}."]
-        return Section("wrong", "Wrong answers", "wrong", tuple(lead))
-    first = "the surest first" if found.order == "confidence" else "the largest loss first"
-    which = f" {found.filters}" if found.filters else ""
-    extent = plural(len(found.mistakes), "wrong answer") + which
-    if len(found.examples) < len(found.mistakes):
-        extent = f"{len(found.examples):,} of the {extent}"
-    lead = [f"Here {'is' if len(found.examples) == 1 else 'are'} {extent}, {first}."]
-    if any(example.maps for example in found.examples):
-        pairs = found.shown_classes
-        which = "its answer, and then that of what is right" if pairs else "the label"
-        lead.append(
-            f"Beside what the network saw of each photo stands the Grad-CAM of {which}, at "
-            f"{found.layer}: bright is evidence for it, each on a scale of its own."
-        )
-    answers = tuple(_answer(found, place) for place in range(len(found.examples)))
-    return Section(
-        "wrong",
-        "Wrong answers",
-        "wrong",
-        tuple(lead),
-        tables=_listed(found),
-        answers=answers,
-    )
-
-
-def _answer(found: ErrorAnalysis, place: int) -> WrongAnswer:
-    example = found.examples[place]
-    mistake = example.mistake
-    said = f"{mistake.image}: answered {mistake.answer} ({percent(mistake.confidence)}), right "
-    said += f"is {mistake.truth} ({percent(mistake.truth_probability)})"
-    return WrongAnswer(
-        Picture(
-            name=f"wrong-{place + 1}",
-            title=mistake.image,
-            caption=said,
-            alt=f"{said}. The photo" + (", and the evidence in it" if example.maps else ""),
-            draw=partial(_beside, example),
-            provenance=found.provenance,
-            data={"ends": list(example.ranges)},
-        ),
-        mistake.image,
-        mistake.truth,
-        mistake.answer,
-        mistake.confidence,
-        mistake.truth_probability,
-    )
-
-
-def _beside(example: Example) -> drawing.Pixels:
-    tiles = (example.photo, *example.overlays)
-    return drawing.mosaic(tiles, columns=len(tiles), side=_SIDE).pixels
-
-
-def _listed(found: ErrorAnalysis) -> tuple[Table, ...]:
-    shown = found.mistakes[:_MOST_LISTED]
-    more = f" The first {len(shown):,}." if len(shown) < len(found.mistakes) else ""
-    return (
-        Table(
-            title="Every wrong answer",
-            caption=f"All of them are in errors.csv.{more}",
-            columns=(
-                TableColumn("Image"),
-                TableColumn("Right answer"),
-                TableColumn("Network's answer"),
-                TableColumn("Probability of its answer", numeric=True),
-                TableColumn("Probability of the right one", numeric=True),
-                TableColumn("Loss (nats)", numeric=True),
-            ),
-            rows=tuple(
-                (
-                    one.image,
-                    one.truth,
-                    one.answer,
-                    percent(one.confidence),
-                    percent(one.truth_probability),
-                    number(one.loss),
-                )
-                for one in shown
-            ),
-            folded=True,
-        ),
-    )
-
-
-def _mixed_up(found: ErrorAnalysis) -> Section:
-    title = "What is mixed up" if len(found.shown_classes) else "How labels are told"
-    return Section(
-        "mixed-up",
-        title,
-        "mixed-up",
-        (_worst_pair(found),),
-        pictures=(Picture.of(found, "errors", title),),
-        tables=(*_pairs(found), *_matrix(found), *_calibration(found)),
-    )
-
-
-def _worst_pair(found: ErrorAnalysis) -> str:
-    if not found.pairs:
-        return f"{found.accuracy} of the answers are right."
-    worst = found.pairs[0]
-    if worst.count == 1:
-        return "No class is taken for the same other one more than once."
-    return (
-        f"Most often {worst.truth} is taken for {worst.answer}: {worst.count:,} of the "
-        f"{plural(worst.labelled, 'image')} of {worst.truth}."
-    )
-
-
-def _pairs(found: ErrorAnalysis) -> tuple[Table, ...]:
-    if not found.pairs:
-        return ()
-    shown = found.pairs[:_MOST_PAIRS]
-    more = len(found.pairs) - len(shown)
-    rest = f" {more:,} more are in errors.json." if more else ""
-    return (
-        Table(
-            title="Which class is taken for which other",
-            caption=(
-                "Each row is one kind of mistake, the commonest first: images that are labelled as "
-                f"the first class, and that the network answers as the second.{rest}"
-            ),
-            columns=(
-                TableColumn("Right class"),
-                TableColumn("Answered as"),
-                TableColumn("Images answered so", numeric=True),
-                TableColumn("Images of the right class", numeric=True),
-                TableColumn("Share of these", numeric=True),
-            ),
-            rows=tuple(
-                (p.truth, p.answer, count(p.count), count(p.labelled), percent(p.share))
-                for p in shown
-            ),
-            folded=len(shown) > 12,
-        ),
-    )
-
-
-def _matrix(found: ErrorAnalysis) -> tuple[Table, ...]:
-    names = found.shown_classes
-    if not 0 < len(names) <= _MOST_CELLS:
-        return ()
-    return (
-        Table(
-            title="Confusion matrix",
-            caption=(
-                "How many images of each right class (row) get each answer (column); those on the "
-                "diagonal are answered rightly."
-            ),
-            columns=(
-                TableColumn("Right class"),
-                *(TableColumn(name, numeric=True) for name in names),
-            ),
-            rows=tuple(
-                (name, *map(count, row))
-                for name, row in zip(names, found.confusion.tolist(), strict=True)
-            ),
-            folded=True,
-        ),
-    )
-
-
-def _calibration(found: ErrorAnalysis) -> tuple[Table, ...]:
-    calibration = found.calibration
-    return (
-        Table(
-            title="Calibration",
-            caption="How often the network is right, by how sure it is.",
-            columns=(
-                TableColumn("Mean confidence", numeric=True),
-                TableColumn("Right (95 % interval)", numeric=True),
-                TableColumn("Answers", numeric=True),
-            ),
-            rows=tuple(
-                (percent(sure), str(share), count(share.of))
-                for sure, share in zip(calibration.confidence, calibration.shares, strict=True)
-                if share.of
-            ),
-            folded=True,
-        ),
-    )
-
-
-def _classes(found: ErrorAnalysis) -> Section:
-    ordered = sorted(
-        found.measures, key=lambda each: (each.labelled == 0, each.recall.value, -each.labelled)
-    )
-    table = Table(
-        title="Every class",
-        caption="Those that are recalled least come first; all numbers are in classes.csv.",
-        columns=(
-            TableColumn("Class"),
-            TableColumn("Labelled", numeric=True),
-            TableColumn("Answered", numeric=True),
-            TableColumn("Recall (95 % interval)", numeric=True),
-            TableColumn("Precision (95 % interval)", numeric=True),
-            TableColumn("F1", numeric=True),
-        ),
-        rows=tuple(
-            (
-                each.name,
-                count(each.labelled),
-                count(each.answered),
-                str(each.recall),
-                str(each.precision),
-                _number(each.f1),
-            )
-            for each in ordered
-        ),
-        folded=len(ordered) > 40,
-    )
-    lead = (
-        "Recall is how many of the images with a label are answered so; precision is how many of "
-        "the images answered so have the label. Where images are few the intervals are wide: a "
-        "class whose interval reaches over that of another is not shown to be told worse."
-    )
-    return Section("classes", "How well each class is told", "classes", (lead,), tables=(table,))
-
-
-def _provenance(found: ErrorAnalysis) -> Section:
-    origin = found.provenance
-    rows = (
-        ("Network", origin.model),
-        ("Weights", origin.weights),
-        ("SHA-256 of the weights", origin.weights_sha256),
-        ("Output", origin.output),
-        ("Preprocessing", origin.preprocessing or "none was needed for an example"),
-        ("Data", found.data),
-        ("Fingerprint of the data", found.fingerprint),
-        ("Heatmaps", f"Grad-CAM at {found.layer}" if found.layer else "none"),
-    )
-    two = (TableColumn("What"), TableColumn("Value"))
-    return Section(
-        "provenance",
-        "How this was made",
-        "provenance",
-        (
-            "Each image went through the network once, as for inference, and the wrong answers "
-            "that are shown a second time, forward and backward. The network was left as it was.",
-        ),
-        tables=(
-            Table("The network and the data", "With the same files it is the same.", two, rows),
-            Table("Versions", "What made this.", two, tuple(versions().items()), folded=True),
-        ),
-    )
-
-
-def _share(value: float) -> str:
-    return "–" if math.isnan(value) else percent(value)
-
-
-def _number(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3f}"

@@ -31,6 +31,17 @@ def percent(share: float) -> str:
     return f"{share * 100:.1f} %"
 
 
+def three_digits(share: float) -> str:
+    """Return a number from 0 to 1 in three digits; never "1.000" for less, a dash for NaN.
+
+    >>> three_digits(1.0), three_digits(0.99985), three_digits(0.5), three_digits(float("nan"))
+    ('1.000', '> 0.999', '0.500', '–')
+    """
+    if share != share:
+        return "–"
+    return "> 0.999" if 0.9995 <= share < 1 else f"{share:.3f}"
+
+
 def count(number: float) -> str:
     """Return a whole number with its thousands apart.
 

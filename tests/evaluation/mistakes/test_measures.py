@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from cnnviz.evaluation.mistakes.measures import BINS, Calibration, ClassMeasures, Share
-from cnnviz.evaluation.mistakes.tally import Tally
+from cnnviz.evaluation.answers.measures import BINS, Calibration, ClassMeasures, Share
+from cnnviz.evaluation.answers.tally import Tally
 from cnnviz.models import OutputKind
 
 

@@ -61,8 +61,8 @@ def check_kind(reading: Reading) -> None:
         said = "an output of no known kind" if reading.kind is None else WORDS[reading.kind]
         raise UsageError(
             f"The network returns {said}, which is not right or wrong by a label.",
-            "Errors are analysed for classes, labels and one logit; --output or output= declares "
-            "which it is.",
+            "Answers are right or wrong of classes, labels and one logit; --output or output= "
+            "declares which it is.",
         )
 
 

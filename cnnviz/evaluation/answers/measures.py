@@ -16,7 +16,7 @@ BINS = 15
 """Bins of confidence from 0 to 1, as Guo et al. (2017) have them."""
 LEVEL = 0.95
 """How often the interval of a share holds the true one."""
-_Z = 1.959963984540054
+Z = 1.959963984540054
 """Two standard deviations, nearly: 95 % of a normal distribution lie within."""
 
 
@@ -45,9 +45,9 @@ class Share:
         """The ends of the interval, which holds for small numbers too; NaN of none."""
         if not self.of:
             return float("nan"), float("nan")
-        share, square = self.value, _Z * _Z / self.of
+        share, square = self.value, Z * Z / self.of
         middle = share + square / 2.0
-        reach = _Z * math.sqrt(share * (1.0 - share) / self.of + square / (4.0 * self.of))
+        reach = Z * math.sqrt(share * (1.0 - share) / self.of + square / (4.0 * self.of))
         low, high = (middle - reach) / (1.0 + square), (middle + reach) / (1.0 + square)
         # Rounding may leave an end a hair outside of what is possible.
         return (low if self.count else 0.0), (high if self.count < self.of else 1.0)
@@ -141,3 +141,8 @@ def mean_of(values: Sequence[float]) -> float:
     """Return the mean of the values that are numbers; NaN of none."""
     known = [value for value in values if not math.isnan(value)]
     return sum(known) / len(known) if known else float("nan")
+
+
+def bins_of(sure: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the bin of confidence that each answer belongs to."""
+    return np.minimum((sure * BINS).astype(np.int64), BINS - 1)

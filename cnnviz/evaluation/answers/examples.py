@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cnnviz.datasets import Dataset
 from cnnviz.errors import LayerError, ModelError, TargetError
-from cnnviz.evaluation.mistakes.tally import Mistake
+from cnnviz.evaluation.answers.tally import Mistake
 from cnnviz.introspection.layers import named_layers, without_call
 from cnnviz.models import Model
 from cnnviz.passes.captures import capture

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
-from cnnviz.evaluation.mistakes.measures import BINS, Calibration, ClassMeasures
+from cnnviz.evaluation.answers.measures import BINS, Calibration, ClassMeasures, bins_of
 from cnnviz.models import OutputKind
 
 
@@ -59,6 +59,14 @@ class Mistake:
         return tuple(dict.fromkeys((self.answer_class, self.truth_class)))
 
 
+def surest_first(mistake: Mistake) -> tuple[float, float, int]:
+    """Order mistakes by how sure they are, the surest first.
+
+    Where a softmax is as sure as numbers allow, the loss tells apart.
+    """
+    return -mistake.confidence, -mistake.loss, mistake.place
+
+
 class Tally:
     """What is known of the answers so far.
 
@@ -68,11 +76,20 @@ class Tally:
         The names of the classes.
     kind : OutputKind
         Whether one class is right or each label is by itself.
+    keep_scores : bool
+        Whether what is right and the probabilities of each image are kept as well, in `truths` and
+        `scores`.
     """
 
-    def __init__(self, names: Sequence[str], kind: OutputKind) -> None:
+    def __init__(
+        self, names: Sequence[str], kind: OutputKind, *, keep_scores: bool = False
+    ) -> None:
         self.names = tuple(names)
         self.several: bool = kind == OutputKind.LABELS
+        self.keep_scores = keep_scores
+        self.truths: list[tuple[int, ...]] = []
+        self.scores: list[NDArray[np.float64]] = []
+        self.answered_images: list[str] = []
         self.mistakes: list[Mistake] = []
         self.pairs: Counter[tuple[int, int]] = Counter()
         self.images, self.decisions = 0, 0
@@ -108,6 +125,7 @@ class Tally:
                 f"{image} has {len(truths)} labels, and the network answers with one class.",
                 "Give one label, or declare --output labels for a network of independent labels.",
             )
+        self._keep(image, truths, shares)
         truth, answer = truths[0], int(shares.argmax())
         self.pairs[truth, answer] += 1
         self._labelled[truth] += 1
@@ -131,6 +149,7 @@ class Tally:
     def _add_labels(
         self, place: int, image: str, truths: Sequence[int], shares: NDArray[np.float64]
     ) -> None:
+        self._keep(image, truths, shares)
         held = np.zeros(len(self.names), bool)
         held[list(truths)] = True
         given = shares > 0.5
@@ -148,9 +167,16 @@ class Tally:
                 )
             )
 
+    def _keep(self, image: str, truths: Sequence[int], shares: NDArray[np.float64]) -> None:
+        if self.keep_scores:
+            self.answered_images.append(image)
+            self.truths.append(tuple(truths))
+            # A row of a batch would keep the whole of it.
+            self.scores.append(shares.copy())
+
     def _decided(self, sure: NDArray[np.float64], right: NDArray[np.bool_]) -> None:
         self.decisions += len(sure)
-        bins = np.minimum((sure * BINS).astype(np.int64), BINS - 1)
+        bins = bins_of(sure)
         np.add.at(self._counts, bins, 1)
         np.add.at(self._hits, bins, right)
         np.add.at(self._sums, bins, sure)

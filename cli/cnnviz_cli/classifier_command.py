@@ -1,0 +1,172 @@
+"""`cnnviz evaluate-classifier`: how good a classifier is over labelled images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cnnviz_cli import options
+from cnnviz_cli.errors_command import Data
+from cnnviz_cli.lazy import shared, with_signature
+from cnnviz_cli.terminal import (
+    end_on_failure,
+    note,
+    one_line,
+    print_result,
+    print_table,
+    progress_bar,
+    say,
+)
+from cnnviz_cli.told_guesses import Guesses
+
+if TYPE_CHECKING:
+    from cnnviz.evaluation import ClassifierEvaluation
+
+SUMMARY = "Measure a classifier: error rates, confusions, ROC curves, calibration, with intervals."
+HELP = """Measure a classifier over labelled images.
+
+Writes a folder with a page, evaluation.json and evaluation.npz with every number and probability,
+classes.csv with the measures of each class, errors.csv with every wrong answer, and the picture.
+With --json or --csv, and without --out, nothing is written and nothing explained. The last line of
+stdout is the path of the page to open."""
+_OUT = "cnnviz-classifier"
+_SHOWN = 12
+
+Top = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--top",
+        metavar="K",
+        min=1,
+        help="Tell how often the label is not among the K likeliest classes; may be given several "
+        "times; 1 and 5 without it.",
+        show_default=False,
+    ),
+]
+Explain = Annotated[
+    int, typer.Option(min=0, help="How many of the surest wrong answers get heatmaps.")
+]
+FailOn = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CONDITION",
+        help="Exit with 1 where this holds, such as 'error-rate>0.3', in quotes; may be given "
+        "several times.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[
+    int,
+    typer.Option(min=0, help="The seed of the calibration error that comes about by chance."),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="FOLDER",
+        help=f"The folder to make; {_OUT} without it.",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
+AsCsv = Annotated[
+    bool,
+    typer.Option(
+        "--csv",
+        help="Print the measures of each class to stdout as CSV.",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
+
+
+def build() -> Callable[..., Any]:
+    """Return the command, with the measures that there are in its help."""
+    from cnnviz.evaluation.classifier.conditions import NAMES
+    from cnnviz.evaluation.classifier.run import EXPLAINED
+
+    parameters = [
+        shared("data", Data, None),
+        shared("count", options.count_of("all of them"), None),
+        shared("workers", options.Workers, None),
+        shared("top", Top, None),
+        shared("explain", Explain, EXPLAINED),
+        shared("fail_on", FailOn, None),
+        shared("seed", Seed, 0),
+        *options.NETWORK_AND_WEIGHTS,
+        shared("out", Out, None),
+        shared("force", options.Force, False),
+        shared("as_json", options.AsJson, False),
+        shared("as_csv", AsCsv, False),
+        shared("quiet", options.Quiet, False),
+    ]
+    told = f"\n\n--fail-on takes a measure, < or >, and a number: {', '.join(NAMES)}."
+    return with_signature(_run, parameters, HELP + told)
+
+
+def _run(values: dict[str, Any]) -> None:
+    from cnnviz.datasets import open_dataset
+    from cnnviz.evaluation import evaluate_classifier
+    from cnnviz.evaluation.classifier.conditions import read_conditions
+    from cnnviz.reports import classifier_report
+
+    read_conditions(values["fail_on"])
+    out = options.report_folder(values, _OUT)
+    if values["data"] is not None:
+        open_dataset(values["data"], 1)  # what there is not is refused before the network is loaded
+    guesses = Guesses()
+    with progress_bar(values["quiet"]) as progress:
+        progress(0, 1, "loading the network")
+        model = guesses.of(options.model_of(values))
+        found = evaluate_classifier(
+            model,
+            options.data_or_shapes(None, values["data"], model),
+            count=values["count"],
+            top=values["top"],
+            explain=0 if out is None else values["explain"],
+            fail_on=values["fail_on"],
+            seed=values["seed"],
+            workers=values["workers"],
+            progress=guesses.at_first_step(progress),
+        )
+        page = None
+        if out is not None:
+            saved = classifier_report(found, progress=progress).save(out, force=values["force"])
+            page = saved.page
+    guesses.tell()
+    for remark in found.provenance.notes:
+        if remark != model.doubt:  # which was told already
+            note(remark)
+    if values["as_json"]:
+        print_result(found, None if out is None else out / "evaluation.json")
+    elif values["as_csv"]:
+        typer.echo(found.table().to_csv(), nl=False)
+    else:
+        _show(found)
+        typer.echo(page)
+    end_on_failure(found)
+
+
+def _show(found: ClassifierEvaluation) -> None:
+    from cnnviz.results.text import three_digits
+
+    of = {one.index: one for one in found.rankings}
+    rows = [
+        [
+            one.name,
+            f"{one.labelled:,}",
+            str(one.recall),
+            str(one.precision),
+            of[one.index].auc.written(three_digits) if one.index in of else "–",
+        ]
+        for one in found.least_recalled[:_SHOWN]
+    ]
+    more = len(found.measures) - len(rows)
+    print_table(
+        ["class", "images", "recall", "precision", "area under ROC"],
+        rows,
+        caption=f"{more:,} more are in classes.csv." if more > 0 else "",
+    )
+    say(one_line(found.summary()))

@@ -1,0 +1,197 @@
+"""One pass over labelled images: what the labels mean is found out, every answer is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.datasets import Dataset, LoadedBatch
+from cnnviz.errors import ModelError, UsageError
+from cnnviz.evaluation.answers.examples import Explainer
+from cnnviz.evaluation.answers.result import CountedFields, confusion_of
+from cnnviz.evaluation.answers.tally import Mistake, Tally
+from cnnviz.evaluation.answers.truth import Truth, check_kind, truth_of
+from cnnviz.models import Model, OutputKind
+from cnnviz.models.outputs import Reading, read_output, scores_of
+from cnnviz.passes.captures import capture
+from cnnviz.passes.ranked_classes import probabilities
+from cnnviz.passes.scan import first_batch, scan
+from cnnviz.results.progress import Progress
+from cnnviz.results.text import first_few, plural, reasons
+
+
+@dataclass
+class LabelledRun:
+    """The images, what their labels mean, and what was counted.
+
+    Attributes
+    ----------
+    model : Model
+        The network.
+    dataset : Dataset
+        The images.
+    indices : list of int
+        Those that are answered.
+    reading : Reading
+        What the output means.
+    truth : Truth
+        What the labels mean.
+    tally : Tally
+        What was counted.
+    unlabelled : int
+        How many images turned out to have no label when they were read.
+    lost : list of str
+        The images whose answer is no number.
+    """
+
+    model: Model
+    dataset: Dataset
+    indices: list[int]
+    reading: Reading
+    truth: Truth
+    tally: Tally
+    unlabelled: int = 0
+    lost: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, model: Model, dataset: Dataset, *, keep_scores: bool = False) -> LabelledRun:
+        """Find out what the labels mean, with the answer to one image.
+
+        Raises
+        ------
+        UsageError
+            If nothing says what the images show, or the output is not right or wrong by a label.
+        """
+        indices = [index for index in range(len(dataset)) if dataset.labels(index)]
+        every = range(len(dataset))
+        sample = first_batch(dataset, model, indices or every)
+        if not indices and sample.labels[0] < 0:
+            raise _unlabelled(dataset)
+        seen = capture(model, sample.tensor, layers=(), gradients=False)
+        reading = read_output(model, seen.logits)
+        check_kind(reading)
+        truth = truth_of(dataset, reading)
+        for index in indices:
+            truth.of(dataset.labels(index))
+        # Some data sets tell a label only with the image, and where labels are independent an
+        # image without any is an answer, too.
+        several = reading.kind == OutputKind.LABELS
+        kept = list(every) if several or not indices else indices
+        tally = Tally(truth.names, reading.kind or OutputKind.CLASSES, keep_scores=keep_scores)
+        return cls(model, dataset, kept, reading, truth, tally)
+
+    def run(self, workers: int | None, progress: Progress) -> list[str]:
+        """Answer every image, and return what a reader must know."""
+        found = scan(
+            self.model,
+            self.dataset,
+            (),
+            lambda *_: None,
+            workers=workers,
+            indices=self.indices,
+            answered=self._answered,
+            progress=progress,
+        )
+        notes = [self.model.doubt, self.truth.note, *self.dataset.notes]
+        if self.model.untrained:
+            notes.insert(0, "The weights of this network are random: its answers mean nothing.")
+        left = len(self.dataset) - len(self.indices) + self.unlabelled
+        if left:
+            notes.append(f"{plural(left, 'image')} without a label left out.")
+        if found.refused:
+            lost = list(found.refused.values())
+            notes.append(f"{plural(len(lost), 'image')} could not be read: {reasons(lost, 3)}.")
+        if self.lost:
+            notes.append(
+                f"{plural(len(self.lost), 'answer')} NaN or infinite, left out: "
+                f"{first_few(self.lost, 3)}."
+            )
+        if not self.tally.images:
+            raise ModelError(
+                f"{self.model.name} gives no answer that is a number to any image.",
+                "gradient_flow, or cnnviz gradient-flow, names the first layer that gives none.",
+            )
+        if self.tally.several:
+            notes.append(
+                "Each image is taken to have the labels that the data says, and no others; a label "
+                "is answered where its probability is above one half."
+            )
+        return [note for note in notes if note]
+
+    def counted(
+        self,
+        mistakes: Sequence[Mistake],
+        explain: int,
+        notes: Sequence[str],
+        progress: Progress,
+        *,
+        seed: int | None = None,
+    ) -> CountedFields:
+        """Explain the first of the mistakes, and return what a result holds of the pass."""
+        explainer = Explainer(self.model, self.dataset)
+        examples = explainer.explain(mistakes[:explain], progress)
+        progress(1, 1, "done")
+        told = [*notes, *([explainer.why_none] if explainer.why_none else [])]
+        sources = [each.source for each in examples]
+        measures = self.tally.measures
+        shown = () if self.tally.several else measures
+        return CountedFields(
+            provenance=self.model.provenance(sources, seed=seed, notes=told),
+            kind=self.reading.kind or OutputKind.CLASSES,
+            data=self.dataset.describe(),
+            fingerprint=self.dataset.fingerprint,
+            images=self.tally.images,
+            decisions=self.tally.decisions,
+            wrong=len(self.tally.mistakes),
+            mistakes=tuple(mistakes),
+            examples=tuple(examples),
+            measures=measures,
+            shown_classes=tuple(each.name for each in shown),
+            confusion=confusion_of(list(self.tally.pairs.items()), shown),
+            calibration=self.tally.calibration,
+            layer=explainer.layer,
+        )
+
+    def _answered(self, output: Any, batch: LoadedBatch) -> None:
+        scores = scores_of(self.model, output).detach()
+        # One answer that is no number is not to end an analysis of many.
+        ranked = ~(scores.isnan() | scores.isposinf()).flatten(1).any(1)
+        self.lost += [
+            self.dataset.name(index) for index in batch.indices[~ranked.cpu().numpy()].tolist()
+        ]
+        rows = ranked.nonzero().flatten()
+        if not len(rows):
+            return
+        shares = probabilities(self.model, scores[rows])[0].numpy()
+        for row, share in zip(rows.tolist(), shares, strict=True):
+            self._add(int(batch.indices[row]), int(batch.labels[row]), share)
+
+    def _add(self, index: int, label: int, shares: NDArray[np.float64]) -> None:
+        """Count the answer to one image; `label` is what was read with it, or -1."""
+        labels = self.dataset.labels(index)
+        if not labels and label >= 0:
+            labels = (label,)
+        if not labels and not self.tally.several:
+            self.unlabelled += 1
+            return
+        self.tally.add(index, self.dataset.name(index), self.truth.of(labels), shares)
+
+
+def _unlabelled(dataset: Dataset) -> UsageError:
+    return UsageError(
+        f"Nothing says what the images show ({dataset.describe()}).",
+        "Sort them into a folder for each class, or list them in a CSV file with the columns path "
+        "and label.",
+    )
+
+
+def check_counts(explain: int, workers: int | None) -> None:
+    """Raise a `UsageError` unless so many answers can be explained, and so many threads read."""
+    if explain < 0:
+        raise UsageError(f"{explain} answers cannot be explained.", "Give 0 or more.")
+    if workers is not None and workers < 1:
+        raise UsageError(f"{workers} threads read nothing.", "Give 1 or more.")

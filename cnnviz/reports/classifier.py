@@ -1,0 +1,173 @@
+"""The report on how good a classifier is: its measures, its classes, and the worst answers."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cnnviz.reports.answer_sections import (
+    classes,
+    mixed_up,
+    provenance,
+    unless_nan,
+    wrong,
+)
+from cnnviz.reports.content import Picture, Section, Table, TableColumn
+from cnnviz.reports.document import Report
+from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, ReportProgress, Steps
+from cnnviz.results.text import count, number, percent, three_digits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cnnviz.evaluation.answers.measures import ClassMeasures
+    from cnnviz.evaluation.classifier import ClassifierEvaluation
+    from cnnviz.evaluation.classifier.ranking import ClassRanking
+
+STEM = "evaluation"
+_ALWAYS_OPEN = 40
+
+
+def classifier_report(
+    found: ClassifierEvaluation, *, progress: ReportProgress | None = None
+) -> Report:
+    """Tell how good a classifier is as a report.
+
+    Parameters
+    ----------
+    found : ClassifierEvaluation
+        What `cnnviz.evaluate_classifier` returned.
+    progress : callable, optional
+        Called as ``progress(done, total, what)`` while `Report.save` draws.
+
+    Returns
+    -------
+    Report
+        `Report.save` also writes ``evaluation.json``, ``evaluation.npz`` with every probability,
+        ``classes.csv`` with the measures of each class, and ``errors.csv`` with every wrong answer.
+    """
+    sections = (
+        _measures(found),
+        classes(found, [_ranking(found)]),
+        wrong(found),
+        mixed_up(found, STEM, pictured=False),
+        provenance(found),
+    )
+    steps = Steps(progress)
+    steps.rest(DRAWING_SHARE * len(sections) + WRITING_STEPS)
+    return Report(
+        provenance=found.provenance,
+        created=datetime.now().astimezone(),
+        facts=_facts(found),
+        answers=(),
+        sections=sections,
+        notes=found.provenance.notes,
+        steps=steps,
+        heading=f"How good {found.provenance.model} is",
+        beside=(
+            (f"{STEM}.json", found.save),
+            (f"{STEM}.npz", found.save),
+            ("classes.csv", found.save),
+            ("errors.csv", partial(_write_errors, found)),
+        ),
+    )
+
+
+def _write_errors(found: ClassifierEvaluation, path: Path) -> None:
+    path.write_bytes(found.mistake_table().to_csv().encode("utf-8", errors="backslashreplace"))
+
+
+def _facts(found: ClassifierEvaluation) -> tuple[tuple[str, str], ...]:
+    answers = [("Answers", count(found.decisions))] if found.decisions != found.images else []
+    return (
+        ("Network", found.provenance.model),
+        ("Weights", found.provenance.weights),
+        ("Data", found.data),
+        ("Images", count(found.images)),
+        *answers,
+        ("Error rate", str(found.error_rate)),
+        ("Balanced error rate", str(found.balanced_error_rate)),
+    )
+
+
+def _measures(found: ClassifierEvaluation) -> Section:
+    table = Table(
+        title="Measures",
+        caption="In parentheses the 95 % interval. How each measure is taken stands under the "
+        "picture.",
+        columns=(TableColumn("Measure"), TableColumn("Value"), TableColumn("Of")),
+        rows=_rows(found),
+    )
+    picture = Picture.of(found, STEM, "Confusions, classes, ROC curves and calibration")
+    return Section(
+        "measures",
+        "How good it is",
+        "measures",
+        (f"{found.summary()}.",),
+        pictures=(picture,),
+        tables=(table,),
+    )
+
+
+def _rows(found: ClassifierEvaluation) -> tuple[tuple[str, str, str], ...]:
+    """Return each measure with its value, and over how many of what it was taken."""
+    what = f"{count(found.decisions)} answers"
+    of_classes = f"{count(sum(1 for one in found.measures if one.labelled))} classes"
+    ranked = sum(1 for one in found.rankings if not math.isnan(one.auc.value))
+    chance = found.by_chance
+    rows = [
+        ("Error rate", str(found.error_rate), what),
+        ("Balanced error rate", str(found.balanced_error_rate), of_classes),
+        *(
+            (f"Top-{top.k} error rate", str(top.wrong), f"{count(top.right.of)} images")
+            for top in found.top_k
+            if top.k > 1
+        ),
+        ("Mean F1 of the classes", unless_nan(found.macro_f1), of_classes),
+        (
+            "Mean area under the ROC curves",
+            three_digits(found.macro_auc),
+            f"{count(ranked)} classes",
+        ),
+        ("Brier score", found.brier.score.written(number), what),
+        ("Brier score of the shares of the labels", number(found.brier.of_frequencies), what),
+        (
+            "Expected calibration error",
+            f"{percent(found.calibration.error)} (by chance {percent(chance.mean)}, up to "
+            f"{percent(chance.high)})",
+            f"{what} in {len(found.calibration.counts)} bins",
+        ),
+    ]
+    if found.all_right is not None:
+        rows.insert(1, ("Images with every label right", str(found.all_right), "images"))
+    return tuple(rows)
+
+
+def _ranking(found: ClassifierEvaluation) -> Table:
+    """Return the measures of each class that the page of wrong answers does without."""
+    rankings = {one.index: one for one in found.rankings}
+    ordered = found.least_recalled
+    names = ("Images with the label", "Without", "F1", "Area under ROC", "Average precision")
+    return Table(
+        title="Every class against all others",
+        caption="With 95 % intervals. “few” marks classes with too few images to say much.",
+        columns=(TableColumn("Class"), *(TableColumn(name, numeric=True) for name in names)),
+        rows=tuple(_row(found, each, rankings.get(each.index)) for each in ordered),
+        folded=len(ordered) > _ALWAYS_OPEN,
+    )
+
+
+def _row(
+    found: ClassifierEvaluation, measured: ClassMeasures, ranking: ClassRanking | None
+) -> tuple[str, ...]:
+    few = " (few)" if found.has_few(measured) else ""
+    return (
+        measured.name,
+        f"{count(measured.labelled)}{few}",
+        count(found.images - measured.labelled),
+        found.f1(measured).written(unless_nan),
+        "–" if ranking is None else ranking.auc.written(three_digits),
+        "–" if ranking is None else unless_nan(ranking.average_precision),
+    )
