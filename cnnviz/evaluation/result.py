@@ -57,6 +57,11 @@ class EvaluationCell:
     beaten: float
     chance: float
 
+    @property
+    def random_mean(self) -> float:
+        """The mean of the random maps, as a check asks for it."""
+        return self.random
+
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Evaluation(TableResult):

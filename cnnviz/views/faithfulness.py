@@ -177,9 +177,7 @@ class Faithfulness(TableResult):
         """Say which method was measured on how much, and which checks it passed."""
         count = len(self.images)
         said = f"{self.title} at {self.layer}, {plural(count, 'image')}"
-        judged = [
-            check.passed if check.passes(self.measure) else check.failed for check in self.checks
-        ]
+        judged = [check.said(self.measure) for check in self.checks]
         return f"{said}: {', '.join(judged)}" if judged else said
 
     def caption(self) -> str:
@@ -187,7 +185,8 @@ class Faithfulness(TableResult):
         parts = [
             f"Every number stands beside that of {self.random_count} random maps for each image: "
             "the same values, as smooth, in random places. Beaten is the share of them that the "
-            "map beats, and chance how probable it is that one of them does as well as the map."
+            "map beats, and chance how probable it is that maps without knowledge do as well; the "
+            f"least that so many can tell is {self._least_chance()}."
         ]
         if self.unit == "score":
             parts.append(
@@ -198,6 +197,10 @@ class Faithfulness(TableResult):
         parts += [text for name in self.results if (text := MEASURE_GROUPS[name].caption)]
         parts += [verdict.sentence for verdict in self.verdicts]
         return " ".join([*parts, *self.notes])
+
+    def _least_chance(self) -> str:
+        least = (1.0 + self.random_count) ** -len(self.images)
+        return "below 0.001" if least < 0.001 else f"{least:.2g}"
 
     def __str__(self) -> str:
         rows = [f"{self.title} at {self.layer}: {len(self.images)} image(s)"]
@@ -281,8 +284,9 @@ def faithfulness(
     stages : int
         At most how many stages the weights are redrawn in.
     random : int, optional
-        How many random maps each map is compared with: by default 9 for one image, 5 for two or
-        three and 3 for more, which make a verdict at the level of 10 % possible.
+        How many random maps each map is compared with: by default 19 for one image, 5 for two or
+        three and 3 for more, which make a verdict at the level of 5 % possible. The least
+        probability that R of them can give is 1 / (R + 1) for one image.
     seed : int
         The seed of the random maps, the weights and the noise.
     progress : callable, optional
@@ -365,7 +369,8 @@ def _measured(
 
 
 def _random_count(images: int) -> int:
-    return 9 if images == 1 else 5 if images < 4 else 3
+    # So many that maps which beat all of them are better at the level of the verdict.
+    return 19 if images == 1 else 5 if images < 4 else 3
 
 
 def _maps(heatmap: Heatmap, layer: str | None) -> Maps:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -253,15 +255,37 @@ def test_the_default_number_of_random_maps_makes_a_verdict_possible(images):
     for count in (1, 2):
         batch = images[:count]
         found = faithfulness(tiny_network(), batch, measures="curves", steps=2)
-        assert (found.random_count + 1.0) ** -count <= 0.1
-    assert "no better than" in judged(reversed_gain(found)).sentence
+        assert (found.random_count + 1.0) ** -count <= 0.05
+    assert "does worse than random maps" in judged(reversed_gain(found)).sentence
 
 
-def test_a_map_that_beats_most_random_maps_is_not_said_to_be_no_better():
-    gain = Measure("gain", "gain", "high", np.array([0.3]), np.array([[0.0, 0.1, 0.4]]))
+@pytest.mark.parametrize(
+    ("value", "random", "passed", "said"),
+    [
+        (0.3, np.arange(19) / 100, True, "better than random maps: "),
+        (0.3, [0.0] * 18 + [0.4], False, "no different from random maps, as far as 19 random maps"),
+        (
+            0.3,
+            [0.0] * 9,
+            False,
+            "maps that beat all of these would do so with probability 0.1",
+        ),
+        (0.004, [0.0] * 19, False, "0.00 against 0.00.*a difference of 0.01 or more"),
+        (-0.3, [0.0] * 19, False, "does worse than random maps, as far as 19 random maps"),
+        (-0.3, [0.0] * 9, False, "is no different from random maps, as far as 9 random maps"),
+    ],
+)
+def test_a_claim_needs_its_level_and_a_difference_that_is_told(
+    value: float, random: Sequence[float], passed: bool, said: str
+) -> None:
+    gain = Measure("gain", "gain", "high", np.array([value]), np.array([random]))
     verdict = judged(gain)
-    assert not verdict.passed
-    assert "better than the average random map, but not surely" in verdict.sentence
+    assert verdict.passed is passed
+    assert re.search(said, verdict.sentence)
+    check = AgainstRandom()
+    short = check.said({"gain": gain}.__getitem__)
+    assert (short == "better than random") is passed
+    assert passed or short in check.failed_line({"gain": gain}.__getitem__)
 
 
 def judged(gain: Measure):

@@ -70,16 +70,29 @@ class Measure:
     @property
     def beaten(self) -> float:
         """The share of random maps that the maps beat, a tie counting half."""
-        held = self._counted
-        if not held.any() or not self.better:
-            return float("nan")
-        return float(shares_beaten(self.values[held], self.random[held], self.better).mean())
+        beaten = self._beaten()
+        return float("nan") if beaten is None else float(beaten.mean())
 
     @property
     def chance(self) -> float:
         """How probable it is that a random map does as well; NaN where neither direction wins."""
+        beaten = self._beaten()
+        return float("nan") if beaten is None else p_value(beaten, self.random.shape[1])
+
+    @property
+    def other_chance(self) -> float:
+        """How probable it is that a random map does as badly; NaN where neither direction wins."""
+        beaten = self._beaten()
+        return float("nan") if beaten is None else p_value(1.0 - beaten, self.random.shape[1])
+
+    @property
+    def least_chance(self) -> float:
+        """The least `chance` that so few random maps can give: that of maps that beat all."""
+        return float((1.0 + self.random.shape[1]) ** -int(self._counted.sum()))
+
+    def _beaten(self) -> NDArray[np.float64] | None:
+        """Return the share of its random maps that each map beats; None where none can win."""
         held = self._counted
         if not held.any() or not self.better:
-            return float("nan")
-        beaten = shares_beaten(self.values[held], self.random[held], self.better)
-        return p_value(beaten, self.random.shape[1])
+            return None
+        return shares_beaten(self.values[held], self.random[held], self.better)

@@ -10,10 +10,13 @@ from typing import ClassVar, Protocol
 import numpy as np
 
 from cnnviz.heatmaps.checks.measure import Measure
+from cnnviz.results.text import plural
 
-LEVEL = 0.1
-"""A map counts as better than random where random maps do as well less often than this, or just as
-often: the map of a single photo must beat all of its nine."""
+LEVEL = 0.05
+"""A map counts as better than random where random maps do as well with this probability or less:
+the map of a single photo must beat all of its nineteen."""
+DIGITS = 2
+"""The digits of a difference that are told, and below which it is none."""
 MARGIN = 0.2
 """How much more likeness than the plain gradient a map may keep while the weights are redrawn.
 
@@ -48,6 +51,10 @@ class Figures(Protocol):
     @property
     def mean(self) -> float:
         """The mean over the images."""
+
+    @property
+    def random_mean(self) -> float:
+        """The mean over the random maps of the same images."""
 
     @property
     def chance(self) -> float:
@@ -96,6 +103,10 @@ class Check(ABC):
     def failed_line(self, find: Callable[[str], Measure]) -> str:
         """Say in a short line why a method failed."""
 
+    def said(self, find: Callable[[str], Measure]) -> str:
+        """Say in a few words whether a method passes."""
+        return self.passed if self.passes(find) else self.failed
+
     def limit(self, find: Callable[[str], Figures]) -> float | None:
         """Return the value that the measure must stay below; None where it has no such limit."""
         return None
@@ -123,39 +134,80 @@ class AgainstRandom(Check):
     name = "random"
     measure = "gain"
     passed = "better than random"
-    failed = "no better than random"
-    failed_by = "No better than random maps"
+    failed = "no different from random"
+    failed_by = f"No better than random maps, as far as those drawn can tell (level {LEVEL:g})"
     reading = (
         "Insertion less deletion tells how fast the answer comes and goes with the pixels that the "
         "map marks; more is better, and a random map of the same kind is the measure."
     )
 
     def passes(self, find: Callable[[str], Figures]) -> bool:
-        """Return whether random maps do as well seldom enough."""
-        return find(self.measure).chance <= LEVEL
+        """Return whether the maps do better by more than nothing, and random maps seldom do so."""
+        gain = find(self.measure)
+        ahead = round(gain.mean - gain.random_mean, DIGITS) > 0.0
+        return bool(ahead and gain.chance <= LEVEL)
+
+    def said(self, find: Callable[[str], Measure]) -> str:
+        """Say in a few words how the maps do beside random ones, and how many can tell."""
+        gain = find(self.measure)
+        if self.passes(find):
+            return self.passed
+        worse = "worse than random" if _worse(gain) else self.failed
+        return f"{worse} as far as {_counted(gain)} can tell"
 
     def sentence(self, title: str, find: Callable[[str], Measure]) -> str:
-        """Say how the maps do beside random ones."""
+        """Say how the maps do beside random ones, and what that rests on."""
         gain = find(self.measure)
-        passed = self.passes(find)
         figures = (
-            f"insertion minus deletion is {gain.mean:.2f} against {gain.random_mean:.2f}, and "
-            f"random maps do as well with probability {gain.chance:.2g}"
+            f"insertion minus deletion is {_told(gain.mean)} against "
+            f"{_told(gain.random_mean)}, and random maps do as well with probability "
+            f"{gain.chance:.2g}"
         )
-        found = "finds the evidence" if passed else "does no better than a random map"
-        if not passed and gain.mean > gain.random_mean:
-            found = "does better than the average random map, but not surely"
-        than = " better than random maps" if passed else ""
-        return f"{title} {found}{than}: {figures}."
+        if self.passes(find):
+            return f"{title} finds the evidence better than random maps: {figures}."
+        what = "does worse than" if _worse(gain) else "is no different from"
+        return (
+            f"{title} {what} random maps, as far as {_counted(gain)} can tell: {figures}; "
+            f"{_asked(gain)}."
+        )
 
     def line(self, find: Callable[[str], Measure]) -> str:
         """Return the gain of the maps and of the random maps."""
         gain = find(self.measure)
-        return f"insertion - deletion {gain.mean:.2f}, random {gain.random_mean:.2f}"
+        return f"insertion - deletion {_told(gain.mean)}, random {_told(gain.random_mean)}"
 
     def failed_line(self, find: Callable[[str], Measure]) -> str:
-        """Say how probable it is that random maps do as well."""
-        return f"random maps do as well with probability {find(self.measure).chance:.2g}"
+        """Say that random maps do as well too often to tell them apart."""
+        gain = find(self.measure)
+        return f"{self.said(find)} (probability {gain.chance:.2g})"
+
+
+def _told(value: float) -> str:
+    """Return a value in the digits that are told, without the sign of a zero."""
+    return f"{round(value, DIGITS) + 0.0:.{DIGITS}f}"
+
+
+def _counted(gain: Measure) -> str:
+    """Return how many random maps there are, in words."""
+    each = " for each image" if len(gain.values) > 1 else ""
+    return f"{plural(gain.random.shape[1], 'random map')}{each}"
+
+
+def _worse(gain: Measure) -> bool:
+    """Return whether maps do worse by more than nothing, and random maps seldom do so."""
+    behind = round(gain.random_mean - gain.mean, DIGITS) > 0.0
+    return bool(behind and gain.other_chance <= LEVEL)
+
+
+def _asked(gain: Measure) -> str:
+    """Say what it takes for maps to count as better, where it can be had."""
+    if gain.least_chance > LEVEL:
+        return (
+            f"even maps that beat all of these would do so with probability "
+            f"{gain.least_chance:.2g}, and better takes {LEVEL:g} or less"
+        )
+    least = 10.0**-DIGITS
+    return f"better takes {LEVEL:g} or less, and a difference of {least:g} or more"
 
 
 class AgainstRandomisation(Check):

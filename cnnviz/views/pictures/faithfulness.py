@@ -179,9 +179,10 @@ def _write(
 
 
 def _cell(value: float) -> str:
-    return (
-        "-" if not np.isfinite(value) else f"{value:.3f}" if abs(value) < 10.0 else f"{value:.3g}"
-    )
+    if not np.isfinite(value):
+        return "-"
+    # Adding zero makes a negative zero a positive one.
+    return f"{round(value, 3) + 0.0:.3f}" if abs(value) < 10.0 else f"{value:.3g}"
 
 
 def _chance(value: float) -> str:
