@@ -159,8 +159,8 @@ class AgainstRandom(Check):
         """Say how the maps do beside random ones, and what that rests on."""
         gain = find(self.measure)
         figures = (
-            f"insertion minus deletion is {_told(gain.mean)} against "
-            f"{_told(gain.random_mean)}, and random maps do as well with probability "
+            f"insertion minus deletion is {gain.mean:z.{DIGITS}f} against "
+            f"{gain.random_mean:z.{DIGITS}f}, and random maps do as well with probability "
             f"{gain.chance:.2g}"
         )
         if self.passes(find):
@@ -174,17 +174,14 @@ class AgainstRandom(Check):
     def line(self, find: Callable[[str], Measure]) -> str:
         """Return the gain of the maps and of the random maps."""
         gain = find(self.measure)
-        return f"insertion - deletion {_told(gain.mean)}, random {_told(gain.random_mean)}"
+        return (
+            f"insertion - deletion {gain.mean:z.{DIGITS}f}, random {gain.random_mean:z.{DIGITS}f}"
+        )
 
     def failed_line(self, find: Callable[[str], Measure]) -> str:
         """Say that random maps do as well too often to tell them apart."""
         gain = find(self.measure)
         return f"{self.said(find)} (probability {gain.chance:.2g})"
-
-
-def _told(value: float) -> str:
-    """Return a value in the digits that are told, without the sign of a zero."""
-    return f"{round(value, DIGITS) + 0.0:.{DIGITS}f}"
 
 
 def _counted(gain: Measure) -> str:

@@ -181,8 +181,7 @@ def _write(
 def _cell(value: float) -> str:
     if not np.isfinite(value):
         return "-"
-    # Adding zero makes a negative zero a positive one.
-    return f"{round(value, 3) + 0.0:.3f}" if abs(value) < 10.0 else f"{value:.3g}"
+    return f"{value:z.3f}" if abs(value) < 10.0 else f"{value:.3g}"
 
 
 def _chance(value: float) -> str:
