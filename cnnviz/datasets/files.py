@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -160,6 +160,17 @@ def images_in(root: Path) -> list[str]:
     UsageError
         If a folder cannot be opened.
     """
+    return files_below(root, is_image)
+
+
+def files_below(root: Path, wanted: Callable[[str], bool]) -> list[str]:
+    """Return the paths of those files below a folder whose names are wanted, ordered by path.
+
+    Raises
+    ------
+    UsageError
+        If a folder cannot be opened.
+    """
 
     def refuse(error: OSError) -> None:
         raise UsageError(
@@ -177,7 +188,7 @@ def images_in(root: Path) -> list[str]:
         seen.add((place.st_dev, place.st_ino))
         inner[:] = [name for name in inner if not name.startswith(".")]
         inside = Path(folder).relative_to(root)
-        found += [(inside / file).as_posix() for file in files if is_image(file)]
+        found += [(inside / file).as_posix() for file in files if wanted(file)]
     return sorted(found, key=lambda path: PurePosixPath(path).parts)
 
 

@@ -14,7 +14,7 @@ from cnnviz.heatmaps.stretching import stretch, stretch_over_box
 from cnnviz.images import ArrayInput, PhotoBox
 from cnnviz.passes.photo_answers import PhotoAnswer, photo_answers
 from cnnviz.results import drawing
-from cnnviz.results.array_pictures import shown_slices, spread_slices
+from cnnviz.results.array_pictures import shown_slices, slice_noun, spread_slices
 from cnnviz.results.contact_sheet import MARKS, PAGE, page_title
 from cnnviz.results.result import Result
 from cnnviz.results.space import VOLUME, Space, space_of
@@ -185,7 +185,7 @@ class Heatmap(Result):
     @property
     def slice_noun(self) -> str:
         """What a slice of a volume is called: a frame where it has three channels."""
-        return "frame" if self.inputs and len(self.inputs[0]) == 3 else "slice"
+        return slice_noun(self.inputs[0]) if self.inputs else "slice"
 
     def _slices_told(self) -> str:
         """Say which slices of each volume are drawn, where these are not all."""

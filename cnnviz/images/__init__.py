@@ -5,7 +5,7 @@ runs.
 """
 
 from cnnviz.images.array_preprocessing import ArrayPreprocessing
-from cnnviz.images.array_reading import ArrayInput
+from cnnviz.images.array_reading import ArrayInput, values_of
 from cnnviz.images.batch import Batch, Refusal, prepare
 from cnnviz.images.photo import MAX_PIXELS, Photo, PhotoError
 from cnnviz.images.preprocessing import IMAGENET, PhotoBox, Preprocessing
@@ -25,4 +25,5 @@ __all__ = [
     "prepare",
     "read_photo",
     "sample_photo",
+    "values_of",
 ]

@@ -62,6 +62,11 @@ class ArrayInput(Photo):
         return f"{plural(channels, 'channel')} of {self.space.size(size)}"
 
 
+def values_of(photo: Photo) -> NDArray[np.float32] | None:
+    """Return the numbers of a signal or a volume; None for a photo."""
+    return photo.values if isinstance(photo, ArrayInput) else None
+
+
 @dataclass(frozen=True)
 class _Found:
     """What a source holds: numbers, or frames; with its name, notes and digest."""

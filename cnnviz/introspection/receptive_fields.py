@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
-from cnnviz.results.space import Space, space_of
+from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.text import dimensions
 
 Positions = NDArray[np.int32]
@@ -40,6 +40,77 @@ class PixelBox(NamedTuple):
     def height(self) -> int:
         """Rows covered."""
         return self.bottom - self.top
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """The first row and column inside."""
+        return self.top, self.left
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The first row and column outside."""
+        return self.bottom, self.right
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Rows and columns covered."""
+        return self.height, self.width
+
+
+class ArrayBox(NamedTuple):
+    """Whole places along each axis of a signal or a volume, as `PixelBox` has them of an image.
+
+    `starts` are the first places inside, and `ends` the first ones outside. The names of a
+    `PixelBox` mean the rows and columns of a volume, and the samples of a signal, which is one row.
+    """
+
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Places covered along each axis."""
+        return tuple(end - start for start, end in zip(self.starts, self.ends, strict=True))
+
+    @property
+    def left(self) -> int:
+        """The first column inside."""
+        return self.starts[-1]
+
+    @property
+    def right(self) -> int:
+        """The first column outside."""
+        return self.ends[-1]
+
+    @property
+    def top(self) -> int:
+        """The first row inside."""
+        return self.starts[-2] if len(self.starts) > 1 else 0
+
+    @property
+    def bottom(self) -> int:
+        """The first row outside."""
+        return self.ends[-2] if len(self.ends) > 1 else 1
+
+    @property
+    def width(self) -> int:
+        """Columns covered."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        """Rows covered."""
+        return self.bottom - self.top
+
+
+Box = PixelBox | ArrayBox
+
+
+def box_of(starts: Sequence[int], ends: Sequence[int]) -> Box:
+    """Return the box from some places up to others, along each axis from the slowest."""
+    if len(starts) == IMAGE.axes:
+        return PixelBox(starts[1], starts[0], ends[1], ends[0])
+    return ArrayBox(tuple(starts), tuple(ends))
 
 
 class FieldNumbers(TypedDict):
@@ -193,6 +264,11 @@ class ReceptiveField:
         intervals = (axis.interval(*position) for axis in self.axes)
         return tuple((first, last + 1) for first, last in intervals)
 
+    def inside(self, *position: int) -> Box:
+        """Return what `window` does, as a box."""
+        starts, ends = zip(*self.window(*position), strict=True)
+        return box_of(starts, ends)
+
     def box(self, row: int = 0, column: int = 0, *, clipped: bool = True) -> PixelBox:
         """Return the part of an image that a position depends on.
 
@@ -221,14 +297,17 @@ class ReceptiveField:
         left = self.start[1] + column * self.stride[1]
         return PixelBox(left, top, left + self.size[1], top + self.size[0])
 
-    def describe(self) -> str:
-        """Return the field in a few words: "43 x 43" or "whole image (99 x 99 without gates)"."""
+    def describe(self, *, unit: bool = False) -> str:
+        """Return the field in a few words: "43 x 43" or "whole image (99 x 99 without gates)".
+
+        With `unit` the numbers have theirs: "43 x 43 px".
+        """
         noun = self.space.noun
         if self.gateless is not None and self.whole:
-            return f"whole {noun} ({self.gateless.describe()} without gates)"
+            return f"whole {noun} ({self.gateless.describe(unit=unit)} without gates)"
         if self.whole and not self.uniform:
             return f"whole {noun}"
-        words = self.space.extent(self.size)
+        words = self.space.size(self.size) if unit else self.space.extent(self.size)
         single = self.positions == self.space.one_place
         return words if self.uniform or single else f"up to {words}"
 

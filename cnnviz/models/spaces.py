@@ -7,11 +7,6 @@ from cnnviz.models.model import Model
 from cnnviz.results.space import IMAGE
 
 ONLY_IMAGES: dict[str, str] = {
-    "receptive_field": "what a layer sees is drawn into a photo; architecture has its size",
-    "deconvnet": "patches of units are cut out of photos; attribute with the method deconvnet "
-    "projects an answer back",
-    "top_activations": "patches of units are cut out of photos; feature_maps shows what each "
-    "channel responds to",
     "invariance": "it moves, enlarges and turns photos",
     "feature_visualization": "it optimises pictures, with the colours and transformations of "
     "photos",

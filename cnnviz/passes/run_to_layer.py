@@ -124,23 +124,19 @@ class PartialForward:
         finite(maps, f"The activations of layer {self.layer!r}")
         return maps, leaf, followed.coverage() if followed is not None else None
 
-    def peaks(
-        self, inputs: torch.Tensor, at_once: int
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return each channel's largest value in each image, with its row and column.
+    def peaks(self, inputs: torch.Tensor, at_once: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return each channel's largest value in each image, with its position.
 
-        All three are [N, channels]; of equal values the first counts. `at_once` images are run
-        together.
+        The values are [N, channels], the positions [N, channels, axes]: rows and columns; of equal
+        values the first counts. `at_once` images are run together.
         """
-        values, places, width = [], [], 1
+        values, places = [], []
         for start in range(0, len(inputs), at_once):
             maps, _, _ = self.run(inputs[start : start + at_once])
             value, place = maps.flatten(2).max(2)
             values.append(value)
-            places.append(place)
-            width = maps.shape[3]
-        found = torch.cat(places)
-        return torch.cat(values), found // width, found % width
+            places.append(torch.stack(torch.unravel_index(place, maps.shape[2:]), -1))
+        return torch.cat(values), torch.cat(places)
 
     def maps(self, output: Any, images: int) -> torch.Tensor:
         """Return what the layer gave for so many images as [images, channels, h, w].

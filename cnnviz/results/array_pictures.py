@@ -32,6 +32,11 @@ def slices(values: NDArray[Any]) -> Pixels:
     return np.asarray(np.rint(255 * shares), np.uint8)[..., None].repeat(3, axis=-1)
 
 
+def slice_noun(values: NDArray[Any]) -> str:
+    """Return what a slice of a volume [C, D, H, W] is called: of three channels it is a frame."""
+    return "frame" if len(values) == 3 else "slice"
+
+
 def spread_slices(count: int, most: int = MOST_SLICES) -> tuple[int, ...]:
     """Return which of so many slices are shown: evenly spread, the first and last among them."""
     return tuple(np.linspace(0, count - 1, min(most, count)).round().astype(int).tolist())

@@ -26,6 +26,8 @@ class Space:
         What one place of an input is called.
     unit : str
         What sizes are counted in.
+    content : str
+        What a part of it has so and so much of.
     interpolation : str
         The mode of `torch.nn.functional.interpolate` that stretches maps.
     """
@@ -36,12 +38,18 @@ class Space:
     sides: tuple[str, ...]
     place: str
     unit: str
+    content: str
     interpolation: str
 
     @property
     def axes(self) -> int:
         """How many axes there are."""
         return len(self.letters)
+
+    @property
+    def places(self) -> str:
+        """What several places of an input are called."""
+        return f"{self.place}s"
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -76,9 +84,9 @@ class Space:
         return f"{dimensions(size)} {self.names[0] if one else self.unit}"
 
 
-SIGNAL = Space("signal", ("L",), ("sample",), ("length",), "sample", "samples", "linear")
+SIGNAL = Space("signal", ("L",), ("sample",), ("length",), "sample", "samples", "length", "linear")
 IMAGE = Space(
-    "image", ("H", "W"), ("row", "column"), ("height", "width"), "pixel", "px", "bilinear"
+    "image", ("H", "W"), ("row", "column"), ("height", "width"), "pixel", "px", "area", "bilinear"
 )
 VOLUME = Space(
     "volume",
@@ -86,6 +94,7 @@ VOLUME = Space(
     ("slice", "row", "column"),
     ("depth", "height", "width"),
     "voxel",
+    "voxels",
     "voxels",
     "trilinear",
 )

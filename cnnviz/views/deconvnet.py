@@ -12,26 +12,31 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.images import Batch
+from cnnviz.images import Batch, values_of
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.backward_rules import Rule, RuleCoverage
-from cnnviz.introspection.receptive_fields import PixelBox
+from cnnviz.introspection.receptive_fields import Box
 from cnnviz.introspection.unit_names import check_channels, read_channels
 from cnnviz.models import Model, as_model
-from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.origin import origin
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
+from cnnviz.results.space import IMAGE, Space, space_of
+from cnnviz.results.text import plural
 from cnnviz.units.projection import (
     PartialForward,
     UnitPosition,
     UnitProjections,
+    columns_of,
     cut,
+    cut_arrays,
     project_positions,
+    rows_of,
 )
+from cnnviz.views.pictures import array_deconvnet, array_patches
 from cnnviz.views.pictures.deconvnet import REACH, draw, draw_panel, reach_of
 
 if TYPE_CHECKING:
@@ -54,6 +59,8 @@ SHORT: dict[Rule, str] = {
 class Projections(Result):
     """What K units of one layer send back to the pixels of N images.
 
+    For signals and volumes h and w are the sizes along each axis, [l] or [d, h, w].
+
     Attributes
     ----------
     layer : str
@@ -69,27 +76,31 @@ class Projections(Result):
     images : tuple of str
         The names of the N images.
     photos : ndarray of uint8
-        What the network saw of each, [N, H, W, 3].
+        What the network saw of each, [N, H, W, 3]; of a signal or a volume a small picture.
     signals : ndarray of float32
         [K, N, C, h, w]: what arrived at the network's input, in the unit of the layer's output for
         each unit of the preprocessed input, cut to the window; zero for a unit that is not active.
-    patches : ndarray of uint8
-        [K, N, h, w, 3]: the same part of what the network saw, grey beyond its border.
-    windows : tuple of tuple of Window
+    patches : ndarray of uint8 or float32
+        [K, N, h, w, 3]: the same part of what the network saw, grey beyond its border; of signals
+        and volumes the numbers themselves, [K, N, C, l] or [K, N, C, d, h, w], NaN beyond it.
+    windows : tuple of tuple of PixelBox or ArrayBox
         [K][N]: the receptive field of each unit, in pixels of the network's input.
     activations : ndarray of float32
         [K, N]: the largest value of the channel in the image.
-    rows, columns : ndarray of int64
-        [K, N]: where in the layer's output that is.
+    positions : ndarray of int64
+        [K, N, A]: where in the layer's output that is, along each axis.
     outside : ndarray of float32
         [K, N]: the share of the signal that lies outside the window; zero but behind global gates.
     field : str
         The receptive field in words.
     coverage : RuleCoverage or None
         How many activations followed the rule; None for the gradient.
+    inputs : tuple of ndarray of float32
+        The signals [C, L] or volumes [C, D, H, W]; empty where these are images.
     """
 
-    derived: ClassVar[tuple[str, ...]] = ("active", "reaches")
+    left_out: ClassVar[tuple[str, ...]] = ("inputs",)
+    derived: ClassVar[tuple[str, ...]] = ("active", "reaches", "rows", "columns")
 
     layer: str
     rule: Rule
@@ -99,14 +110,29 @@ class Projections(Result):
     images: tuple[str, ...]
     photos: NDArray[np.uint8]
     signals: NDArray[np.float32]
-    patches: NDArray[np.uint8]
-    windows: tuple[tuple[PixelBox, ...], ...]
+    patches: NDArray[np.uint8] | NDArray[np.float32]
+    windows: tuple[tuple[Box, ...], ...]
     activations: NDArray[np.float32]
-    rows: NDArray[np.int64]
-    columns: NDArray[np.int64]
+    positions: NDArray[np.int64]
     outside: NDArray[np.float32]
     field: str
     coverage: RuleCoverage | None
+    inputs: tuple[NDArray[np.float32], ...] = ()
+
+    @property
+    def space(self) -> Space:
+        """Which axes the windows have."""
+        return space_of(self.positions.shape[-1])
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The row of each position, [K, N]; a signal is one row."""
+        return rows_of(self.positions)
+
+    @property
+    def columns(self) -> NDArray[np.int64]:
+        """The column of each position, [K, N]; along a signal the position."""
+        return columns_of(self.positions)
 
     @property
     def active(self) -> NDArray[np.bool_]:
@@ -124,29 +150,31 @@ class Projections(Result):
         count, images = len(self.channels), len(self.images)
         lost = int((~self.active).sum())
         units = f"{count} of {self.total} channels of {self.layer}"
-        where = self.images[0] if images == 1 else f"{images} images"
+        where = self.images[0] if images == 1 else plural(images, self.space.noun)
         return f"{units} on {where}, sent back by {SHORT[self.rule]}" + (
             f"; {lost} not active" if lost else ""
         )
 
     def caption(self) -> str:
         """Say what stands beside what, how it is scaled, and how the channels were chosen."""
-        height, width = self.patches.shape[2:4]
+        space = self.space
         start = "one" if self.rule == "gradient" else "its value"
+        size = space.size(self.windows[0][0].sizes)
+        above, below = ("On the left", "on the right") if space == IMAGE else ("Above", "below")
+        places = "pixels" if space == IMAGE else space.places
         told = [
             f"What made units of {self.layer} respond: {self.chosen}.",
-            f"On the left the patch that a unit sees at its strongest position ({height} x {width} "
-            f"px; receptive field: {self.field}), on the right what it sends back to these pixels "
-            f"by {RULES[self.rule]}, from {start} at that position and zero elsewhere.",
-            "Grey is zero. Each projection has its own scale: its colours end at the "
-            f"{REACH:g}th percentile of its sizes, which stands below it after the sign ±, under "
-            "the channel and the unit's value.",
+            f"{above} the patch that a unit sees at its strongest position ({size}; receptive "
+            f"field: {self.field}), {below} what it sends back to these {places} by "
+            f"{RULES[self.rule]}, from {start} at that position and zero elsewhere.",
+            self._how_scaled(),
         ]
         if not self.active.all():
             told.append("A unit that is not active sends nothing back, and its place stays empty.")
         if self.outside.any():
             told.append(
-                "Gates let the units see the whole image; the windows are the fields without them, "
+                f"Gates let the units see the whole {space.noun}; the windows are the fields "
+                "without them, "
                 f"and {self.outside[self.active].mean():.0%} of the projections lies outside."
             )
         if self.coverage is not None:
@@ -157,13 +185,24 @@ class Projections(Result):
             )
         return " ".join(told)
 
+    def _how_scaled(self) -> str:
+        if self.space != IMAGE:
+            return array_patches.how(self)
+        return (
+            "Grey is zero. Each projection has its own scale: its colours end at the "
+            f"{REACH:g}th percentile of its sizes, which stands below it after the sign ±, under "
+            "the channel and the unit's value."
+        )
+
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw each patch beside its projection; for one image, the places in it as well."""
+        if self.space != IMAGE:
+            return array_deconvnet.draw(self, into)
         return draw(self, into)
 
     def draw_panel(self, axes: Axes) -> None:
         """Draw the pairs of several images; beside those of one stands the photo."""
-        if len(self.images) == 1:
+        if len(self.images) == 1 or self.space != IMAGE:
             super().draw_panel(axes)
         draw_panel(self, axes)
 
@@ -188,7 +227,7 @@ def deconvnet(
     model : Model or torch.nn.Module
         The network; it is left as it was.
     images : path, PIL image, uint8 array [H, W, 3], a list of them, or float tensor [N, C, H, W]
-        The images.
+        The images, signals or volumes.
     layer : str, optional
         The layer, ``name#1`` for the second call of one that is called twice; by default the one at
         the end of the last stage.
@@ -218,14 +257,13 @@ def deconvnet(
     if top < 0:
         raise UsageError(f"{top} channels cannot be shown.", "Give top as 0 for all, or more.")
     wrapped = as_model(model)
-    check_takes_images(wrapped, "deconvnet")
     batch = wrapped.prepare(images)
     passage = PartialForward.to(wrapped, batch.tensor, layer or last_stage(wrapped, batch.tensor))
     at_once = rows_at_once(wrapped, batch.tensor, passage.bytes_each)
-    peaks, rows, columns = passage.peaks(batch.tensor, at_once)
-    chosen, words = _choose(channels, peaks, top, passage.layer)
+    peaks, positions = passage.peaks(batch.tensor, at_once)
+    chosen, words = _choose(channels, peaks, top, passage.layer, wrapped.space.noun)
     picks = [
-        UnitPosition(image, channel, int(rows[image, channel]), int(columns[image, channel]))
+        UnitPosition(image, channel, at=tuple(positions[image, channel].tolist()))
         for channel in chosen
         for image in range(len(batch))
     ]
@@ -238,13 +276,18 @@ def last_stage(model: Model, inputs: torch.Tensor) -> str:
     stages = call_order(model, inputs).stages()
     if not stages:
         raise LayerError(
-            f"{model.name} has no layer that is known to hold a map of the image.", "Name a layer."
+            f"{model.name} has no layer that is known to hold a map of the {model.space.noun}.",
+            "Name a layer.",
         )
     return stages[-1]
 
 
 def _choose(
-    channels: int | str | Iterable[int] | None, peaks: torch.Tensor, top: int, layer: str
+    channels: int | str | Iterable[int] | None,
+    peaks: torch.Tensor,
+    top: int,
+    layer: str,
+    noun: str,
 ) -> tuple[tuple[int, ...], str]:
     """Return the channels, and how they were chosen."""
     total = int(peaks.shape[1])
@@ -254,7 +297,7 @@ def _choose(
         return named, f"the channels named, of {total}"
     strongest = torch.argsort(peaks.float().mean(0), descending=True, stable=True)
     shown = tuple(int(channel) for channel in strongest[: top or total])
-    where = "on this image" if len(peaks) == 1 else f"on average over the {len(peaks)} images"
+    where = f"on this {noun}" if len(peaks) == 1 else f"on average over the {len(peaks)} {noun}s"
     extent = f"all {total} channels" if len(shown) == total else f"{len(shown)} of {total} channels"
     return shown, f"{extent}, those with the largest activation {where} first"
 
@@ -270,7 +313,12 @@ def _collect(
 ) -> Projections:
     model, count = passage.model, len(batch)
     seen = np.stack([model.preprocessing.invert(tensor) for tensor in batch.tensor])
-    patches = cut([*seen] * len(channels), found.windows, drawing.FLAT)
+    inputs = tuple(one for one in map(values_of, batch.photos) if one is not None)
+    patches = (
+        cut_arrays([*inputs] * len(channels), found.windows)
+        if inputs
+        else cut([*seen] * len(channels), found.windows, drawing.FLAT)
+    )
     shape = (len(channels), count)
     windows = found.windows
     return Projections(
@@ -286,9 +334,9 @@ def _collect(
         patches=patches.reshape(*shape, *patches.shape[1:]),
         windows=tuple(windows[place : place + count] for place in range(0, len(windows), count)),
         activations=found.activations.reshape(shape),
-        rows=found.rows.reshape(shape),
-        columns=found.columns.reshape(shape),
+        positions=found.positions.reshape(*shape, -1),
         outside=found.outside.reshape(shape),
         field="unknown" if passage.field is None else passage.field.describe(),
         coverage=found.coverage,
+        inputs=inputs,
     )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.images import ArrayInput, Photo
+from cnnviz.images import values_of
 from cnnviz.passes.captured import Capture
 from cnnviz.results import drawing
 from cnnviz.results.contact_sheet import PAGE, page_title
@@ -305,15 +305,11 @@ def feature_maps(
             sparsity=(every[place] <= 0).reshape(every.shape[1], -1).mean(1, dtype=np.float64),
             dead=dead,
             images=len(every),
-            values=_values(photos[place]),
+            values=values_of(photos[place]),
         )
         for place, each in zip(places, measures, strict=True)
     ]
     return replace(found[0], others=tuple(found[1:]))
-
-
-def _values(photo: Photo) -> NDArray[np.float32] | None:
-    return photo.values if isinstance(photo, ArrayInput) else None
 
 
 def _measures(maps: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:

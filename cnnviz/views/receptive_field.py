@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.errors import LayerError, UsageError
+from cnnviz.images import values_of
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.finite import finite
 from cnnviz.introspection.forward import backward_pass
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layers import Layers, items, named_layers, select, without_call
 from cnnviz.introspection.random_draws import own_generator
-from cnnviz.introspection.receptive_fields import PixelBox
+from cnnviz.introspection.receptive_fields import Box, box_of
 from cnnviz.models import Model, as_model
-from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.origin import origin
@@ -28,8 +28,10 @@ from cnnviz.passes.stages import STAGES
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
-from cnnviz.results.text import plural
+from cnnviz.results.space import IMAGE, Space, space_of
+from cnnviz.results.text import joined, plural
 from cnnviz.units.projection import PartialForward
+from cnnviz.views.pictures import array_receptive_field
 from cnnviz.views.pictures.receptive_field import draw
 
 SAMPLES = 8
@@ -40,6 +42,9 @@ SAMPLES = 8
 class EffectiveFields(Result):
     """The theoretical and the effective receptive field of the middle unit of L layers.
 
+    Where there are two numbers for an image, down and across, there is one for a signal and three
+    for a volume, along its depth, height and width.
+
     Attributes
     ----------
     layers : tuple of str
@@ -48,13 +53,14 @@ class EffectiveFields(Result):
         The theoretical field of each in words.
     sizes : ndarray of int64
         [L, 2]: height and width of the theoretical field in pixels, without global gates.
-    windows : tuple of Window
+    windows : tuple of PixelBox or ArrayBox
         The part of the image that lies in the theoretical field of the middle unit.
     positions : ndarray of int64
         [L, 2]: row and column of the middle unit in the layer's output.
     energy : ndarray of float32
-        [L, H, W]: the squared gradient of the unit's channels with respect to each pixel, summed
-        over all channels of the layer and the input, and averaged over images and draws.
+        [L, H, W], of signals [L, l], of volumes [L, D, H, W]: the squared gradient of the unit's
+        channels with respect to each pixel, summed over all channels of the layer and the input,
+        and averaged over images and draws.
     effective : ndarray of float64
         [L, 2]: four standard deviations of the energy down and across, in pixels, and at most the
         window; NaN where no gradient reaches the image.
@@ -65,7 +71,9 @@ class EffectiveFields(Result):
     outside : ndarray of float64
         [L]: the share of the energy outside the theoretical field; zero but behind global gates.
     photo : ndarray of uint8
-        What the network saw of the first image, [H, W, 3].
+        What the network saw of the first image, [H, W, 3]; of a signal or a volume a small picture.
+    values : ndarray of float32 or None
+        The first signal [C, l] or volume [C, D, H, W]; None for an image.
     images : int
         How many images the energy is averaged over.
     noise : bool
@@ -76,12 +84,13 @@ class EffectiveFields(Result):
         How the picture scales the root of the energy.
     """
 
+    left_out: ClassVar[tuple[str, ...]] = ("values",)
     derived: ClassVar[tuple[str, ...]] = ("shares",)
 
     layers: tuple[str, ...]
     described: tuple[str, ...]
     sizes: NDArray[np.int64]
-    windows: tuple[PixelBox, ...]
+    windows: tuple[Box, ...]
     positions: NDArray[np.int64]
     energy: NDArray[np.float32]
     effective: NDArray[np.float64]
@@ -93,11 +102,20 @@ class EffectiveFields(Result):
     noise: bool
     draws: int
     scale: Literal["linear", "log"]
+    values: NDArray[np.float32] | None = None
+
+    @property
+    def space(self) -> Space:
+        """Which axes the fields have."""
+        return space_of(self.energy.ndim - 1)
 
     def share(self, place: int) -> float:
         """Return the effective area as a share of the theoretical one that lies in the image."""
-        window = self.windows[place]
-        return float(self.effective[place].prod() / (window.height * window.width))
+        return float(self.effective[place].prod() / np.prod(self.windows[place].sizes))
+
+    def effective_size(self, place: int) -> str:
+        """Return the effective field of a layer in words: "17 samples"."""
+        return self.space.size(self.effective[place].round().astype(int).tolist())
 
     @property
     def shares(self) -> tuple[float, ...]:
@@ -106,32 +124,43 @@ class EffectiveFields(Result):
 
     def summary(self) -> str:
         """Say what the last layer could see, and what it does."""
-        seen = f"{self.layers[-1]} could see {self.described[-1]} px"
+        unit = " px" if self.space == IMAGE else ""
+        seen = f"{self.layers[-1]} could see {self.described[-1]}{unit}"
+        noun = self.space.noun
         if not np.isfinite(self.effective[-1]).all():
-            return f"{seen}, and no gradient reaches the image"
-        height, width = self.effective[-1]
+            return f"{seen}, and no gradient reaches the {noun}"
         return (
-            f"{seen}, and looks at {height:.0f} x {width:.0f} px, {self.share(-1):.0%} of its "
-            "area in the image"
+            f"{seen}, and looks at {self.effective_size(-1)}, {self.share(-1):.0%} of its "
+            f"{self.space.content} in the {noun}"
         )
 
     def caption(self) -> str:
         """Say what was measured on what, and what the frames and the colours mean."""
-        what = "images of normal noise" if self.noise else "images"
-        where = "the image" if self.images == 1 and not self.noise else f"{self.images} {what}"
+        space = self.space
+        what = f"{space.noun}s of normal noise" if self.noise else f"{space.noun}s"
+        one = self.images == 1 and not self.noise
+        where = f"the {space.noun}" if one else f"{self.images} {what}"
+        mark = "band" if space.axes == 1 else "frame"
+        axes = "down and across" if space == IMAGE else f"along the {joined(space.sides)}"
         told = [
-            "The theoretical receptive field of the middle unit of each layer (blue frame), and "
-            "the effective one (orange frame): four standard deviations of the squared gradient "
-            "down and across, in which a normal distribution has 95.45 % along each axis (Luo et "
+            f"The theoretical receptive field of the middle unit of each layer (blue {mark}), and "
+            f"the effective one (orange {mark}): four standard deviations of the squared gradient "
+            f"{axes}, in which a normal distribution has 95.45 % along each axis (Luo et "
             "al. 2016).",
             f"The gradient is that of all channels of the unit with random signs, the mean square "
             f"of {plural(self.draws, 'draw')} on {where}.",
-            "Colours are the root of it, as a share of its largest value in the layer, on a "
+            f"{'Heights' if space.axes == 1 else 'Colours'} are the root of it, as a share of its "
+            "largest value in the layer, on a "
             + ("linear scale." if self.scale == "linear" else "logarithmic scale from 1 % up."),
         ]
+        if space.axes > IMAGE.axes:
+            told.append(
+                "Of each layer three planes are drawn, through the middle of its effective field."
+            )
         if self.outside.any():
             told.append(
-                "Behind global gates every pixel counts: the frames are those without gates, and "
+                f"Behind global gates every {space.place} counts: the {mark}s are those without "
+                "gates, and "
                 f"up to {self.outside.max():.1%} of the squared gradient lies outside."
             )
         dead = [
@@ -140,11 +169,13 @@ class EffectiveFields(Result):
             if not np.isfinite(size).all()
         ]
         if dead:
-            told.append(f"No gradient reaches the image from {', '.join(dead)}.")
+            told.append(f"No gradient reaches the {space.noun} from {', '.join(dead)}.")
         return " ".join(told)
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw all frames on the image, and the gradient in the field of each layer."""
+        if self.space != IMAGE:
+            return array_receptive_field.draw(self, into)
         return draw(self, into)
 
 
@@ -169,7 +200,8 @@ def receptive_field(
     model : Model or torch.nn.Module
         The network; it is left as it was.
     images : path, PIL image, uint8 array [H, W, 3], a list of them, float tensor, or None
-        The images that the gradient is averaged over; None takes 8 images of normal noise.
+        The images, signals or volumes that the gradient is averaged over; None takes 8 of normal
+        noise.
     layers : str or sequence of str
         Layers by kind, pattern or name, ``name#1`` for a second call, or "stages": the last layer
         at each spatial resolution.
@@ -200,7 +232,6 @@ def receptive_field(
     if scale not in ("linear", "log"):
         raise UsageError(f"There is no scale {scale!r}.", "Choose linear or log.")
     wrapped = as_model(model)
-    check_takes_images(wrapped, "receptive_field")
     noise = images is None
     if images is None:
         generator = torch.Generator().manual_seed(seed)
@@ -231,6 +262,7 @@ def receptive_field(
         noise=noise,
         draws=each,
         scale=scale,
+        values=values_of(batch.photos[0]),
     )
 
 
@@ -255,17 +287,18 @@ def _names(model: Model, inputs: torch.Tensor, layers: Layers) -> list[str]:
 @dataclass(frozen=True)
 class _Measured:
     described: str
-    size: tuple[int, int]
-    window: PixelBox
-    position: tuple[int, int]
+    size: tuple[int, ...]
+    window: Box
+    position: tuple[int, ...]
     energy: NDArray[np.float64]
 
     @property
-    def _weights(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The energy along rows and columns, each with the sum one, or NaN where there is none."""
+    def _weights(self) -> list[NDArray[np.float64]]:
+        """The energy along each axis, each with the sum one, or NaN where there is none."""
         with np.errstate(invalid="ignore"):
             shares = self.energy / self.energy.sum()
-        return shares.sum(1), shares.sum(0)
+        every = range(shares.ndim)
+        return [shares.sum(tuple(other for other in every if other != axis)) for axis in every]
 
     @property
     def centre(self) -> NDArray[np.float64]:
@@ -283,8 +316,7 @@ class _Measured:
     def effective(self) -> NDArray[np.float64]:
         # Four standard deviations of an even spread are more than its width, and of a single
         # pixel nothing.
-        window = [self.window.height, self.window.width]
-        return np.minimum(np.maximum(4.0 * self.spread, 1.0), window)
+        return np.minimum(np.maximum(4.0 * self.spread, 1.0), self.window.sizes)
 
     @property
     def inside(self) -> float:
@@ -302,18 +334,18 @@ class _Measured:
     def outside(self) -> float:
         total = float(self.energy.sum())
         rest = self.energy.copy()
-        rest[self.window.top : self.window.bottom, self.window.left : self.window.right] = 0.0
+        rest[tuple(map(slice, self.window.starts, self.window.ends))] = 0.0
         return float(rest.sum()) / total if total > 0.0 else 0.0
 
 
 def _measure(passage: PartialForward, inputs: torch.Tensor, draws: int, seed: int) -> _Measured:
-    height, width = int(inputs.shape[2]), int(inputs.shape[3])
-    energy = torch.zeros(height, width, dtype=torch.float64)
+    extent = tuple(inputs.shape[2:])
+    energy = torch.zeros(extent, dtype=torch.float64)
     at_once = rows_at_once(passage.model, inputs, passage.bytes_each)
-    position = (0, 0)
+    position: tuple[int, ...] = ()
     for start in range(0, len(inputs), at_once):
         maps, leaf, _ = passage.run(inputs[start : start + at_once], "gradient")
-        position = int(maps.shape[2]) // 2, int(maps.shape[3]) // 2
+        position = tuple(length // 2 for length in maps.shape[2:])
         places = range(start, start + len(maps))
         signs = _signs(passage.layer, places, draws, int(maps.shape[1]), seed)
         for draw_ in range(draws):
@@ -322,11 +354,12 @@ def _measure(passage: PartialForward, inputs: torch.Tensor, draws: int, seed: in
             energy += gradient.double().square().sum((0, 1)).cpu()
     energy /= len(inputs) * draws
     field = passage.field and passage.field.local
-    window, size = PixelBox(0, 0, width, height), (height, width)
+    window, size = box_of((0,) * len(extent), extent), extent
     if field is not None:
-        window, size = field.box(*position), (field.size[0], field.size[1])
+        window, size = field.inside(*position), field.size
+    unit = passage.model.space != IMAGE
     return _Measured(
-        described="unknown" if passage.field is None else passage.field.describe(),
+        described="unknown" if passage.field is None else passage.field.describe(unit=unit),
         size=size,
         window=window,
         position=position,
@@ -347,7 +380,7 @@ def _signed_gradient(
     passage: PartialForward,
     maps: torch.Tensor,
     leaf: torch.Tensor,
-    position: tuple[int, int],
+    position: tuple[int, ...],
     signs: torch.Tensor,
     keep_graph: bool,
 ) -> torch.Tensor:
@@ -358,12 +391,14 @@ def _signed_gradient(
     """
     if not maps.requires_grad:
         raise LayerError(
-            f"Layer {passage.layer!r} does not depend on the image in a differentiable way.",
+            f"Layer {passage.layer!r} does not depend on the {passage.model.space.noun} in a "
+            "differentiable way.",
             "Choose another layer.",
         )
     # A network that computes parts anew on the way back has to be in the state it was in.
     with isolated(passage.model.module, grad=True):
-        unit = maps[:, :, position[0], position[1]]
+        entries: tuple[Any, ...] = (..., *position)
+        unit = maps[entries]
         weights = signs.to(unit.device, unit.dtype)
         with backward_pass(passage.model.name):
             (gradient,) = torch.autograd.grad(unit, leaf, weights, retain_graph=keep_graph)

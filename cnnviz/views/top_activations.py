@@ -12,20 +12,23 @@ from torch import nn
 
 from cnnviz.datasets import open_dataset
 from cnnviz.datasets.aliases import Data
+from cnnviz.datasets.arrays import open_arrays
 from cnnviz.errors import UsageError
+from cnnviz.images import ArrayPreprocessing
 from cnnviz.introspection.backward_rules import Rule
 from cnnviz.introspection.unit_names import check_channels, read_channels
 from cnnviz.models import Model, as_model
-from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.scan import first_batch
 from cnnviz.results import drawing
 from cnnviz.results.contact_sheet import PAGE
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Provenance
+from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import first_few, plural, reasons
-from cnnviz.units.projection import PartialForward
+from cnnviz.units.projection import PartialForward, columns_of, rows_of
 from cnnviz.views.deconvnet import RULES, last_stage
+from cnnviz.views.pictures import array_patches, array_top_activations
 from cnnviz.views.pictures import top_activations as picture
 from cnnviz.views.top_activations_search import Search, Tiles
 
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
 Order = Literal["contrast", "peak", "index"]
 _ORDERS: dict[str, str] = {
     "contrast": "those whose patches stand out most first (the least of their activations, as a "
-    "multiple of the mean over all images of the largest in each)",
+    "multiple of the mean over all {noun}s of the largest in each)",
     "peak": "the largest activation first",
     "index": "by index",
 }
@@ -59,7 +62,9 @@ class PatchPosition:
     label : str or None
         The class of the image as the data set has it, by name where that is known.
     row, column : int
-        The position in the layer's output.
+        The position in the layer's output; a signal is one row.
+    at : tuple of int
+        The position along each axis, of a signal or a volume; empty for an image.
     """
 
     value: float
@@ -68,6 +73,7 @@ class PatchPosition:
     label: str | None
     row: int
     column: int
+    at: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,8 +113,8 @@ class TopActivations(TableResult):
         [C, k]: the activations, the greatest first; NaN where there were too few images.
     images : ndarray of int64
         [C, k]: the place of each one's image in the data set; -1 where there were too few.
-    rows, columns : ndarray of int64
-        [C, k]: the position in the layer's output; -1 likewise.
+    positions : ndarray of int64
+        [C, k, A]: the position in the layer's output along each axis; -1 likewise.
     typical : ndarray of float64
         [C]: the mean over the images of the strongest value in each, values below zero as zero.
     names, labels : mapping of int to str
@@ -117,13 +123,16 @@ class TopActivations(TableResult):
         The channels that are drawn, in the order drawn.
     order : str
         How these were chosen, in words.
-    patches, projections : ndarray of uint8
+    patches, projections : ndarray of uint8 or float32
         [S, k, h, w, 3]: for each channel shown, what the unit saw and what it sends back to the
-        pixels, as drawn. Both are grey beyond the image, and where there is nothing to show.
+        pixels, as drawn. Both are grey beyond the image, and where there is nothing to show. Of a
+        volume some slices of both, side by side; of signals the numbers themselves, [S, k, C, l],
+        NaN beyond them.
     drawn : ndarray of bool
         [S, k]: whether there is something to show: an image, and a value above zero.
     size : tuple of int
-        Height and width of a patch in pixels of the network's input.
+        Height and width of a patch in pixels of the network's input; of signals and volumes the
+        size along each axis.
     field : str
         The receptive field in words.
     page : int
@@ -133,8 +142,7 @@ class TopActivations(TableResult):
     left_out: ClassVar[tuple[str, ...]] = (
         "values",
         "images",
-        "rows",
-        "columns",
+        "positions",
         "names",
         "labels",
         "page",
@@ -147,19 +155,33 @@ class TopActivations(TableResult):
     seen: int
     values: NDArray[np.float64]
     images: NDArray[np.int64]
-    rows: NDArray[np.int64]
-    columns: NDArray[np.int64]
+    positions: NDArray[np.int64]
     typical: NDArray[np.float64]
     names: Mapping[int, str]
     labels: Mapping[int, str]
     shown: tuple[int, ...]
     order: str
-    patches: NDArray[np.uint8]
-    projections: NDArray[np.uint8]
+    patches: NDArray[np.uint8] | NDArray[np.float32]
+    projections: NDArray[np.uint8] | NDArray[np.float32]
     drawn: NDArray[np.bool_]
-    size: tuple[int, int]
+    size: tuple[int, ...]
     field: str
     page: int = 1
+
+    @property
+    def space(self) -> Space:
+        """Which axes the data have."""
+        return space_of(self.positions.shape[-1])
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The row of each position, [C, k]; a signal is one row."""
+        return rows_of(self.positions)
+
+    @property
+    def columns(self) -> NDArray[np.int64]:
+        """The column of each position, [C, k]; along a signal the position."""
+        return columns_of(self.positions)
 
     @property
     def dead(self) -> NDArray[np.bool_]:
@@ -189,6 +211,7 @@ class TopActivations(TableResult):
                 label=self.labels.get(int(image)),
                 row=int(self.rows[channel, slot]),
                 column=int(self.columns[channel, slot]),
+                at=() if self.space == IMAGE else tuple(self.positions[channel, slot].tolist()),
             )
             for slot, image in enumerate(self.images[channel])
             if image >= 0
@@ -216,27 +239,22 @@ class TopActivations(TableResult):
         count, k = self.values.shape
         return (
             f"{self.layer}: the {k} strongest patches of {count} channels in "
-            f"{plural(self.seen, 'image')}; {int(self.dead.sum())} dead"
+            f"{plural(self.seen, self.space.noun)}; {int(self.dead.sum())} dead"
         )
 
     def caption(self) -> str:
         """Say what stands beside what, how it is scaled, and what is left out."""
-        height, width = self.size
         count, k = self.values.shape
+        noun = self.space.noun
         told = [
             f"What the channels of {self.layer} respond to most in {self.data}: {self._extent()}.",
-            f"For each channel the {k} patches with its strongest activations on the right, the "
-            f"strongest first and row by row, each from an image of its own ({height} x {width} "
-            f"px; receptive field: {self.field}); on the left, in the same order, what of each "
-            f"made the unit respond, by {RULES[self.rule]}. In a projection grey is zero and "
-            f"each has its own scale, which ends at the {picture.REACH:g}th percentile of its "
-            "sizes. Above stand the channel and the range of its activations; the bars below the "
-            "tiles are these, as shares of the first.",
+            self._tiles_told(),
         ]
         if self.seen < _FEW * k:
+            what = "values" if self.space.axes == 1 else "bars"
             told.append(
-                f"{k} of only {self.seen} images are shown: the last patches need not be typical "
-                "of what the channel looks for, as their bars tell."
+                f"{k} of only {self.seen} {noun}s are shown: the last patches need not be typical "
+                f"of what the channel looks for, as their {what} tell."
             )
         if self.pages > 1:
             told.append(
@@ -247,11 +265,36 @@ class TopActivations(TableResult):
         if dead:
             named = first_few(dead, 12)
             told.append(
-                f"Dead, above zero nowhere in these images: {len(dead)} of {count} ({named})."
+                f"Dead, above zero nowhere in these {noun}s: {len(dead)} of {count} ({named})."
             )
         if not self.drawn[~self.dead[list(self.shown)]].all():
             told.append("A place stays grey where a channel is above zero in too few images.")
         return " ".join(told)
+
+    def _tiles_told(self) -> str:
+        """Say what stands beside what, and how it is scaled."""
+        k, space, rule = self.values.shape[1], self.space, RULES[self.rule]
+        one = "an image" if space == IMAGE else f"a {space.noun}"
+        size = f"({space.size(self.size)}; receptive field: {self.field})"
+        reach = f"ends at the {picture.REACH:g}th percentile of its sizes"
+        if space.axes == 1:
+            return (
+                f"In the row of each channel stand the {k} patches with its strongest activations, "
+                f"the strongest first, each from {one} of its own {size}; below each is what of it "
+                f"made the unit respond, by {rule}. "
+                f"{array_patches.channels_told(self.patches.shape[2])}Each projection has its own "
+                f"scale, which {reach}, with zero as a faint line; each patch spans its own range. "
+                f"Below stand the activation and the name of the {space.noun}."
+            )
+        slices = array_patches.slices_told(self.size[0]) if space != IMAGE else ""
+        return (
+            f"For each channel the {k} patches with its strongest activations on the right, the "
+            f"strongest first and row by row, each from {one} of its own {size}; on the left, in "
+            f"the same order, what of each made the unit respond, by {rule}. {slices}In a "
+            f"projection grey is zero and each has its own scale, which {reach}. Above stand the "
+            "channel and the range of its activations; the bars below the tiles are these, as "
+            "shares of the first."
+        )
 
     def _extent(self) -> str:
         count = len(self.values)
@@ -260,21 +303,34 @@ class TopActivations(TableResult):
 
     def table(self) -> Table:
         """Return a row for each of the strongest positions of every channel."""
-        columns = ("channel", "rank", "value", "image", "name", "label", "row", "column")
+        columns = ("channel", "rank", "value", "image", "name", "label", *self.space.names)
         rows = [
-            (channel, rank, one.value, one.image, one.name, one.label, one.row, one.column)
+            (
+                channel,
+                slot + 1,
+                one.value,
+                one.image,
+                one.name,
+                one.label,
+                *self.positions[channel, slot].tolist(),
+            )
             for channel in range(len(self.values))
-            for rank, one in enumerate(self.strongest(channel), 1)
+            for slot, one in enumerate(self.strongest(channel))
         ]
         return Table.of(columns, rows)
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the page."""
+        if self.space.axes == 1:
+            return array_top_activations.draw(self, into)
         return picture.draw(self, into)
 
     def draw_panel(self, axes: Axes) -> None:
         """Draw the page into an Axes."""
-        picture.draw_panel(self, axes)
+        if self.space.axes == 1:
+            array_top_activations.draw_panel(self, axes)
+        else:
+            picture.draw_panel(self, axes)
 
     def figure(
         self, page: int = 0, *, figure: drawing.Canvas | None = None, ax: Axes | None = None
@@ -321,7 +377,8 @@ def top_activations(
         The network; it is left as it was.
     data : str, Path, data set object, or images
         Whatever `cnnviz.open_dataset` opens: a folder, tar shards, "shapes", a data set
-        of torchvision or Hugging Face, a list of images.
+        of torchvision or Hugging Face, a list of images. For a network of signals or volumes a
+        folder of ``.npy``, ``.npz``, ``.pt`` or ``.wav`` files, or a list of what it takes.
     layer : str, optional
         The layer, ``name#1`` for the second call of one that is called twice; by default the one at
         the end of the last stage.
@@ -356,8 +413,11 @@ def top_activations(
     """
     _check(k, top, rule, order)
     wrapped = as_model(model)
-    check_takes_images(wrapped, "top_activations")
-    dataset = open_dataset(data, count)
+    dataset = (
+        open_arrays(data, wrapped.preprocessing, count)
+        if isinstance(wrapped.preprocessing, ArrayPreprocessing)
+        else open_dataset(data, count)
+    )
     inputs = first_batch(dataset, wrapped, range(len(dataset))).tensor
     name = layer if layer is not None else last_stage(wrapped, inputs)
     passage = PartialForward.to(wrapped, inputs, name)
@@ -385,6 +445,7 @@ def _choose(
     channels: int | str | Iterable[int] | None, top: int, order: Order, search: Search
 ) -> tuple[tuple[int, ...], str]:
     """Return the channels to draw, and how they were chosen."""
+    words = _ORDERS[order].format(noun=search.passage.model.space.noun)
     peaks = search.found.values[:, 0]
     if channels is not None:
         named = read_channels(channels)
@@ -394,7 +455,7 @@ def _choose(
         places = np.lexsort((-peaks, -search.contrast()))
     else:
         places = np.argsort(-peaks if order == "peak" else np.arange(len(peaks)), kind="stable")
-    return tuple(int(place) for place in places[: top or len(peaks)]), _ORDERS[order]
+    return tuple(int(place) for place in places[: top or len(peaks)]), words
 
 
 def _result(search: Search, tiles: Tiles, words: str) -> TopActivations:
@@ -402,7 +463,7 @@ def _result(search: Search, tiles: Tiles, words: str) -> TopActivations:
     winners = sorted({int(image) for image in found.images.ravel() if image >= 0})
     labels = {image: label for image in winners if (label := search.label(image)) is not None}
     field = search.passage.field
-    blank = (picture.TILE, picture.TILE, 3)
+    blank = (picture.TILE, picture.TILE, 3) if model.space.axes > 1 else (model.channels, 1)
     return TopActivations(
         provenance=_provenance(model, search, tiles),
         layer=search.passage.layer,
@@ -411,8 +472,7 @@ def _result(search: Search, tiles: Tiles, words: str) -> TopActivations:
         seen=search.seen,
         values=np.where(found.images >= 0, found.values, np.nan),
         images=found.images,
-        rows=found.rows,
-        columns=found.columns,
+        positions=search.positions(),
         typical=search.typical,
         names={image: search.dataset.name(image) for image in winners},
         labels=labels,
@@ -421,7 +481,7 @@ def _result(search: Search, tiles: Tiles, words: str) -> TopActivations:
         patches=tiles.empty(blank) if tiles.patches is None else tiles.patches,
         projections=tiles.empty(blank) if tiles.projections is None else tiles.projections,
         drawn=tiles.drawn,
-        size=tiles.size or (0, 0),
+        size=tiles.size or (0,) * model.space.axes,
         field="unknown" if field is None else field.describe(),
     )
 
@@ -432,7 +492,7 @@ def _provenance(model: Model, search: Search, tiles: Tiles) -> Provenance:
     if refused:
         was = "was" if len(refused) == 1 else "were"
         notes.append(
-            f"{plural(len(refused), 'image')} could not be read and {was} left out "
+            f"{plural(len(refused), model.space.noun)} could not be read and {was} left out "
             f"({reasons(refused, _NAMED)})"
         )
     if search.found.not_finite.any():
@@ -441,7 +501,7 @@ def _provenance(model: Model, search: Search, tiles: Tiles) -> Provenance:
     if tiles.changed:
         first = search.dataset.name(min(tiles.changed))
         notes.append(
-            f"{plural(len(tiles.changed), 'image')} came out otherwise when read again to be "
-            f"drawn, such as {first}: the data set changes what it gives"
+            f"{plural(len(tiles.changed), model.space.noun)} came out otherwise when read again to "
+            f"be drawn, such as {first}: the data set changes what it gives"
         )
     return model.provenance((tiles.sources[image] for image in sorted(tiles.sources)), notes=notes)

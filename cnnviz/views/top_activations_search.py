@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from cnnviz.datasets import Dataset, LoadedBatch, stream
-from cnnviz.images import Refusal
+from cnnviz.images import ArrayPreprocessing, Refusal
 from cnnviz.introspection.backward_rules import Rule
 from cnnviz.introspection.finite import finite
+from cnnviz.models import Model
 from cnnviz.passes.scan import scan
+from cnnviz.results import drawing
+from cnnviz.results.array_pictures import slices
 from cnnviz.results.progress import Progress
 from cnnviz.results.result import ImageSource
-from cnnviz.units.projection import PartialForward, UnitPosition, cut, project_positions
+from cnnviz.units.projection import (
+    PartialForward,
+    UnitPosition,
+    UnitProjections,
+    cut,
+    cut_arrays,
+    project_positions,
+)
 from cnnviz.units.top_k import TopK
+from cnnviz.views.pictures import array_patches
 from cnnviz.views.pictures import top_activations as picture
 
 _SAME = 0.01
@@ -31,6 +43,7 @@ class Search:
         self.passage, self.dataset = passage, dataset
         self.found = TopK(k)
         self.labels = np.full(len(dataset), -1, np.int64)
+        self.sizes = np.zeros((len(dataset), passage.model.space.axes), np.int64)
         self.sums: NDArray[np.float64] | float = 0.0
         self.seen = 0
         self.refused: Mapping[int, Refusal] = {}
@@ -43,7 +56,9 @@ class Search:
 
     def _see(self, layer: str, maps: torch.Tensor, batch: LoadedBatch) -> None:
         finite(maps, f"The activations of layer {layer!r}")
-        tops = self.found.update(maps, batch.indices)
+        self.sizes[batch.indices] = maps.shape[2:]
+        # Row by row, whatever number of axes there are.
+        tops = self.found.update(maps.flatten(2)[:, :, None], batch.indices)
         self.sums = self.sums + np.maximum(tops, 0.0).sum(0)
         self.labels[batch.indices] = batch.labels
 
@@ -51,6 +66,16 @@ class Search:
     def typical(self) -> NDArray[np.float64]:
         """The mean over the images of the strongest value in each, [C]."""
         return np.asarray(self.sums / max(self.seen, 1))
+
+    def positions(self) -> NDArray[np.int64]:
+        """The position of each of the strongest along each axis, [C, k, A]; -1 where is none."""
+        sizes = np.maximum(self.sizes[self.found.images], 1)
+        left, axes = np.maximum(self.found.columns, 0), []
+        for axis in reversed(range(sizes.shape[-1])):
+            left, at = np.divmod(left, sizes[..., axis])
+            axes.append(at)
+        found = np.stack(axes[::-1], axis=-1)
+        return np.where(self.found.images[..., None] >= 0, found, -1)
 
     def contrast(self) -> NDArray[np.float64]:
         """How far the weakest of the k strongest stands out from what is typical, [C]."""
@@ -72,9 +97,10 @@ class Tiles:
         self.search, self.shown, self.rule = search, tuple(shown), rule
         found = search.found
         self.drawn = (found.images[list(shown)] >= 0) & (found.values[list(shown)] > 0.0)
-        self.patches: NDArray[np.uint8] | None = None
-        self.projections: NDArray[np.uint8] | None = None
-        self.size: tuple[int, int] | None = None
+        self.positions = search.positions()
+        self.patches: NDArray[Any] | None = None
+        self.projections: NDArray[Any] | None = None
+        self.size: tuple[int, ...] | None = None
         self.sources: dict[int, ImageSource] = {}
         self._passages: dict[tuple[int, ...], PartialForward] = {}
         self.changed: set[int] = set()
@@ -116,16 +142,14 @@ class Tiles:
                 self.changed.add(image)
 
     def _batch(self, batch: LoadedBatch, wanted: Mapping[int, list[tuple[int, int]]]) -> None:
-        found, model = self.search.found, self.search.passage.model
+        model = self.search.passage.model
         places, picks = [], []
         for order, image in enumerate(batch.indices.tolist()):
             self.sources[image] = _source(self.search.dataset, image)
             for row, slot in wanted[image]:
                 at = self.shown[row], slot
                 places.append((row, slot))
-                picks.append(
-                    UnitPosition(order, at[0], int(found.rows[at]), int(found.columns[at]))
-                )
+                picks.append(UnitPosition(order, at[0], at=tuple(self.positions[at].tolist())))
         shape = tuple(batch.tensor.shape[1:])
         if shape not in self._passages:
             self._passages[shape] = PartialForward.to(
@@ -133,35 +157,60 @@ class Tiles:
             )
         sent = project_positions(self._passages[shape], batch.tensor, picks, self.rule)
         self.size = self.size or sent.size
-        pixels = [model.preprocessing.invert(tensor) for tensor in batch.tensor]
-        photos = [pixels[pick.image] for pick in picks]
-        patches = cut(photos, sent.windows, picture.EMPTY)
-        inside = cut([np.ones(one.shape[:2], bool) for one in photos], sent.windows, fill=False)
-        for index, place in enumerate(places):
-            signal = picture.paint(sent.signals[index])
-            signal[~inside[index]] = picture.EMPTY
-            self._put(place, patches[index], signal)
+        shown = _tiles_of(model, batch.tensor, [pick.image for pick in picks], sent)
+        for index, (place, (patch, signal)) in enumerate(zip(places, shown, strict=True)):
+            self._put(place, patch, signal)
             self._compare(int(batch.indices[picks[index].image]), place, sent.activations[index])
 
-    def _put(
-        self, place: tuple[int, int], patch: NDArray[np.uint8], signal: NDArray[np.uint8]
-    ) -> None:
-        patch, signal = picture.tile(patch), picture.tile(signal)
+    def _put(self, place: tuple[int, int], patch: NDArray[Any], signal: NDArray[Any]) -> None:
         if self.patches is None or self.projections is None:
             self.patches, self.projections = self.empty(patch.shape), self.empty(patch.shape)
-        height, width = self.patches.shape[2:4]
         # Where photos are of several sizes, so may the patches be.
-        self.patches[place] = picture.placed(patch, height, width)
-        self.projections[place] = picture.placed(signal, height, width)
+        for tiles, one in ((self.patches, patch), (self.projections, signal)):
+            if one.ndim == 2:
+                length = min(one.shape[1], tiles.shape[3])
+                tiles[place][:, :length] = one[:, :length]
+            else:
+                tiles[place] = picture.placed(one, *tiles.shape[2:4])
 
-    def empty(self, shape: Sequence[int]) -> NDArray[np.uint8]:
-        """Return grey tiles for all places."""
+    def empty(self, shape: Sequence[int]) -> NDArray[Any]:
+        """Return grey tiles for all places; of signals nothing, which is NaN."""
+        if len(shape) == 2:
+            return np.full((*self.drawn.shape, *shape), np.nan, np.float32)
         return np.full((*self.drawn.shape, *shape), picture.EMPTY, np.uint8)
 
     def _compare(self, image: int, place: tuple[int, int], value: float) -> None:
         then = float(self.search.found.values[self.shown[place[0]], place[1]])
         if not abs(value - then) <= _SAME * max(abs(then), 1e-6):
             self.changed.add(image)
+
+
+def _tiles_of(
+    model: Model, inputs: torch.Tensor, images: Sequence[int], sent: UnitProjections
+) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """Yield the patch and the projection of each unit, as they are kept to be drawn."""
+    preprocessing = model.preprocessing
+    if isinstance(preprocessing, ArrayPreprocessing):
+        values = [preprocessing.undone(tensor) for tensor in inputs]
+        if preprocessing.axes == 1:
+            yield from zip(
+                cut_arrays([values[image] for image in images], sent.windows),
+                sent.signals,
+                strict=True,
+            )
+            return
+        pixels = [slices(one) for one in values]
+        as_drawn: Callable[[drawing.Pixels], drawing.Pixels] = array_patches.strip
+    else:
+        pixels = [preprocessing.invert(tensor) for tensor in inputs]
+        as_drawn = picture.tile
+    size = tuple(inputs.shape[2:])
+    patches = cut([pixels[image] for image in images], sent.windows, picture.EMPTY)
+    inside = cut([np.ones(size, bool)] * len(images), sent.windows, fill=False)
+    for patch, signal, there in zip(patches, sent.signals, inside, strict=True):
+        painted = picture.paint(signal)
+        painted[~there] = picture.EMPTY
+        yield as_drawn(patch), as_drawn(painted)
 
 
 def _source(dataset: Dataset, image: int) -> ImageSource:

@@ -207,7 +207,7 @@ def test_all_channels_go_on_several_pages(model, tmp_path: Path) -> None:
     ]
     assert [each.page for each in found.sheets()] == [1, 2, 3]
     assert "page 3 of 3" in found.sheets()[2].caption()
-    rows = [row for each in found.sheets() for row in picture._rows(each)]
+    rows = [row for each in found.sheets() for row in picture.rows_of_page(each)]
     assert rows == list(range(30))
     assert found.save(tmp_path / "a.npz").name == "a.npz"
 
@@ -238,7 +238,7 @@ def test_the_words_above_the_patches_do_not_overlap(model, monkeypatch) -> None:
     found = top_activations(model, photos(3), "1", k=2, top=3)
     words = {text.get_text() for text in found.figure().axes[0].texts}
     assert "sent back" in words
-    monkeypatch.setattr(picture, "_label", lambda found, row: f"{row}: " + 30 * "9")
+    monkeypatch.setattr(picture, "label", lambda found, row: f"{row}: " + 30 * "9")
     words = {text.get_text() for text in found.figure().axes[0].texts}
     assert "sent back" not in words
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context, ReportImage, spread
 from cnnviz.results.file_names import slug
-from cnnviz.results.text import number
+from cnnviz.results.space import IMAGE, Space
+from cnnviz.results.text import joined, number
 from cnnviz.views.deconvnet import Projections, deconvnet
 
 CHANNELS = 6
@@ -16,19 +17,20 @@ def build(context: Context) -> Section:
     """Show the strongest channels of each captured layer, each with its patch and projection."""
     subject = context.image
     names = _spread(subject.maps)
+    space = context.model.space
     found = [deconvnet(context.model, subject.capture.batch, name, top=CHANNELS) for name in names]
     notes: tuple[str, ...] = ()
     if len(names) < len(subject.maps):
         notes = (f"{len(names)} of {len(subject.maps)} layers are shown, evenly spread.",)
     if not names:
-        notes = ("No captured layer has maps with a height and a width.",)
+        notes = (f"No captured layer has maps with {_sides(space)}.",)
     return Section(
         key="units",
         title=context.title,
         anchor=context.anchor("units"),
-        lead=(_lead(context.introduces),),
+        lead=(_lead(context.introduces, space),),
         pictures=tuple(_picture(subject, result) for result in found),
-        tables=(_table(found),) if found else (),
+        tables=(_table(found, space),) if found else (),
         notes=notes,
         subject=subject.slug,
     )
@@ -38,40 +40,53 @@ def _spread(names: tuple[str, ...]) -> tuple[str, ...]:
     return spread(names, MOST_LAYERS)
 
 
-def _lead(introduces: bool) -> str:
+def _sides(space: Space) -> str:
+    return joined([f"a {side}" for side in space.sides])
+
+
+def _noun(space: Space) -> str:
+    return "photo" if space == IMAGE else space.noun
+
+
+def _lead(introduces: bool, space: Space) -> str:
+    noun = _noun(space)
     if not introduces:
-        return "The strongest channels of each stage on this photo, and what made them so."
+        return f"The strongest channels of each stage on this {noun}, and what made them so."
+    beside, early = "Beside", " Early units see edges and colours, later ones textures and parts."
+    if space != IMAGE:
+        beside, early = "Below", ""
     return (
-        f"The {CHANNELS} strongest channels of each stage on this photo. Beside the patch in which "
-        "a channel is strongest stands what it sends back to the pixels: which of them made it "
-        "respond. Early units see edges and colours, later ones textures and parts."
+        f"The {CHANNELS} strongest channels of each stage on this {noun}. {beside} the patch in "
+        f"which a channel is strongest stands what it sends back to the {space.places}: which of "
+        f"them made it respond.{early}"
     )
 
 
 def _picture(subject: ReportImage, result: Projections) -> Picture:
-    height, width = result.patches.shape[2:4]
+    size = result.space.size(result.windows[0][0].sizes)
     return Picture.of(
         result,
         f"{subject.slug}-units-{slug(result.layer)}",
-        f"{result.layer}: patches of {height} x {width} px",
+        f"{result.layer}: patches of {size}",
     )
 
 
-def _table(found: list[Projections]) -> Table:
+def _table(found: list[Projections], space: Space) -> Table:
+    places = [TableColumn(name.capitalize(), numeric=True) for name in space.names]
+    # Columns come first, as x does before y.
+    seen = [TableColumn(f"Sees {name}s") for name in reversed(space.names)]
     return Table(
         title="The units in numbers",
         caption=(
-            "Each channel's largest value on this photo, where in the layer's output it is, and "
-            "the part of the network's input that the unit sees there."
+            f"Each channel's largest value on this {_noun(space)}, where in the layer's output it "
+            "is, and the part of the network's input that the unit sees there."
         ),
         columns=(
             TableColumn("Layer"),
             TableColumn("Channel", numeric=True),
             TableColumn("Value", numeric=True),
-            TableColumn("Row", numeric=True),
-            TableColumn("Column", numeric=True),
-            TableColumn("Sees columns"),
-            TableColumn("Sees rows"),
+            *places,
+            *seen,
         ),
         rows=tuple(
             _row(result, place) for result in found for place in range(len(result.channels))
@@ -82,13 +97,15 @@ def _table(found: list[Projections]) -> Table:
 
 def _row(result: Projections, place: int) -> tuple[str, ...]:
     window = result.windows[place][0]
-    height, width = result.photos.shape[1:3]
+    size = result.inputs[0].shape[1:] if result.inputs else result.photos.shape[1:3]
+    seen = [
+        f"{max(start, 0)} to {min(end, length) - 1}"
+        for start, end, length in zip(window.starts, window.ends, size, strict=True)
+    ]
     return (
         result.layer,
         str(result.channels[place]),
         number(float(result.activations[place, 0])),
-        str(result.rows[place, 0]),
-        str(result.columns[place, 0]),
-        f"{max(window.left, 0)} to {min(window.right, width) - 1}",
-        f"{max(window.top, 0)} to {min(window.bottom, height) - 1}",
+        *map(str, result.positions[place, 0]),
+        *reversed(seen),
     )

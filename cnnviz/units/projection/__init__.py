@@ -6,14 +6,22 @@ chosen channels, and the search for the strongest patches uses it for the patche
 
 from cnnviz.passes.run_to_layer import PartialForward
 from cnnviz.units.projection.project_units import project, project_positions
-from cnnviz.units.projection.unit_projections import UnitPosition, UnitProjections
-from cnnviz.units.projection.windows import cut
+from cnnviz.units.projection.unit_projections import (
+    UnitPosition,
+    UnitProjections,
+    columns_of,
+    rows_of,
+)
+from cnnviz.units.projection.windows import cut, cut_arrays
 
 __all__ = [
     "PartialForward",
     "UnitPosition",
     "UnitProjections",
+    "columns_of",
     "cut",
+    "cut_arrays",
     "project",
     "project_positions",
+    "rows_of",
 ]

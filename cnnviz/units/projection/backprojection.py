@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 
 from cnnviz.errors import LayerError, ModelError
 from cnnviz.introspection.forward import backward_pass
 from cnnviz.introspection.hooks import isolated
+from cnnviz.introspection.receptive_fields import Box
 from cnnviz.units.projection.crops import Crops
 from cnnviz.units.projection.projection_state import ProjectionState
 from cnnviz.units.projection.unit_projections import UnitPosition
@@ -70,7 +72,7 @@ def _send_turn(
     keep_graph: bool,
 ) -> None:
     indices, places = zip(*turn, strict=True)
-    where = [(int(work.rows[place]), int(work.columns[place])) for place in places]
+    where = [work.position(place) for place in places]
     chosen = _values(work, maps, indices, places, where)
     signals = _backward(work, chosen, leaf, keep_graph=keep_graph)
     for index, place in turn:
@@ -104,11 +106,11 @@ def crops_only(work: ProjectionState, crops: Crops, at_once: int) -> Iterator[in
 def _send_crops(work: ProjectionState, crops: Crops, places: Sequence[int]) -> None:
     around = [crops.around(work.windows[place]) for place in places]
     parts = [
-        work.inputs[work.picks[place].image, :, crop.top : crop.bottom, crop.left : crop.right]
+        work.inputs[work.picks[place].image][(slice(None), *_inside(crop))]
         for place, crop in zip(places, around, strict=True)
     ]
     where = [
-        crops.position(crop, int(work.rows[place]), int(work.columns[place]))
+        crops.position(crop, work.position(place))
         for place, crop in zip(places, around, strict=True)
     ]
     if min(min(position) for position in where) < 0:
@@ -125,7 +127,11 @@ def _send_crops(work: ProjectionState, crops: Crops, places: Sequence[int]) -> N
         raise MisfitError
     signals = _backward(work, chosen, leaf)
     for place, crop, signal in zip(places, around, signals, strict=True):
-        work.keep(place, signal, (crop.top, crop.left))
+        work.keep(place, signal, crop.starts)
+
+
+def _inside(box: Box) -> tuple[slice, ...]:
+    return tuple(map(slice, box.starts, box.ends))
 
 
 def _chunks(picks: Sequence[UnitPosition], at_once: int) -> Iterator[dict[int, list[int]]]:
@@ -146,16 +152,18 @@ def _values(
     maps: torch.Tensor,
     indices: Sequence[int],
     places: Sequence[int],
-    where: Sequence[tuple[int, int]],
+    where: Sequence[tuple[int, ...]],
 ) -> torch.Tensor:
     """Return the values of picks in maps [B, channels, h, w], with their graph."""
     channels = [work.picks[place].channel for place in places]
-    rows, columns = zip(*where, strict=True)
+    at = [list(axis) for axis in zip(*where, strict=True)]
+    entries: tuple[Any, ...] = (list(indices), channels, *at)
     with torch.inference_mode(False), torch.enable_grad():
-        chosen = maps[list(indices), channels, list(rows), list(columns)]
+        chosen = maps[entries]
     if not chosen.requires_grad:
         raise LayerError(
-            f"Layer {work.passage.layer!r} does not depend on the image in a differentiable way.",
+            f"Layer {work.passage.layer!r} does not depend on the "
+            f"{work.passage.model.space.noun} in a differentiable way.",
             "Choose another layer.",
         )
     return chosen

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from cnnviz.introspection.receptive_fields import Axis, PixelBox, ReceptiveField
+from cnnviz.introspection.receptive_fields import Axis, Box, ReceptiveField, box_of
 
 WORTH = 0.5
 """The largest share of the image at which crops cost less than the whole image: a crop needs a
@@ -39,30 +40,36 @@ class _Side:
 class Crops:
     """Crops of one size for every position of a layer."""
 
-    rows: _Side
-    columns: _Side
+    sides: tuple[_Side, ...]
 
     @classmethod
     def of(cls, field: ReceptiveField | None) -> Crops | None:
         """Return the crops of a layer; None where they cannot serve it, or save nothing."""
         if field is None or field.gateless is not None:
             return None
-        rows, columns = _Side.of(field.rows), _Side.of(field.columns)
-        if rows is None or columns is None:
+        sides = [_Side.of(axis) for axis in field.axes]
+        known = tuple(side for side in sides if side is not None)
+        if len(known) < len(sides):
             return None
-        share = rows.length * columns.length / (rows.extent * columns.extent)
-        return cls(rows, columns) if share <= WORTH else None
+        found = cls(known)
+        return found if found.share <= WORTH else None
 
     @property
     def share(self) -> float:
         """The share of the image that a crop covers."""
-        return self.rows.length * self.columns.length / (self.rows.extent * self.columns.extent)
+        return math.prod(side.length for side in self.sides) / math.prod(
+            side.extent for side in self.sides
+        )
 
-    def around(self, window: PixelBox) -> PixelBox:
+    def around(self, window: Box) -> Box:
         """Return the crop that holds a unit's window, or as much of it as lies in the image."""
-        top, left = self.rows.start(window.top), self.columns.start(window.left)
-        return PixelBox(left, top, left + self.columns.length, top + self.rows.length)
+        starts = [side.start(first) for side, first in zip(self.sides, window.starts, strict=True)]
+        ends = [first + side.length for side, first in zip(self.sides, starts, strict=True)]
+        return box_of(starts, ends)
 
-    def position(self, crop: PixelBox, row: int, column: int) -> tuple[int, int]:
+    def position(self, crop: Box, position: tuple[int, ...]) -> tuple[int, ...]:
         """Return where a position of the layer lies in the layer's maps of a crop."""
-        return row - crop.top // self.rows.stride, column - crop.left // self.columns.stride
+        return tuple(
+            at - first // side.stride
+            for at, first, side in zip(position, crop.starts, self.sides, strict=True)
+        )

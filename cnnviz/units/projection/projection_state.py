@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,9 +12,11 @@ from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
 from cnnviz.introspection.backward_rules import Rule, RuleCoverage
-from cnnviz.introspection.receptive_fields import PixelBox
+from cnnviz.introspection.receptive_fields import Box, box_of
 from cnnviz.introspection.unit_names import check_channels
 from cnnviz.passes.run_to_layer import PartialForward
+from cnnviz.results.space import space_of
+from cnnviz.results.text import dimensions, joined
 from cnnviz.units.projection.unit_projections import UnitPosition, UnitProjections
 from cnnviz.units.projection.windows import overlap, window_of
 
@@ -27,22 +30,25 @@ class ProjectionState:
     picks: Sequence[UnitPosition]
     rule: Rule
     coverage: RuleCoverage | None = None
-    windows: dict[int, PixelBox] = field(default_factory=dict)
+    windows: dict[int, Box] = field(default_factory=dict)
     signals: NDArray[np.float32] | None = None
     activations: NDArray[np.float32] = field(init=False)
-    rows: NDArray[np.int64] = field(init=False)
-    columns: NDArray[np.int64] = field(init=False)
+    positions: NDArray[np.int64] = field(init=False)
     outside: NDArray[np.float32] = field(init=False)
 
     def __post_init__(self) -> None:
         count = len(self.picks)
         self.activations, self.outside = np.zeros((2, count), np.float32)
-        self.rows, self.columns = np.zeros((2, count), np.int64)
+        self.positions = np.zeros((count, len(self.image)), np.int64)
 
     @property
-    def image(self) -> tuple[int, int]:
-        """Height and width of the network's input."""
-        return int(self.inputs.shape[2]), int(self.inputs.shape[3])
+    def image(self) -> tuple[int, ...]:
+        """Height and width of the network's input; the size along each axis of another."""
+        return tuple(self.inputs.shape[2:])
+
+    def position(self, place: int) -> tuple[int, ...]:
+        """Return where a pick, located before, is in the layer's output."""
+        return tuple(self.positions[place].tolist())
 
     def active(self, places: Sequence[int]) -> list[int]:
         """Return those of the picks at `places`, located before, that have anything to send."""
@@ -61,21 +67,17 @@ class ProjectionState:
         pick, layer = self.picks[place], self.passage.layer
         check_channels([pick.channel], len(maps), layer)
         values = maps[pick.channel]
-        height, width = values.shape
-        row, column = pick.row, pick.column
-        if row is None or column is None:
-            row, column = divmod(int(values.argmax()), width)
-        if not (0 <= row < height and 0 <= column < width):
-            raise UsageError(
-                f"Position ({row}, {column}) lies outside the {height} x {width} maps of {layer}.",
-                f"Rows go from 0 to {height - 1} and columns from 0 to {width - 1}.",
-            )
-        self.rows[place], self.columns[place] = row, column
-        self.activations[place] = float(values[row, column])
+        size = tuple(values.shape)
+        position = pick.position
+        if position is None:
+            position = tuple(map(int, np.unravel_index(int(values.argmax()), size)))
+        _check_position(position, size, layer)
+        self.positions[place] = position
+        self.activations[place] = float(values[position])
         found = self.passage.field
-        self.windows[place] = window_of(found and found.local, self.image, row, column)
+        self.windows[place] = window_of(found and found.local, self.image, *position)
 
-    def keep(self, place: int, signal: torch.Tensor, origin: tuple[int, int] = (0, 0)) -> None:
+    def keep(self, place: int, signal: torch.Tensor, origin: tuple[int, ...] = ()) -> None:
         """Cut a pick's window out of its signal.
 
         Parameters
@@ -85,15 +87,15 @@ class ProjectionState:
         signal : torch.Tensor
             [C, height, width], of the whole image or a crop; taken over.
         origin : tuple of int
-            The row and the column of the image where the signal begins.
+            The row and the column of the image where the signal begins; at the first where empty.
         """
-        window, (top, left) = self.windows[place], origin
-        there = PixelBox(
-            window.left - left, window.top - top, window.right - left, window.bottom - top
-        )
-        inside, own = overlap(there, (int(signal.shape[1]), int(signal.shape[2])))
+        window = self.windows[place]
+        begin = np.array(origin or (0,) * len(window.sizes))
+        there = box_of((window.starts - begin).tolist(), (window.ends - begin).tolist())
+        inside, own = overlap(there, tuple(signal.shape[1:]))
         kept = signal[(slice(None), *inside)]
-        self._all()[(place, slice(None), *own)] = kept.float().cpu().numpy()
+        to: tuple[Any, ...] = (place, slice(None), *own)
+        self._all()[to] = kept.float().cpu().numpy()
         total = float(signal.abs().sum())
         kept.zero_()
         self.outside[place] = float(signal.abs().sum()) / total if total > 0.0 else 0.0
@@ -101,7 +103,7 @@ class ProjectionState:
     def _all(self) -> NDArray[np.float32]:
         if self.signals is None:
             window = next(iter(self.windows.values()))
-            shape = (len(self.picks), self.inputs.shape[1], window.height, window.width)
+            shape = (len(self.picks), self.inputs.shape[1], *window.sizes)
             self.signals = np.zeros(shape, np.float32)
         return self.signals
 
@@ -111,8 +113,20 @@ class ProjectionState:
             signals=self._all(),
             windows=tuple(self.windows[place] for place in range(len(self.picks))),
             activations=self.activations,
-            rows=self.rows,
-            columns=self.columns,
+            positions=self.positions,
             outside=self.outside,
             coverage=self.coverage,
         )
+
+
+def _check_position(position: tuple[int, ...], size: tuple[int, ...], layer: str) -> None:
+    axes = len(position) == len(size)
+    if axes and all(0 <= at < length for at, length in zip(position, size, strict=True)):
+        return
+    names = space_of(len(size)).names
+    ends = [f"{name}s from 0 to {length - 1}" for name, length in zip(names, size, strict=True)]
+    said = ", ".join(map(str, position))
+    raise UsageError(
+        f"Position ({said}) lies outside the {dimensions(size)} maps of {layer}.",
+        f"There are {joined(ends)}.",
+    )

@@ -14,7 +14,7 @@ from cnnviz.units.projection import cut
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cnnviz.introspection.receptive_fields import PixelBox
+    from cnnviz.introspection.receptive_fields import Box
     from cnnviz.views.deconvnet import Projections
 
 _LONGEST = 224
@@ -85,6 +85,8 @@ def reach_of(signal: NDArray[np.float32]) -> float:
 def paint(signal: NDArray[np.float32]) -> drawing.Pixels:
     """Return a signal [C, h, w] as colours [h, w, 3] on its own scale; grey is zero.
 
+    Of a volume [C, d, h, w] the colours are [d, h, w, 3].
+
     Three channels are red, green and blue, and of four the first three are; any other number is
     shown by its mean.
     """
@@ -94,7 +96,8 @@ def paint(signal: NDArray[np.float32]) -> drawing.Pixels:
         return np.full((*signal.shape[1:], 3), drawing.FLAT, np.uint8)
     level = (127.5 + 127.5 * np.clip(shown / reach, -1.0, 1.0)).round().astype(np.uint8)
     # A copy, since the caller may write to it and repeated channels share their memory.
-    return np.array(np.broadcast_to(level, (3, *level.shape[1:])).transpose(1, 2, 0), order="C")
+    painted = np.broadcast_to(level, (3, *level.shape[1:]))
+    return np.array(np.moveaxis(painted, 0, -1), order="C")
 
 
 def _pair(found: Projections, place: int, image: int) -> drawing.Pixels:
@@ -141,12 +144,13 @@ def _places(axes: Axes, found: Projections) -> None:
     axes.set_ylim(height, 0)
     said = "what the network saw"
     active = np.flatnonzero(found.active[:, 0])
-    if len(active) and found.windows[0][0].height * found.windows[0][0].width < height * width:
+    if len(active) and found.windows[0][0].sizes != (height, width):
         said += ", and where\nthe channels are strongest"
         if len(active) > _MOST_PLACES:
             said += f"\n(the first {_MOST_PLACES} of {len(active)})"
         for window in {found.windows[place][0] for place in active[:_MOST_PLACES]}:
-            if max(window.height / height, window.width / width) <= _MOST_FRAMED:
+            (high, wide) = window.sizes
+            if max(high / height, wide / width) <= _MOST_FRAMED:
                 _frame(axes, window)
         for middle, channels in _near(found, active[:_MOST_PLACES], 0.1 * width):
             _name_place(axes, middle, channels, (height, width))
@@ -183,7 +187,8 @@ def _near(
     groups: list[tuple[tuple[float, float], list[int]]] = []
     for place in places:
         window = found.windows[place][0]
-        middle = (window.left + window.right) / 2, (window.top + window.bottom) / 2
+        (top, left), (bottom, right) = window.starts, window.ends
+        middle = (left + right) / 2, (top + bottom) / 2
         for other, channels in groups:
             if max(abs(middle[0] - other[0]), abs(middle[1] - other[1])) < distance:
                 channels.append(found.channels[place])
@@ -193,7 +198,7 @@ def _near(
     return groups
 
 
-def _frame(axes: Axes, window: PixelBox) -> None:
+def _frame(axes: Axes, window: Box) -> None:
     from matplotlib.patches import Rectangle
 
     corner, sides = (window.left, window.top), (window.width, window.height)

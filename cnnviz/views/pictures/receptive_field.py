@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from cnnviz.views.receptive_field import EffectiveFields
 
 _ABREAST = 5
-_EFFECTIVE = "#f08a24"
-_FLOOR = 0.01
+EFFECTIVE = "#f08a24"
+FLOOR = 0.01
 """Where a logarithmic scale begins."""
 
 
@@ -35,15 +35,19 @@ def draw(found: EffectiveFields, into: drawing.Canvas | None = None) -> drawing.
         _draw_one(axes, found, place)
     for axes in panels[count:]:
         axes.set_axis_off()
-    low = 0.0 if found.scale == "linear" else _FLOOR
-    scale = drawing.Scale(low, 1.0, drawing.HEAT)
-    label = "root mean square gradient,\nas a share of the layer's largest"
-    logarithmic = found.scale == "log"
-    bar = drawing.colour_bar(panels[columns - 1], scale, label, logarithmic=logarithmic)
-    if logarithmic:
-        bar.set_ticks([0.01, 0.1, 1.0], labels=["≤ 0.01", "0.1", "1"])
+    bar_beside(panels[columns - 1], found)
     drawing.heading(figure, title)
     return figure
+
+
+def bar_beside(axes: Axes, found: EffectiveFields, inches: float | None = None) -> None:
+    """Put the colour bar of the gradients beside a panel, which may be flat: so high in inches."""
+    logarithmic = found.scale == "log"
+    scale = drawing.Scale(FLOOR if logarithmic else 0.0, 1.0, drawing.HEAT)
+    label = "root mean square gradient,\nas a share of the layer's largest"
+    bar = drawing.colour_bar(axes, scale, label, logarithmic=logarithmic, inches=inches)
+    if logarithmic:
+        bar.set_ticks([0.01, 0.1, 1.0], labels=["≤ 0.01", "0.1", "1"])
 
 
 def heat_of(energy: NDArray[np.float32], scale: str) -> NDArray[np.float32]:
@@ -54,7 +58,7 @@ def heat_of(energy: NDArray[np.float32], scale: str) -> NDArray[np.float32]:
         return np.zeros(energy.shape, np.float32)
     share = np.asarray(root / top)
     if scale == "log":
-        share = np.asarray(1.0 - np.log(np.maximum(share, _FLOOR)) / np.log(_FLOOR))
+        share = np.asarray(1.0 - np.log(np.maximum(share, FLOOR)) / np.log(FLOOR))
     return np.asarray(share, np.float32)
 
 
@@ -99,19 +103,20 @@ def _draw_one(axes: Axes, found: EffectiveFields, place: int) -> None:
 
 def _frames(axes: Axes, found: EffectiveFields, place: int, line: float) -> None:
     window = found.windows[place]
-    _frame(axes, (window.left, window.top), (window.width, window.height), drawing.ACCENT, line)
+    frame(axes, (window.left, window.top), (window.width, window.height), drawing.ACCENT, line)
     if np.isfinite(found.effective[place]).all():
         (down, across), (row, column) = found.effective[place], found.centres[place]
         # Its middle may lie a little off that of the window, whose size it does not exceed.
         left = min(max(column - across / 2, window.left), window.right - across)
         top = min(max(row - down / 2, window.top), window.bottom - down)
         corner = (left, top)
-        _frame(axes, corner, (across, down), _EFFECTIVE, line)
+        frame(axes, corner, (across, down), EFFECTIVE, line)
 
 
-def _frame(
+def frame(
     axes: Axes, corner: tuple[float, float], size: tuple[float, float], colour: str, line: float
 ) -> None:
+    """Draw a frame with a white edge, which stands out on anything."""
     from matplotlib.patches import Rectangle
 
     for edge, width in (("white", 2 * line), (colour, line)):

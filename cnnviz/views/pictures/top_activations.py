@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing
+from cnnviz.results.space import IMAGE
 from cnnviz.results.text import number
 from cnnviz.views.pictures.deconvnet import REACH, paint
 
@@ -72,14 +73,14 @@ def draw_panel(found: TopActivations, axes: Axes) -> None:
     _panel(axes, found, grid, across)
 
 
-def _rows(found: TopActivations) -> range:
+def rows_of_page(found: TopActivations) -> range:
     end = found.page * PER_PAGE
     return range(end - PER_PAGE, min(end, len(found.shown)))
 
 
 def _page(found: TopActivations) -> tuple[drawing.Mosaic, tuple[float, float]]:
     """Return the blocks of one page as one picture, and its width and height in inches."""
-    blocks = [_block(found, row) for row in _rows(found)]
+    blocks = [_block(found, row) for row in rows_of_page(found)]
     height, width = blocks[0].shape[:2]
     # As many as make a page about one and a half times as wide as high.
     columns = max(1, min(len(blocks), round(math.sqrt(1.5 * len(blocks) * height / width))))
@@ -91,16 +92,16 @@ def _page(found: TopActivations) -> tuple[drawing.Mosaic, tuple[float, float]]:
 
 
 def _panel(axes: Axes, found: TopActivations, grid: drawing.Mosaic, across: float) -> None:
-    rows = _rows(found)
+    rows = rows_of_page(found)
     width = grid.side[1]
     drawing.show(axes, grid.pixels, smooth=True)
     axes.set_anchor("NW")
     for place, (row, (left, top)) in enumerate(zip(rows, grid.corners, strict=True)):
-        label = _label(found, row)
-        axes.text(left, top - 6, label, fontsize=8.0, color=drawing.INK, va="bottom")
+        said = label(found, row)
+        axes.text(left, top - 6, said, fontsize=8.0, color=drawing.INK, va="bottom")
         if place < grid.columns:
             half = (width - _SEAM) // 2
-            if (len(label) + len(_SENT) + 1) * _LETTER < half * across / grid.pixels.shape[1]:
+            if (len(said) + len(_SENT) + 1) * _LETTER < half * across / grid.pixels.shape[1]:
                 _say(axes, left + half, top - 6, _SENT)
             _say(axes, left + width, top - 6, "patches")
     axes.set_xlabel(_key(found), fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
@@ -112,7 +113,8 @@ def _key(found: TopActivations) -> str:
     extent = f"all {count} channels" if shown == count else f"{shown} of {count} channels"
     return (
         f"{extent}; above each: the channel, its strongest activation and the last\n"
-        "left: what each patch sent back to the pixels; right: the patches, strongest first\n"
+        f"left: what each patch sent back to the {found.space.places}; right: the patches, "
+        "strongest first\n"
         "bars: the activations, as shares of the first"
     )
 
@@ -122,7 +124,7 @@ def _say(axes: Axes, right: float, above: float, words: str) -> None:
     axes.text(right, above, words, fontsize=size, color=ink, va="bottom", ha="right")
 
 
-def _label(found: TopActivations, row: int) -> str:
+def label(found: TopActivations, row: int) -> str:
     channel = found.shown[row]
     if found.dead[channel]:
         return f"{channel}:  dead"
@@ -136,7 +138,11 @@ def _label(found: TopActivations, row: int) -> str:
 def _block(found: TopActivations, row: int) -> drawing.Pixels:
     """Return the projections of a channel and, beside them, its patches over their bars."""
     left, right = (
-        _grid(np.stack([_barred(found, row, slot, one) for slot, one in enumerate(tiles)]))
+        _grid(
+            np.stack([_barred(found, row, slot, one) for slot, one in enumerate(tiles)]),
+            # Strips of slices stand one below the other.
+            1 if found.space.axes > IMAGE.axes else math.ceil(math.sqrt(len(tiles))),
+        )
         for tiles in (found.projections[row], found.patches[row])
     )
     seam = np.full((left.shape[0], _SEAM, 3), 255, np.uint8)
@@ -155,6 +161,5 @@ def _barred(
     return np.concatenate([pixels, bar])
 
 
-def _grid(tiles: NDArray[np.uint8]) -> drawing.Pixels:
-    columns = math.ceil(math.sqrt(len(tiles)))
+def _grid(tiles: NDArray[np.uint8], columns: int) -> drawing.Pixels:
     return drawing.mosaic(tiles, columns=columns, side=1, gap=_GAP).pixels

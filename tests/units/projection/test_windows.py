@@ -68,7 +68,7 @@ def test_crops_hold_the_field_on_the_grid_of_the_layer(kernels, side, padded) ->
         assert clipped.bottom <= crop.bottom <= side
         assert crop.top % field.stride[0] == 0
         assert (side - crop.height) % field.stride[0] == 0
-        assert crops.position(crop, row, 0)[0] == row - crop.top / field.stride[0] >= 0
+        assert crops.position(crop, (row, 0))[0] == row - crop.top / field.stride[0] >= 0
 
 
 @pytest.mark.parametrize("row", [0, 3, 7])

@@ -1,0 +1,198 @@
+"""Many signals or volumes: files in a folder, or a list of whatever one of them may be."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from cnnviz.datasets.dataset import Dataset, DatasetImage
+from cnnviz.datasets.files import file_sha256, files_below
+from cnnviz.datasets.foreign import is_dataset
+from cnnviz.errors import ImageError, UsageError, did_you_mean
+from cnnviz.images import ArrayPreprocessing, Batch, prepare
+from cnnviz.images.array_reading import ARRAY_SUFFIXES, SIGNAL_SUFFIXES
+from cnnviz.images.paths import expand
+from cnnviz.results.text import plural
+
+
+class ArrayFiles(Dataset):
+    """All files of numbers in a folder and the folders in it, ordered by path.
+
+    Where every file lies in a folder of its own inside the root, the names of these are the
+    classes, as in `ImageFolder`.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+    preprocessing : ArrayPreprocessing
+        What the network takes.
+    """
+
+    def __init__(self, root: Path, preprocessing: ArrayPreprocessing) -> None:
+        self.root, self._preprocessing = root, preprocessing
+        suffixes = SIGNAL_SUFFIXES if preprocessing.axes == 1 else ARRAY_SUFFIXES
+        self._files = tuple(files_below(root, lambda name: _is_array(name, suffixes)))
+        if not self._files:
+            known = ", ".join(suffixes)
+            raise ImageError(
+                f"There is no {preprocessing.space.noun} in {str(root)!r}.",
+                f"Give a folder of files that end in {known}.",
+            )
+        if all("/" in file for file in self._files):
+            self.classes = tuple(dict.fromkeys(file.partition("/")[0] for file in self._files))
+        self._labels = {name: place for place, name in enumerate(self.classes)}
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def name(self, index: int) -> str:
+        """Return the path of a file below the root."""
+        return str(self._files[index].encode("utf-8", "replace").decode("utf-8"))
+
+    def key(self, index: int) -> str:
+        """Return the path below the root, and the SHA-256 of the file."""
+        return f"{self._files[index]} {self.sha256(index)}"
+
+    def label(self, index: int) -> int | None:
+        """Return the class that the folder of a file stands for."""
+        return self._labels.get(self._files[index].partition("/")[0])
+
+    def sha256(self, index: int) -> str:
+        """Return the SHA-256 of the file."""
+        return file_sha256(self.root / self._files[index])
+
+    def read(self, index: int) -> DatasetImage:
+        """Read one file, and prepare it."""
+        batch = prepare([self.root / self._files[index]], self._preprocessing)
+        return DatasetImage(batch.tensor[0], self.label(index))
+
+    def describe(self) -> str:
+        """Say how many there are."""
+        count = plural(len(self), self._preprocessing.space.noun)
+        classes = f" in {plural(len(self.classes), 'folder')}" if self.classes else ""
+        return f"{self.root.name or self.root}, {count}{classes}"
+
+
+class ArrayList(Dataset):
+    """Signals or volumes that were given one by one: paths, arrays, or float tensors.
+
+    Parameters
+    ----------
+    sources : sequence or data set object
+        Anything with a length and an index. An entry may be a pair with a label, a whole number.
+    preprocessing : ArrayPreprocessing
+        What the network takes.
+    """
+
+    def __init__(self, sources: Any, preprocessing: ArrayPreprocessing) -> None:
+        self._sources, self._preprocessing = sources, preprocessing
+        # Nobody promises that a data set can be read by two threads at once.
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    def name(self, index: int) -> str:
+        """Return the file name of one, or its place in the list."""
+        listed = isinstance(self._sources, list)
+        source = self._entry(index)[0] if listed else None
+        if isinstance(source, str | os.PathLike):
+            return str(Path(os.fsdecode(source)).name)
+        return f"{self._preprocessing.space.noun} {index}"
+
+    def key(self, index: int) -> str:
+        """Return the name, and the SHA-256 of the numbers."""
+        return f"{self.name(index)} {self.sha256(index)}"
+
+    def sha256(self, index: int) -> str:
+        """Return the SHA-256 that one has when it is explained alone."""
+        return self._prepared(self._entry(index)[0], index).photos[0].sha256
+
+    def read(self, index: int) -> DatasetImage:
+        """Read and prepare one."""
+        source, label = self._entry(index)
+        return DatasetImage(self._prepared(source, index).tensor[0], label)
+
+    def _entry(self, index: int) -> tuple[Any, int | None]:
+        with self._lock:
+            entry = self._sources[index]
+        if not isinstance(entry, tuple):
+            return entry, None
+        label: Any = entry[1] if len(entry) > 1 else None
+        whole = getattr(label, "ndim", 0) == 0 and hasattr(label, "__index__")
+        return entry[0], int(label) if whole else None
+
+    def _prepared(self, source: Any, index: int) -> Batch:
+        found = prepare([source], self._preprocessing)
+        if len(found) != 1:
+            raise UsageError(
+                f"{self.name(index).capitalize()} holds {len(found)} of them.",
+                f"Give one {self._preprocessing.space.noun} for each entry of the list.",
+            )
+        return found
+
+    def describe(self) -> str:
+        """Say how many there are."""
+        return plural(len(self), self._preprocessing.space.noun)
+
+
+def open_arrays(data: Any, preprocessing: ArrayPreprocessing, count: int | None = None) -> Dataset:
+    """Open many signals, volumes or clips; those in files are not read yet.
+
+    Parameters
+    ----------
+    data : str, Path, Dataset, data set object, array, tensor, or a list of these
+        A folder of ``.npy``, ``.npz`` or ``.pt`` files, of signals also ``.wav``, which is searched
+        with all folders in it; an array or a tensor [N, C, ...]; or what `prepare` takes, in a
+        list or a data set with ``__len__`` and ``__getitem__``.
+    preprocessing : ArrayPreprocessing
+        What the network takes.
+    count : int, optional
+        At most how many, evenly spread.
+
+    Raises
+    ------
+    ImageError
+        If there is none in it.
+    UsageError
+        If there is no such folder or file, or the count is not positive.
+    """
+    noun = preprocessing.space.noun
+    if count is not None and count < 1:
+        raise UsageError(f"{count} {noun}s are none.", "Give a count of 1 or more.")
+    return _opened(data, preprocessing).spread(count)
+
+
+def _opened(data: Any, preprocessing: ArrayPreprocessing) -> Dataset:
+    noun = preprocessing.space.noun
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, str | os.PathLike):
+        path = expand(os.fsdecode(data))
+        if path.is_dir():
+            return ArrayFiles(path, preprocessing)
+        if not path.exists():
+            beside = path.absolute().parent
+            known = [entry.name for entry in beside.iterdir()] if beside.is_dir() else []
+            otherwise = f"Name a folder of {noun}s."
+            raise UsageError(
+                f"There is no folder {str(path)!r}.", did_you_mean(path.name, known, otherwise)
+            )
+        return ArrayList([path], preprocessing)
+    axes = getattr(data, "ndim", None)
+    if axes is not None:
+        return ArrayList(list(data) if axes == preprocessing.axes + 2 else [data], preprocessing)
+    if is_dataset(data):
+        return ArrayList(data, preprocessing)
+    sources = list(data) if isinstance(data, Collection | Iterator) else [data]
+    if not sources:
+        raise ImageError(f"There is no {noun} in what was given.", f"Give a folder of {noun}s.")
+    return ArrayList(sources, preprocessing)
+
+
+def _is_array(name: str, suffixes: tuple[str, ...]) -> bool:
+    return not name.startswith(".") and Path(name).suffix.lower() in suffixes
