@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 import cnnviz
 from cnnviz.introspection.tracing import trace
+from cnnviz.introspection.tracing.map_layout import MapLayout
 
 
 class Block(nn.Module):
@@ -272,6 +273,32 @@ def test_what_is_sampled_at_fixed_places_is_unknown_not_small() -> None:
     assert found.layers[-1].receptive_field is None
     assert found.arrays()["receptive_field"][-1].tolist() == [-1, -1]
     assert any("grid_sampler_2d reads is not known" in note for note in found.notes())
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_circular_padding_keeps_the_map_and_is_no_canvas(stride: int) -> None:
+    def network(mode: str) -> nn.Sequential:
+        return nn.Sequential(
+            nn.Conv2d(3, 4, 3, padding=1, padding_mode=mode),
+            nn.Conv2d(4, 4, 5, padding=2, stride=stride, padding_mode=mode),
+            nn.MaxPool2d(2),
+        ).eval()
+
+    calls = zip(
+        trace(network("circular"), (3, 24, 24)).calls,
+        trace(network("zeros"), (3, 24, 24)).calls,
+        strict=True,
+    )
+    for ours, plain in calls:
+        assert isinstance(ours.map, MapLayout)
+        assert isinstance(plain.map, MapLayout)
+        assert ours.map.extent == plain.map.extent == (0.0, 0.0, 1.0, 1.0)
+        assert ours.map.size == plain.map.size
+        assert ours.map_field is not None
+        assert plain.map_field is not None
+        assert ours.map_field.stride == plain.map_field.stride
+        assert ours.map_field.start == plain.map_field.start
+        assert ours.map_field.size == plain.map_field.size
 
 
 def test_a_unit_that_sees_one_pixel_looks_at_one() -> None:

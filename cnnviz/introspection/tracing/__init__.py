@@ -106,11 +106,14 @@ class _CircularPads(FunctionMode):
 
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Answer a call."""
-        result = func(*args, **named)
+        given: dict[str, Any] = {}
         if func is F.pad:
             given = dict(zip(("input", "pad", "mode"), args, strict=False)) | dict(named)
-            if given.get("mode") == "circular":
-                self._recorder.wrap(given["input"], given["pad"], result)
+        if given.get("mode") != "circular":
+            return func(*args, **named)
+        with self._recorder.wrapping():
+            result = func(*args, **named)
+        self._recorder.wrap(given["input"], given["pad"], result)
         return result
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -129,6 +130,15 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 raise
         return result
 
+    @contextmanager
+    def wrapping(self) -> Iterator[None]:
+        """Take what is done within for padding, whose larger memory is no canvas of the image."""
+        before = self._canvas
+        try:
+            yield
+        finally:
+            self._canvas = before
+
     def wrap(self, source: torch.Tensor, amounts: Sequence[int], padded: torch.Tensor) -> None:
         """Note that a tensor was padded with what lies at its other end.
 
@@ -143,7 +153,7 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 gateless = wrapped(found.gateless, amounts)
             place = found.place
             if place is not None:
-                place = Place(wrapped(place.field, amounts), place.paired)
+                place = Place(wrapped(place.field, amounts, copies=False), place.paired)
             self._marks[padded] = Depends(exact, gateless, place)
 
     def _mark(self, tensor: torch.Tensor) -> Mark:

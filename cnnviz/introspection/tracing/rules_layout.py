@@ -157,13 +157,18 @@ def pad(operation: Operation, look: Look, gateless: bool) -> Found:
     return field
 
 
-def wrapped(field: Field, amounts: Sequence[int]) -> Field:
-    """Return the field of a tensor padded with what lies at its other end, as `pad` is given it."""
+def wrapped(field: Field, amounts: Sequence[int], *, copies: bool = True) -> Field:
+    """Return the field of a tensor padded with what lies at its other end, as `pad` is given it.
+
+    Without `copies` the padding stands for the border that it is added to, so that a window there
+    has its middle there, and not in the middle of the image.
+    """
     for number in range(len(amounts) // 2):
         before, after = amounts[2 * number : 2 * number + 2]
         dim = len(field.shape) - 1 - number
         length = field.shape[dim]
-        read = np.arange(-before, length + after, dtype=np.int64) % length
+        raw = np.arange(-before, length + after, dtype=np.int64)
+        read = raw % length if copies else np.clip(raw, 0, length - 1)
         field = gather(field, dim, tapping.padded(length, before, after, read))
     return field
 
