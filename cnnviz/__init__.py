@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from cnnviz.views.attribute import attribute as attribute
     from cnnviz.views.cam import cam as cam
     from cnnviz.views.deconvnet import deconvnet as deconvnet
+    from cnnviz.views.equivariance import equivariance as equivariance
     from cnnviz.views.explanations import explanations as explanations
     from cnnviz.views.faithfulness import faithfulness as faithfulness
     from cnnviz.views.feature_maps import feature_maps as feature_maps
@@ -133,6 +134,7 @@ __all__ = [
     "cam",
     "capture",
     "deconvnet",
+    "equivariance",
     "error_analysis",
     "evaluate_classifier",
     "explanations",

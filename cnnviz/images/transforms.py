@@ -18,9 +18,14 @@ Matrix = NDArray[np.float64]
 def moved(down: float, size: tuple[int, int]) -> Matrix:
     """Return where each pixel of an image comes from that is moved down by some pixels, [2, 3].
 
-    `size` is the height and width of the image, for all three of these.
+    `size` is the height and width of the image, for all of these.
     """
     return np.array([[1.0, 0.0, 0.0], [0.0, 1.0, -down]])
+
+
+def moved_right(right: float, size: tuple[int, int]) -> Matrix:
+    """Return where each pixel of an image comes from that is moved right by some pixels, [2, 3]."""
+    return np.array([[1.0, 0.0, -right], [0.0, 1.0, 0.0]])
 
 
 def enlarged(factor: float, size: tuple[int, int]) -> Matrix:

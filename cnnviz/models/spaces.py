@@ -8,6 +8,7 @@ from cnnviz.results.space import IMAGE
 
 ONLY_IMAGES: dict[str, str] = {
     "invariance": "it moves, enlarges and turns photos",
+    "equivariance": "it shifts photos across the frame",
     "feature_visualization": "it optimises pictures, with the colours and transformations of "
     "photos",
     "pixels": "it shows the channels of photos; predictions tells what was done to any input",

@@ -167,6 +167,14 @@ VIEWS: tuple[View, ...] = (
         progress=True,
     ),
     View(
+        "equivariance",
+        "model",
+        "How far feature maps, and the answer, follow an image that is shifted.",
+        target=True,
+        progress=True,
+        panel=COURSE,
+    ),
+    View(
         "faithfulness",
         "model",
         "How far a heatmap may be believed, beside random maps.",

@@ -8,6 +8,7 @@ import cnnviz
 from cnnviz.views.activation_functions import ActivationFunctions
 from cnnviz.views.architecture import Architecture
 from cnnviz.views.deconvnet import Projections
+from cnnviz.views.equivariance import Equivariance
 from cnnviz.views.explanations import Explanations
 from cnnviz.views.faithfulness import Faithfulness
 from cnnviz.views.feature_maps import FeatureMaps
@@ -46,6 +47,7 @@ def each_view_of_a_network_returns_its_result(model: cnnviz.Model) -> None:
     assert_type(cnnviz.gradient_flow(model), GradientFlow)
     assert_type(cnnviz.gradient_whiteness(model), GradientWhiteness)
     assert_type(cnnviz.invariance(model, PHOTO), Invariance)
+    assert_type(cnnviz.equivariance(model, PHOTO), Equivariance)
     assert_type(cnnviz.loss_landscape(model, PHOTO), LossLandscape)
     assert_type(cnnviz.occlusion(model, PHOTO), Occlusion)
     assert_type(cnnviz.receptive_field(model), EffectiveFields)

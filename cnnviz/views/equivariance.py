@@ -1,0 +1,465 @@
+"""How far feature maps, and the answer, follow an image that is shifted across the frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from cnnviz.course.equivariance import Track
+from cnnviz.errors import LayerError, UsageError
+from cnnviz.images.inputs import Images
+from cnnviz.introspection.layers import Layers, select, without_call
+from cnnviz.introspection.layers import named_layers as layers_of
+from cnnviz.introspection.tracing import trace
+from cnnviz.introspection.tracing.map_layout import WHOLE, MapLayout
+from cnnviz.introspection.tracing.trace import LayerCall
+from cnnviz.models import Model, as_model
+from cnnviz.models.spaces import check_takes_images
+from cnnviz.passes.call_order import call_order
+from cnnviz.passes.captured import Capture
+from cnnviz.passes.captures import capture
+from cnnviz.passes.resolved_target import Unit
+from cnnviz.passes.targets import Target, with_references
+from cnnviz.results import drawing
+from cnnviz.results.progress import Progress, silent
+from cnnviz.results.table import Table, TableColumn, TableResult
+from cnnviz.results.text import listed
+from cnnviz.views._equivariance_walk import Walk
+from cnnviz.views.pictures.equivariance import draw
+
+_FARTHEST, _NEAREST = 32, 16
+"""Pixels that an image is shifted by default, at most and at least; the largest stride between."""
+_EXACT = 1e-4
+"""A mismatch that is rounding alone, in single precision."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Equivariance(TableResult):
+    """How far the maps of L layers and the answers to N images follow S shifts.
+
+    Attributes
+    ----------
+    layers : tuple of str
+        The L layers, in the order of the forward pass.
+    strides : ndarray of int64
+        [L]: pixels of the image from one position of the layer to the next, along the shift.
+    fields : tuple of str
+        The receptive field of each layer, in words.
+    images : tuple of str
+        The names of the N images.
+    shifts : ndarray of int64
+        [S]: pixels of the network's input that each image is shifted by, from 0.
+    direction : {"right", "down"}
+        Which way.
+    edge : {"photo", "wrap"}
+        What enters at the edge: what the photo has there, or what left on the other side.
+    inside : ndarray of float64
+        [L, N, S]: the mismatch of maps over the positions that no edge reaches, whose receptive
+        field lies wholly in what both frames show: the distance between the map of the shifted
+        image and the shifted map of the image, as a share of the deviation of the former from the
+        means of its channels. NaN where the layer has no such position.
+    everywhere : ndarray of float64
+        [L, N, S]: the same over all positions that both maps have, edges and padding among them.
+    compared : ndarray of int64
+        [L, S]: how many positions along the shift no edge reaches.
+    moved : ndarray of float64
+        [L, N, S]: the shift in pixels under which the two maps match best; NaN where it cannot be
+        told.
+    answers : ndarray of float64
+        [N, S]: the probability of what is followed, or its score, where it has none.
+    unit : {"probability", "score"}
+        Which of the two.
+    targets : tuple of str
+        What is followed of each image.
+    classes : ndarray of int64
+        [N, S]: the likeliest class; -1 where the network names none.
+    class_names : tuple of tuple of str
+        [N][S]: its name.
+    consistency : ndarray of float64
+        [N]: the share of pairs of shifts at which the likeliest class is the same; NaN where the
+        network names none.
+    beyond : ndarray of float64
+        [N, S]: the share of the pixels that lie beyond the photo and show its mirror image.
+    unmeasured : tuple of str
+        The layers that could not be compared, each with the reason.
+    strip : ndarray of uint8
+        The first image at some of the shifts, side by side, [H, W, 3].
+    strip_shifts : tuple of int
+        Which.
+    example_layer : str
+        The deepest layer with a stride whose comparison is free of edges, or else the deepest;
+        empty where none was compared.
+    example_channel : int
+        The channel of it that is shown, which varies most over the first image.
+    example_shifts : tuple of int
+        The pixels by which the first image was shifted: to the middle between two positions, and by
+        a whole stride.
+    example_wanted, example_found : ndarray of float32
+        [2, h, w]: that channel's map of the image, shifted along, and its map of the shifted image.
+        NaN where nothing is known of the former.
+    example_within : ndarray of int64
+        [2, 2]: the first position along the shift that no edge reaches, and the one after the last.
+    """
+
+    left_out: ClassVar[tuple[str, ...]] = ("strip",)
+    derived: ClassVar[tuple[str, ...]] = ("at_strides", "between_strides")
+
+    layers: tuple[str, ...]
+    strides: NDArray[np.int64]
+    fields: tuple[str, ...]
+    images: tuple[str, ...]
+    shifts: NDArray[np.int64]
+    direction: Literal["right", "down"]
+    edge: Literal["photo", "wrap"]
+    inside: NDArray[np.float64]
+    everywhere: NDArray[np.float64]
+    compared: NDArray[np.int64]
+    moved: NDArray[np.float64]
+    answers: NDArray[np.float64]
+    targets: tuple[str, ...]
+    classes: NDArray[np.int64]
+    class_names: tuple[tuple[str, ...], ...]
+    consistency: NDArray[np.float64]
+    beyond: NDArray[np.float64]
+    strip: NDArray[np.uint8]
+    strip_shifts: tuple[int, ...]
+    example_layer: str
+    example_channel: int
+    example_shifts: tuple[int, ...]
+    example_wanted: NDArray[np.float32]
+    example_found: NDArray[np.float32]
+    example_within: NDArray[np.int64]
+    unmeasured: tuple[str, ...] = ()
+    unit: Unit = "probability"
+
+    def free(self, layer: int) -> bool:
+        """Whether a layer has positions that no edge reaches, at every shift."""
+        return bool((self.compared[layer] > 0).all())
+
+    def errors(self, layer: int) -> NDArray[np.float64]:
+        """The mismatch of a layer, mean over the images, [S].
+
+        Where no edge reaches, if there is any such place at every shift; else everywhere.
+        """
+        chosen = self.inside if self.free(layer) else self.everywhere
+        found: NDArray[np.float64] = chosen[layer].mean(0)
+        return found
+
+    @property
+    def at_strides(self) -> NDArray[np.float64]:
+        """The mean mismatch at shifts by multiples of the stride, but for 0, [L]."""
+        return self._mean(whole=True)
+
+    @property
+    def between_strides(self) -> NDArray[np.float64]:
+        """The mean mismatch at all other shifts, [L]; NaN for a stride of 1, which has none."""
+        return self._mean(whole=False)
+
+    def _mean(self, *, whole: bool) -> NDArray[np.float64]:
+        found = np.full(len(self.layers), np.nan)
+        for place, stride in enumerate(self.strides):
+            chosen = ((self.shifts % stride == 0) == whole) & (self.shifts > 0)
+            if chosen.any():
+                found[place] = self.errors(place)[chosen].mean()
+        return found
+
+    def table(self) -> Table:
+        """Return a row for each layer."""
+        columns = (
+            "layer",
+            TableColumn("stride", "px"),
+            "receptive field",
+            "free of edges",
+            "mismatch at whole strides",
+            "mismatch between strides",
+        )
+        rows = zip(
+            self.layers,
+            self.strides.tolist(),
+            self.fields,
+            [self.free(place) for place in range(len(self.layers))],
+            self.at_strides.tolist(),
+            self.between_strides.tolist(),
+            strict=True,
+        )
+        return Table.of(columns, rows)
+
+    def summary(self) -> str:
+        """Say how well the deepest layer follows, and how steady the answer is."""
+        return f"{self._of_maps()}; {self._of_answers()}"
+
+    def _of_maps(self) -> str:
+        if not self.layers:
+            return "No layer has maps that could be compared"
+        free = [place for place in range(len(self.layers)) if self.free(place)]
+        place = (free or [*range(len(self.layers))])[-1]
+        stride, whole, between = self.strides[place], self.at_strides[place], self.between_strides
+        told = [
+            f"{_how_well(value)} {when}"
+            for value, when in (
+                (whole, f"at multiples of its stride of {stride} px"),
+                (between[place], "between them"),
+            )
+            if np.isfinite(value)
+        ]
+        if not told:
+            return f"{self.layers[place]} has constant maps, which tell nothing"
+        edges = "" if free else ", edges included"
+        return f"{self.layers[place]} {' and '.join(told)}{edges}"
+
+    def _of_answers(self) -> str:
+        if not np.isfinite(self.consistency).all():
+            low, high = self.answers.min(), self.answers.max()
+            return f"the {self.unit} lies between {low:.3g} and {high:.3g}"
+        kept = int((self.classes == self.classes[:, :1]).sum()) - len(self.images)
+        others = self.classes.size - len(self.images)
+        return (
+            f"the answer stays at {kept} of {others} shifts (consistency "
+            f"{self.consistency.mean():.0%})"
+        )
+
+    def caption(self) -> str:
+        """Say what was shifted, what enters, what is compared, and what the curves are."""
+        enters = (
+            "What leaves on one side enters on the other."
+            if self.edge == "wrap"
+            else "What enters comes from the photo beyond the crop."
+        )
+        if self.beyond.any():
+            enters += (
+                f" Where the photo ends its mirror image goes on, at most {self.beyond.max():.0%} "
+                "of the pixels."
+            )
+        return (
+            f"Shift equivariance (Zhang 2019): each image is shifted {self.direction} by 0 to "
+            f"{self.shifts[-1]} px of the network's input. {enters} The mismatch is the distance "
+            "between the map of the shifted image and the shifted map of the image, as a share of "
+            "the deviation of the former from the means of its channels: 0 where the layer is "
+            "equivariant, about 1.4 where the two have nothing to do with each other. Between two "
+            "positions a map goes straight, so that at shifts that are no multiple of a layer's "
+            "stride a smooth map matches nearly, and one that is aliased does not. "
+            f"{self._edges_told()}{self._answers_told()}{self._example_told()}"
+            f"{self._unmeasured_told()}"
+        )
+
+    def _edges_told(self) -> str:
+        held = [name for place, name in enumerate(self.layers) if not self.free(place)]
+        inner = (
+            "Compared are the positions whose whole receptive field lies in what both frames show, "
+            "so that neither padding nor what enters takes part"
+        )
+        if not held:
+            return f"{inner}. "
+        if len(held) == len(self.layers):
+            inner = "Padding and what enters at the edge take part"
+            return f"{inner}: every layer sees so much that no position is free of edges. "
+        return (
+            f"{inner}; {listed(held, 4)} {'has' if len(held) == 1 else 'have'} no such position at "
+            "every shift, and there the edges take part (dashed). "
+        )
+
+    def _answers_told(self) -> str:
+        what = "probability of the class" if self.unit == "probability" else "score"
+        told = f"One panel shows the {what}"
+        if not np.isfinite(self.consistency).all():
+            return f"{told}."
+        return (
+            f"{told}, with a mark where another class is likelier; consistency is the share of "
+            "pairs of shifts that get the same answer."
+        )
+
+    def _example_told(self) -> str:
+        if not self.example_layer:
+            return ""
+        lines = " Between the dotted lines no edge reaches." if self.example_within.any() else ""
+        return (
+            f" Below, channel {self.example_channel} of {self.example_layer}, which varies most "
+            f"over {self.images[0]}: its map moved along, that of the moved image, and the "
+            f"difference.{lines}"
+        )
+
+    def _unmeasured_told(self) -> str:
+        return f" Not measured: {'; '.join(self.unmeasured)}." if self.unmeasured else ""
+
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
+        """Draw the shifted image, what the maps did, the mismatch, and the answer."""
+        return draw(self, into)
+
+
+def _how_well(mismatch: float) -> str:
+    return "follows exactly" if mismatch < _EXACT else f"misses by {mismatch:.0%}"
+
+
+def equivariance(
+    model: Model | nn.Module,
+    images: Images,
+    layers: Layers | None = None,
+    target: Target = None,
+    *,
+    shift: int | None = None,
+    direction: Literal["right", "down"] = "right",
+    edge: Literal["photo", "wrap"] = "photo",
+    progress: Progress = silent,
+) -> Equivariance:
+    """Shift images pixel by pixel, and measure how far the maps of each layer follow.
+
+    After Zhang 2019, "Making Convolutional Networks Shift-Invariant Again".
+
+    Parameters
+    ----------
+    model : Model or torch.nn.Module
+        The network; it is left as it was.
+    images : path, PIL image, uint8 array [H, W, 3], a list of them, or float tensor [N, C, H, W]
+        The images; of a photo that is larger than the network's crop, what enters is the photo.
+    layers : str or sequence of str, optional
+        Layers by kind, pattern or name; by default those that have a stride, and the last one at
+        each spatial resolution.
+    target : None, int, str, another target, a sequence of these, or callable
+        What is followed of the answer; the network's own answer to each image by default.
+    shift : int, optional
+        How many pixels images are shifted at most; by default the largest stride of a layer, from
+        16 to 32, and at most a quarter of the image.
+    direction : {"right", "down"}
+        Which way images are shifted.
+    edge : {"photo", "wrap"}
+        What enters: the photo beyond the crop and at its end its mirror image, or what left on the
+        other side, which a network of circular convolutions takes as if nothing had happened.
+    progress : callable, optional
+        Called as ``progress(done, total, what)``, counted in passes of single images.
+
+    Returns
+    -------
+    Equivariance
+        Mismatch and shift of every layer, and the answers.
+
+    Raises
+    ------
+    LayerError
+        If a layer does not exist, or gives no map of the image.
+    TargetError
+        If a target does not fit the output.
+    UsageError
+        If the shift is not within the image, or a word is none of those above.
+    """
+    wrapped = as_model(model)
+    check_takes_images(wrapped, "equivariance")
+    target = with_references(wrapped, target)
+    batch = wrapped.prepare(images)
+    side = int(batch.tensor.shape[3 if direction == "right" else 2])
+    _check(shift, direction, edge, side)
+    names = _names(wrapped, batch.tensor, layers)
+    held = capture(wrapped, batch, layers=names, gradients=False)
+    names = list(held.activations)
+    tracks, fields, unmeasured = _tracks(held, names, direction)
+    if layers and not tracks:
+        raise LayerError(
+            f"None of these layers can be compared: {'; '.join(unmeasured)}.",
+            "Name one with a map of the image, or none for those that have a stride.",
+        )
+    reach = shift or _usual(tracks.values(), side)
+    walk = Walk(held, tracks, held.scored(target).resolved_targets, reach, direction, edge)
+    walk.run(progress)
+    measured = list(tracks)
+    return Equivariance(
+        provenance=replace(held.provenance, targets=walk.target_names),
+        layers=tuple(measured),
+        strides=np.array([tracks[name].stride for name in measured], np.int64),
+        fields=tuple(fields[name] for name in measured),
+        images=tuple(photo.name for photo in batch.photos),
+        shifts=np.arange(reach + 1),
+        direction=direction,
+        edge=edge,
+        inside=walk.inside,
+        everywhere=walk.everywhere,
+        compared=walk.compared,
+        moved=walk.moved,
+        answers=walk.answers,
+        unit=walk.unit,
+        targets=walk.target_names,
+        classes=walk.classes,
+        class_names=walk.class_names,
+        consistency=walk.consistency(),
+        beyond=walk.beyond,
+        unmeasured=unmeasured,
+        strip=walk.strip(),
+        strip_shifts=walk.strip_shifts,
+        **walk.example(),
+    )
+
+
+def _check(shift: int | None, direction: str, edge: str, side: int) -> None:
+    if direction not in ("right", "down") or edge not in ("photo", "wrap"):
+        raise UsageError(
+            f"Images cannot be shifted {direction!r} with the edge {edge!r}.",
+            "Choose right or down, and photo or wrap.",
+        )
+    if shift is not None and not 1 <= shift < side:
+        raise UsageError(
+            f"An image of {side} px cannot be shifted by {shift}.",
+            f"Give a whole number from 1 to {side - 1}.",
+        )
+
+
+def _names(model: Model, inputs: torch.Tensor, layers: Layers | None) -> list[str]:
+    """Return the layers asked for, or those with a stride and the last one of each stage."""
+    known = layers_of(model.module)
+    if layers:
+        chosen = select(model.module, layers, {"stages": call_order(model, inputs).stages()})
+        return [without_call(name, known) for name in chosen]
+    calls = list(trace(model.module, tuple(inputs.shape[1:])).module_calls())
+    often = {call.name for call in calls if call.index}
+    strided = {
+        call.name
+        for call in calls
+        if call.windows is not None and max(call.windows.stride) > 1 and _comparable(call.map)
+    }
+    wanted = (strided | set(call_order(model, inputs).stages())) - often
+    return [call.name for call in calls if call.name in wanted]
+
+
+def _comparable(layout: object) -> bool:
+    return isinstance(layout, MapLayout) and layout.size != layout.space.one_place
+
+
+def _tracks(
+    held: Capture, names: list[str], direction: str
+) -> tuple[dict[str, Track], dict[str, str], tuple[str, ...]]:
+    """Return how the positions of each layer lie, its field in words, and why others have none."""
+    traced = trace(held.model.module, tuple(held.batch.tensor.shape[1:]))
+    tracks, fields, refused = {}, {}, []
+    for name in names:
+        held.layout(name)  # What is no map of the image is refused with the reason.
+        call = traced.find(*held.activations.resolve(name))
+        found = _track(call, direction)
+        if isinstance(found, str):
+            refused.append(f"{name} {found}")
+        else:
+            tracks[name] = found
+            fields[name] = "" if call.map_field is None else call.map_field.describe()
+    return tracks, fields, tuple(refused)
+
+
+def _track(call: LayerCall, direction: str) -> Track | str:
+    """Return how the positions of a layer lie along the shift, or why it is not known."""
+    field, layout = call.map_field, call.map
+    if field is None or not isinstance(layout, MapLayout):
+        return "has a receptive field that is not known"
+    if layout.extent != WHOLE:
+        return "lies on a canvas larger than the image"
+    axis = 0 if direction == "down" else 1
+    if layout.size[axis] < 2:
+        return "has a single position along the shift"
+    found = Track.of(field.local.axes[axis], layout.size[axis], local=field.gateless is None)
+    return "has positions that lie unevenly over the image" if found is None else found
+
+
+def _usual(tracks: Iterable[Track], side: int) -> int:
+    """Return how far images are shifted where nobody said so."""
+    strides = [track.stride for track in tracks]
+    return max(1, min(max([_NEAREST, *strides]), _FARTHEST, side // 4))

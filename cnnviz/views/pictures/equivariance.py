@@ -1,0 +1,167 @@
+"""How equivariance is drawn: the shifted image, the maps beside it, the mismatch, the answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cnnviz.results import drawing
+from cnnviz.results.text import shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from cnnviz.views.equivariance import Equivariance
+
+_MOST_ANSWERS = 8
+_IMAGES = (drawing.ACCENT, drawing.WARM, "#2f9e63", "#8a4fc4", "#c99a06", "#d1457f", "#1fa2b8")
+
+
+def draw(found: Equivariance, into: drawing.Canvas | None = None) -> drawing.Canvas:
+    """Draw the strip, the shifts of the maps, the mismatch by shift and by layer, the answer."""
+    count = len(found.layers)
+    bars = max(2.4, 0.9 + 0.24 * count)
+    figure = drawing.canvas(11.0, 2.3 + 2.9 + bars + 2.4 + 0.6, into)
+    heights = [2.3, 2.9 + bars, 2.4]
+    parts = figure.subfigures(3, 1, height_ratios=heights, squeeze=False)
+    top, middle, bottom = parts[:, 0]
+    _strip(top.add_subplot(), found)
+    panels = middle.subplots(2, 2, height_ratios=[2.9, bars])
+    _moved(panels[0, 0], found)
+    _mismatch(panels[0, 1], found)
+    _by_layer(panels[1, 0], found)
+    _answers(panels[1, 1], found)
+    _example(bottom, found)
+    drawing.heading(figure, found.summary())
+    return figure
+
+
+def _strip(axes: Axes, found: Equivariance) -> None:
+    drawing.show(axes, found.strip, smooth=True)
+    at = ", ".join(map(str, found.strip_shifts))
+    _title(axes, f"{shortened(found.images[0], 40)}, shifted {found.direction} by {at} px")
+
+
+def _title(axes: Axes, text: str) -> None:
+    axes.set_title(text, fontsize=drawing.TEXT_SIZE, color=drawing.INK, loc="left")
+
+
+def _colour(found: Equivariance, place: int) -> tuple[float, float, float]:
+    """Return the colour of a layer: dark is shallow, light is deep."""
+    colours = drawing.palette(drawing.SEQUENTIAL)
+    at = round(225 * place / max(1, len(found.layers) - 1))
+    red, green, blue = (colours[at] / 255.0).tolist()
+    return red, green, blue
+
+
+def _lines(axes: Axes, found: Equivariance) -> None:
+    drawing.plain_axes(axes)
+    axes.set_xlim(0, found.shifts[-1])
+    axes.set_xlabel("shift of the image (px)", fontsize=drawing.SMALL_SIZE, color=drawing.INK)
+
+
+def _moved(axes: Axes, found: Equivariance) -> None:
+    _lines(axes, found)
+    axes.plot(found.shifts, found.shifts, color=drawing.FAINT, linewidth=4.0, zorder=0)
+    for place in range(len(found.layers)):
+        style = "-" if found.free(place) else "--"
+        moved = found.moved[place].mean(0)
+        axes.plot(found.shifts, moved, style, color=_colour(found, place), linewidth=1.2)
+    axes.set_ylabel("px", fontsize=drawing.SMALL_SIZE)
+    _title(axes, "how far the maps moved (grey: as far as the image)")
+
+
+def _mismatch(axes: Axes, found: Equivariance) -> None:
+    _lines(axes, found)
+    for place in range(len(found.layers)):
+        style = "-" if found.free(place) else "--"
+        errors = found.errors(place)
+        axes.plot(found.shifts, errors, style, color=_colour(found, place), linewidth=1.2)
+    axes.set_ylim(bottom=0.0)
+    axes.set_ylabel("share of the deviation", fontsize=drawing.SMALL_SIZE)
+    _title(axes, "mismatch with the shifted map (dashed: edges take part)")
+
+
+def _by_layer(axes: Axes, found: Equivariance) -> None:
+    """Draw the mean mismatch of each layer, at multiples of its stride and between them."""
+    drawing.plain_axes(axes)
+    places = np.arange(len(found.layers))
+    pairs = ((found.between_strides, 0.18, 0.35), (found.at_strides, -0.18, 1.0))
+    for values, offset, alpha in pairs:
+        for place, value in zip(places, values, strict=True):
+            if np.isfinite(value):
+                colour = _colour(found, int(place))
+                axes.barh(place + offset, value, 0.34, color=colour, alpha=alpha)
+                axes.text(
+                    value, place + offset, f" {value:.2g}", fontsize=drawing.SMALL_SIZE - 1,
+                    color=drawing.QUIET, va="center",
+                )  # fmt: skip
+    names = [
+        f"{shortened(name, 26)} (stride {stride}{'' if found.free(place) else ', edges'})"
+        for place, (name, stride) in enumerate(zip(found.layers, found.strides, strict=True))
+    ]
+    axes.set_yticks(places, names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.margins(x=0.12)
+    axes.set_xlabel("mean mismatch", fontsize=drawing.SMALL_SIZE, color=drawing.INK)
+    _title(axes, "full: at multiples of the stride; pale: between")
+
+
+def _answers(axes: Axes, found: Equivariance) -> None:
+    _lines(axes, found)
+    many = len(found.images) > _MOST_ANSWERS
+    for place, values in enumerate(found.answers):
+        colour = drawing.FAINT if many else _IMAGES[place % len(_IMAGES)]
+        label = f"{shortened(found.images[place], 20)}: {shortened(found.targets[place], 20)}"
+        axes.plot(found.shifts, values, color=colour, linewidth=1.3, label=label)
+        other = found.classes[place] != found.classes[place, 0]
+        axes.plot(
+            found.shifts[other], values[other], "o", color=colour, markersize=4.5,
+            markerfacecolor="white",
+        )  # fmt: skip
+    if many:
+        axes.plot(found.shifts, found.answers.mean(0), color=drawing.INK, linewidth=1.8)
+    if found.unit == "probability":
+        axes.set_ylim(0.0, 1.05)
+    word = "probability of the class" if found.unit == "probability" else "score"
+    rings = "; rings: another class is likelier" if np.isfinite(found.consistency).all() else ""
+    _title(axes, f"{word}{rings}")
+    if not many:
+        axes.legend(frameon=False, fontsize=drawing.SMALL_SIZE, loc="lower left")
+
+
+def _mark(axes: Axes, found: Equivariance, row: int) -> None:
+    """Draw dotted lines around the positions that no edge reaches."""
+    first, stop = found.example_within[row]
+    line = axes.axvline if found.direction == "right" else axes.axhline
+    for place in (first, stop) if stop > first else ():
+        line(place - 0.5, color="#f2994a", linewidth=0.9, linestyle=":")
+
+
+def _example(figure: drawing.Canvas, found: Equivariance) -> None:
+    """Draw a channel: the shifted map, the map of the shifted image, and their difference."""
+    rows = len(found.example_shifts)
+    if not rows:
+        axes = figure.add_subplot()
+        drawing.hide_ticks(axes)
+        return
+    panels = figure.subplots(1, 3 * rows, squeeze=False)[0]
+    scale = drawing.Scale.of(np.stack([found.example_wanted, found.example_found]))
+    gaps = found.example_found - found.example_wanted
+    difference = drawing.Scale.signed(gaps)
+    for row, shift in enumerate(found.example_shifts):
+        pictures = (
+            (scale.paint(found.example_wanted[row]), f"the map,\nmoved {shift} px"),
+            (scale.paint(found.example_found[row]), f"map of the image\nmoved {shift} px"),
+            (difference.paint(gaps[row]), "difference"),
+        )
+        for axes, (pixels, title) in zip(panels[3 * row : 3 * row + 3], pictures, strict=True):
+            drawing.show(axes, pixels)
+            _title(axes, title)
+            _mark(axes, found, row)
+    drawing.colour_bar(panels[3 * rows - 1], difference, "difference")
+    panels[0].set_ylabel(
+        f"{shortened(found.example_layer, 18)}\nchannel {found.example_channel}",
+        fontsize=drawing.SMALL_SIZE, color=drawing.INK,
+    )  # fmt: skip
