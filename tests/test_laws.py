@@ -41,6 +41,7 @@ TABLES = {
     "faithfulness",
     "gradient_flow",
     "skip_connections",
+    "equivariance",
 }
 """The views whose result is a table as well."""
 

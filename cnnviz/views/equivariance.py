@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz.course.equivariance import Track
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.images.inputs import Images
-from cnnviz.introspection.layers import Layers, select, without_call
-from cnnviz.introspection.layers import named_layers as layers_of
-from cnnviz.introspection.tracing import trace
-from cnnviz.introspection.tracing.map_layout import WHOLE, MapLayout
-from cnnviz.introspection.tracing.trace import LayerCall
+from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model, as_model
 from cnnviz.models.spaces import check_takes_images
-from cnnviz.passes.call_order import call_order
-from cnnviz.passes.captured import Capture
 from cnnviz.passes.captures import capture
 from cnnviz.passes.resolved_target import Unit
 from cnnviz.passes.targets import Target, with_references
@@ -30,11 +21,10 @@ from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.table import Table, TableColumn, TableResult
 from cnnviz.results.text import listed
+from cnnviz.views._equivariance_layers import compared_layers, tracks_of, usual_shift
 from cnnviz.views._equivariance_walk import Walk
 from cnnviz.views.pictures.equivariance import draw
 
-_FARTHEST, _NEAREST = 32, 16
-"""Pixels that an image is shifted by default, at most and at least; the largest stride between."""
 _EXACT = 1e-4
 """A mismatch that is rounding alone, in single precision."""
 
@@ -353,16 +343,16 @@ def equivariance(
     batch = wrapped.prepare(images)
     side = int(batch.tensor.shape[3 if direction == "right" else 2])
     _check(shift, direction, edge, side)
-    names = _names(wrapped, batch.tensor, layers)
+    names = compared_layers(wrapped, batch.tensor, layers)
     held = capture(wrapped, batch, layers=names, gradients=False)
     names = list(held.activations)
-    tracks, fields, unmeasured = _tracks(held, names, direction)
+    tracks, fields, unmeasured = tracks_of(held, names, direction)
     if layers and not tracks:
         raise LayerError(
             f"None of these layers can be compared: {'; '.join(unmeasured)}.",
             "Name one with a map of the image, or none for those that have a stride.",
         )
-    reach = shift or _usual(tracks.values(), side)
+    reach = shift or usual_shift(tracks.values(), side)
     walk = Walk(held, tracks, held.scored(target).resolved_targets, reach, direction, edge)
     walk.run(progress)
     measured = list(tracks)
@@ -404,62 +394,3 @@ def _check(shift: int | None, direction: str, edge: str, side: int) -> None:
             f"An image of {side} px cannot be shifted by {shift}.",
             f"Give a whole number from 1 to {side - 1}.",
         )
-
-
-def _names(model: Model, inputs: torch.Tensor, layers: Layers | None) -> list[str]:
-    """Return the layers asked for, or those with a stride and the last one of each stage."""
-    known = layers_of(model.module)
-    if layers:
-        chosen = select(model.module, layers, {"stages": call_order(model, inputs).stages()})
-        return [without_call(name, known) for name in chosen]
-    calls = list(trace(model.module, tuple(inputs.shape[1:])).module_calls())
-    often = {call.name for call in calls if call.index}
-    strided = {
-        call.name
-        for call in calls
-        if call.windows is not None and max(call.windows.stride) > 1 and _comparable(call.map)
-    }
-    wanted = (strided | set(call_order(model, inputs).stages())) - often
-    return [call.name for call in calls if call.name in wanted]
-
-
-def _comparable(layout: object) -> bool:
-    return isinstance(layout, MapLayout) and layout.size != layout.space.one_place
-
-
-def _tracks(
-    held: Capture, names: list[str], direction: str
-) -> tuple[dict[str, Track], dict[str, str], tuple[str, ...]]:
-    """Return how the positions of each layer lie, its field in words, and why others have none."""
-    traced = trace(held.model.module, tuple(held.batch.tensor.shape[1:]))
-    tracks, fields, refused = {}, {}, []
-    for name in names:
-        held.layout(name)  # What is no map of the image is refused with the reason.
-        call = traced.find(*held.activations.resolve(name))
-        found = _track(call, direction)
-        if isinstance(found, str):
-            refused.append(f"{name} {found}")
-        else:
-            tracks[name] = found
-            fields[name] = "" if call.map_field is None else call.map_field.describe()
-    return tracks, fields, tuple(refused)
-
-
-def _track(call: LayerCall, direction: str) -> Track | str:
-    """Return how the positions of a layer lie along the shift, or why it is not known."""
-    field, layout = call.map_field, call.map
-    if field is None or not isinstance(layout, MapLayout):
-        return "has a receptive field that is not known"
-    if layout.extent != WHOLE:
-        return "lies on a canvas larger than the image"
-    axis = 0 if direction == "down" else 1
-    if layout.size[axis] < 2:
-        return "has a single position along the shift"
-    found = Track.of(field.local.axes[axis], layout.size[axis], local=field.gateless is None)
-    return "has positions that lie unevenly over the image" if found is None else found
-
-
-def _usual(tracks: Iterable[Track], side: int) -> int:
-    """Return how far images are shifted where nobody said so."""
-    strides = [track.stride for track in tracks]
-    return max(1, min(max([_NEAREST, *strides]), _FARTHEST, side // 4))
