@@ -3,10 +3,13 @@
 import ast
 import inspect
 
+import numpy as np
 import pytest
 
 import cnnviz
 from cnnviz.lectures import CHAPTERS
+from cnnviz.results.text import number
+from tests.helpers.report_model import small_model
 
 STEPS = [
     pytest.param(step, id=f"{chapter.key}-{step.name}")
@@ -56,3 +59,45 @@ def test_a_call_uses_only_what_came_before():
 
 def _is(node, context):
     return isinstance(node, ast.Name) and isinstance(node.ctx, context)
+
+
+def _told(key, name, result):
+    (chapter,) = [one for one in CHAPTERS if one.key == key]
+    (step,) = [one for one in chapter.steps if one.name == name]
+    return " ".join(step.after(result))
+
+
+def test_the_words_on_pixels_have_the_numbers_of_the_photo():
+    down, across = np.mgrid[:48, :64]
+    waves = 0.5 + 0.4 * np.sin(np.stack([down / 9, across / 7, (down + across) / 8], 2))
+    photo = (255 * waves).astype(np.uint8)
+    said = _told("pixels", "pixels", cnnviz.pixels(small_model(), photo))
+    beside = [
+        np.corrcoef(photo[:, :-1, c].ravel(), photo[:, 1:, c].ravel())[0, 1] for c in (0, 1, 2)
+    ]
+    below = [
+        np.corrcoef(photo[:-1, :, c].ravel(), photo[1:, :, c].ravel())[0, 1] for c in (0, 1, 2)
+    ]
+    assert f"side by side correlate with {number(float(np.mean(beside + below)))}," in said
+    assert "each of these 9,216 numbers" in said
+    assert "9,216,000 weights" in said
+
+
+def test_a_photo_of_one_colour_correlates_with_nothing():
+    said = _told(
+        "pixels", "pixels", cnnviz.pixels(small_model(), np.full((40, 40, 3), 7, np.uint8))
+    )
+    assert "correlate" not in said
+    assert "nan" not in said
+
+
+def test_the_words_on_activation_functions_have_the_shares_that_are_left():
+    found = cnnviz.activation_functions(layers=4, width=16)
+    said = _told("activation", "activations", found)
+    place = found.names.index("sigmoid")
+    assert "Behind 4 layers of sigmoid with torch's default weights" in said
+    for value in (
+        *found.gradients[place, ::-1, 0],
+        found.gradients[found.names.index("relu"), 0, 0],
+    ):
+        assert number(float(value)) in said

@@ -11,15 +11,19 @@ from cnnviz.lectures.chapters import (
     filters,
     gradients,
     heatmaps,
+    losses,
+    pixels,
     trust,
     units,
 )
 
 CHAPTERS: tuple[Chapter, ...] = (
+    pixels.CHAPTER,
     activation.CHAPTER,
     arithmetic.CHAPTER,
     filters.CHAPTER,
     classification.CHAPTER,
+    losses.CHAPTER,
     gradients.CHAPTER,
     challenges.CHAPTER,
     units.CHAPTER,

@@ -47,6 +47,12 @@ CHAPTER = Chapter(
             after=_after,
         ),
         Step(
+            name="sums",
+            title="Where each number comes from",
+            call="cnnviz.architecture(model, arithmetic=True)",
+            command="cnnviz architecture {model} --arithmetic",
+        ),
+        Step(
             name="fields",
             title="What a layer could see, and what it looks at",
             call="cnnviz.receptive_field(model, photo)",

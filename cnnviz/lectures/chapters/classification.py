@@ -20,5 +20,17 @@ CHAPTER = Chapter(
             call="cnnviz.predictions(capture)",
             command="cnnviz predictions {photo} {model}",
         ),
+        Step(
+            name="softmax",
+            title="From scores to probabilities, and to the loss",
+            call="cnnviz.softmax(capture)",
+            command="cnnviz softmax {photo} {model}",
+            before=(
+                "Softmax turns scores into shares of one: each score is the exponent of a power "
+                "of e, and each power is divided by the sum of all. The cross-entropy then says "
+                "how surprised one is at what is right, and its gradient is as simple as could "
+                "be: the probability less what it should have been.",
+            ),
+        ),
     ),
 )
