@@ -6,13 +6,15 @@ import hashlib
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cnnviz.datasets.dataset import Dataset, DatasetImage, Mask
 from cnnviz.errors import ImageError, UsageError
-from cnnviz.images import Photo, PhotoError, read_photo
-from cnnviz.images.paths import expand
+from cnnviz.images import PhotoError, read_photo
+from cnnviz.images.batch import name_and_path
+from cnnviz.images.paths import distinct_names, expand
 from cnnviz.results.text import plural
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -104,13 +106,12 @@ class ImageList(Dataset):
         return len(self._sources)
 
     def name(self, index: int) -> str:
-        """Return the file name of an image, or its place in the list."""
-        source = self._sources[index]
-        if isinstance(source, Photo):
-            return source.name
-        if isinstance(source, (str, os.PathLike)):
-            return Path(os.fsdecode(source)).name.encode("utf-8", "replace").decode("utf-8")
-        return Path(str(getattr(source, "filename", "") or "")).name or f"image {index}"
+        """Return the file name of an image, with folders where others have it, or its place."""
+        return self._names[index]
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return distinct_names([name_and_path(one, at) for at, one in enumerate(self._sources)])
 
     def key(self, index: int) -> str:
         """Return the name of an image, and the SHA-256 that it has."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from cnnviz.images.array_reading import (
     read_array,
     refuse_picture,
 )
+from cnnviz.images.paths import distinct_names, file_name
 from cnnviz.images.photo import Photo, PhotoError
 
 if TYPE_CHECKING:
@@ -51,13 +53,23 @@ def prepare_arrays(
         raise ImageError("No input was given.", "Name at least one.")
     prepared: list[Prepared] = []
     errors: list[PhotoError] = []
-    for index, item in enumerate(items):
-        name = named(items, index, preprocessing)
+    own = [_name_and_path(item) for item in items]
+    for index, (item, name) in enumerate(zip(items, distinct_names(own), strict=True)):
         try:
-            prepared.append(_prepared(item, preprocessing, name))
+            shown, tensor = _prepared(item, preprocessing, named(items, index, preprocessing))
+            prepared.append((replace(shown, name=name or shown.name), tensor))
         except PhotoError as error:
-            errors.append(error)
+            longer = name and error.name == own[index][0]
+            errors.append(PhotoError(name, error.reason, error.remedy) if longer else error)
     return prepared, errors
+
+
+def _name_and_path(item: Any) -> tuple[str, str]:
+    """Return the name of an input and its path; nothing where it has no name of its own."""
+    if isinstance(item, Photo):
+        return item.name, item.path
+    path = os.fsdecode(item) if isinstance(item, str | os.PathLike) else ""
+    return file_name(path), path
 
 
 def _items(images: Any, preprocessing: ArrayPreprocessing) -> list[Any]:

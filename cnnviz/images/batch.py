@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -11,6 +12,7 @@ import numpy as np
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images.array_batch import Prepared, prepare_arrays
 from cnnviz.images.array_preprocessing import ArrayPreprocessing
+from cnnviz.images.paths import distinct_names, file_name, writable
 from cnnviz.images.photo import Photo, PhotoError, new_photo
 from cnnviz.images.preprocessing import PhotoBox, Preprocessing
 from cnnviz.images.reading import read_photo
@@ -151,9 +153,10 @@ def _from_photos(
     preprocessing.check_channels()
     read: list[Prepared] = []
     errors: list[PhotoError] = []
-    for index, item in enumerate(items):
+    names = distinct_names([name_and_path(item, index) for index, item in enumerate(items)])
+    for item, name in zip(items, names, strict=True):
         try:
-            photo = _read(item, index)
+            photo = replace(item, name=name) if isinstance(item, Photo) else read_photo(item, name)
             prepared = preprocessing(photo)
             notes = (*photo.notes, *size_notes(photo, preprocessing))
             read.append((replace(photo, notes=notes), prepared))
@@ -187,10 +190,13 @@ def _all_of(photo: Photo) -> PhotoBox:
     return PhotoBox(0, 0, photo.width, photo.height)
 
 
-def _read(item: Any, index: int) -> Photo:
-    in_memory = not isinstance(item, str) and not hasattr(item, "__fspath__")
-    unnamed = in_memory and not getattr(item, "filename", "")
-    return read_photo(item, f"image {index}" if unnamed else None)
+def name_and_path(item: Any, index: int) -> tuple[str, str]:
+    """Return the name of an image without folders, and its path where it has one."""
+    if isinstance(item, Photo):
+        return item.name, item.path
+    on_disk = isinstance(item, str | os.PathLike)
+    path = os.fsdecode(item) if on_disk else str(getattr(item, "filename", "") or "")
+    return file_name(path) or writable(path) or f"image {index}", writable(path)
 
 
 def _nothing_left(errors: list[PhotoError]) -> ImageError:

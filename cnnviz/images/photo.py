@@ -42,7 +42,8 @@ class Photo:
     pixels : numpy.ndarray
         ``[H, W, 3]`` uint8, RGB, read-only.
     name : str
-        The file name without its folders, or ``image 0`` for what came from memory.
+        The file name without its folders, or ``image 0`` for what came from memory. Among photos
+        of one name in several folders it has as many folders as tell them apart.
     sha256 : str
         SHA-256 (hexadecimal) of the file's bytes, or of the bytes of `pixels` where there is no
         file.
@@ -52,6 +53,8 @@ class Photo:
         Whether it was given as a preprocessed tensor, and `pixels` are made from that for display.
     label : str
         What it is labelled with, such as the name of its folder; empty where that is not known.
+    path : str
+        The file it was read from, as it was named; empty where there is none.
     """
 
     pixels: NDArray[np.uint8] = field(repr=False)
@@ -60,6 +63,7 @@ class Photo:
     notes: tuple[str, ...] = ()
     as_tensor: bool = False
     label: str = ""
+    path: str = ""
 
     @property
     def height(self) -> int:

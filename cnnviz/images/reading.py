@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from cnnviz.errors import InstallationError, did_you_mean
 from cnnviz.images.decoding import Decoded, decode_array, decode_file, decode_image
-from cnnviz.images.paths import expand
+from cnnviz.images.paths import expand, file_name, writable
 from cnnviz.images.photo import Photo, PhotoError, new_photo
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def sample_photo() -> Photo:
 def _from_file(source: str | os.PathLike[Any], name: str | None) -> Photo:
     text = os.fsdecode(source)
     path = expand(text)
-    name = _writable(name or path.name or text)
+    name = writable(name or path.name or text)
     _check_file(path, text, name)
     try:
         with path.open("rb") as file:
@@ -105,7 +106,7 @@ def _from_file(source: str | os.PathLike[Any], name: str | None) -> Photo:
         raise PhotoError(
             name, f"the file cannot be read ({error.strerror or error})", "Check its permissions."
         ) from error
-    return new_photo(pixels, name, notes, digest)
+    return replace(new_photo(pixels, name, notes, digest), path=writable(text))
 
 
 def _from_bytes(data: bytes, name: str) -> Photo:
@@ -124,12 +125,7 @@ def check_is_there(source: str | os.PathLike[Any]) -> None:
     """Raise `PhotoError` if what is named is an address, or if there is nothing of that name."""
     text = os.fsdecode(source)
     path = expand(text)
-    _check_there(path, text, _writable(path.name or text))
-
-
-def _writable(name: str) -> str:
-    # A file's name may hold bytes that are no text; they cannot be written into a report.
-    return name.encode("utf-8", "replace").decode("utf-8")
+    _check_there(path, text, file_name(text) or writable(text))
 
 
 def _check_there(path: Path, text: str, name: str) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
 from cnnviz.results import drawing
-from cnnviz.results.text import shortened
+from cnnviz.results.text import shortened, shortened_apart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -133,11 +133,13 @@ def draw_sheet(
     figure = drawing.canvas(wide + beside, tall + _HEAD, into)
     axes = figure.add_subplot()
     ground = np.full((_dots(tall), _dots(wide), 3), 255, np.uint8)
-    for place, entry in enumerate(entries):
+    letters = int((layout.width - _APART) * _LETTERS_PER_INCH)
+    names = shortened_apart([entry.name for entry in entries], letters)
+    for place, (entry, name) in enumerate(zip(entries, names, strict=True)):
         left, top = place % columns * layout.width, place // columns * layout.height
         for at, tile in enumerate(entry.tiles):
             _paste(ground, tile, left + at * (_TILE + _GAP), top + layout.lines * _LINE)
-        _write(axes, entry, left, top, layout)
+        _write(axes, replace(entry, name=name), left, top, layout)
     drawing.show(axes, ground, smooth=True)
     axes.set_anchor("NW")
     drawing.heading(figure, title)

@@ -182,6 +182,18 @@ def shortened(name: str, most: int, cut: Literal["start", "middle", "end"] = "mi
     return f"{name[:begin]}…{name[len(name) - (most - 1 - begin) :]}"
 
 
+def shortened_apart(names: Sequence[str], most: int) -> list[str]:
+    """Return names of at most `most` letters, cut where those that differ still do if possible.
+
+    >>> shortened_apart(["long/a/1.jpg", "long/b/1.jpg"], 8)
+    ['…a/1.jpg', '…b/1.jpg']
+    """
+    apart = len(set(names))
+    cuts: tuple[Literal["middle", "start", "end"], ...] = ("middle", "start", "end")
+    tried = [[shortened(name, most, cut) for name in names] for cut in cuts]
+    return max(tried, key=lambda found: min(len(set(found)), apart))
+
+
 def plural(number: int, noun: str, nouns: str = "") -> str:
     """Return a number with its noun.
 

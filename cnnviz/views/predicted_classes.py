@@ -244,7 +244,7 @@ class Predictions(TableResult):
         axes.tick_params(axis="y", labelsize=drawing.TEXT_SIZE, labelcolor=drawing.INK)
         axes.spines["left"].set_visible(False)
         axes.set_title(
-            shortened(self.images[place], 60, "end"),
+            shortened(self.images[place], 60),
             loc="left",
             fontsize=drawing.TITLE_SIZE,
             color=drawing.INK,
