@@ -34,6 +34,15 @@ Data = Annotated[
         "masks. NAME-mask.png beside an image marks the object in it.",
     ),
 ]
+Boxes = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Boxes around the objects, for the measures of localisation: a CSV file with the "
+        "columns path, left, top, right and bottom, a COCO JSON file, or a folder of VOC XML.",
+        show_default=False,
+    ),
+]
 Out = Annotated[
     Path,
     typer.Option(
@@ -75,6 +84,7 @@ def build() -> Callable[..., Any]:
         shared("data", Data, "shapes"),
         shared("methods", methods, ",".join(METHODS)),
         shared("count", Count, None),
+        shared("boxes", Boxes, None),
         shared("layer", Layer, None),
         shared("measures", measures, ",".join(MEASURE_GROUPS)),
         shared("baselines", baselines, "blur,mean"),
@@ -119,6 +129,7 @@ def _run(values: dict[str, Any]) -> None:
             methods=_names(values["methods"]),
             layer=values["layer"],
             count=values["count"],
+            boxes=values["boxes"],
             settings=settings,
             random=values["random"],
             state=out / "state",

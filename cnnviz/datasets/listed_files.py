@@ -13,7 +13,7 @@ from cnnviz.images.paths import expand
 from cnnviz.results.text import first_few, plural
 
 LISTS = (".csv", ".tsv")
-_PATHS = ("path", "file", "filename", "filepath", "image", "image_path", "img")
+PATHS = ("path", "file", "filename", "filepath", "image", "image_path", "img")
 _LABELS = ("label", "labels", "class", "classes", "target", "category")
 _BETWEEN = re.compile(r"[|;]")
 
@@ -85,9 +85,9 @@ class ListedFiles(FilesOnDisk):
 
 def _columns(path: Path) -> tuple[list[str], list[str]]:
     """Return the paths and the labels that a list has, as they are written."""
-    rows = _rows(path)
+    rows = csv_rows(path)
     headings = [cell.strip().casefold() for cell in rows[0]] if rows else []
-    at = next((headings.index(name) for name in _PATHS if name in headings), None)
+    at = next((headings.index(name) for name in PATHS if name in headings), None)
     if at is None:
         at, labelled, body = 0, 1, rows
     else:
@@ -102,7 +102,14 @@ def _columns(path: Path) -> tuple[list[str], list[str]]:
     return [row[at].strip() for row in kept], texts
 
 
-def _rows(path: Path) -> list[list[str]]:
+def csv_rows(path: Path) -> list[list[str]]:
+    """Return the rows of a list, whose columns a comma, semicolon or tab separates.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be read, or is no CSV file.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

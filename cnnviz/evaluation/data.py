@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import cast
 
 import numpy as np
@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from cnnviz.datasets import SHAPES, Dataset, open_dataset
 from cnnviz.datasets.aliases import Data
+from cnnviz.datasets.annotated_boxes import AnnotatedBox, AnnotatedBoxes, read_boxes
 from cnnviz.datasets.shapes import Shapes
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import Photo
+from cnnviz.results.text import plural
 
 _DEFAULT_COUNT = 40
 Mask = NDArray[np.bool_]
@@ -30,19 +32,30 @@ class EvaluationImage:
         The image.
     mask : ndarray of bool, optional
         The pixels that show the object, [H, W].
+    boxes : sequence of AnnotatedBox
+        The boxes around objects, where these are known and their pixels are not.
     """
 
-    def __init__(self, photo: Photo, mask: Mask | None = None) -> None:
+    def __init__(
+        self, photo: Photo, mask: Mask | None = None, boxes: Sequence[AnnotatedBox] = ()
+    ) -> None:
         self.name = photo.name
+        self.boxes = tuple(boxes)
         self._photo: Callable[[], Photo] = lambda: photo
         self._mask: Callable[[], Mask | None] = lambda: mask
         self._sha256: Callable[[], str] = lambda: photo.sha256
 
     @classmethod
-    def of(cls, dataset: Dataset, index: int) -> EvaluationImage:
-        """Return an image of a data set, which is read anew whenever it is asked for."""
+    def of(
+        cls, dataset: Dataset, index: int, boxes: Sequence[AnnotatedBox] | None = None
+    ) -> EvaluationImage:
+        """Return an image of a data set, which is read anew whenever it is asked for.
+
+        Where boxes are given, be they none, they take the place of its mask.
+        """
         item = cls.__new__(cls)
         item.name = PurePosixPath(dataset.name(index)).name
+        item.boxes = tuple(boxes or ())
 
         def photo() -> Photo:
             image = dataset.read(index).image
@@ -51,7 +64,7 @@ class EvaluationImage:
             return image
 
         item._photo = photo
-        item._mask = lambda: dataset.mask(index)
+        item._mask = lambda: dataset.mask(index) if boxes is None else None
         item._sha256 = lambda: dataset.sha256(index)
         return item
 
@@ -65,6 +78,11 @@ class EvaluationImage:
         """The pixels that show the object, [H, W], read now; None where it is not known."""
         return self._mask()
 
+    @property
+    def marked(self) -> bool:
+        """Whether it is known where an object is."""
+        return bool(self.boxes) or self.mask is not None
+
     @cached_property
     def sha256(self) -> str:
         """SHA-256 of the photo, for which a file is not decoded."""
@@ -77,11 +95,15 @@ class EvaluationImage:
         mask = self.mask
         if mask is not None:
             digest.update(np.packbits(mask).tobytes())
+        if self.boxes:
+            digest.update(repr(self.boxes).encode())
         return digest.hexdigest()
 
 
 def items(
-    data: Data | Sequence[EvaluationImage], count: int | None = None
+    data: Data | Sequence[EvaluationImage],
+    count: int | None = None,
+    boxes: AnnotatedBoxes | str | Path | None = None,
 ) -> tuple[list[EvaluationImage], list[str]]:
     """Return the images of a data set, none of them decoded, and why others were left out.
 
@@ -94,16 +116,21 @@ def items(
     count : int, optional
         At most how many, evenly spread over a folder or a list; 40 of the shipped data, and all
         of anything else, by default.
+    boxes : AnnotatedBoxes, str or Path, optional
+        Boxes around the objects, as `cnnviz.datasets.annotated_boxes.read_boxes` reads them: CSV,
+        COCO JSON or VOC XML. They take the place of masks.
 
     Raises
     ------
     ImageError
         If no image is left.
     UsageError
-        If there is no such folder, or the count is not positive.
+        If there is no such folder, the count is not positive, or the boxes are of none of the
+        images.
     """
     if count is not None and count < 1:
         raise UsageError(f"{count} images cannot be evaluated.", "Give 1 or more.")
+    drawn = read_boxes(boxes) if isinstance(boxes, (str, Path)) else boxes
     found: list[EvaluationImage] = []
     refused: list[str] = []
     for source, index in _sources(data, count):
@@ -111,13 +138,29 @@ def items(
             found.append(source)
             continue
         try:
-            source.check(index, masked=True)
-            found.append(EvaluationImage.of(source, index))
+            source.check(index, masked=drawn is None)
+            own = None if drawn is None else drawn.of(source.name(index))
+            found.append(EvaluationImage.of(source, index, own))
         except ImageError as error:
             refused.append(str(error))
     if not found:
         raise nothing_left(refused)
+    if drawn is not None:
+        refused += _told_boxes(found, drawn)
     return found, refused
+
+
+def _told_boxes(found: Sequence[EvaluationImage], drawn: AnnotatedBoxes) -> list[str]:
+    """Say how many images have no box; refuse boxes that are of none."""
+    without = [item.name for item in found if not item.boxes]
+    if len(without) == len(found):
+        raise UsageError(
+            f"{drawn.name} has no box of any of the images, such as {without[0]}.",
+            "Write the paths of the images in it as they stand in the folder.",
+        )
+    if not without:
+        return []
+    return [f"{plural(len(without), 'image')} without a box in {drawn.name}: {without[0]}, ..."]
 
 
 def nothing_left(refused: Sequence[str]) -> ImageError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import partial
@@ -11,11 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError, did_you_mean
+from cnnviz.evaluation.best_threshold import best_threshold
 from cnnviz.evaluation.data import EvaluationImage
 from cnnviz.evaluation.records import MapMeasurements, MeasureColumn
+from cnnviz.evaluation.resampling import CONFIDENCE, intervals
+from cnnviz.heatmaps.checks.localisation import ENOUGH
 from cnnviz.heatmaps.checks.measure_groups import MEASURE_GROUPS, CheckSettings
 from cnnviz.heatmaps.checks.random_maps import p_value
 from cnnviz.heatmaps.checks.verdicts import Check
+from cnnviz.heatmaps.map_boxes import BOX_THRESHOLD
 from cnnviz.results import drawing
 from cnnviz.results.result import Provenance
 from cnnviz.results.table import Table, TableResult
@@ -23,9 +28,6 @@ from cnnviz.results.text import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-RESAMPLES = 2000
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,9 @@ class Evaluation(TableResult):
         How many random maps each map was compared with.
     settings : CheckSettings
         What was measured, and how finely.
+    best_thresholds : tuple of float
+        Of each method the part of a map's maximum at which most boxes are found; NaN where none was
+        measured, and empty where no object is marked.
     """
 
     derived: ClassVar[tuple[str, ...]] = ("cells", "verdicts", "confidence")
@@ -100,6 +105,7 @@ class Evaluation(TableResult):
     high: NDArray[np.float64]
     random_count: int
     settings: CheckSettings
+    best_thresholds: tuple[float, ...] = ()
 
     def cell(self, method: str, measure: str) -> EvaluationCell:
         """Return one cell of the table.
@@ -187,7 +193,25 @@ class Evaluation(TableResult):
             "which have the same values in random places. A dot on its line means nothing. Maps "
             "that keep more likeness than the dotted limit while the weights are redrawn, a little "
             "more than the plain gradient keeps, show the photos more than the network. "
+            + self._boxes_told()
             + " ".join(self.verdicts)
+        )
+
+    def _boxes_told(self) -> str:
+        """Say at which threshold each method finds most boxes."""
+        known = [
+            f"{title} {100 * threshold:.0f} %"
+            for title, threshold in zip(self.titles, self.best_thresholds, strict=False)
+            if math.isfinite(threshold)
+        ]
+        if not known:
+            return ""
+        return (
+            f"A box is found if it overlaps the object's by {ENOUGH:g} or more of their union; it "
+            "is the one around the largest connected piece of a map above "
+            f"{100 * BOX_THRESHOLD:.0f} % of its maximum (Zhou et al. 2016). With the best "
+            "threshold (Choe et al. 2020), chosen on these images, it is above: "
+            f"{', '.join(known)}. "
         )
 
     def table(self) -> Table:
@@ -243,6 +267,15 @@ def summarised(
                 for name, array in held.items():
                     array[row, columns.index(column), image] = getattr(entry, name)
     low, high = intervals(held["value"], settings.seed)
+    best = best_threshold(columns, held, settings.seed)
+    if best is not None:
+        columns = [*columns, best.column]
+        held = {
+            name: np.concatenate([array, best.held[name][:, None]], axis=1)
+            for name, array in held.items()
+        }
+        low = np.concatenate([low, best.low[:, None]], axis=1)
+        high = np.concatenate([high, best.high[:, None]], axis=1)
     return Evaluation(
         provenance=provenance,
         methods=tuple(methods),
@@ -256,6 +289,7 @@ def summarised(
         high=high,
         random_count=random,
         settings=settings,
+        best_thresholds=() if best is None else best.thresholds,
     )
 
 
@@ -266,31 +300,3 @@ def _columns(records: Sequence[Sequence[MapMeasurements]]) -> list[MeasureColumn
     for record in every:
         found.update(dict.fromkeys(record.columns))
     return list(found)
-
-
-def intervals(
-    values: NDArray[np.float64], seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the ends of the bootstrap interval of the mean over the last axis.
-
-    Parameters
-    ----------
-    values : ndarray of float
-        [..., N]; NaN is passed over.
-    seed : int
-        The seed of the resamples.
-    """
-    count = values.shape[-1]
-    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1.0 / count), RESAMPLES)
-    held: NDArray[np.bool_] = np.isfinite(values)
-    sums = np.where(held, values, 0.0) @ drawn.T
-    counts = held.astype(np.float64) @ drawn.T
-    means = np.where(counts > 0.0, sums / np.maximum(counts, 1.0), np.nan)
-    tail = 100.0 * (1.0 - CONFIDENCE) / 2.0
-    ends = np.full((2, *values.shape[:-1]), np.nan)
-    for place in np.ndindex(*values.shape[:-1]):
-        several = np.asarray(means[place])
-        finite = several[np.isfinite(several)]
-        if finite.size:
-            ends[(slice(None), *place)] = np.percentile(finite, [tail, 100.0 - tail])
-    return ends[0], ends[1]

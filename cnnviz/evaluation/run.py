@@ -11,15 +11,21 @@ from typing import Any
 from torch import nn
 
 from cnnviz.datasets.aliases import Data
+from cnnviz.datasets.annotated_boxes import AnnotatedBoxes
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.evaluation.data import EvaluationImage, items, nothing_left
 from cnnviz.evaluation.records import MapMeasurements, MeasurementStore
 from cnnviz.evaluation.result import Evaluation, summarised
 from cnnviz.heatmaps.cam_methods import CAM_METHODS
+from cnnviz.heatmaps.checks.localisation import MAX_BOX_FOUND, Mark
 from cnnviz.heatmaps.checks.measure_groups import MEASURE_GROUPS, CheckSettings, measurable
+from cnnviz.heatmaps.map_boxes import BOX_THRESHOLDS
 from cnnviz.heatmaps.methods import MethodName, check_method, method_names, method_title
+from cnnviz.images import PhotoBox
 from cnnviz.models import Model, as_model
+from cnnviz.models.categories import classes_called
 from cnnviz.models.spaces import check_takes_images
+from cnnviz.passes.captures import capture
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import ImageSource, installed_version
 from cnnviz.results.text import estimated_time
@@ -45,6 +51,7 @@ def evaluate(
     methods: Sequence[str] = METHODS,
     layer: str | None = None,
     count: int | None = None,
+    boxes: AnnotatedBoxes | str | Path | None = None,
     settings: CheckSettings | None = None,
     random: int = 3,
     state: str | Path | None = None,
@@ -69,6 +76,11 @@ def evaluate(
         The layer of the class activation maps; the last stage by default.
     count : int, optional
         How many images.
+    boxes : AnnotatedBoxes, str or Path, optional
+        Boxes around the objects: a CSV file, a COCO JSON file, or VOC XML; see
+        `cnnviz.datasets.annotated_boxes.read_boxes`. Where they have labels that are classes of the
+        network, those of the class that is explained count; an image without such a box has no
+        measures of localisation.
     settings : CheckSettings, optional
         What is measured, and how finely.
     random : int
@@ -96,7 +108,7 @@ def evaluate(
     chosen = _checked(methods, random)
     wrapped = as_model(model)
     check_takes_images(wrapped, "evaluate")
-    found, refused = items(data, count)
+    found, refused = items(data, count, boxes)
     settings = settings or CheckSettings()
     job = _Job(wrapped, layer, settings, random, chosen, progress, announce)
     found, records = job.run(found, None if state is None else Path(state))
@@ -128,6 +140,7 @@ class _Job:
     announce: Announce | None
     spent: dict[str, list[float]] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
+    marks: dict[str, tuple[PhotoBox, ...]] = field(default_factory=dict)
 
     def run(
         self, found: list[EvaluationImage], folder: Path | None
@@ -171,7 +184,7 @@ class _Job:
     def _check_marks(self, found: list[EvaluationImage]) -> None:
         """Say that nothing can be measured, where a mark is needed and no image has one."""
         if found and self._only_marked():
-            marked = any(item.mask is not None for item in found)
+            marked = any(item.marked for item in found)
             measurable(self.settings.groups, explain=True, marks=marked)
 
     def _readable(self, item: EvaluationImage, look: Callable[[EvaluationImage], object]) -> bool:
@@ -184,15 +197,15 @@ class _Job:
         return True
 
     def _measure(self, method: str, item: EvaluationImage) -> MapMeasurements:
-        photo, mask = item.photo, item.mask
-        if mask is None and self._only_marked():
+        photo, mark = item.photo, self._mark(item)
+        if mark is None and self._only_marked():
             return MapMeasurements(method_title(method), (), ())
         measured = faithfulness(
             self.model,
             [photo],
             method,
             layer=self.layer if method in CAM_METHODS else None,
-            masks=None if mask is None else [mask],
+            masks=None if mark is None else [mark],
             measures=self.settings.groups,
             baselines=self.settings.baselines,
             steps=self.settings.steps,
@@ -201,7 +214,28 @@ class _Job:
             # Each image has its own draws, and the same ones whenever it is measured.
             seed=(self.settings.seed + int(item.key[:8], 16)) % 2**32,
         )
-        return MapMeasurements.of(measured.title, measured.measures)
+        # The best threshold of one image says nothing: it is chosen over all of them, later.
+        measures = [one for one in measured.measures if one.key != MAX_BOX_FOUND]
+        where = measured.localisation
+        return MapMeasurements.of(
+            measured.title, [*measures, *(where.at_thresholds() if where is not None else ())]
+        )
+
+    def _mark(self, item: EvaluationImage) -> Mark | None:
+        """Return where the object is that is explained; None where that is not known."""
+        if not item.boxes:
+            return item.mask
+        boxes = item.boxes
+        if item.key not in self.marks:
+            names = tuple(one.label for one in boxes)
+            if any(names) and self.model.categories:
+                known = classes_called(names, self.model.categories)
+                if max(known) >= 0:
+                    answer = capture(self.model, [item.photo], layers=(), gradients=False)
+                    first = answer.predictions(1)[0][0].index
+                    boxes = tuple(b for b, c in zip(boxes, known, strict=True) if c == first)
+            self.marks[item.key] = tuple(one.box for one in boxes)
+        return self.marks[item.key] or None
 
     def _tell(self, left: list[str], known: int) -> None:
         if self.announce is None or not left:
@@ -221,5 +255,6 @@ class _Job:
             "layer": self.layer,
             "settings": self.settings,
             "random": self.random,
+            "box_thresholds": BOX_THRESHOLDS,
             "versions": {name: installed_version(name) for name in ("cnnviz", "torch")},
         }

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.errors import UsageError
 from cnnviz.heatmaps import array_heatmaps, photo_heatmaps
 from cnnviz.heatmaps.heatmap_sheet import draw_heatmaps, sheet_layout
+from cnnviz.heatmaps.map_boxes import BOX_THRESHOLD, check_threshold, map_box
 from cnnviz.heatmaps.stretching import stretch, stretch_over_box
 from cnnviz.images import ArrayInput, PhotoBox
 from cnnviz.passes.photo_answers import PhotoAnswer, photo_answers
@@ -131,6 +133,48 @@ class Heatmap(Result):
         """
         values = self.on_photo(image, layer)
         return tuple(map(int, np.unravel_index(np.nanargmax(values), values.shape)))
+
+    def box(
+        self, image: int = 0, layer: str | None = None, *, threshold: float = BOX_THRESHOLD
+    ) -> PhotoBox:
+        """Return the box that a map draws around its object, in pixels of the photo.
+
+        It is the one around the largest connected piece of the evidence above a part of its maximum
+        (Zhou et al. 2016, section 3.2); of a map without evidence it has no size.
+
+        Parameters
+        ----------
+        image : int
+            Which image.
+        layer : str, optional
+            Which layer; by default the last.
+        threshold : float
+            The part of the maximum, above 0, up to 1.
+
+        Raises
+        ------
+        UsageError
+            If the threshold is no such part, or this is a map of a signal or a volume.
+        """
+        check_threshold(threshold)
+        return map_box(self.evidence_on_photo(image, layer), threshold)
+
+    def evidence_on_photo(self, image: int = 0, layer: str | None = None) -> NDArray[np.float32]:
+        """Return the evidence for the target at the size of the photo, [H, W]; 0 where it saw none.
+
+        Raises
+        ------
+        UsageError
+            If this is a map of a signal or a volume.
+        """
+        if self.inputs:
+            raise UsageError(
+                f"A box is drawn in a photo, and this is a map of a {self.space.noun}.",
+                "Take on_photo(), which has its values.",
+            )
+        positive = evidence(self.maps[self._place(layer)][image], relu=True)
+        height, width = self.photos[image].shape[:2]
+        return np.nan_to_num(stretch_over_box(positive, self.boxes[image], height, width), nan=0.0)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the signed maps by layer name."""

@@ -14,6 +14,8 @@ ONLY_IMAGES: dict[str, str] = {
     "pixels": "it shows the channels of photos; predictions tells what was done to any input",
     "gallery": "its pages are made of patches of photos",
     "error_analysis": "it reads sets of photos with labels; predictions tells of any inputs",
+    "evaluate_classifier": "it reads sets of photos with labels; predictions tells of any inputs",
+    "localisation": "boxes are drawn in photos; cam shows where the evidence lies",
     "lecture": "it is about photos; report tells of any inputs",
     "evaluate": "it measures over sets of photos; faithfulness measures one map",
 }

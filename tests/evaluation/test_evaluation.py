@@ -18,7 +18,7 @@ from cnnviz.errors import ImageError, OutputError, UsageError
 from cnnviz.evaluation import Evaluation, EvaluationImage, evaluate, items
 from cnnviz.evaluation import run as running
 from cnnviz.evaluation.records import MapMeasurements, MeasureColumn, Measurement, MeasurementStore
-from cnnviz.evaluation.result import intervals
+from cnnviz.evaluation.resampling import intervals
 from cnnviz.heatmaps.checks.measure_groups import CheckSettings
 from cnnviz.heatmaps.checks.random_maps import p_value
 from cnnviz.images import Preprocessing, read_photo
@@ -76,6 +76,8 @@ def test_the_table_holds_what_faithfulness_measures(model, folder):
             seed=int(item.key[:8], 16),
         )
         for one in alone.measures:
+            if one.key == "max_box_found":  # the best threshold is that of all images
+                continue
             column = keys.index(one.key)
             assert found.values[row, column, 1] == pytest.approx(one.mean, nan_ok=True)
             assert found.random[row, column, 1] == pytest.approx(one.random_mean, nan_ok=True)
@@ -287,7 +289,7 @@ def test_localisation_is_measured_where_there_is_a_mask(model, folder):
     assert found.titles == ("Grad-CAM", "Saliency")
     assert found.cell("gradcam", "pointing").images == 2
     assert np.isnan(found.values[:, :, 2]).all()
-    assert [axes.get_visible() for axes in found.figure().axes] == [True] * 3
+    assert [axes.get_visible() for axes in found.figure().axes] == [True] * 4
 
 
 def test_localisation_whose_only_masked_photo_is_damaged_is_a_sentence(model, folder):

@@ -64,6 +64,7 @@ def test_every_group_is_measured_beside_random_maps(images):
         "energy_inside",
         "box_overlap",
         "box_found",
+        "max_box_found",
     ]
     for one in found.measures:
         assert one.values.shape == (2,)

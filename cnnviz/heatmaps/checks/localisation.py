@@ -5,22 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
 from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch, Maps
-from cnnviz.heatmaps.checks.measure import Measure
+from cnnviz.heatmaps.checks.measure import Measure, mean_held
 from cnnviz.heatmaps.heatmap import evidence
+from cnnviz.heatmaps.map_boxes import (
+    BOX_THRESHOLD,
+    BOX_THRESHOLDS,
+    bounding_box,
+    box_overlap,
+    map_box,
+)
 from cnnviz.heatmaps.stretching import stretch_over_box
 from cnnviz.images import PhotoBox
 from cnnviz.results.text import dimensions
 
-Mark = NDArray[np.bool_] | PhotoBox
-"""An object: its pixels [H, W] in the photo, or the box around it, in pixels of the photo."""
-BOX_THRESHOLD = 0.2
-"""The part of its maximum that a map must reach to count as the object (Zhou et al. 2016, 3.2)."""
+Mark = NDArray[np.bool_] | PhotoBox | tuple[PhotoBox, ...]
+"""An object: its pixels [H, W] in the photo, or the box around it, in pixels of the photo; several
+boxes for several objects, of which the one that is met best counts."""
+MAX_BOX_FOUND = "max_box_found"
+MAX_BOX_TITLE = "box found, best threshold"
 ENOUGH = 0.5
 """The overlap at which a box counts as found (Russakovsky et al. 2015)."""
 
@@ -41,6 +48,11 @@ class Localisation:
         The share of what the network saw that the object covers, [N].
     random_pointing, random_energy, random_overlap : ndarray of float
         Those of the random maps, [N, R].
+    thresholds : tuple of float
+        The T parts of a map's maximum among which the best is looked for.
+    overlaps, random_overlaps : ndarray of float
+        The overlap where the box is drawn around what lies above each of these, [N, T], and that of
+        the random maps, [N, R, T].
     """
 
     pointing: NDArray[np.float64]
@@ -50,9 +62,16 @@ class Localisation:
     random_pointing: NDArray[np.float64]
     random_energy: NDArray[np.float64]
     random_overlap: NDArray[np.float64]
+    thresholds: tuple[float, ...]
+    overlaps: NDArray[np.float64]
+    random_overlaps: NDArray[np.float64]
 
     def measures(self) -> tuple[Measure, ...]:
-        """Return the pointing game, the energy inside, the overlap of boxes and boxes found."""
+        """Return the pointing game, the energy inside, the overlap of boxes and boxes found.
+
+        The last is how many boxes are found at the threshold that finds most of them over all these
+        images (MaxBoxAcc of Choe et al. 2020), which each set of random maps chooses for itself.
+        """
         return (
             Measure("pointing", "pointing game", "high", self.pointing, self.random_pointing),
             Measure("energy_inside", "energy inside", "high", self.energy, self.random_energy),
@@ -64,7 +83,41 @@ class Localisation:
                 _found(self.overlap),
                 _found(self.random_overlap),
             ),
+            Measure(
+                MAX_BOX_FOUND,
+                MAX_BOX_TITLE,
+                "high",
+                _at_best(_found(self.overlaps)),
+                np.stack(
+                    [_at_best(_found(one)) for one in self.random_overlaps.swapaxes(0, 1)], axis=1
+                ),
+            ),
         )
+
+    def at_thresholds(self) -> tuple[Measure, ...]:
+        """Return the boxes found at each threshold, of which the best can be chosen later."""
+        return tuple(
+            Measure(
+                found_at(threshold),
+                f"box found above {100 * threshold:.0f} %",
+                "high",
+                _found(self.overlaps[:, place]),
+                _found(self.random_overlaps[:, :, place]),
+            )
+            for place, threshold in enumerate(self.thresholds)
+        )
+
+
+def found_at(threshold: float) -> str:
+    """Return the key of the measure of the boxes found at one threshold."""
+    return f"box_found_{round(100 * threshold):02d}"
+
+
+def _at_best(found: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the column of [N, T] that has the largest mean, the first of several."""
+    means = mean_held(found, 0)
+    best = int(np.argmax(np.nan_to_num(means, nan=-1.0)))
+    return np.asarray(found[:, best])
 
 
 def _found(overlap: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -79,8 +132,10 @@ def localisation(
     The pointing game is that of Zhang et al. 2016, without their tolerance of 15 pixels; the
     energy inside is that of Wang et al. 2020 (Score-CAM), section 4.2. The box is drawn around the
     largest connected piece of the map above a fifth of its maximum, as Zhou et al. 2016 do. Choe
-    et al. 2020 show that this threshold suits some methods better than others; it is not tuned
-    here.
+    et al. 2020 show that this threshold suits some methods better than others, and let each have
+    its best one: the boxes found are measured at other thresholds as well. These are parts of the
+    maximum, as in Zhou et al., and not of the range between the least and the largest value. Of
+    several boxes the one that overlaps most counts.
 
     Parameters
     ----------
@@ -90,7 +145,7 @@ def localisation(
         [N, h, w].
     random : ndarray of float32
         [N, R, h, w].
-    marks : sequence of ndarray of bool or PhotoBox
+    marks : sequence of ndarray of bool, PhotoBox or tuple of PhotoBox
         One for each image.
 
     Raises
@@ -115,16 +170,20 @@ def localisation(
         random_pointing=found[:, 1:, 0],
         random_energy=found[:, 1:, 1],
         random_overlap=found[:, 1:, 2],
+        thresholds=BOX_THRESHOLDS,
+        overlaps=found[:, 0, 3:],
+        random_overlaps=found[:, 1:, 3:],
     )
 
 
 def _one(
     subject: ExplainedBatch, image: int, values: Maps, inside: NDArray[np.bool_], mark: Mark
-) -> tuple[float, float, float]:
+) -> tuple[float, ...]:
+    """Return pointing, energy, the overlap at the usual threshold, and that at each other one."""
     height, width = inside.shape
     seen = _seen(subject, image)
     if not (inside & seen).any():
-        return float("nan"), float("nan"), float("nan")
+        return (float("nan"),) * (3 + len(BOX_THRESHOLDS))
     crop = subject.batch.boxes[image]
     heat = np.nan_to_num(stretch_over_box(values, crop, height, width), nan=-np.inf)
     # A flat map points nowhere: it gets what a blind guess would, the share of the object.
@@ -135,37 +194,19 @@ def _one(
     )
     total = float(positive.sum(dtype=np.float64))
     energy = float(positive[inside].sum(dtype=np.float64)) / total if total > 0.0 else 0.0
-    box = mark if isinstance(mark, PhotoBox) else bounding_box(inside & seen)
-    return pointing, energy, box_overlap(map_box(positive), box)
+    boxes = boxes_of(mark, inside & seen)
+    overlaps = [
+        max(box_overlap(map_box(positive, threshold), box) for box in boxes)
+        for threshold in (BOX_THRESHOLD, *BOX_THRESHOLDS)
+    ]
+    return pointing, energy, *overlaps
 
 
-def map_box(positive: NDArray[np.float32]) -> PhotoBox:
-    """Return the box around the largest connected piece above a fifth of the map's maximum.
-
-    Of a map without positive values it is the box of no size at the corner.
-    """
-    most = float(positive.max())
-    if not most > 0.0:
-        return PhotoBox(0.0, 0.0, 0.0, 0.0)
-    above = (positive >= BOX_THRESHOLD * most).astype(np.uint8)
-    _, _, pieces, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
-    left, top, width, height, _ = pieces[1 + int(np.argmax(pieces[1:, cv2.CC_STAT_AREA]))].tolist()
-    return PhotoBox(float(left), float(top), float(left + width), float(top + height))
-
-
-def bounding_box(mask: NDArray[np.bool_]) -> PhotoBox:
-    """Return the smallest box around the true pixels of a mask."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return PhotoBox(float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
-
-
-def box_overlap(first: PhotoBox, second: PhotoBox) -> float:
-    """Return the intersection over union of two boxes."""
-    across = min(first.right, second.right) - max(first.left, second.left)
-    down = min(first.bottom, second.bottom) - max(first.top, second.top)
-    shared = max(across, 0.0) * max(down, 0.0)
-    union = first.width * first.height + second.width * second.height - shared
-    return shared / union if union > 0.0 else 0.0
+def boxes_of(mark: Mark, pixels: NDArray[np.bool_]) -> tuple[PhotoBox, ...]:
+    """Return the boxes of a mark; of a mask the one around the pixels of it that count."""
+    if isinstance(mark, PhotoBox):
+        return (mark,)
+    return mark if isinstance(mark, tuple) else (bounding_box(pixels),)
 
 
 def _seen(subject: ExplainedBatch, image: int) -> NDArray[np.bool_]:
@@ -176,13 +217,21 @@ def _seen(subject: ExplainedBatch, image: int) -> NDArray[np.bool_]:
 
 
 def _pixels(subject: ExplainedBatch, image: int, mark: Mark) -> NDArray[np.bool_]:
-    if not isinstance(mark, PhotoBox):
+    return pixels_of(mark, subject.batch.photos[image].pixels.shape[:2])
+
+
+def pixels_of(mark: Mark, size: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return the pixels of a photo of this height and width that a mark covers."""
+    if not isinstance(mark, (PhotoBox, tuple)):
         return np.asarray(mark, bool)
-    height, width = subject.batch.photos[image].pixels.shape[:2]
+    height, width = size
     rows, columns = np.arange(height) + 0.5, np.arange(width) + 0.5
-    down = (rows >= mark.top) & (rows <= mark.bottom)
-    across = (columns >= mark.left) & (columns <= mark.right)
-    return np.asarray(down[:, None] & across[None, :])
+    covered = np.zeros((height, width), bool)
+    for box in (mark,) if isinstance(mark, PhotoBox) else mark:
+        down = (rows >= box.top) & (rows <= box.bottom)
+        across = (columns >= box.left) & (columns <= box.right)
+        covered |= down[:, None] & across[None, :]
+    return covered
 
 
 def _check(subject: ExplainedBatch, marks: Sequence[Mark]) -> None:
@@ -192,7 +241,7 @@ def _check(subject: ExplainedBatch, marks: Sequence[Mark]) -> None:
             f"There are {len(marks)} masks for {len(photos)} images.", "Give one for each."
         )
     for photo, mark in zip(photos, marks, strict=True):
-        if not isinstance(mark, PhotoBox) and np.shape(mark) != photo.pixels.shape[:2]:
+        if not isinstance(mark, (PhotoBox, tuple)) and np.shape(mark) != photo.pixels.shape[:2]:
             size = dimensions(photo.pixels.shape[:2])
             raise UsageError(
                 f"The mask of {photo.name} has the shape {list(np.shape(mark))}, and the photo "

@@ -280,7 +280,7 @@ MEASURE_GROUPS: dict[str, MeasureGroup] = {
             "localisation",
             "with masks only",
             _take_localisation,
-            main=("pointing", "energy_inside", "box_found"),
+            main=("pointing", "energy_inside", "box_found", "max_box_found"),
             needs="marks",
         ),
     )

@@ -4,11 +4,9 @@ import pytest
 from cnnviz.errors import UsageError
 from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch
 from cnnviz.heatmaps.checks.localisation import (
-    bounding_box,
-    box_overlap,
     localisation,
-    map_box,
 )
+from cnnviz.heatmaps.map_boxes import bounding_box, box_overlap, map_box
 from cnnviz.images import Photo, PhotoBox, Preprocessing
 from cnnviz.models import Model
 from tests.helpers.architectures import tiny_network
@@ -43,6 +41,7 @@ def test_a_map_on_the_object_scores_one_everywhere(subject):
         "energy_inside": 1.0,
         "box_overlap": 1.0,
         "box_found": 1.0,
+        "max_box_found": 1.0,
     }
     assert found.area[0] == pytest.approx(32 / 400)
     assert found.random_energy[0, 0] == pytest.approx(4 / 8), "rows 8 to 15 share 8 to 11 with it"

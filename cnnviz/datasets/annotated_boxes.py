@@ -1,0 +1,224 @@
+"""Boxes that somebody has drawn around objects, from CSV, COCO JSON or VOC XML, by image."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from cnnviz.datasets.listed_files import LISTS, PATHS, csv_rows
+from cnnviz.errors import UsageError
+from cnnviz.images import PhotoBox
+from cnnviz.images.paths import expand
+
+_CORNERS = (
+    ("left", "top", "right", "bottom"),
+    ("x1", "y1", "x2", "y2"),
+    ("xmin", "ymin", "xmax", "ymax"),
+    ("x_min", "y_min", "x_max", "y_max"),
+)
+_SIDES = (("x", "y", "width", "height"), ("x", "y", "w", "h"), ("left", "top", "width", "height"))
+_LABELS = ("label", "class", "category", "name")
+_FORMS = (
+    "Give a CSV file with the columns path, left, top, right and bottom (or x, y, width and "
+    "height), a COCO JSON file, or a folder of VOC XML files."
+)
+
+
+@dataclass(frozen=True)
+class AnnotatedBox:
+    """A box that somebody has drawn around an object.
+
+    Attributes
+    ----------
+    box : PhotoBox
+        The box, in pixels of the photo from its left upper corner.
+    label : str
+        What the object is; empty where nobody says.
+    """
+
+    box: PhotoBox
+    label: str = ""
+
+
+class AnnotatedBoxes:
+    """The boxes of many images, found by the name of an image.
+
+    Parameters
+    ----------
+    boxes : mapping of str to sequence of AnnotatedBox
+        The boxes by the path of their image.
+    name : str
+        What they come from.
+    """
+
+    def __init__(self, boxes: Mapping[str, Iterable[AnnotatedBox]], name: str) -> None:
+        self.name = name
+        self._by_path = {_slashed(path): tuple(found) for path, found in boxes.items()}
+        self._by_file: dict[str, list[str]] = {}
+        for path in self._by_path:
+            self._by_file.setdefault(PurePosixPath(path).name, []).append(path)
+
+    def __len__(self) -> int:
+        return len(self._by_path)
+
+    def of(self, image: str) -> tuple[AnnotatedBox, ...]:
+        """Return the boxes of an image by its path, or by its file's name; none where none are.
+
+        Raises
+        ------
+        UsageError
+            If several images have this file's name, and none of them this path.
+        """
+        path = _slashed(image)
+        if path in self._by_path:
+            return self._by_path[path]
+        same = self._by_file.get(PurePosixPath(path).name, [])
+        ending = [one for one in same if path.endswith(f"/{one}") or one.endswith(f"/{path}")]
+        found = ending if len(ending) == 1 else same
+        if len(found) > 1:
+            raise UsageError(
+                f"{self.name} has several images that {image!r} may be: {found[0]}, {found[1]}.",
+                "Write their paths as the images have them.",
+            )
+        return self._by_path[found[0]] if found else ()
+
+
+def read_boxes(source: str | Path) -> AnnotatedBoxes:
+    """Read annotated boxes.
+
+    Parameters
+    ----------
+    source : str or Path
+        A CSV file with the columns path, left, top, right and bottom (or x1, y1, x2, y2; xmin, ...;
+        or x, y, width, height), a line for each box, and a column label if it is known; a JSON file
+        of COCO, whose crowds are left out; a VOC XML file, or a folder of them, whose pixels count
+        from 1 and whose last one is inside.
+
+    Raises
+    ------
+    UsageError
+        If it is none of these, or a box in it has no size.
+    """
+    path = expand(str(source))
+    suffix = path.suffix.lower()
+    if path.is_dir() or suffix == ".xml":
+        found = _of_voc(path)
+    elif not path.is_file():
+        raise UsageError(f"There is no file {str(source)!r}.", _FORMS)
+    elif suffix in LISTS:
+        found = _of_csv(path)
+    elif suffix == ".json":
+        found = _of_coco(path)
+    else:
+        raise UsageError(f"{path.name} is no list of boxes.", _FORMS)
+    held: dict[str, list[AnnotatedBox]] = {}
+    for image, box in found:
+        held.setdefault(image, []).append(box)
+    if not held:
+        raise UsageError(f"There is no box in {path.name}.", _FORMS)
+    return AnnotatedBoxes(held, path.name)
+
+
+def box_between(corners: Iterable[Any], where: str) -> PhotoBox:
+    """Return the box of left, top, right and bottom, which may be texts.
+
+    Raises
+    ------
+    UsageError
+        If they are not four numbers, or leave the box no size.
+    """
+    try:
+        left, top, right, bottom = (float(value) for value in corners)
+    except (TypeError, ValueError):
+        raise UsageError(f"A box of {where} is not four numbers.", _FORMS) from None
+    if not all(map(math.isfinite, (left, top, right, bottom))) or right <= left or bottom <= top:
+        raise UsageError(
+            f"A box of {where} has no size: {left:g}, {top:g}, {right:g}, {bottom:g}.",
+            "Its right is to lie right of its left, and its bottom below its top.",
+        )
+    return PhotoBox(left, top, right, bottom)
+
+
+def _of_csv(path: Path) -> Iterator[tuple[str, AnnotatedBox]]:
+    rows = csv_rows(path)
+    headings = [cell.strip().casefold() for cell in rows[0]] if rows else []
+    named = next((name for name in PATHS if name in headings), None)
+    corners = next((four for four in _CORNERS if set(four) <= set(headings)), None)
+    sides = next((four for four in _SIDES if set(four) <= set(headings)), None)
+    columns = corners or sides
+    if named is None or columns is None:
+        raise UsageError(f"{path.name} has no columns of paths and boxes.", _FORMS)
+    labelled = next((name for name in _LABELS if name in headings), None)
+    for row in rows[1:]:
+        cells = dict(zip(headings, row, strict=False))
+        image = cells[named].strip()
+        values = [cells.get(name, "") for name in columns]
+        where = f"{image} in {path.name}"
+        box = box_between(values, where) if corners else _of_sides(values, where)
+        yield image, AnnotatedBox(box, cells.get(labelled or "", "").strip())
+
+
+def _of_sides(values: Iterable[Any], where: str) -> PhotoBox:
+    try:
+        left, top, width, height = (float(value) for value in values)
+    except (TypeError, ValueError):
+        raise UsageError(f"A box of {where} is not four numbers.", _FORMS) from None
+    return box_between((left, top, left + width, top + height), where)
+
+
+def _of_coco(path: Path) -> Iterator[tuple[str, AnnotatedBox]]:
+    try:
+        data = json.loads(path.read_text("utf-8"))
+        images = {one["id"]: str(one["file_name"]) for one in data["images"]}
+        names = {one["id"]: str(one["name"]) for one in data.get("categories", ())}
+        for one in data["annotations"]:
+            if not one.get("iscrowd"):
+                image = images[one["image_id"]]
+                box = _of_sides(one["bbox"], f"{image} in {path.name}")
+                yield image, AnnotatedBox(box, names.get(one.get("category_id"), ""))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"{path.name} is no COCO JSON: {type(error).__name__} {error}.", _FORMS
+        ) from error
+
+
+def _of_voc(path: Path) -> Iterator[tuple[str, AnnotatedBox]]:
+    files = [path] if path.is_file() else sorted(path.rglob("*.xml")) if path.is_dir() else []
+    if not files:
+        raise UsageError(f"There is no XML file in {str(path)!r}.", _FORMS)
+    for file in files:
+        root = _xml(file)
+        image = (root.findtext("filename") or "").strip() or file.stem
+        for one in root.iter("object"):
+            corners = [one.findtext(f"bndbox/{side}") for side in _CORNERS[2]]
+            left, top, right, bottom = (_number(text, file) for text in corners)
+            # The first pixel is 1, and the last one belongs to the box.
+            box = box_between((left - 1.0, top - 1.0, right, bottom), f"{image} in {file.name}")
+            yield image, AnnotatedBox(box, (one.findtext("name") or "").strip())
+
+
+def _number(text: str | None, file: Path) -> float:
+    try:
+        return float(text or "")
+    except ValueError:
+        raise UsageError(f"A box in {file.name} is not four numbers.", _FORMS) from None
+
+
+def _xml(file: Path) -> ET.Element:
+    try:
+        text = file.read_bytes()
+        # Entities could make a small file a large one; annotations have none.
+        if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
+            raise UsageError(f"{file.name} has definitions of its own.", "Save it without them.")
+        return ET.fromstring(text)
+    except (OSError, ET.ParseError) as error:
+        raise UsageError(f"{file.name} is no VOC XML: {error}.", _FORMS) from error
+
+
+def _slashed(path: str) -> str:
+    return path.replace("\\", "/").removeprefix("./")

@@ -1,0 +1,46 @@
+"""The interval of a mean over images, from resamples of the images."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES = 2000
+CONFIDENCE = 0.95
+
+
+def intervals(
+    values: NDArray[np.float64], seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the ends of the bootstrap interval of the mean over the last axis.
+
+    Parameters
+    ----------
+    values : ndarray of float
+        [..., N]; NaN is passed over.
+    seed : int
+        The seed of the resamples.
+    """
+    return ends(resampled_means(values, seed))
+
+
+def resampled_means(values: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    """Return the mean over the last axis in each of R resamples, [..., R]; see `intervals`."""
+    count = values.shape[-1]
+    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1.0 / count), RESAMPLES)
+    held: NDArray[np.bool_] = np.isfinite(values)
+    sums = np.where(held, values, 0.0) @ drawn.T
+    counts = held.astype(np.float64) @ drawn.T
+    return np.where(counts > 0.0, sums / np.maximum(counts, 1.0), np.nan)
+
+
+def ends(means: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the ends of the middle 95 % of resampled means, over the last axis."""
+    tail = 100.0 * (1.0 - CONFIDENCE) / 2.0
+    found = np.full((2, *means.shape[:-1]), np.nan)
+    for place in np.ndindex(*means.shape[:-1]):
+        several = np.asarray(means[place])
+        finite = several[np.isfinite(several)]
+        if finite.size:
+            found[(slice(None), *place)] = np.percentile(finite, [tail, 100.0 - tail])
+    return found[0], found[1]
