@@ -35,7 +35,8 @@ class ArrayPreprocessing(Preprocessing):
         What is done to each frame of a clip, as torchvision does it to a clip: without
         antialiasing. Arrays keep their size.
     mean, std : tuple of float
-        One value per channel. Their number is the number of channels.
+        One value per channel, and their number is the number of channels; or one of each for all
+        channels, whose number a network then says (`cnnviz.Model`).
     axes : int
         1 for signals ``[N, C, L]``, 3 for volumes and clips ``[N, C, D, H, W]``.
     shape : tuple of int or None

@@ -81,6 +81,22 @@ def find_array(module: nn.Module) -> AcceptedArray | None:
     return _KEPT.get(module, "array", lambda: _find(module, tried))
 
 
+def takes_channels(
+    module: nn.Module, space: Space, channels: int, size: tuple[int, ...] | None
+) -> bool:
+    """Return whether a network runs on so many channels, of a size or of one that is found.
+
+    That its first convolution of the space has as many is enough, and no run is made. The network
+    itself is not run, and is left as it was.
+    """
+    if likely_channels(module, space)[0] == channels or isinstance(module, torch.jit.ScriptModule):
+        return True
+    one = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
+    sizes = USUAL[space] if size is None else (size,)
+    trial = _Trial(module, torch.device("meta"), one.dtype)
+    return trial.search(space, sizes, (channels,)) is not None
+
+
 def _find(module: nn.Module, spaces: list[Space]) -> AcceptedArray | None:
     one = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
     found = None
@@ -103,11 +119,16 @@ class _Trial:
         self._misfit: tuple[int, int] | None = None
         self._unbatched = False
 
-    def search(self, space: Space, usual: Sequence[tuple[int, ...]]) -> AcceptedArray | None:
-        """Return the first input that runs, of these sizes or, of signals, another one."""
+    def search(
+        self, space: Space, usual: Sequence[tuple[int, ...]], channels: Sequence[int] = ()
+    ) -> AcceptedArray | None:
+        """Return the first input that runs, of these sizes or, of signals, another one.
+
+        Where no numbers of channels are given likely ones are tried.
+        """
         found = (
-            self._run(channels, size)
-            for channels in likely_channels(self._network, space)[:_MOST_CHANNELS]
+            self._run(count, size)
+            for count in channels or likely_channels(self._network, space)[:_MOST_CHANNELS]
             for size in self._sizes(space, usual)
         )
         return next((one for one in found if one is not None), None)

@@ -8,7 +8,13 @@ from torch import nn
 
 from cnnviz.errors import UsageError
 from cnnviz.images import IMAGENET, ArrayPreprocessing, Preprocessing
-from cnnviz.models.array_trials import AcceptedArray, find_array, likely_channels, registered_space
+from cnnviz.models.array_trials import (
+    AcceptedArray,
+    find_array,
+    likely_channels,
+    registered_space,
+    takes_channels,
+)
 from cnnviz.models.input_trials import NOMINAL_SIDE, find_input, registered_channels
 from cnnviz.results.space import IMAGE, Space
 from cnnviz.results.text import plural
@@ -49,6 +55,32 @@ def known_preprocessing(module: nn.Module) -> Preprocessing | None:
     if inside.startswith("torchvision.models.detection"):
         return TO_UNIT_RANGE
     return None
+
+
+def fitted(module: nn.Module, given: Preprocessing, name: str) -> Preprocessing:
+    """Return what was said of signals or volumes, with one mean and std for each channel.
+
+    One of each stands for all channels, whose number is then read off the network.
+
+    Raises
+    ------
+    UsageError
+        There are several, and the network takes another number of channels.
+    """
+    if not isinstance(given, ArrayPreprocessing) or takes_channels(
+        module, given.space, given.channels, given.shape
+    ):
+        return given
+    found = find_array(module)
+    if found is None or found.space != given.space:
+        return given
+    if given.channels > 1:
+        raise UsageError(
+            f"The preprocessing has {given.channels} means, and {name} takes "
+            f"{given.space.noun}s {given.space.shape(found.channels)}.",
+            "Give one mean and one std for each channel, or one of each for all.",
+        )
+    return replace(given, mean=given.mean * found.channels, std=given.std * found.channels)
 
 
 def _guess(module: nn.Module) -> Preprocessing:

@@ -20,7 +20,7 @@ from cnnviz.introspection.random_draws import RandomDraws
 from cnnviz.introspection.turns import one_at_a_time
 from cnnviz.models.called_network import Call, Inputs, called_network
 from cnnviz.models.categories import ClassNames, told_ambiguous
-from cnnviz.models.guesses import guess_preprocessing
+from cnnviz.models.guesses import fitted, guess_preprocessing
 from cnnviz.models.input_trials import NOMINAL_SIDE
 from cnnviz.models.output_kinds import OutputKind, read_output_kind
 from cnnviz.models.outputs import Reading
@@ -106,6 +106,7 @@ class Model:
         self.module = called_network(inner, call, inputs)
         self.name: str = name or type(inner).__name__
         self._preprocessing: Preprocessing | None = preprocessing
+        self._fitted = False
         self.categories: tuple[str, ...] | None = None if categories is None else tuple(categories)
         self.weights = weights
         self.notes: tuple[str, ...] = (*unwrapped, *notes)
@@ -179,14 +180,23 @@ class Model:
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """What it was trained on; where nobody said so a guess, made when first asked for."""
+        """What it was trained on; where nobody said so a guess, made when first asked for.
+
+        Raises
+        ------
+        UsageError
+            What was said of signals or volumes is for another number of channels.
+        """
         if self._preprocessing is None:
             self._preprocessing = guess_preprocessing(self.module)
+        if not self._fitted:
+            self._preprocessing = fitted(self.module, self._preprocessing, self.name)
+            self._fitted = True
         return self._preprocessing
 
     @preprocessing.setter
     def preprocessing(self, given: Preprocessing) -> None:
-        self._preprocessing = given
+        self._preprocessing, self._fitted = given, False
 
     @property
     def doubt(self) -> str:

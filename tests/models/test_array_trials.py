@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from cnnviz.errors import UsageError
 from cnnviz.images import ArrayPreprocessing, prepare
 from cnnviz.models import Model, load
 from cnnviz.models.array_trials import find_array
 from cnnviz.models.torchvision_import import import_torchvision
 from cnnviz.results.space import IMAGE, SIGNAL, VOLUME
-from tests.helpers.array_networks import NETWORKS, Spectrogram, build, seeded
+from tests.helpers.array_networks import NETWORKS, Spectrogram, build, seeded, signal_classifier
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -86,3 +89,39 @@ def test_a_network_of_clips_loads_by_name() -> None:
     assert model.categories is not None
     assert len(model.categories) == 400
     assert "centre 112 x 112 px" in model.preprocessing.describe()
+
+
+@pytest.mark.parametrize("shape", [None, (200,)])
+def test_one_mean_stands_for_all_channels(shape: tuple[int, ...] | None) -> None:
+    said = ArrayPreprocessing(mean=(0.5,), std=(2.0,), axes=1, shape=shape)
+    model = Model(seeded(lambda: signal_classifier(channels=5)), preprocessing=said)
+    assert (model.channels, model.preprocessing.std) == (5, (2.0,) * 5)
+    assert model.preprocessing.describe() == "minus mean 0.5, divided by 2"
+    signal = np.ones((5, 200), np.float32)
+    torch.testing.assert_close(model.prepare(signal).tensor, torch.full((1, 5, 200), 0.25))
+    assert Model(seeded(signal_classifier), preprocessing=ArrayPreprocessing()).channels == 2
+    model.preprocessing = replace(said, axes=1)
+    assert model.channels == 5, "whenever it is said"
+
+
+def test_means_of_another_number_of_channels_are_refused() -> None:
+    said = ArrayPreprocessing(mean=(0.5, 0.5, 0.5), std=(2.0,) * 3, axes=1)
+    model = Model(seeded(lambda: signal_classifier(channels=5)), preprocessing=said)
+    with pytest.raises(UsageError, match=r"3 means, and Sequential takes signals \[N, 5, L\]"):
+        model.prepare(np.ones((5, 200), np.float32))
+
+
+def test_the_first_convolution_need_not_have_the_channels_of_the_input() -> None:
+    class Weighed(nn.Module):
+        """Makes one channel of three before its first convolution."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv1d(1, 4, 3)
+            self.mix = nn.Parameter(torch.ones(3, 1))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.conv((x * self.mix).sum(1, keepdim=True)).mean(2)
+
+    said = ArrayPreprocessing(mean=(1.0, 2.0, 3.0), std=(1.0,) * 3, axes=1)
+    assert Model(seeded(Weighed), preprocessing=said).preprocessing == said
