@@ -153,6 +153,7 @@ def found_shift(
     shifted: torch.Tensor,
     track: Track,
     candidates: range,
+    shift: int,
     *,
     inside: bool,
     round_: bool = False,
@@ -161,17 +162,24 @@ def found_shift(
 
     That is where the squared distance of the two, less the mean of each channel of the original,
     is least as a share of the sum of their squares. Only shifts that leave at least half of the
-    positions, and two, to compare are tried. NaN where there is none, or a map is constant.
+    positions, and two, to compare are tried. NaN where the shift of the image itself is none of
+    these, so that the best of the others would say nothing, or where a map is constant.
     """
     whole = len(track.inside) if inside else track.count
+
+    def compared(pixels: int) -> range:
+        if round_:
+            return range(track.count)
+        return compared_positions(track, pixels / track.stride, inside=inside)
+
+    least_count = max(2, whole / 2)
+    if len(compared(shift)) < least_count:
+        return math.nan
     products = _Products.of(original, shifted, round_=round_)
     best, least = math.nan, math.inf
     for pixels in candidates:
-        by = pixels / track.stride
-        within = range(track.count)
-        if not round_:
-            within = compared_positions(track, by, inside=inside)
-        if len(within) < max(2, whole / 2):
+        by, within = pixels / track.stride, compared(pixels)
+        if len(within) < least_count:
             continue
         error = products.error(by, within)
         if error < least:

@@ -181,7 +181,7 @@ class Walk:
         self.everywhere[at] = mismatch(here, there, by, whole, round_=around)
         free = bool((self.compared[place] > 0).all())
         self.moved[at] = found_shift(
-            here, there, track, self._tried(track), inside=free, round_=around and not free
+            here, there, track, self._tried(track), shift, inside=free, round_=around and not free
         )
 
     def _tried(self, track: Track) -> range:

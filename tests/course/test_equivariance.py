@@ -87,7 +87,7 @@ def test_the_shift_of_a_map_that_moved_is_found(pixels: int, round_: bool) -> No
     whole = noise(3, 4, 20)
     here = whole[..., 4:16]
     there = here.roll(pixels // 2, -1) if round_ else whole[..., 4 - pixels // 2 : 16 - pixels // 2]
-    found = found_shift(here, there, ROUND, range(-4, 9), inside=False, round_=round_)
+    found = found_shift(here, there, ROUND, range(-4, 9), pixels, inside=False, round_=round_)
     assert found == pixels
 
 
@@ -102,7 +102,17 @@ def test_the_best_shift_is_that_of_the_least_distance_tried_one_by_one() -> None
         error = float(((a - b) ** 2).sum() / ((a**2).sum() + (b**2).sum()))
         if int(known.sum()) >= 6 and error < least:
             best, least = pixels, error
-    assert found_shift(here, there, ROUND, range(-3, 8), inside=False) == best
+    assert found_shift(here, there, ROUND, range(-3, 8), 0, inside=False) == best
+
+
+def test_a_shift_that_leaves_too_little_to_compare_is_not_told() -> None:
+    here = noise(3, 4, 12)
+    there = moved_map(here, 7.0, round_=True)
+    assert math.isnan(found_shift(here, there, ROUND, range(-2, 17), 14, inside=False))
+    assert (
+        found_shift(here, moved_map(here, 5.0, round_=True), ROUND, range(-2, 17), 10, inside=False)
+        == 10
+    )
 
 
 def test_consistency_counts_pairs() -> None:
