@@ -47,6 +47,15 @@ class Space:
         return len(self.letters)
 
     @property
+    def shown(self) -> str:
+        """What one input is called where it is shown: an image is a photo there."""
+        return "photo" if self.axes == 2 else self.noun
+
+    def words(self, text: str) -> str:
+        """Fill in the names of an input in a text: ``{shown}``, ``{noun}`` and ``{places}``."""
+        return text.format(shown=self.shown, noun=self.noun, places=self.places)
+
+    @property
     def places(self) -> str:
         """What several places of an input are called."""
         return f"{self.place}s"

@@ -21,9 +21,11 @@ from cnnviz.passes.targets import Target
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
+from cnnviz.results.space import IMAGE, Space
 from cnnviz.results.text import plural
 from cnnviz.views._explainers import heatmap
 from cnnviz.views.faithfulness import Faithfulness, groups_named, of_subject
+from cnnviz.views.pictures import array_explanations
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,7 +85,14 @@ class Explanations(Result):
         if not self.checks:
             return said
         readings = dict.fromkeys(each.reading for held in self.checks for each in held.checks)
-        return " ".join([said, "Below a map stand its checks.", *readings])
+        words = [self.space.words(reading) for reading in readings]
+        where = "Below" if self.space == IMAGE else "Above"
+        return " ".join([said, f"{where} a map stand its checks.", *words])
+
+    @property
+    def space(self) -> Space:
+        """Which axes the maps have."""
+        return self.heatmaps[0].space
 
     @property
     def verdicts(self) -> tuple[str, ...]:
@@ -104,7 +113,12 @@ class Explanations(Result):
         }
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
-        """Draw the maps in a grid, on one scale, each with its checks below."""
+        """Draw the maps in a grid, on one scale, each with its checks below.
+
+        Those of a signal or a volume stand one below the other, each with its checks above it.
+        """
+        if self.space != IMAGE:
+            return array_explanations.draw(self, into)
         count = len(self.heatmaps)
         rows = -(-count // _ACROSS)
         # Evenly among the rows: four are two and two.
@@ -135,7 +149,8 @@ class Explanations(Result):
         axes.set_anchor("N")
         axes.set_title(held.title, fontsize=drawing.TITLE_SIZE, color=drawing.INK, loc="left")
         if self.checks:
-            text, failed = _checked(self.checks[place])
+            lines, failed = self.check_lines(place)
+            text = "\n".join(textwrap.fill(line, 44) for line in lines)
             axes.set_xlabel(
                 text,
                 fontsize=drawing.SMALL_SIZE,
@@ -143,14 +158,14 @@ class Explanations(Result):
                 loc="left",
             )
 
-
-def _checked(check: Faithfulness) -> tuple[str, bool]:
-    """Return the checks of a map in a few short lines, and whether one of them failed."""
-    find = check.measure
-    failed = [each for each in check.checks if not each.passes(find)]
-    lines = [each.line(find) for each in check.checks]
-    lines += [each.failed_line(find) for each in failed]
-    return "\n".join(textwrap.fill(line, 44) for line in lines), bool(failed)
+    def check_lines(self, place: int) -> tuple[list[str], bool]:
+        """Return the checks of a map in a few short lines, and whether one of them failed."""
+        check = self.checks[place]
+        find = check.measure
+        failed = [each for each in check.checks if not each.passes(find)]
+        lines = [each.line(find) for each in check.checks]
+        lines += [each.failed_line(find, check.space) for each in failed]
+        return lines, bool(failed)
 
 
 def explanations(

@@ -44,7 +44,7 @@ from cnnviz.passes.targets import Target, Unit
 from cnnviz.results import drawing
 from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.space import IMAGE
+from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import plural
 from cnnviz.views._explainers import explainer
@@ -78,9 +78,11 @@ class Faithfulness(TableResult):
         What each group of measures found, in the order in which they were taken.
     notes : tuple of str
         What was left out, and why.
+    axes : int
+        How many axes the inputs have: 1 for signals, 2 for images, 3 for volumes.
     """
 
-    left_out: ClassVar[tuple[str, ...]] = ("results",)
+    left_out: ClassVar[tuple[str, ...]] = ("results", "axes")
     derived: ClassVar[tuple[str, ...]] = ("measures", "verdicts")
 
     method: str
@@ -94,6 +96,12 @@ class Faithfulness(TableResult):
     random_count: int
     results: Mapping[str, MeasureResult] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    axes: int = IMAGE.axes
+
+    @property
+    def space(self) -> Space:
+        """Which axes the inputs have."""
+        return space_of(self.axes)
 
     @property
     def curves(self) -> Curves | None:
@@ -155,7 +163,7 @@ class Faithfulness(TableResult):
     @property
     def verdicts(self) -> tuple[CheckVerdict, ...]:
         """What the measures say in sentences: against random maps, and against random weights."""
-        return tuple(check.verdict(self.title, self.measure) for check in self.checks)
+        return tuple(check.verdict(self.title, self.measure, self.space) for check in self.checks)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays of every group, as ``curves.deletion`` and so on."""
@@ -176,14 +184,15 @@ class Faithfulness(TableResult):
     def summary(self) -> str:
         """Say which method was measured on how much, and which checks it passed."""
         count = len(self.images)
-        said = f"{self.title} at {self.layer}, {plural(count, 'image')}"
-        judged = [check.said(self.measure) for check in self.checks]
+        said = f"{self.title} at {self.layer}, {plural(count, self.space.noun)}"
+        judged = [check.said(self.measure, self.space) for check in self.checks]
         return f"{said}: {', '.join(judged)}" if judged else said
 
     def caption(self) -> str:
         """Say how to read the curves and the table."""
         parts = [
-            f"Every number stands beside that of {self.random_count} random maps for each image: "
+            f"Every number stands beside that of {self.random_count} random maps for each "
+            f"{self.space.noun}: "
             "the same values, as smooth, in random places. Beaten is the share of them that the "
             "map beats, and chance how probable it is that maps without knowledge do as well; the "
             f"least that so many can tell is {self._least_chance()}."
@@ -191,10 +200,11 @@ class Faithfulness(TableResult):
         if self.unit == "score":
             parts.append(
                 "What is explained has no probability, so its score is followed, on the scale on "
-                "which that of a blank image of the mean colour is 0 and that of the photo is 1 "
-                "(-1, where the photo scores less)."
+                f"which that of {self._blank()} is 0 and that of the {self.space.shown} is 1 "
+                f"(-1, where the {self.space.shown} scores less)."
             )
-        parts += [text for name in self.results if (text := MEASURE_GROUPS[name].caption)]
+        captions = [MEASURE_GROUPS[name].caption for name in self.results]
+        parts += [self.space.words(text) for text in captions if text]
         parts += [verdict.sentence for verdict in self.verdicts]
         return " ".join([*parts, *self.notes])
 
@@ -202,8 +212,14 @@ class Faithfulness(TableResult):
         least = (1.0 + self.random_count) ** -len(self.images)
         return "below 0.001" if least < 0.001 else f"{least:.2g}"
 
+    def _blank(self) -> str:
+        """Say what an input without anything in it is."""
+        if self.space == IMAGE:
+            return "a blank image of the mean colour"
+        return f"a {self.space.noun} of its mean values"
+
     def __str__(self) -> str:
-        rows = [f"{self.title} at {self.layer}: {len(self.images)} image(s)"]
+        rows = [f"{self.title} at {self.layer}: {len(self.images)} {self.space.noun}(s)"]
         rows += [
             f"  {one.title:<36}{one.mean:>8.3f}   random {one.random_mean:>7.3f}"
             for one in self.measures
@@ -428,6 +444,7 @@ def _measure(
         random_count=measured.random.shape[1],
         results=found,
         notes=tuple(notes),
+        axes=held.space.axes,
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
+from matplotlib.text import Text
 from torch import nn
 
 import cnnviz
@@ -15,6 +18,7 @@ from cnnviz.models import Model, OutputKind
 from cnnviz.models.spaces import ONLY_IMAGES
 from cnnviz.passes.captures import capture
 from cnnviz.reports import report
+from cnnviz.results.result import Result
 from cnnviz.results.space import space_of
 from tests.helpers.array_networks import NETWORKS, build, seeded, signal_classifier
 
@@ -129,8 +133,37 @@ def test_faithfulness_is_measured(name: str) -> None:
         found = cnnviz.faithfulness(network, x[:1], method, steps=3, stages=2)
         assert found.measure("gain").values.shape == (1,)
         assert all(verdict.sentence for verdict in found.verdicts)
+        told = f"{found.summary()} {found.caption()} {texts(found)} {found}"
+        assert space_of(x.ndim - 2).places in told
+        assert not re.search(r"\b(pixels?|photos?|images?)\b", told)
     with pytest.raises(UsageError, match="Objects are marked in photos"):
         cnnviz.faithfulness(network, x, "gradcam", masks=[np.ones((2, 2), bool)] * 2)
+
+
+def texts(found: Result) -> str:
+    """Return all words of a picture."""
+    return " ".join(one.get_text() for one in found.figure().findobj(Text))
+
+
+@pytest.mark.parametrize("name", ["signal", "volume"])
+def test_explanations_stand_below_one_another(name: str) -> None:
+    network, x = build(name)
+    found = cnnviz.explanations(network, x[:1], ["gradcam", "saliency"], checks=["curves"])
+    told = texts(found)
+    # The input, a panel for each method, and the colour bar.
+    assert len(found.figure().axes) == 4
+    assert all(f"{each.title}, " in told for each in found.heatmaps)
+    assert told.count("insertion - deletion") == 2
+    assert not re.search(r"\b(pixels?|photos?|images?)\b", f"{told} {found.caption()}")
+    if name == "volume":
+        assert told.count("slice 5") == 3
+
+
+def test_slices_of_maps_of_a_volume_are_named() -> None:
+    network, x = build("volume")
+    found = cnnviz.feature_maps(capture(network, x[:1], layers="4"))
+    assert re.findall(r"map slice \d", texts(found)) == [f"map slice {at}" for at in range(3)]
+    assert "of each map, all 3 slices; of the volume above, all 6 slices" in found.caption()
 
 
 @pytest.mark.parametrize("name", ["signal", "volume"])

@@ -59,8 +59,9 @@ def check_kind(reading: Reading) -> None:
     """Raise a `UsageError` unless the answers of a network are right or wrong."""
     if reading.kind not in _SUITED:
         said = "an output of no known kind" if reading.kind is None else WORDS[reading.kind]
+        off = ": a value lies off by an amount" if reading.kind == OutputKind.VALUE else ""
         raise UsageError(
-            f"The network returns {said}, which is not right or wrong by a label.",
+            f"The network returns {said}, which is not right or wrong by a label{off}.",
             "Answers are right or wrong of classes, labels and one logit; --output or output= "
             "declares which it is.",
         )

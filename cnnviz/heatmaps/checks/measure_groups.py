@@ -142,7 +142,7 @@ class MeasureGroup:
     check : Check, optional
         What the group is judged by.
     caption : str
-        How to read its panel in the picture, where it has one.
+        How to read its panel in the picture, where it has one; a template for `Space.words`.
     """
 
     name: str
@@ -248,9 +248,9 @@ MEASURE_GROUPS: dict[str, MeasureGroup] = {
             _take_curves,
             main=("gain",),
             check=AgainstRandom(),
-            caption="Deletion takes away the pixels that the map marks most, and a good map makes "
-            "the answer fall at once; insertion brings them back first, and the answer should rise "
-            "at once. The legend has the area under each curve, its mean height.",
+            caption="Deletion takes away the {places} that the map marks most, and a good map "
+            "makes the answer fall at once; insertion brings them back first, and the answer "
+            "should rise at once. The legend has the area under each curve, its mean height.",
         ),
         MeasureGroup(
             "drop",
@@ -267,7 +267,7 @@ MEASURE_GROUPS: dict[str, MeasureGroup] = {
             check=AgainstRandomisation(),
             caption="To the right the weights are redrawn layer by layer from the top: a map of "
             "what the network learned must lose its likeness to itself, and one that keeps it "
-            "shows the photo.",
+            "shows the {shown}.",
         ),
         MeasureGroup(
             "stability",

@@ -10,6 +10,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 
 from cnnviz.heatmaps.checks.measure import Measure
+from cnnviz.results.space import IMAGE, Space
 from cnnviz.results.text import plural
 
 LEVEL = 0.05
@@ -77,7 +78,7 @@ class Check(ABC):
     failed_by : str
         What stands before a list of the methods that failed.
     reading : str
-        How to read the figures of `line`, in sentences.
+        How to read the figures of `line`, in sentences; a template for `Space.words`.
     """
 
     name: ClassVar[str]
@@ -92,7 +93,7 @@ class Check(ABC):
         """Return whether a method passes."""
 
     @abstractmethod
-    def sentence(self, title: str, find: Callable[[str], Measure]) -> str:
+    def sentence(self, title: str, find: Callable[[str], Measure], space: Space = IMAGE) -> str:
         """Say what was found of a method, with its figures."""
 
     @abstractmethod
@@ -100,10 +101,10 @@ class Check(ABC):
         """Return the figures in a short line."""
 
     @abstractmethod
-    def failed_line(self, find: Callable[[str], Measure]) -> str:
+    def failed_line(self, find: Callable[[str], Measure], space: Space = IMAGE) -> str:
         """Say in a short line why a method failed."""
 
-    def said(self, find: Callable[[str], Measure]) -> str:
+    def said(self, find: Callable[[str], Measure], space: Space = IMAGE) -> str:
         """Say in a few words whether a method passes."""
         return self.passed if self.passes(find) else self.failed
 
@@ -111,7 +112,9 @@ class Check(ABC):
         """Return the value that the measure must stay below; None where it has no such limit."""
         return None
 
-    def verdict(self, title: str, find: Callable[[str], Measure]) -> CheckVerdict:
+    def verdict(
+        self, title: str, find: Callable[[str], Measure], space: Space = IMAGE
+    ) -> CheckVerdict:
         """Judge a method.
 
         Parameters
@@ -120,8 +123,10 @@ class Check(ABC):
             The method's name.
         find : callable
             ``find(key)`` returns a measure of its maps.
+        space : Space
+            What the maps lie over.
         """
-        return CheckVerdict(self.name, self.passes(find), self.sentence(title, find))
+        return CheckVerdict(self.name, self.passes(find), self.sentence(title, find, space))
 
 
 class AgainstRandom(Check):
@@ -137,8 +142,8 @@ class AgainstRandom(Check):
     failed = "no different from random"
     failed_by = f"No better than random maps, as far as those drawn can tell (level {LEVEL:g})"
     reading = (
-        "Insertion less deletion tells how fast the answer comes and goes with the pixels that the "
-        "map marks; more is better, and a random map of the same kind is the measure."
+        "Insertion less deletion tells how fast the answer comes and goes with the {places} that "
+        "the map marks; more is better, and a random map of the same kind is the measure."
     )
 
     def passes(self, find: Callable[[str], Figures]) -> bool:
@@ -147,15 +152,15 @@ class AgainstRandom(Check):
         ahead = round(gain.mean - gain.random_mean, DIGITS) > 0.0
         return bool(ahead and gain.chance <= LEVEL)
 
-    def said(self, find: Callable[[str], Measure]) -> str:
+    def said(self, find: Callable[[str], Measure], space: Space = IMAGE) -> str:
         """Say in a few words how the maps do beside random ones, and how many can tell."""
         gain = find(self.measure)
         if self.passes(find):
             return self.passed
         worse = "worse than random" if _worse(gain) else self.failed
-        return f"{worse} as far as {_counted(gain)} can tell"
+        return f"{worse} as far as {_counted(gain, space)} can tell"
 
-    def sentence(self, title: str, find: Callable[[str], Measure]) -> str:
+    def sentence(self, title: str, find: Callable[[str], Measure], space: Space = IMAGE) -> str:
         """Say how the maps do beside random ones, and what that rests on."""
         gain = find(self.measure)
         figures = (
@@ -167,7 +172,7 @@ class AgainstRandom(Check):
             return f"{title} finds the evidence better than random maps: {figures}."
         what = "does worse than" if _worse(gain) else "is no different from"
         return (
-            f"{title} {what} random maps, as far as {_counted(gain)} can tell: {figures}; "
+            f"{title} {what} random maps, as far as {_counted(gain, space)} can tell: {figures}; "
             f"{_asked(gain)}."
         )
 
@@ -178,15 +183,15 @@ class AgainstRandom(Check):
             f"insertion - deletion {gain.mean:z.{DIGITS}f}, random {gain.random_mean:z.{DIGITS}f}"
         )
 
-    def failed_line(self, find: Callable[[str], Measure]) -> str:
+    def failed_line(self, find: Callable[[str], Measure], space: Space = IMAGE) -> str:
         """Say that random maps do as well too often to tell them apart."""
         gain = find(self.measure)
-        return f"{self.said(find)} (probability {gain.chance:.2g})"
+        return f"{self.said(find, space)} (probability {gain.chance:.2g})"
 
 
-def _counted(gain: Measure) -> str:
+def _counted(gain: Measure, space: Space) -> str:
     """Return how many random maps there are, in words."""
-    each = " for each image" if len(gain.values) > 1 else ""
+    each = f" for each {space.noun}" if len(gain.values) > 1 else ""
     return f"{plural(gain.random.shape[1], 'random map')}{each}"
 
 
@@ -235,7 +240,7 @@ class AgainstRandomisation(Check):
         """Return how much likeness the maps may keep, beside what the plain gradient keeps."""
         return similarity_limit(find(self.yardstick).mean)
 
-    def sentence(self, title: str, find: Callable[[str], Measure]) -> str:
+    def sentence(self, title: str, find: Callable[[str], Measure], space: Space = IMAGE) -> str:
         """Say how much likeness the maps keep."""
         likeness, gradient = find(self.measure).mean, find(self.yardstick).mean
         if not np.isfinite(likeness):
@@ -251,15 +256,15 @@ class AgainstRandomisation(Check):
         if self.passes(find):
             return f"{title} shows what the network learned: {how}."
         return (
-            f"{title} hardly changes when the weights are randomised, so it shows the photo more "
-            f"than the network: {how}."
+            f"{title} hardly changes when the weights are randomised, so it shows the "
+            f"{space.shown} more than the network: {how}."
         )
 
     def line(self, find: Callable[[str], Measure]) -> str:
         """Return the likeness kept."""
         return f"likeness kept {find(self.measure).mean:.2f}"
 
-    def failed_line(self, find: Callable[[str], Measure]) -> str:
+    def failed_line(self, find: Callable[[str], Measure], space: Space = IMAGE) -> str:
         """Say that the maps hardly change."""
         return "hardly changes when the weights are randomised"
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cnnviz.results import drawing, traces
-from cnnviz.results.array_pictures import shown_slices, slices, spread_slices
+from cnnviz.results.array_pictures import shown_slices, slice_noun, slices, spread_slices
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +21,8 @@ _MOST_SLICES = 12
 _MOST_ROWS = 24
 """How many channels of a volume are drawn at most; it says so where more were asked for."""
 _SIDE = 44
+_LETTERS = 13.0
+"""How many letters of the note fit into an inch, beside the labels of the rows."""
 
 
 def how(found: FeatureMaps) -> str:
@@ -30,16 +33,17 @@ def how(found: FeatureMaps) -> str:
     said = "red is above zero, blue below" if found.signed else "bright is strong"
     rows = len(_rows(found))
     fewer = f"; of these the first {rows} are drawn" if rows < len(found.shown) else ""
-    some = _slices_told(found)
-    deep = found.values.shape[1]
-    seen = shown_slices(spread_slices(deep, _MOST_SLICES), deep, "slice of the volume")
-    parts = [f"of each, {some}" if some else "", f"above, {seen}" if seen else ""]
-    return "; ".join([f"{said}, one row a channel{fewer}", *filter(None, parts)])
+    parts = [
+        f"of each map, {_some(found.maps.shape[1], 'slice')}",
+        f"of the volume above, {_some(found.values.shape[1], slice_noun(found.values))}",
+    ]
+    return "; ".join([f"{said}, one row a channel{fewer}", *parts])
 
 
-def _slices_told(found: FeatureMaps) -> str:
-    deep = found.maps.shape[1]
-    return shown_slices(spread_slices(deep, _MOST_SLICES), deep, "slice of the map")
+def _some(deep: int, noun: str) -> str:
+    """Say which of so many slices are drawn."""
+    shown = spread_slices(deep, _MOST_SLICES)
+    return shown_slices(shown, deep, noun) or f"all {deep} {noun}s"
 
 
 def _rows(found: FeatureMaps) -> tuple[int, ...]:
@@ -67,13 +71,16 @@ def draw(found: FeatureMaps, into: drawing.Canvas | None) -> drawing.Canvas:
         volume, maps = figure.subplots(2, 1, height_ratios=tall)
         drawing.show(volume, seen.pixels, smooth=True)
         shown = spread_slices(found.values.shape[1], _MOST_SLICES)
-        drawing.label_tiles(volume, seen, [f"slice {at}" for at in shown])
+        noun = slice_noun(found.values)
+        drawing.label_tiles(volume, seen, [f"{noun} {at}" for at in shown])
         drawing.show(maps, grid.pixels)
         _label(maps, found, grid)
         volume.set_anchor("NW")
         maps.set_anchor("NW")
     note = f"what the network saw, and below it {found.extent}: {how(found)}"
-    maps.set_xlabel(note, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
+    # As many letters as fit into the width.
+    lines = textwrap.wrap(note, int(drawing.width_of(figure) * _LETTERS))
+    maps.set_xlabel("\n".join(lines), fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
     drawing.heading(figure, found.summary())
     return figure
 
@@ -109,4 +116,4 @@ def _label(axes: Axes, found: FeatureMaps, grid: drawing.Mosaic) -> None:
         )
     shown = spread_slices(found.maps.shape[1], _MOST_SLICES)
     for at, (left, top) in zip(shown, grid.corners, strict=False):
-        axes.text(left, top - 4, str(at), fontsize=6.5, color=drawing.QUIET)
+        axes.text(left, top - 4, f"map slice {at}", fontsize=6.5, color=drawing.QUIET)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from cnnviz.heatmaps.checks.deletion_insertion import Curves
 from cnnviz.heatmaps.checks.measure import WISHES, Measure, mean_held
 from cnnviz.heatmaps.checks.randomisation import Randomisation
-from cnnviz.passes.targets import Unit
 from cnnviz.results import drawing
 from cnnviz.results.text import shortened
 
@@ -40,8 +39,8 @@ def draw(found: Faithfulness, into: drawing.Canvas | None = None) -> drawing.Can
     figure = drawing.canvas(max(3, len(above)) * _PANEL, tall + max(height, 2.0) + 0.5, into)
     axes = _lay_out(figure, above, tall, max(height, 2.0))
     if found.curves is not None:
-        _draw_curves(axes["deletion"], found.curves, "deletion", found.unit)
-        _draw_curves(axes["insertion"], found.curves, "insertion", found.unit)
+        _draw_curves(axes["deletion"], found, found.curves, "deletion")
+        _draw_curves(axes["insertion"], found, found.curves, "insertion")
     if found.randomisation is not None:
         _draw_randomisation(axes["randomisation"], found.randomisation)
     _draw_table(axes["table"], found.measures)
@@ -53,7 +52,7 @@ def draw(found: Faithfulness, into: drawing.Canvas | None = None) -> drawing.Can
 def _subject(found: Faithfulness) -> str:
     if len(found.images) == 1:
         return f"{found.targets[0]!r} in {found.images[0]}"
-    return f"mean of {len(found.images)} images"
+    return f"mean of {len(found.images)} {found.space.noun}s"
 
 
 def _lay_out(figure: drawing.Canvas, above: list[str], tall: float, low: float) -> dict[str, Axes]:
@@ -70,7 +69,7 @@ def _lay_out(figure: drawing.Canvas, above: list[str], tall: float, low: float) 
     }
 
 
-def _draw_curves(axes: Axes, curves: Curves, which: str, unit: Unit) -> None:
+def _draw_curves(axes: Axes, found: Faithfulness, curves: Curves, which: str) -> None:
     """Draw the mean curve for each baseline over the means of the random maps."""
     own: NDArray[np.float64] = getattr(curves, which)
     random: NDArray[np.float64] = getattr(curves, f"random_{which}")
@@ -94,14 +93,14 @@ def _draw_curves(axes: Axes, curves: Curves, which: str, unit: Unit) -> None:
         )
     axes.plot([], [], color=_RANDOM, linewidth=1.2, label="random, range")
     wish = "taken away: lower is better" if which == "deletion" else "brought in: higher is better"
-    axes.set_title(f"Brightest pixels {wish}", fontsize=drawing.TEXT_SIZE, loc="left")
-    axes.set_xlabel("pixels exchanged (%)", fontsize=drawing.SMALL_SIZE)
+    axes.set_title(f"Brightest {found.space.places} {wish}", fontsize=drawing.TEXT_SIZE, loc="left")
+    axes.set_xlabel(f"{found.space.places} exchanged (%)", fontsize=drawing.SMALL_SIZE)
     axes.set_xlim(0.0, 100.0)
-    if unit == "probability":
+    if found.unit == "probability":
         axes.set_ylabel("probability of the target", fontsize=drawing.SMALL_SIZE)
         axes.set_ylim(0.0, 1.02)
     else:
-        axes.set_ylabel("score (0 blank, 1 photo)", fontsize=drawing.SMALL_SIZE)
+        axes.set_ylabel(f"score (0 blank, 1 {found.space.shown})", fontsize=drawing.SMALL_SIZE)
     _legend(axes)
 
 

@@ -1,0 +1,104 @@
+"""Draws the maps of several methods over one signal, as bands, or one volume, as rows of slices."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cnnviz.results import drawing, traces
+from cnnviz.results.array_pictures import shown_slices, slice_grid, slices, spread_slices
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from cnnviz.heatmaps.heatmap import Heatmap
+    from cnnviz.views.explanations import Explanations
+
+_ACROSS = 10.4
+_LETTERS = 165
+_MOST_SLICES = 8
+_LABEL = 14
+_LINE = 0.17
+"""Inches of a line above a map."""
+
+
+def draw(found: Explanations, into: drawing.Canvas | None) -> drawing.Canvas:
+    """Draw the input above the maps, one below the other, each with its checks above it."""
+    first = found.heatmaps[0]
+    said = [_said(found, place) for place in range(len(found.heatmaps))]
+    signals = found.space.axes == 1
+    each = 0.42 if signals else _row_height(first)
+    tall = [1.5 if signals else each, *[each] * len(said)]
+    title = found.summary()
+    above = _LINE * sum(1 + len(lines) for lines, _ in said)
+    room = 0.8 + above + drawing.heading_height(title, _ACROSS + 0.9)
+    figure = drawing.canvas(_ACROSS + 0.9, sum(tall) + room, into)
+    panels = figure.subplots(len(tall), 1, squeeze=False, height_ratios=tall)[:, 0]
+    if signals:
+        traces.draw_signal(panels[0], first.inputs[0])
+    else:
+        _show(panels[0], first, slices(first.inputs[0])[list(_shown(first))])
+    _title(panels[0], _input_said(found), drawing.INK)
+    for place, axes in enumerate(panels[1:]):
+        held, (lines, failed) = found.heatmaps[place], said[place]
+        layer = held.layers[-1]
+        if signals:
+            traces.band(axes, held.on_photo(0, layer), held.scale(0, layer))
+            axes.tick_params(labelbottom=place == len(said) - 1)
+        else:
+            _show(axes, held, _overlaid(held))
+        _title(axes, "\n".join(lines), drawing.WARM if failed else drawing.INK)
+    if signals:
+        panels[0].tick_params(labelbottom=False)
+        panels[-1].set_xlabel("samples", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
+    scale = drawing.Scale(0.0, 1.0, drawing.HEAT)
+    label = "evidence for the target, as a share of the end of each map's scale"
+    drawing.bar_of_panels(list(panels), scale, label, fraction=0.04, pad=0.02, aspect=36)
+    drawing.heading(figure, title)
+    return figure
+
+
+def _said(found: Explanations, place: int) -> tuple[list[str], bool]:
+    """Return what stands above a map, and whether it failed a check."""
+    held = found.heatmaps[place]
+    lines, failed = found.check_lines(place) if found.checks else ([], False)
+    head = f"{held.title}, {held.said_of_map(0, held.layers[-1])}"
+    return textwrap.wrap("; ".join([head, *lines]), _LETTERS), failed
+
+
+def _input_said(found: Explanations) -> str:
+    held = found.heatmaps[0]
+    if found.space.axes == 1:
+        return "what the network saw"
+    some = shown_slices(_shown(held), held.inputs[0].shape[1], held.slice_noun)
+    return "what the network saw" + (f"; drawn are {some}" if some else "")
+
+
+def _title(axes: Axes, text: str, ink: str) -> None:
+    axes.set_title(text, fontsize=drawing.SMALL_SIZE, color=ink, loc="left")
+
+
+def _shown(held: Heatmap) -> tuple[int, ...]:
+    return spread_slices(held.inputs[0].shape[1], _MOST_SLICES)
+
+
+def _overlaid(held: Heatmap) -> drawing.Pixels:
+    layer = held.layers[-1]
+    pictures, heat = slices(held.inputs[0]), held.on_photo(0, layer)
+    scale = held.scale(0, layer)
+    return np.stack([drawing.overlay(pictures[at], heat[at], scale) for at in _shown(held)])
+
+
+def _show(axes: Axes, held: Heatmap, pictures: drawing.Pixels) -> None:
+    grid = slice_grid(pictures, labels=_LABEL)
+    drawing.show(axes, grid.pixels, smooth=True)
+    axes.set_anchor("NW")
+    drawing.label_tiles(axes, grid, [f"{held.slice_noun} {at}" for at in _shown(held)])
+
+
+def _row_height(held: Heatmap) -> float:
+    grid = slice_grid(slices(held.inputs[0])[list(_shown(held))], labels=_LABEL)
+    height, width = grid.pixels.shape[:2]
+    return float(np.clip(0.94 * _ACROSS * height / width, 0.7, 2.6))
