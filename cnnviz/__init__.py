@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from cnnviz.views.architecture import architecture as architecture
     from cnnviz.views.attribute import attribute as attribute
     from cnnviz.views.cam import cam as cam
+    from cnnviz.views.convolve import convolve as convolve
     from cnnviz.views.deconvnet import deconvnet as deconvnet
     from cnnviz.views.equivariance import equivariance as equivariance
     from cnnviz.views.explanations import explanations as explanations
@@ -133,6 +134,7 @@ __all__ = [
     "attribute",
     "cam",
     "capture",
+    "convolve",
     "deconvnet",
     "equivariance",
     "error_analysis",

@@ -44,6 +44,8 @@ EXPORTED = {
     "attribute",
     "cam",
     "capture",
+    "faithfulness",
+    "convolve",
     "deconvnet",
     "equivariance",
     "error_analysis",

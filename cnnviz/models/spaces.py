@@ -11,6 +11,7 @@ ONLY_IMAGES: dict[str, str] = {
     "equivariance": "it shifts photos across the frame",
     "feature_visualization": "it optimises pictures, with the colours and transformations of "
     "photos",
+    "convolve": "its kernels slide over photos; filters shows those of any network",
     "pixels": "it shows the channels of photos; predictions tells what was done to any input",
     "gallery": "its pages are made of patches of photos",
     "error_analysis": "it reads sets of photos with labels; predictions tells of any inputs",

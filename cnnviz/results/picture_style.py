@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.results.drawing import any_letter, new_figure, take_literally
 from cnnviz.results.legibility import legible
@@ -133,9 +135,16 @@ class PictureStyle:
 
     def write_frame(self, figure: Figure, stream: Any) -> None:
         """Write a frame of an animation as PNG, as `write` does, at the resolution of a screen."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from PIL import Image
+
         take_literally(figure)
-        dpi = self.dpi or _fitting(figure, FRAME_DPI)
-        figure.savefig(stream, format="png", dpi=dpi, pil_kwargs={"compress_level": 1})
+        figure.set_dpi(self.dpi or _fitting(figure, FRAME_DPI))
+        # `savefig` draws each frame twice.
+        canvas: Any = FigureCanvasAgg(figure)
+        canvas.draw()
+        pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+        pixels.save(stream, format="png", compress_level=1)
 
 
 def read_size(text: str) -> tuple[float, float]:

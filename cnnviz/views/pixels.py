@@ -16,6 +16,7 @@ from cnnviz.course.pixel_statistics import (
     neighbour_correlations,
     shuffled,
 )
+from cnnviz.course.slid_over import COLOURS, channel_names
 from cnnviz.errors import UsageError
 from cnnviz.images import Batch, Photo, PhotoBox
 from cnnviz.images.inputs import Images
@@ -28,7 +29,6 @@ from cnnviz.results.text import number
 
 MOST_CELLS = 16
 _BINS = 64
-_COLOURS = ("red", "green", "blue")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -202,8 +202,8 @@ def pixels(
         image=photo.name,
         photo=photo.pixels,
         seen=model.preprocessing.invert(batch.tensor[0]),
-        channels=_COLOURS if len(before) == 3 else ("grey",),
-        prepared_channels=_names(model, len(after)),
+        channels=COLOURS if len(before) == 3 else ("grey",),
+        prepared_channels=channel_names(model, len(after)),
         size=(photo.height, photo.width),
         prepared_size=(after.shape[1], after.shape[2]),
         patch=before[:, row : row + side, column : column + side],
@@ -233,12 +233,6 @@ def _channels_of(photo: Photo) -> NDArray[np.uint8]:
     every = photo.pixels.transpose(2, 0, 1)
     same = all(np.array_equal(every[0], other) for other in every[1:])
     return every[:1] if same else every
-
-
-def _names(model: Model, count: int) -> tuple[str, ...]:
-    turned = getattr(model.preprocessing, "colour", "rgb") == "bgr"
-    named = {1: ("grey",), 3: _COLOURS[::-1] if turned else _COLOURS, 4: (*_COLOURS, "alpha")}
-    return named.get(count) or tuple(f"channel {place}" for place in range(count))
 
 
 def _patch_of(

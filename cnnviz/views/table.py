@@ -236,6 +236,13 @@ VIEWS: tuple[View, ...] = (
         panel=COURSE,
     ),
     View(
+        "convolve",
+        "photo",
+        "A kernel slides over a photo: one position worked out, and the result.",
+        network=True,
+        panel=COURSE,
+    ),
+    View(
         "activation_functions",
         "nothing",
         "Activation functions, and what ten layers of each do to a gradient.",

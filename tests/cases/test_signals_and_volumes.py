@@ -120,7 +120,10 @@ def test_every_view_works_or_says_why_not(name: str) -> None:
     assert hidden.maps[0].shape[1:] == x.shape[2:]
     assert cnnviz.attribute(model, x[:1], "saliency").figure()
     for refused in ONLY_IMAGES:
-        if hasattr(cnnviz, refused):
+        if refused == "convolve":
+            with pytest.raises(UsageError, match="which takes"):
+                cnnviz.convolve(np.zeros((8, 8, 3), np.uint8), "0:0", model=model)
+        elif hasattr(cnnviz, refused):
             given = {"feature_visualization": "0:1"}.get(refused, x)
             with pytest.raises(UsageError, match="which takes"):
                 getattr(cnnviz, refused)(model, given)

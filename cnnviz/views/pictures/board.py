@@ -23,6 +23,8 @@ MOST_NUMBERS = 16
 """Cells of a side of a matrix at most whose numbers are written into them."""
 _SMALLEST = 3.6
 """Points of the smallest letters that can be read."""
+_LEGIBLE = 4.4
+"""Points of the numbers in cells at least, at the size a picture wants; else there are none."""
 _CELL = 72.0
 _LETTER = 0.62
 """Width of a digit over its size."""
@@ -77,7 +79,7 @@ class Matrix:
     def change(self, pixels: Pixels, words: Sequence[str] | None = None) -> None:
         """Give its cells other colours, and other numbers in letters that can be read on them."""
         self.image.set_data(pixels)
-        if words is not None:
+        if words is not None and self.texts:
             for text, word, colour in zip(self.texts, words, _inks(pixels), strict=True):
                 text.set_text(word)
                 text.set_color(colour)
@@ -135,7 +137,7 @@ class Board:
         box : Box
             What they are to fill, as squares.
         words : sequence of str, optional
-            What stands in the cells, row by row; nothing without it.
+            What stands in the cells, row by row; nothing without it, or where it were too small.
         lines : bool
             Whether there are lines between cells.
         least : int
@@ -151,7 +153,8 @@ class Board:
         if words is not None:
             longest = max(2.0, least, *map(len, words))
             size = min(11.0, 0.42 * side * _CELL, 0.88 * side * _CELL / (_LETTER * longest))
-            for cell, (word, colour) in enumerate(zip(words, _inks(pixels), strict=True)):
+            fitting = words if size >= _LEGIBLE else ()
+            for cell, (word, colour) in enumerate(zip(fitting, _inks(pixels), strict=False)):
                 row, column = divmod(cell, columns)
                 at = (place.left + (column + 0.5) * side, place.top + (row + 0.5) * side)
                 texts.append(self.words(word, *at, size=size, color=colour, middle=True))
