@@ -51,7 +51,6 @@ EXPORTED = {
     "error_analysis",
     "evaluate_classifier",
     "explanations",
-    "faithfulness",
     "feature_maps",
     "feature_visualization",
     "filters",
