@@ -144,6 +144,8 @@ class LabelledRun:
             kind=self.reading.kind or OutputKind.CLASSES,
             data=self.dataset.describe(),
             fingerprint=self.dataset.fingerprint,
+            matched_by=self.truth.by,
+            matched=self.truth.told,
             images=self.tally.images,
             decisions=self.tally.decisions,
             wrong=len(self.tally.mistakes),

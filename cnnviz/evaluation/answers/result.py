@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cnnviz.evaluation.answers.examples import Example
 from cnnviz.evaluation.answers.measures import LEVEL, Calibration, ClassMeasures, Share, mean_of
 from cnnviz.evaluation.answers.tally import Mistake
+from cnnviz.evaluation.answers.truth import Matching
 from cnnviz.models import OutputKind
 from cnnviz.results.result import Provenance
 from cnnviz.results.table import Table, TableResult
@@ -53,6 +54,11 @@ class CountedAnswers(TableResult):
         What the output means: classes, labels, or one logit.
     data, fingerprint : str
         What the images are, and the SHA-256 of their names, sizes and times.
+    matched_by : {"name", "number", "order"}
+        What makes a label a class of the network: its name, its number, or its place among the
+        labels, which is an assumption.
+    matched : str
+        That in a sentence.
     images : int
         How many were answered.
     decisions : int
@@ -89,6 +95,8 @@ class CountedAnswers(TableResult):
     kind: OutputKind
     data: str
     fingerprint: str
+    matched_by: Matching
+    matched: str
     images: int
     decisions: int
     wrong: int
@@ -99,6 +107,13 @@ class CountedAnswers(TableResult):
     confusion: NDArray[np.int64]
     calibration: Calibration
     layer: str = ""
+
+    @property
+    def assumed(self) -> str:
+        """What the summary says of how labels were matched; nothing where that is known."""
+        if self.matched_by != "order":
+            return ""
+        return "; labels taken for classes by their order, not by name"
 
     @property
     def accuracy(self) -> Share:
@@ -226,6 +241,8 @@ class CountedFields(TypedDict):
     kind: OutputKind
     data: str
     fingerprint: str
+    matched_by: Matching
+    matched: str
     images: int
     decisions: int
     wrong: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from cnnviz.datasets import Dataset
 from cnnviz.errors import UsageError, did_you_mean
@@ -18,6 +19,13 @@ _WORDNET = re.compile(r"n\d{8}")
 _SUITED = (OutputKind.CLASSES, OutputKind.LABELS, OutputKind.LOGIT)
 
 
+Matching = Literal["name", "number", "order"]
+_BY: dict[Matching, str] = {
+    "name": "Labels are matched to the classes of the network by name.",
+    "number": "Labels are the numbers of the classes, from 0.",
+}
+
+
 @dataclass(frozen=True)
 class Truth:
     """What the labels mean.
@@ -28,13 +36,21 @@ class Truth:
         The name of each class of the network.
     places : tuple of int
         For each label of the data set the class that it means; empty where a label is the class.
+    by : {"name", "number", "order"}
+        What makes a label a class: its name, its number, or its place among the labels.
     note : str
-        How labels were taken to be classes, where that is not by name; empty where it is.
+        What was assumed where it is its place; empty otherwise.
     """
 
     names: tuple[str, ...]
     places: tuple[int, ...]
+    by: Matching
     note: str = ""
+
+    @property
+    def told(self) -> str:
+        """How labels were matched to classes, in a sentence."""
+        return self.note or _BY[self.by]
 
     def of(self, labels: Sequence[int]) -> tuple[int, ...]:
         """Return the classes that the labels of an image mean.
@@ -83,13 +99,13 @@ def truth_of(dataset: Dataset, reading: Reading) -> Truth:
     names = tuple(reading.name(index) for index in range(reading.classes))
     given = dataset.classes
     if not given:
-        return Truth(names, ())
+        return Truth(names, (), "number")
     _check_clear(given, names)
     found = classes_called(given, names)
     if min(found) >= 0:
-        return Truth(names, found)
+        return Truth(names, found, "name")
     if max(found) < 0 and all(name.isdecimal() and int(name) < len(names) for name in given):
-        return Truth(names, tuple(map(int, given)))
+        return Truth(names, tuple(map(int, given)), "number")
     bare = reading.names is None or names == ("negative", "positive")
     wordnet = all(_WORDNET.fullmatch(name) for name in given) and len(given) == len(names)
     if max(found) < 0 and (bare or wordnet) and len(given) <= len(names):
@@ -116,6 +132,7 @@ def _in_order(given: Sequence[str], names: tuple[str, ...], *, bare: bool) -> Tr
     return Truth(
         called,
         tuple(range(len(given))),
+        "order",
         "The names of the labels are not those of the network's classes: they are taken in the "
         f"order of the alphabet, {first_few(paired, 3)}.",
     )

@@ -137,7 +137,7 @@ class ClassifierEvaluation(CountedAnswers):
             f"mean AUC {three_digits(self.macro_auc)}",
             f"calibration error {percent(self.calibration.error)}",
         ]
-        return f"{self.provenance.model}: {'; '.join(parts)}"
+        return f"{self.provenance.model}: {'; '.join(parts)}{self.assumed}"
 
     def caption(self) -> str:
         """Say how to read the picture and the table, and what was taken how."""
@@ -151,7 +151,7 @@ class ClassifierEvaluation(CountedAnswers):
             f"{matrix}Recall is how many of the images with a label are answered so, precision how "
             "many of the images answered so have the label; lines are 95 % intervals (Wilson). "
             f"{self._balanced_told()} {self._curves_told()} {self._calibration_told()} "
-            f"{self._brier_told()}{self._few_told()}"
+            f"{self._brier_told()}{self._few_told()} {self.matched}"
         )
 
     def _balanced_told(self) -> str:

@@ -40,7 +40,7 @@ class ErrorAnalysis(CountedAnswers):
         counted = f"{self.wrong:,} of {plural(self.decisions, self.decided)} wrong"
         if self.kind == OutputKind.LABELS:
             counted += f" over {plural(self.images, 'image')}"
-        said = f"{self.provenance.model}: {counted} (right: {self.accuracy})"
+        said = f"{self.provenance.model}: {counted} (right: {self.accuracy}){self.assumed}"
         if self.filters:
             said += f"; {len(self.mistakes):,} {self.filters}"
         if not self.mistakes:
@@ -65,7 +65,7 @@ class ErrorAnalysis(CountedAnswers):
             "which are wide where images are few. In a calibrated network the answers that are "
             f"p % sure are right in p % of cases; the expected calibration error is "
             f"{percent(self.calibration.error)}. Wrong answers are listed with "
-            f"{ORDERS[self.order]}."
+            f"{ORDERS[self.order]}. {self.matched}"
         )
 
     def table(self) -> Table:

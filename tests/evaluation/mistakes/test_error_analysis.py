@@ -190,9 +190,27 @@ def test_without_names_the_order_of_the_folders_is_that_of_the_outputs(tmp_path)
     found = cnnviz.error_analysis(colour_model(categories=None), tmp_path / "val")
     assert [(m.truth, m.answer) for m in found.mistakes] == [("b", "a")]
     assert any("order of the alphabet, 'a' as 'class 0'" in n for n in found.provenance.notes)
+    assert "order of the alphabet, 'a' as 'class 0'" in found.caption()
+    assert "by their order, not by name" in found.summary()
+    held = found.to_json()
+    assert (held["matched_by"], held["matched"]) == ("order", found.matched)
     write_colour(tmp_path / "val" / "d" / "1.png", (0, 0, 0))
     with pytest.raises(UsageError, match="no class 'a' and 3 more"):
         cnnviz.error_analysis(colour_model(categories=None), tmp_path / "val")
+
+
+def test_how_labels_were_matched_is_told(folder, tmp_path):
+    by_name = cnnviz.error_analysis(colour_model(), folder)
+    assert (by_name.matched_by, "by their order" in by_name.summary()) == ("name", False)
+    assert "matched to the classes of the network by name." in by_name.caption()
+    (tmp_path / "numbers.csv").write_text("val/red/right.png,0\n")
+    by_number = cnnviz.error_analysis(colour_model(), tmp_path / "numbers.csv")
+    assert by_number.matched_by == "number"
+    assert "Labels are the numbers of the classes, from 0." in by_number.caption()
+    whole = cnnviz.evaluate_classifier(colour_model(categories=None), folder)
+    assert whole.matched_by == "order"
+    assert whole.matched in whole.caption()
+    assert "by their order, not by name" in whole.summary()
 
 
 def test_names_of_wordnet_stand_for_all_classes_in_order_or_for_none(tmp_path):
