@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from cnnviz.views.invariance import invariance as invariance
     from cnnviz.views.loss_landscape import loss_landscape as loss_landscape
     from cnnviz.views.losses import losses as losses
+    from cnnviz.views.network_diagram import network_diagram as network_diagram
     from cnnviz.views.occlusion import occlusion as occlusion
     from cnnviz.views.pixels import pixels as pixels
     from cnnviz.views.predictions import predictions as predictions
@@ -151,6 +152,7 @@ __all__ = [
     "load",
     "loss_landscape",
     "losses",
+    "network_diagram",
     "occlusion",
     "open_dataset",
     "pixels",

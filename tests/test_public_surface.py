@@ -61,6 +61,7 @@ EXPORTED = {
     "load",
     "loss_landscape",
     "losses",
+    "network_diagram",
     "occlusion",
     "open_dataset",
     "pixels",

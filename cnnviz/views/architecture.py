@@ -13,17 +13,16 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.course.layer_arithmetic import LayerArithmetic, layer_arithmetic
-from cnnviz.errors import UsageError
 from cnnviz.introspection.tracing import LayerCall, Trace, trace
 from cnnviz.introspection.tracing.grouping import Stage, stages
 from cnnviz.introspection.tracing.map_layout import MapLayout
 from cnnviz.introspection.tracing.trace import costs_text, of_one_image
 from cnnviz.models import Model, as_model
+from cnnviz.models.input_size import checked_size
 from cnnviz.results import drawing
 from cnnviz.results.contact_sheet import PAGE
-from cnnviz.results.space import IMAGE
 from cnnviz.results.table import Table, TableResult
-from cnnviz.results.text import dimensions, file_size, short
+from cnnviz.results.text import file_size, short
 from cnnviz.views._architecture_arithmetic import arithmetic_text, explained_caption
 from cnnviz.views._architecture_notes import remarks
 from cnnviz.views._architecture_table import (
@@ -277,23 +276,7 @@ def architecture(
         If the network cannot run at this size.
     """
     wrapped = as_model(model)
-    channels, *size = wrapped.input_shape
-    space = wrapped.space
-    if image_size is not None:
-        given = (image_size,) * space.axes if isinstance(image_size, int) else image_size
-        size = list(given)
-    if len(size) != space.axes:
-        raise UsageError(
-            f"{dimensions(size)} is no size of a {space.noun}.",
-            f"Give {len(space.letters)}: {', '.join(space.letters)}.",
-        )
-    if min(size) < 1:
-        one = "An" if space == IMAGE else "A"
-        raise UsageError(
-            f"{one} {space.noun} of {dimensions(size)} {space.place}s has no {space.place}.",
-            "Give 1 or more.",
-        )
-    found = trace(wrapped.module, (channels, *size))
+    found = trace(wrapped.module, (wrapped.channels, *checked_size(wrapped, image_size)))
     return Architecture(
         provenance=wrapped.provenance(),
         name=wrapped.name,

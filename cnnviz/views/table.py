@@ -100,6 +100,13 @@ VIEWS: tuple[View, ...] = (
         panel=LAYERS,
     ),
     View(
+        "network_diagram",
+        "model",
+        "The network as a drawing: blocks, branches, skip connections.",
+        images="none",
+        panel=COURSE,
+    ),
+    View(
         "receptive_field",
         "model",
         "What a layer could see of a photo, and what it does see.",

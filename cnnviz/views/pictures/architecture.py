@@ -13,21 +13,11 @@ from cnnviz.results import drawing
 from cnnviz.results.space import Space, space_of_shape
 from cnnviz.results.text import dimensions, file_size, short, shortened
 from cnnviz.views._architecture_table import shape_text
+from cnnviz.views.pictures.blocks import INPUT_COLOUR, KIND_COLOURS, OTHER_COLOUR, cuboid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_COLOURS = {
-    "conv": "#2a6fdb",
-    "pool": "#7f8b9c",
-    "linear": "#d9782d",
-    "attention": "#7d55c7",
-    "norm": "#3a9d8f",
-    "activation": "#58b368",
-    "upsample": "#c2567a",
-}
-_OTHER = "#b9c1cc"
-_IMAGE = "#e3c567"
 _BAND = "#f4f6f9"
 
 _WIDTH = 12.0
@@ -98,12 +88,12 @@ def _legend(figure: drawing.Canvas, stages: Sequence[Stage], top: float, noun: s
     from matplotlib.patches import Patch
 
     kinds = list(dict.fromkeys(stage.kind for stage in stages))
-    known = [kind for kind in kinds if kind in _COLOURS]
-    patches = [Patch(facecolor=_COLOURS[kind], label=kind) for kind in known]
+    known = [kind for kind in kinds if kind in KIND_COLOURS]
+    patches = [Patch(facecolor=KIND_COLOURS[kind], label=kind) for kind in known]
     if len(known) < len(kinds):
-        patches.append(Patch(facecolor=_OTHER, label="other"))
+        patches.append(Patch(facecolor=OTHER_COLOUR, label="other"))
     figure.legend(
-        handles=[Patch(facecolor=_IMAGE, label=noun), *patches],
+        handles=[Patch(facecolor=INPUT_COLOUR, label=noun), *patches],
         loc="upper right",
         bbox_to_anchor=(0.992, top + 0.01),
         ncols=len(patches) + 1,
@@ -122,7 +112,7 @@ def _draw_blocks(axes: Axes, trace: Trace, stages: Sequence[Stage]) -> None:
     space = trace.space
     tallest = max(trace.input_shape[2:])
     shapes = [trace.input_shape, *(stage.output_shape for stage in stages)]
-    colours = [_IMAGE, *(_COLOURS.get(stage.kind, _OTHER) for stage in stages)]
+    colours = [INPUT_COLOUR, *(KIND_COLOURS.get(stage.kind, OTHER_COLOUR) for stage in stages)]
     left, previous = 0.0, None
     for number, (shape, colour) in enumerate(zip(shapes, colours, strict=True)):
         channels, size = _extent(shape, space)
@@ -131,7 +121,7 @@ def _draw_blocks(axes: Axes, trace: Trace, stages: Sequence[Stage]) -> None:
         height = math.sqrt(high / tallest)
         # A signal has no second axis to go back along.
         slant = 0.35 * math.sqrt((1 if space.axes == 1 else across) / tallest)
-        _cuboid(axes, left, width, height, slant, colour)
+        cuboid(axes, left, width, height, slant, colour)
         middle = left + width / 2
         if size != previous:
             label = str(size[0]) if len(set(size)) == 1 else "x".join(map(str, size))
@@ -163,23 +153,6 @@ def _extent(shape: Shape, space: Space) -> tuple[int, tuple[int, ...]]:
     # A vector is a map of one position; tokens are a map one position high.
     tokens = math.prod(shape[1:-1]) if len(shape) > 2 else 1
     return (shape[-1] if shape[1:] else 1), (*(1,) * (space.axes - 1), tokens)
-
-
-def _cuboid(
-    axes: Axes, left: float, width: float, height: float, slant: float, colour: str
-) -> None:
-    from matplotlib.colors import to_rgb
-    from matplotlib.patches import Polygon
-
-    base = to_rgb(colour)
-    low, high, rise = -height / 2, height / 2, slant * 0.3
-    right = left + width
-    front = [(left, low), (right, low), (right, high), (left, high)]
-    top = [(left, high), (right, high), (right + slant, high + rise), (left + slant, high + rise)]
-    side = [(right, low), (right + slant, low + rise), (right + slant, high + rise), (right, high)]
-    for corners, light in ((side, -0.22), (top, 0.35), (front, 0.0)):
-        shade = [c + (1 - c) * light if light > 0 else c * (1 + light) for c in base]
-        axes.add_patch(Polygon(corners, facecolor=shade, edgecolor="white", linewidth=0.4))
 
 
 def _note(
@@ -247,7 +220,7 @@ def _draw_amounts(
     total, most = sum(amounts), max(1, *amounts)
     axes.set_xlim(0, 1.75 * most)
     _title(axes, 0.0, f"{title}: {cost_text(total, any(unknown), short)}")
-    colours = [_COLOURS.get(stage.kind, _OTHER) for stage in stages]
+    colours = [KIND_COLOURS.get(stage.kind, OTHER_COLOUR) for stage in stages]
     axes.barh(range(len(amounts)), amounts, height=0.62, color=colours, zorder=2)
     for row, number in enumerate(amounts):
         share = 100 * number / total if total else 0.0

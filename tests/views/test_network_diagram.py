@@ -1,0 +1,87 @@
+"""The drawing of a network: every node has its place, its words, and nothing leaves the page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+from cnnviz.errors import UsageError
+from cnnviz.results.legibility import crowded
+from cnnviz.views.network_diagram import NetworkDiagram, network_diagram
+from cnnviz.views.pictures.diagram_layout import layout
+from tests.helpers.architectures import ARCHITECTURES, build, tiny_network
+
+
+def of(name: str) -> NetworkDiagram:
+    return network_diagram(build(name), ARCHITECTURES[name])
+
+
+def texts(found: NetworkDiagram) -> list[str]:
+    return [text.get_text() for axes in found.figure().axes for text in axes.texts]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["alexnet", "vgg16", "googlenet", "resnet50", "densenet121", "mobilenet_v2", "inception_v3"],
+)
+def test_every_node_is_named_and_every_word_can_be_read(name: str) -> None:
+    found = of(name)
+    figure = found.figure()
+    shown = [text.get_text() for axes in figure.axes for text in axes.texts]
+    for node in found.trunk.nodes:
+        assert str(node.output_shape[0]) in shown
+    for letter, block in zip(found.letters, found.blocks, strict=True):
+        assert letter in shown
+        assert block.title in shown
+    assert crowded(figure) == ""
+    width, height = figure.get_size_inches()
+    assert width / height == pytest.approx(16 / 9, rel=1e-3)
+
+
+def test_branches_stand_side_by_side_and_skips_lead_around() -> None:
+    (inception,) = of("googlenet").blocks
+    places = layout(inception).places
+    starts = [other for one, other in inception.links if one == -1]
+    assert sorted(places[node].lane for node in starts) == [-1.5, -0.5, 0.5, 1.5]
+    assert {places[node].rank for node in starts} == {0}
+    assert layout(inception).around == ()
+    identity = of("resnet18").blocks[0]
+    assert layout(identity).around == ((-1, 2),)
+
+
+def test_numbers_come_out(tmp_path: Path) -> None:
+    found = of("resnet18")
+    data = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert data["letters"] == ["A", "B"]
+    assert data["trunk"]["nodes"][2]["skip"] == "identity"
+    assert data["blocks"][0]["links"] == [[-1, 0], [-1, 2], [0, 1], [1, 2], [2, 3]]
+    picture = found.save(tmp_path / "drawn.svg").read_text("utf-8")
+    assert "<text" in picture
+    assert "7x7 conv" in picture
+
+
+def test_caption_says_what_was_drawn_as_one() -> None:
+    assert "x 3 stands for three" in of("resnet152").caption()
+    assert "the first three and the last" in of("densenet121").caption()
+    assert "A, BasicBlock and B, BasicBlock" in of("resnet18").caption()
+    plain = network_diagram(tiny_network(), 16)
+    assert "skip" not in plain.caption()
+    assert repr(of("resnet18")) == (
+        "<NetworkDiagram: resnet18: 69 layers, 8 blocks of 2 kinds, 11.7 M parameters>"
+    )
+
+
+def test_signals_and_volumes_are_drawn() -> None:
+    signal = nn.Sequential(nn.Conv1d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten())
+    shown = texts(network_diagram(signal.eval(), 64))
+    assert {"signal", "conv\nkernel 3", "64", "62"} <= set(shown)
+    volume = nn.Sequential(nn.Conv3d(1, 4, 3), nn.Flatten())
+    assert "volume" in texts(network_diagram(volume.eval(), (6, 8, 8)))
+
+
+def test_misuse_is_a_sentence() -> None:
+    with pytest.raises(UsageError, match="An image of 0 x 8 pixels has no pixel"):
+        network_diagram(tiny_network(), image_size=(0, 8))
