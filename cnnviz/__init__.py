@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from cnnviz.views.gradient_flow import gradient_flow as gradient_flow
     from cnnviz.views.gradient_whiteness import gradient_whiteness as gradient_whiteness
     from cnnviz.views.invariance import invariance as invariance
+    from cnnviz.views.localisation import localisation as localisation
     from cnnviz.views.loss_landscape import loss_landscape as loss_landscape
     from cnnviz.views.losses import losses as losses
     from cnnviz.views.network_diagram import network_diagram as network_diagram
@@ -150,6 +151,7 @@ __all__ = [
     "invariance",
     "lecture",
     "load",
+    "localisation",
     "loss_landscape",
     "losses",
     "network_diagram",

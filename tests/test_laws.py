@@ -40,6 +40,7 @@ TABLES = {
     "top_activations",
     "faithfulness",
     "gradient_flow",
+    "localisation",
     "skip_connections",
     "equivariance",
 }

@@ -59,6 +59,7 @@ EXPORTED = {
     "invariance",
     "lecture",
     "load",
+    "localisation",
     "loss_landscape",
     "losses",
     "network_diagram",

@@ -17,13 +17,12 @@ from cnnviz.evaluation.data import EvaluationImage, items, nothing_left
 from cnnviz.evaluation.records import MapMeasurements, MeasurementStore
 from cnnviz.evaluation.result import Evaluation, summarised
 from cnnviz.heatmaps.cam_methods import CAM_METHODS
-from cnnviz.heatmaps.checks.localisation import MAX_BOX_FOUND, Mark
+from cnnviz.heatmaps.checks.localisation import MAX_BOX_FOUND, Mark, boxes_of_class
 from cnnviz.heatmaps.checks.measure_groups import MEASURE_GROUPS, CheckSettings, measurable
 from cnnviz.heatmaps.map_boxes import BOX_THRESHOLDS
 from cnnviz.heatmaps.methods import MethodName, check_method, method_names, method_title
 from cnnviz.images import PhotoBox
 from cnnviz.models import Model, as_model
-from cnnviz.models.categories import classes_called
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.captures import capture
 from cnnviz.results.progress import Progress, silent
@@ -225,17 +224,15 @@ class _Job:
         """Return where the object is that is explained; None where that is not known."""
         if not item.boxes:
             return item.mask
-        boxes = item.boxes
         if item.key not in self.marks:
-            names = tuple(one.label for one in boxes)
-            if any(names) and self.model.categories:
-                known = classes_called(names, self.model.categories)
-                if max(known) >= 0:
-                    answer = capture(self.model, [item.photo], layers=(), gradients=False)
-                    first = answer.predictions(1)[0][0].index
-                    boxes = tuple(b for b, c in zip(boxes, known, strict=True) if c == first)
-            self.marks[item.key] = tuple(one.box for one in boxes)
+            self.marks[item.key] = boxes_of_class(
+                item.boxes, self.model.categories, lambda: self._answer(item)
+            )
         return self.marks[item.key] or None
+
+    def _answer(self, item: EvaluationImage) -> int:
+        seen = capture(self.model, [item.photo], layers=(), gradients=False)
+        return seen.predictions(1)[0][0].index
 
     def _tell(self, left: list[str], known: int) -> None:
         if self.announce is None or not left:

@@ -249,9 +249,9 @@ class Heatmap(Result):
         if not self._on_sheet:
             return (self,)
         parts = sheet_layout(self).pages(count, tallest)
-        return tuple(self._of(part, page_title(part, count)) for part in parts)
+        return tuple(self.of_images(part, page_title(part, count)) for part in parts)
 
-    def _of(self, part: slice, page: str) -> Self:
+    def of_images(self, part: slice, page: str = "") -> Self:
         """Return the maps of some of the photos."""
         about = ("images", "photos", "boxes", "targets", "target_classes", "answers")
         each = (*about, "asked_boxes")

@@ -74,28 +74,34 @@ def _draw_photo(found: Heatmap, axes: Axes, image: int, letters: int) -> None:
     drawing.hide_ticks(axes)
     if has_border(found, image):
         box = found.boxes[image]
-        _outline(axes, (box.left, box.top, box.right, box.bottom), drawing.ACCENT, (2.2, 1.1))
+        outline(axes, (box.left, box.top, box.right, box.bottom), drawing.ACCENT, (2.2, 1.1))
     asked = found.asked_boxes[image] if found.asked_boxes else None
     if asked is not None:
-        _outline(axes, asked, drawing.WARM, (3.0, 1.5))
+        outline(axes, asked, drawing.WARM, (3.0, 1.5))
         axes.set_xlim(0, width)
         axes.set_ylim(height, 0)
     _title(axes, found.images[image], found.targets[image], letters)
 
 
-def _outline(
+def outline(
     axes: Axes,
     corners: tuple[float, float, float, float],
     colour: str,
     widths: tuple[float, float],
+    style: str = "-",
 ) -> None:
     """Draw a frame on a white one that is wider, so that it is seen on every photo."""
     from matplotlib.patches import Rectangle
 
     left, top, right, bottom = corners
-    for each, line in zip(("white", colour), widths, strict=True):
-        sides = (right - left, bottom - top)
-        axes.add_patch(Rectangle((left, top), *sides, fill=False, edgecolor=each, linewidth=line))
+    sides = (right - left, bottom - top)
+    frames = zip(("white", colour), widths, ("-", style), strict=True)
+    for each, line, drawn in frames:
+        axes.add_patch(
+            Rectangle(
+                (left, top), *sides, fill=False, edgecolor=each, linewidth=line, linestyle=drawn
+            )
+        )
 
 
 def _draw_map(found: Heatmap, axes: Axes, image: int, layer: str, letters: int) -> None:

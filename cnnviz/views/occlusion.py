@@ -65,8 +65,9 @@ class Occlusion(Heatmap):
     window: int
     stride: int
 
-    def _of(self, part: slice, page: str) -> Self:
-        return replace(super()._of(part, page), drops=self.drops[part])
+    def of_images(self, part: slice, page: str = "") -> Self:
+        """Return the maps and drops of some of the photos."""
+        return replace(super().of_images(part, page), drops=self.drops[part])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the map of pixels and the drops of the squares."""

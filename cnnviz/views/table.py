@@ -153,6 +153,16 @@ VIEWS: tuple[View, ...] = (
         progress=True,
     ),
     View(
+        "localisation",
+        "capture",
+        "From a heatmap to a box, beside the box that somebody drew.",
+        layers="stages",
+        layers_from="layer",
+        gradients=True,
+        target=True,
+        progress=True,
+    ),
+    View(
         "attribute",
         "model",
         "Which pixels the answer hangs on: gradient attribution.",

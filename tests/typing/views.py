@@ -17,6 +17,7 @@ from cnnviz.views.filters import FilterGrid
 from cnnviz.views.gradient_flow import GradientFlow
 from cnnviz.views.gradient_whiteness import GradientWhiteness
 from cnnviz.views.invariance import Invariance
+from cnnviz.views.localisation import ObjectLocalisation
 from cnnviz.views.loss_landscape import LossLandscape
 from cnnviz.views.losses import Losses
 from cnnviz.views.occlusion import Occlusion
@@ -32,6 +33,7 @@ PHOTO = "photo.jpg"
 def each_view_of_a_capture_returns_its_result(capture: cnnviz.Capture) -> None:
     assert_type(cnnviz.cam(capture), cnnviz.Heatmap)
     assert_type(cnnviz.feature_maps(capture), FeatureMaps)
+    assert_type(cnnviz.localisation(capture), ObjectLocalisation)
     assert_type(cnnviz.predictions(capture), Predictions)
     assert_type(cnnviz.softmax(capture), Softmax | SigmoidLabels)
 

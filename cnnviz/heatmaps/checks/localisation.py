@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.datasets.annotated_boxes import AnnotatedBox
 from cnnviz.errors import UsageError
 from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch, Maps
 from cnnviz.heatmaps.checks.measure import Measure, mean_held
@@ -21,6 +24,7 @@ from cnnviz.heatmaps.map_boxes import (
 )
 from cnnviz.heatmaps.stretching import stretch_over_box
 from cnnviz.images import PhotoBox
+from cnnviz.models.categories import classes_called
 from cnnviz.results.text import dimensions
 
 Mark = NDArray[np.bool_] | PhotoBox | tuple[PhotoBox, ...]
@@ -180,26 +184,95 @@ def _one(
     subject: ExplainedBatch, image: int, values: Maps, inside: NDArray[np.bool_], mark: Mark
 ) -> tuple[float, ...]:
     """Return pointing, energy, the overlap at the usual threshold, and that at each other one."""
+    found = locate(
+        values, subject.batch.boxes[image], inside, mark, (BOX_THRESHOLD, *BOX_THRESHOLDS)
+    )
+    return found.pointing, found.energy, *found.overlaps
+
+
+@dataclass(frozen=True)
+class Located:
+    """How one map lies to the objects of its photo; NaN where the crop shows none of them.
+
+    Attributes
+    ----------
+    pointing, energy : float
+        As in `Localisation`.
+    overlaps : tuple of float
+        The overlap of boxes at each threshold.
+    """
+
+    pointing: float
+    energy: float
+    overlaps: tuple[float, ...]
+
+
+def locate(
+    values: Maps,
+    crop: PhotoBox,
+    inside: NDArray[np.bool_],
+    mark: Mark,
+    thresholds: Sequence[float],
+) -> Located:
+    """Compare one map with the objects of its photo.
+
+    Parameters
+    ----------
+    values : ndarray of float32
+        The map, [h, w].
+    crop : PhotoBox
+        The part of the photo that it lies over.
+    inside : ndarray of bool
+        The pixels of the photo that the objects cover, [H, W].
+    mark : ndarray of bool, PhotoBox or tuple of PhotoBox
+        The objects.
+    thresholds : sequence of float
+        The parts of the map's maximum above which its box is drawn.
+    """
     height, width = inside.shape
-    seen = _seen(subject, image)
+    heat = stretch_over_box(values, crop, height, width)
+    seen = np.isfinite(heat)
     if not (inside & seen).any():
-        return (float("nan"),) * (3 + len(BOX_THRESHOLDS))
-    crop = subject.batch.boxes[image]
-    heat = np.nan_to_num(stretch_over_box(values, crop, height, width), nan=-np.inf)
+        return Located(math.nan, math.nan, (math.nan,) * len(thresholds))
+    heat = np.nan_to_num(heat, nan=-np.inf)
     # A flat map points nowhere: it gets what a blind guess would, the share of the object.
     peaks = heat == heat.max()
-    pointing = float(inside[peaks].mean())
     positive = np.nan_to_num(
         stretch_over_box(evidence(values, relu=True), crop, height, width), nan=0.0
     )
     total = float(positive.sum(dtype=np.float64))
-    energy = float(positive[inside].sum(dtype=np.float64)) / total if total > 0.0 else 0.0
     boxes = boxes_of(mark, inside & seen)
-    overlaps = [
-        max(box_overlap(map_box(positive, threshold), box) for box in boxes)
-        for threshold in (BOX_THRESHOLD, *BOX_THRESHOLDS)
-    ]
-    return pointing, energy, *overlaps
+    return Located(
+        float(inside[peaks].mean()),
+        float(positive[inside].sum(dtype=np.float64)) / total if total > 0.0 else 0.0,
+        tuple(
+            max(box_overlap(map_box(positive, threshold), box) for box in boxes)
+            for threshold in thresholds
+        ),
+    )
+
+
+def boxes_of_class(
+    boxes: Sequence[AnnotatedBox], categories: Sequence[str] | None, explained: Callable[[], Any]
+) -> tuple[PhotoBox, ...]:
+    """Return the boxes around the objects that are explained.
+
+    Parameters
+    ----------
+    boxes : sequence of AnnotatedBox
+        The boxes of a photo.
+    categories : sequence of str, optional
+        The classes of the network.
+    explained : callable
+        Returns the index of the class that is explained, which is asked for where any label is one
+        of the classes. Otherwise all boxes count.
+    """
+    names = tuple(one.label for one in boxes)
+    known = classes_called(names, categories) if categories and any(names) else (-1,)
+    if max(known) < 0:
+        return tuple(one.box for one in boxes)
+    wanted = explained()
+    return tuple(one.box for one, place in zip(boxes, known, strict=True) if place == wanted)
 
 
 def boxes_of(mark: Mark, pixels: NDArray[np.bool_]) -> tuple[PhotoBox, ...]:

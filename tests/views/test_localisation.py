@@ -1,0 +1,133 @@
+"""From map to box in a photo: the box, its overlap, and the boxes that somebody drew."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cnnviz
+from cnnviz.errors import UsageError
+from cnnviz.images import PhotoBox
+from tests.helpers.colour_classes import SIDE, colour_model
+
+TRUE = PhotoBox(8, 4, 14, 12)
+
+
+def photo(channel: int = 0) -> np.ndarray:
+    found = np.zeros((2 * SIDE, 2 * SIDE, 3), np.uint8)
+    found[4:12, 8:14, channel] = 255
+    return found
+
+
+@pytest.fixture
+def seen():
+    return cnnviz.capture(colour_model(), [photo(), photo(1)], layers=["same"])
+
+
+def overlap(first: PhotoBox, second: PhotoBox) -> float:
+    """Return the intersection over union by counting pixels."""
+    pixels = []
+    for box in (first, second):
+        grid = np.zeros((40, 40), bool)
+        grid[int(box.top) : int(box.bottom), int(box.left) : int(box.right)] = True
+        pixels.append(grid)
+    return float((pixels[0] & pixels[1]).sum() / (pixels[0] | pixels[1]).sum())
+
+
+def test_the_box_lies_on_the_object_and_its_overlap_is_counted(seen):
+    found = cnnviz.localisation(seen, boxes=[TRUE, (PhotoBox(0, 0, 3, 3), TRUE)])
+    heat = cnnviz.cam(seen)
+    for place in range(2):
+        assert found.boxes[place] == heat.box(place)
+        assert found.overlaps[place] == pytest.approx(overlap(found.boxes[place], TRUE))
+        for threshold, value in zip(found.thresholds, found.overlaps_at[place], strict=True):
+            assert value == pytest.approx(overlap(heat.box(place, threshold=threshold), TRUE))
+        row, column = found.peaks[place]
+        assert TRUE.top <= row < TRUE.bottom
+        assert TRUE.left <= column < TRUE.right
+    assert found.found == (True, True)
+    assert found.pointing.tolist() == [1.0, 1.0]
+    assert found.best(0)[1] == found.overlaps_at[0].max()
+    assert "2 of 2 boxes found" in found.summary()
+
+
+def test_a_mask_and_the_box_around_it_are_the_same(seen):
+    mask = photo().any(2)
+    by_mask = cnnviz.localisation(seen, boxes=[mask, mask])
+    by_box = cnnviz.localisation(seen, boxes=[TRUE, TRUE])
+    assert by_mask.annotated == by_box.annotated == ((TRUE,), (TRUE,))
+    np.testing.assert_array_equal(by_mask.overlaps, by_box.overlaps)
+
+
+def test_without_annotated_boxes_there_is_a_box_and_no_verdict(seen, tmp_path: Path):
+    found = cnnviz.localisation(seen, threshold=0.9)
+    assert found.found == (None, None)
+    assert found.boxes[0].width < cnnviz.localisation(seen).boxes[0].width
+    assert "overlap" not in found.caption()
+    found.save(tmp_path / "found.png")
+    found.save(tmp_path / "found.csv")
+    rows = list(csv.DictReader((tmp_path / "found.csv").read_text().splitlines()))
+    assert [row["best threshold"] for row in rows] == ["", ""]
+
+
+def test_a_wrong_box_is_not_found(seen, tmp_path: Path):
+    found = cnnviz.localisation(seen, boxes=[PhotoBox(0, 0, 6, 3), TRUE])
+    assert found.found == (False, True)
+    assert found.pointing.tolist() == [0.0, 1.0]
+    found.save(tmp_path / "found.png")
+
+
+def test_a_photo_whose_box_is_known_beside_one_without(seen, tmp_path: Path):
+    found = cnnviz.localisation(seen, boxes=[(), TRUE])
+    assert found.found == (None, True)
+    assert math.isnan(found.pointing[0])
+    assert "1 photo without an annotated box" in found.caption()
+    found.save(tmp_path / "found.png")
+
+
+def test_boxes_in_words_and_in_files(tmp_path: Path):
+    from PIL import Image
+
+    for name, channel in (("a.png", 0), ("b.png", 1)):
+        Image.fromarray(photo(channel)).save(tmp_path / name)
+    one = cnnviz.capture(colour_model(), tmp_path / "a.png", layers=["same"])
+    assert cnnviz.localisation(one, boxes="8, 4, 14, 12").annotated == ((TRUE,),)
+    both = cnnviz.capture(colour_model(), [tmp_path / n for n in ("a.png", "b.png")], layers="conv")
+    (tmp_path / "boxes.csv").write_text(
+        "path,label,x1,y1,x2,y2\na.png,red,8,4,14,12\na.png,blue,0,0,2,2\nb.png,blue,1,1,3,3\n"
+    )
+    found = cnnviz.localisation(both, boxes=str(tmp_path / "boxes.csv"))
+    # Of the boxes those of the explained class count, and the second photo has none of green.
+    assert found.annotated == ((TRUE,), ())
+    for text, what in (("1,2,3", "not four numbers"), ("3,3,1,9", "has no size")):
+        with pytest.raises(UsageError, match=what):
+            cnnviz.localisation(one, boxes=text)
+    with pytest.raises(UsageError, match="one box for 2 photos"):
+        cnnviz.localisation(both, boxes="8,4,14,12")
+    (tmp_path / "boxes.csv").write_text("path,x1,y1,x2,y2\nother.png,8,4,14,12\n")
+    with pytest.raises(UsageError, match="has no box of"):
+        cnnviz.localisation(both, boxes=str(tmp_path / "boxes.csv"))
+
+
+def test_what_is_refused(seen):
+    with pytest.raises(UsageError, match="A box cannot begin at 0 of the maximum"):
+        cnnviz.localisation(seen, threshold=0.0)
+    with pytest.raises(UsageError, match="There is 1 mark for 2 photos"):
+        cnnviz.localisation(seen, boxes=[TRUE])
+    with pytest.raises(UsageError, match="A mask has the shape"):
+        cnnviz.localisation(seen, boxes=[np.ones((2, 2), bool), TRUE])
+
+
+def test_many_photos_are_pages(tmp_path: Path):
+    seen = cnnviz.capture(colour_model(), [photo(n % 3) for n in range(5)], layers=["same"])
+    found = cnnviz.localisation(seen)
+    pages = found.sheets()
+    assert [len(page.boxes) for page in pages] == [4, 1]
+    assert [path.name for path in found.save_sheets(tmp_path / "found.png")] == [
+        "found-1.png",
+        "found-2.png",
+    ]
