@@ -121,6 +121,7 @@ class FieldNumbers(TypedDict):
     start: tuple[int, ...] | None
     uniform: bool
     whole_image: bool
+    each_value: tuple[int, ...] | None
     without_gates: FieldNumbers | None
 
 
@@ -181,11 +182,15 @@ class ReceptiveField:
     gateless : ReceptiveField or None
         Where a global gate (squeeze-and-excitation, statistics over the whole map) makes every
         position depend on the whole image: the field without such gates. Else None.
+    each : tuple of int or None
+        Where the output has no positions and no value of it sees all that the others see together,
+        as behind a flattened map: the largest extent that one value sees of the image. Else None.
     """
 
     axes: tuple[Axis, ...]
     positions: tuple[int, ...]
     gateless: ReceptiveField | None = None
+    each: tuple[int, ...] | None = None
 
     @property
     def rows(self) -> Axis:
@@ -239,7 +244,8 @@ class ReceptiveField:
             for axis in self.axes
         )
         gateless = None if self.gateless is None else self.gateless.reordered(order)
-        return ReceptiveField(axes, tuple(self.positions[dim] for dim in order), gateless)
+        positions = tuple(self.positions[dim] for dim in order)
+        return replace(self, axes=axes, positions=positions, gateless=gateless)
 
     def window(self, *position: int) -> tuple[tuple[int, int], ...]:
         """Return, along each axis, the first pixel that a position depends on and the one after.
@@ -305,6 +311,11 @@ class ReceptiveField:
         noun = self.space.noun
         if self.gateless is not None and self.whole:
             return f"whole {noun} ({self.gateless.describe(unit=unit)} without gates)"
+        if self.each is not None:
+            # Of values without positions what they see together says little about any of them.
+            said = self.space.size if unit else self.space.extent
+            together = f"whole {noun}" if self.whole else said(self.size)
+            return f"up to {said(self.each)} a value, together {together}"
         if self.whole and not self.uniform:
             return f"whole {noun}"
         words = self.space.size(self.size) if unit else self.space.extent(self.size)
@@ -319,6 +330,7 @@ class ReceptiveField:
             "start": self.start,
             "uniform": self.uniform,
             "whole_image": self.whole,
+            "each_value": self.each,
             "without_gates": None if self.gateless is None else self.gateless.to_json(),
         }
 

@@ -329,3 +329,47 @@ def test_a_spectral_network_is_measured_with_its_complex_weights() -> None:
     assert found.verdict.hidden == 2
     assert found.points == ("stem", "(network)", "add", "fc")
     assert np.isfinite(found.weight_gradient_norms[1])
+
+
+class Flattened(nn.Module):
+    """A convolution whose map is flattened, one behind it that is cut into windows, and tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.unfold = nn.Unfold(3, stride=2, padding=1)
+        self.mix = nn.Conv1d(36, 8, 1)
+        self.norm = nn.LayerNorm(8)
+        self.flatten = nn.Flatten()
+        self.relu = nn.ReLU()
+        self.last = nn.Linear(8 * 64, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens = self.norm(self.mix(self.unfold(self.conv(x))).transpose(1, 2))
+        return self.last(self.relu(self.flatten(tokens)))
+
+
+def test_windows_and_flattened_maps_see_what_their_positions_see() -> None:
+    network = Flattened().eval()
+    found = cnnviz.architecture(network, (16, 16))
+    said = {call.name: call.receptive_field.describe() for call in found.layers}
+    flat = "up to 5 x 5 a value, together whole image"
+    assert said == {
+        "conv": "3 x 3",
+        **dict.fromkeys(("unfold", "mix", "norm"), "up to 5 x 5"),
+        **dict.fromkeys(("flatten", "relu"), flat),
+        "last": "whole image",
+    }
+    # What one value sees is what its gradient reaches.
+    image = torch.rand(1, 3, 16, 16, requires_grad=True)
+    flattened = network.norm(network.mix(network.unfold(network.conv(image))).transpose(1, 2))
+    value = flattened.flatten(1)[0, 8 * 27 + 3]
+    seen = torch.autograd.grad(value, image)[0][0].abs().amax(0) > 0
+    assert (int(seen.any(1).sum()), int(seen.any(0).sum())) == (5, 5)
+    # The table, its arrays, its JSON and the view of the same layer say the same.
+    places = [call.name for call in found.layers]
+    assert found.arrays()["receptive_field"][places.index("mix")].tolist() == [5, 5]
+    numbers = found.layers[places.index("relu")].to_json()["receptive_field"]
+    assert (numbers["each_value"], numbers["whole_image"]) == ((5, 5), True)
+    view = cnnviz.receptive_field(network, torch.rand(1, 3, 16, 16), "mix", draws=2)
+    assert view.described == ("up to 5 x 5",)

@@ -125,8 +125,8 @@ def spread(calls: list[LayerCall], count: int) -> list[LayerCall]:
 
 
 def middle(call: LayerCall) -> tuple[int, int]:
-    assert call.receptive_field is not None
-    height, width = call.receptive_field.positions
+    assert call.output_field is not None
+    height, width = call.output_field.positions
     return height // 2, width // 3
 
 
@@ -141,7 +141,7 @@ def test_fields_are_the_support_of_the_gradient(name: str) -> None:
     calls = [*spread(spatial, 3), *others[-1:]]
     outputs = outputs_of(module, calls, image)
     for call in calls:
-        field = call.receptive_field
+        field = call.output_field
         assert field is not None
         row, column = middle(call)
         assert field.box(row, column) == support(
@@ -157,18 +157,18 @@ def test_fields_without_gates_are_the_support_with_the_gates_held(name: str) -> 
     gated = [
         call
         for call in found.module_calls()
-        if call.receptive_field is not None
-        and call.receptive_field.gateless is not None
-        and call.receptive_field.positions != (1, 1)
+        if call.output_field is not None
+        and call.output_field.gateless is not None
+        and call.output_field.positions != (1, 1)
     ]
     calls = spread(gated, 3)
     outputs = outputs_of(module, calls, image, gates=False)
     for call in calls:
-        assert call.receptive_field is not None
-        assert call.receptive_field.whole
+        assert call.output_field is not None
+        assert call.output_field.whole
         row, column = middle(call)
         numeric = support(outputs[call.name, call.index], row, column, image)
-        assert call.receptive_field.local.box(row, column) == numeric, call.label
+        assert call.output_field.local.box(row, column) == numeric, call.label
 
 
 PUBLISHED: dict[str, dict[str, tuple[int, int]]] = {
@@ -198,7 +198,7 @@ def test_published_sizes(name: str) -> None:
     model = build(name)
     found = trace(model.module, (model.channels, side, side))
     for layer, (size, stride) in PUBLISHED[name].items():
-        field = found.find(layer).receptive_field
+        field = found.find(layer).output_field
         assert field is not None
         assert (field.size, field.stride) == ((size, size), (stride, stride)), layer
 
@@ -207,7 +207,7 @@ def test_padding_moves_the_start_and_the_border_clips_the_box() -> None:
     network = nn.Sequential(
         nn.Conv2d(1, 1, (5, 3), stride=(2, 1), padding=(2, 1)), nn.Conv2d(1, 1, 3, dilation=2)
     )
-    field = trace(network, (1, 20, 12)).calls[1].receptive_field
+    field = trace(network, (1, 20, 12)).calls[1].output_field
     assert field is not None
     assert (field.size, field.stride, field.start) == ((13, 7), (2, 1), (-2, -1))
     assert field.box(1, 0, clipped=False) == PixelBox(-1, 0, 6, 13)
@@ -220,7 +220,7 @@ def test_padding_moves_the_start_and_the_border_clips_the_box() -> None:
 
 def test_a_field_that_is_not_uniform_has_clipped_boxes_only() -> None:
     network = nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(1, 1, 2))
-    field = trace(network, (1, 4, 4)).calls[1].receptive_field
+    field = trace(network, (1, 4, 4)).calls[1].output_field
     assert field is not None
     assert field.stride is None
     assert field.describe() == "up to 2 x 2"
@@ -233,7 +233,7 @@ def test_a_field_that_is_not_uniform_has_clipped_boxes_only() -> None:
 
 
 def test_padding_alone_depends_on_nothing() -> None:
-    field = trace(nn.Sequential(nn.Conv2d(1, 1, 1, padding=2)), (1, 3, 3)).calls[0].receptive_field
+    field = trace(nn.Sequential(nn.Conv2d(1, 1, 1, padding=2)), (1, 3, 3)).calls[0].output_field
     assert field is not None
     assert field.box(0, 3) == PixelBox(0, 0, 0, 0)
     assert field.box(2, 3) == PixelBox(1, 0, 2, 1)
@@ -372,7 +372,7 @@ def network_of(names: list[str]) -> tuple[nn.Sequential, torch.Tensor]:
 def check_positions(network: nn.Sequential, image: torch.Tensor) -> None:
     found = trace(network, (2, 11, 13))
     assert found.unknown == ()
-    field = found.find("").receptive_field
+    field = found.find("").output_field
     assert field is not None
     image.requires_grad_()
     with Linearised():

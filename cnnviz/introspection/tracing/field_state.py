@@ -232,8 +232,17 @@ def _summary(field: Field, dims: tuple[int, ...] | None, image: Sequence[int]) -
         for span, extent in zip(field.spans, image, strict=True)
     )
     if dims is None:
-        return ReceptiveField(axes, space_of(len(axes)).one_place)
+        each = tuple(_largest(span) for span in field.spans)
+        together = tuple(axis.size for axis in axes)
+        one_place = space_of(len(axes)).one_place
+        return ReceptiveField(axes, one_place, each=None if each == together else each)
     return ReceptiveField(axes, tuple(field.shape[dim] for dim in dims))
+
+
+def _largest(span: AxisFields) -> int:
+    """Return the most pixels that one value sees along an axis, within the image."""
+    first, last = span.ends
+    return max(0, int((1 - last - first).max()))
 
 
 def _axis(

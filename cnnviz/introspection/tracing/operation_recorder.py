@@ -326,10 +326,10 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 order=order,
                 parameters=sum(self._sizes[used] for used in fresh),
                 shared_parameters=sum(self._sizes[used] for used in row.uses - fresh),
-                receptive_field=self._receptive_field(row.mark),
+                receptive_field=self._receptive_field(row.mark, layout),
                 map=layout,
-                map_field=self._map_field(row.mark, layout),
-                input_field=self._receptive_field(row.source),
+                output_field=self._output_field(row.mark),
+                input_field=self._output_field(row.source),
                 span=(last - row.inside, last) if row.block else (0, 0),
             )
             found[row.block].append(call)
@@ -358,12 +358,12 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             layout = layout.on_canvas(row.canvas)
         return layout or one_place(shape, self._space) or NoMap.NO_PLACES
 
-    def _map_field(self, mark: Mark, layout: MapLayout | NoMap) -> ReceptiveField | None:
-        if isinstance(layout, NoMap) or not isinstance(mark, Depends):
+    def _receptive_field(self, mark: Mark, layout: MapLayout | NoMap) -> ReceptiveField | None:
+        """Return the field of each position of a map, or of the output where it holds none."""
+        if not isinstance(mark, Depends):
             return None
-        own = self._receptive_field(mark)
-        if layout.plain or not layout.dims:
-            return own
+        if isinstance(layout, NoMap) or layout.plain or not layout.dims:
+            return self._output_field(mark)
         key = (id(mark.exact), id(mark.gateless), id(layout))
         if key not in self._map_fields:
             self._map_fields[key] = map_field(mark, self._extent, layout)
@@ -377,7 +377,7 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._layouts[key] = map_layout(place.field)
         return self._layouts[key]
 
-    def _receptive_field(self, mark: Mark) -> ReceptiveField | None:
+    def _output_field(self, mark: Mark) -> ReceptiveField | None:
         # Layers that keep the field of their input, such as activations, share one object.
         if not isinstance(mark, Depends):
             return None

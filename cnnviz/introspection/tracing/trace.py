@@ -94,16 +94,17 @@ class LayerCall:
     output_bytes : int
         Memory that the output newly takes: 0 for in-place operations and views.
     receptive_field : ReceptiveField or None
-        None where it is unknown, or the output does not depend on the image.
+        That of each position of the map which the output holds (see `map`), and `output_field`
+        where it holds none. None where it is unknown, or the output does not depend on the image.
     windows : Windows or None
         Kernel, stride, padding, dilation, groups, and how they fit; None where there are none.
     uncounted : bool
         Whether there is something in it whose cost is not known, so that `macs` is the least.
     map : MapLayout or NoMap
         How the output holds a map of the image, or why it holds none.
-    map_field : ReceptiveField or None
-        The receptive field for the positions of that map, which may be in another order than those
-        of the output.
+    output_field : ReceptiveField or None
+        The same in the order of the output's own positions, where a map is in another; of one
+        position where it is not known which dimensions of the output hold them.
     input_field : ReceptiveField or None
         The receptive field of its first input.
     terms : tuple of Terms
@@ -128,10 +129,15 @@ class LayerCall:
     windows: Windows | None
     uncounted: bool = False
     map: MapLayout | NoMap = NoMap.NO_TENSOR
-    map_field: ReceptiveField | None = None
+    output_field: ReceptiveField | None = None
     input_field: ReceptiveField | None = None
     terms: tuple[Terms, ...] = ()
     span: tuple[int, int] = (0, 0)
+
+    @property
+    def map_field(self) -> ReceptiveField | None:
+        """The receptive field where there is a map whose positions it is of; else None."""
+        return None if isinstance(self.map, NoMap) else self.receptive_field
 
     @property
     def label(self) -> str:
