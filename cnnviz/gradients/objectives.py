@@ -34,6 +34,8 @@ class BackwardStart:
         Why it does not begin at the network's output; empty where it does.
     logits : torch.Tensor or None
         The network's output, where a loss lies between it and the beginning.
+    of_boxes : bool
+        Whether the scores of a detector's boxes are differentiated.
     """
 
     def __init__(
@@ -43,9 +45,11 @@ class BackwardStart:
         told: str,
         note: str = "",
         logits: torch.Tensor | None = None,
+        *,
+        of_boxes: bool = False,
     ) -> None:
         self.tensor, self.cotangent, self.told, self.note = tensor, cotangent, told, note
-        self.logits = logits
+        self.logits, self.of_boxes = logits, of_boxes
 
 
 def random_signs(
@@ -86,7 +90,7 @@ def _signs(values: torch.Tensor, seed: int) -> torch.Tensor:
 def _signs_of_boxes(model: Model, output: Any, seed: int) -> BackwardStart:
     scores = torch.cat(_scores_of_boxes(model, output))
     told = f"a random sign for the score of each of {plural(len(scores), 'box', 'boxes')}"
-    return BackwardStart(scores, _signs(scores, seed), told)
+    return BackwardStart(scores, _signs(scores, seed), told, of_boxes=True)
 
 
 def _scores_of_boxes(model: Model, output: Any) -> list[torch.Tensor]:
@@ -127,7 +131,7 @@ def top(model: Model, output: Any) -> BackwardStart:
     if returns_boxes(model, output):
         best = torch.stack([scores.amax() for scores in _scores_of_boxes(model, output)]).sum()
         told = "the greatest score of a box of each image"
-        return BackwardStart(best, torch.ones_like(best), told)
+        return BackwardStart(best, torch.ones_like(best), told, of_boxes=True)
     logits = scores_of(model, output)
     value = logits.flatten(1).amax(1).sum()
     return BackwardStart(value, torch.ones_like(value), "the greatest logit of each image")

@@ -50,6 +50,9 @@ class Paths:
         ways: those of other towers.
     cut : tuple of int
         Places of layers that the output was computed from, and that no gradient comes back to.
+    detached : tuple of str
+        Layers besides these whose values the output also depends on where no gradient comes back,
+        and "the image" where no layer lies before that.
     unfollowed : tuple of str
         What could not be looked into.
     """
@@ -60,6 +63,7 @@ class Paths:
     trunk: set[Node]
     beside: set[int]
     cut: tuple[int, ...]
+    detached: tuple[str, ...]
     unfollowed: tuple[str, ...]
 
 
@@ -95,19 +99,46 @@ def paths(watch: ForwardRecorder, end: torch.Tensor, source: torch.Tensor) -> Pa
     after = _after(kept, path, end.grad_fn, bridges)
     if not path:
         unfollowed = (*unfollowed, "the way from the image to the output")
+    cut = tuple(
+        place
+        for place, one in enumerate(kept)
+        if one.is_layer and one.node in used and one.node not in back
+    )
     return Paths(
         met=kept,
         kept=places,
         path=path,
         trunk=trunk_of(after, bridges if path and kept[path[0]].node not in back else None),
         beside=_beside(kept, counting, set(after)),
-        cut=tuple(
-            place
-            for place, one in enumerate(kept)
-            if one.is_layer and one.node in used and one.node not in back
-        ),
+        cut=cut,
+        detached=_detached(kept, {kept[place].node for place in cut}, back, bridges),
         unfollowed=unfollowed,
     )
+
+
+def _detached(
+    met: list[RecordedLayer], cut: set[Node], back: set[Node], bridges: Bridges
+) -> tuple[str, ...]:
+    """Name the last layers whose values go on past a gradient that also comes back to them."""
+    layers = {one.node: label_of(one) for one in met if one.is_layer}
+    names: dict[str, None] = {}
+    seen: set[Node] = set()
+    waiting = [origin for node in back for origin in bridges.get(node, ())]
+    while waiting:
+        node = waiting.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        below = feeding(node)
+        if node in layers:
+            if node not in cut:
+                names[layers[node]] = None
+        elif below:
+            waiting += below
+        elif hasattr(node, "variable") and not isinstance(node.variable, torch.nn.Parameter):
+            names["the image"] = None
+    order = [label_of(one) for one in met]
+    return tuple(sorted(names, key=lambda name: order.index(name) if name in order else -1))
 
 
 def _opened(

@@ -119,8 +119,13 @@ class GradientProbe:
         The places of the layers on the deepest way from the image to the output.
     cut : tuple of int
         The places of layers that the output was computed from and that no gradient comes back to.
+    detached : tuple of str
+        What else the output depends on in a way that no gradient comes back: layers, which it comes
+        back to in another way, or "the image".
     unfollowed : tuple of str
         What could not be looked into, so that nothing can be said of the whole.
+    of_boxes : bool
+        Whether what was sent back are the scores of a detector's boxes.
     units : tuple of ActivationUnits
         Activations, in the order of calls.
     normalisations : int
@@ -143,7 +148,9 @@ class GradientProbe:
     points: tuple[ProbedLayer, ...]
     path: tuple[int, ...]
     cut: tuple[int, ...]
+    detached: tuple[str, ...]
     unfollowed: tuple[str, ...]
+    of_boxes: bool
     units: tuple[ActivationUnits, ...]
     normalisations: int
     objective: str

@@ -86,6 +86,37 @@ def without_gradient(verdict: GradientVerdict, points: Sequence[str]) -> str:
     )
 
 
+def told_cuts(verdict: GradientVerdict, points: Sequence[str], *, boxes: bool) -> list[str]:
+    """Say which ways through the network the verdict is not about, since no gradient takes them.
+
+    Parameters
+    ----------
+    verdict : GradientVerdict
+        The verdict.
+    points : sequence of str
+        The names of the points.
+    boxes : bool
+        Whether the network is a detector.
+    """
+    told = []
+    if verdict.cut and verdict.label != "blocked":
+        told.append(without_gradient(verdict, points))
+        if boxes:
+            told.append(
+                "The proposals of a two-stage detector are detached by design: what finds them is "
+                "trained by a loss of its own."
+            )
+    if verdict.detached:
+        named = listed(verdict.detached, NAMED)
+        told.append(
+            f"What comes from {named} also goes on detached, under no_grad, as an index or as a "
+            "comparison, and the output depends on it without a gradient."
+        )
+    if told:
+        told.append("The verdict is of the ways that a gradient takes, and of no other.")
+    return told
+
+
 def _break(verdict: GradientVerdict, points: Sequence[str]) -> str:
     if verdict.breaks_at is None or verdict.label == "healthy":
         return ""

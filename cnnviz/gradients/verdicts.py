@@ -75,6 +75,9 @@ class GradientVerdict:
         The places of layers that no gradient comes back to, though the output depends on them.
     unfollowed : tuple of str
         What could not be looked into: the verdict is "not measured" where there is any.
+    detached : tuple of str
+        What else the output depends on in a way that no gradient comes back: layers, which it comes
+        back to in another way, or "the image".
     """
 
     label: str
@@ -91,6 +94,7 @@ class GradientVerdict:
     hidden: int = 0
     cut: tuple[int, ...] = ()
     unfollowed: tuple[str, ...] = ()
+    detached: tuple[str, ...] = ()
 
     @property
     def side(self) -> str:
@@ -161,6 +165,7 @@ def judge(found: GradientProbe) -> GradientVerdict:
         hidden=max(len(found.path) - 1, 0),
         cut=found.cut,
         unfollowed=found.unfollowed,
+        detached=found.detached,
     )
 
 

@@ -19,7 +19,7 @@ from cnnviz.gradients.noise import NOISE_SEED, noise
 from cnnviz.gradients.probe import probe
 from cnnviz.gradients.probe_result import GradientProbe
 from cnnviz.gradients.remedies import Remedy, try_remedies
-from cnnviz.gradients.verdict_text import evidence, learned, pairs, without_gradient
+from cnnviz.gradients.verdict_text import evidence, learned, pairs, told_cuts
 from cnnviz.gradients.verdicts import GradientVerdict, is_normalised, judge
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
@@ -355,14 +355,13 @@ def _flow(
             progress=progress,
         )
     points = [point.label for point in found.points]
-    notes += [*found.notes, *_told(verdict, points)]
+    cuts = told_cuts(verdict, points, boxes=found.of_boxes)
+    notes += [*found.notes, *cuts, *_told(verdict)]
     return _result(model, inputs, batch, found, verdict, cause, tried, notes)
 
 
-def _told(verdict: GradientVerdict, points: Sequence[str]) -> list[str]:
+def _told(verdict: GradientVerdict) -> list[str]:
     notes = []
-    if verdict.cut and verdict.label != "blocked":
-        notes.append(without_gradient(verdict, points))
     if verdict.rescaled:
         notes.append(
             f"The next layer undoes the scale of {' and '.join(verdict.rescaled)}; D was taken "
