@@ -161,7 +161,9 @@ Resize = Annotated[
 Crop = Annotated[
     str | None,
     typer.Option(
-        metavar="PX", help="Height and width cut from the centre, or none.", rich_help_panel=NETWORK
+        metavar="PX",
+        help="Pixels cut from the centre: a side, height and width as 224x320, or none.",
+        rich_help_panel=NETWORK,
     ),
 ]
 Mean = Annotated[
@@ -223,7 +225,8 @@ FigureSize = Annotated[
     typer.Option(
         "--figure-size",
         metavar="WxH",
-        help="Width and height of the picture in inches, such as 7x4.5; as it needs without it.",
+        help="Width and height of the picture in inches, as matplotlib has them, such as 7x4.5; "
+        "as it needs without it.",
         rich_help_panel=OUTPUT,
     ),
 ]

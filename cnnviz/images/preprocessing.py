@@ -160,8 +160,8 @@ class Preprocessing:
         if height * width > MAX_PIXELS:
             raise PhotoError(
                 photo.name,
-                f"its {photo.width} x {photo.height} px would become {width:,} x {height:,} px "
-                f"when resized, and the limit is {MAX_PIXELS:,} pixels",
+                f"its {photo.height} x {photo.width} px would become {height:,} x {width:,} px "
+                f"(height x width) when resized, and the limit is {MAX_PIXELS:,} pixels",
                 "Cut it to a less extreme shape.",
             )
         values = np.asarray(self._cut(self._scaled(photo)))
@@ -245,11 +245,11 @@ class Preprocessing:
         """Say in one sentence what is done to a photo, for captions."""
         parts = []
         if isinstance(self.resize, tuple):
-            parts.append(f"{_by(self.resize)} px ({self.interpolation})")
+            parts.append(f"{_by(self.resize)} ({self.interpolation})")
         elif self.resize is not None:
             parts.append(f"shorter side {self.resize} px ({self.interpolation})")
         if self.crop is not None:
-            parts.append(f"centre {_by(self.crop)} px")
+            parts.append(f"centre {_by(self.crop)}")
         if self.channels == 1:
             parts.append("grey")
         if self._turned:
@@ -391,7 +391,9 @@ def _square(size: Any) -> tuple[int, int]:
 
 
 def _by(size: tuple[int, int]) -> str:
-    return f"{size[0]} x {size[1]}"
+    if size[0] == size[1]:
+        return f"{size[0]} x {size[1]} px"
+    return f"height {size[0]} x width {size[1]} px"
 
 
 def _numbers(values: tuple[float, ...]) -> str:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import cnnviz
-from cnnviz.errors import UsageError
+from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import Preprocessing, prepare, read_photo
 from cnnviz.images.size_notes import size_notes
 from cnnviz.models.settings import with_settings
@@ -98,3 +98,11 @@ def test_a_long_run_tells_the_guess_with_its_first_step(run, folder: Path) -> No
     said = run("occlude", "photo.png", "-m", "net.py:make", "--window", "112", "--stride", "112")
     assert said.err.startswith("Note: Nobody said")
     assert said.err.count("Nobody said") == 1
+
+
+def test_sizes_are_height_and_width_in_that_order() -> None:
+    told = _plain((40, 60), (30, 50)).describe()
+    assert told.startswith("height 40 x width 60 px (bilinear), centre height 30 x width 50 px")
+    assert _plain(32, (24, 24)).describe().startswith("shorter side 32 px (bilinear), centre 24 x")
+    with pytest.raises(ImageError, match=r"its 2 x 30000 px would become 500 x 7,500,000 px \(hei"):
+        _plain(500, None)(read_photo(np.zeros((2, 30_000, 3), np.uint8)))

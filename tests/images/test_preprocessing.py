@@ -129,7 +129,9 @@ def test_32_pixels_unchanged() -> None:
 
 def test_an_extreme_shape_is_refused_before_it_fills_the_memory() -> None:
     photo = read_photo(np.zeros((1, 5000, 3), np.uint8), "strip.png")
-    with pytest.raises(ImageError, match=r"strip.png: its 5000 x 1 px would become 1,280,000 x"):
+    with pytest.raises(
+        ImageError, match=r"strip.png: its 1 x 5000 px would become 256 x 1,280,000"
+    ):
         IMAGENET(photo)
 
 
@@ -200,7 +202,9 @@ def test_describe() -> None:
         "(0.485, 0.456, 0.406), divided by (0.229, 0.224, 0.225)"
     )
     stretched = Preprocessing((40, 30), None, (0.0,), (1.0,), "bicubic", "a guess")
-    assert stretched.describe() == "40 x 30 px (bicubic), grey, scaled to 0..1 (a guess)"
+    assert (
+        stretched.describe() == "height 40 x width 30 px (bicubic), grey, scaled to 0..1 (a guess)"
+    )
     four = Preprocessing(None, None, (0.5,) * 4, (0.25,) * 4)
     assert four.describe() == (
         "RGB and an alpha channel of ones, scaled to 0..1, minus mean 0.5, divided by 0.25"
