@@ -54,7 +54,8 @@ def capture(
         The images; a tensor is taken as already preprocessed.
     layers : str or sequence of str
         Layers by kind, pattern or name (see `cnnviz.introspection.layers.select`), or "stages": the
-        last layer at each spatial resolution (see `cnnviz.passes.stages`).
+        last layer at each spatial resolution, and every call of one that goes on over it, such as
+        the cell of a recurrent network (see `cnnviz.passes.stages`).
     target : None, int, str, SumOf, Contrast, Region, Box, sequence of these, or callable
         What the gradients explain; see `cnnviz.passes.targets.score`.
     gradients : bool or "layers"
@@ -146,7 +147,7 @@ def _choose(model: Model, layers: Layers, order: CallOrder | None) -> dict[str, 
     if not layers:
         return {}
     stages = order.stages() if order is not None and _asks_for_stages(model, layers) else None
-    words = {} if stages is None else {STAGES: stages}
+    words = {} if stages is None or order is None else {STAGES: (*stages, *order.repeated())}
     return layer_names.select(model.module, layers, words)
 
 

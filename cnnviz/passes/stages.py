@@ -110,6 +110,37 @@ class CallOrder:
         chosen = {*ends, *self.pyramid()}
         return tuple(name for name in self._names().values() if name in chosen)
 
+    def repeated(self) -> tuple[str, ...]:
+        """Return the layers that go on over the maps of a stage, again and again at one resolution.
+
+        As the cell of a recurrent network does over time, or a block that refines its own output:
+        where the last map of a resolution is theirs, the stage that `stages` names is not the last
+        map before the head. Layers that are shared by several resolutions, as the head over a
+        pyramid is, or that are called again as their activation alone, are none.
+        """
+        often = self._often()
+        if not often or self.detects:
+            return ()
+        ends = set(self._ends(classes=False))
+        places = {
+            _resolution(calls[0]): place
+            for place, calls in enumerate(self._chains())
+            if any(call.name in ends for call in calls)
+        }
+        sizes: dict[str, set[tuple[int, ...]]] = {}
+        for call in self.calls:
+            sizes.setdefault(call.name, set()).add(_resolution(call))
+        found: dict[tuple[int, ...], str] = {}
+        for place, calls in enumerate(self._chains()):
+            size, names = _resolution(calls[0]), [call.name for call in calls]
+            goes_on = place > places.get(size, place)
+            works = any(call.kind not in (*_REARRANGING, "activation") for call in calls)
+            alike = all(name in often and len(sizes[name]) == 1 for name in names)
+            lost = any((call.name, call.index) in self.unreached for call in calls)
+            if goes_on and works and alike and not lost and self._holds_features(calls[0]):
+                found[size] = names[0]
+        return tuple(dict.fromkeys(found.values()))
+
     def pyramid(self) -> tuple[str, ...]:
         """Return the layers whose maps the heads of a detector read, in the order of the calls.
 
@@ -195,7 +226,7 @@ class CallOrder:
         # Windows that do not fit evenly bend the shape of small maps a little.
         return 0.6 < shares[0] / shares[-1] < 1.7
 
-    def _holds_features(self, call: OrderedCall, *, classes: bool) -> bool:
+    def _holds_features(self, call: OrderedCall, *, classes: bool = False) -> bool:
         layout = call.map
         if isinstance(layout, NoMap) or call.kind in _NOT_FEATURES:
             return False

@@ -195,7 +195,7 @@ def _reaches(capture: Capture, key: Key, image: int) -> bool:
 
 def _made_at(capture: Capture, keys: Sequence[Key], *, chosen_for_you: bool) -> tuple[str, ...]:
     """Say at which layers the maps were made, and what of these is not in them."""
-    names = listed([name for name, _ in keys], _MOST_NAMED)
+    names = listed([_called(capture, key) for key in keys], _MOST_NAMED)
     said = [f"Made at {names}."]
     if chosen_for_you and len(keys) == 1:
         said = [
@@ -208,6 +208,13 @@ def _made_at(capture: Capture, keys: Sequence[Key], *, chosen_for_you: bool) -> 
                 f"Set apart at {key[0]}: {plural(apart, 'token')} without a place in the image."
             )
     return tuple(said)
+
+
+def _called(capture: Capture, key: Key) -> str:
+    """Return the name of a layer, and which of its calls it is where there are several."""
+    name, index = key
+    times = sum(other == name for other, _ in capture.activations.calls)
+    return name if times == 1 else f"{name} (call {index + 1} of {times})"
 
 
 def _spatial(capture: Capture, method: CamMethod, *, every: bool) -> list[str]:
