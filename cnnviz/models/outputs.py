@@ -282,7 +282,8 @@ def _guess(
     if given.ndim == 1 or (given.ndim == 2 and given.shape[1] == 1):
         if inside == "sigmoid" or (names is not None and len(names) == 2):
             return OutputKind.LOGIT, ""
-        return OutputKind.VALUE, f"{shape}, and one number may be a logit too"
+        may = "a probability" if _lies_in_unit_range(given) else "a logit"
+        return OutputKind.VALUE, f"{shape}, and one number may be {may} too{_against(given)}"
     if given.ndim != 2:
         return None, ""
     if inside in ("softmax", "log_softmax", AS_GIVEN):
@@ -293,7 +294,28 @@ def _guess(
         return OutputKind.CLASSES, ""
     if has_length_one(given):
         return OutputKind.EMBEDDING, "its rows have the length 1"
-    return OutputKind.CLASSES, shape
+    return OutputKind.CLASSES, shape + _against(given)
+
+
+def _lies_in_unit_range(given: torch.Tensor) -> bool:
+    values = given.detach()
+    return bool((values >= 0).all() and (values <= 1).all()) and values.numel() > 0
+
+
+def _against(given: torch.Tensor) -> str:
+    """Say what of the values speaks against scores that a softmax or sigmoid is still to follow."""
+    values = given.detach()
+    if _lies_in_unit_range(given):
+        return (
+            "; yet all of its values lie from 0 to 1, as probabilities do that are made in another "
+            "way than by a last softmax or sigmoid, and another one over them changes what they say"
+        )
+    if values.numel() > 1 and bool((values >= 0).all()):
+        return (
+            "; yet none of its values is below 0, as of evidence, rates or counts, for which a "
+            "softmax is not meant"
+        )
+    return ""
 
 
 def has_length_one(given: torch.Tensor) -> bool:

@@ -22,6 +22,7 @@ from cnnviz.introspection.forward import backward_pass, check_differentiable
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model, as_model, load
 from cnnviz.models.outputs import scores_of
+from cnnviz.models.whole_image_scores import check_scores_the_image
 from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
@@ -208,6 +209,9 @@ def gradient_whiteness(
         *(load(one) if isinstance(one, str) else as_model(one) for one in names),
     ]
     given = None if along == "noise" else images
+    for one in models:
+        first = None if given is None else one.prepare(given).tensor
+        check_scores_the_image(one, "gradient_whiteness", first)
     curves, series, notes = [], [], []
     batch: Batch | None = None
     total = 0

@@ -30,6 +30,7 @@ from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.plain_weights import has_computed_weights, with_plain_weights
 from cnnviz.models import Model, as_model
 from cnnviz.models.outputs import scores_of
+from cnnviz.models.whole_image_scores import check_scores_the_image
 from cnnviz.passes.batch_size import rows_at_once, rows_that_fit
 from cnnviz.passes.origin import origin
 from cnnviz.results import drawing
@@ -220,6 +221,8 @@ def loss_landscape(
     side = _checked(dimensions, points, reach, batch_norm, seed)
     given = wrapped = as_model(model)
     data = labelled_images(wrapped, images, labels, count)
+    if not callable(loss):
+        check_scores_the_image(wrapped, "loss_landscape", data.batch.tensor)
     calibrated = batch_norm == "calibrate"
     with isolated(wrapped.module, grad=False):
         wrapped = _with_plain_weights(wrapped)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.errors import NothingFoundError
 from cnnviz.heatmaps.checks.explained_batch import Asked, Explain, ExplainedBatch, Maps, at_size
 from cnnviz.heatmaps.checks.measure import Measure, mean_held
 from cnnviz.heatmaps.checks.random_maps import random_maps
@@ -161,7 +164,7 @@ def randomisation(
         # Random weights may leave a class that no input reaches, and a map of zeros with it.
         for again in range(_TRIES):
             redraw(forgetful, names[:depth], seed=seed + 7919 * (_TRIES * stage + again))
-            changed = explain(model, subject.batch, subject.asked)
+            changed = _explained(explain, model, subject, maps)
             for image in np.flatnonzero(~np.isfinite(alike[:, 0])):
                 alike[image] = compare(int(image), changed[image])
             if np.isfinite(alike[compare.possible]).all():
@@ -180,6 +183,27 @@ def randomisation(
         random_correlation=by_chance[..., 0],
         random_similarity=by_chance[..., 1],
     )
+
+
+def _explained(explain: Explain, model: Model, subject: ExplainedBatch, maps: Maps) -> Maps:
+    """Return the maps of a network that has forgotten, of zeros where it finds nothing to explain.
+
+    A detector with weights redrawn may find no box of the class any more: then there is no map, and
+    nothing is compared.
+    """
+    try:
+        return explain(model, subject.batch, subject.asked)
+    except NothingFoundError:
+        if len(maps) == 1:
+            return np.zeros_like(maps)
+    found = np.zeros_like(maps)
+    for image, one in enumerate(subject.batch.singles()):
+        asked = subject.asked
+        with suppress(NothingFoundError):
+            found[image] = explain(
+                model, one, [asked[image]] if isinstance(asked, Sequence) else asked
+            )[0]
+    return found
 
 
 def plain_gradient(model: Model, batch: Batch, asked: Asked) -> Maps:
