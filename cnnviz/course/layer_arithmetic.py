@@ -338,7 +338,8 @@ def _field(call: LayerCall, own: Terms | None, space: Space) -> tuple[str, tuple
         return f"{said}, measured: r + (F − 1)·jump does not apply, {_why_not(call)}", ()
     if before.size == after.size and call.kind in _UNCHANGED:
         return f"{said}, as before", ()
-    if call.kind in ("flatten", "linear") and after.whole and not before.whole:
+    gathers = not before.whole or before.each != after.each
+    if call.kind in ("flatten", "linear") and after.whole and gathers:
         return f"{said}: every value is in it", ()
     if call.kind in (*_MERGES, "cat"):
         return f"{said}: all that goes in sees, together", ()

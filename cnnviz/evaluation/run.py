@@ -25,7 +25,7 @@ from cnnviz.images import PhotoBox
 from cnnviz.models import Model, as_model
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.captures import capture
-from cnnviz.results.progress import Progress, silent
+from cnnviz.results.progress import Announce, Progress, silent
 from cnnviz.results.result import ImageSource, installed_version
 from cnnviz.results.text import estimated_time
 from cnnviz.views.faithfulness import faithfulness
@@ -40,7 +40,6 @@ METHODS: tuple[MethodName, ...] = (
     "integrated_gradients",
 )
 """The methods that are compared by default: those that need few passes, and the best known."""
-Announce = Callable[[str], None]
 
 
 def evaluate(

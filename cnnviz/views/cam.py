@@ -26,7 +26,7 @@ from cnnviz.introspection.tracing.map_layout import WHOLE
 from cnnviz.passes.box_targets import asked_boxes, overlaps_told
 from cnnviz.passes.captured import Capture
 from cnnviz.results.docstrings import fill_docstring
-from cnnviz.results.progress import Progress, silent
+from cnnviz.results.progress import Announce, Progress, ToldCost, silent
 from cnnviz.results.text import listed, plural
 
 Extent = tuple[float, float, float, float]
@@ -51,6 +51,7 @@ def cam(
     relu: bool = True,
     fuse: bool = False,
     progress: Progress = silent,
+    announce: Announce | None = None,
 ) -> Heatmap:
     """Return class activation maps of one or several captured layers.
 
@@ -74,6 +75,8 @@ def cam(
         joined by their sum, as if their channels were those of one layer.
     progress : callable, optional
         Called as ``progress(done, total, what)`` while channels are tried out.
+    announce : callable, optional
+        Called with a sentence where trying them out takes long: how many passes, and how long.
 
     Returns
     -------
@@ -94,7 +97,9 @@ def cam(
         # Refused before anything is computed.
         capture.check_map(name)
     keys = tuple(capture.activations.resolve(name) for name in names)
-    maps = [chosen.maps(capture, key, progress) for key in keys]
+    passes = sum(_channels(capture, key) for key in keys)
+    told = ToldCost(progress, announce, passes, f"passes, one for each channel ({chosen.title}),")
+    maps = [chosen.maps(capture, key, told) for key in keys]
     extents = [capture.layout(key).extent for key in keys]
     by_sum = fuse and set(names) <= set(capture.pyramid)
     notes = [*_made_at(capture, keys, chosen_for_you=not named), *_canvas(extents)]
@@ -124,6 +129,11 @@ def cam(
         settings=CamSettings(method=method, layers=keys, fused=fuse, rule=capture.rule, relu=relu),
         asked_boxes=asked_boxes(capture.resolved_targets) if asks and capture.detects else (),
     )
+
+
+def _channels(capture: Capture, key: Key) -> int:
+    """Return how many channels a layer has for all images, as many passes as there may be."""
+    return capture.layout(key).channels * len(capture.batch.photos)
 
 
 def _chosen_layers(

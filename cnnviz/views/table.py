@@ -151,6 +151,7 @@ VIEWS: tuple[View, ...] = (
         gradients=True,
         target=True,
         progress=True,
+        announce=True,
     ),
     View(
         "localisation",

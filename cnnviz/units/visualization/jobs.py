@@ -15,7 +15,7 @@ from cnnviz.introspection.tracing.map_layout import MapLayout
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.call_order import call_order
-from cnnviz.results.progress import Progress, silent
+from cnnviz.results.progress import Announce, Progress, silent
 from cnnviz.results.text import estimated_time, plural
 from cnnviz.units.visualization.gradient_ascent import AscentSettings, OptimisedPictures, ascend
 from cnnviz.units.visualization.objective_scorer import scoring
@@ -30,8 +30,6 @@ _EVEN = 32
 _LINEAR = ("conv", "norm", "identity", "dropout", "pad", "scale")
 _TRIAL = 3
 _SPANS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-
-Announce = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,54 @@
+"""What speaks against the kind that an output is guessed to be is told wherever the guess is."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import cnnviz
+
+
+class Ending(nn.Module):
+    """A small network whose scores go through something at the end."""
+
+    def __init__(self, end, count: int) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.body = nn.Sequential(
+            nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        )
+        self.head, self.end = nn.Linear(4, count), end
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.end(self.head(self.body(x)))
+
+
+UNIT, POSITIVE = "lie from 0 to 1, as probabilities do", "none of its values is below 0"
+ENDS = {
+    "turned sigmoid": (lambda x: 1 - x.sigmoid(), UNIT),
+    "squared": (lambda x: x.sigmoid() ** 2, UNIT),
+    "evidence": (lambda x: F.softplus(x) + 1, POSITIVE),
+    "rates": (lambda x: (3 * x).exp() + 2, POSITIVE),
+    "scores": (lambda x: x - 5, ""),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+@pytest.mark.parametrize("count", [1, 4])
+def test_values_that_are_no_scores_are_told(name: str, count: int) -> None:
+    end, doubt = ENDS[name]
+    model = cnnviz.Model(Ending(end, count).eval())
+    held = cnnviz.capture(model, torch.rand(2, 3, 12, 12), layers="body.1", target=0)
+    for found in (cnnviz.cam(held), cnnviz.predictions(held)):
+        told = found.provenance.output
+        assert (UNIT in told, POSITIVE in told) == (doubt == UNIT, doubt == POSITIVE)
+
+
+def test_a_report_says_it_on_its_first_screen() -> None:
+    model = cnnviz.Model(Ending(ENDS["evidence"][0], 4).eval())
+    photo = np.random.default_rng(0).integers(0, 255, (20, 20, 3)).astype(np.uint8)
+    made = cnnviz.report(model, photo, "predictions")
+    assert POSITIVE in made.answers[0].output
+    declared = cnnviz.Model(Ending(ENDS["evidence"][0], 4).eval(), output="value")
+    assert POSITIVE not in cnnviz.report(declared, photo, "predictions").answers[0].output
