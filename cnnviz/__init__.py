@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from cnnviz.views.attribute import attribute as attribute
     from cnnviz.views.cam import cam as cam
     from cnnviz.views.convolve import convolve as convolve
+    from cnnviz.views.convolve_signals import convolve_signals as convolve_signals
     from cnnviz.views.deconvnet import deconvnet as deconvnet
     from cnnviz.views.equivariance import equivariance as equivariance
     from cnnviz.views.explanations import explanations as explanations
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from cnnviz.views.skip_connections import skip_connections as skip_connections
     from cnnviz.views.softmax import softmax as softmax
     from cnnviz.views.top_activations import top_activations as top_activations
+    from cnnviz.views.weight_sharing import weight_sharing as weight_sharing
 
 _HOMES = {
     "ArrayPreprocessing": "cnnviz.images",
@@ -137,6 +139,7 @@ __all__ = [
     "cam",
     "capture",
     "convolve",
+    "convolve_signals",
     "deconvnet",
     "equivariance",
     "error_analysis",
@@ -164,6 +167,7 @@ __all__ = [
     "skip_connections",
     "softmax",
     "top_activations",
+    "weight_sharing",
 ]
 if not TYPE_CHECKING:
     __getattr__, __dir__ = attach(__name__, _HOMES)

@@ -46,6 +46,8 @@ EXPORTED = {
     "capture",
     "faithfulness",
     "convolve",
+    "convolve_signals",
+    "weight_sharing",
     "deconvnet",
     "equivariance",
     "error_analysis",

@@ -12,6 +12,7 @@ ONLY_IMAGES: dict[str, str] = {
     "feature_visualization": "it optimises pictures, with the colours and transformations of "
     "photos",
     "convolve": "its kernels slide over photos; filters shows those of any network",
+    "weight_sharing": "it counts for photos; architecture has the weights of any layer",
     "pixels": "it shows the channels of photos; predictions tells what was done to any input",
     "gallery": "its pages are made of patches of photos",
     "error_analysis": "it reads sets of photos with labels; predictions tells of any inputs",

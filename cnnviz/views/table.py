@@ -261,6 +261,19 @@ VIEWS: tuple[View, ...] = (
         panel=COURSE,
     ),
     View(
+        "convolve_signals",
+        "nothing",
+        "One signal slides over another: the impulse response.",
+        images="none",
+        panel=COURSE,
+    ),
+    View(
+        "weight_sharing",
+        "photo",
+        "How many weights a layer over this photo takes: full, local, shared.",
+        panel=COURSE,
+    ),
+    View(
         "activation_functions",
         "nothing",
         "Activation functions, and what ten layers of each do to a gradient.",

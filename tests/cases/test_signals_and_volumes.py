@@ -15,7 +15,7 @@ from cnnviz.errors import CnnvizError, LayerError, UsageError
 from cnnviz.images import ArrayPreprocessing
 from cnnviz.introspection.tracing import trace
 from cnnviz.models import Model, OutputKind
-from cnnviz.models.spaces import ONLY_IMAGES
+from cnnviz.models.spaces import ONLY_IMAGES, only_images
 from cnnviz.passes.captures import capture
 from cnnviz.reports import report
 from cnnviz.results.result import Result
@@ -120,7 +120,9 @@ def test_every_view_works_or_says_why_not(name: str) -> None:
     assert hidden.maps[0].shape[1:] == x.shape[2:]
     assert cnnviz.attribute(model, x[:1], "saliency").figure()
     for refused in ONLY_IMAGES:
-        if refused == "convolve":
+        if refused == "weight_sharing":  # It takes a photo, and no network.
+            assert only_images(model, refused)
+        elif refused == "convolve":
             with pytest.raises(UsageError, match="which takes"):
                 cnnviz.convolve(np.zeros((8, 8, 3), np.uint8), "0:0", model=model)
         elif hasattr(cnnviz, refused):
