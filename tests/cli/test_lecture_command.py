@@ -12,6 +12,7 @@ STEPS = [
     pytest.param(step, id=f"{chapter.key}-{step.name}")
     for chapter in CHAPTERS
     for step in chapter.steps
+    if step.command
 ]
 OPTIONS = {"photo": "photo.png", "model": "--model shapes", "data": "--data shapes"}
 LAYERS = {"first": "features.1", "last": "features.11"}

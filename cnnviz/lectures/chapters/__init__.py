@@ -8,9 +8,11 @@ from cnnviz.lectures.chapters import (
     arithmetic,
     challenges,
     classification,
+    convolution,
     filters,
     gradients,
     heatmaps,
+    kernels,
     losses,
     pixels,
     trust,
@@ -19,6 +21,8 @@ from cnnviz.lectures.chapters import (
 
 CHAPTERS: tuple[Chapter, ...] = (
     pixels.CHAPTER,
+    convolution.CHAPTER,
+    kernels.CHAPTER,
     activation.CHAPTER,
     arithmetic.CHAPTER,
     filters.CHAPTER,

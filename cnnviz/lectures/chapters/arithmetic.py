@@ -40,6 +40,12 @@ CHAPTER = Chapter(
     ),
     steps=(
         Step(
+            name="diagram",
+            title="The network, drawn",
+            call="cnnviz.network_diagram(model)",
+            command="cnnviz network-diagram {model}",
+        ),
+        Step(
             name="architecture",
             title="The network from the image to the answer",
             call="cnnviz.architecture(model)",
