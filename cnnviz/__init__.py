@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from cnnviz.views.network_diagram import network_diagram as network_diagram
     from cnnviz.views.occlusion import occlusion as occlusion
     from cnnviz.views.pixels import pixels as pixels
+    from cnnviz.views.pooling import pooling as pooling
     from cnnviz.views.predictions import predictions as predictions
     from cnnviz.views.receptive_field import receptive_field as receptive_field
     from cnnviz.views.skip_connections import skip_connections as skip_connections
@@ -161,6 +162,7 @@ __all__ = [
     "occlusion",
     "open_dataset",
     "pixels",
+    "pooling",
     "predictions",
     "receptive_field",
     "report",

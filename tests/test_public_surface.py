@@ -68,6 +68,7 @@ EXPORTED = {
     "occlusion",
     "open_dataset",
     "pixels",
+    "pooling",
     "predictions",
     "receptive_field",
     "report",

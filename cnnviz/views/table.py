@@ -274,6 +274,13 @@ VIEWS: tuple[View, ...] = (
         panel=COURSE,
     ),
     View(
+        "pooling",
+        "capture",
+        "Pooling of a feature map, its switches, and what a shift changes.",
+        layers_from="layer",
+        panel=COURSE,
+    ),
+    View(
         "activation_functions",
         "nothing",
         "Activation functions, and what ten layers of each do to a gradient.",

@@ -122,6 +122,9 @@ def test_every_view_works_or_says_why_not(name: str) -> None:
     for refused in ONLY_IMAGES:
         if refused == "weight_sharing":  # It takes a photo, and no network.
             assert only_images(model, refused)
+        elif refused in ("pooling", "normalization"):
+            with pytest.raises(UsageError, match="which takes"):
+                cnnviz.pooling(held)
         elif refused == "convolve":
             with pytest.raises(UsageError, match="which takes"):
                 cnnviz.convolve(np.zeros((8, 8, 3), np.uint8), "0:0", model=model)

@@ -1,0 +1,96 @@
+"""Pooling: a window of a map becomes one value; and what a small shift changes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from cnnviz.course.convolution import Sliding, correlate
+from cnnviz.course.kernels import CLASSIC
+
+Maps = NDArray[Any]
+METHODS = ("max", "average", "sum", "l2")
+"""The names of the ways of pooling; ``l2`` is the root of the sum of squares."""
+
+
+def pool(maps: Maps, method: str, size: int, stride: int) -> NDArray[np.float64]:
+    """Return one value for each window of maps [C, H, W]; what is left at the edge is dropped."""
+    windows = _windows(maps, size, stride).astype(np.float64)
+    if method == "max":
+        return np.asarray(windows.max((3, 4)))
+    if method == "average":
+        return np.asarray(windows.mean((3, 4)))
+    if method == "sum":
+        return np.asarray(windows.sum((3, 4)))
+    return np.asarray(np.sqrt((windows**2).sum((3, 4))))
+
+
+def switches(maps: Maps, size: int, stride: int) -> NDArray[np.int64]:
+    """Return the row and column of the largest value of each window, [C, H', W', 2].
+
+    The first of several, in reading order, as torch has it; the deconvnet puts values back there
+    (Zeiler and Fergus 2014).
+    """
+    windows = _windows(maps, size, stride)
+    within = windows.reshape(*windows.shape[:3], -1).argmax(-1)
+    rows = within // size + np.arange(windows.shape[1])[:, None] * stride
+    columns = within % size + np.arange(windows.shape[2]) * stride
+    return np.stack([rows, columns], axis=-1).astype(np.int64)
+
+
+def _windows(maps: Maps, size: int, stride: int) -> Maps:
+    found = sliding_window_view(maps, (size, size), axis=(1, 2))
+    return np.asarray(found)[:, ::stride, ::stride]
+
+
+def ways(size: int, stride: int) -> dict[str, tuple[Callable[[Maps], Maps], int]]:
+    """Return ways to sum maps up, each with how many pixels a value of it sees across.
+
+    Sums are left out: they change as averages do.
+    """
+    kernel = CLASSIC["gaussian_3"].values
+    spread = Sliding((3, 3), dilation=(size, size), padding="none")
+    found: dict[str, tuple[Callable[[Maps], Maps], int]] = {"as it is": (lambda maps: maps, 1)}
+    for method in ("max", "average", "l2"):
+        found[method] = (lambda maps, m=method: pool(maps, m, size, stride), size)  # type: ignore[misc]
+    found["stride alone"] = (lambda maps: maps[:, ::stride, ::stride], 1)
+    found["dilated convolution"] = (lambda maps: correlate(maps, kernel, spread), spread.reach[0])
+    return found
+
+
+def change_by_shift(maps: Maps, way: Callable[[Maps], Maps], most: int) -> NDArray[np.float64]:
+    """Return how far what a way makes of maps changes when these are shifted.
+
+    Parameters
+    ----------
+    maps : ndarray
+        [C, H, W].
+    way : callable
+        What it makes of maps.
+    most : int
+        The largest shift in pixels.
+
+    Returns
+    -------
+    ndarray of float64
+        [most + 1]: the Euclidean distance between what it makes of the maps as they are and
+        shifted, over the size of the former; the mean of a shift to the left and upwards. A part
+        of the maps that stays inside is compared, so that nothing comes in at the edge. NaN where
+        the maps are zero.
+    """
+    height, width = maps.shape[1] - most, maps.shape[2] - most
+    still = way(maps[:, :height, :width]).astype(np.float64)
+    size = float(np.linalg.norm(still))
+    found = []
+    for shift in range(most + 1):
+        moved = (
+            maps[:, :height, shift : shift + width],
+            maps[:, shift : shift + height, :width],
+        )
+        away = [float(np.linalg.norm(way(each) - still)) for each in moved]
+        found.append(sum(away) / 2 / size if size > 0.0 else np.nan)
+    return np.array(found)

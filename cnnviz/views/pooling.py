@@ -1,0 +1,244 @@
+"""Pooling of a feature map: what each way keeps, its switches, and what a shift changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.course.pooling import METHODS, change_by_shift, pool, switches, ways
+from cnnviz.errors import LayerError, UsageError
+from cnnviz.introspection.unit_names import check_channels
+from cnnviz.models.spaces import check_takes_images
+from cnnviz.passes.captured import Capture
+from cnnviz.results import drawing
+from cnnviz.results.result import Result
+from cnnviz.results.text import dimensions, percent
+
+FARTHEST = 4
+"""Pixels of the map by which it is shifted at most."""
+_DETAIL = 6
+"""About how many values of the map stand in the picture as numbers, down and across."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Pooling(Result):
+    """A feature map, pooled in four ways, and how far each of six ways changes with a shift.
+
+    Attributes
+    ----------
+    image, layer : str
+        The image and the layer.
+    channel, channels : int
+        The channel that is drawn, and how many the layer has, over all of which a shift is
+        measured.
+    map : ndarray of float32
+        [H, W]: the map of that channel.
+    size, stride : int
+        Side of a window, and values from one window to the next.
+    methods : tuple of str
+        The ways of pooling.
+    pooled : ndarray of float64
+        [4, H', W']: what each makes of the map.
+    switches : ndarray of int64
+        [H', W', 2]: row and column of the largest value of each window.
+    detail_at : (int, int)
+        Upper row and left column of the part of the map that is drawn as numbers.
+    detail : ndarray of float32
+        [P, P]: that part.
+    detail_pooled : ndarray of float64
+        [4, p, p]: what each way makes of it.
+    ways : tuple of str
+        The ways whose change with a shift is measured, the alternatives to pooling among them.
+    way_sizes : tuple of (int, int)
+        How many values each way leaves of the map, down and across.
+    reaches : tuple of int
+        How many values of the map each of them sees across.
+    shifts : ndarray of int64
+        [S]: the shifts in values of the map.
+    changes : ndarray of float64
+        [6, S]: how far each way's result changes, as a share of its size; NaN where it is zero.
+    """
+
+    derived: ClassVar[tuple[str, ...]] = ("repeated",)
+
+    image: str
+    layer: str
+    channel: int
+    channels: int
+    map: NDArray[np.float32]
+    size: int
+    stride: int
+    methods: tuple[str, ...]
+    pooled: NDArray[np.float64]
+    switches: NDArray[np.int64]
+    detail_at: tuple[int, int]
+    detail: NDArray[np.float32]
+    detail_pooled: NDArray[np.float64]
+    ways: tuple[str, ...]
+    way_sizes: tuple[tuple[int, int], ...]
+    reaches: tuple[int, ...]
+    shifts: NDArray[np.int64]
+    changes: NDArray[np.float64]
+
+    @property
+    def repeated(self) -> int:
+        """How many windows have their maximum where another has it: none without overlap."""
+        flat = self.switches.reshape(-1, 2)
+        return len(flat) - len(np.unique(flat, axis=0))
+
+    def summary(self) -> str:
+        """Say what is left of the map, and what a shift by one changes."""
+        plain, largest = self.changes[0, 1], self.changes[1, 1]
+        told = (
+            f"a shift by 1 changes the maps by {percent(plain)}, their maxima by {percent(largest)}"
+            if np.isfinite(plain)
+            else "the maps are zero"
+        )
+        return (
+            f"{self.layer}: {dimensions(self.map.shape)} pooled over {self.size} x {self.size} to "
+            f"{dimensions(self.pooled.shape[1:])}; {told}"
+        )
+
+    def caption(self) -> str:
+        """Say what is drawn, and how a shift is measured."""
+        row, column = self.detail_at
+        overlap = (
+            f" Windows overlap, so that {self.repeated} of {self.pooled[0].size} have a maximum "
+            "that another has as well."
+            if self.stride < self.size
+            else ""
+        )
+        return (
+            f"Channel {self.channel} of {self.layer} for {self.image}, and what is left of it when "
+            f"windows of {self.size} x {self.size}, {self.stride} apart, become one value each: "
+            "their largest, their mean, or the root of the sum of their squares (L2). Switches are "
+            "where the largest value of each window was: the deconvnet puts values back there "
+            f"(Zeiler and Fergus 2014).{overlap} Below, the values in the frame (rows from {row}, "
+            f"columns from {column}) and what each way makes of them; the largest of each window "
+            "is in bold frames. The curves are measured on all "
+            f"{self.channels} channels: they are shifted by whole values to the left and upwards, "
+            "and the distance to what was there before is divided by its size. A sum changes as "
+            "its average does. Stride alone keeps every value at that step and sees nothing "
+            "between; the dilated convolution (a Gaussian of 3 x 3, spread by the window's size; "
+            "Yu and Koltun 2016) sees farther and keeps all places. What shifts by a whole "
+            "multiple of the stride moves on as it is; between, values come out otherwise (Zhang "
+            "2019)."
+        )
+
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
+        """Draw the map, what is left of it, numbers, and curves over the shift."""
+        from cnnviz.views.pictures.pooling import draw
+
+        return draw(self, into)
+
+
+def pooling(
+    capture: Capture,
+    layer: str | None = None,
+    *,
+    channel: int | None = None,
+    image: int = 0,
+    size: int = 2,
+    stride: int | None = None,
+) -> Pooling:
+    """Pool a feature map in four ways, and measure what a small shift changes.
+
+    Parameters
+    ----------
+    capture : Capture
+        A capture that holds the layer.
+    layer : str, optional
+        The layer; by default the first captured one that has a map.
+    channel : int, optional
+        The channel that is drawn; by default the one with the largest value.
+    image : int
+        Which of the captured images.
+    size : int
+        Side of a window, 2 by default.
+    stride : int, optional
+        Values from one window to the next; by default the size, so that windows do not overlap.
+
+    Returns
+    -------
+    Pooling
+
+    Raises
+    ------
+    LayerError
+        If the layer was not captured, its output is no map, or it has no such channel.
+    UsageError
+        If a number cannot be, or the map is smaller than a window and the shifts.
+    """
+    check_takes_images(capture.model, "pooling")
+    step = size if stride is None else stride
+    if min(size, step) < 1 or not 0 <= image < len(capture.batch):
+        raise UsageError(
+            f"There is no pooling of image {image} over {size} x {size} with stride {step}.",
+            f"Give 1 or more, and one of {len(capture.batch)} images, counted from 0.",
+        )
+    name = layer if layer is not None else _first(capture)
+    capture.check_map(name)
+    maps = capture.activation_maps(name)[image].float().cpu().numpy()
+    count, height, width = maps.shape
+    if channel is None:
+        channel = int(maps.max((1, 2)).argmax())
+    check_channels([channel], count, name)
+    measured = ways(size, step)
+    farthest = min(FARTHEST, min(height, width) - max(reach for _, reach in measured.values()))
+    if farthest < 1:
+        raise UsageError(
+            f"The map of {name} is {height} x {width}: too small for windows of {size} x {size}, "
+            "a dilated kernel and a shift.",
+            "Name an earlier layer, or give a smaller size.",
+        )
+    chosen = maps[channel : channel + 1]
+    found = switches(chosen, size, step)[0]
+    rows, columns = _detail(chosen[0], size, step)
+    detail = chosen[0, rows, columns]
+    return Pooling(
+        provenance=capture.provenance,
+        image=capture.batch.photos[image].name,
+        layer=name,
+        channel=channel,
+        channels=count,
+        map=chosen[0],
+        size=size,
+        stride=step,
+        methods=METHODS,
+        pooled=np.concatenate([pool(chosen, method, size, step) for method in METHODS]),
+        switches=found,
+        detail_at=(rows.start, columns.start),
+        detail=detail,
+        detail_pooled=np.concatenate([pool(detail[None], m, size, step) for m in METHODS]),
+        ways=tuple(measured),
+        way_sizes=tuple(_shape(way(chosen)) for way, _ in measured.values()),
+        reaches=tuple(reach for _, reach in measured.values()),
+        shifts=np.arange(farthest + 1),
+        changes=np.stack([change_by_shift(maps, way, farthest) for way, _ in measured.values()]),
+    )
+
+
+def _shape(maps: NDArray[np.float64]) -> tuple[int, int]:
+    return int(maps.shape[1]), int(maps.shape[2])
+
+
+def _first(capture: Capture) -> str:
+    mapped = capture.mapped()
+    if not mapped:
+        raise LayerError("None of the captured layers holds a map.", "Capture convolutions.")
+    return mapped[0]
+
+
+def _detail(values: NDArray[np.float32], size: int, stride: int) -> tuple[slice, slice]:
+    """Return the rows and columns of whole windows around the largest value of a map."""
+    middle = np.unravel_index(int(values.argmax()), values.shape)
+    found = []
+    for length, centre in zip(values.shape, middle, strict=True):
+        windows = (length - size) // stride + 1
+        shown = min(windows, max(1, (_DETAIL - size) // stride + 1))
+        first = min(max(int(centre) // stride - shown // 2, 0), windows - shown)
+        found.append(slice(first * stride, (first + shown - 1) * stride + size))
+    return found[0], found[1]
