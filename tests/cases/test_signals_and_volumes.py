@@ -20,6 +20,7 @@ from cnnviz.passes.captures import capture
 from cnnviz.reports import report
 from cnnviz.results.result import Result
 from cnnviz.results.space import space_of
+from cnnviz.views import VIEWS
 from tests.helpers.array_networks import NETWORKS, build, seeded, signal_classifier
 
 LAYERS = {
@@ -120,11 +121,12 @@ def test_every_view_works_or_says_why_not(name: str) -> None:
     assert hidden.maps[0].shape[1:] == x.shape[2:]
     assert cnnviz.attribute(model, x[:1], "saliency").figure()
     for refused in ONLY_IMAGES:
-        if refused == "weight_sharing":  # It takes a photo, and no network.
-            assert only_images(model, refused)
-        elif refused in ("pooling", "normalization"):
+        view = next((one for one in VIEWS if one.name == refused), None)
+        if view is not None and view.needs == "capture":
             with pytest.raises(UsageError, match="which takes"):
-                cnnviz.pooling(held)
+                view.function()(held)
+        elif refused == "weight_sharing":  # It takes a photo, and no network.
+            assert only_images(model, refused)
         elif refused == "convolve":
             with pytest.raises(UsageError, match="which takes"):
                 cnnviz.convolve(np.zeros((8, 8, 3), np.uint8), "0:0", model=model)
