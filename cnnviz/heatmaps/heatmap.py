@@ -203,7 +203,7 @@ class Heatmap(Result):
             else ""
         )
         if any(box is not None for box in self.asked_boxes) and not self._on_sheet:
-            seen += " The box in the photo is the one that was asked for."
+            seen += " The box in the photo is the one that is explained."
         seen += self._slices_told()
         measured = "".join(f" {note}" for note in self.notes)
         return (

@@ -21,6 +21,12 @@ def required_arguments(function: Callable[..., Any]) -> tuple[str, ...]:
     )
 
 
+def arguments_of(module: nn.Module) -> tuple[str, ...]:
+    """Return the names of what a network's forward takes by position, in their order."""
+    found = _parameters(module.forward) or ()
+    return tuple(one.name for one in found if one.kind in _POSITIONAL)
+
+
 def needed_besides_image(module: nn.Module) -> tuple[str, ...]:
     """Return the arguments of a network's forward that an image alone leaves out."""
     positional = (one.name for one in _parameters(module.forward) or () if one.kind in _POSITIONAL)

@@ -80,6 +80,15 @@ class CalledNetwork(nn.Module):
         return self
 
     @property
+    def inputs(self) -> Inputs | None:
+        """What it is called with, `IMAGE` among it; None where a function of the caller does it."""
+        call = self._called[1]
+        if not isinstance(call, partial) or call.func is not _call_with:
+            return None
+        held: Inputs = call.keywords["inputs"]
+        return held
+
+    @property
     def called(self) -> nn.Module:
         """The network that is called."""
         return self._called[0]
@@ -120,7 +129,7 @@ def called_network(module: nn.Module, call: Call | None, inputs: Inputs | None) 
     if call is not None:
         return CalledNetwork(module, call)
     if inputs is not None:
-        return CalledNetwork(module, _by_inputs(module, inputs))
+        return CalledNetwork(module, by_inputs(module, inputs))
     name = takes_image_by_name(module)
     return CalledNetwork(module, partial(_call_with, inputs={name: IMAGE})) if name else module
 
@@ -137,7 +146,7 @@ def by_arguments(arguments: Callable[[torch.Tensor], Any]) -> Call:
     return partial(_call_with_made, arguments=arguments)
 
 
-def _by_inputs(network: nn.Module, inputs: Inputs) -> Call:
+def by_inputs(network: nn.Module, inputs: Inputs) -> Call:
     """Return the call of a network with the image among constants."""
     held: Inputs = dict(inputs) if isinstance(inputs, Mapping) else tuple(inputs)
     values = held.values() if isinstance(held, dict) else held

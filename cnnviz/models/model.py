@@ -21,6 +21,7 @@ from cnnviz.introspection.turns import one_at_a_time
 from cnnviz.models.called_network import Call, Inputs, called_network
 from cnnviz.models.categories import ClassNames, told_ambiguous
 from cnnviz.models.guesses import fitted, guess_preprocessing
+from cnnviz.models.image_inputs import exchanged, told_input
 from cnnviz.models.input_trials import NOMINAL_SIDE
 from cnnviz.models.output_kinds import OutputKind, read_output_kind
 from cnnviz.models.outputs import Reading
@@ -145,6 +146,37 @@ class Model:
         )
         model._reading = self._reading
         return model
+
+    def explaining(self, which: str | int, held: Images) -> Model:
+        """Return the same network with another of its image inputs as the one that is explained.
+
+        A network of two images that was given with ``inputs=(cnnviz.IMAGE, right)`` explains the
+        left one; ``model.explaining("right", left)`` explains the right one beside that left one.
+
+        Parameters
+        ----------
+        which : str or int
+            The input, by its name or its place among the image inputs.
+        held : image, or float tensor [1, C, H, W]
+            What stays where the image was, as `prepare` takes it.
+
+        Raises
+        ------
+        UsageError
+            If there is no such input that is an image.
+        """
+        module, alike = exchanged(self.module, self.name, which, lambda: self.prepare(held).tensor)
+        other = self.around(
+            module, weights=self.weights, notes=self.notes, untrained=self.untrained
+        )
+        if not alike:
+            other._preprocessing = None
+        return other
+
+    @property
+    def explained_input(self) -> str:
+        """Which of several images is the one that is explained, in a sentence; else nothing."""
+        return told_input(self.module)
 
     @property
     def reading(self) -> Reading | None:
@@ -305,7 +337,8 @@ class Model:
     def findings(self) -> tuple[str, ...]:
         """What was found out about the network while it ran, in sentences."""
         taken = "" if self.reading is None else self.reading.taken
-        found = [sentence for sentence in (taken, *self._remarks.values()) if sentence]
+        said = (taken, self.explained_input, *self._remarks.values())
+        found = [sentence for sentence in said if sentence]
         if self._drew and self._sample is not None:
             found.append(told_randomness(self.module, self._sample))
         return tuple(found)

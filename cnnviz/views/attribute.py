@@ -128,7 +128,7 @@ def attribute(
         targets=held.targets,
         relu=not summed,
         clip_percentile=REACH,
-        notes=tuple(notes),
+        notes=(*notes, *filter(None, [wrapped.explained_input])),
         target_classes=held.target_classes,
         asked_boxes=asked_boxes(held.resolved_targets) if held.detects else (),
         settings=AttributionSettings(

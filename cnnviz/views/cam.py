@@ -123,7 +123,7 @@ def cam(
         **photo_fields(capture),
         targets=capture.targets if asks else ("every class",) * len(capture.batch.photos),
         relu=relu,
-        notes=tuple(notes),
+        notes=(*notes, *filter(None, [capture.model.explained_input])),
         target_classes=capture.target_classes if asks else (),
         explains_class=asks,
         settings=CamSettings(method=method, layers=keys, fused=fuse, rule=capture.rule, relu=relu),

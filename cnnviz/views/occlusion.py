@@ -161,7 +161,7 @@ def occlusion(
         **photo_fields(held),
         targets=names,
         relu=False,
-        notes=(*notes, *found),
+        notes=(*notes, *found, *filter(None, [wrapped.explained_input])),
         target_classes=tuple(resolved.class_index for resolved in explained.resolved_targets),
         asked_boxes=asked_boxes(explained.resolved_targets) if held.detects else (),
         settings=OcclusionSettings(

@@ -73,9 +73,9 @@ class PredictedBoxes(Predictions):
         if most > shown:
             extent = f"the {plural(shown, 'box', 'boxes')} of the highest score in each photo"
         return (
-            f"The answer: {extent}, with its class and the network's own score for it. Boxes below "
-            "the detector's own threshold are not among them. A high score is a confident network, "
-            "which is not the same as a right one."
+            f"The answer: {extent}, each with its class and the network's own score for it. Boxes "
+            "that the network itself drops are not among them. A high score is a confident "
+            "network, which is not the same as a right one."
         )
 
     def table(self) -> Table:

@@ -53,8 +53,8 @@ def build(context: Context) -> Section:
         title=context.title,
         anchor=context.anchor("photo"),
         lead=(
-            "A network does not see the photo you see. Before the first layer the photo is brought "
-            f"to a fixed size and its colours are rescaled: {preprocessing}.",
+            f"A network does not see the photo you see. Before the first layer {_done(context)}: "
+            f"{preprocessing}.",
         )
         if context.introduces
         else (),
@@ -62,6 +62,16 @@ def build(context: Context) -> Section:
         notes=tuple(f"Done to this photo: {note}." for note in photo.notes),
         subject=subject.slug,
     )
+
+
+def _done(context: Context) -> str:
+    """Say what preparation does to a photo, in the words that are true of it."""
+    preparation = context.model.preprocessing
+    if preparation.size is not None:
+        return "the photo is brought to a fixed size and its colours are rescaled"
+    if preparation.resize is not None:
+        return "the photo is resized and its colours are rescaled"
+    return "its colours are rescaled"
 
 
 def _caption(seen: float, height: int, width: int) -> str:

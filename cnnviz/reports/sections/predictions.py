@@ -23,7 +23,7 @@ def build(context: Context) -> Section:
         key="predictions",
         title=context.title,
         anchor=context.anchor("predictions"),
-        lead=(_verdict(result, context), *_unnamed(result, context)),
+        lead=(_verdict(result, context), *_unnamed(result.kind, context)),
         pictures=(
             Picture.of(result, f"{subject.slug}-predictions", _TITLES[result.kind], wide=False),
         ),
@@ -46,7 +46,7 @@ def _boxes(context: Context, result: PredictedBoxes) -> Section:
         key="predictions",
         title=context.title,
         anchor=context.anchor("predictions"),
-        lead=(said,),
+        lead=(said, *_unnamed(OutputKind.BOXES, context)),
         pictures=(Picture.of(result, f"{subject.slug}-predictions", title, wide=False),),
         tables=(_box_table(result),) if found else (),
         subject=subject.slug,
@@ -128,16 +128,16 @@ def _verdict(result: Predictions, context: Context) -> str:
     )
 
 
-def _unnamed(result: Predictions, context: Context) -> tuple[str, ...]:
+def _unnamed(kind: OutputKind, context: Context) -> tuple[str, ...]:
     """Say how to give names, where what is ranked has names and nobody said them."""
     known = context.model.categories is not None or not context.introduces
-    if known or result.kind == OutputKind.EMBEDDING:
+    if known or kind == OutputKind.EMBEDDING:
         return ()
     called = {
         OutputKind.LABELS: "The labels are numbered",
         OutputKind.LOGIT: "Its two sides are called negative and positive",
         OutputKind.VALUE: "What it returns is numbered",
-    }.get(result.kind, "The classes are numbered")
+    }.get(kind, "The classes are numbered")
     return (
         f"{called}, as nobody said their names: give them with --categories FILE, "
         "categories=, or a categories.txt beside the network's file or checkpoint.",
