@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from cnnviz.views.filters import filters as filters
     from cnnviz.views.gradient_flow import gradient_flow as gradient_flow
     from cnnviz.views.gradient_whiteness import gradient_whiteness as gradient_whiteness
+    from cnnviz.views.hierarchy import hierarchy as hierarchy
     from cnnviz.views.invariance import invariance as invariance
     from cnnviz.views.localisation import localisation as localisation
     from cnnviz.views.loss_landscape import loss_landscape as loss_landscape
@@ -152,6 +153,7 @@ __all__ = [
     "filters",
     "gradient_flow",
     "gradient_whiteness",
+    "hierarchy",
     "invariance",
     "lecture",
     "load",

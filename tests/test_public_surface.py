@@ -58,6 +58,7 @@ EXPORTED = {
     "filters",
     "gradient_flow",
     "gradient_whiteness",
+    "hierarchy",
     "invariance",
     "lecture",
     "load",

@@ -18,6 +18,8 @@ ONLY_IMAGES: dict[str, str] = {
     "gallery": "its pages are made of patches of photos",
     "error_analysis": "it reads sets of photos with labels; predictions tells of any inputs",
     "evaluate_classifier": "it reads sets of photos with labels; predictions tells of any inputs",
+    "hierarchy": "patches are cut out of photos; top_activations shows what the channels of one "
+    "layer respond to",
     "localisation": "boxes are drawn in photos; cam shows where the evidence lies",
     "lecture": "it is about photos; report tells of any inputs",
     "evaluate": "it measures over sets of photos; faithfulness measures one map",

@@ -143,6 +143,14 @@ VIEWS: tuple[View, ...] = (
         panel=LAYERS,
     ),
     View(
+        "hierarchy",
+        "model",
+        "From edges to parts to objects: the strongest patches of every stage.",
+        images="data",
+        progress=True,
+        panel=COURSE,
+    ),
+    View(
         "cam",
         "capture",
         "Where the network looked: Grad-CAM and its family.",

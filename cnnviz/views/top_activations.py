@@ -411,7 +411,7 @@ def top_activations(
     UsageError
         If an argument is out of range.
     """
-    _check(k, top, rule, order)
+    check_settings(k, top, rule, order)
     wrapped = as_model(model)
     dataset = (
         open_arrays(data, wrapped.preprocessing, count)
@@ -426,10 +426,11 @@ def top_activations(
     shown, words = _choose(channels, top, order, search)
     tiles = Tiles(search, shown, rule)
     tiles.fill(progress)
-    return _result(search, tiles, words)
+    return found_patches(search, tiles, words)
 
 
-def _check(k: int, top: int, rule: str, order: str) -> None:
+def check_settings(k: int, top: int, rule: str, order: str) -> None:
+    """Raise a `UsageError` unless so many patches of so many channels can be shown in this way."""
     if k < 1 or top < 0:
         raise UsageError(
             f"{k} patches of {top} channels cannot be shown.",
@@ -452,13 +453,14 @@ def _choose(
         check_channels(named, len(peaks), search.passage.layer)
         return named, "those named"
     if order == "contrast":
-        places = np.lexsort((-peaks, -search.contrast()))
+        places = search.by_contrast()
     else:
         places = np.argsort(-peaks if order == "peak" else np.arange(len(peaks)), kind="stable")
     return tuple(int(place) for place in places[: top or len(peaks)]), words
 
 
-def _result(search: Search, tiles: Tiles, words: str) -> TopActivations:
+def found_patches(search: Search, tiles: Tiles, words: str) -> TopActivations:
+    """Return what a search found, and the tiles of the channels that are drawn."""
     model, found = search.passage.model, search.found
     winners = sorted({int(image) for image in found.images.ravel() if image >= 0})
     labels = {image: label for image in winners if (label := search.label(image)) is not None}

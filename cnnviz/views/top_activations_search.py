@@ -50,11 +50,10 @@ class Search:
 
     def run(self, progress: Progress) -> None:
         """Look at every image once."""
-        model, layer = self.passage.model, self.passage.layer
-        scanned = scan(model, self.dataset, [layer], self._see, progress=progress)
-        self.seen, self.refused = scanned.images, scanned.refused
+        run_together([self], progress)
 
-    def _see(self, layer: str, maps: torch.Tensor, batch: LoadedBatch) -> None:
+    def see(self, layer: str, maps: torch.Tensor, batch: LoadedBatch) -> None:
+        """Count the maps of a batch of images."""
         finite(maps, f"The activations of layer {layer!r}")
         self.sizes[batch.indices] = maps.shape[2:]
         # Row by row, whatever number of axes there are.
@@ -82,12 +81,31 @@ class Search:
         least = np.maximum(self.found.values[:, -1], 0.0)
         return np.divide(least, self.typical, out=np.zeros_like(least), where=self.typical > 0.0)
 
+    def by_contrast(self) -> NDArray[np.int64]:
+        """Return the channels, those that stand out most first, and of these the stronger, [C]."""
+        return np.lexsort((-self.found.values[:, 0], -self.contrast()))
+
     def label(self, image: int) -> str | None:
         """Return the class of an image, by name where that is known."""
         label, classes = int(self.labels[image]), self.dataset.classes
         if label < 0:
             return None
         return classes[label] if label < len(classes) else str(label)
+
+
+def run_together(searches: Sequence[Search], progress: Progress) -> None:
+    """Look at every image once, for the layers of several searches of one network and data set."""
+    of = {search.passage.layer: search for search in searches}
+    first = searches[0]
+    scanned = scan(
+        first.passage.model,
+        first.dataset,
+        list(of),
+        lambda layer, maps, batch: of[layer].see(layer, maps, batch),
+        progress=progress,
+    )
+    for search in searches:
+        search.seen, search.refused = scanned.images, scanned.refused
 
 
 class Tiles:

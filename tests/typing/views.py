@@ -16,6 +16,7 @@ from cnnviz.views.feature_visualization import FeatureVisualization
 from cnnviz.views.filters import FilterGrid
 from cnnviz.views.gradient_flow import GradientFlow
 from cnnviz.views.gradient_whiteness import GradientWhiteness
+from cnnviz.views.hierarchy import Hierarchy
 from cnnviz.views.invariance import Invariance
 from cnnviz.views.localisation import ObjectLocalisation
 from cnnviz.views.loss_landscape import LossLandscape
@@ -48,6 +49,7 @@ def each_view_of_a_network_returns_its_result(model: cnnviz.Model) -> None:
     assert_type(cnnviz.filters(model), FilterGrid)
     assert_type(cnnviz.gradient_flow(model), GradientFlow)
     assert_type(cnnviz.gradient_whiteness(model), GradientWhiteness)
+    assert_type(cnnviz.hierarchy(model, "shapes"), Hierarchy)
     assert_type(cnnviz.invariance(model, PHOTO), Invariance)
     assert_type(cnnviz.equivariance(model, PHOTO), Equivariance)
     assert_type(cnnviz.loss_landscape(model, PHOTO), LossLandscape)

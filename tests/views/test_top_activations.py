@@ -214,7 +214,7 @@ def test_all_channels_go_on_several_pages(model, tmp_path: Path) -> None:
 
 def test_the_picture_has_a_bar_for_each_activation(model) -> None:
     found = top_activations(model, photos(9), "1", k=4, top=1)
-    block = picture._block(found, 0)
+    block = picture.block(found, 0)
     side = found.patches.shape[2]
     bar = block[side + 1, :side]
     assert (bar == picture._INK).all(), "the first bar is whole"

@@ -80,7 +80,7 @@ def rows_of_page(found: TopActivations) -> range:
 
 def _page(found: TopActivations) -> tuple[drawing.Mosaic, tuple[float, float]]:
     """Return the blocks of one page as one picture, and its width and height in inches."""
-    blocks = [_block(found, row) for row in rows_of_page(found)]
+    blocks = [block(found, row) for row in rows_of_page(found)]
     height, width = blocks[0].shape[:2]
     # As many as make a page about one and a half times as wide as high.
     columns = max(1, min(len(blocks), round(math.sqrt(1.5 * len(blocks) * height / width))))
@@ -125,6 +125,7 @@ def _say(axes: Axes, right: float, above: float, words: str) -> None:
 
 
 def label(found: TopActivations, row: int) -> str:
+    """Return the channel in a row with the range of its activations."""
     channel = found.shown[row]
     if found.dead[channel]:
         return f"{channel}:  dead"
@@ -135,7 +136,7 @@ def label(found: TopActivations, row: int) -> str:
     return f"{channel}:  {highest}" + (f" to {lowest}" if len(values) > 1 else "")
 
 
-def _block(found: TopActivations, row: int) -> drawing.Pixels:
+def block(found: TopActivations, row: int) -> drawing.Pixels:
     """Return the projections of a channel and, beside them, its patches over their bars."""
     left, right = (
         _grid(
