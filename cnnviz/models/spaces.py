@@ -9,8 +9,6 @@ from cnnviz.results.space import IMAGE
 ONLY_IMAGES: dict[str, str] = {
     "invariance": "it moves, enlarges and turns photos",
     "equivariance": "it shifts photos across the frame",
-    "feature_visualization": "it optimises pictures, with the colours and transformations of "
-    "photos",
     "convolve": "its kernels slide over photos; filters shows those of any network",
     "weight_sharing": "it counts for photos; architecture has the weights of any layer",
     "pooling": "its windows and shifts are those of maps of images; feature_maps shows any map",

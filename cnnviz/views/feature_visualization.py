@@ -15,11 +15,11 @@ from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
 from cnnviz.models import Model, as_model
-from cnnviz.models.spaces import check_takes_images
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import ImageSource, Provenance, Result, installed_version
-from cnnviz.results.text import estimated_time, listed
+from cnnviz.results.space import IMAGE, Space, space_of
+from cnnviz.results.text import dimensions, estimated_time, listed
 from cnnviz.units.visualization import (
     METHODS,
     Announce,
@@ -33,6 +33,15 @@ from cnnviz.units.visualization import (
     read_objectives,
     read_span,
 )
+from cnnviz.units.visualization.array_parametrisations import check_array_method
+from cnnviz.units.visualization.jobs import sized
+from cnnviz.units.visualization.value_range import (
+    DEVIATIONS,
+    before_preprocessing,
+    between_0_and_1,
+    is_open,
+)
+from cnnviz.views.pictures import array_feature_visualization
 from cnnviz.views.pictures import feature_visualization as picture
 
 if TYPE_CHECKING:
@@ -40,6 +49,10 @@ if TYPE_CHECKING:
 
 _NAMED = 8
 """Layers and units named in one sentence before the rest are counted."""
+_OF_ARRAYS = {
+    "fourier": "as waves, of which every octave starts with the same power",
+    "pixel": "place by place",
+}
 _WRITTEN = {
     "fourier": "as waves, fainter the finer they are, in the colours of photos",
     "maco": "as the phases of waves whose magnitudes stay those of photos (MaCo)",
@@ -66,7 +79,8 @@ class FeatureVisualization(Result):
         What each of them is: "channel", "position", "direction", "layer" or "class".
     pictures : tuple of ndarray of float32
         For each unit its pictures [D, C, H, W], with values between 0 and 1, before the network's
-        normalisation.
+        normalisation; of signals [D, C, L] and of volumes [D, C, D, H, W], in the values that the
+        preprocessing takes.
     start, end : ndarray of float64
         The score of each picture before the first step and after the last, [U, D]: the mean
         activation of a channel or along a direction, the activation at a position, the logit of a
@@ -82,7 +96,7 @@ class FeatureVisualization(Result):
     most_steps : int
         At most how many steps.
     started_from : str
-        The name of the photo that the pictures started from; empty for noise.
+        The name of the photo, signal or volume that the pictures started from; empty for noise.
     notes : tuple of str
         What else a reader must know.
     """
@@ -107,11 +121,17 @@ class FeatureVisualization(Result):
         }
         return {**super().arrays(), **pictures}
 
+    @property
+    def space(self) -> Space:
+        """Which axes the pictures have."""
+        return space_of(self.pictures[0].ndim - 2)
+
     def summary(self) -> str:
         """Say how many units were visualised, and how far their scores rose."""
         count, each = self.end.shape
         first = self.units[0] if count == 1 else f"{count} units, {self.units[0]} first"
-        several = f", {each} pictures each" if each > 1 else ""
+        what = "picture" if self.space == IMAGE else self.space.noun
+        several = f", {each} {what}s each" if each > 1 else ""
         rose = int((self.end > self.start).all(1).sum())
         higher = "its score rose" if count == 1 == rose else f"the scores of {rose} rose"
         dead = int(self.dead.all(1).sum())
@@ -121,35 +141,51 @@ class FeatureVisualization(Result):
     def caption(self) -> str:
         """Say how the pictures came about, and how to read them."""
         scores = " or ".join(_SCORES[kind] for kind in dict.fromkeys(self.kinds))
-        origin = f"the photo {self.started_from}" if self.started_from else "faint noise"
+        space = self.space
+        what = "picture" if space == IMAGE else space.noun
+        origin = f"the {space.shown} {self.started_from}" if self.started_from else "faint noise"
         if self.method == "maco" and not self.started_from:
             origin = "random phases"
         early = (
-            " A picture was done earlier where its score had settled."
+            f" A {what} was done earlier where its score had settled."
             if bool((self.steps < self.most_steps).any())
             else ""
         )
         several = (
-            " The pictures of one unit were kept unlike one another."
+            f" The {what}s of one unit were kept unlike one another."
             if self.end.shape[1] > 1
             else ""
         )
         told = "".join(f" {note}" for note in self.notes)
+        if space == IMAGE:
+            told = f"{early}{several}{told}"
+            first, written = "Pictures that no camera took", _WRITTEN[self.method]
+            moves = "moved, turned and scaled"
+        else:
+            told = f"{early}{several} {array_feature_visualization.how(self)}{told}"
+            first = f"{what.capitalize()}s that nobody recorded"
+            # No colours, and so no directions in which they vary.
+            written = f"{_OF_ARRAYS[self.method]}, each channel by itself"
+            moves = "shifted and stretched"
         return (
-            f"Pictures that no camera took: from {origin}, each was changed in up to "
-            f"{self.most_steps} steps so that {scores} grew, written {_WRITTEN[self.method]}, and "
-            "moved, turned and scaled a little at random before each step. Below each stand its "
-            "unit and its score before and after. They show what drives a unit furthest, which is "
-            f"not always what it answers to in photos.{early}{several}{told}"
+            f"{first}: from {origin}, each was changed in up to {self.most_steps} steps so that "
+            f"{scores} grew, written {written}, and {moves} a little at random before each step. "
+            "Below each stand its unit and its score before and after. They show what drives a "
+            f"unit furthest, which is not always what it answers to in {space.shown}s.{told}"
         )
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the pictures as tiles, those of a unit side by side."""
+        if self.space != IMAGE:
+            return array_feature_visualization.draw(self, into)
         return picture.draw(self, into)
 
     def draw_panel(self, axes: Axes) -> None:
         """Draw the pictures as tiles."""
-        picture.draw_panel(self, axes)
+        if self.space != IMAGE:
+            array_feature_visualization.draw_panel(self, axes)
+        else:
+            picture.draw_panel(self, axes)
 
 
 def feature_visualization(
@@ -170,7 +206,8 @@ def feature_visualization(
     """Make pictures that raise the activation of units, by gradient ascent from noise.
 
     Pictures are Fourier transforms in decorrelated colours, moved at random before each step (Olah,
-    Mordvintsev and Schubert 2017, "Feature Visualization"). All units of a layer are optimised
+    Mordvintsev and Schubert 2017, "Feature Visualization"); signals and volumes are such transforms
+    along their axes, with every channel by itself. All units of a layer are optimised
     together, each with its own random numbers, and the network runs as far as that layer only. A
     unit behind a rectifier that is dead at the start gets a gradient that leaks through it.
 
@@ -190,14 +227,16 @@ def feature_visualization(
         are made beside them.
     method : {"fourier", "maco", "pixel"}
         How a picture is written for the optimiser: as waves; as waves whose magnitudes stay those
-        of photos (Fel et al. 2023); or pixel by pixel, which shows the noise that the others avoid.
+        of photos (Fel et al. 2023), for photos alone; or pixel by pixel, which shows the noise that
+        the others avoid.
     diverse : int
         How many pictures of each unit, kept unlike one another.
     start : path, PIL image, or whatever a model can prepare, optional
-        A photo to start from instead of noise.
+        A photo, a signal or a volume to start from instead of noise.
     size : int, optional
-        Height and width of the pictures in pixels. By default the network's input; less for a
-        channel that sees only a small part of it.
+        Height and width of the pictures in pixels; of signals their length, of volumes the height
+        and width of the slices. By default the network's input; less for a channel that sees only a
+        small part of it.
     budget : float or str, optional
         A time such as ``10m`` or ``90s``, or seconds: what is done by then is returned.
     state : str or Path, optional
@@ -223,7 +262,8 @@ def feature_visualization(
     _check(steps, seed, method, diverse, size)
     span = read_span(budget)
     wrapped = as_model(model)
-    check_takes_images(wrapped, "feature_visualization")
+    if wrapped.space != IMAGE:
+        check_array_method(method)
     objectives = read_objectives(wrapped, units)
     batch = None if start is None else _photo(wrapped, start)
     settings = AscentSettings(method, steps, seed, (0, 0), diverse)
@@ -241,7 +281,7 @@ def feature_visualization(
         provenance=_provenance(wrapped, batch, made, seed),
         units=tuple(objective.name for objective, _, _ in made),
         kinds=tuple(objective.kind for objective, _, _ in made),
-        pictures=tuple(one.pictures for _, _, one in made),
+        pictures=tuple(_shown(wrapped, one.pictures) for _, _, one in made),
         start=np.stack([one.start for _, _, one in made]),
         end=np.stack([one.end for _, _, one in made]),
         steps=np.stack([one.steps for _, _, one in made]),
@@ -273,24 +313,29 @@ def _check(steps: int, seed: int, method: str, diverse: int, size: int | None) -
 def _photo(model: Model, start: Images) -> Batch:
     batch = model.prepare(start)
     if len(batch) != 1:
-        raise UsageError(f"{len(batch)} photos were given to start from.", "Give one.")
+        raise UsageError(
+            f"{len(batch)} {model.space.shown}s were given to start from.", "Give one."
+        )
     return batch
+
+
+def _shown(model: Model, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return pictures as they are shown and kept: before the network's normalisation."""
+    found = before_preprocessing(torch.from_numpy(pictures), model.preprocessing)
+    return np.asarray(found.numpy(), np.float32)
 
 
 def _between_0_and_1(model: Model, batch: Batch, size: int | None) -> torch.Tensor:
     """Return a prepared photo without the network's normalisation, [C, H, W]."""
-    tensor = batch.tensor[0].detach()
-    mean, std = (
-        torch.tensor(values).to(tensor)[:, None, None]
-        for values in (model.preprocessing.mean, model.preprocessing.std)
-    )
-    found = (tensor * std + mean).clamp(0.0, 1.0)
-    wanted = (size, size) if size is not None else model.input_shape[1:]
-    if tuple(found.shape[1:]) != tuple(wanted):
+    found = between_0_and_1(batch.tensor.detach(), model.preprocessing)
+    native = tuple(model.input_shape[1:])
+    wanted = sized(native, size) if size is not None else native
+    if tuple(found.shape[2:]) != wanted:
+        mode, smooth = model.space.interpolation, model.space == IMAGE
         found = torch.nn.functional.interpolate(
-            found[None], wanted, mode="bilinear", align_corners=False, antialias=True
-        )[0].clamp(0.0, 1.0)
-    return found.cpu()
+            found, wanted, mode=mode, align_corners=False, antialias=smooth
+        ).clamp(0.0, 1.0)
+    return found[0].cpu()
 
 
 def _origin(model: Model, batch: Batch | None) -> dict[str, Any]:
@@ -322,9 +367,10 @@ def _about(made: list[tuple[Objective, AscentSettings, Any]], model: Model) -> t
     notes = []
     sizes = sorted({settings.size for _, settings, _ in made})
     if sizes != [tuple(model.input_shape[1:])]:
-        written = ", ".join(f"{height} x {width}" for height, width in sizes)
+        written = ", ".join(dimensions(size) for size in sizes)
         drawn = ", drawn at one size" if len(sizes) > 1 else ""
-        notes.append(f"The pictures have {written} px{drawn}.")
+        what = "pictures" if model.space == IMAGE else f"{model.space.noun}s"
+        notes.append(f"The {what} have {written} {model.space.unit}{drawn}.")
     linear = list(
         dict.fromkeys(
             objective.layer[0]
@@ -346,7 +392,12 @@ def _about(made: list[tuple[Objective, AscentSettings, Any]], model: Model) -> t
         notes.append(
             f"No gradient was ever found, so the unit could not be woken: {listed(dead, _NAMED)}."
         )
-    if model.channels == 2 or model.channels > 4:
+    if is_open(model.preprocessing):
+        notes.append(
+            f"Nothing says how far a {model.space.noun} goes: each value stays within "
+            f"{DEVIATIONS:g} deviations (std) of the mean of the preprocessing."
+        )
+    elif model.space == IMAGE and (model.channels == 2 or model.channels > 4):
         notes.append(f"Of {model.channels} channels the mean is shown as grey.")
     return tuple(notes)
 

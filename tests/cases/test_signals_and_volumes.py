@@ -131,9 +131,8 @@ def test_every_view_works_or_says_why_not(name: str) -> None:
             with pytest.raises(UsageError, match="which takes"):
                 cnnviz.convolve(np.zeros((8, 8, 3), np.uint8), "0:0", model=model)
         elif hasattr(cnnviz, refused):
-            given = {"feature_visualization": "0:1"}.get(refused, x)
             with pytest.raises(UsageError, match="which takes"):
-                getattr(cnnviz, refused)(model, given)
+                getattr(cnnviz, refused)(model, x)
 
 
 @pytest.mark.parametrize("name", ["signal", "volume"])
@@ -190,12 +189,20 @@ def test_a_report_at_its_defaults_is_whole(name: str, tmp_path) -> None:
     assert all(section.pictures for section in made.sections if section.key != "provenance")
 
 
-def test_sections_that_do_not_apply_name_the_reason() -> None:
-    network, x = build("signal")
-    made = report(network, x[:1], "visualizations")
-    (section,) = made.sections
-    assert not section.pictures
-    assert "takes signals [N, 2, L]" in section.notes[0]
+@pytest.mark.parametrize("name", ["signal", "volume"])
+def test_the_sections_of_the_units_are_made(name: str, monkeypatch) -> None:
+    monkeypatch.setattr("cnnviz.reports.sections.visualizations.STEPS", 2)
+    network, x = build(name)
+    noun = space_of(x.ndim - 2).noun
+    made = report(network, x[:1], "units,visualizations")
+    for section in made.sections:
+        assert section.pictures
+        assert noun in section.lead[0]
+        assert not re.search(r"\b(pixels?|photos?|images?)\b", section.pictures[0].caption)
+    arrays = made.sections[1].pictures[0].arrays
+    optimised = [each for name, each in arrays.items() if name.startswith("pictures ")]
+    assert optimised
+    assert all(each.shape[1:] == x.shape[1:] for each in optimised)
 
 
 def test_a_monitor_names_the_layers_of_a_signal() -> None:

@@ -11,11 +11,16 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from cnnviz.introspection.random_draws import own_generator
+from cnnviz.results.space import IMAGE
+from cnnviz.units.visualization.array_parametrisations import (
+    ArrayParametrisation,
+    array_parametrisation,
+)
 from cnnviz.units.visualization.leaky_relu import leaky_backward
 from cnnviz.units.visualization.objective_scorer import ObjectiveScorer
 from cnnviz.units.visualization.objectives import Objective
 from cnnviz.units.visualization.parametrisations import Method, Parametrisation, parametrisation
-from cnnviz.units.visualization.transforms import DRAWS, RandomTransforms
+from cnnviz.units.visualization.transforms import DRAWS, ArrayTransforms, RandomTransforms
 
 WINDOW = 32
 """Steps over which the score is averaged to tell whether it still grows."""
@@ -44,8 +49,8 @@ class AscentSettings:
         At most how many steps.
     seed : int
         The seed of the noise and of the moves, to which each picture adds its own name.
-    size : (int, int)
-        Height and width in pixels.
+    size : tuple of int
+        Height and width in pixels; of signals and volumes the size along each axis.
     diverse : int
         How many pictures are made of each objective, and kept unlike one another.
     diversity : float
@@ -61,19 +66,19 @@ class AscentSettings:
     method: Method
     steps: int
     seed: int
-    size: tuple[int, int]
+    size: tuple[int, ...]
     diverse: int = 1
     diversity: float = 0.5
-    moves: RandomTransforms = field(default_factory=RandomTransforms)
+    moves: RandomTransforms | ArrayTransforms = field(default_factory=RandomTransforms)
     coarse: bool = True
     early: bool = True
 
-    def side_at(self, step: int) -> tuple[int, int]:
+    def side_at(self, step: int) -> tuple[int, ...]:
         """Return the height and width at which a step is done."""
         smaller = tuple(max(1, round(side * _COARSE_SIDE)) for side in self.size)
         early = step < _COARSE_STEPS * self.steps
         if self.coarse and early and min(smaller) >= _LEAST_SIDE:
-            return smaller[0], smaller[1]
+            return smaller
         return self.size
 
 
@@ -84,7 +89,7 @@ class OptimisedPictures:
     Attributes
     ----------
     pictures : ndarray of float32
-        [D, C, H, W], with values between 0 and 1.
+        [D, C, H, W], with values between 0 and 1; of signals [D, C, L], of volumes [D, C, D, H, W].
     start, end : ndarray of float64
         The score of each picture before the first step and after the last, unmoved, [D].
     steps : ndarray of int64
@@ -134,9 +139,7 @@ def ascend(
     tick : callable
         Called as ``tick(step)`` before each step.
     """
-    climb = _Climb(
-        probe, objectives, settings, parametrisation(settings.method, channels, *settings.size)
-    )
+    climb = _Climb(probe, objectives, settings, _canvas(settings, channels))
     climb.begin(start)
     for step in range(settings.steps):
         live = climb.alive.nonzero()[:, 0]
@@ -145,6 +148,12 @@ def ascend(
         tick(step)
         climb.step(step, live)
     return climb.finish()
+
+
+def _canvas(settings: AscentSettings, channels: int) -> Parametrisation | ArrayParametrisation:
+    if len(settings.size) == IMAGE.axes:
+        return parametrisation(settings.method, channels, settings.size[0], settings.size[1])
+    return array_parametrisation(settings.method, channels, settings.size)
 
 
 def _never_alone(places: torch.Tensor) -> torch.Tensor:
@@ -164,7 +173,7 @@ class _Climb:
         probe: ObjectiveScorer,
         objectives: Sequence[Objective],
         settings: AscentSettings,
-        canvas: Parametrisation,
+        canvas: Parametrisation | ArrayParametrisation,
     ) -> None:
         self.probe, self.objectives, self.settings, self.canvas = (
             probe,
@@ -231,7 +240,7 @@ class _Climb:
     def _gradient(self, step: int, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         live = _never_alone(wanted)
         values = self.values[live].detach().requires_grad_()
-        pictures = self.canvas.picture(values, self.settings.side_at(step))
+        pictures = self._pictures(values, self.settings.side_at(step))
         moved = self.settings.moves(pictures, self.draws[live, step])
         scores, textures = self.probe.scores(moved, [self.rows[place] for place in live.tolist()])
         total = scores.sum()
@@ -243,6 +252,11 @@ class _Climb:
         found = torch.zeros_like(values) if gradient is None else gradient
         count = len(wanted)
         return found[:count], scores[:count].detach().cpu().double()
+
+    def _pictures(self, values: torch.Tensor, size: tuple[int, ...]) -> torch.Tensor:
+        if isinstance(self.canvas, Parametrisation):
+            return self.canvas.picture(values, (size[0], size[1]))
+        return self.canvas.picture(values)
 
     def _likeness(self, scores: torch.Tensor, textures: torch.Tensor) -> torch.Tensor:
         """Return what the likeness of the pictures of an objective costs (Olah et al. 2017).

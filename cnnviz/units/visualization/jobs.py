@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -16,11 +17,13 @@ from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.call_order import call_order
 from cnnviz.results.progress import Announce, Progress, silent
+from cnnviz.results.space import IMAGE
 from cnnviz.results.text import estimated_time, plural
 from cnnviz.units.visualization.gradient_ascent import AscentSettings, OptimisedPictures, ascend
 from cnnviz.units.visualization.objective_scorer import scoring
 from cnnviz.units.visualization.objectives import Objective
 from cnnviz.units.visualization.store import VisualizationStore
+from cnnviz.units.visualization.transforms import ArrayTransforms
 
 _MOST = 64
 _FIELDS = 3
@@ -78,7 +81,7 @@ def plan(
     field is much smaller it shows three fields side by side instead, for the rest would be the same
     texture again.
     """
-    native = (model.input_shape[1], model.input_shape[2])
+    native = tuple(model.input_shape[1:])
     traced = trace(model.module, model.input_shape)
     inputs = torch.zeros(1, *model.input_shape, device=model.device, dtype=model.dtype)
     at_once = rows_at_once(model, inputs, traced.activation_bytes)
@@ -93,12 +96,21 @@ def plan(
         own = _Fitting(model, traced, members, native)
         side = own.size(size, from_photo)
         one = replace(settings, size=side)
+        if model.space != IMAGE:
+            # Growth about the middle would move a place far from it.
+            still = {"scale": 0.0} if members[0].kind == "position" else {}
+            one = replace(one, moves=ArrayTransforms(**still))
         one = replace(one, coarse=own.may_be_coarse(one) and not from_photo)
         texture = own.texture(stages) if settings.diverse > 1 else None
-        share = side[0] * side[1] / (native[0] * native[1])
+        share = math.prod(side) / math.prod(native)
         rows = max(1, min(_MOST, int(at_once / share)))
         groups.append(Group(tuple(members), one, texture, rows, own.macs() * share))
     return groups
+
+
+def sized(native: tuple[int, ...], side: int) -> tuple[int, ...]:
+    """Return the size with sides of so many pixels; a volume keeps its depth."""
+    return (*native[:-2], side, side) if len(native) > 1 else (side,)
 
 
 def _rectified(objectives: Sequence[Objective], traced: Trace) -> list[Objective]:
@@ -118,23 +130,25 @@ class _Fitting:
     model: Model
     traced: Trace
     objectives: Sequence[Objective]
-    native: tuple[int, int]
+    native: tuple[int, ...]
 
-    def size(self, wanted: int | None, from_photo: bool) -> tuple[int, int]:
+    def size(self, wanted: int | None, from_photo: bool) -> tuple[int, ...]:
         if wanted is not None:
-            if self.objectives[0].kind == "position" and not self._runs((wanted, wanted)):
+            sides = sized(self.native, wanted)
+            if self.objectives[0].kind == "position" and not self._runs(sides):
+                space = self.model.space
                 raise UsageError(
-                    f"{self.objectives[0].name} is a position at {self.native[0]} x "
-                    f"{self.native[1]} px, and there is none like it at {wanted} px.",
+                    f"{self.objectives[0].name} is a position at {space.size(self.native)}, and "
+                    f"there is none like it at {wanted} {space.unit}.",
                     "Leave the size out, or name a position that lies inside.",
                 )
-            return wanted, wanted
+            return sides
         found = self._enough()
         if from_photo or self.objectives[0].kind not in ("channel", "direction") or found is None:
             return self.native
         return found if self._runs(found) else self.native
 
-    def _enough(self) -> tuple[int, int] | None:
+    def _enough(self) -> tuple[int, ...] | None:
         layer = self.objectives[0].layer
         seen = None if layer is None else self.traced.find(*layer).receptive_field
         if seen is None:
@@ -143,7 +157,7 @@ class _Fitting:
             min(whole, max(_LEAST, -(-_FIELDS * length // _EVEN) * _EVEN))
             for whole, length in zip(self.native, seen.local.size, strict=True)
         ]
-        return sides[0], sides[1]
+        return tuple(sides)
 
     def may_be_coarse(self, settings: AscentSettings) -> bool:
         """Whether the first steps may be done at half the size.
@@ -151,6 +165,8 @@ class _Fitting:
         Not where a picture was cut to the fields of its unit: it is a texture then, whose grain has
         a size in pixels.
         """
+        if self.model.space != IMAGE:
+            return False
         first = settings.side_at(0)
         if first == settings.size or self.objectives[0].kind == "position":
             return False
@@ -160,7 +176,7 @@ class _Fitting:
         )
         return not texture and self._runs(first)
 
-    def _runs(self, size: tuple[int, int]) -> bool:
+    def _runs(self, size: tuple[int, ...]) -> bool:
         """Whether the network takes this size, as far as the layer."""
         image = torch.zeros(
             1, self.model.channels, *size, device=self.model.device, dtype=self.model.dtype
@@ -187,8 +203,7 @@ class _Fitting:
     def macs(self) -> float:
         """Return the multiply-accumulate operations as far as the layer, and of a picture."""
         layer = self.objectives[0].layer
-        height, width = self.native
-        drawing = 300.0 * height * width
+        drawing = 300.0 * math.prod(self.native)
         if layer is None:
             return self.traced.macs + drawing
         last = self.traced.find(*layer).order
@@ -262,7 +277,7 @@ class Job:
         """Return the work that one objective takes, as if its pictures never settled early."""
         settings = group.settings
         pixels = sum(
-            side[0] * side[1] / (settings.size[0] * settings.size[1])
+            math.prod(side) / math.prod(settings.size)
             for side in map(settings.side_at, range(settings.steps))
         )
         return group.work * settings.diverse * pixels

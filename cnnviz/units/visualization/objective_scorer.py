@@ -20,6 +20,7 @@ from cnnviz.models.output_members import describe
 from cnnviz.models.outputs import scores_of
 from cnnviz.passes.spatial_maps import UNTRACED, checked_layout, traced_outputs
 from cnnviz.units.visualization.objectives import Objective
+from cnnviz.units.visualization.value_range import given
 
 
 class ObjectiveScorer:
@@ -101,13 +102,10 @@ class ObjectiveScorer:
     def _run(self, pictures: torch.Tensor) -> torch.Tensor:
         self._found.clear()
         self._pictures = len(pictures)
-        mean, std = (
-            torch.tensor(values).to(pictures)[:, None, None]
-            for values in (self._preprocessing.mean, self._preprocessing.std)
-        )
-        # Convolutions on a CPU are up to a third faster in this order of memory.
-        inputs = ((pictures - mean) / std).to(self._model.dtype)
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        inputs = given(pictures, self._preprocessing).to(self._model.dtype)
+        if inputs.ndim == 4:
+            # Convolutions on a CPU are up to a third faster in this order of memory.
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
         self._learn_layouts(inputs.detach())
         run = self._model.forward
         if self._layer is None:

@@ -22,6 +22,8 @@ from cnnviz.models import Model
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.stages import CallOrder, OrderedCall
 from cnnviz.passes.targets import score
+from cnnviz.results.space import space_of
+from cnnviz.results.text import dimensions, joined
 
 Kind = Literal["channel", "position", "direction", "layer", "class"]
 WRITTEN = (
@@ -29,7 +31,7 @@ WRITTEN = (
     "class:koala for a class, or a layer alone; semicolons part several."
 )
 _CLASS = "class:"
-_PLACE = re.compile(r"(\d+)x(\d+)")
+_PLACE = re.compile(r"\d+(x\d+)*")
 _CALL = re.compile(r"(.+)#(\d+)")
 
 
@@ -72,8 +74,8 @@ class Objective:
         The layer's name and which of its calls; None for a class.
     channel : int
         The channel, or the index of the class.
-    place : (int, int) or None
-        Row and column of a single position.
+    place : tuple of int or None
+        Row and column of a single position; of signals and volumes its place along each axis.
     weights : ndarray of float32, optional
         The direction, [C], of length one.
     rectified : bool
@@ -86,7 +88,7 @@ class Objective:
     kind: Kind
     layer: Key | None
     channel: int = 0
-    place: tuple[int, int] | None = None
+    place: tuple[int, ...] | None = None
     weights: NDArray[np.float32] | None = None
     rectified: bool = False
 
@@ -123,7 +125,8 @@ class Objective:
         else:
             chosen = values[:, self.channel]
         if self.place is not None:
-            return chosen[:, self.place[0], self.place[1]]
+            entries: tuple[Any, ...] = (slice(None), *self.place)
+            return chosen[entries]
         if self.rectified:
             chosen = chosen.relu()
         return chosen.reshape(len(values), -1).mean(1)
@@ -201,13 +204,13 @@ class _ObjectiveReader:
         return self._channels(call, wanted, _place(call, place.strip()) if at else None)
 
     def _channels(
-        self, call: OrderedCall, channels: Sequence[int], place: tuple[int, int] | None
+        self, call: OrderedCall, channels: Sequence[int], place: tuple[int, ...] | None
     ) -> list[Objective]:
         check_channels(channels, _width(call), call.name)
         key, name = (call.name, call.index), self._name(call)
         if place is None:
             return [Objective(f"{name}:{each}", "channel", key, each) for each in channels]
-        where = f"{place[0]}x{place[1]}"
+        where = "x".join(map(str, place))
         return [
             Objective(f"{name}:{each}@{where}", "position", key, each, place) for each in channels
         ]
@@ -297,21 +300,24 @@ def _width(call: OrderedCall) -> int:
     return call.map.channels
 
 
-def _place(call: OrderedCall, text: str) -> tuple[int, int]:
+def _place(call: OrderedCall, text: str) -> tuple[int, ...]:
     if isinstance(call.map, NoMap) or not call.map.dims:
         raise LayerError(
             f"Layer {call.name!r} has no positions.", "Leave out what stands behind the @."
         )
-    height, width = call.map.size
+    size = call.map.size
+    names = space_of(len(size)).names
     if text == "middle":
-        return height // 2, width // 2
-    match = _PLACE.fullmatch(text)
-    if match is None:
-        raise UsageError(f"{text!r} is no position.", "Write row x column: @4x5, or @middle.")
-    row, column = int(match[1]), int(match[2])
-    if row >= height or column >= width:
+        return tuple(length // 2 for length in size)
+    place = tuple(map(int, text.split("x"))) if _PLACE.fullmatch(text) else ()
+    if len(place) != len(size):
+        written = " x ".join(names)
+        example = {1: "@40", 2: "@4x5", 3: "@2x4x5"}[len(size)]
+        raise UsageError(f"{text!r} is no position.", f"Write {written}: {example}, or @middle.")
+    if any(at >= length for at, length in zip(place, size, strict=True)):
         raise LayerError(
             f"Layer {call.name!r} has no position {text}.",
-            f"Its output is {height} x {width}; rows and columns count from 0.",
+            f"Its output is {dimensions(size)}; {joined([f'{name}s' for name in names])} count "
+            "from 0.",
         )
-    return row, column
+    return place

@@ -17,16 +17,16 @@ from cnnviz.units.visualization.colours import MEAN, decay, mixing
 Method = Literal["fourier", "maco", "pixel"]
 METHODS: tuple[Method, ...] = ("fourier", "maco", "pixel")
 
-_NOISE = 0.006
+NOISE = 0.006
 """The deviation of what a picture starts from, in units of the values themselves."""
-_CALM = 3.5
+CALM = 3.5
 """What waves are divided by, so that the steps of the optimiser saturate few pixels."""
-_FINEST = 0.25
+FINEST = 0.25
 """The frequency, in cycles a pixel, from which waves are fainter still. Moves resample a picture
 between its pixels, which blurs what is finer: the gradient is blind to it, and the steps of the
 optimiser would leave noise there that the unmoved picture pays for with its score."""
-_STEEP = 4
-_NEAREST = 0.02
+STEEP = 4
+NEAREST = 0.02
 """How near a photo may come to black and white, where the sigmoid is flat and nothing can move."""
 
 
@@ -76,7 +76,7 @@ class Parametrisation(ABC):
         return torch.einsum("cd,rdhw->rchw", matrix, apart).sigmoid()
 
     def _unmixed(self, picture: torch.Tensor) -> torch.Tensor:
-        logits = picture.clamp(_NEAREST, 1.0 - _NEAREST).logit()
+        logits = picture.clamp(NEAREST, 1.0 - NEAREST).logit()
         matrix = mixing(self.channels).to(logits)
         return torch.einsum("cd,dhw->chw", torch.linalg.inv(matrix), logits)
 
@@ -87,7 +87,7 @@ class Pixels(Parametrisation):
     def noise(self, generator: torch.Generator) -> torch.Tensor:
         """Return white noise, [C, H, W]."""
         shape = (self.channels, self.height, self.width)
-        return _NOISE * torch.randn(shape, generator=generator)
+        return NOISE * torch.randn(shape, generator=generator)
 
     def values_of(self, picture: torch.Tensor) -> torch.Tensor:
         """Return the values of a picture."""
@@ -113,7 +113,7 @@ class Waves(Parametrisation):
     def noise(self, generator: torch.Generator) -> torch.Tensor:
         """Return the values of pink noise, [C, H, W // 2 + 1, 2]: real and imaginary parts."""
         shape = (self.channels, self.height, self.width // 2 + 1, 2)
-        return _NOISE * torch.randn(shape, generator=generator)
+        return NOISE * torch.randn(shape, generator=generator)
 
     def values_of(self, picture: torch.Tensor) -> torch.Tensor:
         """Return the values of a picture."""
@@ -123,8 +123,8 @@ class Waves(Parametrisation):
     def _scale(self) -> torch.Tensor:
         frequencies = radii(self.height, self.width)
         least = 1.0 / max(self.height, self.width)
-        seen = 1.0 / (1.0 + (frequencies / _FINEST) ** _STEEP)
-        return seen / (_CALM * frequencies.clamp(min=least))
+        seen = 1.0 / (1.0 + (frequencies / FINEST) ** STEEP)
+        return seen / (CALM * frequencies.clamp(min=least))
 
     def _apart(self, values: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
         spectrum = torch.view_as_complex(values) * self._scale().to(values)

@@ -55,3 +55,48 @@ class RandomTransforms:
         )
         grid = F.affine_grid(matrix.to(pictures), list(pictures.shape), align_corners=False)
         return F.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
+
+
+@dataclass(frozen=True)
+class ArrayTransforms:
+    """How far signals and volumes are moved and stretched before the network sees them.
+
+    Attributes
+    ----------
+    shift : float
+        The furthest shift each way along each axis, in places. A unit may look for waves of a few
+        samples; moved by half of one, it would see the opposite.
+    scale : float
+        The furthest growth or shrinkage about the middle, the same along all axes, as a share of
+        the size.
+    """
+
+    shift: float = 1.0
+    scale: float = 0.02
+
+    def __call__(self, pictures: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+        """Move each of R inputs by its own draws; what comes in from outside is a reflection.
+
+        Parameters
+        ----------
+        pictures : torch.Tensor
+            [R, C, L] or [R, C, D, H, W].
+        draws : torch.Tensor
+            [R, 4], uniform from 0 to 1: the last is that of the size.
+        """
+        axes = pictures.ndim - 2
+        # A signal is moved as a picture of one row.
+        spread = pictures[:, :, None] if axes == 1 else pictures
+        count = spread.ndim - 2
+        away = 2.0 * draws - 1.0
+        shrink = torch.exp(-away[:, -1] * torch.log(torch.tensor(1.0 + self.scale)))
+        matrix = torch.zeros(len(draws), count, count + 1).to(draws)
+        for axis in range(count):
+            matrix[:, axis, axis] = shrink
+        # The grid has its axes from the fastest, and runs from -1 to 1 along each.
+        for axis in range(axes):
+            length = spread.shape[-1 - axis]
+            matrix[:, axis, count] = 2.0 * self.shift / length * away[:, axis]
+        grid = F.affine_grid(matrix.to(pictures), list(spread.shape), align_corners=False)
+        moved = F.grid_sample(spread, grid, padding_mode="reflection", align_corners=False)
+        return moved.reshape(pictures.shape)

@@ -51,7 +51,7 @@ def _grid(found: FeatureVisualization) -> drawing.Mosaic:
 def _panel(axes: Axes, found: FeatureVisualization, grid: drawing.Mosaic) -> None:
     drawing.show(axes, grid.pixels, smooth=True)
     axes.set_anchor("NW")
-    drawing.label_tiles(axes, grid, _labels(found), 6.5)
+    drawing.label_tiles(axes, grid, labels_of(found), 6.5)
     key = f"below each: the unit, and its score before → after at most {found.most_steps} steps"
     axes.set_xlabel(key, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
 
@@ -67,7 +67,8 @@ def pixels(picture: NDArray[np.float32]) -> drawing.Pixels:
     return np.ascontiguousarray(shown.transpose(1, 2, 0))
 
 
-def _labels(found: FeatureVisualization) -> list[str]:
+def labels_of(found: FeatureVisualization) -> list[str]:
+    """Return what stands below each picture: its unit, and its score before and after."""
     labels = []
     for unit, name in enumerate(found.units):
         for place in range(found.end.shape[1]):
