@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from cnnviz.views.loss_landscape import loss_landscape as loss_landscape
     from cnnviz.views.losses import losses as losses
     from cnnviz.views.network_diagram import network_diagram as network_diagram
+    from cnnviz.views.normalization import normalization as normalization
     from cnnviz.views.occlusion import occlusion as occlusion
     from cnnviz.views.pixels import pixels as pixels
     from cnnviz.views.pooling import pooling as pooling
@@ -161,6 +162,7 @@ __all__ = [
     "loss_landscape",
     "losses",
     "network_diagram",
+    "normalization",
     "occlusion",
     "open_dataset",
     "pixels",

@@ -67,6 +67,7 @@ EXPORTED = {
     "losses",
     "network_diagram",
     "occlusion",
+    "normalization",
     "open_dataset",
     "pixels",
     "pooling",

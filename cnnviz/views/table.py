@@ -289,6 +289,12 @@ VIEWS: tuple[View, ...] = (
         panel=COURSE,
     ),
     View(
+        "normalization",
+        "model",
+        "Feature maps before and after batch, layer, instance and group norm.",
+        panel=COURSE,
+    ),
+    View(
         "activation_functions",
         "nothing",
         "Activation functions, and what ten layers of each do to a gradient.",

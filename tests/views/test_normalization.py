@@ -1,0 +1,104 @@
+"""Normalisation of a network's maps: its own layer, which layer is taken, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cnnviz.errors import LayerError, UsageError
+from cnnviz.testing import network_state, small_network
+from cnnviz.views.normalization import normalization
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+
+
+def test_the_first_layer_that_normalises_is_taken_with_what_it_is_given(
+    images: torch.Tensor,
+) -> None:
+    network = small_network()
+    with torch.no_grad():
+        network[4].running_mean += 0.3
+        network[4].weight *= 2.0
+        given = network[:4](images)
+        made = network[4](given)
+    before = network_state(network)
+    found = normalization(network, images)
+    assert network_state(network) == before
+    assert (found.layer, found.own, found.channels) == ("4", "BatchNorm2d", 8)
+    assert found.ways == (
+        "before", "batch", "layer", "instance", "group", "local response", "its own",
+    )  # fmt: skip
+    shown = list(found.shown)
+    np.testing.assert_allclose(found.maps[0], given[0, shown].numpy(), rtol=1e-6)
+    np.testing.assert_allclose(found.maps[-1], made[0, shown].numpy(), atol=1e-6)
+    trained = nn.functional.batch_norm(given, None, None, training=True)
+    np.testing.assert_allclose(found.maps[1], trained[0, shown].numpy(), atol=1e-5)
+    np.testing.assert_allclose(found.batch_means, given.mean((0, 2, 3)).numpy(), atol=1e-6)
+    np.testing.assert_allclose(found.means[0], given[0].mean((1, 2)).numpy(), atol=1e-6)
+    deviations = given[0].std((1, 2), unbiased=False)
+    assert shown[0] == int(deviations.argmax())
+    assert shown[-1] == int(deviations.argmin())
+
+
+def test_a_network_that_does_not_normalise_shows_its_first_convolution(
+    images: torch.Tensor,
+) -> None:
+    network = small_network()[:4]
+    found = normalization(nn.Sequential(*network, nn.Flatten()), images)
+    assert (found.layer, found.own) == ("0", "")
+    with torch.no_grad():
+        expected = network[0](images)[0]
+    # The rectifier that follows writes over it in place.
+    np.testing.assert_allclose(found.maps[0], expected[list(found.shown)].numpy(), rtol=1e-5)
+    assert "does not normalise there itself" in found.caption()
+
+
+class Tokens(nn.Module):
+    """A network whose first layer that normalises has no feature maps, and a later one has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flat = nn.LayerNorm(16)
+        self.first = nn.Conv2d(3, 4, 3)
+        self.norm = nn.GroupNorm(2, 4)
+        self.unused = nn.BatchNorm2d(4)
+        self.last = nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x + self.flat(x.flatten(1, 2)).view_as(x)
+        return self.last(self.norm(self.first(x)).mean((2, 3)))
+
+
+def test_layers_without_maps_or_calls_are_passed_over(images: torch.Tensor) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = Tokens().eval()
+    found = normalization(network, images)
+    assert (found.layer, found.own) == ("norm", "GroupNorm")
+    np.testing.assert_allclose(
+        found.maps[-1], normalization(network, images, groups=2).maps[4], atol=1e-5
+    )
+    for name in ("flat", "unused", "last"):
+        with pytest.raises(LayerError, match=f"Layer '{name}' is none that is called with"):
+            normalization(network, images, name)
+
+
+def test_one_image_and_its_words(images: torch.Tensor) -> None:
+    found = normalization(small_network(), images[:1])
+    np.testing.assert_allclose(found.maps[1], found.maps[3], atol=1e-6)
+    assert "batch and instance normalisation are the same" in found.caption()
+    np.testing.assert_allclose(found.deviations[3], 1, atol=1e-2)
+
+
+def test_what_cannot_be_is_a_sentence(images: torch.Tensor) -> None:
+    with pytest.raises(UsageError, match="8 channels of '4' cannot be parted into 3 groups"):
+        normalization(small_network(), images, groups=3)
+    with pytest.raises(UsageError, match="'conv' is 2 layers"):
+        normalization(small_network(), images, "conv")
+    with pytest.raises(LayerError, match=r"no layer|There is no"):
+        normalization(small_network(), images, "nowhere")
