@@ -23,7 +23,8 @@ from cnnviz.introspection.stop_forward import run_to
 from cnnviz.models import Model, OutputKind, as_model
 from cnnviz.models.categories import check_count
 from cnnviz.models.detections import kept_detections
-from cnnviz.models.outputs import Reading, needs_graph, read_output, scores_of
+from cnnviz.models.member_choice import choose_member
+from cnnviz.models.outputs import Reading, read_output, scores_of
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.independence import independence
@@ -126,6 +127,7 @@ def capture(
         output = run_to(wrapped.forward, inputs.clone(), chosen, ends, after=recorder.record)
         scores = None
         if gradients:
+            choose_member(wrapped, output, batch.tensor)
             scores = score(wrapped, output, target, len(inputs), batch)
             recorder.differentiate(scores.values, inputs if gradients is True else None)
     coverage = str(followed.coverage()) if followed is not None else ""
@@ -193,8 +195,7 @@ def _logits_or_why_none(
     model: Model, output: Any, inputs: torch.Tensor
 ) -> torch.Tensor | TargetError:
     try:
-        if needs_graph(model, output):
-            _read_with_graph(model, inputs)
+        choose_member(model, output, inputs)
         reading = read_output(model, output, inputs)
         found = scores_of(model, output, len(inputs)).detach()
     except TargetError as error:
@@ -210,10 +211,3 @@ def _check_names(model: Model, reading: Reading, columns: int) -> None:
     names = model.categories or ()
     if reading.kind != OutputKind.LOGIT or len(names) > 2:
         check_count(names, columns, model.name)
-
-
-def _read_with_graph(model: Model, inputs: torch.Tensor) -> None:
-    """Read the output for one image, with a graph that tells which of its members is the last."""
-    with isolated(model.module, grad=True):
-        first = inputs[:1].clone().requires_grad_()
-        read_output(model, model.forward(first.clone()), first)

@@ -29,6 +29,7 @@ from cnnviz.introspection.finite import finite
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.plain_weights import has_computed_weights, with_plain_weights
 from cnnviz.models import Model, as_model
+from cnnviz.models.member_choice import choose_member
 from cnnviz.models.outputs import scores_of
 from cnnviz.models.whole_image_scores import check_scores_the_image
 from cnnviz.passes.batch_size import rows_at_once, rows_that_fit
@@ -308,6 +309,7 @@ def _as_it_is(
     for start in range(0, len(inputs), rows):
         part = inputs[start : start + rows].clone()
         outputs.append(model.forward(part))
+        choose_member(model, outputs[-1], inputs)
         if start == 0:
             with batch_statistics() as seen:
                 model.forward(inputs[:1].clone())

@@ -124,8 +124,7 @@ class EffectiveFields(Result):
 
     def summary(self) -> str:
         """Say what the last layer could see, and what it does."""
-        unit = " px" if self.space == IMAGE else ""
-        seen = f"{self.layers[-1]} could see {self.described[-1]}{unit}"
+        seen = f"{self.layers[-1]} could see {self.described[-1]}"
         noun = self.space.noun
         if not np.isfinite(self.effective[-1]).all():
             return f"{seen}, and no gradient reaches the {noun}"
@@ -357,9 +356,8 @@ def _measure(passage: PartialForward, inputs: torch.Tensor, draws: int, seed: in
     window, size = box_of((0,) * len(extent), extent), extent
     if field is not None:
         window, size = field.inside(*position), field.size
-    unit = passage.model.space != IMAGE
     return _Measured(
-        described="unknown" if passage.field is None else passage.field.describe(unit=unit),
+        described="unknown" if passage.field is None else passage.field.describe(unit=True),
         size=size,
         window=window,
         position=position,

@@ -372,4 +372,4 @@ def test_windows_and_flattened_maps_see_what_their_positions_see() -> None:
     numbers = found.layers[places.index("relu")].to_json()["receptive_field"]
     assert (numbers["each_value"], numbers["whole_image"]) == ((5, 5), True)
     view = cnnviz.receptive_field(network, torch.rand(1, 3, 16, 16), "mix", draws=2)
-    assert view.described == ("up to 5 x 5",)
+    assert view.described == ("up to 5 x 5 px",)

@@ -1,5 +1,7 @@
 """What speaks against the kind that an output is guessed to be is told wherever the guess is."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
@@ -52,3 +54,39 @@ def test_a_report_says_it_on_its_first_screen() -> None:
     assert POSITIVE in made.answers[0].output
     declared = cnnviz.Model(Ending(ENDS["evidence"][0], 4).eval(), output="value")
     assert POSITIVE not in cnnviz.report(declared, photo, "predictions").answers[0].output
+
+
+@dataclass
+class Answer:
+    """What a network may return: an object with two tensors, one made of the other."""
+
+    scores: torch.Tensor
+    features: torch.Tensor
+    loss: object = None
+
+
+class Told(Ending):
+    """Returns its maps beside the scores that are made of them."""
+
+    def __init__(self) -> None:
+        super().__init__(None, 3)
+
+    def forward(self, x: torch.Tensor) -> Answer:
+        maps = self.body[:2](x)
+        return Answer(self.head(maps.mean((2, 3))), maps)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        cnnviz.faithfulness,
+        cnnviz.loss_landscape,
+        lambda model, x, **more: cnnviz.attribute(model, x, steps=4),
+        lambda model, x, **more: cnnviz.occlusion(model, x, window=6, stride=6),
+        lambda model, x, **more: cnnviz.gradient_flow(model, x, remedies=False),
+    ],
+)
+def test_every_view_takes_the_member_that_the_others_are_steps_towards(view) -> None:
+    model = cnnviz.Model(Told().eval())
+    found = view(model, torch.rand(1, 3, 12, 12))
+    assert "'scores' is explained, and not 'features'" in " ".join(found.provenance.notes)

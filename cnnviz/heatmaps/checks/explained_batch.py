@@ -19,6 +19,7 @@ from cnnviz.images import Batch
 from cnnviz.images.baselines import baseline_images
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model
+from cnnviz.models.member_choice import choose_member
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.independence import independence
 from cnnviz.passes.targets import (
@@ -232,11 +233,10 @@ def _resolved(model: Model, batch: Batch, target: Target) -> tuple[ResolvedTarge
     parts, targets, count = [batch], [target], len(batch.tensor)
     if count > 1 and independence(model, batch.tensor).alone:
         parts, targets = batch.singles(), targets_of_each(target, count)
+    found: list[ResolvedTarget] = []
     with isolated(model.module, grad=False):
-        return tuple(
-            resolved
-            for part, wanted in zip(parts, targets, strict=True)
-            for resolved in score(
-                model, model.forward(part.tensor.clone()), wanted, len(part.tensor), part
-            ).resolved_targets
-        )
+        for part, wanted in zip(parts, targets, strict=True):
+            output = model.forward(part.tensor.clone())
+            choose_member(model, output, part.tensor)
+            found += score(model, output, wanted, len(part.tensor), part).resolved_targets
+    return tuple(found)
