@@ -7,7 +7,6 @@ from cnnviz.models.model import Model
 from cnnviz.results.space import IMAGE
 
 ONLY_IMAGES: dict[str, str] = {
-    "invariance": "it moves, enlarges and turns photos",
     "equivariance": "it shifts photos across the frame",
     "convolve": "its kernels slide over photos; filters shows those of any network",
     "weight_sharing": "it counts for photos; architecture has the weights of any layer",
@@ -52,5 +51,6 @@ def check_takes_images(model: Model, what: str) -> None:
         raise UsageError(
             refused,
             f"Of {model.space.noun}s there are cam, attribute, occlusion, faithfulness, "
-            "feature_maps, filters, predictions, architecture, gradient_flow and report.",
+            "feature_maps, filters, predictions, architecture, receptive_field, deconvnet, "
+            "top_activations, feature_visualization, invariance, gradient_flow and report.",
         )

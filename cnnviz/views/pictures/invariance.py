@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing
+from cnnviz.results.space import IMAGE
 from cnnviz.results.text import shortened
 
 if TYPE_CHECKING:
@@ -15,11 +16,21 @@ if TYPE_CHECKING:
 
     from cnnviz.views.invariance import Invariance
 
-_TITLES = (
-    ("moved down", "pixels of the network's input"),
-    ("enlarged", "factor"),
-    ("turned counter-clockwise", "degrees"),
-)
+_TITLES = {
+    "translation": ("moved down", "pixels of the network's input"),
+    "scale": ("enlarged", "factor"),
+    "rotation": ("turned counter-clockwise", "degrees"),
+}
+_OF_SIGNALS = {
+    "translation": ("moved towards the end", "samples"),
+    "scale": ("stretched about the middle", "factor"),
+}
+_OF_VOLUMES = {
+    "translation": ("moved along the slices", "slices"),
+    "scale": ("each slice enlarged", "factor"),
+    "rotation": ("each slice turned counter-clockwise", "degrees"),
+}
+_OF_AXES = {1: _OF_SIGNALS, 2: _TITLES, 3: _OF_VOLUMES}
 _COLOURS = (
     drawing.ACCENT, drawing.WARM, "#2f9e63", "#8a4fc4", "#c99a06", "#d1457f", "#1fa2b8", "#6b7280",
 )  # fmt: skip
@@ -27,14 +38,16 @@ _COLOURS = (
 
 def draw(found: Invariance, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw the curves, a row for each layer and one for the probability."""
-    rows = len(found.layers) + 1
+    rows, kinds = len(found.layers) + 1, len(found.kinds)
     figure = drawing.canvas(11.0, 1.0 + 1.75 * rows + 0.7, into)
-    panels = figure.subplots(rows + 1, 3, squeeze=False, height_ratios=[0.55, *[1.0] * rows])
-    for kind in range(3):
+    panels = figure.subplots(rows + 1, kinds, squeeze=False, height_ratios=[0.55, *[1.0] * rows])
+    for kind in range(kinds):
+        title, unit = _OF_AXES[found.axes][found.kinds[kind]]
+        # The title has a third of the width.
+        part, most = ("middle slice of ", 12) if found.axes > IMAGE.axes else ("", 28)
         drawing.show(panels[0, kind], found.strips[kind], smooth=True)
         panels[0, kind].set_title(
-            _TITLES[kind][0]
-            + (f"; pictures: {shortened(found.images[0], 28)}" if kind == 0 else ""),
+            title + (f"; pictures: {part}{shortened(found.images[0], most)}" if kind == 0 else ""),
             fontsize=drawing.SMALL_SIZE + 0.5,
             color=drawing.INK,
             loc="left",
@@ -45,7 +58,7 @@ def draw(found: Invariance, into: drawing.Canvas | None = None) -> drawing.Canva
                 f"{layer}\ndistance / norm", fontsize=drawing.SMALL_SIZE, color=drawing.INK
             )
         _curves(panels[-1, kind], found, kind, found.answers[kind])
-        panels[-1, kind].set_xlabel(_TITLES[kind][1], fontsize=drawing.SMALL_SIZE)
+        panels[-1, kind].set_xlabel(unit, fontsize=drawing.SMALL_SIZE)
     probable = found.unit == "probability"
     label = "probability\nof the target" if probable else "score"
     panels[-1, 0].set_ylabel(label, fontsize=drawing.SMALL_SIZE)
@@ -87,7 +100,12 @@ def _legend(figure: drawing.Canvas, axes: Axes, found: Invariance) -> None:
 
     if len(found.images) > len(_COLOURS):
         lines = [
-            Line2D([], [], color=drawing.FAINT, label=f"each of {len(found.images)} images"),
+            Line2D(
+                [],
+                [],
+                color=drawing.FAINT,
+                label=f"each of {len(found.images)} {found.space.noun}s",
+            ),
             Line2D([], [], color=drawing.INK, label="their mean"),
         ]
     else:
