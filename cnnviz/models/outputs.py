@@ -307,8 +307,8 @@ def _against(given: torch.Tensor) -> str:
     values = given.detach()
     if _lies_in_unit_range(given):
         return (
-            "; yet all of its values lie from 0 to 1, as probabilities do that are made in another "
-            "way than by a last softmax or sigmoid, and another one over them changes what they say"
+            "; yet all of its values lie from 0 to 1, as probabilities do, over which no further "
+            "softmax or sigmoid belongs"
         )
     if values.numel() > 1 and bool((values >= 0).all()):
         return (

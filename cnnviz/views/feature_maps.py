@@ -257,7 +257,8 @@ def feature_maps(
     capture : Capture
         A capture that holds the layer.
     layer : str, optional
-        The layer's name, ``name#1`` for the second call of a layer; by default the last captured.
+        The layer's name, ``name#1`` for the second call of a layer; by default the last captured
+        that holds a map of the image.
     top : int
         How many maps to draw; 0 draws all.
     image : int, optional
@@ -341,4 +342,5 @@ def _last(capture: Capture) -> str:
     names = list(capture.activations)
     if not names:
         raise LayerError("This capture holds no layer.", "Capture some, such as layers='conv'.")
-    return names[-1]
+    # One without a map of the image is refused where it is named, and not where nothing is.
+    return (*names, *capture.mapped())[-1]

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 import cnnviz
+from cnnviz.errors import LayerError
 
 STEPS = 3
 
@@ -90,3 +91,27 @@ def test_a_report_shows_every_step() -> None:
 def test_a_head_that_several_resolutions_share_is_none() -> None:
     held = cnnviz.capture(Pyramid().eval(), torch.rand(1, 3, 16, 16), layers="stages")
     assert list(held.activations) == ["fine", "coarse"]
+
+
+class Codebook(nn.Module):
+    """Replaces each position by the nearest of twelve vectors: what lies behind is not followed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first = nn.Conv2d(3, 4, 3, stride=2, padding=1)
+        self.codes = nn.Embedding(12, 4)
+        self.last = nn.Conv2d(4, 3, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        seen = self.first(x).permute(0, 2, 3, 1)
+        nearest = torch.cdist(seen.flatten(0, 2), self.codes.weight).argmin(1)
+        coded = seen + (self.codes(nearest).view_as(seen) - seen).detach()
+        return self.last(coded.permute(0, 3, 1, 2)).mean((2, 3))
+
+
+def test_the_default_of_feature_maps_is_the_last_layer_with_a_map() -> None:
+    held = cnnviz.capture(Codebook().eval(), torch.rand(1, 3, 16, 16), layers="conv")
+    assert cnnviz.feature_maps(held).layer == "first"
+    with pytest.raises(LayerError, match="positions are not known"):
+        cnnviz.feature_maps(held, "last")
