@@ -209,7 +209,8 @@ def _made_at(capture: Capture, keys: Sequence[Key], *, chosen_for_you: bool) -> 
     said = [f"Made at {names}."]
     if chosen_for_you and len(keys) == 1:
         said = [
-            f"Made at {names}, the last captured layer that holds a map of features of the image."
+            f"Made at {names}, the last captured layer that holds a map of features of the "
+            f"{capture.model.space.noun}."
         ]
     for key in keys:
         apart = capture.layout(key).apart

@@ -27,6 +27,7 @@ from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Provenance, Result
+from cnnviz.results.space import IMAGE, space_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,8 +54,11 @@ class GradientWhiteness(Result):
         What the lines lead from and to, in a sentence.
     notes : tuple of str
         What else is to be told, in sentences.
+    axes : int
+        How many axes the inputs have: 1 for signals, 2 for images, 3 for volumes.
     """
 
+    left_out: ClassVar[tuple[str, ...]] = ("axes",)
     derived: ClassVar[tuple[str, ...]] = ("mean", "lag_one")
 
     names: tuple[str, ...]
@@ -63,6 +67,12 @@ class GradientWhiteness(Result):
     series: NDArray[np.float64]
     way: str
     notes: tuple[str, ...] = ()
+    axes: int = IMAGE.axes
+
+    @property
+    def noun(self) -> str:
+        """What an input is called."""
+        return space_of(self.axes).noun
 
     @property
     def mean(self) -> NDArray[np.float64]:
@@ -89,12 +99,12 @@ class GradientWhiteness(Result):
         several = f", mean over {lines} lines" if lines > 1 else ""
         told = "".join(f" {note}" for note in self.notes)
         return (
-            f"The gradient of a random +1/-1 combination of the logits at {count} images on a "
-            f"straight line. {self.way} On the left its component in one random direction, for "
+            f"The gradient of a random +1/-1 combination of the logits at {count} {self.noun}s on "
+            f"a straight line. {self.way} On the left its component in one random direction, for "
             "each network by itself; on the right the autocorrelation of the whole gradient over "
-            f"the steps between two images{several}. White noise has 0 from a lag of 1 on: then "
-            "what a step of training learns at one image says nothing of the next. It falls with "
-            f"the length of a step, so that only lines of one kind compare.{told}"
+            f"the steps between two {self.noun}s{several}. White noise has 0 from a lag of 1 on: "
+            f"then what a step of training learns at one {self.noun} says nothing of the next. It "
+            f"falls with the length of a step, so that only lines of one kind compare.{told}"
         )
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
@@ -103,7 +113,8 @@ class GradientWhiteness(Result):
         left, right = figure.subplots(1, 2, width_ratios=[1.5, 1.0])
         self._draw_series(left)
         self._draw_curves(right)
-        drawing.heading(figure, "How the gradient at the input changes from image to image")
+        changes = f"changes from {self.noun} to {self.noun}"
+        drawing.heading(figure, f"How the gradient at the input {changes}")
         return figure
 
     def _draw_series(self, axes: Axes) -> None:
@@ -119,7 +130,7 @@ class GradientWhiteness(Result):
             )
         axes.set_ylim(-2.5 * reach * (len(self.names) - 1) - 1.1 * reach, 1.5 * reach)
         axes.set_yticks([])
-        axes.set_xlabel("image on the line", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
+        axes.set_xlabel(f"{self.noun} on the line", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
         axes.set_title(
             "one component of the gradient, in units of its deviation",
             fontsize=drawing.TEXT_SIZE, color=drawing.INK, loc="left",
@@ -139,7 +150,9 @@ class GradientWhiteness(Result):
             )  # fmt: skip
         axes.set_ylim(min(-0.12, float(np.nanmin(self.mean, initial=0.0)) - 0.05), 1.04)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_xlabel("lag (images on the line)", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
+        axes.set_xlabel(
+            f"lag ({self.noun}s on the line)", fontsize=drawing.TEXT_SIZE, color=drawing.INK
+        )
         axes.set_title(
             "autocorrelation of the gradient (white noise: 0)",
             fontsize=drawing.TEXT_SIZE, color=drawing.INK, loc="left",
@@ -232,8 +245,9 @@ def gradient_whiteness(
         lags=np.arange(len(curves[0][0]), dtype=np.int64),
         correlations=np.array(curves),
         series=np.array(series),
-        way=_way(given, batch),
+        way=_way(given, batch, models[0].space.noun),
         notes=tuple(notes),
+        axes=models[0].space.axes,
     )
 
 
@@ -260,12 +274,12 @@ def _ends(
     return list(pairwise(read)), batch
 
 
-def _way(images: Images | None, batch: Batch | None) -> str:
+def _way(images: Images | None, batch: Batch | None, noun: str) -> str:
     if images is None or batch is None:
         return "It leads from noise to noise."
     if len(batch) == 1:
         return f"It leads from {batch.photos[0].name} to its mirror image."
-    return "It leads from each image to the next."
+    return f"It leads from each {noun} to the next."
 
 
 def _along(

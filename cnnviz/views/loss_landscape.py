@@ -38,6 +38,7 @@ from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result, installed_version
 from cnnviz.results.resume_store import ResumeStore
+from cnnviz.results.space import IMAGE, space_of
 from cnnviz.results.text import plural
 
 POINTS = {1: 41, 2: 21}
@@ -73,8 +74,11 @@ class LossLandscape(Result):
         Where the right answers come from, in a sentence.
     notes : tuple of str
         What else was measured on the way, in sentences.
+    axes : int
+        How many axes the inputs have: 1 for signals, 2 for images, 3 for volumes.
     """
 
+    left_out: ClassVar[tuple[str, ...]] = ("axes",)
     derived: ClassVar[tuple[str, ...]] = ("dimensions", "centre", "minima")
 
     name: str
@@ -92,6 +96,7 @@ class LossLandscape(Result):
     cosine: float
     labels: str
     notes: tuple[str, ...] = ()
+    axes: int = IMAGE.axes
 
     @property
     def dimensions(self) -> int:
@@ -141,7 +146,7 @@ class LossLandscape(Result):
         lost = int((~np.isfinite(self.losses)).sum())
         grey = f" At {lost} points it is not a finite number: grey." if lost else ""
         told = "".join(f" {note}" for note in self.notes)
-        count = plural(self.images, "image")
+        count = plural(self.images, space_of(self.axes).noun)
         return (
             f"The loss of {self.name} ({self.kind}, mean over {count}) {way}; the cross marks the "
             "network. A step of 1 changes each filter by its own norm, biases and batch norm "
@@ -260,6 +265,7 @@ def loss_landscape(
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         cosine=directions[0].cosine(directions[1]) if dimensions == 2 else 0.0,
         labels=data.source,
+        axes=given.space.axes,
         notes=(*around.notes, *_remarks(own, found, around.calibrated, fresh)),
     )
 

@@ -47,7 +47,7 @@ class PredictedBoxes(Predictions):
         The photos, each [H, W, 3] in its own size.
     """
 
-    left_out: ClassVar[tuple[str, ...]] = ("thumbnails", "photos")
+    left_out: ClassVar[tuple[str, ...]] = ("thumbnails", "axes", "photos")
 
     boxes: NDArray[np.float64]
     found: tuple[int, ...]

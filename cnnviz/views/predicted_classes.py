@@ -14,6 +14,7 @@ from cnnviz.passes.photo_answers import PhotoAnswer
 from cnnviz.passes.ranked_classes import Rule
 from cnnviz.results import drawing
 from cnnviz.results.contact_sheet import MARKS, PAGE, page_title
+from cnnviz.results.space import IMAGE, space_of
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import percent, plural, shortened
 from cnnviz.views.pictures.predictions import draw_predictions, sheet_layout
@@ -74,9 +75,11 @@ class Predictions(TableResult):
         What the network saw of each photo, small, [h, w, 3].
     page : str
         Which images of how many these are, where they are one page of several.
+    axes : int
+        How many axes the inputs have: 1 for signals, 2 for images, 3 for volumes.
     """
 
-    left_out: ClassVar[tuple[str, ...]] = ("thumbnails",)
+    left_out: ClassVar[tuple[str, ...]] = ("thumbnails", "axes")
 
     images: tuple[str, ...]
     names: tuple[tuple[str, ...], ...]
@@ -91,6 +94,7 @@ class Predictions(TableResult):
     answers: tuple[PhotoAnswer, ...] = ()
     thumbnails: tuple[NDArray[np.uint8], ...] = ()
     page: str = ""
+    axes: int = IMAGE.axes
 
     @property
     def shown(self) -> NDArray[np.float64]:
@@ -111,7 +115,7 @@ class Predictions(TableResult):
         """Say the first answer for the first image, and how many more there are."""
         first = f"{self.images[0]}: {self.names[0][0]} {self.said(0, 0)}"
         rest = len(self.images) - 1
-        return first + (f", and {plural(rest, 'more image')}" if rest else "")
+        return first + (f", and {plural(rest, f'more {space_of(self.axes).noun}')}" if rest else "")
 
     def caption(self) -> str:
         """Say what the bars are, and whether what the output means is a guess."""

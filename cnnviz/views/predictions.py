@@ -67,6 +67,7 @@ def predictions(capture: Capture, k: int = 5) -> Predictions:
         guess=reading.guess,
         answers=photo_answers(capture),
         thumbnails=_thumbnails(capture),
+        axes=capture.model.space.axes,
     )
 
 
@@ -116,4 +117,5 @@ def _without_probabilities(
         kind=reading.kind or OutputKind.VALUE,
         guess=reading.guess,
         thumbnails=_thumbnails(capture),
+        axes=capture.model.space.axes,
     )

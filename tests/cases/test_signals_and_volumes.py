@@ -205,6 +205,21 @@ def test_the_sections_of_the_units_are_made(name: str, monkeypatch) -> None:
     assert all(each.shape[1:] == x.shape[1:] for each in optimised)
 
 
+@pytest.mark.parametrize("name", ["signal", "volume"])
+def test_captions_do_not_speak_of_photos(name: str) -> None:
+    network, x = build(name)
+    held = capture(network, x, layers="stages")
+    for found in (
+        cnnviz.predictions(held),
+        cnnviz.cam(held),
+        cnnviz.attribute(network, x, "saliency"),
+        cnnviz.gradient_whiteness(network, x, points=6),
+        cnnviz.loss_landscape(network, x, [0, 1], dimensions=1, points=3),
+    ):
+        told = f"{found.summary()} {found.caption()} {texts(found)}"
+        assert not re.search(r"\b(pixels?|photos?|images?|px)\b", told), told
+
+
 def test_a_monitor_names_the_layers_of_a_signal() -> None:
     network, x = build("signal")
     network.train()

@@ -31,9 +31,9 @@ def build(context: Context) -> Section:
         title=context.title,
         anchor=context.anchor("provenance"),
         lead=(
-            "Each image went through the network once, forward and backward; every picture of it "
-            "in this report comes from that one pass. The network was run as for inference and "
-            "left as it was. Nothing in the pictures was drawn at random.",
+            f"Each {context.model.space.noun} went through the network once, forward and backward; "
+            "every picture of it in this report comes from that one pass. The network was run as "
+            "for inference and left as it was. Nothing in the pictures was drawn at random.",
             "The same pictures lie beside this page as PNG files, each with its origin inside, and "
             "every number is in report.json.",
         ),
@@ -66,6 +66,7 @@ def _network(context: Context) -> Table:
 def _images(context: Context) -> tuple[Table, ...]:
     if not context.subjects:
         return ()
+    noun = context.model.space.noun
     rows = tuple(
         (
             subject.photo.name,
@@ -79,10 +80,10 @@ def _images(context: Context) -> tuple[Table, ...]:
     )
     return (
         Table(
-            title="The images",
-            caption=f"{plural(len(rows), 'image')}, each with the SHA-256 of its file.",
+            title=f"The {noun}s",
+            caption=f"{plural(len(rows), noun)}, each with the SHA-256 of its file.",
             columns=(
-                TableColumn("Image"),
+                TableColumn(noun.capitalize()),
                 TableColumn("Height x width" if context.model.space == IMAGE else "Size"),
                 TableColumn("Done to it"),
                 TableColumn("SHA-256"),
