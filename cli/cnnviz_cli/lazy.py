@@ -17,9 +17,11 @@ class LazyCommand(TyperCommand):
 
     build: Build
 
-    def make_context(self, *args: Any, **extra: Any) -> Any:
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
         """Build the command and let it read its arguments."""
-        return built(self.name or "", self.build()).make_context(*args, **extra)
+        command = built(self.name or "", self.build())
+        read = _with_flags(args, _other_flags(command))
+        return command.make_context(info_name, read, *rest, **extra)
 
 
 def add_lazy_command(
@@ -48,6 +50,29 @@ def built(name: str, function: Callable[..., Any]) -> Any:
     command = typer.main.get_command(app)
     command.name = name
     return command
+
+
+def _other_flags(command: Any) -> dict[str, str]:
+    """Return ``--layers`` for ``--layer`` or the other way round, as the help of it then says."""
+    known = {flag: option for option in command.params for flag in option.opts}
+    found = {}
+    for one, other in (("--layer", "--layers"), ("--layers", "--layer")):
+        option = known.get(one)
+        # Where it is a number, it says how many there are.
+        if option is not None and other not in known and not isinstance(option.default, int):
+            option.help = f"{option.help} {other} is the same."
+            found[other] = one
+    return found
+
+
+def _with_flags(arguments: Sequence[str], flags: dict[str, str]) -> list[str]:
+    """Return arguments with flags replaced by those that a command has, up to ``--``."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    found = []
+    for argument in arguments[:end]:
+        flag, sign, value = argument.partition("=")
+        found.append(f"{flags.get(flag, flag)}{sign}{value}")
+    return [*found, *arguments[end:]]
 
 
 def with_signature(
