@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 _COLOURS = ("#2a6fdb", "#c8501e", "#2f8f5b", "#8a4fbf", "#b08a00", "#0f8b9d", "#c2407f", "#5c6675")
 """One for each of the curves that can be told apart."""
 _STYLES = ("-", "--")
+_LISTED = 7.4
+"""Inches of a list of pairs, or of the curves with their legend."""
+_LEAST = 6.2
+"""Inches that the title of the matrix needs."""
 _LOW = 3.6
 """Inches of the lower row."""
 
@@ -34,7 +38,7 @@ def draw(found: ClassifierEvaluation, into: drawing.Canvas | None = None) -> dra
     classes = shown_measures(found)
     left = left_side(found)
     tall = max(LINE * len(classes) + 0.9, left, 2.6)
-    wide = left + 1.2 if matrix_fits(found) else 5.6
+    wide = max(left + 1.2, _LEAST) if matrix_fits(found) else _LISTED
     figure = drawing.canvas(wide + 5.6, tall + _LOW + 0.6, into)
     beside = "matrix" if left else "roc"
     panels = figure.subplot_mosaic(
@@ -50,7 +54,8 @@ def draw(found: ClassifierEvaluation, into: drawing.Canvas | None = None) -> dra
     title(
         panels["calibration"],
         f"Calibration: expected error {percent(found.calibration.error)}, by chance "
-        f"{percent(found.by_chance.mean)}; Brier score {number(found.brier.score.value)}",
+        f"{percent(found.by_chance.mean)}\nBrier score {number(found.brier.score.value)}, of the "
+        f"labels' shares {number(found.brier.of_frequencies)}",
     )
     drawing.heading(figure, _heading(found))
     return figure
@@ -90,7 +95,7 @@ def _curves(axes: Axes, found: ClassifierEvaluation) -> None:
         "share of those with the label", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET
     )
     if found.curves:
-        axes.legend(
+        legend = axes.legend(
             loc="lower left",
             bbox_to_anchor=(1.02, 0.0),
             frameon=False,
@@ -99,6 +104,8 @@ def _curves(axes: Axes, found: ClassifierEvaluation) -> None:
             title_fontsize=drawing.SMALL_SIZE,
             alignment="left",
         )
+        # It stands where the square panel leaves its column free, and takes no room from others.
+        legend.set_in_layout(False)
     else:
         axes.text(
             0.5, 0.5, "no class has images\nwith and without its label", ha="center", va="center"

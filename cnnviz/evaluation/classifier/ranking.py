@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.evaluation.classifier.measures import NONE, Estimate, auc_of
+from cnnviz.evaluation.classifier.measures import FEW, NONE, Estimate, auc_of
 
 MOST_CURVES = 8
 """Curves that can be told apart in one panel."""
@@ -95,10 +95,13 @@ def curve(index: int, name: str, has: NDArray[np.bool_], scores: NDArray[np.floa
 def drawn_rankings(rankings: Sequence[ClassRanking]) -> list[ClassRanking]:
     """Return the classes whose curve is drawn: all, or those with the least area, least first.
 
-    Of two classes that exclude each other the curve of the one is that of the other, mirrored: the
-    last is drawn.
+    A class with few images may have any area, so that others come before it.
     """
     known = [one for one in rankings if not math.isnan(one.auc.value)]
     if len(known) > MOST_CURVES:
-        known = sorted(known, key=lambda one: (one.auc.value, one.index))[:MOST_CURVES]
+        known = sorted(known, key=_worst_first)[:MOST_CURVES]
     return known
+
+
+def _worst_first(one: ClassRanking) -> tuple[bool, float, int]:
+    return min(one.positives, one.negatives) < FEW, one.auc.value, one.index

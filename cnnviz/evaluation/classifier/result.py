@@ -54,8 +54,8 @@ class ClassifierEvaluation(CountedAnswers):
         Each class that has images, against all others.
     curves : tuple of RocCurve
         The ROC curves that are drawn: of up to 8 classes all, of more those with the least area,
-        least first; of two classes that exclude each other the second's, whose mirror image is the
-        first's.
+        least first, and those with 10 images or more before others; of two classes that exclude
+        each other the second's, whose mirror image is the first's.
     brier : Brier
         The Brier score.
     by_chance : ChanceCalibration
@@ -173,7 +173,8 @@ class ClassifierEvaluation(CountedAnswers):
             which = (
                 " Of the two classes the second's is drawn; the first's is its mirror image."
                 if known == 2
-                else f" Drawn are the {len(self.curves)} of {known} classes with the least area."
+                else f" Drawn are the {len(self.curves)} of {known} classes with the least area, "
+                f"those with {FEW} images or more before others."
             )
         return (
             "A ROC curve sets a class against all others: the images are taken in the order of its "
