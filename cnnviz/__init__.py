@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from cnnviz.views.equivariance import equivariance as equivariance
     from cnnviz.views.explanations import explanations as explanations
     from cnnviz.views.faithfulness import faithfulness as faithfulness
+    from cnnviz.views.famous_networks import famous_networks as famous_networks
     from cnnviz.views.feature_maps import feature_maps as feature_maps
     from cnnviz.views.feature_visualization import feature_visualization as feature_visualization
     from cnnviz.views.filters import filters as filters
@@ -149,6 +150,7 @@ __all__ = [
     "evaluate_classifier",
     "explanations",
     "faithfulness",
+    "famous_networks",
     "feature_maps",
     "feature_visualization",
     "filters",

@@ -27,6 +27,7 @@ from torchvision import models as torchvision_models
 import cnnviz
 from cnnviz.errors import CnnvizError
 from cnnviz.images import Preprocessing
+from cnnviz.models.paper_models import PAPERS
 
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS))
@@ -98,6 +99,8 @@ def trials() -> Iterator[Trial]:
             listed = torchvision_models.list_models(module=getattr(torchvision_models, kind))
             for name in listed:
                 yield Trial(f"torchvision, {kind}", name, _named(name), image)
+    for name in PAPERS:
+        yield Trial("from their papers", name, _named(name), image)
     for name in TIMM:
         yield Trial("timm", name, _named(f"timm:{name}"), image)
     small = Preprocessing(64, (64, 64), (0.5,) * 3, (0.25,) * 3)

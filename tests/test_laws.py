@@ -24,7 +24,10 @@ from cnnviz.testing import LAWS, Trial, network_state
 from cnnviz.views import VIEWS
 from tests.helpers.architectures import ARCHITECTURES, build, small_input
 
-BRIEF = {"feature_visualization": {"units": "3:0,1", "steps": 3, "size": 16}}
+BRIEF = {
+    "feature_visualization": {"units": "3:0,1", "steps": 3, "size": 16},
+    "famous_networks": {"names": "LeNet-5,AlexNet,MobileNet v1"},
+}
 """What a view that cannot do without it, or would take long, is given besides."""
 
 # Tested with small inputs of their own; on large networks they would take minutes.
@@ -43,6 +46,7 @@ TABLES = {
     "localisation",
     "skip_connections",
     "equivariance",
+    "famous_networks",
 }
 """The views whose result is a table as well."""
 

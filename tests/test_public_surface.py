@@ -53,6 +53,7 @@ EXPORTED = {
     "error_analysis",
     "evaluate_classifier",
     "explanations",
+    "famous_networks",
     "feature_maps",
     "feature_visualization",
     "filters",

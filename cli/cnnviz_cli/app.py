@@ -25,6 +25,7 @@ from cnnviz_cli import (
     gallery_command,
     lecture_command,
     listings,
+    networks_command,
     plugin_commands,
     report_command,
     samples,
@@ -146,6 +147,13 @@ add_lazy_command(
     panel="Many images at once",
 )
 app.command("models", rich_help_panel="What there is")(listings.models)
+add_lazy_command(
+    app,
+    "networks",
+    networks_command.build,
+    summary=networks_command.SUMMARY,
+    panel="What there is",
+)
 app.command("layers", rich_help_panel="What there is")(listings.layers)
 add_lazy_command(app, "shapes", samples.build, summary=samples.SUMMARY, panel="What there is")
 

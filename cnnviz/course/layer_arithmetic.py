@@ -336,12 +336,12 @@ def _field(call: LayerCall, own: Terms | None, space: Space) -> tuple[str, tuple
         if before.whole:
             return f"{said}, as before", ()
         return f"{said}, measured: r + (F − 1)·jump does not apply, {_why_not(call)}", ()
-    if before.size == after.size and call.kind in _UNCHANGED:
+    if before.size == after.size and call.kind in (*_UNCHANGED, *_MERGES, "cat"):
         return f"{said}, as before", ()
     gathers = not before.whole or before.each != after.each
     if call.kind in ("flatten", "linear") and after.whole and gathers:
         return f"{said}: every value is in it", ()
-    if call.kind in (*_MERGES, "cat"):
+    if call.kind in (*_MERGES, "cat") and before.size != after.size:
         return f"{said}: all that goes in sees, together", ()
     if before.whole or (call.kind == "pool" and before.size == after.size):
         return f"{said}, as before", ()

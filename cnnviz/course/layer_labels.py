@@ -45,7 +45,7 @@ def layer_label(call: LayerCall) -> str:
         return next((short for word, short in _NORMS if word in name), "norm")
     if call.kind == "activation":
         return _ACTIVATIONS.get(call.type.lower(), call.type)
-    return {"linear": "linear", "upsample": "upsample"}.get(call.kind, call.kind)
+    return call.type if call.kind == "other" else call.kind
 
 
 def sign(call: LayerCall) -> str:

@@ -266,7 +266,14 @@ def _joined(units: Sequence[_Unit], trace: Trace, outward: set[int]) -> list[_Un
 
 
 def _is_minor(unit: _Unit, trace: Trace) -> bool:
-    return all(trace.calls[call].kind in _MINOR for call in unit.calls)
+    return all(_follows_up(trace.calls[call], len(unit.reads)) for call in unit.calls)
+
+
+def _follows_up(call: LayerCall, reads: int) -> bool:
+    """Whether a call goes element by element over one input, with constants if any."""
+    if call.kind == "other":
+        return call.input_shape == call.output_shape
+    return call.kind in _MINOR or (reads == 1 and bool(sign(call)))
 
 
 def _takes_up(reader: _Unit, unit: _Unit) -> bool:

@@ -73,6 +73,7 @@ class ModelSource:
 SOURCES: tuple[ModelSource, ...] = (
     ModelSource("shipped", "shipped", aliases={"shapes": "shapes-plain"}),
     ModelSource("depth", "depth_models"),
+    ModelSource("papers", "paper_models"),
     ModelSource("file", "files", form="FILE.py:FACTORY"),
     ModelSource("exported", "exported_programs", form="FILE.pt2"),
     ModelSource("hugging face", "huggingface_models", form="hf:NAME"),

@@ -302,6 +302,14 @@ VIEWS: tuple[View, ...] = (
         panel=COURSE,
     ),
     View(
+        "famous_networks",
+        "nothing",
+        "The networks of the course: errors, parameters and depth over the years.",
+        images="none",
+        progress=True,
+        panel=COURSE,
+    ),
+    View(
         "softmax",
         "capture",
         "From logits to probabilities, and what the loss sends back.",

@@ -1,0 +1,301 @@
+"""Draws networks over the years: a bubble for each, at its error, as large as its parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from cnnviz.course.network_cards import NetworkCard
+from cnnviz.results import drawing
+from cnnviz.results.text import short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from cnnviz.views.famous_networks import FamousNetworks
+
+_WIDTH, _HEIGHT = 13.33, 7.5
+_COLOURS: Mapping[str, str] = {
+    "LeNet": "#7f8b9c",
+    "AlexNet": "#d9782d",
+    "VGG": "#c2567a",
+    "Inception": "#2a6fdb",
+    "ResNet": "#3a9d8f",
+    "DenseNet": "#7d55c7",
+    "MobileNet": "#6b8e23",
+}
+_POINTS = 11.0
+"""Square points of a bubble for each million parameters."""
+_COLUMN, _EACH = 0.45, 0.55
+"""The width of a year's column, and what each network in it adds."""
+_LETTER, _LINE = 0.077, 0.16
+"""Width of a letter and height of a line, in inches."""
+
+
+_TALL = 5.2
+_Columns = Mapping[int, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class _Bubble:
+    """A network at its place, in inches from the lower left of the panel."""
+
+    card: NetworkCard
+    parameters: float | None
+    x: float
+    y: float
+
+    @property
+    def radius(self) -> float:
+        """Of the circle, in inches."""
+        return math.sqrt(_area(self.parameters) / math.pi) / 72
+
+
+def draw(result: FamousNetworks, into: drawing.Canvas | None = None) -> drawing.Canvas:
+    """Return the picture of all networks."""
+    figure = drawing.canvas(_WIDTH, _HEIGHT, into)
+    drawing.heading(figure, "Networks of the course")
+    pairs = list(zip(result.cards, result.parameters, strict=True))
+    rated = [pair for pair in pairs if pair[0].top5 is not None]
+    others = [pair for pair in pairs if pair[0].top5 is None]
+    years = _columns(rated, others)
+    if rated and others:
+        upper, lower = figure.subplots(2, 1, height_ratios=(5, 1.35), sharex=True)
+    else:
+        upper = lower = figure.subplots()
+    if rated:
+        _draw_rated(upper, rated, years)
+    if others:
+        _draw_others(lower, others, years)
+    lower.set_xticks([middle for middle, _ in years.values()], [str(year) for year in years])
+    lower.set_xlim(0, sum(wide for _, wide in years.values()))
+    lower.set_xlabel("year of publication (years without any are left out)", color=drawing.QUIET)
+    return figure
+
+
+def _area(parameters: float | None) -> float:
+    return max(12.0, _POINTS * (parameters or 0.0) / 1e6)
+
+
+def _draw_rated(
+    axes: Axes, rated: Sequence[tuple[NetworkCard, float | None]], years: _Columns
+) -> None:
+    top = 1.12 * max(card.top5 or 0.0 for card, _ in rated)
+    axes.set_ylim(0, top)
+    per_year = (_WIDTH - 0.9) / sum(wide for _, wide in years.values())
+    per_error = _TALL / top
+    bubbles = [
+        _Bubble(card, count, place * per_year, (card.top5 or 0.0) * per_error)
+        for card, count, place in _spread(rated, years)
+    ]
+    taken = [(one.x, one.y, one.radius, one.radius) for one in bubbles]
+    from cnnviz.views.famous_networks import HUMAN
+
+    axes.axhline(HUMAN, color=drawing.QUIET, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
+    axes.annotate(
+        f"a trained person: {HUMAN:g} %",
+        (0.004, HUMAN),
+        (0, 3),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        fontsize=drawing.TEXT_SIZE,
+        color=drawing.QUIET,
+    )
+    for one in sorted(bubbles, key=lambda bubble: -bubble.radius):
+        x, rate = one.x / per_year, one.card.top5 or 0.0
+        _bubble(axes, x, rate, one)
+        if one.card.best_top5 is not None:
+            axes.plot(
+                (x, x),
+                (rate, one.card.best_top5),
+                color=_colour(one.card),
+                linewidth=0.8,
+                alpha=0.7,
+                zorder=1,
+            )
+            axes.plot(
+                x,
+                one.card.best_top5,
+                marker="o",
+                markersize=5.0,
+                markerfacecolor="white",
+                markeredgecolor=_colour(one.card),
+                zorder=3,
+            )
+            taken.append((one.x, one.card.best_top5 * per_error, 0.05, 0.05))
+    for one in sorted(bubbles, key=lambda bubble: -bubble.y):
+        spot = _free(one, taken)
+        axes.annotate(
+            f"{one.card.title}\n{one.card.top5:g} %",
+            (one.x / per_year, one.y / per_error),
+            (spot[0] / per_year, spot[1] / per_error),
+            fontsize=8.5,
+            color=drawing.INK,
+            ha="center",
+            va="center",
+            linespacing=1.1,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": drawing.QUIET,
+                "linewidth": 0.5,
+                "shrinkB": one.radius * 72,
+                "shrinkA": 0.0,
+            },
+        )
+    drawing.plain_axes(axes)
+    axes.set_ylabel("top-5 error of one network (%)", color=drawing.INK)
+    _legend(axes, [card for card, _ in rated])
+
+
+def _columns(*groups: Sequence[tuple[NetworkCard, float | None]]) -> _Columns:
+    """Return the middle and the width of each year's column, wider where there are more."""
+    found: dict[int, tuple[float, float]] = {}
+    left = 0.0
+    for year in sorted({card.year for group in groups for card, _ in group}):
+        counts = [sum(card.year == year for card, _ in group) for group in groups]
+        # Names of those below stand beside one another, and not around their bubbles.
+        most = max(counts[0], 2.7 * counts[1] - 1.7)
+        wide = _COLUMN + _EACH * most
+        found[year] = (left + wide / 2, wide)
+        left += wide
+    return found
+
+
+def _spread(
+    rated: Sequence[tuple[NetworkCard, float | None]], years: _Columns
+) -> list[tuple[NetworkCard, float | None, float]]:
+    """Return the place of each on the axis of years: those of one year side by side."""
+    found = []
+    for year, run in groupby(sorted(rated, key=_by_year), key=_by_year):
+        group, (middle, wide) = list(run), years[year]
+        for number, (card, count) in enumerate(group):
+            shift = (wide - _COLUMN) * ((number + 0.5) / len(group) - 0.5)
+            found.append((card, count, middle + shift))
+    return found
+
+
+def _by_year(pair: tuple[NetworkCard, float | None]) -> int:
+    return pair[0].year
+
+
+def _free(one: _Bubble, taken: list[tuple[float, float, float, float]]) -> tuple[float, float]:
+    """Return where the words of a bubble have room, and claim it."""
+    wide = _LETTER * max(len(one.card.title), 6)
+    best: tuple[float, tuple[float, float, float, float]] | None = None
+    for away in (0.0, 0.2, 0.4, 0.65, 0.95):
+        for across, up in ((0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1)):
+            x = one.x + across * (one.radius + 0.06 + wide / 2 + away * 0.5)
+            y = one.y + up * (one.radius + 0.06 + _LINE + away)
+            box = (x, y, wide / 2, _LINE)
+            clash = sum(_overlap(box, other) for other in taken)
+            clash += 10.0 * (y < _LINE)
+            if best is None or clash < best[0] - 1e-9:
+                best = (clash, box)
+        if best is not None and best[0] == 0:
+            break
+    assert best is not None
+    taken.append(best[1])
+    return best[1][0], best[1][1]
+
+
+def _overlap(
+    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
+) -> float:
+    across = one[2] + other[2] - abs(one[0] - other[0])
+    down = one[3] + other[3] - abs(one[1] - other[1])
+    return max(0.0, across) * max(0.0, down)
+
+
+def _bubble(axes: Axes, x: float, y: float, one: _Bubble) -> None:
+    axes.scatter(
+        [x],
+        [y],
+        s=_area(one.parameters),
+        color=_colour(one.card),
+        alpha=0.75,
+        linewidths=0.6,
+        edgecolors="white",
+        zorder=2,
+    )
+
+
+def _colour(card: NetworkCard) -> str:
+    return _COLOURS.get(card.family, drawing.QUIET)
+
+
+def _draw_others(
+    axes: Axes, others: Sequence[tuple[NetworkCard, float | None]], years: _Columns
+) -> None:
+    axes.set_ylim(-1.25, 0.8)
+    for card, count, place in _spread(others, years):
+        _bubble(axes, place, 0.3, _Bubble(card, count, 0.0, 0.0))
+        words = f"{card.title.replace(' v3 ', chr(10) + 'v3 ')}"
+        rate = "" if card.top1 is None else f"\ntop-1 {card.top1:g} %"
+        if card.family == "LeNet":
+            rate += "\n(MNIST)"
+        axes.text(
+            place,
+            -0.05,
+            f"{words}{rate}",
+            fontsize=8.0,
+            color=drawing.INK,
+            ha="center",
+            va="top",
+            linespacing=1.1,
+        )
+    drawing.plain_axes(axes)
+    axes.spines["left"].set_visible(False)
+    axes.set_yticks([])
+    axes.set_ylabel("no top-5\ngiven", color=drawing.QUIET, fontsize=drawing.TEXT_SIZE)
+
+
+def _legend(axes: Axes, cards: Sequence[NetworkCard]) -> None:
+    from matplotlib.lines import Line2D
+
+    families = list(dict.fromkeys(card.family for card in cards))
+    handles = [
+        Line2D([], [], marker="o", linestyle="", color=_COLOURS.get(one, drawing.QUIET), label=one)
+        for one in families
+    ]
+    handles.append(
+        Line2D(
+            [],
+            [],
+            marker="o",
+            linestyle="",
+            markerfacecolor="white",
+            markeredgecolor=drawing.QUIET,
+            label="lowest of the paper",
+        )
+    )
+    first = axes.legend(
+        handles=handles, loc="upper right", frameon=False, fontsize=drawing.TEXT_SIZE, ncols=2
+    )
+    axes.add_artist(first)
+    sizes = [
+        Line2D(
+            [],
+            [],
+            marker="o",
+            linestyle="",
+            color=drawing.FAINT,
+            markersize=2 * math.sqrt(_area(count) / math.pi),
+            label=f"{short(count)} parameters",
+        )
+        for count in (5e6, 25e6, 138e6)
+    ]
+    axes.legend(
+        handles=sizes,
+        loc="upper right",
+        bbox_to_anchor=(1.0, 0.8),
+        frameon=False,
+        fontsize=drawing.TEXT_SIZE,
+        ncols=3,
+        columnspacing=2.9,
+        handletextpad=2.0,
+        borderpad=2.0,
+    )
