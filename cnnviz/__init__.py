@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from cnnviz.views.cam import cam as cam
     from cnnviz.views.convolve import convolve as convolve
     from cnnviz.views.convolve_signals import convolve_signals as convolve_signals
+    from cnnviz.views.challenges import challenges as challenges
     from cnnviz.views.deconvnet import deconvnet as deconvnet
     from cnnviz.views.equivariance import equivariance as equivariance
     from cnnviz.views.explanations import explanations as explanations
@@ -144,6 +145,7 @@ __all__ = [
     "capture",
     "convolve",
     "convolve_signals",
+    "challenges",
     "deconvnet",
     "equivariance",
     "error_analysis",

@@ -47,6 +47,7 @@ TABLES = {
     "skip_connections",
     "equivariance",
     "famous_networks",
+    "challenges",
 }
 """The views whose result is a table as well."""
 

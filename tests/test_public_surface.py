@@ -48,6 +48,7 @@ EXPORTED = {
     "convolve",
     "convolve_signals",
     "weight_sharing",
+    "challenges",
     "deconvnet",
     "equivariance",
     "error_analysis",

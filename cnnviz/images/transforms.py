@@ -41,6 +41,27 @@ def turned(degrees: float, size: tuple[int, int]) -> Matrix:
     return _about_middle(back, size)
 
 
+def tilted(degrees: float, size: tuple[int, int]) -> Matrix:
+    """Return where each pixel comes from of an image seen at an angle, [3, 3].
+
+    Its plane is turned about the upright line through its middle, so that the right side recedes
+    from a viewer as far away as the image's longer side is, twice over; its middle stays.
+    """
+    angle, away = math.radians(degrees), 2.0 * max(size)
+    there = np.array(
+        [[math.cos(angle), 0.0, 0.0], [0.0, 1.0, 0.0], [math.sin(angle) / away, 0.0, 1.0]]
+    )
+    middle = np.eye(3)
+    middle[:2, 2] = (size[1] - 1) / 2, (size[0] - 1) / 2
+    back: Matrix = middle @ np.linalg.inv(there) @ np.linalg.inv(middle)
+    return back
+
+
+def whole_matrix(matrix: Matrix) -> Matrix:
+    """Return an affine matrix [2, 3] as a homography [3, 3]; one stays as it is."""
+    return matrix if len(matrix) == 3 else np.concatenate([matrix, [[0.0, 0.0, 1.0]]])
+
+
 def _about_middle(linear: NDArray[np.float64], size: tuple[int, int]) -> Matrix:
     middle = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2])
     return np.concatenate([linear, (middle - linear @ middle)[:, None]], axis=1)
@@ -84,7 +105,8 @@ class Scene:
         Parameters
         ----------
         matrix : ndarray of float64
-            [2, 3]: where in the crop each pixel of the new crop comes from.
+            [2, 3], or [3, 3] of a homography: where in the crop each pixel of the new crop comes
+            from.
 
         Returns
         -------
@@ -93,32 +115,51 @@ class Scene:
         beyond : float
             The share of its pixels that lie beyond the photo, where its mirror image goes on.
         """
-        shifted = matrix.copy()
-        shifted[:, 2] += self.corner
-        height, width = self.size
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        crop = np.stack(
-            [
-                cv2.warpAffine(
-                    channel,
-                    shifted,
-                    (width, height),
-                    flags=flags,
-                    borderMode=cv2.BORDER_REFLECT_101,
-                )
-                for channel in self.values
-            ]
-        )
-        return crop.astype(np.float32, copy=False), self._beyond(shifted)
-
-    def _beyond(self, matrix: Matrix) -> float:
-        rows, columns = np.indices(self.size, dtype=np.float64)
-        points = np.stack([columns, rows, np.ones_like(rows)]).reshape(3, -1)
-        left, top = matrix @ points
-        # A point between the middle of the outermost pixel and the edge is still of the photo.
+        shifted = whole_matrix(matrix)
+        corner = np.eye(3)
+        corner[:2, 2] = self.corner
+        shifted = corner @ shifted
+        crop = np.stack([_warped(channel, shifted, self.size) for channel in self.values])
         height, width = self.values.shape[1:]
-        outside = (left < -0.5) | (left > width - 0.5) | (top < -0.5) | (top > height - 0.5)
-        return float(outside.mean())
+        beyond = float(beyond_edges(shifted, self.size, (height, width)).mean())
+        return crop.astype(np.float32, copy=False), beyond
+
+
+def beyond_edges(matrix: Matrix, size: tuple[int, int], of: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return which pixels of an image of a size come from beyond the edges of another, [H, W].
+
+    Parameters
+    ----------
+    matrix : ndarray of float64
+        [3, 3]: where in the other each pixel comes from.
+    size, of : tuple of int
+        The height and width of the one and of the other.
+    """
+    rows, columns = np.indices(size, dtype=np.float64)
+    left, top, depth = np.einsum("ij,jhw->ihw", matrix, [columns, rows, np.ones_like(rows)])
+    # Behind the viewer there is nothing.
+    ahead = depth > 0.0
+    left, top = (np.divide(one, depth, where=ahead, out=np.zeros(size)) for one in (left, top))
+    # A point between the middle of the outermost pixel and the edge is still inside.
+    height, width = of
+    outside = (left < -0.5) | (left > width - 0.5) | (top < -0.5) | (top > height - 0.5)
+    found: NDArray[np.bool_] = outside | ~ahead
+    return found
+
+
+def _warped(
+    channel: NDArray[np.float32], matrix: Matrix, size: tuple[int, int]
+) -> NDArray[np.float32]:
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    if (matrix[2] == (0.0, 0.0, 1.0)).all():
+        affine = cv2.warpAffine(
+            channel, matrix[:2], size[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT_101
+        )
+        return np.asarray(affine, np.float32)
+    seen = cv2.warpPerspective(
+        channel, matrix, size[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT_101
+    )
+    return np.asarray(seen, np.float32)
 
 
 def _uncropped(

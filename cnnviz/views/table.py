@@ -201,6 +201,15 @@ VIEWS: tuple[View, ...] = (
         panel=COURSE,
     ),
     View(
+        "challenges",
+        "model",
+        "Light, pose, clutter, occlusion and more, until the answer changes.",
+        target=True,
+        progress=True,
+        own_input=True,
+        panel=COURSE,
+    ),
+    View(
         "faithfulness",
         "model",
         "How far a heatmap may be believed, beside random maps.",

@@ -8,7 +8,15 @@ import torch
 from torch import nn
 
 from cnnviz.images import Preprocessing
-from cnnviz.images.transforms import Scene, enlarged, moved, turned
+from cnnviz.images.transforms import (
+    Scene,
+    enlarged,
+    moved,
+    moved_right,
+    tilted,
+    turned,
+    whole_matrix,
+)
 from cnnviz.models import Model, as_model
 from tests.helpers.architectures import tiny_network
 
@@ -99,3 +107,39 @@ def test_a_tensor_is_a_scene_of_its_own(channels: int) -> None:
     crop, _ = one.seen(moved(3.0, one.size))
     assert crop.shape == (channels, 18, 22)
     np.testing.assert_array_equal(crop[:, 3:], tensor[0, :, :15].numpy())
+
+
+def test_moved_right_is_moved_down_on_its_side() -> None:
+    network = model(None, 16)
+    one = scene(network, photo(30, 40))
+    left, top = one.corner
+    for right in (-7, -3, 5):
+        crop, beyond = one.seen(moved_right(float(right), one.size))
+        wanted = one.values[:, top : top + 16, left - right : left - right + 16]
+        np.testing.assert_array_equal(crop, wanted)
+        assert beyond == 0
+
+
+def test_a_tilted_plane_is_that_of_a_pinhole_camera() -> None:
+    size, degrees = (21, 31), 35.0
+    back = tilted(degrees, size)
+    middle, away, angle = np.array([15.0, 10.0]), 2.0 * 31, np.radians(degrees)
+    for column, row in ((0.0, 0.0), (15.0, 10.0), (30.0, 3.0), (7.0, 20.0)):
+        across, down = np.array([column, row]) - middle
+        # The point of the plane turns about the upright line, and is projected.
+        depth = away + across * np.sin(angle)
+        seen = middle + away * np.array([across * np.cos(angle), down]) / depth
+        found = back @ [*seen, 1.0]
+        np.testing.assert_allclose(found[:2] / found[2], [column, row], atol=1e-9)
+    np.testing.assert_allclose(tilted(0.0, size), np.eye(3), atol=1e-12)
+
+
+def test_a_homography_that_is_affine_gives_what_the_affine_map_gives() -> None:
+    network = model(None, 16)
+    one = scene(network, photo(30, 40))
+    matrix = turned(20.0, one.size)
+    ours, beyond = one.seen(whole_matrix(matrix))
+    theirs, same = one.seen(matrix)
+    np.testing.assert_array_equal(ours, theirs)
+    assert beyond == same
+    assert one.seen(tilted(60.0, one.size))[1] > 0.0
