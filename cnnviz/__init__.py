@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from cnnviz.views.architecture import architecture as architecture
     from cnnviz.views.attribute import attribute as attribute
     from cnnviz.views.cam import cam as cam
+    from cnnviz.views.challenges import challenges as challenges
     from cnnviz.views.convolve import convolve as convolve
     from cnnviz.views.convolve_signals import convolve_signals as convolve_signals
-    from cnnviz.views.challenges import challenges as challenges
     from cnnviz.views.deconvnet import deconvnet as deconvnet
     from cnnviz.views.equivariance import equivariance as equivariance
     from cnnviz.views.explanations import explanations as explanations
@@ -143,9 +143,9 @@ __all__ = [
     "attribute",
     "cam",
     "capture",
+    "challenges",
     "convolve",
     "convolve_signals",
-    "challenges",
     "deconvnet",
     "equivariance",
     "error_analysis",
