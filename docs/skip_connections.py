@@ -34,14 +34,16 @@ def samples(split: str, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     return (values - 0.5) / 0.25, torch.from_numpy(labels)
 
 
-def train(name: str, images: torch.Tensor, labels: torch.Tensor) -> nn.Module:
+def train(
+    name: str, images: torch.Tensor, labels: torch.Tensor, steps: int = STEPS, batch: int = BATCH
+) -> nn.Module:
     """Return a network of the family after a few hundred steps of SGD with momentum."""
     module = depth_network(name)
     generator = torch.Generator().manual_seed(0)
     optimizer = torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=STEPS)
-    for _ in range(STEPS):
-        chosen = torch.randint(len(images), (BATCH,), generator=generator)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=steps)
+    for _ in range(steps):
+        chosen = torch.randint(len(images), (batch,), generator=generator)
         loss = F.cross_entropy(module(images[chosen]), labels[chosen])
         optimizer.zero_grad()
         loss.backward()

@@ -11,6 +11,8 @@ from cnnviz.results import drawing
 from cnnviz.results.text import number
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
 
     from cnnviz.views.loss_landscape import LossLandscape
@@ -79,28 +81,49 @@ def _half_step(found: LossLandscape) -> float:
 
 
 def _surface(found: LossLandscape, into: drawing.Canvas | None) -> drawing.Canvas:
+    figure = drawing.canvas(11.0, 4.9, into)
+    _rows(figure, [found])
+    drawing.heading(figure, found.summary())
+    return figure
+
+
+def draw_together(landscapes: Sequence[LossLandscape], heading: str) -> drawing.Canvas:
+    """Draw surfaces one below the other, all in the colours and on the heights of one scale."""
+    figure = drawing.canvas(11.0, 4.7 * len(landscapes) + 0.3, None)
+    _rows(figure, landscapes)
+    drawing.heading(figure, heading)
+    return figure
+
+
+def _rows(figure: drawing.Canvas, landscapes: Sequence[LossLandscape]) -> None:
+    """Draw the contours and the hills of surfaces, on the scale of all of them."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LogNorm, Normalize
 
-    edges, logarithmic = levels(found.losses)
-    norm = (LogNorm if logarithmic else Normalize)(float(edges[0]), float(edges[-1]))
-    figure = drawing.canvas(11.0, 4.9, into)
-    flat = figure.add_subplot(1, 2, 1)
-    hilly: Any = figure.add_subplot(1, 2, 2, projection="3d")
-    shown = np.where(np.isfinite(found.losses), found.losses, np.nan)
-    if logarithmic:
-        shown = np.maximum(shown, edges[0])
-    _contours(flat, found, shown, edges, norm)
-    _hills(hilly, found, shown, norm, logarithmic)
-    bar = figure.colorbar(
-        ScalarMappable(norm, drawing.SEQUENTIAL), ax=flat, fraction=0.046, pad=0.02, aspect=28
-    )
+    edges, logarithmic = levels(np.concatenate([one.losses.ravel() for one in landscapes]))
+    ends = np.log10(edges[[0, -1]]) if logarithmic else edges[[0, -1]]
     scale = ", logarithmic" if logarithmic else ""
-    if logarithmic:
-        drawing.log_numbers(bar.ax.yaxis)
-    drawing.style_bar(bar, f"{found.kind} (nats{scale})")
-    drawing.heading(figure, found.summary())
-    return figure
+    for row, found in enumerate(landscapes):
+        flat = figure.add_subplot(len(landscapes), 2, 2 * row + 1)
+        hilly: Any = figure.add_subplot(len(landscapes), 2, 2 * row + 2, projection="3d")
+        # One of its own: a bar that shares its scale with another loses its own ticks to it.
+        norm = (LogNorm if logarithmic else Normalize)(float(edges[0]), float(edges[-1]))
+        shown = np.where(np.isfinite(found.losses), found.losses, np.nan)
+        if logarithmic:
+            shown = np.maximum(shown, edges[0])
+        _contours(flat, found, shown, edges, norm)
+        _hills(hilly, found, shown, norm, logarithmic)
+        if len(landscapes) > 1:
+            hilly.set_zlim(*ends)
+            flat.set_title(
+                found.summary(), loc="left", fontsize=drawing.SMALL_SIZE, color=drawing.INK
+            )
+        bar = figure.colorbar(
+            ScalarMappable(norm, drawing.SEQUENTIAL), ax=flat, fraction=0.046, pad=0.02, aspect=28
+        )
+        if logarithmic:
+            drawing.log_numbers(bar.ax.yaxis)
+        drawing.style_bar(bar, f"{found.kind} (nats{scale})")
 
 
 def _contours(
