@@ -19,6 +19,7 @@ from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.introspection.layers import kind, named_layers, select
 from cnnviz.models import Model, as_model
 from cnnviz.models.spaces import check_takes_images
+from cnnviz.passes.captures import capture
 from cnnviz.passes.origin import origin
 from cnnviz.results import drawing
 from cnnviz.results.result import Result
@@ -108,7 +109,8 @@ class Normalization(Result):
         own = (
             f" Last, what the network's own {self.own} makes of them in eval mode, with what it "
             "learned: of a batch normalisation statistics of the training, and a scale and shift "
-            "of each channel."
+            "of each channel; a LayerNorm of a vision network takes the channels of each place "
+            "alone."
             if self.own
             else " The network does not normalise there itself."
         )
@@ -242,10 +244,16 @@ def _run(
     ):
         model.forward(batch.tensor)
     for name in sorted(made, key=lambda name: kind(every[name]) != "norm"):
-        if kind(every[name]) != "norm":
-            return name, _numbers(made[name], name), None
-        if name in given:
-            return name, _numbers(given[name], name), _numbers(made[name], name)
+        normalises = kind(every[name]) == "norm"
+        if normalises and name not in given:
+            continue
+        # Channels may come last, as in networks of windows; it is followed where they are.
+        held = capture(model, batch, layers=[name], gradients=False, logits=False)
+        layout = held.layout(held.activations.calls[0])
+        maps = _numbers(layout.take(made[name], len(batch)), name)
+        if not normalises:
+            return name, maps, None
+        return name, _numbers(layout.take(given[name], len(batch)), name), maps
     which = f"Layer {layer!r} is none that" if layer else f"None of the layers of {model.name}"
     raise LayerError(
         f"{which} is called with feature maps [N, C, H, W] of the images.", "Name a layer that is."

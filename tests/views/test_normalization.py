@@ -88,6 +88,29 @@ def test_layers_without_maps_or_calls_are_passed_over(images: torch.Tensor) -> N
             normalization(network, images, name)
 
 
+class ChannelsLast(nn.Module):
+    """A network that normalises maps whose channels come last, as those of windows do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm, self.last = nn.Conv2d(3, 4, 3), nn.LayerNorm(4), nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.norm(self.first(x).permute(0, 2, 3, 1)).mean((1, 2)))
+
+
+def test_channels_that_come_last_are_the_channels(images: torch.Tensor) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = ChannelsLast().eval()
+    found = normalization(network, images)
+    with torch.no_grad():
+        given = network.first(images)
+    assert (found.layer, found.channels) == ("norm", 4)
+    np.testing.assert_allclose(found.maps[0], given[0, list(found.shown)].numpy(), atol=1e-6)
+    np.testing.assert_allclose(found.means[0], given[0].mean((1, 2)).numpy(), atol=1e-6)
+
+
 def test_one_image_and_its_words(images: torch.Tensor) -> None:
     found = normalization(small_network(), images[:1])
     np.testing.assert_allclose(found.maps[1], found.maps[3], atol=1e-6)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cnnviz.results import drawing
 from cnnviz.results.drawing import Scale
-from cnnviz.results.text import number
+from cnnviz.results.text import number, plural
 from cnnviz.views.pictures.board import Board, Box, boards_scale
 
 if TYPE_CHECKING:
@@ -89,9 +89,9 @@ def _titled(way: str) -> str:
 
 
 def _said(way: str, found: Normalization) -> str:
-    each = found.channels // found.groups
+    each, images = found.channels // found.groups, plural(len(found.images), "image")
     return {
-        "batch": f"each of {found.channels} channels,\nover {len(found.images)} images and places",
+        "batch": f"each of {found.channels} channels,\nover {images} and places",
         "layer": f"each image, over {found.channels}\nchannels and places",
         "instance": "each channel of each image,\nover places",
         "group": f"{found.groups} groups of {each} channels\nof each image, over places",
