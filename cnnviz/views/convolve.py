@@ -27,7 +27,7 @@ from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.captures import capture
 from cnnviz.results import drawing
 from cnnviz.results.animation import AnimatedResult, Frame
-from cnnviz.results.text import number, percent
+from cnnviz.results.text import number
 
 SMALL = 12
 """Rows and columns at most of a matrix whose every position is shown."""
@@ -146,74 +146,9 @@ class Convolution(AnimatedResult):
 
     def caption(self) -> str:
         """Say how it was computed, what is drawn, and on what scale."""
-        row, column = self.at
-        f, g = self.kernel.shape[1:]
-        return (
-            f"The kernel {self.title} ({f} x {g}; {self.source}) slides over {self.image}"
-            f"{self._channel_words()}. {self._order()} Stride {_pair(self.stride)}, dilation "
-            f"{_pair(self.dilation)}, {self._padding_words()}. At row {row}, column {column} of "
-            f"the result the window in the frame is multiplied cell by cell with the kernel, and "
-            f"the {self.products.size} products{' and the bias' if self.bias else ''} add up to "
-            f"{number(self.total)}. {self._scale_words()} {self._moving()}"
-        )
+        from cnnviz.views._convolution_words import caption
 
-    def _channel_words(self) -> str:
-        count = len(self.channels)
-        if len(self.kernel) > 1:
-            return f": one of its slices over each of {count} channels, and their sums added"
-        if count > 1:
-            return ", over each channel alone"
-        return "" if self.photo is None else f", over its {self.channels[0]} values"
-
-    def _order(self) -> str:
-        if self.flipped:
-            return (
-                "The kernel was turned by 180 degrees first: that is convolution as it is defined, "
-                "which libraries compute without the turn."
-            )
-        same = np.array_equal(self.kernel, turned(self.kernel))
-        more = (
-            "; this kernel is the same turned by 180 degrees, so that convolution gives the same"
-            if same
-            else "; convolution as it is defined turns the kernel by 180 degrees first (flip)"
-        )
-        return f"What libraries call convolution is cross-correlation, and so is this{more}."
-
-    def _padding_words(self) -> str:
-        if self.padding == "none" or not any(map(any, self.margins)):
-            return "no padding, so that the result is smaller than the image"
-        (top, bottom), (left, right) = self.margins
-        words = {
-            "zero": "zeros",
-            "reflect": "the image mirrored at its edge",
-            "replicate": "the values of the edge again",
-            "circular": "the values of the other side",
-        }
-        return (
-            f"padded with {words[self.padding]} ({top}, {bottom}, {left} and {right} pixels above, "
-            "below, left and right)"
-        )
-
-    def _scale_words(self) -> str:
-        low, high = map(number, self.scale)
-        if self.drawn == "picture":
-            drawn = "The result is drawn as a picture, black at 0 and white at 255"
-        elif self.drawn == "signed":
-            drawn = f"The result is drawn with white at zero, from {low} (blue) to {high} (red)"
-        else:
-            drawn = f"The result is drawn from {low} (dark) to {high} (light)"
-        if not self.beyond:
-            return f"{drawn}; none of its values lies beyond."
-        return (
-            f"{drawn}; {percent(self.beyond)} of its values lie beyond, and have the end colours."
-        )
-
-    def _moving(self) -> str:
-        return (
-            "Saved as .gif or .webp it shows the kernel at "
-            + ("every position" if self.small else "some positions, row by row")
-            + " and the result as it is filled."
-        )
+        return caption(self)
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the image, the kernel and the result, and one position worked out."""
@@ -448,7 +383,3 @@ def _compared(found: Convolution, model: Model, image: Any, learned: LearnedKern
         )
     origin = found.provenance
     return replace(found, provenance=replace(origin, notes=(*origin.notes, told)))
-
-
-def _pair(sizes: tuple[int, int]) -> str:
-    return str(sizes[0]) if sizes[0] == sizes[1] else f"{sizes[0]} x {sizes[1]}"
