@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from cnnviz.views.network_diagram import network_diagram as network_diagram
     from cnnviz.views.normalization import normalization as normalization
     from cnnviz.views.occlusion import occlusion as occlusion
+    from cnnviz.views.optimizers import optimizers as optimizers
     from cnnviz.views.pixels import pixels as pixels
     from cnnviz.views.pooling import pooling as pooling
     from cnnviz.views.predictions import predictions as predictions
@@ -169,6 +170,7 @@ __all__ = [
     "normalization",
     "occlusion",
     "open_dataset",
+    "optimizers",
     "pixels",
     "pooling",
     "predictions",

@@ -27,6 +27,7 @@ from tests.helpers.architectures import ARCHITECTURES, build, small_input
 BRIEF = {
     "feature_visualization": {"units": "3:0,1", "steps": 3, "size": 16},
     "famous_networks": {"names": "LeNet-5,AlexNet,MobileNet v1"},
+    "optimizers": {"optimizers": "gd,adam", "steps": 1},
 }
 """What a view that cannot do without it, or would take long, is given besides."""
 

@@ -71,6 +71,7 @@ EXPORTED = {
     "occlusion",
     "normalization",
     "open_dataset",
+    "optimizers",
     "pixels",
     "pooling",
     "predictions",

@@ -332,4 +332,12 @@ VIEWS: tuple[View, ...] = (
         images="none",
         panel=COURSE,
     ),
+    View(
+        "optimizers",
+        "nothing",
+        "The paths of optimizers down a loss surface, and what rates they bear.",
+        images="none",
+        progress=True,
+        panel=COURSE,
+    ),
 )

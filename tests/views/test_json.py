@@ -42,6 +42,7 @@ from tests.helpers.report_model import small_model, write_photo
 
 BRIEF: dict[str, dict[str, Any]] = {
     "feature_visualization": {"units": "3:0,1", "steps": 3, "size": 16},
+    "optimizers": {"optimizers": "gd,adam", "steps": 1},
     "top_activations": {"k": 2, "top": 3},
     "activation_functions": {"functions": "relu,tanh,maxout"},
     "explanations": {"methods": ["gradcam", "saliency"]},
