@@ -18,6 +18,7 @@ from cnnviz.views.pictures.loss_landscape import levels
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
+    from matplotlib.text import Text
 
     from cnnviz.views.optimizers import OptimizerPaths
 
@@ -63,16 +64,22 @@ def draw(found: OptimizerPaths, into: drawing.Canvas | None = None) -> drawing.C
 def frames(found: OptimizerPaths, into: drawing.Canvas | None = None) -> Iterator[Frame]:
     """Draw the same with the paths as they grow."""
     figure, moving = _figure(found, into)
+    said = _corner(moving[0].loss.axes)
     count = min(_FRAMES, found.steps + 1)
     for step in np.linspace(0, found.steps, count).round().astype(int):
         for one in moving:
             one.until(int(step))
-        drawing.heading(figure, f"{_title(found)}: step {step} of {found.steps}")
+        said.set_text(f"step {step} of {found.steps}")
         yield Frame(figure, _REST if step == found.steps else _SECONDS)
 
 
-def _title(found: OptimizerPaths) -> str:
-    return f"Optimizers on one surface, {found.title}"
+def _corner(axes: Any) -> Text:
+    """Return a text in the upper right corner of a panel, which a frame may change."""
+    found: Text = axes.text(
+        0.98, 0.97, "", transform=axes.transAxes, ha="right", va="top",
+        fontsize=drawing.TEXT_SIZE, color=drawing.INK,
+    )  # fmt: skip
+    return found
 
 
 def _figure(
@@ -93,7 +100,7 @@ def _figure(
             moving.append(_moving(ground, curve, found, place, column))
     panels[1, 0].set_ylabel("loss", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
     _over_rates(lower.subplots(), found)
-    drawing.heading(figure, _title(found))
+    drawing.heading(figure, f"Optimizers on one surface, {found.title}")
     return figure, moving
 
 
