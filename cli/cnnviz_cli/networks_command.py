@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+import cnnviz
 from cnnviz_cli import options
 from cnnviz_cli.terminal import print_json, print_table, say, working
 
@@ -63,9 +64,7 @@ def networks(
 def _show(name: str, *, as_json: bool, quiet: bool) -> None:
     with working(quiet) as now:
         now("Counting")
-        from cnnviz.views.famous_networks import famous_networks
-
-        found = famous_networks(name)
+        found = cnnviz.famous_networks(name)
     if as_json:
         from cnnviz_cli.terminal import print_result
 

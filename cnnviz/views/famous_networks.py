@@ -77,9 +77,10 @@ class FamousNetworks(TableResult):
             f" {joined(uncounted)} could not be loaded here; the bubble is the published number."
         )
         return (
-            "Top-5 error on ImageNet (ILSVRC 2012) over the year of publication, as each paper "
-            "gives it for one network; the area of a bubble is the number of parameters, counted "
-            "here. Rings are the lowest error of the same paper, often of several networks on the "
+            "Top-5 error on ImageNet (ILSVRC 2012), in percent, over the year of publication, as "
+            "each paper gives it for one network; the area of a bubble is the number of "
+            "parameters, counted here. Rings are the lowest error of the same paper, often of "
+            "several networks on the "
             "test set. Papers differ in how many crops of an image they average, so that small "
             "differences say little; the table has each with its source. The dashed line is a "
             "trained person (Russakovsky et al. 2015)."

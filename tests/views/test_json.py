@@ -44,6 +44,7 @@ BRIEF: dict[str, dict[str, Any]] = {
     "feature_visualization": {"units": "3:0,1", "steps": 3, "size": 16},
     "optimizers": {"optimizers": "gd,adam", "steps": 1},
     "top_activations": {"k": 2, "top": 3},
+    "famous_networks": {"names": "LeNet-5,AlexNet,GoogLeNet,MobileNet v1"},
     "activation_functions": {"functions": "relu,tanh,maxout"},
     "explanations": {"methods": ["gradcam", "saliency"]},
 }

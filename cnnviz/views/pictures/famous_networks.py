@@ -67,7 +67,7 @@ def draw(result: FamousNetworks, into: drawing.Canvas | None = None) -> drawing.
     else:
         upper = lower = figure.subplots()
     if rated:
-        _draw_rated(upper, rated, years)
+        _draw_rated(upper, rated, years, result.human_top5)
     if others:
         _draw_others(lower, others, years)
     lower.set_xticks([middle for middle, _ in years.values()], [str(year) for year in years])
@@ -81,7 +81,10 @@ def _area(parameters: float | None) -> float:
 
 
 def _draw_rated(
-    axes: Axes, rated: Sequence[tuple[NetworkCard, float | None]], years: _Columns
+    axes: Axes,
+    rated: Sequence[tuple[NetworkCard, float | None]],
+    years: _Columns,
+    human: float,
 ) -> None:
     top = 1.12 * max(card.top5 or 0.0 for card, _ in rated)
     axes.set_ylim(0, top)
@@ -92,12 +95,10 @@ def _draw_rated(
         for card, count, place in _spread(rated, years)
     ]
     taken = [(one.x, one.y, one.radius, one.radius) for one in bubbles]
-    from cnnviz.views.famous_networks import HUMAN
-
-    axes.axhline(HUMAN, color=drawing.QUIET, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
+    axes.axhline(human, color=drawing.QUIET, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
     axes.annotate(
-        f"a trained person: {HUMAN:g} %",
-        (0.004, HUMAN),
+        f"a trained person: {human:g}",
+        (0.004, human),
         (0, 3),
         xycoords=("axes fraction", "data"),
         textcoords="offset points",
@@ -129,7 +130,7 @@ def _draw_rated(
     for one in sorted(bubbles, key=lambda bubble: -bubble.y):
         spot = _free(one, taken)
         axes.annotate(
-            f"{one.card.title}\n{one.card.top5:g} %",
+            f"{one.card.title}\n{one.card.top5:g}",
             (one.x / per_year, one.y / per_error),
             (spot[0] / per_year, spot[1] / per_error),
             fontsize=8.5,
@@ -148,7 +149,7 @@ def _draw_rated(
         )
     drawing.plain_axes(axes)
     axes.set_ylabel("top-5 error of one network (%)", color=drawing.INK)
-    _legend(axes, [card for card, _ in rated])
+    _legend(axes, rated)
 
 
 def _columns(*groups: Sequence[tuple[NetworkCard, float | None]]) -> _Columns:
@@ -234,7 +235,7 @@ def _draw_others(
     for card, count, place in _spread(others, years):
         _bubble(axes, place, 0.3, _Bubble(card, count, 0.0, 0.0))
         words = f"{card.title.replace(' v3 ', chr(10) + 'v3 ')}"
-        rate = "" if card.top1 is None else f"\ntop-1 {card.top1:g} %"
+        rate = "" if card.top1 is None else f"\ntop-1 {card.top1:g}"
         if card.family == "LeNet":
             rate += "\n(MNIST)"
         axes.text(
@@ -250,13 +251,13 @@ def _draw_others(
     drawing.plain_axes(axes)
     axes.spines["left"].set_visible(False)
     axes.set_yticks([])
-    axes.set_ylabel("no top-5\ngiven", color=drawing.QUIET, fontsize=drawing.TEXT_SIZE)
+    axes.set_ylabel("no top-5\ngiven, %", color=drawing.QUIET, fontsize=drawing.TEXT_SIZE)
 
 
-def _legend(axes: Axes, cards: Sequence[NetworkCard]) -> None:
+def _legend(axes: Axes, rated: Sequence[tuple[NetworkCard, float | None]]) -> None:
     from matplotlib.lines import Line2D
 
-    families = list(dict.fromkeys(card.family for card in cards))
+    families = list(dict.fromkeys(card.family for card, _ in rated))
     handles = [
         Line2D([], [], marker="o", linestyle="", color=_COLOURS.get(one, drawing.QUIET), label=one)
         for one in families
@@ -276,6 +277,9 @@ def _legend(axes: Axes, cards: Sequence[NetworkCard]) -> None:
         handles=handles, loc="upper right", frameon=False, fontsize=drawing.TEXT_SIZE, ncols=2
     )
     axes.add_artist(first)
+    known = sorted(count for _, count in rated if count)
+    if not known:
+        return
     sizes = [
         Line2D(
             [],
@@ -286,7 +290,7 @@ def _legend(axes: Axes, cards: Sequence[NetworkCard]) -> None:
             markersize=2 * math.sqrt(_area(count) / math.pi),
             label=f"{short(count)} parameters",
         )
-        for count in (5e6, 25e6, 138e6)
+        for count in dict.fromkeys((known[0], known[len(known) // 2], known[-1]))
     ]
     axes.legend(
         handles=sizes,
