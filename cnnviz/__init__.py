@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from cnnviz.views.activation_functions import activation_functions as activation_functions
     from cnnviz.views.architecture import architecture as architecture
     from cnnviz.views.attribute import attribute as attribute
+    from cnnviz.views.augmentation import augmentation as augmentation
     from cnnviz.views.cam import cam as cam
     from cnnviz.views.challenges import challenges as challenges
     from cnnviz.views.convolve import convolve as convolve
@@ -142,6 +143,7 @@ __all__ = [
     "activation_functions",
     "architecture",
     "attribute",
+    "augmentation",
     "cam",
     "capture",
     "challenges",

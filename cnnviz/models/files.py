@@ -117,6 +117,24 @@ def load_file(path: Path, factory: str, weights: str | Path) -> Model:
     return model
 
 
+def made_by(path: Path, factory: str) -> Any:
+    """Return what a name in a Python file stands for: a thing, or what a function there makes.
+
+    A function that needs an argument is itself what is asked for. Naming the file is taken as trust
+    in it, as in `load_file`.
+
+    Raises
+    ------
+    ModelError
+        File or name is missing, or fails.
+    """
+    with seeded(), _importable(path.parent):
+        module = _execute(path)
+        found = getattr(module, factory, None)
+        ready = callable(found) and (isinstance(found, nn.Module) or required_arguments(found))
+        return found if ready else _make(module, path, factory)
+
+
 def _name(made: nn.Module, path: Path, factory: str) -> str:
     """Return what to call a network: its factory, or its class or file where that says nothing."""
     if factory.partition("_")[0].lower() not in _SAY_NOTHING:

@@ -12,6 +12,7 @@ ONLY_IMAGES: dict[str, str] = {
     "weight_sharing": "it counts for photos; architecture has the weights of any layer",
     "pooling": "its windows and shifts are those of maps of images; feature_maps shows any map",
     "normalization": "its cubes and maps are those of images; feature_maps shows any layer",
+    "augmentation": "its transforms are those of photos",
     "challenges": "it changes the light, the view and the scene of photos",
     "pixels": "it shows the channels of photos; predictions tells what was done to any input",
     "gallery": "its pages are made of patches of photos",

@@ -210,6 +210,14 @@ VIEWS: tuple[View, ...] = (
         panel=COURSE,
     ),
     View(
+        "augmentation",
+        "model",
+        "What a training transform draws of a photo, and the answer to each draw.",
+        target=True,
+        progress=True,
+        panel=COURSE,
+    ),
+    View(
         "faithfulness",
         "model",
         "How far a heatmap may be believed, beside random maps.",

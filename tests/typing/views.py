@@ -7,6 +7,7 @@ from torch import nn
 import cnnviz
 from cnnviz.views.activation_functions import ActivationFunctions
 from cnnviz.views.architecture import Architecture
+from cnnviz.views.augmentation import Augmentation
 from cnnviz.views.challenges import Challenges
 from cnnviz.views.deconvnet import Projections
 from cnnviz.views.equivariance import Equivariance
@@ -53,6 +54,7 @@ def each_view_of_a_network_returns_its_result(model: cnnviz.Model) -> None:
     assert_type(cnnviz.gradient_whiteness(model), GradientWhiteness)
     assert_type(cnnviz.hierarchy(model, "shapes"), Hierarchy)
     assert_type(cnnviz.invariance(model, PHOTO), Invariance)
+    assert_type(cnnviz.augmentation(model, PHOTO), Augmentation)
     assert_type(cnnviz.challenges(model, PHOTO), Challenges)
     assert_type(cnnviz.equivariance(model, PHOTO), Equivariance)
     assert_type(cnnviz.loss_landscape(model, PHOTO), LossLandscape)

@@ -1,0 +1,75 @@
+"""Draws of transforms of which the network's answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from cnnviz.errors import UsageError
+from cnnviz.images import Preprocessing
+from cnnviz.models import Model
+from cnnviz.views.augmentation import augmentation
+from tests.helpers.architectures import tiny_network
+from tests.helpers.state import state
+
+PLAIN = Preprocessing(None, (32, 32), (0.0,) * 3, (1.0,) * 3)
+PHOTO = np.random.default_rng(0).integers(0, 256, (40, 44, 3), np.uint8)
+
+
+def flipped_or_not(image: Image.Image) -> Image.Image:
+    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if torch.rand(1) < 0.5 else image
+
+
+def test_each_draw_is_answered_as_the_network_answers_it_alone() -> None:
+    module = tiny_network()
+    network = Model(module, preprocessing=PLAIN)
+    found = augmentation(network, PHOTO, target=2, transform=flipped_or_not, draws=6, seed=3)
+    assert found.seeds.tolist() == [3, 4, 5, 6, 7, 8]
+    rows = {}
+    for key, picture in (("as it is", PHOTO), ("flipped", PHOTO[:, ::-1].copy())):
+        with torch.no_grad():
+            rows[key] = module(network.prepare(picture).tensor).softmax(1)[0]
+    for seed, answer, index in zip(found.seeds, found.answers, found.classes, strict=True):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(seed))
+            key = "flipped" if torch.rand(1) < 0.5 else "as it is"
+        assert answer == pytest.approx(float(rows[key][2]), abs=1e-6)
+        assert index == int(rows[key].argmax())
+    assert found.original == pytest.approx(float(rows["as it is"][2]), abs=1e-6)
+    assert found.stayed == int((found.classes == int(rows["as it is"].argmax())).sum())
+    assert f"stayed in {found.stayed} of 6 draws" in found.summary()
+    found.figure().draw_without_rendering()
+
+
+def test_a_network_that_names_no_class_tells_its_scores() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 30 * 30, 1)).eval()
+    network = Model(module, output="value", preprocessing=PLAIN)
+    found = augmentation(network, PHOTO, draws=3)
+    assert found.stayed is None
+    assert found.interval is None
+    assert "lies between" in found.summary()
+
+
+def test_the_network_and_the_generators_are_left_alone() -> None:
+    module = tiny_network().train()
+    before, generator = state(module), torch.get_rng_state()
+    augmentation(Model(module, preprocessing=PLAIN), PHOTO, draws=2)
+    assert state(module) == before
+    assert torch.equal(torch.get_rng_state(), generator)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"draws": 0}, "0 draws"),
+        ({"transform": "Nothing()"}, "no transform 'Nothing'"),
+        ({"images": [PHOTO, PHOTO]}, "2 images were given"),
+    ],
+)
+def test_bad_arguments_are_sentences(arguments, message: str) -> None:
+    given = {"images": PHOTO, **arguments}
+    with pytest.raises(UsageError, match=message):
+        augmentation(Model(tiny_network(), preprocessing=PLAIN), **given)
