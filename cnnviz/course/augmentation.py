@@ -22,8 +22,10 @@ from cnnviz.models.torchvision_import import import_torchvision
 
 Transform = Callable[[Any], Any]
 _EXAMPLE = "Write calls such as RandomResizedCrop(64), RandomHorizontalFlip(p=0.5)."
+LEVEL = 0.95
+"""The level of the intervals."""
 _NORMAL = 1.959963984540054
-"""The quantile of the normal distribution for an interval of 95 %."""
+"""The quantile of the normal distribution for an interval of that level."""
 
 
 def read_transform(spec: str) -> Transform:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from cnnviz.course.augmentation import drawn, read_transform, wilson
+from cnnviz.course.augmentation import LEVEL, drawn, read_transform, wilson
 from cnnviz.errors import UsageError
 from cnnviz.images import prepare
 from cnnviz.images.inputs import Images
@@ -69,7 +69,7 @@ class Augmentation(Result):
     """
 
     left_out: ClassVar[tuple[str, ...]] = ("sheet",)
-    derived: ClassVar[tuple[str, ...]] = ("stayed", "interval")
+    derived: ClassVar[tuple[str, ...]] = ("stayed", "interval", "level")
 
     image: str
     transform: str
@@ -97,6 +97,11 @@ class Augmentation(Result):
         """The 95 % interval of the share of draws with that answer (Wilson 1927)."""
         return None if self.stayed is None else wilson(self.stayed, len(self.seeds))
 
+    @property
+    def level(self) -> float:
+        """The level of that interval."""
+        return LEVEL
+
     def summary(self) -> str:
         """Say how often the answer stayed, with its interval."""
         count = len(self.seeds)
@@ -106,7 +111,7 @@ class Augmentation(Result):
         low, high = self.interval
         return (
             f"The answer stayed in {self.stayed} of {plural(count, 'draw')} "
-            f"({self.stayed / count:.0%}, 95% interval {low:.0%} to {high:.0%})"
+            f"({self.stayed / count:.0%}, {self.level:.0%} interval {low:.0%} to {high:.0%})"
         )
 
     def caption(self) -> str:
