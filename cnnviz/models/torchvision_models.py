@@ -196,7 +196,7 @@ def _describe(
     notes: tuple[str, ...] = (),
 ) -> Model:
     """Give a network the transforms and class names of its weights, or else of the best ones."""
-    entry = chosen or (enum.DEFAULT if len(enum) else None)
+    entry = chosen or _fitting(module, enum)
     if _detects(name):
         categories = None if entry is None else entry.meta.get("categories")
         return Model(
@@ -219,6 +219,17 @@ def _describe(
         weights=weights,
         notes=notes,
     )
+
+
+def _fitting(module: nn.Module, enum: Any) -> Any:
+    """Return the best weights whose photos have the size that the network is built for."""
+    if not len(enum):
+        return None
+    built_for = getattr(module, "image_size", None)  # a ViT takes no other
+    sizes = {
+        entry: getattr(entry.transforms(), "crop_size", None) for entry in (enum.DEFAULT, *enum)
+    }
+    return next((entry for entry, size in sizes.items() if size == [built_for]), enum.DEFAULT)
 
 
 def _preprocessing(entry: Any) -> Preprocessing:

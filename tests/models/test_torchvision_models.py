@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from cnnviz.errors import CheckpointError, InstallationError, ModelError, UsageError
 from cnnviz.images import IMAGENET, Preprocessing
-from cnnviz.models import load
+from cnnviz.models import load, torchvision_models
 from cnnviz.models.torchvision_import import import_torchvision
 from tests.helpers.architectures import ARCHITECTURES, build, small_input
 from tests.helpers.trap import Trap
@@ -132,6 +133,19 @@ def test_a_file_of_another_network_in_the_cache(empty_cache: Path) -> None:
     torch.save({"weight": torch.ones(1)}, empty_cache / "resnet18-f37072fd.pth")
     with pytest.raises(ModelError, match=r"resnet18-f37072fd.pth in .* does not fit resnet18.*Del"):
         load("resnet18")
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [(224, "IMAGENET1K_SWAG_LINEAR_V1"), (518, "DEFAULT"), (None, "DEFAULT")]
+)
+def test_photos_are_prepared_in_the_size_that_a_network_is_built_for(
+    size: int | None, expected: str
+) -> None:
+    module = nn.Module()
+    if size is not None:
+        module.image_size = size
+    enum = models.ViT_H_14_Weights
+    assert torchvision_models._fitting(module, enum) is getattr(enum, expected)
 
 
 def test_names_of_weights() -> None:

@@ -14,6 +14,12 @@ CHAPTER = Chapter(
     ),
     steps=(
         Step(
+            name="challenges",
+            title="One thing changed at a time",
+            call="cnnviz.challenges(model, photo)",
+            command="cnnviz challenges {photo} {model}",
+        ),
+        Step(
             name="invariance",
             title="Moved, enlarged and turned",
             call="cnnviz.invariance(model, photo, steps=11)",

@@ -24,6 +24,16 @@ CHAPTER = Chapter(
             ),
         ),
         Step(
+            name="box",
+            title="From the heatmap to a box",
+            call="cnnviz.localisation(capture)",
+            command="cnnviz localisation {photo} {model}",
+            before=(
+                "A network that was only ever told what is in a photo can say where it is: take "
+                "the largest piece of the heatmap above a fifth of its maximum (Zhou et al. 2016).",
+            ),
+        ),
+        Step(
             name="occlusion",
             title="Occlusion",
             call="cnnviz.occlusion(model, photo)",

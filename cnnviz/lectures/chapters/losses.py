@@ -21,5 +21,17 @@ CHAPTER = Chapter(
             call="cnnviz.losses()",
             command="cnnviz losses",
         ),
+        Step(
+            name="descent",
+            title="Ways down, with steps too small, right and too large",
+            call="cnnviz.optimizers()",
+            command="cnnviz optimizers",
+            before=(
+                "Gradient descent takes a step against the gradient, and another. In a valley that "
+                "is long and narrow it goes from side to side; what has come after it remembers "
+                "where it was going, or measures each direction by what its gradients were. One "
+                "number decides about all of them: how long a step is.",
+            ),
+        ),
     ),
 )
