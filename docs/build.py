@@ -221,7 +221,10 @@ def render(path: Path, names: dict[str, str]) -> str:
         one = f'href="{examples}/{example}.py"'
         html = html.replace(one, f'href="examples.html#{example}"')
     images = os.path.relpath("docs/images", folder).replace(os.sep, "/")
-    return html.replace(f'src="{images}/', 'src="docs/images/')
+    # Beside pictures lie the numbers of some, which pages link to.
+    for attribute in ("src", "href"):
+        html = html.replace(f'{attribute}="{images}/', f'{attribute}="docs/images/')
+    return html
 
 
 def main() -> None:
