@@ -213,6 +213,10 @@ def main() -> None:
             with chosen.file.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(rows[-1]) + "\n")
             gc.collect()
+    order = {(trial.group, trial.name): place for place, trial in enumerate(trials())}
+    rows.sort(key=lambda row: order[row["group"], row["name"]])
+    lines = "".join(f"{json.dumps(row)}\n" for row in rows)
+    chosen.file.write_text(lines, "utf-8")
     (DOCS / "networks.md").write_text(page(rows), "utf-8")
 
 
