@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from cnnviz.views.augmentation import augmentation as augmentation
     from cnnviz.views.cam import cam as cam
     from cnnviz.views.challenges import challenges as challenges
+    from cnnviz.views.compare import compare as compare
     from cnnviz.views.convolve import convolve as convolve
     from cnnviz.views.convolve_signals import convolve_signals as convolve_signals
     from cnnviz.views.deconvnet import deconvnet as deconvnet
@@ -147,6 +148,7 @@ __all__ = [
     "cam",
     "capture",
     "challenges",
+    "compare",
     "convolve",
     "convolve_signals",
     "deconvnet",

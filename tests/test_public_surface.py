@@ -46,6 +46,7 @@ EXPORTED = {
     "cam",
     "capture",
     "challenges",
+    "compare",
     "convolve",
     "convolve_signals",
     "deconvnet",

@@ -250,11 +250,13 @@ def _named_photos(view: View, specs: list[OptionSpec], values: dict[str, Any]) -
 
 
 def _first_of_compared(values: dict[str, Any], keywords: dict[str, Any]) -> None:
-    """Let the first of the networks to compare be the one to look at, where none is named."""
+    """Let the first of several networks to compare be the one to look at, where none is named."""
     compared = keywords["compare"]
     if not compared or values["model"] != options.DEFAULT_MODEL:
         return
     names = compared.split(",") if isinstance(compared, str) else list(compared)
+    if len(names) < 2:  # it is set beside the network that is there by default
+        return
     values["model"] = names[0].strip()
     keywords["compare"] = names[1:] or None
 

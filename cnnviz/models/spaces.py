@@ -13,6 +13,7 @@ ONLY_IMAGES: dict[str, str] = {
     "pooling": "its windows and shifts are those of maps of images; feature_maps shows any map",
     "normalization": "its cubes and maps are those of images; feature_maps shows any layer",
     "augmentation": "its transforms are those of photos",
+    "compare": "it reads sets of photos; predictions tells what each network answers to any input",
     "challenges": "it changes the light, the view and the scene of photos",
     "pixels": "it shows the channels of photos; predictions tells what was done to any input",
     "gallery": "its pages are made of patches of photos",

@@ -151,6 +151,15 @@ VIEWS: tuple[View, ...] = (
         panel=COURSE,
     ),
     View(
+        "compare",
+        "model",
+        "Two networks: how alike their layers are, their answers and heatmaps.",
+        images="data",
+        progress=True,
+        compare=True,
+        panel=LAYERS,
+    ),
+    View(
         "cam",
         "capture",
         "Where the network looked: Grad-CAM and its family.",

@@ -9,6 +9,7 @@ from cnnviz.views.activation_functions import ActivationFunctions
 from cnnviz.views.architecture import Architecture
 from cnnviz.views.augmentation import Augmentation
 from cnnviz.views.challenges import Challenges
+from cnnviz.views.compare import Comparison
 from cnnviz.views.deconvnet import Projections
 from cnnviz.views.equivariance import Equivariance
 from cnnviz.views.explanations import Explanations
@@ -45,6 +46,7 @@ def each_view_of_a_capture_returns_its_result(capture: cnnviz.Capture) -> None:
 def each_view_of_a_network_returns_its_result(model: cnnviz.Model) -> None:
     assert_type(cnnviz.architecture(model), Architecture)
     assert_type(cnnviz.attribute(model, PHOTO), cnnviz.Heatmap)
+    assert_type(cnnviz.compare(model, "shapes", "shapes-residual"), Comparison)
     assert_type(cnnviz.deconvnet(model, PHOTO), Projections)
     assert_type(cnnviz.explanations(model, PHOTO), Explanations)
     assert_type(cnnviz.faithfulness(model, PHOTO), Faithfulness)

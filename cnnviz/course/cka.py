@@ -1,0 +1,109 @@
+"""Centred kernel alignment: how alike two layers tell images apart, whatever their sizes.
+
+CKA (Kornblith, Norouzi, Lee, Hinton 2019, "Similarity of Neural Network Representations Revisited")
+with linear kernels, from minibatches (Nguyen, Raghu, Kornblith 2021, "Do Wide and Deep Networks
+Learn the Same Things?"): numerator and denominator are means over the batches of the unbiased
+estimator HSIC_1 (Song et al. 2012, "Feature Selection via Dependence Maximization", eq. 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+LEAST = 4
+"""The fewest images that HSIC_1 is defined for."""
+_AT_ONCE = 1 << 16
+_CONSTANT = 1e-24
+"""The share of its squares that is left of a feature that is the same for all images."""
+
+
+def gram(features: torch.Tensor) -> NDArray[np.float64]:
+    """Return the linear kernel [N, N] of features [N, D], in double precision.
+
+    The mean over the images is taken away first, which HSIC_1 does not depend on: what is left is
+    not rounded against a large constant. Features that are all the same give zeros.
+    """
+    count = len(features)
+    found = torch.zeros(count, count, dtype=torch.float64)
+    total = 0.0
+    # In double precision the maps of a batch would take twice the room that they have.
+    for part in torch.split(features, _AT_ONCE, dim=1):
+        values = part.double().cpu()
+        total += float(values.square().sum())
+        values = values - values.mean(0)
+        found += values @ values.T
+    if not float(found.trace()) > _CONSTANT * total:
+        found.zero_()
+    return np.asarray(found.numpy())
+
+
+def u_centred(kernel: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a kernel [N, N] without the part that its rows and columns share, diagonal zero.
+
+    The sum of the products of two of these, over N (N - 3), is HSIC_1 (Szekely and Rizzo 2014,
+    section 2). So it is an inner product, and CKA lies between -1 and 1.
+    """
+    count = len(kernel)
+    if count < LEAST:
+        raise ValueError(f"HSIC_1 needs {LEAST} images, not {count}.")
+    bare = kernel - np.diag(np.diag(kernel))
+    sums = bare.sum(0)
+    centred: NDArray[np.float64] = (
+        bare
+        - (sums[:, None] + sums[None, :]) / (count - 2)
+        + sums.sum() / ((count - 1) * (count - 2))
+    )
+    np.fill_diagonal(centred, 0.0)
+    return centred
+
+
+def hsic_1(first: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Return the unbiased estimate of the dependence of two kernels [N, N], N of 4 or more."""
+    count = len(first)
+    return float((u_centred(first) * u_centred(other)).sum()) / (count * (count - 3))
+
+
+class MinibatchCKA:
+    """The CKA of every layer of one network with every layer of another, a batch at a time.
+
+    Parameters
+    ----------
+    first, other : int
+        How many layers each has.
+
+    Attributes
+    ----------
+    sizes : list of int
+        How many images there were in each batch.
+    """
+
+    def __init__(self, first: int, other: int) -> None:
+        self.sizes: list[int] = []
+        self._cross = np.zeros((first, other))
+        self._first, self._other = np.zeros(first), np.zeros(other)
+
+    def add(
+        self, first: Sequence[NDArray[np.float64]], other: Sequence[NDArray[np.float64]]
+    ) -> None:
+        """Count a batch: the kernels [N, N] of the layers of both, of the same images."""
+        count = len(first[0])
+        rows, columns = (
+            np.stack([u_centred(kernel).ravel() for kernel in kernels])
+            for kernels in (first, other)
+        )
+        share = 1.0 / (count * (count - 3))
+        self._cross += share * (rows @ columns.T)
+        self._first += share * np.square(rows).sum(1)
+        self._other += share * np.square(columns).sum(1)
+        self.sizes.append(count)
+
+    def values(self) -> NDArray[np.float64]:
+        """Return the CKA, [first, other]; NaN where a layer is the same for all images."""
+        scale = np.sqrt(self._first)[:, None] * np.sqrt(self._other)[None, :]
+        found = np.full_like(scale, np.nan)
+        np.divide(self._cross, scale, out=found, where=scale > 0.0)
+        return found

@@ -1,0 +1,100 @@
+"""How the comparison of two networks is drawn: the matrix of CKA, and answers side by side."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cnnviz.results import drawing
+from cnnviz.results.text import number, shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from cnnviz.views.compare import Comparison
+
+_CELL, _MOST_NUMBERS = 0.5, 14
+"""Inches of a cell with its number, and up to how many of them in a row have one."""
+_LEAST, _MOST = 3.2, 9.0
+_GAP, _LABEL, _HEAD = 12, 44, 42
+_DARK = 0.6
+"""Up to here the colours are dark, and a number on them is white."""
+
+
+def draw(found: Comparison, into: drawing.Canvas | None) -> drawing.Canvas:
+    """Draw the matrix on the left and the answers on the right."""
+    rows, columns = found.cka.shape
+    width, height = (min(max(_LEAST, _CELL * count), _MOST) for count in (columns, rows))
+    sheet = 3.6
+    tall = max(height + 1.6, 1.9 * len(found.examples))
+    figure = drawing.canvas(width + sheet + 2.4, tall + 0.6, into)
+    left, right = figure.subplots(1, 2, width_ratios=[width + 1.6, sheet])
+    _matrix(found, left)
+    _answers(found, right)
+    drawing.heading(figure, found.summary())
+    return figure
+
+
+def _matrix(found: Comparison, axes: Axes) -> None:
+    scale = drawing.Scale(0.0, 1.0)
+    axes.imshow(scale.paint(found.cka), interpolation="nearest", aspect="auto")
+    rows, columns = found.cka.shape
+    if max(rows, columns) <= _MOST_NUMBERS:
+        for row, column in np.ndindex(rows, columns):
+            value = float(found.cka[row, column])
+            known = np.isfinite(value)
+            axes.text(
+                column, row, f"{value:.2f}" if known else "–", ha="center", va="center",
+                fontsize=drawing.SMALL_SIZE,
+                color="white" if known and value <= _DARK else drawing.INK,
+            )  # fmt: skip
+    for axis, names, network in (
+        (axes.yaxis, found.layers, found.names[0]),
+        (axes.xaxis, found.other_layers, found.names[1]),
+    ):
+        step = -(-len(names) // 40)
+        axis.set_ticks(range(0, len(names), step), [shortened(one, 24) for one in names[::step]])
+        axis.set_label_text(
+            f"layers of {shortened(network, 34)}", fontsize=drawing.TEXT_SIZE, color=drawing.INK
+        )
+    axes.tick_params(labelsize=drawing.SMALL_SIZE, colors=drawing.QUIET, length=2)
+    axes.tick_params(axis="x", labelrotation=90)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    drawing.bar_of_panels(
+        axes, scale, "CKA (1: alike, 0: nothing in common)", fraction=0.05, pad=0.02, aspect=28
+    )
+
+
+def _answers(found: Comparison, axes: Axes) -> None:
+    count, _, side = found.sheet.shape[:3]
+    down, across = side + _LABEL, side + _GAP
+    picture = np.full((count * down + _HEAD, 2 * across - _GAP, 3), 255, np.uint8)
+    for column, (name, share) in enumerate(zip(found.names, found.accuracies, strict=True)):
+        lines = [shortened(line, 22) for line in textwrap.wrap(name, 22)[:2]]
+        lines += [f"right: {share:.0%}"] if np.isfinite(share) else []
+        axes.text(
+            column * across, _HEAD - 4, "\n".join(lines), va="bottom", ha="left",
+            fontsize=drawing.SMALL_SIZE, color=drawing.INK,
+        )  # fmt: skip
+    for row, column in np.ndindex(count, 2):
+        top, left = row * down + _HEAD, column * across
+        picture[top : top + side, left : left + side] = found.sheet[row, column]
+        said, wrong = _label(found, row, column)
+        axes.text(
+            left, top + side + 3, said, va="top", ha="left", fontsize=drawing.SMALL_SIZE,
+            color=drawing.WARM if wrong else drawing.QUIET,
+        )  # fmt: skip
+    drawing.show(axes, picture, smooth=True)
+
+
+def _label(found: Comparison, row: int, column: int) -> tuple[str, bool]:
+    """Return what is said of an answer, and whether it is not the label of the image."""
+    value = float(found.example_answers[row, column])
+    name, truth = found.example_classes[row][column], found.truths[row]
+    share = f"{value:.0%}" if found.units[column] == "probability" else number(value)
+    said = f"{shortened(name, 16)} {share}".strip()
+    wrong = found.example_right[row][column] is False
+    return f"{said}\nlabel: {shortened(truth, 18)}" if truth else said, wrong
