@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from cnnviz.course.cka import LEAST, MinibatchCKA, gram
 from cnnviz.datasets import Dataset, LoadedBatch
 from cnnviz.errors import ImageError, LayerError, TargetError, UsageError
 from cnnviz.introspection.finite import finite
-from cnnviz.introspection.layers import Layers, select
+from cnnviz.introspection.layers import Layers, named_layers, select, split
 from cnnviz.models import Model
 from cnnviz.models.categories import classes_called
 from cnnviz.models.outputs import Reading, read_output, scores_of
@@ -22,7 +22,7 @@ from cnnviz.passes.call_order import call_order
 from cnnviz.passes.likeliest import NO_CLASS
 from cnnviz.passes.ranked_classes import probabilities
 from cnnviz.passes.scan import scan
-from cnnviz.passes.stages import STAGES
+from cnnviz.passes.stages import STAGES, CallOrder
 from cnnviz.results.progress import Progress
 
 UNKNOWN = -1
@@ -56,14 +56,20 @@ class Side:
     @classmethod
     def of(cls, model: Model, inputs: torch.Tensor, layers: Layers) -> Side:
         """Choose the layers of a network."""
-        stages = call_order(model, inputs).stages()
-        names = stages if layers == STAGES else select(model.module, layers, {STAGES: stages})
+        order = call_order(model, inputs)
+        names = order.stages()
+        if layers != STAGES:
+            known = named_layers(model.module)
+            asked = split(layers, known)
+            # "name#1" is the second call of a layer, which no kind and no pattern stands for.
+            calls = any("#" in name and name not in known for name in asked)
+            names = tuple(asked if calls else _in_order(order, select(model.module, layers)))
         if not names:
             raise LayerError(
                 f"{model.name} has no layer that is known to hold a map of the image.",
                 "Name layers.",
             )
-        return cls(model, tuple(dict.fromkeys(names)))
+        return cls(model, names)
 
     def look(self, dataset: Dataset, block: Sequence[int]) -> dict[int, int]:
         """Send some images through the network; return in which row each of them came."""
@@ -116,6 +122,15 @@ class Side:
             None if truth == UNKNOWN else self.answers[index] == truth
             for index, truth in zip(indices, truths, strict=True)
         ]
+
+
+def _in_order(order: CallOrder, chosen: Iterable[str]) -> list[str]:
+    """Return layers as they are called, each call of one by itself; those that never are last."""
+    wanted = dict.fromkeys(chosen)
+    calls = [call for call in order.calls if call.name in wanted]
+    often = {call.name for call in calls if call.index}
+    found = [f"{call.name}#{call.index}" if call.name in often else call.name for call in calls]
+    return found + [name for name in wanted if name not in {call.name for call in calls}]
 
 
 def accuracy(right: Sequence[bool | None]) -> float:

@@ -158,3 +158,16 @@ def test_what_is_out_of_range_is_refused() -> None:
     free = Preprocessing(None, None, (0.0,) * 3, (1.0,) * 3)
     with pytest.raises(UsageError, match="several sizes in first"):
         compare(network(preprocessing=free), sizes, network(), layers="first")
+
+
+def test_each_call_of_a_layer_that_is_called_twice_is_compared() -> None:
+    class Twice(Brightest):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(self.first(x).relu())
+
+    model = Model(Twice().eval(), preprocessing=PLAIN, output="classes")
+    found = compare(model, PHOTOS, network(), layers="conv", other_layers="pool,first", examples=1)
+    assert found.layers == ("first#0", "first#1")
+    assert found.other_layers == ("first", "pool"), "in the order of the calls"
+    one = compare(model, PHOTOS, network(), layers="first#1", other_layers="first", examples=1)
+    assert one.cka[0, 0] == pytest.approx(found.cka[1, 0])

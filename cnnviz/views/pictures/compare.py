@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _CELL, _MOST_NUMBERS = 0.5, 14
 """Inches of a cell with its number, and up to how many of them in a row have one."""
 _LEAST, _MOST = 3.2, 9.0
+_LETTERS = 18
 _GAP, _LABEL, _HEAD = 12, 44, 42
 _DARK = 0.6
 """Up to here the colours are dark, and a number on them is white."""
@@ -73,7 +74,7 @@ def _answers(found: Comparison, axes: Axes) -> None:
     down, across = side + _LABEL, side + _GAP
     picture = np.full((count * down + _HEAD, 2 * across - _GAP, 3), 255, np.uint8)
     for column, (name, share) in enumerate(zip(found.names, found.accuracies, strict=True)):
-        lines = [shortened(line, 22) for line in textwrap.wrap(name, 22)[:2]]
+        lines = [shortened(line, _LETTERS) for line in textwrap.wrap(name, _LETTERS)[:2]]
         lines += [f"right: {share:.0%}"] if np.isfinite(share) else []
         axes.text(
             column * across, _HEAD - 4, "\n".join(lines), va="bottom", ha="left",
