@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from cnnviz.views.normalization import normalization as normalization
     from cnnviz.views.occlusion import occlusion as occlusion
     from cnnviz.views.optimizers import optimizers as optimizers
+    from cnnviz.views.overfitting import overfitting as overfitting
     from cnnviz.views.pixels import pixels as pixels
     from cnnviz.views.pooling import pooling as pooling
     from cnnviz.views.predictions import predictions as predictions
@@ -175,6 +176,7 @@ __all__ = [
     "occlusion",
     "open_dataset",
     "optimizers",
+    "overfitting",
     "pixels",
     "pooling",
     "predictions",

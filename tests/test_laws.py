@@ -28,6 +28,7 @@ BRIEF = {
     "feature_visualization": {"units": "3:0,1", "steps": 3, "size": 16},
     "famous_networks": {"names": "LeNet-5,AlexNet,MobileNet v1"},
     "optimizers": {"optimizers": "gd,adam", "steps": 1},
+    "overfitting": {"scenes": 10, "epochs": 2, "seeds": 2, "validation": 10, "test": 10},
 }
 """What a view that cannot do without it, or would take long, is given besides."""
 

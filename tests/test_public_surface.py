@@ -73,6 +73,7 @@ EXPORTED = {
     "occlusion",
     "open_dataset",
     "optimizers",
+    "overfitting",
     "pixels",
     "pooling",
     "predictions",

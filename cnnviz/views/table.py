@@ -357,4 +357,12 @@ VIEWS: tuple[View, ...] = (
         progress=True,
         panel=COURSE,
     ),
+    View(
+        "overfitting",
+        "nothing",
+        "A network learns few scenes by heart, and what holds it back.",
+        images="none",
+        progress=True,
+        panel=COURSE,
+    ),
 )

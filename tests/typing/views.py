@@ -26,6 +26,7 @@ from cnnviz.views.loss_landscape import LossLandscape
 from cnnviz.views.losses import Losses
 from cnnviz.views.occlusion import Occlusion
 from cnnviz.views.optimizers import OptimizerPaths
+from cnnviz.views.overfitting import Overfitting
 from cnnviz.views.predictions import Predictions
 from cnnviz.views.receptive_field import EffectiveFields
 from cnnviz.views.skip_connections import SkipConnections
@@ -70,6 +71,7 @@ def the_views_of_nothing_return_their_results() -> None:
     assert_type(cnnviz.activation_functions(), ActivationFunctions)
     assert_type(cnnviz.losses(), Losses)
     assert_type(cnnviz.optimizers("beale"), OptimizerPaths)
+    assert_type(cnnviz.overfitting(), Overfitting)
 
 
 def the_other_functions_return_what_they_say(module: nn.Module) -> None:

@@ -43,6 +43,7 @@ from tests.helpers.report_model import small_model, write_photo
 BRIEF: dict[str, dict[str, Any]] = {
     "feature_visualization": {"units": "3:0,1", "steps": 3, "size": 16},
     "optimizers": {"optimizers": "gd,adam", "steps": 1},
+    "overfitting": {"scenes": 10, "epochs": 2, "seeds": 2, "validation": 10, "test": 10},
     "top_activations": {"k": 2, "top": 3},
     "famous_networks": {"names": "LeNet-5,AlexNet,GoogLeNet,MobileNet v1"},
     "activation_functions": {"functions": "relu,tanh,maxout"},

@@ -1,0 +1,101 @@
+"""The picture of overfitting: the curves of each variant, and what each technique changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from cnnviz.course.overfitting import LEVEL
+from cnnviz.results import drawing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from cnnviz.views.overfitting import Overfitting
+
+_MEASURES = ("loss (nats)", "accuracy (%)")
+_SIDES = ((drawing.INK, "training"), (drawing.ACCENT, "validation"))
+
+
+def draw(found: Overfitting, into: drawing.Canvas | None = None) -> drawing.Canvas:
+    """Draw the curves of each variant, and what each technique changed on the test scenes."""
+    across = len(found.variants)
+    figure = drawing.canvas(2.9 * across, 7.6, into)
+    parts: Any = figure.subfigures(2, 1, height_ratios=[4.8, 2.3])
+    above, below = parts
+    panels: Any = above.subplots(2, across, sharex=True, sharey="row", squeeze=False)
+    for measure, row in enumerate(panels):
+        for variant, axes in enumerate(row):
+            _curves(axes, found, measure, variant)
+    panels[0, 0].set_ylim(bottom=0.0)
+    panels[1, 0].set_ylim(0.0, 103.0)
+    panels[1, 1].legend(loc="upper left", frameon=False, fontsize=drawing.SMALL_SIZE)
+    left, right = below.subplots(1, 2, sharey=True)
+    _changes(left, found.techniques, found.loss_changes, found.loss_chance)
+    _changes(right, found.techniques, 100.0 * found.accuracy_changes, found.accuracy_chance)
+    _named(left, "change of the test loss (nats); lower is better")
+    _named(right, "change of the test accuracy (points); higher is better")
+    drawing.heading(
+        figure,
+        f"Overfitting on {found.scenes} scenes: {len(found.seeds)} seeds (thin) and their mean",
+    )
+    return figure
+
+
+def _curves(axes: Axes, found: Overfitting, measure: int, variant: int) -> None:
+    drawing.plain_axes(axes)
+    scale = (1.0, 100.0)[measure]
+    epochs = np.arange(1, found.epochs + 1)
+    each = (
+        (found.train_loss, found.validation_loss),
+        (found.train_accuracy, found.validation_accuracy),
+    )[measure]
+    means = found.mean_curves[measure]
+    for (colour, name), values, mean in zip(_SIDES, each, means, strict=True):
+        for curve in values[variant]:
+            axes.plot(epochs, scale * curve, color=colour, linewidth=0.5, alpha=0.45)
+        axes.plot(epochs, scale * mean[variant], color=colour, linewidth=1.9, label=name)
+    if variant:
+        axes.plot(
+            epochs, scale * means[1, 0], color=drawing.WARM, linewidth=1.1, dashes=(3, 2),
+            label="validation, plain",
+        )  # fmt: skip
+    else:
+        chosen = each[1][0, np.arange(len(found.seeds)), found.stopped - 1]
+        axes.plot(found.stopped, scale * chosen, "o", color=drawing.WARM, markersize=3.5, zorder=4)
+    axes.set_xlim(0.0, found.epochs + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    if measure == 0:
+        title = f"{found.variants[variant]}{'' if variant else ' (dots: where to stop)'}"
+        axes.set_title(title, loc="left", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
+    else:
+        _named(axes, "epoch")
+    if variant == 0:
+        axes.set_ylabel(_MEASURES[measure], fontsize=drawing.TEXT_SIZE, color=drawing.INK)
+
+
+def _changes(
+    axes: Axes,
+    names: tuple[str, ...],
+    changes: NDArray[np.float64],
+    chance: NDArray[np.float64],
+) -> None:
+    """Draw a dot for each seed and a bar at the mean, filled where chance does not explain it."""
+    drawing.plain_axes(axes)
+    axes.axvline(0.0, color=drawing.FAINT, linewidth=0.9)
+    for place, (row, probability) in enumerate(zip(changes, chance, strict=True)):
+        shown = probability <= LEVEL
+        axes.plot(
+            row, np.full(len(row), float(place)), "o", color=drawing.ACCENT, markersize=4.5,
+            fillstyle="full" if shown else "none", markeredgewidth=0.9,
+        )  # fmt: skip
+        axes.plot([row.mean()] * 2, [place - 0.3, place + 0.3], color=drawing.INK, linewidth=2.0)
+    axes.set_yticks(range(len(names)), names, fontsize=drawing.TEXT_SIZE)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+
+
+def _named(axes: Axes, across: str) -> None:
+    axes.set_xlabel(across, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
