@@ -123,7 +123,7 @@ def train(
                     images, _ = augment(images, images[..., 0], changes)
                 optimizer.zero_grad()
                 loss = F.cross_entropy(network(normalise(images)), scenes.labels[batch])
-                loss.backward()  # type: ignore[no-untyped-call]
+                torch.autograd.backward(loss)
                 optimizer.step()
             found[:, :, epoch] = np.transpose([measure(network, *one) for one in inputs])
     return found
