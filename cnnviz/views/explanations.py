@@ -42,6 +42,8 @@ USUAL: tuple[MethodName, ...] = (
 )
 """The methods that are compared where none are named: those that need no trial of every channel."""
 CHECKS: tuple[Group, ...] = ("curves", "randomisation")
+_LINE = 0.15
+"""Inches from one line below a map to the next."""
 _ACROSS = 3
 """Maps in a row at most."""
 
@@ -124,7 +126,8 @@ class Explanations(Result):
         # Evenly among the rows: four are two and two.
         across = -(-count // rows)
         ratio = max(self._part(held).shape[0] / self._part(held).shape[1] for held in self.heatmaps)
-        below = 0.85 if self.checks else 0.3
+        lines = max((self._checked(place).count("\n") + 1 for place in self._places), default=0)
+        below = 0.3 + _LINE * lines
         figure = drawing.canvas(3.4 * across + 0.9, (3.2 * ratio + below) * rows + 0.5, into)
         panels = figure.subplots(rows, across, squeeze=False).ravel()
         for place, axes in enumerate(panels):
@@ -149,14 +152,22 @@ class Explanations(Result):
         axes.set_anchor("N")
         axes.set_title(held.title, fontsize=drawing.TITLE_SIZE, color=drawing.INK, loc="left")
         if self.checks:
-            lines, failed = self.check_lines(place)
-            text = "\n".join(textwrap.fill(line, 44) for line in lines)
+            _, failed = self.check_lines(place)
             axes.set_xlabel(
-                text,
+                self._checked(place),
                 fontsize=drawing.SMALL_SIZE,
                 color=drawing.WARM if failed else drawing.QUIET,
                 loc="left",
             )
+
+    @property
+    def _places(self) -> range:
+        """The places of the maps that were checked."""
+        return range(len(self.checks))
+
+    def _checked(self, place: int) -> str:
+        """Return the checks of a map as they stand below it."""
+        return "\n".join(textwrap.fill(line, 44) for line in self.check_lines(place)[0])
 
     def check_lines(self, place: int) -> tuple[list[str], bool]:
         """Return the checks of a map in a few short lines, and whether one of them failed."""

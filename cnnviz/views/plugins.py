@@ -27,9 +27,12 @@ RESERVED = frozenset(
         *(
             "errors",
             "evaluate",
+            "evaluate-classifier",
             "gallery",
             "layers",
+            "lecture",
             "models",
+            "networks",
             "report",
             "shapes",
             "training-report",

@@ -67,8 +67,10 @@ def ghost(n: Any, x: torch.Tensor) -> torch.Tensor:
 
 NETWORKS: dict[str, Callable[[], Right]] = {
     # Loops, routes and weights that the image makes.
-    "convolution over time": right(made.recurrent, "classes", "a", **{**body(), "b": conv(12, 6)}),
-    "ConvLSTM": right(made.lstm, "classes", "a", **{**body(), "b": conv(12, 24)}),
+    "convolution over time": right(
+        made.recurrent, "classes", "b#2", **{**body(), "b": conv(12, 6)}
+    ),
+    "ConvLSTM": right(made.lstm, "classes", "b#1", **{**body(), "b": conv(12, 24)}),
     "mixture of experts, routed": right(made.routed, "classes", "a", **made.experts()),
     "mixture of experts, weighted": right(made.mixed, "classes", "experts.2", **made.experts()),
     "deep equilibrium": right(made.equilibrium, "classes", "a"),
@@ -209,13 +211,17 @@ def explained(network: Net, x: torch.Tensor, index: int | None) -> torch.Tensor:
 
 def gradcam_by_hand(right: Right, x: torch.Tensor, index: int | None) -> np.ndarray:
     held: list[torch.Tensor] = []
-    layer = right.network.get_submodule(str(right.layer).removesuffix("#0"))
+    name, call = str(right.layer), "0"
+    if name not in dict(right.network.named_modules()):
+        name, _, call = name.rpartition("#")
+    layer = right.network.get_submodule(name)
     with_copy = layer.register_forward_hook(lambda module, given, output: held.append(output))
     score = explained(right.network, x, index)
     with_copy.remove()
-    (gradient,) = torch.autograd.grad(score, held[0])
-    maps = [one.detach().float() for one in (held[0], gradient)]
-    if held[0].ndim == 3:
+    own = held[int(call)]
+    (gradient,) = torch.autograd.grad(score, own)
+    maps = [one.detach().float() for one in (own, gradient)]
+    if own.ndim == 3:
         maps = [one.transpose(1, 2).unflatten(2, (4, 4)) for one in maps]
     return (maps[0] * maps[1].mean((2, 3), keepdim=True)).sum(1)[0].numpy()
 

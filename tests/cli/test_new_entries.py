@@ -33,6 +33,7 @@ from cnnviz.heatmaps.checks.verdicts import Check, Figures
 from cnnviz.heatmaps.methods import method_names
 from cnnviz.models import load
 from cnnviz.passes.captures import capture
+from cnnviz.results.space import IMAGE, Space
 from cnnviz.views.attribute import attribute
 from cnnviz.views.cam import cam
 from cnnviz.views.explanations import explanations
@@ -99,13 +100,13 @@ class IsSparse(Check):
     def passes(self, find: Callable[[str], Figures]) -> bool:
         return find(self.measure).mean > 2.0
 
-    def sentence(self, title: str, find: Callable[[str], Measure]) -> str:
+    def sentence(self, title: str, find: Callable[[str], Measure], space: Space = IMAGE) -> str:
         return f"{title} has a Gini index of {find(self.measure).mean:.2f}."
 
     def line(self, find: Callable[[str], Measure]) -> str:
         return f"Gini index {find(self.measure).mean:.2f}"
 
-    def failed_line(self, find: Callable[[str], Measure]) -> str:
+    def failed_line(self, find: Callable[[str], Measure], space: Space = IMAGE) -> str:
         return "marks the whole photo"
 
 

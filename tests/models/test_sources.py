@@ -28,7 +28,7 @@ def zoo(monkeypatch):
     added = ModelSource("zoo", "zoo", form="zoo:ANIMAL", aliases={"cat": "zoo:tiger"})
     # `load` and the listing hold the same tuple by name.
     for holder in ("cnnviz.models.sources", "cnnviz.models.loading"):
-        monkeypatch.setattr(f"{holder}.SOURCES", (*SOURCES[:3], added, *SOURCES[3:]))
+        monkeypatch.setattr(f"{holder}.SOURCES", (*SOURCES[:4], added, *SOURCES[4:]))
 
 
 def test_a_new_source_is_loaded_listed_and_suggested(zoo):

@@ -99,7 +99,7 @@ def test_timm_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InstallationError, match=r'not installed.*pip install "cnnviz\[timm\]"'):
         load("timm:resnet18")
     monkeypatch.setattr("cnnviz.models.sources.find_spec", lambda _: None)
-    assert set(available()) == {"shipped", "depth", "torchvision"}
+    assert set(available()) == {"shipped", "depth", "papers", "torchvision"}
 
 
 def test_available() -> None:

@@ -10,10 +10,13 @@ from cnnviz.views.architecture import Architecture
 from cnnviz.views.augmentation import Augmentation
 from cnnviz.views.challenges import Challenges
 from cnnviz.views.compare import Comparison
+from cnnviz.views.convolve import Convolution
+from cnnviz.views.convolve_signals import SignalConvolution
 from cnnviz.views.deconvnet import Projections
 from cnnviz.views.equivariance import Equivariance
 from cnnviz.views.explanations import Explanations
 from cnnviz.views.faithfulness import Faithfulness
+from cnnviz.views.famous_networks import FamousNetworks
 from cnnviz.views.feature_maps import FeatureMaps
 from cnnviz.views.feature_visualization import FeatureVisualization
 from cnnviz.views.filters import FilterGrid
@@ -24,14 +27,19 @@ from cnnviz.views.invariance import Invariance
 from cnnviz.views.localisation import ObjectLocalisation
 from cnnviz.views.loss_landscape import LossLandscape
 from cnnviz.views.losses import Losses
+from cnnviz.views.network_diagram import NetworkDiagram
+from cnnviz.views.normalization import Normalization
 from cnnviz.views.occlusion import Occlusion
 from cnnviz.views.optimizers import OptimizerPaths
 from cnnviz.views.overfitting import Overfitting
+from cnnviz.views.pixels import Pixels
+from cnnviz.views.pooling import Pooling
 from cnnviz.views.predictions import Predictions
 from cnnviz.views.receptive_field import EffectiveFields
 from cnnviz.views.skip_connections import SkipConnections
 from cnnviz.views.softmax import SigmoidLabels, Softmax
 from cnnviz.views.top_activations import TopActivations
+from cnnviz.views.weight_sharing import WeightSharing
 
 PHOTO = "photo.jpg"
 
@@ -40,6 +48,7 @@ def each_view_of_a_capture_returns_its_result(capture: cnnviz.Capture) -> None:
     assert_type(cnnviz.cam(capture), cnnviz.Heatmap)
     assert_type(cnnviz.feature_maps(capture), FeatureMaps)
     assert_type(cnnviz.localisation(capture), ObjectLocalisation)
+    assert_type(cnnviz.pooling(capture), Pooling)
     assert_type(cnnviz.predictions(capture), Predictions)
     assert_type(cnnviz.softmax(capture), Softmax | SigmoidLabels)
 
@@ -61,14 +70,24 @@ def each_view_of_a_network_returns_its_result(model: cnnviz.Model) -> None:
     assert_type(cnnviz.challenges(model, PHOTO), Challenges)
     assert_type(cnnviz.equivariance(model, PHOTO), Equivariance)
     assert_type(cnnviz.loss_landscape(model, PHOTO), LossLandscape)
+    assert_type(cnnviz.network_diagram(model), NetworkDiagram)
+    assert_type(cnnviz.normalization(model, PHOTO), Normalization)
     assert_type(cnnviz.occlusion(model, PHOTO), Occlusion)
+    assert_type(cnnviz.pixels(model, PHOTO), Pixels)
     assert_type(cnnviz.receptive_field(model), EffectiveFields)
     assert_type(cnnviz.skip_connections(model, PHOTO), SkipConnections)
     assert_type(cnnviz.top_activations(model, "photos"), TopActivations)
 
 
+def the_views_of_a_photo_alone_return_their_results() -> None:
+    assert_type(cnnviz.convolve(PHOTO), Convolution)
+    assert_type(cnnviz.weight_sharing(PHOTO), WeightSharing)
+
+
 def the_views_of_nothing_return_their_results() -> None:
     assert_type(cnnviz.activation_functions(), ActivationFunctions)
+    assert_type(cnnviz.convolve_signals(), SignalConvolution)
+    assert_type(cnnviz.famous_networks(), FamousNetworks)
     assert_type(cnnviz.losses(), Losses)
     assert_type(cnnviz.optimizers("beale"), OptimizerPaths)
     assert_type(cnnviz.overfitting(), Overfitting)
@@ -80,6 +99,8 @@ def the_other_functions_return_what_they_say(module: nn.Module) -> None:
     assert_type(cnnviz.capture(module, PHOTO), cnnviz.Capture)
     assert_type(cnnviz.report(module, PHOTO), cnnviz.Report)
     assert_type(cnnviz.error_analysis(module, "photos"), cnnviz.ErrorAnalysis)
+    assert_type(cnnviz.evaluate_classifier(module, "photos"), cnnviz.ClassifierEvaluation)
+    assert_type(cnnviz.lecture("shapes", PHOTO), cnnviz.Report)
     assert_type(cnnviz.open_dataset("shapes"), cnnviz.Dataset)
     with cnnviz.GradientMonitor(module) as monitor:
         assert_type(monitor, cnnviz.GradientMonitor)
