@@ -9,6 +9,7 @@ from cnnviz.lectures.chapter import Chapter, Step
 
 if TYPE_CHECKING:
     from cnnviz.views.augmentation import Augmentation
+    from cnnviz.views.compare import Comparison
 
 
 def _after(found: Augmentation) -> Sequence[str]:
@@ -16,6 +17,21 @@ def _after(found: Augmentation) -> Sequence[str]:
         f"{found.summary().rstrip('.')}. Where an answer changes under a transform that leaves the "
         "thing what it is, more of such pictures in training would teach the network that it does.",
     )
+
+
+def _learned(found: Comparison) -> Sequence[str]:
+    return (
+        f"{found.summary().rstrip('.')}. Early layers stay much as random weights make them; it is "
+        "the deep ones that training makes into something else."
+        if _grows_apart(found)
+        else f"{found.summary().rstrip('.')}.",
+    )
+
+
+def _grows_apart(found: Comparison) -> bool:
+    """Return whether the first stage is much liker to itself before training than the last."""
+    first, last = float(found.cka[0, 0]), float(found.cka[-1, -1])
+    return first - last > 0.3
 
 
 CHAPTER = Chapter(
@@ -33,6 +49,19 @@ CHAPTER = Chapter(
             call="cnnviz.augmentation(model, photo)",
             command="cnnviz augmentation {photo} {model}",
             after=_after,
+        ),
+        Step(
+            name="learned",
+            title="What training has changed",
+            call="cnnviz.compare(model, data, count=128)",
+            command="cnnviz compare {data} {model} --count 128",
+            before=(
+                "Set the network beside itself before training, with weights drawn anew. Centred "
+                "kernel alignment (CKA) asks of two layers whether they find the same images "
+                "alike, whatever their channels mean: 1 is the same, 0 is nothing in common "
+                "(Kornblith et al. 2019).",
+            ),
+            after=_learned,
         ),
     ),
 )
