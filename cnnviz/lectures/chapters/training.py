@@ -10,6 +10,11 @@ from cnnviz.lectures.chapter import Chapter, Step
 if TYPE_CHECKING:
     from cnnviz.views.augmentation import Augmentation
     from cnnviz.views.compare import Comparison
+    from cnnviz.views.overfitting import Overfitting
+
+
+def _overfitted(found: Overfitting) -> Sequence[str]:
+    return (f"{found.summary().rstrip('.')}.",)
 
 
 def _after(found: Augmentation) -> Sequence[str]:
@@ -36,13 +41,25 @@ def _grows_apart(found: Comparison) -> bool:
 
 CHAPTER = Chapter(
     key="training",
-    title="Training and augmentation",
+    title="Training and overfitting",
     opening=(
         "A network with a million weights can learn a few thousand pictures by heart, and then "
         "knows nothing of any other: it overfits. The remedy is more pictures; and where there are "
         "none, the same ones turned, mirrored, cropped and coloured anew each time they are shown.",
     ),
     steps=(
+        Step(
+            name="overfitting",
+            title="Learning a hundred pictures by heart, and what helps",
+            call="cnnviz.overfitting()",
+            command="cnnviz overfitting",
+            before=(
+                "This small network is trained while you wait, several times over. On what it is "
+                "trained on it soon makes no error; on other pictures its loss falls, and then "
+                "rises again.",
+            ),
+            after=_overfitted,
+        ),
         Step(
             name="augmented",
             title="What a training transform makes of the photo",
