@@ -37,6 +37,19 @@ def test_a_seed_gives_its_numbers_again_and_leaves_the_global_generators_alone()
     assert not np.array_equal(train(DROPPED, scenes, [scenes], 2, seed=4), first)
 
 
+def test_the_threads_of_torch_change_no_number_and_are_put_back() -> None:
+    scenes = draw_scenes(0, "train", 0, 20)
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(train(PLAIN, scenes, [scenes], 2, seed=0))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(found[0], found[1])
+
+
 def test_every_recipe_changes_the_training_and_nothing_else() -> None:
     scenes = draw_scenes(0, "train", 0, 20)
     found = [train(recipe, scenes, [scenes], 1, 0) for recipe in recipes(0.5, 100.0)]
