@@ -2,12 +2,15 @@
 
 import ast
 import inspect
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import cnnviz
 from cnnviz.lectures import CHAPTERS
+from cnnviz.lectures.beginning import Loading, begin
+from cnnviz.results.result import Result
 from cnnviz.results.text import number
 from tests.helpers.report_model import small_model
 
@@ -101,3 +104,30 @@ def test_the_words_on_activation_functions_have_the_shares_that_are_left():
         found.gradients[found.names.index("relu"), 0, 0],
     ):
         assert number(float(value)) in said
+
+
+SLOW = {"overfitting", "networks"}
+"""Calls that take half a minute whatever the network, and have tests of their own."""
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.key)
+def test_every_call_runs_and_its_words_are_whole(chapter, beginning):
+    names = dict(beginning.names)
+    own = replace(beginning, names=names)
+    for step in chapter.steps:
+        if step.name in SLOW:
+            continue
+        names[step.name] = found = own.run(step.call)
+        assert isinstance(found, Result), step.name
+        said = step.after(found) if step.after is not None else ()
+        for text in said:
+            assert text[0].isalpha()
+            assert text.endswith((".", ":"))
+            assert "nan" not in text.split()
+        if step.empty is not None:
+            assert isinstance(step.empty(found), bool)
+
+
+@pytest.fixture(scope="module")
+def beginning(photo):
+    return begin(small_model(), Loading("model", "--model shapes"), photo, photo.name, "shapes")

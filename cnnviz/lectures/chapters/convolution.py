@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 def _shared(found: WeightSharing) -> Sequence[str]:
     full, local, shared = (int(one) for one in found.weights)
     return (
-        f"{count(full)} weights, {count(local)}, {count(shared)}: the first step says that what "
-        "belongs together lies together, the second that an edge is an edge wherever it is. Both "
-        "are true of pictures, and a network that is built on them need not learn them.",
+        f"From {count(full)} weights to {count(local)}, because what belongs together lies "
+        f"together; and from these to {count(shared)}, because an edge is an edge wherever it is. "
+        "Both are true of pictures, and a network that is built on them need not learn them.",
     )
 
 
