@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError, did_you_mean
+from cnnviz.results.text import kind_of
 
 if TYPE_CHECKING:
     from cnnviz.models import Model
@@ -180,7 +181,7 @@ def learned_kernel(model: Model, unit: str) -> LearnedKernel:
     layer, channel = named_layers(model.module)[name], units[0].channel
     if not isinstance(layer, nn.Conv2d) or isinstance(layer, nn.ConvTranspose2d):
         raise UsageError(
-            f"{name!r} is a {type(layer).__name__}, which has no kernel that slides over an image.",
+            f"{name!r} is {kind_of(layer)}, which has no kernel that slides over an image.",
             "Name a convolution: `cnnviz layers conv` lists them.",
         )
     if layer.groups != 1 or layer.in_channels != model.channels:

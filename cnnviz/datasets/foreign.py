@@ -12,7 +12,7 @@ from cnnviz.datasets.dataset import Dataset, DatasetImage
 from cnnviz.datasets.files import checked_tensor
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import PhotoError, read_photo
-from cnnviz.results.text import plural
+from cnnviz.results.text import kind_of, plural
 
 IMAGES = ("image", "img", "pixel_values", "jpg", "png")
 LABELS = ("label", "labels", "target", "fine_label", "cls")
@@ -165,6 +165,6 @@ def checked(source: Any) -> ForeignDataset:
         len(source)
     except TypeError as error:
         raise UsageError(
-            f"A {type(source).__name__} has no length.", "Give a data set with an index."
+            f"{kind_of(source, begins=True)} has no length.", "Give a data set with an index."
         ) from error
     return ForeignDataset(source)

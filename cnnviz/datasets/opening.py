@@ -18,7 +18,7 @@ from cnnviz.datasets.shipped import ShapesSamples
 from cnnviz.errors import ImageError, UsageError, did_you_mean
 from cnnviz.images import Photo
 from cnnviz.images.paths import expand
-from cnnviz.results.text import plural
+from cnnviz.results.text import kind_of, plural
 
 if TYPE_CHECKING:
     from cnnviz.datasets.aliases import Data
@@ -83,7 +83,7 @@ def _opened(data: Any) -> Dataset:
         return _listed(list(data))
     if hasattr(data, "__iter__"):
         raise UsageError(
-            f"A {type(data).__name__} can only be read from its beginning.",
+            f"{kind_of(data, begins=True)} can only be read from its beginning.",
             "Give a data set with a length and an index, such as the data set of a loader.",
         )
     return ImageList([data])

@@ -24,7 +24,7 @@ from cnnviz.images.photo import Photo, PhotoError, new_photo
 from cnnviz.images.reading import read_photo
 from cnnviz.images.size_notes import size_notes
 from cnnviz.results.space import Space, space_of
-from cnnviz.results.text import plural
+from cnnviz.results.text import kind_of, plural
 
 if TYPE_CHECKING:
     import torch
@@ -167,7 +167,7 @@ def _found(source: Any, preprocessing: ArrayPreprocessing, name: str) -> _Found:
         )
         named = frames[0].name if _is_named(source[0]) else name
         return _Found(None, frames, named, (f"{plural(len(frames), 'frame')} in a row",))
-    raise _wrong(name, f"a {type(source).__name__}", preprocessing)
+    raise _wrong(name, kind_of(source), preprocessing)
 
 
 def _is_named(one: Any) -> bool:
@@ -279,7 +279,7 @@ def _read_pt(path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
     except Exception as error:  # an unpickler meets damage with almost any exception
         raise _damaged(path, error) from error
     if not isinstance(found, torch.Tensor):
-        raise PhotoError(path.name, f"it holds a {type(found).__name__}", "Save one tensor in it.")
+        raise PhotoError(path.name, f"it holds {kind_of(found)}", "Save one tensor in it.")
     return np.asarray(found.detach().float().numpy()), ()
 
 

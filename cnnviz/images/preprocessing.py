@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cnnviz.errors import ImageError, UsageError, did_you_mean
 from cnnviz.images.photo import MAX_PIXELS, Photo, PhotoError
 from cnnviz.results.space import IMAGE, Space
+from cnnviz.results.text import kind_of
 
 if TYPE_CHECKING:
     import torch
@@ -278,7 +279,7 @@ class Preprocessing:
             mean, std, interpolation = preset.mean, preset.std, preset.interpolation
         except AttributeError as error:
             raise UsageError(
-                f"A {type(preset).__name__} is not a preset of torchvision for still images.",
+                f"{kind_of(preset, begins=True)} is not a preset of torchvision for still images.",
                 "Give what weights.transforms() returns, or a Preprocessing.",
             ) from error
         return cls(

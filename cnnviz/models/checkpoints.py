@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from cnnviz.errors import CheckpointError, did_you_mean, nearest
-from cnnviz.results.text import dimensions, itemised, listed, plural
+from cnnviz.results.text import dimensions, itemised, kind_of, listed, plural
 
 SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".safetensors")
 
@@ -66,7 +66,7 @@ def read_state(path: Path) -> State:
     state = _unwrap(content)
     if state is None:
         found = ", ".join(map(repr, list(content)[:5])) if isinstance(content, Mapping) else ""
-        held = f"a dict with {found}" if found else f"a {type(content).__name__}"
+        held = f"a dict with {found}" if found else kind_of(content)
         raise CheckpointError(
             f"The checkpoint {path.name} holds no state_dict but {held}.",
             "Save one with torch.save(model.state_dict(), path).",

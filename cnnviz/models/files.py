@@ -21,6 +21,7 @@ from cnnviz.models.checkpoints import load_state, not_finite, read_state
 from cnnviz.models.model import Model
 from cnnviz.models.randomness import SEED, seeded
 from cnnviz.models.settings import beside_model
+from cnnviz.results.text import kind_of
 
 ARGUMENTS = "forward_args"
 """What a file defines to say how its network is called."""
@@ -93,7 +94,7 @@ def load_file(path: Path, factory: str, weights: str | Path) -> Model:
         made = _make(module, path, factory)
     if not isinstance(made, nn.Module):
         raise ModelError(
-            f"{where} gives a {type(made).__name__}, not a torch.nn.Module.",
+            f"{where} gives {kind_of(made)}, not a torch.nn.Module.",
             "Return the network from it.",
         )
     if isinstance(weights, Path):

@@ -29,7 +29,7 @@ from cnnviz.models.random_answers import told_randomness
 from cnnviz.models.wrappers import unwrap
 from cnnviz.results.result import ImageSource, Provenance
 from cnnviz.results.space import Space
-from cnnviz.results.text import dimensions
+from cnnviz.results.text import dimensions, kind_of
 
 Decode = Callable[[Any], Any]
 """From what a detector returns to boxes, see `Model`."""
@@ -202,7 +202,7 @@ class Model:
             It is no callable, or the output was declared as something else.
         """
         if not callable(decode):
-            raise UsageError(f"decode is a {type(decode).__name__}.", "Give a callable.")
+            raise UsageError(f"decode is {kind_of(decode)}.", "Give a callable.")
         if self.output not in (None, OutputKind.BOXES):
             raise UsageError(
                 f"decode is given, and the output was declared as {self.output.value}.",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from cnnviz.errors import TargetError, did_you_mean
+from cnnviz.results.text import kind_of
 
 if TYPE_CHECKING:
     from cnnviz.models.model import Model
@@ -21,10 +22,10 @@ def describe(output: Any) -> str:
         return f"a tensor {list(output.shape)}"
     named = named_entries(output)
     if named:
-        return f"a {type(output).__name__} with {', '.join(map(repr, named))}"
+        return f"{kind_of(output)} with {', '.join(map(repr, named))}"
     if isinstance(output, (tuple, list)):
-        return f"a {type(output).__name__} of {len(output)}"
-    return f"a {type(output).__name__}"
+        return f"{kind_of(output)} of {len(output)}"
+    return kind_of(output)
 
 
 def named_entries(output: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 from cnnviz.errors import ModelError
+from cnnviz.results.text import kind_of
 
 _PARALLEL = (DataParallel, DistributedDataParallel)
 _INNER = ("model", "net", "network", "backbone", "module", "encoder")
@@ -29,7 +30,7 @@ def unwrap(module: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
         inner = _inside(module)
         if inner is None:
             return module, tuple(notes)
-        notes.append(f"The network inside a {type(module).__name__} is looked at")
+        notes.append(f"The network inside {kind_of(module)} is looked at")
         module = inner
 
 

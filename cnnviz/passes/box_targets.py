@@ -16,7 +16,7 @@ from cnnviz.models.detections import Detections, overlap, read_detections
 from cnnviz.models.outputs import Reading
 from cnnviz.passes.resolved_target import ResolvedTarget
 from cnnviz.passes.target_types import Box, Region
-from cnnviz.results.text import plural
+from cnnviz.results.text import kind_of, plural
 
 Corners = tuple[float, float, float, float]
 OneImage = Callable[[Detections], torch.Tensor]
@@ -108,7 +108,7 @@ class BoxResolver:
             label = None if entry is None else self._label(entry)
             return self._best(label, n)
         raise TargetError(
-            f"A {type(entry).__name__} was asked for, and the network returns boxes.",
+            f"{kind_of(entry, begins=True)} was asked for, and the network returns boxes.",
             "Give a class for its best box, or a Box.",
         )
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
-from cnnviz.results.text import number
+from cnnviz.results.text import kind_of, number
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -95,7 +95,7 @@ def placed(
     if ax is None:
         if not isinstance(figure, FigureBase | None):
             raise UsageError(
-                f"figure= is a {type(figure).__name__}.", "Give a matplotlib Figure or SubFigure."
+                f"figure= is {kind_of(figure)}.", "Give a matplotlib Figure or SubFigure."
             )
         drawn = draw(figure)
         if figure is not None:
@@ -104,7 +104,7 @@ def placed(
     if figure is not None:
         raise UsageError("Both figure= and ax= are given.", "Give one of the two.")
     if not isinstance(ax, Axes):
-        raise UsageError(f"ax= is a {type(ax).__name__}.", "Give one matplotlib Axes.")
+        raise UsageError(f"ax= is {kind_of(ax)}.", "Give one matplotlib Axes.")
     draw_panel(ax)
     take_literally(ax)
     return whole(ax)

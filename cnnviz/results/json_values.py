@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.results.text import kind_of
+
 INLINE = 4096
 """The most values of an array that stand in the JSON themselves."""
 EXACT = 2**53 - 1
@@ -97,7 +99,7 @@ class JsonValues:
             return self.plain(bare, at)
         if isinstance(value, (list, tuple)):
             return [self.plain(entry, (*at, place)) for place, entry in enumerate(value)]
-        raise TypeError(f"{_pointer(at) or 'This'} is a {type(value).__name__}, not data.")
+        raise TypeError(f"{_pointer(at) or 'This'} is {kind_of(value)}, not data.")
 
     def _number(self, value: Any, at: Keys) -> Any:
         if isinstance(value, (int, np.integer)):

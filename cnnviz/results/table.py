@@ -17,6 +17,7 @@ from cnnviz.errors import InstallationError
 from cnnviz.results.json_values import plain
 from cnnviz.results.picture_style import PictureStyle
 from cnnviz.results.result import SUFFIXES, TABLE_SUFFIXES, Result
+from cnnviz.results.text import kind_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -193,7 +194,7 @@ class TableResult(Result):
 def _bare(value: Any) -> Cell:
     bare = value.item() if isinstance(value, np.generic) else value
     if bare is not None and not isinstance(bare, (str, int, float)):
-        raise TypeError(f"A table holds plain values, and this is a {type(bare).__name__}.")
+        raise TypeError(f"A table holds plain values, and this is {kind_of(bare)}.")
     return bare
 
 

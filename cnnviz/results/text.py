@@ -194,6 +194,18 @@ def shortened_apart(names: Sequence[str], most: int) -> list[str]:
     return max(tried, key=lambda found: min(len(set(found)), apart))
 
 
+def kind_of(value: object, *, begins: bool = False) -> str:
+    """Return what a value is, with its article; with a capital where it begins a sentence.
+
+    >>> kind_of(3), kind_of("a"), kind_of(3.0, begins=True)
+    ('an int', 'a str', 'A float')
+    """
+    name = type(value).__name__
+    vowel = name.lower().startswith(("a", "e", "i", "o", "up"))
+    article = "an" if vowel else "a"
+    return f"{article.capitalize() if begins else article} {name}"
+
+
 def plural(number: int, noun: str, nouns: str = "") -> str:
     """Return a number with its noun.
 

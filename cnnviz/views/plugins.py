@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnviz.errors import InstallationError
+from cnnviz.results.text import kind_of
 from cnnviz.views.table import VIEWS, View
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def _read(entry: EntryPoint) -> Plugin | Refusal:
         told = " ".join(str(error).split()).rstrip(".")
         return refused(f"cannot be imported: {type(error).__name__}: {told}".rstrip(": "))
     if not isinstance(view, View):
-        return refused(f"is a {type(view).__name__} at {entry.value}, not a cnnviz.views.View")
+        return refused(f"is {kind_of(view)} at {entry.value}, not a cnnviz.views.View")
     if view.name != entry.name:
         return refused(f"calls itself {view.name!r}; the two names must be one")
     if not view.name.isidentifier():

@@ -172,7 +172,7 @@ def test_preprocessing_and_categories_of_ones_own(file: Path) -> None:
         ("", r"which network in it is not said. Name a function or class of it: .*nets.py:Options"),
         ("with_width", r"nets.py:with_width needs arguments: width, depth"),
         ("wrong", r"nets.py:wrong gives a str, not a torch.nn.Module"),
-        ("number", r"nets.py:number gives a int"),
+        ("number", r"nets.py:number gives an int"),
         ("failing", r"nets.py:failing fails: ValueError: no such width: 7\. "),
         ("quitting", r"nets.py:quitting fails: SystemExit: 2\."),
     ],

@@ -1,6 +1,7 @@
 """Numbers and lists as people write them."""
 
 import doctest
+from collections import OrderedDict
 from dataclasses import dataclass
 
 import pytest
@@ -109,3 +110,12 @@ def test_a_shortened_name_fits_and_keeps_its_ends(name, most, cut):
 )
 def test_a_noun_agrees_with_its_number(number, told):
     assert text.plural(number, "image") == told
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(3, "an int"), ("a", "a str"), ([], "a list"), (OrderedDict(), "an OrderedDict")],
+)
+def test_a_kind_has_its_article(value, said):
+    assert text.kind_of(value) == said
+    assert text.kind_of(value, begins=True) == said[0].upper() + said[1:]

@@ -57,7 +57,7 @@ REFUSED = {
     "stops": ("raise SystemExit(3)", "cannot be imported: SystemExit: 3."),
     "syntax": ("VIEW = = 3", "cannot be imported: SyntaxError: invalid syntax"),
     "empty": ("", "cannot be imported: AttributeError: module"),
-    "number": ("VIEW = 3", "is a int at line_of_them:VIEW, not a cnnviz.views.View."),
+    "number": ("VIEW = 3", "is an int at line_of_them:VIEW, not a cnnviz.views.View."),
     "homeless": (
         "from cnnviz.views import View\nVIEW = View('homeless', 'model', 'It looks.')",
         "does not say the module that holds its function.",
