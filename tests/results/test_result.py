@@ -103,7 +103,7 @@ def test_what_cannot_be_drawn_into_is_a_sentence(sample: Sample) -> None:
         sample.figure(ax=axes)
     with pytest.raises(UsageError, match="one of the two"):
         sample.figure(figure=Figure(), ax=axes)
-    with pytest.raises(UsageError, match=r"figure= is a Axes\. Give a matplotlib Figure"):
+    with pytest.raises(UsageError, match=r"figure= is an Axes\. Give a matplotlib Figure"):
         sample.figure(figure=axes)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="ax= is a Figure"):
         sample.figure(ax=Figure())  # type: ignore[arg-type]
