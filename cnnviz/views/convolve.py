@@ -331,7 +331,7 @@ def _place(
         column, row = at
         if not (0 <= row < height and 0 <= column < width):
             raise UsageError(
-                f"The result has no column {column} and row {row}: it is {width} x {height}.",
+                f"The result has no column {column} and row {row}: it is {height} x {width}.",
                 "Give a column and a row from 0.",
             )
         return (row, column), min(1, len(result) - 1)

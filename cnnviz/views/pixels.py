@@ -107,7 +107,7 @@ class Pixels(Result):
         )
         count = len(self.channels)
         return (
-            f"{self.image}: {width} x {height} px in {count} "
+            f"{self.image}: {height} x {width} px in {count} "
             f"{'channel' if count == 1 else 'channels'}, {width * height * count:,} numbers; {told}"
         )
 
@@ -244,7 +244,7 @@ def _patch_of(
         if not (0 <= row <= photo.height - side and 0 <= column <= photo.width - side):
             raise UsageError(
                 f"The patch of {side} x {side} px at {column}, {row} is not in the photo, which "
-                f"has {photo.width} x {photo.height}.",
+                f"has {photo.height} x {photo.width}.",
                 "Give its left column and upper row.",
             )
         return row, column

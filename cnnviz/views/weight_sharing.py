@@ -127,7 +127,7 @@ def weight_sharing(
     if kernel > min(photo.height, photo.width):
         raise UsageError(
             f"A kernel of {kernel} x {kernel} is larger than the photo, which has "
-            f"{photo.width} x {photo.height}.",
+            f"{photo.height} x {photo.width}.",
             "Give a smaller one.",
         )
     pixels = photo.pixels

@@ -176,7 +176,7 @@ def _drawn_margins(found: Convolution) -> tuple[tuple[int, int], tuple[int, int]
 def _image(board: Board, found: Convolution, scale: Scale) -> Box:
     height, width = found.values.shape[1:]
     box = Box(0.0, _TOP, _IMAGE, _high(found))
-    size = f"{width} x {height}" + (" px" if found.photo is not None else "")
+    size = f"{height} x {width}" + (" px" if found.photo is not None else "")
     _title(board, box, f"{shortened(found.image, 34)}, {size}")
     if found.photo is not None:
         return board.picture(drawing.fit(found.photo, _SHOWN), box)
@@ -231,7 +231,7 @@ def _result(board: Board, found: Convolution) -> tuple[Matrix, Pixels]:
     height, width = found.result.shape[1:]
     box = Box(8.0, _TOP, 4.3, _high(found))
     painted = _painted(found)
-    _title(board, box, f"result, {width} x {height}")
+    _title(board, box, f"result, {height} x {width}")
     words = written(found.result[0], _short) if found.small else None
     small = painted if found.small else drawing.fit(painted, _SHOWN)
     drawn = board.matrix(small, box, words, lines=found.small)

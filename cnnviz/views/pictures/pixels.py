@@ -74,7 +74,7 @@ def _before(board: Board, found: Pixels) -> None:
     """Draw the photo with its channels, and below them the patch with its numbers."""
     height, width = found.size
     side = found.patch.shape[1]
-    _title(board, _tile(found, 0, 0), f"the photo, {width} x {height} px")
+    _title(board, _tile(found, 0, 0), f"the photo, {height} x {width} px")
     _framed(board, board.picture(drawing.fit(found.photo, 640), _tile(found, 0, 0)), found, side)
     (row, column) = found.patch_at
     patch = found.photo[row : row + side, column : column + side]
@@ -109,7 +109,7 @@ def _after(board: Board, found: Pixels, drawn: int) -> None:
     side = found.prepared_patch.shape[1]
     row, column = found.prepared_at
     height, width = found.prepared_size
-    _title(board, _tile(found, 2, 0), f"what the network is given, {width} x {height}")
+    _title(board, _tile(found, 2, 0), f"what the network is given, {height} x {width}")
     place = board.picture(drawing.fit(found.seen, 640), _tile(found, 2, 0))
     board.frame(_seen(place.part((row, row + side), (column, column + side), found.prepared_size)))
     low, high = found.scale
