@@ -1,9 +1,8 @@
-"""A transform of torchvision from its text, what it draws of an image, and shares of draws."""
+"""A transform of torchvision from its text, and what it draws of an image."""
 
 from __future__ import annotations
 
 import ast
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -22,10 +21,6 @@ from cnnviz.models.torchvision_import import import_torchvision
 
 Transform = Callable[[Any], Any]
 _EXAMPLE = "Write calls such as RandomResizedCrop(64), RandomHorizontalFlip(p=0.5)."
-LEVEL = 0.95
-"""The level of the intervals."""
-_NORMAL = 1.959963984540054
-"""The quantile of the normal distribution for an interval of that level."""
 
 
 def read_transform(spec: str) -> Transform:
@@ -144,12 +139,3 @@ def drawn(transform: Transform, image: Image.Image, seed: int) -> NDArray[np.uin
         found = (found * 255.0).round().to(torch.uint8)
     pixels = np.asarray(found.permute(1, 2, 0).numpy(), np.uint8)
     return pixels.repeat(3, axis=2) if pixels.shape[2] == 1 else pixels
-
-
-def wilson(hits: int, count: int) -> tuple[float, float]:
-    """Return the interval of 95 % for a share of so many draws (Wilson 1927)."""
-    share, square = hits / count, _NORMAL**2
-    middle = (share + square / (2 * count)) / (1 + square / count)
-    spread = math.sqrt(share * (1 - share) / count + square / (4 * count**2))
-    half = _NORMAL * spread / (1 + square / count)
-    return max(0.0, middle - half), min(1.0, middle + half)

@@ -15,13 +15,14 @@ from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.evaluation.best_threshold import best_threshold
 from cnnviz.evaluation.data import EvaluationImage
 from cnnviz.evaluation.records import MapMeasurements, MeasureColumn
-from cnnviz.evaluation.resampling import CONFIDENCE, intervals
+from cnnviz.evaluation.resampling import intervals
 from cnnviz.heatmaps.checks.localisation import ENOUGH
 from cnnviz.heatmaps.checks.measure_groups import MEASURE_GROUPS, CheckSettings
 from cnnviz.heatmaps.checks.random_maps import p_value
 from cnnviz.heatmaps.checks.verdicts import Check
 from cnnviz.heatmaps.map_boxes import BOX_THRESHOLD
 from cnnviz.results import drawing
+from cnnviz.results.intervals import LEVEL
 from cnnviz.results.result import Provenance
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import plural
@@ -140,7 +141,7 @@ class Evaluation(TableResult):
     @property
     def confidence(self) -> float:
         """The share of such intervals that hold the true mean, 0.95."""
-        return CONFIDENCE
+        return LEVEL
 
     @property
     def verdicts(self) -> tuple[str, ...]:

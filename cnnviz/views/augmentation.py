@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from cnnviz.course.augmentation import LEVEL, drawn, read_transform, wilson
+from cnnviz.course.augmentation import drawn, read_transform
 from cnnviz.errors import UsageError
 from cnnviz.images import prepare
 from cnnviz.images.inputs import Images
@@ -22,6 +22,7 @@ from cnnviz.passes.likeliest import NO_CLASS
 from cnnviz.passes.resolved_target import Unit
 from cnnviz.passes.targets import Target, with_references
 from cnnviz.results import drawing
+from cnnviz.results.intervals import LEVEL, wilson
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
 from cnnviz.results.text import number, plural, shortened

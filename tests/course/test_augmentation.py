@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from scipy.stats import binomtest
 from torchvision.transforms import v2
 
-from cnnviz.course.augmentation import drawn, read_transform, wilson
+from cnnviz.course.augmentation import drawn, read_transform
 from cnnviz.errors import UsageError
 from cnnviz.models.randomness import seeded
 
@@ -90,9 +89,3 @@ def test_tensors_within_0_and_1_are_pixels_and_others_are_normalised() -> None:
     for wrong in (lambda image: 3, lambda image: image.nothing, lambda image: torch.zeros(2, 2)):
         with pytest.raises(UsageError):
             drawn(wrong, PHOTO, 0)
-
-
-@pytest.mark.parametrize(("hits", "count"), [(0, 7), (3, 9), (17, 17)])
-def test_the_interval_is_wilsons(hits: int, count: int) -> None:
-    wanted = binomtest(hits, count).proportion_ci(0.95, method="wilson")
-    assert wilson(hits, count) == pytest.approx((wanted.low, wanted.high), abs=1e-12)

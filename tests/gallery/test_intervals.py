@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cnnviz_gallery.intervals import share, student
+from cnnviz_gallery.intervals import student
 
 
 @pytest.mark.parametrize(
@@ -27,22 +27,3 @@ def test_an_interval_of_a_mean_holds_it_nineteen_times_in_twenty() -> None:
     values = np.random.default_rng(0).standard_normal((20_000, 10))
     half = student(9.0) * values.std(axis=1, ddof=1) / np.sqrt(10)
     assert (np.abs(values.mean(axis=1)) < half).mean() == pytest.approx(0.95, abs=0.005)
-
-
-@pytest.mark.parametrize(
-    ("hits", "count", "expected"),
-    # Newcombe 1998, "Two-sided confidence intervals for the single proportion", table I, method 3.
-    [(81, 263, (0.2553, 0.3662)), (15, 148, (0.0624, 0.1605)), (0, 20, (0.0, 0.1611)),
-     (1, 29, (0.0061, 0.1718))],
-)  # fmt: skip
-def test_the_interval_of_a_share_is_wilsons(hits, count, expected) -> None:
-    assert share(hits, count) == pytest.approx(expected, abs=5e-5)
-    low, high = share(count - hits, count)
-    assert (1.0 - high, 1.0 - low) == pytest.approx(expected, abs=5e-5)
-
-
-def test_the_ends_of_a_share_stay_within_it() -> None:
-    for count in (1, 2, 10, 1000):
-        for hits in {0, 1, count - 1, count}:
-            low, high = share(hits, count)
-            assert 0.0 <= low <= hits / count <= high <= 1.0

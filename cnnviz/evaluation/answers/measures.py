@@ -10,14 +10,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.results.intervals import wilson
 from cnnviz.results.text import percent
 
 BINS = 15
 """Bins of confidence from 0 to 1, as Guo et al. (2017) have them."""
-LEVEL = 0.95
-"""How often the interval of a share holds the true one."""
-Z = 1.959963984540054
-"""Two standard deviations, nearly: 95 % of a normal distribution lie within."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +42,7 @@ class Share:
         """The ends of the interval, which holds for small numbers too; NaN of none."""
         if not self.of:
             return float("nan"), float("nan")
-        share, square = self.value, Z * Z / self.of
-        middle = share + square / 2.0
-        reach = Z * math.sqrt(share * (1.0 - share) / self.of + square / (4.0 * self.of))
-        low, high = (middle - reach) / (1.0 + square), (middle + reach) / (1.0 + square)
-        # Rounding may leave an end a hair outside of what is possible.
-        return (low if self.count else 0.0), (high if self.count < self.of else 1.0)
+        return wilson(self.count, self.of)
 
     def __str__(self) -> str:
         if not self.of:

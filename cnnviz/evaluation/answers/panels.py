@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnviz.evaluation.answers.measures import BINS, LEVEL, ClassMeasures, Share
+from cnnviz.evaluation.answers.measures import BINS, ClassMeasures, Share
 from cnnviz.results import drawing
+from cnnviz.results.intervals import LEVEL
 from cnnviz.results.text import percent, shortened
 
 if TYPE_CHECKING:

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.evaluation.answers.examples import Example
-from cnnviz.evaluation.answers.measures import LEVEL, Calibration, ClassMeasures, Share, mean_of
+from cnnviz.evaluation.answers.measures import Calibration, ClassMeasures, Share, mean_of
 from cnnviz.evaluation.answers.tally import Mistake
 from cnnviz.evaluation.answers.truth import Matching
 from cnnviz.models import OutputKind
+from cnnviz.results.intervals import LEVEL
 from cnnviz.results.result import Provenance
 from cnnviz.results.table import Table, TableResult
 

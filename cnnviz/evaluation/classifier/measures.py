@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.evaluation.answers.measures import ClassMeasures, Share, Z
+from cnnviz.evaluation.answers.measures import ClassMeasures, Share
+from cnnviz.results.intervals import Z
 from cnnviz.results.text import percent
 
 FEW = 10

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz_gallery.intervals import CONFIDENCE, ENOUGH, student
+from cnnviz.results.intervals import LEVEL
+from cnnviz_gallery.intervals import ENOUGH, student
 from cnnviz_gallery.scan.layer_result import LayerResult
 from cnnviz_gallery.scan.ranked_images import Ints
 
@@ -103,7 +104,7 @@ def _beside_others(
     parts = squares / others**2
     parts[rows, place] = m_square
     total = parts.sum(axis=1)
-    confidence = 1.0 - (1.0 - CONFIDENCE) / len(classes)
+    confidence = 1.0 - (1.0 - LEVEL) / len(classes)
     with np.errstate(invalid="ignore", divide="ignore"):
         # Welch and Satterthwaite; without any variance the difference is exact.
         degrees = np.square(total) / (np.square(parts) / (counts[classes] - 1.0)).sum(axis=1)

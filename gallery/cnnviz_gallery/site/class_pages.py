@@ -16,9 +16,10 @@ from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captures import capture
 from cnnviz.results import drawing
 from cnnviz.results.drawing import Pixels
+from cnnviz.results.intervals import wilson
 from cnnviz.results.text import number, percent, plural
 from cnnviz.views.cam import cam
-from cnnviz_gallery.intervals import ENOUGH, share
+from cnnviz_gallery.intervals import ENOUGH
 from cnnviz_gallery.scan.ranked_images import Ints
 from cnnviz_gallery.site import content, unit_pages
 from cnnviz_gallery.site.channel_sources import ChannelLink
@@ -278,7 +279,7 @@ def _rate(label: str, hits: int, count: int, of: str) -> content.Fact:
 
 
 def _interval(hits: int, count: int) -> str:
-    low, high = share(hits, count)
+    low, high = wilson(hits, count)
     return f"{100 * low:.0f} to {100 * high:.0f}\u00a0%"
 
 

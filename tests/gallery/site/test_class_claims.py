@@ -6,8 +6,8 @@ import re
 import pytest
 
 from cnnviz.datasets import open_dataset
+from cnnviz.results.intervals import wilson
 from cnnviz.results.text import number, percent
-from cnnviz_gallery.intervals import share
 from cnnviz_gallery.scan.class_contrast import class_contrast
 from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.scan.scan_result import ScanSettings
@@ -71,7 +71,7 @@ def test_shares_of_a_class_stand_with_their_counts_and_intervals(many_site):
     for index, path in enumerate(sorted((folder / "classes").glob("*-*.html"), key=_place)):
         labelled = found.answers.labels == index
         right = int((labelled & (found.answers.top == index)).sum())
-        low, high = share(right, 12)
+        low, high = wilson(right, 12)
         text = text_of(path).replace("\u00a0", " ")
         assert f"Found {percent(right / 12)} ({100 * low:.0f} to {100 * high:.0f} %)" in text
         assert f"{right} of 12, of those labelled so" in path.read_text("utf-8")

@@ -1,0 +1,26 @@
+"""The interval of a share that was counted, for small counts too: the only formula of it."""
+
+from __future__ import annotations
+
+import math
+
+LEVEL = 0.95
+"""How often such an interval holds the true share."""
+Z = 1.959963984540054
+"""Two standard deviations, nearly: 95 % of a normal distribution lie within."""
+
+
+def wilson(hits: int, count: int) -> tuple[float, float]:
+    """Return the ends of the 95 % interval of a share (Wilson 1927).
+
+    Parameters
+    ----------
+    hits, count : int
+        How many of how many; `count` is above zero.
+    """
+    share, square = hits / count, Z * Z / count
+    middle = share + square / 2.0
+    reach = Z * math.sqrt(share * (1.0 - share) / count + square / (4.0 * count))
+    low, high = (middle - reach) / (1.0 + square), (middle + reach) / (1.0 + square)
+    # Rounding may leave an end a hair beside what it is exactly.
+    return (low if hits else 0.0), (high if hits < count else 1.0)
