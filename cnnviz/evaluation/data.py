@@ -186,6 +186,6 @@ def _sources(
     shipped = isinstance(data, Shapes) or (isinstance(data, str) and data == SHAPES)
     if not shipped and isinstance(data, (list, tuple)) and not data:
         raise nothing_left([])
-    dataset = open_dataset(cast(Data, data), count or (_DEFAULT_COUNT if shipped else None))
+    dataset = open_dataset(cast("Data", data), count or (_DEFAULT_COUNT if shipped else None))
     for index in range(len(dataset)):
         yield dataset, index

@@ -13,7 +13,8 @@ from cnnviz.gradients.forward_recorder import ForwardRecorder
 from cnnviz.introspection.final_activation import softened
 from cnnviz.models import Model
 from cnnviz.models.detections import read_detections
-from cnnviz.models.outputs import NORMALISED, given_of, read_output, returns_boxes, scores_of
+from cnnviz.models.outputs import given_of, read_output, returns_boxes, scores_of
+from cnnviz.models.reading import NORMALISED
 from cnnviz.results.text import plural
 
 SEED = 0

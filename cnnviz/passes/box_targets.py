@@ -13,7 +13,7 @@ from cnnviz.errors import NothingFoundError, TargetError
 from cnnviz.images import Batch
 from cnnviz.models import Model
 from cnnviz.models.detections import Detections, overlap, read_detections
-from cnnviz.models.outputs import Reading
+from cnnviz.models.reading import Reading
 from cnnviz.passes.resolved_target import ResolvedTarget
 from cnnviz.passes.target_types import Box, Region
 from cnnviz.results.text import kind_of, plural

@@ -17,7 +17,7 @@ from cnnviz.introspection.layer_tensors import Key, LayerTensors
 from cnnviz.introspection.tracing.map_layout import MapLayout
 from cnnviz.models import Model, OutputKind
 from cnnviz.models.detections import Detections
-from cnnviz.models.outputs import AS_GIVEN, NORMALISED
+from cnnviz.models.reading import AS_GIVEN, NORMALISED
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.joined_captures import joined_scores
 from cnnviz.passes.origin import origin

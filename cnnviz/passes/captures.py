@@ -24,7 +24,8 @@ from cnnviz.models import Model, OutputKind, as_model
 from cnnviz.models.categories import check_count
 from cnnviz.models.detections import kept_detections
 from cnnviz.models.member_choice import choose_member
-from cnnviz.models.outputs import Reading, read_output, scores_of
+from cnnviz.models.outputs import read_output, scores_of
+from cnnviz.models.reading import Reading
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.independence import independence

@@ -17,7 +17,8 @@ from cnnviz.introspection.finite import finite
 from cnnviz.introspection.layers import Layers, named_layers, select, split
 from cnnviz.models import Model
 from cnnviz.models.categories import classes_called
-from cnnviz.models.outputs import Reading, read_output, scores_of
+from cnnviz.models.outputs import read_output, scores_of
+from cnnviz.models.reading import Reading
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.likeliest import NO_CLASS
 from cnnviz.passes.ranked_classes import probabilities

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from torch.nn.functional import normalize
 
 from cnnviz.models import OutputKind
-from cnnviz.models.outputs import NORMALISED, Reading, class_scores, read_output
+from cnnviz.models.outputs import class_scores, read_output
+from cnnviz.models.reading import NORMALISED, Reading
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.photo_answers import photo_answers
 from cnnviz.passes.ranked_classes import check_k, entropy, probabilities

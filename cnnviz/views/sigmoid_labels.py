@@ -18,7 +18,7 @@ from cnnviz.course.probabilities import (
 )
 from cnnviz.introspection.finite import check_rankable
 from cnnviz.models import OutputKind
-from cnnviz.models.outputs import Reading
+from cnnviz.models.reading import Reading
 from cnnviz.passes.captured import Capture
 from cnnviz.results import drawing
 from cnnviz.results.contact_sheet import PAGE

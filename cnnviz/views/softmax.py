@@ -20,7 +20,8 @@ from cnnviz.course.probabilities import (
 from cnnviz.errors import TargetError, UsageError
 from cnnviz.introspection.finite import check_rankable
 from cnnviz.models import OutputKind
-from cnnviz.models.outputs import AS_GIVEN, Reading, class_scores, read_output
+from cnnviz.models.outputs import class_scores, read_output
+from cnnviz.models.reading import AS_GIVEN, Reading
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.ranked_classes import check_k
 from cnnviz.results import drawing

@@ -16,7 +16,8 @@ from cnnviz.evaluation.answers.result import CountedFields, confusion_of
 from cnnviz.evaluation.answers.tally import Mistake, Tally
 from cnnviz.evaluation.answers.truth import Truth, check_kind, truth_of
 from cnnviz.models import Model, OutputKind
-from cnnviz.models.outputs import Reading, read_output, scores_of
+from cnnviz.models.outputs import read_output, scores_of
+from cnnviz.models.reading import Reading
 from cnnviz.passes.captures import capture
 from cnnviz.passes.ranked_classes import probabilities
 from cnnviz.passes.scan import first_batch, scan

@@ -12,7 +12,7 @@ from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.models import OutputKind
 from cnnviz.models.categories import ClassNames, classes_called, told_ambiguous
 from cnnviz.models.output_kinds import WORDS
-from cnnviz.models.outputs import Reading
+from cnnviz.models.reading import Reading
 from cnnviz.results.text import first_few, plural
 
 _WORDNET = re.compile(r"n\d{8}")

@@ -81,7 +81,7 @@ def labelled_images(
         images = images[0]
     if _is_data(images):
         return _of_data(model, open_dataset(images, count or COUNT), labels)
-    batch = model.prepare(cast(Images, images))
+    batch = model.prepare(cast("Images", images))
     if count is not None and count < len(batch):
         batch = Batch(batch.tensor[:count], batch.photos[:count], batch.boxes[:count])
     return LabelledImages(batch, *_labels(model, labels, len(batch)))

@@ -14,7 +14,8 @@ from cnnviz.errors import TargetError
 from cnnviz.gradients.landscape.data import Labels
 from cnnviz.models import Model, OutputKind
 from cnnviz.models.output_members import describe
-from cnnviz.models.outputs import AS_GIVEN, Reading, read_output, scores_of
+from cnnviz.models.outputs import read_output, scores_of
+from cnnviz.models.reading import AS_GIVEN, Reading
 
 Loss = Callable[[Any, torch.Tensor], torch.Tensor]
 
