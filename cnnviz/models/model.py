@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
 
-from cnnviz.errors import ModelError, TargetError, UsageError, did_you_mean
+from cnnviz.errors import TargetError, UsageError, did_you_mean
 from cnnviz.images import Batch, Photo, Preprocessing, prepare
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.forward import check_takes_image, forward
@@ -24,8 +21,10 @@ from cnnviz.models.guesses import fitted, guess_preprocessing
 from cnnviz.models.image_inputs import exchanged, told_input
 from cnnviz.models.input_trials import NOMINAL_SIDE
 from cnnviz.models.output_kinds import OutputKind, read_output_kind
-from cnnviz.models.outputs import Reading
 from cnnviz.models.random_answers import told_randomness
+from cnnviz.models.reading import Reading
+from cnnviz.models.state_digest import digest_of, versions_of
+from cnnviz.models.usable_module import check_module
 from cnnviz.models.wrappers import unwrap
 from cnnviz.results.result import ImageSource, Provenance
 from cnnviz.results.space import Space
@@ -102,7 +101,7 @@ class Model:
         inputs: Inputs | None = None,
         decode: Decode | None = None,
     ) -> None:
-        _check_module(module)
+        check_module(module)
         inner, unwrapped = unwrap(module)
         self.module = called_network(inner, call, inputs)
         self.name: str = name or type(inner).__name__
@@ -284,9 +283,9 @@ class Model:
         does not see those through ``.data``).
         """
         with one_at_a_time():
-            versions = _versions(self.module)
+            versions = versions_of(self.module)
             if self._digest is None or versions is None or self._digest[0] != versions:
-                self._digest = (versions, _digest(self.module.state_dict()))
+                self._digest = (versions, digest_of(self.module.state_dict()))
             return self._digest[1]
 
     def prepare(self, images: Images) -> Batch:
@@ -420,70 +419,5 @@ def as_model(model: Model | nn.Module) -> Model:
     return model if isinstance(model, Model) else Model(model)
 
 
-def _check_module(module: object) -> None:
-    if not isinstance(module, nn.Module):
-        remedy = "Load it first: cnnviz.load(name)." if isinstance(module, str) else ""
-        raise UsageError(
-            f"A network must be a torch.nn.Module, not {type(module).__name__}.",
-            remedy or "Give a torch.nn.Module, or what cnnviz.load returns.",
-        )
-    named = [*module.named_parameters(), *module.named_buffers()]
-    lazy = [name for name, tensor in named if is_lazy(tensor)]
-    if lazy:
-        raise ModelError(
-            f"{type(module).__name__} has lazy layers that have never seen an input ({lazy[0]}).",
-            "Run it once on an input of the right shape before handing it over.",
-        )
-    meta = [name for name, tensor in named if tensor.is_meta]
-    if meta:
-        raise ModelError(
-            f"The weights of {type(module).__name__} are on the meta device ({meta[0]}).",
-            "Load real weights first: module.to_empty(device='cpu') and load_state_dict.",
-        )
-
-
 def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:
     return chain(module.parameters(), module.buffers())
-
-
-def _versions(module: nn.Module) -> tuple[object, ...] | None:
-    """Return what changes whenever a tensor of the state is written to; None if that is unknown."""
-    versions: list[object] = []
-    # Asking for the state_dict would take as long as a layer of a deep network.
-    for place, child in module.named_modules(remove_duplicate=False):
-        if type(child).get_extra_state is not nn.Module.get_extra_state:
-            return None
-        for name, tensor in chain(child._parameters.items(), child._buffers.items()):
-            if tensor is None:
-                continue
-            if tensor.is_inference():
-                return None
-            # A sparse tensor lies in several places.
-            strided = tensor.layout is torch.strided and not tensor.is_nested
-            lies = tensor.data_ptr() if strided else id(tensor)
-            versions.append((place, name, lies, tensor._version))
-    return tuple(versions)
-
-
-def _digest(state: Mapping[str, Any]) -> str:
-    digest = hashlib.sha256()
-    for name, value in state.items():
-        if not isinstance(value, torch.Tensor):  # extra state, which may be any object
-            digest.update(f"{name} {value!r}\n".encode())
-            continue
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        digest.update(_bytes(value.detach()))
-    return digest.hexdigest()
-
-
-def _bytes(value: torch.Tensor) -> Any:
-    if value.is_nested:
-        return b"".join(bytes(_bytes(part)) for part in value.unbind())
-    if value.layout is not torch.strided:
-        value = value.to_dense()
-    if value.is_quantized:
-        value = value.int_repr()
-    flat = value.cpu().contiguous().reshape(-1)
-    # An array over the memory would leave a tensor that can never be resized again.
-    size = flat.numel() * flat.element_size()
-    return (ctypes.c_ubyte * size).from_address(flat.data_ptr()) if size else b""

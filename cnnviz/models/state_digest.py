@@ -1,0 +1,56 @@
+"""The digest of a network's weights, and what tells whether they were written to since."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+from collections.abc import Mapping
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def versions_of(module: nn.Module) -> tuple[object, ...] | None:
+    """Return what changes whenever a tensor of the state is written to; None if that is unknown."""
+    versions: list[object] = []
+    # Asking for the state_dict would take as long as a layer of a deep network.
+    for place, child in module.named_modules(remove_duplicate=False):
+        if type(child).get_extra_state is not nn.Module.get_extra_state:
+            return None
+        for name, tensor in chain(child._parameters.items(), child._buffers.items()):
+            if tensor is None:
+                continue
+            if tensor.is_inference():
+                return None
+            # A sparse tensor lies in several places.
+            strided = tensor.layout is torch.strided and not tensor.is_nested
+            lies = tensor.data_ptr() if strided else id(tensor)
+            versions.append((place, name, lies, tensor._version))
+    return tuple(versions)
+
+
+def digest_of(state: Mapping[str, Any]) -> str:
+    """Return the SHA-256 over the names, types, shapes and bytes of a state_dict, in order."""
+    digest = hashlib.sha256()
+    for name, value in state.items():
+        if not isinstance(value, torch.Tensor):  # extra state, which may be any object
+            digest.update(f"{name} {value!r}\n".encode())
+            continue
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(_bytes(value.detach()))
+    return digest.hexdigest()
+
+
+def _bytes(value: torch.Tensor) -> Any:
+    if value.is_nested:
+        return b"".join(bytes(_bytes(part)) for part in value.unbind())
+    if value.layout is not torch.strided:
+        value = value.to_dense()
+    if value.is_quantized:
+        value = value.int_repr()
+    flat = value.cpu().contiguous().reshape(-1)
+    # An array over the memory would leave a tensor that can never be resized again.
+    size = flat.numel() * flat.element_size()
+    return (ctypes.c_ubyte * size).from_address(flat.data_ptr()) if size else b""
