@@ -8,7 +8,8 @@ from cnnviz.images.array_preprocessing import ArrayPreprocessing
 from cnnviz.images.array_reading import ArrayInput, values_of
 from cnnviz.images.batch import Batch, Refusal, prepare
 from cnnviz.images.photo import MAX_PIXELS, Photo, PhotoError
-from cnnviz.images.preprocessing import IMAGENET, PhotoBox, Preprocessing
+from cnnviz.images.photo_box import PhotoBox
+from cnnviz.images.preprocessing import IMAGENET, Preprocessing
 from cnnviz.images.reading import read_photo, sample_photo
 
 __all__ = [

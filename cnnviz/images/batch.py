@@ -14,7 +14,8 @@ from cnnviz.images.array_batch import Prepared, prepare_arrays
 from cnnviz.images.array_preprocessing import ArrayPreprocessing
 from cnnviz.images.paths import distinct_names, file_name, writable
 from cnnviz.images.photo import Photo, PhotoError, new_photo
-from cnnviz.images.preprocessing import PhotoBox, Preprocessing
+from cnnviz.images.photo_box import PhotoBox
+from cnnviz.images.preprocessing import Preprocessing
 from cnnviz.images.reading import read_photo
 from cnnviz.images.size_notes import size_notes
 from cnnviz.results.text import reasons

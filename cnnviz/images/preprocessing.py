@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cnnviz.errors import ImageError, UsageError, did_you_mean
 from cnnviz.images.photo import MAX_PIXELS, Photo, PhotoError
+from cnnviz.images.photo_box import PhotoBox
 from cnnviz.results.space import IMAGE, Space
 from cnnviz.results.text import kind_of
 
@@ -26,33 +27,6 @@ if TYPE_CHECKING:
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
 PHOTO_CHANNELS = (1, 3, 4)
 COLOURS = ("rgb", "bgr")
-
-
-@dataclass(frozen=True)
-class PhotoBox:
-    """A rectangle in a photo, in pixels; fractions of a pixel count."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    @property
-    def width(self) -> float:
-        """Width in pixels."""
-        return self.right - self.left
-
-    @property
-    def height(self) -> float:
-        """Height in pixels."""
-        return self.bottom - self.top
-
-    def cut(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-        """Return what of a photo [H, W, 3] lies in the rectangle, and its left and upper pixel."""
-        height, width = pixels.shape[:2]
-        left, top = max(0, round(self.left)), max(0, round(self.top))
-        right, bottom = min(width, round(self.right)), min(height, round(self.bottom))
-        return pixels[top : max(bottom, top + 1), left : max(right, left + 1)], (left, top)
 
 
 @dataclass(frozen=True)
