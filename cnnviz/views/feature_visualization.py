@@ -19,7 +19,6 @@ from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import ImageSource, Provenance, Result, installed_version
 from cnnviz.results.space import IMAGE, Space, space_of
-from cnnviz.results.text import dimensions, estimated_time, listed
 from cnnviz.units.visualization import (
     METHODS,
     Announce,
@@ -35,20 +34,14 @@ from cnnviz.units.visualization import (
 )
 from cnnviz.units.visualization.array_parametrisations import check_array_method
 from cnnviz.units.visualization.jobs import sized
-from cnnviz.units.visualization.value_range import (
-    DEVIATIONS,
-    before_preprocessing,
-    between_0_and_1,
-    is_open,
-)
+from cnnviz.units.visualization.value_range import before_preprocessing, between_0_and_1
+from cnnviz.views._feature_visualization_notes import about_pictures, budget_notes
 from cnnviz.views.pictures import array_feature_visualization
 from cnnviz.views.pictures import feature_visualization as picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_NAMED = 8
-"""Layers and units named in one sentence before the rest are counted."""
 _OF_ARRAYS = {
     "fourier": "as waves, of which every octave starts with the same power",
     "pixel": "place by place",
@@ -275,8 +268,8 @@ def feature_visualization(
     job = Job(wrapped, groups, store, photo, span, progress, announce)
     found = job.run()
     made = [found[objective.name] for objective in objectives if objective.name in found]
-    notes = _notes(objectives, [objective for objective, _, _ in made], span)
-    notes += _about(made, wrapped)
+    notes = budget_notes(objectives, [objective for objective, _, _ in made], span)
+    notes += about_pictures(made, wrapped)
     return FeatureVisualization(
         provenance=_provenance(wrapped, batch, made, seed),
         units=tuple(objective.name for objective, _, _ in made),
@@ -347,59 +340,6 @@ def _origin(model: Model, batch: Batch | None) -> dict[str, Any]:
         "start": None if batch is None else batch.photos[0].sha256,
         "versions": {name: installed_version(name) for name in ("cnnviz", "torch")},
     }
-
-
-def _notes(
-    objectives: tuple[Objective, ...], made: list[Objective], span: float | None
-) -> tuple[str, ...]:
-    if len(made) == len(objectives) or span is None:
-        return ()
-    return (
-        f"Within the budget of {estimated_time(span)}, {len(made):,} of {len(objectives):,} "
-        "units were finished; the others are not shown.",
-    )
-
-
-def _about(made: list[tuple[Objective, AscentSettings, Any]], model: Model) -> tuple[str, ...]:
-    """Say what was done to single units, and what sizes the pictures have."""
-    woken = [objective.name for objective, _, one in made if one.woken.any()]
-    dead = [objective.name for objective, _, one in made if one.dead.all()]
-    notes = []
-    sizes = sorted({settings.size for _, settings, _ in made})
-    if sizes != [tuple(model.input_shape[1:])]:
-        written = ", ".join(dimensions(size) for size in sizes)
-        drawn = ", drawn at one size" if len(sizes) > 1 else ""
-        what = "pictures" if model.space == IMAGE else f"{model.space.noun}s"
-        notes.append(f"The {what} have {written} {model.space.unit}{drawn}.")
-    linear = list(
-        dict.fromkeys(
-            objective.layer[0]
-            for objective, _, _ in made
-            if objective.rectified and objective.layer
-        )
-    )
-    if linear:
-        notes.append(
-            f"Of {listed(linear, _NAMED)}, linear in the picture, only what is above zero counts: "
-            "the plain mean would cancel."
-        )
-    if woken:
-        notes.append(
-            "At some step a rectifier stopped all gradient, and leaked instead: "
-            f"{listed(woken, _NAMED)}."
-        )
-    if dead:
-        notes.append(
-            f"No gradient was ever found, so the unit could not be woken: {listed(dead, _NAMED)}."
-        )
-    if is_open(model.preprocessing):
-        notes.append(
-            f"Nothing says how far a {model.space.noun} goes: each value stays within "
-            f"{DEVIATIONS:g} deviations (std) of the mean of the preprocessing."
-        )
-    elif model.space == IMAGE and (model.channels == 2 or model.channels > 4):
-        notes.append(f"Of {model.channels} channels the mean is shown as grey.")
-    return tuple(notes)
 
 
 def _provenance(
