@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.images import ArrayPreprocessing, Batch
-from cnnviz.images.array_scene import ArrayScene
 from cnnviz.images.inputs import Images
-from cnnviz.images.transforms import Scene, enlarged, moved, turned
-from cnnviz.introspection.layers import Layers, named_layers, without_call
+from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model, as_model
-from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.captures import capture
 from cnnviz.passes.stages import STAGES
-from cnnviz.passes.targets import ResolvedTarget, Target, Unit, with_references
+from cnnviz.passes.targets import Target, Unit, with_references
 from cnnviz.results import drawing
-from cnnviz.results.array_pictures import slices
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
 from cnnviz.results.space import IMAGE, Space, space_of
+from cnnviz.views._invariance_walk import Walk, norm_of, scene_of
 from cnnviz.views.pictures.invariance import draw
 
 Kind = Literal["translation", "scale", "rotation"]
@@ -34,9 +29,6 @@ KINDS: tuple[Kind, ...] = ("translation", "scale", "rotation")
 UNCHANGED: dict[Kind, float] = {"translation": 0.0, "scale": 1.0, "rotation": 0.0}
 """The amount at which an image is as it is."""
 ROTATION = 350.0
-_THUMBNAILS = 5
-_SIDE = {1: 150, 2: 112, 3: 112}
-"""Pixels of the longer side of a thumbnail, for signals, images and volumes."""
 _WHEN: dict[Kind, str] = {"translation": "moved", "scale": "enlarged", "rotation": "turned"}
 
 
@@ -249,27 +241,20 @@ def invariance(
     target = with_references(wrapped, target)
     batch = wrapped.prepare(images)
     held = capture(wrapped, batch, layers=layers or STAGES, gradients=False)
-    names = list(held.activations)
-    if not layers:
-        names = names[:1] + names[1:][-1:]
-    if not names:
-        raise LayerError(
-            f"{wrapped.name} has no layer that is known to hold a map of the {wrapped.space.noun}.",
-            "Name a layer.",
-        )
+    names = _names(held, chosen=bool(layers))
     resolved_targets = held.scored(target).resolved_targets
     units: set[Unit] = {resolved.unit for resolved in resolved_targets}
     unit: Unit = "probability" if units == {"probability"} else "score"
     kinds = KINDS[:2] if wrapped.space.axes == 1 else KINDS
     reach = shift * batch.tensor.shape[2]
-    amounts: dict[Kind, NDArray[np.float64]] = {
-        "translation": np.linspace(-reach, reach, steps),
-        "scale": np.linspace(1.0, scale, steps),
-        "rotation": np.linspace(0.0, rotation, steps),
+    ends: dict[Kind, tuple[float, float]] = {
+        "translation": (-reach, reach),
+        "scale": (1.0, scale),
+        "rotation": (0.0, rotation),
     }
-    values = np.stack([amounts[kind] for kind in kinds])
-    scenes = [_scene(wrapped, batch, place) for place in range(len(batch))]
-    walk = _Walk(wrapped, held, names, resolved_targets, unit, values, scenes)
+    values = np.stack([np.linspace(*ends[kind], steps) for kind in kinds])
+    scenes = [scene_of(wrapped, batch, place) for place in range(len(batch))]
+    walk = Walk(wrapped, held, names, resolved_targets, unit, values, scenes)
     walk.run(progress)
     return Invariance(
         provenance=replace(
@@ -280,7 +265,7 @@ def invariance(
         targets=tuple(resolved.name for resolved in resolved_targets),
         values=values,
         distances=walk.distances,
-        norms=np.array([[_norm(row) for row in held.activation_maps(name)] for name in names]),
+        norms=np.array([[norm_of(row) for row in held.activation_maps(name)] for name in names]),
         answers=walk.answers,
         unit=unit,
         original=np.array([walk.original(n) for n in range(len(batch))]),
@@ -291,10 +276,16 @@ def invariance(
     )
 
 
-def _scene(model: Model, batch: Batch, place: int) -> Scene | ArrayScene:
-    if model.space == IMAGE:
-        return Scene.of(model.preprocessing, batch, place)
-    return ArrayScene.of(batch, place)
+def _names(held: Capture, *, chosen: bool) -> list[str]:
+    """Return the layers that are followed: the ends of the first and last stage by default."""
+    names = list(held.activations)
+    if not names:
+        model = held.model
+        raise LayerError(
+            f"{model.name} has no layer that is known to hold a map of the {model.space.noun}.",
+            "Name a layer.",
+        )
+    return names if chosen else names[:1] + names[1:][-1:]
 
 
 def _check(shift: float, scale: float, rotation: float, steps: int) -> None:
@@ -313,112 +304,3 @@ def _check(shift: float, scale: float, rotation: float, steps: int) -> None:
         raise UsageError(
             f"{steps} amounts cannot be spread evenly about none.", "Give 3, 5, 7, ..."
         )
-
-
-def _norm(values: torch.Tensor) -> float:
-    return float(values.detach().double().norm())
-
-
-class _Walk:
-    """Every amount of every transformation of every image, in batches."""
-
-    def __init__(
-        self,
-        model: Model,
-        held: Capture,
-        names: list[str],
-        targets: tuple[ResolvedTarget, ...],
-        unit: Unit,
-        values: NDArray[np.float64],
-        scenes: list[Scene] | list[ArrayScene] | list[Scene | ArrayScene],
-    ) -> None:
-        kinds, steps = values.shape
-        count = len(scenes)
-        self.model, self.held, self.names = model, held, names
-        self.targets, self.unit = targets, unit
-        self.values, self.scenes = values, scenes
-        self.maps = [held.activation_maps(name) for name in names]
-        self.distances = np.zeros((kinds, len(names), count, steps))
-        self.answers = np.zeros((kinds, count, steps))
-        self.beyond = np.zeros((kinds, count, steps))
-
-    def run(self, progress: Progress) -> None:
-        """Fill in distances, answers and what lies beyond the photos."""
-        tensor = self.held.batch.tensor
-        at_once = rows_at_once(self.model, tensor)
-        every = [
-            (kind, image, step)
-            for image in range(len(self.scenes))
-            for kind in range(len(self.values))
-            for step in range(self.values.shape[1])
-        ]
-        for start in range(0, len(every), at_once):
-            progress(start, len(every), self._doing)
-            self._pass(every[start : start + at_once])
-        progress(len(every), len(every), "done")
-
-    def _pass(self, places: list[tuple[int, int, int]]) -> None:
-        rows = []
-        for place in places:
-            kind, image, step = place
-            row, self.beyond[place] = self._seen(kind, image, step)
-            rows.append(row)
-        like = self.held.batch.tensor
-        inputs = torch.from_numpy(np.stack(rows)).to(like.device, like.dtype)
-        found = capture(
-            self.model,
-            # Nothing is drawn of these, so they need no photos.
-            Batch(inputs, (), ()),
-            layers=[without_call(name, named_layers(self.model.module)) for name in self.names],
-            gradients=False,
-        )
-        answers = {image: self.answered(found.returned, image) for _, image, _ in places}
-        maps = [found.activation_maps(name) for name in self.names]
-        for number, place in enumerate(places):
-            kind, image, step = place
-            self.answers[place] = answers[image][number]
-            for layer in range(len(self.names)):
-                away = maps[layer][number] - self.maps[layer][image]
-                self.distances[kind, layer, image, step] = _norm(away)
-
-    def original(self, image: int) -> float:
-        """Return what is followed of an image as it is."""
-        output, row = self.held.answer(image)
-        return float(self.answered(output, image)[row])
-
-    def answered(self, output: Any, image: int) -> NDArray[np.float64]:
-        """Return what is followed of an image in everything that the network returned."""
-        resolved = self.targets[image]
-        values = resolved.measure(output) if self.unit == "probability" else resolved.score(output)
-        return np.asarray(values.detach().double().cpu().numpy(), np.float64)
-
-    @property
-    def _doing(self) -> str:
-        space = self.model.space
-        if space.axes == 1:
-            return "moving and stretching signals"
-        return f"moving, enlarging and turning {space.noun}s"
-
-    def _seen(self, kind: int, image: int, step: int) -> tuple[NDArray[np.float32], float]:
-        """Return what the network sees of an image at one amount, and how much lies beyond it."""
-        scene, amount = self.scenes[image], float(self.values[kind, step])
-        if isinstance(scene, ArrayScene):
-            return (scene.moved, scene.enlarged, scene.turned)[kind](amount)
-        return scene.seen((moved, enlarged, turned)[kind](amount, scene.size))
-
-    def strip(self, kind: int) -> NDArray[np.uint8]:
-        """Return the first image at evenly spread amounts, side by side."""
-        tiles = []
-        for step in np.linspace(0, self.values.shape[1] - 1, _THUMBNAILS).round().astype(int):
-            row, _ = self._seen(kind, 0, int(step))
-            tiles.append(self._thumbnail(torch.from_numpy(row)))
-        return drawing.mosaic(np.stack(tiles), columns=len(tiles), side=1, gap=3).pixels
-
-    def _thumbnail(self, row: torch.Tensor) -> NDArray[np.uint8]:
-        """Return a small picture of what the network is given; of a volume its middle slice."""
-        preprocessing = self.model.preprocessing
-        side = _SIDE[self.model.space.axes]
-        if isinstance(preprocessing, ArrayPreprocessing) and preprocessing.axes > IMAGE.axes:
-            pictures = slices(preprocessing.undone(row))
-            return drawing.fit(pictures[len(pictures) // 2], side)
-        return drawing.fit(preprocessing.invert(row), side)
