@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
@@ -27,9 +26,8 @@ from cnnviz.models import Model, as_model, load
 from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.space import space_of_shape
 from cnnviz.results.table import Table, TableResult
-from cnnviz.results.text import plural
+from cnnviz.views._gradient_flow_notes import shares_after, told_data, told_verdict
 
 FAULTS = ("vanishing", "exploding", "dead", "saturated", "non-finite", "watch")
 CONFIDENT = 1e-6
@@ -356,23 +354,8 @@ def _flow(
         )
     points = [point.label for point in found.points]
     cuts = told_cuts(verdict, points, boxes=found.of_boxes)
-    notes += [*found.notes, *cuts, *_told(verdict)]
+    notes += [*found.notes, *cuts, *told_verdict(verdict)]
     return _result(model, inputs, batch, found, verdict, cause, tried, notes)
-
-
-def _told(verdict: GradientVerdict) -> list[str]:
-    notes = []
-    if verdict.rescaled:
-        notes.append(
-            f"The next layer undoes the scale of {' and '.join(verdict.rescaled)}; D was taken "
-            "without it."
-        )
-    if "steep" in verdict.findings:
-        notes.append(
-            f"Each step takes {-verdict.per_layer:.1f} decades, so this chain cannot be made "
-            "deeper, and shallow chains of such activations may not learn either."
-        )
-    return notes
 
 
 def _result(
@@ -390,7 +373,7 @@ def _result(
     def column(name: str) -> NDArray[np.float64]:
         return np.array([getattr(point, name) for point in points], np.float64)
 
-    dead, saturated = _after(found)
+    dead, saturated = shares_after(found)
     photos = () if batch is None else batch.photos[: len(inputs)]
     return GradientFlow(
         provenance=model.provenance(
@@ -413,29 +396,5 @@ def _result(
         cause=cause,
         remedies=remedies,
         objective=found.objective,
-        data=_data(inputs, batch),
+        data=told_data(inputs, batch),
     )
-
-
-def _data(inputs: torch.Tensor, batch: Batch | None) -> str:
-    count, space = len(inputs), space_of_shape(inputs.shape[1:])
-    what = "" if batch is not None else " of standard normal noise"
-    few = f" With one {space.noun}, a unit that is off for it counts as dead." if count == 1 else ""
-    return (
-        f"{plural(count, space.noun)}{what} of {space.size(inputs.shape[2:])} went in, in eval "
-        f"mode: normalisation with the statistics that were gathered, no dropout.{few}"
-    )
-
-
-def _after(found: GradientProbe) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the greatest shares of dead and saturated units between each point and the next."""
-    dead = np.full(len(found.points), np.nan)
-    saturated = np.full(len(found.points), np.nan)
-    for unit in found.units:
-        if unit.after < 0:
-            continue
-        if unit.dead is not None:
-            dead[unit.after] = np.nanmax([dead[unit.after], unit.dead_fraction, 0.0])
-        if not math.isnan(unit.saturated):
-            saturated[unit.after] = np.nanmax([saturated[unit.after], unit.saturated])
-    return dead, saturated

@@ -1,0 +1,56 @@
+"""What is said of the gradient's way through a network besides its verdict."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cnnviz.gradients.probe_result import GradientProbe
+from cnnviz.gradients.verdicts import GradientVerdict
+from cnnviz.images import Batch
+from cnnviz.results.space import space_of_shape
+from cnnviz.results.text import plural
+
+
+def told_verdict(verdict: GradientVerdict) -> list[str]:
+    """Say of a verdict what scale it leaves out, and whether single steps are steep."""
+    notes = []
+    if verdict.rescaled:
+        notes.append(
+            f"The next layer undoes the scale of {' and '.join(verdict.rescaled)}; D was taken "
+            "without it."
+        )
+    if "steep" in verdict.findings:
+        notes.append(
+            f"Each step takes {-verdict.per_layer:.1f} decades, so this chain cannot be made "
+            "deeper, and shallow chains of such activations may not learn either."
+        )
+    return notes
+
+
+def told_data(inputs: torch.Tensor, batch: Batch | None) -> str:
+    """Say what went into the network, and in which mode."""
+    count, space = len(inputs), space_of_shape(inputs.shape[1:])
+    what = "" if batch is not None else " of standard normal noise"
+    few = f" With one {space.noun}, a unit that is off for it counts as dead." if count == 1 else ""
+    return (
+        f"{plural(count, space.noun)}{what} of {space.size(inputs.shape[2:])} went in, in eval "
+        f"mode: normalisation with the statistics that were gathered, no dropout.{few}"
+    )
+
+
+def shares_after(found: GradientProbe) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the greatest shares of dead and saturated units between each point and the next."""
+    dead = np.full(len(found.points), np.nan)
+    saturated = np.full(len(found.points), np.nan)
+    for unit in found.units:
+        if unit.after < 0:
+            continue
+        if unit.dead is not None:
+            dead[unit.after] = np.nanmax([dead[unit.after], unit.dead_fraction, 0.0])
+        if not math.isnan(unit.saturated):
+            saturated[unit.after] = np.nanmax([saturated[unit.after], unit.saturated])
+    return dead, saturated
