@@ -13,12 +13,7 @@ from torch import nn
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.heatmaps.checks.deletion_insertion import Curves
 from cnnviz.heatmaps.checks.drop_increase import DropIncrease
-from cnnviz.heatmaps.checks.explained_batch import (
-    Explain,
-    ExplainedBatch,
-    Maps,
-    as_drawn,
-)
+from cnnviz.heatmaps.checks.explained_batch import Explain, ExplainedBatch
 from cnnviz.heatmaps.checks.localisation import Localisation, Mark
 from cnnviz.heatmaps.checks.measure import Measure
 from cnnviz.heatmaps.checks.measure_groups import (
@@ -31,13 +26,10 @@ from cnnviz.heatmaps.checks.measure_groups import (
     listed_groups,
     measurable,
 )
-from cnnviz.heatmaps.checks.random_maps import random_maps
 from cnnviz.heatmaps.checks.randomisation import Randomisation
-from cnnviz.heatmaps.checks.similarity import rank_correlation
 from cnnviz.heatmaps.checks.stability import Stability
 from cnnviz.heatmaps.checks.verdicts import Check, CheckVerdict
-from cnnviz.heatmaps.heatmap import Heatmap, evidence
-from cnnviz.images import Batch
+from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.images.inputs import Images
 from cnnviz.models import Model, as_model
 from cnnviz.passes.targets import Target, Unit
@@ -47,12 +39,10 @@ from cnnviz.results.progress import Progress, silent
 from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import plural
-from cnnviz.views._explainers import explainer
 from cnnviz.views._explainers import heatmap as make_heatmap
+from cnnviz.views._measured_maps import check_images, flat_maps, measured_maps, with_explainer
 
 Found = TypeVar("Found", Curves, DropIncrease, Randomisation, Stability, Localisation)
-_SAME = 0.99
-"""The rank correlation from which on two maps count as made by the same settings."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -339,14 +329,14 @@ def faithfulness(
         )
     batch = wrapped.prepare(images)
     if isinstance(heatmap, Heatmap):
-        _check_images(heatmap, batch)
+        check_images(heatmap, batch)
     given = heatmap if isinstance(heatmap, Heatmap) else None
     subject = ExplainedBatch.of(wrapped, batch, target, given)
     if isinstance(heatmap, str):
         heatmap = make_heatmap(wrapped, batch, subject.asked, heatmap, layer=layer, seed=seed)
         layer = None
     measured = replace(
-        _measured(subject, heatmap, layer, random, seed),
+        measured_maps(subject, heatmap, layer, random, seed),
         explain=explain,
         marks=masks,
     )
@@ -363,45 +353,9 @@ def of_subject(subject: ExplainedBatch, heatmap: Heatmap, settings: CheckSetting
 
     Methods that are measured on one subject share what does not depend on their maps.
     """
-    measured = _measured(subject, heatmap, None, None, settings.seed)
+    measured = measured_maps(subject, heatmap, None, None, settings.seed)
     groups = measurable(settings.groups, explain=heatmap.settings is not None, marks=False)
     return _measure(measured, heatmap, heatmap.layers[-1], groups, settings, silent)
-
-
-def _measured(
-    subject: ExplainedBatch, heatmap: Heatmap, layer: str | None, random: int | None, seed: int
-) -> MeasuredMaps:
-    maps = _maps(heatmap, layer)
-    count = _random_count(len(subject.batch)) if random is None else random
-    # The signed map says how smooth a random one must be, which its many zeros would not.
-    random_ones = random_maps(maps, count, seed)
-    return MeasuredMaps(
-        subject=subject,
-        maps=evidence(maps, relu=heatmap.relu),
-        random=evidence(random_ones, relu=heatmap.relu),
-        relu=heatmap.relu,
-        clip_percentile=heatmap.clip_percentile,
-    )
-
-
-def _random_count(images: int) -> int:
-    # So many that maps which beat all of them are better at the level of the verdict.
-    return 19 if images == 1 else 5 if images < 4 else 3
-
-
-def _maps(heatmap: Heatmap, layer: str | None) -> Maps:
-    if layer is not None and layer not in heatmap.layers:
-        raise UsageError(
-            f"The heatmap has no layer {layer!r}.",
-            did_you_mean(layer, heatmap.layers, f"It has {', '.join(heatmap.layers)}."),
-        )
-    place = -1 if layer is None else heatmap.layers.index(layer)
-    maps = np.asarray(heatmap.maps[place], np.float32)
-    if not np.isfinite(maps).all():
-        raise UsageError(
-            "The heatmap has values that are not finite.", "Look for a division by zero in it."
-        )
-    return maps
 
 
 def _measure(
@@ -412,18 +366,10 @@ def _measure(
     settings: CheckSettings,
     progress: Progress,
 ) -> Faithfulness:
-    notes = _flat_maps(measured.maps)
+    notes = flat_maps(measured.maps)
     if any(MEASURE_GROUPS[name].needs == "explain" for name in settings.groups):
-        explain = measured.explain or _known_explainer(held, layer)
-        if explain is None:
-            notes.append(
-                f"How {held.title} is made anew is not known, so neither its answer to random "
-                "weights nor its stability was measured."
-            )
-        else:
-            explain = as_drawn(explain, relu=held.relu)
-            _check_same(held, measured, explain)
-        measured = replace(measured, explain=explain)
+        measured, unknown = with_explainer(measured, held, layer)
+        notes += unknown
     found: dict[str, MeasureResult] = {}
     for done, group in enumerate(groups):
         progress(done, len(groups), f"{held.title}: {group.name}")
@@ -450,40 +396,3 @@ def _measure(
 
 def _if(known: bool, values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values if known else np.full_like(values, np.nan)
-
-
-def _flat_maps(maps: Maps) -> list[str]:
-    flat = int((np.ptp(maps.reshape(len(maps), -1), axis=1) == 0.0).sum())
-    return [f"{flat} of {len(maps)} maps have one value everywhere: they mark nothing."] * bool(
-        flat
-    )
-
-
-def _known_explainer(held: Heatmap, layer: str) -> Explain | None:
-    if held.settings is None:
-        return None
-    return explainer(held.settings.of_map(held.layers.index(layer)))
-
-
-def _check_same(held: Heatmap, measured: MeasuredMaps, explain: Explain) -> None:
-    """Make the maps once more: those of other settings would answer to random weights otherwise."""
-    subject = measured.subject
-    made = explain(subject.model, subject.batch, subject.asked)
-    if made.shape != measured.maps.shape or any(
-        rank_correlation(first, second) < _SAME
-        for first, second in zip(measured.maps, made, strict=True)
-    ):
-        raise UsageError(
-            f"{held.title} made anew is another map than the one given.",
-            "Give explain=, which makes the map with your settings.",
-        )
-
-
-def _check_images(heatmap: Heatmap, batch: Batch) -> None:
-    given = tuple(photo.sha256 for photo in batch.photos)
-    explained = tuple(source.sha256 for source in heatmap.provenance.images)
-    if given != explained:
-        raise UsageError(
-            f"The heatmap is of {', '.join(heatmap.images)}, and other images were given.",
-            "Give the images of the heatmap, in its order.",
-        )
