@@ -24,8 +24,9 @@ from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
 from cnnviz.results.text import joined, plural
 from cnnviz.units.projection import PartialForward
+from cnnviz.views._channel_order import check_settings
 from cnnviz.views.deconvnet import RULES
-from cnnviz.views.top_activations import TopActivations, check_settings, found_patches
+from cnnviz.views.top_activations import TopActivations, found_patches
 from cnnviz.views.top_activations_search import Search, Tiles, run_together
 
 MOST_STAGES = 6

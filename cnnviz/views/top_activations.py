@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,83 +16,28 @@ from cnnviz.datasets.arrays import open_arrays
 from cnnviz.errors import UsageError
 from cnnviz.images import ArrayPreprocessing
 from cnnviz.introspection.backward_rules import Rule
-from cnnviz.introspection.unit_names import check_channels, read_channels
+from cnnviz.introspection.unit_names import check_channels
 from cnnviz.models import Model, as_model
 from cnnviz.passes.scan import first_batch
 from cnnviz.results import drawing
 from cnnviz.results.contact_sheet import PAGE
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.result import Provenance
 from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.table import Table, TableResult
-from cnnviz.results.text import first_few, plural, reasons
+from cnnviz.results.text import first_few, plural
 from cnnviz.units.projection import PartialForward, columns_of, rows_of
+from cnnviz.views._channel_order import Order, check_settings, choose_channels
+from cnnviz.views._strongest_patches import ChannelPatches, PatchPosition
 from cnnviz.views.deconvnet import RULES, last_stage
 from cnnviz.views.pictures import array_patches, array_top_activations
 from cnnviz.views.pictures import top_activations as picture
-from cnnviz.views.top_activations_search import Search, Tiles
+from cnnviz.views.top_activations_search import Search, Tiles, provenance_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Order = Literal["contrast", "peak", "index"]
-_ORDERS: dict[str, str] = {
-    "contrast": "those whose patches stand out most first (the least of their activations, as a "
-    "multiple of the mean over all {noun}s of the largest in each)",
-    "peak": "the largest activation first",
-    "index": "by index",
-}
-_NAMED = 8
 _FEW = 10
-
-
-@dataclass(frozen=True)
-class PatchPosition:
-    """One position of one channel.
-
-    Attributes
-    ----------
-    value : float
-        The activation.
-    image : int
-        The place of the image in the data set.
-    name : str
-        What the image is called there.
-    label : str or None
-        The class of the image as the data set has it, by name where that is known.
-    row, column : int
-        The position in the layer's output; a signal is one row.
-    at : tuple of int
-        The position along each axis, of a signal or a volume; empty for an image.
-    """
-
-    value: float
-    image: int
-    name: str
-    label: str | None
-    row: int
-    column: int
-    at: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class ChannelPatches:
-    """The strongest positions of one channel.
-
-    Attributes
-    ----------
-    channel : int
-        The channel.
-    dead : bool
-        Whether it was above zero at no position of any image.
-    strongest : tuple of PatchPosition
-        The strongest first, each in an image of its own.
-    """
-
-    channel: int
-    dead: bool
-    strongest: tuple[PatchPosition, ...]
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -423,40 +368,10 @@ def top_activations(
     passage = PartialForward.to(wrapped, inputs, name)
     search = Search(passage, dataset, k)
     search.run(progress)
-    shown, words = _choose(channels, top, order, search)
+    shown, words = choose_channels(channels, top, order, search)
     tiles = Tiles(search, shown, rule)
     tiles.fill(progress)
     return found_patches(search, tiles, words)
-
-
-def check_settings(k: int, top: int, rule: str, order: str) -> None:
-    """Raise a `UsageError` unless so many patches of so many channels can be shown in this way."""
-    if k < 1 or top < 0:
-        raise UsageError(
-            f"{k} patches of {top} channels cannot be shown.",
-            "Give k as 1 or more, and top as 0 for all channels, or more.",
-        )
-    if rule not in RULES:
-        raise UsageError(f"There is no rule {rule!r}.", f"Choose {', '.join(RULES)}.")
-    if order not in _ORDERS:
-        raise UsageError(f"There is no order {order!r}.", f"Choose {', '.join(_ORDERS)}.")
-
-
-def _choose(
-    channels: int | str | Iterable[int] | None, top: int, order: Order, search: Search
-) -> tuple[tuple[int, ...], str]:
-    """Return the channels to draw, and how they were chosen."""
-    words = _ORDERS[order].format(noun=search.passage.model.space.noun)
-    peaks = search.found.values[:, 0]
-    if channels is not None:
-        named = read_channels(channels)
-        check_channels(named, len(peaks), search.passage.layer)
-        return named, "those named"
-    if order == "contrast":
-        places = search.by_contrast()
-    else:
-        places = np.argsort(-peaks if order == "peak" else np.arange(len(peaks)), kind="stable")
-    return tuple(int(place) for place in places[: top or len(peaks)]), words
 
 
 def found_patches(search: Search, tiles: Tiles, words: str) -> TopActivations:
@@ -467,7 +382,7 @@ def found_patches(search: Search, tiles: Tiles, words: str) -> TopActivations:
     field = search.passage.field
     blank = (picture.TILE, picture.TILE, 3) if model.space.axes > 1 else (model.channels, 1)
     return TopActivations(
-        provenance=_provenance(model, search, tiles),
+        provenance=provenance_of(model, search, tiles),
         layer=search.passage.layer,
         rule=tiles.rule,
         data=search.dataset.describe(),
@@ -486,24 +401,3 @@ def found_patches(search: Search, tiles: Tiles, words: str) -> TopActivations:
         size=tiles.size or (0,) * model.space.axes,
         field="unknown" if field is None else field.describe(),
     )
-
-
-def _provenance(model: Model, search: Search, tiles: Tiles) -> Provenance:
-    notes = [*search.dataset.notes]
-    refused = list(search.refused.values())
-    if refused:
-        was = "was" if len(refused) == 1 else "were"
-        notes.append(
-            f"{plural(len(refused), model.space.noun)} could not be read and {was} left out "
-            f"({reasons(refused, _NAMED)})"
-        )
-    if search.found.not_finite.any():
-        channels = int((search.found.not_finite > 0).sum())
-        notes.append(f"{channels} channels had values that are not numbers, which never count")
-    if tiles.changed:
-        first = search.dataset.name(min(tiles.changed))
-        notes.append(
-            f"{plural(len(tiles.changed), model.space.noun)} came out otherwise when read again to "
-            f"be drawn, such as {first}: the data set changes what it gives"
-        )
-    return model.provenance((tiles.sources[image] for image in sorted(tiles.sources)), notes=notes)

@@ -18,7 +18,8 @@ from cnnviz.passes.scan import scan
 from cnnviz.results import drawing
 from cnnviz.results.array_pictures import slices
 from cnnviz.results.progress import Progress
-from cnnviz.results.result import ImageSource
+from cnnviz.results.result import ImageSource, Provenance
+from cnnviz.results.text import plural, reasons
 from cnnviz.units.projection import (
     PartialForward,
     UnitPosition,
@@ -31,6 +32,8 @@ from cnnviz.units.top_k import TopK
 from cnnviz.views.pictures import array_patches
 from cnnviz.views.pictures import top_activations as picture
 
+_NAMED = 8
+"""Reasons of a sentence before the rest are counted."""
 _SAME = 0.01
 """How far the activation may be from that of the pass, as a share of it: batches of another size
 round differently."""
@@ -233,3 +236,25 @@ def _tiles_of(
 
 def _source(dataset: Dataset, image: int) -> ImageSource:
     return ImageSource(dataset.name(image), dataset.sha256(image))
+
+
+def provenance_of(model: Model, search: Search, tiles: Tiles) -> Provenance:
+    """Return where the patches come from, with what was left out on the way."""
+    notes = [*search.dataset.notes]
+    refused = list(search.refused.values())
+    if refused:
+        was = "was" if len(refused) == 1 else "were"
+        notes.append(
+            f"{plural(len(refused), model.space.noun)} could not be read and {was} left out "
+            f"({reasons(refused, _NAMED)})"
+        )
+    if search.found.not_finite.any():
+        channels = int((search.found.not_finite > 0).sum())
+        notes.append(f"{channels} channels had values that are not numbers, which never count")
+    if tiles.changed:
+        first = search.dataset.name(min(tiles.changed))
+        notes.append(
+            f"{plural(len(tiles.changed), model.space.noun)} came out otherwise when read again to "
+            f"be drawn, such as {first}: the data set changes what it gives"
+        )
+    return model.provenance((tiles.sources[image] for image in sorted(tiles.sources)), notes=notes)

@@ -135,7 +135,7 @@ def test_a_layer_is_measured_as_if_it_were_the_only_one(monkeypatch: pytest.Monk
     alone = receptive_field(tiny_network(), shown, layers="3", draws=6).energy[0]
     together = receptive_field(tiny_network(), shown, layers=["0", "1", "3"], draws=6)
     np.testing.assert_array_equal(together.energy[together.layers.index("3")], alone)
-    monkeypatch.setattr("cnnviz.views.receptive_field.rows_at_once", lambda *_: 1)
+    monkeypatch.setattr("cnnviz.views._measured_field.rows_at_once", lambda *_: 1)
     one_by_one = receptive_field(tiny_network(), shown, layers="3", draws=6).energy[0]
     np.testing.assert_allclose(one_by_one, alone, rtol=1e-5)
     first, second = (own_generator(0, layer, 0).initial_seed() for layer in ("0", "3"))
