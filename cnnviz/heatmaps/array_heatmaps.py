@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.results import drawing, traces
+from cnnviz.results import colour_bars, drawing, mosaics, traces
 from cnnviz.results.array_pictures import (
     portrait,
     shown_slices,
@@ -51,7 +51,7 @@ def draw(found: Heatmap, into: drawing.Canvas | None) -> drawing.Canvas:
         else:
             _draw_volume(found, image, own)
     # Beside an input and all maps of it, which is as high as its label.
-    drawing.bar_of_panels(list(panels[:rows]), *found.key(), fraction=0.04, pad=0.02, aspect=28)
+    colour_bars.bar_of_panels(list(panels[:rows]), *found.key(), fraction=0.04, pad=0.02, aspect=28)
     drawing.heading(figure, found.summary())
     return figure
 
@@ -83,7 +83,7 @@ def _show_slices(axes: Axes, pictures: drawing.Pixels, shown: tuple[int, ...], n
     grid = slice_grid(pictures, labels=_LABEL)
     drawing.show(axes, grid.pixels, smooth=True)
     axes.set_anchor("NW")
-    drawing.label_tiles(axes, grid, [f"{noun} {at}" for at in shown])
+    mosaics.label_tiles(axes, grid, [f"{noun} {at}" for at in shown])
 
 
 def shown_of(found: Heatmap, image: int) -> tuple[int, ...]:

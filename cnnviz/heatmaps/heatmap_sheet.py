@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cnnviz.results import drawing
+from cnnviz.results import colour_bars, drawing
 from cnnviz.results.contact_sheet import SheetEntry, SheetLayout, draw_sheet
 from cnnviz.results.text import listed, percent, plural
 
@@ -24,7 +24,7 @@ def draw_heatmaps(found: Heatmap, into: drawing.Canvas | None = None) -> drawing
     """Draw the photos in rows, each with its maps; answers are marked where labels are known."""
     entries = [_entry(found, place) for place in range(len(found.images))]
     figure, axes, bar = draw_sheet(entries, _title(found), into, beside=1.1)
-    drawing.colour_bar(axes, *found.key(), place=bar)
+    colour_bars.colour_bar(axes, *found.key(), place=bar)
     return figure
 
 

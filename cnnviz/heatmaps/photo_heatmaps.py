@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cnnviz.heatmaps.stretching import stretch_over_box
 from cnnviz.images import PhotoBox
-from cnnviz.results import drawing
+from cnnviz.results import colour_bars, drawing
 from cnnviz.results.text import shortened
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def draw(found: Heatmap, into: drawing.Canvas | None) -> drawing.Canvas:
     # Beside the first row, where it is seen at once however many photos follow.
     pixels = found.seen(0, found.layers[-1], 480)
     high = across * min(pixels.shape[0] / pixels.shape[1], ratios[0])
-    drawing.colour_bar(panels[0][-1], *found.key(), inches=high)
+    colour_bars.colour_bar(panels[0][-1], *found.key(), inches=high)
     drawing.heading(figure, found.summary())
     return figure
 

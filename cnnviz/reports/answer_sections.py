@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cnnviz.reports.content import Picture, Section, Table, TableColumn, WrongAnswer
 from cnnviz.reports.sections.provenance import versions
-from cnnviz.results import drawing
+from cnnviz.results import drawing, mosaics
 from cnnviz.results.text import count, number, percent, plural
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _answer(found: CountedAnswers, place: int) -> WrongAnswer:
 
 def _beside(example: Example) -> drawing.Pixels:
     tiles = (example.photo, *example.overlays)
-    return drawing.mosaic(tiles, columns=len(tiles), side=_SIDE).pixels
+    return mosaics.mosaic(tiles, columns=len(tiles), side=_SIDE).pixels
 
 
 def _listed(found: CountedAnswers) -> tuple[Table, ...]:

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.results.drawing import Mosaic, Pixels, fit, mosaic
+from cnnviz.results.drawing import Pixels, fit
+from cnnviz.results.mosaics import Mosaic, mosaic
 
 MOST_SLICES = 16
 """How many slices of a volume one picture shows; it says so where there are more."""

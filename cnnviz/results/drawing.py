@@ -1,11 +1,10 @@
-"""How results are drawn: colours, tile grids and overlays, on Figures that pyplot never sees."""
+"""How results are drawn: colours and overlays, on Figures that pyplot never sees."""
 
 from __future__ import annotations
 
-import math
 import textwrap
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
-    from matplotlib.colorbar import Colorbar
     from matplotlib.figure import Figure, SubFigure
 
     Canvas: TypeAlias = Figure | SubFigure
@@ -47,10 +45,6 @@ _TITLE_LETTERS = 9.5
 """How many letters of a title fit into an inch; a few more do where they are narrow."""
 _HEADING_LINE = 0.19
 """Inches of a line of a title."""
-_LEAST_BAR = 1.2
-"""The least height of a colour bar beside a flat picture, in inches."""
-_LABEL_LETTERS = 19
-"""How many letters of a label fit into an inch of a colour bar."""
 
 Pixels = NDArray[np.uint8]
 
@@ -208,116 +202,6 @@ def palette(name: str) -> Pixels:
     return (colours * 255.0).round().astype(np.uint8)
 
 
-@dataclass(frozen=True)
-class Mosaic:
-    """Tiles composed into one picture.
-
-    Attributes
-    ----------
-    pixels : ndarray of uint8
-        The picture, [H, W, 3].
-    corners : ndarray of int
-        The left and upper pixel of each tile, [K, 2].
-    side : tuple of int
-        Height and width of a tile in pixels of the picture.
-    columns : int
-        How many tiles stand in a row.
-    """
-
-    pixels: Pixels
-    corners: NDArray[np.int64]
-    side: tuple[int, int]
-    columns: int
-
-
-_LEAST_WIDTH, _LONGEST_TILE = 8, 8
-"""Pixels of a tile's shorter side at least, unless its longer one passes so many times `side`."""
-
-
-def mosaic(
-    tiles: Sequence[Pixels] | Pixels,
-    *,
-    columns: int | None = None,
-    side: int = 64,
-    header: int = 0,
-    gap: int = 6,
-    labels: int = 0,
-) -> Mosaic:
-    """Compose tiles of one size into one picture, row by row.
-
-    Parameters
-    ----------
-    tiles : sequence of ndarray of uint8
-        K tiles [h, w, 3].
-    columns : int, optional
-        How many stand in a row; by default as many as make the picture about twice as wide as high.
-    side : int
-        The least length of a tile's longer side: smaller tiles grow by a whole factor, pixel by
-        pixel, so that nothing is smoothed that the network did not smooth.
-    header : int
-        Pixels left free above each row.
-    gap : int
-        Pixels between tiles.
-    labels : int
-        Pixels left free below each tile, for a label.
-    """
-    stack = np.asarray(tiles)
-    count, height, width = stack.shape[:3]
-    factor = _enlargement(height, width, side)
-    stack = stack.repeat(factor, axis=1).repeat(factor, axis=2)
-    height, width = stack.shape[1:3]
-    # Beside narrow tiles room is left for their labels.
-    room = max(width, side if labels and columns is None else 0)
-    step_y, step_x = height + gap + labels + header, room + gap
-    columns = columns or columns_for(count, step_y / step_x)
-    rows = -(-count // columns)
-    canvas = np.full((rows * step_y - gap, columns * step_x - gap, 3), 255, np.uint8)
-    places = np.arange(count)
-    left = places % columns * step_x + (room - width) // 2
-    corners = np.stack([left, places // columns * step_y + header], axis=1)
-    for tile, (left, top) in zip(stack, corners, strict=True):
-        canvas[top : top + height, left : left + width] = tile
-    return Mosaic(canvas, corners, (height, width), columns)
-
-
-def _enlargement(height: int, width: int, side: int) -> int:
-    """Return the factor by which tiles grow: to `side`, and narrow ones until they can be seen."""
-    shorter, longer = sorted((height, width))
-    visible = min(-(-_LEAST_WIDTH // shorter), _LONGEST_TILE * side // longer)
-    return max(1, -(-side // longer), visible)
-
-
-def columns_for(count: int, ratio: float = 1.0) -> int:
-    """Return a number of columns that makes `count` tiles together about twice as wide as high.
-
-    A row that is left nearly empty counts against a number, and so does another shape.
-
-    Parameters
-    ----------
-    count : int
-        How many tiles.
-    ratio : float
-        The height of a tile over its width; one that is less than twice the other is a square.
-    """
-    # More would leave no room for the labels of tall tiles.
-    stretch = 1.0 if 0.5 <= ratio <= 2.0 else min(ratio, 1.6)
-    wanted = min(math.sqrt(2.0 * count * stretch), count)
-
-    def cost(columns: int) -> float:
-        empty = -count % columns
-        return empty / columns + abs(math.log(columns / wanted))
-
-    return min(range(1, count + 1), key=cost)
-
-
-def label_tiles(axes: Axes, grid: Mosaic, labels: Sequence[str], size: float = 6.5) -> None:
-    """Write a label below each tile of a mosaic that left room for it."""
-    for (left, top), label in zip(grid.corners, labels, strict=True):
-        axes.text(
-            left, top + grid.side[0] + 2, label, fontsize=size, color=QUIET, va="top", ha="left"
-        )
-
-
 def show(axes: Axes, pixels: Pixels, *, smooth: bool = False) -> None:
     """Show a picture without ticks and frame."""
     axes.imshow(pixels, interpolation="antialiased" if smooth else "nearest")
@@ -361,64 +245,6 @@ def fit(photo: Pixels, longest: int) -> Pixels:
         return photo
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def colour_bar(
-    axes: Axes,
-    scale: Scale,
-    label: str,
-    *,
-    logarithmic: bool = False,
-    place: tuple[float, float, float, float] = (1.03, 0.0, 0.04, 1.0),
-    inches: float | None = None,
-) -> Colorbar:
-    """Put a colour bar with its unit beside an Axes, as high as the picture in it.
-
-    A constant scale is said in words. `place` has left, lower end, width and height as shares of
-    the picture, where the bar belongs to a part of it. `inches` is about how high the picture is,
-    where it may be flat: the bar then goes on below it as far as is needed to be read, and its
-    label goes on in a next line.
-    """
-    if inches is not None:
-        label = "\n".join(textwrap.wrap(label, round(max(inches, _LEAST_BAR) * _LABEL_LETTERS)))
-        left, bottom, width, height = place
-        tall = height * max(1.0, _LEAST_BAR / inches)
-        place = (left, bottom + height - tall, width, tall)
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import LogNorm, Normalize
-
-    low, high = (scale.low, scale.high) if not scale.constant else (scale.low, scale.low + 1.0)
-    mappable = ScalarMappable((LogNorm if logarithmic else Normalize)(low, high), scale.colours)
-    # An inset has the place that a picture keeps once its pixels are made square; a bar that is
-    # given a column of its own is as high as the whole row.
-    bar = axes.figure.colorbar(mappable, cax=axes.inset_axes(place))
-    style_bar(bar, label if not scale.constant else f"{label} (constant {scale.low:.3g})")
-    if scale.constant:
-        bar.set_ticks([])
-    return bar
-
-
-def bar_of_panels(
-    panels: Axes | list[Axes], scale: Scale, label: str, *, fraction: float, pad: float, aspect: int
-) -> Colorbar:
-    """Put a colour bar in a column of its own, beside one or several panels."""
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
-    mappable = ScalarMappable(Normalize(scale.low, scale.high), scale.colours)
-    figure = (panels[0] if isinstance(panels, list) else panels).figure
-    bar = figure.colorbar(
-        mappable, ax=panels, fraction=fraction, pad=pad, aspect=aspect, panchor=False
-    )
-    style_bar(bar, label)
-    return bar
-
-
-def style_bar(bar: Colorbar, label: str) -> None:
-    """Write the label of a colour bar, and keep its lines quiet."""
-    bar.set_label(label, fontsize=SMALL_SIZE, color=QUIET)
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(which="both", labelsize=SMALL_SIZE, colors=QUIET)
 
 
 def width_of(figure: Canvas) -> float:

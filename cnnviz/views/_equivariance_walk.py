@@ -24,7 +24,7 @@ from cnnviz.passes.captured import Capture
 from cnnviz.passes.captures import capture
 from cnnviz.passes.likeliest import NO_CLASS, class_name, likeliest_classes
 from cnnviz.passes.resolved_target import ResolvedTarget, Unit
-from cnnviz.results import drawing
+from cnnviz.results import drawing, mosaics
 from cnnviz.results.progress import Progress
 
 _THUMBNAILS = 5
@@ -204,7 +204,7 @@ class Walk:
             drawing.fit(invert(torch.from_numpy(self.seen(0, shift)[0].copy())), 160)
             for shift in self.strip_shifts
         ]
-        return drawing.mosaic(np.stack(tiles), columns=len(tiles), side=1, gap=4).pixels
+        return mosaics.mosaic(np.stack(tiles), columns=len(tiles), side=1, gap=4).pixels
 
     def example(self) -> ExampleFields:
         """Return one channel of one layer, shifted along and of the shifted image."""

@@ -17,7 +17,7 @@ from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.captures import capture
 from cnnviz.passes.targets import ResolvedTarget, Unit
-from cnnviz.results import drawing
+from cnnviz.results import drawing, mosaics
 from cnnviz.results.array_pictures import slices
 from cnnviz.results.progress import Progress
 from cnnviz.results.space import IMAGE
@@ -132,7 +132,7 @@ class Walk:
         for step in np.linspace(0, self.values.shape[1] - 1, _THUMBNAILS).round().astype(int):
             row, _ = self._seen(kind, 0, int(step))
             tiles.append(self._thumbnail(torch.from_numpy(row)))
-        return drawing.mosaic(np.stack(tiles), columns=len(tiles), side=1, gap=3).pixels
+        return mosaics.mosaic(np.stack(tiles), columns=len(tiles), side=1, gap=3).pixels
 
     def _thumbnail(self, row: torch.Tensor) -> NDArray[np.uint8]:
         """Return a small picture of what the network is given; of a volume its middle slice."""

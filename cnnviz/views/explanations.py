@@ -18,7 +18,7 @@ from cnnviz.heatmaps.methods import MethodName, check_method, method_names
 from cnnviz.images.inputs import Images
 from cnnviz.models import Model, as_model
 from cnnviz.passes.targets import Target
-from cnnviz.results import drawing
+from cnnviz.results import colour_bars, drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
 from cnnviz.results.space import IMAGE, Space
@@ -139,7 +139,7 @@ class Explanations(Result):
         label = "evidence for the target, as a share of the end of each map's scale"
         # Beside the first row, where it is seen at once however many rows follow.
         height, width = self._part(self.heatmaps[across - 1]).shape[:2]
-        drawing.colour_bar(panels[across - 1], scale, label, inches=3.2 * height / width)
+        colour_bars.colour_bar(panels[across - 1], scale, label, inches=3.2 * height / width)
         drawing.heading(figure, self.summary())
         return figure
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.images import values_of
 from cnnviz.passes.captured import Capture
-from cnnviz.results import drawing
+from cnnviz.results import drawing, mosaics
 from cnnviz.results.contact_sheet import PAGE, page_title
 from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.table import Table, TableResult
@@ -206,7 +206,7 @@ class FeatureMaps(TableResult):
         maps.set_anchor("NW")
         if len(self.shown) <= _MOST_LABELLED:
             labels = [self.label(channel) for channel in self.shown]
-            drawing.label_tiles(maps, grid, labels, 7.5 if grid.columns <= 8 else 6.5)
+            mosaics.label_tiles(maps, grid, labels, 7.5 if grid.columns <= 8 else 6.5)
         drawing.heading(figure, self.summary())
         return figure
 
@@ -226,12 +226,12 @@ class FeatureMaps(TableResult):
             f"{channel} none" if self.dead[channel] else f"{channel}  {number(self.peak[channel])}"
         )
 
-    def _grid(self) -> drawing.Mosaic:
+    def _grid(self) -> mosaics.Mosaic:
         labelled = len(self.shown) <= _MOST_LABELLED
         side = 96 if len(self.shown) <= 64 else 48
         tiles = [drawing.fit(self.paint(channel), 2 * side) for channel in self.shown]
         side = max(side, tiles[0].shape[0])
-        return drawing.mosaic(np.stack(tiles), side=side, labels=round(0.2 * side) * labelled)
+        return mosaics.mosaic(np.stack(tiles), side=side, labels=round(0.2 * side) * labelled)
 
     def paint(self, channel: int) -> drawing.Pixels:
         """Return the map of a channel in colours, on a scale of its own."""

@@ -15,7 +15,7 @@ from cnnviz.introspection.finite import finite
 from cnnviz.introspection.layers import check_seen, named_layers
 from cnnviz.models import Model, as_model
 from cnnviz.models.weights import layer_weight
-from cnnviz.results import drawing
+from cnnviz.results import drawing, mosaics
 from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import first_few, plural
@@ -120,7 +120,7 @@ class FilterGrid(TableResult):
         picture.set_xlabel(self._key(), fontsize=size, color=ink, loc="left")
         drawing.heading(figure, self.summary())
         if self.as_colour:
-            drawing.label_tiles(picture, grid, [self.label(channel) for channel in self.shown])
+            mosaics.label_tiles(picture, grid, [self.label(channel) for channel in self.shown])
         else:
             self._label_rows_and_columns(picture, grid)
         self.draw_norms(norms)
@@ -140,7 +140,7 @@ class FilterGrid(TableResult):
         colours = "red: above zero, blue: below, each row on its own scale"
         return f"rows: {extent}; columns: {channels}\n{colours}"
 
-    def _label_rows_and_columns(self, axes: Axes, grid: drawing.Mosaic) -> None:
+    def _label_rows_and_columns(self, axes: Axes, grid: mosaics.Mosaic) -> None:
         size, ink = drawing.SMALL_SIZE, drawing.QUIET
         for channel, (left, top) in zip(self.shown, grid.corners[:: grid.columns], strict=True):
             middle = top + grid.side[0] / 2
@@ -161,7 +161,7 @@ class FilterGrid(TableResult):
         """Return a filter's number, and whether it is dead."""
         return f"{channel} dead" if self.dead[channel] else str(channel)
 
-    def _colour_grid(self) -> drawing.Mosaic:
+    def _colour_grid(self) -> mosaics.Mosaic:
         tiles = []
         for channel in self.shown:
             kernel = self.kernels[channel]
@@ -172,15 +172,15 @@ class FilterGrid(TableResult):
             tile = 0.5 + 0.5 * kernel.transpose(1, 2, 0) / reach
             tiles.append((tile * 255.0).round().astype(np.uint8))
         side = 77 if len(tiles) <= 160 else 49
-        return drawing.mosaic(np.stack(tiles), side=side, labels=24 if side > 60 else 18)
+        return mosaics.mosaic(np.stack(tiles), side=side, labels=24 if side > 60 else 18)
 
-    def _channel_grid(self) -> drawing.Mosaic:
+    def _channel_grid(self) -> mosaics.Mosaic:
         tiles: list[drawing.Pixels] = []
         for channel in self.shown:
             row = self.kernels[channel, list(self.inputs)]
             scale = drawing.Scale.signed(self.kernels[channel])
             tiles.extend(scale.paint(kernel) for kernel in row)
-        return drawing.mosaic(np.stack(tiles), columns=len(self.inputs), side=36, gap=4)
+        return mosaics.mosaic(np.stack(tiles), columns=len(self.inputs), side=36, gap=4)
 
     def draw_norms(self, axes: Axes) -> None:
         """Draw the distribution of the norms."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnnviz.results import drawing
+from cnnviz.results import drawing, mosaics
 from cnnviz.results.drawing import Scale
 
 
@@ -56,7 +56,7 @@ def test_every_tile_of_a_mosaic_stands_where_it_says(
 ) -> None:
     random = np.random.default_rng(count)
     tiles = random.integers(0, 200, (count, height, width, 3), dtype=np.uint8)
-    grid = drawing.mosaic(tiles, columns=columns, side=12, labels=labels)
+    grid = mosaics.mosaic(tiles, columns=columns, side=12, labels=labels)
     factor = grid.side[0] // height
     assert grid.side == (height * factor, width * factor)
     assert max(grid.side) >= 12
@@ -71,7 +71,7 @@ def test_every_tile_of_a_mosaic_stands_where_it_says(
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 16, 24, 64, 96, 512])
 def test_the_number_of_columns_leaves_few_places_empty(count: int) -> None:
-    columns = drawing.columns_for(count)
+    columns = mosaics.columns_for(count)
     rows = -(-count // columns)
     assert rows * columns - count < columns
     assert 0.5 <= columns / rows <= 5

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnviz.evaluation.answers.measures import BINS, ClassMeasures, Share
-from cnnviz.results import drawing
+from cnnviz.results import colour_bars, drawing
 from cnnviz.results.intervals import LEVEL
 from cnnviz.results.text import percent, shortened
 
@@ -90,7 +90,7 @@ def _matrix(axes: Axes, found: CountedAnswers) -> None:
     axes.set_xlabel("answer", fontsize=drawing.TEXT_SIZE, color=drawing.QUIET)
     axes.set_ylabel("label", fontsize=drawing.TEXT_SIZE, color=drawing.QUIET)
     title(axes, "Labels and answers: images, on the colour of their share of the row")
-    drawing.colour_bar(axes, scale, "share of the images with the label")
+    colour_bars.colour_bar(axes, scale, "share of the images with the label")
 
 
 def _pairs(axes: Axes, found: CountedAnswers) -> None:

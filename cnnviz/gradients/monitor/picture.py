@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cnnviz.gradients.monitor.loss_curves import draw_losses, draw_timeline, timeline_high
 from cnnviz.gradients.monitor.step_axis import binned, dots, span, step_axis
 from cnnviz.gradients.verdicts import BANDS, raised_edges
-from cnnviz.results import drawing
+from cnnviz.results import colour_bars, drawing
 from cnnviz.results.drawing import Pixels, Scale
 from cnnviz.results.text import shortened
 
@@ -221,7 +221,7 @@ def _bar(axes: Axes, scale: Scale, look: PanelStyle) -> None:
     """Put the colours beside the axes, with powers of ten where they follow the logarithm."""
     if scale.constant:
         return
-    bar = drawing.bar_of_panels(axes, scale, look.unit, fraction=0.035, pad=0.015, aspect=20)
+    bar = colour_bars.bar_of_panels(axes, scale, look.unit, fraction=0.035, pad=0.015, aspect=20)
     if look.log:
         ticks = _decade_ticks(scale.low, scale.high)
         bar.set_ticks(

@@ -10,7 +10,7 @@ import numpy as np
 from cnnviz.images import ArrayInput
 from cnnviz.reports.content import Picture, Section
 from cnnviz.reports.context import Context
-from cnnviz.results import drawing, traces
+from cnnviz.results import drawing, mosaics, traces
 from cnnviz.results.array_pictures import shown_slices, slice_grid, slices, spread_slices
 from cnnviz.results.text import number
 
@@ -76,5 +76,5 @@ def _draw(given: ArrayInput) -> Figure:
     axes = figure.subplots()
     drawing.show(axes, grid.pixels, smooth=True)
     noun = "frame" if given.is_clip else "slice"
-    drawing.label_tiles(axes, grid, [f"{noun} {at}" for at in shown])
+    mosaics.label_tiles(axes, grid, [f"{noun} {at}" for at in shown])
     return figure

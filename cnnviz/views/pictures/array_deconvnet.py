@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.results import drawing, traces
+from cnnviz.results import drawing, mosaics, traces
 from cnnviz.results.array_pictures import slice_grid, slice_noun, slices, spread_slices
 from cnnviz.results.text import first_few, number, shortened
 from cnnviz.units.projection import cut
@@ -133,7 +133,7 @@ def _draw_volumes(found: Projections, into: drawing.Canvas | None) -> drawing.Ca
         columns = max(1, min(len(blocks), round((1.6 * len(blocks) * height / width) ** 0.5)))
     across = _ACROSS if alone else float(np.clip(3.2 * columns, _ACROSS, 16.0))
     room = round(_LABEL * columns / across * (width + 12))
-    grid = drawing.mosaic(np.stack(blocks), columns=columns, side=1, gap=12, labels=room)
+    grid = mosaics.mosaic(np.stack(blocks), columns=columns, side=1, gap=12, labels=room)
     pairs = across * grid.pixels.shape[0] / grid.pixels.shape[1]
     tall = [_montage_height(found), pairs] if alone else [pairs]
     figure = drawing.canvas(across, min(_TALLEST, sum(tall)) + 0.9, into)
@@ -143,7 +143,7 @@ def _draw_volumes(found: Projections, into: drawing.Canvas | None) -> drawing.Ca
     axes = panels[-1]
     drawing.show(axes, grid.pixels, smooth=True)
     axes.set_anchor("NW")
-    drawing.label_tiles(axes, grid, [_volume_label(found, *each) for each in _places(found)])
+    mosaics.label_tiles(axes, grid, [_volume_label(found, *each) for each in _places(found)])
     if not alone:
         for name, (left, top) in zip(found.images, grid.corners, strict=False):
             axes.text(left, top - 4, shortened(name, 24), fontsize=7.0, va="bottom")
@@ -180,7 +180,7 @@ def _volume_label(found: Projections, place: int, image: int) -> str:
     return f"{found.channels[place]}:  {value};  {how}\n{noun}s {', '.join(shown)}"
 
 
-def _montage(found: Projections) -> tuple[tuple[int, ...], drawing.Mosaic]:
+def _montage(found: Projections) -> tuple[tuple[int, ...], mosaics.Mosaic]:
     pictures = slices(found.inputs[0])
     shown = spread_slices(len(pictures))
     return shown, slice_grid(pictures[list(shown)], labels=16)
@@ -197,7 +197,7 @@ def _draw_montage(axes: Axes, found: Projections) -> None:
     noun = slice_noun(found.inputs[0])
     drawing.show(axes, grid.pixels, smooth=True)
     axes.set_anchor("NW")
-    drawing.label_tiles(axes, grid, [f"{noun} {at}" for at in shown])
+    mosaics.label_tiles(axes, grid, [f"{noun} {at}" for at in shown])
     active = np.flatnonzero(found.active[:, 0])[:_MOST_PLACES]
     scale = np.array(grid.side) / np.array(found.inputs[0].shape[2:])
     channels: dict[Box, list[int]] = {}
@@ -219,7 +219,7 @@ def _frame(
     found: Projections,
     window: Box,
     name: str,
-    grid: drawing.Mosaic,
+    grid: mosaics.Mosaic,
     scale: NDArray[np.float64],
     shown: tuple[int, ...],
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnviz.results import drawing, traces
+from cnnviz.results import colour_bars, drawing, mosaics, traces
 from cnnviz.results.array_pictures import shown_slices, slice_grid, slices, spread_slices
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def draw(found: Explanations, into: drawing.Canvas | None) -> drawing.Canvas:
         panels[-1].set_xlabel("samples", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
     scale = drawing.Scale(0.0, 1.0, drawing.HEAT)
     label = "evidence for the target, as a share of the end of each map's scale"
-    drawing.bar_of_panels(list(panels), scale, label, fraction=0.04, pad=0.02, aspect=36)
+    colour_bars.bar_of_panels(list(panels), scale, label, fraction=0.04, pad=0.02, aspect=36)
     drawing.heading(figure, title)
     return figure
 
@@ -95,7 +95,7 @@ def _show(axes: Axes, held: Heatmap, pictures: drawing.Pixels) -> None:
     grid = slice_grid(pictures, labels=_LABEL)
     drawing.show(axes, grid.pixels, smooth=True)
     axes.set_anchor("NW")
-    drawing.label_tiles(axes, grid, [f"{held.slice_noun} {at}" for at in _shown(held)])
+    mosaics.label_tiles(axes, grid, [f"{held.slice_noun} {at}" for at in _shown(held)])
 
 
 def _row_height(held: Heatmap) -> float:

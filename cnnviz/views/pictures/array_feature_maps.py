@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnviz.results import drawing, traces
+from cnnviz.results import drawing, mosaics, traces
 from cnnviz.results.array_pictures import shown_slices, slice_noun, slices, spread_slices
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def draw(found: FeatureMaps, into: drawing.Canvas | None) -> drawing.Canvas:
         drawing.show(volume, seen.pixels, smooth=True)
         shown = spread_slices(found.values.shape[1], _MOST_SLICES)
         noun = slice_noun(found.values)
-        drawing.label_tiles(volume, seen, [f"{noun} {at}" for at in shown])
+        mosaics.label_tiles(volume, seen, [f"{noun} {at}" for at in shown])
         drawing.show(maps, grid.pixels)
         _label(maps, found, grid)
         volume.set_anchor("NW")
@@ -85,24 +85,24 @@ def draw(found: FeatureMaps, into: drawing.Canvas | None) -> drawing.Canvas:
     return figure
 
 
-def _seen(found: FeatureMaps) -> drawing.Mosaic:
+def _seen(found: FeatureMaps) -> mosaics.Mosaic:
     assert found.values is not None
     pictures = slices(found.values)
     shown = spread_slices(len(pictures), _MOST_SLICES)
     small = np.stack([drawing.fit(pictures[at], 96) for at in shown])
-    return drawing.mosaic(small, columns=len(shown), side=64, gap=3, labels=14)
+    return mosaics.mosaic(small, columns=len(shown), side=64, gap=3, labels=14)
 
 
-def _grid(found: FeatureMaps) -> drawing.Mosaic:
+def _grid(found: FeatureMaps) -> mosaics.Mosaic:
     shown = spread_slices(found.maps.shape[1], _MOST_SLICES)
     tiles = []
     for channel in _rows(found):
         painted = found.paint(channel)
         tiles += [drawing.fit(painted[at], 2 * _SIDE) for at in shown]
-    return drawing.mosaic(np.stack(tiles), columns=len(shown), side=_SIDE, gap=3)
+    return mosaics.mosaic(np.stack(tiles), columns=len(shown), side=_SIDE, gap=3)
 
 
-def _label(axes: Axes, found: FeatureMaps, grid: drawing.Mosaic) -> None:
+def _label(axes: Axes, found: FeatureMaps, grid: mosaics.Mosaic) -> None:
     corners = grid.corners[:: grid.columns]
     for channel, (left, top) in zip(_rows(found), corners, strict=True):
         axes.text(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnviz.results import drawing, traces
+from cnnviz.results import drawing, mosaics, traces
 from cnnviz.results.array_pictures import shown_slices, slice_noun, slices
 from cnnviz.results.text import number, plural
 from cnnviz.views.pictures import array_patches
@@ -68,7 +68,7 @@ def draw_panel(found: FeatureVisualization, axes: Axes) -> None:
         grid = _strips(found)
         drawing.show(axes, grid.pixels, smooth=True)
         axes.set_anchor("NW")
-        drawing.label_tiles(axes, grid, _labels(found), 6.5)
+        mosaics.label_tiles(axes, grid, _labels(found), 6.5)
     key = (
         f"below each: the unit, its score before → after at most {found.most_steps} steps, and the "
         f"values it spans. {how(found)}"
@@ -90,7 +90,7 @@ def _columns(found: FeatureVisualization) -> int:
     return min(count, each * max(1, _COLUMNS // each))
 
 
-def _strips(found: FeatureVisualization) -> drawing.Mosaic:
+def _strips(found: FeatureVisualization) -> mosaics.Mosaic:
     strips = [array_patches.strip(slices(one)) for each in found.pictures for one in each]
     height = max(one.shape[0] for one in strips)
     width = max(one.shape[1] for one in strips)
@@ -99,4 +99,4 @@ def _strips(found: FeatureVisualization) -> drawing.Mosaic:
         tile[: one.shape[0], : one.shape[1]] = one
     columns = max(1, min(len(strips), round((1.2 * len(strips) * height / width) ** 0.5)))
     room = round(0.42 * columns / _ACROSS * (width + 10))
-    return drawing.mosaic(tiles, columns=columns, side=1, gap=6, labels=room)
+    return mosaics.mosaic(tiles, columns=columns, side=1, gap=6, labels=room)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnviz.results import drawing, traces
+from cnnviz.results import drawing, mosaics, traces
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,7 @@ def draw(found: FilterGrid, into: drawing.Canvas | None) -> drawing.Canvas:
         down = _ACROSS * grid.pixels.shape[0] / grid.pixels.shape[1]
         figure, picture, norms = _panels(min(14.0, max(1.4, down)), into)
         drawing.show(picture, grid.pixels)
-        drawing.label_tiles(picture, grid, [found.label(channel) for channel in found.shown])
+        mosaics.label_tiles(picture, grid, [found.label(channel) for channel in found.shown])
     else:
         grid = _slices(found)
         down = _ACROSS * grid.pixels.shape[0] / grid.pixels.shape[1]
@@ -85,17 +85,17 @@ def _channels(found: FilterGrid) -> str:
     return f"the first {shown} of {depth} input channels"
 
 
-def _row_pictures(found: FilterGrid) -> drawing.Mosaic:
+def _row_pictures(found: FilterGrid) -> mosaics.Mosaic:
     tiles = [
         drawing.Scale.signed(found.kernels[channel]).paint(
             found.kernels[channel][list(found.inputs)]
         )
         for channel in found.shown
     ]
-    return drawing.mosaic(np.stack(tiles), side=96, labels=16)
+    return mosaics.mosaic(np.stack(tiles), side=96, labels=16)
 
 
-def _slices(found: FilterGrid) -> drawing.Mosaic:
+def _slices(found: FilterGrid) -> mosaics.Mosaic:
     tiles: list[drawing.Pixels] = []
     for channel in found.shown:
         kernel = found.kernels[channel]
@@ -109,7 +109,7 @@ def _slices(found: FilterGrid) -> drawing.Mosaic:
             tiles.extend(scale.paint(part) for part in one)
     columns = _tiles_each(found) * _filters_abreast(found)
     labels = 14 if _filters_abreast(found) > 1 else 0
-    return drawing.mosaic(np.stack(tiles), columns=columns, side=_SIDE, gap=3, labels=labels)
+    return mosaics.mosaic(np.stack(tiles), columns=columns, side=_SIDE, gap=3, labels=labels)
 
 
 def _tiles_each(found: FilterGrid) -> int:
@@ -121,7 +121,7 @@ def _filters_abreast(found: FilterGrid) -> int:
     return max(1, min(len(found.shown), _MOST_ABREAST // _tiles_each(found)))
 
 
-def _label_rows(axes: Axes, found: FilterGrid, grid: drawing.Mosaic) -> None:
+def _label_rows(axes: Axes, found: FilterGrid, grid: mosaics.Mosaic) -> None:
     size, ink = drawing.SMALL_SIZE, drawing.QUIET
     if _filters_abreast(found) > 1:
         for channel, (left, top) in zip(

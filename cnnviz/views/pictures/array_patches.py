@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.results import drawing, traces
+from cnnviz.results import drawing, mosaics, traces
 from cnnviz.results.array_pictures import shown_slices, spread_slices
 from cnnviz.results.text import number
 from cnnviz.views.pictures.deconvnet import REACH, reach_of
@@ -76,7 +76,7 @@ def strip(pictures: drawing.Pixels) -> drawing.Pixels:
     """Return slices [d, h, w, 3] side by side, those that are spread over them where many."""
     shown = pictures[list(slices_of(len(pictures)))]
     small = np.stack([drawing.fit(one, 2 * _SLICE) for one in shown])
-    return drawing.mosaic(small, columns=len(small), side=_SLICE, gap=2).pixels
+    return mosaics.mosaic(small, columns=len(small), side=_SLICE, gap=2).pixels
 
 
 def colours_told(count: int) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
-from cnnviz.results import drawing
+from cnnviz.results import colour_bars, drawing
 from cnnviz.results.drawing import Pixels
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ class Board:
         place = (
             (box.right + 0.1) / width, 1.0 - box.bottom / height, 0.12 / width, box.height / height,
         )  # fmt: skip
-        drawing.colour_bar(self.axes, scale, label, place=place, inches=box.height)
+        colour_bars.colour_bar(self.axes, scale, label, place=place, inches=box.height)
 
     def _image(self, pixels: Pixels, box: Box, interpolation: str) -> AxesImage:
         limits = self.axes.get_xlim(), self.axes.get_ylim()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnviz.results import drawing
+from cnnviz.results import colour_bars, drawing
 from cnnviz.results.text import number, shortened
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _matrix(found: Comparison, axes: Axes) -> None:
     axes.tick_params(axis="x", labelrotation=90)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    drawing.bar_of_panels(
+    colour_bars.bar_of_panels(
         axes, scale, "CKA (1: alike, 0: nothing in common)", fraction=0.05, pad=0.02, aspect=28
     )
 

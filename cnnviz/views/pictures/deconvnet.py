@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.results import drawing
+from cnnviz.results import drawing, mosaics
 from cnnviz.results.text import first_few, number, shortened
 from cnnviz.units.projection import cut
 
@@ -54,15 +54,15 @@ def draw_panel(found: Projections, axes: Axes) -> None:
     _panel(axes, found, _grid(found)[1])
 
 
-def _panel(axes: Axes, found: Projections, grid: drawing.Mosaic) -> None:
+def _panel(axes: Axes, found: Projections, grid: mosaics.Mosaic) -> None:
     drawing.show(axes, grid.pixels)
     axes.set_anchor("NW")
-    drawing.label_tiles(axes, grid, _labels(found), 7.0)
+    mosaics.label_tiles(axes, grid, _labels(found), 7.0)
     if len(found.images) > 1:
         _name_columns(axes, grid, found)
 
 
-def _grid(found: Projections) -> tuple[float, drawing.Mosaic]:
+def _grid(found: Projections) -> tuple[float, mosaics.Mosaic]:
     """Return how many inches wide the pairs are drawn, and the pairs."""
     tiles = [_pair(found, *each) for each in np.ndindex(found.activations.shape)]
     height, width = tiles[0].shape[:2]
@@ -73,7 +73,7 @@ def _grid(found: Projections) -> tuple[float, drawing.Mosaic]:
         columns = max(1, min(len(tiles), round((2.2 * len(tiles) * height / width) ** 0.5)))
     across = 8.2 if alone else min(16.0, max(6.0, 2.4 * columns))
     room = round(_LABEL * columns / across * width)
-    return across, drawing.mosaic(np.stack(tiles), columns=columns, side=1, gap=10, labels=room)
+    return across, mosaics.mosaic(np.stack(tiles), columns=columns, side=1, gap=10, labels=room)
 
 
 def reach_of(signal: NDArray[np.float32]) -> float:
@@ -127,7 +127,7 @@ def _labels(found: Projections) -> list[str]:
     return labels
 
 
-def _name_columns(axes: Axes, grid: drawing.Mosaic, found: Projections) -> None:
+def _name_columns(axes: Axes, grid: mosaics.Mosaic, found: Projections) -> None:
     for name, (left, top) in zip(found.images, grid.corners, strict=False):
         short = shortened(name, 24)
         axes.text(left, top - 4, short, fontsize=7.0, color=drawing.INK, va="bottom", ha="left")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnviz.results import drawing
+from cnnviz.results import colour_bars, drawing
 from cnnviz.results.text import shortened
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def _example(figure: drawing.Canvas, found: Equivariance) -> None:
             drawing.show(axes, pixels)
             _title(axes, title)
             _mark(axes, found, row)
-    drawing.colour_bar(panels[3 * rows - 1], difference, "difference")
+    colour_bars.colour_bar(panels[3 * rows - 1], difference, "difference")
     panels[0].set_ylabel(
         f"{shortened(found.example_layer, 18)}\nchannel {found.example_channel}",
         fontsize=drawing.SMALL_SIZE, color=drawing.INK,

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.results import drawing
+from cnnviz.results import drawing, mosaics
 from cnnviz.results.text import number, shortened
 
 if TYPE_CHECKING:
@@ -38,20 +38,20 @@ def draw_panel(found: FeatureVisualization, axes: Axes) -> None:
     _panel(axes, found, _grid(found))
 
 
-def _grid(found: FeatureVisualization) -> drawing.Mosaic:
+def _grid(found: FeatureVisualization) -> mosaics.Mosaic:
     tiles = _tiles(found)
     each = found.end.shape[1]
     side = tiles[0].shape[0]
-    columns = min(len(tiles), each * -(-drawing.columns_for(len(tiles)) // each))
-    return drawing.mosaic(
+    columns = min(len(tiles), each * -(-mosaics.columns_for(len(tiles)) // each))
+    return mosaics.mosaic(
         tiles, columns=columns, side=side, labels=round(0.2 * side), gap=side // 20
     )
 
 
-def _panel(axes: Axes, found: FeatureVisualization, grid: drawing.Mosaic) -> None:
+def _panel(axes: Axes, found: FeatureVisualization, grid: mosaics.Mosaic) -> None:
     drawing.show(axes, grid.pixels, smooth=True)
     axes.set_anchor("NW")
-    drawing.label_tiles(axes, grid, labels_of(found), 6.5)
+    mosaics.label_tiles(axes, grid, labels_of(found), 6.5)
     key = f"below each: the unit, and its score before → after at most {found.most_steps} steps"
     axes.set_xlabel(key, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
 

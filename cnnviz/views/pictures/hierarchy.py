@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnviz.results import drawing
+from cnnviz.results import drawing, mosaics
 from cnnviz.results.text import dimensions, percent, shortened
 from cnnviz.views.pictures.top_activations import block, label
 
@@ -58,12 +58,12 @@ def draw(found: Hierarchy, into: drawing.Canvas | None = None) -> drawing.Canvas
     return figure
 
 
-def _row(stage: TopActivations) -> drawing.Mosaic:
+def _row(stage: TopActivations) -> mosaics.Mosaic:
     blocks = np.stack([block(stage, row) for row in range(len(stage.shown))])
-    return drawing.mosaic(blocks, columns=len(blocks), side=1, gap=_GAP)
+    return mosaics.mosaic(blocks, columns=len(blocks), side=1, gap=_GAP)
 
 
-def _patches(axes: Axes, stage: TopActivations, grid: drawing.Mosaic) -> None:
+def _patches(axes: Axes, stage: TopActivations, grid: mosaics.Mosaic) -> None:
     drawing.show(axes, grid.pixels, smooth=True)
     axes.set_anchor("NW")
     for row, (left, top) in enumerate(grid.corners):

@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnviz.heatmaps.map_boxes import pieces_above
 from cnnviz.heatmaps.photo_heatmaps import outline
-from cnnviz.results import drawing
+from cnnviz.results import colour_bars, drawing
 from cnnviz.results.text import plural, shortened
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def draw(found: ObjectLocalisation, into: drawing.Canvas | None = None) -> drawi
         _pieces(row[2], found, image)
         if curves:
             _curve(row[3], found, image)
-    drawing.colour_bar(panels[0][1], *found.heatmap.key(), inches=_ACROSS * ratios[0])
+    colour_bars.colour_bar(panels[0][1], *found.heatmap.key(), inches=_ACROSS * ratios[0])
     drawing.heading(figure, found.summary())
     return figure
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.results import drawing
+from cnnviz.results import colour_bars, drawing
 from cnnviz.results.text import number
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _rows(figure: drawing.Canvas, landscapes: Sequence[LossLandscape]) -> None:
         )
         if logarithmic:
             drawing.log_numbers(bar.ax.yaxis)
-        drawing.style_bar(bar, f"{found.kind} (nats{scale})")
+        colour_bars.style_bar(bar, f"{found.kind} (nats{scale})")
 
 
 def _contours(

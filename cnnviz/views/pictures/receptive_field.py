@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.results import drawing
+from cnnviz.results import colour_bars, drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +45,7 @@ def bar_beside(axes: Axes, found: EffectiveFields, inches: float | None = None) 
     logarithmic = found.scale == "log"
     scale = drawing.Scale(FLOOR if logarithmic else 0.0, 1.0, drawing.HEAT)
     label = "root mean square gradient,\nas a share of the layer's largest"
-    bar = drawing.colour_bar(axes, scale, label, logarithmic=logarithmic, inches=inches)
+    bar = colour_bars.colour_bar(axes, scale, label, logarithmic=logarithmic, inches=inches)
     if logarithmic:
         bar.set_ticks([0.01, 0.1, 1.0], labels=["≤ 0.01", "0.1", "1"])
 

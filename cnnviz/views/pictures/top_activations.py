@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.results import drawing
+from cnnviz.results import drawing, mosaics
 from cnnviz.results.space import IMAGE
 from cnnviz.results.text import number
 from cnnviz.views.pictures.deconvnet import REACH, paint
@@ -78,20 +78,20 @@ def rows_of_page(found: TopActivations) -> range:
     return range(end - PER_PAGE, min(end, len(found.shown)))
 
 
-def _page(found: TopActivations) -> tuple[drawing.Mosaic, tuple[float, float]]:
+def _page(found: TopActivations) -> tuple[mosaics.Mosaic, tuple[float, float]]:
     """Return the blocks of one page as one picture, and its width and height in inches."""
     blocks = [block(found, row) for row in rows_of_page(found)]
     height, width = blocks[0].shape[:2]
     # As many as make a page about one and a half times as wide as high.
     columns = max(1, min(len(blocks), round(math.sqrt(1.5 * len(blocks) * height / width))))
     columns = -(-len(blocks) // -(-len(blocks) // columns))
-    grid = drawing.mosaic(np.stack(blocks), columns=columns, side=1, gap=_BLOCK, header=_HEADER)
+    grid = mosaics.mosaic(np.stack(blocks), columns=columns, side=1, gap=_BLOCK, header=_HEADER)
     across = min(13.0, max(5.2, grid.pixels.shape[1] / 110.0))
     down = min(20.0, across * grid.pixels.shape[0] / grid.pixels.shape[1])
     return grid, (across, down)
 
 
-def _panel(axes: Axes, found: TopActivations, grid: drawing.Mosaic, across: float) -> None:
+def _panel(axes: Axes, found: TopActivations, grid: mosaics.Mosaic, across: float) -> None:
     rows = rows_of_page(found)
     width = grid.side[1]
     drawing.show(axes, grid.pixels, smooth=True)
@@ -163,4 +163,4 @@ def _barred(
 
 
 def _grid(tiles: NDArray[np.uint8], columns: int) -> drawing.Pixels:
-    return drawing.mosaic(tiles, columns=columns, side=1, gap=_GAP).pixels
+    return mosaics.mosaic(tiles, columns=columns, side=1, gap=_GAP).pixels
