@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnnviz_cli import options
-from cnnviz_cli.errors_command import Data
+from cnnviz_cli import labelled_command
 from cnnviz_cli.lazy import shared, with_signature
-from cnnviz_cli.terminal import (
-    end_on_failure,
-    note,
-    one_line,
-    print_result,
-    print_table,
-    progress_bar,
-    say,
-)
-from cnnviz_cli.told_guesses import Guesses
+from cnnviz_cli.terminal import end_on_failure, one_line, print_table, say
 
 if TYPE_CHECKING:
     from cnnviz.evaluation import ClassifierEvaluation
@@ -62,24 +51,6 @@ Seed = Annotated[
     int,
     typer.Option(min=0, help="The seed of the calibration error that comes about by chance."),
 ]
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        "--out",
-        "-o",
-        metavar="FOLDER",
-        help=f"The folder to make; {_OUT} without it.",
-        rich_help_panel=options.OUTPUT,
-    ),
-]
-AsCsv = Annotated[
-    bool,
-    typer.Option(
-        "--csv",
-        help="Print the measures of each class to stdout as CSV.",
-        rich_help_panel=options.OUTPUT,
-    ),
-]
 
 
 def build() -> Callable[..., Any]:
@@ -87,65 +58,35 @@ def build() -> Callable[..., Any]:
     from cnnviz.evaluation.classifier.conditions import NAMES
     from cnnviz.evaluation.classifier.run import EXPLAINED
 
-    parameters = [
-        shared("data", Data, None),
-        shared("count", options.count_of("all of them"), None),
-        shared("workers", options.Workers, None),
+    own = [
         shared("top", Top, None),
         shared("explain", Explain, EXPLAINED),
         shared("fail_on", FailOn, None),
         shared("seed", Seed, 0),
-        *options.NETWORK_AND_WEIGHTS,
-        shared("out", Out, None),
-        shared("force", options.Force, False),
-        shared("as_json", options.AsJson, False),
-        shared("as_csv", AsCsv, False),
-        shared("quiet", options.Quiet, False),
     ]
+    parameters = labelled_command.parameters(own, _OUT, "the measures of each class")
     told = f"\n\n--fail-on takes a measure, < or >, and a number: {', '.join(NAMES)}."
     return with_signature(_run, parameters, HELP + told)
 
 
 def _run(values: dict[str, Any]) -> None:
-    from cnnviz.datasets import open_dataset
     from cnnviz.evaluation import evaluate_classifier
     from cnnviz.evaluation.classifier.conditions import read_conditions
     from cnnviz.reports import classifier_report
 
     read_conditions(values["fail_on"])
-    out = options.report_folder(values, _OUT)
-    if values["data"] is not None:
-        open_dataset(values["data"], 1)  # what there is not is refused before the network is loaded
-    guesses = Guesses()
-    with progress_bar(values["quiet"]) as progress:
-        progress(0, 1, "loading the network")
-        model = guesses.of(options.model_of(values))
-        found = evaluate_classifier(
-            model,
-            options.data_or_shapes(None, values["data"], model),
-            count=values["count"],
-            top=values["top"],
-            explain=0 if out is None else values["explain"],
-            fail_on=values["fail_on"],
-            seed=values["seed"],
-            workers=values["workers"],
-            progress=guesses.at_first_step(progress),
-        )
-        page = None
-        if out is not None:
-            saved = classifier_report(found, progress=progress).save(out, force=values["force"])
-            page = saved.page
-    guesses.tell()
-    for remark in found.provenance.notes:
-        if remark != model.doubt:  # which was told already
-            note(remark)
-    if values["as_json"]:
-        print_result(found, None if out is None else out / "evaluation.json")
-    elif values["as_csv"]:
-        typer.echo(found.table().to_csv(), nl=False)
-    else:
-        _show(found)
-        typer.echo(page)
+    found = labelled_command.run(
+        values,
+        evaluate_classifier,
+        classifier_report,
+        _show,
+        folder=_OUT,
+        numbers="evaluation.json",
+        explain=values["explain"],
+        top=values["top"],
+        fail_on=values["fail_on"],
+        seed=values["seed"],
+    )
     end_on_failure(found)
 
 

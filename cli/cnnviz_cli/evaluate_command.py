@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cnnviz.errors import OutputError
-from cnnviz_cli import options
+from cnnviz_cli import network_options, output_options
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.terminal import note, one_line, print_result, print_table, progress_bar, say
 from cnnviz_cli.told_guesses import Guesses
@@ -46,7 +46,11 @@ Boxes = Annotated[
 Out = Annotated[
     Path,
     typer.Option(
-        "--out", "-o", metavar="FOLDER", help="The folder to write to.", rich_help_panel="Output"
+        "--out",
+        "-o",
+        metavar="FOLDER",
+        help="The folder to write to.",
+        rich_help_panel=output_options.OUTPUT,
     ),
 ]
 Count = Annotated[
@@ -92,11 +96,11 @@ def build() -> Callable[..., Any]:
         shared("stages", Stages, 8),
         shared("random", Random, 3),
         shared("seed", Seed, 0),
-        *options.NETWORK_AND_WEIGHTS,
+        *network_options.NETWORK_AND_WEIGHTS,
         shared("out", Out, Path("cnnviz-evaluation")),
-        *options.PICTURE,
-        shared("json", options.AsJson, False),
-        shared("quiet", options.Quiet, False),
+        *output_options.PICTURE,
+        shared("json", output_options.AsJson, False),
+        shared("quiet", output_options.Quiet, False),
     ]
     return with_signature(_run, parameters, HELP)
 
@@ -116,13 +120,13 @@ def _run(values: dict[str, Any]) -> None:
         stages=values["stages"],
         seed=values["seed"],
     )
-    style = options.picture_style(values)
+    style = output_options.picture_style(values)
     out: Path = values["out"].expanduser()
     _check_folder(out)
     guesses = Guesses()
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")
-        model = guesses.of(options.model_of(values))
+        model = guesses.of(network_options.model_of(values))
         found = evaluate(
             model,
             values["data"],

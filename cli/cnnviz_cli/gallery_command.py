@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnnviz_cli import options
+from cnnviz_cli import network_options, output_options
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.terminal import one_line, print_json, progress_bar, say
 from cnnviz_cli.told_guesses import Guesses
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cnnviz.datasets import Dataset
     from cnnviz.models import Model
     from cnnviz.results.progress import Progress
+    from cnnviz_gallery.estimate import Estimate
     from cnnviz_gallery.site.build import BuildResult
 
 SUMMARY = "Build a site with a page for every unit of a network."
@@ -33,7 +34,7 @@ Network = Annotated[
     str | None,
     typer.Argument(
         metavar="MODEL",
-        help=options.NETWORKS,
+        help=network_options.NETWORKS,
         show_default=False,
     ),
 ]
@@ -63,7 +64,7 @@ Out = Annotated[
         "-o",
         metavar="SITE",
         help="The folder of the site.",
-        rich_help_panel=options.OUTPUT,
+        rich_help_panel=output_options.OUTPUT,
     ),
 ]
 Kept = Annotated[
@@ -111,59 +112,69 @@ def build() -> Callable[..., Any]:
         shared("visualized", Visualized, None),
         shared("budget", Budget, None),
         shared("dry_run", DryRun, False),
-        *options.WEIGHTS,
+        *network_options.WEIGHTS,
         shared("out", Out, Path("cnnviz-gallery")),
-        shared("as_json", options.AsJson, False),
-        shared("quiet", options.Quiet, False),
+        shared("as_json", output_options.AsJson, False),
+        shared("quiet", output_options.Quiet, False),
     ]
     return with_signature(_run, parameters, HELP)
 
 
 def _run(values: dict[str, Any]) -> None:
     from cnnviz.datasets import SHAPES, open_dataset
-    from cnnviz.errors import UsageError
     from cnnviz_gallery.estimate import estimate
-    from cnnviz_gallery.scan.distributed import local_device
     from cnnviz_gallery.site.site_folder import check
 
-    if values["model"] is None and values["data"] not in (None, SHAPES):
-        raise UsageError("There is a folder of images and no network.", "Name the network as well.")
-    if values["budget"] is not None and values["visualized"] is None:
-        raise UsageError("There is a budget and nothing to spend it on.", "Give --visualize UNITS.")
-    names = [values["model"]] if values["model"] is not None else list(SHIPPED)
+    _check(values)
     out: Path = values["out"].expanduser()
     check(out.resolve())
     guesses = Guesses()
+    planned: list[Estimate] = []
+    built: list[BuildResult] = []
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")
-        device = local_device(values["device"])
-        models = [
-            guesses.of(
-                options.load_model(
-                    name,
-                    values["weights"],
-                    values["categories"],
-                    device,
-                    values["output"],
-                    values["member"],
-                    preparation=options.preparation_of(values),
-                )
-            )
-            for name in names
-        ]
+        models = [guesses.of(model) for model in _models(values)]
         data = open_dataset(values["data"] or SHAPES, values["count"])
         if values["dry_run"]:
-            found = [estimate(model, data, values["layers"]) for model in models]
+            planned = [estimate(model, data, values["layers"]) for model in models]
         else:
             told = guesses.at_first_step(progress)
             built = [each for model in models for each in _make(model, data, values, told)]
     guesses.tell()
     if values["dry_run"]:
-        for each in found:
-            say(one_line(str(each)))
-        if values["as_json"]:
-            print_json([each.to_json() for each in found])
-    elif values["as_json"]:
+        _tell_planned(planned, as_json=values["as_json"])
+    else:
+        _tell_built(built, out, as_json=values["as_json"])
+
+
+def _check(values: dict[str, Any]) -> None:
+    from cnnviz.datasets import SHAPES
+    from cnnviz.errors import UsageError
+
+    if values["model"] is None and values["data"] not in (None, SHAPES):
+        raise UsageError("There is a folder of images and no network.", "Name the network as well.")
+    if values["budget"] is not None and values["visualized"] is None:
+        raise UsageError("There is a budget and nothing to spend it on.", "Give --visualize UNITS.")
+
+
+def _models(values: dict[str, Any]) -> list[Model]:
+    """Load the network that is named, or else the shipped ones."""
+    from cnnviz_gallery.scan.distributed import local_device
+
+    device = local_device(values["device"])
+    names = [values["model"]] if values["model"] is not None else list(SHIPPED)
+    return [network_options.model_of({**values, "model": name, "device": device}) for name in names]
+
+
+def _tell_planned(planned: Sequence[Estimate], *, as_json: bool) -> None:
+    for each in planned:
+        say(one_line(str(each)))
+    if as_json:
+        print_json([each.to_json() for each in planned])
+
+
+def _tell_built(built: Sequence[BuildResult], out: Path, *, as_json: bool) -> None:
+    if as_json:
         print_json([{"units": each.units, "written": each.written} for each in built])
     elif built:
         units, written = (sum(getattr(each, of) for each in built) for of in ("units", "written"))

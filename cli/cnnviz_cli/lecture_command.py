@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cnnviz.reports.destination import check_destination
-from cnnviz_cli import options
+from cnnviz_cli import network_options, photo_options, report_options
 from cnnviz_cli.chosen_photos import find_photos
 from cnnviz_cli.lazy import shared, with_signature
-from cnnviz_cli.report_command import Pdf, SingleFile, tell
 from cnnviz_cli.terminal import progress_bar
 
 if TYPE_CHECKING:
@@ -41,12 +40,6 @@ Data = Annotated[
         show_default=False,
     ),
 ]
-Out = Annotated[
-    Path,
-    typer.Option(
-        "--out", "-o", metavar="FOLDER", help="The folder to make.", rich_help_panel=options.OUTPUT
-    ),
-]
 
 
 def build() -> Callable[..., Any]:
@@ -62,13 +55,8 @@ def build() -> Callable[..., Any]:
         shared("photo", Photo, None),
         shared("data", Data, None),
         shared("chapters", chapters, None),
-        *options.NETWORK_AND_WEIGHTS,
-        shared("out", Out, Path("cnnviz-lecture")),
-        shared("pdf", Pdf, False),
-        shared("single_file", SingleFile, False),
-        shared("force", options.Force, False),
-        shared("as_json", options.AsJson, False),
-        shared("quiet", options.Quiet, False),
+        *network_options.NETWORK_AND_WEIGHTS,
+        *report_options.written_to("cnnviz-lecture"),
     ]
     return with_signature(_run, parameters, HELP)
 
@@ -82,8 +70,8 @@ def _run(values: dict[str, Any]) -> None:
     photos = find_photos(named, None, None)
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")
-        model = options.model_of(values)
-        (photo,) = options.photos_or_sample(photos.taken(), model)
+        model = network_options.model_of(values)
+        (photo,) = photo_options.photos_or_sample(photos.taken(), model)
         made = lecture(
             model,
             photo,
@@ -92,14 +80,9 @@ def _run(values: dict[str, Any]) -> None:
             loading=_loading(values),
             progress=progress,
         )
-        manifest = made.save(
-            values["out"],
-            pdf=values["pdf"],
-            single_file=values["single_file"],
-            force=values["force"],
-        )
+        manifest = report_options.save(made, values)
     notes = [note for section in made.sections for note in section.notes]
-    tell(manifest, (*made.notes, *notes), [], as_json=values["as_json"])
+    report_options.tell(manifest, (*made.notes, *notes), [], as_json=values["as_json"])
 
 
 def _loading(values: dict[str, Any]) -> Loading:

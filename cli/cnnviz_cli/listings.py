@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cnnviz_cli import options
+from cnnviz_cli import network_options, output_options
 from cnnviz_cli.terminal import print_json, print_names, print_table, say, working
 
 
@@ -14,7 +14,7 @@ def models(
     contains: Annotated[
         str, typer.Argument(metavar="TEXT", help="List only names that contain this.")
     ] = "",
-    as_json: options.AsJson = False,
+    as_json: output_options.AsJson = False,
 ) -> None:
     """List the networks that can be loaded by name."""
     from cnnviz.errors import UsageError, did_you_mean
@@ -49,10 +49,10 @@ def layers(
             help="List only these: a kind such as conv, a pattern such as 'layer3.*', a name.",
         ),
     ] = "",
-    model: options.ModelName = "shapes",
-    weights: options.Weights = "random",
-    as_json: options.AsJson = False,
-    quiet: options.Quiet = False,
+    model: network_options.ModelName = "shapes",
+    weights: network_options.Weights = "random",
+    as_json: output_options.AsJson = False,
+    quiet: output_options.Quiet = False,
 ) -> None:
     """List the layers of a network, by the names that other commands take.
 
@@ -62,7 +62,7 @@ def layers(
 
     with working(quiet) as now:
         now("Loading the network")
-        loaded = options.load_model(model, weights, None, "cpu")
+        loaded = network_options.load_model(model, weights, None, "cpu")
     chosen = select(loaded.module, selection) if selection else named_layers(loaded.module)
     rows = [
         (name, kind(layer), type(layer).__name__, sum(p.numel() for p in layer.parameters()))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 import cnnviz
-from cnnviz_cli import options
+from cnnviz_cli import output_options
 from cnnviz_cli.terminal import print_json, print_table, say, working
 
 SUMMARY = "List the networks of the course, or show the card of one."
@@ -23,8 +23,8 @@ def networks(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="Show the card of this one; commas part several.")
     ] = "",
-    as_json: options.AsJson = False,
-    quiet: options.Quiet = False,
+    as_json: output_options.AsJson = False,
+    quiet: output_options.Quiet = False,
 ) -> None:
     """List the networks of the course with what is published, or show the card of one.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,14 +11,14 @@ from rich.markup import escape
 from cnnviz.reports.destination import check_destination
 from cnnviz.reports.sections import SECTIONS, choose
 from cnnviz.views.plugins import installed
-from cnnviz_cli import options
+from cnnviz_cli import network_options, photo_options, report_options
 from cnnviz_cli.chosen_photos import find_photos
 from cnnviz_cli.lazy import shared, with_signature
-from cnnviz_cli.terminal import one_line, print_json, progress_bar, say
+from cnnviz_cli.terminal import progress_bar
 from cnnviz_cli.told_guesses import Guesses
 
 if TYPE_CHECKING:
-    from cnnviz.reports.document import Manifest
+    pass
 
 SUMMARY = (
     "Make a report on what a network sees in photos: HTML, pictures and numbers in one folder."
@@ -28,12 +27,6 @@ HELP = f"""{SUMMARY}
 
 The last line of stdout is the path of the page to open."""
 
-Out = Annotated[
-    Path,
-    typer.Option(
-        "--out", "-o", metavar="FOLDER", help="The folder to make.", rich_help_panel=options.OUTPUT
-    ),
-]
 Layers = Annotated[
     str | None,
     typer.Option(
@@ -50,17 +43,6 @@ Thorough = Annotated[
         "The progress says how long that may take.",
     ),
 ]
-Pdf = Annotated[
-    bool, typer.Option("--pdf", help="Write one PDF as well.", rich_help_panel=options.OUTPUT)
-]
-SingleFile = Annotated[
-    bool,
-    typer.Option(
-        "--single-file",
-        help="Write one HTML file with the pictures inside as well.",
-        rich_help_panel=options.OUTPUT,
-    ),
-]
 
 
 def build() -> Callable[..., Any]:
@@ -69,19 +51,14 @@ def build() -> Callable[..., Any]:
         str | None, typer.Option(metavar="NAMES", help=f"Only these sections, {_said()}.")
     ]
     parameters = [
-        *options.PHOTOS,
+        *photo_options.PHOTOS,
         shared("sections", sections, None),
         shared("layers", Layers, None),
-        shared("target", options.Target, None),
-        shared("box", options.Box, None),
+        shared("target", network_options.Target, None),
+        shared("box", network_options.Box, None),
         shared("thorough", Thorough, False),
-        *options.NETWORK_AND_WEIGHTS,
-        shared("out", Out, Path("cnnviz-report")),
-        shared("pdf", Pdf, False),
-        shared("single_file", SingleFile, False),
-        shared("force", options.Force, False),
-        shared("as_json", options.AsJson, False),
-        shared("quiet", options.Quiet, False),
+        *network_options.NETWORK_AND_WEIGHTS,
+        *report_options.written_to("cnnviz-report"),
     ]
     return with_signature(_run, parameters, HELP)
 
@@ -101,8 +78,8 @@ def _run(values: dict[str, Any]) -> None:
         progress(0, 1, "loading the network")
         chosen = [values[name] for name in ("data", "count", "workers")]
         photos = find_photos(values["photos"] or (), *chosen)
-        loaded = guesses.of(options.model_of(values))
-        images = options.inputs_of(photos, loaded)
+        loaded = guesses.of(network_options.model_of(values))
+        images = photo_options.inputs_of(photos, loaded)
         from cnnviz.reports import report as make
 
         made = make(
@@ -110,37 +87,18 @@ def _run(values: dict[str, Any]) -> None:
             images,
             values["sections"],
             layers=values["layers"],
-            target=options.explained(values["target"], values["box"]),
+            target=network_options.explained(values["target"], values["box"]),
             thorough=values["thorough"],
             progress=guesses.at_first_step(progress),
         )
-        manifest = made.save(
-            values["out"],
-            pdf=values["pdf"],
-            single_file=values["single_file"],
-            force=values["force"],
-        )
+        manifest = report_options.save(made, values)
     guesses.tell()
     best = [(entry.name, entry.best) for entry in made.answers if entry.guesses]
     # The doubt about the preprocessing was told already.
     notes = [note for note in made.notes if note != loaded.doubt]
-    tell(
+    report_options.tell(
         manifest,
         (*map(str, made.refused), *notes),
         [f"{name}: {guess.category} ({guess.said})" for name, guess in best],
         as_json=values["as_json"],
     )
-
-
-def tell(
-    manifest: Manifest, remarks: Sequence[str], found: Sequence[str], *, as_json: bool
-) -> None:
-    """Say what a saved report remarks and found; the path of its page is the last line."""
-    for remark in (*remarks, *manifest.notes):
-        say(one_line(remark))
-    if as_json:
-        print_json(manifest.to_json())
-        return
-    for line in found:
-        say(one_line(line))
-    typer.echo(manifest.page)

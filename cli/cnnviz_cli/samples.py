@@ -16,7 +16,7 @@ import typer
 from rich.markup import escape
 
 from cnnviz.errors import OutputError, UsageError
-from cnnviz_cli import options
+from cnnviz_cli import output_options
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.terminal import print_json, say
 
@@ -71,7 +71,7 @@ def build() -> Callable[..., Any]:
         shared("split", Split, "train"),
         shared("difficulty", Difficulty, "default"),
         shared("size", Size, 96),
-        shared("json", options.AsJson, False),
+        shared("json", output_options.AsJson, False),
     ]
     for name in NAMES:
         limits = "|".join(TEXTURES) if name == "texture" else "{:g} to {:g}".format(*LIMITS[name])

@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from cnnviz.reports.destination import check_destination
-from cnnviz_cli import options
-from cnnviz_cli.options import Force
-from cnnviz_cli.report_command import Out, Pdf, SingleFile, tell
+from cnnviz_cli import output_options
+from cnnviz_cli.report_options import Force, Out, Pdf, SingleFile, tell
 from cnnviz_cli.terminal import progress_bar
 
 Run = Annotated[
@@ -27,8 +26,8 @@ def training_report(
     pdf: Pdf = False,
     single_file: SingleFile = False,
     force: Force = False,
-    as_json: options.AsJson = False,
-    quiet: options.Quiet = False,
+    as_json: output_options.AsJson = False,
+    quiet: output_options.Quiet = False,
 ) -> None:
     """Make a report on a training run that GradientMonitor recorded, also while it goes on.
 

@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from cnnviz.results.progress import Progress
 from cnnviz.views import View
-from cnnviz_cli import options
+from cnnviz_cli import network_options, output_options, photo_options
 from cnnviz_cli.chosen_photos import FoundPhotos, check_files, find_photos
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.signature import OptionSpec, options_of, returned_type
@@ -40,7 +40,7 @@ _SHARED = (
     "photo",
     "photos",
     "data",
-    *(parameter.name for parameter in options.NETWORK_AND_WEIGHTS),
+    *(parameter.name for parameter in network_options.NETWORK_AND_WEIGHTS),
     "target",
     "box",
     "out",
@@ -84,33 +84,36 @@ def _parameters(view: View, specs: list[OptionSpec]) -> list[inspect.Parameter]:
             "-o",
             metavar="FILE",
             help=f"The file to write: {', '.join(kinds)} or {last}; {named} without it.",
-            rich_help_panel=options.OUTPUT,
+            rich_help_panel=output_options.OUTPUT,
         ),
     ]
     found = []
     if view.needs == "photo":
-        found = [options.PHOTO]
+        found = [photo_options.PHOTO]
     elif view.images == "photos":
-        found = list(options.PHOTOS)
+        found = list(photo_options.PHOTOS)
         # A view of somebody else may have an option of that name, which then is the view's.
         own = {spec.name for spec in specs}
         found = [parameter for parameter in found if parameter.name not in own]
     if view.images == "data":
-        found = [shared("photos", options.Members, None), shared("data", options.Data, None)]
+        found = [
+            shared("photos", photo_options.Members, None),
+            shared("data", photo_options.Data, None),
+        ]
     found += [spec.parameter(VIEW) for spec in specs]
     if view.target:
-        found.append(shared("target", options.Target, None))
-        found.append(shared("box", options.Box, None))
+        found.append(shared("target", network_options.Target, None))
+        found.append(shared("box", network_options.Box, None))
     if view.network:
-        found += options.NETWORK_LOOKED_INTO
+        found += network_options.NETWORK_LOOKED_INTO
     elif view.needs in ("model", "capture"):
-        found += options.NETWORK_AND_WEIGHTS
+        found += network_options.NETWORK_AND_WEIGHTS
     return [
         *found,
         shared("out", out, None),
-        *options.PICTURE,
-        shared("json", options.AsJson, False),
-        shared("quiet", options.Quiet, False),
+        *output_options.PICTURE,
+        shared("json", output_options.AsJson, False),
+        shared("quiet", output_options.Quiet, False),
     ]
 
 
@@ -130,11 +133,11 @@ def _run(
     if values["out"] is not None:
         values["out"] = values["out"].expanduser()
         _check_out(values["out"], values, _suffixes(function))
-    style = options.picture_style(values)
+    style = output_options.picture_style(values)
     if values["out"] is not None:
         style.check(values["out"])
     if view.target and view.needs != "capture":
-        keywords["target"] = options.explained(values["target"], values["box"])
+        keywords["target"] = network_options.explained(values["target"], values["box"])
     with progress_bar(values["quiet"]) as progress:
         if view.progress:
             keywords["progress"] = progress
@@ -193,7 +196,7 @@ def _of_photo(
     check_files([photo] if photo else ())
     if view.network and values["model"] is not None:
         progress(0, 1, "loading the network")
-        keywords["model"] = options.model_of(values)
+        keywords["model"] = network_options.model_of(values)
     progress(0, 1, "computing")
     image = photo or sample_photo()
     return function(image, **keywords), _stem([_photo_name(image)], "")
@@ -214,7 +217,7 @@ def _of_network(
     # What is wrong with them is said before the network is loaded, which may take long.
     named = _named_photos(view, specs, values)
     guesses = Guesses()
-    model = guesses.of(options.model_of(values))
+    model = guesses.of(network_options.model_of(values))
     if view.progress:
         keywords["progress"] = guesses.at_first_step(progress)
     from cnnviz.models.spaces import check_takes_images
@@ -222,14 +225,16 @@ def _of_network(
     check_takes_images(model, view.name)
     images: list[Any] = []
     if view.images == "photos" and (named.names or not view.own_input):
-        images = options.inputs_of(named, model)
+        images = photo_options.inputs_of(named, model)
     progress(0, 1, "computing")
     subject: Any = model
     names = [_photo_name(image) for image in images]
     if view.images == "photos" and view.needs == "model":
         keywords["images"] = images or None
     if view.images == "data":
-        keywords["data"] = data = options.data_or_shapes(values["photos"], values["data"], model)
+        keywords["data"] = data = photo_options.data_or_shapes(
+            values["photos"], values["data"], model
+        )
         names = [_photo_name(one) for one in ([data] if isinstance(data, str) else data)]
     if view.needs == "capture":
         subject = _captured(view, model, images, keywords, values)
@@ -252,7 +257,7 @@ def _named_photos(view: View, specs: list[OptionSpec], values: dict[str, Any]) -
 def _first_of_compared(values: dict[str, Any], keywords: dict[str, Any]) -> None:
     """Let the first of several networks to compare be the one to look at, where none is named."""
     compared = keywords["compare"]
-    if not compared or values["model"] != options.DEFAULT_MODEL:
+    if not compared or values["model"] != network_options.DEFAULT_MODEL:
         return
     names = compared.split(",") if isinstance(compared, str) else list(compared)
     if len(names) < 2:  # it is set beside the network that is there by default
@@ -274,7 +279,7 @@ def _captured(
     # "name#1" is the second call of a layer; the layer is captured whole.
     names = [without_call(name, known) for name in split(chosen, known)]
     layers = names[0] if isinstance(chosen, str) and len(names) == 1 else names
-    target = options.explained(values.get("target"), values.get("box"))
+    target = network_options.explained(values.get("target"), values.get("box"))
     return capture(model, images, layers=layers, target=target, gradients=view.gradients)
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import nn
 
 import cnnviz
-import cnnviz_cli.options
+import cnnviz_cli.network_options
 from cnnviz.errors import UsageError
 from cnnviz.images import read_photo
 from cnnviz_cli.app import main
@@ -69,14 +69,14 @@ def test_the_command_line_says_it(folder: Path, capsys: pytest.CaptureFixture[st
 def _prepared(folder: Path, *arguments: str, source: str = "net.py:make") -> cnnviz.Preprocessing:
     """Return what the command line prepares photos with."""
     seen = []
-    load = cnnviz_cli.options.load_model
+    load = cnnviz_cli.network_options.load_model
 
     def watched(*given: object, **named: object) -> cnnviz.Model:
         seen.append(load(*given, **named))
         return seen[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cnnviz_cli.options, "load_model", watched)
+        patch.setattr(cnnviz_cli.network_options, "load_model", watched)
         with pytest.raises(SystemExit) as end:
             main(["predictions", "photo.png", "--model", source, "--json", *arguments])
     assert end.value.code == 0

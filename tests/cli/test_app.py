@@ -12,7 +12,7 @@ import pytest
 import cnnviz
 from cnnviz.errors import LayerError
 from cnnviz.views import VIEWS
-from cnnviz_cli import options
+from cnnviz_cli import network_options
 
 HEAVY = ["torch", "torchvision", "matplotlib", "cv2", "numpy", "PIL", "jinja2", "captum"]
 
@@ -82,7 +82,7 @@ def _break(monkeypatch, error):
     def load_model(*_):
         raise error
 
-    monkeypatch.setattr(options, "load_model", load_model)
+    monkeypatch.setattr(network_options, "load_model", load_model)
 
 
 def test_a_mendable_error_is_what_and_remedy_and_exits_2(run, monkeypatch):

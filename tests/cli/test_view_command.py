@@ -20,7 +20,7 @@ from cnnviz.results import drawing
 from cnnviz.results.result import Provenance, Result
 from cnnviz.results.table import TableResult
 from cnnviz.views import VIEWS, View, find
-from cnnviz_cli import options, view_command
+from cnnviz_cli import network_options, photo_options, view_command
 from cnnviz_cli.app import app
 from cnnviz_cli.lazy import add_lazy_command
 
@@ -198,7 +198,7 @@ def test_a_view_of_a_photo_gets_it_as_it_is_and_a_network_only_where_one_is_name
     assert said.last_line == "my-photo-brightness.png"
     found = json.loads(run("brightness", photo, "--json", *RANDOM).out)
     assert found["said"] == ["my photo.png", 100, 80, 0.5, load("shapes").name]
-    monkeypatch.setattr(options, "load_model", None)
+    monkeypatch.setattr(network_options, "load_model", None)
     sample = json.loads(run("brightness", "--json").out)["said"]
     assert sample == ["grace_hopper.jpg", 512, 600, 0.5, None]
 
@@ -305,7 +305,7 @@ def test_a_picture_has_the_style_that_was_asked_for(run, photo, tmp_path):
     ],
 )
 def test_what_cannot_be_written_is_said_before_any_work(run, photo, monkeypatch, asked, said):
-    monkeypatch.setattr(options, "load_model", lambda *_: pytest.fail("it was begun"))
+    monkeypatch.setattr(network_options, "load_model", lambda *_: pytest.fail("it was begun"))
     found = run("cam", photo, *asked)
     assert found.code == 2
     assert said in found.error_lines[0]
@@ -377,7 +377,7 @@ def test_what_is_read_is_never_overwritten(run, photo, tmp_path):
 
 @pytest.mark.parametrize("out", ["cam.gif", "no/cam.png", "."])
 def test_a_place_for_the_result_is_looked_for_before_any_work(run, photo, monkeypatch, out):
-    monkeypatch.setattr(options, "load_model", lambda *given: pytest.fail("worked"))
+    monkeypatch.setattr(network_options, "load_model", lambda *given: pytest.fail("worked"))
     assert run("cam", photo, "--out", out).code == 2
 
 
@@ -428,15 +428,15 @@ def test_a_default_file_name_is_safe(photos, model, stem):
 
 
 def test_without_a_photo_the_shipped_classes_get_a_held_out_sample():
-    model = options.load_model("shapes", "random", None, "cpu")
-    (photo,) = options.photos_or_sample(None, model)
+    model = network_options.load_model("shapes", "random", None, "cpu")
+    (photo,) = photo_options.photos_or_sample(None, model)
     assert photo.name.startswith("shapes held-out ")
     assert photo.pixels.shape == (96, 96, 3)
 
 
 def test_without_a_photo_any_other_network_gets_the_sample_photo():
-    model = options.load_model("lenet5", "random", None, "cpu")
-    (photo,) = options.photos_or_sample([], model)
+    model = network_options.load_model("lenet5", "random", None, "cpu")
+    (photo,) = photo_options.photos_or_sample([], model)
     assert photo.name == "grace_hopper.jpg"
 
 

@@ -57,8 +57,8 @@ def test_a_source_whose_package_is_missing_lists_and_suggests_nothing():
 
 def test_the_help_of_the_option_follows_and_costs_no_torch():
     code = (
-        "import sys; from cnnviz.models import sources; import cnnviz_cli.options as options; "
-        "assert sources.forms() in options.ModelName.__metadata__[0].help; "
+        "import sys; from cnnviz.models import sources; from cnnviz_cli import network_options; "
+        "assert sources.forms() in network_options.ModelName.__metadata__[0].help; "
         "print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,0 +1,163 @@
+"""What the commands over labelled images share: options, and a page or numbers of what is found."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from cnnviz.errors import UsageError
+from cnnviz_cli import network_options, output_options, photo_options
+from cnnviz_cli.lazy import shared
+from cnnviz_cli.report_options import Force
+from cnnviz_cli.terminal import note, print_result, progress_bar
+from cnnviz_cli.told_guesses import Guesses
+
+if TYPE_CHECKING:
+    from cnnviz.evaluation.answers.result import CountedAnswers
+    from cnnviz.reports.document import Report
+
+Counted = TypeVar("Counted", bound="CountedAnswers")
+
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        "-d",
+        metavar="DATA",
+        help="Labelled images: a folder with a folder for each class, a pattern such as "
+        "'val/*/*.jpg', a CSV file with the columns path and label, tar shards, or 'shapes', which "
+        "a network for it takes without any.",
+        show_default=False,
+    ),
+]
+
+
+def parameters(
+    own: Sequence[inspect.Parameter], folder: str, rows: str
+) -> tuple[inspect.Parameter, ...]:
+    """Return the options of such a command.
+
+    Parameters
+    ----------
+    own : sequence of Parameter
+        Those that it does not share.
+    folder : str
+        The folder that it makes without --out.
+    rows : str
+        What --csv prints.
+    """
+    out = typer.Option(
+        "--out",
+        "-o",
+        metavar="FOLDER",
+        help=f"The folder to make; {folder} without it.",
+        rich_help_panel=output_options.OUTPUT,
+    )
+    as_csv = typer.Option(
+        "--csv",
+        help=f"Print {rows} to stdout as CSV.",
+        rich_help_panel=output_options.OUTPUT,
+    )
+    return (
+        shared("data", Data, None),
+        shared("count", photo_options.count_of("all of them"), None),
+        shared("workers", photo_options.Workers, None),
+        *own,
+        *network_options.NETWORK_AND_WEIGHTS,
+        shared("out", Annotated[Path | None, out], None),
+        shared("force", Force, False),
+        shared("as_json", output_options.AsJson, False),
+        shared("as_csv", Annotated[bool, as_csv], False),
+        shared("quiet", output_options.Quiet, False),
+    )
+
+
+def run(
+    values: dict[str, Any],
+    find: Callable[..., Counted],
+    report: Callable[..., Report],
+    show: Callable[[Counted], None],
+    *,
+    folder: str,
+    numbers: str,
+    explain: int,
+    **asked: Any,
+) -> Counted:
+    """Find what a command is about, write its page or print its numbers, and return it.
+
+    Parameters
+    ----------
+    values : dict
+        The values of the options.
+    find : callable
+        The function of the library, which takes `asked`.
+    report : callable
+        Makes a report of what was found.
+    show : callable
+        Prints what was found for a person.
+    folder : str
+        The folder that is made without --out.
+    numbers : str
+        The JSON file in it.
+    explain : int
+        How many wrong answers are explained on the page.
+    **asked
+        What else the function is asked for.
+
+    Raises
+    ------
+    UsageError
+        If both --json and --csv are given.
+    OutputError
+        If the folder cannot be made, or holds what may not be replaced.
+    """
+    from cnnviz.datasets import open_dataset
+
+    out = _folder(values, folder)
+    if values["data"] is not None:
+        open_dataset(values["data"], 1)  # what there is not is refused before the network is loaded
+    guesses = Guesses()
+    with progress_bar(values["quiet"]) as progress:
+        progress(0, 1, "loading the network")
+        model = guesses.of(network_options.model_of(values))
+        found = find(
+            model,
+            photo_options.data_or_shapes(None, values["data"], model),
+            count=values["count"],
+            explain=0 if out is None else explain,
+            workers=values["workers"],
+            progress=guesses.at_first_step(progress),
+            **asked,
+        )
+        page = None
+        if out is not None:
+            page = report(found, progress=progress).save(out, force=values["force"]).page
+    guesses.tell()
+    for remark in found.provenance.notes:
+        if remark != model.doubt:  # which was told already
+            note(remark)
+    if values["as_json"]:
+        print_result(found, None if out is None else out / numbers)
+    elif values["as_csv"]:
+        typer.echo(found.table().to_csv(), nl=False)
+    else:
+        show(found)
+        typer.echo(page)
+    return found
+
+
+def _folder(values: dict[str, Any], otherwise: str) -> Path | None:
+    """Return the folder for the page; None where the command only prints, --json or --csv."""
+    from cnnviz.reports import check_destination
+
+    printed = values["as_json"] or values["as_csv"]
+    if values["as_json"] and values["as_csv"]:
+        raise UsageError("Both --json and --csv are given.", "Give one of the two.")
+    out: Path | None = values["out"] or (None if printed else Path(otherwise))
+    if out is not None:
+        check_destination(out, force=values["force"])
+    return out

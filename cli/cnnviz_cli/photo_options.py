@@ -1,0 +1,136 @@
+"""The options that say which images, and what stands for them where none are named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cnnviz.errors import UsageError
+from cnnviz.results.space import IMAGE
+from cnnviz_cli.chosen_arrays import choose_arrays
+from cnnviz_cli.chosen_photos import FoundPhotos
+from cnnviz_cli.lazy import shared
+
+if TYPE_CHECKING:
+    from cnnviz.models import Model
+
+Photos = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="PHOTO",
+        help="Image files, folders or patterns such as 'photos/*.jpg', in any case of letters; for "
+        "networks of signals and volumes .npy, .npz, .pt or .wav files, or the frames of a clip. "
+        "Without any, a sample of the shipped data or the sample photo.",
+        show_default=False,
+    ),
+]
+OnePhoto = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="PHOTO",
+        help="An image file, taken as it is. Without one, the sample photo.",
+        show_default=False,
+    ),
+]
+Members = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="PHOTO", help="Image files, in place of --data.", show_default=False),
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        "-d",
+        metavar="DATA",
+        help="Many images: a folder, which is searched with all folders in it; tar shards, such as "
+        "a-{000..012}.tar; or 'shapes', the shipped data, which a network for it takes without "
+        "any.",
+        show_default=False,
+    ),
+]
+OfData = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        "-d",
+        metavar="DATA",
+        help="In place of photos: a folder, a CSV file with the columns path and label, tar "
+        "shards, or 'shapes'. Where folders or labels name classes of the network, right and wrong "
+        "answers are marked.",
+        show_default=False,
+    ),
+]
+
+
+def count_of(many: str) -> Any:
+    """Return the option that says how many images are taken; without it so many."""
+    return Annotated[
+        int | None,
+        typer.Option(
+            "--count",
+            "-n",
+            min=1,
+            help=f"At most how many of the images, evenly spread; {many} without it.",
+            show_default=False,
+        ),
+    ]
+
+
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        help="Threads that read images; one for each processor, up to 8, without it.",
+        show_default=False,
+    ),
+]
+PHOTOS = (
+    shared("photos", Photos, None),
+    shared("data", OfData, None),
+    shared("count", count_of("32 of a folder"), None),
+    shared("workers", Workers, None),
+)
+"""The options that say which photos, and how they are read."""
+PHOTO = shared("photo", OnePhoto, None)
+"""The option of a view of one photo, for which no network is run."""
+
+
+def inputs_of(named: FoundPhotos, model: Model) -> list[Any]:
+    """Return what was named as the network takes it, or else a sample; of arrays there is none."""
+    if model.space == IMAGE:
+        return photos_or_sample(named.taken(), model)
+    return choose_arrays(named.names, named.count, model)
+
+
+def photos_or_sample(photos: list[Any] | None, model: Model) -> list[Any]:
+    """Return the photos that were named, or else one that suits the network.
+
+    A network for the shipped classes gets a held-out sample of the shipped data; any other gets
+    the sample photo that matplotlib carries.
+    """
+    if photos:
+        return photos
+    from cnnviz.models.samples import sample_for
+
+    return [sample_for(model)]
+
+
+def data_or_shapes(photos: list[str] | None, data: str | None, model: Model) -> Any:
+    """Return the photos or the data that were named, or else the shipped data for its networks.
+
+    Raises
+    ------
+    UsageError
+        If both are named, or neither is and the network is not for the shipped classes.
+    """
+    if photos and data:
+        raise UsageError("Both photos and --data are given.", "Give one of the two.")
+    if photos or data:
+        return list(photos) if photos else data
+    from cnnviz.datasets.shapes import CLASSES
+
+    if model.categories == CLASSES:
+        return "shapes"
+    raise UsageError("No images are named.", "Name a folder of them with --data.")
