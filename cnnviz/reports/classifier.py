@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cnnviz.reports.answer_report import answer_report, write_csv
 from cnnviz.reports.answer_sections import (
     classes,
     mixed_up,
@@ -15,8 +15,6 @@ from cnnviz.reports.answer_sections import (
     wrong,
 )
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
-from cnnviz.reports.document import Report
-from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, ReportProgress, Steps
 from cnnviz.results.text import count, number, percent, three_digits
 
 if TYPE_CHECKING:
@@ -25,6 +23,8 @@ if TYPE_CHECKING:
     from cnnviz.evaluation.answers.measures import ClassMeasures
     from cnnviz.evaluation.classifier import ClassifierEvaluation
     from cnnviz.evaluation.classifier.ranking import ClassRanking
+    from cnnviz.reports.document import Report
+    from cnnviz.reports.progress import ReportProgress
 
 STEM = "evaluation"
 _ALWAYS_OPEN = 40
@@ -55,41 +55,25 @@ def classifier_report(
         mixed_up(found, STEM, pictured=False),
         provenance(found),
     )
-    steps = Steps(progress)
-    steps.rest(DRAWING_SHARE * len(sections) + WRITING_STEPS)
-    return Report(
-        provenance=found.provenance,
-        created=datetime.now().astimezone(),
-        facts=_facts(found),
-        answers=(),
-        sections=sections,
-        notes=found.provenance.notes,
-        steps=steps,
-        heading=f"How good {found.provenance.model} is",
-        beside=(
-            (f"{STEM}.json", found.save),
-            (f"{STEM}.npz", found.save),
-            ("classes.csv", found.save),
-            ("errors.csv", partial(_write_errors, found)),
-        ),
-    )
-
-
-def _write_errors(found: ClassifierEvaluation, path: Path) -> None:
-    path.write_bytes(found.mistake_table().to_csv().encode("utf-8", errors="backslashreplace"))
-
-
-def _facts(found: ClassifierEvaluation) -> tuple[tuple[str, str], ...]:
-    answers = [("Answers", count(found.decisions))] if found.decisions != found.images else []
-    return (
-        ("Network", found.provenance.model),
-        ("Weights", found.provenance.weights),
-        ("Data", found.data),
-        ("Images", count(found.images)),
-        *answers,
+    measured = (
         ("Error rate", str(found.error_rate)),
         ("Balanced error rate", str(found.balanced_error_rate)),
     )
+    beside = (
+        (f"{STEM}.json", partial(_write_numbers, found)),
+        ("classes.csv", found.save),
+        ("errors.csv", partial(write_csv, found.mistake_table)),
+    )
+    heading = f"How good {found.provenance.model} is"
+    return answer_report(found, heading, measured, sections, beside, progress)
+
+
+def _write_numbers(found: ClassifierEvaluation, path: Path) -> None:
+    """Write the JSON, and the arrays beside it, which it writes itself where they are large."""
+    found.save(path)
+    arrays = path.with_suffix(".npz")
+    if not arrays.exists():
+        found.save(arrays)
 
 
 def _measures(found: ClassifierEvaluation) -> Section:

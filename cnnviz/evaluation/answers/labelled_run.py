@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
-from cnnviz.datasets import Dataset, LoadedBatch
+from cnnviz.datasets import Dataset, LoadedBatch, open_dataset
+from cnnviz.datasets.aliases import Data
 from cnnviz.errors import ModelError, UsageError
 from cnnviz.evaluation.answers.examples import Explainer
-from cnnviz.evaluation.answers.result import CountedFields, confusion_of
+from cnnviz.evaluation.answers.result import CountedAnswers, confusion_of
 from cnnviz.evaluation.answers.tally import Mistake, Tally
 from cnnviz.evaluation.answers.truth import Truth, check_kind, truth_of
-from cnnviz.models import Model, OutputKind
+from cnnviz.models import Model, OutputKind, as_model
 from cnnviz.models.outputs import read_output, scores_of
 from cnnviz.models.reading import Reading
+from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.captures import capture
 from cnnviz.passes.ranked_classes import probabilities
 from cnnviz.passes.scan import first_batch, scan
 from cnnviz.results.progress import Progress
 from cnnviz.results.text import first_few, plural, reasons
+
+Counted = TypeVar("Counted", bound=CountedAnswers)
 
 
 @dataclass
@@ -43,6 +48,10 @@ class LabelledRun:
         What the labels mean.
     tally : Tally
         What was counted.
+    explained : int
+        How many wrong answers are explained.
+    workers : int or None
+        Threads that read images.
     unlabelled : int
         How many images turned out to have no label when they were read.
     lost : list of str
@@ -55,18 +64,52 @@ class LabelledRun:
     reading: Reading
     truth: Truth
     tally: Tally
+    explained: int
+    workers: int | None
     unlabelled: int = 0
     lost: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, model: Model, dataset: Dataset, *, keep_scores: bool = False) -> LabelledRun:
-        """Find out what the labels mean, with the answer to one image.
+    def of(
+        cls,
+        given: Model | nn.Module,
+        data: Data,
+        what: str,
+        *,
+        count: int | None,
+        explain: int,
+        workers: int | None,
+        keep_scores: bool = False,
+    ) -> LabelledRun:
+        """Check what was asked for, and find out what the labels mean from the answer to one image.
+
+        Parameters
+        ----------
+        given : Model or torch.nn.Module
+            The network.
+        data : str, Path, data set, ...
+            Labelled images.
+        what : str
+            The function that wants it, for the message.
+        count : int, optional
+            At most how many of the images.
+        explain : int
+            How many wrong answers are explained.
+        workers : int, optional
+            Threads that read images.
+        keep_scores : bool
+            Whether the probabilities of every answer are kept.
 
         Raises
         ------
         UsageError
-            If nothing says what the images show, or the output is not right or wrong by a label.
+            If nothing says what the images show, the output is not right or wrong by a label, the
+            network takes no images, or a number is out of range.
         """
+        _check_counts(explain, workers)
+        model = as_model(given)
+        check_takes_images(model, what)
+        dataset = open_dataset(data, count)
         indices = [index for index in range(len(dataset)) if dataset.labels(index)]
         every = range(len(dataset))
         sample = first_batch(dataset, model, indices or every)
@@ -83,16 +126,16 @@ class LabelledRun:
         several = reading.kind == OutputKind.LABELS
         kept = list(every) if several or not indices else indices
         tally = Tally(truth.names, reading.kind or OutputKind.CLASSES, keep_scores=keep_scores)
-        return cls(model, dataset, kept, reading, truth, tally)
+        return cls(model, dataset, kept, reading, truth, tally, explain, workers)
 
-    def run(self, workers: int | None, progress: Progress) -> list[str]:
+    def run(self, progress: Progress) -> list[str]:
         """Answer every image, and return what a reader must know."""
         found = scan(
             self.model,
             self.dataset,
             (),
             lambda *_: None,
-            workers=workers,
+            workers=self.workers,
             indices=self.indices,
             answered=self._answered,
             progress=progress,
@@ -123,24 +166,41 @@ class LabelledRun:
             )
         return [note for note in notes if note]
 
-    def counted(
+    def result(
         self,
+        kind: type[Counted],
         mistakes: Sequence[Mistake],
-        explain: int,
         notes: Sequence[str],
         progress: Progress,
         *,
         seed: int | None = None,
-    ) -> CountedFields:
-        """Explain the first of the mistakes, and return what a result holds of the pass."""
+        **measured: Any,
+    ) -> Counted:
+        """Explain the first of the mistakes, and return a result of this kind.
+
+        Parameters
+        ----------
+        kind : type
+            The type of the result.
+        mistakes : sequence of Mistake
+            Wrong answers, worst first.
+        notes : sequence of str
+            What `run` said.
+        progress : callable
+            Called before each heatmap.
+        seed : int, optional
+            The seed of what is drawn at random.
+        **measured
+            What such a result holds besides the counts of the pass.
+        """
         explainer = Explainer(self.model, self.dataset)
-        examples = explainer.explain(mistakes[:explain], progress)
+        examples = explainer.explain(mistakes[: self.explained], progress)
         progress(1, 1, "done")
         told = [*notes, *([explainer.why_none] if explainer.why_none else [])]
         sources = [each.source for each in examples]
         measures = self.tally.measures
         shown = () if self.tally.several else measures
-        return CountedFields(
+        return kind(
             provenance=self.model.provenance(sources, seed=seed, notes=told),
             kind=self.reading.kind or OutputKind.CLASSES,
             data=self.dataset.describe(),
@@ -157,6 +217,7 @@ class LabelledRun:
             confusion=confusion_of(list(self.tally.pairs.items()), shown),
             calibration=self.tally.calibration,
             layer=explainer.layer,
+            **measured,
         )
 
     def _answered(self, output: Any, batch: LoadedBatch) -> None:
@@ -192,7 +253,7 @@ def _unlabelled(dataset: Dataset) -> UsageError:
     )
 
 
-def check_counts(explain: int, workers: int | None) -> None:
+def _check_counts(explain: int, workers: int | None) -> None:
     """Raise a `UsageError` unless so many answers can be explained, and so many threads read."""
     if explain < 0:
         raise UsageError(f"{explain} answers cannot be explained.", "Give 0 or more.")

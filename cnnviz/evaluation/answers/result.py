@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, TypedDict
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from cnnviz.evaluation.answers.tally import Mistake
 from cnnviz.evaluation.answers.truth import Matching
 from cnnviz.models import OutputKind
 from cnnviz.results.intervals import LEVEL
-from cnnviz.results.result import Provenance
 from cnnviz.results.table import Table, TableResult
 
 
@@ -233,24 +232,3 @@ def confusion_of(
     for (truth, answer), count in pairs:
         found[places[truth], places[answer]] = count
     return found
-
-
-class CountedFields(TypedDict):
-    """What `CountedAnswers` holds of a pass that is over."""
-
-    provenance: Provenance
-    kind: OutputKind
-    data: str
-    fingerprint: str
-    matched_by: Matching
-    matched: str
-    images: int
-    decisions: int
-    wrong: int
-    mistakes: tuple[Mistake, ...]
-    examples: tuple[Example, ...]
-    measures: tuple[ClassMeasures, ...]
-    shown_classes: tuple[str, ...]
-    confusion: NDArray[np.int64]
-    calibration: Calibration
-    layer: str

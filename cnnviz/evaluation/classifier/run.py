@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz.datasets import open_dataset
 from cnnviz.datasets.aliases import Data
 from cnnviz.errors import UsageError
-from cnnviz.evaluation.answers.labelled_run import LabelledRun, check_counts
+from cnnviz.evaluation.answers.labelled_run import LabelledRun
 from cnnviz.evaluation.answers.measures import Share
 from cnnviz.evaluation.answers.tally import Tally, surest_first
 from cnnviz.evaluation.classifier.chance_calibration import chance_calibration
@@ -20,8 +19,7 @@ from cnnviz.evaluation.classifier.conditions import Condition, read_conditions
 from cnnviz.evaluation.classifier.measures import brier_of, top_k_of
 from cnnviz.evaluation.classifier.ranking import curve, drawn_rankings, rank
 from cnnviz.evaluation.classifier.result import ClassifierEvaluation, with_failures
-from cnnviz.models import Model, OutputKind, as_model
-from cnnviz.models.spaces import check_takes_images
+from cnnviz.models import Model, OutputKind
 from cnnviz.results.progress import Progress, silent
 
 EXPLAINED = 24
@@ -92,17 +90,22 @@ def evaluate_classifier(
     ImageError
         If no image can be read.
     """
-    check_counts(explain, workers)
     conditions = read_conditions(fail_on)
-    wrapped = as_model(model)
-    check_takes_images(wrapped, "evaluate_classifier")
-    job = LabelledRun.of(wrapped, open_dataset(data, count), keep_scores=True)
+    job = LabelledRun.of(
+        model,
+        data,
+        "evaluate_classifier",
+        count=count,
+        explain=explain,
+        workers=workers,
+        keep_scores=True,
+    )
     counted = _counted_classes(job, top, conditions)
-    notes = job.run(workers, progress)
+    notes = job.run(progress)
     found = sorted(job.tally.mistakes, key=surest_first)
     measured = _measured(job, counted, seed)
-    held = job.counted(found, explain, notes, progress, seed=seed)
-    return with_failures(ClassifierEvaluation(**held, **measured), conditions)
+    made = job.result(ClassifierEvaluation, found, notes, progress, seed=seed, **measured)
+    return with_failures(made, conditions)
 
 
 def _counted_classes(

@@ -8,14 +8,12 @@ from typing import Any, TypeAlias
 
 from torch import nn
 
-from cnnviz.datasets import open_dataset
 from cnnviz.datasets.aliases import Data
 from cnnviz.errors import UsageError, did_you_mean
-from cnnviz.evaluation.answers.labelled_run import LabelledRun, check_counts
+from cnnviz.evaluation.answers.labelled_run import LabelledRun
 from cnnviz.evaluation.answers.tally import Mistake, surest_first
 from cnnviz.evaluation.mistakes.result import ORDERS, ErrorAnalysis, Order
-from cnnviz.models import Model, as_model
-from cnnviz.models.spaces import check_takes_images
+from cnnviz.models import Model
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.text import joined, percent
 
@@ -82,19 +80,17 @@ def error_analysis(
     ImageError
         If no image can be read.
     """
-    _check(confident, order, explain, workers)
-    wrapped = as_model(model)
-    check_takes_images(wrapped, "error_analysis")
-    job = LabelledRun.of(wrapped, open_dataset(data, count))
-    chosen = _Filter.of(job, classes, pair, confident)
-    notes = job.run(workers, progress)
-    found = sorted(filter(chosen.lets, job.tally.mistakes), key=_worst_first(order))
-    return ErrorAnalysis(
-        **job.counted(found, explain, notes, progress), order=order, filters=chosen.words
+    _check(confident, order)
+    job = LabelledRun.of(
+        model, data, "error_analysis", count=count, explain=explain, workers=workers
     )
+    chosen = _Filter.of(job, classes, pair, confident)
+    notes = job.run(progress)
+    found = sorted(filter(chosen.lets, job.tally.mistakes), key=_worst_first(order))
+    return job.result(ErrorAnalysis, found, notes, progress, order=order, filters=chosen.words)
 
 
-def _check(confident: float, order: str, explain: int, workers: int | None) -> None:
+def _check(confident: float, order: str) -> None:
     if not 0.0 <= confident <= 1.0:
         raise UsageError(f"No answer is {confident:g} sure.", "Give a probability from 0 to 1.")
     if order not in ORDERS:
@@ -102,7 +98,6 @@ def _check(confident: float, order: str, explain: int, workers: int | None) -> N
             f"Wrong answers cannot be ordered by {order!r}.",
             did_you_mean(order, ORDERS, f"Order them by {' or '.join(ORDERS)}."),
         )
-    check_counts(explain, workers)
 
 
 def _worst_first(order: Order) -> Any:
