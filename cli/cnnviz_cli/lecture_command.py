@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +13,7 @@ from cnnviz_cli import network_options, photo_options, report_options
 from cnnviz_cli.chosen_photos import find_photos
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.terminal import progress_bar
+from cnnviz_cli.told_guesses import Guesses
 
 if TYPE_CHECKING:
     from cnnviz.lectures.beginning import Loading
@@ -68,9 +68,10 @@ def _run(values: dict[str, Any]) -> None:
     check_destination(values["out"], force=values["force"])
     named = [str(values["photo"])] if values["photo"] is not None else []
     photos = find_photos(named, None, None)
+    guesses = Guesses()
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")
-        model = network_options.model_of(values)
+        model = guesses.of(network_options.model_of(values))
         (photo,) = photo_options.photos_or_sample(photos.taken(), model)
         made = lecture(
             model,
@@ -78,21 +79,26 @@ def _run(values: dict[str, Any]) -> None:
             values["chapters"],
             data=values["data"],
             loading=_loading(values),
-            progress=progress,
+            progress=guesses.at_first_step(progress),
         )
         manifest = report_options.save(made, values)
-    notes = [note for section in made.sections for note in section.notes]
-    report_options.tell(manifest, (*made.notes, *notes), [], as_json=values["as_json"])
+    guesses.tell()
+    # The doubt about the preprocessing was told already.
+    notes = [note for note in made.notes if note != model.doubt]
+    notes += [note for section in made.sections for note in section.notes]
+    report_options.tell(manifest, notes, [], as_json=values["as_json"])
 
 
 def _loading(values: dict[str, Any]) -> Loading:
     """Return how the options load the network, for the commands and the notebook."""
     from cnnviz.lectures.beginning import Loading
 
-    source, weights = values["model"], values["weights"]
-    if weights == "DEFAULT":
-        return Loading(f"cnnviz.load({source!r})", f"--model {shlex.quote(source)}")
-    return Loading(
-        f"cnnviz.load({source!r}, {weights!r})",
-        f"--model {shlex.quote(source)} --weights {shlex.quote(weights)}",
+    settings = {name: values[name] for name in ("categories", "output", "member")}
+    if values["device"] != network_options.DEFAULT_DEVICE:
+        settings["device"] = values["device"]
+    return Loading.of(
+        values["model"],
+        values["weights"],
+        preparation=network_options.preparation_of(values),
+        **{name: value for name, value in settings.items() if value is not None},
     )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 NETWORK = "Network"
 NETWORKS = f"A name that `cnnviz models` lists, or {forms()}."
 DEFAULT_MODEL = "shapes"
+DEFAULT_DEVICE = "auto"
 ModelName = Annotated[
     str,
     typer.Option(
@@ -139,7 +140,7 @@ PREPARATION = (
 WEIGHTS = (
     shared("weights", Weights, "DEFAULT"),
     shared("categories", Categories, None),
-    shared("device", Device, "auto"),
+    shared("device", Device, DEFAULT_DEVICE),
     shared("output", Output, None),
     shared("member", Member, None),
     *PREPARATION,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,35 @@ class Loading:
 
     code: str
     options: str
+
+    @classmethod
+    def of(
+        cls,
+        source: str,
+        weights: str = "DEFAULT",
+        *,
+        preparation: Mapping[str, str] | None = None,
+        **settings: str,
+    ) -> Loading:
+        """Return how a network is loaded by name, said with as little as it takes.
+
+        Parameters
+        ----------
+        source, weights : str
+            The network, and what it knows.
+        preparation : mapping of str to str, optional
+            What was said of how photos are prepared.
+        **settings : str
+            What else `cnnviz.load` was told, under the names that its options have too.
+        """
+        said = [repr(source), *([] if weights == "DEFAULT" else [repr(weights)])]
+        said += [f"{name}={value!r}" for name, value in settings.items()]
+        if preparation:
+            said.append(f"preprocessing={dict(preparation)!r}")
+        named = {"model": source, "weights": "" if weights == "DEFAULT" else weights}
+        flags = {**named, **settings, **(preparation or {})}
+        options = [f"--{name} {shlex.quote(value)}" for name, value in flags.items() if value]
+        return cls(f"cnnviz.load({', '.join(said)})", " ".join(options))
 
 
 @dataclass(frozen=True)

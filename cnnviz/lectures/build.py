@@ -27,6 +27,7 @@ from cnnviz.models.spaces import check_takes_images
 from cnnviz.reports.content import Picture, Section
 from cnnviz.reports.context import ReportImage
 from cnnviz.reports.document import Report
+from cnnviz.reports.first_notes import first_notes
 from cnnviz.reports.image_answer import answer
 from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, ReportProgress, Steps
 from cnnviz.results.file_names import stem
@@ -86,11 +87,13 @@ def lecture(
     with steps.step("looking", "looking at the photo"):
         batch = wrapped.prepare(given)
         shown = _only(batch)
-        path = given if isinstance(given, str | Path) else None
-        name = f"{stem(shown.name)}{'.png' if path is None else Path(path).suffix}"
+        # It may be in a list of one, or begin with ~.
+        read = Path(shown.path).expanduser()
+        path = read if shown.path and read.is_file() else None
+        name = f"{stem(shown.name)}{'.png' if path is None else path.suffix}"
         how = loading or _loading(model, wrapped)
         many = data if isinstance(data, str) else list(data) if data is not None else "shapes"
-        beginning = begin(wrapped, how, given, name, many)
+        beginning = begin(wrapped, how, path or given, name, many)
     calls = sum(len(chapter.steps) for chapter in chosen)
     steps.rest(calls + DRAWING_SHARE * len(chosen) + calls + WRITING_STEPS)
     sections = tuple(
@@ -103,7 +106,7 @@ def lecture(
         facts=_facts(wrapped, shown),
         answers=(head,),
         sections=sections,
-        notes=wrapped.notes,
+        notes=first_notes(wrapped, batch),
         steps=steps,
         heading=f"Convolutional networks, on {wrapped.name} and {shown.name}",
         kind=KIND,
@@ -138,6 +141,11 @@ def choose_chapters(wanted: str | Sequence[str] | None) -> tuple[Chapter, ...]:
 def _section(number: int, chapter: Chapter, beginning: Beginning, steps: Steps) -> Section:
     pictures, left_out = [], []
     for step in chapter.steps:
+        lost = [one for one in chapter.steps if one.name in step.uses - set(beginning.names)]
+        if lost:
+            steps.done += 1
+            left_out.append(f"{step.title} is left out, which goes on from: {lost[0].title}.")
+            continue
         with steps.step(f"chapter {chapter.key}", f"{chapter.title}: {step.title}"):
             try:
                 result = beginning.run(step.call)
@@ -182,8 +190,10 @@ def _only(batch: Batch) -> Photo:
 
 def _loading(given: Any, model: Model) -> Loading:
     """Return how a network is loaded, as far as that is known."""
-    name = given if isinstance(given, str) else model.name
-    return Loading(f"cnnviz.load({name!r})", f"--model {name}")
+    if isinstance(given, str):
+        return Loading.of(given)
+    named = Loading.of(model.name)
+    return replace(named, code=f"{named.code}  # or what made it, which was at hand already")
 
 
 def _facts(model: Model, photo: Photo) -> tuple[tuple[str, str], ...]:
@@ -195,7 +205,7 @@ def _facts(model: Model, photo: Photo) -> tuple[tuple[str, str], ...]:
 
 
 def _beside(
-    report: Report, beginning: Beginning, photo: str | Path | Photo, name: str
+    report: Report, beginning: Beginning, photo: Path | Photo, name: str
 ) -> tuple[tuple[str, Callable[[Path], object]], ...]:
     return (
         (name, partial(_write_photo, photo)),
@@ -204,7 +214,7 @@ def _beside(
     )
 
 
-def _write_photo(photo: str | Path | Photo, path: Path) -> None:
+def _write_photo(photo: Path | Photo, path: Path) -> None:
     """Put the photo beside the notebook, which reads it from there."""
     if isinstance(photo, Photo):
         Image.fromarray(photo.pixels).save(path)

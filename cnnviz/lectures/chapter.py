@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,12 @@ class Step:
     before: tuple[str, ...] = ()
     after: Callable[[Any], Sequence[str]] | None = None
     empty: Callable[[Any], bool] | None = None
+
+    @property
+    def uses(self) -> frozenset[str]:
+        """The names in the call, among them those of the steps that it goes on from."""
+        tree = ast.walk(ast.parse(self.call, mode="eval"))
+        return frozenset(node.id for node in tree if isinstance(node, ast.Name))
 
 
 @dataclass(frozen=True)

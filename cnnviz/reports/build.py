@@ -22,6 +22,7 @@ from cnnviz.passes.targets import Target
 from cnnviz.reports.content import ImageAnswer, Picture, Section
 from cnnviz.reports.context import Context, ReportImage
 from cnnviz.reports.document import Report
+from cnnviz.reports.first_notes import first_notes
 from cnnviz.reports.image_answer import answer
 from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, ReportProgress, Steps
 from cnnviz.reports.sections import SectionKind, choose
@@ -101,7 +102,7 @@ def report(
         answers=answers,
         sections=parts,
         refused=batch.refused,
-        notes=_notes(wrapped, batch),
+        notes=first_notes(wrapped, batch),
         steps=steps,
     )
 
@@ -198,21 +199,6 @@ def _facts(
     if len(subjects) > 1:
         facts.append(("Images", count(len(subjects))))
     return tuple(facts)
-
-
-def _notes(model: Model, batch: Batch) -> tuple[str, ...]:
-    # What is random explains nothing, and a reader who came by a link must not miss it.
-    random = (
-        (
-            "The weights of this network are random: it has learned nothing, and its answers and "
-            "heatmaps mean nothing. The pictures show how the network works, not what it knows.",
-        )
-        if model.untrained
-        else ()
-    )
-    prepared = not all(photo.as_tensor for photo in batch.photos)
-    doubt = (model.doubt,) if prepared and model.doubt else ()
-    return random + doubt + model.notes + model.findings
 
 
 def _with_distinct_names(

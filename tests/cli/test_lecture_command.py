@@ -50,6 +50,32 @@ def test_weights_are_told_in_calls_and_commands(run, tmp_path):
     assert "cnnviz.load('shapes', 'random')" in notebook
 
 
+def test_how_photos_are_prepared_is_told_in_calls_and_commands(run, tmp_path):
+    asked = ("--resize", "72", "--crop", "64")
+    done = run("lecture", "--chapters", "classification", *asked, "--out", "course")
+    assert done.code == 0, done.err
+    page = (tmp_path / "course" / "lecture.html").read_text("utf-8")
+    assert "--model shapes --resize 72 --crop 64" in page
+    cells = json.loads((tmp_path / "course" / "lecture.ipynb").read_text("utf-8"))["cells"]
+    load = "cnnviz.load('shapes', preprocessing={'resize': '72', 'crop': '64'})"
+    assert load in "".join(cells[1]["source"])
+
+
+def test_a_guessed_preparation_is_told_once_on_the_terminal_and_on_the_page(run, tmp_path):
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n"
+        "def make():\n"
+        "    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), "
+        "nn.Flatten())\n"
+    )
+    asked = ("--model", "net.py:make", "--out", "course")
+    done = run("lecture", "--chapters", "classification", *asked)
+    assert done.code == 0, done.err
+    assert done.err.count("Nobody said how") == 1
+    page = (tmp_path / "course" / "lecture.html").read_text("utf-8")
+    assert "Nobody said how" in page
+
+
 def test_an_unknown_chapter_is_refused_before_any_work(run, tmp_path):
     done = run("lecture", "--chapters", "nothing", "--out", "course")
     assert done.code == 2

@@ -2,6 +2,7 @@
 
 import html
 import json
+import shlex
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from torch import nn
 import cnnviz
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.lectures import CHAPTERS, build, lecture
+from cnnviz.lectures.beginning import Loading
 from cnnviz.lectures.build import choose_chapters
 from cnnviz.lectures.chapter import Chapter, Step
 from cnnviz.testing.state import differences, network_state
@@ -69,6 +71,49 @@ def test_what_a_network_cannot_show_is_left_out_in_a_sentence(photo, monkeypatch
     assert note.startswith("What there is not is left out. ")
     assert "'nothing'" in note
     assert [picture.title for picture in section.pictures] == ["What there is"]
+
+
+def test_what_goes_on_from_what_is_left_out_is_left_out_in_a_sentence(photo, monkeypatch):
+    steps = (
+        Step("nothing", "What there is not", 'cnnviz.feature_maps(capture, "nothing")'),
+        Step("more", "More of it", "cnnviz.feature_maps(capture, [nothing.layer for _ in stages])"),
+        Step("kernels", "What there is", "cnnviz.filters(model)"),
+    )
+    monkeypatch.setattr(build, "CHAPTERS", (Chapter("odd", "Odd", ("Words.",), steps),))
+    (section,) = lecture(small_model(), photo).sections
+    assert section.notes[1] == "More of it is left out, which goes on from: What there is not."
+    assert [picture.title for picture in section.pictures] == ["What there is"]
+
+
+def test_random_weights_and_a_guessed_preparation_are_told_first(photo):
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    model = cnnviz.Model(module.eval(), untrained=True)
+    first, doubt, *_ = lecture(model, photo, "filters").notes
+    assert first.startswith("The weights of this network are random")
+    assert doubt == model.doubt != ""
+
+
+def test_a_photo_in_a_list_of_one_is_taken_as_it_is(photo, tmp_path):
+    made = lecture(small_model(), [photo], "kernels")
+    (section,) = made.sections
+    assert section.notes == ()
+    saved = made.save(tmp_path / "lecture")
+    assert (saved.directory / "my-garden.png").read_bytes() == photo.read_bytes()
+
+
+def test_what_was_said_of_the_network_stands_in_calls_and_commands():
+    assert Loading.of("shapes") == Loading("cnnviz.load('shapes')", "--model shapes")
+    found = Loading.of(
+        "my net.py:make", "a.pt", preparation={"resize": "36"}, categories="my names.txt"
+    )
+    assert found.code == (
+        "cnnviz.load('my net.py:make', 'a.pt', categories='my names.txt', "
+        "preprocessing={'resize': '36'})"
+    )
+    assert shlex.split(found.options) == [
+        *("--model", "my net.py:make", "--weights", "a.pt"),
+        *("--categories", "my names.txt", "--resize", "36"),
+    ]
 
 
 def test_what_there_is_none_of_is_told_in_place_of_a_picture(photo, monkeypatch):
