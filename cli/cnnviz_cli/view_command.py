@@ -162,7 +162,7 @@ def _check_out(out: Path, values: dict[str, Any], suffixes: Sequence[str]) -> No
     """Say before any work what would otherwise be found out after it; spare what is read."""
     from cnnviz.errors import OutputError
     from cnnviz.results.files import check_place
-    from cnnviz.results.result import check_suffix
+    from cnnviz.results.suffixes import check_suffix
 
     check_suffix(out, suffixes)
     check_place(out)

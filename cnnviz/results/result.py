@@ -26,11 +26,11 @@ from cnnviz.results.drawing import any_letter, take_literally
 from cnnviz.results.files import write_atomically, write_npz, write_together
 from cnnviz.results.json_values import JsonValues, fields_and_derived, pretty
 from cnnviz.results.picture_style import (
-    ANIMATION_SUFFIXES,
     FILE_DPI,
     PICTURE_SUFFIXES,
     PictureStyle,
 )
+from cnnviz.results.suffixes import SUFFIXES, check_suffix, page_paths
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
 SCREEN_DPI = 110
 RESULT_SCHEMA = "cnnviz/result/1"
 """What every JSON of a result says of its form; `docs/json.md` and ``schema.json`` have it."""
-# What `Result.save` can write, and what a result that is a table can be written as besides.
-SUFFIXES = (*PICTURE_SUFFIXES, ".npz", ".json")
-TABLE_SUFFIXES = (".csv", ".tex")
 
 
 @cache
@@ -387,23 +384,3 @@ def png(figure: Figure, dpi: float = FILE_DPI) -> bytes:
 
 def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
-
-
-def page_paths(path: Path, count: int) -> tuple[Path, ...]:
-    """Return the files of so many pages: the path itself, or ``name-1.png``, ``name-2.png``."""
-    if count == 1:
-        return (path,)
-    return tuple(path.with_stem(f"{path.stem}-{place + 1}") for place in range(count))
-
-
-def check_suffix(path: Path, known: Sequence[str] = SUFFIXES) -> None:
-    """Raise an `OutputError` unless a name ends in one of the suffixes that a result has."""
-    suffix = path.suffix.lower()
-    if suffix not in known:
-        lacking = {TABLE_SUFFIXES: "is no table", ANIMATION_SUFFIXES: "does not move"}
-        why = [said for suffixes, said in lacking.items() if suffix in suffixes]
-        which = f"A result that {why[0]}" if why else "A result"
-        raise OutputError(
-            f"{which} cannot be saved as {path.name!r}.",
-            f"End the name in one of {', '.join(known)}.",
-        )

@@ -16,7 +16,8 @@ import numpy as np
 from cnnviz.errors import InstallationError
 from cnnviz.results.json_values import plain
 from cnnviz.results.picture_style import PictureStyle
-from cnnviz.results.result import SUFFIXES, TABLE_SUFFIXES, Result
+from cnnviz.results.result import Result
+from cnnviz.results.suffixes import SUFFIXES, TABLE_SUFFIXES
 from cnnviz.results.text import kind_of
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from torch import nn
 
 from cnnviz.images import Preprocessing
 from cnnviz.passes.captures import capture
-from cnnviz.results.result import TABLE_SUFFIXES, Result
+from cnnviz.results.result import Result
+from cnnviz.results.suffixes import TABLE_SUFFIXES
 from cnnviz.views import View
 
 SIDE = 16
