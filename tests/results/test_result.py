@@ -174,8 +174,10 @@ def test_a_result_is_frozen(sample: Sample) -> None:
 
 def test_figures_are_unknown_to_pyplot(sample: Sample) -> None:
     code = (
-        "import sys, cnnviz.results.drawing as d; f = d.new_figure(1, 1); d.show(f.add_subplot(), "
-        "d.mosaic(__import__('numpy').zeros((2, 4, 4, 3), 'uint8')).pixels); f.canvas.draw(); "
+        "import sys, numpy, cnnviz.results.drawing as d; from cnnviz.results.mosaics import mosaic; "
+        "f = d.new_figure(1, 1); "
+        "d.show(f.add_subplot(), mosaic(numpy.zeros((2, 4, 4, 3), 'uint8')).pixels); "
+        "f.canvas.draw(); "
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
