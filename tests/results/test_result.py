@@ -174,7 +174,8 @@ def test_a_result_is_frozen(sample: Sample) -> None:
 
 def test_figures_are_unknown_to_pyplot(sample: Sample) -> None:
     code = (
-        "import sys, numpy, cnnviz.results.drawing as d; from cnnviz.results.mosaics import mosaic; "
+        "import sys, numpy, cnnviz.results.drawing as d; "
+        "from cnnviz.results.mosaics import mosaic; "
         "f = d.new_figure(1, 1); "
         "d.show(f.add_subplot(), mosaic(numpy.zeros((2, 4, 4, 3), 'uint8')).pixels); "
         "f.canvas.draw(); "
