@@ -169,12 +169,15 @@ def _section(number: int, chapter: Chapter, beginning: Beginning, steps: Steps) 
 
 def _picture(number: int, step: Step, result: Result, beginning: Beginning) -> Picture:
     made = Picture.of(result, f"{number:02d}-{step.name.replace('_', '-')}", step.title)
+    pages = result.sheets()
     return replace(
         made,
         before=step.before,
         after=tuple(step.after(result)) if step.after is not None else (),
         code=f"{step.name} = {step.call}",
         command=step.command.format(**beginning.options),
+        # The first page alone: a table of a hundred layers could not be read on a slide.
+        slide=pages[0].figure if len(pages) > 1 else None,
     )
 
 

@@ -49,7 +49,7 @@ def write_slides(report: Report, folder: Path) -> None:
 
 
 def _write_slide(picture: Picture, folder: Path) -> None:
-    drawn = picture.draw()
+    drawn = (picture.slide or picture.draw)()
     with PictureStyle().applied():
         pixels = drawn if isinstance(drawn, np.ndarray) else _rendered(drawn)
         _slide_png(picture, pixels).save(folder / f"{picture.name}.png", compress_level=4)

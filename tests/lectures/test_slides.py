@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnnviz.lectures import lecture
 from cnnviz.lectures.slides import HEIGHT, WIDTH, write_slides
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -51,6 +52,23 @@ def test_any_title_makes_a_slide(told, tmp_path, title):
     root = ET.parse(tmp_path / "s" / f"{hostile.name}.svg").getroot()
     shown = next(root.iter(f"{SVG}text")).text
     assert shown == title or (len(shown) < 80 and "…" in shown)
+
+
+def test_a_slide_has_the_first_page_of_what_has_several(told, tmp_path):
+    section = told.sections[-1]
+    pages = {"all": np.zeros((40, 60, 3), np.uint8), "first": np.full((40, 60, 3), 90, np.uint8)}
+    paged = replace(section.pictures[0], draw=lambda: pages["all"], slide=lambda: pages["first"])
+    write_slides(replace(told, sections=(replace(section, pictures=(paged,)),)), tmp_path / "s")
+    with Image.open(tmp_path / "s" / f"{paged.name}.png") as slide:
+        assert np.asarray(slide.convert("L"))[HEIGHT // 2, WIDTH // 2] == 90
+
+
+def test_the_lecture_puts_the_first_page_of_its_sums_on_a_slide():
+    course = lecture("shapes-residual", chapters="arithmetic")
+    sums = next(one for one in course.sections[0].pictures if one.name.endswith("-sums"))
+    assert sums.slide is not None
+    wide, high = sums.slide().get_size_inches()
+    assert high <= wide * 9 / 16 + 0.01
 
 
 def test_a_picture_of_pixels_makes_a_slide(told, tmp_path):

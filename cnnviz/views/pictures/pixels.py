@@ -109,7 +109,7 @@ def _after(board: Board, found: Pixels, drawn: int) -> None:
     side = found.prepared_patch.shape[1]
     row, column = found.prepared_at
     height, width = found.prepared_size
-    _title(board, _tile(found, 2, 0), f"what the network is given, {height} x {width}")
+    _title(board, _tile(found, 2, 0), f"prepared, {height} x {width} px")
     place = board.picture(drawing.fit(found.seen, 640), _tile(found, 2, 0))
     board.frame(_seen(place.part((row, row + side), (column, column + side), found.prepared_size)))
     low, high = found.scale
@@ -176,7 +176,7 @@ def _finish(axes: Axes, shares: NDArray[np.float64], label: str) -> None:
     axes.set_ylim(0.0, 1.25 * peak if peak <= 2.0 * usual else 1.25 * usual)
     if peak > axes.get_ylim()[1]:
         axes.text(
-            0.01, 0.99, f"the highest reaches {peak:.0f} %", transform=axes.transAxes, va="top",
+            0.03, 0.99, f"the highest reaches {peak:.0f} %", transform=axes.transAxes, va="top",
             fontsize=drawing.SMALL_SIZE, color=drawing.QUIET,
         )  # fmt: skip
     axes.legend(
