@@ -11,8 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cnnviz.errors import UsageError, did_you_mean
-
 Over = Literal["residual", "margin"]
 Curve = Callable[[torch.Tensor], torch.Tensor]
 
@@ -95,23 +93,6 @@ def table(delta: float = 1.0, classes: int = 10) -> Mapping[str, Loss]:
         ),
     )  # fmt: skip
     return {loss.name: loss for loss in found}
-
-
-def find(name: str, known: Mapping[str, Loss]) -> Loss:
-    """Return the loss of this name, in any case and with hyphens or spaces for underscores.
-
-    Raises
-    ------
-    UsageError
-        If there is none.
-    """
-    key = name.strip().lower().replace("-", "_").replace(" ", "_")
-    if key not in known:
-        raise UsageError(
-            f"There is no loss {name!r}.",
-            did_you_mean(key, known, f"Choose from {', '.join(known)}."),
-        )
-    return known[key]
 
 
 def saturation(

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from cnnviz.course.surfaces import LossSurface
-from cnnviz.errors import UsageError, did_you_mean
 
 MOMENTUM = 0.9
+OTHER_NAMES = {"gradient_descent": "gd", "sgd": "gd"}
 RATES = ("too small", "right", "too large")
 """The learning rates that are chosen of those tried, in the order of `choose_rates`."""
 
@@ -63,25 +63,6 @@ def table() -> Mapping[str, Optimizer]:
         ),
     )  # fmt: skip
     return {optimizer.name: optimizer for optimizer in found}
-
-
-def find(name: str) -> Optimizer:
-    """Return the optimizer of a name, in which hyphens and case do not matter.
-
-    Raises
-    ------
-    UsageError
-        If there is none, with the nearest names.
-    """
-    known = table()
-    key = name.strip().lower().replace("-", "_").replace(" ", "_")
-    key = {"gradient_descent": "gd", "sgd": "gd"}.get(key, key)
-    if key not in known:
-        raise UsageError(
-            f"There is no optimizer {name!r}.",
-            did_you_mean(key, known, f"Choose from {', '.join(known)}."),
-        )
-    return known[key]
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,6 @@ from typing import Literal
 import torch
 from torch.nn import functional
 
-from cnnviz.errors import UsageError, did_you_mean
-
 SOFTMAX_UNITS = 10
 """How many logits the drawn softmax has: one moves, the others stay at zero."""
 _NEGATIVE_PIECE = -0.5
@@ -77,24 +75,6 @@ def table() -> Mapping[str, Activation]:
         ),
     )
     return {activation.name: activation for activation in found}
-
-
-def find(name: str) -> Activation:
-    """Return the activation of a name, in which hyphens and case do not matter.
-
-    Raises
-    ------
-    UsageError
-        If there is none, with the nearest names.
-    """
-    known = table()
-    key = name.strip().lower().replace("-", "_").replace(" ", "_")
-    if key not in known:
-        raise UsageError(
-            f"There is no activation function {name!r}.",
-            did_you_mean(key, known, f"Choose from {', '.join(known)}."),
-        )
-    return known[key]
 
 
 def _unit(

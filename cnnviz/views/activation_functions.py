@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
 from cnnviz.introspection.activation_functions import (
-    Activation,
     Start,
     chain_gradients,
-    find,
     sampled,
     table,
 )
 from cnnviz.results import drawing
+from cnnviz.results.choosing import all_by_name
 from cnnviz.results.result import Provenance, Result
 
 REACH = 5.0
@@ -172,7 +171,7 @@ def activation_functions(
             f"There is no chain of {layers} layers with {width} units and the seed {seed}.",
             "Give 1 or more layers and units, and a seed of 0 or more.",
         )
-    chosen = _chosen(functions)
+    chosen = all_by_name(functions, table(), "activation function")
     x = torch.linspace(-REACH, REACH, _PLACES, dtype=torch.float64)
     curves = [sampled(activation, x) for activation in chosen]
     starts: tuple[Start, ...] = ("suited", "default")
@@ -201,16 +200,6 @@ def activation_functions(
         layers=layers,
         width=width,
     )
-
-
-def _chosen(functions: str | Sequence[str] | None) -> tuple[Activation, ...]:
-    if functions is None:
-        return tuple(table().values())
-    parts = [functions] if isinstance(functions, str) else list(functions)
-    names = [name for part in parts for name in part.split(",") if name.strip()]
-    if not names:
-        raise UsageError("No activation function was named.", f"Choose from {', '.join(table())}.")
-    return tuple({each.name: each for each in map(find, names)}.values())
 
 
 def _share(decades: float) -> str:

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cnnviz.course.losses import Loss, Over, descend, find, saturation, table
+from cnnviz.course.losses import Over, descend, saturation, table
 from cnnviz.errors import UsageError
 from cnnviz.results import drawing
+from cnnviz.results.choosing import all_by_name
 from cnnviz.results.result import Provenance, Result
 from cnnviz.results.text import joined, number
 
@@ -174,7 +175,7 @@ def losses(
             f"There is no Huber loss with delta {delta:g} and cross-entropy of {classes} classes.",
             "Give a delta above 0 and 2 or more classes.",
         )
-    chosen = _chosen(functions, delta, classes)
+    chosen = all_by_name(functions, table(delta, classes), "loss")
     # Counted from the middle, so that 0 and 1 are places themselves.
     middle = _PLACES // 2
     places = torch.arange(-middle, middle + 1, dtype=torch.float64) * REACH / middle
@@ -194,14 +195,3 @@ def losses(
         delta=delta,
         classes=classes,
     )
-
-
-def _chosen(functions: str | Sequence[str] | None, delta: float, classes: int) -> tuple[Loss, ...]:
-    known = table(delta, classes)
-    if functions is None:
-        return tuple(known.values())
-    parts = [functions] if isinstance(functions, str) else list(functions)
-    names = [name for part in parts for name in part.split(",") if name.strip()]
-    if not names:
-        raise UsageError("No loss was named.", f"Choose from {', '.join(known)}.")
-    return tuple({loss.name: loss for loss in (find(name, known) for name in names)}.values())

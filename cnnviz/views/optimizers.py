@@ -9,12 +9,13 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.course.optimizers import RATES, Optimizer, choose_rates, descend, find, table
+from cnnviz.course.optimizers import OTHER_NAMES, RATES, choose_rates, descend, table
 from cnnviz.course.surfaces import ANALYTIC, LossSurface, interpolation_error, measured
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.models import load
 from cnnviz.results import drawing
 from cnnviz.results.animation import AnimatedResult, Frame
+from cnnviz.results.choosing import all_by_name
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Provenance
 from cnnviz.results.text import number, plural
@@ -237,7 +238,7 @@ def optimizers(
             f"There is no descent of {steps} steps with the seed {seed}.",
             "Give 1 or more steps, and a seed of 0 or more.",
         )
-    chosen = _chosen(optimizers)
+    chosen = all_by_name(optimizers, table(), "optimizer", OTHER_NAMES)
     ground, error, origin = _surface(surface, seed, progress)
     runs = []
     for place, one in enumerate(chosen):
@@ -300,13 +301,3 @@ def _surface(
         f"There is no surface {surface!r}.",
         did_you_mean(str(surface), names, f"Choose from {', '.join(names)}."),
     )
-
-
-def _chosen(names: str | Sequence[str] | None) -> tuple[Optimizer, ...]:
-    if names is None:
-        return tuple(table().values())
-    parts = [names] if isinstance(names, str) else list(names)
-    given = [name for part in parts for name in part.split(",") if name.strip()]
-    if not given:
-        raise UsageError("No optimizer was named.", f"Choose from {', '.join(table())}.")
-    return tuple({one.name: one for one in map(find, given)}.values())

@@ -9,8 +9,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from cnnviz.course.losses import descend, find, saturation, table
-from cnnviz.errors import UsageError
+from cnnviz.course.losses import descend, saturation, table
 
 PLACES = torch.tensor([-40.0, -6.0, -1.5, -0.3, 0.4, 0.9, 1.7, 6.0, 40.0], dtype=torch.float64)
 CLASSES, DELTA = 7, 0.8
@@ -87,9 +86,3 @@ def test_it_saturates_where_the_slope_stays_below_a_share_of_the_greatest() -> N
 def test_a_descent_is_the_formula_of_it() -> None:
     path = descend(table()["mse"].slope, 4.0, 0.1, 3)
     np.testing.assert_allclose(path, [4.0, 3.2, 2.56, 2.048])
-
-
-def test_a_name_that_is_not_known_has_its_nearest() -> None:
-    assert find(" Zero-One", table()).name == "zero_one"
-    with pytest.raises(UsageError, match=r"no loss 'hing'.*Did you mean 'hinge'"):
-        find("hing", table())

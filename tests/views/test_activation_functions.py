@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnviz.errors import UsageError
-from cnnviz.introspection.activation_functions import chain_gradients, find, table
+from cnnviz.introspection.activation_functions import chain_gradients, table
 from cnnviz.views.activation_functions import activation_functions
 from cnnviz.views.pictures.activation_functions import spread
 
@@ -32,7 +32,7 @@ def test_every_function_is_shown_with_its_derivative_and_chains() -> None:
 def test_the_chains_are_those_of_the_functions_asked_for() -> None:
     found = activation_functions("tanh, ReLU", layers=6, width=24, seed=5)
     assert found.titles == ("tanh", "ReLU")
-    wanted = chain_gradients(find("relu"), "default", layers=6, width=24, images=64, seed=5)
+    wanted = chain_gradients(table()["relu"], "default", layers=6, width=24, images=64, seed=5)
     np.testing.assert_array_equal(found.gradients[1, 1], wanted.numpy())
     assert found.decades[1, 1] == pytest.approx(np.log10(float(wanted[0])))
     assert activation_functions(["relu", "ReLU"], layers=1, width=2).names == ("relu",)

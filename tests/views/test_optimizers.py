@@ -11,7 +11,7 @@ from PIL import Image
 
 import cnnviz
 from cnnviz.course.optimizers import descend as run
-from cnnviz.course.optimizers import find
+from cnnviz.course.optimizers import table
 from cnnviz.course.surfaces import valley
 from cnnviz.errors import UsageError
 from cnnviz.views.optimizers import TRIED, OptimizerPaths
@@ -27,7 +27,7 @@ def test_three_rates_of_each_are_shown_with_what_they_did(found: OptimizerPaths)
     assert found.optimizers == ("gd", "adam")
     assert (np.diff(found.rates, axis=1) > 0.0).all()
     assert np.isin(found.rates, TRIED).all()
-    again = run(valley(), find("gd"), found.rates[0].tolist(), 25)
+    again = run(valley(), table()["gd"], found.rates[0].tolist(), 25)
     np.testing.assert_array_equal(found.paths[0], again.paths)
     np.testing.assert_array_equal(found.losses[0], again.losses)
     assert (found.losses[:, 0, -1] > 0.25 * found.first).all(), "too small leaves much"
