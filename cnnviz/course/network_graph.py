@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from cnnviz.course.block_tree import Branch, block_tree
+from cnnviz.course.graph_units import (
+    MOST,
+    Skip,
+    Unit,
+    joined,
+    leaving,
+    outward_units,
+    principal,
+    runs,
+    units_of,
+)
 from cnnviz.course.layer_labels import layer_label, sign
 from cnnviz.introspection.tracing.data_flow import INPUT
 from cnnviz.introspection.tracing.trace import LayerCall, Shape, Trace, of_one_image
 
-MOST = 26
-"""How many layers and blocks one row shows one by one; more are drawn in runs, with their count."""
 _LONG_RUN = 5
 """Equal blocks inside a block that are still drawn one by one."""
-_MINOR = frozenset(
-    {"norm", "activation", "dropout", "identity", "flatten", "rearrange", "scale", "pad", "other"}
-)
-Skip = Literal["", "identity", "projection"]
 
 
 @dataclass(frozen=True)
@@ -95,22 +99,6 @@ class Diagram:
     stands_for: tuple[str, ...] = ()
 
 
-@dataclass(eq=False)
-class _Unit:
-    """Calls that are drawn as one, while the drawing is made."""
-
-    calls: list[int]
-    branch: Branch | None = None
-    block: int | None = None
-    repeat: int = 1
-    skip: Skip = ""
-    contains: str = ""
-    others: int = 0
-    """How many layers of other kinds were drawn with it for want of room."""
-    reads: set[int] = field(default_factory=set)
-    """The units it reads, by identity; INPUT for what comes from outside."""
-
-
 def network_graph(trace: Trace, name: str) -> tuple[Diagram, tuple[Diagram, ...]]:
     """Return the drawing of a network, and of the inside of each kind of block in it.
 
@@ -136,15 +124,15 @@ class _Maker:
 
     def diagram(self, branches: Sequence[Branch], title: str, most: int) -> Diagram:
         """Return the drawing of what a module calls."""
-        units = _units(branches, self._trace)
-        outward = _outward(units, self._trace)
-        units = _joined(units, self._trace, outward)
+        units = units_of(branches, self._trace)
+        outward = outward_units(units, self._trace)
+        units = joined(units, self._trace, outward)
         for unit in units:
             if unit.branch is not None:
                 self._open(unit)
         if len(units) > most:
-            units = _runs(units, self._trace, outward)
-        outward = {id(one) for one in units if set(one.calls) & _leaving(units, self._trace)}
+            units = runs(units, self._trace, outward)
+        outward = {id(one) for one in units if set(one.calls) & leaving(units, self._trace)}
         places = {id(unit): place for place, unit in enumerate(units)}
         links = {
             (INPUT if source == INPUT else places[source], place)
@@ -154,7 +142,7 @@ class _Maker:
         links |= {(places[one], len(units)) for one in outward}
         return Diagram(title, tuple(map(self._node, units)), tuple(sorted(links)))
 
-    def _open(self, unit: _Unit) -> None:
+    def _open(self, unit: Unit) -> None:
         branch = unit.branch
         assert branch is not None
         title = branch.type.lstrip("_") or branch.name
@@ -168,15 +156,15 @@ class _Maker:
         unit.block = self._known[key]
         self._names[unit.block].append(branch.name)
 
-    def _node(self, unit: _Unit) -> DiagramNode:
+    def _node(self, unit: Unit) -> DiagramNode:
         calls = [self._trace.calls[place] for place in unit.calls]
         if unit.branch is not None:
             name, label = unit.branch.name, unit.branch.type.lstrip("_")
-            kind, before, then, principal = "block", "", "", calls[-1]
+            kind, before, then, costliest = "block", "", "", calls[-1]
         else:
-            principal = _principal(calls)
-            own = calls.index(principal)
-            name, label, kind = principal.label, layer_label(principal), principal.kind
+            costliest = principal(calls)
+            own = calls.index(costliest)
+            name, label, kind = costliest.label, layer_label(costliest), costliest.kind
             before, then = _said(calls[:own]), _said(calls[own + 1 :])
             if unit.repeat > 1 or unit.others:
                 before = then = ""
@@ -188,11 +176,11 @@ class _Maker:
             contains=unit.contains,
             kind=kind,
             layers=tuple(call.label for call in calls),
-            output_shape=of_one_image(principal.output_shape),
+            output_shape=of_one_image(costliest.output_shape),
             block=unit.block,
             repeat=unit.repeat,
             others=unit.others,
-            sign="" if unit.branch is not None or unit.others else sign(principal),
+            sign="" if unit.branch is not None or unit.others else sign(costliest),
             skip=unit.skip,
             parameters=sum(call.parameters for call in calls),
             macs=sum(call.macs for call in calls),
@@ -204,133 +192,6 @@ _SAID = frozenset({"norm", "activation", "flatten", "pad"})
 
 def _said(calls: Sequence[LayerCall]) -> str:
     return ", ".join(dict.fromkeys(layer_label(call) for call in calls if call.kind in _SAID))
-
-
-def _principal(calls: Sequence[LayerCall]) -> LayerCall:
-    costly = max(calls, key=lambda call: call.macs)
-    if costly.macs:
-        return costly
-    return next((call for call in calls if call.kind not in _MINOR), calls[0])
-
-
-def _units(branches: Sequence[Branch], trace: Trace) -> list[_Unit]:
-    """Return a unit for each block and layer that is part of the graph, with what it reads."""
-    linked = {place for link in trace.links for place in link}
-    found = []
-    for branch in branches:
-        calls = [call for call in range(branch.start, branch.stop) if call in linked]
-        if calls:
-            found.append(_Unit(calls, branch if branch.block else None))
-    owner = {call: unit for unit in found for call in unit.calls}
-    for one, other in trace.links:
-        if other in owner:
-            source = owner.get(one)
-            if source is not owner[other]:
-                owner[other].reads.add(INPUT if source is None else id(source))
-    return found
-
-
-def _leaving(units: Sequence[_Unit], trace: Trace) -> set[int]:
-    """Return the calls whose output is read outside."""
-    inside = {call for unit in units for call in unit.calls}
-    read = {one for one, other in trace.links if one in inside and other not in inside}
-    return read | (inside & set(trace.answers))
-
-
-def _outward(units: Sequence[_Unit], trace: Trace) -> set[int]:
-    leaving = _leaving(units, trace)
-    return {id(unit) for unit in units if leaving & set(unit.calls)}
-
-
-def _joined(units: Sequence[_Unit], trace: Trace, outward: set[int]) -> list[_Unit]:
-    """Join what only follows up on a layer to it, or to the layer that follows."""
-    found = list(units)
-    for unit in list(units):
-        if unit.branch is not None or not _is_minor(unit, trace) or len(unit.reads) != 1:
-            continue
-        by_id = {id(one): one for one in found}
-        source = by_id.get(next(iter(unit.reads)))
-        readers = [one for one in found if id(unit) in one.reads]
-        before = source is not None and source.branch is None and id(source) not in outward
-        if before and source is not None and sum(id(source) in one.reads for one in found) == 1:
-            source.calls += unit.calls
-            _redirect(readers, unit, id(source))
-            if id(unit) in outward:
-                outward.add(id(source))
-            found.remove(unit)
-        elif len(readers) == 1 and _takes_up(readers[0], unit) and id(unit) not in outward:
-            readers[0].calls[:0] = unit.calls
-            readers[0].reads = set(unit.reads)
-            found.remove(unit)
-    return found
-
-
-def _is_minor(unit: _Unit, trace: Trace) -> bool:
-    return all(_follows_up(trace.calls[call], len(unit.reads)) for call in unit.calls)
-
-
-def _follows_up(call: LayerCall, reads: int) -> bool:
-    """Whether a call goes element by element over one input, with constants if any."""
-    if call.kind == "other":
-        return call.input_shape == call.output_shape
-    return call.kind in _MINOR or (reads == 1 and bool(sign(call)))
-
-
-def _takes_up(reader: _Unit, unit: _Unit) -> bool:
-    return reader.branch is None and reader.reads == {id(unit)}
-
-
-def _redirect(readers: Iterable[_Unit], unit: _Unit, to: int) -> None:
-    for one in readers:
-        one.reads = {to if source == id(unit) else source for source in one.reads}
-
-
-def _runs(units: Sequence[_Unit], trace: Trace, outward: set[int]) -> list[_Unit]:
-    """Draw equal units that follow one another as one; if too many are left, all of one size."""
-
-    def equal(unit: _Unit) -> object:
-        last = trace.calls[unit.calls[-1]].output_shape
-        labels = [layer_label(_principal([trace.calls[call] for call in unit.calls]))]
-        return (unit.block, last, labels if unit.branch is None else "")
-
-    def alike(unit: _Unit) -> object:
-        return trace.calls[unit.calls[-1]].output_shape[2:]
-
-    found = _merged(units, equal, outward)
-    return found if len(found) <= MOST else _merged(found, alike, outward, mixed=True)
-
-
-def _merged(
-    units: Sequence[_Unit],
-    key: Callable[[_Unit], object],
-    outward: set[int],
-    *,
-    mixed: bool = False,
-) -> list[_Unit]:
-    found: list[_Unit] = []
-    for unit in units:
-        last = found[-1] if found else None
-        chained = last is not None and unit.reads == {id(last)} and id(last) not in outward
-        alone = last is not None and sum(id(last) in one.reads for one in units) == 1
-        if last is not None and chained and alone and key(last) == key(unit):
-            merged = _Unit(
-                last.calls + unit.calls,
-                last.branch or unit.branch,
-                last.block if last.block is not None else unit.block,
-                1 if mixed else last.repeat + unit.repeat,
-                last.skip or unit.skip,
-                last.contains if last.contains == unit.contains else "",
-                last.others + unit.others + mixed * (last.repeat + unit.repeat - 1),
-                last.reads,
-            )
-            units = [merged if one is unit else one for one in units]
-            _redirect(units, unit, id(merged))
-            if id(unit) in outward:
-                outward.add(id(merged))
-            found[-1] = merged
-        else:
-            found.append(unit)
-    return found
 
 
 def _skip(inside: Diagram) -> Skip:
