@@ -12,8 +12,17 @@ from numpy.typing import NDArray
 from cnnviz.results import drawing
 from cnnviz.results.animation import Frame
 from cnnviz.results.drawing import Pixels, Scale
-from cnnviz.results.text import number, shortened
+from cnnviz.results.text import shortened
 from cnnviz.views.pictures.board import Board, Box, Matrix, boards_scale, written
+from cnnviz.views.pictures.convolve_worked import (
+    LARGEST,
+    board_title,
+    cell_numbers,
+    cell_text,
+    draw_worked,
+    total_words,
+    worked_high,
+)
 
 if TYPE_CHECKING:
     from matplotlib.patches import Rectangle
@@ -24,18 +33,15 @@ if TYPE_CHECKING:
 _WIDE, _IMAGE = 13.2, 4.7
 _TOP, _HIGH, _LEAST = 0.3, 3.45, 2.15
 """Where the first row begins under its titles, and how high it is at most and at least."""
-_WORKED, _SLICES, _POSITIONS = 2.15, 3.4, 2.0
-"""How high the position worked out is, with one slice and with more, and all positions."""
-_LARGEST = 7
-"""Cells of a side of a kernel at most whose numbers are written."""
 _SHOWN = 512
 """Pixels of the longer side of a picture that is shown."""
 _MOST_POSITIONS = 16
 """Positions at most that the still picture shows one beside the other."""
 _FRAMES = 30
 """Frames of an animation whose result has more positions than it can show."""
+_POSITIONS = 2.0
+"""How high all positions are."""
 _QUICK, _SLOW, _HOLD = 0.12, 0.9, 2.5
-_SIGNS = 16.0
 
 
 def draw(found: Convolution, into: drawing.Canvas | None = None) -> drawing.Canvas:
@@ -87,7 +93,7 @@ class _Scene:
     ) -> _Scene:
         """Draw the position that is worked out."""
         several = found.small and not moving and found.result[0].size <= _MOST_POSITIONS
-        heights = [_TOP + _high(found) + 0.1, _worked_high(found) + 0.5]
+        heights = [_TOP + _high(found) + 0.1, worked_high(found) + 0.5]
         heights += [_POSITIONS] if several else []
         figure = drawing.canvas(_WIDE, sum(heights) + 0.4, into)
         scale = boards_scale(figure, _WIDE, sum(heights) + 0.4)
@@ -101,7 +107,7 @@ class _Scene:
         left = _image(board, found, windows)
         _kernel(board, found)
         result, painted = _result(board, found)
-        rows, sums, total = _worked(boards[1], found, windows, terms)
+        rows, sums, total = draw_worked(boards[1], found, windows, terms)
         scene = cls(
             found, figure, left, result.box, result, painted,
             board.frame(left), board.frame(result.box), rows, sums, total, windows, terms,
@@ -128,11 +134,11 @@ class _Scene:
         )
         window, products = found.worked(at)
         for place, (seen, worked) in enumerate(self.rows):
-            seen.change(self.windows.paint(window[place]), _numbers(window[place]))
-            worked.change(self.terms.paint(products[place]), _numbers(products[place]))
+            seen.change(self.windows.paint(window[place]), cell_numbers(window[place]))
+            worked.change(self.terms.paint(products[place]), cell_numbers(products[place]))
             if len(self.rows) > 1:
-                self.sums[place].set_text(f"sum {_short(float(products[place].sum()))}")
-        self.total.set_text(_total_words(found, at, products))
+                self.sums[place].set_text(f"sum {cell_text(float(products[place].sum()))}")
+        self.total.set_text(total_words(found, at, products))
         self.result.change(*_filled(found, self.painted, filled, at))
 
 
@@ -142,10 +148,6 @@ def _high(found: Convolution) -> float:
     depth = len(found.kernel)
     least = _LEAST if depth == 1 else 0.9 * depth
     return float(min(_HIGH, max(least, *(_IMAGE * ratio for ratio in ratios))))
-
-
-def _worked_high(found: Convolution) -> float:
-    return _WORKED if len(found.kernel) == 1 else _SLICES
 
 
 def _heading(found: Convolution) -> str:
@@ -177,13 +179,13 @@ def _image(board: Board, found: Convolution, scale: Scale) -> Box:
     height, width = found.values.shape[1:]
     box = Box(0.0, _TOP, _IMAGE, _high(found))
     size = f"{height} x {width}" + (" px" if found.photo is not None else "")
-    _title(board, box, f"{shortened(found.image, 34)}, {size}")
+    board_title(board, box, f"{shortened(found.image, 34)}, {size}")
     if found.photo is not None:
         return board.picture(drawing.fit(found.photo, _SHOWN), box)
     if not found.small:
         return board.picture(scale.paint(found.values[0]), box, smooth=False)
     padded = found.sliding.padded(found.values)[0]
-    place = board.matrix(scale.paint(padded), box, written(padded, _short)).box
+    place = board.matrix(scale.paint(padded), box, written(padded, cell_text)).box
     (above, _), (before, _) = found.margins
     if any(map(any, found.margins)):
         inner = place.part((above, above + height), (before, before + width), padded.shape)
@@ -199,7 +201,7 @@ def _kernel(board: Board, found: Convolution) -> None:
     side = min(2.0, high, 0.5 * max(rows, columns) if depth == 1 else 2.0)
     left = 5.35 + (2.0 - side) / 2
     top = _TOP + (_high(found) - depth * side - 0.15 * (depth - 1)) / 2
-    _title(board, Box(5.35, max(_TOP, top), 2.0, side), _kernel_title(found))
+    board_title(board, Box(5.35, max(_TOP, top), 2.0, side), _kernel_title(found))
     scale = Scale.signed(found.kernel)
     for place, values in enumerate(found.kernel):
         box = Box(left, top + place * (side + 0.15), side, side)
@@ -223,7 +225,7 @@ def _kernel_title(found: Convolution) -> str:
 
 def _kernel_numbers(found: Convolution, values: NDArray[np.float64]) -> list[str] | None:
     whole = values * found.divisor
-    return written(whole, _short) if max(values.shape) <= _LARGEST else None
+    return written(whole, cell_text) if max(values.shape) <= LARGEST else None
 
 
 def _result(board: Board, found: Convolution) -> tuple[Matrix, Pixels]:
@@ -231,8 +233,8 @@ def _result(board: Board, found: Convolution) -> tuple[Matrix, Pixels]:
     height, width = found.result.shape[1:]
     box = Box(8.0, _TOP, 4.3, _high(found))
     painted = _painted(found)
-    _title(board, box, f"result, {height} x {width}")
-    words = written(found.result[0], _short) if found.small else None
+    board_title(board, box, f"result, {height} x {width}")
+    words = written(found.result[0], cell_text) if found.small else None
     small = painted if found.small else drawing.fit(painted, _SHOWN)
     drawn = board.matrix(small, box, words, lines=found.small)
     scale = Scale(*found.scale, _colours(found))
@@ -264,7 +266,7 @@ def _filled(
 ) -> tuple[Pixels, list[str] | None]:
     """Return the result with what has not been reached yet left white."""
     height, width = found.result.shape[1:]
-    words = written(found.result[0], _short) if found.small else None
+    words = written(found.result[0], cell_text) if found.small else None
     if filled >= height * width:
         return painted, words
     pixels = painted.copy()
@@ -274,92 +276,6 @@ def _filled(
     row = round((at[0] + 1) * pixels.shape[0] / height)
     pixels[row:] = 255
     return pixels, None
-
-
-def _worked(
-    board: Board, found: Convolution, windows: Scale, terms: Scale
-) -> tuple[list[tuple[Matrix, Matrix]], list[Text], Text]:
-    """Draw window, kernel and products of one position, a row for each slice of the kernel."""
-    depth, start = len(found.kernel), 0.4
-    side = min(2.0, (_worked_high(found) - 0.1 * (depth - 1)) / depth)
-    lefts = (0.9, 3.7, 6.5)
-    where = found.channels[found.of] if depth == 1 and len(found.channels) > 1 else ""
-    titles = (f"window {where}".strip(), "kernel", "products")
-    for left, title in zip(lefts, titles, strict=True):
-        _title(board, Box(left, start, side, side), title)
-    scale = Scale.signed(found.kernel)
-    rows, sums = [], []
-    for place in range(depth):
-        top = start + place * (side + 0.1)
-        boxes = [Box(left, top, side, side) for left in lefts]
-        numbers = _numbers(found.window[place])
-        longest = _longest(found, windows)
-        seen = board.matrix(windows.paint(found.window[place]), boxes[0], numbers, least=longest)
-        board.matrix(scale.paint(found.kernel[place]), boxes[1], _kernel_cells(found, place))
-        worked = board.matrix(
-            terms.paint(found.products[place]), boxes[2], _numbers(found.products[place]), least=5
-        )
-        rows.append((seen, worked))
-        middle = top + seen.box.height / 2
-        for sign, after in (("×", 0), ("=", 1)):
-            between = (lefts[after] + side + lefts[after + 1]) / 2
-            board.words(sign, between, middle, size=_SIGNS, middle=True)
-        sums.append(board.words("", lefts[2] + side + 0.25, middle - 0.1, size=drawing.TEXT_SIZE))
-        if depth > 1:
-            board.words(
-                found.channels[place], lefts[0] - 0.1, middle - 0.08, ha="right",
-                color=drawing.QUIET, size=drawing.SMALL_SIZE,
-            )  # fmt: skip
-    total = board.words(
-        "", 10.0, start + 0.35, size=drawing.TITLE_SIZE, fontweight="bold", linespacing=1.5
-    )
-    return rows, sums, total
-
-
-def _longest(found: Convolution, windows: Scale) -> int:
-    """Return how many letters the numbers of any window may have."""
-    if found.values.dtype == np.uint8:
-        return 3
-    ends = (windows.low, windows.high)
-    return max(4 if found.values.dtype == np.float32 else 1, *(len(_short(end)) for end in ends))
-
-
-def _kernel_cells(found: Convolution, place: int) -> list[str] | None:
-    """Return the numbers of the kernel as they are multiplied."""
-    values = found.kernel[place]
-    if max(values.shape) > _LARGEST:
-        return None
-    if 1.0 < found.divisor <= 16.0:
-        return [f"{cell * found.divisor:g}/{found.divisor:g}" for cell in values.ravel()]
-    if found.divisor != 1.0:
-        return [f"{cell:.2g}" for cell in values.ravel()]
-    return [_short(float(value)) for value in values.ravel()]
-
-
-def _total_words(found: Convolution, at: tuple[int, int], products: NDArray[np.float64]) -> str:
-    total = float(products.sum()) + found.bias
-    lines = []
-    if products.size <= 9 and all(float(term).is_integer() for term in products.ravel()):
-        terms = [f"{term:g}" for term in products.ravel()]
-        lines.append(_signed_sum(terms))
-    elif len(products) > 1:
-        lines.append(_signed_sum([_short(float(part.sum())) for part in products]))
-    else:
-        lines.append(f"the sum of {products.size} products")
-    if found.bias:
-        lines.append(f"plus the bias {_short(found.bias)}")
-    lines.append(f"= {_short(total)}")
-    lines.append(f"at column {at[1]}, row {at[0]}")
-    return "\n".join(lines)
-
-
-def _signed_sum(terms: list[str]) -> str:
-    """Return terms with their signs, on lines of three."""
-    words = [
-        term if not place else f"- {term[1:]}" if term.startswith("-") else f"+ {term}"
-        for place, term in enumerate(terms)
-    ]
-    return "\n".join(" ".join(words[start : start + 3]) for start in range(0, len(words), 3))
 
 
 def _positions(board: Board, found: Convolution) -> None:
@@ -386,7 +302,7 @@ def _positions(board: Board, found: Convolution) -> None:
         value = float(found.result[0][at])
         middle = (drawn.left + drawn.right) / 2
         board.words(
-            _short(value), middle, drawn.bottom + 0.13, size=10, middle=True, fontweight="bold"
+            cell_text(value), middle, drawn.bottom + 0.13, size=10, middle=True, fontweight="bold"
         )
 
 
@@ -396,21 +312,3 @@ def _place(patch: Rectangle, box: Box) -> None:
     patch.set_bounds(
         box.left - short[0], box.top - short[1], box.width + 2 * short[0], box.height + 2 * short[1]
     )
-
-
-def _numbers(values: NDArray[np.float64]) -> list[str] | None:
-    return written(values, _short) if max(values.shape) <= _LARGEST else None
-
-
-def _short(value: float) -> str:
-    """Return a number in so few letters that a cell holds it."""
-    if value == round(value) and abs(value) < 1e5:
-        return f"{value:.0f}".replace("-0", "0") if value == 0 else f"{value:.0f}"
-    size = abs(value)
-    if size >= 99.95:
-        return f"{value:.0f}" if size < 1e5 else number(value)
-    return f"{value:.1f}" if size >= 9.95 else f"{value:.2f}"
-
-
-def _title(board: Board, box: Box, text: str) -> None:
-    board.words(text, box.left, box.top - 0.24, fontweight="bold")
