@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnnviz.course.network_cards import NetworkCard
 from cnnviz.results import drawing
@@ -14,6 +14,7 @@ from cnnviz.results.text import short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
     from cnnviz.views.famous_networks import FamousNetworks
 
@@ -33,8 +34,6 @@ _COLUMN, _EACH = 0.45, 0.55
 """The width of a year's column, and what each network in it adds."""
 _LETTER, _LINE = 0.077, 0.16
 """Width of a letter and height of a line, in inches."""
-
-
 _TALL = 5.2
 _Columns = Mapping[int, tuple[float, float]]
 
@@ -95,61 +94,70 @@ def _draw_rated(
         for card, count, place in _spread(rated, years)
     ]
     taken = [(one.x, one.y, one.radius, one.radius) for one in bubbles]
-    axes.axhline(human, color=drawing.QUIET, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
+    _person(axes, human)
+    for one in sorted(bubbles, key=lambda bubble: -bubble.radius):
+        x, rate = one.x / per_year, one.card.top5 or 0.0
+        _bubble(axes, x, rate, one)
+        if one.card.best_top5 is not None:
+            _ring(axes, x, rate, one.card.best_top5, _colour(one.card))
+            taken.append((one.x, one.card.best_top5 * per_error, 0.05, 0.05))
+    for one in sorted(bubbles, key=lambda bubble: -bubble.y):
+        spot = _free(one, taken)
+        at, words = (one.x / per_year, one.y / per_error), (spot[0] / per_year, spot[1] / per_error)
+        _name(axes, one, at, words)
+    drawing.plain_axes(axes)
+    axes.set_ylabel("top-5 error of one network (%)", color=drawing.INK)
+    _legend_of_families(axes, rated)
+    _legend_of_sizes(axes, rated)
+
+
+def _person(axes: Axes, error: float) -> None:
+    axes.axhline(error, color=drawing.QUIET, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
     axes.annotate(
-        f"a trained person: {human:g}",
-        (0.004, human),
+        f"a trained person: {error:g}",
+        (0.004, error),
         (0, 3),
         xycoords=("axes fraction", "data"),
         textcoords="offset points",
         fontsize=drawing.TEXT_SIZE,
         color=drawing.QUIET,
     )
-    for one in sorted(bubbles, key=lambda bubble: -bubble.radius):
-        x, rate = one.x / per_year, one.card.top5 or 0.0
-        _bubble(axes, x, rate, one)
-        if one.card.best_top5 is not None:
-            axes.plot(
-                (x, x),
-                (rate, one.card.best_top5),
-                color=_colour(one.card),
-                linewidth=0.8,
-                alpha=0.7,
-                zorder=1,
-            )
-            axes.plot(
-                x,
-                one.card.best_top5,
-                marker="o",
-                markersize=5.0,
-                markerfacecolor="white",
-                markeredgecolor=_colour(one.card),
-                zorder=3,
-            )
-            taken.append((one.x, one.card.best_top5 * per_error, 0.05, 0.05))
-    for one in sorted(bubbles, key=lambda bubble: -bubble.y):
-        spot = _free(one, taken)
-        axes.annotate(
-            f"{one.card.title}\n{one.card.top5:g}",
-            (one.x / per_year, one.y / per_error),
-            (spot[0] / per_year, spot[1] / per_error),
-            fontsize=8.5,
-            color=drawing.INK,
-            ha="center",
-            va="center",
-            linespacing=1.1,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
-            arrowprops={
-                "arrowstyle": "-",
-                "color": drawing.QUIET,
-                "linewidth": 0.5,
-                "shrinkB": one.radius * 72,
-                "shrinkA": 0.0,
-            },
-        )
-    drawing.plain_axes(axes)
-    axes.set_ylabel("top-5 error of one network (%)", color=drawing.INK)
-    _legend(axes, rated)
+
+
+def _ring(axes: Axes, x: float, rate: float, best: float, colour: str) -> None:
+    """Draw the lowest error of a paper, and a line to that of its one network."""
+    axes.plot((x, x), (rate, best), color=colour, linewidth=0.8, alpha=0.7, zorder=1)
+    axes.plot(
+        x,
+        best,
+        marker="o",
+        markersize=5.0,
+        markerfacecolor="white",
+        markeredgecolor=colour,
+        zorder=3,
+    )
+
+
+def _name(axes: Axes, one: _Bubble, at: tuple[float, float], words: tuple[float, float]) -> None:
+    """Write name and error of a bubble, with a line to its edge."""
+    axes.annotate(
+        f"{one.card.title}\n{one.card.top5:g}",
+        at,
+        words,
+        fontsize=8.5,
+        color=drawing.INK,
+        ha="center",
+        va="center",
+        linespacing=1.1,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        arrowprops={
+            "arrowstyle": "-",
+            "color": drawing.QUIET,
+            "linewidth": 0.5,
+            "shrinkB": one.radius * 72,
+            "shrinkA": 0.0,
+        },
+    )
 
 
 def _columns(*groups: Sequence[tuple[NetworkCard, float | None]]) -> _Columns:
@@ -254,41 +262,26 @@ def _draw_others(
     axes.set_ylabel("no top-5\ngiven, %", color=drawing.QUIET, fontsize=drawing.TEXT_SIZE)
 
 
-def _legend(axes: Axes, rated: Sequence[tuple[NetworkCard, float | None]]) -> None:
-    from matplotlib.lines import Line2D
-
-    families = list(dict.fromkeys(card.family for card, _ in rated))
-    handles = [
-        Line2D([], [], marker="o", linestyle="", color=_COLOURS.get(one, drawing.QUIET), label=one)
-        for one in families
-    ]
-    handles.append(
-        Line2D(
-            [],
-            [],
-            marker="o",
-            linestyle="",
-            markerfacecolor="white",
-            markeredgecolor=drawing.QUIET,
-            label="lowest of the paper",
-        )
-    )
+def _legend_of_families(axes: Axes, rated: Sequence[tuple[NetworkCard, float | None]]) -> None:
+    families = dict.fromkeys(card.family for card, _ in rated)
+    handles = [_dot(one, color=_COLOURS.get(one, drawing.QUIET)) for one in families]
+    ring = {"markerfacecolor": "white", "markeredgecolor": drawing.QUIET}
+    handles.append(_dot("lowest of the paper", **ring))
     first = axes.legend(
         handles=handles, loc="upper right", frameon=False, fontsize=drawing.TEXT_SIZE, ncols=2
     )
     axes.add_artist(first)
+
+
+def _legend_of_sizes(axes: Axes, rated: Sequence[tuple[NetworkCard, float | None]]) -> None:
     known = sorted(count for _, count in rated if count)
     if not known:
         return
     sizes = [
-        Line2D(
-            [],
-            [],
-            marker="o",
-            linestyle="",
+        _dot(
+            f"{short(count)} parameters",
             color=drawing.FAINT,
             markersize=2 * math.sqrt(_area(count) / math.pi),
-            label=f"{short(count)} parameters",
         )
         for count in dict.fromkeys((known[0], known[len(known) // 2], known[-1]))
     ]
@@ -303,3 +296,9 @@ def _legend(axes: Axes, rated: Sequence[tuple[NetworkCard, float | None]]) -> No
         handletextpad=2.0,
         borderpad=2.0,
     )
+
+
+def _dot(label: str, **how: Any) -> Line2D:
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], marker="o", linestyle="", label=label, **how)
