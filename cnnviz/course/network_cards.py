@@ -366,10 +366,12 @@ def find_cards(names: Sequence[str] | None = None) -> tuple[NetworkCard, ...]:
     Raises
     ------
     UsageError
-        If there is no such card.
+        If there is no such card, or no name.
     """
     if names is None:
         return CARDS
+    if not names:
+        raise UsageError("No network was named.", "`cnnviz networks` lists them all.")
     known = {_bare(key): card for card in CARDS for key in (card.title, card.load_name)}
     known |= {_bare(card.load_name.removeprefix("timm:")): card for card in CARDS}
     for name in names:
@@ -379,7 +381,7 @@ def find_cards(names: Sequence[str] | None = None) -> tuple[NetworkCard, ...]:
                 f"There is no card of a network called {name!r}.",
                 did_you_mean(name, titles, "`cnnviz networks` lists them all."),
             )
-    return tuple(known[_bare(name)] for name in names)
+    return tuple({known[_bare(name)].title: known[_bare(name)] for name in names}.values())
 
 
 def _bare(name: str) -> str:

@@ -56,11 +56,15 @@ class FamousNetworks(TableResult):
     def summary(self) -> str:
         """Say which years they span, and how far the error fell."""
         years = [card.year for card in self.cards]
-        rated = [card for card in self.cards if card.top5 is not None]
+        rated = sorted(
+            (card for card in self.cards if card.top5 is not None), key=lambda card: card.year
+        )
         found = f"{plural(len(self.cards), 'network')} from {min(years)} to {max(years)}"
         if len(rated) < 2:
             return found
         first, best = rated[0], min(rated, key=lambda card: card.top5 or 0.0)
+        if best.top5 == first.top5:
+            return f"{found}: the lowest top-5 error of one is {best.top5:g} % ({best.title})"
         return (
             f"{found}: the top-5 error of one network fell from {first.top5:g} % ({first.title}) "
             f"to {best.top5:g} % ({best.title})"
@@ -74,7 +78,8 @@ class FamousNetworks(TableResult):
             card.title for card, one in zip(self.cards, self.measured, strict=True) if one is None
         ]
         missing = (
-            f" {joined(uncounted)} could not be loaded here; the bubble is the published number."
+            f" {joined(uncounted)} could not be loaded here; the bubble is the published number, "
+            "the smallest where there is none."
         )
         return (
             "Top-5 error on ImageNet (ILSVRC 2012), in percent, over the year of publication, as "

@@ -121,3 +121,20 @@ def test_names_are_forgiving_and_misspelt_ones_are_refused() -> None:
     with pytest.raises(UsageError, match="no card of a network called 'ResNet-51'") as caught:
         find_cards(["ResNet-51"])
     assert "ResNet-50" in caught.value.remedy
+    with pytest.raises(UsageError, match="No network was named"):
+        find_cards([])
+    assert len(find_cards(["AlexNet", "alexnet"])) == 1
+
+
+def test_the_error_fell_over_the_years_and_not_in_the_order_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(view, "measure", lambda name: NetworkMeasures(1, 1, 1, 1, (3, 9, 9)))
+    asked = view.famous_networks("GoogLeNet,AlexNet")
+    assert [card.title for card in asked.cards] == ["GoogLeNet", "AlexNet"]
+    assert "fell from 18.2 % (AlexNet) to 10.07 % (GoogLeNet)" in asked.summary()
+    latest = max((card for card in CARDS if card.top5), key=lambda card: card.top5 or 0.0)
+    least = next(card for card in CARDS if card.top5 and card.year > latest.year)
+    fallen = replace(asked, cards=(replace(least, year=1990), latest))
+    assert "fell" not in fallen.summary()
+    assert f"lowest top-5 error of one is {least.top5:g} %" in fallen.summary()
