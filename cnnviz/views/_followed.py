@@ -77,6 +77,7 @@ class FollowedImage:
         index = self.resolved.class_index
         self._asked: Any = self.resolved.asked if index is None else index
         self.why_no_heat, self._layers = "", list[str]()
+        made: Heatmap | None = None
         try:
             made = cam(self.held)
         except LayerError as error:
@@ -85,7 +86,7 @@ class FollowedImage:
             self._layers = self._names(made)
         known = index is not None and class_shares(self.held) is not None
         self.unit: Unit = "probability" if known else "score"
-        self.original = self._read(self.held)[0]
+        self.original = self._read(self.held, made)[0]
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -113,17 +114,17 @@ class FollowedImage:
             target=self._asked,
             gradients="layers" if self._layers else True,
         )
-        yield from self._read(found)
+        yield from self._read(found, cam(found) if self._layers else None)
 
-    def _read(self, found: Capture) -> list[Looked]:
+    def _read(self, found: Capture, made: Heatmap | None) -> list[Looked]:
         shares = class_shares(found)
         answers = found.scores.double().cpu().numpy()
         if self.unit == "probability" and shares is not None:
             answers = shares[:, self.resolved.class_index]
         heats: list[NDArray[np.float32] | None] = [None] * len(answers)
-        if self._layers:
+        if made is not None:
             size = found.batch.tensor.shape[2:]
-            heats = [stretch(one, size) for one in cam(found).shown()]
+            heats = [stretch(one, size) for one in made.shown()]
         return [
             Looked(float(answer), int(index), class_name(found, int(index)), heat)
             for answer, index, heat in zip(answers, likeliest_classes(found), heats, strict=True)

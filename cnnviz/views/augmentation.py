@@ -129,12 +129,16 @@ class Augmentation(Result):
             if self.normalised
             else ""
         )
+        named = (
+            f"Under each the {self.unit} of {self.target!r}; the network names no classes."
+            if self.stayed is None
+            else f"Under each its likeliest class and the {self.unit} of {self.target!r}; orange "
+            "where the class is not the photo's."
+        )
         return (
             f"{self.image} as it is, and {plural(len(self.seeds), 'draw')} of {self.transform}, "
             f"with the seeds {self.seeds[0]} to {self.seeds[-1]}, each as the network takes it: "
-            f"resized and cropped after the transform. Under each its likeliest class and the "
-            f"{self.unit} of {self.target!r}; orange where the class is not the photo's.{looked}"
-            f"{told}"
+            f"resized and cropped after the transform. {named}{looked}{told}"
         )
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:

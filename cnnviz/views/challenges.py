@@ -142,7 +142,9 @@ class Challenges(TableResult):
         if at is None:
             return f"held up to {number(self.amounts[place, -1])}" if self.named else "no classes"
         before, after = (number(float(v)) for v in self.amounts[place, at - 1 : at + 1])
-        return f"{self.class_names[place][at]} from {after} on, held at {before}"
+        stays = bool((self.classes[place, at:] == self.classes[place, at]).all())
+        where = f"from {after} on" if stays else f"at {after}, and not always after that"
+        return f"{self.class_names[place][at]} {where}, held at {before}"
 
     def table(self) -> Table:
         """Return a row for each sweep."""
@@ -183,9 +185,14 @@ class Challenges(TableResult):
         least = self.answers[lowest].min()
         said = f"{least:.0%}" if self.unit == "probability" else number(float(least))
         if not self.named:
+            falls = (
+                f"is lowest, {said}, when {self.sweeps[lowest]}"
+                if least < self.answers[lowest, 0]
+                else f"falls nowhere below {said}, that of the image as it is"
+            )
             return (
-                f"{self.target}: the score falls furthest, to {said}, when {self.sweeps[lowest]}; "
-                "the network names no classes, so when its answer changes is not known"
+                f"{self.target}: the score {falls}; the network names no classes, so when its "
+                "answer changes is not known"
             )
         place = self.weakest
         if place is None:

@@ -253,18 +253,14 @@ def compare(
     inputs = first_batch(dataset, first, range(len(dataset))).tensor
     other, redrawn = _other(first, inputs, compare, seed)
     check_takes_images(other, "compare")
+    # Each network's own preprocessing prepares them.
+    other_inputs = first_batch(dataset, other, range(len(dataset))).tensor
     sides = (
         Side.of(first, inputs, layers),
-        Side.of(
-            other,
-            first_batch(dataset, other, range(len(dataset))).tensor,
-            layers if other_layers is None else other_layers,
-        ),
+        Side.of(other, other_inputs, layers if other_layers is None else other_layers),
     )
-    for side in sides:
-        check_scores_the_image(
-            side.model, "compare", first_batch(dataset, side.model, range(len(dataset))).tensor
-        )
+    check_scores_the_image(first, "compare", inputs)
+    check_scores_the_image(other, "compare", other_inputs)
     found, seen = run_both(*sides, dataset, batch_size, progress)
     names = _told_apart(first, other)
     right = [side.right(dataset, seen) for side in sides]

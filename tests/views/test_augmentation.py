@@ -51,6 +51,8 @@ def test_a_network_that_names_no_class_tells_its_scores() -> None:
     assert found.stayed is None
     assert found.interval is None
     assert "lies between" in found.summary()
+    assert "the network names no classes" in found.caption()
+    assert "likeliest class" not in found.caption()
 
 
 def test_the_network_and_the_generators_are_left_alone() -> None:

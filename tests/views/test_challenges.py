@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -60,6 +62,36 @@ def test_the_weakest_spot_of_a_light_meter_is_the_dark() -> None:
     held = {name for name, at in zip(found.sweeps, found.first_changes, strict=True) if at is None}
     assert {"brighter", "hidden", "blurred", "turned"} <= held
     assert found.summary().startswith("Weakest spot: darker (illumination). 'light' becomes 'dark'")
+
+
+def test_a_class_that_does_not_stay_is_not_told_as_if_it_did() -> None:
+    found = challenges(light_meter(), photo(), only="darker", steps=6)
+    at = found.first_changes[0]
+    assert at is not None
+    assert at < 5
+    assert found.told(0).startswith(f"dark from {found.amounts[0, at]:g} on, held at ")
+    classes = found.classes.copy()
+    classes[0, -1] = classes[0, 0]
+    back = replace(found, classes=classes)
+    assert back.told(0).startswith(f"dark at {found.amounts[0, at]:g}, and not always after that")
+
+
+def test_a_score_that_falls_nowhere_is_not_said_to_fall() -> None:
+    class Darkness(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv2d(3, 1, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return 1.0 - x.mean((1, 2, 3), keepdim=False)[:, None] + 0.0 * self.first(x).mean()
+
+    network = Model(Darkness().eval(), output="value", preprocessing=PLAIN)
+    found = challenges(network, photo(), only="darker", steps=3)
+    assert (np.diff(found.answers[0]) > 0.0).all()
+    assert "falls nowhere below" in found.summary()
+    fallen = challenges(network, photo(), only="brighter", steps=3)
+    assert "is lowest" in fallen.summary()
+    assert "when brighter" in fallen.summary()
 
 
 def test_what_holds_everywhere_says_so() -> None:

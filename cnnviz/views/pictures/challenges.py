@@ -164,7 +164,7 @@ def _words(axes: Axes, found: Challenges, place: int, left: float, middle: float
         said = "held" if found.named else ""
     else:
         before, after = (number(float(v)) for v in found.amounts[place, at - 1 : at + 1])
-        said = f"{shortened(found.class_names[place][at], 20)}\nfrom {after} (held at {before})"
+        said = f"{shortened(found.class_names[place][at], 20)}\nat {after} (held at {before})"
         said += "\nthe weakest spot" if weakest else ""
     axes.text(
         left, middle, said, fontsize=drawing.SMALL_SIZE, va="center", ha="left",
