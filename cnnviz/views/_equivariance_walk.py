@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
 
 import numpy as np
@@ -39,6 +40,16 @@ class ExampleFields(TypedDict):
     example_wanted: NDArray[np.float32]
     example_found: NDArray[np.float32]
     example_within: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class _Example:
+    """One channel of a layer, and its maps of the first image at some shifts, as they come."""
+
+    layer: str
+    channel: int
+    shifts: tuple[int, ...]
+    found: dict[int, torch.Tensor] = field(default_factory=dict)
 
 
 class Walk:
@@ -89,6 +100,7 @@ class Walk:
             ],
             np.int64,
         ).reshape(len(tracks), len(self.shifts))
+        self._example = self._chosen_example()
 
     @property
     def target_names(self) -> tuple[str, ...]:
@@ -144,6 +156,7 @@ class Walk:
             maps = self._along(found.activation_maps(name))
             for number, shift in enumerate(shifts):
                 self._compare(place, name, track, image, shift, maps[number])
+                self._keep(name, image, shift, maps[number])
 
     def _captured(self, image: int, shifts: range) -> Capture:
         rows = []
@@ -184,6 +197,12 @@ class Walk:
             here, there, track, self._tried(track), shift, inside=free, round_=around and not free
         )
 
+    def _keep(self, name: str, image: int, shift: int, there: torch.Tensor) -> None:
+        """Keep the one channel that is shown, so that the image is not run again for it."""
+        shown = self._example
+        if shown is not None and image == 0 and name == shown.layer and shift in shown.shifts:
+            shown.found[shift] = there[shown.channel].clone()
+
     def _tried(self, track: Track) -> range:
         """Return the shifts that a map may have moved by: of those a turn apart only one."""
         reach, turn = self.shifts[-1], track.count * track.stride
@@ -206,8 +225,8 @@ class Walk:
         ]
         return mosaics.mosaic(np.stack(tiles), columns=len(tiles), side=1, gap=4).pixels
 
-    def example(self) -> ExampleFields:
-        """Return one channel of one layer, shifted along and of the shifted image."""
+    def _chosen_example(self) -> _Example | None:
+        """Return which channel is shown at which shifts; None where no layer is compared."""
         strided = [
             place
             for place, track in enumerate(self.tracks.values())
@@ -216,6 +235,16 @@ class Walk:
         free = [place for place in strided if (self.compared[place] > 0).all()]
         among = free or strided or [*range(len(self.tracks))]
         if not among:
+            return None
+        name, track = list(self.tracks.items())[among[-1]]
+        farthest = min(track.stride, self.shifts[-1])
+        shifts = tuple(dict.fromkeys((max(1, farthest // 2), farthest)))
+        return _Example(name, int(self.maps[name][0].double().flatten(1).var(1).argmax()), shifts)
+
+    def example(self) -> ExampleFields:
+        """Return one channel of one layer, shifted along and of the shifted image."""
+        shown = self._example
+        if shown is None:
             empty = np.zeros((0, 0, 0), np.float32)
             return ExampleFields(
                 example_layer="",
@@ -225,25 +254,17 @@ class Walk:
                 example_found=empty,
                 example_within=np.zeros((0, 2), np.int64),
             )
-        name, track = list(self.tracks.items())[among[-1]]
-        farthest = min(track.stride, self.shifts[-1])
-        shifts = tuple(dict.fromkeys((max(1, farthest // 2), farthest)))
-        channel = int(self.maps[name][0].double().flatten(1).var(1).argmax())
-        own = self.maps[name][0, channel]
+        track = self.tracks[shown.layer]
+        own = self.maps[shown.layer][0, shown.channel]
         around = self.wrap and track.round
-        wanted = [moved_map(own, shift / track.stride, round_=around) for shift in shifts]
-        # The first image is run again at these shifts alone, so that no map has to be kept.
-        there = [
-            self._along(self._captured(0, range(s, s + 1)).activation_maps(name))[0, channel]
-            for s in shifts
-        ]
-        inner = [compared_positions(track, s / track.stride, inside=True) for s in shifts]
+        wanted = [moved_map(own, shift / track.stride, round_=around) for shift in shown.shifts]
+        inner = [compared_positions(track, s / track.stride, inside=True) for s in shown.shifts]
         return ExampleFields(
-            example_layer=name,
-            example_channel=channel,
-            example_shifts=shifts,
+            example_layer=shown.layer,
+            example_channel=shown.channel,
+            example_shifts=shown.shifts,
             example_wanted=self._upright(wanted),
-            example_found=self._upright(there),
+            example_found=self._upright([shown.found[shift] for shift in shown.shifts]),
             example_within=np.array([(r.start, r.stop) if r else (0, 0) for r in inner], np.int64),
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
@@ -186,6 +188,35 @@ def test_a_network_that_names_no_class_is_followed_by_its_score() -> None:
     assert np.isnan(found.consistency).all()
     assert "the score lies between" in found.summary()
     found.figure().draw_without_rendering()
+
+
+class Counted(nn.Module):
+    """A network that notes how many images go through it, and through copies of it."""
+
+    rows: ClassVar[list[int]] = []
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.part = tiny_network()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.rows.append(len(x))
+        return self.part(x)
+
+
+def test_every_shift_goes_through_the_network_once() -> None:
+    module = Counted()
+    equivariance(module, images(2), shift=6)
+    module.rows.clear()
+    # What is known of the network is kept: once as they are, then each at the shifts 0 to 6.
+    found = equivariance(module, images(2), shift=6)
+    assert sum(module.rows) == 2 + 2 * 7
+    assert (found.example_layer, found.example_shifts) == ("part.5", (1, 2))
+    for shown, shift in zip(found.example_found, found.example_shifts, strict=True):
+        row = F.pad(images(2)[:1], (shift, 0, 0, 0), mode="reflect")[..., :24]
+        with torch.no_grad():
+            there = module.part[:6](row)[0, found.example_channel]
+        np.testing.assert_allclose(shown, there.numpy(), atol=1e-5)
 
 
 def test_nothing_is_changed() -> None:
