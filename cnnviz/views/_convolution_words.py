@@ -53,7 +53,8 @@ def _order(found: Convolution) -> str:
 
 def _padding_words(found: Convolution) -> str:
     if found.padding == "none" or not any(map(any, found.margins)):
-        return "no padding, so that the result is smaller than the image"
+        smaller = ", so that the result is smaller than the image"
+        return f"no padding{smaller if max(found.sliding.reach) > 1 else ''}"
     (top, bottom), (left, right) = found.margins
     words = {
         "zero": "zeros",

@@ -247,27 +247,14 @@ def compare(
             f"Batches of {batch_size} images, {examples} examples and the seed {seed} do not do.",
             f"Give batches of {2 * LEAST} or more, 1 example or more, and a seed from 0.",
         )
-    first = as_model(model)
-    check_takes_images(first, "compare")
-    dataset = open_dataset(data, count)
-    inputs = first_batch(dataset, first, range(len(dataset))).tensor
-    other, redrawn = _other(first, inputs, compare, seed)
-    check_takes_images(other, "compare")
-    # Each network's own preprocessing prepares them.
-    other_inputs = first_batch(dataset, other, range(len(dataset))).tensor
-    sides = (
-        Side.of(first, inputs, layers),
-        Side.of(other, other_inputs, layers if other_layers is None else other_layers),
-    )
-    check_scores_the_image(first, "compare", inputs)
-    check_scores_the_image(other, "compare", other_inputs)
+    dataset, chosen = open_dataset(data, count), (layers, other_layers)
+    sides, redrawn = _sides(as_model(model), dataset, compare, chosen, seed)
     found, seen = run_both(*sides, dataset, batch_size, progress)
-    names = _told_apart(first, other)
     right = [side.right(dataset, seen) for side in sides]
     looked = [_looked_at(side.model, dataset, seen[:examples]) for side in sides]
     return Comparison(
         provenance=_provenance(sides, dataset, seen[:examples], seed if redrawn else None),
-        names=names,
+        names=_told_apart(*sides),
         layers=sides[0].layers,
         other_layers=sides[1].layers,
         cka=found.values(),
@@ -285,15 +272,35 @@ def compare(
             for one, two in zip(*looked, strict=True)
         ),
         example_right=tuple(zip(right[0][:examples], right[1][:examples], strict=True)),
-        example_answers=np.array(
-            [[one.original.answer for one in pair] for pair in zip(*looked, strict=True)]
-        ),
+        example_answers=np.array([[one.original.answer for one in side] for side in looked]).T,
         units=(looked[0][0].unit, looked[1][0].unit),
         heatmap_layers=(looked[0][0].layers, looked[1][0].layers),
-        sheet=np.stack(
-            [np.stack([_tile(one) for one in pair]) for pair in zip(*looked, strict=True)]
-        ),
+        sheet=np.stack([np.stack([_tile(one) for one in side]) for side in looked], axis=1),
     )
+
+
+def _sides(
+    first: Model,
+    dataset: Dataset,
+    asked: Compared | Sequence[Compared] | None,
+    layers: tuple[Layers, Layers | None],
+    seed: int,
+) -> tuple[tuple[Side, Side], bool]:
+    """Return both networks with their layers, and whether the other has redrawn weights."""
+    check_takes_images(first, "compare")
+    inputs = first_batch(dataset, first, range(len(dataset))).tensor
+    other, redrawn = _other(first, inputs, asked, seed)
+    check_takes_images(other, "compare")
+    # Its own preprocessing prepares them.
+    other_inputs = first_batch(dataset, other, range(len(dataset))).tensor
+    own, others = layers
+    sides = (
+        Side.of(first, inputs, own),
+        Side.of(other, other_inputs, own if others is None else others),
+    )
+    check_scores_the_image(first, "compare", inputs)
+    check_scores_the_image(other, "compare", other_inputs)
+    return sides, redrawn
 
 
 def _other(
@@ -311,8 +318,9 @@ def _other(
     return first.around(forgetful, weights=f"redrawn, seed {seed}", untrained=True), True
 
 
-def _told_apart(first: Model, other: Model) -> tuple[str, str]:
+def _told_apart(one_side: Side, other_side: Side) -> tuple[str, str]:
     """Return what the two are called, with their weights where the name is the same."""
+    first, other = one_side.model, other_side.model
     if first.name != other.name:
         return first.name, other.name
     one, two = (f"{model.name} ({model.weights})" for model in (first, other))

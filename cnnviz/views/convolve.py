@@ -227,9 +227,7 @@ def convolve(
     each = channels == "each" or (channels == "auto" and abs(chosen.total - 1.0) < _EVEN)
     looked = prepared_photo(network, image) if network else photo_or_matrix(image, each=each)
     by_itself = "none" if looked.photo is None else "zero"
-    sliding = _sliding(chosen, learned, stride, padding or by_itself, dilation)
-    if learned is not None and padding is None and dilation is None:
-        sliding = replace(sliding, padding=learned.padding, margins=learned.margins)
+    sliding = _sliding(chosen, learned, stride, padding, dilation, by_itself)
     sliding.check(*looked.values.shape[1:])
     applied = turned(chosen.values) if flip else chosen.values
     result = correlate(looked.values, applied, sliding, chosen.bias)
@@ -303,15 +301,20 @@ def _sliding(
     kernel: Kernel,
     learned: LearnedKernel | None,
     stride: int | None,
-    padding: str,
+    padding: str | None,
     dilation: int | None,
+    by_itself: str,
 ) -> Sliding:
+    """Return how the kernel slides: as asked, else as its layer does, else with usual padding."""
     shape = (kernel.values.shape[1], kernel.values.shape[2])
     steps = (stride, stride) if stride else learned.stride if learned else (1, 1)
     spread = (dilation, dilation) if dilation else learned.dilation if learned else (1, 1)
+    if learned is not None and padding is None and dilation is None:
+        return Sliding(shape, steps, spread, learned.padding, learned.margins)
+    chosen = padding or by_itself
     none: Margins = ((0, 0), (0, 0))
-    margins = none if padding == "none" else margins_of_same_size(shape, spread)
-    return Sliding(shape, steps, spread, padding, margins)
+    margins = none if chosen == "none" else margins_of_same_size(shape, spread)
+    return Sliding(shape, steps, spread, chosen, margins)
 
 
 def _place(

@@ -29,6 +29,8 @@ from cnnviz.results.text import number
 
 MOST_CELLS = 16
 _BINS = 64
+_ALIKE = 0.5
+"""The correlation from which on neighbours are said to be alike."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -128,9 +130,22 @@ class Pixels(Result):
             f"numbers around the same point (rows from {row_after}, columns from {column_after}), "
             f"{self._colours()}. On the right, how often each value occurs before and after, with "
             "mean and standard deviation; and Pearson's correlation of each pixel with one further "
-            "to the right or below, the mean over channels: neighbours are nearly alike, which a "
-            "small kernel makes use of, and nothing is left of it once the pixels are shuffled."
+            f"to the right or below, the mean over channels{self._alike()}."
         )
+
+    def _alike(self) -> str:
+        """Say how alike neighbours are, as far as they are."""
+        own, mixed = (
+            float(each[:, :, 1].mean()) for each in (self.correlations, self.shuffled_correlations)
+        )
+        if not own > _ALIKE:
+            return ""
+        left = (
+            ", and hardly anything is left of it once the pixels are shuffled"
+            if abs(mixed) < own / 4
+            else ""
+        )
+        return f": neighbours are much alike, which a small kernel makes use of{left}"
 
     def _colours(self) -> str:
         low, high = self.scale

@@ -189,11 +189,7 @@ def pooling(
     measured = ways(size, step)
     farthest = min(FARTHEST, min(height, width) - max(reach for _, reach in measured.values()))
     if farthest < 1:
-        raise UsageError(
-            f"The map of {name} is {height} x {width}: too small for windows of {size} x {size}, "
-            "a dilated kernel and a shift.",
-            "Name an earlier layer, or give a smaller size.",
-        )
+        raise _too_small(name, (height, width), size)
     chosen = maps[channel : channel + 1]
     found = switches(chosen, size, step)[0]
     rows, columns = _detail(chosen[0], size, step)
@@ -218,6 +214,14 @@ def pooling(
         reaches=tuple(reach for _, reach in measured.values()),
         shifts=np.arange(farthest + 1),
         changes=np.stack([change_by_shift(maps, way, farthest) for way, _ in measured.values()]),
+    )
+
+
+def _too_small(name: str, shape: tuple[int, int], size: int) -> UsageError:
+    return UsageError(
+        f"The map of {name} is {dimensions(shape)}: too small for windows of {size} x {size}, "
+        "a dilated kernel and a shift.",
+        "Name an earlier layer, or give a smaller size.",
     )
 
 

@@ -189,3 +189,12 @@ def test_a_matrix_comes_from_a_file(tmp_path: Path, suffix: str) -> None:
         convolve(path)
     with pytest.raises(ImageError, match="no such file"):
         convolve(tmp_path / "n.csv")
+
+
+def test_a_kernel_of_one_cell_is_not_said_to_make_the_result_smaller() -> None:
+    matrix = np.arange(12.0).reshape(3, 4)
+    one = convolve(matrix, [[2.0]])
+    assert one.result.shape[1:] == (3, 4)
+    assert "no padding" in one.caption()
+    assert "smaller" not in one.caption()
+    assert "smaller than the image" in convolve(matrix, [[1.0, 1.0]]).caption()

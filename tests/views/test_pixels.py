@@ -137,3 +137,13 @@ def test_what_cannot_be_shown_is_a_sentence(
         pixels(model, photo, side=40)
     with pytest.raises(UsageError, match=r"does not fit|could not be read"):
         pixels(model, photo).save(tmp_path / "a.png", size=(3, 2))
+
+
+def test_neighbours_are_said_to_be_alike_only_where_they_are(model: Model) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    assert "neighbours are much alike" not in pixels(model, noise).caption()
+    steps = np.add.outer(np.arange(0, 120, 3), np.arange(0, 120, 3)).astype(np.uint8)
+    ramp = pixels(model, np.repeat(steps[..., None], 3, 2))
+    assert ramp.correlations[0, :, 1].min() > 0.9
+    assert "neighbours are much alike" in ramp.caption()
+    assert "hardly anything is left" in ramp.caption()
