@@ -122,13 +122,13 @@ def choose_rates(losses: NDArray[np.float64], least: float) -> tuple[int, int, i
     tuple of int
         Right is the one with the lowest mean loss over all steps. Too small is the largest rate
         below it that leaves more than a quarter of the loss at the end (or the smallest that was
-        tried); too large is the smallest rate above it that climbs higher than it began, or to no
-        number at all (or the largest that was tried).
+        tried); too large is the smallest rate above it whose mean loss is higher than the loss it
+        began with, or no number at all (or the largest that was tried).
     """
     known = np.where(np.isfinite(losses), losses, np.inf)
     first, best = float(known[0, 0]), int(known.mean(1).argmin())
     slow = np.flatnonzero(known[:best, -1] - least > (first - least) / 4.0)
-    climbed = np.flatnonzero(known[best + 1 :].max(1) > first)
+    lost = np.flatnonzero(known[best + 1 :].mean(1) > first)
     small = int(slow[-1]) if slow.size else 0
-    large = best + 1 + int(climbed[0]) if climbed.size else len(losses) - 1
+    large = best + 1 + int(lost[0]) if lost.size else len(losses) - 1
     return small, best, large

@@ -144,8 +144,8 @@ class OptimizerPaths(AnimatedResult):
             f"{len(self.tried)} learning rates from {self.tried[0]:g} to {self.tried[-1]:g} the "
             "right one has the lowest mean loss over all steps, the one too small is the largest "
             "below it that leaves more than a quarter of the loss, and the one too large the "
-            "smallest above it with which the loss climbs higher than it began (or else the "
-            "last that was tried). Paths that leave a panel are cut off at its edge. At the "
+            "smallest above it whose mean loss is higher than what it began with (or else the last "
+            "that was tried). Paths that leave a panel are cut off at its edge. At the "
             f"bottom the mean loss over the learning rate.{self._limit()}{measured_} {papers}."
         )
 

@@ -170,6 +170,8 @@ def test_rates_are_chosen_by_what_they_did() -> None:
     losses = np.array([[start, (start + end) / 2, end] for end in ends])
     assert choose_rates(losses, 0.0) == (1, 3, 5)
     losses[4, 1] = 11.0  # It climbs, though it comes down again.
+    assert choose_rates(losses, 0.0) == (1, 3, 5)
+    losses[4, 1] = 20.0  # It stays higher than it began for most of the way.
     assert choose_rates(losses, 0.0) == (1, 3, 4)
     losses[4, 1:] = np.nan
     assert choose_rates(losses, 0.0) == (1, 3, 4)

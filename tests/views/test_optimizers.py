@@ -31,7 +31,7 @@ def test_three_rates_of_each_are_shown_with_what_they_did(found: OptimizerPaths)
     np.testing.assert_array_equal(found.paths[0], again.paths)
     np.testing.assert_array_equal(found.losses[0], again.losses)
     assert (found.losses[:, 0, -1] > 0.25 * found.first).all(), "too small leaves much"
-    assert (found.losses[:, 2].max(1) > found.first).all(), "too large climbs"
+    assert (found.losses[:, 2].mean(1) > found.first).all(), "too large is worse than nothing"
     best = found.mean_losses.argmin(1)
     np.testing.assert_array_equal(found.rates[:, 1], TRIED[best])
 
