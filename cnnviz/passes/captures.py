@@ -149,8 +149,8 @@ def _asks_for_stages(model: Model, layers: Layers) -> bool:
 def _choose(model: Model, layers: Layers, order: CallOrder | None) -> dict[str, nn.Module]:
     if not layers:
         return {}
-    stages = order.stages() if order is not None and _asks_for_stages(model, layers) else None
-    words = {} if stages is None or order is None else {STAGES: (*stages, *order.repeated())}
+    asked = order is not None and _asks_for_stages(model, layers)
+    words = {STAGES: order.stage_layers()} if order is not None and asked else {}
     return layer_names.select(model.module, layers, words)
 
 

@@ -141,6 +141,29 @@ class CallOrder:
                 found[size] = names[0]
         return tuple(dict.fromkeys(found.values()))
 
+    def stage_layers(self) -> tuple[str, ...]:
+        """Return the layers that "stages" stands for: `stages`, and those `repeated` over them."""
+        return (*self.stages(), *self.repeated())
+
+    def stage_keys(self) -> tuple[Key, ...]:
+        """Return the last call, at each resolution, of every one of `stage_layers`, in order."""
+        wanted = set(self.stage_layers())
+        last = {
+            (call.name, _resolution(call)): (call.name, call.index)
+            for call in self.calls
+            if call.name in wanted and call.map is not NoMap.NO_IMAGE
+        }
+        chosen = set(last.values())
+        calls = ((call.name, call.index) for call in self.calls)
+        return tuple(key for key in calls if key in chosen)
+
+    def stage_calls(self) -> tuple[str, ...]:
+        """Return `stage_keys` as they are written, ``name#1`` for one of several calls."""
+        times = Counter(call.name for call in self.calls)
+        return tuple(
+            f"{name}#{index}" if times[name] > 1 else name for name, index in self.stage_keys()
+        )
+
     def pyramid(self) -> tuple[str, ...]:
         """Return the layers whose maps the heads of a detector read, in the order of the calls.
 

@@ -58,7 +58,7 @@ class Side:
     def of(cls, model: Model, inputs: torch.Tensor, layers: Layers) -> Side:
         """Choose the layers of a network."""
         order = call_order(model, inputs)
-        names = order.stages()
+        names = order.stage_calls()
         if layers != STAGES:
             known = named_layers(model.module)
             asked = split(layers, known)

@@ -24,7 +24,7 @@ def compared_layers(model: Model, inputs: torch.Tensor, layers: Layers | None) -
     """Return the layers asked for, or those with a stride and the last one of each stage."""
     known = named_layers(model.module)
     if layers:
-        chosen = select(model.module, layers, {STAGES: call_order(model, inputs).stages()})
+        chosen = select(model.module, layers, {STAGES: call_order(model, inputs).stage_layers()})
         return [without_call(name, known) for name in chosen]
     calls = list(trace(model.module, tuple(inputs.shape[1:])).module_calls())
     often = {call.name for call in calls if call.index}

@@ -273,7 +273,7 @@ def deconvnet(
 
 def last_stage(model: Model, inputs: torch.Tensor) -> str:
     """Return the layer at the end of the last stage."""
-    stages = call_order(model, inputs).stages()
+    stages = call_order(model, inputs).stage_calls()
     if not stages:
         raise LayerError(
             f"{model.name} has no layer that is known to hold a map of the {model.space.noun}.",

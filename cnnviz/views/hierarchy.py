@@ -199,7 +199,7 @@ def _stages(model: Model, inputs: Any, layers: Layers) -> tuple[list[str], tuple
         if not chosen:
             raise UsageError("No layer was named.", "Name layers, or leave it at 'stages'.")
         return list(dict.fromkeys(chosen)), ()
-    found = list(call_order(model, inputs).stages())
+    found = list(call_order(model, inputs).stage_calls())
     if not found:
         raise LayerError(
             f"{model.name} has no layer that is known to hold a map of the image.",

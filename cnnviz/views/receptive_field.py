@@ -266,7 +266,7 @@ def _names(model: Model, inputs: torch.Tensor, layers: Layers) -> list[str]:
     known = named_layers(model.module)
     for item in items(layers, known):
         if item.text == STAGES and not item.name:
-            names += call_order(model, inputs).stages()
+            names += call_order(model, inputs).stage_calls()
         elif without_call(item.text, known) != item.text:
             names.append(item.text)
         else:

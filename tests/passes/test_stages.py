@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+import cnnviz
 from cnnviz.models import Model, as_model
 from cnnviz.passes.call_order import call_order
 
@@ -126,3 +127,26 @@ def test_maps_of_another_shape_than_the_image_end_stages_where_there_are_no_othe
     )
     order = call_order(as_model(network), torch.zeros(1, 3, 16, 16))
     assert order.stages() == ("1", "2")
+
+
+def test_every_view_takes_the_last_call_of_a_layer_that_goes_on_over_its_own_maps() -> None:
+    class Recurrent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(4, 3)
+            self.a, self.b = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(8, 4, 3, padding=1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            given = self.a(x)
+            state = torch.zeros_like(given)
+            for _ in range(3):
+                state = self.b(torch.cat([given, state], 1)).tanh()
+            scores: torch.Tensor = self.head(state.mean((2, 3)))
+            return scores
+
+    model, x = Model(Recurrent()), torch.rand(1, 3, 12, 12)
+    order = call_order(model, x)
+    assert order.stage_layers() == ("a", "b")
+    assert order.stage_keys() == (("a", 0), ("b", 2))
+    assert cnnviz.deconvnet(model, x).layer == "b#2"
+    assert cnnviz.receptive_field(model, x).layers == ("a", "b#2")

@@ -85,7 +85,7 @@ def plan(
     traced = trace(model.module, model.input_shape)
     inputs = torch.zeros(1, *model.input_shape, device=model.device, dtype=model.dtype)
     at_once = rows_at_once(model, inputs, traced.activation_bytes)
-    stages = call_order(model, inputs).stages()
+    stages = call_order(model, inputs).stage_keys()
     by_layer: dict[object, list[Objective]] = {}
     for objective in objectives:
         whole = objective.kind in ("position", "layer", "class")
@@ -188,7 +188,7 @@ class _Fitting:
         except (CnnvizError, RuntimeError, IndexError):
             return False
 
-    def texture(self, stages: Sequence[str]) -> tuple[str, int] | None:
+    def texture(self, stages: Sequence[tuple[str, int]]) -> tuple[str, int] | None:
         """Return the layer whose textures tell pictures apart: the objectives', or the last stage.
 
         A layer without a spatial extent has no texture.
@@ -198,7 +198,7 @@ class _Fitting:
             layout = self.traced.find(*layer).map
             if isinstance(layout, MapLayout) and layout.dims:
                 return layer
-        return (stages[-1], 0) if stages else None
+        return stages[-1] if stages else None
 
     def macs(self) -> float:
         """Return the multiply-accumulate operations as far as the layer, and of a picture."""

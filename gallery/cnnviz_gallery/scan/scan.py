@@ -130,7 +130,7 @@ def scannable(model: Model, layers: Layers | None = None) -> tuple[str, ...]:
         for item in items(layers, known):
             text = without_call(item.text, known)
             named = [text] if item.name or text != item.text else text
-            wanted.update(select(model.module, named, {STAGES: order.stages()}))
+            wanted.update(select(model.module, named, {STAGES: order.stage_layers()}))
     often = {call.name for call in order.calls if call.index}
     found = tuple(
         f"{call.name}#{call.index}" if call.name in often else call.name
