@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -210,7 +210,7 @@ def compare(
     data : str, Path, data set object, or images
         Whatever `cnnviz.open_dataset` opens: a folder, tar shards, "shapes", a data set of
         torchvision or Hugging Face, a list of images. Each network's own preprocessing prepares
-        them.
+        them; that of `model` also for the other, where nobody said how its images are prepared.
     compare : str, Model or torch.nn.Module, optional
         The other network, as a name that `cnnviz.load` takes or as itself; by default the same one
         with its weights redrawn, as before training.
@@ -312,10 +312,34 @@ def _other(
         raise UsageError(f"{len(chosen)} other networks were given.", "Give one.")
     if chosen:
         (one,) = chosen
-        return (load(one.strip()) if isinstance(one, str) else as_model(one)), False
+        other = load(one.strip()) if isinstance(one, str) else as_model(one)
+        return _prepared_alike(first, other), False
     forgetful = copy_network(first.module)
     redraw(forgetful, weighted_layers(first, inputs), seed)
     return first.around(forgetful, weights=f"redrawn, seed {seed}", untrained=True), True
+
+
+def _prepared_alike(first: Model, other: Model) -> Model:
+    """Let what was said of one network's images hold for the other, of which nobody said anything.
+
+    Otherwise a network would differ from itself. Only where as much can be read off either: one of
+    another number of channels, or that takes another size, keeps its own guess.
+    """
+    if not other.preprocessing.is_guess or other.preprocessing == first.preprocessing:
+        return other
+    if Model(first.module).preprocessing != Model(other.module).preprocessing:
+        return other
+    alike = other.around(other.module, weights=other.weights, untrained=other.untrained)
+    origin = f"as those of {first.name}"
+    alike.preprocessing = replace(first.preprocessing, origin=origin, is_guess=True)
+    return alike
+
+
+def _preparation_told(other: Model) -> list[str]:
+    if not other.preprocessing.is_guess:
+        return []
+    taken = other.preprocessing.describe()
+    return [f"nobody said how the images of the other network are prepared; taken: {taken}"]
 
 
 def _told_apart(one_side: Side, other_side: Side) -> tuple[str, str]:
@@ -360,6 +384,7 @@ def _provenance(
     notes = [
         *dataset.notes,
         f"compared with {other.name}, weights {other.weights}, {other.sha256[:16]}",
+        *_preparation_told(other),
     ]
     left = len(dataset) - len(sides[0].answers.keys() & sides[1].answers.keys())
     if left:

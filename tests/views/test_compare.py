@@ -171,3 +171,16 @@ def test_each_call_of_a_layer_that_is_called_twice_is_compared() -> None:
     assert found.other_layers == ("first", "pool"), "in the order of the calls"
     one = compare(model, PHOTOS, network(), layers="first#1", other_layers="first", examples=1)
     assert one.cka[0, 0] == pytest.approx(found.cka[1, 0])
+
+
+def test_a_network_of_unknown_preparation_is_prepared_as_the_one_it_is_compared_with() -> None:
+    one = network()
+    found = compare(one, PHOTOS, Brightest().eval(), layers=["first"])
+    np.testing.assert_allclose(found.cka, 1.0, atol=1e-9)
+    (told,) = [remark for remark in found.provenance.notes if "prepared" in remark]
+    assert told.startswith("nobody said")
+    assert "as those of brightest +1" in told
+    # What is known of the other, or read off it, stays its own.
+    known = compare(one, PHOTOS, network(preprocessing=DARK), layers=["first"])
+    assert known.cka[0, 0] < 1 - 1e-6
+    assert not any("prepared" in remark for remark in known.provenance.notes)
