@@ -16,6 +16,7 @@ from cnnviz.models.reading import Reading
 from cnnviz.results.text import first_few, plural
 
 _WORDNET = re.compile(r"n\d{8}")
+_NUMBER = re.compile(r"[+-]?\d+")
 _SUITED = (OutputKind.CLASSES, OutputKind.LABELS, OutputKind.LOGIT)
 
 
@@ -88,7 +89,8 @@ def truth_of(dataset: Dataset, reading: Reading) -> Truth:
 
     By name where both have names. Labels that are numbers are indices. Where the network names
     none, or nothing but "negative" and "positive", the order of the data set's classes is that of
-    its outputs, as a training on such a folder has it, and so are wordnet's names of all classes.
+    its outputs, as a training on such a folder has it, and so are wordnet's names of all classes;
+    a number that is no index is not, unless there are as many labels as classes.
 
     Raises
     ------
@@ -108,7 +110,8 @@ def truth_of(dataset: Dataset, reading: Reading) -> Truth:
         return Truth(names, tuple(map(int, given)), "number")
     bare = reading.names is None or names == ("negative", "positive")
     wordnet = all(_WORDNET.fullmatch(name) for name in given) and len(given) == len(names)
-    if max(found) < 0 and (bare or wordnet) and len(given) <= len(names):
+    numbered = any(_NUMBER.fullmatch(name) for name in given) and len(given) != len(names)
+    if max(found) < 0 and (bare or wordnet) and len(given) <= len(names) and not numbered:
         return _in_order(given, names, bare=bare)
     raise _unknown([name for name, place in zip(given, found, strict=True) if place < 0], names)
 

@@ -199,6 +199,14 @@ def test_without_names_the_order_of_the_folders_is_that_of_the_outputs(tmp_path)
         cnnviz.error_analysis(colour_model(categories=None), tmp_path / "val")
 
 
+@pytest.mark.parametrize("labels", [("3", "unicorn"), ("-1", "7"), ("1", "3")])
+def test_a_number_that_is_no_class_is_not_taken_for_the_place_of_a_name(tmp_path, labels):
+    for label in labels:
+        write_colour(tmp_path / "val" / label / "1.png", (255, 0, 0))
+    with pytest.raises(UsageError, match="The network has no class"):
+        cnnviz.error_analysis(colour_model(categories=None), tmp_path / "val")
+
+
 def test_how_labels_were_matched_is_told(folder, tmp_path):
     by_name = cnnviz.error_analysis(colour_model(), folder)
     assert (by_name.matched_by, "by their order" in by_name.summary()) == ("name", False)
