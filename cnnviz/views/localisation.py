@@ -33,7 +33,7 @@ from cnnviz.results import drawing
 from cnnviz.results.contact_sheet import PAGE
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.table import Table, TableResult
-from cnnviz.results.text import number, plural
+from cnnviz.results.text import dimensions, number, plural
 from cnnviz.views.cam import Method, cam
 
 ROWS = 4
@@ -229,6 +229,7 @@ def localisation(
     if len(heatmap.layers) > 1:
         raise UsageError("A box is drawn around one map.", "Name one layer.")
     marks = _marks(boxes, heatmap, capture.model.categories)
+    _check_on_photos(marks, heatmap)
     found = [_located(heatmap, place, mark, threshold) for place, mark in enumerate(marks)]
     return ObjectLocalisation(
         provenance=heatmap.provenance,
@@ -279,6 +280,21 @@ def _marks(boxes: Any, heatmap: Heatmap, categories: Sequence[str] | None) -> li
                 "Give a mask of the photo's own height and width.",
             )
     return given
+
+
+def _check_on_photos(marks: Sequence[Mark], heatmap: Heatmap) -> None:
+    """Refuse a box that lies outside its photo: it was drawn on another one, or another size."""
+    for name, photo, mark in zip(heatmap.images, heatmap.photos, marks, strict=True):
+        height, width = photo.shape[:2]
+        drawn = (mark,) if isinstance(mark, PhotoBox) else mark
+        for box in drawn if isinstance(drawn, tuple) else ():
+            if box.left >= width or box.top >= height or box.right <= 0 or box.bottom <= 0:
+                sides = (box.left, box.top, box.right, box.bottom)
+                raise UsageError(
+                    f"The box {', '.join(f'{side:g}' for side in sides)} lies outside {name}, "
+                    f"which is {dimensions((height, width))} px (height x width).",
+                    "Give left, top, right and bottom in pixels of the photo as the file has it.",
+                )
 
 
 def _named_marks(text: str, heatmap: Heatmap, categories: Sequence[str] | None) -> list[Mark]:

@@ -131,3 +131,10 @@ def test_many_photos_are_pages(tmp_path: Path):
         "found-1.png",
         "found-2.png",
     ]
+
+
+@pytest.mark.parametrize("box", [PhotoBox(5000, 5000, 6000, 6000), PhotoBox(-9, 0, 0, 5)])
+def test_a_box_outside_its_photo_is_refused(seen, box):
+    for mark in (box, (TRUE, box)):
+        with pytest.raises(UsageError, match="lies outside"):
+            cnnviz.localisation(seen, boxes=[TRUE, mark])
