@@ -203,6 +203,9 @@ def _run(arguments: Sequence[str] | None, how_to_end: list[int]) -> NoReturn:
             sys.exit(2)
         if isinstance(error, OSError) and error.strerror:
             _refused(error)
+        if isinstance(error, MemoryError):
+            say_error("There is not enough memory for that.", "Ask for less: pixels, dpi, images.")
+            sys.exit(2)
         say_error(
             f"This is a fault in {plugin_commands.at_fault(error)}: "
             f"{type(error).__name__}: {error}",

@@ -104,8 +104,8 @@ class Softmax(Result):
         more = len(self.images) - 1
         return (
             f"{self.images[0]}: {self.names[0][0]} {percent(self.probabilities[0, 0])} "
-            f"(1 / {self.totals[0]:.4g}), a loss of {self.losses[0, 0]:.3g} nats if that is right"
-            + (f", and {plural(more, 'more image')}" if more else "")
+            f"(1 / {self.totals[0]:.4g}), a loss of {abs(self.losses[0, 0]):.3g} nats "
+            "if that is right" + (f", and {plural(more, 'more image')}" if more else "")
         )
 
     def caption(self) -> str:

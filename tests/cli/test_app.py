@@ -98,6 +98,13 @@ def test_control_characters_of_a_name_do_not_reach_the_terminal(run, monkeypatch
     assert run("layers").error_lines == ["Error: No layer ' [31mred'."]
 
 
+def test_too_little_memory_is_no_fault_of_cnnviz(run, monkeypatch):
+    _break(monkeypatch, MemoryError("std::bad_alloc"))
+    said = run("layers")
+    assert said.code == 2
+    assert said.error_lines[0] == "Error: There is not enough memory for that."
+
+
 def test_an_unexpected_error_is_called_a_fault_without_a_traceback(run, monkeypatch):
     _break(monkeypatch, ZeroDivisionError("division by zero"))
     said = run("layers")

@@ -198,3 +198,8 @@ def test_the_picture_draws_the_numbers() -> None:
 def test_bad_arguments_are_sentences(given, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         cnnviz.softmax(held(), **given)
+
+
+def test_a_loss_of_nothing_has_no_sign():
+    sure = cnnviz.softmax(held([[0.0, 900.0, 0.0]]))
+    assert "a loss of 0 nats" in sure.summary()
