@@ -39,7 +39,7 @@ def error_report(found: ErrorAnalysis, *, progress: ReportProgress | None = None
     measured = (
         ("Wrong", count(found.wrong)),
         ("Right", str(found.accuracy)),
-        ("Mean recall of the classes", unless_nan(found.balanced_accuracy, percent)),
+        ("Mean recall of the classes", unless_nan(found.macro_recall, percent)),
         ("Mean F1", unless_nan(found.macro_f1)),
         ("Calibration error", percent(found.calibration.error)),
     )

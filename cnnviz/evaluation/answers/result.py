@@ -84,7 +84,7 @@ class CountedAnswers(TableResult):
 
     derived: ClassVar[tuple[str, ...]] = (
         "accuracy",
-        "balanced_accuracy",
+        "macro_recall",
         "macro_f1",
         "pairs",
         "drawn_classes",
@@ -121,7 +121,7 @@ class CountedAnswers(TableResult):
         return Share(self.decisions - self.wrong, self.decisions)
 
     @property
-    def balanced_accuracy(self) -> float:
+    def macro_recall(self) -> float:
         """The mean of the recalls of the classes that have images."""
         return mean_of([each.recall.value for each in self.measures])
 

@@ -53,7 +53,7 @@ def test_the_wrong_answers_the_surest_first(folder):
         ("red", "green", 2, 3),
         ("blue", "red", 1, 2),
     ]
-    assert found.balanced_accuracy == pytest.approx((1 / 3 + 1 + 1 / 2) / 3)
+    assert found.macro_recall == pytest.approx((1 / 3 + 1 + 1 / 2) / 3)
     # F1 by hand: red 2/(3+2), green 2/(1+3), blue 2/(2+1).
     assert found.macro_f1 == pytest.approx((2 / 5 + 1 / 2 + 2 / 3) / 3)
     assert "3 of 6 images wrong" in found.summary()
