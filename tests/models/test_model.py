@@ -134,8 +134,8 @@ def test_sha256_follows_training_and_is_kept_otherwise(monkeypatch: pytest.Monke
     from cnnviz.models import model as module
 
     calls = []
-    digest = module._digest
-    monkeypatch.setattr(module, "_digest", lambda state: calls.append(1) or digest(state))
+    digest = module.digest_of
+    monkeypatch.setattr(module, "digest_of", lambda state: calls.append(1) or digest(state))
     model = as_model(tiny_network())
     first = model.sha256
     assert model.sha256 == first
