@@ -13,6 +13,10 @@ from dataclasses import dataclass, field
 from cnnviz.introspection.tracing.data_flow import INPUT
 from cnnviz.introspection.tracing.trace import Trace
 
+_WEIGHTED = frozenset({"conv", "linear", "attention"})
+_OFTEN = 3
+"""How many modules of a class are a pattern."""
+
 
 @dataclass(eq=False)
 class Branch:
@@ -56,6 +60,35 @@ def block_tree(trace: Trace) -> Branch:
     _hang(root, [Branch(one.label, one.type, *one.span) for one in blocks], trace)
     _mark(root, trace)
     return root
+
+
+def mark_repeated(root: Branch, trace: Trace) -> None:
+    """Mark modules that do not branch, but of whose class there are several, as blocks.
+
+    A row too long for the page is told shorter by them, as the pairs of layers of MobileNet v1 are.
+    They hold two or more layers with weights and no other block.
+    """
+    chains: dict[str, list[Branch]] = {}
+    for module in _innermost(root, trace):
+        chains.setdefault(module.type, []).append(module)
+    found = [module for alike in chains.values() if len(alike) >= _OFTEN for module in alike]
+    for module in found:
+        module.block = True
+
+
+def _innermost(branch: Branch, trace: Trace) -> list[Branch]:
+    """Return the modules with several layers with weights that hold no other such module."""
+    found = []
+    for child in branch.children:
+        if child.block or not child.children:
+            continue
+        inside = _innermost(child, trace)
+        calls = trace.calls[child.start : child.stop]
+        if inside or any(module.block for module in _modules(child)):
+            found += inside
+        elif sum(call.kind in _WEIGHTED for call in calls) > 1:
+            found.append(child)
+    return found
 
 
 def _hang(root: Branch, modules: Iterable[Branch], trace: Trace) -> None:

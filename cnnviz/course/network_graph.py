@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cnnviz.course.block_tree import Branch, block_tree
+from cnnviz.course.block_tree import Branch, block_tree, mark_repeated
 from cnnviz.course.graph_units import (
     MOST,
     Skip,
@@ -103,11 +103,20 @@ def network_graph(trace: Trace, name: str) -> tuple[Diagram, tuple[Diagram, ...]
     """Return the drawing of a network, and of the inside of each kind of block in it.
 
     Layers that only follow up on another, such as normalisation and activation, join it. Blocks
-    whose insides are alike, but for their channels, share one drawing.
+    whose insides are alike, but for their channels, share one drawing. Where there is no room for
+    every layer, modules of one class that follow one another are blocks as well.
     """
+    tree = block_tree(trace)
+    if _row_length(tree, trace) > MOST:
+        mark_repeated(tree, trace)
     made = _Maker(trace)
-    trunk = made.diagram(list(block_tree(trace).opened()), name, MOST)
+    trunk = made.diagram(list(tree.opened()), name, MOST)
     return trunk, made.blocks()
+
+
+def _row_length(tree: Branch, trace: Trace) -> int:
+    units = units_of(list(tree.opened()), trace)
+    return len(joined(units, trace, outward_units(units, trace)))
 
 
 class _Maker:

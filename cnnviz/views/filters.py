@@ -88,6 +88,11 @@ class FilterGrid(TableResult):
                 "each as one RGB picture, scaled by its own largest weight, with grey as zero. "
                 "Stripes are edge detectors; a colour beside its complement is a colour opponent."
             )
+        elif depth == 1:
+            how = (
+                "each over the one channel that it reads; red weights add, blue ones subtract, and "
+                "white is zero. Each has the scale of its own largest weight."
+            )
         else:
             channels = f"all {depth} input channels"
             if len(self.inputs) < depth:
@@ -109,7 +114,8 @@ class FilterGrid(TableResult):
         """Draw the kernels as one picture, with the distribution of their norms below."""
         if self.space != IMAGE:
             return array_filters.draw(self, into)
-        grid = self._colour_grid() if self.as_colour else self._channel_grid()
+        alone = self.as_colour or self.kernels.shape[1] == 1
+        grid = self._tile_grid() if alone else self._channel_grid()
         height, width = grid.pixels.shape[:2]
         across = 10.0
         down = min(14.0, max(1.4, across * height / width))
@@ -119,7 +125,7 @@ class FilterGrid(TableResult):
         size, ink = drawing.SMALL_SIZE, drawing.QUIET
         picture.set_xlabel(self._key(), fontsize=size, color=ink, loc="left")
         drawing.heading(figure, self.summary())
-        if self.as_colour:
+        if alone:
             mosaics.label_tiles(picture, grid, [self.label(channel) for channel in self.shown])
         else:
             self._label_rows_and_columns(picture, grid)
@@ -134,6 +140,8 @@ class FilterGrid(TableResult):
             extent = f"all {count} filters"
         if self.as_colour:
             return f"{extent}; grey is zero, each on its own scale"
+        if depth == 1:
+            return f"{extent}; red: above zero, blue: below, each on its own scale"
         channels = f"the first {len(self.inputs)} of {depth} input channels"
         if len(self.inputs) == depth:
             channels = f"all {depth} input channels"
@@ -161,18 +169,21 @@ class FilterGrid(TableResult):
         """Return a filter's number, and whether it is dead."""
         return f"{channel} dead" if self.dead[channel] else str(channel)
 
-    def _colour_grid(self) -> mosaics.Mosaic:
-        tiles = []
-        for channel in self.shown:
-            kernel = self.kernels[channel]
-            reach = float(np.abs(kernel).max())
-            if self.dead[channel] or reach == 0.0:
-                tiles.append(np.full((*kernel.shape[1:], 3), drawing.FLAT, np.uint8))
-                continue
-            tile = 0.5 + 0.5 * kernel.transpose(1, 2, 0) / reach
-            tiles.append((tile * 255.0).round().astype(np.uint8))
+    def _tile_grid(self) -> mosaics.Mosaic:
+        """Return a tile for each filter: its colours, or its one channel."""
+        tiles = [self._tile(channel) for channel in self.shown]
         side = 77 if len(tiles) <= 160 else 49
         return mosaics.mosaic(np.stack(tiles), side=side, labels=24 if side > 60 else 18)
+
+    def _tile(self, channel: int) -> drawing.Pixels:
+        kernel = self.kernels[channel]
+        reach = float(np.abs(kernel).max())
+        if self.dead[channel] or reach == 0.0:
+            return np.full((*kernel.shape[1:], 3), drawing.FLAT, np.uint8)
+        if not self.as_colour:
+            return drawing.Scale.signed(kernel).paint(kernel[0])
+        tile = 0.5 + 0.5 * kernel.transpose(1, 2, 0) / reach
+        return np.asarray((tile * 255.0).round(), np.uint8)
 
     def _channel_grid(self) -> mosaics.Mosaic:
         tiles: list[drawing.Pixels] = []
@@ -216,7 +227,7 @@ def filters(
         images, along signals or over volumes.
     top : int
         How many filters to draw, the largest norms first; 0 draws all of a layer that reads the
-        image itself, in the order of their index, and 16 of a deeper one.
+        image itself, in colour or grey, in the order of their index, and 16 of any other.
     inputs : int
         How many input channels to draw for each filter of a deeper layer.
 
@@ -249,8 +260,10 @@ def filters(
     median = float(np.median(norms))
     dead = norms <= DEAD_BELOW * median
     first = name == _find(wrapped.module, None)[0]
-    reads_image = kernels.shape[1] == 3 and kernels.ndim > 3 and first
-    count = min(len(kernels), top or (len(kernels) if reads_image else 16))
+    first = first and kernels.ndim > 3
+    reads_image = kernels.shape[1] == 3 and first
+    whole = first and kernels.shape[1] in (1, 3)
+    count = min(len(kernels), top or (len(kernels) if whole else 16))
     by_norm = np.argsort(-norms, kind="stable")[:count]
     drawn = np.arange(count) if count == len(kernels) else by_norm
     return FilterGrid(

@@ -52,7 +52,8 @@ class ObjectLocalisation(TableResult):
     threshold : float
         The part of a map's maximum from which on it counts as the object.
     boxes : tuple of PhotoBox
-        The box around the largest connected piece of each map, in pixels of its photo.
+        The box around the largest connected piece of each map, in pixels of its photo; of no size
+        where there is no evidence.
     annotated : tuple of tuple of PhotoBox
         The boxes that somebody drew in each photo; none where they are not known.
     peaks : ndarray of int64
@@ -101,7 +102,8 @@ class ObjectLocalisation(TableResult):
         """Say the first box, and how many are found."""
         box = self.boxes[0]
         ends = ", ".join(number(end) for end in (box.left, box.top, box.right, box.bottom))
-        said = f"{self.heatmap.title} for {self.heatmap.targets[0]!r}: box {ends}"
+        drawn = f"box {ends}" if box.width else "no evidence for it, so no box"
+        said = f"{self.heatmap.title} for {self.heatmap.targets[0]!r}: {drawn}"
         if not math.isnan(self.overlaps[0]):
             said += f", overlap {self.overlaps[0]:.2f}"
         known = [one for one in self.found if one is not None]
@@ -140,14 +142,12 @@ class ObjectLocalisation(TableResult):
         for place, box in enumerate(self.boxes):
             best, at_best = self.best(place)
             known = self.found[place] is not None
+            sides = (box.left, box.top, box.right, box.bottom) if box.width else (None,) * 4
             rows.append(
                 (
                     self.heatmap.images[place],
                     self.heatmap.targets[place],
-                    box.left,
-                    box.top,
-                    box.right,
-                    box.bottom,
+                    *sides,
                     self.overlaps[place],
                     self.found[place],
                     self.pointing[place],

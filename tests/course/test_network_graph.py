@@ -119,6 +119,27 @@ def test_a_network_without_blocks_is_drawn_in_runs_and_its_skip_stays() -> None:
     assert inputs_of(trunk, 2) == [0, 1]
 
 
+class Pair(nn.Sequential):
+    """Two layers of MobileNet v1."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Conv2d(4, 4, 3, padding=1, groups=4), nn.ReLU(), nn.Conv2d(4, 4, 1), nn.ReLU()
+        )
+
+
+@pytest.mark.parametrize("count", [3, 14])
+def test_modules_that_come_again_are_blocks_where_their_layers_have_no_room(count: int) -> None:
+    pairs = nn.Sequential(*(Pair() for _ in range(count)))
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), pairs, nn.AdaptiveAvgPool2d(1), nn.Conv2d(4, 2, 1))
+    trunk, blocks = network_graph(trace(network.eval(), (3, 8, 8)), "pairs")
+    within = ["3x3 depthwise conv", "1x1 conv"]
+    inside = within * 3 if count == 3 else ["Pair"] * 14
+    around = ["1x1 conv"], ["global average pool", "1x1 conv"]
+    assert [node.label for node in trunk.nodes] == [*around[0], *inside, *around[1]]
+    assert [[node.label for node in one.nodes] for one in blocks] == ([within] if count > 3 else [])
+
+
 def test_what_has_no_room_in_a_row_is_counted_at_its_neighbour() -> None:
     layers = [nn.Conv1d(2, 2, kernel, padding="same") for kernel in (1, 3, 5, 7) * 10]
     trunk, _ = network_graph(trace(nn.Sequential(*layers).eval(), (2, 16)), "long")

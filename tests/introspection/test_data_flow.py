@@ -43,6 +43,24 @@ def test_views_and_dropout_hand_on_where_their_input_came_from() -> None:
     assert [found.calls[place].label for place in found.answers] == ["head"]
 
 
+class Distances(nn.Module):
+    """Units as those of LeNet-5: how far the input lies from a code of each class."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("codes", torch.ones(5, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return -(x[:, None] - self.codes).square().sum(-1)
+
+
+def test_a_layer_of_plain_arithmetic_is_a_link_of_its_own() -> None:
+    layers = [nn.Conv2d(1, 3, 4), nn.Flatten(), Distances()]
+    found = trace(nn.Sequential(*layers).eval(), (1, 4, 4))
+    assert links(found) == {("image", "0"), ("0", "1"), ("1", "2")}
+    assert [found.calls[place].label for place in found.answers] == ["2"]
+
+
 class Split(nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -37,7 +39,7 @@ def test_zero_is_grey_and_the_largest_weight_reaches_the_end_of_the_range() -> N
         network[0].weight[0, 0, 1, 1] = 4.0
         network[0].weight[1, 2, 0, 0] = -2.0
     image = filters(network).figure().axes[0].images[0].get_array()
-    grid = filters(network)._colour_grid()
+    grid = filters(network)._tile_grid()
     np.testing.assert_array_equal(image, grid.pixels)
     factor = grid.side[0] // 3
     first, second = (
@@ -57,7 +59,7 @@ def test_dead_filters_are_named_and_flat() -> None:
     assert np.flatnonzero(found.dead).tolist() == [4]
     assert "Dead, with a norm near zero: 4." in found.caption()
     assert "1 dead" in repr(found)
-    assert (found._colour_grid().pixels == drawing.FLAT).all(-1).sum() > 0
+    assert (found._tile_grid().pixels == drawing.FLAT).all(-1).sum() > 0
     texts = [text.get_text() for text in found.figure().axes[0].texts]
     assert "4 dead" in texts
     norms = found.figure().axes[1]
@@ -99,6 +101,26 @@ def test_a_first_layer_of_other_channels_is_drawn_by_channel(channels: int) -> N
     assert not found.as_colour
     assert found.inputs == tuple(range(channels))
     found.figure().draw_without_rendering()
+
+
+def test_filters_of_one_channel_stand_side_by_side_each_with_its_number() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 24, 5), nn.Conv2d(24, 48, 3, groups=24))
+    first, depthwise = filters(network), filters(network, "1")
+    assert first.shown == tuple(range(24))
+    assert len(depthwise.shown) == 16
+    for found in (first, depthwise):
+        picture = found.figure().axes[0]
+        height, width = picture.images[0].get_array().shape[:2]
+        assert 1.0 < width / height < 4.0
+        assert [text.get_text() for text in picture.texts] == [str(one) for one in found.shown]
+        assert "each on its own scale" in picture.get_xlabel()
+        assert "the one channel that it reads" in found.caption()
+    kernel = np.zeros((1, 5, 5), np.float32)
+    kernel[0, 0, 0], kernel[0, 4, 4] = 2.0, -1.0
+    painted = replace(first, kernels=np.stack([kernel] * 24))._tile(3)
+    assert painted[0, 0, 0] > painted[0, 0, 2]
+    assert painted[4, 4, 2] > painted[4, 4, 0]
+    assert painted[2, 2].min() >= 245
 
 
 def test_what_has_no_filters() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,18 @@ def test_without_annotated_boxes_there_is_a_box_and_no_verdict(seen, tmp_path: P
     found.save(tmp_path / "found.csv")
     rows = list(csv.DictReader((tmp_path / "found.csv").read_text().splitlines()))
     assert [row["best threshold"] for row in rows] == ["", ""]
+
+
+def test_a_map_without_evidence_has_no_box_in_words_and_numbers(seen, tmp_path: Path):
+    found = cnnviz.localisation(seen)
+    maps = tuple(np.zeros_like(one) for one in found.heatmap.maps)
+    nothing = PhotoBox(0.0, 0.0, 0.0, 0.0)
+    empty = replace(found, heatmap=replace(found.heatmap, maps=maps), boxes=(nothing, nothing))
+    assert "no evidence for it, so no box" in empty.summary()
+    assert "0, 0" not in empty.summary()
+    empty.save(tmp_path / "found.csv")
+    rows = list(csv.DictReader((tmp_path / "found.csv").read_text().splitlines()))
+    assert {row[side] for row in rows for side in ("left", "top", "right", "bottom")} == {""}
 
 
 def test_a_wrong_box_is_not_found(seen, tmp_path: Path):

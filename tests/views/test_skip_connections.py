@@ -105,6 +105,25 @@ def test_networks_without_additions_are_told_so_in_a_sentence() -> None:
     assert text.get_text() == f"{sentence}."
 
 
+def test_a_long_sentence_is_told_in_lines_that_fit_the_picture() -> None:
+    class Branches(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.other = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 3, padding=1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.cat([self.one(x), self.other(x)], 1).mean((2, 3))
+
+    found = skip_connections(Branches().eval(), noise(1))
+    (text,) = found.figure().axes[0].texts
+    assert len(text.get_text().splitlines()) == 2
+    assert " ".join(text.get_text().split()) == f"{found.summary()}."
+    figure = found.figure()
+    figure.canvas.draw()
+    end = figure.axes[0].texts[0].get_window_extent().x1
+    assert end <= figure.bbox.x1
+
+
 def test_batch_norms_that_never_saw_data_are_fed_beside_the_network() -> None:
     module = cnnviz.load("resnet-8").module
     before = state(module)

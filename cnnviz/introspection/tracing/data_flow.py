@@ -41,6 +41,24 @@ class DataFlow:
         self._read.append(self._united(operation.inputs))
         return len(self._read) - 1
 
+    def whole(self, returned: Iterable[torch.Tensor]) -> tuple[int, ...]:
+        """Note a module as one, of whose operations none is of account; none where it is no work.
+
+        Parameters
+        ----------
+        returned : iterable of torch.Tensor
+            What it returned.
+        """
+        outputs = list(returned)
+        read = self._united(outputs)
+        if not read:
+            return ()
+        self._read.append(read)
+        node = len(self._read) - 1
+        for tensor in outputs:
+            self._from[tensor] = frozenset({node})
+        return (node,)
+
     def follow(self, operation: Operation, node: int | None) -> None:
         """Note where what an operation returned comes from: from `node`, if it is one."""
         found = frozenset({node}) if node is not None else self._united(operation.inputs)

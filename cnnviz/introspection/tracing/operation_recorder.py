@@ -260,6 +260,8 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         visit.uncounted |= self._distrust(visit.inputs, returned)
         leaf = not visit.calls_modules and (is_builtin(module) or len(visit.kinds) <= 1)
         row = self._module_row(visit, returned, leaf)
+        if leaf and not row.nodes and row.call.kind == "other":
+            row.nodes = self._flow.whole(returned)
         if returned:
             self._returned.setdefault(returned[0], []).append(row)
         rows = [row] if leaf else [*visit.rows, row]

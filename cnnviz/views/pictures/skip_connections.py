@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 _NAMED = 40
 """Up to so many blocks are named along the axis; more are counted."""
+_LETTERS = 84
+"""In a line of what is said where there is nothing to draw."""
 _SKIP, _BRANCH = drawing.ACCENT, drawing.WARM
 
 
@@ -53,8 +56,8 @@ def say_nothing(axes: Axes, found: SkipConnections) -> None:
     """Write into an Axes that there is nothing to draw."""
     drawing.hide_ticks(axes)
     axes.text(
-        0.0, 0.5, f"{found.summary()}.", transform=axes.transAxes, va="center",
-        fontsize=drawing.TEXT_SIZE + 1.0, color=drawing.INK,
+        0.0, 0.5, "\n".join(textwrap.wrap(f"{found.summary()}.", _LETTERS)), va="center",
+        transform=axes.transAxes, fontsize=drawing.TEXT_SIZE + 1.0, color=drawing.INK,
     )  # fmt: skip
 
 
