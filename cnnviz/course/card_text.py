@@ -36,6 +36,10 @@ def card_lines(card: NetworkCard, measured: NetworkMeasures | None) -> list[tupl
         ("published parameters", parameters),
         ("published error rates", rates),
     ]
+    if card.errors_confirmed:
+        lines.append(("compared with", card.errors_confirmed))
+    elif card.errors_source:
+        lines.append(("compared with", "nothing yet"))
     if card.best_top5 is not None:
         lines.append(("its best", f"top-5 {card.best_top5:g} % ({card.best_protocol})"))
     if measured is not None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from cnnviz.course.card_text import card_lines
 from cnnviz.course.network_cards import CARDS, find_cards
 from cnnviz.course.network_measures import NetworkMeasures, depth, measure
 from cnnviz.errors import InstallationError, UsageError
@@ -30,6 +31,7 @@ def test_every_published_figure_has_its_source() -> None:
     for card in CARDS:
         rated = card.top1 is not None or card.top5 is not None
         assert bool(card.protocol and card.errors_source) == rated
+        assert rated or not card.errors_confirmed
         assert bool(card.parameters_source) == (card.parameters is not None)
         assert bool(card.best_protocol) == (card.best_top5 is not None)
         if card.top1 is not None and card.top5 is not None:
@@ -85,6 +87,11 @@ def test_the_result_has_cards_counts_and_a_table(found: FamousNetworks) -> None:
     card = str(found).split("\n\n")[0]
     assert "60.0 k (section II-B: trainable parameters)" in card
     assert "top-1 0.95 %, top-5 not given (MNIST, test set; section III)" in card
+    assert "compared with" in card
+    assert "an account of the paper" in card
+    assert data["cards"][1]["errors_confirmed"] == "a transcription of the paper's tables"
+    unconfirmed = replace(found.cards[0], errors_confirmed="")
+    assert ("compared with", "nothing yet") in card_lines(unconfirmed, None)
 
 
 def test_all_of_them_are_drawn_legibly(monkeypatch: pytest.MonkeyPatch) -> None:
