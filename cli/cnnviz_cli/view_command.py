@@ -166,7 +166,8 @@ def _check_out(out: Path, values: dict[str, Any], suffixes: Sequence[str]) -> No
 
     check_suffix(out, suffixes)
     check_place(out)
-    named = [values.get(name) for name in ("data", "model", "weights", "categories")]
+    options = ("data", "model", "weights", "compare_weights", "categories")
+    named = [values.get(name) for name in options]
     read = [*(values.get("photos") or ()), *filter(None, [values.get("photo"), *named])]
     if out.exists() and any(_is_same(out, Path(name).expanduser()) for name in read):
         raise OutputError(

@@ -28,6 +28,8 @@ from cnnviz.results.progress import Progress
 
 UNKNOWN = -1
 """Stands for the class of an image that nobody knows."""
+FEW = 20
+"""Of fewer images it is said how many, and not which share of them."""
 
 
 @dataclass
@@ -132,6 +134,11 @@ def _in_order(order: CallOrder, chosen: Iterable[str]) -> list[str]:
     often = {call.name for call in calls if call.index}
     found = [f"{call.name}#{call.index}" if call.name in often else call.name for call in calls]
     return found + [name for name in wanted if name not in {call.name for call in calls}]
+
+
+def share_told(share: float, count: int) -> str:
+    """Return a share of so many images; of few the number of them."""
+    return f"{share:.0%}" if count >= FEW else f"{round(share * count)} of {count}"
 
 
 def accuracy(right: Sequence[bool | None]) -> float:

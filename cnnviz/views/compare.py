@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -15,25 +15,38 @@ from cnnviz.course.cka import LEAST
 from cnnviz.datasets import Dataset, open_dataset
 from cnnviz.datasets.aliases import Data
 from cnnviz.errors import UsageError
-from cnnviz.heatmaps.checks.randomisation import redraw, weighted_layers
-from cnnviz.images import Batch, Photo
-from cnnviz.introspection.copies import copy_network
 from cnnviz.introspection.layers import Layers
-from cnnviz.models import Model, as_model, load
-from cnnviz.models.spaces import check_takes_images
-from cnnviz.models.whole_image_scores import check_scores_the_image
+from cnnviz.models import Model, as_model
+from cnnviz.models.compared import Compared, told_apart
 from cnnviz.passes.resolved_target import Unit
-from cnnviz.passes.scan import first_batch
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import ImageSource, Provenance, Result
 from cnnviz.results.text import joined, plural
-from cnnviz.views._compare_pass import UNKNOWN, Side, accuracy, agreement, run_both
-from cnnviz.views._followed import FollowedImage, overlaid, thumbnail
+from cnnviz.views._compare_examples import looked_at, tile, truth_of
+from cnnviz.views._compare_features import (
+    KernelPair,
+    MapPair,
+    features_caption,
+    kernel_pair,
+    map_pairs,
+)
+from cnnviz.views._compare_pass import (
+    FEW,
+    Side,
+    accuracy,
+    agreement,
+    run_both,
+    share_told,
+)
+from cnnviz.views._compare_sides import preparation_told, two_sides
 
-_TILE = 128
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-Compared = str | Model | nn.Module
+Shown = Literal["layers", "features"]
+PICTURES = ("layers", "features")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -65,6 +78,8 @@ class Comparison(Result):
     accuracies : tuple of float
         The share of the labelled images that each answers rightly; NaN where none is labelled with
         a class of its own.
+    labelled : tuple of int
+        How many images are labelled with a class of either network.
     examples : tuple of str
         The S images whose answers are drawn.
     truths : tuple of str
@@ -81,6 +96,16 @@ class Comparison(Result):
         Where either network's heatmaps are made; empty where it has no layer for them.
     sheet : ndarray of uint8
         [S, 2, h, w, 3]: each image as either network takes it, and where that looked.
+    kernels : KernelPair or None
+        The kernels of the first convolution of both.
+    no_kernels : str
+        Why there are none; empty where there are.
+    maps : tuple of MapPair
+        Feature maps of the first image at layers of both that match.
+    pairing : str
+        How these were matched, or why there are none.
+    picture : {"layers", "features"}
+        What is drawn: CKA, answers and heatmaps; or kernels and feature maps.
     """
 
     left_out: ClassVar[tuple[str, ...]] = ("sheet",)
@@ -97,6 +122,7 @@ class Comparison(Result):
     labels: NDArray[np.int64]
     agreement: float
     accuracies: tuple[float, float]
+    labelled: tuple[int, int]
     examples: tuple[str, ...]
     truths: tuple[str, ...]
     example_classes: tuple[tuple[str, str], ...]
@@ -105,6 +131,11 @@ class Comparison(Result):
     units: tuple[Unit, Unit]
     heatmap_layers: tuple[tuple[str, ...], tuple[str, ...]]
     sheet: NDArray[np.uint8]
+    kernels: KernelPair | None = None
+    no_kernels: str = ""
+    maps: tuple[MapPair, ...] = ()
+    pairing: str = ""
+    picture: Shown = "layers"
 
     @property
     def counted(self) -> int:
@@ -120,16 +151,24 @@ class Comparison(Result):
             if known.size
             else "no CKA was measured"
         )
-        agreed = (
-            f"; the same answer to {self.agreement:.0%} of {plural(self.seen, 'image')}"
-            if np.isfinite(self.agreement)
-            else ""
-        )
+        agreed = f"; {self._agreed()}" if np.isfinite(self.agreement) else ""
         return f"{first} and {other}: {alike}{agreed}"
+
+    def _agreed(self) -> str:
+        """Say to how many images both answer the same; of few images as a number."""
+        if self.seen == 1:
+            return "the same answer" if self.agreement else "different answers"
+        if self.seen >= FEW:
+            return f"the same answer to {self.agreement:.0%} of {self.seen} images"
+        return f"the same answer to {share_told(self.agreement, self.seen)} images"
 
     def caption(self) -> str:
         """Say what was compared with what, over which images, and how to read the picture."""
         first, other = self.names
+        if self.picture == "features":
+            return features_caption(
+                self.names, self.kernels, self.no_kernels, self.maps, self.pairing
+            )
         return (
             f"{first} and {other} over {plural(self.seen, 'image')} ({self.data}), each prepared "
             f"as either network takes it. {self._cka_told()} On the right the first "
@@ -165,23 +204,45 @@ class Comparison(Result):
         return joined(list(dict.fromkeys(found)))
 
     def _answers_told(self) -> str:
-        told = (
-            f"They answer the same to {self.agreement:.0%} of all images."
-            if np.isfinite(self.agreement)
-            else "They have no classes in common, so that their answers are not compared."
-        )
+        told = "They have no classes in common, so that their answers are not compared."
+        if np.isfinite(self.agreement):
+            told = f"Both give {self._agreed()}."
         right = [
-            f"{name} {share:.0%}"
-            for name, share in zip(self.names, self.accuracies, strict=True)
-            if np.isfinite(share)
+            f"{share_told(share, count)} by {name}"
+            for name, share, count in zip(self.names, self.accuracies, self.labelled, strict=True)
+            if count
         ]
         return f"{told} Right by the labels of the data: {joined(right)}." if right else told
 
-    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
-        """Draw the matrix of CKA, and the answers beside it."""
-        from cnnviz.views.pictures.compare import draw
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return every array by its name, and the kernels and feature maps of both."""
+        found = super().arrays()
+        if self.kernels is not None:
+            found["kernels"] = self.kernels.kernels
+            found["other kernels"] = self.kernels.other_kernels
+            found["kernel changes"] = self.kernels.changes
+        for pair in self.maps:
+            found[f"maps {pair.maps.layer}"] = pair.maps.maps
+            found[f"other maps {pair.other_maps.layer}"] = pair.other_maps.maps
+        return found
 
-        return draw(self, into)
+    def figure(
+        self,
+        picture: Shown | None = None,
+        *,
+        figure: drawing.Canvas | None = None,
+        ax: Axes | None = None,
+    ) -> Figure:
+        """Draw one of the two pictures, that of the result by default, as `Result.figure` does."""
+        chosen = self if picture is None else replace(self, picture=picture)
+        return drawing.placed(chosen.draw, chosen.draw_panel, figure, ax)
+
+    def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
+        """Draw CKA and answers, or kernels and feature maps."""
+        from cnnviz.views.pictures import compare, compare_features
+
+        pictures = {"layers": compare.draw, "features": compare_features.draw}
+        return pictures[self.picture](self, into)
 
 
 def compare(
@@ -195,6 +256,8 @@ def compare(
     batch_size: int = 64,
     examples: int = 3,
     seed: int = 0,
+    compare_weights: str | Path | None = None,
+    picture: Shown = "layers",
     progress: Progress = silent,
 ) -> Comparison:
     """Set two networks beside each other: before and after training, or before and after transfer.
@@ -226,6 +289,11 @@ def compare(
         Of how many images the answers are drawn.
     seed : int
         The seed of redrawn weights.
+    compare_weights : str or Path, optional
+        A checkpoint for the other network; without `compare` that is the same one with these
+        weights, read and prepared as it is.
+    picture : {"layers", "features"}
+        Which of the two pictures is drawn: CKA, answers and heatmaps; or kernels and feature maps.
     progress : callable, optional
         Called as ``progress(done, total, what)`` before each batch.
 
@@ -237,6 +305,8 @@ def compare(
     ------
     LayerError
         If a layer does not exist.
+    CheckpointError
+        If the checkpoint cannot be read, or does not fit the network.
     ImageError
         If there is no image that can be read.
     UsageError
@@ -247,17 +317,25 @@ def compare(
             f"Batches of {batch_size} images, {examples} examples and the seed {seed} do not do.",
             f"Give batches of {2 * LEAST} or more, 1 example or more, and a seed from 0.",
         )
+    if picture not in PICTURES:
+        raise UsageError(f"There is no picture {picture!r}.", f"Choose from {', '.join(PICTURES)}.")
     dataset, chosen = open_dataset(data, count), (layers, other_layers)
-    sides, redrawn = _sides(as_model(model), dataset, compare, chosen, seed)
+    asked = (compare, compare_weights)
+    sides, redrawn = two_sides(as_model(model), dataset, asked, chosen, seed)
     found, seen = run_both(*sides, dataset, batch_size, progress)
+    first, other = (side.model for side in sides)
     right = [side.right(dataset, seen) for side in sides]
-    looked = [_looked_at(side.model, dataset, seen[:examples]) for side in sides]
+    looked = [looked_at(side.model, dataset, seen[:examples]) for side in sides]
+    batches = looked[0][0].batch, looked[1][0].batch
+    own_layers, cka = (sides[0].layers, sides[1].layers), found.values()
+    kernels, no_kernels = kernel_pair(first, other)
+    maps, pairing = map_pairs((first, other), batches, own_layers, cka)
     return Comparison(
         provenance=_provenance(sides, dataset, seen[:examples], seed if redrawn else None),
-        names=_told_apart(*sides),
-        layers=sides[0].layers,
-        other_layers=sides[1].layers,
-        cka=found.values(),
+        names=_names(first, other),
+        layers=own_layers[0],
+        other_layers=own_layers[1],
+        cka=cka,
         batch_sizes=np.array(found.sizes, np.int64),
         data=dataset.describe(),
         seen=len(seen),
@@ -265,8 +343,9 @@ def compare(
         labels=np.array([sides[0].labels[index] for index in seen], np.int64),
         agreement=agreement(*sides, seen),
         accuracies=(accuracy(right[0]), accuracy(right[1])),
+        labelled=(_labelled(right[0]), _labelled(right[1])),
         examples=tuple(dataset.name(index) for index in seen[:examples]),
-        truths=tuple(_truth(sides[0], dataset, index) for index in seen[:examples]),
+        truths=tuple(truth_of(sides[0], dataset, index) for index in seen[:examples]),
         example_classes=tuple(
             (one.original.class_name, two.original.class_name)
             for one, two in zip(*looked, strict=True)
@@ -275,106 +354,22 @@ def compare(
         example_answers=np.array([[one.original.answer for one in side] for side in looked]).T,
         units=(looked[0][0].unit, looked[1][0].unit),
         heatmap_layers=(looked[0][0].layers, looked[1][0].layers),
-        sheet=np.stack([np.stack([_tile(one) for one in side]) for side in looked], axis=1),
+        sheet=np.stack([np.stack([tile(one) for one in side]) for side in looked], axis=1),
+        kernels=kernels,
+        no_kernels=no_kernels,
+        maps=maps,
+        pairing=pairing,
+        picture=picture,
     )
 
 
-def _sides(
-    first: Model,
-    dataset: Dataset,
-    asked: Compared | Sequence[Compared] | None,
-    layers: tuple[Layers, Layers | None],
-    seed: int,
-) -> tuple[tuple[Side, Side], bool]:
-    """Return both networks with their layers, and whether the other has redrawn weights."""
-    check_takes_images(first, "compare")
-    inputs = first_batch(dataset, first, range(len(dataset))).tensor
-    other, redrawn = _other(first, inputs, asked, seed)
-    check_takes_images(other, "compare")
-    # Its own preprocessing prepares them.
-    other_inputs = first_batch(dataset, other, range(len(dataset))).tensor
-    own, others = layers
-    sides = (
-        Side.of(first, inputs, own),
-        Side.of(other, other_inputs, own if others is None else others),
-    )
-    check_scores_the_image(first, "compare", inputs)
-    check_scores_the_image(other, "compare", other_inputs)
-    return sides, redrawn
+def _names(first: Model, other: Model) -> tuple[str, str]:
+    one, two = told_apart([first, other])
+    return one, two
 
 
-def _other(
-    first: Model, inputs: torch.Tensor, asked: Compared | Sequence[Compared] | None, seed: int
-) -> tuple[Model, bool]:
-    """Return the network to compare with, and whether it is the same with weights redrawn."""
-    chosen = [asked] if isinstance(asked, (str, Model, nn.Module)) else list(asked or ())
-    if len(chosen) > 1:
-        raise UsageError(f"{len(chosen)} other networks were given.", "Give one.")
-    if chosen:
-        (one,) = chosen
-        other = load(one.strip()) if isinstance(one, str) else as_model(one)
-        return _prepared_alike(first, other), False
-    forgetful = copy_network(first.module)
-    redraw(forgetful, weighted_layers(first, inputs), seed)
-    return first.around(forgetful, weights=f"redrawn, seed {seed}", untrained=True), True
-
-
-def _prepared_alike(first: Model, other: Model) -> Model:
-    """Let what was said of one network's images hold for the other, of which nobody said anything.
-
-    Otherwise a network would differ from itself. Only where as much can be read off either: one of
-    another number of channels, or that takes another size, keeps its own guess.
-    """
-    if not other.preprocessing.is_guess or other.preprocessing == first.preprocessing:
-        return other
-    if Model(first.module).preprocessing != Model(other.module).preprocessing:
-        return other
-    alike = other.around(other.module, weights=other.weights, untrained=other.untrained)
-    origin = f"as those of {first.name}"
-    alike.preprocessing = replace(first.preprocessing, origin=origin, is_guess=True)
-    return alike
-
-
-def _preparation_told(other: Model) -> list[str]:
-    if not other.preprocessing.is_guess:
-        return []
-    taken = other.preprocessing.describe()
-    return [f"nobody said how the images of the other network are prepared; taken: {taken}"]
-
-
-def _told_apart(one_side: Side, other_side: Side) -> tuple[str, str]:
-    """Return what the two are called, with their weights where the name is the same."""
-    first, other = one_side.model, other_side.model
-    if first.name != other.name:
-        return first.name, other.name
-    one, two = (f"{model.name} ({model.weights})" for model in (first, other))
-    return (one, two) if one != two else (f"{one}, first", f"{two}, second")
-
-
-def _looked_at(model: Model, dataset: Dataset, indices: Sequence[int]) -> list[FollowedImage]:
-    return [FollowedImage(model, _prepared(model, dataset, index), None) for index in indices]
-
-
-def _prepared(model: Model, dataset: Dataset, index: int) -> Batch:
-    image = dataset.read(index).image
-    return model.prepare(image if isinstance(image, Photo) else image[None])
-
-
-def _tile(image: FollowedImage) -> NDArray[np.uint8]:
-    """Return an image as the network takes it, square, with where it looked over it."""
-    pixels = image.model.preprocessing.invert(image.batch.tensor[0])
-    small = thumbnail(overlaid(pixels, image.original.heat), _TILE)
-    found = np.full((_TILE, _TILE, 3), 255, np.uint8)
-    top, left = ((_TILE - side) // 2 for side in small.shape[:2])
-    found[top : top + small.shape[0], left : left + small.shape[1]] = small
-    return found
-
-
-def _truth(side: Side, dataset: Dataset, index: int) -> str:
-    label, classes = side.labels[index], dataset.classes
-    if label == UNKNOWN:
-        return ""
-    return classes[label] if label < len(classes) else str(label)
+def _labelled(right: Sequence[bool | None]) -> int:
+    return sum(one is not None for one in right)
 
 
 def _provenance(
@@ -384,7 +379,7 @@ def _provenance(
     notes = [
         *dataset.notes,
         f"compared with {other.name}, weights {other.weights}, {other.sha256[:16]}",
-        *_preparation_told(other),
+        *preparation_told(other),
     ]
     left = len(dataset) - len(sides[0].answers.keys() & sides[1].answers.keys())
     if left:

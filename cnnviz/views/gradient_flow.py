@@ -22,7 +22,8 @@ from cnnviz.gradients.verdict_text import evidence, learned, pairs, told_cuts
 from cnnviz.gradients.verdicts import GradientVerdict, is_normalised, judge
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
-from cnnviz.models import Model, as_model, load
+from cnnviz.models import Model, as_model
+from cnnviz.models.compared import Compared, compared_models, told_apart
 from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
@@ -220,7 +221,8 @@ def gradient_flow(
     objective: Literal["auto", "loss", "top"] | Callable[[Any], torch.Tensor] = "auto",
     *,
     remedies: bool = True,
-    compare: str | Sequence[str | Model | nn.Module] | None = None,
+    compare: Compared | Sequence[Compared] | None = None,
+    compare_weights: str | Sequence[str] | None = None,
     fail_on: str | Sequence[str] | None = None,
     progress: Progress = silent,
 ) -> GradientFlow:
@@ -247,6 +249,8 @@ def gradient_flow(
         Whether to try remedies on a copy of the network where something is wrong.
     compare : str or sequence of str, Model or torch.nn.Module, optional
         Other networks, or their names, to be probed in the same way and drawn beside this one.
+    compare_weights : str or sequence of str, optional
+        A checkpoint for each of these; without `compare`, this same network with other weights.
     fail_on : str or sequence of str, optional
         Faults that make the result `failed`, and the command exit with 1: vanishing, exploding,
         dead, saturated, non-finite, watch. Where a network could not be measured, and has none of
@@ -274,9 +278,12 @@ def gradient_flow(
         batch = None if images is None else wrapped.prepare(images)
         inputs = noise(wrapped) if batch is None else batch.tensor
         found = _flow(wrapped, inputs, batch, labels, objective, remedies, progress)
+    further = compared_models(wrapped, compare, compare_weights)
+    names = told_apart([wrapped, *further])
+    found = _called(found, names[0])
     others = tuple(
-        gradient_flow(_named(one), images, labels, objective, remedies=False)
-        for one in _listed(compare)
+        _called(gradient_flow(one, images, labels, objective, remedies=False), name)
+        for one, name in zip(further, names[1:], strict=True)
     )
     failed = tuple(
         fault for fault in wanted if any(fault in one.faults for one in (found, *others))
@@ -287,8 +294,13 @@ def gradient_flow(
     return replace(found, failed=failed, unanswered=unanswered, others=others)
 
 
+def _called(found: GradientFlow, name: str) -> GradientFlow:
+    return replace(found, provenance=replace(found.provenance, model=name))
+
+
 def _faults(fail_on: str | Sequence[str] | None) -> list[str]:
-    given = [str(one) for one in _listed(fail_on)]
+    texts = fail_on.split(",") if isinstance(fail_on, str) else fail_on or ()
+    given = [text.strip() for text in texts if text.strip()]
     for fault in given:
         if fault not in FAULTS:
             raise UsageError(
@@ -296,18 +308,6 @@ def _faults(fail_on: str | Sequence[str] | None) -> list[str]:
                 did_you_mean(fault, FAULTS, f"Choose among {', '.join(FAULTS)}."),
             )
     return given
-
-
-def _listed(given: Any) -> list[Any]:
-    if given is None:
-        return []
-    if isinstance(given, str):
-        return [part.strip() for part in given.split(",") if part.strip()]
-    return [given] if isinstance(given, Model | nn.Module) else list(given)
-
-
-def _named(one: Any) -> Model:
-    return load(one) if isinstance(one, str) else as_model(one)
 
 
 def _flow(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -20,7 +20,8 @@ from cnnviz.introspection.batch_statistics import Calibration, calibrated
 from cnnviz.introspection.finite import finite
 from cnnviz.introspection.forward import backward_pass, check_differentiable
 from cnnviz.introspection.hooks import isolated
-from cnnviz.models import Model, as_model, load
+from cnnviz.models import Model, as_model
+from cnnviz.models.compared import Compared, compared_models, told_apart
 from cnnviz.models.outputs import scores_of
 from cnnviz.models.whole_image_scores import check_scores_the_image
 from cnnviz.passes.batch_size import rows_that_fit
@@ -167,8 +168,9 @@ def _colour(row: int) -> str:
 def gradient_whiteness(
     model: Model | nn.Module,
     images: Images | None = None,
-    compare: str | Sequence[str | Model | nn.Module] = (),
+    compare: Compared | Sequence[Compared] | None = None,
     *,
+    compare_weights: str | Sequence[str] | None = None,
     along: Literal["images", "noise"] = "images",
     points: int = 100,
     lines: int = 2,
@@ -188,8 +190,10 @@ def gradient_whiteness(
     images : path, PIL image, uint8 array, a list of them, float tensor [N, C, H, W], or None
         The lines lead from each image to the next, or from a single one to its mirror image; from
         noise to noise without any.
-    compare : str, or sequence of str, Model or torch.nn.Module
+    compare : str or sequence of str, Model or torch.nn.Module, optional
         Other networks, as names that `cnnviz.load` takes or as themselves.
+    compare_weights : str or sequence of str, optional
+        A checkpoint for each of these; without `compare`, this same network with other weights.
     along : {"images", "noise"}
         Whether lines lead through the images, or through standard normal noise.
     points : int
@@ -215,12 +219,8 @@ def gradient_whiteness(
             f"{lines} lines of {points} points along {along!r} with the seed {seed} show nothing.",
             "Give 1 or more lines of 3 or more points along images or noise, and a seed from 0.",
         )
-    others = [compare] if isinstance(compare, (str, Model, nn.Module)) else list(compare)
-    names = [name for entry in others for name in _split(entry)]
-    models = [
-        as_model(model),
-        *(load(one) if isinstance(one, str) else as_model(one) for one in names),
-    ]
+    wrapped = as_model(model)
+    models = [wrapped, *compared_models(wrapped, compare, compare_weights)]
     given = None if along == "noise" else images
     for one in models:
         first = None if given is None else one.prepare(given).tensor
@@ -241,7 +241,7 @@ def gradient_whiteness(
     progress(total, total, "done")
     return GradientWhiteness(
         provenance=_provenance(models, batch, seed),
-        names=tuple(one.name for one in models),
+        names=told_apart(models),
         lags=np.arange(len(curves[0][0]), dtype=np.int64),
         correlations=np.array(curves),
         series=np.array(series),
@@ -249,13 +249,6 @@ def gradient_whiteness(
         notes=tuple(notes),
         axes=models[0].space.axes,
     )
-
-
-def _split(entry: str | Model | nn.Module) -> list[Any]:
-    """Return names that stand in one text with commas between them, each by itself."""
-    if not isinstance(entry, str):
-        return [entry]
-    return [name.strip() for name in entry.split(",") if name.strip()]
 
 
 def _ends(

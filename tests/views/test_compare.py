@@ -98,7 +98,7 @@ def test_classes_are_compared_by_their_names(tmp_path: Path) -> None:
     assert found.accuracies == (1.0, 0.0)
     assert found.truths == ("blue", "blue", "blue")
     assert found.example_right == ((True, False),) * 3
-    assert "Right by the labels of the data: brightest +1 100%" in found.caption()
+    assert "Right by the labels of the data: 9 of 9 by brightest +1" in found.caption()
     turned = network(names=("blue", "red", "green"), name="turned")
     found = compare(network(), folder, turned, examples=1)
     assert (found.agreement, found.accuracies[1]) == (0.0, 0.0)

@@ -188,7 +188,7 @@ def test_networks_are_compared_by_name_module_and_result() -> None:
     )
     assert [one.verdict.side for one in (found, *found.others)] == ["vanishing", "none"]
     assert found.failed == ("vanishing",)
-    assert "Beside it: Sequential healthy" in found.summary()
+    assert "Beside it: Sequential, 2 healthy" in found.summary()
     again = found.compare(gradient_flow(tiny_network(), images()))
     assert len(again.others) == 2
     texts = [text.get_text() for text in again.figure().axes[0].get_legend().get_texts()]

@@ -94,7 +94,8 @@ def test_depth_without_skips_makes_gradients_white_and_skips_keep_them_smooth() 
 def test_networks_are_compared_by_name_and_as_themselves() -> None:
     first, other = tiny_network(), tiny_network(seed=1)
     found = gradient_whiteness(first, compare=["mlp-3, conv-3", other], points=8, lines=2)
-    assert found.names == ("Sequential", "mlp-3", "conv-3", "Sequential")
+    assert found.names == ("Sequential, 1", "mlp-3", "conv-3", "Sequential, 4")
+    assert len(found.lag_one) == 4, "two of one name are two"
     assert found.correlations.shape == (4, 2, 2)
     assert sum(note.startswith("compared with") for note in found.provenance.notes) == 3
     left, right = found.figure().axes

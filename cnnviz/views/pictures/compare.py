@@ -9,6 +9,7 @@ import numpy as np
 
 from cnnviz.results import colour_bars, drawing
 from cnnviz.results.text import number, shortened
+from cnnviz.views._compare_pass import share_told
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,9 +74,10 @@ def _answers(found: Comparison, axes: Axes) -> None:
     count, _, side = found.sheet.shape[:3]
     down, across = side + _LABEL, side + _GAP
     picture = np.full((count * down + _HEAD, 2 * across - _GAP, 3), 255, np.uint8)
-    for column, (name, share) in enumerate(zip(found.names, found.accuracies, strict=True)):
+    rights = zip(found.names, found.accuracies, found.labelled, strict=True)
+    for column, (name, share, labelled) in enumerate(rights):
         lines = [shortened(line, _LETTERS) for line in textwrap.wrap(name, _LETTERS)[:2]]
-        lines += [f"right: {share:.0%}"] if np.isfinite(share) else []
+        lines += [f"right: {share_told(share, labelled)}"] if labelled else []
         axes.text(
             column * across, _HEAD - 4, "\n".join(lines), va="bottom", ha="left",
             fontsize=drawing.SMALL_SIZE, color=drawing.INK,
