@@ -235,6 +235,25 @@ def test_the_command_refuses_what_it_cannot_do(tmp_path):
         TrainingRecipe(epochs=0)
 
 
+def test_checkpoints_are_kept_on_the_way_and_change_nothing() -> None:
+    recipe = TrainingRecipe(samples=64, epochs=1, batch_size=16)
+    samples = draw_samples(64, seed=0, workers=1)
+    kept: dict[int, ShapesPlain] = {}
+    network, losses = train("shapes-plain", *samples, recipe, keep_every=3, keep=kept.__setitem__)
+    plain, again = train("shapes-plain", *samples, recipe)
+    assert list(kept) == [0, 3, 4]
+    assert losses == again
+    state = plain.state_dict()
+    for one in (network, kept[4]):
+        for name, value in one.state_dict().items():
+            assert torch.equal(value, state[name]), name
+    assert not any(one.training for one in kept.values())
+    first = [one.features[0].weight for one in kept.values()]
+    assert not torch.equal(first[1], first[2])
+    with pytest.raises(UsageError, match="every 0 steps"):
+        train("shapes-plain", *samples, recipe, keep_every=0)
+
+
 def _app():
     import typer
 

@@ -15,9 +15,11 @@ from cnnviz.errors import CnnvizError, OutputError
 
 from .card import describe, judge, to_file, write
 from .data import draw_samples
-from .loop import TRAINABLE, TrainingRecipe, check_trainable, train
+from .loop import TRAINABLE, Network, TrainingRecipe, check_trainable, train
 
 _EVERY = 100
+CHECKPOINTS = "checkpoints"
+"""The folder, in that of the network, of what is kept on the way."""
 
 
 def main(
@@ -30,15 +32,19 @@ def main(
     epochs: Annotated[int, typer.Option(help="Passes over them.")] = TrainingRecipe.epochs,
     workers: Annotated[int | None, typer.Option(help="Processes that draw samples.", min=1)] = None,
     threads: Annotated[int | None, typer.Option(help="Threads of torch.", min=1)] = None,
+    keep_every: Annotated[
+        int | None,
+        typer.Option(help="Keep a checkpoint every so many steps, in DIR/checkpoints.", min=1),
+    ] = None,
 ) -> None:
     """Train a network on shapes; write its weights and its model card."""
     try:
         recipe = TrainingRecipe(seed=seed, samples=samples, epochs=epochs)
         check_trainable(name)
-        _make_folder(out)
+        _make_folder(out if keep_every is None else out / CHECKPOINTS)
         if threads is not None:
             torch.set_num_threads(threads)
-        _train_and_write(name, out, recipe, workers)
+        _train_and_write(name, out, recipe, workers, keep_every)
     except CnnvizError as error:
         typer.echo(f"{error.what}\n{error.remedy}", err=True)
         raise typer.Exit(2) from None
@@ -54,7 +60,9 @@ def _make_folder(out: Path) -> None:
         ) from error
 
 
-def _train_and_write(name: str, out: Path, recipe: TrainingRecipe, workers: int | None) -> None:
+def _train_and_write(
+    name: str, out: Path, recipe: TrainingRecipe, workers: int | None, keep_every: int | None
+) -> None:
     begin = time.monotonic()
     typer.echo(f"Drawing {recipe.samples:,} samples.")
     images, labels, masks = draw_samples(recipe.samples, seed=recipe.seed, workers=workers)
@@ -68,8 +76,14 @@ def _train_and_write(name: str, out: Path, recipe: TrainingRecipe, workers: int 
             passed = time.monotonic() - begin
             typer.echo(f"step {step:,} of {recipe.steps:,}: loss {mean:.3f}, {passed:.0f} s")
 
+    def keep(steps: int, network: Network) -> None:
+        content = to_file(name, network, recipe, steps)
+        write(out / CHECKPOINTS / f"{name}-step-{steps}.safetensors", content)
+
     typer.echo(f"Training {name}.")
-    network, losses = train(name, images, labels, masks, recipe, report=report)
+    network, losses = train(
+        name, images, labels, masks, recipe, report=report, keep_every=keep_every, keep=keep
+    )
     training = {
         "steps": len(losses),
         "drawing_seconds": round(drawn, 1),

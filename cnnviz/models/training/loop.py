@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
@@ -110,6 +111,8 @@ def train(
     recipe: TrainingRecipe,
     *,
     report: Callable[[int, float], None] | None = None,
+    keep_every: int | None = None,
+    keep: Callable[[int, Network], None] | None = None,
 ) -> tuple[Network, list[float]]:
     """Train a shipped network.
 
@@ -123,6 +126,9 @@ def train(
         How to train.
     report : callable, optional
         Called with the number of every step and its loss.
+    keep_every, keep : int, callable, optional
+        Every so many steps, before the first and after the last as well, `keep` is called with the
+        number of steps taken and a copy of the network as it then is, in eval mode.
 
     Returns
     -------
@@ -134,13 +140,15 @@ def train(
     Raises
     ------
     UsageError
-        If the name is not a network that is trained on shapes.
+        If the name is not a network that is trained on shapes, or `keep_every` is below 1.
 
     Notes
     -----
     The global random state is left as it was. The plain network learns with a batch norm after
     every convolution, which is folded into the convolution at the end.
     """
+    if keep_every is not None and keep_every < 1:
+        raise UsageError(f"Nothing is kept every {keep_every} steps.", "Give 1 or more.")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         network = TRAINABLE[check_trainable(name)]()
@@ -152,6 +160,8 @@ def train(
         optimizer, recipe.learning_rate, total_steps=recipe.steps, pct_start=_WARM_UP
     )
     losses: list[float] = []
+    if keep is not None and _due(0, recipe, keep_every):
+        keep(0, _finished(network))
     for batch in _batches(images, labels, cells_of(masks), recipe):
         loss, penalty = _objective(network, batch, recipe)
         optimizer.zero_grad(set_to_none=True)
@@ -161,10 +171,21 @@ def train(
         losses.append(float(loss.detach()))
         if report is not None:
             report(len(losses), losses[-1])
-    network.to(memory_format=torch.contiguous_format).eval()
-    if isinstance(network, ShapesPlain):
-        _fold_batch_norms(network)
-    return network, losses
+        if keep is not None and _due(len(losses), recipe, keep_every):
+            keep(len(losses), _finished(network))
+    return _finished(network), losses
+
+
+def _due(steps: int, recipe: TrainingRecipe, every: int | None) -> bool:
+    return every is not None and (steps % every == 0 or steps == recipe.steps)
+
+
+def _finished(network: Network) -> Network:
+    """Return a copy of a network in training as it is used: in eval mode, batch norms folded."""
+    found = copy.deepcopy(network).to(memory_format=torch.contiguous_format).eval()
+    if isinstance(found, ShapesPlain):
+        _fold_batch_norms(found)
+    return found
 
 
 Batch: TypeAlias = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
