@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from cnnviz.views.skip_connections import skip_connections as skip_connections
     from cnnviz.views.softmax import softmax as softmax
     from cnnviz.views.top_activations import top_activations as top_activations
+    from cnnviz.views.training_history import training_history as training_history
     from cnnviz.views.weight_sharing import weight_sharing as weight_sharing
 
 _HOMES = {
@@ -185,6 +186,7 @@ __all__ = [
     "skip_connections",
     "softmax",
     "top_activations",
+    "training_history",
     "weight_sharing",
 ]
 if not TYPE_CHECKING:

@@ -82,6 +82,7 @@ EXPORTED = {
     "skip_connections",
     "softmax",
     "top_activations",
+    "training_history",
     "weight_sharing",
 }
 

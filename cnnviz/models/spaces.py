@@ -14,6 +14,7 @@ ONLY_IMAGES: dict[str, str] = {
     "normalization": "its cubes and maps are those of images; feature_maps shows any layer",
     "augmentation": "its transforms are those of photos",
     "compare": "it reads sets of photos; predictions tells what each network answers to any input",
+    "training_history": "it shows kernels and maps of photos; gradient_flow probes any network",
     "challenges": "it changes the light, the view and the scene of photos",
     "pixels": "it shows the channels of photos; predictions tells what was done to any input",
     "gallery": "its pages are made of patches of photos",

@@ -282,6 +282,14 @@ VIEWS: tuple[View, ...] = (
         panel=TRAINING,
     ),
     View(
+        "training_history",
+        "model",
+        "Kernels and units over the epochs of a training, and when layers settle.",
+        images="data",
+        progress=True,
+        panel=TRAINING,
+    ),
+    View(
         "pixels",
         "model",
         "An image as the computer sees it: its channels and its numbers.",

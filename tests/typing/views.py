@@ -39,6 +39,7 @@ from cnnviz.views.receptive_field import EffectiveFields
 from cnnviz.views.skip_connections import SkipConnections
 from cnnviz.views.softmax import SigmoidLabels, Softmax
 from cnnviz.views.top_activations import TopActivations
+from cnnviz.views.training_history import TrainingHistory
 from cnnviz.views.weight_sharing import WeightSharing
 
 PHOTO = "photo.jpg"
@@ -77,6 +78,7 @@ def each_view_of_a_network_returns_its_result(model: cnnviz.Model) -> None:
     assert_type(cnnviz.receptive_field(model), EffectiveFields)
     assert_type(cnnviz.skip_connections(model, PHOTO), SkipConnections)
     assert_type(cnnviz.top_activations(model, "photos"), TopActivations)
+    assert_type(cnnviz.training_history(model, "shapes", "checkpoints"), TrainingHistory)
 
 
 def the_views_of_a_photo_alone_return_their_results() -> None:
