@@ -15,9 +15,8 @@ from cnnviz.views.deconvnet import RULES
 if TYPE_CHECKING:
     from cnnviz.views.training_history import TrainingHistory
 
-_TREND = 0.5
-"""A rank correlation of this size or more is told as an order."""
-_LEAST_LAYERS = 3
+_LEVEL = 0.05
+"""An order that chance makes this often or more rarely is told as one."""
 
 
 def summary(found: TrainingHistory) -> str:
@@ -26,16 +25,20 @@ def summary(found: TrainingHistory) -> str:
     span = f"{found.unit} {found.epochs[0]} to {found.epochs[-1]}"
     head = f"{found.provenance.model}, {count} checkpoints, {span}"
     if np.isfinite(found.settled).any():
-        told = _told(found, found.layers, found.settled, found.order)
+        told = _told(found, found.layers, found.settled, (found.order, found.order_chance))
         return f"{head}: CKA with the last is {found.alike:g} or more {told}"
     if not np.isfinite(found.weights_settled).any():
         return f"{head}: no change was measured"
-    told = _told(found, found.weighted, found.weights_settled, found.weights_order)
+    ends = found.weights_order, found.weights_order_chance
+    told = _told(found, found.weighted, found.weights_settled, ends)
     return f"{head}: weights are within {found.near:.0%} of the last {told}; no CKA was measured"
 
 
 def _told(
-    found: TrainingHistory, layers: tuple[str, ...], numbers: NDArray[np.float64], order: float
+    found: TrainingHistory,
+    layers: tuple[str, ...],
+    numbers: NDArray[np.float64],
+    order: tuple[float, float],
 ) -> str:
     known = [(name, one) for name, one in zip(layers, numbers, strict=True) if np.isfinite(one)]
     ends = [known[0], known[-1]] if len(known) > 1 else known
@@ -44,16 +47,16 @@ def _told(
         last = one == found.epochs[-1]
         when = "at the last alone" if last else f"from {found.unit} {one:.0f} on"
         parts.append(f"{when} at {name}")
-    return f"{', '.join(parts)}{_order_told(order, len(known))}"
+    return f"{', '.join(parts)}{_order_told(*order, len(known))}"
 
 
-def _order_told(order: float, layers: int) -> str:
-    """Say whether deeper layers settle later, with the measurement; nothing of too few."""
-    if layers < _LEAST_LAYERS or not np.isfinite(order):
+def _order_told(order: float, chance: float, layers: int) -> str:
+    """Say whether deeper layers settle later, with the measurement."""
+    if not np.isfinite(chance):
         return ""
-    measured = f"Kendall's tau of depth and time {order:+.2f} over {layers} layers"
-    if abs(order) < _TREND:
-        return f"; in no order of depth ({measured})"
+    measured = f"Kendall's tau of depth and time {order:+.2f}, chance {chance:.2g}"
+    if chance > _LEVEL:
+        return f"; no order of depth that {layers} layers could show ({measured})"
     return f"; the deeper, the {'later' if order > 0 else 'earlier'} ({measured})"
 
 
@@ -67,6 +70,8 @@ def caption(found: TrainingHistory) -> str:
             "those of the last checkpoint: the L2 norm of the difference over the norm at the end; "
             f"dotted, {found.near:.0%}. Where a normalisation follows, weights may grow "
             "without a change of what the layer gives.",
+            "Chance is how often layers in a random order settle as much in the order of depth, or "
+            "against it.",
             "The last checkpoint is where this training was left, which need not be where it would "
             "have ended.",
             _kernels_told(found),

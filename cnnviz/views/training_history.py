@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.course.cka import LEAST
-from cnnviz.course.convergence import rank_correlation, relative_change, settled
+from cnnviz.course.convergence import (
+    chance_of_order,
+    rank_correlation,
+    relative_change,
+    settled,
+)
 from cnnviz.datasets import open_dataset
 from cnnviz.datasets.aliases import Data
 from cnnviz.errors import UsageError
@@ -101,7 +106,8 @@ class TrainingHistory(Result):
 
     left_out: ClassVar[tuple[str, ...]] = ()
     derived: ClassVar[tuple[str, ...]] = (
-        "near", "settled", "weights_settled", "order", "weights_order",
+        "near", "settled", "weights_settled", "order", "order_chance", "weights_order",
+        "weights_order_chance",
     )  # fmt: skip
 
     checkpoints: tuple[str, ...]
@@ -147,6 +153,16 @@ class TrainingHistory(Result):
     def order(self) -> float:
         """Kendall's tau of depth and the checkpoint of `settled`: 1 is the deeper, the later."""
         return _order(self.settled)
+
+    @property
+    def order_chance(self) -> float:
+        """How often layers in a random order settle as much with depth, or against it, as here."""
+        return chance_of_order(_known(self.settled))
+
+    @property
+    def weights_order_chance(self) -> float:
+        """The same of `weights_order`."""
+        return chance_of_order(_known(self.weights_settled))
 
     @property
     def weights_order(self) -> float:
@@ -354,8 +370,13 @@ def _result(
 
 
 def _order(numbers: NDArray[np.float64]) -> float:
-    known = numbers[np.isfinite(numbers)]
-    return rank_correlation(range(len(known)), known.tolist())
+    known = _known(numbers)
+    return rank_correlation(range(len(known)), known)
+
+
+def _known(numbers: NDArray[np.float64]) -> list[float]:
+    found: list[float] = numbers[np.isfinite(numbers)].tolist()
+    return found
 
 
 def _largest(kernels: NDArray[np.float32], top: int) -> tuple[int, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 import torch
 from scipy.stats import kendalltau
 
-from cnnviz.course.convergence import rank_correlation, relative_change, settled
+from cnnviz.course.convergence import chance_of_order, rank_correlation, relative_change, settled
 
 
 def test_the_change_of_weights_is_their_distance_over_their_norm_at_the_end() -> None:
@@ -31,3 +33,22 @@ def test_the_rank_correlation_is_that_of_scipy() -> None:
         one, two = generator.integers(0, 5, (2, 9))
         assert rank_correlation(one, two) == pytest.approx(kendalltau(one, two).statistic)
     assert np.isnan(rank_correlation([1, 2, 3], [4, 4, 4]))
+
+
+def test_chance_is_the_share_of_orders_that_go_as_far_with_depth() -> None:
+    # Of the 24 orders of four only two are as strictly up or down.
+    assert chance_of_order([1, 2, 3, 4]) == pytest.approx(2 / 24)
+    assert chance_of_order([4, 3, 2, 1]) == pytest.approx(2 / 24)
+    # 1, 2, 2 in any place: up, down, and the order between them, each twice of six.
+    assert chance_of_order([1, 2, 2]) == pytest.approx(4 / 6)
+    assert chance_of_order(range(9)) == pytest.approx(1e-4, abs=2e-4)
+    assert np.isnan(chance_of_order([3, 3, 3]))
+    for times in ([1, 2, 4, 3, 5], [2, 2, 1, 3, 5, 4]):
+        wanted = np.mean(
+            [
+                abs(kendalltau(range(len(times)), order).statistic)
+                >= abs(kendalltau(range(len(times)), times).statistic) - 1e-12
+                for order in permutations(times)
+            ]
+        )
+        assert chance_of_order(times) == pytest.approx(wanted)

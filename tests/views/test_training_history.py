@@ -94,23 +94,31 @@ def test_changes_and_likeness_are_those_taken_by_hand(tmp_path: Path) -> None:
     assert found.weights_order == pytest.approx(2.0 / np.sqrt(3 * 2))
 
 
-def test_layers_that_settle_in_turn_are_told_so(tmp_path: Path) -> None:
-    far = {0: (0.9, 0.0, 0.0, 0.0), 3: (0.9, 0.9, 0.0, 0.0), 7: (0.9, 0.9, 0.9, 0.0)}
-    for epoch in range(4):
-        made = module()
+@pytest.mark.parametrize(("depth", "told"), [(3, False), (5, True)])
+def test_layers_that_settle_in_turn_are_told_so_if_they_are_enough(
+    tmp_path: Path, depth: int, told: bool
+) -> None:
+    layers = [nn.Conv2d(3, 3, 1) for _ in range(depth)]
+    made = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    end = {name: value.clone() for name, value in made.state_dict().items()}
+    for epoch in range(depth + 1):
         with torch.no_grad():
-            for place, shares in far.items():
-                made[place].weight.mul_(1.0 + shares[epoch])
+            for place, layer in enumerate(layers):
+                layer.weight.copy_(end[f"{place}.weight"] * (1.9 if epoch <= place else 1.0))
         torch.save({"state_dict": made.state_dict()}, tmp_path / f"epoch-{epoch}.ckpt")
+    wrapped = Model(made, preprocessing=PLAIN, output="classes", name="net")
     # One photo: no CKA, and the weights are told.
-    found = training_history(model(), PHOTOS[0], tmp_path)
+    found = training_history(wrapped, PHOTOS[0], tmp_path)
     assert np.isnan(found.cka).all()
-    assert found.weights_settled.tolist() == [1, 2, 3]
+    assert found.weights_settled.tolist() == list(range(1, depth + 1))
     assert found.weights_order == 1.0
+    assert found.weights_order_chance == pytest.approx(2 / (120 if told else 6))
     assert (
-        "weights are within 10% of the last from epoch 1 on at 0, at the last alone at 7; the "
-        "deeper, the later (Kendall's tau of depth and time +1.00 over 3 layers); no CKA"
+        f"weights are within 10% of the last from epoch 1 on at 0, at the last alone at {depth - 1}"
     ) in found.summary()
+    assert ("the deeper, the later (Kendall's tau of depth and time +1.00, chance 0.017)"
+            in found.summary()) is told  # fmt: skip
+    assert ("no order of depth that 3 layers could show" in found.summary()) is not told
     assert "No CKA was measured: it takes 4 images" in found.caption()
 
 
