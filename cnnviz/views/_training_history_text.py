@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.course.cka import LEAST
-from cnnviz.results.text import listed, number, plural
+from cnnviz.results.text import listed, plural
 from cnnviz.views.deconvnet import RULES
 
 if TYPE_CHECKING:
@@ -166,8 +166,3 @@ def _jumps_told(found: TrainingHistory) -> str:
         for before, after in pairwise(row)
     ]
     return f"It is another in {sum(steps)} of {len(steps)} steps. "
-
-
-def value_told(value: float) -> str:
-    """Return an activation below a cell; nothing of a unit that is not active."""
-    return number(value) if np.isfinite(value) and value > 0.0 else ""

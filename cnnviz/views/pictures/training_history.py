@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing
-from cnnviz.results.text import shortened
-from cnnviz.views._training_history_text import value_told
+from cnnviz.results.text import number, shortened
 from cnnviz.views.pictures.kernel_tiles import kernel_tile
 from cnnviz.views.pictures.tile_sheet import TileSheet
 
@@ -140,7 +139,7 @@ def _units(found: TrainingHistory, one: UnitHistory) -> TileSheet:
     for (row, column), (left, top) in corners.items():
         cell = one.cells[row, column]
         sheet.put(cell if found.rule else _painted(cell, signed=signed), left, top, _CELL)
-        sheet.say(left, top + _CELL + 2, value_told(float(one.activations[row, column])))
+        sheet.say(left, top + _CELL + 2, _value_told(float(one.activations[row, column])))
     return sheet
 
 
@@ -161,9 +160,14 @@ def _grid(
         middle = _NUMBER + column * across + _CELL / 2
         sheet.say(middle, 0, str(epoch), strong=True, across="center")
     corners = {}
-    for row, number in enumerate(rows):
+    for row, channel in enumerate(rows):
         top = _HEAD + row * down
-        sheet.say(_NUMBER - 6, top + _CELL / 2 - 8, str(number), across="right")
+        sheet.say(_NUMBER - 6, top + _CELL / 2 - 8, str(channel), across="right")
         for column in range(len(found.epochs)):
             corners[row, column] = (_NUMBER + column * across, top)
     return sheet, corners
+
+
+def _value_told(value: float) -> str:
+    """Return what stands below a cell; nothing of a unit that is not active."""
+    return number(value) if np.isfinite(value) and value > 0.0 else ""
