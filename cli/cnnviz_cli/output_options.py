@@ -23,9 +23,9 @@ FigureSize = Annotated[
     str | None,
     typer.Option(
         "--figure-size",
-        metavar="WxH",
-        help="Width and height of the picture in inches, as matplotlib has them, such as 7x4.5; "
-        "as it needs without it.",
+        metavar="WxH|W:H",
+        help="Width and height of the picture in inches, as matplotlib has them, such as 7x4.5, or "
+        "a shape: 16:9 is a slide with letters as large as can be; as it needs without it.",
         rich_help_panel=OUTPUT,
     ),
 ]

@@ -81,9 +81,8 @@ class AnimatedResult(Result):
     def _write_animation(self, path: Path, style: PictureStyle) -> None:
         write = _write_gif if path.suffix.lower() == ".gif" else _write_webp
         with style.applied():
-            if style.size is not None:
-                # The first stands for all, whose panels keep their places.
-                style.drawn(self._first)
+            # The first stands for all, whose panels keep their places.
+            style = style.settled(self._first)
             pictures, seconds = _taken(self.frames(style.figure()), style)
         write(path, pictures, seconds, self.provenance)
 

@@ -32,6 +32,12 @@ _STEP, _HALVINGS = 2.0, 4
 """How the least size is looked for: by so large steps up, then halved so often."""
 _WIDEST = 3.0
 """How many times the side that a picture takes by itself the same side may be."""
+_FACTORS = (0.85, 1.0, 1.15, 1.3, 1.5, 1.75, 2.0)
+"""The widths that are tried for a shape, as shares of that with the area of the picture."""
+_NARROWEST_SHAPE = 10.0
+"""Inches of a shape at least: letters need not fill a slide, and pictures should."""
+_WIDEST_SHAPE = 20.0
+"""Inches of a shape at most: with more, the letters of a slide are too small for the last row."""
 _SQUEEZED = "constrained_layout not applied"
 _LETTERS = 40
 """Letters of a text that a sentence quotes."""
@@ -206,6 +212,42 @@ def legible(
         remedy = f"Give {least[0]:g} x {least[1]:g} inches or more, or leave the size out."
     raise UsageError(
         f"This picture does not fit into {size[0]:g} x {size[1]:g} inches: {fault}.", remedy
+    )
+
+
+def shaped(draw: Callable[[tuple[float, float] | None], Figure], ratio: float) -> Figure:
+    """Return a picture in a shape, such as that of a slide, with letters as large as can be.
+
+    The size is the least of that shape, from a little below the area that the picture takes by
+    itself, at which every text can be read.
+
+    Parameters
+    ----------
+    draw : callable
+        Draws the picture at a size in inches, or at its own for None.
+    ratio : float
+        The width of the shape over its height.
+
+    Raises
+    ------
+    UsageError
+        If the picture holds more than can be read in that shape.
+    """
+    own = draw(None).get_size_inches()
+    width = max(math.sqrt(float(own.prod()) * ratio), _NARROWEST_SHAPE / _FACTORS[0])
+    fault = ""
+    for factor in _FACTORS:
+        wide = round(factor * width, 1)
+        if wide > _WIDEST_SHAPE:
+            break
+        figure = draw((wide, wide / ratio))
+        fault = crowded(figure)
+        if not fault:
+            return figure
+    raise UsageError(
+        "This picture holds more than can be read in that shape"
+        + (f": {fault}." if fault else f": it takes {own[0]:.3g} x {own[1]:.3g} inches."),
+        "Show less of it, or leave the size out.",
     )
 
 

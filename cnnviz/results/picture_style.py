@@ -6,14 +6,14 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.results.drawing import any_letter, new_figure, take_literally
-from cnnviz.results.legibility import legible
+from cnnviz.results.legibility import legible, shaped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +25,10 @@ FRAME_DPI = 110
 """Pixels of an inch of an animation, which is for screens."""
 PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
 ANIMATION_SUFFIXES = (".gif", ".webp")
+_SHAPE_PIXELS = 1920
+"""Pixels across of a picture of which the shape alone is asked for, as of a screen."""
+_MOST_UNEVEN = 5.0
+"""How many times the one side of a shape the other may be."""
 _GENERIC = ("sans-serif", "serif", "monospace")
 LONGEST_SIDE = 8000
 """Pixels of a side at most where nobody asked for so many: no viewer shows more in one piece."""
@@ -43,13 +47,27 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 @dataclass(frozen=True)
+class Shape:
+    """The shape of a picture, whatever its size: its width over its height."""
+
+    ratio: float
+
+    def __post_init__(self) -> None:
+        if not 1 / _MOST_UNEVEN <= self.ratio <= _MOST_UNEVEN:
+            raise UsageError(
+                f"A picture cannot be {self.ratio:g} times as wide as high.",
+                "Give the shape of a slide, such as 16:9 or 4:3.",
+            )
+
+
+@dataclass(frozen=True)
 class PictureStyle:
     """The size of a picture, its resolution and its font, each as it is by default where None.
 
     Attributes
     ----------
-    size : (float, float) or None
-        Width and height in inches.
+    size : (float, float), Shape or None
+        Width and height in inches; or the shape alone, in which letters are as large as can be.
     dpi : float or None
         Pixels of an inch: of the whole picture in .png, of the images in it in .svg and .pdf.
     font : str or None
@@ -61,14 +79,14 @@ class PictureStyle:
         If no picture has such a size or resolution, or the font is not installed.
     """
 
-    size: tuple[float, float] | None = None
+    size: tuple[float, float] | Shape | None = None
     dpi: float | None = None
     font: str | None = None
 
     def __post_init__(self) -> None:
         if self.dpi is not None and not (math.isfinite(self.dpi) and self.dpi > 0):
             raise UsageError(f"A picture cannot have {self.dpi:g} dpi.", "Give a number above 0.")
-        if self.size is not None:
+        if self.size is not None and not isinstance(self.size, Shape):
             _check_size(self.size, self.dpi or FILE_DPI)
         if self.font is not None and self.font not in _GENERIC:
             object.__setattr__(self, "font", _installed(self.font))
@@ -89,7 +107,15 @@ class PictureStyle:
 
     def figure(self) -> Figure | None:
         """Return an empty figure of this size; None where a picture chooses its own."""
-        return None if self.size is None else new_figure(*self.size)
+        # A shape has a size once a picture was drawn in it: `settled`.
+        return None if self.size is None or isinstance(self.size, Shape) else new_figure(*self.size)
+
+    def settled(self, draw: Callable[[Figure | None], Figure]) -> PictureStyle:
+        """Return this style with the size at which it draws a picture, where it asks for one."""
+        if self.size is None:
+            return self
+        width, height = self.drawn(draw).get_size_inches()
+        return replace(self, size=(float(width), float(height)))
 
     def drawn(self, draw: Callable[[Figure | None], Figure]) -> Figure:
         """Draw a picture within `applied`, at its own size or at the one that is asked for.
@@ -106,7 +132,13 @@ class PictureStyle:
         """
         if self.size is None:
             return draw(None)
-        return legible(lambda size: draw(None if size is None else new_figure(*size)), self.size)
+
+        def sized(size: tuple[float, float] | None) -> Figure:
+            return draw(None if size is None else new_figure(*size))
+
+        if isinstance(self.size, Shape):
+            return shaped(sized, self.size.ratio)
+        return legible(sized, self.size)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -131,7 +163,12 @@ class PictureStyle:
         """Write a figure that was drawn within `applied`, names as they are."""
         take_literally(figure)
         _keep_to_xml(figure)
-        figure.savefig(stream, dpi=self.dpi or _fitting(figure, FILE_DPI), **options)
+        figure.savefig(stream, dpi=self.dpi or self._usual_dpi(figure), **options)
+
+    def _usual_dpi(self, figure: Figure) -> float:
+        if isinstance(self.size, Shape):
+            return _SHAPE_PIXELS / float(figure.get_size_inches()[0])
+        return _fitting(figure, FILE_DPI)
 
     def write_frame(self, figure: Figure, stream: Any) -> None:
         """Write a frame of an animation as PNG, as `write` does, at the resolution of a screen."""
@@ -147,22 +184,35 @@ class PictureStyle:
         pixels.save(stream, format="png", compress_level=1)
 
 
-def read_size(text: str) -> tuple[float, float]:
-    """Return a size that is written as ``7x4.5``: width and height in inches.
+def read_size(text: str) -> tuple[float, float] | Shape:
+    """Return a size that is written as ``7x4.5``, in inches, or a shape such as ``16:9``.
 
     Raises
     ------
     UsageError
         If it is not written like that.
     """
+    if ":" in text:
+        return _read_shape(text)
     parts = re.split(r"\s*[x×,]\s*", text.strip().lower())
     try:
         width, height = map(float, parts)
     except ValueError:
         raise UsageError(
-            f"{text!r} is no size of a figure.", "Give width x height in inches, such as 7x4.5."
+            f"{text!r} is no size of a figure.",
+            "Give width x height in inches, such as 7x4.5, or a shape, such as 16:9.",
         ) from None
     return width, height
+
+
+def _read_shape(text: str) -> Shape:
+    try:
+        width, height = map(float, text.split(":"))
+        return Shape(width / height)
+    except (ValueError, ZeroDivisionError):
+        raise UsageError(
+            f"{text!r} is no shape of a figure.", "Give width:height, such as 16:9."
+        ) from None
 
 
 def _check_size(size: tuple[float, float], dpi: float) -> None:

@@ -29,6 +29,7 @@ from cnnviz.results.picture_style import (
     FILE_DPI,
     PICTURE_SUFFIXES,
     PictureStyle,
+    read_size,
 )
 from cnnviz.results.suffixes import SUFFIXES, check_suffix, page_paths
 
@@ -217,7 +218,7 @@ class Result(ABC):
         self,
         path: str | Path,
         *,
-        size: tuple[float, float] | None = None,
+        size: tuple[float, float] | str | None = None,
         dpi: float | None = None,
         font: str | None = None,
     ) -> Path:
@@ -232,11 +233,12 @@ class Result(ABC):
             and ``.pdf``. A picture of many photos has several pages: in one ``.pdf``, or as
             ``path-1.png``, ``path-2.png`` and so on. Where there are arrays of more than 4096
             values, a ``.json`` has them in an ``.npz`` of the same name beside it.
-        size : (float, float), optional
-            Width and height of the picture in inches; by default as large as it needs.
+        size : (float, float) or str, optional
+            Width and height of the picture in inches, or a shape: "16:9" is that of a slide, in
+            which letters are as large as can be. By default as large as the picture needs.
         dpi : float, optional
             Pixels of an inch; 160 by default, 110 of what moves, or fewer where a side had more
-            than 8000 pixels.
+            than 8000 pixels; of a shape as many as make it 1920 pixels wide.
         font : str, optional
             The font's family, or "serif", "sans-serif" or "monospace".
 
@@ -254,7 +256,8 @@ class Result(ABC):
             If the size, the resolution or the font cannot be, the texts of the picture could not
             be read at the size, or the file is no picture.
         """
-        return self.save_sheets(path, PictureStyle(size, dpi, font))[0]
+        wanted = read_size(size) if isinstance(size, str) else size
+        return self.save_sheets(path, PictureStyle(wanted, dpi, font))[0]
 
     def save_sheets(self, path: str | Path, style: PictureStyle | None = None) -> tuple[Path, ...]:
         """Write the result as `save` does, and return every file that was written."""

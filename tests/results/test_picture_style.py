@@ -14,7 +14,8 @@ from PIL import Image
 
 from cnnviz.errors import UsageError
 from cnnviz.results import drawing
-from cnnviz.results.picture_style import PictureStyle, read_size
+from cnnviz.results.legibility import crowded
+from cnnviz.results.picture_style import PictureStyle, Shape, read_size
 from cnnviz.results.result import Provenance, Result
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -132,6 +133,58 @@ def test_how_a_size_is_written(text: str) -> None:
 def test_what_is_no_size(text: str) -> None:
     with pytest.raises(UsageError, match=r"such as 7x4\.5"):
         read_size(text)
+
+
+@pytest.mark.parametrize(("text", "ratio"), [("16:9", 16 / 9), (" 4 : 3 ", 4 / 3), ("1:1", 1.0)])
+def test_how_a_shape_is_written(text: str, ratio: float) -> None:
+    assert read_size(text) == Shape(ratio)
+
+
+@pytest.mark.parametrize("text", ["16:", "a:b", "16:0", "0:9", "100:1", "nan:1", "1:2:3"])
+def test_what_is_no_shape(text: str) -> None:
+    with pytest.raises(UsageError, match=r"such as 16:9"):
+        read_size(text)
+
+
+def test_a_slide_is_full_of_pixels_and_its_letters_are_large(tmp_path: Path) -> None:
+    with Image.open(line().save(tmp_path / "a.png", size="16:9")) as picture:
+        assert picture.size == (1920, 1080)
+    with Image.open(line().save(tmp_path / "a.png", size="4:3", dpi=50)) as picture:
+        assert picture.width == pytest.approx(4 / 3 * picture.height, abs=1)
+        assert picture.width < 1000
+    svg = ET.parse(line().save(tmp_path / "a.svg", size="16:9")).getroot()
+    _, _, width, height = map(float, svg.attrib["viewBox"].split())
+    assert width / height == pytest.approx(16 / 9, rel=1e-3)
+    assert width / 72 == pytest.approx(10.0, abs=0.2), "no smaller, or a plot were all letters"
+
+
+def test_a_slide_grows_until_every_text_can_be_read(tmp_path: Path) -> None:
+    def wide(letters: int) -> Figure:
+        def draw(empty: Figure | None) -> Figure:
+            figure = empty or Figure((9.0, 9.0))
+            for place in range(letters):
+                figure.text(place / letters, 0.5, "letters")
+            return figure
+
+        return PictureStyle(Shape(16 / 9)).drawn(draw)
+
+    few, many = wide(10), wide(26)
+    assert crowded(few) == crowded(many) == ""
+    assert many.get_figwidth() > few.get_figwidth()
+    assert many.get_figwidth() <= 20.0
+    with pytest.raises(UsageError, match="more than can be read in that shape"):
+        wide(60)
+
+
+def test_a_shape_settles_to_one_size_for_all_frames() -> None:
+    def draw(empty: Figure | None) -> Figure:
+        return empty or Figure((12, 6))
+
+    settled = PictureStyle(Shape(16 / 9), dpi=30).settled(draw)
+    assert isinstance(settled.size, tuple)
+    assert settled.size[0] / settled.size[1] == pytest.approx(16 / 9)
+    assert settled.dpi == 30
+    assert PictureStyle().settled(draw) == PictureStyle()
 
 
 def test_a_picture_is_drawn_at_the_size_that_was_asked_for() -> None:
