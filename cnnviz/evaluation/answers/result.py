@@ -54,9 +54,9 @@ class CountedAnswers(TableResult):
         What the output means: classes, labels, or one logit.
     data, fingerprint : str
         What the images are, and the SHA-256 of their names, sizes and times.
-    matched_by : {"name", "number", "order"}
-        What makes a label a class of the network: its name, its number, or its place among the
-        labels, which is an assumption.
+    matched_by : {"name", "number", "order", "wordnet"}
+        What makes a label a class of the network: its name, its number, its place among the
+        labels, which is an assumption, or its WordNet id.
     matched : str
         That in a sentence.
     images : int

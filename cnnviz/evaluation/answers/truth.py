@@ -8,22 +8,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cnnviz.datasets import Dataset
-from cnnviz.errors import UsageError, did_you_mean
+from cnnviz.errors import InstallationError, UsageError, did_you_mean
 from cnnviz.models import OutputKind
 from cnnviz.models.categories import ClassNames, classes_called, told_ambiguous
 from cnnviz.models.output_kinds import WORDS
 from cnnviz.models.reading import Reading
+from cnnviz.models.wordnet_ids import are_wordnet_ids, wordnet_classes
 from cnnviz.results.text import first_few, plural
 
-_WORDNET = re.compile(r"n\d{8}")
 _NUMBER = re.compile(r"[+-]?\d+")
 _SUITED = (OutputKind.CLASSES, OutputKind.LABELS, OutputKind.LOGIT)
 
 
-Matching = Literal["name", "number", "order"]
+Matching = Literal["name", "number", "order", "wordnet"]
 _BY: dict[Matching, str] = {
     "name": "Labels are matched to the classes of the network by name.",
     "number": "Labels are the numbers of the classes, from 0.",
+    "wordnet": "Labels are WordNet ids, matched to the classes of ImageNet by timm's list of them.",
 }
 
 
@@ -37,8 +38,9 @@ class Truth:
         The name of each class of the network.
     places : tuple of int
         For each label of the data set the class that it means; empty where a label is the class.
-    by : {"name", "number", "order"}
-        What makes a label a class: its name, its number, or its place among the labels.
+    by : {"name", "number", "order", "wordnet"}
+        What makes a label a class: its name, its number, its place among the labels, or the
+        WordNet id that ImageNet's folders are called.
     note : str
         What was assumed where it is its place; empty otherwise.
     """
@@ -89,8 +91,9 @@ def truth_of(dataset: Dataset, reading: Reading) -> Truth:
 
     By name where both have names. Labels that are numbers are indices. Where the network names
     none, or nothing but "negative" and "positive", the order of the data set's classes is that of
-    its outputs, as a training on such a folder has it, and so are wordnet's names of all classes;
-    a number that is no index is not, unless there are as many labels as classes.
+    its outputs, as a training on such a folder has it, and so are WordNet's ids of all classes; a
+    number that is no index is not, unless there are as many labels as classes. Of ImageNet's
+    classes WordNet's ids are known where timm is installed, and then some of them will do.
 
     Raises
     ------
@@ -108,12 +111,40 @@ def truth_of(dataset: Dataset, reading: Reading) -> Truth:
         return Truth(names, found, "name")
     if max(found) < 0 and all(name.isdecimal() and int(name) < len(names) for name in given):
         return Truth(names, tuple(map(int, given)), "number")
+    if max(found) < 0 and are_wordnet_ids(given) and reading.names is not None:
+        by_id = _by_wordnet(given, names)
+        if by_id is not None:
+            return by_id
     bare = reading.names is None or names == ("negative", "positive")
-    wordnet = all(_WORDNET.fullmatch(name) for name in given) and len(given) == len(names)
+    wordnet = are_wordnet_ids(given) and len(given) == len(names)
     numbered = any(_NUMBER.fullmatch(name) for name in given) and len(given) != len(names)
     if max(found) < 0 and (bare or wordnet) and len(given) <= len(names) and not numbered:
         return _in_order(given, names, bare=bare)
     raise _unknown([name for name, place in zip(given, found, strict=True) if place < 0], names)
+
+
+def _by_wordnet(given: Sequence[str], names: tuple[str, ...]) -> Truth | None:
+    """Match WordNet ids to the classes of ImageNet; None where the network has others."""
+    try:
+        known = wordnet_classes(names)
+    except InstallationError as error:
+        if len(given) == len(names):  # All of them have an order.
+            return None
+        raise UsageError(
+            f"The labels are WordNet ids, such as {given[0]!r}, and timm, which has those of "
+            "ImageNet's classes, is not installed.",
+            f"{error.remedy} Or name the folders as the classes are called, such as {names[0]!r}, "
+            "or give a CSV with names or numbers of classes.",
+        ) from error
+    if not known:
+        return None
+    missing = [label for label in given if label not in known]
+    if missing:
+        raise UsageError(
+            f"{missing[0]!r} is a WordNet id of none of the {len(names):,} classes of ImageNet.",
+            "Leave that folder out, or give a CSV with the names or numbers of the classes.",
+        )
+    return Truth(names, tuple(known[label] for label in given), "wordnet")
 
 
 def _check_clear(given: Sequence[str], names: tuple[str, ...]) -> None:
@@ -143,9 +174,15 @@ def _in_order(given: Sequence[str], names: tuple[str, ...], *, bare: bool) -> Tr
 
 def _unknown(missing: Sequence[str], names: Sequence[str]) -> UsageError:
     more = f" and {len(missing) - 1} more of the labels" if len(missing) > 1 else ""
+    ids = (
+        " Labels are WordNet ids, and the names of the network are not ImageNet's."
+        if are_wordnet_ids(missing)
+        else ""
+    )
     otherwise = (
         f"The network has {plural(len(names), 'class', 'classes')}, such as {first_few(names, 3)}. "
-        "Name the labels so, number them, or give the names with --categories or categories=."
+        "Name the labels so, number them in a CSV, or give the names with --categories or "
+        f"categories=.{ids}"
     )
     return UsageError(
         f"The network has no class {missing[0]!r}{more}.",
