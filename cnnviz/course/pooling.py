@@ -1,4 +1,4 @@
-"""Pooling: a window of a map becomes one value; and what a small shift changes of it."""
+"""Pooling: a window of a map becomes one value; and how much of it a small shift leaves."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def ways(size: int, stride: int) -> dict[str, tuple[Callable[[Maps], Maps], int]
     return found
 
 
-def change_by_shift(maps: Maps, way: Callable[[Maps], Maps], most: int) -> NDArray[np.float64]:
-    """Return how far what a way makes of maps changes when these are shifted.
+def similarity_by_shift(maps: Maps, way: Callable[[Maps], Maps], most: int) -> NDArray[np.float64]:
+    """Return how alike what a way makes of maps stays when these are shifted.
 
     Parameters
     ----------
@@ -84,20 +84,32 @@ def change_by_shift(maps: Maps, way: Callable[[Maps], Maps], most: int) -> NDArr
     Returns
     -------
     ndarray of float64
-        [most + 1]: the Euclidean distance between what it makes of the maps as they are and
-        shifted, over the size of the former; the mean of a shift to the left and upwards. A part
-        of the maps that stays inside is compared, so that nothing comes in at the edge. NaN where
-        the maps are zero.
+        [most + 1]: Pearson's correlation between what it makes of the maps as they are and
+        shifted, each channel about its own mean: 1 where nothing changed, 0 where the two have
+        nothing in common; the mean of a shift to the left and upwards. A part of the maps that
+        stays inside is compared, so that nothing comes in at the edge. NaN where one of the two is
+        constant.
     """
     height, width = maps.shape[1] - most, maps.shape[2] - most
-    still = way(maps[:, :height, :width]).astype(np.float64)
-    size = float(np.linalg.norm(still))
+    still = way(maps[:, :height, :width])
     found = []
     for shift in range(most + 1):
         moved = (
             maps[:, :height, shift : shift + width],
             maps[:, shift : shift + height, :width],
         )
-        away = [float(np.linalg.norm(way(each) - still)) for each in moved]
-        found.append(sum(away) / 2 / size if size > 0.0 else np.nan)
+        found.append(np.mean([_correlation(still, way(each)) for each in moved]))
     return np.array(found)
+
+
+def _correlation(one: Maps, other: Maps) -> float:
+    """Return the correlation over all channels [C, H, W], each about its own mean."""
+    first, second = (each - each.mean((1, 2), keepdims=True) for each in _doubles(one, other))
+    # Rounding leaves a constant map a deviation of its last digit.
+    size = float(np.linalg.norm(first) * np.linalg.norm(second))
+    least = 1e-12 * float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float((first * second).sum() / size) if size > least else np.nan
+
+
+def _doubles(*maps: Maps) -> list[Maps]:
+    return [each.astype(np.float64) for each in maps]

@@ -41,6 +41,8 @@ FLAT = (208, 212, 218)
 TITLE_SIZE = 11.0
 TEXT_SIZE = 9.0
 SMALL_SIZE = 7.5
+SLIDE = 16.0 / 9.0
+"""The width of a slide over its height."""
 _TITLE_LETTERS = 9.5
 """How many letters of a title fit into an inch; a few more do where they are narrow."""
 _HEADING_LINE = 0.19

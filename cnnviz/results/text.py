@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Literal, Protocol
+
+_FINEST = 1e-6
+"""The least percentage that is written with its zeros."""
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class Refused(Protocol):
@@ -29,6 +34,23 @@ def percent(share: float) -> str:
     if 0 < share < 0.0005:
         return "< 0.1 %"
     return f"{share * 100:.1f} %"
+
+
+def fine_percent(share: float) -> str:
+    """Return a share of 1 as a percentage with the digits that tell it from none and from all.
+
+    >>> [fine_percent(share) for share in (0.5, 1.0, 0.99999, 0.0000037, 1e-12)]
+    ['50.0 %', '100 %', '99.9990 %', '0.00037 %', '1.0 × 10⁻¹⁰ %']
+    """
+    if share in (0.0, 1.0):
+        return f"{share * 100:.0f} %"
+    if 0.0005 <= share < 0.9995:
+        return percent(share)
+    away = 100.0 * min(share, 1.0 - share)
+    if away < _FINEST:
+        return f"{power_of_ten(away)} %" if share < 0.5 else f"> {100.0 - _FINEST:.6f} %"
+    digits = math.ceil(-math.log10(away)) + 1
+    return f"{100.0 * share:.{digits}f} %"
 
 
 def three_digits(share: float) -> str:
@@ -65,6 +87,23 @@ def short(number: float, unit: str = "") -> str:
     whole = not prefix and size == int(size)
     digits = 0 if whole or abs(size) >= 99.95 else 1 if abs(size) >= 9.995 else 2
     return f"{size:.{digits}f} {prefix}{unit}".strip()
+
+
+def spelled(number: float) -> str:
+    """Return a large number in three figures, with the word that it is read aloud with.
+
+    >>> spelled(1_728), spelled(324_000_000), spelled(6_750_000_000_000), spelled(999_999)
+    ('1,728', '324 million', '6.75 trillion', '1 million')
+    """
+    words = ("million", "billion", "trillion", "quadrillion", "quintillion")
+    if round(number) < 1e5:
+        return count(number)
+    # Three figures first, so that what rounds up takes the next word.
+    figures = float(f"{number:.3g}")
+    if figures < 1e6:
+        return count(figures)
+    place = min(int(math.log10(figures) + 1e-9) // 3 - 2, len(words) - 1)
+    return f"{figures / 1000.0 ** (place + 2):.3g} {words[place]}"
 
 
 def file_size(count_of_bytes: int) -> str:
@@ -111,6 +150,18 @@ def number(value: float) -> str:
     if value == 0.0 or 1e-3 <= abs(value) < 1e5:
         return f"{value:.0f}" if abs(value) >= 100.0 else f"{value:.3g}"
     return f"{value:.1e}"
+
+
+def power_of_ten(value: float) -> str:
+    """Return a number as a power of ten in two figures, so that a column of them compares.
+
+    >>> power_of_ten(0.25), power_of_ten(4.2e-27), power_of_ten(9.96), power_of_ten(0.0)
+    ('2.5 × 10⁻¹', '4.2 × 10⁻²⁷', '1.0 × 10¹', '0')
+    """
+    if value == 0.0 or not math.isfinite(value):
+        return f"{value:g}"
+    figures, _, exponent = f"{value:.1e}".partition("e")
+    return f"{figures} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
 
 
 def dimensions(sizes: Iterable[int]) -> str:

@@ -20,6 +20,7 @@ from cnnviz.introspection.activation_functions import (
 from cnnviz.results import drawing
 from cnnviz.results.choosing import all_by_name
 from cnnviz.results.result import Provenance, Result
+from cnnviz.results.text import power_of_ten
 
 REACH = 5.0
 """The functions are drawn from -5 to 5."""
@@ -72,17 +73,18 @@ class ActivationFunctions(Result):
     def summary(self) -> str:
         """Name the function that keeps a gradient best, and the one that loses most of it."""
         found = self.decades
+        left = self.gradients[:, 1, 0]
         if len(self.names) == 1:
             return f"{self.titles[0]}: {self._changes(0)} over {self.layers} layers"
         kept, lost = int(np.abs(found[:, 1]).argmin()), int(found[:, 1].argmin())
         return (
             f"{len(self.names)} activation functions: {self.layers} layers with torch's default "
-            f"weights let {_share(found[kept, 1])} of a gradient through with "
-            f"{self.titles[kept]}, and {_share(found[lost, 1])} with {self.titles[lost]}"
+            f"weights let {_share(left[kept])} of a gradient through with "
+            f"{self.titles[kept]}, and {_share(left[lost])} with {self.titles[lost]}"
         )
 
     def _changes(self, place: int) -> str:
-        suited, default = self.decades[place]
+        suited, default = self.gradients[place, :, 0]
         return (
             f"{_share(suited)} of a gradient comes through with suited weights, "
             f"{_share(default)} with torch's default ones"
@@ -202,9 +204,6 @@ def activation_functions(
     )
 
 
-def _share(decades: float) -> str:
-    """Return ten to the power of `decades` in words that stay readable when it is tiny."""
-    if not np.isfinite(decades):
-        return "nothing"
-    share = 10.0**decades
-    return f"{share:.0%}" if 0.01 <= share < 100.0 else f"{share:.0e}"
+def _share(gradient: float) -> str:
+    """Return what is left of a gradient as a power of ten, whatever its size."""
+    return power_of_ten(gradient) if gradient > 0.0 else "nothing"

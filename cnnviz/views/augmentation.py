@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -25,7 +26,7 @@ from cnnviz.results import drawing
 from cnnviz.results.intervals import LEVEL, wilson
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
-from cnnviz.results.text import number, plural, shortened
+from cnnviz.results.text import number, percent, plural, shortened
 from cnnviz.views._followed import FollowedImage, overlaid, thumbnail
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 _THUMBNAIL = 128
 _GAP, _LABEL = 6, 34
+_WIDE, _HIGH, _HEAD = 1.5, 3.2, 0.55
+"""Inches of a column, of a row, and above them."""
+_MOST_ACROSS = 9
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -49,10 +53,14 @@ class Augmentation(Result):
         [D]: the seed of each draw.
     target : str
         What is followed.
+    target_class : int
+        The class that it is; -1 where it is not exactly one class.
     original : float
         The probability of what is followed for the photo as it is, or its score.
     original_class : int
         Its likeliest class; -1 where the network names none.
+    original_name : str
+        The name of that class.
     answers : ndarray of float64
         [D]: the probability or score for each draw.
     unit : {"probability", "score"}
@@ -76,8 +84,10 @@ class Augmentation(Result):
     transform: str
     seeds: NDArray[np.int64]
     target: str
+    target_class: int
     original: float
     original_class: int
+    original_name: str
     answers: NDArray[np.float64]
     classes: NDArray[np.int64]
     class_names: tuple[str, ...]
@@ -132,8 +142,9 @@ class Augmentation(Result):
         named = (
             f"Under each the {self.unit} of {self.target!r}; the network names no classes."
             if self.stayed is None
-            else f"Under each its likeliest class and the {self.unit} of {self.target!r}; orange "
-            "where the class is not the photo's."
+            else f"Under each the {self.unit} of {self.target!r}{self._followed()}; where the "
+            "network answers another class, that stands above it, in orange if it is not the "
+            "answer to the photo as it is."
         )
         return (
             f"{self.image} as it is, and {plural(len(self.seeds), 'draw')} of {self.transform}, "
@@ -141,17 +152,30 @@ class Augmentation(Result):
             f"resized and cropped after the transform. {named}{looked}{told}"
         )
 
+    def _followed(self) -> str:
+        """Say what the class that is followed is: nobody has told what is right."""
+        if self.target_class != self.original_class:
+            return ", as was asked for"
+        return ", the network's answer to the photo as it is"
+
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the sheet."""
         columns, rows = self._grid()
-        figure = drawing.canvas(1.5 * columns, 3.35 * rows + 0.7, into)
+        figure = drawing.canvas(_WIDE * columns, _HIGH * rows + _HEAD, into)
         self.draw_panel(figure.add_subplot())
         drawing.heading(figure, self.summary())
         return figure
 
     def _grid(self) -> tuple[int, int]:
-        columns = min(len(self.sheet), 6)
-        return columns, -(-len(self.sheet) // columns)
+        """Return the columns and rows that are most nearly as wide and high as a slide."""
+        count = len(self.sheet)
+
+        def away(columns: int) -> float:
+            rows = -(-count // columns)
+            return abs(math.log(_WIDE * columns / (_HIGH * rows + _HEAD) / drawing.SLIDE))
+
+        columns = min(range(1, min(count, _MOST_ACROSS) + 1), key=away)
+        return columns, -(-count // columns)
 
     def draw_panel(self, axes: Axes) -> None:
         """Draw the sheet into an Axes."""
@@ -172,14 +196,19 @@ class Augmentation(Result):
         drawing.show(axes, picture, smooth=True)
 
     def _label(self, place: int) -> tuple[str, str]:
+        """Return the answer to a draw, where it is not what is followed, and that one's share."""
         value = self.original if place == 0 else float(self.answers[place - 1])
-        said = f"{value:.0%}" if self.unit == "probability" else number(value)
+        said = percent(value) if self.unit == "probability" else number(value)
+        lines = [f"{shortened(self.target, 12)} {said}"]
+        answered = self.original_class if place == 0 else int(self.classes[place - 1])
+        if answered not in (NO_CLASS, self.target_class):
+            name = self.original_name if place == 0 else self.class_names[place - 1]
+            lines.insert(0, f"answer: {shortened(name, 14)}")
         if place == 0:
-            return f"as it is\n{shortened(self.target, 14)} {said}", drawing.INK
-        name = self.class_names[place - 1] or self.target
-        other = self.classes[place - 1] != self.original_class
-        colour = drawing.WARM if other else drawing.QUIET
-        return f"{shortened(name, 18)}\n{shortened(self.target, 12)} {said}", colour
+            begin = f"as it is: {shortened(self.original_name, 12)}" if lines[1:] else "as it is"
+            return f"{begin}\n{lines[-1]}", drawing.INK
+        other = answered != self.original_class
+        return "\n".join(lines), drawing.WARM if other else drawing.QUIET
 
 
 def augmentation(
@@ -250,8 +279,10 @@ def augmentation(
         transform=written,
         seeds=np.arange(seed, seed + draws),
         target=image.resolved.name,
+        target_class=NO_CLASS if image.resolved.class_index is None else image.resolved.class_index,
         original=image.original.answer,
         original_class=image.original.class_index,
+        original_name=image.original.class_name,
         answers=np.array([one.answer for one in looked[1:]]),
         classes=np.array([one.class_index for one in looked[1:]], np.int64),
         class_names=tuple(one.class_name for one in looked[1:]),

@@ -82,9 +82,11 @@ class FamousNetworks(TableResult):
             "the smallest where there is none."
         )
         return (
-            "Top-5 error on ImageNet (ILSVRC 2012), in percent, over the year of publication, as "
-            "each paper gives it for one network; the area of a bubble is the number of "
-            "parameters, counted here. Rings are the lowest error of the same paper, often of "
+            "Top-5 error on ImageNet (the validation set of ILSVRC 2012), in percent, over the "
+            "year of publication, as each paper gives it for one network: how often the right "
+            "class is not among the five likeliest. Marks tell how many crops of each image were "
+            "averaged, where not one. The area of a bubble is the number of parameters, counted "
+            "here. Rings are the lowest error of the same paper, often of "
             "several networks on the "
             "test set. Papers differ in how many crops of an image they average, so that small "
             "differences say little; the table has each with its source. The dashed line is a "

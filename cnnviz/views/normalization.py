@@ -19,8 +19,8 @@ from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.introspection.layers import kind, named_layers, select
 from cnnviz.models import Model, as_model
 from cnnviz.models.spaces import check_takes_images
-from cnnviz.passes.captures import capture
 from cnnviz.passes.origin import origin
+from cnnviz.passes.spatial_maps import UNTRACED, checked_layout, traced_outputs
 from cnnviz.results import drawing
 from cnnviz.results.result import Result
 from cnnviz.results.text import number, plural
@@ -248,8 +248,8 @@ def _run(
         if normalises and name not in given:
             continue
         # Channels may come last, as in networks of windows; it is followed where they are.
-        held = capture(model, batch, layers=[name], gradients=False, logits=False)
-        layout = held.layout(held.activations.calls[0])
+        traced = traced_outputs(model, batch.tensor).get((name, 0), UNTRACED)
+        layout = checked_layout(traced.map, name, made[name], len(batch))
         maps = _numbers(layout.take(made[name], len(batch)), name)
         if not normalises:
             return name, maps, None

@@ -8,14 +8,14 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.course.pooling import METHODS, change_by_shift, pool, switches, ways
+from cnnviz.course.pooling import METHODS, pool, similarity_by_shift, switches, ways
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.introspection.unit_names import check_channels
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.captured import Capture
 from cnnviz.results import drawing
 from cnnviz.results.result import Result
-from cnnviz.results.text import dimensions, percent
+from cnnviz.results.text import dimensions, three_digits
 
 FARTHEST = 4
 """Pixels of the map by which it is shifted at most."""
@@ -25,7 +25,7 @@ _DETAIL = 6
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Pooling(Result):
-    """A feature map, pooled in four ways, and how far each of six ways changes with a shift.
+    """A feature map, pooled in four ways, and how much of each of six ways a shift leaves.
 
     Attributes
     ----------
@@ -51,18 +51,20 @@ class Pooling(Result):
     detail_pooled : ndarray of float64
         [4, p, p]: what each way makes of it.
     ways : tuple of str
-        The ways whose change with a shift is measured, the alternatives to pooling among them.
+        The ways that are measured under a shift, the alternatives to pooling among them.
     way_sizes : tuple of (int, int)
         How many values each way leaves of the map, down and across.
     reaches : tuple of int
         How many values of the map each of them sees across.
     shifts : ndarray of int64
         [S]: the shifts in values of the map.
-    changes : ndarray of float64
-        [6, S]: how far each way's result changes, as a share of its size; NaN where it is zero.
+    similarity : ndarray of float64
+        [6, S]: the correlation of each way's result with that of the map as it is, over all
+        channels, each about its own mean: 1 where nothing changed, 0 where the two have nothing in
+        common; NaN where one is constant.
     """
 
-    derived: ClassVar[tuple[str, ...]] = ("repeated",)
+    derived: ClassVar[tuple[str, ...]] = ("repeated", "rectified")
 
     image: str
     layer: str
@@ -81,7 +83,7 @@ class Pooling(Result):
     way_sizes: tuple[tuple[int, int], ...]
     reaches: tuple[int, ...]
     shifts: NDArray[np.int64]
-    changes: NDArray[np.float64]
+    similarity: NDArray[np.float64]
 
     @property
     def repeated(self) -> int:
@@ -89,13 +91,19 @@ class Pooling(Result):
         flat = self.switches.reshape(-1, 2)
         return len(flat) - len(np.unique(flat, axis=0))
 
+    @property
+    def rectified(self) -> bool:
+        """Whether the map has no value below zero, as after a ReLU."""
+        return bool(self.map.min() >= 0.0)
+
     def summary(self) -> str:
-        """Say what is left of the map, and what a shift by one changes."""
-        plain, largest = self.changes[0, 1], self.changes[1, 1]
+        """Say what is left of the map, and of the likeness to what it was after a shift by one."""
+        plain, largest = self.similarity[0, 1], self.similarity[1, 1]
         told = (
-            f"a shift by 1 changes the maps by {percent(plain)}, their maxima by {percent(largest)}"
-            if np.isfinite(plain)
-            else "the maps are zero"
+            f"shifted by 1 the maps correlate with themselves by {three_digits(plain)}, their "
+            f"maxima by {three_digits(largest)}"
+            if np.isfinite([plain, largest]).all()
+            else "the maps are constant, and what a shift changes is not measured"
         )
         return (
             f"{self.layer}: {dimensions(self.map.shape)} pooled over {self.size} x {self.size} to "
@@ -104,6 +112,12 @@ class Pooling(Result):
 
     def caption(self) -> str:
         """Say what is drawn, and how a shift is measured."""
+        signs = (
+            ""
+            if self.rectified
+            else " The map has values below zero (blue): it is not what an activation function "
+            "such as ReLU gives, which networks usually pool."
+        )
         row, column = self.detail_at
         overlap = (
             f" Windows overlap, so that {self.repeated} of {self.pooled[0].size} have a maximum "
@@ -114,14 +128,17 @@ class Pooling(Result):
         return (
             f"Channel {self.channel} of {self.layer} for {self.image}, and what is left of it when "
             f"windows of {self.size} x {self.size}, {self.stride} apart, become one value each: "
-            "their largest, their mean, or the root of the sum of their squares (L2). Switches are "
+            "their largest, their mean, their sum, or the root of the sum of their squares (L2); a "
+            f"sum is {self.size**2} times the mean, so that its picture is the same, on another "
+            f"scale.{signs} Switches are "
             "where the largest value of each window was: the deconvnet puts values back there "
             f"(Zeiler and Fergus 2014).{overlap} Below, the values in the frame (rows from {row}, "
             f"columns from {column}) and what each way makes of them; the largest of each window "
             "is in bold frames. The curves are measured on all "
             f"{self.channels} channels: they are shifted by whole values to the left and upwards, "
-            "and the distance to what was there before is divided by its size. A sum changes as "
-            "its average does. Stride alone keeps every value at that step and sees nothing "
+            "and what comes out is correlated with what came out before, each channel about its "
+            "own mean: 1 is the same, 0 has nothing in common with it. A sum correlates as its "
+            "average does. Stride alone keeps every value at that step and sees nothing "
             "between; the dilated convolution (a Gaussian of 3 x 3, spread by the window's size; "
             "Yu and Koltun 2016) sees farther and keeps all places. What shifts by a whole "
             "multiple of the stride moves on as it is; between, values come out otherwise (Zhang "
@@ -151,7 +168,8 @@ def pooling(
     capture : Capture
         A capture that holds the layer.
     layer : str, optional
-        The layer; by default the first captured one that has a map.
+        The layer; by default the first captured one with a map that has no value below zero, as
+        after a ReLU, since this is what networks pool; where there is none, the first with a map.
     channel : int, optional
         The channel that is drawn; by default the one with the largest value.
     image : int
@@ -179,7 +197,7 @@ def pooling(
             f"There is no pooling of image {image} over {size} x {size} with stride {step}.",
             f"Give 1 or more, and one of {len(capture.batch)} images, counted from 0.",
         )
-    name = layer if layer is not None else _first(capture)
+    name = layer if layer is not None else _first(capture, image)
     capture.check_map(name)
     maps = capture.activation_maps(name)[image].float().cpu().numpy()
     count, height, width = maps.shape
@@ -213,7 +231,9 @@ def pooling(
         way_sizes=tuple(_shape(way(chosen)) for way, _ in measured.values()),
         reaches=tuple(reach for _, reach in measured.values()),
         shifts=np.arange(farthest + 1),
-        changes=np.stack([change_by_shift(maps, way, farthest) for way, _ in measured.values()]),
+        similarity=np.stack(
+            [similarity_by_shift(maps, way, farthest) for way, _ in measured.values()]
+        ),
     )
 
 
@@ -229,10 +249,16 @@ def _shape(maps: NDArray[np.float64]) -> tuple[int, int]:
     return int(maps.shape[1]), int(maps.shape[2])
 
 
-def _first(capture: Capture) -> str:
+def _first(capture: Capture, image: int) -> str:
+    """Return the first layer whose maps are as after a ReLU, or else the first with maps."""
     mapped = capture.mapped()
     if not mapped:
         raise LayerError("None of the captured layers holds a map.", "Capture convolutions.")
+    for name in mapped:
+        maps = capture.activation_maps(name)[image]
+        # What is zero everywhere shows nothing of an image.
+        if bool((maps >= 0.0).all()) and bool((maps > 0.0).any()):
+            return name
     return mapped[0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -27,11 +28,13 @@ from cnnviz.passes.ranked_classes import check_k
 from cnnviz.results import drawing
 from cnnviz.results.contact_sheet import PAGE
 from cnnviz.results.result import Result
-from cnnviz.results.text import listed, percent, plural
+from cnnviz.results.text import fine_percent, listed, plural
 from cnnviz.views.sigmoid_labels import SigmoidLabels, sigmoid_labels
 
 __all__ = ["SigmoidLabels", "Softmax", "softmax"]
 
+SURE = 0.99
+"""The probability above which a linear axis shows nothing of the other classes."""
 MOST = 12
 """Classes of which the matrix of gradients can still be read."""
 TEMPERATURES = (0.5, 1.0, 2.0, 5.0)
@@ -103,16 +106,24 @@ class Softmax(Result):
         """Say the first answer as a share, and its cross-entropy."""
         more = len(self.images) - 1
         return (
-            f"{self.images[0]}: {self.names[0][0]} {percent(self.probabilities[0, 0])} "
-            f"(1 / {self.totals[0]:.4g}), a loss of {abs(self.losses[0, 0]):.3g} nats "
+            f"{self.images[0]}: {self.names[0][0]} {fine_percent(self.probabilities[0, 0])} "
+            f"(1 / {self.total_of(0)}), a loss of {abs(self.losses[0, 0]):.3g} nats "
             "if that is right" + (f", and {plural(more, 'more image')}" if more else "")
         )
 
     def caption(self) -> str:
         """Say what each panel is, and what the other classes sum to."""
         rest = f" The other {plural(self.others, 'class', 'classes')} are summed: "
-        shares = [percent(share) for share in self.rest]
+        shares = [fine_percent(share) for share in self.rest]
         rest += f"{listed(shares, 3)}." if self.others else ""
+        sure = any(self.sure(place) for place in range(len(self.images)))
+        scale = (
+            f" Where the answer has more than {SURE:.0%}, bars of exponentials and probabilities, "
+            "and the curves over T, stand on a logarithmic axis: on a linear one there were "
+            "nothing of the others to see."
+            if sure
+            else ""
+        )
         mildest, strongest = self.curve_temperatures[[-1, 0]]
         return (
             f"The softmax p = e^z / sum of e^z over all {self.total} classes, with the "
@@ -123,8 +134,20 @@ class Softmax(Result):
             "is blue is pushed up, what is red down, and a class that is right already is hardly "
             "moved. Last, the softmax of z / T (Hinton et al. 2015) at some temperatures T, and "
             f"from {strongest:g} to {mildest:g}: a low one sharpens the answer, a high one levels "
-            f"it, and the order stays.{' ' + self.note if self.note else ''}"
+            f"it, and the order stays.{scale}{' ' + self.note if self.note else ''}"
         )
+
+    def sure(self, place: int) -> bool:
+        """Return whether the answer to an image leaves the others less than a hundredth."""
+        return bool(self.probabilities[place, 0] > SURE)
+
+    def total_of(self, place: int) -> str:
+        """Return the sum of an image's exponentials, with the digits in which it is not 1."""
+        total = float(self.totals[place])
+        more = total - 1.0
+        if not 1e-14 < more < 5e-4:
+            return f"{total:.4g}"
+        return f"{total:.{math.ceil(-math.log10(more)) + 1}f}"
 
     @property
     def total(self) -> int:

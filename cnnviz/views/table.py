@@ -318,7 +318,8 @@ VIEWS: tuple[View, ...] = (
     View(
         "pooling",
         "capture",
-        "Pooling of a feature map, its switches, and what a shift changes.",
+        "Pooling of a feature map, its switches, and what a shift leaves of it.",
+        layers="stages",
         layers_from="layer",
         panel=COURSE,
     ),

@@ -12,7 +12,7 @@ from cnnviz.images.aliases import ImageLike
 from cnnviz.images.reading import read_photo
 from cnnviz.results import drawing
 from cnnviz.results.result import ImageSource, Provenance, Result
-from cnnviz.results.text import dimensions, short
+from cnnviz.results.text import dimensions, spelled
 
 KINDS = ("fully connected", "locally connected", "shared weights")
 BYTES = 4
@@ -63,7 +63,7 @@ class WeightSharing(Result):
     def summary(self) -> str:
         """Say how many weights each kind has."""
         counts = ", ".join(
-            f"{kind} {short(count)}" for kind, count in zip(self.kinds, self.weights, strict=True)
+            f"{kind} {spelled(count)}" for kind, count in zip(self.kinds, self.weights, strict=True)
         )
         return f"weights for {dimensions(self.input_size)}: {counts}"
 

@@ -1,4 +1,4 @@
-"""Pooling and switches against torch, and the change by a shift against a loop."""
+"""Pooling and switches against torch, and the likeness after a shift against scipy."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.stats import pearsonr
 from torch.nn import functional as F
 
-from cnnviz.course.pooling import change_by_shift, pool, switches, ways
+from cnnviz.course.pooling import pool, similarity_by_shift, switches, ways
 
 
 @pytest.fixture
@@ -45,26 +46,32 @@ def test_the_alternatives_are_those_of_torch(maps: NDArray[np.float64]) -> None:
     assert every["as it is"][0](maps) is maps
 
 
-def test_the_change_is_the_relative_distance(maps: NDArray[np.float64]) -> None:
+def test_the_likeness_is_pearsons_correlation(maps: NDArray[np.float64]) -> None:
+    one = maps[:1]
     for way, _ in ways(2, 2).values():
-        found = change_by_shift(maps, way, 3)
-        still = way(maps[:, :10, :8])
+        found = similarity_by_shift(one, way, 3)
+        still = way(one[:, :10, :8])
         for shift in range(4):
-            away = [
-                np.sqrt(((way(moved) - still) ** 2).sum())
-                for moved in (maps[:, :10, shift : shift + 8], maps[:, shift : shift + 10, :8])
+            wanted = [
+                pearsonr(way(moved).ravel(), still.ravel()).statistic
+                for moved in (one[:, :10, shift : shift + 8], one[:, shift : shift + 10, :8])
             ]
-            assert found[shift] == pytest.approx(np.mean(away) / np.sqrt((still**2).sum()))
-        assert found[0] == 0
-    assert np.isnan(change_by_shift(np.zeros((1, 8, 8)), ways(2, 2)["max"][0], 2)).all()
+            assert found[shift] == pytest.approx(np.mean(wanted))
+        assert found[0] == pytest.approx(1.0)
+    offsets = np.array([0.0, 50.0, -7.0])[:, None, None]
+    plain = ways(2, 2)["average"][0]
+    # Where channels lie at different heights, that makes nothing alike.
+    np.testing.assert_allclose(
+        similarity_by_shift(maps + offsets, plain, 2), similarity_by_shift(maps, plain, 2)
+    )
 
 
-def test_what_is_even_does_not_change_and_smooth_maps_change_less_once_pooled() -> None:
-    down, across = np.mgrid[0:24, 0:24]
-    smooth = (np.sin(down / 3.0) * np.cos(across / 4.0) + 1.5)[None]
+def test_what_is_constant_has_no_correlation_and_noise_stays_more_alike_once_pooled() -> None:
     noise = np.abs(np.random.default_rng(1).normal(size=(1, 24, 24)))
     every = ways(2, 2)
-    for maps in (noise, smooth):
-        changes = {name: change_by_shift(maps, way, 1)[1] for name, (way, _) in every.items()}
-        assert changes["average"] < changes["as it is"]
-    assert change_by_shift(np.ones((2, 9, 9)), every["max"][0], 2).tolist() == [0, 0, 0]
+    alike = {name: similarity_by_shift(noise, way, 1)[1] for name, (way, _) in every.items()}
+    # Of four values two stay in their window: half of what an average holds is the same.
+    assert alike["average"] == pytest.approx(0.5, abs=0.2)
+    assert alike["as it is"] == pytest.approx(0.0, abs=0.2)
+    for constant in (np.zeros((1, 8, 8)), np.full((2, 9, 9), 0.1)):
+        assert np.isnan(similarity_by_shift(constant, every["max"][0], 2)).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from cnnviz.errors import UsageError
 from cnnviz.introspection.activation_functions import chain_gradients, table
+from cnnviz.results.text import power_of_ten
 from cnnviz.views.activation_functions import activation_functions
 from cnnviz.views.pictures.activation_functions import spread
 
@@ -45,7 +47,12 @@ def test_the_summary_names_who_keeps_and_who_loses() -> None:
     assert "100% of" not in str(found).splitlines()[0]
     lone = activation_functions("relu", width=64)
     share = lone.gradients[0, 0, 0]
-    assert f"{share:.0%} of a gradient comes through with suited weights" in lone.summary()
+    assert f"{power_of_ten(share)} of a gradient comes through" in lone.summary()
+    lines = [line for text in (str(found), found.summary()) for line in text.splitlines()]
+    shares = re.findall(r"(\S+(?: × 10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?) of a gradient", "\n".join(lines))
+    assert len(shares) == len(found.names) + 1
+    assert all("× 10" in share for share in shares), "one form for all, whatever their size"
+    assert not re.search(r"\de[-+]\d|%", "\n".join(lines))
 
 
 def test_the_picture_draws_the_values_and_says_what_leaves_the_axis() -> None:
@@ -62,7 +69,7 @@ def test_the_picture_draws_the_values_and_says_what_leaves_the_axis() -> None:
     low = default.get_ylim()[0]
     fallen = [text.get_text() for text in default.texts if "(to " in text.get_text()]
     assert found.gradients[1, 1, 0] < low < found.gradients[0, 1, 0]
-    assert fallen == [f"softmax (to {found.gradients[1, 1, 0]:.0e})"]
+    assert fallen == [f"softmax (to {power_of_ten(found.gradients[1, 1, 0])})"]
     assert "says in the margin how far it falls" in found.caption()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -109,6 +111,27 @@ def test_channels_that_come_last_are_the_channels(images: torch.Tensor) -> None:
     assert (found.layer, found.channels) == ("norm", 4)
     np.testing.assert_allclose(found.maps[0], given[0, list(found.shown)].numpy(), atol=1e-6)
     np.testing.assert_allclose(found.means[0], given[0].mean((1, 2)).numpy(), atol=1e-6)
+
+
+def test_the_images_go_through_the_network_once(images: torch.Tensor) -> None:
+    network, batches = small_network(), list[int]()
+    network.register_forward_pre_hook(lambda _, inputs: batches.append(len(inputs[0])))
+    normalization(network, images)
+    assert batches.count(len(images)) == 1
+    assert set(batches) <= {1, len(images)}, "besides, shapes are followed on one image"
+
+
+def test_statistics_that_go_far_have_a_logarithmic_axis(images: torch.Tensor) -> None:
+    near = normalization(small_network(), images)
+    means, deviations = near.figure().axes[1:]
+    assert {means.get_yscale(), deviations.get_yscale()} == {"linear"}
+    far = replace(near, deviations=1e3 * near.deviations)
+    means, deviations = far.figure().axes[1:]
+    assert (means.get_yscale(), deviations.get_yscale()) == ("linear", "symlog")
+    assert "logarithmic beyond 1" in deviations.get_title("left")
+    for place, way in enumerate(far.ways):
+        dots = deviations.collections[place].get_offsets()
+        np.testing.assert_allclose(dots[:, 1], far.deviations[place], err_msg=way)
 
 
 def test_one_image_and_its_words(images: torch.Tensor) -> None:

@@ -9,6 +9,7 @@ import torch
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.captures import capture
+from cnnviz.results.text import number
 from cnnviz.testing import small_network
 from cnnviz.testing.trial import images
 from cnnviz.views.pooling import pooling
@@ -17,6 +18,36 @@ from cnnviz.views.pooling import pooling
 @pytest.fixture(scope="module")
 def held() -> Capture:
     return capture(small_network(), images(side=24), layers=["0", "3", "6"], gradients=False)
+
+
+def test_the_first_map_without_values_below_zero_is_taken(held: Capture) -> None:
+    assert (held.activations["0"] < 0).any()
+    before = pooling(held, "0")
+    assert not before.rectified
+    assert "values below zero" in before.caption()
+    both = capture(small_network(), images(side=24), layers=["0", "2", "3"], gradients=False)
+    after = pooling(both)
+    assert after.layer == "2"
+    assert after.rectified
+    assert "values below zero" not in after.caption()
+    signed = capture(small_network(), images(side=24), layers=["0"], gradients=False)
+    assert pooling(signed).layer == "0"
+
+
+def test_every_way_has_its_map_with_its_ends_and_a_curve_up_to_one(held: Capture) -> None:
+    found = pooling(held, "0")
+    maps, _, curves, _ = found.figure().axes
+    titles = [text.get_text() for text in maps.texts]
+    for method, values in zip(("max", "average", "sum", "L2"), found.pooled, strict=True):
+        assert f"{method}, 12 x 12" in titles
+        reach = max(0.0, -values.min(), values.max()) if values.min() < 0 else values.max()
+        assert any(text.endswith(f"to {number(float(reach))}") for text in titles), method
+    for line, way in zip(curves.lines, found.similarity, strict=False):
+        np.testing.assert_array_equal(line.get_ydata(), way)
+    assert found.similarity[:, 0] == pytest.approx(1.0)
+    low, high = curves.get_ylim()
+    assert low < found.similarity.min()
+    assert 1.0 < high < 1.1
 
 
 def test_the_channel_with_the_largest_value_is_drawn_and_its_part_pooled(held: Capture) -> None:
@@ -55,8 +86,8 @@ def test_a_map_of_zeros_is_said_to_be_one(held: Capture) -> None:
         network[0].bias.zero_()
     dead = capture(network, images(side=24), layers=["0"], gradients=False)
     found = pooling(dead)
-    assert "the maps are zero" in found.summary()
-    assert found.to_json()["changes"][1][1] is None
+    assert "the maps are constant" in found.summary()
+    assert found.to_json()["similarity"][1][1] is None
     found.figure().draw_without_rendering()
 
 

@@ -8,6 +8,8 @@ import torch
 from torch import nn
 
 from cnnviz.errors import UsageError
+from cnnviz.results.legibility import crowded
+from cnnviz.results.text import spelled
 from cnnviz.views.weight_sharing import weight_sharing
 
 
@@ -38,6 +40,23 @@ def test_a_grey_photo_has_one_channel_and_large_ones_overflow_nothing() -> None:
     assert large.weights[0] == 12_000_000 * 12_000_000 * 4096 > 2**63 / 16
     assert f"{large.weights[0]:,}" in large.caption()
     assert int(large.to_json()["weights"][0]) == large.weights[0]
+
+
+def test_the_axis_ends_where_the_bars_do_and_reads_as_people_say_it() -> None:
+    found = weight_sharing(np.zeros((375, 500, 3), np.uint8))
+    counts = found.figure().axes[-1]
+    assert counts.get_xscale() == "log"
+    low, high = counts.get_xlim()
+    assert min(found.weights) / 10 < low < min(found.weights)
+    assert max(found.weights) < high < 10 * max(found.weights)
+    ticks = [tick.get_text() for tick in counts.get_xticklabels()]
+    assert {"1,000", "10 million", "1 billion"} <= set(ticks)
+    for place, text in enumerate(counts.texts):
+        assert text.get_text().startswith(f"{spelled(found.weights[place])} weights")
+    assert counts.texts[0].get_text().startswith("2.25 trillion weights, 9.00 TB")
+    assert crowded(found.figure()) == ""
+    small = weight_sharing(np.zeros((6, 6), np.uint8), filters=1)
+    assert crowded(small.figure()) == ""
 
 
 def test_what_is_no_layer_is_a_sentence() -> None:

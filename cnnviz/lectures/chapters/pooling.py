@@ -37,8 +37,8 @@ CHAPTER = Chapter(
         Step(
             name="pooled",
             title="A map, pooled in four ways",
-            call="cnnviz.pooling(capture, stages[0])",
-            command="cnnviz pooling {photo} {model} --layer {first}",
+            call="cnnviz.pooling(capture)",
+            command="cnnviz pooling {photo} {model}",
             after=_pooled,
         ),
         Step(

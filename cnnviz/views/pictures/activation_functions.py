@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing
+from cnnviz.results.text import power_of_ten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -130,7 +131,7 @@ def _label(axes: Axes, found: ActivationFunctions, ends: NDArray[np.float64]) ->
         below = ends[place] < low
         text = found.titles[place]
         if below:
-            text += f" (to {ends[place]:.0e})"
+            text += f" (to {power_of_ten(ends[place])})"
         axes.text(
             0.01 if below else 0.155, height, text, transform=axes.transAxes,
             ha="left" if below else "right", va="center", fontsize=drawing.SMALL_SIZE,

@@ -14,27 +14,58 @@ if TYPE_CHECKING:
 
     from cnnviz.views.equivariance import Equivariance
 
+_WIDE = 13.2
 _MOST_ANSWERS = 8
+_MOST_NAMED, _ONE_COLUMN = 12, 8
 _IMAGES = (drawing.ACCENT, drawing.WARM, "#2f9e63", "#8a4fc4", "#c99a06", "#d1457f", "#1fa2b8")
 
 
 def draw(found: Equivariance, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw the strip, the shifts of the maps, the mismatch by shift and by layer, the answer."""
-    count = len(found.layers)
-    bars = max(2.4, 0.9 + 0.24 * count)
-    figure = drawing.canvas(11.0, 2.3 + 2.9 + bars + 2.4 + 0.6, into)
-    heights = [2.3, 2.9 + bars, 2.4]
+    bars = max(2.4, 0.9 + 0.2 * len(found.layers))
+    title = found.summary()
+    heights = [1.9, 2.55, bars]
+    tall = sum(heights) + drawing.heading_height(title, _WIDE) + 0.25
+    figure = drawing.canvas(_WIDE, tall, into)
     parts = figure.subfigures(3, 1, height_ratios=heights, squeeze=False)
     top, middle, bottom = parts[:, 0]
-    _strip(top.add_subplot(), found)
-    panels = middle.subplots(2, 2, height_ratios=[2.9, bars])
-    _moved(panels[0, 0], found)
-    _mismatch(panels[0, 1], found)
-    _by_layer(panels[1, 0], found)
-    _answers(panels[1, 1], found)
-    _example(bottom, found)
-    drawing.heading(figure, found.summary())
+    strip, key = top.subplots(1, 2, width_ratios=[2.1, 1.0])
+    _strip(strip, found)
+    _key(key, found)
+    moved, mismatch, answers = middle.subplots(1, 3)
+    _moved(moved, found)
+    _mismatch(mismatch, found)
+    _answers(answers, found)
+    left, right = bottom.subfigures(1, 2, width_ratios=[1.0, 1.9])
+    _by_layer(left.add_subplot(), found)
+    _example(right, found)
+    drawing.heading(figure, title)
     return figure
+
+
+def _key(axes: Axes, found: Equivariance) -> None:
+    """Say which line is which layer; of many the first, the last, and some between."""
+    from matplotlib.lines import Line2D
+
+    drawing.hide_ticks(axes)
+    count = len(found.layers)
+    shown = np.unique(np.linspace(0, count - 1, min(count, _MOST_NAMED)).round().astype(int))
+    handles = [
+        Line2D(
+            [], [], color=_colour(found, place), linewidth=2.0,
+            linestyle="-" if found.free(place) else "--",
+            label=f"{shortened(found.layers[place], 24)}, stride {found.strides[place]}",
+        )
+        for place in shown.tolist()
+    ]  # fmt: skip
+    left_out = f", {len(shown)} of {count}" if len(shown) < count else ""
+    legend = axes.legend(
+        handles=handles, title=f"lines: layers{left_out}, dark to light", loc="upper left",
+        frameon=False, fontsize=drawing.TEXT_SIZE, title_fontsize=drawing.TEXT_SIZE,
+        alignment="left", borderaxespad=0.0, ncols=1 if len(shown) <= _ONE_COLUMN else 2,
+    )  # fmt: skip
+    if any(not found.free(place) for place in range(count)):
+        legend.set_title(f"{legend.get_title().get_text()} (dashed: edges take part)")
 
 
 def _strip(axes: Axes, found: Equivariance) -> None:
@@ -69,7 +100,7 @@ def _moved(axes: Axes, found: Equivariance) -> None:
         moved = found.moved[place].mean(0)
         axes.plot(found.shifts, moved, style, color=_colour(found, place), linewidth=1.2)
     axes.set_ylabel("px", fontsize=drawing.SMALL_SIZE)
-    _title(axes, "how far the maps moved (grey: as far as the image)")
+    _title(axes, "how far the maps moved (grey: the image)")
 
 
 def _mismatch(axes: Axes, found: Equivariance) -> None:
@@ -80,7 +111,7 @@ def _mismatch(axes: Axes, found: Equivariance) -> None:
         axes.plot(found.shifts, errors, style, color=_colour(found, place), linewidth=1.2)
     axes.set_ylim(bottom=0.0)
     axes.set_ylabel("share of the deviation", fontsize=drawing.SMALL_SIZE)
-    _title(axes, "mismatch with the shifted map (dashed: edges take part)")
+    _title(axes, "mismatch with the shifted map")
 
 
 def _by_layer(axes: Axes, found: Equivariance) -> None:
@@ -94,7 +125,7 @@ def _by_layer(axes: Axes, found: Equivariance) -> None:
                 colour = _colour(found, int(place))
                 axes.barh(place + offset, value, 0.34, color=colour, alpha=alpha)
                 axes.text(
-                    value, place + offset, f" {value:.2g}", fontsize=drawing.SMALL_SIZE - 1,
+                    value, place + offset, f" {_short(value)}", fontsize=drawing.SMALL_SIZE - 1,
                     color=drawing.QUIET, va="center",
                 )  # fmt: skip
     names = [
@@ -108,27 +139,46 @@ def _by_layer(axes: Axes, found: Equivariance) -> None:
     _title(axes, "full: at multiples of the stride; pale: between")
 
 
+def _short(value: float) -> str:
+    """Return a mismatch in two figures; what rounding leaves of none is not written out.
+
+    >>> _short(0.424), _short(0.0), _short(2.4e-7)
+    ('0.42', '0', '< 0.001')
+    """
+    return "< 0.001" if 0.0 < value < 1e-3 else f"{value:.2g}"
+
+
 def _answers(axes: Axes, found: Equivariance) -> None:
     _lines(axes, found)
     many = len(found.images) > _MOST_ANSWERS
+    rings = False
     for place, values in enumerate(found.answers):
         colour = drawing.FAINT if many else _IMAGES[place % len(_IMAGES)]
-        label = f"{shortened(found.images[place], 20)}: {shortened(found.targets[place], 20)}"
+        label = (
+            ""
+            if many
+            else f"{shortened(found.images[place], 20)}: {shortened(found.targets[place], 20)}"
+        )
         axes.plot(found.shifts, values, color=colour, linewidth=1.3, label=label)
         other = found.classes[place] != found.classes[place, 0]
+        rings |= bool(other.any())
         axes.plot(
             found.shifts[other], values[other], "o", color=colour, markersize=4.5,
             markerfacecolor="white",
         )  # fmt: skip
     if many:
-        axes.plot(found.shifts, found.answers.mean(0), color=drawing.INK, linewidth=1.8)
+        words = f"mean of {len(found.images)} images (grey)"
+        mean = found.answers.mean(0)
+        axes.plot(found.shifts, mean, color=drawing.INK, linewidth=1.8, label=words)
     if found.unit == "probability":
         axes.set_ylim(0.0, 1.05)
-    word = "probability of the class" if found.unit == "probability" else "score"
-    rings = "; rings: another class is likelier" if np.isfinite(found.consistency).all() else ""
-    _title(axes, f"{word}{rings}")
-    if not many:
-        axes.legend(frameon=False, fontsize=drawing.SMALL_SIZE, loc="lower left")
+    _title(axes, "probability of the class" if found.unit == "probability" else "score")
+    if rings:
+        axes.plot(
+            [], [], "o", color=drawing.QUIET, markersize=4.5, markerfacecolor="white",
+            label="another class is likelier",
+        )  # fmt: skip
+    axes.legend(frameon=False, fontsize=drawing.SMALL_SIZE, loc="best")
 
 
 def _mark(axes: Axes, found: Equivariance, row: int) -> None:

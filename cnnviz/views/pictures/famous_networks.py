@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from cnnviz.course.network_cards import NetworkCard
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.course.network_cards import ONE_CROP, NetworkCard
 from cnnviz.results import drawing
 from cnnviz.results.text import short
 
@@ -36,6 +39,8 @@ _LETTER, _LINE = 0.077, 0.16
 """Width of a letter and height of a line, in inches."""
 _TALL = 5.2
 _Columns = Mapping[int, tuple[float, float]]
+_Box = tuple[float, float, float, float]
+"""Middle, half the width and half the height, in inches."""
 
 
 @dataclass(frozen=True)
@@ -94,21 +99,47 @@ def _draw_rated(
         for card, count, place in _spread(rated, years)
     ]
     taken = [(one.x, one.y, one.radius, one.radius) for one in bubbles]
+    wide = _WIDTH - 0.9
+    # The line of the trained person, and its words.
+    taken += [
+        (wide / 2, human * per_error, wide / 2, 0.02),
+        (0.7, human * per_error + 0.1, 0.7, 0.1),
+    ]
     _person(axes, human)
     for one in sorted(bubbles, key=lambda bubble: -bubble.radius):
         x, rate = one.x / per_year, one.card.top5 or 0.0
         _bubble(axes, x, rate, one)
         if one.card.best_top5 is not None:
             _ring(axes, x, rate, one.card.best_top5, _colour(one.card))
-            taken.append((one.x, one.card.best_top5 * per_error, 0.05, 0.05))
-    for one in sorted(bubbles, key=lambda bubble: -bubble.y):
-        spot = _free(one, taken)
+            least = one.card.best_top5 * per_error
+            taken.append((one.x, (one.y + least) / 2, 0.05, (one.y - least) / 2 + 0.05))
+    marks = _marks(rated)
+    for one, spot in zip(bubbles, name_places(bubbles, taken), strict=True):
         at, words = (one.x / per_year, one.y / per_error), (spot[0] / per_year, spot[1] / per_error)
-        _name(axes, one, at, words)
+        _name(axes, one, at, words, marks.get(one.card.protocol, ""))
     drawing.plain_axes(axes)
-    axes.set_ylabel("top-5 error of one network (%)", color=drawing.INK)
+    axes.set_ylabel("top-5 error of one network on ImageNet (%)", color=drawing.INK)
     _legend_of_families(axes, rated)
     _legend_of_sizes(axes, rated)
+    _title_of_marks(axes, marks)
+
+
+def _marks(rated: Sequence[tuple[NetworkCard, float | None]]) -> dict[str, str]:
+    """Return a mark for each protocol but that of one crop."""
+    others = dict.fromkeys(card.protocol for card, _ in rated if card.protocol != ONE_CROP)
+    return dict(zip(others, "*†‡§¶", strict=False))
+
+
+def _title_of_marks(axes: Axes, marks: Mapping[str, str]) -> None:
+    """Say on which images the errors were measured, and how many crops of each were averaged."""
+    unless = ", unless marked:" if marks else ""
+    words = [f"Top-5 error on the validation set of ILSVRC 2012, one crop of each image{unless}"]
+    words += [
+        f"{mark} {protocol.removeprefix('one network').lstrip(', ') or 'crops not given'}"
+        for protocol, mark in marks.items()
+    ]
+    title = "   ".join(words)
+    axes.set_title(title, loc="left", fontsize=drawing.TEXT_SIZE, color=drawing.QUIET)
 
 
 def _person(axes: Axes, error: float) -> None:
@@ -138,10 +169,12 @@ def _ring(axes: Axes, x: float, rate: float, best: float, colour: str) -> None:
     )
 
 
-def _name(axes: Axes, one: _Bubble, at: tuple[float, float], words: tuple[float, float]) -> None:
+def _name(
+    axes: Axes, one: _Bubble, at: tuple[float, float], words: tuple[float, float], mark: str
+) -> None:
     """Write name and error of a bubble, with a line to its edge."""
     axes.annotate(
-        f"{one.card.title}\n{one.card.top5:g}",
+        f"{one.card.title}\n{one.card.top5:g}{mark}",
         at,
         words,
         fontsize=8.5,
@@ -191,29 +224,68 @@ def _by_year(pair: tuple[NetworkCard, float | None]) -> int:
     return pair[0].year
 
 
-def _free(one: _Bubble, taken: list[tuple[float, float, float, float]]) -> tuple[float, float]:
-    """Return where the words of a bubble have room, and claim it."""
-    wide = _LETTER * max(len(one.card.title), 6)
-    best: tuple[float, tuple[float, float, float, float]] | None = None
-    for away in (0.0, 0.2, 0.4, 0.65, 0.95):
+def name_places(bubbles: Sequence[_Bubble], taken: Sequence[_Box]) -> list[tuple[float, float]]:
+    """Return where the name of each bubble stands, in inches.
+
+    Names lie on nothing that is taken, no line from a name to its bubble crosses another name, and
+    none begins far away, as far as there is room.
+
+    Parameters
+    ----------
+    bubbles : sequence of _Bubble
+        What is to be named.
+    taken : sequence of (float, float, float, float)
+        Middle, half the width and half the height of what no name may lie on.
+    """
+    places: dict[int, tuple[float, float]] = {}
+    boxes, leaders = list(taken), list[NDArray[np.float64]]()
+    for place in sorted(range(len(bubbles)), key=lambda place: -bubbles[place].y):
+        one = bubbles[place]
+        box = min(_candidates(one), key=lambda box: _cost(one, box, boxes, leaders))
+        boxes.append(box)
+        leaders.append(_leader(one, box))
+        places[place] = box[:2]
+    return [places[place] for place in range(len(bubbles))]
+
+
+def _candidates(one: _Bubble) -> Iterator[_Box]:
+    """Yield boxes for a name around its bubble, nearer ones first."""
+    wide = _LETTER * max(len(one.card.title), 6) / 2.0
+    for away in (0.0, 0.15, 0.3, 0.5, 0.75, 1.0, 1.3):
         for across, up in ((0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1)):
-            x = one.x + across * (one.radius + 0.06 + wide / 2 + away * 0.5)
+            x = one.x + across * (one.radius + 0.06 + wide + away * 0.5)
             y = one.y + up * (one.radius + 0.06 + _LINE + away)
-            box = (x, y, wide / 2, _LINE)
-            clash = sum(_overlap(box, other) for other in taken)
-            clash += 10.0 * (y < _LINE)
-            if best is None or clash < best[0] - 1e-9:
-                best = (clash, box)
-        if best is not None and best[0] == 0:
-            break
-    assert best is not None
-    taken.append(best[1])
-    return best[1][0], best[1][1]
+            if y > _LINE + 0.03:
+                yield x, y, wide, _LINE
 
 
-def _overlap(
-    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
+def _leader(one: _Bubble, box: _Box) -> NDArray[np.float64]:
+    """Return points of the line from a name to its bubble, [P, 2]."""
+    along = np.linspace(0.0, 1.0, 40)[:, None]
+    found: NDArray[np.float64] = (1.0 - along) * box[:2] + along * (one.x, one.y)
+    return found
+
+
+def _cost(
+    one: _Bubble, box: _Box, boxes: Sequence[_Box], leaders: Sequence[NDArray[np.float64]]
 ) -> float:
+    """Return how bad a place for a name is; 0 where nothing is in the way."""
+    clash = sum(_overlap(box, other) for other in boxes)
+    line = _leader(one, box)
+    # Outside its own name and bubble, the line should cross nothing but what lies flat.
+    for other in boxes:
+        own = abs(other[0] - one.x) < 1e-6 or other[3] < 0.03
+        clash += 0.0 if own else 0.02 * int(_within(line, other).sum())
+    clash += 0.05 * sum(int(_within(leader, box).sum()) for leader in leaders)
+    return clash + 1e-3 * math.dist(box[:2], (one.x, one.y))
+
+
+def _within(points: NDArray[np.float64], box: _Box) -> NDArray[np.bool_]:
+    inside = np.abs(points - np.array(box[:2])) < np.array(box[2:]) + 0.02
+    return np.asarray(inside.all(1))
+
+
+def _overlap(one: _Box, other: _Box) -> float:
     across = one[2] + other[2] - abs(one[0] - other[0])
     down = one[3] + other[3] - abs(one[1] - other[1])
     return max(0.0, across) * max(0.0, down)
@@ -266,7 +338,7 @@ def _legend_of_families(axes: Axes, rated: Sequence[tuple[NetworkCard, float | N
     families = dict.fromkeys(card.family for card, _ in rated)
     handles = [_dot(one, color=_COLOURS.get(one, drawing.QUIET)) for one in families]
     ring = {"markerfacecolor": "white", "markeredgecolor": drawing.QUIET}
-    handles.append(_dot("lowest of the paper", **ring))
+    handles.append(_dot("lowest of the paper (often of several networks)", **ring))
     first = axes.legend(
         handles=handles, loc="upper right", frameon=False, fontsize=drawing.TEXT_SIZE, ncols=2
     )

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from cnnviz.views.localisation import ObjectLocalisation
 
 _ACROSS = 3.1
+_TITLES, _HEAD, _BAR, _LABELS = 0.4, 0.16, 0.9, 0.62
+"""Inches above a photo, above all, of the colour bar, and of the labels of an axis."""
+_FLAT = 2.2
+"""How much wider than high a canvas is at least for panels in one row."""
 _LETTERS = 44
 _LONGEST = 640
 """The longer side of a photo in pixels, as it is drawn."""
@@ -32,18 +36,29 @@ def draw(found: ObjectLocalisation, into: drawing.Canvas | None = None) -> drawi
     columns = 4 if curves else 3
     shapes = [photo.shape for photo in found.heatmap.photos]
     ratios = [float(np.clip(height / width, *_RATIOS)) for height, width, _ in shapes]
-    tall = sum(_ACROSS * ratio + 0.75 for ratio in ratios) + 0.5
-    figure = drawing.canvas(_ACROSS * columns + 0.8, tall, into)
-    panels = figure.subplots(count, columns, squeeze=False, height_ratios=ratios)
+    tall = sum(_ACROSS * ratio + _TITLES for ratio in ratios) + _HEAD
+    figure = drawing.canvas(_ACROSS * columns + _BAR, tall, into)
+    if count == 1 and curves and into is not None and _high(into):
+        # On a slide one photo has its panels in two rows, so that they fill it.
+        panels = figure.subplots(2, 2).reshape(1, 4)
+        high = (figure.bbox.height / figure.dpi - _HEAD) / 2.0 - _TITLES - _LABELS
+    else:
+        panels = figure.subplots(count, columns, squeeze=False, height_ratios=ratios)
+        high = (drawing.width_of(figure) - _BAR) / columns * ratios[0]
     for image, row in enumerate(panels):
         _boxes(row[0], found, image)
         _map(row[1], found, image)
         _pieces(row[2], found, image)
         if curves:
-            _curve(row[3], found, image)
-    colour_bars.colour_bar(panels[0][1], *found.heatmap.key(), inches=_ACROSS * ratios[0])
+            _curve(row[3], found, image, ratios[image])
+    colour_bars.colour_bar(panels[0][1], *found.heatmap.key(), inches=high)
     drawing.heading(figure, found.summary())
     return figure
+
+
+def _high(canvas: drawing.Canvas) -> bool:
+    """Return whether a canvas has more room below a row of panels than in it."""
+    return bool(canvas.bbox.width < _FLAT * canvas.bbox.height)
 
 
 def _frame(axes: Axes, found: ObjectLocalisation, image: int, pixels: drawing.Pixels) -> None:
@@ -111,7 +126,8 @@ def _rgb(colour: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)], np.uint8)
 
 
-def _curve(axes: Axes, found: ObjectLocalisation, image: int) -> None:
+def _curve(axes: Axes, found: ObjectLocalisation, image: int, ratio: float) -> None:
+    """Draw the overlap at all thresholds, as high as the photo with what stands below the axis."""
     if found.found[image] is None:
         axes.set_visible(False)
         return
@@ -126,7 +142,7 @@ def _curve(axes: Axes, found: ObjectLocalisation, image: int) -> None:
     )
     axes.set_xlim(0.0, 1.0)
     axes.set_ylim(0.0, 1.02)
-    axes.set_box_aspect(1.0)
+    axes.set_box_aspect(max(0.3, (_ACROSS * ratio - _LABELS) / (_ACROSS - _LABELS)))
     axes.set_anchor("N")
     axes.set_xlabel(
         "threshold, as a part of the maximum", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing
@@ -19,15 +20,22 @@ if TYPE_CHECKING:
 
     from cnnviz.views.normalization import Normalization
 
-_WIDE, _CUBES, _PLOTS = 13.2, 2.35, 2.5
+_MAPS, _PLOTS, _CUBES = 9.0, 4.2, 1.75
+"""Inches of maps and plots across, and of cubes down."""
 _GAP = 0.12
 _HEAD, _FOOT = 0.32, 0.26
+_WIDE_RANGE = 20.0
+"""Values beyond this would leave those around one in a single line of a linear axis."""
 _N, _C, _P = 4, 6, 4
 """Images, channels and places of a drawn cube."""
-_CELL = 0.2
-_DEPTH = (0.095, 0.075)
+_CELL, _LETTERS = 0.14, 0.38
+"""Inches of a cell at most, and of the letters beside a cube."""
+_DEPTH = (0.47, 0.37)
+"""What the cell of an image goes to the right and up, in cells."""
 _BLUE, _PLAIN = "#4f87dd", "#eef1f5"
 _LAST = _C - 1
+_LINEAR = 1.0
+"""Up to this size the axis of statistics is linear, where it is logarithmic beyond."""
 
 
 def _in_set(way: str) -> Callable[[int, int, int], bool]:
@@ -47,66 +55,63 @@ def _in_set(way: str) -> Callable[[int, int, int], bool]:
 
 def draw(found: Normalization, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw the cubes, the maps, and the statistics of every channel."""
-    tile = min(1.75, _WIDE / len(found.ways) - _GAP)
-    ratio = min(1.3, found.maps.shape[2] / found.maps.shape[3])
-    high = _HEAD + len(found.shown) * (tile * ratio + 0.1) + _FOOT
-    tall = _CUBES + high + _PLOTS + 0.4
-    figure = drawing.canvas(_WIDE, tall, into)
-    scale = boards_scale(figure, _WIDE, tall)
-    grid: Any = figure.add_gridspec(3, 2, height_ratios=[_CUBES, high, _PLOTS])
-    _cubes(Board(figure.add_subplot(grid[0, :]), _WIDE, _CUBES, scale), found)
-    _maps(Board(figure.add_subplot(grid[1, :]), _WIDE, high, scale), found, tile, ratio)
-    _dots(figure.add_subplot(grid[2, 0]), found, found.means, "mean of each channel")
-    _dots(
-        figure.add_subplot(grid[2, 1]),
-        found,
-        found.deviations,
-        "standard deviation of each channel",
-    )
+    step = _MAPS / max(6, len(found.ways))
+    tile, ratio = step - _GAP, min(1.3, found.maps.shape[2] / found.maps.shape[3])
+    high = _CUBES + _HEAD + len(found.shown) * (tile * ratio + 0.1) + _FOOT
+    tall, wide = high + 0.4, _MAPS + _PLOTS
+    figure = drawing.canvas(wide, tall, into)
+    scale = boards_scale(figure, wide, tall)
+    grid: Any = figure.add_gridspec(2, 2, width_ratios=[_MAPS, _PLOTS])
+    board = Board(figure.add_subplot(grid[:, 0]), _MAPS, high, scale)
+    _cubes(board, found, step)
+    _maps(board, found, tile, ratio)
+    _dots(figure.add_subplot(grid[0, 1]), found, found.means, "mean", 0.0)
+    _dots(figure.add_subplot(grid[1, 1]), found, found.deviations, "standard deviation", 1.0)
     own = f" and by its own {found.own}" if found.own else ""
     drawing.heading(figure, f"{found.layer} for {found.images[0]}, normalised in five ways{own}")
     return figure
 
 
-def _cubes(board: Board, found: Normalization) -> None:
-    ways = [way for way in found.ways if way not in ("before", "its own")]
-    step = _WIDE / len(ways)
-    for place, way in enumerate(ways):
-        left, top = place * step + 0.55, 0.95
-        board.words(_titled(way), left, 0.06, fontweight="bold", size=drawing.TITLE_SIZE)
-        _cube(board.axes, left, top, way)
-        low = top + _P * _CELL
-        small, quiet = drawing.SMALL_SIZE, drawing.QUIET
-        board.words("C", left + _C * _CELL / 2, low + 0.1, size=small, color=quiet, middle=True)
-        board.words("H, W", left - 0.26, top + _P * _CELL / 2, size=small, color=quiet, middle=True)
-        deep = (left + _C * _CELL + _N * _DEPTH[0] / 2 + 0.13, low - _N * _DEPTH[1] / 2 + 0.1)
+def _cubes(board: Board, found: Normalization, step: float) -> None:
+    """Draw above the maps of each way what it normalises together."""
+    small, quiet = drawing.SMALL_SIZE, drawing.QUIET
+    cell = min(_CELL, (step - _LETTERS) / (_C + _N * _DEPTH[0]))
+    dx, dy = _DEPTH[0] * cell, _DEPTH[1] * cell
+    board.words("what is\nnormalised\ntogether\nis blue", 0.0, 0.3, size=small, color=quiet)
+    for place, way in enumerate(found.ways):
+        if way in ("before", "its own"):
+            continue
+        left, top = place * step + 0.02, 0.32
+        _cube(board.axes, left, top, cell, way)
+        low, right = top + _P * cell, left + _C * cell
+        board.words("C", left + _C * cell / 2, low + 0.1, size=small, color=quiet, middle=True)
+        across = right + _N * dx + 0.06
+        middle = top - _N * dy + _P * cell / 2
+        board.words("H, W", across, middle - 0.06, size=small - 1, color=quiet)
+        deep = (right + _N * dx / 2 + 0.12, low - _N * dy / 2 + 0.09)
         board.words("N", *deep, size=small, color=quiet, middle=True)
-        board.words(_said(way, found), left - 0.4, low + 0.24, size=small, color=quiet)
-
-
-def _titled(way: str) -> str:
-    return f"{way} norm" if way != "local response" else "local response"
+        board.words(_said(way, found), left, low + 0.22, size=small, color=quiet)
 
 
 def _said(way: str, found: Normalization) -> str:
     each, images = found.channels // found.groups, plural(len(found.images), "image")
     return {
-        "batch": f"each of {found.channels} channels,\nover {images} and places",
-        "layer": f"each image, over {found.channels}\nchannels and places",
-        "instance": "each channel of each image,\nover places",
-        "group": f"{found.groups} groups of {each} channels\nof each image, over places",
-        "local response": "each value, over five\nchannels at its place",
+        "batch": f"each of {found.channels} channels\nover {images}\nand all places",
+        "layer": f"each image\nover {found.channels} channels\nand all places",
+        "instance": "each channel\nof each image\nover all places",
+        "group": f"{found.groups} groups of {each}\nchannels of each\nimage, over places",
+        "local response": "each value\nover five channels\nat its place",
     }[way]
 
 
-def _cube(axes: Axes, left: float, top: float, way: str) -> None:
+def _cube(axes: Axes, left: float, top: float, cell: float, way: str) -> None:
     """Draw the front, the upper and the right face of a cube, cell by cell."""
     from matplotlib.collections import PolyCollection
 
     inside = _in_set(way)
     corners: list[list[tuple[float, float]]] = []
     colours = []
-    (dx, dy), cell = _DEPTH, _CELL
+    dx, dy = _DEPTH[0] * cell, _DEPTH[1] * cell
 
     def add(points: list[tuple[float, float]], chosen: bool) -> None:
         corners.append([(left + x, top + y) for x, y in points])
@@ -137,12 +142,12 @@ def _maps(board: Board, found: Normalization, tile: float, ratio: float) -> None
         left = column * (tile + _GAP)
         colour = drawing.WARM if way == "its own" else drawing.INK
         title = f"its own {found.own}" if way == "its own" else way
-        board.words(title, left, 0.08, fontweight="bold", color=colour)
+        board.words(title, left, _CUBES + 0.08, fontweight="bold", color=colour)
         reach = float(found.reach[column])
         scale = Scale(-reach, reach, drawing.SIGNED)
-        bottom = _HEAD
+        bottom = _CUBES + _HEAD
         for row in range(len(found.shown)):
-            box = Box(left, _HEAD + row * (tile * ratio + 0.1), tile, tile * ratio)
+            box = Box(left, _CUBES + _HEAD + row * (tile * ratio + 0.1), tile, tile * ratio)
             placed = board.picture(scale.paint(found.maps[column, row]), box, smooth=False)
             bottom = placed.bottom
             if column == 0:
@@ -157,18 +162,25 @@ def _maps(board: Board, found: Normalization, tile: float, ratio: float) -> None
         )  # fmt: skip
 
 
-def _dots(axes: Axes, found: Normalization, values: NDArray[np.float64], title: str) -> None:
+def _dots(
+    axes: Axes, found: Normalization, values: NDArray[np.float64], title: str, level: float
+) -> None:
+    """Draw a statistic of every channel as a dot; where they go far, on a logarithmic axis."""
     drawing.plain_axes(axes)
+    far = bool(np.abs(values).max() > _WIDE_RANGE)
+    scale = f" (logarithmic beyond {_LINEAR:g})" if far else ""
     axes.set_title(
-        f"{title}, {found.channels} of them", fontsize=drawing.TEXT_SIZE, color=drawing.INK,
-        loc="left",
+        f"{title} of {plural(found.channels, 'channel')}{scale}", fontsize=drawing.TEXT_SIZE,
+        color=drawing.INK, loc="left",
     )  # fmt: skip
+    if far:
+        axes.set_yscale("symlog", linthresh=_LINEAR)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     spread = np.linspace(-0.3, 0.3, found.channels) if found.channels > 1 else np.zeros(1)
     for place, way in enumerate(found.ways):
         colour = {"before": drawing.INK, "its own": drawing.WARM}.get(way, drawing.ACCENT)
         axes.scatter(place + spread, values[place], s=7, color=colour, alpha=0.75, linewidths=0)
-    for level in (0.0, 1.0):
-        axes.axhline(level, color=drawing.FAINT, linewidth=0.7, zorder=0)
-    labels = [way.replace("local response", "local\nresponse") for way in found.ways]
+    axes.axhline(level, color=drawing.FAINT, linewidth=0.9, zorder=0)
+    labels = [way.replace(" ", "\n") for way in found.ways]
     axes.set_xticks(range(len(labels)), labels, fontsize=drawing.SMALL_SIZE)
     axes.set_xlim(-0.6, len(labels) - 0.4)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cnnviz.results import drawing
 from cnnviz.results.drawing import Pixels, Scale
+from cnnviz.results.text import number, three_digits
 from cnnviz.views.pictures.board import Board, Box, boards_scale, written
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
     from cnnviz.views.pooling import Pooling
 
-_WIDE, _MAPS, _NUMBERS, _CURVES = 13.2, 2.95, 2.75, 2.9
-_TILE, _GAP = 2.42, 0.27
+_WIDE, _MAPS, _NUMBERS, _CURVES = 13.2, 2.45, 2.6, 2.0
+_TILE, _GAP = 1.98, 0.26
 _TITLES = {"max": "max", "average": "average", "sum": "sum", "l2": "L2"}
 _COLOURS = (drawing.INK, drawing.WARM, drawing.ACCENT, "#2f8f4e", "#7d55c7", "#b8860b")
 _DASHES: tuple[Any, ...] = ("-", "-", "-", "-", (0, (4, 2)), (0, (1.5, 1.5)))
@@ -56,18 +57,30 @@ def _span(values: NDArray[Any]) -> Scale:
 def _maps(board: Board, found: Pooling) -> None:
     height, width = found.map.shape
     scale = _scale(found)
-    boxes = [Box(place * (_TILE + _GAP), 0.3, _TILE, _TILE) for place in range(5)]
+    count = 2 + len(found.methods)
+    boxes = [Box(place * (_TILE + _GAP), 0.28, _TILE, _TILE) for place in range(count)]
     _title(board, boxes[0], f"the map, {height} x {width}")
     place = board.picture(scale.paint(found.map), boxes[0], smooth=False)
+    _ends(board, place, scale)
     (row, column), (down, across) = found.detail_at, found.detail.shape
     board.frame(place.part((row, row + down), (column, column + across), (height, width)))
-    _title(board, boxes[1], "switches: the places of maxima")
-    board.picture(_switched(found, scale), boxes[1], smooth=False)
-    for box, method in zip(boxes[2:], ("max", "average", "l2"), strict=True):
-        values = found.pooled[found.methods.index(method)]
+    _title(board, boxes[1], "switches")
+    place = board.picture(_switched(found, scale), boxes[1], smooth=False)
+    _below(board, place, "the places of the maxima")
+    for box, method, values in zip(boxes[2:], found.methods, found.pooled, strict=True):
         size = f"{values.shape[0]} x {values.shape[1]}"
         _title(board, box, f"{_TITLES[method]}, {size}")
-        board.picture(_span(values).paint(values), box, smooth=False)
+        scale = _span(values)
+        _ends(board, board.picture(scale.paint(values), box, smooth=False), scale)
+
+
+def _ends(board: Board, place: Box, scale: Scale) -> None:
+    """Write below a picture where its colours end."""
+    _below(board, place, f"from {number(scale.low)} to {number(scale.high)}")
+
+
+def _below(board: Board, place: Box, text: str) -> None:
+    board.words(text, place.left, place.bottom + 0.05, size=drawing.SMALL_SIZE, color=drawing.QUIET)
 
 
 def _switched(found: Pooling, scale: Scale) -> Pixels:
@@ -118,22 +131,25 @@ def _curves(axes: Axes, found: Pooling) -> None:
     drawing.plain_axes(axes)
     for place, way in enumerate(found.ways):
         axes.plot(
-            found.shifts, 100.0 * found.changes[place], "o", linestyle=_DASHES[place],
+            found.shifts, found.similarity[place], "o", linestyle=_DASHES[place],
             color=_COLOURS[place], markersize=3.2, linewidth=1.5, label=_TITLES.get(way, way),
         )  # fmt: skip
     axes.set_xticks(found.shifts)
-    axes.set_ylim(bottom=0.0)
+    axes.axhline(0.0, color=drawing.FAINT, linewidth=0.8, zorder=0)
+    known = found.similarity[np.isfinite(found.similarity)]
+    axes.set_ylim(min([0.0, *known]) - 0.02, 1.04)
     axes.set_xlabel(
         "shift of the map, in its values", fontsize=drawing.SMALL_SIZE, color=drawing.INK
     )
-    axes.set_ylabel("change of the result (%)", fontsize=drawing.SMALL_SIZE, color=drawing.INK)
+    axes.set_ylabel("correlation", fontsize=drawing.SMALL_SIZE, color=drawing.INK)
     axes.set_title(
-        f"what a shift changes, over all {found.channels} channels",
+        "what a shift leaves (1: the same, 0: nothing in common), over all "
+        f"{found.channels} channels",
         fontsize=drawing.TEXT_SIZE, color=drawing.INK, loc="left",
     )  # fmt: skip
-    axes.legend(fontsize=drawing.SMALL_SIZE, frameon=False, loc="lower right")
-    if not np.isfinite(found.changes).any():
-        axes.text(0.5, 0.5, "the maps are zero", transform=axes.transAxes, ha="center")
+    axes.legend(fontsize=drawing.SMALL_SIZE, frameon=False, loc="lower left")
+    if not known.size:
+        axes.text(0.5, 0.5, "the maps are constant", transform=axes.transAxes, ha="center")
 
 
 def _sizes(axes: Axes, found: Pooling) -> None:
@@ -142,21 +158,24 @@ def _sizes(axes: Axes, found: Pooling) -> None:
     axes.set_xlim(0.0, 1.0)
     axes.set_ylim(len(found.ways) + 0.5, -1.0)
     columns = (0.03, 0.42, 0.64, 0.84)
-    after = f"after a shift by {found.shifts[1]}"
+    after = f"left by a shift by {found.shifts[1]}"
     heads = ("way", "leaves", "sees", after)
     for left, text in zip(columns, heads, strict=True):
         axes.text(left, -0.6, text, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
     for place, way in enumerate(found.ways):
-        change = float(found.changes[place, 1])
         cells = (
             _TITLES.get(way, way),
             " x ".join(map(str, found.way_sizes[place])),
             f"{found.reaches[place]} x {found.reaches[place]}",
-            f"{100.0 * change:.1f} %" if np.isfinite(change) else "not measured",
+            _correlation(float(found.similarity[place, 1])),
         )
         for left, text in zip(columns, cells, strict=True):
             colour = _COLOURS[place] if left == columns[0] else drawing.INK
             axes.text(left, place + 0.3, text, fontsize=drawing.TEXT_SIZE, color=colour)
+
+
+def _correlation(value: float) -> str:
+    return three_digits(value) if np.isfinite(value) else "not measured"
 
 
 def _title(board: Board, box: Box, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing
-from cnnviz.results.text import number, shortened
+from cnnviz.results.text import number, power_of_ten, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_LEAST = 1e-40
+"""Where the longest logarithmic axis begins."""
 NAME = 24
 """The most letters of a class name beside its bar."""
 REST = "#aab2bd"
@@ -36,12 +39,19 @@ def bars(
     title: str,
     paints: Sequence[str],
     names: Sequence[str] | None,
+    *,
+    logarithmic: bool = False,
 ) -> None:
     """Draw a horizontal bar for each class with its value in words; the first is uppermost.
 
-    A value that is not finite has no bar, and stands there in words.
+    A value that is not finite has no bar, and stands there in words; nor has zero on a logarithmic
+    axis.
     """
     rows = np.arange(len(values))
+    if logarithmic:
+        _logarithmic_bars(axes, rows, values, said, paints)
+        _style(axes, title, rows, names)
+        return
     drawn = np.where(np.isfinite(values), values, 0.0)
     axes.barh(rows, drawn, color=list(paints), height=0.62)
     low, high = min(0.0, float(drawn.min())), max(0.0, float(drawn.max()))
@@ -58,9 +68,36 @@ def bars(
     _style(axes, title, rows, names)
 
 
+def _logarithmic_bars(
+    axes: Axes,
+    rows: NDArray[np.int64],
+    values: NDArray[np.float64],
+    said: Sequence[str],
+    paints: Sequence[str],
+) -> None:
+    """Draw values above zero as bars from a power of ten below the least of them."""
+    shown = np.maximum(values, _LEAST)
+    low, high = 0.1 * 10.0 ** np.floor(np.log10(shown.min())), float(shown.max())
+    axes.set_xscale("log")
+    drawn = np.where(values > 0.0, shown, low)
+    axes.barh(rows, drawn - low, left=low, color=list(paints), height=0.62)
+    axes.set_xlim(low, high * (high / low) ** 0.45)
+    for row, (value, text) in enumerate(zip(drawn, said, strict=True)):
+        axes.annotate(
+            text, (value, row), (4, 0), textcoords="offset points", va="center",
+            fontsize=drawing.TEXT_SIZE, color=drawing.INK,
+        )  # fmt: skip
+    decades = round(math.log10(high / low))
+    powers = np.arange(round(math.log10(low)), math.log10(high) + 0.5, max(1, decades // 4))
+    axes.set_xticks(10.0**powers, [power_label(int(power)) for power in powers])
+    axes.minorticks_off()
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+
+
 def _style(axes: Axes, title: str, rows: NDArray[np.int64], names: Sequence[str] | None) -> None:
     drawing.plain_axes(axes)
-    axes.axvline(0.0, color=drawing.FAINT, linewidth=0.8, zorder=0)
+    if axes.get_xscale() == "linear":
+        axes.axvline(0.0, color=drawing.FAINT, linewidth=0.8, zorder=0)
     if names is None:
         axes.set_yticks(rows, [""] * len(rows))
     else:
@@ -120,6 +157,8 @@ def temperature_curves(
     marks: NDArray[np.float64],
     names: Sequence[str],
     paints: Sequence[str],
+    *,
+    logarithmic: bool = False,
 ) -> None:
     """Draw the probability of each class over the temperature, and where bars stand for it."""
     drawing.plain_axes(axes)
@@ -134,11 +173,33 @@ def temperature_curves(
     axes.set_xscale("log")
     drawing.log_numbers(axes.xaxis)
     axes.set_xlim(min(places[0], marks.min()), max(places[-1], marks.max()))
-    axes.set_ylim(-0.02, 1.02)
+    if logarithmic:
+        axes.set_yscale("log")
+        axes.set_ylim(10.0 ** (least := _least_power(places, curves)), 2.0)
+        powers = range(least, 1, max(1, -least // 4))
+        axes.set_yticks([10.0**power for power in powers], list(map(power_label, powers)))
+        axes.minorticks_off()
+    else:
+        axes.set_ylim(-0.02, 1.02)
     axes.set_xlabel("temperature T", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
     axes.legend(
         loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=drawing.SMALL_SIZE
     )
+
+
+def _least_power(places: NDArray[np.float64], curves: NDArray[np.float64]) -> int:
+    """Return a power of ten below every probability at the temperature 1, and no less than -12."""
+    shares = curves[int(np.abs(np.log(places)).argmin())]
+    return max(-12, math.floor(math.log10(shares[shares > 0.0].min())))
+
+
+def power_label(power: int) -> str:
+    """Return a power of ten as the label of a tick, as a percentage where that is short.
+
+    >>> power_label(0), power_label(-2), power_label(-6)
+    ('1', '0.01', '10⁻⁶')
+    """
+    return f"{10.0**power:g}" if power >= -2 else power_of_ten(10.0**power).partition("× ")[2]
 
 
 def said(values: NDArray[np.float64]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnviz.results import drawing
-from cnnviz.results.text import percent, plural
+from cnnviz.results.text import fine_percent, percent, plural
 from cnnviz.views.pictures import probability_panels as panels
 
 if TYPE_CHECKING:
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
     from cnnviz.views.softmax import Softmax
 
-_ROW = 0.3
+_WIDE, _ROW = 13.2, 0.27
 
 
 def draw(found: Softmax, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw the steps, the losses with their gradients, and the temperatures of each image."""
     rows = found.classes.shape[1] + bool(found.others)
-    heights = [_ROW * rows + 0.75, _ROW * rows + 0.8, 2.5]
+    heights = [_ROW * rows + 0.75, _ROW * rows + 0.8, 2.2]
     count = len(found.images)
-    figure = drawing.canvas(11.0, (sum(heights) + 0.4) * count, into)
+    figure = drawing.canvas(_WIDE, (sum(heights) + 0.4) * count, into)
     parts: Any = [figure] if count == 1 else figure.subfigures(count, 1)
     for place, part in enumerate(parts):
         _one(found.of(place), part, heights)
@@ -55,9 +55,15 @@ def _steps(found: Softmax, part: Any, names: list[str], paints: list[str]) -> No
         shares = np.append(shares, rest)
     panels.bars(first, z, told, "logit z", paints, names)
     title = "exponential e^(z - largest z)"
-    panels.bars(second, exponentials, panels.said(exponentials), title, paints, None)
-    title = f"probability p = exponential / {found.totals[0]:.4g}"
-    panels.bars(third, shares, [percent(share) for share in shares], title, paints, None)
+    sure = found.sure(0)
+    scale = " (log. axis)" if sure else ""
+    panels.bars(
+        second, exponentials, panels.said(exponentials), title + scale, paints, None,
+        logarithmic=sure,
+    )  # fmt: skip
+    title = f"probability p = exponential / {found.total_of(0)}{scale}"
+    said = [fine_percent(share) for share in shares]
+    panels.bars(third, shares, said, title, paints, None, logarithmic=sure)
 
 
 def _losses(found: Softmax, part: Any, names: list[str], paints: list[str]) -> None:
@@ -83,9 +89,10 @@ def _temperatures(found: Softmax, part: Any, names: list[str], paints: list[str]
     left, right = part.subplots(1, 2, width_ratios=[1.0, 1.35])
     _stacked(left, found, names, paints)
     panels.temperature_curves(
-        right, found.curve_temperatures, found.curves[0], found.temperatures, names, paints
-    )
-    panels.panel_title(right, "the same over T")
+        right, found.curve_temperatures, found.curves[0], found.temperatures, names, paints,
+        logarithmic=found.sure(0),
+    )  # fmt: skip
+    panels.panel_title(right, f"the same over T{' (log. axis)' if found.sure(0) else ''}")
 
 
 def _stacked(axes: Axes, found: Softmax, names: list[str], paints: list[str]) -> None:

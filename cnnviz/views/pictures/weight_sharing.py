@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from cnnviz.results import drawing
-from cnnviz.results.text import file_size, short
+from cnnviz.results.text import file_size, spelled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from cnnviz.views.weight_sharing import WeightSharing
 
+_WIDE = 12.4
 _UNITS = 9
 """Pixels of the row that is drawn."""
 _TAPS = 3
 """How many of them a window sees in the drawing, whatever the kernel's size is."""
 _SHARED = (drawing.WARM, drawing.ACCENT, "#2f8f4e")
+_LONG = 0.55
+"""The share of the axis beyond which a bar holds its words inside."""
+_MOST_TICKS = 7
 _COLOURS = (drawing.INK, "#7d55c7", drawing.ACCENT)
 
 
 def draw(found: WeightSharing, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw the connections of a row, and the counts on a logarithmic axis."""
-    figure = drawing.canvas(12.4, 6.4, into)
+    figure = drawing.canvas(_WIDE, _WIDE / drawing.SLIDE, into)
     grid: Any = figure.add_gridspec(2, 3, height_ratios=[1.15, 1.0])
     for place, kind in enumerate(found.kinds):
         _connections(figure.add_subplot(grid[0, place]), place, kind)
@@ -54,7 +61,7 @@ def _connections(axes: Axes, kind: int, title: str) -> None:
             range(_UNITS), [height] * _UNITS, s=90, color="white", edgecolor=colour, zorder=2
         )
     axes.set_xlim(-0.6, _UNITS - 0.4)
-    axes.set_ylim(-0.45, 1.2)
+    axes.set_ylim(-0.32, 1.1)
     drawing.hide_ticks(axes)
     axes.set_title(title, fontsize=drawing.TITLE_SIZE, color=_COLOURS[kind], loc="left")
     said = {
@@ -62,7 +69,7 @@ def _connections(axes: Axes, kind: int, title: str) -> None:
         1: "every value sees a window, with weights of its own",
         2: "one colour is one weight, the same everywhere",
     }[kind]
-    axes.text(-0.4, -0.4, said, fontsize=drawing.TEXT_SIZE, color=drawing.QUIET)
+    axes.text(-0.4, -0.28, said, fontsize=drawing.TEXT_SIZE, color=drawing.QUIET)
 
 
 def _counts(axes: Axes, found: WeightSharing) -> None:
@@ -71,14 +78,30 @@ def _counts(axes: Axes, found: WeightSharing) -> None:
     axes.set_xscale("log")
     axes.invert_yaxis()
     axes.set_yticks(range(3), found.kinds, fontsize=drawing.TEXT_SIZE)
-    low, high = 0.3 * min(found.weights), float(max(found.weights))
-    axes.set_xlim(low, high * (high / low) ** 0.42)
+    low, high = _limits(found)
+    axes.set_xlim(low, high)
+    ticks = 10.0 ** np.arange(math.ceil(math.log10(low)), math.log10(high), _decades(low, high))
+    axes.set_xticks(ticks, [spelled(tick) for tick in ticks])
+    axes.minorticks_off()
     axes.set_xlabel("weights (logarithmic)", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
     for place, count in enumerate(found.weights):
         biases, work = found.biases[place], found.multiplications[place]
-        axes.text(
-            1.15 * count, place,
-            f"{count:,} weights, {file_size(found.sizes[place])}\n"
-            f"and {short(biases)} biases; {short(work)} multiplications",
-            va="center", fontsize=drawing.SMALL_SIZE, color=drawing.INK,
+        inside = math.log(count / low) > _LONG * math.log(high / low)
+        axes.annotate(
+            f"{spelled(count)} weights, {file_size(found.sizes[place])}\n"
+            f"and {spelled(biases)} biases; {spelled(work)} multiplications",
+            (float(count), place), (-7 if inside else 7, 0), textcoords="offset points",
+            ha="right" if inside else "left", va="center", fontsize=drawing.TEXT_SIZE,
+            color="white" if inside else drawing.INK,
         )  # fmt: skip
+
+
+def _limits(found: WeightSharing) -> tuple[float, float]:
+    """Return the ends of the axis: the fewest weights have a bar, and the most end it."""
+    fewest, most = float(min(found.weights)), float(max(found.weights))
+    return fewest / 3.0, most * (3.0 * most / fewest) ** 0.02
+
+
+def _decades(low: float, high: float) -> int:
+    """Return how many decades lie between two ticks, so that there are few enough to read."""
+    return max(1, math.ceil(math.log10(high / low) / _MOST_TICKS))
