@@ -1,0 +1,63 @@
+"""The table of the course in the README: each picture of it is one command, which runs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cnnviz.datasets.shapes import Shapes
+from cnnviz.views import VIEWS
+from cnnviz.views.table import COURSE
+from tests.cli.conftest import Run
+
+ROOT = Path(__file__).resolve().parents[2]
+_ROW = re.compile(r"^\| ([^|]+) \| `cnnviz ([^`]+)` \|$", re.MULTILINE)
+QUICKLY = {
+    "hierarchy": "--count 20 --top 1",
+    "top-activations": "--count 20 --top 2",
+    "visualize": "--steps 2",
+    "optimizers": "--steps 4",
+    "loss-landscape": "--points 3 --count 4",
+    "overfitting": "--scenes 10 --epochs 1 --seeds 2 --validation 10 --test 10",
+    "augmentation": "--draws 2",
+    "gradient-flow": "--no-remedies",
+    "famous-networks": "--names LeNet-5",
+    "compare": "--count 16",
+    "challenges": "--only turned --steps 2",
+    "explanations": "--methods gradcam,saliency --checks curves",
+    "evaluate-classifier": "--count 20 --explain 0",
+}
+"""What makes a command quick that takes long as it stands; none changes what is drawn."""
+
+
+def rows(page: str) -> list[tuple[str, str]]:
+    return _ROW.findall((ROOT / page).read_text("utf-8"))
+
+
+TABLE = rows("README.md")
+
+
+def test_both_pages_have_the_same_table_and_it_has_every_view_of_the_course() -> None:
+    assert rows("docs/course.md") == TABLE
+    commands = [command.split()[0] for _, command in TABLE]
+    assert len(set(commands)) == len(commands)
+    assert {view.command for view in VIEWS if view.panel == COURSE} <= set(commands)
+    assert set(QUICKLY) <= set(commands)
+
+
+@pytest.mark.parametrize("command", [command for _, command in TABLE], ids=lambda c: c.split()[0])
+def test_each_picture_is_one_command(run: Run, tmp_path: Path, command: str) -> None:
+    name, *words = shlex.split(command)
+    Image.fromarray(Shapes(split="held-out")[19].image).save(tmp_path / "photo.jpg")
+    small = () if name == "evaluate-classifier" else ("--dpi", "30")
+    # A folder, where a whole page is written.
+    made = "made" if name == "evaluate-classifier" else "made.png"
+    quickly = shlex.split(QUICKLY.get(name, ""))
+    found = run(name, *words, *quickly, *small, "--quiet", "--out", made)
+    assert found.code == 0, found.err
+    with Image.open(min(tmp_path.rglob("*.png"))) as picture:
+        picture.verify()
