@@ -39,8 +39,8 @@ def percent(share: float) -> str:
 def fine_percent(share: float) -> str:
     """Return a share of 1 as a percentage with the digits that tell it from none and from all.
 
-    >>> [fine_percent(share) for share in (0.5, 1.0, 0.99999, 0.0000037, 1e-12)]
-    ['50.0 %', '100 %', '99.9990 %', '0.00037 %', '1.0 × 10⁻¹⁰ %']
+    >>> [fine_percent(share) for share in (0.5, 1.0, 0.999987, 0.0000037, 1e-12)]
+    ['50.0 %', '100 %', '99.9987 %', '0.00037 %', '1.0 × 10⁻¹⁰ %']
     """
     if share in (0.0, 1.0):
         return f"{share * 100:.0f} %"
@@ -90,18 +90,16 @@ def short(number: float, unit: str = "") -> str:
 
 
 def spelled(number: float) -> str:
-    """Return a large number in three figures, with the word that it is read aloud with.
+    """Return a number of a million or more in three figures, with the word it is read with.
 
-    >>> spelled(1_728), spelled(324_000_000), spelled(6_750_000_000_000), spelled(999_999)
-    ('1,728', '324 million', '6.75 trillion', '1 million')
+    >>> spelled(442_368), spelled(324_000_000), spelled(6_750_000_000_000), spelled(999_999_999)
+    ('442,368', '324 million', '6.75 trillion', '1 billion')
     """
     words = ("million", "billion", "trillion", "quadrillion", "quintillion")
-    if round(number) < 1e5:
+    if round(number) < 1e6:
         return count(number)
     # Three figures first, so that what rounds up takes the next word.
     figures = float(f"{number:.3g}")
-    if figures < 1e6:
-        return count(figures)
     place = min(int(math.log10(figures) + 1e-9) // 3 - 2, len(words) - 1)
     return f"{figures / 1000.0 ** (place + 2):.3g} {words[place]}"
 

@@ -15,9 +15,13 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 
 _NUMBER = re.compile(
-    r"(?<![\w.])[-+±]?(\d[\d,]*(?:\.\d+)?)(?:e([-+]?\d+))?\s*([%kMGT]?)(?:B|MACs?)?(?![\w.]*\w)"
+    r"(?<![\w.])[-+±]?(\d[\d,]*(?:\.\d+)?)(?:e([-+]?\d+))?\s*"
+    r"(%|million|billion|trillion|[kMGT]?)(?:B|MACs?)?(?![\w.]*\w)"
 )
 _FACTORS = {"%": 100.0, "k": 1e-3, "M": 1e-6, "G": 1e-9, "T": 1e-12}
+_FACTORS |= {"million": 1e-6, "billion": 1e-9, "trillion": 1e-12}
+_POWER = re.compile(r" × 10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
+_SUPERSCRIPTS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 
 
 class Values:
@@ -55,7 +59,8 @@ class Values:
     def unknown(self, text: str) -> list[str]:
         """Return the numbers of a text that are none of these, as far as they are written out."""
         found = []
-        for match in _NUMBER.finditer(text.replace("−", "-")):
+        plain = _POWER.sub(lambda power: f"e{power[1].translate(_SUPERSCRIPTS)}", text)
+        for match in _NUMBER.finditer(plain.replace("−", "-")):
             digits, power, unit = match.groups()
             bare = digits.replace(",", "")
             places = len(bare.partition(".")[2]) - int(power or 0)

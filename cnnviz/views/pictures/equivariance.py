@@ -143,9 +143,9 @@ def _short(value: float) -> str:
     """Return a mismatch in two figures; what rounding leaves of none is not written out.
 
     >>> _short(0.424), _short(0.0), _short(2.4e-7)
-    ('0.42', '0', '< 0.001')
+    ('0.42', '0', '0.000')
     """
-    return "< 0.001" if 0.0 < value < 1e-3 else f"{value:.2g}"
+    return f"{value:.3f}" if 0.0 < value < 5e-4 else f"{value:.2g}"
 
 
 def _answers(axes: Axes, found: Equivariance) -> None:
