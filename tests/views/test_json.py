@@ -244,9 +244,9 @@ def test_a_number_that_is_not_among_the_values_is_found(tmp_path: Path) -> None:
     values = Values(tmp_path / "a.json")
     assert values.unknown("conv2: 12 % or 0.125, 1.0 MB, 1,000,000 and 1e+06") == []
     assert values.unknown("1 million, 1.3 × 10⁻¹") == []
-    lost = values.unknown("14 %, 0.126 and 3 of 1e+07, 2 million, 1.2 × 10⁻²")
+    lost = values.unknown("14 %, 0.126 and 3 of 1e+07, 7 million, 1.7 × 10⁻²")
     assert [one.strip() for one in lost] == [
-        *("14 %", "0.126", "3", "1e+07", "2 million", "1.2e-2"),
+        *("14 %", "0.126", "3", "1e+07", "7 million", "1.7e-2"),
     ]
 
 
