@@ -15,7 +15,7 @@ from cnnviz.models.input_size import checked_size
 from cnnviz.results import drawing
 from cnnviz.results.result import Result
 from cnnviz.results.space import Space, space_of_shape
-from cnnviz.results.text import joined, plural, short
+from cnnviz.results.text import first_few, joined, plural, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,6 +41,10 @@ class NetworkDiagram(Result):
         How many layers are drawn, and the totals of the network.
     uncounted : int
         How many operators cost what is not known: with any, the MACs are the least.
+    uncalled : tuple of str
+        Modules with parameters that evaluation does not call, such as auxiliary heads; not drawn.
+    uncalled_parameters : int
+        How many of the parameters are not used.
     """
 
     derived: ClassVar[tuple[str, ...]] = ("letters",)
@@ -53,6 +57,8 @@ class NetworkDiagram(Result):
     parameters: int
     macs: int
     uncounted: int
+    uncalled: tuple[str, ...] = ()
+    uncalled_parameters: int = 0
 
     @property
     def space(self) -> Space:
@@ -115,6 +121,11 @@ class NetworkDiagram(Result):
             said.append("Layers of one size that had no room of their own are counted at others.")
         if any(node.kind == "gap" for node in nodes):
             said.append("Of long runs inside a block the first three and the last are drawn.")
+        if self.uncalled:
+            said.append(
+                f"Not drawn, for evaluation does not use them: {first_few(self.uncalled, 4)}, with "
+                f"{short(self.uncalled_parameters)} of the parameters."
+            )
         return " ".join(said)
 
     @property
@@ -189,4 +200,6 @@ def network_diagram(
         parameters=found.parameters,
         macs=found.macs,
         uncounted=len(found.uncounted),
+        uncalled=found.uncalled,
+        uncalled_parameters=found.parameters - sum(call.parameters for call in found.calls),
     )

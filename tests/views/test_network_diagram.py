@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from torch import nn
 
 from cnnviz.errors import UsageError
@@ -72,6 +73,28 @@ def test_caption_says_what_was_drawn_as_one() -> None:
     assert repr(of("resnet18")) == (
         "<NetworkDiagram: resnet18: 69 layers, 8 blocks of 2 kinds, 11.7 M parameters>"
     )
+
+
+def test_heads_that_only_training_uses_are_told_and_not_drawn() -> None:
+    class Auxiliary(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.head, self.aux = nn.Conv2d(3, 4, 3), nn.Linear(4, 2), nn.Linear(4, 2)
+
+        def forward(self, x: torch.Tensor) -> object:
+            pooled = self.body(x).mean((2, 3))
+            return (self.head(pooled), self.aux(pooled)) if self.training else self.head(pooled)
+
+    network = Auxiliary().train()
+    found = network_diagram(network, 8)
+    assert network.training
+    assert found.uncalled == ("aux",)
+    assert found.uncalled_parameters == 10
+    assert "does not use them: aux, with 10 of the parameters" in found.caption()
+    assert "Not drawn" not in network_diagram(tiny_network(), 16).caption()
+    assert [node.label for node in found.trunk.nodes] == [
+        *("3x3 conv", "global average pool", "linear")
+    ]
 
 
 def test_signals_and_volumes_are_drawn() -> None:
