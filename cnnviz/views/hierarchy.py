@@ -140,7 +140,7 @@ def hierarchy(
         The layers, from the shallowest to the deepest; "stages" are the ends of the stages, of more
         than six those that are evenly spread.
     k : int
-        How many patches for each channel.
+        How many patches for each channel, as far as there are as many images.
     rule : {"deconvnet", "guided", "gradient"}
         How rectifiers send the projections back; see `cnnviz.deconvnet`.
     top : int

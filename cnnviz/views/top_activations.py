@@ -198,8 +198,8 @@ class TopActivations(TableResult):
         if self.seen < _FEW * k:
             what = "values" if self.space.axes == 1 else "bars"
             told.append(
-                f"{k} of only {self.seen} {noun}s are shown: the last patches need not be typical "
-                f"of what the channel looks for, as their {what} tell."
+                f"{k if k < self.seen else 'All'} of only {self.seen} {noun}s are shown: the last "
+                f"patches need not be typical of what the channel looks for, as their {what} tell."
             )
         if self.pages > 1:
             told.append(
@@ -330,7 +330,7 @@ def top_activations(
     channels : int, str or iterable of int, optional
         The channels to draw, or text such as ``3,7,10-15``. The numbers are found for all channels.
     k : int
-        How many patches for each channel.
+        How many patches for each channel, as far as there are as many images.
     rule : {"deconvnet", "guided", "gradient"}
         How rectifiers send the projections back; see `cnnviz.deconvnet`.
     top : int

@@ -44,7 +44,8 @@ class Search:
 
     def __init__(self, passage: PartialForward, dataset: Dataset, k: int) -> None:
         self.passage, self.dataset = passage, dataset
-        self.found = TopK(k)
+        # Of each image one patch counts, so that there are no more of them than images.
+        self.found = TopK(min(k, len(dataset)))
         self.labels = np.full(len(dataset), -1, np.int64)
         self.sizes = np.zeros((len(dataset), passage.model.space.axes), np.int64)
         self.sums: NDArray[np.float64] | float = 0.0

@@ -124,14 +124,16 @@ def test_a_dead_channel_is_said_to_be_dead_and_shows_nothing() -> None:
     assert found.to_json()["channels"][2]["dead"] is True
 
 
-def test_fewer_images_than_places_leave_these_empty(model) -> None:
+def test_there_are_no_more_patches_than_images(model) -> None:
     found = top_activations(model, photos(2), "1", k=4, top=0)
-    assert (found.images[:, 2:] == -1).all()
-    assert np.isnan(found.values[:, 2:]).all()
-    assert not found.drawn[:, 2:].any()
+    assert found.images.shape == found.drawn.shape == (6, 2)
+    assert (np.sort(found.images, axis=1) == [0, 1]).all()
     assert len(found.strongest(0)) == 2
-    assert "A place stays grey" in found.caption()
-    assert "4 of only 2 images" in found.caption()
+    assert "the 2 strongest patches of 6 channels in 2 images" in found.summary()
+    assert "All of only 2 images are shown" in found.caption()
+    least = np.maximum(found.values[list(found.shown), -1], 0.0)
+    contrast = least / found.typical[list(found.shown)]
+    assert (np.diff(contrast) <= 1e-12).all()
 
 
 def test_names_and_classes_come_with_the_places(model, tmp_path: Path) -> None:
