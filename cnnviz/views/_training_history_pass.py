@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,10 +13,13 @@ from numpy.typing import NDArray
 from cnnviz.course.cka import LEAST, MinibatchCKA
 from cnnviz.datasets import Dataset
 from cnnviz.errors import ImageError, LayerError
-from cnnviz.heatmaps.checks.randomisation import weighted_layers
+from cnnviz.heatmaps.checks.randomisation import redraw, weighted_layers
 from cnnviz.introspection.backward_rules import Rule
+from cnnviz.introspection.copies import copy_network
 from cnnviz.introspection.layers import kind, named_layers, without_call
 from cnnviz.models import Model
+from cnnviz.models.checkpoint_series import CheckpointSeries
+from cnnviz.models.compared import with_checkpoint
 from cnnviz.models.weights import layer_weight
 from cnnviz.passes.captures import capture
 from cnnviz.passes.scan import first_batch
@@ -131,6 +135,21 @@ def mapped(model: Model, inputs: torch.Tensor, layers: Sequence[str], most: int)
     found = [layer for layer in layers if layer in held]
     spread = np.linspace(0, len(found) - 1, min(len(found), most)).round()
     return tuple(found[int(place)] for place in dict.fromkeys(spread))
+
+
+def models_of(
+    model: Model, inputs: torch.Tensor, series: CheckpointSeries | None, seed: int
+) -> list[Callable[[], Model]]:
+    """Return what makes the network of each checkpoint."""
+    if series is not None:
+        return [partial(with_checkpoint, model, path) for path in series.paths]
+
+    def redrawn() -> Model:
+        module = copy_network(model.module)
+        redraw(module, weighted_layers(model, inputs), seed)
+        return model.around(module, weights=f"redrawn, seed {seed}", untrained=True)
+
+    return [redrawn, lambda: model]
 
 
 def look_at_all(

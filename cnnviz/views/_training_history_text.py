@@ -22,7 +22,7 @@ _LEVEL = 0.05
 def summary(found: TrainingHistory) -> str:
     """Say from when on the first and the last layer are what they are at the end."""
     count = len(found.checkpoints)
-    span = f"{found.unit} {found.epochs[0]} to {found.epochs[-1]}"
+    span = f"{_called(found, 0)} to {found.labels[-1]}"
     head = f"{found.provenance.model}, {count} checkpoints, {span}"
     if np.isfinite(found.settled).any():
         told = _told(found, found.layers, found.settled, (found.order, found.order_chance))
@@ -45,9 +45,14 @@ def _told(
     parts = []
     for name, one in ends:
         last = one == found.epochs[-1]
-        when = "at the last alone" if last else f"from {found.unit} {one:.0f} on"
+        place = int(np.flatnonzero(found.epochs == one)[0])
+        when = "at the last alone" if last else f"from {_called(found, place)} on"
         parts.append(f"{when} at {name}")
     return f"{', '.join(parts)}{_order_told(*order, len(known))}"
+
+
+def _called(found: TrainingHistory, place: int) -> str:
+    return f"{found.unit} {found.labels[place]}" if found.numbered else found.labels[place]
 
 
 def _order_told(order: float, chance: float, layers: int) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,13 +21,10 @@ from cnnviz.course.convergence import (
 from cnnviz.datasets import open_dataset
 from cnnviz.datasets.aliases import Data
 from cnnviz.errors import UsageError
-from cnnviz.heatmaps.checks.randomisation import redraw, weighted_layers
 from cnnviz.introspection.backward_rules import Rule
-from cnnviz.introspection.copies import copy_network
 from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model, as_model
 from cnnviz.models.checkpoint_series import CheckpointSeries, check_series, checkpoint_series
-from cnnviz.models.compared import with_checkpoint
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.models.whole_image_scores import check_scores_the_image
 from cnnviz.passes.scan import first_batch
@@ -44,6 +40,7 @@ from cnnviz.views._training_history_pass import (
     first_convolution,
     look_at_all,
     mapped,
+    models_of,
     weighted,
 )
 from cnnviz.views._training_history_text import caption, summary
@@ -65,6 +62,8 @@ class TrainingHistory(Result):
         The checkpoints, from the first to the last, [E].
     epochs : ndarray of int64
         The numbers of the checkpoints, [E]: those in their names, or else their places from 1.
+    numbered : bool
+        Whether these are numbers of the names.
     unit : {"epoch", "step", "checkpoint"}
         What these count, as far as the names say.
     found : int
@@ -106,12 +105,13 @@ class TrainingHistory(Result):
 
     left_out: ClassVar[tuple[str, ...]] = ()
     derived: ClassVar[tuple[str, ...]] = (
-        "near", "settled", "weights_settled", "order", "order_chance", "weights_order",
+        "labels", "near", "settled", "weights_settled", "order", "order_chance", "weights_order",
         "weights_order_chance",
     )  # fmt: skip
 
     checkpoints: tuple[str, ...]
     epochs: NDArray[np.int64]
+    numbered: bool
     unit: str
     found: int
     layers: tuple[str, ...]
@@ -130,6 +130,13 @@ class TrainingHistory(Result):
     units: tuple[UnitHistory, ...]
     rule: str
     alike: float
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the checkpoints are called, [E]: by number, or by name where names have none."""
+        if self.numbered:
+            return tuple(str(epoch) for epoch in self.epochs)
+        return tuple(Path(name).stem for name in self.checkpoints)
 
     @property
     def near(self) -> float:
@@ -292,7 +299,7 @@ def training_history(
         batch_size=batch_size,
         rule=rule,
     )
-    states = look_at_all(plan, _models(wrapped, inputs, series, seed), progress)
+    states = look_at_all(plan, models_of(wrapped, inputs, series, seed), progress)
     return _result(wrapped, plan, states, series, no_kernels, alike, seed)
 
 
@@ -311,21 +318,6 @@ def _check(most: int, top: int, batch_size: int, rule: str, alike: float, seed: 
         raise UsageError(f"There is no rule {rule!r}.", f"Choose {', '.join(RULES)}.")
 
 
-def _models(
-    model: Model, inputs: Any, series: CheckpointSeries | None, seed: int
-) -> list[Callable[[], Model]]:
-    """Return what makes the network of each checkpoint."""
-    if series is not None:
-        return [partial(with_checkpoint, model, path) for path in series.paths]
-
-    def redrawn() -> Model:
-        module = copy_network(model.module)
-        redraw(module, weighted_layers(model, inputs), seed)
-        return model.around(module, weights=f"redrawn, seed {seed}", untrained=True)
-
-    return [redrawn, lambda: model]
-
-
 def _result(
     model: Model,
     plan: Plan,
@@ -339,13 +331,12 @@ def _result(
     changes = [relative_change(state.weights, states[-1].weights) for state in states]
     kernels = [state.first_kernels for state in states if state.first_kernels is not None]
     held = np.stack(kernels) if kernels else np.empty((len(states), 0, 0, 0, 0), np.float32)
-    names = (
-        [path.name for path in series.paths] if series else [f"redrawn, seed {seed}", "as it is"]
-    )
+    names = [path.name for path in series.paths] if series else ["redrawn", "as it is"]
     return TrainingHistory(
         provenance=_provenance(model, plan, states, series, seed),
         checkpoints=tuple(names),
         epochs=np.array(series.epochs if series else range(1, len(states) + 1), np.int64),
+        numbered=series.numbered if series else False,
         unit=series.unit if series else "checkpoint",
         found=series.found if series else len(states),
         layers=plan.layers,

@@ -79,6 +79,7 @@ def test_changes_and_likeness_are_those_taken_by_hand(tmp_path: Path) -> None:
     found = training_history(wrapped, PHOTOS, tmp_path, layers="1,4,7")
     assert state(wrapped.module) == before
     assert found.checkpoints == tuple(f"epoch-{epoch}.pth" for epoch in (1, 2, 9, 10))
+    assert found.labels == ("1", "2", "9", "10")
     assert (found.epochs.tolist(), found.unit, found.found) == ([1, 2, 9, 10], "epoch", 4)
     assert found.weighted == ("0", "3", "7")
     np.testing.assert_allclose(found.changes, [[0.0] * 4, STEPS, STEPS], atol=1e-6)
@@ -209,8 +210,9 @@ def test_the_share_of_right_answers_is_counted_where_labels_are_known(tmp_path: 
 
 def test_without_checkpoints_it_is_the_network_before_and_after(tmp_path: Path) -> None:
     found = training_history(module(), PHOTOS, seed=3)
-    assert found.checkpoints == ("redrawn, seed 3", "as it is")
+    assert found.checkpoints == ("redrawn", "as it is")
     assert found.provenance.seed == 3
+    assert "2 checkpoints, redrawn to as it is" in found.summary()
     np.testing.assert_array_equal(found.changes[:, -1], 0.0)
     assert (found.changes[:, 0] > 0.5).all()
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cnnviz.lectures.chapter import Chapter, Step
+from cnnviz.results.text import number
 
 if TYPE_CHECKING:
     from cnnviz.views.augmentation import Augmentation
@@ -30,6 +33,17 @@ def _learned(found: Comparison) -> Sequence[str]:
         "the deep ones that training makes into something else."
         if _grows_apart(found)
         else f"{found.summary().rstrip('.')}.",
+    )
+
+
+def _drawn_beside(found: Comparison) -> Sequence[str]:
+    pair = found.kernels
+    if pair is None or not len(pair.changes) or not np.isfinite(pair.changes).any():
+        return ()
+    change = number(float(np.nanmedian(pair.changes)))
+    return (
+        f"Half of the {len(pair.changes)} kernels of {pair.layers[0]} differ from the random ones "
+        f"by {change} times their own norm or more.",
     )
 
 
@@ -79,6 +93,19 @@ CHAPTER = Chapter(
                 "(Kornblith et al. 2019).",
             ),
             after=_learned,
+        ),
+        Step(
+            name="beside",
+            title="Kernels and feature maps, and those of random weights",
+            call='cnnviz.compare(model, photo, picture="features")',
+            command="cnnviz compare {photo} {model} --picture features",
+            before=(
+                "The same two networks on the photo. Random kernels are noise, and yet their "
+                "feature maps have edges, since these come with the picture. With checkpoints kept "
+                "on the way, cnnviz training-history shows how the one becomes the other (Zeiler "
+                "and Fergus 2013, figure 4).",
+            ),
+            after=_drawn_beside,
         ),
     ),
 )

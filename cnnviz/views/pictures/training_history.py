@@ -29,6 +29,8 @@ _LEAST = 5.6
 """Inches of a half of the picture at least."""
 _NAMED = 8
 """The most lines of which each has its name."""
+_NAME = 9
+"""Letters that fit above a cell."""
 _LETTERS = 10.5
 """Letters of a title in an inch."""
 
@@ -76,7 +78,9 @@ def _curves(part: drawing.Canvas, found: TrainingHistory) -> None:
     right.set_ylim(bottom=0.0)
     _name(right, "distance of the weights from the last", len(found.weighted))
     for axes in (left, right):
-        axes.set_xticks(np.arange(len(found.epochs)), [str(one) for one in found.epochs])
+        axes.set_xticks(
+            np.arange(len(found.epochs)), [shortened(one, _NAME) for one in found.labels]
+        )
         axes.set_xlabel(found.unit, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
 
 
@@ -156,9 +160,9 @@ def _grid(
     """Return an empty block with its numbers, and where each cell belongs."""
     down, across = _CELL + _LABEL + _GAP // 2, _CELL + _GAP
     sheet = TileSheet(_HEAD + len(rows) * down, _NUMBER + len(found.epochs) * across)
-    for column, epoch in enumerate(found.epochs):
+    for column, label in enumerate(found.labels):
         middle = _NUMBER + column * across + _CELL / 2
-        sheet.say(middle, 0, str(epoch), strong=True, across="center")
+        sheet.say(middle, 0, shortened(label, _NAME), strong=True, across="center")
     corners = {}
     for row, channel in enumerate(rows):
         top = _HEAD + row * down
