@@ -15,6 +15,7 @@ from cnnviz.views.deconvnet import RULES
 if TYPE_CHECKING:
     from cnnviz.views.training_history import TrainingHistory
 
+_LEAST_LAYERS = 3
 _LEVEL = 0.05
 """An order that chance makes this often or more rarely is told as one."""
 
@@ -57,7 +58,7 @@ def _called(found: TrainingHistory, place: int) -> str:
 
 def _order_told(order: float, chance: float, layers: int) -> str:
     """Say whether deeper layers settle later, with the measurement."""
-    if not np.isfinite(chance):
+    if layers < _LEAST_LAYERS or not np.isfinite(chance):
         return ""
     measured = f"Kendall's tau of depth and time {order:+.2f}, chance {chance:.2g}"
     if chance > _LEVEL:
