@@ -79,6 +79,7 @@ def _run(values: dict[str, Any]) -> None:
             values["chapters"],
             data=values["data"],
             loading=_loading(values),
+            folder=values["out"],
             progress=guesses.at_first_step(progress),
         )
         manifest = report_options.save(made, values)
@@ -86,7 +87,10 @@ def _run(values: dict[str, Any]) -> None:
     # The doubt about the preprocessing was told already.
     notes = [note for note in made.notes if note != model.doubt]
     notes += [note for section in made.sections for note in section.notes]
+    notes += [str(failure) for failure in made.failures if str(failure) not in notes]
     report_options.tell(manifest, notes, [], as_json=values["as_json"])
+    if made.failures:
+        raise typer.Exit(1)
 
 
 def _loading(values: dict[str, Any]) -> Loading:
@@ -100,5 +104,6 @@ def _loading(values: dict[str, Any]) -> Loading:
         values["model"],
         values["weights"],
         preparation=network_options.preparation_of(values),
+        folder=values["out"],
         **{name: value for name, value in settings.items() if value is not None},
     )

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cnnviz
+from cnnviz.datasets.opening import SHAPES
 from cnnviz.errors import LayerError
 from cnnviz.introspection.layers import named_layers, without_call
+from cnnviz.lectures.chapter import Step
+from cnnviz.lectures.located import located
 from cnnviz.models import Model
+from cnnviz.models.sources import SOURCES
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.captures import capture
 from cnnviz.passes.stages import STAGES
 
 CAPTURE = 'capture = cnnviz.capture(model, photo, layers="stages", gradients="layers")'
 STAGE_NAMES = "stages = list(capture.activations)"
+_FACTORY, _PROGRAM = ".py:", ".pt2"
 
 
 @dataclass(frozen=True)
 class Loading:
-    """How a network is loaded: in Python, and by the options of a command."""
+    """How a network is loaded: in Python, and by the options of a command.
+
+    Attributes
+    ----------
+    code : str
+        What makes the network, as a Python expression, with a remark after it where it takes one.
+    options : str
+        The options of a command; empty where no command can load it.
+    """
 
     code: str
     options: str
@@ -33,6 +47,7 @@ class Loading:
         weights: str = "DEFAULT",
         *,
         preparation: Mapping[str, str] | None = None,
+        folder: Path | None = None,
         **settings: str,
     ) -> Loading:
         """Return how a network is loaded by name, said with as little as it takes.
@@ -43,17 +58,43 @@ class Loading:
             The network, and what it knows.
         preparation : mapping of str to str, optional
             What was said of how photos are prepared.
+        folder : Path, optional
+            The folder that files are named from; by default they have their absolute paths.
         **settings : str
             What else `cnnviz.load` was told, under the names that its options have too.
         """
+        if source.endswith(_PROGRAM) or _FACTORY in source:
+            source = located(source, folder)
+        weights = _located_file(weights, folder)
+        files = {"categories"} & set(settings)
+        told = {**settings, **{name: _located_file(settings[name], folder) for name in files}}
         said = [repr(source), *([] if weights == "DEFAULT" else [repr(weights)])]
-        said += [f"{name}={value!r}" for name, value in settings.items()]
+        said += [f"{name}={value!r}" for name, value in told.items()]
         if preparation:
             said.append(f"preprocessing={dict(preparation)!r}")
         named = {"model": source, "weights": "" if weights == "DEFAULT" else weights}
-        flags = {**named, **settings, **(preparation or {})}
+        flags = {**named, **told, **(preparation or {})}
         options = [f"--{name} {shlex.quote(value)}" for name, value in flags.items() if value]
         return cls(f"cnnviz.load({', '.join(said)})", " ".join(options))
+
+    @classmethod
+    def of_model(cls, model: Model) -> Loading:
+        """Return how a network that is at hand is loaded, as far as its name tells."""
+        if any(model.name in source.names() for source in SOURCES if not source.package):
+            return cls.of(model.name, "random" if model.untrained else "DEFAULT")
+        return cls(f"cnnviz.Model(network)  # {model.name}, which was at hand: put it here", "")
+
+
+def _located_file(text: str, folder: Path | None) -> str:
+    """Return what names a file, or something of that name, as it is named from a folder."""
+    return located(text, folder) if Path(text).expanduser().is_file() else text
+
+
+def located_data(data: str | Sequence[str], folder: Path | None) -> str | list[str]:
+    """Return what names many images as it is named from a folder."""
+    if isinstance(data, str):
+        return data if data == SHAPES else located(data, folder)
+    return [located(one, folder) for one in data]
 
 
 @dataclass(frozen=True)
@@ -67,12 +108,19 @@ class Beginning:
     code : str
         What defines them, for the first cell of the notebook.
     options : dict of str to str
-        What stands for the photo, the network and the data in a command.
+        What stands for the photo, the network, the data and the layers in a command.
     """
 
     names: dict[str, Any]
     code: str
     options: dict[str, str]
+
+    def command(self, step: Step) -> str:
+        """Return the command of a step that has run; none where no command loads the network."""
+        if "{model}" in step.command and not self.options["model"]:
+            return ""
+        spelled = {name: shlex.quote(str(self.run(code))) for name, code in step.spelled.items()}
+        return step.command.format(**self.options, **spelled)
 
     @property
     def capture(self) -> Capture:
@@ -85,7 +133,14 @@ class Beginning:
         return eval(compile(call, "<lecture>", "eval"), dict(self.names))
 
 
-def begin(model: Model, loading: Loading, photo: Any, photo_file: str, data: Any) -> Beginning:
+def begin(
+    model: Model,
+    loading: Loading,
+    photo: Any,
+    photo_file: str,
+    data: str | Sequence[str],
+    folder: Path | None = None,
+) -> Beginning:
     """Look at the photo once, and return what the chapters need.
 
     Parameters
@@ -100,6 +155,8 @@ def begin(model: Model, loading: Loading, photo: Any, photo_file: str, data: Any
         What the photo is called beside the notebook.
     data : str or list of str
         Many images.
+    folder : Path, optional
+        The folder of the notebook, from which files are named.
 
     Raises
     ------
@@ -121,16 +178,18 @@ def begin(model: Model, loading: Loading, photo: Any, photo_file: str, data: Any
         "capture": held,
         "stages": stages,
     }
+    told = located_data(data, folder)
     lines = (
         "import cnnviz",
         "",
+        "# The photo lies beside this notebook; other files are where they were.",
         f"model = {loading.code}",
         f"photo = {photo_file!r}",
-        f"data = {data!r}",
+        f"data = {told!r}",
         CAPTURE,
         STAGE_NAMES,
     )
-    many = data if isinstance(data, str) else ",".join(data)
+    many = told if isinstance(told, str) else ",".join(told)
     # A command names a layer, whichever of its calls the capture holds.
     known = named_layers(model.module)
     first, *_, last = (shlex.quote(without_call(name, known)) for name in (stages[0], *stages))

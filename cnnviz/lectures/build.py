@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -13,25 +13,26 @@ from typing import Any
 from PIL import Image
 from torch import nn
 
-from cnnviz.errors import CnnvizError, UsageError, did_you_mean
+from cnnviz.datasets.opening import SHAPES
+from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.images import Batch, Photo
 from cnnviz.images.inputs import Images
-from cnnviz.lectures.beginning import Beginning, Loading, begin
-from cnnviz.lectures.chapter import Chapter, Step
+from cnnviz.lectures.beginning import Loading, begin
+from cnnviz.lectures.chapter import Chapter
 from cnnviz.lectures.chapters import CHAPTERS
+from cnnviz.lectures.literature import literature
 from cnnviz.lectures.notebook import write_notebook
+from cnnviz.lectures.running import Run
 from cnnviz.lectures.slides import write_slides
 from cnnviz.models import Model, as_model, load
 from cnnviz.models.samples import sample_for
 from cnnviz.models.spaces import check_takes_images
-from cnnviz.reports.content import Picture, Section
 from cnnviz.reports.context import ReportImage
 from cnnviz.reports.document import Report
 from cnnviz.reports.first_notes import first_notes
 from cnnviz.reports.image_answer import answer
 from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, ReportProgress, Steps
 from cnnviz.results.file_names import stem
-from cnnviz.results.result import Result
 
 KIND = "lecture"
 NOTEBOOK = "lecture.ipynb"
@@ -45,6 +46,7 @@ def lecture(
     *,
     data: str | Sequence[str] | None = None,
     loading: Loading | None = None,
+    folder: str | Path | None = None,
     progress: ReportProgress | None = None,
 ) -> Report:
     """Hold the whole course on convolutional networks on one network and one photo.
@@ -61,6 +63,9 @@ def lecture(
         Many images for what needs them, as `open_dataset` takes them; the shipped data by default.
     loading : Loading, optional
         How the network is loaded, as the notebook and the commands say it; by its name by default.
+    folder : str or Path, optional
+        The folder that the lecture will be saved to. The notebook and the commands name files from
+        there where both lie below the working folder, and by their absolute paths otherwise.
     progress : callable, optional
         Called as ``progress(done, total, what)`` before each step, here and in `Report.save`.
 
@@ -68,7 +73,8 @@ def lecture(
     -------
     Report
         The course. `Report.save` writes the page, the notebook ``lecture.ipynb``, and the folder
-        ``slides`` with each picture as PNG and SVG, 16:9.
+        ``slides`` with each picture as PNG and SVG, 16:9. What a network cannot show is left out in
+        a sentence; what broke by a fault of ours is in `Report.failures`.
 
     Raises
     ------
@@ -91,27 +97,44 @@ def lecture(
         read = Path(shown.path).expanduser()
         path = read if shown.path and read.is_file() else None
         name = f"{stem(shown.name)}{'.png' if path is None else path.suffix}"
-        how = loading or _loading(model, wrapped)
-        many = data if isinstance(data, str) else list(data) if data is not None else "shapes"
-        beginning = begin(wrapped, how, path or given, name, many)
+        place = Path(folder) if folder is not None else None
+        how = loading or _loading(model, wrapped, place)
+        many = data if isinstance(data, str) else list(data) if data is not None else SHAPES
+        beginning = begin(wrapped, how, path or given, name, many, place)
     calls = sum(len(chapter.steps) for chapter in chosen)
     steps.rest(calls + DRAWING_SHARE * len(chosen) + calls + WRITING_STEPS)
-    sections = tuple(
-        _section(place + 1, chapter, beginning, steps) for place, chapter in enumerate(chosen)
-    )
+    run = Run(beginning, steps, failures := [], drawings := {})
+    sections = tuple(run.section(place + 1, chapter) for place, chapter in enumerate(chosen))
     head = answer(ReportImage(stem(shown.name), "", beginning.capture), {"cam"})
     report = Report(
         provenance=beginning.capture.provenance,
         created=datetime.now().astimezone(),
         facts=_facts(wrapped, shown),
         answers=(head,),
-        sections=sections,
+        sections=(*sections, *literature(sections)),
         notes=first_notes(wrapped, batch),
         steps=steps,
         heading=f"Convolutional networks, on {wrapped.name} and {shown.name}",
+        preface=_preface(name),
         kind=KIND,
+        failures=failures,
     )
-    return replace(report, beside=_beside(report, beginning, path or shown, name))
+    beside = (
+        (name, partial(_write_photo, path or shown)),
+        (NOTEBOOK, partial(write_notebook, report, beginning.code)),
+        (SLIDES, partial(write_slides, report, drawings)),
+    )
+    return replace(report, beside=beside)
+
+
+def _preface(photo: str) -> tuple[str, ...]:
+    return (
+        "This course is computed: every number and every picture comes from the network and the "
+        "photo above, or from a small example that is run on the spot. Below each picture stand "
+        "the call that makes it in Python and the command. Commands are meant for the folder of "
+        f"this page, where {photo} lies, too; lecture.ipynb has the same calls as a notebook, and "
+        "the folder slides has each picture on a slide of its own.",
+    )
 
 
 def choose_chapters(wanted: str | Sequence[str] | None) -> tuple[Chapter, ...]:
@@ -138,49 +161,6 @@ def choose_chapters(wanted: str | Sequence[str] | None) -> tuple[Chapter, ...]:
     return tuple(chapter for chapter in CHAPTERS if chapter.key in keys)
 
 
-def _section(number: int, chapter: Chapter, beginning: Beginning, steps: Steps) -> Section:
-    pictures, left_out = [], []
-    for step in chapter.steps:
-        lost = [one for one in chapter.steps if one.name in step.uses - set(beginning.names)]
-        if lost:
-            steps.done += 1
-            left_out.append(f"{step.title} is left out, which goes on from: {lost[0].title}.")
-            continue
-        with steps.step(f"chapter {chapter.key}", f"{chapter.title}: {step.title}"):
-            try:
-                result = beginning.run(step.call)
-            except CnnvizError as error:
-                left_out.append(f"{step.title} is left out. {error.what} {error.remedy}".strip())
-                continue
-        beginning.names[step.name] = result
-        if step.empty is not None and step.empty(result):
-            left_out.append(f"{result.summary().rstrip('.')}.")
-        else:
-            pictures.append(_picture(number, step, result, beginning))
-    return Section(
-        key=chapter.key,
-        title=f"{number}. {chapter.title}",
-        anchor=chapter.key.replace("_", "-"),
-        lead=chapter.opening,
-        pictures=tuple(pictures),
-        notes=tuple(left_out),
-    )
-
-
-def _picture(number: int, step: Step, result: Result, beginning: Beginning) -> Picture:
-    made = Picture.of(result, f"{number:02d}-{step.name.replace('_', '-')}", step.title)
-    pages = result.sheets()
-    return replace(
-        made,
-        before=step.before,
-        after=tuple(step.after(result)) if step.after is not None else (),
-        code=f"{step.name} = {step.call}",
-        command=step.command.format(**beginning.options),
-        # The first page alone: a table of a hundred layers could not be read on a slide.
-        slide=pages[0].figure if len(pages) > 1 else None,
-    )
-
-
 def _only(batch: Batch) -> Photo:
     """Return the one photo of the lecture."""
     if len(batch) != 1 or batch.photos[0].as_tensor:
@@ -191,12 +171,9 @@ def _only(batch: Batch) -> Photo:
     return batch.photos[0]
 
 
-def _loading(given: Any, model: Model) -> Loading:
+def _loading(given: Any, model: Model, folder: Path | None) -> Loading:
     """Return how a network is loaded, as far as that is known."""
-    if isinstance(given, str):
-        return Loading.of(given)
-    named = Loading.of(model.name)
-    return replace(named, code=f"{named.code}  # or what made it, which was at hand already")
+    return Loading.of(given, folder=folder) if isinstance(given, str) else Loading.of_model(model)
 
 
 def _facts(model: Model, photo: Photo) -> tuple[tuple[str, str], ...]:
@@ -204,16 +181,6 @@ def _facts(model: Model, photo: Photo) -> tuple[tuple[str, str], ...]:
         ("Network", model.name),
         ("Weights", model.weights),
         ("Photo", f"{photo.name}, {photo.height} x {photo.width} pixels"),
-    )
-
-
-def _beside(
-    report: Report, beginning: Beginning, photo: Path | Photo, name: str
-) -> tuple[tuple[str, Callable[[Path], object]], ...]:
-    return (
-        (name, partial(_write_photo, photo)),
-        (NOTEBOOK, partial(write_notebook, report, beginning.code)),
-        (SLIDES, partial(write_slides, report)),
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -24,7 +24,10 @@ class Step:
         The call, as a Python expression of what the lecture's beginning has defined.
     command : str
         The command that makes the same picture; ``{photo}``, ``{model}`` and ``{data}`` stand for
-        the options that name them.
+        the options that name them, ``{first}`` and ``{last}`` for the first and last stage.
+    spelled : mapping of str to str
+        What else stands in braces in the command: Python expressions of texts, of the same names as
+        the call.
     before : tuple of str
         Paragraphs that lead to the picture.
     after : callable or None
@@ -38,6 +41,7 @@ class Step:
     title: str
     call: str
     command: str = ""
+    spelled: Mapping[str, str] = field(default_factory=dict)
     before: tuple[str, ...] = ()
     after: Callable[[Any], Sequence[str]] | None = None
     empty: Callable[[Any], bool] | None = None

@@ -44,8 +44,6 @@ class Picture:
         Paragraphs that lead to the picture, and those that go on from it.
     code, command : str
         The call that makes it in Python, and the command; empty where there is none.
-    slide : callable, optional
-        Draws what of it can be read on a slide, where that is not all of it.
     """
 
     name: str
@@ -61,7 +59,6 @@ class Picture:
     after: tuple[str, ...] = ()
     code: str = ""
     command: str = ""
-    slide: Callable[[], Figure | NDArray[np.uint8]] | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, result: Result, name: str, title: str, *, wide: bool = True) -> Picture:

@@ -12,6 +12,7 @@ from typing import Any
 from cnnviz.images import Refusal
 from cnnviz.reports.content import ImageAnswer, Picture, Section, WrongAnswer
 from cnnviz.reports.destination import FORMAT, MANIFEST, staged
+from cnnviz.reports.failure import Failure
 from cnnviz.reports.html_writer import render
 from cnnviz.reports.layout import layout
 from cnnviz.reports.pictures import DrawnPicture, PictureWriter, data_uri, draw
@@ -101,10 +102,14 @@ class Report:
         How far the job has come, and how long its steps took.
     heading : str
         The first line, where the report is not about what a network sees.
+    preface : tuple of str
+        Paragraphs before everything else.
     kind : str
         What it is called, in one word, and so its files: ``report.html``.
     beside : tuple of (str, callable)
         Further files: the name of each, and what writes it to a path.
+    failures : list of Failure
+        What is missing because it broke, which drawing may add to.
     """
 
     provenance: Provenance
@@ -116,8 +121,10 @@ class Report:
     notes: tuple[str, ...] = ()
     steps: Steps = field(default_factory=Steps)
     heading: str = ""
+    preface: tuple[str, ...] = ()
     kind: str = REPORT
     beside: tuple[tuple[str, Callable[[Path], object]], ...] = ()
+    failures: list[Failure] = field(default_factory=list)
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
@@ -273,6 +280,9 @@ class Report:
             "sections": [_section_to_json(part, names, drawings) for part in self.sections],
             "seconds": {**times, "total": round(sum(self.steps.times.values()), 4)},
             "files": [_file_to_json(entry) for entry in files],
+            # Only where there are any, as of the preface: few reports have them.
+            **({"preface": list(self.preface)} if self.preface else {}),
+            **({"failures": self.failures} if self.failures else {}),
         }
         values = JsonValues()
         told = values.plain(found)

@@ -55,6 +55,8 @@ class Page:
         The network's name, the version at work, the time, and the last sentence.
     facts : tuple of (str, str)
         Labels and values for the head.
+    preface : tuple of str
+        Paragraphs before everything else.
     notes : tuple of str
         What a reader must know first.
     refused : tuple of (name, reason)
@@ -65,6 +67,8 @@ class Page:
         Everything else, in reading order.
     contents : tuple of ContentsLine
         The table of contents.
+    failures : tuple of str
+        What is missing because it broke.
     """
 
     title: str
@@ -77,11 +81,13 @@ class Page:
     made: str
     closing: str
     facts: tuple[tuple[str, str], ...]
+    preface: tuple[str, ...]
     notes: tuple[str, ...]
     refused: Sequence[object]
     answers: tuple[ImageAnswer, ...]
     chapters: tuple[Chapter, ...]
     contents: tuple[ContentsLine, ...]
+    failures: tuple[str, ...] = ()
 
 
 def render(

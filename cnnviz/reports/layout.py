@@ -31,11 +31,13 @@ def layout(report: Report) -> Page:
         made=f"{_day(report.created)}, {report.created:%H:%M %Z}".rstrip(),
         closing=_closing(report),
         facts=report.facts,
+        preface=report.preface,
         notes=report.notes,
         refused=report.refused,
         answers=report.answers,
         chapters=chapters,
         contents=_contents(report, chapters),
+        failures=tuple(map(str, report.failures)),
     )
 
 

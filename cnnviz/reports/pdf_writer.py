@@ -106,6 +106,10 @@ class _Book(PdfPages):
                 self._write_answer(chapter.answer, page.model)
             for section in chapter.sections:
                 self._write_section(section, chapter.answer)
+        if page.failures:
+            self._write("What broke", HEADING)
+            for failure in page.failures:
+                self._write(failure, BODY)
         self._number_contents()
 
     def _mark(self, title: str, anchor: str, level: int) -> None:
@@ -167,7 +171,11 @@ class _Book(PdfPages):
         if len(page.answers) == 1:
             self._write_answer(page.answers[0], page.model)
         self._write(" · ".join(f"{label}: {value}" for label, value in page.facts), BODY)
-        for note in (*page.notes, *(f"Not read: {refusal}" for refusal in page.refused)):
+        for note in (
+            *page.preface,
+            *page.notes,
+            *(f"Not read: {refusal}" for refusal in page.refused),
+        ):
             self._write(note, BODY)
         self.ln(2)
         if len(page.answers) > 1:

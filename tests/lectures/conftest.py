@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cnnviz.lectures import lecture
+from cnnviz.lectures.beginning import Loading
 from cnnviz.reports import Manifest, Report
 from tests.helpers.report_model import small_model, write_photo
 
@@ -19,7 +20,8 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def told(photo: Path) -> Report:
     """Return two chapters, of which the second is about the photo as well as the network."""
-    return lecture(small_model(), photo, "classification,filters")
+    loading = Loading("small_model()", "--model small.py:make")
+    return lecture(small_model(), photo, "classification,filters", loading=loading)
 
 
 @pytest.fixture(scope="session")

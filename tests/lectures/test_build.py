@@ -85,6 +85,52 @@ def test_what_goes_on_from_what_is_left_out_is_left_out_in_a_sentence(photo, mon
     assert [picture.title for picture in section.pictures] == ["What there is"]
 
 
+def test_what_breaks_is_told_at_its_place_and_at_the_end_and_the_rest_goes_on(
+    photo, monkeypatch, tmp_path
+):
+    steps = (
+        Step("broken", "What breaks", "capture.activations[stages[0]].no_such_thing()"),
+        Step("words", "Words", "cnnviz.filters(model)", after=lambda _: next(iter(()))),
+        Step("kernels", "What there is", "cnnviz.filters(model)"),
+    )
+    monkeypatch.setattr(build, "CHAPTERS", (Chapter("odd", "Odd", ("Words.",), steps),))
+    made = lecture(small_model(), photo)
+    (section,) = made.sections
+    broken, words = section.notes
+    assert broken.startswith("What breaks is missing, by a fault in cnnviz (AttributeError: ")
+    assert words.startswith("Words is missing, by a fault in cnnviz (StopIteration")
+    assert [picture.title for picture in section.pictures] == ["What there is"]
+    saved = made.save(tmp_path / "course")
+    page = html.unescape(saved.page.read_text("utf-8"))
+    assert page.count(broken) == page.count(words) == 2
+    assert page.index("What broke") < page.rindex(broken)
+    first, second = json.loads(saved.data.read_text("utf-8"))["failures"]
+    assert "no_such_thing" in first["trace"]
+    assert second["error"] == "StopIteration"
+
+
+def test_ctrl_c_ends_a_lecture(photo, monkeypatch):
+    def stop(_):
+        raise KeyboardInterrupt
+
+    step = Step("kernels", "Kernels", "cnnviz.filters(model)", after=stop)
+    monkeypatch.setattr(build, "CHAPTERS", (Chapter("odd", "Odd", ("Words.",), (step,)),))
+    with pytest.raises(KeyboardInterrupt):
+        lecture(small_model(), photo)
+
+
+def test_no_command_is_told_where_none_loads_the_network(photo):
+    made = lecture(small_model(), photo, "kernels,filters")
+    commands = {one.name: one.command for part in made.sections for one in part.pictures}
+    assert commands["01-blur"] == "cnnviz convolve my-garden.png --kernel gaussian_5"
+    assert commands["02-kernels"] == ""
+
+
+def test_a_shipped_network_at_hand_is_loaded_by_its_name():
+    assert Loading.of_model(cnnviz.load("shapes")) == Loading.of("shapes-plain")
+    assert Loading.of_model(small_model()).options == ""
+
+
 def test_random_weights_and_a_guessed_preparation_are_told_first(photo):
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     model = cnnviz.Model(module.eval(), untrained=True)

@@ -2,14 +2,17 @@
 
 import ast
 import inspect
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import cnnviz
-from cnnviz.lectures import CHAPTERS
+from cnnviz.lectures import CHAPTERS, chapters
 from cnnviz.lectures.beginning import Loading, begin
+from cnnviz.lectures.literature import LITERATURE
 from cnnviz.results.result import Result
 from cnnviz.results.text import number
 from tests.helpers.report_model import small_model
@@ -58,6 +61,32 @@ def test_a_call_uses_only_what_came_before():
             used = {one.id for one in ast.walk(tree) if _is(one, ast.Load)}
             assert used - bound <= own, step.name
             own.add(step.name)
+
+
+_WORK = re.compile(
+    r"(?<![\w.])((?:[A-Z][\w-]+, )*[A-Z][\w-]+(?: and [A-Z][\w-]+| et al\.)? (?:19|20)\d\d)(?=[);])"
+)
+"""A work as the text names it, in brackets: (Zeiler and Fergus 2013)."""
+
+
+def test_every_work_that_the_text_names_is_in_the_literature():
+    sources = " ".join(
+        path.read_text("utf-8") for path in Path(chapters.__file__).parent.glob("*.py")
+    )
+    text = re.sub(r'"\s*f?"', "", sources)  # a sentence is written on several lines
+    named = set(_WORK.findall(text))
+    assert len(named) > 30
+    assert named == set(LITERATURE)
+    assert list(LITERATURE) == sorted(LITERATURE, key=_author_and_year)
+    for key, work in LITERATURE.items():
+        first, year = _author_and_year(key)
+        assert first in work
+        assert year in work
+
+
+def _author_and_year(key):
+    words = key.replace(",", " ").split()
+    return words[0], words[-1]
 
 
 def _is(node, context):

@@ -1,13 +1,18 @@
 """The notebook: well-formed, and its cells run from the folder that it lies in."""
 
+import ast
+import contextlib
 import json
+import shlex
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 import cnnviz
-from cnnviz.lectures.beginning import Loading
+from cnnviz.lectures.beginning import Loading, located_data
 from cnnviz.lectures.build import lecture
-from tests.helpers.report_model import small_model
+from tests.helpers.report_model import small_model, write_photo
 
 
 def _notebook(saved):
@@ -36,22 +41,106 @@ def test_it_has_the_words_and_the_calls_of_the_page(saved, told):
             assert all(paragraph in text for paragraph in (*picture.before, *picture.after))
 
 
-def test_its_cells_run(tmp_path, monkeypatch, photo):
-    loading = Loading('cnnviz.load("shapes")', "--model shapes")
-    made = lecture(cnnviz.load("shapes"), photo, "classification", loading=loading)
+def _run(folder):
+    """Run the cells as Jupyter does, in the folder of the notebook, and show what they end with.
+
+    A runner of a few lines: Jupyter itself would be ten packages more for the tests.
+    """
+    cells = json.loads((folder / "lecture.ipynb").read_text("utf-8"))["cells"]
+    names: dict = {}
+    shown = []
+    with contextlib.chdir(folder):
+        for cell in cells:
+            if cell["cell_type"] == "code":
+                *lines, last = ast.parse("".join(cell["source"])).body
+                exec(compile(ast.Module(lines, []), "<cell>", "exec"), names)
+                if isinstance(last, ast.Expr):
+                    value = eval(compile(ast.Expression(last.value), "<cell>", "eval"), names)
+                    shown.append(value._repr_html_())
+                else:
+                    exec(compile(ast.Module([last], []), "<cell>", "exec"), names)
+    return names, shown
+
+
+def test_its_cells_run_and_give_the_pictures_of_the_page(tmp_path, photo):
+    loading = Loading.of("shapes")
+    made = lecture(cnnviz.load("shapes"), photo, "classification,filters", loading=loading)
     made.save(tmp_path / "lecture")
-    monkeypatch.chdir(tmp_path / "lecture")
-    cells = json.loads((tmp_path / "lecture" / "lecture.ipynb").read_text("utf-8"))["cells"]
-    names = {}
-    for cell in cells:
-        if cell["cell_type"] == "code":
-            exec(compile("".join(cell["source"]), "<cell>", "exec"), names)
-    pictures = made.sections[0].pictures
-    for picture in pictures:
-        name = picture.code.partition(" = ")[0]
-        for key, array in names[name].arrays().items():
+    names, shown = _run(tmp_path / "lecture")
+    pictures = [picture for section in made.sections for picture in section.pictures]
+    assert len(pictures) == len(shown) == 5
+    for picture, text in zip(pictures, shown, strict=True):
+        result = names[picture.code.partition(" = ")[0]]
+        assert result.caption() == picture.caption
+        assert "<img" in text
+        for key, array in result.arrays().items():
             if array.dtype.kind == "f":
-                assert np.allclose(array, picture.arrays[key], rtol=1e-5, equal_nan=True)
+                assert np.allclose(array, picture.arrays[key], rtol=1e-4, atol=1e-5, equal_nan=True)
+
+
+NETWORK = """
+import torch
+from torch import nn
+
+
+def make():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """Return a working folder with a network, weights, class names, and images of one's own."""
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets" / "net.py").write_text(NETWORK)
+    (tmp_path / "names.txt").write_text("ant\nbee\ncow\ndog\n")
+    (tmp_path / "photos").mkdir()
+    for seed in range(3):
+        write_photo(tmp_path / "photos" / f"{seed}.png", seed)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("data", ["photos", "photos/*.png"])
+def test_files_that_were_named_from_elsewhere_are_found_from_its_folder(own, data):
+    (own / "courses").mkdir()
+    out = Path("courses/mine")
+    loading = Loading.of("nets/net.py:make", categories="names.txt", folder=out)
+    model = cnnviz.load("nets/net.py:make", categories="names.txt")
+    made = lecture(model, "photos/0.png", "hierarchy", data=data, loading=loading, folder=out)
+    made.save(out)
+    (command,) = [picture.command for picture in made.sections[0].pictures]
+    assert "--model ../../nets/net.py:make --categories ../../names.txt" in command
+    assert f"--data {shlex.quote(f'../../{data}')}" in command
+    # The whole of it is moved, as by those who get it in an archive.
+    elsewhere = own.with_name(f"{own.name}-moved")
+    own.rename(elsewhere)
+    names, shown = _run(elsewhere / "courses" / "mine")
+    elsewhere.rename(own)
+    assert len(shown) == 1
+    assert names["hierarchy"].caption() == made.sections[0].pictures[0].caption
+
+
+def test_files_beyond_the_working_folder_are_named_by_their_whole_path(own, tmp_path_factory):
+    out = tmp_path_factory.mktemp("elsewhere") / "course"
+    found = Loading.of("nets/net.py:make", folder=out)
+    assert found.code == f"cnnviz.load({str(own / 'nets' / 'net.py') + ':make'!r})"
+    assert Loading.of("nets/net.py:make") == found
+    assert located_data("photos", out) == str(own / "photos")
+    assert located_data(["photos/0.png", "photos/1.png"], Path("course")) == [
+        "../photos/0.png",
+        "../photos/1.png",
+    ]
+
+
+def test_what_is_no_file_keeps_its_name(own):
+    (own / "shapes").mkdir()
+    (own / "random").mkdir()
+    assert located_data("shapes", Path("course")) == "shapes"
+    assert located_data("https://example.org/a.tar", Path("course")) == "https://example.org/a.tar"
+    found = Loading.of("shapes", "random", output="classes", folder=Path("course"))
+    assert found.code == "cnnviz.load('shapes', 'random', output='classes')"
 
 
 def test_the_same_lecture_gives_the_same_notebook(tmp_path, photo):

@@ -16,12 +16,15 @@ def _after(found: ActivationFunctions) -> Sequence[str]:
     left = dict(zip(found.names, found.gradients[:, :, 0], strict=True))
     (fit, usual), (relu, _) = left["sigmoid"], left["relu"]
     return (
-        f"Read the lower panels as the gradient travels, from the last layer to the input. Behind "
-        f"{found.layers} layers of sigmoid with torch's default weights {number(float(usual))} of "
-        f"it is left; with weights that suit the sigmoid, {number(float(fit))}. ReLU with weights "
-        f"that suit it keeps {number(float(relu))}: where it is on, its derivative is one, which "
-        "is what made deep networks trainable (Glorot, Bordes and Bengio 2011). The price stands "
-        "above: where its input is negative, nothing comes back at all.",
+        f"Read the lower panels as the gradient travels, from the last layer to the input. The "
+        f"derivative of the sigmoid is a quarter at most. Behind {found.layers} layers of sigmoid "
+        f"with torch's default weights {number(float(usual))} of the gradient is left; with "
+        f"weights that suit the sigmoid, {number(float(fit))}. ReLU with weights that suit it (He "
+        f"et al. 2015) keeps {number(float(relu))}: where it is on, its derivative is one, which "
+        "is one of the things that made deep networks trainable (Glorot, Bordes and Bengio 2011).",
+        "The price stands above: where its input is negative, nothing comes back at all, and a "
+        "unit whose input is negative for every image never learns again. Most of the functions "
+        "that came later leak a little there.",
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cnnviz.lectures.chapter import Chapter, Step
+from cnnviz.results.text import percent
 
 if TYPE_CHECKING:
     from cnnviz.views.architecture import Architecture
@@ -13,19 +14,37 @@ if TYPE_CHECKING:
 
 
 def _after(found: Architecture) -> Sequence[str]:
+    return (f"{found.summary().rstrip('.')}.{_where(found)}",)
+
+
+def _where(found: Architecture) -> str:
+    """Say which layer has most of the parameters, and which does most of the work."""
+    weights = [layer.parameters for layer in found.layers]
+    work = [layer.macs for layer in found.layers]
+    if not (sum(weights) and sum(work)) or any(layer.uncounted for layer in found.layers):
+        return ""
+    heaviest, busiest = (values.index(max(values)) for values in (weights, work))
+    heavy, busy = (found.layers[place].name for place in (heaviest, busiest))
+    held, done = (
+        percent(values[place] / sum(values))
+        for values, place in ((weights, heaviest), (work, busiest))
+    )
+    if heaviest == busiest:
+        return f" {heavy} has {held} of the parameters, and does {done} of the work as well."
     return (
-        f"{found.summary()}. Where the parameters are and where the work is done are two "
-        "different places: maps are large at the beginning, where filters are few, and small at "
-        "the end, where filters are many.",
+        f" Most parameters are in {heavy} ({held}), and most of the work is done in {busy} "
+        f"({done}). These need not be the same: a convolution uses each weight at every place of "
+        "its map, so that large maps make work and many channels make parameters; a fully "
+        "connected layer uses each weight once."
     )
 
 
 def _seen(found: EffectiveFields) -> Sequence[str]:
     return (
-        f"{found.summary()}. The frame that follows from the arithmetic says what a unit could "
-        "see. Most ways from a pixel to the unit lead through the middle of the frame, so the "
-        "middle weighs most, as a bell curve does (Luo et al. 2016): a layer looks at less than "
-        "it could see.",
+        f"{found.summary().rstrip('.')}. The blue frame follows from the arithmetic and says what "
+        "a unit could see. What it does see is measured by the gradient: many more ways lead to a "
+        "unit from the middle of its frame than from the edge, so that the middle weighs most, "
+        "much as under a bell curve (Luo et al. 2016).",
     )
 
 
@@ -34,9 +53,10 @@ CHAPTER = Chapter(
     title="The arithmetic of layers",
     opening=(
         "A filter of F x F weights that slides in steps of S over a map of W x W, with P rows of "
-        "padding on each side, finds (W - F + 2P) / S + 1 places in each direction. If D maps go "
-        "in and K come out, it has F x F x D x K weights and K biases, and multiplies each weight "
-        "once at every place. These three lines of arithmetic give the size of every layer.",
+        "padding on each side, finds (W - F + 2P) / S + 1 places in each direction, rounded down. "
+        "If D maps go in and K come out, it has F x F x D x K weights and K biases, and multiplies "
+        "each weight once at every place. These three lines of arithmetic give the size of every "
+        "layer.",
     ),
     steps=(
         Step(

@@ -14,8 +14,17 @@ if TYPE_CHECKING:
 
 def _flow(found: GradientFlow) -> Sequence[str]:
     return (
-        f"{found.summary()} For comparison, the chapter on activation functions shows what ten "
-        "layers of sigmoid do to a gradient.",
+        f"{found.summary().rstrip('.')}. This is measured on the weights as they are, on one "
+        "photo: it says whether the gradient arrives, which a network needs to learn, not that it "
+        "has learned. For comparison, the chapter on activation functions has what layers of "
+        "sigmoid leave of a gradient.",
+    )
+
+
+def _residual(found: SkipConnections) -> Sequence[str]:
+    return (
+        f"{found.summary().rstrip('.')}. What this small network answers about the photo does not "
+        "matter here: what counts is which way the gradient takes.",
     )
 
 
@@ -29,9 +38,16 @@ CHAPTER = Chapter(
     opening=(
         "A layer learns from the gradient that arrives at it, and on its way there the gradient is "
         "multiplied by the weights and derivatives of every layer in between. A product of many "
-        "factors below one vanishes, of many above one explodes. This is why networks of twenty "
-        "layers could for a long time not be trained (Bengio, Simard and Frasconi 1994; Glorot and "
-        "Bengio 2010).",
+        "factors below one vanishes, of many above one explodes. It was first understood of "
+        "networks that are deep in time (Bengio, Simard and Frasconi 1994), and is why for long "
+        "networks of many layers could hardly be trained. Activation functions that do not "
+        "saturate, weights that are drawn to suit them (Glorot and Bengio 2010) and normalisation "
+        "are the remedies.",
+        "With these gradients arrive, and yet a plain network of 56 layers had a larger error than "
+        "one of 20, on the very pictures it was trained on (He et al. 2016): depth made it hard to "
+        "optimize for another reason. A residual block adds its input to what its layers make of "
+        "it, y = x + F(x), so that a block that has nothing to add need only learn zero. The "
+        "derivative of x is one: part of the gradient passes the block as it is.",
     ),
     steps=(
         Step(
@@ -46,11 +62,6 @@ CHAPTER = Chapter(
             title="A way around the layers",
             call="cnnviz.skip_connections(model, photo)",
             command="cnnviz skip-connections {photo} {model}",
-            before=(
-                "A residual block adds its input to what its layers make of it: y = x + F(x) (He "
-                "et al. 2016). The derivative of x is one, so that a part of the gradient goes "
-                "back unchanged, however deep the network is.",
-            ),
             empty=_none,
         ),
         Step(
@@ -58,6 +69,7 @@ CHAPTER = Chapter(
             title="The same in a small residual network",
             call='cnnviz.skip_connections(cnnviz.load("shapes-residual"), photo)',
             command="cnnviz skip-connections {photo} --model shapes-residual",
+            after=_residual,
         ),
     ),
 )

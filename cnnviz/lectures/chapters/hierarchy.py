@@ -11,15 +11,25 @@ from cnnviz.results.text import dimensions
 if TYPE_CHECKING:
     from cnnviz.views.hierarchy import Hierarchy
 
+_FEW = 12
+"""Pixels across of a window that holds no more than an edge or a texture."""
+
 
 def _after(found: Hierarchy) -> Sequence[str]:
+    chosen = (
+        "These are the channels that are easiest to read, and the images decide what can be seen: "
+        "a channel for the ears of dogs, asked about drawings, answers with the drawing that is "
+        "least unlike one."
+    )
     first, last = found.fields[0], found.fields[-1]
-    if min(*first, *last) < 0:  # which says that a field is unknown
-        return ()
+    if min(*first, *last) < 0 or len(found.fields) < 2:  # below 0 a field is unknown
+        return (chosen,)
+    small = ", too few for much more than an edge or a colour" if max(first) <= _FEW else ""
     return (
-        f"The first row sees {dimensions(first)} pixels, too few for anything but an edge or a "
-        f"colour; the last sees {dimensions(last)}. Between the two nothing was designed: that "
-        "layers divide the work like this follows from small windows, depth, and training.",
+        f"The first row sees {dimensions(first)} pixels{small}; the last sees {dimensions(last)}. "
+        "Between the two nothing was designed: which layer looks for what came out of small "
+        "windows, depth, and training.",
+        chosen,
     )
 
 
@@ -28,9 +38,9 @@ CHAPTER = Chapter(
     title="From edges to objects",
     opening=(
         "Each layer looks at small windows of the one below it. So the second can combine edges to "
-        "corners and textures, the next corners to parts, and the last parts to things. Zeiler and "
-        "Fergus showed it in 2013 by asking which patches of many images excite a channel most; "
-        "here the same is asked of this network.",
+        "corners and textures, the next corners to parts, and the last parts to things. That "
+        "was shown by asking which patches of many images excite a channel most (Zeiler and Fergus "
+        "2013); here the same is asked of this network.",
     ),
     steps=(
         Step(

@@ -8,9 +8,13 @@ CHAPTER = Chapter(
     key="kernels",
     title="Kernels",
     opening=(
-        "What a convolution does depends on nine numbers or twenty-five. For decades people chose "
-        "them by hand, each for one task: to blur, to sharpen, to find edges. A network begins "
-        "with the same operation, and finds the numbers itself.",
+        "What a convolution does depends on the numbers in its kernel, nine of them or "
+        "twenty-five. For decades people chose these by hand, each kernel for one task: to blur, "
+        "to sharpen, to find edges. A network begins with the same operation, and finds the "
+        "numbers itself.",
+        "Two sums tell what to expect. Kernels whose numbers add up to one keep the brightness of "
+        "an even surface. Kernels whose numbers add up to zero give nothing on an even surface, "
+        "whatever its brightness, and answer only where something changes.",
     ),
     steps=(
         Step(
@@ -19,8 +23,9 @@ CHAPTER = Chapter(
             call='cnnviz.convolve(photo, "gaussian_5")',
             command="cnnviz convolve {photo} --kernel gaussian_5",
             before=(
-                "Kernels whose numbers add up to one keep the brightness. The more the weight is "
-                "spread, the more detail is lost, and noise with it.",
+                "Each pixel becomes a mean of those around it, in which near ones weigh more than "
+                "far ones. The more the weight is spread, the more noise is lost, and detail with "
+                "it: a kernel cannot tell one from the other.",
             ),
         ),
         Step(
@@ -28,6 +33,11 @@ CHAPTER = Chapter(
             title="Sharpen: the difference from the neighbourhood, added",
             call='cnnviz.convolve(photo, "sharpen")',
             command="cnnviz convolve {photo} --kernel sharpen",
+            before=(
+                "The opposite adds to each pixel how much it differs from its four neighbours. "
+                "Edges become steeper, and so does noise; at strong edges the sums leave the range "
+                "from 0 to 255, and what is shown there is cut off.",
+            ),
         ),
         Step(
             name="laplacian",
@@ -35,8 +45,10 @@ CHAPTER = Chapter(
             call='cnnviz.convolve(photo, "laplacian")',
             command="cnnviz convolve {photo} --kernel laplacian",
             before=(
-                "Kernels whose numbers add up to zero answer nothing to an even surface, and "
-                "strongly where something changes.",
+                "The differences alone are the Laplacian, a second derivative. It answers on both "
+                "sides of an edge with opposite signs, so that the edge itself lies where it "
+                "crosses zero, and it answers to every direction alike. It answers to noise as "
+                "well, which is why one blurs first (Marr and Hildreth 1980).",
             ),
         ),
     ),

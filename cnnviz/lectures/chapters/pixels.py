@@ -37,8 +37,13 @@ CHAPTER = Chapter(
     title="A picture is numbers",
     opening=(
         "To you this is a picture. To a computer it is a table of numbers: three for each pixel, "
-        "how much red, green and blue there is, from 0 to 255. The network has to find out from "
-        "nothing but these numbers what there is to see.",
+        "how much red, green and blue there is, from 0 to 255. A table of height x width x 3 "
+        "numbers is called a tensor, and each of its three layers a channel. The network has to "
+        "find out from nothing but these numbers what there is to see.",
+        "What it is given are not the pixels of the file. The photo is resized and cropped to the "
+        "size that the network was trained with, and each channel has a mean subtracted and is "
+        "divided by a standard deviation, so that its values lie around zero. A network that is "
+        "given pixels in another way than in training answers worse, and says so nowhere.",
     ),
     steps=(
         Step(

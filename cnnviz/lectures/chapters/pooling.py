@@ -14,14 +14,21 @@ if TYPE_CHECKING:
 
 def _pooled(found: Pooling) -> Sequence[str]:
     return (
-        f"{found.summary().rstrip('.')}. Pooling forgets a little of where something was, and "
-        "keeps that it was there. It does not forget everything: what is left changes too, and "
-        "most where a shift is no multiple of the stride.",
+        f"{found.summary().rstrip('.')}. Pooling keeps that something was there and forgets a "
+        "little of where. It does not forget all of it: what is left changes as well, and most "
+        "where a shift is no multiple of the stride.",
+        "On the way back a maximum hands its gradient to the one value that won, a mean shares it "
+        "out. Pooling has no weights to learn, and a convolution with a stride can take its place "
+        "(Springenberg et al. 2015), as in many networks since.",
     )
 
 
 def _followed(found: Equivariance) -> Sequence[str]:
-    return (f"{found.summary().rstrip('.')}.",)
+    return (
+        f"{found.summary().rstrip('.')}. To keep every second value is to sample, and what varies "
+        "faster than the samples can follow comes out as something else, which is called aliasing. "
+        "To blur before sampling lowers it (Zhang 2019).",
+    )
 
 
 CHAPTER = Chapter(
@@ -47,10 +54,11 @@ CHAPTER = Chapter(
             call="cnnviz.equivariance(model, photo)",
             command="cnnviz equivariance {photo} {model}",
             before=(
-                "A convolution with stride one follows the photo exactly: move the photo by three "
-                "pixels, and its map moves by three. That is called equivariance. Pooling and "
-                "strides keep only every second place, or every fourth; between these the map does "
-                "not move along but changes (Zhang 2019).",
+                "Away from the edges a convolution with stride one follows the photo exactly: move "
+                "the photo by three pixels, and its map moves by three. That is called "
+                "equivariance. Where nothing at all changes, as one wishes of the answer, one "
+                "speaks of invariance. Pooling and strides keep only every second place, or every "
+                "fourth; a shift between these does not move the map along but changes it.",
             ),
             after=_followed,
         ),

@@ -17,23 +17,31 @@ if TYPE_CHECKING:
 
 
 def _overfitted(found: Overfitting) -> Sequence[str]:
-    return (f"{found.summary().rstrip('.')}.",)
+    return (
+        f"{found.summary().rstrip('.')}. Loss and accuracy need not go together: a network that "
+        "becomes surer of its wrong answers has a rising loss and makes no more mistakes than "
+        "before. And whatever chooses the epoch at which to stop must not be what the result is "
+        "told on, which is why there are three sets of pictures.",
+    )
 
 
 def _after(found: Augmentation) -> Sequence[str]:
     return (
         f"{found.summary().rstrip('.')}. Where an answer changes under a transform that leaves the "
-        "thing what it is, more of such pictures in training would teach the network that it does.",
+        "thing what it is, more of such pictures in training would teach the network that it does. "
+        "Which transforms do is known to who knows the task: a mirrored cat is a cat, a mirrored "
+        "letter is not that letter.",
     )
 
 
 def _learned(found: Comparison) -> Sequence[str]:
-    return (
-        f"{found.summary().rstrip('.')}. Early layers stay much as random weights make them; it is "
-        "the deep ones that training makes into something else."
+    apart = (
+        " Early layers tell these images apart much as random weights do, for both are close to "
+        "the pixels; it is the deep ones that training has made into something else."
         if _grows_apart(found)
-        else f"{found.summary().rstrip('.')}.",
+        else ""
     )
+    return (f"{found.summary().rstrip('.')}.{apart}",)
 
 
 def _drawn_beside(found: Comparison) -> Sequence[str]:
@@ -57,9 +65,14 @@ CHAPTER = Chapter(
     key="training",
     title="Training and overfitting",
     opening=(
-        "A network with a million weights can learn a few thousand pictures by heart, and then "
-        "knows nothing of any other: it overfits. The remedy is more pictures; and where there are "
-        "none, the same ones turned, mirrored, cropped and coloured anew each time they are shown.",
+        "A network with a million weights can learn its training pictures by heart, even with "
+        "labels that were drawn at random (Zhang et al. 2017). It then answers worse on pictures "
+        "that it has not seen: it overfits. So one never judges a network by the pictures that it "
+        "was trained on.",
+        "The best remedy is more pictures; where there are none, the same ones turned, mirrored, "
+        "cropped and coloured anew each time they are shown (augmentation). Others keep the "
+        "network from relying on single units (dropout), keep its weights small (weight decay), or "
+        "stop before it knows too much by heart (early stopping).",
     ),
     steps=(
         Step(
@@ -68,17 +81,17 @@ CHAPTER = Chapter(
             call="cnnviz.overfitting()",
             command="cnnviz overfitting",
             before=(
-                "This small network is trained while you wait, several times over. On what it is "
-                "trained on it soon makes no error; on other pictures its loss falls, and then "
-                "rises again.",
+                "This small network is trained while you wait, several times over. Read the gap "
+                "between what it was trained on (dark) and what it was not (blue): where the one "
+                "goes on falling and the other rises again, it learns by heart.",
             ),
             after=_overfitted,
         ),
         Step(
             name="augmented",
             title="What a training transform makes of the photo",
-            call="cnnviz.augmentation(model, photo)",
-            command="cnnviz augmentation {photo} {model}",
+            call="cnnviz.augmentation(model, photo, draws=11)",
+            command="cnnviz augmentation {photo} {model} --draws 11",
             after=_after,
         ),
         Step(
