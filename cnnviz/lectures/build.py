@@ -103,7 +103,7 @@ def lecture(
         beginning = begin(wrapped, how, path or given, name, many, place)
     calls = sum(len(chapter.steps) for chapter in chosen)
     steps.rest(calls + DRAWING_SHARE * len(chosen) + calls + WRITING_STEPS)
-    run = Run(beginning, steps, failures := [], drawings := {})
+    run = Run(beginning, steps)
     sections = tuple(run.section(place + 1, chapter) for place, chapter in enumerate(chosen))
     head = answer(ReportImage(stem(shown.name), "", beginning.capture), {"cam"})
     report = Report(
@@ -117,12 +117,12 @@ def lecture(
         heading=f"Convolutional networks, on {wrapped.name} and {shown.name}",
         preface=_preface(name),
         kind=KIND,
-        failures=failures,
+        failures=run.failures,
     )
     beside = (
         (name, partial(_write_photo, path or shown)),
         (NOTEBOOK, partial(write_notebook, report, beginning.code)),
-        (SLIDES, partial(write_slides, report, drawings)),
+        (SLIDES, partial(write_slides, report, run.drawings)),
     )
     return replace(report, beside=beside)
 

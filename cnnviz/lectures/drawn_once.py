@@ -31,7 +31,7 @@ _SHARE = 0.6
 """How much of its own area a picture has on a slide: the less, the larger its letters are."""
 _NARROWEST = 9.0
 """Inches across of a picture on a slide, where it is not smaller by itself."""
-_STEPS = (1.0, 1.12, 1.25)
+_STEPS = (1.0, 1.25)
 """How much wider it is tried where something of it could not be read."""
 _ROOT = re.compile(r"<svg\b[^>]*>", re.DOTALL)
 _VIEW = re.compile(r'viewBox="([^"]*)"')
@@ -124,7 +124,9 @@ def _words(text: str) -> NDArray[np.uint8]:
     """Return a picture that says what is missing in its place."""
     lines = textwrap.wrap(text, 90)
     image = Image.new("RGB", (ACROSS, 40 * len(lines) + 60), "white")
-    font = ImageFont.truetype(font_manager.findfont("sans-serif"), 28)
+    font = ImageFont.truetype(
+        font_manager.findfont(font_manager.FontProperties(family="sans-serif")), 28
+    )
     ImageDraw.Draw(image).multiline_text((30, 30), "\n".join(lines), drawing.INK, font, spacing=8)
     return np.asarray(image)
 

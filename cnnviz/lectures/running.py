@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cnnviz.errors import CnnvizError
@@ -34,8 +33,8 @@ class Run:
 
     beginning: Beginning
     steps: Steps
-    failures: list[Failure]
-    drawings: dict[str, DrawnOnce]
+    failures: list[Failure] = field(default_factory=list)
+    drawings: dict[str, DrawnOnce] = field(default_factory=dict)
 
     def section(self, number: int, chapter: Chapter) -> Section:
         """Run a chapter, and return what it shows, with a sentence for whatever is left out."""
@@ -48,7 +47,7 @@ class Run:
                 left_out.append(f"{step.title} is left out, which goes on from: {lost[0].title}.")
                 continue
             with self.steps.step(f"chapter {chapter.key}", f"{chapter.title}: {step.title}"):
-                made = self._guarded(step, lambda step=step: self._made(number, step))
+                made = self._guarded(number, step)
             if isinstance(made, Picture):
                 pictures.append(made)
             else:
@@ -65,10 +64,10 @@ class Run:
     def _missing(self, step: Step) -> frozenset[str]:
         return step.uses - set(self.beginning.names)
 
-    def _guarded(self, step: Step, make: Callable[[], Picture | str]) -> Picture | str:
+    def _guarded(self, number: int, step: Step) -> Picture | str:
         """Return what a step makes, or the sentence that says why it makes nothing."""
         try:
-            return make()
+            return self._made(number, step)
         except CnnvizError as error:
             return f"{step.title} is left out. {error.what} {error.remedy}".strip()
         except Exception as error:
