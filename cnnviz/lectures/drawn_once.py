@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import re
 import textwrap
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from cnnviz.errors import UsageError
 from cnnviz.reports.failure import Failure
 from cnnviz.results import drawing
-from cnnviz.results.legibility import crowded
+from cnnviz.results.legibility import shaped
 from cnnviz.results.picture_style import LONGEST_SIDE, PictureStyle
 from cnnviz.results.result import Result
 
@@ -27,12 +26,6 @@ if TYPE_CHECKING:
 ACROSS, DOWN = 1800, 880
 """The pixels of a slide that a picture may take."""
 _SHAPE = ACROSS / DOWN
-_SHARE = 0.6
-"""How much of its own area a picture has on a slide: the less, the larger its letters are."""
-_NARROWEST = 9.0
-"""Inches across of a picture on a slide, where it is not smaller by itself."""
-_STEPS = (1.0, 1.25)
-"""How much wider it is tried where something of it could not be read."""
 _ROOT = re.compile(r"<svg\b[^>]*>", re.DOTALL)
 _VIEW = re.compile(r'viewBox="([^"]*)"')
 
@@ -104,20 +97,17 @@ class DrawnOnce:
 
 def in_shape(result: Result) -> Figure:
     """Draw a result in the shape of a slide if all its words can be read then, or in its own."""
-    own = result.figure()
-    wide, high = own.get_size_inches()
-    least = max(min(wide, _NARROWEST), math.sqrt(_SHARE * wide * high * _SHAPE))
-    for factor in _STEPS:
-        across = factor * least
-        try:
-            drawn = result.figure(figure=drawing.new_figure(across, across / _SHAPE))
-        except UsageError:  # a picture that knows itself that its numbers would be too small
-            continue
-        if not crowded(drawn):
-            # It is laid out now, and stays as it was found to be legible.
-            drawn.set_layout_engine("none")
-            return drawn
-    return own
+
+    def sized(size: tuple[float, float] | None) -> Figure:
+        return result.figure(figure=None if size is None else drawing.new_figure(*size))
+
+    try:
+        drawn = shaped(sized, _SHAPE)
+    except UsageError:  # it holds more than a slide can show
+        return sized(None)
+    # It is laid out now, and stays as it was found to be legible.
+    drawn.set_layout_engine("none")
+    return drawn
 
 
 def _words(text: str) -> NDArray[np.uint8]:
@@ -125,7 +115,7 @@ def _words(text: str) -> NDArray[np.uint8]:
     lines = textwrap.wrap(text, 90)
     image = Image.new("RGB", (ACROSS, 40 * len(lines) + 60), "white")
     font = ImageFont.truetype(
-        font_manager.findfont(font_manager.FontProperties(family="sans-serif")), 28
+        font_manager.findfont(font_manager.FontProperties(family=["sans-serif"])), 28
     )
     ImageDraw.Draw(image).multiline_text((30, 30), "\n".join(lines), drawing.INK, font, spacing=8)
     return np.asarray(image)

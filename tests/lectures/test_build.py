@@ -21,8 +21,8 @@ from tests.helpers.report_model import small_model
 
 def test_chapters_come_in_the_order_of_the_course_and_are_numbered(told):
     order = [chapter.key for chapter in CHAPTERS if chapter.key in ("filters", "classification")]
-    assert [section.key for section in told.sections] == order
-    assert [section.title[:2] for section in told.sections] == ["1.", "2."]
+    assert [section.key for section in told.sections] == [*order, "literature"]
+    assert [section.title[:2] for section in told.sections[:-1]] == ["1.", "2."]
 
 
 def test_an_unknown_chapter_is_refused_with_the_ones_there_are():
@@ -126,6 +126,13 @@ def test_no_command_is_told_where_none_loads_the_network(photo):
     assert commands["02-kernels"] == ""
 
 
+def test_the_literature_has_the_works_that_the_chosen_chapters_name(photo):
+    (*_, section) = lecture(small_model(), photo, "kernels").sections
+    assert section.title == "Literature"
+    _, *works = section.lead
+    assert [work.partition(",")[0] for work in works] == ["D. Marr and E. Hildreth"]
+
+
 def test_a_shipped_network_at_hand_is_loaded_by_its_name():
     assert Loading.of_model(cnnviz.load("shapes")) == Loading.of("shapes-plain")
     assert Loading.of_model(small_model()).options == ""
@@ -141,7 +148,7 @@ def test_random_weights_and_a_guessed_preparation_are_told_first(photo):
 
 def test_a_photo_in_a_list_of_one_is_taken_as_it_is(photo, tmp_path):
     made = lecture(small_model(), [photo], "kernels")
-    (section,) = made.sections
+    section, _ = made.sections
     assert section.notes == ()
     saved = made.save(tmp_path / "lecture")
     assert (saved.directory / "my-garden.png").read_bytes() == photo.read_bytes()
