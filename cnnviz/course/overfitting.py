@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn import functional as F
 
+from cnnviz.course.small_trainings import Scenes, epochs_of, measure, one_thread
 from cnnviz.datasets.shapes import CLASSES, Shapes
 from cnnviz.datasets.shapes.streams import Split
 from cnnviz.introspection.random_draws import RandomDraws, own_generator
@@ -21,17 +19,7 @@ from cnnviz.models.training.data import augment, normalise
 SIDE, DIFFICULTY = 32, "easy"
 """The scenes: their side in pixels, and what they are drawn from."""
 BATCH, RATE = 20, 2e-3
-LEVEL = 0.05
-"""A difference that chance makes no more often than this is taken for one."""
 _HIDDEN = 64
-
-
-@dataclass(frozen=True)
-class Scenes:
-    """Scenes with their classes: uint8 [N, 32, 32, 3] and [N]."""
-
-    images: torch.Tensor
-    labels: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -108,63 +96,22 @@ def train(
     order, changes = (own_generator(seed, name, 0) for name in ("batches", "augmentation"))
     found = np.zeros((2, len(judged), epochs))
     inputs = [(normalise(one.images), one.labels) for one in judged]
+
+    def batches() -> Sequence[torch.Tensor]:
+        return torch.randperm(len(scenes.labels), generator=order).split(BATCH)
+
+    def shown(places: torch.Tensor) -> torch.Tensor:
+        images = scenes.images[places]
+        if recipe.augmented:
+            images, _ = augment(images, images[..., 0], changes)
+        return normalise(images)
+
     # A caller may hold gradients off; these are the network's own.
     with torch.inference_mode(False), torch.enable_grad(), RandomDraws(seed), one_thread():
         network = small_network(recipe.dropout)
         optimizer = torch.optim.AdamW(
             network.parameters(), lr=RATE, weight_decay=recipe.weight_decay
         )
-        for epoch in range(epochs):
-            network.train()
-            shuffled = torch.randperm(len(scenes.labels), generator=order)
-            for start in range(0, len(shuffled), BATCH):
-                batch = shuffled[start : start + BATCH]
-                images = scenes.images[batch]
-                if recipe.augmented:
-                    images, _ = augment(images, images[..., 0], changes)
-                optimizer.zero_grad()
-                loss = F.cross_entropy(network(normalise(images)), scenes.labels[batch])
-                torch.autograd.backward(loss)
-                optimizer.step()
+        for epoch in epochs_of(network, optimizer, epochs, batches, shown, scenes.labels):
             found[:, :, epoch] = np.transpose([measure(network, *one) for one in inputs])
     return found
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch take one thread: sums come out the same on every count of processors.
-
-    So small a network takes less time so as well, since threads wait for one another.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def measure(network: nn.Module, inputs: torch.Tensor, labels: torch.Tensor) -> tuple[float, float]:
-    """Return the mean cross-entropy of a network, and the share of its answers that are right."""
-    network.eval()
-    with torch.no_grad():
-        logits = network(inputs)
-    right = (logits.argmax(1) == labels).double().mean()
-    return float(F.cross_entropy(logits, labels)), float(right)
-
-
-def sign_flip(differences: NDArray[np.float64]) -> float:
-    """Return how often chance alone makes a mean of paired differences as far from 0 as this.
-
-    If a variant changed nothing, each difference would have either sign as easily. Of all choices
-    of the signs (Fisher 1935) this is the share whose mean is as far from 0 or farther.
-
-    Parameters
-    ----------
-    differences : ndarray of float64
-        One for each seed, [S]; of fewer than six none can be below 0.05.
-    """
-    signs = np.array(list(product((1.0, -1.0), repeat=len(differences))))
-    means = np.abs(signs @ differences)
-    # The same sum in another order differs in its last digits.
-    return float((means >= means[0] * (1.0 - 1e-9)).mean())

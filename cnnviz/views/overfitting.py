@@ -11,16 +11,15 @@ from numpy.typing import NDArray
 from cnnviz.course.overfitting import (
     BATCH,
     DIFFICULTY,
-    LEVEL,
     RATE,
     SIDE,
     Recipe,
     draw_scenes,
     parameter_count,
     recipes,
-    sign_flip,
     train,
 )
+from cnnviz.course.small_trainings import FEWEST, LEVEL, MOST, sign_flip
 from cnnviz.datasets.shapes import CLASSES
 from cnnviz.errors import UsageError
 from cnnviz.results import drawing
@@ -28,9 +27,6 @@ from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Provenance, Result
 from cnnviz.results.text import count, itemised, joined, number, plural
 
-_FEWEST = 6
-"""With fewer seeds no choice of signs is rarer than the level."""
-_MOST = 12
 STOPPING = "early stopping"
 
 
@@ -162,8 +158,8 @@ class Overfitting(Result):
     def caption(self) -> str:
         """Say what was trained on what, how it was judged, and of what the spread is."""
         few = (
-            f" With fewer than {_FEWEST} seeds no difference can be shown."
-            if len(self.seeds) < _FEWEST
+            f" With fewer than {FEWEST} seeds no difference can be shown."
+            if len(self.seeds) < FEWEST
             else ""
         )
         return (
@@ -296,10 +292,10 @@ def _check(scenes: int, epochs: int, seeds: int, validation: int, test: int, see
             f"validate and {test} to test.",
             "Give 1 or more of each.",
         )
-    if not 1 <= seeds <= _MOST or seed < 0:
+    if not 1 <= seeds <= MOST or seed < 0:
         raise UsageError(
             f"There are no {seeds} seeds from {seed} on to train with.",
-            f"Give 1 to {_MOST} seeds, and a first one of 0 or more.",
+            f"Give 1 to {MOST} seeds, and a first one of 0 or more.",
         )
 
 

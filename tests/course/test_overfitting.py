@@ -13,12 +13,11 @@ from cnnviz.course.overfitting import (
     RATE,
     Recipe,
     draw_scenes,
-    measure,
     recipes,
-    sign_flip,
     small_network,
     train,
 )
+from cnnviz.course.small_trainings import measure, sign_flip
 
 PLAIN, AUGMENTED, DROPPED, DECAYED = recipes(0.5, 1.0)
 

@@ -12,7 +12,7 @@ from cnnviz.errors import UsageError, did_you_mean
 from .clutter import coverage, distractors
 from .factors import CLASSES, Factors
 from .occluder import occluder
-from .outlines import homography, outline, project
+from .outlines import Points, homography, outline, project
 from .painting import (
     Array,
     Palette,
@@ -148,18 +148,11 @@ def draw(
     """
     label, size = check_label(label), check_size(size)
     factors = Factors() if factors is None else factors
-
-    def part(name: Part) -> np.random.Generator:
-        return stream(seed, split, index, name)
-
-    from_background = part("background")
-    palette = Palette.draw(from_background)
-    picture = background(from_background, palette, size)
-    _add_distractors(picture, part("clutter"), palette, factors)
-    alpha = _add_object(picture, part("texture"), palette, label, factors)
-    visible = _add_occluder(picture, part("occluder"), palette, alpha, factors)
+    image, visible, alpha = paint(
+        outline(label, factors.form), factors, seed=seed, index=index, split=split, size=size
+    )
     return Sample(
-        image=_expose(illuminate(picture, factors), part("grain")),
+        image=image,
         label=label,
         mask=visible >= 0.5,
         full_mask=alpha >= 0.5,
@@ -168,6 +161,37 @@ def draw(
         index=index,
         split=split,
     )
+
+
+def paint(
+    contours: list[Points], factors: Factors, *, seed: int, index: int, split: Split, size: int
+) -> tuple[npt.NDArray[np.uint8], Array, Array]:
+    """Paint a scene around any object, as `draw` does around those of the classes.
+
+    Parameters
+    ----------
+    contours : list of array, [P, 2]
+        The object, as `cnnviz.datasets.shapes.outlines.outline` returns it.
+    factors, seed, index, split, size
+        As in `draw`.
+
+    Returns
+    -------
+    image : array, [size, size, 3], uint8
+    visible, alpha : array, [size, size], float32
+        How much of each pixel shows the object, and would without the occluder.
+    """
+
+    def part(name: Part) -> np.random.Generator:
+        return stream(seed, split, index, name)
+
+    from_background = part("background")
+    palette = Palette.draw(from_background)
+    picture = background(from_background, palette, size)
+    _add_distractors(picture, part("clutter"), palette, factors)
+    alpha = _add_object(picture, part("texture"), palette, contours, factors)
+    visible = _add_occluder(picture, part("occluder"), palette, alpha, factors)
+    return _expose(illuminate(picture, factors), part("grain")), visible, alpha
 
 
 def _add_distractors(
@@ -181,12 +205,16 @@ def _add_distractors(
 
 
 def _add_object(
-    picture: Picture, rng: np.random.Generator, palette: Palette, label: int, factors: Factors
+    picture: Picture,
+    rng: np.random.Generator,
+    palette: Palette,
+    contours: list[Points],
+    factors: Factors,
 ) -> Array:
     """Paint the object and return its coverage."""
     size = picture.shape[0]
     matrix = homography(factors, size)
-    alpha = coverage([project(line, matrix) for line in outline(label, factors.form)], size)
+    alpha = coverage([project(line, matrix) for line in contours], size)
     first, second = palette.object_colours(factors, rng)
     texture = Pattern.draw(rng, factors.texture, 1.3, 2.4)
     x, y = grid(size)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from cnnviz.course.overfitting import LEVEL
+from cnnviz.course.small_trainings import LEVEL
 from cnnviz.results import drawing
 
 if TYPE_CHECKING:
