@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from cnnviz.views.softmax import softmax as softmax
     from cnnviz.views.top_activations import top_activations as top_activations
     from cnnviz.views.training_history import training_history as training_history
+    from cnnviz.views.transfer_learning import transfer_learning as transfer_learning
     from cnnviz.views.weight_sharing import weight_sharing as weight_sharing
 
 _HOMES = {
@@ -187,6 +188,7 @@ __all__ = [
     "softmax",
     "top_activations",
     "training_history",
+    "transfer_learning",
     "weight_sharing",
 ]
 if not TYPE_CHECKING:

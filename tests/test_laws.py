@@ -29,6 +29,7 @@ BRIEF = {
     "famous_networks": {"names": "LeNet-5,AlexNet,MobileNet v1"},
     "optimizers": {"optimizers": "gd,adam", "steps": 1},
     "overfitting": {"scenes": 10, "epochs": 2, "seeds": 2, "validation": 10, "test": 10},
+    "transfer_learning": {"samples": (1, 2), "epochs": 1, "seeds": 2, "test": 8},
 }
 """What a view that cannot do without it, or would take long, is given besides."""
 
@@ -50,6 +51,7 @@ TABLES = {
     "equivariance",
     "famous_networks",
     "challenges",
+    "transfer_learning",
 }
 """The views whose result is a table as well."""
 

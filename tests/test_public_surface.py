@@ -83,6 +83,7 @@ EXPORTED = {
     "softmax",
     "top_activations",
     "training_history",
+    "transfer_learning",
     "weight_sharing",
 }
 

@@ -98,7 +98,8 @@ def train(
     inputs = [(normalise(one.images), one.labels) for one in judged]
 
     def batches() -> Sequence[torch.Tensor]:
-        return torch.randperm(len(scenes.labels), generator=order).split(BATCH)
+        shuffled = torch.randperm(len(scenes.labels), generator=order)
+        return torch.split(shuffled, BATCH)
 
     def shown(places: torch.Tensor) -> torch.Tensor:
         images = scenes.images[places]

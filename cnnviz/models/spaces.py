@@ -13,6 +13,7 @@ ONLY_IMAGES: dict[str, str] = {
     "pooling": "its windows and shifts are those of maps of images; feature_maps shows any map",
     "normalization": "its cubes and maps are those of images; feature_maps shows any layer",
     "augmentation": "its transforms are those of photos",
+    "transfer_learning": "its new tasks are of photos",
     "compare": "it reads sets of photos; predictions tells what each network answers to any input",
     "training_history": "it shows kernels and maps of photos; gradient_flow probes any network",
     "challenges": "it changes the light, the view and the scene of photos",

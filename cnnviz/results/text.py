@@ -162,6 +162,25 @@ def power_of_ten(value: float) -> str:
     return f"{figures} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
 
 
+def mean_and_spread(several: Iterable[float], *, signed: bool = False) -> str:
+    """Return the mean of values, and one standard deviation of them where there are two or more.
+
+    With `signed` a mean above 0 has its sign too.
+
+    >>> mean_and_spread([1.0, 3.0]), mean_and_spread([2.5], signed=True)
+    ('2 ± 1.41', '+2.5')
+    """
+    values = [float(value) for value in several]
+    mean = math.fsum(values) / len(values)
+    written = f"+{number(mean)}" if signed and mean > 0.0 else number(mean)
+    if len(values) < 2:
+        return written
+    square = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+    # What rounding makes of equal values is no spread.
+    deviation = math.sqrt(square) if square > (1e-12 * max(map(abs, values))) ** 2 else 0.0
+    return f"{written} ± {number(deviation)}"
+
+
 def dimensions(sizes: Iterable[int]) -> str:
     """Return sizes with a times sign between them.
 

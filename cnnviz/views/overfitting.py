@@ -25,7 +25,7 @@ from cnnviz.errors import UsageError
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Provenance, Result
-from cnnviz.results.text import count, itemised, joined, number, plural
+from cnnviz.results.text import count, itemised, joined, mean_and_spread, plural
 
 STOPPING = "early stopping"
 
@@ -136,9 +136,9 @@ class Overfitting(Result):
         """Say what helped, by how much and with what spread, and what these seeds cannot tell."""
         loss, share = self.test_loss[0, :, -1], 100.0 * self.test_accuracy[0, :, -1]
         return (
-            f"Test loss {_spread(loss)} after {plural(self.epochs, 'epoch')}: "
+            f"Test loss {mean_and_spread(loss)} after {plural(self.epochs, 'epoch')}: "
             f"{self._told(self.loss_changes, self.loss_chance, '')}. Test accuracy "
-            f"{_spread(share)} %: "
+            f"{mean_and_spread(share)} %: "
             f"{self._told(100.0 * self.accuracy_changes, self.accuracy_chance, ' points')}"
         )
 
@@ -150,7 +150,7 @@ class Overfitting(Result):
                 continue
             mean = float(row.mean())
             word = "lowers" if mean < 0.0 else "raises"
-            parts.append(f"{name} {word} it by {_spread(np.sign(mean) * row)}{unit}")
+            parts.append(f"{name} {word} it by {mean_and_spread(np.sign(mean) * row)}{unit}")
         if unclear:
             parts.append(f"no difference that these seeds can show with {joined(unclear, 'or')}")
         return itemised(parts, len(parts))
@@ -191,20 +191,13 @@ class Overfitting(Result):
         """Return what each technique changed, one line for each."""
         wide = max(map(len, self.techniques))
         return "\n".join(
-            f"{name:<{wide}}  loss {_spread(loss, signed=True)} (chance {p:.3f}), "
-            f"accuracy {_spread(100.0 * share, signed=True)} points (chance {q:.3f})"
+            f"{name:<{wide}}  loss {mean_and_spread(loss, signed=True)} (chance {p:.3f}), "
+            f"accuracy {mean_and_spread(100.0 * share, signed=True)} points (chance {q:.3f})"
             for name, loss, p, share, q in zip(
                 self.techniques, self.loss_changes, self.loss_chance, self.accuracy_changes,
                 self.accuracy_chance, strict=True,
             )
         )  # fmt: skip
-
-
-def _spread(values: NDArray[np.float64], *, signed: bool = False) -> str:
-    """Return the mean with its sign, and the standard deviation over the seeds if there are two."""
-    mean = float(values.mean())
-    written = f"+{number(mean)}" if signed and mean > 0.0 else number(mean)
-    return f"{written} ± {number(float(values.std(ddof=1)))}" if len(values) > 1 else written
 
 
 def overfitting(

@@ -374,4 +374,12 @@ VIEWS: tuple[View, ...] = (
         progress=True,
         panel=COURSE,
     ),
+    View(
+        "transfer_learning",
+        "model",
+        "A trained network learns a new task: frozen, fine-tuned, from scratch.",
+        images="none",
+        progress=True,
+        panel=COURSE,
+    ),
 )

@@ -40,6 +40,7 @@ from cnnviz.views.skip_connections import SkipConnections
 from cnnviz.views.softmax import SigmoidLabels, Softmax
 from cnnviz.views.top_activations import TopActivations
 from cnnviz.views.training_history import TrainingHistory
+from cnnviz.views.transfer_learning import TransferLearning
 from cnnviz.views.weight_sharing import WeightSharing
 
 PHOTO = "photo.jpg"
@@ -57,6 +58,7 @@ def each_view_of_a_capture_returns_its_result(capture: cnnviz.Capture) -> None:
 def each_view_of_a_network_returns_its_result(model: cnnviz.Model) -> None:
     assert_type(cnnviz.architecture(model), Architecture)
     assert_type(cnnviz.attribute(model, PHOTO), cnnviz.Heatmap)
+    assert_type(cnnviz.transfer_learning(model), TransferLearning)
     assert_type(cnnviz.compare(model, "shapes", "shapes-residual"), Comparison)
     assert_type(cnnviz.deconvnet(model, PHOTO), Projections)
     assert_type(cnnviz.explanations(model, PHOTO), Explanations)

@@ -44,6 +44,7 @@ BRIEF: dict[str, dict[str, Any]] = {
     "feature_visualization": {"units": "3:0,1", "steps": 3, "size": 16},
     "optimizers": {"optimizers": "gd,adam", "steps": 1},
     "overfitting": {"scenes": 10, "epochs": 2, "seeds": 2, "validation": 10, "test": 10},
+    "transfer_learning": {"samples": (1, 2), "epochs": 1, "seeds": 2, "test": 8},
     "top_activations": {"k": 2, "top": 3},
     "famous_networks": {"names": "LeNet-5,AlexNet,GoogLeNet,MobileNet v1"},
     "activation_functions": {"functions": "relu,tanh,maxout"},
