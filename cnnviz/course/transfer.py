@@ -1,9 +1,9 @@
 """A network that goes on to a new task: its features with a new head, or all of it trained further.
 
-The last linear layer is exchanged for a new one of zeros. It is all that learns where the features
-are frozen, as a logistic regression on them; the whole network learns where it is fine-tuned, or
-trained from weights drawn anew (Yosinski et al. 2014, "How transferable are features in deep neural
-networks?").
+The last linear layer is exchanged for a new one. It is all that learns where the features are
+frozen, as a logistic regression on them; the whole network learns where it is fine-tuned, or
+trained from weights drawn anew (Yosinski et al. 2014, "How transferable are features in deep
+neural networks?").
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BATCH = 16
 """About how many samples a batch has."""
 WEIGHT_DECAY = 0.05
 HEAD_RATE = 3e-3
-"""The learning rate of the new linear layer, at its highest."""
+"""The learning rate of a new linear layer of zeros behind trained features, at its highest."""
 PENALTY = 1.0
 """Half of this times the sum of the squares of its weights is added to a frozen network's loss."""
 _WARM_UP = 0.2
@@ -126,7 +126,12 @@ def fit_head(features: torch.Tensor, labels: torch.Tensor, classes: int) -> Line
 
 
 def train_whole(
-    network: nn.Module, head: str, samples: Samples, rate: float, epochs: int, seed: int
+    network: nn.Module,
+    head: str,
+    samples: Samples,
+    rates: tuple[float, float],
+    epochs: int,
+    seed: int,
 ) -> None:
     """Train a network with a new head on all samples, in place.
 
@@ -137,11 +142,11 @@ def train_whole(
     network : torch.nn.Module
         As `with_new_head` made it.
     head : str
-        Its last layer, which learns at `HEAD_RATE`.
+        Its last layer.
     samples : Samples
         What it is trained on.
-    rate : float
-        The learning rate of everything else, at its highest.
+    rates : tuple of float
+        The learning rates at their highest: of all but the last layer, and of that one.
     epochs : int
         How often it sees each sample.
     seed : int
@@ -153,8 +158,8 @@ def train_whole(
     last = {*network.get_submodule(head).parameters()}
     optimizer = torch.optim.AdamW(
         [
-            {"params": [one for one in network.parameters() if one not in last], "lr": rate},
-            {"params": [*last], "lr": HEAD_RATE},
+            {"params": [one for one in network.parameters() if one not in last], "lr": rates[0]},
+            {"params": [*last], "lr": rates[1]},
         ],
         weight_decay=WEIGHT_DECAY,
     )

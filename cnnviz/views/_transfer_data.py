@@ -78,8 +78,8 @@ class _Choice:
                 of_class.setdefault(label, []).append(index)
         if len(of_class) < 2:
             raise UsageError(
-                f"{dataset.describe()} has {plural(len(of_class), 'class', 'classes')} of labelled "
-                "images: there is nothing to tell apart.",
+                f"There are {plural(len(of_class), 'class', 'classes')} of labelled images in "
+                f"{dataset.describe()}: nothing to tell apart.",
                 "Give a folder with a folder for each class, or a CSV file with labels.",
             )
         labels = sorted(of_class)

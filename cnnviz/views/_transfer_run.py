@@ -17,6 +17,7 @@ from torch import nn
 from cnnviz.course.cka import LEAST, MinibatchCKA, gram
 from cnnviz.course.small_trainings import one_thread
 from cnnviz.course.transfer import (
+    HEAD_RATE,
     accuracy,
     fit_head,
     headless,
@@ -37,8 +38,11 @@ from cnnviz.views._transfer_material import Material
 FROZEN, TUNED, SCRATCH = "frozen", "fine-tuned", "scratch"
 METHODS = (FROZEN, TUNED, SCRATCH)
 RATES = {TUNED: 5e-4, SCRATCH: 1e-3}
-"""Learning rates of all layers but the last, chosen on seeds that no default uses."""
-REFERENCE = 256
+"""The learning rate of all layers, but for the new last one in fine-tuning; chosen on seeds that
+no default uses."""
+_SHARES = {FROZEN: 0.0, TUNED: 0.5, SCRATCH: 1.0}
+"""Fine-tuning fits its samples in fewer epochs, so that it is given half as many."""
+REFERENCE = 128
 """Samples a class of which a training sees each as often as `epochs` says."""
 _MOST_CONVOLUTIONS = 12
 _COMPARED, _AT_ONCE = 128, 32
@@ -65,9 +69,10 @@ class Found:
     weight_change: NDArray[np.float64]
 
 
-def epochs_for(epochs: int, per_class: int) -> int:
-    """Return how often each sample is seen: twice as often where there are a quarter as many."""
-    return max(1, round(epochs * math.sqrt(REFERENCE / per_class)))
+def epochs_for(method: str, epochs: int, per_class: int) -> int:
+    """Return how often a method sees each sample; of a quarter as many each twice as often."""
+    share = _SHARES[method]
+    return max(1, round(share * epochs * math.sqrt(REFERENCE / per_class))) if share else 0
 
 
 def run_all(
@@ -139,12 +144,13 @@ class _Training:
         network = with_new_head(model.module, material.head, len(material.classes))
         if self.method == SCRATCH:
             names = weighted_layers(model, material.pool.inputs[:1])
-            redraw(network, [name for name in names if name != material.head], self.seed)
+            redraw(network, names, self.seed)
         network = network.to(memory_format=torch.channels_last)
         own = material.pool.at(material.train(self.place, self.per_class))
-        epochs = epochs_for(self.epochs, self.per_class)
+        epochs, rate = epochs_for(self.method, self.epochs, self.per_class), RATES[self.method]
+        rates = (rate, HEAD_RATE if self.method == TUNED else rate)
         with torch.inference_mode(False), torch.enable_grad():
-            train_whole(network, material.head, own, RATES[self.method], epochs, self.seed)
+            train_whole(network, material.head, own, rates, epochs, self.seed)
         return _Trained(network, (accuracy(network, material.judges), accuracy(network, own)))
 
 

@@ -60,7 +60,7 @@ class TransferLearning(TableResult):
     samples : ndarray of int64
         How many training samples of each class, [N].
     epochs : ndarray of int64
-        How often a trained network sees each of them, [N].
+        How often each method trains on each of them, [M, N]; 0 where the features are frozen.
     seeds : ndarray of int64
         The seed of each training, [S].
     accuracy, train_accuracy : ndarray of float64
@@ -233,21 +233,27 @@ class TransferLearning(TableResult):
         told = {
             FROZEN: "frozen: its features stay as they are, computed once, and a logistic "
             f"regression (L2 penalty {PENALTY:g}) is fitted to them, standardised",
-            TUNED: "fine-tuned: all of it goes on learning behind a new linear layer of zeros, at "
-            f"a rate of {RATES[TUNED]:g}",
-            SCRATCH: "from scratch: the same with weights drawn anew (He et al. 2015), at "
+            TUNED: "fine-tuned: all of it goes on learning at a rate of "
+            f"{RATES[TUNED]:g}, before a new linear layer that begins at zeros, at {HEAD_RATE:g}",
+            SCRATCH: "from scratch: all its weights are drawn anew (He et al. 2015) and learn at "
             f"{RATES[SCRATCH]:g}",
         }
         said = itemised([told[method] for method in self.methods], len(self.methods))
         found = f"{said[0].upper()}{said[1:]}."
         if not {TUNED, SCRATCH} & {*self.methods}:
             return found
-        epochs = joined([str(count) for count in self.epochs])
         sizes = joined([str(count) for count in self.samples])
+        epochs = joined(
+            [
+                f"{joined([str(count) for count in row])} epochs {method}"
+                for method, row in zip(self.methods, self.epochs, strict=True)
+                if method != FROZEN
+            ]
+        )
         return (
-            f"{found} The trained ones take AdamW (weight decay {WEIGHT_DECAY:g}, {HEAD_RATE:g} "
-            f"for the new layer) in batches of about {BATCH}, {epochs} epochs over {sizes} samples "
-            "a class; how far each fits its own samples is in the table."
+            f"{found} AdamW (weight decay {WEIGHT_DECAY:g}) takes batches of about {BATCH}, over "
+            f"{sizes} samples a class for {epochs}; how far each fits its own samples is in the "
+            "table."
         )
 
     def _lines_told(self) -> str:
@@ -318,7 +324,7 @@ class TransferLearning(TableResult):
             *self.interval[method, at], self.train_accuracy[method, at].mean(),
         ]  # fmt: skip
         return [
-            name, int(self.samples[at]), None if name == FROZEN else int(self.epochs[at]),
+            name, int(self.samples[at]), int(self.epochs[method, at]) or None,
             len(self.seeds), *(100.0 * float(share) for share in shares), *better,
         ]  # fmt: skip
 
@@ -334,9 +340,9 @@ def transfer_learning(
     task: Data = "letters",
     *,
     methods: str | Sequence[str] | None = None,
-    samples: int | Sequence[int] = (4, 16, 64, 256),
+    samples: int | Sequence[int] = (2, 8, 32, 128),
     seeds: int = 6,
-    epochs: int = 6,
+    epochs: int = 12,
     test: int = 400,
     layers: Layers | None = None,
     seed: int = 0,
@@ -361,8 +367,8 @@ def transfer_learning(
     seeds : int
         How many trainings of each kind, 1 to 12; with fewer than 6 no difference can be shown.
     epochs : int
-        How often a training sees each of 256 samples a class; of a quarter as many it sees each
-        twice as often.
+        How often a training from scratch sees each of 128 samples a class, and fine-tuning half as
+        often; of a quarter as many each is seen twice as often.
     test : int
         How many samples judge; of images of your own at most a third of each class.
     layers : str or sequence of str, optional
@@ -426,7 +432,9 @@ def _result(
         classes=material.classes,
         methods=tuple(methods),
         samples=np.array(sizes, np.int64),
-        epochs=np.array([epochs_for(epochs, size) for size in sizes], np.int64),
+        epochs=np.array(
+            [[epochs_for(method, epochs, size) for size in sizes] for method in methods], np.int64
+        ),
         seeds=np.arange(seed, seed + len(material.training)),
         accuracy=found.accuracy,
         train_accuracy=found.train_accuracy,

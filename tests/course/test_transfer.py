@@ -11,7 +11,6 @@ from torch import nn
 
 from cnnviz.course.transfer import (
     BATCH,
-    HEAD_RATE,
     Samples,
     accuracy,
     fit_head,
@@ -109,13 +108,13 @@ def test_the_first_step_is_that_of_adam_with_a_rate_for_each_part() -> None:
     reference = with_new_head(small(), "4", 3)
     reference.load_state_dict(network.state_dict())
     nn.CrossEntropyLoss()(reference(samples.inputs), samples.labels).backward()
-    rates = {"0": 1e-3, "4": HEAD_RATE}
+    rates = {"0": 1e-3, "4": 3e-3}
     with torch.no_grad():
         for name, one in reference.named_parameters():
             # One step of one: it takes half of the rate. Decay first, then g / (|g| + eps).
             rate = 0.5 * rates[name[0]]
             one -= rate * (0.05 * one + one.grad / (one.grad.abs() + 1e-8))
-    train_whole(network, "4", samples, 1e-3, 1, seed=0)
+    train_whole(network, "4", samples, (1e-3, 3e-3), 1, seed=0)
     for one, other in zip(network.parameters(), reference.parameters(), strict=True):
         np.testing.assert_allclose(
             one.detach().numpy(), other.detach().numpy(), atol=2e-6, rtol=1e-4
@@ -137,7 +136,7 @@ def test_every_sample_is_seen_once_an_epoch_in_batches_of_nearly_one_size() -> N
 
     count = BATCH + 1  # A last batch of one would not do.
     samples = Samples(torch.arange(float(count))[:, None], torch.arange(count) % 2)
-    train_whole(with_new_head(Noted(), "last", 2), "last", samples, 1e-3, 3, seed=2)
+    train_whole(with_new_head(Noted(), "last", 2), "last", samples, (1e-3, 1e-3), 3, seed=2)
     assert [len(one) for one in seen] == [9, 8] * 3
     orders = [seen[at] + seen[at + 1] for at in (0, 2, 4)]
     assert all(sorted(order) == list(range(count)) for order in orders)

@@ -135,8 +135,19 @@ def test_the_words_on_activation_functions_have_the_shares_that_are_left():
         assert number(float(value)) in said
 
 
-SLOW = {"overfitting", "networks"}
-"""Calls that take half a minute whatever the network, and have tests of their own."""
+def test_the_words_on_transfer_are_those_of_the_result():
+    found = cnnviz.transfer_learning(
+        small_model(), samples=1, seeds=2, epochs=1, test=4, methods="frozen,fine-tuned"
+    )
+    said = _told("transfer", "transferred", found)
+    assert found.compared(0) in said
+    assert found.changed() in said
+    frozen = cnnviz.transfer_learning(small_model(), samples=1, seeds=1, test=4, methods="frozen")
+    assert not _told("transfer", "transferred", frozen).strip()
+
+
+SLOW = {"overfitting", "networks", "transferred"}
+"""Calls that take long whatever the network, and have tests of their own."""
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.key)

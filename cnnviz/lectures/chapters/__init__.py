@@ -20,6 +20,7 @@ from cnnviz.lectures.chapters import (
     pixels,
     pooling,
     training,
+    transfer,
     trust,
     units,
 )
@@ -39,6 +40,7 @@ CHAPTERS: tuple[Chapter, ...] = (
     training.CHAPTER,
     gradients.CHAPTER,
     networks.CHAPTER,
+    transfer.CHAPTER,
     challenges.CHAPTER,
     units.CHAPTER,
     heatmaps.CHAPTER,
