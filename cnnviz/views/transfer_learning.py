@@ -342,7 +342,7 @@ def transfer_learning(
     methods: str | Sequence[str] | None = None,
     samples: int | Sequence[int] = (2, 8, 32, 128),
     seeds: int = 6,
-    epochs: int = 12,
+    epochs: int = 10,
     test: int = 400,
     layers: Layers | None = None,
     seed: int = 0,
