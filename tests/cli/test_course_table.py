@@ -23,6 +23,7 @@ QUICKLY = {
     "optimizers": "--steps 4",
     "loss-landscape": "--points 3 --count 4",
     "overfitting": "--scenes 10 --epochs 1 --seeds 2 --validation 10 --test 10",
+    "transfer-learning": "--samples 1,2 --seeds 2 --epochs 1 --test 8",
     "augmentation": "--draws 2",
     "gradient-flow": "--no-remedies",
     "famous-networks": "--names LeNet-5",

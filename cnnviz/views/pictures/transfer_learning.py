@@ -24,7 +24,8 @@ _GAP, _LETTERS, _MOST_NAMES = 4, 18, 20
 def draw(found: TransferLearning, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw accuracy and samples above; below, where there are any, differences and changes."""
     panels = [*found.pairs, *(["changes"] if found.layers else [])]
-    figure = drawing.canvas(12.0, 7.4 if panels else 4.2, into)
+    width = 12.4 if panels else 9.6
+    figure = drawing.canvas(width, width / drawing.SLIDE, into)
     above: Any = figure
     if panels:
         parts: Any = figure.subfigures(2, 1, height_ratios=[4.0, 3.0])
