@@ -46,6 +46,8 @@ class Normalization(Result):
         network's own where it has one.
     own : str
         What the network's own layer is; empty where it does not normalise.
+    own_activation : str
+        The activation that this layer applies as well, as fused ones do; empty without one.
     shown : tuple of int
         The S channels that are drawn: those with the largest, the middle and the smallest
         deviation before.
@@ -71,6 +73,7 @@ class Normalization(Result):
     groups: int
     ways: tuple[str, ...]
     own: str
+    own_activation: str
     shown: tuple[int, ...]
     maps: NDArray[np.float32]
     means: NDArray[np.float64]
@@ -90,13 +93,18 @@ class Normalization(Result):
         found: NDArray[np.float64] = np.abs(self.maps).max((1, 2, 3)).astype(np.float64)
         return found
 
+    @property
+    def own_layer(self) -> str:
+        """The network's own layer in words, with its activation."""
+        return f"{self.own} with {self.own_activation}" if self.own_activation else self.own
+
     def summary(self) -> str:
         """Say how far channels differ before and after."""
         low, high = float(self.deviations[0].min()), float(self.deviations[0].max())
         return (
             f"{self.layer}: the deviations of {plural(self.channels, 'channel')} go from "
             f"{number(low)} to {number(high)} before"
-            + (f"; its own layer is {self.own}" if self.own else "")
+            + (f"; its own layer is {self.own_layer}" if self.own else "")
         )
 
     def caption(self) -> str:
@@ -107,10 +115,10 @@ class Normalization(Result):
             else ""
         )
         own = (
-            f" Last, what the network's own {self.own} makes of them in eval mode, with what it "
-            "learned: of a batch normalisation statistics of the training, and a scale and shift "
-            "of each channel; a LayerNorm of a vision network takes the channels of each place "
-            "alone."
+            f" Last, what the network's own {self.own_layer} makes of them in eval mode, with "
+            "what it learned: of a batch normalisation statistics of the training, and a scale and "
+            "shift of each channel; a LayerNorm of a vision network takes the channels of each "
+            "place alone."
             if self.own
             else " The network does not normalise there itself."
         )
@@ -182,9 +190,10 @@ def normalization(
             f"Give a number that divides {channels}.",
         )
     rows = {BEFORE: before[0], **{way: normalized(before, way, count)[0] for way in WAYS}}
-    own = ""
+    own, activation = "", ""
     if after is not None:
-        own = type(named_layers(model.module)[name]).__name__
+        layer_itself = named_layers(model.module)[name]
+        own, activation = type(layer_itself).__name__, _activation_inside(layer_itself)
         rows["its own"] = after[0]
     order = np.argsort(-before[0].std((1, 2)), kind="stable")
     shown = order[np.unique(np.linspace(0, channels - 1, _MOST_SHOWN).round().astype(int))]
@@ -198,6 +207,7 @@ def normalization(
         groups=count,
         ways=tuple(rows),
         own=own,
+        own_activation=activation,
         shown=tuple(int(channel) for channel in shown),
         maps=every[:, shown].astype(np.float32),
         means=every.mean((2, 3)),
@@ -211,6 +221,12 @@ def normalization(
         group_means=sets["group"][0],
         group_deviations=sets["group"][1],
     )
+
+
+def _activation_inside(layer: nn.Module) -> str:
+    """Return which activations a layer holds, as those that fuse it with a normalisation do."""
+    inside = [type(child).__name__ for child in layer.modules() if kind(child) == "activation"]
+    return ", ".join(dict.fromkeys(inside))
 
 
 def _run(

@@ -76,6 +76,28 @@ class Tokens(nn.Module):
         return self.last(self.norm(self.first(x)).mean((2, 3)))
 
 
+class NormAct(nn.BatchNorm2d):
+    """A normalisation with its activation in one, as timm has them."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.drop, self.act = nn.Identity(), nn.ReLU(inplace=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.act(self.drop(super().forward(x)))
+
+
+def test_a_layer_with_its_activation_in_one_is_told(images: torch.Tensor) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), NormAct(4)).eval()
+    found = normalization(network, images)
+    assert (found.layer, found.own, found.own_activation) == ("1", "NormAct", "ReLU")
+    assert found.maps[-1].min() == 0.0
+    assert found.maps[0].min() < 0.0
+    assert "its own layer is NormAct with ReLU" in found.summary()
+    assert "the network's own NormAct with ReLU makes of them" in found.caption()
+    assert normalization(small_network(), images).own_activation == ""
+
+
 def test_layers_without_maps_or_calls_are_passed_over(images: torch.Tensor) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

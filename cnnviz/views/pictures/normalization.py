@@ -67,7 +67,7 @@ def draw(found: Normalization, into: drawing.Canvas | None = None) -> drawing.Ca
     _maps(board, found, tile, ratio)
     _dots(figure.add_subplot(grid[0, 1]), found, found.means, "mean", 0.0)
     _dots(figure.add_subplot(grid[1, 1]), found, found.deviations, "standard deviation", 1.0)
-    own = f" and by its own {found.own}" if found.own else ""
+    own = f" and by its own {found.own_layer}" if found.own else ""
     drawing.heading(figure, f"{found.layer} for {found.images[0]}, normalised in five ways{own}")
     return figure
 
