@@ -109,9 +109,9 @@ def occlusion(
         The images.
     window : int
         The side of the square, in pixels of the network's input; the length of a window of a
-        signal, in samples. Where it is more than the input's shorter side, half that side is taken
-        instead, with half of that as stride. A block of a volume has as large a share of the slices
-        as of the shorter side of each.
+        signal, in samples. Where it is more than the input's shorter side, or would hide all of the
+        input, half that side is taken instead, with half of that as stride. A block of a volume has
+        as large a share of the slices as of the shorter side of each.
     stride : int
         The step from one square to the next, in pixels; at most `window`.
     fill : {"mean", "blur", "noise", "black"}
@@ -195,9 +195,12 @@ def _check(window: int, stride: int, fill: str, approximate: float | None) -> No
 def _grid(inputs: torch.Tensor, window: int, stride: int) -> tuple[Laid, list[str]]:
     size = tuple(int(length) for length in inputs.shape[2:])
     space, side, notes = space_of(len(size)), min(size[-2:]), []
-    if window > side:
+    # One that hides everything says nothing of any place.
+    hides_all = window >= max(size[-2:]) > 1
+    if window > side or hides_all:
         what, unit = _WINDOWS[space.noun]
-        notes = [f"{what} of {window} {unit} do not fit into an input of {space.size(size)}."]
+        do = "do not fit into" if window > side else "hide all of"
+        notes = [f"{what} of {window} {unit} {do} an input of {space.size(size)}."]
         window = max(1, side // 2)
         stride = max(1, window // 2)
     if space == IMAGE:
