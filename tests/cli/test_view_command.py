@@ -292,6 +292,16 @@ def test_a_picture_has_the_style_that_was_asked_for(run, photo, tmp_path):
         assert picture.size == (200, 120)
 
 
+def test_a_picture_fills_a_slide(run, photo, tmp_path):
+    found = run("softmax", photo, "--figure-size", "16:9", "--out", "slide.png")
+    assert found.code == 0
+    with Image.open(tmp_path / "slide.png") as picture:
+        assert picture.size == (1920, 1080)
+    refused = run("softmax", photo, "--figure-size", "16:0", "--out", "b.png")
+    assert refused.code == 2
+    assert "no shape of a figure" in refused.err
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [

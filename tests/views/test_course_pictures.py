@@ -62,6 +62,14 @@ def test_challenges_fit_a_slide_and_nothing_is_lost(swept: Challenges) -> None:
         np.testing.assert_allclose((low - up) / (low - high), swept.answers[place], atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["activation_functions", "losses", "optimizers"])
+def test_what_needs_no_network_fills_a_slide_by_itself(name: str) -> None:
+    given = {"steps": 4} if name == "optimizers" else {}
+    figure = getattr(cnnviz, name)(**given).figure()
+    width, height = figure.get_size_inches()
+    assert width / height == pytest.approx(SLIDE, rel=0.02)
+
+
 def test_challenges_take_the_columns_that_fill_a_canvas(swept: Challenges) -> None:
     def columns(width: float, height: float) -> int:
         canvas = new_figure(width, height)

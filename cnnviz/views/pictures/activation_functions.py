@@ -39,8 +39,8 @@ def draw(found: ActivationFunctions, into: drawing.Canvas | None = None) -> draw
     count = len(found.names)
     across = min(_ACROSS, count)
     down = math.ceil(count / across)
-    figure = drawing.canvas(11.0, 1.95 * down + 4.3, into)
-    parts: Any = figure.subfigures(2, 1, height_ratios=[1.95 * down + 0.4, 3.9])
+    figure = drawing.canvas(13.2, 1.75 * down + 3.9, into)
+    parts: Any = figure.subfigures(2, 1, height_ratios=[1.75 * down + 0.4, 3.5])
     curves, chains = parts
     panels = curves.subplots(down, across, squeeze=False, sharex=True)
     for place, axes in enumerate(panels.flat):

@@ -35,8 +35,8 @@ def draw(found: Losses, into: drawing.Canvas | None = None) -> drawing.Canvas:
     across = min(_ACROSS, count)
     down = math.ceil(count / across)
     margins = [place for place, over in enumerate(found.over) if over == "margin"]
-    heights = [2.4 * down, *([3.4] if margins else [])]
-    figure = drawing.canvas(11.0, sum(heights) + 0.4, into)
+    heights = [2.1 * down, *([2.8] if margins else [])]
+    figure = drawing.canvas(13.2, sum(heights) + 0.4, into)
     parts: Any = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)
     panels = parts[0, 0].subplots(down, across, squeeze=False)
     for place, axes in enumerate(panels.flat):

@@ -85,8 +85,8 @@ def _corner(axes: Any) -> Text:
 def _figure(
     found: OptimizerPaths, into: drawing.Canvas | None
 ) -> tuple[drawing.Canvas, list[_Moving]]:
-    figure: Any = drawing.canvas(11.0, 9.2, into)
-    upper, lower = figure.subfigures(2, 1, height_ratios=[6.3, 2.6])
+    figure: Any = drawing.canvas(13.2, 13.2 / drawing.SLIDE, into)
+    upper, lower = figure.subfigures(2, 1, height_ratios=[5.2, 2.3])
     panels: Any = upper.subplots(2, 3, sharey="row", sharex="row", height_ratios=[1.25, 1.0])
     moving = []
     for column, word in enumerate(RATES):
