@@ -36,6 +36,17 @@ def percent(share: float) -> str:
     return f"{share * 100:.1f} %"
 
 
+def whole_percent(share: float) -> str:
+    """Return a share of 1 as a whole percentage; never 0 for more than none, or 100 for not all.
+
+    >>> [whole_percent(share) for share in (0.5, 0.001, 0.999, 0.0, 1.0)]
+    ['50%', '<1%', '>99%', '0%', '100%']
+    """
+    if 0 < share < 0.005:
+        return "<1%"
+    return ">99%" if 0.995 <= share < 1 else f"{share:.0%}"
+
+
 def fine_percent(share: float) -> str:
     """Return a share of 1 as a percentage with the digits that tell it from none and from all.
 

@@ -25,7 +25,7 @@ from cnnviz.passes.targets import Target, with_references
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.table import Table, TableResult
-from cnnviz.results.text import number
+from cnnviz.results.text import number, whole_percent
 from cnnviz.views._challenges_walk import SweepsSeen
 from cnnviz.views._followed import FollowedImage
 from cnnviz.views.pictures.challenges import draw, draw_panel
@@ -183,7 +183,7 @@ class Challenges(TableResult):
         """Name the weakest spot of the network on this image."""
         lowest = int(self.answers.min(1).argmin())
         least = self.answers[lowest].min()
-        said = f"{least:.0%}" if self.unit == "probability" else number(float(least))
+        said = whole_percent(float(least)) if self.unit == "probability" else number(float(least))
         if not self.named:
             falls = (
                 f"is lowest, {said}, when {self.sweeps[lowest]}"

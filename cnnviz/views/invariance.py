@@ -21,6 +21,7 @@ from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
 from cnnviz.results.space import IMAGE, Space, space_of
+from cnnviz.results.text import whole_percent
 from cnnviz.views._invariance_walk import Walk, norm_of, scene_of
 from cnnviz.views.pictures.invariance import draw
 
@@ -117,8 +118,9 @@ class Invariance(Result):
         ]
         what = "classes" if self.unit == "probability" else "targets"
         who = repr(self.targets[0]) if len(self.images) == 1 else f"{len(self.images)} {what}"
-        digits = ".0%" if self.unit == "probability" else ".3g"
-        whole, *each = (format(float(value), digits) for value in (self.original.mean(), *kept))
+        values = [float(value) for value in (self.original.mean(), *kept)]
+        probable = self.unit == "probability"
+        whole, *each = (whole_percent(one) if probable else f"{one:.3g}" for one in values)
         words = [
             f"{value} when {self.when(kind)}" for value, kind in zip(each, self.kinds, strict=True)
         ]

@@ -32,6 +32,11 @@ def test_the_summary_leaves_the_untouched_image_out_of_the_means() -> None:
     assert known.summary().endswith(
         "is 90%, and on average 20% when moved, 30% when enlarged, 10% when turned"
     )
+    # Of a thousand classes each may have little.
+    rare = dataclasses.replace(known, answers=curves / 900, original=np.full(2, 0.001))
+    assert rare.summary().endswith(
+        "is <1%, and on average <1% when moved, <1% when enlarged, <1% when turned"
+    )
 
 
 def test_distances_and_probabilities_are_those_of_single_passes() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnviz.results import colour_bars, drawing
-from cnnviz.results.text import number, shortened
+from cnnviz.results.text import number, shortened, whole_percent
 from cnnviz.views._compare_pass import share_told
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _label(found: Comparison, row: int, column: int) -> tuple[str, bool]:
     """Return what is said of an answer, and whether it is not the label of the image."""
     value = float(found.example_answers[row, column])
     name, truth = found.example_classes[row][column], found.truths[row]
-    share = f"{value:.0%}" if found.units[column] == "probability" else number(value)
+    share = whole_percent(value) if found.units[column] == "probability" else number(value)
     said = f"{shortened(name, 16)} {share}".strip()
     wrong = found.example_right[row][column] is False
     return f"{said}\nlabel: {shortened(truth, 18)}" if truth else said, wrong
