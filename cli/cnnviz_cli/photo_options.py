@@ -35,7 +35,11 @@ OnePhoto = Annotated[
 ]
 Members = Annotated[
     list[str] | None,
-    typer.Argument(metavar="PHOTO", help="Image files, in place of --data.", show_default=False),
+    typer.Argument(
+        metavar="PHOTO",
+        help="Image files, or one folder of them, in place of --data.",
+        show_default=False,
+    ),
 ]
 Data = Annotated[
     str | None,
@@ -127,8 +131,15 @@ def data_or_shapes(photos: list[str] | None, data: str | None, model: Model) -> 
     """
     if photos and data:
         raise UsageError("Both photos and --data are given.", "Give one of the two.")
-    if photos or data:
-        return list(photos) if photos else data
+    from cnnviz.datasets.patterns import is_pattern
+    from cnnviz.images.paths import expand
+
+    if photos:
+        # One folder, or a pattern that the shell left as it is, is a set of images.
+        one = photos[0] if len(photos) == 1 else ""
+        return one if one and (expand(one).is_dir() or is_pattern(one)) else list(photos)
+    if data:
+        return data
     from cnnviz.datasets.shapes import CLASSES
 
     if model.categories == CLASSES:

@@ -91,3 +91,15 @@ def test_a_training_is_shown_over_its_checkpoints(run, tmp_path) -> None:
     assert run(*options, "epoch-10.pth,epoch-1.pth", "--out", "h.png").code == 0
     assert run(*options, ".", "--epochs", "1,10", "--out", "h.json").code == 0
     assert "There is no epoch 3." in run(*options, ".", "--epochs", "1,3").err
+
+
+def test_a_folder_is_named_as_photos_are(run, tmp_path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8)
+    for place, one in enumerate(pixels):
+        Image.fromarray(one).save(folder / f"{place}.png")
+    for named in (["photos/"], ["photos/*.png"], ["--data", "photos"]):
+        said = run("compare", *named, "--examples", 1, "--json")
+        assert said.code == 0, said.err
+        assert json.loads(said.out)["seen"] == 5
