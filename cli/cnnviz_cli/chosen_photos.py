@@ -159,7 +159,7 @@ def check_files(names: Sequence[str]) -> None:
 
 def arrays_in(path: Path) -> list[Any]:
     """Return the arrays in a folder; none where it holds no array."""
-    from cnnviz.images.array_reading import SIGNAL_SUFFIXES
+    from cnnviz.images.number_files import SIGNAL_SUFFIXES
 
     if not path.is_dir():
         return []

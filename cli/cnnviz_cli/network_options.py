@@ -108,6 +108,16 @@ Colour = Annotated[
     str | None,
     typer.Option(metavar="ORDER", help="The channels: rgb, bgr or grey.", rich_help_panel=NETWORK),
 ]
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        metavar="HZ",
+        help="Of signals the samples a second, for seconds, hertz and a spectrogram; 1 counts in "
+        "samples. That of a .wav file without it.",
+        rich_help_panel=NETWORK,
+        show_default=False,
+    ),
+]
 Device = Annotated[
     str, typer.Option(metavar="DEVICE", help="auto, cpu or cuda.", rich_help_panel=NETWORK)
 ]
@@ -135,6 +145,7 @@ PREPARATION = (
     shared("mean", Mean, None),
     shared("std", Std, None),
     shared("colour", Colour, None),
+    shared("rate", Rate, None),
 )
 """The options that say how photos are prepared for the network."""
 WEIGHTS = (

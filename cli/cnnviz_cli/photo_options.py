@@ -29,7 +29,8 @@ OnePhoto = Annotated[
     str | None,
     typer.Argument(
         metavar="PHOTO",
-        help="An image file, taken as it is. Without one, the sample photo.",
+        help="An image file, taken as it is, or rows of numbers for `convolve`. Without one, the "
+        "sample photo.",
         show_default=False,
     ),
 ]

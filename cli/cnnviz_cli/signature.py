@@ -212,6 +212,8 @@ def _converter(name: str, members: Sequence[Any]) -> Callable[[Any], Any]:
                 continue
             if length in (None, len(values)):
                 return values if length is None else tuple(values)
+        if str in scalars:  # a text with commas that is no list of numbers, such as "[1, 0]"
+            return text
         raise UsageError(f"--{name.replace('_', '-')} cannot be {text!r}.", remedy)
 
     wanted = " or ".join(f"{length or ''} {_PLURALS[item]}".strip() for item, length in sequences)

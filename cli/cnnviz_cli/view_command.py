@@ -191,16 +191,18 @@ def _of_photo(
     progress: Progress,
 ) -> tuple[Any, str]:
     """Return the result of a view of one photo, and the start of its file's name."""
+    from cnnviz.course.slid_over import is_typed
     from cnnviz.images import sample_photo
 
     photo: Any = values["photo"]
-    check_files([photo] if photo else ())
+    typed = bool(photo) and is_typed(photo)
+    check_files([photo] if photo and not typed else ())
     if view.network and values["model"] is not None:
         progress(0, 1, "loading the network")
         keywords["model"] = network_options.model_of(values)
     progress(0, 1, "computing")
     image = photo or sample_photo()
-    return function(image, **keywords), _stem([_photo_name(image)], "")
+    return function(image, **keywords), _stem(["matrix" if typed else _photo_name(image)], "")
 
 
 def _of_network(

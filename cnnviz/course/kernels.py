@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.course.written import written_rows
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.results.text import kind_of
 
@@ -99,7 +100,7 @@ def named_kernel(name: str) -> Kernel:
     found = CLASSIC.get(name.strip().lower().replace("-", "_"))
     if found is None:
         otherwise = (
-            f"Choose from {', '.join(CLASSIC)}; write a matrix, such as '1,0,1;0,1,0;1,0,1'; or "
+            f"Choose from {', '.join(CLASSIC)}; write a matrix, such as '1 0 1; 0 1 0; 1 0 1'; or "
             "layer:channel of a network."
         )
         raise UsageError(f"There is no kernel {name!r}.", did_you_mean(name, CLASSIC, otherwise))
@@ -112,16 +113,17 @@ def own_kernel(rows: str | Sequence[Sequence[float]] | NDArray[np.floating]) -> 
     Parameters
     ----------
     rows : str, sequence or ndarray
-        [F, G]; as text, rows with semicolons between them and numbers with commas.
+        [F, G]; as text, rows with semicolons between them and numbers with commas or blanks, or as
+        code writes them, ``[[1, 0], [0, 1]]``.
 
     Raises
     ------
     UsageError
         If it is no matrix of finite numbers.
     """
-    remedy = "Give rows of equally many numbers, such as '1,0,1;0,1,0;1,0,1'."
+    remedy = "Give rows of equally many numbers, such as '1 0 1; 0 1 0; 1 0 1'."
     try:
-        given = [row.split(",") for row in rows.split(";")] if isinstance(rows, str) else rows
+        given = written_rows(rows) if isinstance(rows, str) else rows
         values = np.array(given, np.float64)
     except (TypeError, ValueError) as error:
         raise UsageError(f"{rows!r} is no matrix of numbers.", remedy) from error

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from cnnviz.course.written import is_written, written_rows
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images.paths import expand
 from cnnviz.images.reading import check_is_there, read_photo
@@ -122,7 +123,7 @@ def as_matrix(
     """Return a matrix of numbers [H, W] and its name; None for what is an image.
 
     Numbers are lists of rows, arrays [H, W] of other types than those of images (uint8, uint16),
-    and files that end in .csv, .txt or .npy.
+    files that end in .csv, .txt or .npy, and text such as "1 0 1; 0 1 0" or "[[1, 0], [0, 1]]".
 
     Raises
     ------
@@ -132,10 +133,13 @@ def as_matrix(
         If a file cannot be read.
     """
     if isinstance(image, str | os.PathLike):
-        path = expand(os.fsdecode(image))
+        text = os.fsdecode(image)
+        path = expand(text)
+        if is_typed(text):
+            return _typed(text), "your matrix"
         if path.suffix.lower() not in MATRIX_SUFFIXES:
             return None
-        values, name = _read(path), path.name
+        values, name = read_matrix(path), path.name
         if values.dtype in (np.uint8, np.uint16) and values.ndim == 3:
             return None
     elif isinstance(image, np.ndarray):
@@ -157,6 +161,21 @@ def as_matrix(
     return numbers, name
 
 
+def is_typed(text: str) -> bool:
+    """Whether a text is the numbers of a matrix themselves, and no file is called that."""
+    return is_written(text) and not expand(text).exists()
+
+
+def _typed(text: str) -> NDArray[np.float64]:
+    try:
+        found = written_rows(text)
+    except ValueError as error:
+        raise _no_matrix() from error
+    if not found.size or not np.isfinite(found).all():
+        raise _no_matrix()
+    return found
+
+
 def _no_matrix() -> UsageError:
     return UsageError(
         "What is given is neither an image nor a matrix of finite numbers.",
@@ -164,7 +183,14 @@ def _no_matrix() -> UsageError:
     )
 
 
-def _read(path: Path) -> NDArray[Any]:
+def read_matrix(path: Path) -> NDArray[Any]:
+    """Return the numbers in a file of `MATRIX_SUFFIXES`.
+
+    Raises
+    ------
+    ImageError
+        It cannot be read.
+    """
     check_is_there(path)
     try:
         if path.suffix.lower() == ".npy":

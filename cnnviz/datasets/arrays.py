@@ -13,7 +13,7 @@ from cnnviz.datasets.files import file_sha256, files_below
 from cnnviz.datasets.foreign import is_dataset
 from cnnviz.errors import ImageError, UsageError, did_you_mean
 from cnnviz.images import ArrayPreprocessing, Batch, prepare
-from cnnviz.images.array_reading import ARRAY_SUFFIXES, SIGNAL_SUFFIXES
+from cnnviz.images.number_files import ARRAY_SUFFIXES, SIGNAL_SUFFIXES
 from cnnviz.images.paths import expand
 from cnnviz.results.text import plural
 

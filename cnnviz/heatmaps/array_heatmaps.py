@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import cv2
@@ -16,6 +17,7 @@ from cnnviz.results.array_pictures import (
     slices,
     spread_slices,
 )
+from cnnviz.results.spectra import has_spectrogram, spectrogram
 from cnnviz.results.text import shortened
 
 if TYPE_CHECKING:
@@ -27,45 +29,92 @@ _ACROSS = 10.4
 _LETTERS = 120
 _TRACE_HEIGHT = 1.5
 _BAND_HEIGHT = 0.52
+_SPECTROGRAM_HEIGHT = 1.7
+_LETTERS_OF_BAR = 17
+"""How many letters of the label of a colour bar fit into an inch."""
 _LABEL = 16
 """Pixels of a montage below each slice, for its number."""
 
 
 def draw(found: Heatmap, into: drawing.Canvas | None) -> drawing.Canvas:
-    """Draw each input with its maps below it."""
-    signals = found.inputs[0].ndim == 2
-    ratios, rows = [], 1 + len(found.layers)
-    for image in range(len(found.inputs)):
-        ratios += (
-            [_TRACE_HEIGHT, *[_BAND_HEIGHT] * len(found.layers)]
-            if signals
-            else [_montage_height(found, image)] * rows
-        )
+    """Draw each input with its maps below it, and the spectrogram of a signal below these."""
+    count = len(found.inputs)
+    heights = [_heights(found, image) for image in range(count)]
+    ratios = [height for each in heights for height in each]
     figure = drawing.canvas(_ACROSS + 0.9, sum(ratios) + 0.9 + 0.25 * len(ratios), into)
     panels = figure.subplots(len(ratios), 1, squeeze=False, height_ratios=ratios)[:, 0]
-    for image in range(len(found.inputs)):
-        own = panels[image * rows : (image + 1) * rows]
+    first = 0
+    for image in range(count):
+        own = panels[first : first + len(heights[image])]
+        first += len(own)
         _title(own[0], f"{found.images[image]}: {found.targets[image]}")
-        if signals:
+        if found.inputs[image].ndim == 2:
             _draw_signal(found, image, own)
         else:
             _draw_volume(found, image, own)
-    # Beside an input and all maps of it, which is as high as its label.
-    colour_bars.bar_of_panels(list(panels[:rows]), *found.key(), fraction=0.04, pad=0.02, aspect=28)
+    # Beside an input and all maps of it, which is about as high as its label.
+    rows = 1 + len(found.layers)
+    scale, label = found.key()
+    letters = round(_LETTERS_OF_BAR * (sum(ratios[:rows]) + 0.25 * (rows - 1)))
+    label = "\n".join(textwrap.wrap(label, max(24, letters)))
+    colour_bars.bar_of_panels(list(panels[:rows]), scale, label, fraction=0.04, pad=0.02, aspect=28)
     drawing.heading(figure, found.summary())
     return figure
 
 
+def _heights(found: Heatmap, image: int) -> list[float]:
+    """Return the heights of the panels of one input."""
+    layers = len(found.layers)
+    if found.inputs[image].ndim > 2:
+        return [_montage_height(found, image)] * (1 + layers)
+    below = [_SPECTROGRAM_HEIGHT] if _has_spectrogram(found, image) else []
+    return [_TRACE_HEIGHT, *[_BAND_HEIGHT] * layers, *below]
+
+
+def _rate(found: Heatmap, image: int) -> float | None:
+    return found.rates[image] if found.rates else None
+
+
+def _has_spectrogram(found: Heatmap, image: int) -> bool:
+    return has_spectrogram(found.inputs[image].shape[-1], _rate(found, image))
+
+
+def spectrograms_told(found: Heatmap) -> str:
+    """Say how the spectrograms were made, where there are any."""
+    if found.space.axes != 1:
+        return ""
+    told = {}
+    for image, values in enumerate(found.inputs):
+        rate = _rate(found, image)
+        if rate is not None and has_spectrogram(values.shape[-1], rate):
+            told[spectrogram(values, rate).told()] = len(values)
+    return "".join(
+        f" Below, the spectrogram of the signal: {how}"
+        + (f", the power averaged over {channels} channels." if channels > 1 else ".")
+        for how, channels in told.items()
+    )
+
+
 def _draw_signal(found: Heatmap, image: int, panels: NDArray[np.object_]) -> None:
     traces.draw_signal(panels[0], found.inputs[image])
-    last = found.layers[-1]
+    last, rate = found.layers[-1], _rate(found, image)
     traces.tint(panels[0], found.on_photo(image, last), found.scale(image, last))
     panels[0].tick_params(labelbottom=False)
-    for layer, axes in zip(found.layers, panels[1:], strict=True):
+    for layer, axes in zip(found.layers, panels[1:], strict=False):
         traces.band(axes, found.on_photo(image, layer), found.scale(image, layer))
         _title(axes, found.said_of_map(image, layer))
-        axes.tick_params(labelbottom=layer == last)
-    panels[-1].set_xlabel("samples", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
+        axes.tick_params(labelbottom=axes is panels[-1])
+    if _has_spectrogram(found, image):
+        assert rate is not None
+        shown = spectrogram(found.inputs[image], rate)
+        traces.draw_spectrogram(panels[-1], shown, found.inputs[image].shape[-1])
+        _title(panels[-1], f"spectrogram{', of silence' if shown.silent else ''}")
+        label = "dB below the loudest"
+        colour_bars.bar_of_panels(
+            panels[-1], traces.spectrogram_scale(), label, fraction=0.04, pad=0.02, aspect=14
+        )
+    for axes in panels:
+        traces.time_axis(axes, rate, label=axes is panels[-1])
 
 
 def _draw_volume(found: Heatmap, image: int, panels: NDArray[np.object_]) -> None:

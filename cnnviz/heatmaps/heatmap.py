@@ -78,6 +78,8 @@ class Heatmap(Result):
         pixels, and drawn on it; None where it was something else. Empty where there is none.
     inputs : tuple of ndarray of float32
         The signals [C, L] or volumes [C, D, H, W]; empty where these are photos.
+    rates : tuple of float or None
+        Of each signal the samples a second, None where they are not known; empty for photos.
     """
 
     left_out: ClassVar[tuple[str, ...]] = ("photos", "inputs")
@@ -101,6 +103,7 @@ class Heatmap(Result):
     page: str = ""
     asked_boxes: tuple[tuple[float, float, float, float] | None, ...] = ()
     inputs: tuple[NDArray[np.float32], ...] = ()
+    rates: tuple[float | None, ...] = ()
 
     def shown(self, layer: str | None = None) -> NDArray[np.float32]:
         """Return the maps of one layer as they are drawn and measured, [N, h, w].
@@ -204,7 +207,7 @@ class Heatmap(Result):
         )
         if any(box is not None for box in self.asked_boxes) and not self._on_sheet:
             seen += " The box in the photo is the one that is explained."
-        seen += self._slices_told()
+        seen += self._slices_told() + array_heatmaps.spectrograms_told(self)
         measured = "".join(f" {note}" for note in self.notes)
         return (
             f"{self.title}: where the evidence lies. {colours} Each map has its own "
@@ -366,17 +369,20 @@ class PhotoFields(TypedDict):
     boxes: tuple[PhotoBox, ...]
     answers: tuple[PhotoAnswer, ...]
     inputs: tuple[NDArray[np.float32], ...]
+    rates: tuple[float | None, ...]
 
 
 def photo_fields(capture: Capture) -> PhotoFields:
     """Return what a `Heatmap` holds of the photos that its maps lie over."""
     batch = capture.batch
+    arrays = [one for one in batch.photos if isinstance(one, ArrayInput)]
     return {
         "answers": photo_answers(capture),
         "images": tuple(photo.name for photo in batch.photos),
         "photos": tuple(photo.pixels for photo in batch.photos),
         "boxes": batch.boxes,
-        "inputs": tuple(one.values for one in batch.photos if isinstance(one, ArrayInput)),
+        "inputs": tuple(one.values for one in arrays),
+        "rates": tuple(one.rate for one in arrays),
     }
 
 

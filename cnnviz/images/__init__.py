@@ -5,7 +5,7 @@ runs.
 """
 
 from cnnviz.images.array_preprocessing import ArrayPreprocessing
-from cnnviz.images.array_reading import ArrayInput, values_of
+from cnnviz.images.array_reading import ArrayInput, rate_of, values_of
 from cnnviz.images.batch import Batch, Refusal, prepare
 from cnnviz.images.photo import MAX_PIXELS, Photo, PhotoError
 from cnnviz.images.photo_box import PhotoBox
@@ -24,6 +24,7 @@ __all__ = [
     "Preprocessing",
     "Refusal",
     "prepare",
+    "rate_of",
     "read_photo",
     "sample_photo",
     "values_of",

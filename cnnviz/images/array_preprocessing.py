@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,9 @@ class ArrayPreprocessing(Preprocessing):
     shape : tuple of int or None
         The size of a usual input along each axis, for views of a network without one; None leaves
         it open.
+    rate : float or None
+        Samples a second of the signals, where it is known: pictures then count in seconds and
+        hertz, and have a spectrogram beside the trace. 1 counts in samples.
     """
 
     resize: int | tuple[int, int] | None = None
@@ -50,6 +54,7 @@ class ArrayPreprocessing(Preprocessing):
     std: tuple[float, ...] = (1.0,)
     axes: int = 1
     shape: tuple[int, ...] | None = None
+    rate: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -67,6 +72,11 @@ class ArrayPreprocessing(Preprocessing):
             raise UsageError(
                 f"The shape {self.shape} is none of a {self.space.noun}.",
                 f"Give the size along {', '.join(self.space.letters)}.",
+            )
+        if self.rate is not None and (self.axes != 1 or not 0.0 < self.rate < math.inf):
+            raise UsageError(
+                f"There is no sampling rate of {self.rate:g} for {self.space.noun}s.",
+                "Give the samples a second of signals, above 0.",
             )
 
     @property
@@ -182,6 +192,8 @@ class ArrayPreprocessing(Preprocessing):
         if any(value != 1 for value in self.std):
             parts.append(f"divided by {self._numbers(self.std)}")
         said = ", ".join(parts) or "numbers as they are given"
+        if self.rate is not None and self.rate != 1.0:
+            said += f", sampled at {self.rate:,.10g} Hz"
         return f"{said} ({self.origin})" if self.origin else said
 
     def _in_numpy(self, numbers: Sequence[float], kind: Any) -> NDArray[Any]:

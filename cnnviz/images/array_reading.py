@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import wave
-import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,18 +17,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.images.array_preprocessing import ArrayPreprocessing
+from cnnviz.images.number_files import (
+    ARRAY_SUFFIXES,
+    SIGNAL_SUFFIXES,
+    WAV,
+    check_is_file,
+    read_numbers,
+    read_wav,
+)
 from cnnviz.images.paths import expand
 from cnnviz.images.photo import Photo, PhotoError, new_photo
 from cnnviz.images.reading import read_photo
 from cnnviz.images.size_notes import size_notes
 from cnnviz.results.space import Space, space_of
-from cnnviz.results.text import kind_of, plural
+from cnnviz.results.text import kind_of, number, plural
 
 if TYPE_CHECKING:
     import torch
 
-ARRAY_SUFFIXES = (".npy", ".npz", ".pt", ".pth")
-SIGNAL_SUFFIXES = (*ARRAY_SUFFIXES, ".wav")
 _MOST_VALUES = 1 << 28
 """Most numbers of one input: 1 GB as float32."""
 
@@ -45,10 +49,14 @@ class ArrayInput(Photo):
         ``[C, L]`` or ``[C, D, H, W]`` float32, read-only.
     is_clip : bool
         Whether its slices are frames.
+    rate : float or None
+        Samples a second of a signal, as its file or the preprocessing says; None where nothing
+        does.
     """
 
     values: NDArray[np.float32] = field(kw_only=True, repr=False)
     is_clip: bool = field(kw_only=True, default=False)
+    rate: float | None = field(kw_only=True, default=None)
 
     @property
     def space(self) -> Space:
@@ -59,7 +67,10 @@ class ArrayInput(Photo):
     def described(self) -> str:
         """Its channels and its size in words: "2 channels of 800 samples"."""
         channels, *size = self.values.shape
-        return f"{plural(channels, 'channel')} of {self.space.size(size)}"
+        said = f"{plural(channels, 'channel')} of {self.space.size(size)}"
+        if self.rate is None or self.rate == 1.0:
+            return said
+        return f"{said}, {number(size[0] / self.rate)} s at {self.rate:,.10g} Hz"
 
 
 def values_of(photo: Photo) -> NDArray[np.float32] | None:
@@ -67,15 +78,21 @@ def values_of(photo: Photo) -> NDArray[np.float32] | None:
     return photo.values if isinstance(photo, ArrayInput) else None
 
 
+def rate_of(photo: Photo) -> float | None:
+    """Return the samples a second of a signal; None where they are not known."""
+    return photo.rate if isinstance(photo, ArrayInput) else None
+
+
 @dataclass(frozen=True)
 class _Found:
-    """What a source holds: numbers, or frames; with its name, notes and digest."""
+    """What a source holds: numbers, or frames; with its name, notes, digest and sampling rate."""
 
     values: NDArray[Any] | None
     frames: tuple[Photo, ...]
     name: str
     notes: tuple[str, ...] = ()
     digest: str | None = None
+    rate: float | None = None
 
 
 def read_array(
@@ -108,7 +125,9 @@ def read_array(
         assert found.values is not None
         tensor = preprocessing.prepared(_with_channels(found, preprocessing))
     _check_numbers(tensor, found.name)
-    return new_array(tensor, preprocessing, found.name, notes, found.digest), tensor
+    _check_rate(found, preprocessing)
+    shown = new_array(tensor, preprocessing, found.name, notes, found.digest, rate=found.rate)
+    return shown, tensor
 
 
 def new_array(
@@ -119,6 +138,7 @@ def new_array(
     digest: str | None = None,
     *,
     as_tensor: bool = False,
+    rate: float | None = None,
 ) -> ArrayInput:
     """Return what a prepared input [C, ...] shows to a person."""
     from cnnviz.results.array_pictures import portrait
@@ -134,6 +154,7 @@ def new_array(
         as_tensor,
         values=values,
         is_clip=preprocessing.of_frames,
+        rate=preprocessing.rate if rate is None else rate,
     )
 
 
@@ -188,27 +209,22 @@ def _from_path(path: Path, preprocessing: ArrayPreprocessing) -> _Found:
     name, suffix = path.name, path.suffix.lower()
     if path.is_dir():
         return _from_folder(path, preprocessing)
-    readers: dict[str, Callable[[Path], tuple[NDArray[Any], tuple[str, ...]]]] = {
-        ".npy": _read_npy,
-        ".npz": _read_npz,
-        ".pt": _read_pt,
-        ".pth": _read_pt,
-    }
-    if preprocessing.axes == 1:
-        readers[".wav"] = lambda one: _read_wav(one, preprocessing.channels)
-    if suffix in readers:
-        _check_is_file(path)
-        values, notes = readers[suffix](path)
+    if suffix in ARRAY_SUFFIXES or (suffix == WAV and preprocessing.axes == 1):
+        check_is_file(path)
+        if suffix == WAV:
+            values, notes, rate = _read_wav(path, preprocessing.channels)
+        else:
+            values, notes, rate = read_numbers(path), (), None
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         found = _from_numbers(values, preprocessing, name, digest)
-        return _Found(found.values, found.frames, name, (*notes, *found.notes), digest)
+        return _Found(found.values, found.frames, name, (*notes, *found.notes), digest, rate)
     if preprocessing.takes_frames and suffix in (".gif", ".webp", ".tif", ".tiff", ".png"):
-        _check_is_file(path)
+        check_is_file(path)
         frames = _frames_of(path)
         if len(frames) > 1:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             return _Found(None, frames, name, (f"{plural(len(frames), 'frame')} in a row",), digest)
-    _check_is_file(path)
+    check_is_file(path)
     what = "a picture" if is_picture(path) else "no file of numbers"
     raise _wrong(name, what, preprocessing)
 
@@ -241,75 +257,14 @@ def _frames_of(path: Path) -> tuple[Photo, ...]:
         raise PhotoError(path.name, f"it cannot be read ({error})", "Check the file.") from error
 
 
-def _check_is_file(path: Path) -> None:
-    if not path.is_file():
-        raise PhotoError(path.name, "there is no such file", "Check the path.")
-    if path.stat().st_size == 0:
-        raise PhotoError(path.name, "the file is empty", "Copy or download it again.")
-
-
-def _read_npy(path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
-    try:
-        found = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise _damaged(path, error) from error
-    return np.asarray(found), ()
-
-
-def _read_npz(path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
-    try:
-        with np.load(path, allow_pickle=False) as held:
-            names = list(held.files)
-            if len(names) != 1:
-                raise PhotoError(
-                    path.name,
-                    f"it holds {plural(len(names), 'array')} ({', '.join(names[:5])})",
-                    "Save the one that is meant alone, as .npy.",
-                )
-            return np.asarray(held[names[0]]), ()
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise _damaged(path, error) from error
-
-
-def _read_pt(path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
-    import torch
-
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # an unpickler meets damage with almost any exception
-        raise _damaged(path, error) from error
-    if not isinstance(found, torch.Tensor):
-        raise PhotoError(path.name, f"it holds {kind_of(found)}", "Save one tensor in it.")
-    return np.asarray(found.detach().float().numpy()), ()
-
-
-def _read_wav(path: Path, channels: int) -> tuple[NDArray[Any], tuple[str, ...]]:
+def _read_wav(path: Path, channels: int) -> tuple[NDArray[Any], tuple[str, ...], float]:
     """Read PCM samples as -1 to 1; several channels are averaged for a network that takes one."""
-    try:
-        with wave.open(str(path), "rb") as file:
-            width, rate, count = file.getsampwidth(), file.getframerate(), file.getnchannels()
-            data = file.readframes(file.getnframes())
-    except (wave.Error, EOFError, OSError) as error:
-        raise PhotoError(
-            path.name, f"it is no PCM .wav file ({error})", "Convert it to 16-bit PCM."
-        ) from error
-    samples = _pcm(data, width).reshape(-1, count).T
-    notes = [f"{8 * width}-bit samples at {rate:,} Hz, taken as -1 to 1"]
-    if count > 1 and channels == 1:
+    samples, width, rate = read_wav(path)
+    notes = [f"{width}-bit samples at {rate:,} Hz, taken as -1 to 1"]
+    if len(samples) > 1 and channels == 1:
+        notes.append(f"{len(samples)} channels averaged")
         samples = samples.mean(0, keepdims=True)
-        notes.append(f"{count} channels averaged")
-    return samples, tuple(notes)
-
-
-def _pcm(data: bytes, width: int) -> NDArray[np.float32]:
-    if width == 1:
-        return np.asarray(np.frombuffer(data, np.uint8) / 128.0 - 1.0, np.float32)
-    raw = np.frombuffer(data, np.uint8).reshape(-1, width)
-    # The sign lies in the highest byte: put at the top of 32 bits, it is that of a whole number.
-    wide = np.zeros((len(raw), 4), np.uint8)
-    wide[:, 4 - width :] = raw
-    samples = wide.reshape(-1).view("<i4").astype(np.float32)
-    return np.asarray(samples / np.float32(1 << 31), np.float32)
+    return samples, tuple(notes), float(rate)
 
 
 def _with_channels(found: _Found, preprocessing: ArrayPreprocessing) -> NDArray[Any]:
@@ -349,6 +304,22 @@ def _check_frames(found: _Found, preprocessing: ArrayPreprocessing) -> None:
             )
 
 
+def _check_rate(found: _Found, preprocessing: ArrayPreprocessing) -> None:
+    """Refuse a signal that was sampled faster or slower than those of the network.
+
+    Nothing is resampled: what the network has learned at one rate sounds higher or lower at
+    another, and its answer would mean nothing.
+    """
+    wanted = preprocessing.rate
+    if found.rate is None or wanted is None or wanted == 1.0 or found.rate == wanted:
+        return
+    raise PhotoError(
+        found.name,
+        f"it is sampled at {found.rate:,.10g} Hz, and the network takes {wanted:,.10g} Hz",
+        "Resample it first; if the network was trained at the rate of the file, say that rate.",
+    )
+
+
 def _check_numbers(tensor: torch.Tensor, name: str) -> None:
     if not bool(tensor.isfinite().all()):
         raise PhotoError(
@@ -370,11 +341,6 @@ def _wrong(name: str, what: str, preprocessing: ArrayPreprocessing) -> PhotoErro
 def refuse_picture(name: str, preprocessing: ArrayPreprocessing) -> PhotoError:
     """Return the error of a picture that is given where a signal or a volume is taken."""
     return _wrong(name, "a picture", preprocessing)
-
-
-def _damaged(path: Path, error: Exception) -> PhotoError:
-    first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-    return PhotoError(path.name, f"it cannot be read ({first})", "Copy or save it again.")
 
 
 def _digest(values: NDArray[Any]) -> str:

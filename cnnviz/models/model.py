@@ -10,14 +10,14 @@ import torch
 from torch import nn
 
 from cnnviz.errors import TargetError, UsageError, did_you_mean
-from cnnviz.images import Batch, Photo, Preprocessing, prepare
+from cnnviz.images import ArrayPreprocessing, Batch, Photo, Preprocessing, prepare
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.forward import check_takes_image, forward
 from cnnviz.introspection.random_draws import RandomDraws
 from cnnviz.introspection.turns import one_at_a_time
 from cnnviz.models.called_network import Call, Inputs, called_network
 from cnnviz.models.categories import ClassNames, told_ambiguous
-from cnnviz.models.guesses import fitted, guess_preprocessing
+from cnnviz.models.guesses import fitted, guess_preprocessing, known_preprocessing
 from cnnviz.models.image_inputs import exchanged, told_input
 from cnnviz.models.input_trials import NOMINAL_SIDE
 from cnnviz.models.output_kinds import OutputKind, read_output_kind
@@ -266,6 +266,12 @@ class Model:
     def space(self) -> Space:
         """Whether it takes signals, images or volumes."""
         return self.preprocessing.space
+
+    @property
+    def rate(self) -> float | None:
+        """Samples a second of its signals, where somebody said so."""
+        said = self._preprocessing or known_preprocessing(self.module)
+        return said.rate if isinstance(said, ArrayPreprocessing) else None
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.errors import UsageError, did_you_mean
-from cnnviz.images import Preprocessing
+from cnnviz.images import ArrayPreprocessing, Preprocessing
 from cnnviz.images.paths import expand
 from cnnviz.models.categories import Categories, read_categories
 from cnnviz.models.input_trials import find_input
@@ -20,7 +20,7 @@ from cnnviz.results.text import dimensions, plural
 
 Settings = Preprocessing | Mapping[str, Any] | str | os.PathLike[str]
 
-KEYS = ("resize", "crop", "mean", "std", "interpolation", "colour")
+KEYS = ("resize", "crop", "mean", "std", "interpolation", "colour", "rate")
 _COLOURS = {"grey": 1, "gray": 1, "rgb": 3, "bgr": 3}
 _PILLOW = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
 HUGGING_FACE = "preprocessor_config.json"
@@ -37,7 +37,8 @@ def with_settings(known: Preprocessing, given: Settings) -> Preprocessing:
     given : Preprocessing, mapping, str or os.PathLike
         All of it; or some of `KEYS`, or a TOML or JSON file with them. Values of `mean` and `std`
         above 1 are those of pixels from 0 to 255. `resize` and `crop` are a number, height and
-        width, or "none"; a `resize` alone is also the side of the crop.
+        width, or "none"; a `resize` alone is also the side of the crop. `rate` is the samples a
+        second of signals.
 
     Raises
     ------
@@ -196,7 +197,7 @@ def _with(known: Preprocessing, given: Mapping[str, Any], origin: str) -> Prepro
         crop = (resize, resize) if isinstance(resize, int) else None
     told = known.is_guess and "mean" not in given
     return replace(
-        known,
+        _at_rate(known, given),
         resize=resize,
         crop=crop,
         mean=mean,
@@ -207,6 +208,21 @@ def _with(known: Preprocessing, given: Mapping[str, Any], origin: str) -> Prepro
         is_guess=told,
         is_undivided="std" not in given and ("mean" in given or known.is_undivided),
     )
+
+
+def _at_rate(known: Preprocessing, given: Mapping[str, Any]) -> Preprocessing:
+    """Return a preprocessing with the sampling rate that was said, where one was."""
+    if "rate" not in given:
+        return known
+    try:
+        rate = float(given["rate"])
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"{given['rate']!r} is no sampling rate.", "Give samples a second, such as 16000."
+        ) from error
+    if not isinstance(known, ArrayPreprocessing):
+        raise UsageError("Photos have no sampling rate.", "Leave the rate out.")
+    return replace(known, rate=rate)
 
 
 def _checked_crop(prepared: Preprocessing) -> Preprocessing:

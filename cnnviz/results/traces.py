@@ -1,4 +1,4 @@
-"""Signals as traces on matplotlib axes, and evidence along them as a coloured band."""
+"""Signals on matplotlib axes: traces, spectrograms, and evidence along them as a band."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing
+from cnnviz.results.spectra import FLOOR, Spectrogram, frequency_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.ticker import Locator
 
 MOST_CHANNELS = 8
 """How many channels of a signal are drawn one above the other; it says so where there are more."""
@@ -42,6 +44,60 @@ def draw_signal(axes: Axes, values: NDArray[Any]) -> None:
         axes.set_ylabel(said, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
     axes.set_xlim(-0.5, length - 0.5)
     drawing.plain_axes(axes)
+
+
+def time_unit(rate: float | None) -> str:
+    """Return what the samples of a signal are counted in: seconds where their rate is known."""
+    return "samples" if rate is None or rate == 1.0 else "seconds"
+
+
+def time_axis(axes: Axes, rate: float | None, *, label: bool = True, places: int = 9) -> None:
+    """Count an axis of samples in seconds where their rate is known, and say what it counts.
+
+    The coordinates stay samples, so that whatever is drawn over samples lies where it belongs.
+    """
+    if rate is not None and rate != 1.0:
+        from matplotlib.ticker import FuncFormatter
+
+        axes.xaxis.set_major_locator(_seconds_locator(rate, places))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at / rate:.6g}"))
+    if label:
+        axes.set_xlabel(time_unit(rate), fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
+
+
+def _seconds_locator(rate: float, places: int) -> Locator:
+    from matplotlib.ticker import MaxNLocator
+
+    class Seconds(MaxNLocator):
+        """Places of round seconds on an axis of samples."""
+
+        def tick_values(self, vmin: float, vmax: float) -> Any:
+            return np.asarray(super().tick_values(vmin / rate, vmax / rate)) * rate
+
+    return Seconds(nbins=places, steps=[1, 2, 2.5, 5, 10])
+
+
+def draw_spectrogram(axes: Axes, found: Spectrogram, length: int) -> None:
+    """Draw the spectrogram of a signal of so many samples over them; 0 hertz is below."""
+    scale, rate = spectrogram_scale(), found.rate
+    wide, high = found.step * rate / 2.0, float(found.frequencies[1]) / 2.0
+    first, last = float(found.times[0]) * rate, float(found.times[-1]) * rate
+    axes.imshow(
+        scale.paint(found.decibels),
+        origin="lower",
+        extent=(first - wide, last + wide, -high, float(found.frequencies[-1]) + high),
+        aspect="auto",
+        interpolation="nearest" if found.decibels.shape[1] < 512 else "antialiased",
+    )
+    axes.set_xlim(-0.5, length - 0.5)
+    axes.set_ylim(0.0, float(found.frequencies[-1]))
+    axes.set_ylabel(frequency_unit(rate), fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
+    drawing.plain_axes(axes)
+
+
+def spectrogram_scale() -> drawing.Scale:
+    """Return the scale of the colours of a spectrogram, in decibels."""
+    return drawing.Scale(FLOOR, 0.0, drawing.SEQUENTIAL)
 
 
 def _ends(trace: NDArray[Any]) -> tuple[float, float]:

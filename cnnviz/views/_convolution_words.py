@@ -21,9 +21,9 @@ def caption(found: Convolution) -> str:
         f"The kernel {found.title} ({f} x {g}; {found.source}) slides over {found.image}"
         f"{_channel_words(found)}. {_order(found)} Stride {_pair(found.stride)}, dilation "
         f"{_pair(found.dilation)}, {_padding_words(found)}. At row {row}, column {column} of "
-        f"the result the window in the frame is multiplied cell by cell with the kernel, and "
-        f"the {found.products.size} products{' and the bias' if found.bias else ''} add up to "
-        f"{number(found.total)}. {_scale_words(found)} {_moving(found)}"
+        "the result, counted from 0, the window in the frame is multiplied cell by cell with the "
+        f"kernel, and the {found.products.size} products{' and the bias' if found.bias else ''} "
+        f"add up to {number(found.total)}. {_scale_words(found)} {_moving(found)}"
     )
 
 

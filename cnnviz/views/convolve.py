@@ -20,6 +20,7 @@ from cnnviz.course.convolution import (
 )
 from cnnviz.course.kernels import Kernel, LearnedKernel, learned_kernel, named_kernel, own_kernel
 from cnnviz.course.slid_over import Looked, photo_or_matrix, prepared_photo
+from cnnviz.course.written import is_written
 from cnnviz.errors import UsageError
 from cnnviz.images.aliases import ImageLike
 from cnnviz.models import Model, as_model
@@ -184,12 +185,12 @@ def convolve(
     ----------
     image : image or matrix
         A file, PIL image or uint8 array; or a matrix of numbers: rows, an array [H, W] of another
-        type, or a file that ends in .csv, .txt or .npy.
+        type, a file that ends in .csv, .txt or .npy, or text as `kernel` takes it.
     kernel : str, ndarray or sequence
         The name of a classic kernel: identity, edge_1, edge_2, edge_3, sharpen, box_blur,
         gaussian_3, gaussian_5, unsharp_mask, sobel_x, sobel_y, laplacian, emboss; rows of numbers,
-        as text "1,0,1;0,1,0;1,0,1"; or layer:channel of a convolution of `model` that sees the
-        image.
+        as text "1 0 1; 0 1 0; 1 0 1" or "[[1,0,1],[0,1,0],[1,0,1]]"; or layer:channel of a
+        convolution of `model` that sees the image.
     model : Model or torch.nn.Module, optional
         The network whose learned kernel is shown. The photo is then prepared for it, and stride,
         padding and dilation are those of the layer where they are not given.
@@ -206,8 +207,8 @@ def convolve(
         Whether a photo is made grey first, or each channel is convolved alone; by default each
         where the kernel sums to 1, as blurs do, and grey elsewhere.
     at : (int, int), optional
-        The column and the row of the result that is worked out; by default where the kernel does
-        most.
+        The column and the row of the result that is worked out, counted from 0; by default where
+        the kernel does most.
 
     Returns
     -------
@@ -282,7 +283,7 @@ def _kernel_of(
     kernel: str | NDArray[np.floating] | Sequence[Sequence[float]], model: Any
 ) -> tuple[Kernel, LearnedKernel | None, Model | None]:
     """Return the kernel, and where it is learned how its layer applies it, and the network."""
-    if not isinstance(kernel, str) or "," in kernel or ";" in kernel:
+    if not isinstance(kernel, str) or is_written(kernel) or "," in kernel or ";" in kernel:
         return own_kernel(kernel), None, None
     if ":" not in kernel:
         return named_kernel(kernel), None, None
@@ -335,7 +336,7 @@ def _place(
         if not (0 <= row < height and 0 <= column < width):
             raise UsageError(
                 f"The result has no column {column} and row {row}: it is {height} x {width}.",
-                "Give a column and a row from 0.",
+                "Give a column and a row, counted from 0.",
             )
         return (row, column), min(1, len(result) - 1)
     does = np.abs(result - kernel.bias)

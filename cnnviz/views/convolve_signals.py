@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -9,14 +10,13 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.course.signals import Signal, signal_of
 from cnnviz.errors import UsageError
 from cnnviz.results import drawing
 from cnnviz.results.animation import AnimatedResult, Frame
-from cnnviz.results.result import Provenance
+from cnnviz.results.result import ImageSource, Provenance
 from cnnviz.results.text import number, plural
 
-LONGEST = 512
-"""Samples of a signal at most."""
 SIGNAL = (0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0)
 RESPONSE = (1.0, 0.6, 0.36, 0.22, 0.13)
 
@@ -42,6 +42,8 @@ class SignalConvolution(AnimatedResult):
         [N]: the value of the sliding signal that lies over each sample there; zero beyond its ends.
     products : ndarray of float64
         [N]: the signal times what lies over it.
+    names : (str, str)
+        What the signal and the response are called; empty where they have no name.
     """
 
     derived: ClassVar[tuple[str, ...]] = ("total",)
@@ -53,6 +55,7 @@ class SignalConvolution(AnimatedResult):
     at: int
     aligned: NDArray[np.float64]
     products: NDArray[np.float64]
+    names: tuple[str, str] = ("", "")
 
     @property
     def total(self) -> float:
@@ -87,10 +90,11 @@ class SignalConvolution(AnimatedResult):
                 "Cross-correlation: h slides over x as it is, which is what networks compute and "
                 "call convolution; convolution as it is defined turns h round first"
             )
+        x, h = (f" ({name})" if name else "" for name in self.names)
         return (
-            f"Above, the signal x and the response h. In the middle, h as it lies over x at "
-            f"position {self.at}, and the products of the samples that meet; their sum, "
-            f"{number(self.total)}, is the value of y there. Below, y at all "
+            f"Above, the signal x{x} and the response h{h}. In the middle, h as it lies over x at "
+            f"position {self.at}, counted from 0, and the products of the samples that meet; their "
+            f"sum, {number(self.total)}, is the value of y there. Below, y at all "
             f"{plural(len(self.result), 'position')} at which they overlap; beyond its ends a "
             f"signal is zero. {how}."
         )
@@ -109,9 +113,10 @@ class SignalConvolution(AnimatedResult):
 
 
 def convolve_signals(
-    signal: Sequence[float] | NDArray[np.floating] | None = None,
-    response: Sequence[float] | NDArray[np.floating] | None = None,
+    signal: str | os.PathLike[str] | Sequence[float] | NDArray[np.floating] | None = None,
+    response: str | os.PathLike[str] | Sequence[float] | NDArray[np.floating] | None = None,
     *,
+    part: tuple[int, int] | None = None,
     flip: bool = True,
     at: int | None = None,
 ) -> SignalConvolution:
@@ -119,15 +124,21 @@ def convolve_signals(
 
     Parameters
     ----------
-    signal : sequence of float, optional
-        The samples of the signal; an impulse and a box by default.
-    response : sequence of float, optional
-        The samples of the impulse response; one that dies away by default.
+    signal : str, sequence of float or ndarray, optional
+        The samples of the signal, as text "0,1,0,2" or "0 1 0 2"; or a file that ends in .npy,
+        .npz, .pt, .csv, .txt or .wav. An impulse and a box by default.
+    response : str, sequence of float or ndarray, optional
+        The impulse response, likewise, or by name: impulse, delay, box, gaussian, difference,
+        curvature, exponential or echo, also with its samples: "box:9". One that dies away by
+        default.
+    part : (int, int), optional
+        The first sample of the signal that is taken, counted from 0, and how many; all by default.
     flip : bool
         Turn the response round first, which is convolution; without it, cross-correlation, which
         libraries of networks call convolution.
     at : int, optional
-        The position of the result that is worked out; by default where it is largest.
+        The position of the result that is worked out, counted from 0; by default where it is
+        largest.
 
     Returns
     -------
@@ -136,10 +147,13 @@ def convolve_signals(
     Raises
     ------
     UsageError
-        If a signal is no sequence of finite numbers, or there is no such position.
+        If a signal is no sequence of finite numbers, or there is no such position or name.
+    ImageError
+        If a file cannot be read.
     """
-    x = _samples(SIGNAL if signal is None else signal, "signal")
-    h = _samples(RESPONSE if response is None else response, "response")
+    first = signal_of(SIGNAL if signal is None else signal, "signal", part)
+    second = signal_of(RESPONSE if response is None else response, "response")
+    x, h = first.values, second.values
     count = len(x) + len(h) - 1
     result = np.array([(x * aligned(x, h, n, flip=flip)).sum() for n in range(count)])
     place = int(np.abs(result).argmax()) if at is None else at
@@ -147,7 +161,7 @@ def convolve_signals(
         raise UsageError(f"The result has no position {place}.", f"Give one from 0 to {count - 1}.")
     over = aligned(x, h, place, flip=flip)
     return SignalConvolution(
-        provenance=Provenance(model="no network", weights="none", weights_sha256=""),
+        provenance=_origin(first, second),
         signal=x,
         response=h,
         result=result,
@@ -155,6 +169,21 @@ def convolve_signals(
         at=place,
         aligned=over,
         products=x * over,
+        names=(
+            "an impulse and a box" if signal is None else first.name,
+            "a decay" if response is None else second.name,
+        ),
+    )
+
+
+def _origin(*signals: Signal) -> Provenance:
+    files = [one for one in signals if one.sha256]
+    return Provenance(
+        model="no network",
+        weights="none",
+        weights_sha256="",
+        images=tuple(ImageSource(one.name, one.sha256) for one in files),
+        notes=tuple(f"{one.name}: {note}" for one in signals for note in one.notes),
     )
 
 
@@ -166,18 +195,3 @@ def aligned(
     taken = response if flip else response[::-1]
     inside = (places >= 0) & (places < len(response))
     return np.where(inside, taken[np.clip(places, 0, len(response) - 1)], 0.0)
-
-
-def _samples(given: Sequence[float] | NDArray[np.floating], name: str) -> NDArray[np.float64]:
-    try:
-        values = np.array(given, np.float64)
-    except (TypeError, ValueError):
-        values = np.empty(0)
-    if values.ndim != 1 or not values.size or not np.isfinite(values).all():
-        raise UsageError(f"The {name} is no sequence of finite numbers.", "Give one or more.")
-    if len(values) > LONGEST:
-        raise UsageError(
-            f"A {name} of {len(values):,} samples is too long to be seen sliding.",
-            f"Give at most {LONGEST}.",
-        )
-    return values

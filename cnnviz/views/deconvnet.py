@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.images import Batch, values_of
+from cnnviz.images import Batch, rate_of, values_of
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.backward_rules import Rule, RuleCoverage
 from cnnviz.introspection.receptive_fields import Box
@@ -97,6 +97,8 @@ class Projections(Result):
         How many activations followed the rule; None for the gradient.
     inputs : tuple of ndarray of float32
         The signals [C, L] or volumes [C, D, H, W]; empty where these are images.
+    rates : tuple of float or None
+        Of each signal the samples a second, None where they are not known.
     """
 
     left_out: ClassVar[tuple[str, ...]] = ("inputs",)
@@ -118,6 +120,7 @@ class Projections(Result):
     field: str
     coverage: RuleCoverage | None
     inputs: tuple[NDArray[np.float32], ...] = ()
+    rates: tuple[float | None, ...] = ()
 
     @property
     def space(self) -> Space:
@@ -339,4 +342,5 @@ def _collect(
         field="unknown" if passage.field is None else passage.field.describe(),
         coverage=found.coverage,
         inputs=inputs,
+        rates=tuple(map(rate_of, batch.photos)) if inputs else (),
     )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.images import values_of
+from cnnviz.images import rate_of, values_of
 from cnnviz.passes.captured import Capture
 from cnnviz.results import drawing, mosaics
 from cnnviz.results.contact_sheet import PAGE, page_title
@@ -64,6 +64,8 @@ class FeatureMaps(TableResult):
         Which photos of how many these are, where they are one page of several.
     values : ndarray of float32 or None
         The signal [C, L] or the volume [C, D, H, W] that the network saw; None for a photo.
+    rate : float or None
+        Samples a second of the signal; None where they are not known.
     """
 
     derived: ClassVar[tuple[str, ...]] = ("mean_sparsity",)
@@ -83,6 +85,7 @@ class FeatureMaps(TableResult):
     others: tuple[FeatureMaps, ...] = ()
     page: str = ""
     values: NDArray[np.float32] | None = None
+    rate: float | None = None
 
     @property
     def every(self) -> tuple[FeatureMaps, ...]:
@@ -307,6 +310,7 @@ def feature_maps(
             dead=dead,
             images=len(every),
             values=values_of(photos[place]),
+            rate=rate_of(photos[place]),
         )
         for place, each in zip(places, measures, strict=True)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,8 @@ from cnnviz.introspection.layers import check_seen, named_layers
 from cnnviz.models import Model, as_model
 from cnnviz.models.weights import layer_weight
 from cnnviz.results import drawing, mosaics
-from cnnviz.results.space import IMAGE, Space, space_of
+from cnnviz.results.space import IMAGE, SIGNAL, Space, space_of
+from cnnviz.results.spectra import FrequencyResponse, frequency_response, frequency_unit
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import first_few, plural
 from cnnviz.views.pictures import array_filters
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 DEAD_BELOW = 1e-3
 """A filter whose norm is below this fraction of the layer's median norm is called dead."""
+
+
+_MOST_ALONG = 64
+"""How many filters that read a signal itself are drawn where nothing else is asked."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -51,7 +56,18 @@ class FilterGrid(TableResult):
         The input channels that are drawn for each of them; all three for a colour picture.
     order : str
         How these were chosen.
+    frequencies : ndarray of float64 or None
+        [F], of a convolution that reads a signal: where its response is given, in hertz where the
+        sampling rate is known, else in cycles a sample. None for any other layer, and for kernels
+        of one sample, which let every frequency through alike.
+    gains : ndarray of float64 or None
+        [out channels, F]: the magnitude of the response. Of filters that read several channels the
+        root of the sum of their squares.
+    rate : float or None
+        Samples a second of the signal; None where they are not known.
     """
+
+    derived: ClassVar[tuple[str, ...]] = ("peaks",)
 
     layer: str
     kernels: NDArray[np.float32]
@@ -61,6 +77,21 @@ class FilterGrid(TableResult):
     shown: tuple[int, ...]
     inputs: tuple[int, ...]
     order: str
+    frequencies: NDArray[np.float64] | None = None
+    gains: NDArray[np.float64] | None = None
+    rate: float | None = None
+
+    @property
+    def response(self) -> FrequencyResponse | None:
+        """What the filters let through at each frequency; None where that is not asked."""
+        if self.frequencies is None or self.gains is None:
+            return None
+        return FrequencyResponse(frequencies=self.frequencies, gains=self.gains)
+
+    @property
+    def peaks(self) -> NDArray[np.float64] | None:
+        """The frequency that each filter lets through best, [out channels]."""
+        return None if self.response is None else self.response.peaks
 
     @property
     def space(self) -> Space:
@@ -103,12 +134,17 @@ class FilterGrid(TableResult):
             )
         dead = np.flatnonzero(self.dead).tolist()
         lost = f" Dead, with a norm near zero: {first_few(dead, 12)}." if dead else ""
-        return f"Filters: {extent}, {how}{lost}"
+        heard = array_filters.response_told(self)
+        return f"Filters: {extent}, {how}{heard}{lost}"
 
     def table(self) -> Table:
-        """Return a row for each filter: its norm, and whether it is dead."""
-        rows = zip(range(len(self.norms)), self.norms, self.dead, strict=True)
-        return Table.of(("channel", "norm", "dead"), list(rows))
+        """Return a row for each filter: its norm, whether it is dead, and its frequency if any."""
+        columns = [range(len(self.norms)), self.norms, self.dead]
+        names = ["channel", "norm", "dead"]
+        if self.peaks is not None:
+            columns.append(self.peaks)
+            names.append(f"peak, {frequency_unit(self.rate)}")
+        return Table.of(tuple(names), list(zip(*columns, strict=True)))
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the kernels as one picture, with the distribution of their norms below."""
@@ -195,6 +231,8 @@ class FilterGrid(TableResult):
 
     def draw_norms(self, axes: Axes) -> None:
         """Draw the distribution of the norms."""
+        from matplotlib.ticker import MaxNLocator
+
         ordered = np.sort(self.norms)[::-1]
         axes.bar(np.arange(len(ordered)), ordered, width=1.0, color=drawing.ACCENT)
         dead = int(self.dead.sum())
@@ -203,6 +241,7 @@ class FilterGrid(TableResult):
             first = len(ordered) - dead - 0.5
             axes.axvspan(first, len(ordered) - 0.5, color=drawing.WARM, alpha=0.35, linewidth=0)
         axes.set_xlim(-0.5, len(ordered) - 0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel(
             "filters, from the largest norm to the smallest; "
             f"dead, below {DEAD_BELOW:g} of the median: {f'{dead}, shaded' if dead else 'none'}",
@@ -227,7 +266,8 @@ def filters(
         images, along signals or over volumes.
     top : int
         How many filters to draw, the largest norms first; 0 draws all of a layer that reads the
-        image itself, in colour or grey, in the order of their index, and 16 of any other.
+        image itself, in colour or grey, in the order of their index, 64 of one that reads a signal,
+        and 16 of any other.
     inputs : int
         How many input channels to draw for each filter of a deeper layer.
 
@@ -260,11 +300,14 @@ def filters(
     median = float(np.median(norms))
     dead = norms <= DEAD_BELOW * median
     first = name == _find(wrapped.module, None)[0]
+    reads_signal = _reads_signal(wrapped, name, kernels)
     first = first and kernels.ndim > 3
     reads_image = kernels.shape[1] == 3 and first
     whole = first and kernels.shape[1] in (1, 3)
-    count = min(len(kernels), top or (len(kernels) if whole else 16))
+    usual = len(kernels) if whole else _MOST_ALONG if reads_signal else 16
+    count = min(len(kernels), top or usual)
     by_norm = np.argsort(-norms, kind="stable")[:count]
+    response = _response(wrapped, name, convolution, kernels)
     drawn = np.arange(count) if count == len(kernels) else by_norm
     return FilterGrid(
         provenance=wrapped.provenance(),
@@ -276,7 +319,23 @@ def filters(
         shown=tuple(int(channel) for channel in drawn),
         inputs=tuple(range(min(inputs, kernels.shape[1]))),
         order="by index" if count == len(kernels) else "the largest norms first",
+        frequencies=None if response is None else response.frequencies,
+        gains=None if response is None else response.gains,
+        rate=wrapped.rate,
     )
+
+
+def _reads_signal(model: Model, name: str, kernels: NDArray[np.float32]) -> bool:
+    return kernels.ndim == SIGNAL.axes + 2 and name == _find(model.module, None)[0]
+
+
+def _response(
+    model: Model, name: str, convolution: _ConvNd, kernels: NDArray[np.float32]
+) -> FrequencyResponse | None:
+    """Return the response of filters that read a signal itself; deeper ones read channels."""
+    if not _reads_signal(model, name, kernels) or kernels.shape[2] < 2:
+        return None
+    return frequency_response(kernels, dilation=convolution.dilation[0], rate=model.rate)
 
 
 def _find(module: nn.Module, layer: str | None) -> tuple[str, _ConvNd]:

@@ -125,8 +125,9 @@ class Pixels(Result):
         return (
             f"An image is numbers. Above, {self.image} and its channels, each from black at 0 to "
             f"its full colour at 255.{grey} In the middle, the {side} x {side} px in the frame "
-            f"(rows from {row}, columns from {column}), and the numbers that they are. Below, what "
-            f"the network is given: {self.provenance.preprocessing}; and {side} x {side} of its "
+            f"(rows from {row}, columns from {column}, counted from 0), and the numbers that they "
+            f"are. Below, what the network is given: {self.provenance.preprocessing}; and {side} x "
+            f"{side} of its "
             f"numbers around the same point (rows from {row_after}, columns from {column_after}), "
             f"{self._colours()}. On the right, how often each value occurs before and after, with "
             "mean and standard deviation; and Pearson's correlation of each pixel with one further "
@@ -178,8 +179,8 @@ def pixels(
     images : image
         One image, as every function takes it.
     patch : (int, int), optional
-        The left column and the upper row of the patch whose numbers are shown, in pixels of the
-        photo; by default that whose pixels vary most, of those that the network sees.
+        The left column and the upper row, counted from 0, of the patch whose numbers are shown, in
+        pixels of the photo; by default that whose pixels vary most, of those that the network sees.
     side : int
         Pixels of a side of the patch, 2 to 16.
     seed : int
@@ -260,7 +261,7 @@ def _patch_of(
             raise UsageError(
                 f"The patch of {side} x {side} px at {column}, {row} is not in the photo, which "
                 f"has {photo.height} x {photo.width}.",
-                "Give its left column and upper row.",
+                "Give its left column and upper row, counted from 0.",
             )
         return row, column
     part, (left, top) = box.cut(photo.pixels)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.images import values_of
+from cnnviz.images import rate_of, values_of
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.layers import Layers, items, named_layers, select, without_call
 from cnnviz.introspection.receptive_fields import Box
@@ -69,6 +69,8 @@ class EffectiveFields(Result):
         What the network saw of the first image, [H, W, 3]; of a signal or a volume a small picture.
     values : ndarray of float32 or None
         The first signal [C, l] or volume [C, D, H, W]; None for an image.
+    rate : float or None
+        Samples a second of the first signal; None where they are not known.
     images : int
         How many images the energy is averaged over.
     noise : bool
@@ -98,6 +100,7 @@ class EffectiveFields(Result):
     draws: int
     scale: Literal["linear", "log"]
     values: NDArray[np.float32] | None = None
+    rate: float | None = None
 
     @property
     def space(self) -> Space:
@@ -257,6 +260,7 @@ def receptive_field(
         draws=each,
         scale=scale,
         values=values_of(batch.photos[0]),
+        rate=rate_of(batch.photos[0]),
     )
 
 

@@ -77,3 +77,30 @@ def test_what_does_not_go_ends_with_2(run, folder: Path, arguments, said: str) -
     assert found.code == 2
     assert said in found.err
     assert not list(folder.glob("*.png"))
+
+
+def test_matrices_and_signals_are_typed(run, folder: Path) -> None:
+    rows = "1 1 1 0 0; 0 1 1 1 0; 0 0 1 1 1; 0 0 1 1 0; 0 1 1 0 0"
+    found = run("convolve", rows, "--kernel", "1 0 1; 0 1 0; 1 0 1", "--json", "-q")
+    assert found.code == 0, found.err
+    assert json.loads(found.out)["result"] == [[[4, 3, 4], [2, 4, 3], [2, 3, 4]]]
+    found = run("convolve-signals", "--signal", "0 0 2", "--response", "[1, -1]", "--json")
+    assert found.code == 0, found.err
+    assert json.loads(found.out)["result"] == [0, 0, 2, -2]
+    np.save(folder / "h.npy", np.array([1.0, 3.0]))
+    found = run("convolve-signals", "--signal", "1,2", "--response", "h.npy", "--json")
+    assert json.loads(found.out)["result"] == [1, 5, 6]
+    assert run("convolve-signals", "--response", "bax", "-q").code == 2
+    assert run("weight-sharing", "1 0; 0 1", "-q").code == 2
+
+
+def test_the_command_line_takes_a_rate(run, folder: Path) -> None:
+    np.save(folder / "a.npy", np.sin(np.arange(700)))
+    found = run("occlude", "a.npy", "-m", "net.py:signal", "--rate", "250", "--json", "-q")
+    assert found.code == 0, found.err
+    assert json.loads(found.out)["rates"] == [250.0]
+    found = run("filters", "-m", "net.py:signal", "--rate", "250", "--json", "-q")
+    assert json.loads(found.out)["rate"] == 250.0
+    refused = run("filters", "--rate", "250", "-q")
+    assert refused.code == 2
+    assert "Photos have no sampling rate" in refused.err

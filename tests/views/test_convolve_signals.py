@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import signal
 
+from cnnviz.course.signals import LONGEST
 from cnnviz.errors import UsageError
-from cnnviz.views.convolve_signals import LONGEST, convolve_signals
+from cnnviz.views.convolve_signals import convolve_signals
 
 
 @pytest.mark.parametrize("lengths", [(1, 1), (9, 4), (3, 8), (12, 12)])

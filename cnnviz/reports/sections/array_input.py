@@ -10,8 +10,9 @@ import numpy as np
 from cnnviz.images import ArrayInput
 from cnnviz.reports.content import Picture, Section
 from cnnviz.reports.context import Context
-from cnnviz.results import drawing, mosaics, traces
+from cnnviz.results import colour_bars, drawing, mosaics, traces
 from cnnviz.results.array_pictures import shown_slices, slice_grid, slices, spread_slices
+from cnnviz.results.spectra import Spectrogram, has_spectrogram, spectrogram
 from cnnviz.results.text import number
 
 if TYPE_CHECKING:
@@ -54,20 +55,45 @@ def _caption(given: ArrayInput) -> str:
     if given.space.axes == 1:
         more = len(given.values) > traces.MOST_CHANNELS
         drawn = f" The first {traces.MOST_CHANNELS} channels are drawn." if more else ""
-        return f"The signal over its samples, before it is normalised.{drawn}"
+        shown = _spectrogram(given)
+        below = "" if shown is None else f" Below, its spectrogram: {shown.told()}."
+        return (
+            f"The signal over its {traces.time_unit(given.rate)}, before it is normalised."
+            f"{drawn}{below}"
+        )
     deep = given.values.shape[1]
     some = shown_slices(spread_slices(deep), deep, "frame" if given.is_clip else "slice")
     return "The slices, before they are normalised." + (f" Drawn are {some}." if some else "")
 
 
+def _spectrogram(given: ArrayInput) -> Spectrogram | None:
+    if given.rate is None or not has_spectrogram(given.values.shape[1], given.rate):
+        return None
+    return spectrogram(given.values, given.rate)
+
+
+def _draw_signal(given: ArrayInput) -> Figure:
+    """Draw the signal as a trace, and below it its spectrogram where its rate is known."""
+    tall = [1.4 + 0.5 * min(len(given.values), traces.MOST_CHANNELS)]
+    shown = _spectrogram(given)
+    if shown is not None:
+        tall.append(2.2)
+    figure = drawing.new_figure(_ACROSS, sum(tall))
+    panels = figure.subplots(len(tall), 1, squeeze=False, height_ratios=tall)[:, 0]
+    traces.draw_signal(panels[0], given.values)
+    if shown is not None:
+        traces.draw_spectrogram(panels[1], shown, given.values.shape[1])
+        panels[0].tick_params(labelbottom=False)
+        scale, label = traces.spectrogram_scale(), "dB below the loudest"
+        colour_bars.bar_of_panels(panels[1], scale, label, fraction=0.04, pad=0.02, aspect=14)
+    for axes in panels:
+        traces.time_axis(axes, given.rate, label=axes is panels[-1])
+    return figure
+
+
 def _draw(given: ArrayInput) -> Figure:
     if given.space.axes == 1:
-        lines = min(len(given.values), traces.MOST_CHANNELS)
-        figure = drawing.new_figure(_ACROSS, 1.4 + 0.5 * lines)
-        axes = figure.subplots()
-        traces.draw_signal(axes, given.values)
-        axes.set_xlabel("samples", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
-        return figure
+        return _draw_signal(given)
     pictures = slices(given.values)
     shown = spread_slices(len(pictures))
     grid = slice_grid(np.asarray(pictures[list(shown)], np.uint8), labels=16)

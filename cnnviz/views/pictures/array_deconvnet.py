@@ -117,7 +117,7 @@ def _draw_places(axes: Axes, found: Projections) -> None:
         )
     axes.set_ylim(low - (len(active) + 1) * step, high)
     axes.set_xlim(-0.5, values.shape[1] - 0.5)
-    axes.set_xlabel("samples", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
+    traces.time_axis(axes, found.rates[0])
     count = int(found.active.sum())
     some = f" (the first {len(active)} of {count})" if count > len(active) else ""
     said = f"what the network saw, and below it where each channel is strongest{some}"

@@ -29,6 +29,7 @@ def draw(found: Explanations, into: drawing.Canvas | None) -> drawing.Canvas:
     first = found.heatmaps[0]
     said = [_said(found, place) for place in range(len(found.heatmaps))]
     signals = found.space.axes == 1
+    rate = first.rates[0] if first.rates else None
     each = 0.42 if signals else _row_height(first)
     tall = [1.5 if signals else each, *[each] * len(said)]
     title = found.summary()
@@ -52,7 +53,8 @@ def draw(found: Explanations, into: drawing.Canvas | None) -> drawing.Canvas:
         _title(axes, "\n".join(lines), drawing.WARM if failed else drawing.INK)
     if signals:
         panels[0].tick_params(labelbottom=False)
-        panels[-1].set_xlabel("samples", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
+        for axes in panels:
+            traces.time_axis(axes, rate, label=axes is panels[-1])
     scale = drawing.Scale(0.0, 1.0, drawing.HEAT)
     label = "evidence for the target, as a share of the end of each map's scale"
     colour_bars.bar_of_panels(list(panels), scale, label, fraction=0.04, pad=0.02, aspect=36)

@@ -59,7 +59,7 @@ def draw(found: FeatureMaps, into: drawing.Canvas | None) -> drawing.Canvas:
         figure = drawing.canvas(_ACROSS, sum(tall) + 1.2, into)
         signal, maps = figure.subplots(2, 1, height_ratios=tall)
         traces.draw_signal(signal, found.values)
-        signal.set_xlabel("samples", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
+        traces.time_axis(signal, found.rate)
         tiles = [found.maps[channel][None] for channel in found.shown]
         traces.trace_tiles(maps, tiles, [found.label(one) for one in found.shown], _COLUMNS)
     else:

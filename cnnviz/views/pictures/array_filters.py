@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cnnviz.results import drawing, mosaics, traces
+from cnnviz.results import colour_bars, drawing, mosaics, traces
+from cnnviz.results.spectra import FrequencyResponse, frequency_unit
+from cnnviz.views.pictures import array_patches
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +20,10 @@ _MOST_LINES = 4
 """Up to how many input channels a kernel along a signal is drawn as lines; more are rows."""
 _MOST_VOLUME_CHANNELS = 6
 _SIDE = 30
+_RESPONSE, _RESPONSE_ROW = 0.5, 0.14
+"""Inches of the responses, and for each filter."""
+_RESPONSE_FLOOR = -40.0
+"""Where the colours of a response end, in decibels below its greatest."""
 _MOST_ABREAST = 18
 """Up to how many slices stand in a row."""
 
@@ -27,7 +33,9 @@ def how(found: FilterGrid) -> str:
     depth = found.kernels.shape[1]
     if found.space.axes == 1 and depth <= _MOST_LINES:
         lines = "a line for each input channel" if depth > 1 else "a line"
-        return f"each as {lines} over its {found.kernels.shape[2]} samples, on its own scale."
+        colours = array_patches.colours_told(depth)
+        size = found.kernels.shape[2]
+        return f"each as {lines} over its {size} samples, on its own scale{colours}."
     if found.space.axes == 1:
         return (
             f"each as a picture with a row for each of {_channels(found)} and a column for each "
@@ -43,23 +51,23 @@ def how(found: FilterGrid) -> str:
 
 
 def draw(found: FilterGrid, into: drawing.Canvas | None) -> drawing.Canvas:
-    """Draw the kernels, with the distribution of their norms below."""
+    """Draw the kernels, with what they let through and the distribution of their norms below."""
     if found.space.axes == 1 and found.kernels.shape[1] <= _MOST_LINES:
         columns = min(8, len(found.shown))
         down = 1.15 * -(-len(found.shown) // columns)
-        figure, picture, norms = _panels(down, into)
+        figure, picture, norms = _panels(found, down, into)
         tiles = [found.kernels[channel] for channel in found.shown]
         traces.trace_tiles(picture, tiles, [found.label(one) for one in found.shown], columns)
     elif found.space.axes == 1:
         grid = _row_pictures(found)
         down = _ACROSS * grid.pixels.shape[0] / grid.pixels.shape[1]
-        figure, picture, norms = _panels(min(14.0, max(1.4, down)), into)
+        figure, picture, norms = _panels(found, min(14.0, max(1.4, down)), into)
         drawing.show(picture, grid.pixels)
         mosaics.label_tiles(picture, grid, [found.label(channel) for channel in found.shown])
     else:
         grid = _slices(found)
         down = _ACROSS * grid.pixels.shape[0] / grid.pixels.shape[1]
-        figure, picture, norms = _panels(min(14.0, max(1.4, down)), into)
+        figure, picture, norms = _panels(found, min(14.0, max(1.4, down)), into)
         drawing.show(picture, grid.pixels)
         _label_rows(picture, found, grid)
     picture.set_xlabel(how(found), fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
@@ -68,10 +76,66 @@ def draw(found: FilterGrid, into: drawing.Canvas | None) -> drawing.Canvas:
     return figure
 
 
-def _panels(down: float, into: drawing.Canvas | None) -> tuple[drawing.Canvas, Axes, Axes]:
-    figure = drawing.canvas(_ACROSS, down + 2.2, into)
-    picture, norms = figure.subplots(2, 1, height_ratios=[down, 1.3])
+def _panels(
+    found: FilterGrid, down: float, into: drawing.Canvas | None
+) -> tuple[drawing.Canvas, Axes, Axes]:
+    """Return the panels of the kernels and of their norms; responses are drawn between them."""
+    response = found.response
+    if response is None:
+        figure = drawing.canvas(_ACROSS, down + 2.2, into)
+        picture, norms = figure.subplots(2, 1, height_ratios=[down, 1.3])
+        return figure, picture, norms
+    tall = _RESPONSE + _RESPONSE_ROW * len(found.shown)
+    figure = drawing.canvas(_ACROSS, down + tall + 2.8, into)
+    picture, middle, norms = figure.subplots(3, 1, height_ratios=[down, tall, 1.3])
+    _draw_response(middle, found, response)
     return figure, picture, norms
+
+
+def _draw_response(axes: Axes, found: FilterGrid, response: FrequencyResponse) -> None:
+    """Draw what each filter lets through, a row each, the lowest frequencies first from below."""
+    shown = np.array(found.shown)
+    order = shown[np.argsort(response.peaks[shown], kind="stable")]
+    scale = drawing.Scale(_RESPONSE_FLOOR, 0.0, drawing.SEQUENTIAL)
+    pixels = scale.paint(np.maximum(response.decibels[order], _RESPONSE_FLOOR))
+    pixels[found.dead[order]] = drawing.FLAT
+    last = float(response.frequencies[-1])
+    axes.imshow(
+        pixels,
+        origin="lower",
+        extent=(0.0, last, -0.5, len(order) - 0.5),
+        aspect="auto",
+        interpolation="nearest",
+    )
+    axes.set_yticks(range(len(order)), [found.label(int(channel)) for channel in order])
+    drawing.plain_axes(axes)
+    axes.tick_params(axis="y", labelsize=6.5 if len(order) > 12 else drawing.SMALL_SIZE, length=0)
+    axes.set_ylabel("filter", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
+    unit = frequency_unit(found.rate)
+    axes.set_xlabel(f"{unit}, up to half the sampling rate", fontsize=7.5, color=drawing.QUIET)
+    axes.set_title(
+        "frequency response, by the frequency that is let through best",
+        fontsize=drawing.SMALL_SIZE,
+        color=drawing.INK,
+        loc="left",
+    )
+    colour_bars.bar_of_panels(
+        axes, scale, "dB below its greatest", fraction=0.04, pad=0.02, aspect=14
+    )
+
+
+def response_told(found: FilterGrid) -> str:
+    """Say what the responses are; nothing where there are none."""
+    if found.response is None:
+        return ""
+    channels = found.kernels.shape[1]
+    summed = ", the root of the summed squares over its channels" if channels > 1 else ""
+    return (
+        " Below, the magnitude of the frequency response of each: how strongly it answers to a "
+        f"wave of each frequency{summed}, in {frequency_unit(found.rate)} and in decibels below "
+        "its greatest, the way in which learned filterbanks are read (Ravanelli and Bengio 2018). "
+        "A filter with one bright band is a band-pass; a learned one without any looks like noise."
+    )
 
 
 def _drawn_inputs(found: FilterGrid) -> tuple[int, ...]:

@@ -93,6 +93,7 @@ def _input(axes: Axes, found: EffectiveFields) -> None:
     traces.draw_signal(axes, found.values)
     said = "what the network saw" + (" (the first signal)" if found.images > 1 else "")
     axes.set_title(said, fontsize=drawing.SMALL_SIZE, color=drawing.INK, loc="left")
+    traces.time_axis(axes, found.rate, label=False)
     axes.tick_params(labelbottom=False)
 
 
@@ -111,7 +112,8 @@ def _bars(axes: Axes, found: EffectiveFields) -> None:
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlim(-0.5, found.energy.shape[1] - 0.5)
     drawing.plain_axes(axes)
-    key = "samples; blue: theoretical field, orange: effective field"
+    traces.time_axis(axes, found.rate, label=False)
+    key = f"{traces.time_unit(found.rate)}; blue: theoretical field, orange: effective field"
     axes.set_xlabel(key, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
 
 
@@ -141,6 +143,7 @@ def _profile(axes: Axes, found: EffectiveFields, place: int) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    traces.time_axis(axes, found.rate, places=4)
     title = f"{shortened(found.layers[place], _LETTERS)}\n{_detail(found, place)}"
     axes.set_title(title, fontsize=drawing.SMALL_SIZE, color=drawing.INK, loc="left")
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cnnviz.results import drawing
 from cnnviz.results.animation import Frame
-from cnnviz.results.text import number
+from cnnviz.results.text import number, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _X, _H, _Y = drawing.INK, drawing.WARM, drawing.ACCENT
 _FRAMES = 60
 """Frames of an animation at most; of more positions some are left out."""
+
+_MANY = 80
+"""Samples above which their dots and lines are fine."""
 
 
 def draw(found: SignalConvolution, into: drawing.Canvas | None = None) -> drawing.Canvas:
@@ -49,10 +52,13 @@ class _Stems:
     dots: PathCollection
 
     @classmethod
-    def on(cls, axes: Axes, colour: str, label: str, *, width: float = 1.6) -> _Stems:
+    def on(
+        cls, axes: Axes, colour: str, label: str, *, width: float = 1.6, many: bool = False
+    ) -> _Stems:
         """Begin with none."""
-        lines = axes.vlines([], [], [], colors=colour, linewidths=width, zorder=2)
-        dots = axes.scatter([], [], s=18, color=colour, label=label, zorder=3)
+        thin = 0.8 if many else width
+        lines = axes.vlines([], [], [], colors=colour, linewidths=thin, zorder=2)
+        dots = axes.scatter([], [], s=5 if many else 18, color=colour, label=label, zorder=3)
         return cls(lines, dots)
 
     def set(self, places: NDArray[Any], values: NDArray[Any]) -> None:
@@ -80,22 +86,25 @@ class _Scene:
         figure = drawing.canvas(11.6, 6.6, into)
         grid: Any = figure.add_gridspec(3, 2, height_ratios=[1.0, 1.25, 1.25])
         count, long = len(found.result), len(found.response)
-        _alone(figure.add_subplot(grid[0, 0]), found.signal, _X, "the signal x[k]", "k")
-        _alone(figure.add_subplot(grid[0, 1]), found.response, _H, "the response h[m]", "m")
+        many = count > _MANY
+        first, second = (f": {shortened(name, 44)}" if name else "" for name in found.names)
+        left, right = (figure.add_subplot(grid[0, place]) for place in range(2))
+        _alone(left, found.signal, _X, f"the signal x[k]{first}", "k")
+        _alone(right, found.response, _H, f"the response h[m]{second}", "m")
         middle, below = figure.add_subplot(grid[1, :]), figure.add_subplot(grid[2, :])
         turned = (
             "turned round and slid over it, h[n - k]" if found.flipped else "slid over it as it is"
         )
         _plain(middle, f"the signal, and the response {turned}", "k")
         _plain(below, "the result y[n]: the sum of the products", "n")
-        signal = _Stems.on(middle, _X, "x")
+        signal = _Stems.on(middle, _X, "x", many=many)
         signal.set(np.arange(len(found.signal)), found.signal)
-        sliding = _Stems.on(middle, _H, "h, slid")
+        sliding = _Stems.on(middle, _H, "h, slid", many=many)
         bars = middle.bar(
             np.arange(len(found.signal)), 0.0, 0.5, color=_Y, alpha=0.35, label="their products",
             zorder=1,
         )  # fmt: skip
-        result, mark = _Stems.on(below, _Y, "y"), _Stems.on(below, _H, "here", width=2.4)
+        result, mark = _Stems.on(below, _Y, "y", many=many), _Stems.on(below, _H, "here", width=2.4)
         whole = np.concatenate([found.signal, found.response, [0.0]])
         low, high = float(whole.min()), float(whole.max())
         bound = float(np.abs(found.signal).max() * np.abs(found.response).max())
@@ -103,7 +112,9 @@ class _Scene:
         _limits(below, min(0.0, float(found.result.min())), max(0.0, float(found.result.max())))
         for axes in (middle, below):
             axes.set_xlim(-long + 0.4, count + 0.6)
-        middle.legend(fontsize=drawing.SMALL_SIZE, frameon=False, loc="upper right")
+        middle.legend(
+            fontsize=drawing.SMALL_SIZE, framealpha=0.8, edgecolor="none", loc="upper right"
+        )
         what = "Convolution" if found.flipped else "Cross-correlation"
         drawing.heading(
             figure,
@@ -135,7 +146,7 @@ class _Scene:
 
 def _alone(axes: Axes, values: NDArray[np.float64], colour: str, title: str, label: str) -> None:
     _plain(axes, title, label)
-    _Stems.on(axes, colour, title).set(np.arange(len(values)), values)
+    _Stems.on(axes, colour, title, many=len(values) > _MANY).set(np.arange(len(values)), values)
     _limits(axes, min(0.0, float(values.min())), max(0.0, float(values.max())))
     axes.set_xlim(-0.6, len(values) - 0.4)
 

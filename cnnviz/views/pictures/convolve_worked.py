@@ -106,7 +106,7 @@ def total_words(found: Convolution, at: tuple[int, int], products: NDArray[np.fl
     if found.bias:
         lines.append(f"plus the bias {cell_text(found.bias)}")
     lines.append(f"= {cell_text(total)}")
-    lines.append(f"at column {at[1]}, row {at[0]}")
+    lines.append(f"at column {at[1]}, row {at[0]} (from 0)")
     return "\n".join(lines)
 
 

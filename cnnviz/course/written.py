@@ -1,0 +1,55 @@
+"""Numbers that a person types: rows of a matrix, samples of a signal."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_NUMBERS = re.compile(r"[-+0-9.eE,;\s]*\d[-+0-9.eE,;\s]*|\s*\[.*", re.DOTALL)
+
+
+def is_written(text: str) -> bool:
+    """Whether a text is numbers, rather than a name.
+
+    >>> is_written("1 0 1; 0 1 0"), is_written("[[1, 0]]"), is_written("sobel_x")
+    (True, True, False)
+    """
+    return bool(_NUMBERS.fullmatch(text))
+
+
+def written_rows(text: str) -> NDArray[np.float64]:
+    """Return the rows of numbers in a text, [H, W].
+
+    Parameters
+    ----------
+    text : str
+        Rows with semicolons or new lines between them, and numbers with commas or blanks:
+        ``1 0 1; 0 1 0``; or as code writes them: ``[[1, 0, 1], [0, 1, 0]]``. One row may stand
+        alone.
+
+    Raises
+    ------
+    ValueError
+        If these are no rows of equally many numbers.
+
+    >>> written_rows("1,0;-2.5,3").tolist() == written_rows("[[1, 0], [-2.5, 3]]").tolist()
+    True
+    """
+    given: Any
+    if text.strip().startswith("["):
+        given = json.loads(text)
+        given = given if any(isinstance(row, list) for row in given) else [given]
+    else:
+        rows = [row for row in re.split(r"[;\n]", text) if row.strip()]
+        given = [re.split(r"\s*,\s*|\s+", row.strip()) for row in rows]
+    try:
+        found = np.array(given, np.float64)
+    except TypeError as error:  # something in it is no number
+        raise ValueError(f"{text!r} is no matrix") from error
+    if found.ndim != 2:
+        raise ValueError(f"{text!r} is no matrix")
+    return found

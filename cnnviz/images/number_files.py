@@ -1,0 +1,108 @@
+"""Files of numbers: arrays, tensors, and sound."""
+
+from __future__ import annotations
+
+import wave
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnviz.images.photo import PhotoError
+from cnnviz.results.text import kind_of, plural
+
+ARRAY_SUFFIXES = (".npy", ".npz", ".pt", ".pth")
+WAV = ".wav"
+SIGNAL_SUFFIXES = (*ARRAY_SUFFIXES, WAV)
+
+
+def check_is_file(path: Path) -> None:
+    """Raise `PhotoError` if there is no such file, or nothing in it."""
+    if not path.is_file():
+        raise PhotoError(path.name, "there is no such file", "Check the path.")
+    if path.stat().st_size == 0:
+        raise PhotoError(path.name, "the file is empty", "Copy or download it again.")
+
+
+def read_numbers(path: Path) -> NDArray[Any]:
+    """Return the one array in a file of `ARRAY_SUFFIXES`.
+
+    Raises
+    ------
+    ImageError
+        It cannot be read, or holds something else.
+    """
+    readers = {".npy": _read_npy, ".npz": _read_npz}
+    return readers.get(path.suffix.lower(), _read_pt)(path)
+
+
+def _read_npy(path: Path) -> NDArray[Any]:
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise _damaged(path, error) from error
+    return np.asarray(found)
+
+
+def _read_npz(path: Path) -> NDArray[Any]:
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            names = list(held.files)
+            if len(names) != 1:
+                raise PhotoError(
+                    path.name,
+                    f"it holds {plural(len(names), 'array')} ({', '.join(names[:5])})",
+                    "Save the one that is meant alone, as .npy.",
+                )
+            return np.asarray(held[names[0]])
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise _damaged(path, error) from error
+
+
+def _read_pt(path: Path) -> NDArray[Any]:
+    import torch
+
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # an unpickler meets damage with almost any exception
+        raise _damaged(path, error) from error
+    if not isinstance(found, torch.Tensor):
+        raise PhotoError(path.name, f"it holds {kind_of(found)}", "Save one tensor in it.")
+    return np.asarray(found.detach().float().numpy())
+
+
+def read_wav(path: Path) -> tuple[NDArray[np.float32], int, int]:
+    """Return the samples [C, L] of a PCM .wav file as -1 to 1, their bits, and samples a second.
+
+    Raises
+    ------
+    ImageError
+        It is no PCM .wav file.
+    """
+    try:
+        with wave.open(str(path), "rb") as file:
+            width, rate, count = file.getsampwidth(), file.getframerate(), file.getnchannels()
+            data = file.readframes(file.getnframes())
+    except (wave.Error, EOFError, OSError) as error:
+        raise PhotoError(
+            path.name, f"it is no PCM .wav file ({error})", "Convert it to 16-bit PCM."
+        ) from error
+    return _pcm(data, width).reshape(-1, count).T, 8 * width, rate
+
+
+def _pcm(data: bytes, width: int) -> NDArray[np.float32]:
+    if width == 1:
+        return np.asarray(np.frombuffer(data, np.uint8) / 128.0 - 1.0, np.float32)
+    raw = np.frombuffer(data, np.uint8).reshape(-1, width)
+    # The sign lies in the highest byte: put at the top of 32 bits, it is that of a whole number.
+    wide = np.zeros((len(raw), 4), np.uint8)
+    wide[:, 4 - width :] = raw
+    samples = wide.reshape(-1).view("<i4").astype(np.float32)
+    return np.asarray(samples / np.float32(1 << 31), np.float32)
+
+
+def _damaged(path: Path, error: Exception) -> PhotoError:
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    return PhotoError(path.name, f"it cannot be read ({first})", "Copy or save it again.")
