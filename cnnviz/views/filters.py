@@ -18,7 +18,7 @@ from cnnviz.models.weights import layer_weight
 from cnnviz.results import drawing, mosaics
 from cnnviz.results.space import IMAGE, SIGNAL, Space, space_of
 from cnnviz.results.spectra import FrequencyResponse, frequency_response, frequency_unit
-from cnnviz.results.table import Table, TableResult
+from cnnviz.results.table import Table, TableColumn, TableResult
 from cnnviz.results.text import first_few, plural
 from cnnviz.views.pictures import array_filters
 
@@ -140,10 +140,10 @@ class FilterGrid(TableResult):
     def table(self) -> Table:
         """Return a row for each filter: its norm, whether it is dead, and its frequency if any."""
         columns = [range(len(self.norms)), self.norms, self.dead]
-        names = ["channel", "norm", "dead"]
+        names: list[TableColumn | str] = ["channel", "norm", "dead"]
         if self.peaks is not None:
             columns.append(self.peaks)
-            names.append(f"peak, {frequency_unit(self.rate)}")
+            names.append(TableColumn("peak", frequency_unit(self.rate)))
         return Table.of(tuple(names), list(zip(*columns, strict=True)))
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.errors import UsageError
+from cnnviz.heatmaps.array_heatmaps import spectrograms_told
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
 from cnnviz.heatmaps.methods import OCCLUSION, OCCLUSION_TITLE
 from cnnviz.heatmaps.occlusion import BlockGrid, BlockSweep, Grid, Sweep, block_grid
@@ -75,7 +76,7 @@ class Occlusion(Heatmap):
 
     def caption(self) -> str:
         """Say what the colours mean, and how the squares were laid."""
-        told = "".join(f" {note}" for note in self.notes)
+        told = spectrograms_told(self) + "".join(f" {note}" for note in self.notes)
         return (
             f"{self.title}: how much the score falls where the {self.space.noun} is hidden. Red "
             "is evidence for the target, which hiding takes away; blue is evidence against it. "

@@ -118,7 +118,7 @@ def test_the_filters_of_a_sound_have_a_frequency_response() -> None:
     rows = [text.get_text() for text in found.figure().axes[1].get_yticklabels()]
     assert rows == ["7", "6", "5", "4", "3", "2", "1", "0"]
     assert "Ravanelli and Bengio 2018" in found.caption()
-    assert found.table().columns[-1] == "peak, hertz"
+    assert found.table().headings[-1] == "peak (hertz)"
     plain = cnnviz.filters(seeded(listener))
     assert plain.peaks == pytest.approx(found.peaks / RATE)
     assert "cycles a sample, up to half the sampling rate" in labels(plain)
