@@ -101,7 +101,7 @@ def _show(found: ErrorAnalysis) -> None:
         more = len(found.mistakes) - len(rows)
         print_table(
             [
-                "image",
+                found.noun,
                 "right answer",
                 "network's answer",
                 "probability of its answer",

@@ -30,7 +30,8 @@ Data = Annotated[
         metavar="DATA",
         help="Labelled images: a folder with a folder for each class, a pattern such as "
         "'val/*/*.jpg', a CSV file with the columns path and label, tar shards, or 'shapes', which "
-        "a network for it takes without any.",
+        "a network for it takes without any. Of signals and volumes a folder, a pattern or a CSV "
+        "file of .npy, .npz, .pt or .wav files.",
         show_default=False,
     ),
 ]
@@ -116,9 +117,10 @@ def run(
         If the folder cannot be made, or holds what may not be replaced.
     """
     from cnnviz.datasets import open_dataset
+    from cnnviz.datasets.arrays import holds_arrays
 
     out = _folder(values, folder)
-    if values["data"] is not None:
+    if values["data"] is not None and not holds_arrays(values["data"]):
         open_dataset(values["data"], 1)  # what there is not is refused before the network is loaded
     guesses = Guesses()
     with progress_bar(values["quiet"]) as progress:

@@ -9,10 +9,13 @@ from threading import Lock
 from typing import Any
 
 from cnnviz.datasets.dataset import Dataset, DatasetImage
-from cnnviz.datasets.files import file_sha256, files_below
+from cnnviz.datasets.files import FilesOnDisk, file_sha256, files_below
 from cnnviz.datasets.foreign import is_dataset
+from cnnviz.datasets.listed_files import LISTS, ListedFiles
+from cnnviz.datasets.opening import open_dataset
+from cnnviz.datasets.patterns import is_pattern, matched_files
 from cnnviz.errors import ImageError, UsageError, did_you_mean
-from cnnviz.images import ArrayPreprocessing, Batch, prepare
+from cnnviz.images import ArrayPreprocessing, Batch, Preprocessing, prepare
 from cnnviz.images.number_files import ARRAY_SUFFIXES, SIGNAL_SUFFIXES
 from cnnviz.images.paths import expand
 from cnnviz.results.text import plural
@@ -140,6 +143,78 @@ class ArrayList(Dataset):
         return plural(len(self), self._preprocessing.space.noun)
 
 
+class ListedArrays(Dataset):
+    """Signals or volumes in files that a list or a pattern names, with the labels that these say.
+
+    Parameters
+    ----------
+    files : FilesOnDisk
+        The list.
+    preprocessing : ArrayPreprocessing
+        What the network takes.
+    """
+
+    def __init__(self, files: FilesOnDisk, preprocessing: ArrayPreprocessing) -> None:
+        self._listed, self._preprocessing = files, preprocessing
+        self.classes, self.notes = files.classes, files.notes
+
+    def __len__(self) -> int:
+        return len(self._listed)
+
+    def name(self, index: int) -> str:
+        """Return the path of a file as the list has it."""
+        return self._listed.name(index)
+
+    def key(self, index: int) -> str:
+        """Return the path in the list, and when the file was last written to."""
+        return self._listed.key(index)
+
+    def label(self, index: int) -> int | None:
+        """Return the label of one that has exactly one."""
+        return self._listed.label(index)
+
+    def labels(self, index: int) -> tuple[int, ...]:
+        """Return all labels of one."""
+        return self._listed.labels(index)
+
+    def sha256(self, index: int) -> str:
+        """Return the SHA-256 of the file."""
+        return self._listed.sha256(index)
+
+    def read(self, index: int) -> DatasetImage:
+        """Read one file, and prepare it."""
+        batch = prepare([self._listed.file(index)], self._preprocessing)
+        return DatasetImage(batch.tensor[0], self.label(index))
+
+    def describe(self) -> str:
+        """Say how many there are."""
+        count = plural(len(self), self._preprocessing.space.noun)
+        return f"{count} with {plural(len(self.classes), 'label')}" if self.classes else count
+
+
+def open_inputs(data: Any, preprocessing: Preprocessing, count: int | None = None) -> Dataset:
+    """Open many of whatever a network takes: images, or signals, volumes and clips.
+
+    Raises
+    ------
+    ImageError
+        If there is none in it.
+    UsageError
+        If there is no such folder or file, or the count is not positive.
+    """
+    if isinstance(preprocessing, ArrayPreprocessing):
+        return open_arrays(data, preprocessing, count)
+    return open_dataset(data, count)
+
+
+def holds_arrays(data: str) -> bool:
+    """Whether a name means files of numbers rather than images: a folder of them, or a pattern."""
+    path = expand(data)
+    if path.is_dir():
+        return bool(files_below(path, lambda name: _is_array(name, SIGNAL_SUFFIXES)))
+    return path.suffix.lower() in SIGNAL_SUFFIXES
+
+
 def open_arrays(data: Any, preprocessing: ArrayPreprocessing, count: int | None = None) -> Dataset:
     """Open many signals, volumes or clips; those in files are not read yet.
 
@@ -147,7 +222,8 @@ def open_arrays(data: Any, preprocessing: ArrayPreprocessing, count: int | None 
     ----------
     data : str, Path, Dataset, data set object, array, tensor, or a list of these
         A folder of ``.npy``, ``.npz`` or ``.pt`` files, of signals also ``.wav``, which is searched
-        with all folders in it; an array or a tensor [N, C, ...]; or what `prepare` takes, in a
+        with all folders in it; a pattern such as ``val/*/*.npy``, or a CSV file with the columns
+        path and label; an array or a tensor [N, C, ...]; or what `prepare` takes, in a
         list or a data set with ``__len__`` and ``__getitem__``.
     preprocessing : ArrayPreprocessing
         What the network takes.
@@ -175,6 +251,10 @@ def _opened(data: Any, preprocessing: ArrayPreprocessing) -> Dataset:
         path = expand(os.fsdecode(data))
         if path.is_dir():
             return ArrayFiles(path, preprocessing)
+        if path.suffix.lower() in LISTS and path.is_file():
+            return ListedArrays(ListedFiles(path), preprocessing)
+        if is_pattern(str(path)):
+            return ListedArrays(matched_files(str(path)), preprocessing)
         if not path.exists():
             beside = path.absolute().parent
             known = [entry.name for entry in beside.iterdir()] if beside.is_dir() else []

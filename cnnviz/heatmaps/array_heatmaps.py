@@ -32,6 +32,8 @@ _BAND_HEIGHT = 0.52
 _SPECTROGRAM_HEIGHT = 1.7
 _LETTERS_OF_BAR = 17
 """How many letters of the label of a colour bar fit into an inch."""
+_BAND_SHARE = 5
+"""How many times higher a small trace is than the band of evidence below it."""
 _LABEL = 16
 """Pixels of a montage below each slice, for its number."""
 
@@ -160,6 +162,17 @@ def _title(axes: Axes, text: str) -> None:
     axes.set_title(line, fontsize=drawing.SMALL_SIZE, color=drawing.INK, loc="left")
 
 
+def plain_picture(found: Heatmap, image: int, longest: int) -> NDArray[np.uint8]:
+    """Return a small picture of an input without a map, of the size that `picture` has."""
+    values = found.inputs[image]
+    if values.ndim > 2:
+        shown = slices(values)[list(shown_of(found, image))]
+        return drawing.fit(slice_grid(shown).pixels, longest)
+    plain = portrait(values)
+    room = np.full((plain.shape[0] // _BAND_SHARE, *plain.shape[1:]), 255, np.uint8)
+    return drawing.fit(np.concatenate([plain, room]), longest)
+
+
 def picture(found: Heatmap, image: int, layer: str | None, longest: int) -> NDArray[np.uint8]:
     """Return a small picture of an input with a map over it, at most `longest` pixels a side."""
     if found.inputs[image].ndim > 2:
@@ -168,5 +181,5 @@ def picture(found: Heatmap, image: int, layer: str | None, longest: int) -> NDAr
     height, width = plain.shape[:2]
     colours = found.scale(image, layer).paint(found.on_photo(image, layer))[None]
     wide = cv2.resize(colours, (width, height), interpolation=cv2.INTER_AREA)
-    below = np.asarray(wide[: height // 5], np.uint8)
+    below = np.asarray(wide[: height // _BAND_SHARE], np.uint8)
     return drawing.fit(np.concatenate([plain, below]), longest)

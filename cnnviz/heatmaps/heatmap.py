@@ -339,6 +339,8 @@ class Heatmap(Result):
 
     def crop(self, image: int, longest: int) -> NDArray[np.uint8]:
         """Return the part of a photo that the network saw, at the size that `seen` has."""
+        if self.inputs:
+            return array_heatmaps.plain_picture(self, image, longest)
         return drawing.fit(self.boxes[image].cut(self.photos[image])[0], longest)
 
     def picture(

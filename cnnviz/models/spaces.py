@@ -19,8 +19,6 @@ ONLY_IMAGES: dict[str, str] = {
     "challenges": "it changes the light, the view and the scene of photos",
     "pixels": "it shows the channels of photos; predictions tells what was done to any input",
     "gallery": "its pages are made of patches of photos",
-    "error_analysis": "it reads sets of photos with labels; predictions tells of any inputs",
-    "evaluate_classifier": "it reads sets of photos with labels; predictions tells of any inputs",
     "hierarchy": "patches are cut out of photos; top_activations shows what the channels of one "
     "layer respond to",
     "localisation": "boxes are drawn in photos; cam shows where the evidence lies",
@@ -57,5 +55,6 @@ def check_takes_images(model: Model, what: str) -> None:
             refused,
             f"Of {model.space.noun}s there are cam, attribute, occlusion, faithfulness, "
             "feature_maps, filters, predictions, architecture, receptive_field, deconvnet, "
-            "top_activations, feature_visualization, invariance, gradient_flow and report.",
+            "top_activations, feature_visualization, invariance, gradient_flow, report, "
+            "evaluate_classifier and error_analysis.",
         )

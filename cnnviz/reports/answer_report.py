@@ -52,7 +52,7 @@ def answer_report(
             ("Network", found.provenance.model),
             ("Weights", found.provenance.weights),
             ("Data", found.data),
-            ("Images", count(found.images)),
+            (f"{found.noun.capitalize()}s", count(found.images)),
             *answers,
             *measured,
         ),

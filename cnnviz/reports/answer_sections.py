@@ -37,9 +37,10 @@ def wrong(found: CountedAnswers, order: Order = "confidence", filters: str = "")
     lead = [f"Here {'is' if len(found.examples) == 1 else 'are'} {extent}, {first}."]
     if any(example.maps for example in found.examples):
         pairs = found.shown_classes
+        shown = "photo" if found.noun == "image" else found.noun
         which = "its answer, and then that of what is right" if pairs else "the label"
         lead.append(
-            f"Beside what the network saw of each photo stands the Grad-CAM of {which}, at "
+            f"Beside what the network saw of each {shown} stands the Grad-CAM of {which}, at "
             f"{found.layer}: bright is evidence for it, each on a scale of its own."
         )
     answers = tuple(_answer(found, place) for place in range(len(found.examples)))
@@ -63,7 +64,8 @@ def _answer(found: CountedAnswers, place: int) -> WrongAnswer:
             name=f"wrong-{place + 1}",
             title=mistake.image,
             caption=said,
-            alt=f"{said}. The photo" + (", and the evidence in it" if example.maps else ""),
+            alt=f"{said}. The {'photo' if found.noun == 'image' else found.noun}"
+            + (", and the evidence in it" if example.maps else ""),
             draw=partial(_beside, example),
             provenance=found.provenance,
             data={"ends": list(example.ranges)},
@@ -89,7 +91,7 @@ def _listed(found: CountedAnswers) -> tuple[Table, ...]:
             title="Every wrong answer",
             caption=f"All of them are in errors.csv.{more}",
             columns=(
-                TableColumn("Image"),
+                TableColumn(found.noun.capitalize()),
                 TableColumn("Right answer"),
                 TableColumn("Network's answer"),
                 TableColumn("Probability of its answer", numeric=True),
@@ -133,7 +135,7 @@ def _worst_pair(found: CountedAnswers) -> str:
         return "No class is taken for the same other one more than once."
     return (
         f"Most often {worst.truth} is taken for {worst.answer}: {worst.count:,} of the "
-        f"{plural(worst.labelled, 'image')} of {worst.truth}."
+        f"{plural(worst.labelled, found.noun)} of {worst.truth}."
     )
 
 
@@ -147,14 +149,15 @@ def _pairs(found: CountedAnswers, stem: str) -> tuple[Table, ...]:
         Table(
             title="Which class is taken for which other",
             caption=(
-                "Each row is one kind of mistake, the commonest first: images that are labelled as "
+                f"Each row is one kind of mistake, the commonest first: {found.noun}s that are "
+                "labelled as "
                 f"the first class, and that the network answers as the second.{rest}"
             ),
             columns=(
                 TableColumn("Right class"),
                 TableColumn("Answered as"),
-                TableColumn("Images answered so", numeric=True),
-                TableColumn("Images of the right class", numeric=True),
+                TableColumn(f"{found.noun.capitalize()}s answered so", numeric=True),
+                TableColumn(f"{found.noun.capitalize()}s of the right class", numeric=True),
                 TableColumn("Share of these", numeric=True),
             ),
             rows=tuple(
@@ -174,7 +177,8 @@ def _matrix(found: CountedAnswers) -> tuple[Table, ...]:
         Table(
             title="Confusion matrix",
             caption=(
-                "How many images of each right class (row) get each answer (column); those on the "
+                f"How many {found.noun}s of each right class (row) get each answer (column); "
+                "those on the "
                 "diagonal are answered rightly."
             ),
             columns=(
@@ -239,8 +243,10 @@ def classes(found: CountedAnswers, further: Sequence[Table] = ()) -> Section:
         folded=len(ordered) > 40,
     )
     lead = (
-        "Recall is how many of the images with a label are answered so; precision is how many of "
-        "the images answered so have the label. Where images are few the intervals are wide: a "
+        f"Recall is how many of the {found.noun}s with a label are answered so; precision is how "
+        "many "
+        f"of the {found.noun}s answered so have the label. Where {found.noun}s are few the "
+        "intervals are wide: a "
         "class whose interval reaches over that of another is not shown to be told worse."
     )
     return Section(
@@ -267,7 +273,8 @@ def provenance(found: CountedAnswers) -> Section:
         "How this was made",
         "provenance",
         (
-            "Each image went through the network once, as for inference, and the wrong answers "
+            f"Each {found.noun} went through the network once, as for inference, and the wrong "
+            "answers "
             "that are shown a second time, forward and backward. The network was left as it was.",
         ),
         tables=(

@@ -105,7 +105,7 @@ def _rows(found: ClassifierEvaluation) -> tuple[tuple[str, str, str], ...]:
         ("Error rate", str(found.error_rate), what),
         ("Balanced error rate", str(found.balanced_error_rate), of_classes),
         *(
-            (f"Top-{top.k} error rate", str(top.wrong), f"{count(top.right.of)} images")
+            (f"Top-{top.k} error rate", str(top.wrong), f"{count(top.right.of)} {found.noun}s")
             for top in found.top_k
             if top.k > 1
         ),
@@ -125,7 +125,10 @@ def _rows(found: ClassifierEvaluation) -> tuple[tuple[str, str, str], ...]:
         ),
     ]
     if found.all_right is not None:
-        rows.insert(1, ("Images with every label right", str(found.all_right), "images"))
+        nouns = f"{found.noun}s"
+        rows.insert(
+            1, (f"{nouns.capitalize()} with every label right", str(found.all_right), nouns)
+        )
     return tuple(rows)
 
 
@@ -133,10 +136,18 @@ def _ranking(found: ClassifierEvaluation) -> Table:
     """Return the measures of each class that the page of wrong answers does without."""
     rankings = {one.index: one for one in found.rankings}
     ordered = found.least_recalled
-    names = ("Images with the label", "Without", "F1", "Area under ROC", "Average precision")
+    names = (
+        f"{found.noun.capitalize()}s with the label",
+        "Without",
+        "F1",
+        "Area under ROC",
+        "Average precision",
+    )
     return Table(
         title="Every class against all others",
-        caption="With 95 % intervals. “few” marks classes with too few images to say much.",
+        caption=(
+            f"With 95 % intervals. “few” marks classes with too few {found.noun}s to say much."
+        ),
         columns=(TableColumn("Class"), *(TableColumn(name, numeric=True) for name in names)),
         rows=tuple(_row(found, each, rankings.get(each.index)) for each in ordered),
         folded=len(ordered) > _ALWAYS_OPEN,

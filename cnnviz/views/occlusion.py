@@ -212,7 +212,7 @@ def _grid(inputs: torch.Tensor, window: int, stride: int) -> tuple[Laid, list[st
 _WINDOWS = {
     "image": ("Squares", "px"),
     "signal": ("Windows", "samples"),
-    "volume": ("Blocks", "px"),
+    "volume": ("Blocks", "voxels"),
 }
 
 

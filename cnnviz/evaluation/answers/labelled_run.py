@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz.datasets import Dataset, LoadedBatch, open_dataset
+from cnnviz.datasets import Dataset, LoadedBatch
 from cnnviz.datasets.aliases import Data
+from cnnviz.datasets.arrays import open_inputs
 from cnnviz.errors import ModelError, UsageError
 from cnnviz.evaluation.answers.examples import Explainer
 from cnnviz.evaluation.answers.result import CountedAnswers, confusion_of
@@ -20,7 +21,6 @@ from cnnviz.evaluation.answers.truth import Truth, check_kind, truth_of
 from cnnviz.models import Model, OutputKind, as_model
 from cnnviz.models.outputs import read_output, scores_of
 from cnnviz.models.reading import Reading
-from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.captures import capture
 from cnnviz.passes.ranked_classes import probabilities
 from cnnviz.passes.scan import first_batch, scan
@@ -74,7 +74,6 @@ class LabelledRun:
         cls,
         given: Model | nn.Module,
         data: Data,
-        what: str,
         *,
         count: int | None,
         explain: int,
@@ -89,8 +88,6 @@ class LabelledRun:
             The network.
         data : str, Path, data set, ...
             Labelled images.
-        what : str
-            The function that wants it, for the message.
         count : int, optional
             At most how many of the images.
         explain : int
@@ -103,13 +100,12 @@ class LabelledRun:
         Raises
         ------
         UsageError
-            If nothing says what the images show, the output is not right or wrong by a label, the
-            network takes no images, or a number is out of range.
+            If nothing says what the images show, the output is not right or wrong by a label, or
+            a number is out of range.
         """
         _check_counts(explain, workers)
         model = as_model(given)
-        check_takes_images(model, what)
-        dataset = open_dataset(data, count)
+        dataset = open_inputs(data, model.preprocessing, count)
         indices = [index for index in range(len(dataset)) if dataset.labels(index)]
         every = range(len(dataset))
         sample = first_batch(dataset, model, indices or every)
@@ -128,6 +124,11 @@ class LabelledRun:
         tally = Tally(truth.names, reading.kind or OutputKind.CLASSES, keep_scores=keep_scores)
         return cls(model, dataset, kept, reading, truth, tally, explain, workers)
 
+    @property
+    def noun(self) -> str:
+        """What one input is called."""
+        return self.model.space.noun
+
     def run(self, progress: Progress) -> list[str]:
         """Answer every image, and return what a reader must know."""
         found = scan(
@@ -145,10 +146,10 @@ class LabelledRun:
             notes.insert(0, "The weights of this network are random: its answers mean nothing.")
         left = len(self.dataset) - len(self.indices) + self.unlabelled
         if left:
-            notes.append(f"{plural(left, 'image')} without a label left out.")
+            notes.append(f"{plural(left, self.noun)} without a label left out.")
         if found.refused:
             lost = list(found.refused.values())
-            notes.append(f"{plural(len(lost), 'image')} could not be read: {reasons(lost, 3)}.")
+            notes.append(f"{plural(len(lost), self.noun)} could not be read: {reasons(lost, 3)}.")
         if self.lost:
             notes.append(
                 f"{plural(len(self.lost), 'answer')} NaN or infinite, left out: "
@@ -156,12 +157,13 @@ class LabelledRun:
             )
         if not self.tally.images:
             raise ModelError(
-                f"{self.model.name} gives no answer that is a number to any image.",
+                f"{self.model.name} gives no answer that is a number to any {self.noun}.",
                 "gradient_flow, or cnnviz gradient-flow, names the first layer that gives none.",
             )
         if self.tally.several:
             notes.append(
-                "Each image is taken to have the labels that the data says, and no others; a label "
+                f"Each {self.noun} is taken to have the labels that the data says, and no "
+                "others; a label "
                 "is answered where its probability is above one half."
             )
         return [note for note in notes if note]
@@ -217,6 +219,7 @@ class LabelledRun:
             confusion=confusion_of(list(self.tally.pairs.items()), shown),
             calibration=self.tally.calibration,
             layer=explainer.layer,
+            noun=self.noun,
             **measured,
         )
 

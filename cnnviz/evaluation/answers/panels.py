@@ -89,8 +89,8 @@ def _matrix(axes: Axes, found: CountedAnswers) -> None:
         spine.set_visible(False)
     axes.set_xlabel("answer", fontsize=drawing.TEXT_SIZE, color=drawing.QUIET)
     axes.set_ylabel("label", fontsize=drawing.TEXT_SIZE, color=drawing.QUIET)
-    title(axes, "Labels and answers: images, on the colour of their share of the row")
-    colour_bars.colour_bar(axes, scale, "share of the images with the label")
+    title(axes, f"Labels and answers: {found.noun}s, on the colour of their share of the row")
+    colour_bars.colour_bar(axes, scale, f"share of the {found.noun}s with the label")
 
 
 def _pairs(axes: Axes, found: CountedAnswers) -> None:
@@ -120,7 +120,7 @@ def _pairs(axes: Axes, found: CountedAnswers) -> None:
     axes.set_ylim(max(len(shown), _MOST_PAIRS) - 0.4, -0.6)
     axes.set_xlim(0, max(pair.count for pair in shown) * 1.45)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("images", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
+    axes.set_xlabel(f"{found.noun}s", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
     more = found.further_pairs
     rest = f"; {more:,} more pairs" if more else ""
     title(axes, f"Most often mixed up: right class → answer{rest}")
@@ -149,7 +149,7 @@ def draw_classes(axes: Axes, found: CountedAnswers, classes: Sequence[ClassMeasu
         borderaxespad=0.1,
     )
     axes.set_xlabel(
-        f"share, with its {100 * LEVEL:.0f} % interval; beside each class its images",
+        f"share, with its {100 * LEVEL:.0f} % interval; beside each class its {found.noun}s",
         fontsize=drawing.SMALL_SIZE,
         color=drawing.QUIET,
     )

@@ -80,6 +80,8 @@ class CountedAnswers(TableResult):
         How often answers are right, by how sure the network is.
     layer : str
         The layer of the heatmaps; empty where there are none.
+    noun : str
+        What one input of the network is called: image, signal or volume.
     """
 
     derived: ClassVar[tuple[str, ...]] = (
@@ -107,6 +109,7 @@ class CountedAnswers(TableResult):
     confusion: NDArray[np.int64]
     calibration: Calibration
     layer: str = ""
+    noun: str = "image"
 
     @property
     def assumed(self) -> str:
@@ -178,7 +181,7 @@ class CountedAnswers(TableResult):
     @property
     def decided(self) -> str:
         """What an answer is about: an image, or a label of an image."""
-        return "label" if self.kind == OutputKind.LABELS else "image"
+        return "label" if self.kind == OutputKind.LABELS else self.noun
 
     def class_table(self) -> Table:
         """Return a row for each class: its counts, recall and precision with intervals, and F1."""

@@ -89,7 +89,9 @@ def _curves(axes: Axes, found: ClassifierEvaluation) -> None:
     axes.set_ylim(0.0, 1.03)
     axes.set_aspect("equal", adjustable="box", anchor="W")
     axes.set_xlabel(
-        "share of the images without the label", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET
+        f"share of the {found.noun}s without the label",
+        fontsize=drawing.SMALL_SIZE,
+        color=drawing.QUIET,
     )
     axes.set_ylabel(
         "share of those with the label", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET
@@ -108,7 +110,11 @@ def _curves(axes: Axes, found: ClassifierEvaluation) -> None:
         legend.set_in_layout(False)
     else:
         axes.text(
-            0.5, 0.5, "no class has images\nwith and without its label", ha="center", va="center"
+            0.5,
+            0.5,
+            f"no class has {found.noun}s\nwith and without its label",
+            ha="center",
+            va="center",
         )
     title(axes, _which(found))
 

@@ -128,7 +128,7 @@ class ClassifierEvaluation(CountedAnswers):
 
     def summary(self) -> str:
         """Say how many answers are wrong, and how well classes are told."""
-        over = f" over {plural(self.images, 'image')}" if self.kind == OutputKind.LABELS else ""
+        over = f" over {plural(self.images, self.noun)}" if self.kind == OutputKind.LABELS else ""
         parts = [
             f"{self.wrong:,} of {plural(self.decisions, self.decided)} wrong{over}, "
             f"error rate {self.error_rate}",
@@ -148,8 +148,10 @@ class ClassifierEvaluation(CountedAnswers):
             else ""
         )
         return (
-            f"{matrix}Recall is how many of the images with a label are answered so, precision how "
-            "many of the images answered so have the label; lines are 95 % intervals (Wilson). "
+            f"{matrix}Recall is how many of the {self.noun}s with a label are answered so, "
+            "precision "
+            f"how many of the {self.noun}s answered so have the label; lines are 95 % intervals "
+            "(Wilson). "
             f"{self._balanced_told()} {self._curves_told()} {self._calibration_told()} "
             f"{self._brier_told()}{self._few_told()} {self.matched}"
         )
@@ -158,15 +160,19 @@ class ClassifierEvaluation(CountedAnswers):
         if self.kind == OutputKind.LABELS:
             return (
                 "The balanced error rate is the mean over the labels of the error rates of the "
-                "images with it and without it."
+                f"{self.noun}s with it and without it."
             )
         return (
-            "The balanced error rate counts every class that has images alike, however many it has."
+            f"The balanced error rate counts every class that has {self.noun}s alike, however "
+            "many it "
+            "has."
         )
 
     def _curves_told(self) -> str:
         if not self.curves:
-            return "No class has images with and without its label, so there is no ROC curve."
+            return (
+                f"No class has {self.noun}s with and without its label, so there is no ROC curve."
+            )
         known = sum(1 for one in self.rankings if one.auc.value == one.auc.value)
         which = ""
         if len(self.curves) < known:
@@ -174,12 +180,13 @@ class ClassifierEvaluation(CountedAnswers):
                 " Of the two classes the second's is drawn; the first's is its mirror image."
                 if known == 2
                 else f" Drawn are the {len(self.curves)} of {known} classes with the least area, "
-                f"those with {FEW} images or more before others."
+                f"those with {FEW} {self.noun}s or more before others."
             )
         return (
-            "A ROC curve sets a class against all others: the images are taken in the order of its "
+            f"A ROC curve sets a class against all others: the {self.noun}s are taken in the "
+            "order of its "
             "probability, those with the label count upwards and those without it to the right. "
-            "The area under it (AUC) is how often an image with the label is put before one "
+            "The area under it (AUC) is how often one with the label is put before one "
             f"without; 0.5 is chance (intervals: Newcombe 2006).{which}"
         )
 
@@ -211,7 +218,8 @@ class ClassifierEvaluation(CountedAnswers):
             return ""
         have = "has" if len(few) == 1 else "have"
         return (
-            f" {listed(few, _MOST_NAMED)} {have} fewer than {FEW} images, too few to say how well "
+            f" {listed(few, _MOST_NAMED)} {have} fewer than {FEW} {self.noun}s, too few to say "
+            "how well "
             "the class is told: the intervals show it."
         )
 

@@ -58,7 +58,8 @@ def evaluate_classifier(
         The network, whose output is classes, labels or one logit; it is left as it was.
     data : str, Path, data set, ...
         Labelled images, as `cnnviz.open_dataset` opens them: a folder with a folder for each class,
-        a CSV file with the columns path and label, a data set object, or ``"shapes"``.
+        a CSV file with the columns path and label, a data set object, or ``"shapes"``. Of signals
+        and volumes likewise, in files of numbers.
     count : int, optional
         At most how many of the images, evenly spread.
     top : sequence of int, optional
@@ -94,7 +95,6 @@ def evaluate_classifier(
     job = LabelledRun.of(
         model,
         data,
-        "evaluate_classifier",
         count=count,
         explain=explain,
         workers=workers,

@@ -39,7 +39,7 @@ class ErrorAnalysis(CountedAnswers):
         """Say how many answers are wrong, and which the worst is."""
         counted = f"{self.wrong:,} of {plural(self.decisions, self.decided)} wrong"
         if self.kind == OutputKind.LABELS:
-            counted += f" over {plural(self.images, 'image')}"
+            counted += f" over {plural(self.images, self.noun)}"
         said = f"{self.provenance.model}: {counted} (right: {self.accuracy}){self.assumed}"
         if self.filters:
             said += f"; {len(self.mistakes):,} {self.filters}"
@@ -60,9 +60,11 @@ class ErrorAnalysis(CountedAnswers):
             else ""
         )
         return (
-            f"{matrix}Recall is how many of the images with a label are answered so, precision how "
-            "many of the images answered so have the label; lines are 95 % intervals (Wilson), "
-            "which are wide where images are few. In a calibrated network the answers that are "
+            f"{matrix}Recall is how many of the {self.noun}s with a label are answered so, "
+            "precision "
+            f"how many of the {self.noun}s answered so have the label; lines are 95 % intervals "
+            f"(Wilson), which are wide where {self.noun}s are few. In a calibrated network the "
+            "answers that are "
             f"p % sure are right in p % of cases; the expected calibration error is "
             f"{percent(self.calibration.error)}. Wrong answers are listed with "
             f"{ORDERS[self.order]}. {self.matched}"

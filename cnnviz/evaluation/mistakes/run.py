@@ -48,7 +48,8 @@ def error_analysis(
         The network, whose output is classes, labels or one logit; it is left as it was.
     data : str, Path, data set, ...
         Labelled images, as `cnnviz.open_dataset` opens them: a folder with a folder for each class,
-        a CSV file with the columns path and label, a data set object, or ``"shapes"``.
+        a CSV file with the columns path and label, a data set object, or ``"shapes"``. Of signals
+        and volumes likewise, in files of numbers.
     count : int, optional
         At most how many of the images, evenly spread.
     classes : int, str or sequence of these, optional
@@ -81,9 +82,7 @@ def error_analysis(
         If no image can be read.
     """
     _check(confident, order)
-    job = LabelledRun.of(
-        model, data, "error_analysis", count=count, explain=explain, workers=workers
-    )
+    job = LabelledRun.of(model, data, count=count, explain=explain, workers=workers)
     chosen = _Filter.of(job, classes, pair, confident)
     notes = job.run(progress)
     found = sorted(filter(chosen.lets, job.tally.mistakes), key=_worst_first(order))
