@@ -38,7 +38,7 @@ def test_the_worked_example_of_every_lecture() -> None:
     worked = convolve(np.array(MATRIX), "1,0,1;0,1,0;1,0,1", at=(0, 2))
     assert (worked.at, worked.total) == ((2, 0), 2)
     texts = {text.get_text() for axes in found.figure().axes for text in axes.texts}
-    assert "1 + 0 + 1\n+ 0 + 1 + 0\n+ 0 + 0 + 1\n= 4\nat column 0, row 0" in texts
+    assert "1 + 0 + 1\n+ 0 + 1 + 0\n+ 0 + 0 + 1\n= 4\nat column 0, row 0 (from 0)" in texts
     assert "all 9 positions" in texts
 
 
