@@ -107,7 +107,7 @@ def _listed(given: Any) -> list[Any]:
 
 
 def _parts(part: Any) -> Iterable[Any]:
-    """Return the names of a text with commas, and anything else as it is."""
-    if not isinstance(part, str):
+    """Return the names of a text with commas, and anything else, a file among them, as it is."""
+    if not isinstance(part, str) or expand(part).is_file():
         return (part,)
     return [name.strip() for name in part.split(",") if name.strip()]

@@ -137,6 +137,9 @@ def test_a_checkpoint_makes_the_same_network_with_other_weights(tmp_path: Path) 
         "net (checkpoint after.pth)",
     )
     assert told_apart([model, model]) == ("net, 1", "net, 2")
+    (tmp_path / "after.pth").rename(tmp_path / "lr=0,1.pth")
+    (other,) = compared_models(model, None, str(tmp_path / "lr=0,1.pth"))
+    assert other.weights == "checkpoint lr=0,1.pth"
     two = compared_models(model, "conv-3, mlp-2", ["random", "random"])
     assert [one.name for one in two] == ["conv-3", "mlp-2"]
     with pytest.raises(UsageError, match="1 checkpoint for 2 networks"):
