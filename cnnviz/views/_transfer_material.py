@@ -16,6 +16,7 @@ from cnnviz.errors import UsageError
 from cnnviz.images import prepare
 from cnnviz.introspection.copies import copy_network
 from cnnviz.introspection.forward import forward
+from cnnviz.introspection.hooks import module_hooks
 from cnnviz.introspection.tolerance import differ
 from cnnviz.models import Model
 from cnnviz.models.networks import ShapesPlain, ShapesResidual
@@ -139,10 +140,21 @@ def last_linear(model: Model, inputs: torch.Tensor) -> str:
 def _ends_with(model: Model, head: str, inputs: torch.Tensor) -> bool:
     """Return whether the answer is this layer's output, and the layer's input one row an image."""
     network = copy_network(model.module).eval()
-    with torch.no_grad():
+    given: list[torch.Tensor] = []
+    with (
+        torch.no_grad(),
+        module_hooks(
+            {head: network.get_submodule(head)}, after=lambda *call: given.append(call[-1].clone())
+        ),
+    ):
         answer = forward(network, inputs.clone(), model.name)
+    # What follows on the layer may not take its features, as the units of LeNet-5 do not.
+    if not isinstance(answer, torch.Tensor) or not given or given[-1].shape != answer.shape:
+        return False
+    if differ(given[-1], answer) != 0.0:
+        return False
     features = run(headless(model.module, head), inputs.clone())
-    if not isinstance(answer, torch.Tensor) or features.ndim != 2:
+    if features.ndim != 2:
         return False
     with torch.no_grad():
         found = network.get_submodule(head)(features)

@@ -261,12 +261,29 @@ class Softened(nn.Sequential):
         return super().forward(x).softmax(1)
 
 
+class Distances(nn.Module):
+    """Units behind the last linear layer that take so many values and no others."""
+
+    def __init__(self, size: int, classes: int) -> None:
+        super().__init__()
+        self.register_buffer("codes", torch.ones(classes, size))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return -(x[:, None] - self.codes).square().sum(-1)
+
+
+def with_units(classes: int) -> nn.Module:
+    return nn.Sequential(*convolutional(), nn.Linear(4, 5), Distances(5, classes))
+
+
 def convolutional() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
 @pytest.mark.parametrize(
-    "module", [convolutional(), Softened(*small_network())], ids=["no linear layer", "softmax"]
+    "module",
+    [convolutional(), Softened(*small_network()), with_units(3), with_units(5)],
+    ids=["no linear layer", "softmax", "units behind it", "as many units"],
 )
 def test_what_does_not_end_with_a_linear_layer_is_refused(module) -> None:
     with pytest.raises(UsageError, match="does not answer with what a linear layer"):
