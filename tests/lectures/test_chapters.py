@@ -8,11 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 import cnnviz
 from cnnviz.lectures import CHAPTERS, chapters
 from cnnviz.lectures.beginning import Loading, begin
 from cnnviz.lectures.literature import LITERATURE
+from cnnviz.lectures.running import Run
+from cnnviz.reports.progress import Steps
 from cnnviz.results.result import Result
 from cnnviz.results.text import number
 from tests.helpers.report_model import small_model
@@ -166,6 +170,43 @@ def test_every_call_runs_and_its_words_are_whole(chapter, beginning):
             assert "nan" not in text.split()
         if step.empty is not None:
             assert isinstance(step.empty(found), bool)
+
+
+def _classifier(channels, outputs, **settings):
+    torch.manual_seed(0)
+    body = [nn.Conv2d(channels, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 6, 3), nn.ReLU()]
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, outputs)]
+    return cnnviz.Model(nn.Sequential(*body, *head).eval(), **settings)
+
+
+SMALL = cnnviz.Preprocessing(32, (32, 32), (0.5,) * 3, (0.25,) * 3)
+NO_SOFTMAX = "From scores to probabilities, and to the loss is left out. "
+KINDS = {
+    "one logit": (lambda: _classifier(3, 1, preprocessing=SMALL, output="logit"), None),
+    "one number": (lambda: _classifier(3, 1, preprocessing=SMALL), NO_SOFTMAX),
+    "embedding": (lambda: _classifier(3, 8, preprocessing=SMALL, output="embedding"), NO_SOFTMAX),
+    "one channel": (lambda: _classifier(1, 10), None),
+    "LeNet-5": (lambda: cnnviz.load("lenet5-1998", "random"), None),
+}
+OF_THE_NETWORK = ("pixels", "pooling", "arithmetic", "classification", "challenges", "heatmaps")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_network_of_another_kind_has_its_lecture_and_what_it_lacks_is_said(kind, photo):
+    make, left_out = KINDS[kind]
+    begun = begin(make(), Loading("model", ""), photo, photo.name, "shapes")
+    run = Run(begun, Steps())
+    told = [run.section(1, one) for one in CHAPTERS if one.key in OF_THE_NETWORK]
+    assert run.failures == []
+    notes = [note for section in told for note in section.notes]
+    assert len(notes) == (left_out is not None)
+    for note in notes:
+        assert note.startswith(left_out)
+        assert "no softmax over the classes" in note
+    for section in told:
+        assert section.pictures or section.notes
+        for picture in section.pictures:
+            assert "nan" not in " ".join(picture.after).split()
 
 
 @pytest.fixture(scope="module")
