@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+from typing import Any
+
+_LONGEST, _ENDS = 300, 100
+"""Letters of a word, or of what stands in quotes, that are told whole; of longer ones both ends."""
+_LONG = re.compile(rf"'[^'\n]{{{_LONGEST},}}'|\S{{{_LONGEST},}}")
 
 
 class CnnvizError(Exception):
@@ -15,12 +21,20 @@ class CnnvizError(Exception):
         One sentence that says what is wrong.
     remedy : str, optional
         One sentence that says what to do about it.
+    option : str, optional
+        The same for somebody at the command line, where it names other things than the remedy: an
+        option, in place of an argument of a function.
     """
 
-    def __init__(self, what: str, remedy: str = "") -> None:
-        self.what = what
-        self.remedy = remedy
-        super().__init__(f"{what} {remedy}" if remedy else what)
+    def __init__(self, what: str, remedy: str = "", *, option: str | None = None) -> None:
+        self.what = without_long_words(what)
+        self.remedy = without_long_words(remedy)
+        self.option = self.remedy if option is None else without_long_words(option)
+        super().__init__(f"{self.what} {self.remedy}" if remedy else self.what)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Come out of another process as it went in."""
+        return _again, (type(self), self.args, self.__dict__)
 
 
 class ModelError(CnnvizError):
@@ -65,6 +79,22 @@ class ModelChangedError(CnnvizError):
 
 class UsageError(CnnvizError):
     """An argument is out of range, or two arguments contradict each other."""
+
+
+def without_long_words(text: str) -> str:
+    """Return a text in which what somebody named at great length is cut in its middle.
+
+    >>> len(without_long_words(f"There is no file '{'a' * 5000}'."))
+    219
+    """
+    return _LONG.sub(lambda found: f"{found[0][:_ENDS]}…{found[0][-_ENDS:]}", text)
+
+
+def _again(kind: type[CnnvizError], args: tuple[Any, ...], held: dict[str, Any]) -> CnnvizError:
+    # Not through `__init__`, whose parameters differ from kind to kind.
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(held)
+    return error
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:

@@ -182,7 +182,7 @@ def _run(arguments: Sequence[str] | None, how_to_end: list[int]) -> NoReturn:
     except CnnvizError as error:
         if _debugging():
             traceback.print_exc()
-        say_error(error.what, error.remedy)
+        say_error(error.what, error.option)
         sys.exit(2)
     except KeyboardInterrupt:
         _stopped(how_to_end[-1])

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cnnviz import bounds
+from cnnviz.bounds import EXPLAINED_ANSWERS, Within
 from cnnviz_cli import labelled_command
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.terminal import end_on_failure, one_line, print_table, say
@@ -26,17 +28,19 @@ _SHOWN = 12
 
 Top = Annotated[
     list[int] | None,
+    Within(1, 10**6),
     typer.Option(
         "--top",
         metavar="K",
-        min=1,
         help="Tell how often the label is not among the K likeliest classes; may be given several "
         "times; 1 and 5 without it.",
         show_default=False,
     ),
 ]
 Explain = Annotated[
-    int, typer.Option(min=0, help="How many of the surest wrong answers get heatmaps.")
+    int,
+    EXPLAINED_ANSWERS,
+    typer.Option(help="How many of the surest wrong answers get heatmaps."),
 ]
 FailOn = Annotated[
     list[str] | None,
@@ -48,8 +52,8 @@ FailOn = Annotated[
     ),
 ]
 Seed = Annotated[
-    int,
-    typer.Option(min=0, help="The seed of the calibration error that comes about by chance."),
+    bounds.Seed,
+    typer.Option(help="The seed of the calibration error that comes about by chance."),
 ]
 
 

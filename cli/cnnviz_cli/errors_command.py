@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cnnviz.bounds import EXPLAINED_ANSWERS, Within
 from cnnviz_cli import labelled_command
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.terminal import one_line, print_table, say
@@ -44,12 +45,13 @@ Pair = Annotated[
 ]
 Confident = Annotated[
     float,
-    typer.Option(
-        min=0.0, max=1.0, help="Only wrong answers that the network is at least so sure of."
-    ),
+    Within(0.0, 1.0),
+    typer.Option(help="Only wrong answers that the network is at least so sure of."),
 ]
 Worst = Annotated[
-    int, typer.Option("--worst", min=0, help="How many of the worst answers are explained.")
+    int,
+    EXPLAINED_ANSWERS,
+    typer.Option("--worst", help="How many of the worst answers are explained."),
 ]
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cnnviz import bounds
+from cnnviz.bounds import RANDOM_MAPS, STAGES, STEPS
 from cnnviz.errors import OutputError
 from cnnviz_cli import network_options, output_options
 from cnnviz_cli.lazy import shared, with_signature
@@ -54,8 +56,8 @@ Out = Annotated[
     ),
 ]
 Count = Annotated[
-    int | None,
-    typer.Option("--count", "-n", min=1, help="How many images; 40 of the shipped data."),
+    bounds.Count | None,
+    typer.Option("--count", "-n", help="How many images; 40 of the shipped data."),
 ]
 Layer = Annotated[
     str | None,
@@ -63,10 +65,10 @@ Layer = Annotated[
         metavar="LAYER", help="The layer of the class activation maps; the last stage without it."
     ),
 ]
-Steps = Annotated[int, typer.Option(min=2, help="Steps of deletion and insertion.")]
-Stages = Annotated[int, typer.Option(min=1, help="At most how often weights are redrawn.")]
-Random = Annotated[int, typer.Option(min=1, help="Random maps beside each map.")]
-Seed = Annotated[int, typer.Option(min=0, help="The seed of whatever is drawn at random.")]
+Steps = Annotated[int, STEPS, typer.Option(help="Steps of deletion and insertion.")]
+Stages = Annotated[int, STAGES, typer.Option(help="At most how often weights are redrawn.")]
+Random = Annotated[int, RANDOM_MAPS, typer.Option(help="Random maps beside each map.")]
+Seed = Annotated[bounds.Seed, typer.Option(help="The seed of whatever is drawn at random.")]
 
 
 def _named(what: str, names: Iterable[str]) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cnnviz import bounds
 from cnnviz_cli import network_options, output_options
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.terminal import one_line, print_json, progress_bar, say
@@ -47,7 +48,8 @@ Data = Annotated[
     ),
 ]
 Count = Annotated[
-    int | None, typer.Option("--count", "-n", min=1, help="At most how many images, evenly spread.")
+    bounds.Count | None,
+    typer.Option("--count", "-n", help="At most how many images, evenly spread."),
 ]
 Layers = Annotated[
     str | None,
@@ -124,6 +126,7 @@ def _run(values: dict[str, Any]) -> None:
     from cnnviz.datasets import SHAPES, open_dataset
     from cnnviz_gallery.estimate import estimate
     from cnnviz_gallery.site.site_folder import check
+    from cnnviz_gallery.site.visualizations import check as check_visualized
 
     _check(values)
     out: Path = values["out"].expanduser()
@@ -134,6 +137,9 @@ def _run(values: dict[str, Any]) -> None:
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")
         models = [guesses.of(model) for model in _models(values)]
+        if values["visualized"]:
+            for model in models:
+                check_visualized(model, values["visualized"], values["budget"])
         data = open_dataset(values["data"] or SHAPES, values["count"])
         if values["dry_run"]:
             planned = [estimate(model, data, values["layers"]) for model in models]

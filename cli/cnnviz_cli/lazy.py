@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import typer
 from typer.core import TyperCommand
+from typer.models import ArgumentInfo, ParameterInfo
+
+from cnnviz.bounds import bounds_of
+from cnnviz.errors import UsageError, without_long_words
 
 Build = Callable[[], Callable[..., Any]]
+MAY_BE_EMPTY = "may be empty"
+"""Stands in the annotation of an option whose empty text means something: none of them."""
 
 
 class LazyCommand(TyperCommand):
@@ -21,7 +27,14 @@ class LazyCommand(TyperCommand):
         """Build the command and let it read its arguments."""
         command = built(self.name or "", self.build())
         read = _with_flags(args, _other_flags(command))
-        return command.make_context(info_name, read, *rest, **extra)
+        try:
+            return command.make_context(info_name, read, *rest, **extra)
+        except Exception as error:
+            # What is wrong with the arguments quotes them whole, however long they are.
+            told = getattr(error, "message", None)
+            if isinstance(told, str):
+                error.message = without_long_words(told)  # type: ignore[attr-defined]
+            raise
 
 
 def add_lazy_command(
@@ -81,6 +94,8 @@ def with_signature(
     """Return a function of these parameters that hands their values to `run`."""
 
     def command(**values: Any) -> None:
+        for parameter in parameters:
+            check_value(parameter, values[parameter.name])
         run(values)
 
     # A line break inside a paragraph would show on the help page.
@@ -88,6 +103,38 @@ def with_signature(
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command
+
+
+def check_value(parameter: inspect.Parameter, value: Any) -> None:
+    """Raise a `UsageError` where a value is empty, or is a number outside its parameter's bounds.
+
+    Of a parameter that is a number in some cases only, what reads it looks at the bounds.
+    """
+    flag = _flag(parameter)
+    may_be_empty = MAY_BE_EMPTY in get_args(parameter.annotation) or value == parameter.default
+    if isinstance(value, str) and not (value.strip(" ,") or may_be_empty):
+        raise UsageError(f"{flag} is empty.", "Give it a value, or leave it out.")
+    said = bounds_of(parameter.annotation)
+    if said is not None:
+        bounds, whole = said
+        bounds.check(flag, value, whole=whole)
+
+
+def _flag(parameter: inspect.Parameter) -> str:
+    """Return an option as it is written; an argument's name."""
+    extras = [one for one in get_args(parameter.annotation)[1:] if isinstance(one, ParameterInfo)]
+    # Within an annotation the first name stands where a default would.
+    told = [
+        name
+        for one in extras
+        for name in (one.default, *(one.param_decls or ()))
+        if isinstance(name, str)
+    ]
+    if told:
+        return next((name for name in told if name.startswith("--")), told[0]).partition("/")[0]
+    if extras and isinstance(extras[0], ArgumentInfo):
+        return str(extras[0].metavar or parameter.name)
+    return "--" + parameter.name.replace("_", "-")
 
 
 def shared(name: str, annotation: Any, default: Any) -> inspect.Parameter:

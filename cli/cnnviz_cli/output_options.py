@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cnnviz.bounds import DPI
 from cnnviz.errors import UsageError
 from cnnviz_cli.lazy import shared
 
@@ -31,6 +32,7 @@ FigureSize = Annotated[
 ]
 Dpi = Annotated[
     float | None,
+    DPI,
     typer.Option(
         "--dpi",
         metavar="DPI",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cnnviz.bounds import WORKERS, Count
 from cnnviz.errors import UsageError
 from cnnviz.results.space import IMAGE
 from cnnviz_cli.chosen_arrays import choose_arrays
@@ -71,11 +72,10 @@ OfData = Annotated[
 def count_of(many: str) -> Any:
     """Return the option that says how many images are taken; without it so many."""
     return Annotated[
-        int | None,
+        Count | None,
         typer.Option(
             "--count",
             "-n",
-            min=1,
             help=f"At most how many of the images, evenly spread; {many} without it.",
             show_default=False,
         ),
@@ -84,9 +84,9 @@ def count_of(many: str) -> Any:
 
 Workers = Annotated[
     int | None,
+    WORKERS,
     typer.Option(
         "--workers",
-        min=1,
         help="Threads that read images; one for each processor, up to 8, without it.",
         show_default=False,
     ),

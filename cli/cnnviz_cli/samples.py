@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.markup import escape
 
+from cnnviz import bounds
+from cnnviz.bounds import Index, Within, read_whole
 from cnnviz.errors import OutputError, UsageError
 from cnnviz_cli import output_options
 from cnnviz_cli.lazy import shared, with_signature
@@ -33,16 +35,15 @@ occlusion=0:0.8)."""
 FACTORS = "Factors"
 
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="The folder to make.")]
-Count = Annotated[int, typer.Option("--count", "-n", min=1, help="How many samples.")]
-Start = Annotated[int, typer.Option(min=0, help="The index of the first sample.")]
-Seed = Annotated[int, typer.Option(min=0, help="The seed of the set.")]
+Count = Annotated[int, Within(1, 10**6), typer.Option("--count", "-n", help="How many samples.")]
+Start = Annotated[Index, typer.Option(help="The index of the first sample.")]
+Seed = Annotated[bounds.Seed, typer.Option(help="The seed of the set.")]
 Split = Annotated[
     Literal["train", "held-out"], typer.Option(help="Two sets that share no random number.")
 ]
 Difficulty = Annotated[
     Literal["easy", "default", "hard"], typer.Option(help="What the factors are drawn from.")
 ]
-Size = Annotated[int, typer.Option(help="The side of the pictures in pixels.")]
 Class = Annotated[
     str | None,
     typer.Option("--class", metavar="NAME", help="Draw only this class, by name or index."),
@@ -59,6 +60,13 @@ Sweep = Annotated[
 def build() -> Callable[..., Any]:
     """Return the command, with an option for every factor that the data set has."""
     from cnnviz.datasets.shapes.factors import LIMITS, NAMES, TEXTURES, Factors
+    from cnnviz.datasets.shapes.scene import LARGEST, SMALLEST
+
+    size = Annotated[
+        int,
+        Within(SMALLEST, LARGEST),
+        typer.Option(help="The side of the pictures in pixels."),
+    ]
 
     described = _attribute_descriptions(inspect.getdoc(Factors) or "")
     parameters = [
@@ -70,7 +78,7 @@ def build() -> Callable[..., Any]:
         shared("seed", Seed, 0),
         shared("split", Split, "train"),
         shared("difficulty", Difficulty, "default"),
-        shared("size", Size, 96),
+        shared("size", size, 96),
         shared("json", output_options.AsJson, False),
     ]
     for name in NAMES:
@@ -139,8 +147,8 @@ def _number(name: str, text: str) -> float:
 def _chosen(shapes: Shapes, values: dict[str, Any]) -> list[Sample]:
     count, start = values["count"], values["start"]
     label = values["class_name"]
-    if isinstance(label, str) and label.isdigit():
-        label = int(label)
+    if isinstance(label, str) and read_whole(label) is not None:
+        label = read_whole(label)
     if values["sweep"] is not None:
         factor, steps = _sweep(values["sweep"], count)
         return shapes.sweep(factor, steps, index=start, label=label)

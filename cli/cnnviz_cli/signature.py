@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import inspect
 import re
-import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 from rich.markup import escape
 
+from cnnviz.bounds import bounds_of, resolved
 from cnnviz.errors import UsageError
+from cnnviz_cli.lazy import MAY_BE_EMPTY
 
 _SCALARS = (bool, int, float, str, Path)
 _PLURALS = {int: "whole numbers", float: "numbers", str: "names"}
@@ -38,6 +39,8 @@ class OptionSpec:
         From what the command line gave to what the function takes.
     several : bool
         Whether the function takes several values, which commas separate.
+    may_be_empty : bool
+        Whether the function takes nothing but several values, and so none as well.
     """
 
     name: str
@@ -46,14 +49,23 @@ class OptionSpec:
     help: str
     convert: Callable[[Any], Any]
     several: bool = False
+    may_be_empty: bool = False
+
+    @property
+    def _extras(self) -> tuple[Any, ...]:
+        return (MAY_BE_EMPTY,) if self.may_be_empty else ()
+
+    @property
+    def flag(self) -> str:
+        """The option as it is written."""
+        return "--" + self.name.replace("_", "-")
 
     def parameter(self, panel: str) -> inspect.Parameter:
         """Return the option as a parameter that typer understands."""
-        flag = "--" + self.name.replace("_", "-")
-        shown = [flag, f"--no-{flag[2:]}"] if self.annotation is bool else [flag]
+        flags = [self.flag, f"--no-{self.flag[2:]}"] if self.annotation is bool else [self.flag]
         is_text = self.annotation in (str, Union[str, None])  # noqa: UP007
         option = typer.Option(
-            "/".join(shown),
+            "/".join(flags),
             help=escape(self.help),
             metavar=self.name.upper() if is_text else None,
             rich_help_panel=panel,
@@ -63,7 +75,7 @@ class OptionSpec:
             self.name,
             inspect.Parameter.KEYWORD_ONLY,
             default=self.default,
-            annotation=Annotated[self.annotation, option],
+            annotation=Annotated[(self.annotation, option, *self._extras)],
         )
 
 
@@ -84,7 +96,7 @@ def options_of(function: Callable[..., Any], skip: Sequence[str] = ()) -> list[O
             continue
         spec = _option(function, parameter, described.get(name, ""))
         if spec is not None:
-            specs.append(spec)
+            specs.append(_within_bounds(spec, resolved(function, parameter.annotation)))
         elif parameter.default is inspect.Parameter.empty:
             raise TypeError(
                 f"{function.__qualname__}: no option can be made for {name!r}, "
@@ -95,7 +107,7 @@ def options_of(function: Callable[..., Any], skip: Sequence[str] = ()) -> list[O
 
 def returned_type(function: Callable[..., Any]) -> Any:
     """Return the type that a function says it returns; None where it says none."""
-    return _resolve(function, inspect.signature(function).return_annotation)
+    return resolved(function, inspect.signature(function).return_annotation)
 
 
 def parameter_descriptions(docstring: str) -> dict[str, str]:
@@ -120,7 +132,7 @@ def _option(
 ) -> OptionSpec | None:
     if parameter.kind in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL):
         return None
-    members = _members(_resolve(function, parameter.annotation))
+    members = _members(resolved(function, parameter.annotation))
     optional = type(None) in members
     usable = [member for member in members if _is_scalar(member) or _item(member)]
     if not usable:
@@ -137,16 +149,25 @@ def _option(
         default = str(default)
     annotation = Union[str, None] if optional else str  # noqa: UP007
     several = any(_item(member) for member in usable)
-    return OptionSpec(parameter.name, annotation, default, text, convert, several)
+    empty = not optional and all(_item(member) for member in usable)
+    return OptionSpec(parameter.name, annotation, default, text, convert, several, empty)
 
 
-def _resolve(function: Callable[..., Any], annotation: Any) -> Any:
-    """Return an annotation that may be written as a string as the type that it names."""
-    if not isinstance(annotation, str):
-        return annotation
-    holder = types.SimpleNamespace(__annotations__={"it": annotation})
-    names = vars(sys.modules[function.__module__])
-    return get_type_hints(holder, globalns=names, include_extras=True)["it"]
+def _within_bounds(spec: OptionSpec, annotation: Any) -> OptionSpec:
+    """Return an option that refuses numbers outside the bounds of its parameter, and tells them."""
+    said = bounds_of(annotation)
+    if said is None:
+        return spec
+    bounds, whole = said
+
+    def convert(given: Any) -> Any:
+        value = spec.convert(given)
+        bounds.check(spec.flag, value, whole=whole)
+        return value
+
+    kind = "A whole number" if whole else "A number"
+    told = f"{spec.help} {kind} {bounds}.".lstrip()
+    return replace(spec, help=told, convert=convert)
 
 
 def _members(annotation: Any) -> list[Any]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
+from cnnviz.bounds import Within
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.models.files import made_by
 from cnnviz.models.files import split as split_file
@@ -20,6 +21,7 @@ from cnnviz.models.randomness import seeded
 from cnnviz.models.torchvision_import import import_torchvision
 
 Transform = Callable[[Any], Any]
+_NUMBERS = Within(-4_096, 4_096)
 _EXAMPLE = "Write calls such as RandomResizedCrop(64), RandomHorizontalFlip(p=0.5)."
 
 
@@ -49,7 +51,7 @@ def read_transform(spec: str) -> Transform:
         return found
     try:
         tree = ast.parse(f"[{spec}]", mode="eval").body
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise UsageError(f"{spec!r} is no transform.", _EXAMPLE) from error
     calls = tree.elts if isinstance(tree, ast.List) else []
     if not calls or not all(isinstance(call, ast.Call) for call in calls):
@@ -70,11 +72,14 @@ def _value(node: ast.expr) -> Any:
         return [_value(one) for one in node.elts]
     if not isinstance(node, ast.Call):
         try:
-            return ast.literal_eval(node)
+            value = ast.literal_eval(node)
         except ValueError as error:
             raise UsageError(
                 f"{ast.unparse(node)!r} is no number, text or tuple of these.", _EXAMPLE
             ) from error
+        # A size of 20,000 pixels would be worked at for a minute before its memory runs out.
+        _NUMBERS.check("A number in a transform", value)
+        return value
     if not isinstance(node.func, ast.Name) or any(word.arg is None for word in node.keywords):
         raise UsageError(f"{ast.unparse(node)!r} is no transform.", _EXAMPLE)
     kind = _named(node.func.id)

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from cnnviz.bounds import Count, bounded
 from cnnviz.datasets.dataset import Dataset, DatasetImage
 from cnnviz.datasets.files import FilesOnDisk, file_sha256, files_below
 from cnnviz.datasets.foreign import is_dataset
@@ -215,7 +216,10 @@ def holds_arrays(data: str) -> bool:
     return path.suffix.lower() in SIGNAL_SUFFIXES
 
 
-def open_arrays(data: Any, preprocessing: ArrayPreprocessing, count: int | None = None) -> Dataset:
+@bounded
+def open_arrays(
+    data: Any, preprocessing: ArrayPreprocessing, count: Count | None = None
+) -> Dataset:
     """Open many signals, volumes or clips; those in files are not read yet.
 
     Parameters
@@ -237,9 +241,6 @@ def open_arrays(data: Any, preprocessing: ArrayPreprocessing, count: int | None 
     UsageError
         If there is no such folder or file, or the count is not positive.
     """
-    noun = preprocessing.space.noun
-    if count is not None and count < 1:
-        raise UsageError(f"{count} {noun}s are none.", "Give a count of 1 or more.")
     return _opened(data, preprocessing).spread(count)
 
 

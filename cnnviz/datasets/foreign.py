@@ -114,7 +114,7 @@ def _whole(label: Any) -> int | None:
     """Return a label as an integer; None for what is no class, such as boxes or a mask."""
     try:
         return int(label)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, OverflowError, RuntimeError):
         return None
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from cnnviz.bounds import read_whole
 from cnnviz.datasets.files import FilesOnDisk
 from cnnviz.errors import UsageError
 from cnnviz.images.paths import expand
@@ -42,7 +43,7 @@ class ListedFiles(FilesOnDisk):
         self._files, written = _columns(path)
         parts = [_taken_apart(text) for text in written]
         names = sorted({name for several in parts for name in several})
-        numbered = all(name.isdecimal() for name in names)
+        numbered = all(read_whole(name) is not None for name in names)
         self.classes = () if numbered else tuple(names)
         places = {name: int(name) if numbered else place for place, name in enumerate(names)}
         self._labels = [tuple(places[name] for name in several) for several in parts]

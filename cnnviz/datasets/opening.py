@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnviz.bounds import Count, bounded
 from cnnviz.datasets.dataset import Dataset, Part
 from cnnviz.datasets.files import ImageFolder, ImageList, images_in
 from cnnviz.datasets.foreign import ForeignDataset, checked, is_dataset
@@ -28,7 +29,8 @@ SAMPLES = 500
 """How many samples of the endless shipped data are taken where no count is given."""
 
 
-def open_dataset(data: Data, count: int | None = None) -> Dataset:
+@bounded
+def open_dataset(data: Data, count: Count | None = None) -> Dataset:
     """Open images, many or few. Nothing but names is read yet.
 
     Parameters
@@ -56,8 +58,6 @@ def open_dataset(data: Data, count: int | None = None) -> Dataset:
     UsageError
         If there is no such folder or file, or the count is not positive.
     """
-    if count is not None and count < 1:
-        raise UsageError(f"{count} images are none.", "Give a count of 1 or more.")
     if isinstance(data, str) and data == SHAPES:
         data = Shapes(split="held-out")
     if isinstance(data, Shapes):

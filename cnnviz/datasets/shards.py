@@ -183,5 +183,5 @@ def _label(kind: str, data: bytes) -> int | None:
         found = json.loads(data)
         named = [found[name] for name in _LABELS if name in found]
         return int(named[0]) if named else None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return None

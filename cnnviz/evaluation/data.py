@@ -11,6 +11,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.bounds import Count, bounded
 from cnnviz.datasets import SHAPES, Dataset, open_dataset
 from cnnviz.datasets.aliases import Data
 from cnnviz.datasets.annotated_boxes import AnnotatedBox, AnnotatedBoxes, read_boxes
@@ -100,9 +101,10 @@ class EvaluationImage:
         return digest.hexdigest()
 
 
+@bounded
 def items(
     data: Data | Sequence[EvaluationImage],
-    count: int | None = None,
+    count: Count | None = None,
     boxes: AnnotatedBoxes | str | Path | None = None,
 ) -> tuple[list[EvaluationImage], list[str]]:
     """Return the images of a data set, none of them decoded, and why others were left out.
@@ -128,8 +130,6 @@ def items(
         If there is no such folder, the count is not positive, or the boxes are of none of the
         images.
     """
-    if count is not None and count < 1:
-        raise UsageError(f"{count} images cannot be evaluated.", "Give 1 or more.")
     drawn = read_boxes(boxes) if isinstance(boxes, (str, Path)) else boxes
     found: list[EvaluationImage] = []
     refused: list[str] = []

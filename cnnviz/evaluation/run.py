@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from torch import nn
 
+from cnnviz.bounds import RANDOM_MAPS, Count, bounded
 from cnnviz.datasets.aliases import Data
 from cnnviz.datasets.annotated_boxes import AnnotatedBoxes
 from cnnviz.errors import ImageError, UsageError
@@ -42,16 +43,17 @@ METHODS: tuple[MethodName, ...] = (
 """The methods that are compared by default: those that need few passes, and the best known."""
 
 
+@bounded
 def evaluate(
     model: Model | nn.Module,
     data: Data | Sequence[EvaluationImage] = "shapes",
     *,
     methods: Sequence[str] = METHODS,
     layer: str | None = None,
-    count: int | None = None,
+    count: Count | None = None,
     boxes: AnnotatedBoxes | str | Path | None = None,
     settings: CheckSettings | None = None,
-    random: int = 3,
+    random: Annotated[int, RANDOM_MAPS] = 3,
     state: str | Path | None = None,
     progress: Progress = silent,
     announce: Announce | None = None,
@@ -103,7 +105,7 @@ def evaluate(
     ImageError
         If there is no image.
     """
-    chosen = _checked(methods, random)
+    chosen = _checked(methods)
     wrapped = as_model(model)
     check_takes_images(wrapped, "evaluate")
     found, refused = items(data, count, boxes)
@@ -116,14 +118,12 @@ def evaluate(
     return summarised(chosen, records, found, provenance, random=random, settings=settings)
 
 
-def _checked(methods: Sequence[str], random: int) -> tuple[str, ...]:
+def _checked(methods: Sequence[str]) -> tuple[str, ...]:
     wanted = [methods] if isinstance(methods, str) else list(methods)
     for name in wanted:
         check_method(name)
     if not wanted:
         raise UsageError("No method was named.", f"Choose from {', '.join(method_names())}.")
-    if random < 1:
-        raise UsageError(f"{random} random maps are none to compare with.", "Give 1 or more.")
     return tuple(dict.fromkeys(wanted))
 
 

@@ -109,7 +109,7 @@ def loss(model: Model, output: Any, labels: torch.Tensor | None) -> BackwardStar
     """Send back the cross-entropy of the labels, the mean over the batch."""
     logits = scores_of(model, output)
     if labels is None:
-        raise UsageError("A loss needs labels.", "Give labels=, one class for each image.")
+        raise _unlabelled()
     if logits.ndim < 2 or len(logits) != len(labels):
         raise TargetError(
             f"{len(labels)} labels do not go with an output {list(logits.shape)}.",
@@ -150,6 +150,11 @@ def own(output: Any, objective: Callable[[Any], torch.Tensor]) -> BackwardStart:
     return BackwardStart(value, torch.ones_like(value), "the objective that was given")
 
 
+def _unlabelled() -> UsageError:
+    what, remedy = "A loss needs labels.", "one class for each image."
+    return UsageError(what, f"Give labels=, {remedy}", option=f"Give --labels, {remedy}")
+
+
 def check(objective: Objective, labels: Any) -> None:
     """Raise UsageError unless the objective is known and has what it needs."""
     if callable(objective):
@@ -158,9 +163,10 @@ def check(objective: Objective, labels: Any) -> None:
         raise UsageError(
             f"There is no objective {objective!r}.",
             did_you_mean(objective, NAMES, f"Choose {', '.join(NAMES)}, or give a callable."),
+            option=did_you_mean(objective, NAMES, f"Choose {', '.join(NAMES)}."),
         )
     if objective == "loss" and labels is None:
-        raise UsageError("A loss needs labels.", "Give labels=, one class for each image.")
+        raise _unlabelled()
 
 
 def as_labels(labels: Sequence[int | str] | torch.Tensor | None, model: Model) -> Any:

@@ -60,7 +60,9 @@ def prepare_arrays(
             prepared.append((replace(shown, name=name or shown.name), tensor))
         except PhotoError as error:
             longer = name and error.name == own[index][0]
-            errors.append(PhotoError(name, error.reason, error.remedy) if longer else error)
+            if longer:
+                error = PhotoError(name, error.reason, error.remedy, option=error.option)
+            errors.append(error)
     return prepared, errors
 
 
@@ -139,9 +141,14 @@ def _check_tensor(tensor: torch.Tensor, preprocessing: ArrayPreprocessing, name:
             f"Give {wanted}.",
         )
     if len(tensor) != preprocessing.channels:
+        last = tensor.shape[-1] == preprocessing.channels
+        axes = ("C", *preprocessing.space.letters)
         raise UsageError(
-            f"{title} has {len(tensor)} channels and the network takes {preprocessing.channels}.",
-            f"Give {wanted}.",
+            f"{title} is a tensor of shape {list(tensor.shape)}: of its axes {', '.join(axes)} the "
+            f"first has {len(tensor)} channels, and the network takes {preprocessing.channels}.",
+            f"Its channels come last: give {wanted}, such as tensor.movedim(-1, {-len(axes)})."
+            if last
+            else f"Give {wanted}.",
         )
     if not bool(tensor.isfinite().all()):
         raise UsageError(

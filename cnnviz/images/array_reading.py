@@ -288,7 +288,7 @@ def _with_channels(found: _Found, preprocessing: ArrayPreprocessing) -> NDArray[
     raise PhotoError(
         found.name,
         f"it has the shape {list(values.shape)}, and the network takes {preprocessing.takes}",
-        "Its channels come last: move them to the front." if last else remedy,
+        f"Its channels come last: move them to the front. {remedy}" if last else remedy,
     )
 
 

@@ -204,7 +204,9 @@ def _nothing_left(errors: list[PhotoError]) -> ImageError:
     if len(errors) == 1:
         return errors[0]
     return ImageError(
-        f"None of the {len(errors)} images can be used ({reasons(errors, 5)}).", errors[0].remedy
+        f"None of the {len(errors)} images can be used ({reasons(errors, 5)}).",
+        errors[0].remedy,
+        option=errors[0].option,
     )
 
 
@@ -216,6 +218,7 @@ def _check_sizes(tensors: list[tuple[str, torch.Tensor]]) -> None:
                 f"The images come out in different sizes: {first_name} as {list(first.shape)} and "
                 f"{name} as {list(tensor.shape)}.",
                 "Give them one at a time, or a preprocessing with a crop.",
+                option="Name them one at a time, or give --crop.",
             )
 
 
@@ -250,10 +253,13 @@ def _check_tensor(tensor: torch.Tensor, index: int, preprocessing: Preprocessing
             "Give [N, C, H, W] or [C, H, W].",
         )
     if len(tensor) != preprocessing.channels:
+        last = tensor.shape[-1] == preprocessing.channels
         raise UsageError(
-            f"Image {index} has {len(tensor)} channels and the network takes "
-            f"{preprocessing.channels}.",
-            f"Give [N, {preprocessing.channels}, H, W].",
+            f"Image {index} is a tensor of shape {list(tensor.shape)}: of its axes C, H, W the "
+            f"first has {len(tensor)} channels, and the network takes {preprocessing.channels}.",
+            "Its channels come last, H, W, C: give tensor.movedim(-1, -3)."
+            if last
+            else f"Give [N, {preprocessing.channels}, H, W].",
         )
     if not bool(tensor.isfinite().all()):
         raise UsageError(

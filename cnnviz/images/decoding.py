@@ -94,7 +94,7 @@ def decode_array(array: NDArray[Any], name: str) -> Decoded:
 
 def _shape_remedy(array: NDArray[Any]) -> str:
     if array.ndim == 3 and array.shape[0] in (1, 3, 4):
-        return "Its channels come first: give array.transpose(1, 2, 0)."
+        return "Its channels come first: give array.transpose(1, 2, 0), which is [H, W, C]."
     return "Give [H, W, 3] (RGB), [H, W, 4] (RGB and alpha) or [H, W] (grey)."
 
 

@@ -27,10 +27,10 @@ class PhotoError(ImageError):
         One sentence that says what to do about it.
     """
 
-    def __init__(self, name: str, reason: str, remedy: str) -> None:
+    def __init__(self, name: str, reason: str, remedy: str, *, option: str | None = None) -> None:
         self.name = name
         self.reason = reason
-        super().__init__(f"{name}: {reason}.", remedy)
+        super().__init__(f"{name}: {reason}.", remedy, option=option)
 
 
 @dataclass(frozen=True, eq=False)

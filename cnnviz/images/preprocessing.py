@@ -158,6 +158,8 @@ class Preprocessing:
             raise ImageError(
                 f"The network takes {self.channels} channels, and a photo can fill 1, 3 or 4.",
                 f"Give a float tensor [N, {self.channels}, H, W] that is already preprocessed.",
+                option="Look at it from Python, where a tensor that is already preprocessed may be "
+                "given.",
             )
 
     def box(self, height: int, width: int) -> PhotoBox:

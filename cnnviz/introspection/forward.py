@@ -53,7 +53,7 @@ def forward(
         raise ModelError(
             f"{name or type(module).__name__} cannot run on an input {list(inputs.shape)}: "
             f"{lines[0].rstrip('.')}.",
-            _remedy(module, expected()),
+            _channels_last(module, inputs) or _remedy(module, expected()),
         ) from error
 
 
@@ -67,6 +67,8 @@ def check_takes_image(module: nn.Module, name: str = "") -> None:
             f"needs the {several} {', '.join(needed)}.",
             "Say what goes there: cnnviz.Model(network, inputs=(cnnviz.IMAGE, ...)) or call=; a "
             "file with the network may define forward_args(images).",
+            option="Define forward_args(images) in the file of the network, which returns what "
+            "goes there.",
         )
 
 
@@ -92,6 +94,23 @@ def check_differentiable(output: torch.Tensor, name: str) -> None:
             f"The output of {name} does not depend on its input in a differentiable way.",
             "Check that its forward does not detach, round or run under no_grad.",
         )
+
+
+def _channels_last(module: nn.Module, inputs: torch.Tensor) -> str:
+    """Say so where a network that cannot run on an input can with the channels as its last axis."""
+    axes = space_of(inputs.ndim - 2).letters if inputs.ndim in (3, 4, 5) else ()
+    if not axes:
+        return ""
+    try:
+        with torch.no_grad():
+            module(inputs.movedim(1, -1))
+    except Exception:
+        return ""
+    order, last = ", ".join(("N", "C", *axes)), ", ".join(("N", *axes, "C"))
+    return (
+        f"It takes the axes in the order {last}, and is given {order}: wrap it in a module whose "
+        "forward calls it with x.movedim(1, -1)."
+    )
 
 
 def _remedy(module: nn.Module, expected: Sequence[int]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import torch
 
+from cnnviz.bounds import read_whole
 from cnnviz.errors import LayerError, did_you_mean
 
 Key = tuple[str, int]
@@ -93,7 +94,8 @@ class LayerTensors(Mapping[str, torch.Tensor]):
         if self._calls(key) or key in self._absent or ("#" in key and key in set(self._known())):
             return key, None
         name, mark, index = key.rpartition("#")
-        return (name, int(index)) if mark and index.isdigit() else (key, None)
+        call = read_whole(index) if mark else None
+        return (key, None) if call is None else (name, call)
 
     def _missing(self, name: str, index: int) -> LayerError:
         if name in self._absent:
@@ -108,6 +110,7 @@ class LayerTensors(Mapping[str, torch.Tensor]):
             return LayerError(
                 f"Layer {name!r} is not in this capture.",
                 f"Capture it: capture(model, images, layers=[{name!r}]).",
+                option="Name it with --layer.",
             )
         return LayerError(
             f"The network has no layer {name!r}.", did_you_mean(name, [*self, *known])

@@ -19,6 +19,7 @@ from torch.nn.modules.pooling import (
     _MaxPoolNd,
 )
 
+from cnnviz.bounds import read_whole
 from cnnviz.errors import LayerError, did_you_mean
 
 _KINDS: Mapping[str, tuple[type[nn.Module], ...]] = {
@@ -182,7 +183,7 @@ def split(layers: Layers, known: Collection[str] = ()) -> list[str]:
 def without_call(text: str, known: Collection[str]) -> str:
     """Return the layer that ``name#1``, the second call of a layer, is a call of."""
     name, mark, index = text.rpartition("#")
-    return name if mark and index.isdigit() and text not in known else text
+    return name if mark and read_whole(index) is not None and text not in known else text
 
 
 def _match(

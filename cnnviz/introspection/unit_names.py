@@ -6,9 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from cnnviz.bounds import read_whole
 from cnnviz.errors import LayerError, UsageError
 
-_PART = re.compile(r"(\d+)(?:-(\d+))?")
+_PART = re.compile(r"([^-]+)(?:-([^-]+))?")
+_MOST_CHANNELS = 10**6
+"""Channels that one text may name: no layer has more."""
 
 
 @dataclass(frozen=True, order=True)
@@ -93,12 +96,18 @@ def check_channels(channels: Sequence[int], count: int, layer: str) -> None:
 
 def _part(text: str) -> range:
     match = _PART.fullmatch(text)
-    if match is None:
+    first = read_whole(match[1]) if match else None
+    last = read_whole(match[2] or match[1]) if match else None
+    if first is None or last is None:
         raise UsageError(
             f"{text!r} is neither a channel nor a range of channels.",
             "Write numbers and ranges with commas between them: 3,7,10-15.",
         )
-    first, last = int(match[1]), int(match[2] or match[1])
+    if max(first, last) >= _MOST_CHANNELS:
+        raise UsageError(
+            f"There is no channel {max(first, last):,} in any layer.",
+            "Name channels of the layer; they count from 0.",
+        )
     if last < first:
         raise UsageError(f"The range {text!r} is empty.", f"Write {last}-{first}.")
     return range(first, last + 1)

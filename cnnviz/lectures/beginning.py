@@ -169,6 +169,7 @@ def begin(
         raise LayerError(
             f"{model.name} has no layer that is known to hold a map of the image.",
             "A lecture is about networks that have one; cnnviz.report tells of any.",
+            option="A lecture is about networks that have one; cnnviz report tells of any.",
         )
     names = {
         "cnnviz": cnnviz,

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from cnnviz.models.model import Model
 
 _WHAT_IS_TAKEN = (
-    "Give decode=, a callable that returns for each image a dict with boxes [D, 4] in pixels of "
-    "the network's input (left, top, right, bottom), scores [D] or [D, classes], and labels [D]."
+    "returns for each image a dict with boxes [D, 4] in pixels of the network's input (left, top, "
+    "right, bottom), scores [D] or [D, classes], and labels [D]."
 )
 
 
@@ -100,7 +100,7 @@ def read_detections(model: Model, output: Any) -> list[Detections]:
         said = f"The output was declared as boxes, and is {describe(given)}."
     else:
         said = f"decode returns {describe(given)}, and no boxes."
-    raise TargetError(said, _WHAT_IS_TAKEN)
+    raise _no_boxes(said)
 
 
 def kept_detections(model: Model, output: Any) -> tuple[Detections, ...] | TargetError | None:
@@ -113,7 +113,8 @@ def kept_detections(model: Model, output: Any) -> tuple[Detections, ...] | Targe
     try:
         found = read_detections(model, output)
     except TargetError as error:
-        return TargetError(error.what, error.remedy)  # Without the frames, which hold the graph.
+        # Without the frames, which hold the graph.
+        return TargetError(error.what, error.remedy, option=error.option)
     # Masks are as large as the image for each box.
     return tuple(replace(one.detached(), masks=None) for one in found)
 
@@ -130,10 +131,10 @@ def _detections(entries: Mapping[str, Any]) -> Detections:
     boxes, scores = entries.get("boxes"), entries.get("scores")
     if not isinstance(boxes, torch.Tensor) or boxes.ndim != 2 or boxes.shape[1] != 4:
         found = "nothing" if boxes is None else describe(boxes)
-        raise TargetError(f"The boxes of an image are {found}, not [D, 4].", _WHAT_IS_TAKEN)
+        raise _no_boxes(f"The boxes of an image are {found}, not [D, 4].")
     if not isinstance(scores, torch.Tensor) or scores.ndim not in (1, 2):
         found = "none" if scores is None else describe(scores)
-        raise TargetError(f"The scores of {len(boxes)} boxes are {found}.", _WHAT_IS_TAKEN)
+        raise _no_boxes(f"The scores of {len(boxes)} boxes are {found}.")
     labels = entries.get("labels", entries.get("classes"))
     every = scores if scores.ndim == 2 else None
     if every is not None:
@@ -142,9 +143,8 @@ def _detections(entries: Mapping[str, Any]) -> Detections:
     if labels is None:
         labels = torch.zeros(len(boxes), dtype=torch.long, device=boxes.device)
     if not len(boxes) == len(labels) == len(scores):
-        raise TargetError(
-            f"There are {len(boxes)} boxes with {len(labels)} labels and {len(scores)} scores.",
-            _WHAT_IS_TAKEN,
+        raise _no_boxes(
+            f"There are {len(boxes)} boxes with {len(labels)} labels and {len(scores)} scores."
         )
     _check_pixels(boxes)
     return Detections(boxes, labels.long(), scores, every, _masks(entries.get("masks"), len(boxes)))
@@ -158,6 +158,7 @@ def _check_pixels(boxes: torch.Tensor) -> None:
             "All boxes lie within the first pixel of the image, as those do that are given in "
             "parts of its width and height.",
             "Give decode=, a callable that returns them in pixels of the network's input.",
+            option="Let decode in the network's file return them in pixels of its input.",
         )
 
 
@@ -165,3 +166,11 @@ def _masks(masks: Any, count: int) -> torch.Tensor | None:
     if not isinstance(masks, torch.Tensor) or len(masks) != count or masks.ndim not in (3, 4):
         return None
     return masks[:, 0] if masks.ndim == 4 else masks
+
+
+def _no_boxes(what: str) -> TargetError:
+    return TargetError(
+        what,
+        f"Give decode=, a callable that {_WHAT_IS_TAKEN}",
+        option=f"Define decode in the file of the network: a function that {_WHAT_IS_TAKEN}",
+    )

@@ -60,11 +60,12 @@ def fetch(url: str, of: str, file_name: str | None = None) -> Path:
     try:
         _download(url, path)
     except (OSError, ValueError, http.client.HTTPException) as error:
+        put = f"Put {name} from {url} into {path.parent}"
         raise ModelError(
             f"The weights of {of} are not on this machine and could not be downloaded "
             f"({_reason(error)}).",
-            f"Put {name} from {url} into {path.parent}, or take random weights "
-            '(weights="random", on the command line --weights random).',
+            f'{put}, or take weights="random".',
+            option=f"{put}, or take --weights random.",
         ) from error
     return path
 

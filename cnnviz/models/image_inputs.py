@@ -77,6 +77,8 @@ def exchanged(
             f"{name} has no image input {which!r}; there is {said}.",
             "Name its images in inputs=, with cnnviz.IMAGE for one of them and tensors for the "
             "others.",
+            option="Let forward_args in the file of the network return them, with cnnviz.IMAGE for "
+            "one of them.",
         )
     stays, other = held(), found[wanted]
     alike = other is IMAGE or other.shape[-3] == stays.shape[-3]

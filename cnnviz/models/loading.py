@@ -207,9 +207,11 @@ def _by_name(name: str, weights: str | Path) -> Model:
         raise ModelError(
             f"The checkpoint {name!r} does not say which network it belongs to.",
             'Name both: load("resnet18", weights="checkpoint.pth").',
+            option=f"Name both: --model resnet18 --weights {name}.",
         )
     known = [suggestion for source in SOURCES for suggestion in source.suggestions()]
     raise ModelError(
         f"There is no network called {name!r}.",
         did_you_mean(name, known, f"See cnnviz.models.available(), or name {forms()}."),
+        option=did_you_mean(name, known, f"See `cnnviz models`, or name {forms()}."),
     )

@@ -395,6 +395,7 @@ class Model:
             raise TargetError(
                 f"The classes of {self.name} have no names.",
                 "Give the index of the class, or load the network with categories=.",
+                option="Give the index of the class, or the names with --categories.",
             )
         matches = ClassNames(known).matching(name)
         if len(matches) > 1:

@@ -66,18 +66,18 @@ def member_of(output: Any, path: str) -> torch.Tensor:
         entries = {} if isinstance(found, torch.Tensor) else _entries(found)
         if part not in entries:
             known = [name for name, _ in members(output) if name]
-            otherwise = (
-                f"Choose {', '.join(known)}." if known else "Leave member= and --member out."
-            )
+            choose = f"Choose {', '.join(known)}."
             raise TargetError(
                 f"The network returns {describe(output)}, which has no member {path!r}.",
-                did_you_mean(path, known, otherwise),
+                did_you_mean(path, known, choose if known else "Leave member= out."),
+                option=did_you_mean(path, known, choose if known else "Leave --member out."),
             )
         found = entries[part]
     if not isinstance(found, torch.Tensor):
         raise TargetError(
             f"The member {path!r} of what the network returns is {describe(found)}.",
             "Name one tensor in it: member= takes a path such as heads.age.",
+            option="Name one tensor in it: --member takes a path such as heads.age.",
         )
     return found
 
@@ -100,13 +100,15 @@ def chosen_member(model: Model, output: Any) -> tuple[str, tuple[str, ...]]:
         best = next((name for name in found if "." not in name), None)
     if best is not None:
         return best, tuple(name for name in found if name != best)
-    remedy = "Wrap it in a module that returns the logits, as one tensor [N, classes]."
+    remedy = option = "Wrap it in a module that returns the logits, as one tensor [N, classes]."
     if found:
         known = ", ".join(found)
-        remedy = f"Say which member is meant, with member= or --member, of {known}."
+        remedy = f"Say which member is meant, with member=, of {known}."
+        option = f"Say which member is meant, with --member, of {known}."
     raise TargetError(
         f"The network returns {describe(output)}, in which no class scores can be told apart.",
         remedy,
+        option=option,
     )
 
 

@@ -156,7 +156,8 @@ def _check_declared(model: Model, kind: OutputKind, given: torch.Tensor) -> None
     if not fits.get(kind, False):
         raise TargetError(
             f"The output was declared as {WORDS[kind]}, and is {describe(given)}.",
-            "Declare another kind with output= or --output, or leave it to be guessed.",
+            "Declare another kind with output=, or leave it to be guessed.",
+            option="Declare another kind with --output, or leave it to be guessed.",
         )
 
 
@@ -255,6 +256,8 @@ def given_of(model: Model, output: Any) -> torch.Tensor:
             f"{said} boxes, which are no scores of classes for the whole image.",
             "Explain a box or a class: target=cnnviz.Box(label, (left, top, right, bottom)), or "
             "the name or index of a class for its best box.",
+            option="Explain a box or a class: --box left,top,right,bottom, or --target with the "
+            "name or index of a class for its best box.",
         )
     if isinstance(output, torch.Tensor):
         return _in_rows(model, output)
@@ -308,6 +311,8 @@ def not_rows(scores: torch.Tensor, count: int) -> TargetError:
         f"The network returns {describe(scores)} for {plural(count, 'image')}, not [N, classes].",
         "Give a callable as target that makes one score for each image of it, or a Region for a "
         "network that segments.",
+        option="Where these are boxes, define decode in the file of the network, which makes them "
+        "of its output; otherwise let the network return one row of scores for each image.",
     )
 
 

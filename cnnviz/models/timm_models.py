@@ -118,7 +118,11 @@ def _published(timm: Any, name: str) -> Path:
     """Return the file of weights: from the hub's own cache, torch's cache, or downloaded there."""
     config = timm.get_pretrained_cfg(name)
     if config is None or not (config.hf_hub_id or config.url):
-        raise ModelError(f"timm has no weights for {name}.", 'Take weights="random".')
+        raise ModelError(
+            f"timm has no weights for {name}.",
+            'Take weights="random".',
+            option="Take --weights random.",
+        )
     if not config.hf_hub_id:
         return fetch(config.url, name)
     from huggingface_hub import hf_hub_url, try_to_load_from_cache

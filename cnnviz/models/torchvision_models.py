@@ -118,7 +118,11 @@ def _published(name: str, enum: Any, weights: str) -> Model:
 
 def _choose(enum: Any, weights: str, name: str) -> Any:
     if weights == "DEFAULT" and len(enum) == 0:
-        raise ModelError(f"torchvision has no weights for {name}.", 'Take weights="random".')
+        raise ModelError(
+            f"torchvision has no weights for {name}.",
+            'Take weights="random".',
+            option="Take --weights random.",
+        )
     wanted = weights.removeprefix(f"{enum.__name__}.").upper()
     if wanted in enum.__members__:
         return enum[wanted]

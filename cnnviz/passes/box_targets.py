@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from cnnviz.bounds import read_whole
 from cnnviz.errors import NothingFoundError, TargetError
 from cnnviz.images import Batch
 from cnnviz.models import Model
@@ -130,7 +131,8 @@ class BoxResolver:
             raise TargetError(
                 f"Nothing that the network finds as {self.reading.name(label)!r} overlaps the box "
                 f"{in_words(box)}.",
-                f"The best is {best}; cnnviz.predictions, or the command predictions, tells all.",
+                f"The best is {best}; cnnviz.predictions tells all.",
+                option=f"The best is {best}; cnnviz predictions tells all.",
             )
         at = int(values.argmax())
         return replace(
@@ -208,17 +210,17 @@ class BoxResolver:
         return f"at {in_words(self._in_photo(place, n))} with a score of {score:.2g}"
 
     def _label(self, entry: int | str) -> int:
-        if isinstance(entry, str) and not entry.lstrip("-").isdigit():
+        if isinstance(entry, str) and read_whole(entry) is None:
             return self.model.class_index(entry, self.reading.names)
         index, count = int(entry), self.reading.classes
         every = [one.class_scores.shape[1] for one in self.found if one.class_scores is not None]
         count = min([count or every[0], *every]) if every else count
         if index < 0 or (count and index >= count):
+            known = f"Give an index from 0 to {count - 1}, or a class name."
             raise TargetError(
                 f"There is no class {index}.",
-                f"Give an index from 0 to {count - 1}, or a class name."
-                if count
-                else "Give an index from 0, or load the network with categories=.",
+                known if count else "Give an index from 0, or load the network with categories=.",
+                option=known if count else "Give an index from 0, or the names with --categories.",
             )
         return index
 

@@ -305,4 +305,4 @@ def _holds_no(what: str, why: TargetError | None, remedy: str) -> TargetError:
     if why is None:
         return TargetError(f"This capture holds no {what}.", remedy)
     said = f"{why.what[0].lower()}{why.what[1:]}"
-    return TargetError(f"This capture holds no {what}: {said}", why.remedy)
+    return TargetError(f"This capture holds no {what}: {said}", why.remedy, option=why.option)

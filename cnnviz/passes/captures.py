@@ -202,7 +202,7 @@ def _logits_or_why_none(
     except TargetError as error:
         # A callable target may have made sense of an output that has no logits.
         # Kept anew, since what was raised holds the frames it came through, and so the graph.
-        return TargetError(error.what, error.remedy)
+        return TargetError(error.what, error.remedy, option=error.option)
     if found.ndim == 2 and model.categories is not None:
         _check_names(model, reading, found.shape[1])
     return found

@@ -113,7 +113,8 @@ def probabilities(model: Model, scores: torch.Tensor) -> tuple[torch.Tensor, Rul
     if shares is None:
         raise TargetError(
             f"The network returns {reading.describe()}, which holds no probabilities.",
-            "Declare its kind with output= or --output, if that is wrong.",
+            "Declare its kind with output=, if that is wrong.",
+            option="Declare its kind with --output, if that is wrong.",
         )
     if reading.inside:
         return shares, "as given"

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.nn.functional import cosine_similarity, normalize
 
+from cnnviz.bounds import read_whole
 from cnnviz.errors import TargetError
 from cnnviz.introspection.finite import check_rankable
 from cnnviz.models import Model, OutputKind
@@ -103,18 +104,19 @@ class ScoreResolver:
 
     def _index(self, entry: Any) -> int:
         count = self.reading.classes
-        if isinstance(entry, str) and not entry.lstrip("-").isdigit():
+        if isinstance(entry, str) and read_whole(entry) is None:
             index = self.model.class_index(entry, self.reading.names)
         else:
             index = int(entry)
         if 0 <= index < count:
             return index
         if self.reading.kind == OutputKind.VALUE:
-            remedy = "Declare output='logit' if its one number is the logit of two classes."
-            remedy = remedy if count == 1 else f"Give an index from 0 to {count - 1}."
+            known = f"Give an index from 0 to {count - 1}."
+            logit = "if its one number is the logit of two classes."
             raise TargetError(
                 f"There is no value {index}: the network returns {count}.",
-                remedy,
+                known if count > 1 else f"Declare output='logit' {logit}",
+                option=known if count > 1 else f"Declare --output logit {logit}",
             )
         raise TargetError(
             f"There is no class {index}: the network has {count} classes.",

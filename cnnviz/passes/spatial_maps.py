@@ -20,8 +20,6 @@ from cnnviz.introspection.tracing import Trace, trace
 from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
 from cnnviz.models import Model
 
-_WHAT_HELPS = "Choose a layer with a map of the image; layers='stages' names those that end one."
-
 
 @dataclass(frozen=True)
 class TracedOutput:
@@ -84,10 +82,8 @@ def checked_layout(
     """Return a layout that an output for so many images is in, or raise `LayerError`."""
     shape = tuple(output.shape)
     if isinstance(layout, NoMap):
-        raise LayerError(
-            f"Layer {layer!r} gives {list(shape)}, which is no map of the image: "
-            f"it {layout.value}.",
-            _WHAT_HELPS,
+        raise _no_map(
+            f"Layer {layer!r} gives {list(shape)}, which is no map of the image: it {layout.value}."
         )
     if output.is_complex():
         raise LayerError(
@@ -95,9 +91,16 @@ def checked_layout(
             "Choose a layer with a map of real numbers.",
         )
     if not layout.fits(shape, images):
-        raise LayerError(
+        raise _no_map(
             f"Layer {layer!r} gives {list(shape)} for {images} images, not one entry for each, "
-            f"or not {list(layout.shape)} as for one alone.",
-            _WHAT_HELPS,
+            f"or not {list(layout.shape)} as for one alone."
         )
     return layout
+
+
+def _no_map(what: str) -> LayerError:
+    return LayerError(
+        what,
+        "Choose a layer with a map of the image; layers='stages' names those that end one.",
+        option="Choose a layer with a map of the image: `cnnviz architecture` tells their shapes.",
+    )

@@ -104,6 +104,7 @@ def _of_boxes(resolver: BoxResolver, target: Target, count: int) -> Scores:
         raise TargetError(
             f"The network returns boxes of {len(resolver.found)} images for {count}.",
             "Give decode= a callable that returns one entry for each image.",
+            option="Let decode in the network's file return one entry for each image.",
         )
     each = [None] * count if target is None else _each(target, count, resolver.reading.classes)
     resolved = tuple(resolver(entry, n) for n, entry in enumerate(each))

@@ -158,7 +158,9 @@ def _look(
             unexplained = str(error)
             found = capture(model, one, layers=wanted, gradients=False)
         except ModelError as error:
-            raise type(error)(f"{photo.name}: {error.what}", error.remedy) from error
+            raise type(error)(
+                f"{photo.name}: {error.what}", error.remedy, option=error.option
+            ) from error
     anchor = f"{slug}-" if len(batch) > 1 else ""
     return ReportImage(slug=slug, anchor=anchor, capture=found, unexplained=unexplained)
 

@@ -72,7 +72,8 @@ def _check_replaceable(target: Path, force: bool) -> None:
     if not force:
         raise OutputError(
             f"There already is a report in {str(target)!r}.",
-            "Add --force (force=True) to replace it, or name another folder.",
+            "Give force=True to replace it, or name another folder.",
+            option="Add --force to replace it, or name another folder.",
         )
     strangers = sorted(path.relative_to(target).as_posix() for path in present - listed)
     if strangers:

@@ -28,8 +28,12 @@ _UNEVEN = 0.45
 """How far the lightness of the ground under a line may differ from end to end, 0 to 1."""
 _MOST_PIXELS = 8000
 """Pixels of a side at most while a picture is looked at."""
-_STEP, _HALVINGS = 2.0, 4
-"""How the least size is looked for: by so large steps up, then halved so often."""
+_HALVINGS = 3
+"""How often the room between a size that does not do and one that does is halved."""
+LEAST = (2.0, 1.0)
+"""Inches below which no picture is drawn at all: it has a title, axes and a caption."""
+_SMALLEST = 5.0
+"""Points of a letter at least, as publishers ask for."""
 _WIDEST = 3.0
 """How many times the side that a picture takes by itself the same side may be."""
 _FACTORS = (0.85, 1.0, 1.15, 1.3, 1.5, 1.75, 2.0)
@@ -53,10 +57,13 @@ class Line:
         What it says.
     corners : ndarray of float
         [4, 2]: the corners of its box in pixels from the upper left, in order around it.
+    points : float
+        The size of its letters.
     """
 
     text: str
     corners: NDArray[np.float64]
+    points: float
 
     @cached_property
     def ends(self) -> NDArray[np.float64]:
@@ -148,7 +155,7 @@ def _drawn(figure: Figure) -> tuple[list[Line], NDArray[np.float64]] | None:
             low = np.array([x, y]) - descent * up
             high = low + height * up
             corners = np.stack([high, high + width * along, low + width * along, low])
-            lines.append(Line(s, corners))
+            lines.append(Line(s, corners, float(prop.get_size_in_points())))
 
     lines: list[Line] = []
     width, height = figure.get_size_inches() * figure.dpi
@@ -170,6 +177,9 @@ def _faults(lines: list[Line], lightness: NDArray[np.float64], dots: float) -> I
     for line in lines:
         if (line.ends[0] < -slack).any() or (line.ends[1] > edge).any():
             yield f"{_quoted(line)} would be cut off"
+    for line in lines:
+        if line.points < _SMALLEST:
+            yield f"{_quoted(line)} would have letters of {line.points:.2g} points"
     for first, second in combinations(lines, 2):
         if first.runs_into(second, dots):
             yield f"{_quoted(first)} and {_quoted(second)} would overlap"
@@ -260,12 +270,9 @@ def _least(
         # In tenths of an inch, so that what is told is what was tried.
         return (math.ceil(size[0] * factor * 10) / 10, math.ceil(size[1] * factor * 10) / 10)
 
-    low = factor = 1.0
-    while factor < most:
-        low, factor = factor, min(factor * _STEP, most)
-        if not crowded(draw(grown(factor))):
-            break
-    else:
+    # From the largest down: the least size that does is seldom much smaller than it.
+    low, factor = max(1.0, most / 3.0), most
+    if most <= 1.0 or crowded(draw(grown(most))):
         return None
     for _ in range(_HALVINGS):
         middle = (low + factor) / 2.0

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cnnviz.bounds import DPI
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.results.drawing import any_letter, new_figure, take_literally
-from cnnviz.results.legibility import legible, shaped
+from cnnviz.results.legibility import LEAST, legible, shaped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,8 +85,7 @@ class PictureStyle:
     font: str | None = None
 
     def __post_init__(self) -> None:
-        if self.dpi is not None and not (math.isfinite(self.dpi) and self.dpi > 0):
-            raise UsageError(f"A picture cannot have {self.dpi:g} dpi.", "Give a number above 0.")
+        DPI.check("dpi", self.dpi)
         if self.size is not None and not isinstance(self.size, Shape):
             _check_size(self.size, self.dpi or FILE_DPI)
         if self.font is not None and self.font not in _GENERIC:
@@ -163,6 +163,8 @@ class PictureStyle:
         """Write a figure that was drawn within `applied`, names as they are."""
         take_literally(figure)
         _keep_to_xml(figure)
+        if self.dpi is not None:
+            _check_size(tuple(figure.get_size_inches()), self.dpi)
         figure.savefig(stream, dpi=self.dpi or self._usual_dpi(figure), **options)
 
     def _usual_dpi(self, figure: Figure) -> float:
@@ -225,6 +227,11 @@ def _check_size(size: tuple[float, float], dpi: float) -> None:
     written = f"{width:g} x {height:g} inches"
     if not (math.isfinite(width * height) and width > 0 and height > 0):
         raise UsageError(f"A figure cannot have {written}.", "Give two numbers above 0.")
+    if width < LEAST[0] or height < LEAST[1]:
+        raise UsageError(
+            f"No picture can be read at {written}.",
+            f"Give {LEAST[0]:g} x {LEAST[1]:g} inches or more; most pictures need about 8 x 6.",
+        )
     pixels = (width * dpi, height * dpi)
     if max(pixels) > _LONGEST or math.prod(pixels) > _MOST_PIXELS:
         raise UsageError(

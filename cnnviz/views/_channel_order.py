@@ -22,13 +22,8 @@ ORDERS: dict[str, str] = {
 }
 
 
-def check_settings(k: int, top: int, rule: str, order: str) -> None:
-    """Raise a `UsageError` unless so many patches of so many channels can be shown in this way."""
-    if k < 1 or top < 0:
-        raise UsageError(
-            f"{k} patches of {top} channels cannot be shown.",
-            "Give k as 1 or more, and top as 0 for all channels, or more.",
-        )
+def check_settings(rule: str, order: str) -> None:
+    """Raise a `UsageError` unless patches can be projected, and channels ordered, in this way."""
     if rule not in RULES:
         raise UsageError(f"There is no rule {rule!r}.", f"Choose {', '.join(RULES)}.")
     if order not in ORDERS:

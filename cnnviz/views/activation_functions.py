@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cnnviz.errors import UsageError
+from cnnviz.bounds import Seed, Within, bounded
 from cnnviz.introspection.activation_functions import (
     Start,
     chain_gradients,
@@ -132,12 +132,13 @@ class ActivationFunctions(Result):
         )
 
 
+@bounded
 def activation_functions(
     functions: str | Sequence[str] | None = None,
     *,
-    layers: int = 10,
-    width: int = 256,
-    seed: int = 0,
+    layers: Annotated[int, Within(1, 1_000)] = 10,
+    width: Annotated[int, Within(1, 4_096)] = 256,
+    seed: Seed = 0,
 ) -> ActivationFunctions:
     """Draw activation functions with their derivatives, and measure what a chain of them does.
 
@@ -168,11 +169,6 @@ def activation_functions(
     UsageError
         If a function is unknown, or a number is not positive.
     """
-    if layers < 1 or width < 1 or seed < 0:
-        raise UsageError(
-            f"There is no chain of {layers} layers with {width} units and the seed {seed}.",
-            "Give 1 or more layers and units, and a seed of 0 or more.",
-        )
     chosen = all_by_name(functions, table(), "activation function")
     x = torch.linspace(-REACH, REACH, _PLACES, dtype=torch.float64)
     curves = [sampled(activation, x) for activation in chosen]

@@ -6,12 +6,13 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.bounds import Within, bounded
 from cnnviz.course.layer_arithmetic import LayerArithmetic, layer_arithmetic
 from cnnviz.introspection.tracing import LayerCall, Trace, trace
 from cnnviz.introspection.tracing.grouping import Stage, stages
@@ -240,9 +241,10 @@ class Architecture(TableResult):
         ]
 
 
+@bounded
 def architecture(
     model: Model | nn.Module,
-    image_size: int | tuple[int, ...] | None = None,
+    image_size: Annotated[int | tuple[int, ...] | None, Within(1, 16_384)] = None,
     *,
     arithmetic: bool = False,
 ) -> Architecture:

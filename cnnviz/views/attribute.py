@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from cnnviz.bounds import Seed, Steps, bounded
 from cnnviz.errors import UsageError
 from cnnviz.heatmaps.attribution_methods import (
     ATTRIBUTION_METHODS,
@@ -53,6 +54,7 @@ _OF_ARRAYS = {
 
 
 @fill_docstring(methods=listed_methods(ATTRIBUTION_METHODS))
+@bounded
 def attribute(
     model: Model | nn.Module,
     images: Images,
@@ -61,8 +63,8 @@ def attribute(
     *,
     baseline: Baseline = "blur",
     channels: Channels = "auto",
-    steps: int = 50,
-    seed: int = 0,
+    steps: Steps = 50,
+    seed: Seed = 0,
 ) -> Heatmap:
     """Attribute the score of a class to the pixels of each image.
 
@@ -100,7 +102,7 @@ def attribute(
     ModelError
         If the method does not fit the network.
     """
-    _check(method, baseline, steps)
+    _check(method, baseline)
     chosen = ATTRIBUTION_METHODS[method]
     wrapped = as_model(model)
     # Without a layer, "layers" scores the answer and sends nothing back.
@@ -137,13 +139,11 @@ def attribute(
     )
 
 
-def _check(method: str, baseline: str, steps: int) -> None:
+def _check(method: str, baseline: str) -> None:
     if method not in ATTRIBUTION_METHODS:
         raise UsageError(
             f"There is no method {method!r}.", f"Choose {', '.join(ATTRIBUTION_METHODS)}."
         )
-    if steps < 1:
-        raise UsageError(f"{steps} steps cannot be taken.", "Give steps as 1 or more.")
     if baseline not in BASELINES:
         raise UsageError(f"There is no baseline {baseline!r}.", f"Choose {', '.join(BASELINES)}.")
 
@@ -177,7 +177,7 @@ def _ask(
     # `isolated` puts back.
     with isolated(question.model.module, grad=True):
         torch.manual_seed(seed)
-        np.random.seed(seed % 2**32)  # noqa: NPY002
+        np.random.seed(seed)  # noqa: NPY002
         with backward_pass(question.model.name):
             found = method.attributor(question).detach()
         values = finite(found, "The attributions")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
+from cnnviz.bounds import Seed, Within, bounded
 from cnnviz.course.augmentation import drawn, read_transform
 from cnnviz.errors import UsageError
 from cnnviz.images import prepare
@@ -211,14 +212,15 @@ class Augmentation(Result):
         return "\n".join(lines), drawing.WARM if other else drawing.QUIET
 
 
+@bounded
 def augmentation(
     model: Model | nn.Module,
     images: Images,
     target: Target = None,
     *,
     transform: str | Callable[[Any], Any] = "RandomHorizontalFlip(), RandomRotation(20)",
-    draws: int = 17,
-    seed: int = 0,
+    draws: Annotated[int, Within(1, 1_000)] = 17,
+    seed: Seed = 0,
     progress: Progress = silent,
 ) -> Augmentation:
     """Draw a training transform again and again, and ask the network about every draw.
@@ -252,8 +254,6 @@ def augmentation(
     UsageError
         If the transform cannot be made or gives no image, or there is more than one photo.
     """
-    if draws < 1 or seed < 0:
-        raise UsageError(f"{draws} draws from seed {seed} show nothing.", "Give 1 or more, from 0.")
     made = read_transform(transform) if isinstance(transform, str) else transform
     wrapped = as_model(model)
     check_takes_images(wrapped, "augmentation")

@@ -241,6 +241,7 @@ def _spatial(capture: Capture, method: CamMethod, *, every: bool) -> list[str]:
             "Capture one, such as layers='stages', with gradients=True."
             if len(capture.activations)
             else "If layers='stages' found none, name a layer, and it is said why it holds no map.",
+            option="Name a layer with --layer, and it is said why it holds no map.",
         )
     features = [name for name in found if not capture.holds_classes(name)] or found
     return features if every else features[-1:]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.bounds import Index, Within, bounded
 from cnnviz.course.challenges import Sweep, Swept, SweptPhoto, SweptSample
 from cnnviz.datasets.shapes import Sample, Shapes
 from cnnviz.errors import UsageError, did_you_mean
@@ -257,14 +258,15 @@ class Challenges(TableResult):
         draw_panel(self, axes)
 
 
+@bounded
 def challenges(
     model: Model | nn.Module,
     images: Images | Sample | None = None,
     target: Target = None,
     *,
     only: str | Sequence[str] | None = None,
-    scene: int = 19,
-    steps: int = 7,
+    scene: Index = 19,
+    steps: Annotated[int, Within(2, 1_000)] = 7,
     progress: Progress = silent,
 ) -> Challenges:
     """Change one thing of an image at a time, further and further, and follow the answer.
@@ -301,8 +303,6 @@ def challenges(
     UsageError
         If there is more than one image, no such challenge, or fewer than 2 steps.
     """
-    if steps < 2:
-        raise UsageError(f"{steps} amounts show no change.", "Give 2 or more.")
     wrapped = as_model(model)
     check_takes_images(wrapped, "challenges")
     target = with_references(wrapped, target)

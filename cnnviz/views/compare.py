@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.bounds import Count, Seed, Within, bounded
 from cnnviz.course.cka import LEAST
 from cnnviz.datasets import Dataset, open_dataset
 from cnnviz.datasets.aliases import Data
@@ -245,6 +246,7 @@ class Comparison(Result):
         return pictures[self.picture](self, into)
 
 
+@bounded
 def compare(
     model: Model | nn.Module,
     data: Data,
@@ -252,10 +254,10 @@ def compare(
     layers: Layers = "stages",
     other_layers: Layers | None = None,
     *,
-    count: int | None = None,
-    batch_size: int = 64,
-    examples: int = 3,
-    seed: int = 0,
+    count: Count | None = None,
+    batch_size: Annotated[int, Within(2 * LEAST, 65_536)] = 64,
+    examples: Annotated[int, Within(1, 1_000)] = 3,
+    seed: Seed = 0,
     compare_weights: str | Path | None = None,
     picture: Shown = "layers",
     progress: Progress = silent,
@@ -312,11 +314,6 @@ def compare(
     UsageError
         If an argument is out of range, or a network takes no photos or returns boxes.
     """
-    if batch_size < 2 * LEAST or examples < 1 or seed < 0:
-        raise UsageError(
-            f"Batches of {batch_size} images, {examples} examples and the seed {seed} do not do.",
-            f"Give batches of {2 * LEAST} or more, 1 example or more, and a seed from 0.",
-        )
     if picture not in PICTURES:
         raise UsageError(f"There is no picture {picture!r}.", f"Choose from {', '.join(PICTURES)}.")
     dataset, chosen = open_dataset(data, count), (layers, other_layers)

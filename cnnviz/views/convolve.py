@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.bounds import Length, Within, bounded
 from cnnviz.course.convolution import (
     PADDINGS,
     Margins,
@@ -164,17 +165,18 @@ class Convolution(AnimatedResult):
         return frames(self, into)
 
 
+@bounded
 def convolve(
     image: ImageLike | NDArray[np.floating | np.integer] | Sequence[Sequence[float]],
     kernel: str | NDArray[np.floating] | Sequence[Sequence[float]] = "sobel_x",
     *,
     model: Model | nn.Module | None = None,
-    stride: int | None = None,
+    stride: Length | None = None,
     padding: Literal["zero", "reflect", "replicate", "none"] | None = None,
-    dilation: int | None = None,
+    dilation: Length | None = None,
     flip: bool = False,
     channels: Literal["auto", "grey", "each"] = "auto",
-    at: tuple[int, int] | None = None,
+    at: Annotated[tuple[int, int] | None, Within(0, 10**9)] = None,
 ) -> Convolution:
     """Slide a kernel over an image, and work one position out.
 
@@ -223,7 +225,7 @@ def convolve(
     LayerError
         If the network has no such layer or channel.
     """
-    _check(stride, dilation, padding, channels)
+    _check(padding, channels)
     chosen, learned, network = _kernel_of(kernel, model)
     each = channels == "each" or (channels == "auto" and abs(chosen.total - 1.0) < _EVEN)
     looked = prepared_photo(network, image) if network else photo_or_matrix(image, each=each)
@@ -269,10 +271,7 @@ def convolve(
     return _compared(found, network, image, learned)
 
 
-def _check(stride: Any, dilation: Any, padding: Any, channels: Any) -> None:
-    for name, value in (("stride", stride), ("dilation", dilation)):
-        if value is not None and value < 1:
-            raise UsageError(f"A kernel cannot have a {name} of {value}.", "Give 1 or more.")
+def _check(padding: Any, channels: Any) -> None:
     if padding is not None and padding not in PADDINGS:
         raise UsageError(f"There is no padding {padding!r}.", f"Use {', '.join(PADDINGS)}.")
     if channels not in ("auto", "grey", "each"):
@@ -290,7 +289,8 @@ def _kernel_of(
     if model is None:
         raise UsageError(
             f"{kernel!r} names a channel of a layer, and no network is given.",
-            "Name the network: model=, or --model on the command line.",
+            "Name the network with model=.",
+            option="Name the network with --model.",
         )
     network = as_model(model)
     check_takes_images(network, "convolve")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.bounds import Index, Within, bounded
 from cnnviz.course.signals import Signal, signal_of
 from cnnviz.errors import UsageError
 from cnnviz.results import drawing
@@ -112,13 +113,14 @@ class SignalConvolution(AnimatedResult):
         return frames(self, into)
 
 
+@bounded
 def convolve_signals(
     signal: str | os.PathLike[str] | Sequence[float] | NDArray[np.floating] | None = None,
     response: str | os.PathLike[str] | Sequence[float] | NDArray[np.floating] | None = None,
     *,
-    part: tuple[int, int] | None = None,
+    part: Annotated[tuple[int, int] | None, Within(0, 10**9)] = None,
     flip: bool = True,
-    at: int | None = None,
+    at: Index | None = None,
 ) -> SignalConvolution:
     """Slide one signal over another, and work one position out.
 

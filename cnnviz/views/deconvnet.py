@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.bounds import Top, bounded
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.images import Batch, rate_of, values_of
 from cnnviz.images.inputs import Images
@@ -210,6 +211,7 @@ class Projections(Result):
         draw_panel(self, axes)
 
 
+@bounded
 def deconvnet(
     model: Model | nn.Module,
     images: Images,
@@ -217,7 +219,7 @@ def deconvnet(
     channels: int | str | Iterable[int] | None = None,
     rule: Rule = "deconvnet",
     *,
-    top: int = 9,
+    top: Top = 9,
     progress: Progress = silent,
 ) -> Projections:
     """Show what of each image made the units of a layer respond, beside the patch that did.
@@ -257,8 +259,6 @@ def deconvnet(
     UsageError
         If `top` is negative, no channel is named, or the rule is unknown.
     """
-    if top < 0:
-        raise UsageError(f"{top} channels cannot be shown.", "Give top as 0 for all, or more.")
     wrapped = as_model(model)
     batch = wrapped.prepare(images)
     passage = PartialForward.to(wrapped, batch.tensor, layer or last_stage(wrapped, batch.tensor))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.bounds import Length, bounded
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.layers import Layers
@@ -286,13 +287,14 @@ def _how_well(mismatch: float) -> str:
     return "follows exactly" if mismatch < _EXACT else f"misses by {mismatch:.0%}"
 
 
+@bounded
 def equivariance(
     model: Model | nn.Module,
     images: Images,
     layers: Layers | None = None,
     target: Target = None,
     *,
-    shift: int | None = None,
+    shift: Length | None = None,
     direction: Literal["right", "down"] = "right",
     edge: Literal["photo", "wrap"] = "photo",
     progress: Progress = silent,
@@ -389,7 +391,7 @@ def _check(shift: int | None, direction: str, edge: str, side: int) -> None:
             f"Images cannot be shifted {direction!r} with the edge {edge!r}.",
             "Choose right or down, and photo or wrap.",
         )
-    if shift is not None and not 1 <= shift < side:
+    if shift is not None and shift >= side:
         raise UsageError(
             f"An image of {side} px cannot be shifted by {shift}.",
             f"Give a whole number from 1 to {side - 1}.",

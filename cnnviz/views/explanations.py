@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.bounds import Seed, bounded
 from cnnviz.errors import UsageError
 from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch
 from cnnviz.heatmaps.checks.measure_groups import CheckSettings, Group, measurable
@@ -179,6 +180,7 @@ class Explanations(Result):
         return lines, bool(failed)
 
 
+@bounded
 def explanations(
     model: Model | nn.Module,
     images: Images,
@@ -186,7 +188,7 @@ def explanations(
     target: Target = None,
     *,
     checks: Sequence[str] = CHECKS,
-    seed: int = 0,
+    seed: Seed = 0,
     progress: Progress = silent,
 ) -> Explanations:
     """Explain one answer by several methods, and check each.

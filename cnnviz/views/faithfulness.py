@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.bounds import RANDOM_MAPS, STAGES, STEPS, Seed, bounded
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.heatmaps.checks.deletion_insertion import Curves
 from cnnviz.heatmaps.checks.drop_increase import DropIncrease
@@ -242,6 +243,7 @@ class Faithfulness(TableResult):
 
 
 @fill_docstring(groups=listed_groups())
+@bounded
 def faithfulness(
     model: Model | nn.Module,
     images: Images,
@@ -253,10 +255,10 @@ def faithfulness(
     masks: Sequence[Mark] | None = None,
     measures: Sequence[str] = GROUPS,
     baselines: Sequence[str] = ("blur", "mean"),
-    steps: int = 10,
-    stages: int = 8,
-    random: int | None = None,
-    seed: int = 0,
+    steps: Annotated[int, STEPS] = 10,
+    stages: Annotated[int, STAGES] = 8,
+    random: Annotated[int | None, RANDOM_MAPS] = None,
+    seed: Seed = 0,
     progress: Progress = silent,
 ) -> Faithfulness:
     """Measure how far heatmaps may be believed, beside random maps of the same kind.
@@ -317,8 +319,6 @@ def faithfulness(
         stages=stages,
         seed=seed,
     )
-    if random is not None and random < 1:
-        raise UsageError(f"{random} random maps are none to compare with.", "Give 1 or more.")
     made_anew = isinstance(heatmap, str) or heatmap.settings is not None or explain is not None
     groups = measurable(settings.groups, explain=made_anew, marks=masks is not None)
     wrapped = as_model(model)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.bounds import Index, Top, bounded
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.images import rate_of, values_of
 from cnnviz.passes.captured import Capture
@@ -245,12 +246,13 @@ class FeatureMaps(TableResult):
         return scale.paint(values)
 
 
+@bounded
 def feature_maps(
     capture: Capture,
     layer: str | None = None,
-    top: int = 64,
+    top: Top = 64,
     *,
-    image: int | None = None,
+    image: Index | None = None,
     order: Order = "peak",
 ) -> FeatureMaps:
     """Return the feature maps of a captured layer.
@@ -282,7 +284,7 @@ def feature_maps(
     UsageError
         If an argument is out of range.
     """
-    _check(capture, top, image, order)
+    _check(capture, image, order)
     name = layer if layer is not None else _last(capture)
     capture.check_map(name)
     every = capture.activation_maps(name).float().cpu().numpy()
@@ -328,10 +330,8 @@ def _measures(maps: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
     }
 
 
-def _check(capture: Capture, top: int, image: int | None, order: Any) -> None:
-    if top < 0:
-        raise UsageError(f"{top} maps cannot be drawn.", "Give top as 0 for all, or more.")
-    if image is not None and not 0 <= image < len(capture.batch.photos):
+def _check(capture: Capture, image: int | None, order: Any) -> None:
+    if image is not None and image >= len(capture.batch.photos):
         raise UsageError(
             f"There is no image {image}: the capture holds {len(capture.batch.photos)}.",
             "Images count from 0.",
@@ -345,6 +345,10 @@ def _check(capture: Capture, top: int, image: int | None, order: Any) -> None:
 def _last(capture: Capture) -> str:
     names = list(capture.activations)
     if not names:
-        raise LayerError("This capture holds no layer.", "Capture some, such as layers='conv'.")
+        raise LayerError(
+            "This capture holds no layer.",
+            "Capture some, such as layers='conv'.",
+            option="Name one with --layer.",
+        )
     # One without a map of the image is refused where it is named, and not where nothing is.
     return (*names, *capture.mapped())[-1]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.bounds import Seed, Steps, Within, bounded
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
@@ -181,16 +182,17 @@ class FeatureVisualization(Result):
             picture.draw_panel(self, axes)
 
 
+@bounded
 def feature_visualization(
     model: Model | nn.Module,
     units: Units,
-    steps: int = 256,
-    seed: int = 0,
+    steps: Steps = 256,
+    seed: Seed = 0,
     *,
     method: Method = "fourier",
-    diverse: int = 1,
+    diverse: Annotated[int, Within(1, 64)] = 1,
     start: Images | None = None,
-    size: int | None = None,
+    size: Annotated[int | None, Within(8, 4_096)] = None,
     budget: float | str | None = None,
     state: str | Path | None = None,
     progress: Progress = silent,
@@ -252,7 +254,7 @@ def feature_visualization(
     LayerError, TargetError
         If there is no such unit or class.
     """
-    _check(steps, seed, method, diverse, size)
+    _check(method)
     span = read_span(budget)
     wrapped = as_model(model)
     if wrapped.space != IMAGE:
@@ -287,20 +289,12 @@ def feature_visualization(
     )
 
 
-def _check(steps: int, seed: int, method: str, diverse: int, size: int | None) -> None:
-    if steps < 1:
-        raise UsageError(f"{steps} steps lead nowhere.", "Give steps as 1 or more.")
-    if seed < 0:
-        raise UsageError(f"The seed {seed} is negative.", "Give 0 or more.")
+def _check(method: str) -> None:
     if method not in METHODS:
         raise UsageError(
             f"There is no method {method!r}.",
             did_you_mean(method, METHODS, f"Choose {', '.join(METHODS)}."),
         )
-    if diverse < 1:
-        raise UsageError(f"{diverse} pictures of a unit are none.", "Give diverse as 1 or more.")
-    if size is not None and size < 8:
-        raise UsageError(f"A picture of {size} px shows nothing.", "Give a size of 8 or more.")
 
 
 def _photo(model: Model, start: Images) -> Batch:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
-from cnnviz.errors import LayerError, UsageError, did_you_mean
+from cnnviz.bounds import Count, Top, bounded
+from cnnviz.errors import LayerError, did_you_mean
 from cnnviz.introspection.finite import finite
 from cnnviz.introspection.layers import check_seen, named_layers
 from cnnviz.models import Model, as_model
@@ -252,8 +253,9 @@ class FilterGrid(TableResult):
         drawing.plain_axes(axes)
 
 
+@bounded
 def filters(
-    model: Model | nn.Module, layer: str | None = None, top: int = 0, inputs: int = 24
+    model: Model | nn.Module, layer: str | None = None, top: Top = 0, inputs: Count = 24
 ) -> FilterGrid:
     """Return the kernels of a convolution. No image is needed and no forward pass is run.
 
@@ -283,11 +285,6 @@ def filters(
     NotFiniteError
         If a weight is NaN or infinite.
     """
-    if top < 0 or inputs < 1:
-        raise UsageError(
-            "A count of filters or input channels is below its least value.",
-            "Give top as 0 or more, and inputs as 1 or more.",
-        )
     wrapped = as_model(model)
     name, convolution = _find(wrapped.module, layer)
     weight = finite(layer_weight(convolution), f"The weights of layer {name!r}")

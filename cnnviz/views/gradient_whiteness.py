@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.bounds import Seed, Within, bounded
 from cnnviz.errors import UsageError
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
@@ -165,6 +166,7 @@ def _colour(row: int) -> str:
     return _COLOURS[row % len(_COLOURS)]
 
 
+@bounded
 def gradient_whiteness(
     model: Model | nn.Module,
     images: Images | None = None,
@@ -172,9 +174,9 @@ def gradient_whiteness(
     *,
     compare_weights: str | Sequence[str] | None = None,
     along: Literal["images", "noise"] = "images",
-    points: int = 100,
-    lines: int = 2,
-    seed: int = 0,
+    points: Annotated[int, Within(3, 10_000)] = 100,
+    lines: Annotated[int, Within(1, 1_000)] = 2,
+    seed: Seed = 0,
     progress: Progress = silent,
 ) -> GradientWhiteness:
     """Measure how alike the input gradients of neighbouring images are (Balduzzi et al. 2017).
@@ -214,11 +216,8 @@ def gradient_whiteness(
     UsageError
         If an argument is out of range.
     """
-    if points < 3 or lines < 1 or seed < 0 or along not in ("images", "noise"):
-        raise UsageError(
-            f"{lines} lines of {points} points along {along!r} with the seed {seed} show nothing.",
-            "Give 1 or more lines of 3 or more points along images or noise, and a seed from 0.",
-        )
+    if along not in ("images", "noise"):
+        raise UsageError(f"There are no lines along {along!r}.", "Choose images or noise.")
     wrapped = as_model(model)
     models = [wrapped, *compared_models(wrapped, compare, compare_weights)]
     given = None if along == "noise" else images

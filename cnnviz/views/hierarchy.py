@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.bounds import Count, Within, bounded
 from cnnviz.datasets import open_dataset
 from cnnviz.datasets.aliases import Data
 from cnnviz.errors import LayerError, UsageError
@@ -113,15 +114,16 @@ class Hierarchy(Result):
         return draw(self, into)
 
 
+@bounded
 def hierarchy(
     model: Model | nn.Module,
     data: Data,
     layers: Layers = "stages",
-    k: int = 9,
+    k: Annotated[int, Within(1, 1_000)] = 9,
     rule: Rule = "deconvnet",
     *,
-    top: int = 4,
-    count: int | None = None,
+    top: Annotated[int, Within(1, 1_000)] = 4,
+    count: Count | None = None,
     progress: Progress = silent,
 ) -> Hierarchy:
     """Show on one page what channels of every stage respond to most, from edges to objects.
@@ -163,9 +165,7 @@ def hierarchy(
     UsageError
         If an argument is out of range, or the network takes no photos.
     """
-    check_settings(k, top, rule, "contrast")
-    if top < 1:
-        raise UsageError("No channel is none to show.", "Give top as 1 or more.")
+    check_settings(rule, "contrast")
     wrapped = as_model(model)
     check_takes_images(wrapped, "hierarchy")
     dataset = open_dataset(data, count)

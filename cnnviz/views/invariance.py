@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.bounds import Within, bounded
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.layers import Layers
@@ -183,16 +184,17 @@ class Invariance(Result):
         return draw(self, into)
 
 
+@bounded
 def invariance(
     model: Model | nn.Module,
     images: Images,
     layers: Layers | None = None,
     target: Target = None,
     *,
-    shift: float = 0.25,
-    scale: float = 1.8,
-    rotation: float = ROTATION,
-    steps: int = 21,
+    shift: Annotated[float, Within(0.0, 1.0, above=True)] = 0.25,
+    scale: Annotated[float, Within(0.01, 100.0)] = 1.8,
+    rotation: Annotated[float, Within(-3_600.0, 3_600.0)] = ROTATION,
+    steps: Annotated[int, Within(3, 1_001)] = 21,
     progress: Progress = silent,
 ) -> Invariance:
     """Follow features and answer while each image is moved, enlarged and turned.
@@ -236,7 +238,7 @@ def invariance(
     UsageError
         If a range is empty, or signals are to be turned.
     """
-    _check(shift, scale, rotation, steps)
+    _check(scale, rotation, steps)
     wrapped = as_model(model)
     if wrapped.space.axes == 1 and rotation != ROTATION:
         raise UsageError("A signal cannot be turned.", "Leave the rotation out.")
@@ -290,19 +292,12 @@ def _names(held: Capture, *, chosen: bool) -> list[str]:
     return names if chosen else names[:1] + names[1:][-1:]
 
 
-def _check(shift: float, scale: float, rotation: float, steps: int) -> None:
-    if not 0.0 < shift <= 1.0:
-        raise UsageError(
-            f"Images cannot be moved by {shift:g} of their height.",
-            "Give a share above 0, up to 1.",
-        )
-    if scale <= 0.0 or scale == 1.0:
-        raise UsageError(
-            f"Enlarging {scale:g} times shows nothing.", "Give a factor above 0 other than 1."
-        )
+def _check(scale: float, rotation: float, steps: int) -> None:
+    if scale == 1.0:
+        raise UsageError("Enlarging 1 time shows nothing.", "Give a factor other than 1.")
     if rotation == 0.0:
         raise UsageError("Turning by 0 degrees shows nothing.", "Give another angle.")
-    if steps < 3 or steps % 2 == 0:
+    if steps % 2 == 0:
         raise UsageError(
             f"{steps} amounts cannot be spread evenly about none.", "Give 3, 5, 7, ..."
         )

@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.bounds import Within, bounded
 from cnnviz.datasets.annotated_boxes import AnnotatedBox, box_between, read_boxes
 from cnnviz.datasets.listed_files import LISTS
 from cnnviz.errors import UsageError
@@ -24,7 +25,7 @@ from cnnviz.heatmaps.checks.localisation import (
     pixels_of,
 )
 from cnnviz.heatmaps.heatmap import Heatmap
-from cnnviz.heatmaps.map_boxes import BOX_THRESHOLD, BOX_THRESHOLDS, check_threshold
+from cnnviz.heatmaps.map_boxes import BOX_THRESHOLD, BOX_THRESHOLDS
 from cnnviz.images import PhotoBox
 from cnnviz.images.paths import expand
 from cnnviz.models.spaces import check_takes_images
@@ -182,13 +183,14 @@ class ObjectLocalisation(TableResult):
         return draw(self, into)
 
 
+@bounded
 def localisation(
     capture: Capture,
     layer: str | None = None,
     method: Method = "gradcam",
     *,
     boxes: str | Sequence[Mark] | None = None,
-    threshold: float = BOX_THRESHOLD,
+    threshold: Annotated[float, Within(0.0, 1.0, above=True)] = BOX_THRESHOLD,
     progress: Progress = silent,
 ) -> ObjectLocalisation:
     """Return the box that a class activation map draws around its object.
@@ -223,7 +225,6 @@ def localisation(
     LayerError
         If the layer gives no map of the image.
     """
-    check_threshold(threshold)
     check_takes_images(capture.model, "localisation")
     heatmap = cam(capture, layer, method, progress=progress)
     if len(heatmap.layers) > 1:

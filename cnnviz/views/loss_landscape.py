@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.bounds import Count, Seed, Within, bounded
 from cnnviz.datasets.aliases import Data
 from cnnviz.datasets.dataset import tensor_sha256
 from cnnviz.errors import UsageError
@@ -161,18 +162,19 @@ class LossLandscape(Result):
         return draw(self, into)
 
 
+@bounded
 def loss_landscape(
     model: Model | nn.Module,
     images: Images | Data,
     labels: int | str | Sequence[int] | Sequence[str] | torch.Tensor | None = None,
     *,
-    dimensions: int = 2,
-    points: int | None = None,
-    reach: float = 1.0,
+    dimensions: Annotated[int, Within(1, 2)] = 2,
+    points: Annotated[int | None, Within(3, 1_001)] = None,
+    reach: Annotated[float, Within(0.0, 1_000.0, above=True)] = 1.0,
     batch_norm: Literal["calibrate", "keep"] = "calibrate",
-    count: int | None = None,
+    count: Count | None = None,
     loss: Callable[[Any, torch.Tensor], torch.Tensor] | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
     state: str | Path | None = None,
     progress: Progress = silent,
 ) -> LossLandscape:
@@ -271,20 +273,11 @@ def loss_landscape(
 
 
 def _checked(dimensions: int, points: int | None, reach: float, batch_norm: str, seed: int) -> int:
-    if dimensions not in POINTS:
-        raise UsageError(
-            f"A landscape of {dimensions} dimensions cannot be drawn.", "Give 1 or 2 dimensions."
-        )
     side = POINTS[dimensions] if points is None else points
-    if side < 3 or side % 2 == 0:
+    if side % 2 == 0:
         raise UsageError(
             f"{side} points a side do not have the network in their middle.",
-            "Give an odd number of 3 or more.",
-        )
-    if not (np.isfinite(reach) and reach > 0.0) or seed < 0:
-        raise UsageError(
-            f"A reach of {reach:g} and the seed {seed} make no landscape.",
-            "Give a reach above 0, and a seed of 0 or more.",
+            "Give an odd number.",
         )
     if batch_norm not in ("calibrate", "keep"):
         raise UsageError(

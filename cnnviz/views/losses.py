@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cnnviz.bounds import Within, bounded
 from cnnviz.course.losses import Over, descend, saturation, table
-from cnnviz.errors import UsageError
 from cnnviz.results import drawing
 from cnnviz.results.choosing import all_by_name
 from cnnviz.results.result import Provenance, Result
@@ -144,11 +144,12 @@ class Losses(Result):
         return f"{flat}; descended from {letter} = {-REACH:g}: {through}"
 
 
+@bounded
 def losses(
     functions: str | Sequence[str] | None = None,
     *,
-    delta: float = 1.0,
-    classes: int = 10,
+    delta: Annotated[float, Within(0.0, 10**6, above=True)] = 1.0,
+    classes: Annotated[int, Within(2, 10**6)] = 10,
 ) -> Losses:
     """Draw losses with their derivatives, tell where they saturate, and descend them.
 
@@ -170,11 +171,6 @@ def losses(
     UsageError
         If a loss is unknown, or a number is out of range.
     """
-    if not 0.0 < delta < float("inf") or classes < 2:
-        raise UsageError(
-            f"There is no Huber loss with delta {delta:g} and cross-entropy of {classes} classes.",
-            "Give a delta above 0 and 2 or more classes.",
-        )
     chosen = all_by_name(functions, table(delta, classes), "loss")
     # Counted from the middle, so that 0 and 1 are places themselves.
     middle = _PLACES // 2

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from torch import nn
 
+from cnnviz.bounds import Within, bounded
 from cnnviz.course.network_graph import Diagram, network_graph
 from cnnviz.introspection.tracing import trace
 from cnnviz.introspection.tracing.trace import Shape
@@ -162,8 +163,10 @@ def _letter(place: int) -> str:
     return LETTERS[place] + (str(again + 1) if again else "")
 
 
+@bounded
 def network_diagram(
-    model: Model | nn.Module, image_size: int | tuple[int, ...] | None = None
+    model: Model | nn.Module,
+    image_size: Annotated[int | tuple[int, ...] | None, Within(1, 16_384)] = None,
 ) -> NetworkDiagram:
     """Draw a network in the way of papers: blocks in perspective, branches, skips as arcs.
 

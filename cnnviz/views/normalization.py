@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.bounds import Count, bounded
 from cnnviz.course.normalization import WAYS, normalized, statistics, usual_groups
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.images import Batch
@@ -146,12 +147,13 @@ class Normalization(Result):
         return draw(self, into)
 
 
+@bounded
 def normalization(
     model: Model | nn.Module,
     images: Images,
     layer: str | None = None,
     *,
-    groups: int | None = None,
+    groups: Count | None = None,
 ) -> Normalization:
     """Normalise the feature maps of a layer in five ways, beside the network's own.
 
@@ -184,7 +186,7 @@ def normalization(
     name, before, after = _run(model, layer, batch)
     channels = before.shape[1]
     count = usual_groups(channels) if groups is None else groups
-    if count < 1 or channels % count:
+    if channels % count:
         raise UsageError(
             f"{channels} channels of {name!r} cannot be parted into {count} groups.",
             f"Give a number that divides {channels}.",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.bounds import Length, Within, bounded
 from cnnviz.errors import UsageError
 from cnnviz.heatmaps.array_heatmaps import spectrograms_told
 from cnnviz.heatmaps.heatmap import Heatmap, photo_fields
@@ -85,15 +86,16 @@ class Occlusion(Heatmap):
         )
 
 
+@bounded
 def occlusion(
     model: Model | nn.Module,
     images: Images,
-    window: int = 32,
-    stride: int = 16,
+    window: Length = 32,
+    stride: Length = 16,
     fill: Baseline = "mean",
     target: Target = None,
     *,
-    approximate: float | None = None,
+    approximate: Annotated[float | None, Within(0.0, 1.0, above=True)] = None,
     progress: Progress = silent,
 ) -> Occlusion:
     """Hide one square of each image after the other, and see what the score loses.
@@ -135,7 +137,7 @@ def occlusion(
     UsageError
         If an argument is out of range.
     """
-    _check(window, stride, fill, approximate)
+    _check(window, stride, fill)
     wrapped = as_model(model)
     if approximate is not None and wrapped.space != IMAGE:
         raise UsageError(
@@ -178,19 +180,14 @@ def occlusion(
     )
 
 
-def _check(window: int, stride: int, fill: str, approximate: float | None) -> None:
-    if window < 1 or not 1 <= stride <= window:
+def _check(window: int, stride: int, fill: str) -> None:
+    if stride > window:
         raise UsageError(
             f"Squares of {window} px cannot go in steps of {stride} px.",
-            "Give a window of 1 or more, and a stride from 1 to the window.",
+            "Give a stride from 1 to the window.",
         )
     if fill not in BASELINES:
         raise UsageError(f"There is no fill {fill!r}.", f"Choose {', '.join(BASELINES)}.")
-    if approximate is not None and not 0.0 < approximate <= 1.0:
-        raise UsageError(
-            f"{approximate:g} is no share of a layer's side.",
-            "Give approximate above 0 and at most 1, or leave it out to be exact.",
-        )
 
 
 def _grid(inputs: torch.Tensor, window: int, stride: int) -> tuple[Laid, list[str]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.bounds import Seed, Within, bounded
 from cnnviz.course.optimizers import OTHER_NAMES, RATES, choose_rates, descend, table
 from cnnviz.course.surfaces import ANALYTIC, LossSurface, interpolation_error, measured
 from cnnviz.errors import UsageError, did_you_mean
@@ -197,12 +198,13 @@ class OptimizerPaths(AnimatedResult):
         return "\n".join(lines)
 
 
+@bounded
 def optimizers(
     surface: SurfaceName | LossLandscape = "valley",
     *,
     optimizers: str | Sequence[str] | None = None,
-    steps: int = 80,
-    seed: int = 0,
+    steps: Annotated[int, Within(1, 10_000)] = 80,
+    seed: Seed = 0,
     progress: Progress = silent,
 ) -> OptimizerPaths:
     """Let optimizers go down a loss surface, with learning rates too small, right and too large.
@@ -233,11 +235,6 @@ def optimizers(
     UsageError
         If a name is unknown, a number is out of range, or a landscape is no surface.
     """
-    if steps < 1 or seed < 0:
-        raise UsageError(
-            f"There is no descent of {steps} steps with the seed {seed}.",
-            "Give 1 or more steps, and a seed of 0 or more.",
-        )
     chosen = all_by_name(optimizers, table(), "optimizer", OTHER_NAMES)
     ground, error, origin = _surface(surface, seed, progress)
     runs = []

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.bounds import Seed, Within, bounded
 from cnnviz.course.overfitting import (
     BATCH,
     DIFFICULTY,
@@ -21,7 +22,6 @@ from cnnviz.course.overfitting import (
 )
 from cnnviz.course.small_trainings import FEWEST, LEVEL, MOST, sign_flip
 from cnnviz.datasets.shapes import CLASSES
-from cnnviz.errors import UsageError
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Provenance, Result
@@ -200,16 +200,17 @@ class Overfitting(Result):
         )  # fmt: skip
 
 
+@bounded
 def overfitting(
     *,
-    scenes: int = 100,
-    epochs: int = 30,
-    seeds: int = 6,
-    validation: int = 100,
-    test: int = 200,
-    dropout: float = 0.5,
-    weight_decay: float = 1.0,
-    seed: int = 0,
+    scenes: Annotated[int, Within(1, 10_000)] = 100,
+    epochs: Annotated[int, Within(1, 1_000)] = 30,
+    seeds: Annotated[int, Within(1, MOST)] = 6,
+    validation: Annotated[int, Within(1, 10_000)] = 100,
+    test: Annotated[int, Within(1, 10_000)] = 200,
+    dropout: Annotated[float, Within(0.0, 1.0, below=True)] = 0.5,
+    weight_decay: Annotated[float, Within(0.0, 1.0 / RATE, below=True)] = 1.0,
+    seed: Seed = 0,
     progress: Progress = silent,
 ) -> Overfitting:
     """Train a small network on few scenes, with and without what holds back overfitting.
@@ -245,12 +246,6 @@ def overfitting(
     UsageError
         If a number is out of range.
     """
-    _check(scenes, epochs, seeds, validation, test, seed)
-    if not 0.0 <= dropout < 1.0 or not 0.0 <= weight_decay < 1.0 / RATE:
-        raise UsageError(
-            f"Nothing trains with dropout {dropout:g} and weight decay {weight_decay:g}.",
-            f"Give a dropout from 0 to below 1, and a weight decay from 0 to below {1.0 / RATE:g}.",
-        )
     variants = recipes(dropout, weight_decay)
     found = _trained(variants, (scenes, validation, test), epochs, (seed, seeds), progress)
     (train_loss, validation_loss, test_loss), (train_share, validation_share, test_share) = found
@@ -276,20 +271,6 @@ def overfitting(
         dropout=dropout,
         weight_decay=weight_decay,
     )
-
-
-def _check(scenes: int, epochs: int, seeds: int, validation: int, test: int, seed: int) -> None:
-    if min(scenes, epochs, validation, test) < 1:
-        raise UsageError(
-            f"Nothing is learned from {scenes} scenes in {epochs} epochs with {validation} to "
-            f"validate and {test} to test.",
-            "Give 1 or more of each.",
-        )
-    if not 1 <= seeds <= MOST or seed < 0:
-        raise UsageError(
-            f"There are no {seeds} seeds from {seed} on to train with.",
-            f"Give 1 to {MOST} seeds, and a first one of 0 or more.",
-        )
 
 
 def _trained(

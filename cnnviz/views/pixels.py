@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.bounds import Seed, Within, bounded
 from cnnviz.course.pixel_statistics import (
     busiest_window,
     distances_of,
@@ -162,13 +163,14 @@ class Pixels(Result):
         return draw(self, into)
 
 
+@bounded
 def pixels(
     model: Model | nn.Module,
     images: Images,
     *,
-    patch: tuple[int, int] | None = None,
-    side: int = 8,
-    seed: int = 0,
+    patch: Annotated[tuple[int, int] | None, Within(0, 10**9)] = None,
+    side: Annotated[int, Within(2, MOST_CELLS)] = 8,
+    seed: Seed = 0,
 ) -> Pixels:
     """Show an image as the computer sees it, before and after the network's own preprocessing.
 
@@ -198,11 +200,6 @@ def pixels(
     """
     model = as_model(model)
     check_takes_images(model, "pixels")
-    if not 2 <= side <= MOST_CELLS or seed < 0:
-        raise UsageError(
-            f"There is no patch of {side} pixels a side with the seed {seed}.",
-            f"Give a side of 2 to {MOST_CELLS}, and a seed of 0 or more.",
-        )
     batch = model.prepare(images)
     if len(batch) > 1:
         raise UsageError(f"One image is shown, and {len(batch)} are given.", "Give one.")

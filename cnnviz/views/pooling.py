@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.bounds import Index, Length, bounded
 from cnnviz.course.pooling import METHODS, pool, similarity_by_shift, switches, ways
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.introspection.unit_names import check_channels
@@ -152,14 +153,15 @@ class Pooling(Result):
         return draw(self, into)
 
 
+@bounded
 def pooling(
     capture: Capture,
     layer: str | None = None,
     *,
-    channel: int | None = None,
-    image: int = 0,
-    size: int = 2,
-    stride: int | None = None,
+    channel: Index | None = None,
+    image: Index = 0,
+    size: Length = 2,
+    stride: Length | None = None,
 ) -> Pooling:
     """Pool a feature map in four ways, and measure what a small shift changes.
 
@@ -192,10 +194,10 @@ def pooling(
     """
     check_takes_images(capture.model, "pooling")
     step = size if stride is None else stride
-    if min(size, step) < 1 or not 0 <= image < len(capture.batch):
+    if image >= len(capture.batch):
         raise UsageError(
-            f"There is no pooling of image {image} over {size} x {size} with stride {step}.",
-            f"Give 1 or more, and one of {len(capture.batch)} images, counted from 0.",
+            f"There is no image {image}: the capture holds {len(capture.batch)}.",
+            "Images count from 0.",
         )
     name = layer if layer is not None else _first(capture, image)
     capture.check_map(name)

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import normalize
 
+from cnnviz.bounds import Count, bounded
 from cnnviz.models import OutputKind
 from cnnviz.models.outputs import class_scores, read_output
 from cnnviz.models.reading import NORMALISED, Reading
@@ -21,7 +22,8 @@ from cnnviz.views.predicted_classes import Predictions
 __all__ = ["PredictedBoxes", "Predictions", "predictions"]
 
 
-def predictions(capture: Capture, k: int = 5) -> Predictions:
+@bounded
+def predictions(capture: Capture, k: Count = 5) -> Predictions:
     """Return the most probable classes of each image, or the boxes that a detector finds.
 
     Parameters

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.bounds import Seed, Within, bounded
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.images import rate_of, values_of
 from cnnviz.images.inputs import Images
@@ -176,14 +177,15 @@ class EffectiveFields(Result):
         return draw(self, into)
 
 
+@bounded
 def receptive_field(
     model: Model | nn.Module,
     images: Images | None = None,
     layers: Layers = STAGES,
     *,
     scale: Literal["linear", "log"] = "linear",
-    draws: int = 16,
-    seed: int = 0,
+    draws: Annotated[int, Within(1, 10_000)] = 16,
+    seed: Seed = 0,
     progress: Progress = silent,
 ) -> EffectiveFields:
     """Compare what the middle unit of each layer could see with what it responds to.
@@ -224,8 +226,6 @@ def receptive_field(
     UsageError
         If `draws` is below 1, or the scale is unknown.
     """
-    if draws < 1:
-        raise UsageError(f"{draws} draws measure nothing.", "Give 1 or more.")
     if scale not in ("linear", "log"):
         raise UsageError(f"There is no scale {scale!r}.", "Choose linear or log.")
     wrapped = as_model(model)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cnnviz.bounds import Count, Within, bounded
 from cnnviz.course.probabilities import (
     CURVE,
     at_temperatures,
@@ -24,7 +25,6 @@ from cnnviz.models import OutputKind
 from cnnviz.models.outputs import class_scores, read_output
 from cnnviz.models.reading import AS_GIVEN, Reading
 from cnnviz.passes.captured import Capture
-from cnnviz.passes.ranked_classes import check_k
 from cnnviz.results import drawing
 from cnnviz.results.contact_sheet import PAGE
 from cnnviz.results.result import Result
@@ -171,11 +171,12 @@ class Softmax(Result):
         return draw(self, into)
 
 
+@bounded
 def softmax(
     capture: Capture,
-    k: int = 5,
+    k: Count = 5,
     *,
-    temperatures: Sequence[float] = TEMPERATURES,
+    temperatures: Annotated[Sequence[float], Within(0.0, 10**6, above=True)] = TEMPERATURES,
 ) -> Softmax | SigmoidLabels:
     """Follow the answer from logits to probabilities, and the loss back to the logits.
 
@@ -210,7 +211,8 @@ def softmax(
     if reading.kind != OutputKind.CLASSES:
         raise _no_softmax(
             f"{reading.describe()}: no softmax over the classes of the whole image belongs there",
-            "predictions shows what there is; output= or --output declares another kind.",
+            "predictions shows what there is; output= declares another kind.",
+            "predictions shows what there is; --output declares another kind.",
         )
     return _of_classes(capture, reading, k, temperatures)
 
@@ -272,19 +274,14 @@ def _with_rest(values: torch.Tensor, chosen: torch.Tensor) -> NDArray[np.float64
 
 
 def _check(k: int, temperatures: Sequence[float]) -> None:
-    check_k(k)
     if k > MOST:
         raise UsageError(
             f"{k} classes are more than can be read in one picture.",
             f"Give k as {MOST} or less; predictions lists any number.",
         )
-    if not len(temperatures) or not all(0.0 < each < float("inf") for each in temperatures):
-        raise UsageError(
-            f"The temperatures {', '.join(f'{each:g}' for each in temperatures) or '()'} are not "
-            "all above 0.",
-            "Give one or more numbers above 0, such as 0.5, 1 and 2.",
-        )
+    if not len(temperatures):
+        raise UsageError("No temperature is given.", "Give one or more, such as 0.5, 1 and 2.")
 
 
-def _no_softmax(what: str, remedy: str) -> TargetError:
-    return TargetError(f"The network returns {what}.", remedy)
+def _no_softmax(what: str, remedy: str, option: str | None = None) -> TargetError:
+    return TargetError(f"The network returns {what}.", remedy, option=option)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.bounds import Count, Top, Within, bounded
 from cnnviz.datasets import open_dataset
 from cnnviz.datasets.aliases import Data
 from cnnviz.datasets.arrays import open_arrays
@@ -297,17 +298,18 @@ class TopActivations(TableResult):
         return tuple(replace(self, page=page) for page in range(1, self.pages + 1)) or (self,)
 
 
+@bounded
 def top_activations(
     model: Model | nn.Module,
     data: Data,
     layer: str | None = None,
     channels: int | str | Iterable[int] | None = None,
-    k: int = 9,
+    k: Annotated[int, Within(1, 1_000)] = 9,
     rule: Rule = "deconvnet",
     *,
-    top: int = 12,
+    top: Top = 12,
     order: Order = "contrast",
-    count: int | None = None,
+    count: Count | None = None,
     progress: Progress = silent,
 ) -> TopActivations:
     """Find the patches that excite each channel of a layer most, and what of them does it.
@@ -356,7 +358,7 @@ def top_activations(
     UsageError
         If an argument is out of range.
     """
-    check_settings(k, top, rule, order)
+    check_settings(rule, order)
     wrapped = as_model(model)
     dataset = (
         open_arrays(data, wrapped.preprocessing, count)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
+from cnnviz.bounds import Length, Within, bounded
 from cnnviz.errors import UsageError
 from cnnviz.images.aliases import ImageLike
 from cnnviz.images.reading import read_photo
@@ -91,8 +92,13 @@ class WeightSharing(Result):
         return draw(self, into)
 
 
+@bounded
 def weight_sharing(
-    image: ImageLike, *, kernel: int = 3, filters: int = 64, stride: int = 1
+    image: ImageLike,
+    *,
+    kernel: Length = 3,
+    filters: Annotated[int, Within(1, 10**6)] = 64,
+    stride: Length = 1,
 ) -> WeightSharing:
     """Count the weights of a layer over an image: fully, locally connected, and shared.
 
@@ -118,11 +124,6 @@ def weight_sharing(
     ImageError
         If the image cannot be read.
     """
-    if min(kernel, filters, stride) < 1:
-        raise UsageError(
-            f"There is no layer of {filters} filters of {kernel} x {kernel} with stride {stride}.",
-            "Give 1 or more of each.",
-        )
     photo = read_photo(image)
     if kernel > min(photo.height, photo.width):
         raise UsageError(

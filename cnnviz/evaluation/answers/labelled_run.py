@@ -103,7 +103,6 @@ class LabelledRun:
             If nothing says what the images show, the output is not right or wrong by a label, or
             a number is out of range.
         """
-        _check_counts(explain, workers)
         model = as_model(given)
         dataset = open_inputs(data, model.preprocessing, count)
         indices = [index for index in range(len(dataset)) if dataset.labels(index)]
@@ -254,11 +253,3 @@ def _unlabelled(dataset: Dataset) -> UsageError:
         "Sort them into a folder for each class, or list them in a CSV file with the columns path "
         "and label.",
     )
-
-
-def _check_counts(explain: int, workers: int | None) -> None:
-    """Raise a `UsageError` unless so many answers can be explained, and so many threads read."""
-    if explain < 0:
-        raise UsageError(f"{explain} answers cannot be explained.", "Give 0 or more.")
-    if workers is not None and workers < 1:
-        raise UsageError(f"{workers} threads read nothing.", "Give 1 or more.")

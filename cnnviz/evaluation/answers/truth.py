@@ -16,7 +16,11 @@ from cnnviz.models.reading import Reading
 from cnnviz.models.wordnet_ids import are_wordnet_ids, wordnet_classes
 from cnnviz.results.text import first_few, plural
 
-_NUMBER = re.compile(r"[+-]?\d+")
+_SUITED_SAID = "Answers are right or wrong of classes, labels and one logit"
+_NUMBER_THEM = (
+    "Number the labels as the outputs of the network are, from 0; or give each class a name of its "
+    "own with"
+)
 _SUITED = (OutputKind.CLASSES, OutputKind.LABELS, OutputKind.LOGIT)
 
 
@@ -81,19 +85,19 @@ def check_kind(reading: Reading) -> None:
         off = ": a value lies off by an amount" if reading.kind == OutputKind.VALUE else ""
         raise UsageError(
             f"The network returns {said}, which is not right or wrong by a label{off}.",
-            "Answers are right or wrong of classes, labels and one logit; --output or output= "
-            "declares which it is.",
+            f"{_SUITED_SAID}; output= declares which it is.",
+            option=f"{_SUITED_SAID}; --output declares which it is.",
         )
 
 
 def truth_of(dataset: Dataset, reading: Reading) -> Truth:
     """Return what the labels of a data set mean among the classes of a network.
 
-    By name where both have names. Labels that are numbers are indices. Where the network names
-    none, or nothing but "negative" and "positive", the order of the data set's classes is that of
-    its outputs, as a training on such a folder has it, and so are WordNet's ids of all classes; a
-    number that is no index is not, unless there are as many labels as classes. Of ImageNet's
-    classes WordNet's ids are known where timm is installed, and then some of them will do.
+    By name where both have names. Labels that are numbers are indices. Where there are as many
+    labels as classes, and the network names none, or nothing but "negative" and "positive", the
+    order of the data set's classes is that of its outputs, as a training on such a folder has it,
+    and so are WordNet's ids of all classes; that is told. Of ImageNet's classes WordNet's ids are
+    known where timm is installed, and then some of them will do.
 
     Raises
     ------
@@ -116,9 +120,9 @@ def truth_of(dataset: Dataset, reading: Reading) -> Truth:
         if by_id is not None:
             return by_id
     bare = reading.names is None or names == ("negative", "positive")
-    wordnet = are_wordnet_ids(given) and len(given) == len(names)
-    numbered = any(_NUMBER.fullmatch(name) for name in given) and len(given) != len(names)
-    if max(found) < 0 and (bare or wordnet) and len(given) <= len(names) and not numbered:
+    wordnet = are_wordnet_ids(given)
+    # Of fewer labels than classes nobody knows which ones are left out.
+    if max(found) < 0 and (bare or wordnet) and len(given) == len(names):
         return _in_order(given, names, bare=bare)
     raise _unknown([name for name, place in zip(given, found, strict=True) if place < 0], names)
 
@@ -155,16 +159,15 @@ def _check_clear(given: Sequence[str], names: tuple[str, ...]) -> None:
         if len(places) > 1:
             raise UsageError(
                 f"The label {told_ambiguous(name, places, names)}.",
-                "Number the labels as the outputs of the network are, from 0; or give each class "
-                "a name of its own with --categories or categories=.",
+                f"{_NUMBER_THEM} categories=.",
+                option=f"{_NUMBER_THEM} --categories.",
             )
 
 
 def _in_order(given: Sequence[str], names: tuple[str, ...], *, bare: bool) -> Truth:
     paired = [f"{name!r} as {names[place]!r}" for place, name in enumerate(given)]
-    called = (*given, *names[len(given) :]) if bare else names
     return Truth(
-        called,
+        tuple(given) if bare else names,
         tuple(range(len(given))),
         "order",
         "The names of the labels are not those of the network's classes: they are taken in the "
@@ -173,7 +176,8 @@ def _in_order(given: Sequence[str], names: tuple[str, ...], *, bare: bool) -> Tr
 
 
 def _unknown(missing: Sequence[str], names: Sequence[str]) -> UsageError:
-    more = f" and {len(missing) - 1} more of the labels" if len(missing) > 1 else ""
+    others = first_few(list(map(repr, missing[1:])), 5)
+    more = f" and {len(missing) - 1} more of the labels ({others})" if len(missing) > 1 else ""
     ids = (
         " Labels are WordNet ids, and the names of the network are not ImageNet's."
         if are_wordnet_ids(missing)
@@ -181,10 +185,10 @@ def _unknown(missing: Sequence[str], names: Sequence[str]) -> UsageError:
     )
     otherwise = (
         f"The network has {plural(len(names), 'class', 'classes')}, such as {first_few(names, 3)}. "
-        "Name the labels so, number them in a CSV, or give the names with --categories or "
-        f"categories=.{ids}"
+        "Name the labels so, number them in a CSV, or give the names with"
     )
     return UsageError(
         f"The network has no class {missing[0]!r}{more}.",
-        did_you_mean(missing[0], names, otherwise),
+        did_you_mean(missing[0], names, f"{otherwise} categories=.{ids}"),
+        option=did_you_mean(missing[0], names, f"{otherwise} --categories.{ids}"),
     )

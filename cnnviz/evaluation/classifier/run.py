@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.bounds import EXPLAINED_ANSWERS, WORKERS, Count, Seed, Within, bounded
 from cnnviz.datasets.aliases import Data
 from cnnviz.errors import UsageError
 from cnnviz.evaluation.answers.labelled_run import LabelledRun
@@ -28,16 +29,17 @@ TOP = (1, 5)
 """How many classes count in a top-k error where nobody says."""
 
 
+@bounded
 def evaluate_classifier(
     model: Model | nn.Module,
     data: Data,
     *,
-    count: int | None = None,
-    top: Sequence[int] | None = None,
-    explain: int = EXPLAINED,
+    count: Count | None = None,
+    top: Annotated[Sequence[int] | None, Within(1, 10**6)] = None,
+    explain: Annotated[int, EXPLAINED_ANSWERS] = EXPLAINED,
     fail_on: str | Sequence[str] | None = None,
-    seed: int = 0,
-    workers: int | None = None,
+    seed: Seed = 0,
+    workers: Annotated[int | None, WORKERS] = None,
     progress: Progress = silent,
 ) -> ClassifierEvaluation:
     """Measure a classifier over labelled images.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from torch import nn
 
+from cnnviz.bounds import EXPLAINED_ANSWERS, WORKERS, Count, Within, bounded, read_whole
 from cnnviz.datasets.aliases import Data
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.evaluation.answers.labelled_run import LabelledRun
@@ -23,17 +24,18 @@ _MOST_NAMED = 5
 Class: TypeAlias = int | str
 
 
+@bounded
 def error_analysis(
     model: Model | nn.Module,
     data: Data,
     *,
-    count: int | None = None,
+    count: Count | None = None,
     classes: Class | Sequence[Class] | None = None,
     pair: tuple[Class, Class] | None = None,
-    confident: float = 0.0,
+    confident: Annotated[float, Within(0.0, 1.0)] = 0.0,
     order: Order = "confidence",
-    explain: int = EXPLAINED,
-    workers: int | None = None,
+    explain: Annotated[int, EXPLAINED_ANSWERS] = EXPLAINED,
+    workers: Annotated[int | None, WORKERS] = None,
     progress: Progress = silent,
 ) -> ErrorAnalysis:
     """Return the wrong answers of a network over labelled images, worst first.
@@ -81,7 +83,7 @@ def error_analysis(
     ImageError
         If no image can be read.
     """
-    _check(confident, order)
+    _check(order)
     job = LabelledRun.of(model, data, count=count, explain=explain, workers=workers)
     chosen = _Filter.of(job, classes, pair, confident)
     notes = job.run(progress)
@@ -89,9 +91,7 @@ def error_analysis(
     return job.result(ErrorAnalysis, found, notes, progress, order=order, filters=chosen.words)
 
 
-def _check(confident: float, order: str) -> None:
-    if not 0.0 <= confident <= 1.0:
-        raise UsageError(f"No answer is {confident:g} sure.", "Give a probability from 0 to 1.")
+def _check(order: str) -> None:
     if order not in ORDERS:
         raise UsageError(
             f"Wrong answers cannot be ordered by {order!r}.",
@@ -149,7 +149,7 @@ class _Filter:
 
 def _class(job: LabelledRun, given: Class) -> int:
     names = job.truth.names
-    if isinstance(given, str) and not (given.isdecimal() and given not in names):
+    if isinstance(given, str) and (given in names or read_whole(given) is None):
         return job.model.class_index(given, names)
     index = int(given)
     if not 0 <= index < len(names):

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cnnviz.bounds import Count, bounded, read_whole
 from cnnviz.datasets import SHAPES, Dataset, open_dataset
 from cnnviz.datasets.aliases import Data
 from cnnviz.datasets.shapes import Shapes
-from cnnviz.errors import TargetError, UsageError
+from cnnviz.errors import TargetError
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
 from cnnviz.models import Model
@@ -47,11 +48,12 @@ class LabelledImages:
     source: str
 
 
+@bounded
 def labelled_images(
     model: Model,
     images: Images | Data,
     labels: Label | Sequence[Label] | torch.Tensor | None = None,
-    count: int | None = None,
+    count: Count | None = None,
 ) -> LabelledImages:
     """Read images and their labels.
 
@@ -75,8 +77,6 @@ def labelled_images(
     ImageError
         If there is no image.
     """
-    if count is not None and count < 1:
-        raise UsageError(f"{count} images are none.", "Give a count of 1 or more.")
     if isinstance(images, (list, tuple)) and len(images) == 1 and isinstance(images[0], str):
         images = images[0]
     if _is_data(images):
@@ -145,6 +145,6 @@ def _rows(each: Sequence[Any]) -> NDArray[np.float64]:
 
 
 def _index(model: Model, label: Any) -> int:
-    if isinstance(label, str) and not label.strip().isdigit():
+    if isinstance(label, str) and read_whole(label) is None:
         return model.class_index(label)
     return int(label)

@@ -126,6 +126,7 @@ def _cross_entropy(
         raise TargetError(
             f"The network returns {reading.describe()}, for which no loss is known.",
             "Give loss=, which returns one loss for each image, or declare another output=.",
+            option="Declare with --output what it is, if that is wrong.",
         )
     if reading.inside == AS_GIVEN:
         return "cross-entropy of the probabilities that the network returns", _as_given
@@ -156,6 +157,8 @@ def _one_each(labels: Labels, reading: Reading) -> tuple[int, ...]:
             f"network returns {reading.describe()}.",
             "Give one class for each image, or declare output='labels' if each may be right by "
             "itself.",
+            option="Give one class for each image, or declare --output labels if each may be right "
+            "by itself.",
         )
     return tuple(int(place) for place in labels.argmax(1))
 

@@ -13,6 +13,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from cnnviz.bounds import Count, bounded
 from cnnviz.errors import UsageError
 from cnnviz.gradients.monitor.events import EventDetector
 from cnnviz.gradients.monitor.gradient_agreement import Agreement
@@ -109,11 +110,12 @@ class GradientMonitor:
     ...         monitor.log(loss=loss)
     """
 
+    @bounded
     def __init__(
         self,
         model: nn.Module | Model,
         optimizer: torch.optim.Optimizer | None = None,
-        every: int = 10,
+        every: Count = 10,
         *,
         layers: Layers | None = None,
         path: str | Path | None = None,
@@ -123,8 +125,6 @@ class GradientMonitor:
         on_event: Callable[[Event], None] | None = None,
         name: str = "",
     ) -> None:
-        if every < 1:
-            raise UsageError(f"There is no recording every {every} steps.", "Give every=1 or more.")
         self.every = every
         self.records: list[StepRecord] = []
         self.events: list[Event] = []

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.bounds import STAGES, STEPS, Seed, check_arguments
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.heatmaps.checks.deletion_insertion import Curves, deletion_insertion
 from cnnviz.heatmaps.checks.drop_increase import DropIncrease, drop_increase
@@ -55,16 +56,14 @@ class CheckSettings:
 
     groups: tuple[Group, ...] = field(default_factory=lambda: GROUPS)
     baselines: tuple[str, ...] = ("blur", "mean")
-    steps: int = 10
-    stages: int = 8
-    seed: int = 0
+    steps: Annotated[int, STEPS] = 10
+    stages: Annotated[int, STAGES] = 8
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
         _check_names("group of measures", self.groups, tuple(MEASURE_GROUPS))
         _check_names("baseline", self.baselines, BASELINES)
-        for name, value, least in (("steps", self.steps, 2), ("stages", self.stages, 1)):
-            if value < least:
-                raise UsageError(f"{name} cannot be {value}.", f"Give {least} or more.")
+        check_arguments(CheckSettings, vars(self))
 
 
 def _check_names(what: str, names: Sequence[str], known: Sequence[str]) -> None:
@@ -175,19 +174,22 @@ def measurable(groups: Sequence[str], *, explain: bool, marks: bool) -> tuple[Me
     wanted = [group for name, group in MEASURE_GROUPS.items() if name in groups]
     found = tuple(group for group in wanted if held[group.needs])
     if not found:
-        what, remedy = _MISSING[wanted[0].needs]
-        raise UsageError(f"{wanted[0].name} cannot be measured: {what}.", remedy)
+        what, remedy, option = _MISSING[wanted[0].needs]
+        raise UsageError(f"{wanted[0].name} cannot be measured: {what}.", remedy, option=option)
     return found
 
 
-_MISSING: dict[Need, tuple[str, str]] = {
+_MISSING: dict[Need, tuple[str, str, str]] = {
     "marks": (
         "no object is marked in a photo",
         "Mark it (masks=, or for evaluate NAME-mask.png beside an image), or name other measures.",
+        "Mark it for evaluate with --boxes or NAME-mask.png beside an image, or name other "
+        "measures.",
     ),
     "explain": (
         "how the maps are made anew is not known",
         "Give explain=, which makes them, or name other measures.",
+        "Name other measures.",
     ),
 }
 

@@ -32,6 +32,8 @@ _LEAST = 96
 _EVEN = 32
 _LINEAR = ("conv", "norm", "identity", "dropout", "pad", "scale")
 _TRIAL = 3
+_LONGEST = 365 * 86_400.0
+"""Seconds of a budget at most: a year."""
 _SPANS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -63,7 +65,7 @@ def read_span(budget: float | str | None) -> float | None:
         seconds = float(match[1]) * _SPANS[match[2]] if match else -1.0
     except (KeyError, ValueError):
         seconds = -1.0
-    if not seconds > 0.0:
+    if not 0.0 < seconds <= _LONGEST:
         raise UsageError(f"{budget!r} is no time.", "Give seconds, or a time such as 90s, 10m, 2h.")
     return seconds
 

@@ -10,12 +10,27 @@ from cnnviz.models import Model
 from cnnviz.results.drawing import Pixels
 from cnnviz.results.progress import Progress, silent
 from cnnviz.units.visualization import Announce
+from cnnviz.units.visualization.jobs import read_span
 from cnnviz.units.visualization.objectives import read_objectives
 from cnnviz.views.feature_visualization import feature_visualization
 from cnnviz.views.pictures.feature_visualization import pixels
 from cnnviz_gallery.site.context import Visualizations
 
 FOLDER = "visualizations"
+
+
+def check(model: Model, units: str, budget: str | None = None) -> None:
+    """Raise a `CnnvizError` where something other than channels that there are is named.
+
+    It can be called long before `visualize`, which follows a scan of hours.
+    """
+    read_span(budget)
+    for objective in read_objectives(model, units):
+        if objective.kind != "channel":
+            raise UsageError(
+                f"{objective.name!r} is no channel, and the gallery has pages for channels only.",
+                "Name channels, such as layer:3,7 or layer:*.",
+            )
 
 
 def visualize(
@@ -52,12 +67,7 @@ def visualize(
     UsageError
         If something other than channels is named.
     """
-    for objective in read_objectives(model, units):
-        if objective.kind != "channel":
-            raise UsageError(
-                f"{objective.name!r} is no channel, and the gallery has pages for channels only.",
-                "Name channels, such as layer:3,7 or layer:*.",
-            )
+    check(model, units, budget)
     made = feature_visualization(
         model,
         units,

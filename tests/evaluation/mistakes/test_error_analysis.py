@@ -199,6 +199,18 @@ def test_without_names_the_order_of_the_folders_is_that_of_the_outputs(tmp_path)
         cnnviz.error_analysis(colour_model(categories=None), tmp_path / "val")
 
 
+def test_fewer_folders_than_classes_are_matched_by_name_alone(tmp_path):
+    for label in ("cherry", "apple"):
+        write_colour(tmp_path / "val" / label / "1.png", (255, 0, 0))
+    with pytest.raises(UsageError, match=r"no class 'apple' and 1 more .*\('cherry'\)") as refused:
+        cnnviz.error_analysis(colour_model(categories=None), tmp_path / "val")
+    assert "categories=" in refused.value.remedy
+    assert "--categories" in refused.value.option
+    names = ("apple", "banana", "cherry")
+    found = cnnviz.error_analysis(colour_model(categories=names), tmp_path / "val")
+    assert [(m.truth, m.answer) for m in found.mistakes] == [("cherry", "apple")]
+
+
 @pytest.mark.parametrize("labels", [("3", "unicorn"), ("-1", "7"), ("1", "3")])
 def test_a_number_that_is_no_class_is_not_taken_for_the_place_of_a_name(tmp_path, labels):
     for label in labels:

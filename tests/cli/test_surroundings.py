@@ -1,0 +1,57 @@
+"""What surrounds a command: settings of matplotlib, names of files that are no text."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+OUT = b"s\xff.json"
+
+
+def _cnnviz(folder: Path, *words: str | bytes, **environment: str) -> tuple[int, bytes, str]:
+    """Run a command in a process of its own, and return its exit code, stdout and stderr."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "cnnviz", *words],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        check=False,
+    )
+    return ended.returncode, ended.stdout, ended.stderr.decode("utf-8", "replace")
+
+
+@pytest.mark.parametrize(
+    ("backend", "settings"), [("nonsense", None), ("agg", b"\xff\xfe"), ("", b"backend: nonsense")]
+)
+def test_settings_that_matplotlib_cannot_read_are_no_fault_of_cnnviz(
+    tmp_path: Path, backend: str, settings: bytes | None
+) -> None:
+    if settings is not None:
+        (tmp_path / "matplotlibrc").write_bytes(settings)
+    code, _, told = _cnnviz(tmp_path, "losses", MPLBACKEND=backend)
+    if code == 0:
+        pytest.skip("this version of matplotlib passes it over")
+    assert code == 2, told
+    assert "Matplotlib cannot read its settings" in told
+    assert "MPLBACKEND" in told
+    assert not list(tmp_path.glob("*.png"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names of files are text")
+def test_a_name_that_is_no_text_is_written_and_told_as_it_is(tmp_path: Path) -> None:
+    code, out, told = _cnnviz(tmp_path, "losses", "--out", OUT, PYTHONIOENCODING="utf-8:strict")
+    assert code == 0, told
+    assert OUT in os.listdir(os.fsencode(tmp_path))
+    assert out.splitlines()[-1] == OUT
+
+
+def test_a_link_to_itself_is_a_sentence_and_nothing_more(tmp_path: Path) -> None:
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    code, _, told = _cnnviz(tmp_path, "predictions", "loop.jpg", PYTHONWARNINGS="default")
+    assert code == 2
+    assert told.splitlines()[0].startswith("Error: loop.jpg: ")
+    assert len(told.splitlines()) == 2
