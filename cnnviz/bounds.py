@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 import sys
 import types
 from collections.abc import Callable, Mapping
@@ -85,7 +84,7 @@ Top = Annotated[int, Within(0, 10**6)]
 """How many channels are shown; 0 for all."""
 Index = Annotated[int, Within(0, 10**9)]
 """A place, counted from 0."""
-Length = Annotated[int, Within(1, 16_384)]
+Length = Annotated[int, Within(1, 8_192)]
 """A length in pixels."""
 
 
@@ -189,5 +188,5 @@ def _written(number: float) -> str:
     if abs(number) < 10**_DIGITS:
         return f"{number:,}"
     # Python writes no number of more than 4,300 digits.
-    digits = int(abs(number).bit_length() * math.log10(2)) + 1
-    return f"a number of {digits:,} digits"
+    few = abs(number) < 10**4000
+    return f"a number of {len(str(abs(number))):,} digits" if few else "a number so long"

@@ -9,6 +9,8 @@ from typing import Any
 
 _LONGEST, _ENDS = 300, 100
 """Letters of a word, or of what stands in quotes, that are told whole; of longer ones both ends."""
+_DOUBLED = re.compile(r"(?<!\.)([.?!])\s*\.(?=\s|$)")
+_EMPTY = re.compile(r"\s*[,:;]\s*\.(?=\s|$)")
 _LONG = re.compile(rf"'[^'\n]{{{_LONGEST},}}'|\S{{{_LONGEST},}}")
 
 
@@ -27,9 +29,9 @@ class CnnvizError(Exception):
     """
 
     def __init__(self, what: str, remedy: str = "", *, option: str | None = None) -> None:
-        self.what = without_long_words(what)
-        self.remedy = without_long_words(remedy)
-        self.option = self.remedy if option is None else without_long_words(option)
+        self.what = sentence(what)
+        self.remedy = sentence(remedy)
+        self.option = self.remedy if option is None else sentence(option)
         super().__init__(f"{self.what} {self.remedy}" if remedy else self.what)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -81,6 +83,17 @@ class UsageError(CnnvizError):
     """An argument is out of range, or two arguments contradict each other."""
 
 
+def sentence(text: str) -> str:
+    """Return a text as it is told: one full stop at its end, and long words cut.
+
+    What others say of an error ends with a full stop, or without, or is nothing at all.
+
+    >>> sentence("It fails: the size is negative.."), sentence("It fails: .")
+    ('It fails: the size is negative.', 'It fails.')
+    """
+    return _EMPTY.sub(".", _DOUBLED.sub(r"\1", without_long_words(text)))
+
+
 def without_long_words(text: str) -> str:
     """Return a text in which what somebody named at great length is cut in its middle.
 
@@ -95,6 +108,18 @@ def _again(kind: type[CnnvizError], args: tuple[Any, ...], held: dict[str, Any])
     error = kind.__new__(kind, *args)
     error.__dict__.update(held)
     return error
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error says that there is too little memory.
+
+    Torch has a class of error for the memory of a GPU, and for that of the machine only words.
+    """
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "allocate memory" in str(error))
+    )
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import signal
 import sys
@@ -10,13 +11,14 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, NoReturn, TextIO
 
 import typer
 
 import cnnviz
-from cnnviz.errors import CnnvizError
+from cnnviz.errors import CnnvizError, lacks_memory
 from cnnviz.views import VIEWS
 from cnnviz_cli import (
     classifier_command,
@@ -171,6 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         What follows the command's name; those of the process when not given.
     """
     _open_closed_streams()
+    _write_any_name()
     with _terminable() as how_to_end:
         _run(arguments, how_to_end)
 
@@ -203,8 +206,15 @@ def _run(arguments: Sequence[str] | None, how_to_end: list[int]) -> NoReturn:
             sys.exit(2)
         if isinstance(error, OSError) and error.strerror:
             _refused(error)
-        if isinstance(error, MemoryError):
+        if lacks_memory(error):
             say_error("There is not enough memory for that.", "Ask for less: pixels, dpi, images.")
+            sys.exit(2)
+        if _cannot_set_up_matplotlib(error):
+            say_error(
+                f"Matplotlib cannot read its settings: {error}.",
+                "Check MPLBACKEND and MATPLOTLIBRC in the environment, and the file matplotlibrc "
+                "in this folder or in matplotlib's own.",
+            )
             sys.exit(2)
         say_error(
             f"This is a fault in {plugin_commands.at_fault(error)}: "
@@ -213,6 +223,30 @@ def _run(arguments: Sequence[str] | None, how_to_end: list[int]) -> NoReturn:
         )
         sys.exit(1)
     sys.exit(0)
+
+
+def _cannot_set_up_matplotlib(error: BaseException) -> bool:
+    """Whether an error came up while matplotlib was imported, which reads a file of settings."""
+    frames = traceback.extract_tb(error.__traceback__)
+    home = str(Path("matplotlib", "__init__.py"))
+    return any(f.name == "<module>" and f.filename.endswith(home) for f in frames)
+
+
+def _write_any_name() -> None:
+    """Let file names go to stdout as they are, whose bytes may be no text of its encoding."""
+    codecs.register_error("cnnviz", _as_it_is)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="cnnviz")
+
+
+def _as_it_is(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lost = error.object[error.start : error.end]
+    try:
+        return lost.encode("ascii", "surrogateescape"), error.end
+    except UnicodeEncodeError:
+        return "?" * len(lost), error.end
 
 
 def _open_closed_streams() -> None:

@@ -114,6 +114,7 @@ def _names(text: str) -> Any:
 def _run(values: dict[str, Any]) -> None:
     from cnnviz.evaluation import evaluate
     from cnnviz.heatmaps.checks.measure_groups import CheckSettings
+    from cnnviz.images.paths import expand
 
     settings = CheckSettings(
         groups=_names(values["measures"]),
@@ -123,7 +124,7 @@ def _run(values: dict[str, Any]) -> None:
         seed=values["seed"],
     )
     style = output_options.picture_style(values)
-    out: Path = values["out"].expanduser()
+    out: Path = expand(values["out"])
     _check_folder(out)
     guesses = Guesses()
     with progress_bar(values["quiet"]) as progress:

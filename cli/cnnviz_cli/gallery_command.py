@@ -124,12 +124,13 @@ def build() -> Callable[..., Any]:
 
 def _run(values: dict[str, Any]) -> None:
     from cnnviz.datasets import SHAPES, open_dataset
+    from cnnviz.images.paths import expand
     from cnnviz_gallery.estimate import estimate
     from cnnviz_gallery.site.site_folder import check
     from cnnviz_gallery.site.visualizations import check as check_visualized
 
     _check(values)
-    out: Path = values["out"].expanduser()
+    out: Path = expand(values["out"])
     check(out.resolve())
     guesses = Guesses()
     planned: list[Estimate] = []
@@ -192,14 +193,15 @@ def _make(
     model: Model, data: Dataset, values: dict[str, Any], progress: Progress
 ) -> list[BuildResult]:
     """Scan and build; of several processes that scan together the first one builds."""
+    from cnnviz.images.paths import expand
     from cnnviz_gallery.scan.scan import scan
     from cnnviz_gallery.site.build import build as build_site
     from cnnviz_gallery.site.visualizations import visualize
 
-    out: Path = values["out"].expanduser().resolve()
+    out: Path = expand(values["out"]).resolve()
     kept: Path = values["kept"] or out.with_name(f"{out.name}-scan")
     show = _named(progress, model.name)
-    found = scan(model, data, values["layers"], folder=kept.expanduser(), progress=show)
+    found = scan(model, data, values["layers"], folder=expand(kept), progress=show)
     if int(os.environ.get("RANK", "0")):
         return []
     for skipped in found.skipped:
@@ -209,7 +211,7 @@ def _make(
         made = visualize(
             model,
             values["visualized"],
-            kept.expanduser(),
+            expand(kept),
             budget=values["budget"],
             progress=show,
             announce=None if values["quiet"] else say,

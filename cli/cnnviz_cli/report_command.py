@@ -73,6 +73,7 @@ def _said() -> str:
 def _run(values: dict[str, Any]) -> None:
     choose(values["sections"], thorough=values["thorough"])
     check_destination(values["out"], force=values["force"])
+    target = network_options.explained(values["target"], values["box"])
     guesses = Guesses()
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")
@@ -87,7 +88,7 @@ def _run(values: dict[str, Any]) -> None:
             images,
             values["sections"],
             layers=values["layers"],
-            target=network_options.explained(values["target"], values["box"]),
+            target=target,
             thorough=values["thorough"],
             progress=guesses.at_first_step(progress),
         )

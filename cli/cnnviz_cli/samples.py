@@ -197,7 +197,9 @@ def _write(sample: Sample, position: int, folder: Path) -> dict[str, Any]:
 @contextmanager
 def _new_folder(path: Path) -> Iterator[Path]:
     """Hand out a hidden folder and move it to `path` if the body succeeds."""
-    target = path.expanduser().absolute()
+    from cnnviz.images.paths import expand
+
+    target = expand(path).absolute()
     if not target.parent.is_dir():
         raise OutputError(
             f"There is no folder {str(target.parent)!r} to write to.",

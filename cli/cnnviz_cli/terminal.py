@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from cnnviz.errors import without_long_words
+
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
 
@@ -40,7 +42,7 @@ def note(text: str) -> None:
 
 def say_error(what: str, remedy: str = "") -> None:
     """Print what is wrong on one line of stderr, and what to do about it on the next."""
-    say(typer.style("Error: ", fg=typer.colors.RED, bold=True) + one_line(what))
+    say(typer.style("Error: ", fg=typer.colors.RED, bold=True) + one_line(without_long_words(what)))
     if remedy:
         say(one_line(remedy))
 

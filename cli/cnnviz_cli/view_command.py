@@ -129,15 +129,19 @@ def _suffixes(function: Callable[..., Any]) -> Sequence[str]:
 def _run(
     view: View, function: Callable[..., Any], specs: list[OptionSpec], values: dict[str, Any]
 ) -> None:
+    from cnnviz.images.paths import expand
+
     keywords = {spec.name: spec.convert(values[spec.name]) for spec in specs}
     if values["out"] is not None:
-        values["out"] = values["out"].expanduser()
+        values["out"] = expand(values["out"])
         _check_out(values["out"], values, _suffixes(function))
     style = output_options.picture_style(values)
     if values["out"] is not None:
         style.check(values["out"])
-    if view.target and view.needs != "capture":
-        keywords["target"] = network_options.explained(values["target"], values["box"])
+    if view.target:
+        target = network_options.explained(values["target"], values["box"])
+        if view.needs != "capture":
+            keywords["target"] = target
     with progress_bar(values["quiet"]) as progress:
         if view.progress:
             keywords["progress"] = progress
@@ -161,6 +165,7 @@ def _run(
 def _check_out(out: Path, values: dict[str, Any], suffixes: Sequence[str]) -> None:
     """Say before any work what would otherwise be found out after it; spare what is read."""
     from cnnviz.errors import OutputError
+    from cnnviz.images.paths import expand
     from cnnviz.results.files import check_place
     from cnnviz.results.suffixes import check_suffix
 
@@ -169,7 +174,7 @@ def _check_out(out: Path, values: dict[str, Any], suffixes: Sequence[str]) -> No
     options = ("data", "model", "weights", "compare_weights", "categories")
     named = [values.get(name) for name in options]
     read = [*(values.get("photos") or ()), *filter(None, [values.get("photo"), *named])]
-    if out.exists() and any(_is_same(out, Path(name).expanduser()) for name in read):
+    if out.exists() and any(_is_same(out, expand(name)) for name in read):
         raise OutputError(
             f"{str(out)!r} is read by this command and would be overwritten.",
             "Name another file with --out.",

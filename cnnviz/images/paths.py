@@ -14,7 +14,7 @@ def expand(path: str | os.PathLike[str]) -> Path:
     Only that form: ``~draft.jpg`` is a file, and pathlib would look for a user of that name.
     """
     text = os.fspath(path)
-    return Path(text).expanduser() if text.startswith("~/") else Path(text)
+    return Path(text).expanduser() if text == "~" or text.startswith("~/") else Path(text)
 
 
 def file_name(path: str) -> str:

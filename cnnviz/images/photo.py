@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.errors import ImageError
+from cnnviz.errors import ImageError, sentence
 
 MAX_PIXELS = 178_956_970
 """Most pixels (height times width) an image may have: the limit at which Pillow suspects a bomb."""
@@ -29,7 +29,7 @@ class PhotoError(ImageError):
 
     def __init__(self, name: str, reason: str, remedy: str, *, option: str | None = None) -> None:
         self.name = name
-        self.reason = reason
+        self.reason = sentence(f"{reason}.")[:-1]
         super().__init__(f"{name}: {reason}.", remedy, option=option)
 
 

@@ -164,10 +164,18 @@ def _file_remedy(path: Path) -> str:
     if not folder.is_dir():
         return f"There is no folder {str(folder)!r} either; check the path."
     try:
-        names = [entry.name for entry in os.scandir(folder) if entry.is_file()]
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if _is_file(entry)]
     except OSError:
         names = []
     return did_you_mean(path.name, names, "Check the path.")
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # such as a link to itself
+        return False
 
 
 def _pil_name(image: Image.Image) -> str:

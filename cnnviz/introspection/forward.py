@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
-from cnnviz.errors import ModelError
+from cnnviz.errors import ModelError, lacks_memory
 from cnnviz.introspection.final_activation import FinalActivation
 from cnnviz.introspection.signatures import needed_besides_image, signature_of
 from cnnviz.results.space import IMAGE, space_of
@@ -49,6 +49,12 @@ def forward(
         with FinalActivation():
             return module(inputs)
     except _MISFITS as error:
+        if lacks_memory(error):
+            raise ModelError(
+                f"There is too little memory to run {name or type(module).__name__} on an input "
+                f"{list(inputs.shape)}.",
+                "Give fewer or smaller images.",
+            ) from error
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(
             f"{name or type(module).__name__} cannot run on an input {list(inputs.shape)}: "

@@ -17,6 +17,7 @@ from cnnviz.datasets.opening import SHAPES
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.images import Batch, Photo
 from cnnviz.images.inputs import Images
+from cnnviz.images.paths import expand
 from cnnviz.lectures.beginning import Loading, begin
 from cnnviz.lectures.chapter import Chapter
 from cnnviz.lectures.chapters import CHAPTERS
@@ -94,7 +95,7 @@ def lecture(
         batch = wrapped.prepare(given)
         shown = _only(batch)
         # It may be in a list of one, or begin with ~.
-        read = Path(shown.path).expanduser()
+        read = expand(shown.path)
         path = read if shown.path and read.is_file() else None
         name = f"{stem(shown.name)}{'.png' if path is None else path.suffix}"
         place = Path(folder) if folder is not None else None

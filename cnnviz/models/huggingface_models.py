@@ -14,6 +14,7 @@ from torch import nn
 
 from cnnviz.errors import InstallationError, ModelError
 from cnnviz.images import IMAGENET
+from cnnviz.images.paths import expand
 from cnnviz.models.checkpoints import load_state, not_finite, read_state
 from cnnviz.models.model import Model
 from cnnviz.models.randomness import RANDOM, seeded
@@ -83,7 +84,7 @@ def _fetch(name: str, file: str) -> Path:
 
 def _find(name: str, file: str) -> Path | None:
     """Return a file of a folder, of the hub's cache, or downloaded there; None if it has none."""
-    folder = Path(name).expanduser()
+    folder = expand(name)
     if folder.is_dir():
         return folder / file if (folder / file).is_file() else None
     try:

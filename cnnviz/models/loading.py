@@ -15,7 +15,7 @@ from cnnviz.models.categories import Categories, check_count, read_categories
 from cnnviz.models.checkpoints import SUFFIXES, class_names
 from cnnviz.models.model import Decode, Model, as_model
 from cnnviz.models.output_kinds import OutputKind, read_output_kind
-from cnnviz.models.settings import Settings, beside_model, with_settings
+from cnnviz.models.settings import Settings, beside_model, check_settings, with_settings
 from cnnviz.models.sources import SOURCES, forms
 
 
@@ -89,6 +89,8 @@ def load(
         Another argument is out of range.
     """
     names = None if categories is None else read_categories(categories)
+    check_settings(preprocessing)
+    kind = None if output is None else read_output_kind(output)
     if not isinstance(source, str | os.PathLike):
         model = _given(source, weights, device)
     else:
@@ -107,8 +109,8 @@ def load(
         model.preprocessing = preprocessing
     elif preprocessing is not None:
         model.preprocessing = with_settings(model.preprocessing, preprocessing)
-    if output is not None:
-        model.output = read_output_kind(output)
+    if kind is not None:
+        model.output = kind
     if member is not None:
         model.member = str(member)
     if decode is not None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cnnviz.bounds import Within
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.images import ArrayPreprocessing, Preprocessing
 from cnnviz.images.paths import expand
@@ -25,6 +26,9 @@ _COLOURS = {"grey": 1, "gray": 1, "rgb": 3, "bgr": 3}
 _PILLOW = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
 HUGGING_FACE = "preprocessor_config.json"
 """The file in which Hugging Face keeps how images are prepared."""
+_SIDE = Within(1, 16_384)
+"""Pixels of a side that photos are resized or cut to."""
+_VALUES = Within(-1e6, 1e6)
 
 
 def with_settings(known: Preprocessing, given: Settings) -> Preprocessing:
@@ -51,6 +55,18 @@ def with_settings(known: Preprocessing, given: Settings) -> Preprocessing:
         path = expand(given)
         return _with_file(known, path, _read(path))
     return _checked_crop(_with(known, given, "as given"))
+
+
+def check_settings(given: Settings | None) -> None:
+    """Raise a `UsageError` for a size or number that no preprocessing has, whatever the network.
+
+    `with_settings` finds it out as well, once the network is loaded, which may take long.
+    """
+    if isinstance(given, Mapping):
+        for name in given.keys() & {"resize", "crop"}:
+            _sides(name, given[name])
+        for name in given.keys() & {"mean", "std"}:
+            _many(name, given[name])
 
 
 def beside(path: Path, known: Preprocessing) -> Preprocessing | None:
@@ -155,8 +171,8 @@ def _of_hugging_face(config: Mapping[str, Any]) -> dict[str, Any]:
         )
     mean = config["image_mean"] if normalises else [0.0]
     std = config["image_std"] if normalises else [1.0]
-    found["mean"] = [value / scale for value in _many(mean)]
-    found["std"] = [value / scale for value in _many(std)]
+    found["mean"] = [value / scale for value in _many("image_mean", mean)]
+    found["std"] = [value / scale for value in _many("image_std", std)]
     if config.get("resample") in _PILLOW:
         found["interpolation"] = _PILLOW[config["resample"]]
     return found
@@ -188,10 +204,10 @@ def _with(known: Preprocessing, given: Mapping[str, Any], origin: str) -> Prepro
         raise UsageError(f"There is no colour {given['colour']!r}.", "Use 'rgb', 'bgr' or 'grey'.")
     channels = _COLOURS[colour] if "colour" in given else known.channels
     mean, std = _normalisation(known, given, channels)
-    resize = _sides(given["resize"]) if "resize" in given else known.resize
+    resize = _sides("resize", given["resize"]) if "resize" in given else known.resize
     crop = known.crop
     if "crop" in given:
-        side = _sides(given["crop"])
+        side = _sides("crop", given["crop"])
         crop = (side, side) if isinstance(side, int) else side
     elif "resize" in given:
         crop = (resize, resize) if isinstance(resize, int) else None
@@ -249,8 +265,8 @@ def _normalisation(
     known: Preprocessing, given: Mapping[str, Any], channels: int
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     fits = known.channels == channels
-    mean = _many(given["mean"]) if "mean" in given else list(known.mean) if fits else [0.0]
-    std = _many(given["std"]) if "std" in given else list(known.std) if fits else [1.0]
+    mean = _many("mean", given["mean"]) if "mean" in given else list(known.mean) if fits else [0.0]
+    std = _many("std", given["std"]) if "std" in given else list(known.std) if fits else [1.0]
     if "mean" in given and "std" not in given:
         std = [1.0]
     if "mean" in given and max(map(abs, mean)) > 1:
@@ -266,17 +282,19 @@ def _spread(values: list[float], channels: int) -> tuple[float, ...]:
     return tuple(values * channels if len(values) == 1 else values)
 
 
-def _many(value: Any) -> list[float]:
+def _many(name: str, value: Any) -> list[float]:
     try:
         parts: Any = value.split(",") if isinstance(value, str) else value
-        return [float(part) for part in parts] if hasattr(parts, "__iter__") else [float(parts)]
+        found = [float(part) for part in parts] if hasattr(parts, "__iter__") else [float(parts)]
     except (TypeError, ValueError) as error:
         raise UsageError(
             f"{value!r} are no numbers.", "Give one for each channel: 0.485,0.456,0.406."
         ) from error
+    _VALUES.check(name, found)
+    return found
 
 
-def _sides(value: Any) -> int | tuple[int, int] | None:
+def _sides(name: str, value: Any) -> int | tuple[int, int] | None:
     if value is None or value == "none":
         return None
     try:
@@ -289,4 +307,5 @@ def _sides(value: Any) -> int | tuple[int, int] | None:
             f"{value!r} is no size.",
             "Give pixels, such as 224, height and width as 224x320, or none.",
         )
+    _SIDE.check(name, numbers)
     return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -36,7 +37,9 @@ def check_destination(directory: str | Path, *, force: bool = False) -> Path:
     OutputError
         If something is there that may not be replaced, or the folder cannot be made.
     """
-    target = Path(directory).expanduser().resolve()
+    from cnnviz.images.paths import expand
+
+    target = expand(directory).resolve()
     if not target.parent.is_dir():
         raise OutputError(
             f"There is no folder {str(target.parent)!r} to write the report to.",
@@ -75,21 +78,35 @@ def _check_replaceable(target: Path, force: bool) -> None:
             "Give force=True to replace it, or name another folder.",
             option="Add --force to replace it, or name another folder.",
         )
-    strangers = sorted(path.relative_to(target).as_posix() for path in present - listed)
+    manifest = target / MANIFEST
+    strangers = sorted(
+        path.relative_to(target).as_posix()
+        for path in present - {manifest}
+        if _digest(path) != listed.get(path)
+    )
     if strangers:
         raise OutputError(
-            f"The report in {str(target)!r} is kept: {strangers[0]!r} in it is not part of it.",
+            f"The report in {str(target)!r} is kept: {strangers[0]!r} in it is not part of it, or "
+            "has been changed since.",
             "Move that file elsewhere, or name another folder.",
         )
 
 
-def _listed(target: Path) -> set[Path] | None:
-    """Return the files that a report's manifest lists, or None where there is no report."""
+def _digest(path: Path) -> str:
+    """Return the SHA-256 of a file: only what is as it was written is replaced."""
+    if path.is_symlink() or not path.is_file():
+        return "no file that was written here"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _listed(target: Path) -> dict[Path, str] | None:
+    """Return the digests of the files that a report lists, or None where there is no report."""
     try:
         manifest: Any = json.loads((target / MANIFEST).read_text("utf-8"))
         if manifest["format"] != FORMAT:
             return None
-        return {target / MANIFEST} | {target / entry["path"] for entry in manifest["files"]}
+        return {target / entry["path"]: str(entry["sha256"]) for entry in manifest["files"]}
     except (OSError, ValueError, LookupError, TypeError):
         return None
 

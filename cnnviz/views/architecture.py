@@ -244,7 +244,7 @@ class Architecture(TableResult):
 @bounded
 def architecture(
     model: Model | nn.Module,
-    image_size: Annotated[int | tuple[int, ...] | None, Within(1, 16_384)] = None,
+    image_size: Annotated[int | tuple[int, ...] | None, Within(1, 8_192)] = None,
     *,
     arithmetic: bool = False,
 ) -> Architecture:

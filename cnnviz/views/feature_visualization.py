@@ -15,6 +15,7 @@ from cnnviz.bounds import Seed, Steps, Within, bounded
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
+from cnnviz.images.paths import expand
 from cnnviz.models import Model, as_model
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
@@ -263,9 +264,7 @@ def feature_visualization(
     batch = None if start is None else _photo(wrapped, start)
     settings = AscentSettings(method, steps, seed, (0, 0), diverse)
     groups = plan(wrapped, objectives, settings, size, batch is not None)
-    store = VisualizationStore(
-        None if state is None else Path(state).expanduser(), _origin(wrapped, batch)
-    )
+    store = VisualizationStore(None if state is None else expand(state), _origin(wrapped, batch))
     photo = None if batch is None else _between_0_and_1(wrapped, batch, size)
     job = Job(wrapped, groups, store, photo, span, progress, announce)
     found = job.run()

@@ -166,7 +166,7 @@ def _letter(place: int) -> str:
 @bounded
 def network_diagram(
     model: Model | nn.Module,
-    image_size: Annotated[int | tuple[int, ...] | None, Within(1, 16_384)] = None,
+    image_size: Annotated[int | tuple[int, ...] | None, Within(1, 8_192)] = None,
 ) -> NetworkDiagram:
     """Draw a network in the way of papers: blocks in perspective, branches, skips as arcs.
 

@@ -304,7 +304,7 @@ def test_a_vector_is_no_map_of_a_signal() -> None:
 
 def test_a_signal_of_another_number_of_channels_is_refused() -> None:
     network = seeded(signal_classifier)
-    with pytest.raises(CnnvizError, match=r"has 3 channels and the network takes 2"):
+    with pytest.raises(CnnvizError, match=r"has 3 channels, and the network takes 2"):
         capture(network, torch.rand(1, 3, 40))
     with pytest.raises(CnnvizError, match=r"network takes signals \[N, 2, L\]"):
         capture(network, torch.rand(1, 2, 40, 40))

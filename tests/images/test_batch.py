@@ -146,7 +146,7 @@ def test_any_number_of_channels_as_a_tensor() -> None:
         (torch.zeros(3, 8, 8, dtype=torch.uint8), r"torch.uint8.*permute"),
         (torch.zeros(8, 8), r"shape \[8, 8\]"),
         (torch.zeros(1, 2, 3, 8, 8), r"shape \[1, 2, 3, 8, 8\]"),
-        (torch.zeros(1, 8, 8), r"has 1 channels and the network takes 3"),
+        (torch.zeros(1, 8, 8), r"has 1 channels, and the network takes 3"),
         (torch.full((3, 8, 8), float("nan")), "not finite"),
         ([torch.zeros(3, 8, 8), pixels()], "mixed"),
     ],

@@ -36,7 +36,7 @@ def test_a_misfit_tells_both_shapes_and_keeps_what_torch_said() -> None:
 
 def test_without_a_name_or_a_known_shape_the_class_and_a_hint_stand_in() -> None:
     with pytest.raises(ModelError, match="Linear cannot run") as caught:
-        forward(nn.Linear(3, 2), torch.zeros(1, 3, 8, 8))
+        forward(nn.Linear(5, 2), torch.zeros(1, 3, 8, 8))
     assert caught.value.remedy.startswith("Check the size and the number of channels")
 
 
@@ -78,3 +78,26 @@ def test_an_output_without_a_graph_is_a_sentence() -> None:
     check_differentiable(images * 2.0, "mine")
     with pytest.raises(ModelError, match="The output of mine does not depend on its input"):
         check_differentiable(images.detach() * 2.0, "mine")
+
+
+@pytest.mark.parametrize(
+    ("convolution", "shape", "order"),
+    [
+        (nn.Conv1d, (1, 3, 9), "N, L, C"),
+        (nn.Conv2d, (1, 3, 9, 8), "N, H, W, C"),
+        (nn.Conv3d, (1, 3, 5, 6, 7), "N, D, H, W, C"),
+    ],
+)
+def test_a_network_that_takes_the_channels_last_is_told_so(convolution, shape, order):
+    class ChannelsLast(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = convolution(3, 2, 1)
+
+        def forward(self, x):
+            return self.inner(x.movedim(-1, 1))
+
+    with pytest.raises(ModelError) as refused:
+        forward(ChannelsLast(), torch.zeros(shape))
+    assert f"takes the axes in the order {order}, and is given N, C" in refused.value.remedy
+    assert "x.movedim(1, -1)" in refused.value.remedy

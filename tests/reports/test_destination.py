@@ -1,5 +1,6 @@
 """The folder of a report: filled out of sight, moved into place whole, never at others' cost."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -14,7 +15,8 @@ def write_report(folder: Path, text: str = "old") -> Path:
     folder.mkdir()
     (folder / "pictures").mkdir()
     (folder / "pictures" / "a.png").write_text(text)
-    listed = {"format": FORMAT, "files": [{"path": "pictures/a.png"}]}
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    listed = {"format": FORMAT, "files": [{"path": "pictures/a.png", "sha256": digest}]}
     (folder / MANIFEST).write_text(json.dumps(listed))
     return folder
 
@@ -73,8 +75,12 @@ def test_a_full_disk_is_a_sentence(tmp_path):
 
 def test_a_report_is_replaced_only_by_force(tmp_path):
     target = write_report(tmp_path / "out")
-    with pytest.raises(OutputError, match=r"already is a report.*--force"), staged(target):
+    with (
+        pytest.raises(OutputError, match=r"already is a report.*force=") as refused,
+        staged(target),
+    ):
         pytest.fail("the body must not run")
+    assert "--force" in refused.value.option
     with staged(target, force=True) as folder:
         fill(folder)
         assert (target / "pictures" / "a.png").read_text() == "old"
@@ -126,6 +132,29 @@ def test_a_stranger_in_a_report_keeps_it_from_being_replaced(tmp_path):
         check_destination(target, force=True)
     (target / "notes.txt").rename(target / ".DS_Store")
     assert check_destination(target, force=True) == target
+
+
+@pytest.mark.parametrize("digest", ["", "0" * 64, None])
+def test_a_file_that_a_forged_list_names_is_not_deleted(tmp_path, digest):
+    target = write_report(tmp_path / "out")
+    (target / "thesis.tex").write_text("years of work")
+    manifest = json.loads((target / MANIFEST).read_text())
+    manifest["files"].append({"path": "thesis.tex", "sha256": digest})
+    (target / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(OutputError, match=r"'thesis\.tex' in it is not part of it"):
+        check_destination(target, force=True)
+
+
+def test_a_page_that_was_changed_or_linked_since_is_kept(tmp_path):
+    target = write_report(tmp_path / "out")
+    (target / "pictures" / "a.png").write_text("edited")
+    with pytest.raises(OutputError, match=r"'pictures/a\.png' in it .* changed since"):
+        check_destination(target, force=True)
+    (target / "pictures" / "a.png").rename(tmp_path / "elsewhere.png")
+    (tmp_path / "elsewhere.png").write_text("old")
+    (target / "pictures" / "a.png").symlink_to(tmp_path / "elsewhere.png")
+    with pytest.raises(OutputError, match=r"'pictures/a\.png' in it"):
+        check_destination(target, force=True)
 
 
 def test_an_empty_folder_is_taken(tmp_path):

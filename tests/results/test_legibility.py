@@ -90,3 +90,23 @@ def test_a_size_that_will_not_do_is_refused_with_the_least_that_will() -> None:
 def test_a_shape_that_never_will_do_is_told_the_size_of_the_picture_itself() -> None:
     with pytest.raises(UsageError, match=r"Leave the size out: the picture takes 6 x 3 inches"):
         legible(draw, (0.1, 4.0))
+
+
+def test_letters_that_shrink_with_the_picture_are_told() -> None:
+    figure = page()
+    figure.text(0.1, 0.5, "small", fontsize=4.0)
+    assert crowded(figure) == "'small' would have letters of 4 points"
+    figure.texts[0].set_fontsize(5.0)
+    assert crowded(figure) == ""
+
+
+def test_a_least_size_is_found_with_few_drawings() -> None:
+    drawn = []
+
+    def counted(size: tuple[float, float] | None) -> Figure:
+        drawn.append(size)
+        return draw(size)
+
+    with pytest.raises(UsageError, match="Give"):
+        legible(counted, (2.0, 1.0))
+    assert len(drawn) <= 6

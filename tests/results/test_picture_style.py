@@ -93,8 +93,8 @@ def test_an_svg_stays_well_formed_whatever_a_name_holds(tmp_path: Path, name: st
 @pytest.mark.parametrize(
     ("style", "said"),
     [
-        ({"dpi": 0}, "cannot have 0 dpi"),
-        ({"dpi": float("nan")}, "cannot have nan dpi"),
+        ({"dpi": 0}, "dpi cannot be 0"),
+        ({"dpi": float("nan")}, "dpi cannot be nan"),
         ({"size": (0, 3)}, "cannot have 0 x 3 inches"),
         ({"size": (3,)}, "no size of a figure"),
         ({"size": "large"}, "no size of a figure"),
@@ -114,8 +114,10 @@ def test_what_cannot_be_is_a_sentence_and_no_file(
 
 
 def test_a_size_in_which_nothing_would_be_left_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"does not fit into 0\.5 x 0\.5 inches"):
+    with pytest.raises(UsageError, match=r"No picture can be read at 0\.5 x 0\.5 inches"):
         line(rows=9).save(tmp_path / "a.png", size=(0.5, 0.5))
+    with pytest.raises(UsageError, match=r"does not fit into 2 x 1 inches"):
+        line(rows=9).save(tmp_path / "a.png", size=(2, 1))
     assert not list(tmp_path.iterdir())
 
 

@@ -18,6 +18,7 @@ from cnnviz.datasets.shapes import Shapes
 from cnnviz.errors import TargetError
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
+from cnnviz.images.paths import expand
 from cnnviz.models import Model
 
 COUNT = 64
@@ -92,7 +93,7 @@ def _is_data(images: Images | Data) -> TypeGuard[Data]:
     if isinstance(images, (Dataset, Shapes)):
         return True
     if isinstance(images, (str, Path)):
-        return images == SHAPES or Path(images).expanduser().is_dir()
+        return images == SHAPES or expand(images).is_dir()
     if isinstance(images, (list, tuple)):
         return bool(images) and all(isinstance(entry, (tuple, dict)) for entry in images)
     bare = not isinstance(images, (Batch, np.ndarray, torch.Tensor, bytes))

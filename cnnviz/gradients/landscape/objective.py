@@ -202,8 +202,8 @@ def _checked(loss: Loss) -> Loss:
         if not isinstance(found, torch.Tensor) or found.shape != labels.shape[:1]:
             raise TargetError(
                 f"The loss returned {describe(found)}, not one loss for each image.",
-                f"Return a tensor of shape {list(labels.shape[:1])}, such as with "
-                "reduction='none'.",
+                f"Return a tensor of shape {list(labels.shape[:1])}, one number "
+                "for each, and not their mean.",
             )
         return found
 

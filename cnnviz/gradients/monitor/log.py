@@ -19,6 +19,7 @@ from cnnviz.gradients.monitor.records import (
     record_from,
     to_line,
 )
+from cnnviz.images.paths import expand
 
 FORMAT = "cnnviz training run"
 SCHEMA = 2
@@ -80,7 +81,7 @@ class LogFile:
     """
 
     def __init__(self, path: str | Path, existing: Existing = "refuse") -> None:
-        self.path = Path(path).expanduser()
+        self.path = expand(path)
         self.earlier = self._earlier(existing)
         self._layers: tuple[str, ...] | None = None
         try:
@@ -169,7 +170,7 @@ def read_log(path: str | Path) -> RunLog:
     UsageError
         If it is no run of ours, or a line in its midst is damaged.
     """
-    target = Path(path).expanduser()
+    target = expand(path)
     try:
         text = target.read_bytes().decode("utf-8", "replace")
     except OSError as error:

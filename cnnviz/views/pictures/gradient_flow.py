@@ -221,12 +221,32 @@ def _activations(axes: Axes, flows: tuple[GradientFlow, ...]) -> None:
         )
         if alone:
             _shares(axes, flow, places)
-    axes.set_yscale("log")
-    _few_ticks(axes)
+    if any(
+        (np.isfinite(flow.activation_norms) & (flow.activation_norms > 0.0)).any() for flow in flows
+    ):
+        axes.set_yscale("log")
+        _few_ticks(axes)
+    else:
+        _no_activation(axes)
     axes.set_ylabel("activation norm\n(L2, per image)", fontsize=drawing.SMALL_SIZE)
     axes.yaxis.label.set_color(drawing.QUIET)
     drawing.plain_axes(axes)
     _name_points(axes, flows)
+
+
+def _no_activation(axes: Axes) -> None:
+    """Say that there is nothing to draw: a logarithm has no place for 0, and none for NaN."""
+    axes.set_yticks([])
+    axes.text(
+        0.5,
+        0.5,
+        "no activation is finite and above 0",
+        transform=axes.transAxes,
+        fontsize=drawing.SMALL_SIZE,
+        color=drawing.WARM,
+        ha="center",
+        va="center",
+    )
 
 
 def _few_ticks(axes: Axes) -> None:

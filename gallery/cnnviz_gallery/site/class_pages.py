@@ -234,11 +234,13 @@ def _answered(subject: SiteContext, index: int, place: int, at: int) -> content.
     top, label = int(answers.top[place]), int(answers.labels[place])
     said = subject.categories[top].partition(",")[0]
     share = percent(float(answers.probability[place]))
-    truth = subject.scan.groups[label] if 0 <= label < len(subject.scan.groups) else ""
+    groups = subject.scan.groups
+    truth = groups[label] if 0 <= label < len(groups) else f"label {label}" if label >= 0 else ""
     shown = share if top == index else f"{said} {share}"
     tile_of = content.Tile(at % STRONGEST, at // STRONGEST, f"{name}, called {said} ({share})")
     # Where answer and label agree, one of them is enough.
-    agrees = label >= 0 and classes_of_labels(subject.scan)[label] == top
+    meant = classes_of_labels(subject.scan)
+    agrees = 0 <= label < len(meant) and meant[label] == top
     return content.Answered(tile_of, shown, "" if agrees else truth.partition(",")[0])
 
 

@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Any
 
 from cnnviz.errors import OutputError
+from cnnviz.images.paths import expand
 from cnnviz.results.files import write_atomically
 
 FORMAT = "cnnviz gallery 1"
@@ -37,7 +38,7 @@ class SiteFolder:
     """
 
     def __init__(self, root: str | Path) -> None:
-        self.root = Path(root).expanduser().resolve()
+        self.root = expand(root).resolve()
         self.written = self.kept = 0
         self._counting = Lock()
         check(self.root)

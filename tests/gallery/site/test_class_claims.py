@@ -93,3 +93,19 @@ def test_there_is_no_tile_for_what_sends_nothing_back(many_site):
         met += sent < 9
         assert 'class="none"' not in text, "there is no empty box where no unit has a face"
     assert met
+
+
+def test_labels_that_are_no_class_of_the_network_are_told_as_labels(tiny, tmp_path):
+    from PIL import Image
+
+    rows = ["path,label"]
+    for place, label in enumerate((0, 99, 3, -1, 10)):
+        Image.new("RGB", (32, 32), (50 * place, 20, 90)).save(tmp_path / f"{place}.png")
+        rows.append(f"{place}.png,{label}")
+    (tmp_path / "list.csv").write_text("\n".join(rows))
+    data = open_dataset(tmp_path / "list.csv")
+    found = scan(tiny, data, "head", settings=ScanSettings(sample=5))
+    home = build(found, tiny, data, tmp_path / "site").home
+    pages = "".join(map(text_of, (home.parent / "models/tiny/classes").glob("*.html")))
+    assert "label 99" in pages
+    assert "label 10" in pages
