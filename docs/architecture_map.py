@@ -40,6 +40,7 @@ COLUMNS = {
     "images": -1.0,
     "introspection": 0.0,
     "results": 1.0,
+    "bounds": 0.0,
     "_lazy": -1.0,
     "errors": 0.0,
 }

@@ -243,7 +243,7 @@ def test_images_and_items_can_be_given(folder):
     ("data", "count", "error", "message"),
     [
         ("nowhere", None, UsageError, "no folder 'nowhere'"),
-        ("shapes", 0, UsageError, "0 images cannot be evaluated"),
+        ("shapes", 0, UsageError, "count cannot be 0"),
         ([], None, ImageError, "no image to evaluate on"),
     ],
 )
@@ -264,7 +264,7 @@ def test_a_mask_of_another_size_leaves_the_image_out(folder):
     [
         ({"methods": ["grad-cam"]}, "no method 'grad-cam' of making heatmaps"),
         ({"methods": []}, "No method was named"),
-        ({"random": 0}, "0 random maps"),
+        ({"random": 0}, "random cannot be 0"),
     ],
 )
 def test_wrong_arguments(model, folder, keywords, message):

@@ -87,7 +87,7 @@ def test_a_failed_download_leaves_nothing(
     name = Path(path).name
     assert caught.value.what.startswith("The weights of net (V1) are not on this machine and could")
     assert f"Put {name} from {server}/{path} into {empty_cache}" in caught.value.remedy
-    assert "--weights random" in caught.value.remedy
+    assert "--weights random" in caught.value.option
     assert left_in(empty_cache) == []
     assert capfd.readouterr() == ("", "")
 

@@ -93,9 +93,9 @@ def test_labels_that_do_not_touch_stay_where_they_are() -> None:
     [
         ({"functions": "rlu"}, "no activation function 'rlu'"),
         ({"functions": " , "}, "No activation function was named"),
-        ({"layers": 0}, "no chain of 0 layers"),
-        ({"width": 0}, "with 0 units"),
-        ({"seed": -1}, "the seed -1"),
+        ({"layers": 0}, "layers cannot be 0"),
+        ({"width": 0}, "width cannot be 0"),
+        ({"seed": -1}, "seed cannot be -1"),
     ],
 )
 def test_bad_arguments_are_sentences(arguments, message: str) -> None:

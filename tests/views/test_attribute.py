@@ -181,7 +181,7 @@ def test_deeplift_says_which_networks_it_cannot_explain(
     ("options", "message"),
     [
         ({"method": "magic"}, "no method 'magic'"),
-        ({"steps": 0}, "0 steps"),
+        ({"steps": 0}, "steps cannot be 0"),
         ({"baseline": "white"}, "no baseline 'white'"),
     ],
 )

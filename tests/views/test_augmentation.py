@@ -66,7 +66,7 @@ def test_the_network_and_the_generators_are_left_alone() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"draws": 0}, "0 draws"),
+        ({"draws": 0}, "draws cannot be 0"),
         ({"transform": "Nothing()"}, "no transform 'Nothing'"),
         ({"images": [PHOTO, PHOTO]}, "2 images were given"),
     ],

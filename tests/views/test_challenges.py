@@ -170,7 +170,7 @@ def test_nothing_is_changed() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"steps": 1}, "1 amounts show no change"),
+        ({"steps": 1}, "steps cannot be 1"),
         ({"only": "weather"}, "no challenge 'weather'"),
         ({"only": "clutter"}, "clutter cannot be swept on a photo"),
         ({"images": [photo(), photo()]}, "2 images were given"),

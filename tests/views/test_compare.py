@@ -145,7 +145,7 @@ def test_what_cannot_be_read_is_left_out_of_both(tmp_path: Path) -> None:
 
 
 def test_what_is_out_of_range_is_refused() -> None:
-    with pytest.raises(UsageError, match="Batches of 4 images"):
+    with pytest.raises(UsageError, match="batch_size cannot be 4"):
         compare(network(), PHOTOS, network(), batch_size=4)
     with pytest.raises(UsageError, match="2 other networks"):
         compare(network(), PHOTOS, [network(), network()])

@@ -156,7 +156,7 @@ def test_nothing_is_changed_and_all_is_data() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"top": -1}, UsageError, "-1 channels cannot be shown"),
+        ({"top": -1}, UsageError, "top cannot be -1"),
         ({"channels": [99]}, LayerError, "no channel 99"),
         ({"channels": []}, UsageError, "No unit was picked"),
         ({"rule": "lrp"}, UsageError, "There is no rule 'lrp'"),

@@ -230,7 +230,7 @@ def test_nothing_is_changed() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"shift": 0}, UsageError, "24 px cannot be shifted by 0"),
+        ({"shift": 0}, UsageError, "shift cannot be 0"),
         ({"shift": 24}, UsageError, "24 px cannot be shifted by 24"),
         ({"direction": "up"}, UsageError, "'up'"),
         ({"edge": "black"}, UsageError, "'black'"),

@@ -136,7 +136,7 @@ def test_the_last_captured_layer_is_the_default(held: Capture) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"top": -1}, "-1 maps"),
+        ({"top": -1}, "top cannot be -1"),
         ({"image": 2}, "no image 2"),
         ({"order": "size"}, "ordered by 'size'"),
     ],

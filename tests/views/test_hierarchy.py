@@ -100,7 +100,7 @@ def test_layers_by_name_pictures_and_arrays(model, images, tmp_path: Path):
 
 
 def test_what_is_refused(model, images):
-    with pytest.raises(UsageError, match="No channel is none to show"):
+    with pytest.raises(UsageError, match="top cannot be 0"):
         cnnviz.hierarchy(model, images, top=0)
     with pytest.raises(UsageError, match="no rule 'deconv'"):
         cnnviz.hierarchy(model, images, rule="deconv")

@@ -158,8 +158,8 @@ def test_progress_counts_passes_of_single_images() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"shift": 0.0}, UsageError, "cannot be moved by 0 of their height"),
-        ({"scale": 1.0}, UsageError, "Enlarging 1 times shows nothing"),
+        ({"shift": 0.0}, UsageError, "shift cannot be 0"),
+        ({"scale": 1.0}, UsageError, "Enlarging 1 time shows nothing"),
         ({"rotation": 0.0}, UsageError, "Turning by 0 degrees"),
         ({"steps": 4}, UsageError, "4 amounts cannot be spread evenly"),
         ({"target": "class 1 - class 2"}, TargetError, "no names"),

@@ -127,7 +127,7 @@ def test_boxes_in_words_and_in_files(tmp_path: Path):
 
 
 def test_what_is_refused(seen):
-    with pytest.raises(UsageError, match="A box cannot begin at 0 of the maximum"):
+    with pytest.raises(UsageError, match="threshold cannot be 0"):
         cnnviz.localisation(seen, threshold=0.0)
     with pytest.raises(UsageError, match="There is 1 mark for 2 photos"):
         cnnviz.localisation(seen, boxes=[TRUE])

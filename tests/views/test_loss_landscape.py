@@ -214,12 +214,12 @@ def test_losses_that_are_not_finite_are_grey_and_counted() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"dimensions": 3}, "of 3 dimensions"),
+        ({"dimensions": 3}, "dimensions cannot be 3"),
         ({"points": 4}, "4 points a side do not have the network in their middle"),
-        ({"points": 1}, "1 points a side"),
-        ({"reach": 0.0}, "A reach of 0"),
-        ({"reach": float("nan")}, "A reach of nan"),
-        ({"seed": -1}, "the seed -1"),
+        ({"points": 1}, "points cannot be 1"),
+        ({"reach": 0.0}, "reach cannot be 0"),
+        ({"reach": float("nan")}, "reach cannot be nan"),
+        ({"seed": -1}, "seed cannot be -1"),
         ({"batch_norm": "drop"}, "treated as 'drop'"),
     ],
 )

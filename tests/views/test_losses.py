@@ -66,8 +66,8 @@ def test_the_picture_draws_the_values_the_slopes_and_the_descents() -> None:
     [
         ({"functions": " ,"}, "No loss was named"),
         ({"functions": "ce"}, "no loss 'ce'"),
-        ({"delta": 0.0}, "Huber loss with delta 0"),
-        ({"classes": 1}, "cross-entropy of 1 classes"),
+        ({"delta": 0.0}, "delta cannot be 0"),
+        ({"classes": 1}, "classes cannot be 1"),
     ],
 )
 def test_bad_arguments_are_sentences(given, message: str) -> None:

@@ -106,5 +106,5 @@ def test_signals_and_volumes_are_drawn() -> None:
 
 
 def test_misuse_is_a_sentence() -> None:
-    with pytest.raises(UsageError, match="An image of 0 x 8 pixels has no pixel"):
+    with pytest.raises(UsageError, match="image_size cannot be 0"):
         network_diagram(tiny_network(), image_size=(0, 8))

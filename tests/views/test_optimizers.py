@@ -103,8 +103,8 @@ def test_the_paths_grow_from_frame_to_frame(found: OptimizerPaths, tmp_path) -> 
         ({"surface": "vally"}, r"no surface 'vally'.*Did you mean 'valley'"),
         ({"optimizers": ","}, "No optimizer was named"),
         ({"optimizers": "lion"}, "no optimizer 'lion'"),
-        ({"steps": 0}, "no descent of 0 steps"),
-        ({"seed": -1}, "the seed -1"),
+        ({"steps": 0}, "steps cannot be 0"),
+        ({"seed": -1}, "seed cannot be -1"),
     ],
 )
 def test_bad_arguments_are_sentences(given, message: str) -> None:

@@ -138,13 +138,13 @@ def test_progress_counts_the_trainings() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"scenes": 0}, "learned from 0 scenes"),
-        ({"test": 0}, "0 to test"),
-        ({"seeds": 13}, "no 13 seeds"),
-        ({"seed": -1}, "seeds from -1 on"),
-        ({"dropout": 1.0}, "dropout 1 and"),
-        ({"weight_decay": -1.0}, "weight decay -1"),
-        ({"weight_decay": float("nan")}, "weight decay nan"),
+        ({"scenes": 0}, "scenes cannot be 0"),
+        ({"test": 0}, "test cannot be 0"),
+        ({"seeds": 13}, "seeds cannot be 13"),
+        ({"seed": -1}, "seed cannot be -1"),
+        ({"dropout": 1.0}, "dropout cannot be 1"),
+        ({"weight_decay": -1.0}, "weight_decay cannot be -1"),
+        ({"weight_decay": float("nan")}, "weight_decay cannot be nan"),
     ],
 )
 def test_bad_arguments_are_sentences(given, message: str) -> None:

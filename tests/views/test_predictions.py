@@ -77,7 +77,7 @@ def test_one_bar_for_each_class_in_order() -> None:
 
 
 def test_what_cannot_be_answered() -> None:
-    with pytest.raises(UsageError, match="0 classes"):
+    with pytest.raises(UsageError, match="k cannot be 0"):
         answer([[0.0, 1.0]], k=0)
     network = nn.Sequential(nn.Flatten(2), nn.Linear(16, 5))
     held = capture(network, torch.zeros(1, 3, 4, 4), gradients=False, layers="")

@@ -215,7 +215,7 @@ def test_nothing_is_changed_and_a_surrounding_no_grad_does_not_reach_in() -> Non
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"draws": 0}, UsageError, "0 draws measure nothing"),
+        ({"draws": 0}, UsageError, "draws cannot be 0"),
         ({"scale": "cubic"}, UsageError, "There is no scale 'cubic'"),
         ({"layers": "third"}, LayerError, "no layer 'third'"),
     ],

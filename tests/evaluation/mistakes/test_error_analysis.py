@@ -364,7 +364,7 @@ def test_what_is_refused_before_any_image_is_answered(folder, tmp_path):
         cnnviz.error_analysis(model, tmp_path / "nowhere")
     with pytest.raises(UsageError, match="cannot be ordered by 'sure'"):
         cnnviz.error_analysis(model, folder, order="sure")
-    with pytest.raises(UsageError, match="No answer is 2 sure"):
+    with pytest.raises(UsageError, match="confident cannot be 2"):
         cnnviz.error_analysis(model, folder, confident=2.0)
     (tmp_path / "list.csv").write_text("nowhere.png,red\n")
     with pytest.raises(UsageError, match=r"None of the 1 file that list.csv lists"):

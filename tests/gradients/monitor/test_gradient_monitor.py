@@ -548,7 +548,7 @@ def test_a_model_of_ours_and_named_layers_are_taken() -> None:
 @pytest.mark.parametrize(
     ("build", "options", "error", "match"),
     [
-        (in_place, {"every": 0}, UsageError, "every 0 steps.*every=1"),
+        (in_place, {"every": 0}, UsageError, "every cannot be 0"),
         (in_place, {"layers": "convs"}, LayerError, "no layer 'convs'.*'conv'"),
         (nn.Flatten, {}, LayerError, "neither a convolution nor a linear"),
         (in_place, {"path": "absent/run.jsonl"}, OutputError, "cannot be written.*Make the folder"),
