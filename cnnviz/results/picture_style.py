@@ -164,7 +164,7 @@ class PictureStyle:
         take_literally(figure)
         _keep_to_xml(figure)
         if self.dpi is not None:
-            _check_size(tuple(figure.get_size_inches()), self.dpi)
+            _check_pixels(tuple(figure.get_size_inches()), self.dpi)
         figure.savefig(stream, dpi=self.dpi or self._usual_dpi(figure), **options)
 
     def _usual_dpi(self, figure: Figure) -> float:
@@ -232,10 +232,15 @@ def _check_size(size: tuple[float, float], dpi: float) -> None:
             f"No picture can be read at {written}.",
             f"Give {LEAST[0]:g} x {LEAST[1]:g} inches or more; most pictures need about 8 x 6.",
         )
-    pixels = (width * dpi, height * dpi)
+    _check_pixels((width, height), dpi)
+
+
+def _check_pixels(size: tuple[float, float], dpi: float) -> None:
+    pixels = (size[0] * dpi, size[1] * dpi)
     if max(pixels) > _LONGEST or math.prod(pixels) > _MOST_PIXELS:
         raise UsageError(
-            f"A figure of {written} at {dpi:g} dpi has more pixels than can be drawn.",
+            f"A figure of {size[0]:g} x {size[1]:g} inches at {dpi:g} dpi has more pixels than can "
+            "be drawn.",
             "Give a smaller size, in inches, or fewer dpi.",
         )
 

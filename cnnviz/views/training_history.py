@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.bounds import Count, Seed, Within, bounded
 from cnnviz.course.cka import LEAST
 from cnnviz.course.convergence import (
     chance_of_order,
@@ -205,20 +206,21 @@ class TrainingHistory(Result):
         return draw(self, into)
 
 
+@bounded
 def training_history(
     model: Model | nn.Module,
     data: Data,
     checkpoints: str | Path | Sequence[str | Path] | None = None,
     layers: Layers = "stages",
     *,
-    epochs: Sequence[int] | None = None,
-    most: int = 8,
-    top: int = 4,
-    count: int | None = None,
-    batch_size: int = 64,
+    epochs: Annotated[Sequence[int] | None, Within(0, 10**9)] = None,
+    most: Annotated[int, Within(2, _MOST)] = 8,
+    top: Annotated[int, Within(1, _MOST_UNITS)] = 4,
+    count: Count | None = None,
+    batch_size: Annotated[int, Within(2 * LEAST, 65_536)] = 64,
     rule: Rule = "deconvnet",
-    alike: float = 0.9,
-    seed: int = 0,
+    alike: Annotated[float, Within(0.0, 1.0, above=True)] = 0.9,
+    seed: Seed = 0,
     progress: Progress = silent,
 ) -> TrainingHistory:
     """Show kernels and units over the epochs of a training, and when each layer settled.
@@ -278,7 +280,7 @@ def training_history(
     UsageError
         If an argument is out of range, or the network takes no photos or returns boxes.
     """
-    _check(most, top, batch_size, rule, alike, seed)
+    _check(rule)
     wrapped = as_model(model)
     check_takes_images(wrapped, "training_history")
     dataset = open_dataset(data, count)
@@ -303,17 +305,7 @@ def training_history(
     return _result(wrapped, plan, states, series, no_kernels, alike, seed)
 
 
-def _check(most: int, top: int, batch_size: int, rule: str, alike: float, seed: int) -> None:
-    if not 2 <= most <= _MOST or not 1 <= top <= _MOST_UNITS:
-        raise UsageError(
-            f"{most} checkpoints and {top} units of a layer cannot be shown.",
-            f"Give 2 to {_MOST} checkpoints, and 1 to {_MOST_UNITS} units.",
-        )
-    if batch_size < 2 * LEAST or not 0.0 < alike <= 1.0 or seed < 0:
-        raise UsageError(
-            f"Batches of {batch_size}, a CKA of {alike:g} and the seed {seed} do not do.",
-            f"Give batches of {2 * LEAST} or more, a CKA above 0 up to 1, and a seed from 0.",
-        )
+def _check(rule: str) -> None:
     if rule not in RULES:
         raise UsageError(f"There is no rule {rule!r}.", f"Choose {', '.join(RULES)}.")
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.bounds import Seed, Within, bounded
 from cnnviz.course.small_trainings import FEWEST, LEVEL, MOST, sign_flip
 from cnnviz.course.transfer import BATCH, HEAD_RATE, PENALTY, WEIGHT_DECAY
 from cnnviz.course.transfer_tasks import TASKS
@@ -335,17 +336,18 @@ def _deviation(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(values.std(-1, ddof=1))
 
 
+@bounded
 def transfer_learning(
     model: Model | nn.Module,
     task: Data = "letters",
     *,
     methods: str | Sequence[str] | None = None,
-    samples: int | Sequence[int] = (2, 8, 32, 128),
-    seeds: int = 6,
-    epochs: int = 10,
-    test: int = 400,
+    samples: Annotated[int | Sequence[int], Within(1, 100_000)] = (2, 8, 32, 128),
+    seeds: Annotated[int, Within(1, MOST)] = 6,
+    epochs: Annotated[int, Within(1, 1_000)] = 10,
+    test: Annotated[int, Within(1, 100_000)] = 400,
     layers: Layers | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
     progress: Progress = silent,
 ) -> TransferLearning:
     """Let a trained network learn a new task: with its features frozen, fine-tuned, from scratch.
@@ -392,7 +394,7 @@ def transfer_learning(
     model = as_model(model)
     check_takes_images(model, "transfer_learning")
     sizes = [samples] if isinstance(samples, int) else list(samples)
-    _check(sizes, seeds, epochs, test, seed)
+    _check(sizes)
     scenes = TASKS.get(task) if isinstance(task, str) else None
     chosen = _methods(methods, METHODS if scenes is not None else (FROZEN,))
     sizes = sorted({*sizes})
@@ -460,15 +462,6 @@ def _methods(given: str | Sequence[str] | None, usual: Sequence[str]) -> tuple[s
     return tuple(method for method in METHODS if method in words)
 
 
-def _check(samples: Sequence[int], seeds: int, epochs: int, test: int, seed: int) -> None:
-    if not samples or min([*samples, epochs, test]) < 1:
-        raise UsageError(
-            f"Nothing is learned from {list(samples)} samples a class in {epochs} epochs with "
-            f"{test} to test.",
-            "Give 1 or more of each.",
-        )
-    if not 1 <= seeds <= MOST or seed < 0:
-        raise UsageError(
-            f"There are no {seeds} seeds from {seed} on to train with.",
-            f"Give 1 to {MOST} seeds, and a first one of 0 or more.",
-        )
+def _check(samples: Sequence[int]) -> None:
+    if not samples:
+        raise UsageError("No number of samples is given.", "Give one or more, such as 2 and 8.")

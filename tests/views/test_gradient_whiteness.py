@@ -152,7 +152,7 @@ def test_progress_counts_lines() -> None:
     "arguments", [{"points": 2}, {"lines": 0}, {"seed": -1}, {"along": "photos"}]
 )
 def test_bad_arguments_are_sentences(arguments) -> None:
-    with pytest.raises(UsageError, match="cannot be|no lines along"):
+    with pytest.raises(UsageError, match=r"cannot be|no lines along"):
         gradient_whiteness(tiny_network(), **arguments)
 
 

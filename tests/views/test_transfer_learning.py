@@ -293,11 +293,11 @@ def test_what_does_not_end_with_a_linear_layer_is_refused(module) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"samples": ()}, "learned from"),
-        ({"samples": (0, 4)}, "learned from"),
-        ({"epochs": 0}, "0 epochs"),
-        ({"seeds": 13}, "no 13 seeds"),
-        ({"seed": -1}, "seeds from -1 on"),
+        ({"samples": ()}, "No number of samples"),
+        ({"samples": (0, 4)}, "samples cannot be 0"),
+        ({"epochs": 0}, "epochs cannot be 0"),
+        ({"seeds": 13}, "seeds cannot be 13"),
+        ({"seed": -1}, "seed cannot be -1"),
         ({"methods": "frozen,thawed"}, "no method 'thawed'"),
         ({"methods": ()}, "No method"),
     ],

@@ -62,7 +62,7 @@ def test_the_axis_ends_where_the_bars_do_and_reads_as_people_say_it() -> None:
 def test_what_is_no_layer_is_a_sentence() -> None:
     photo = np.zeros((6, 6, 3), np.uint8)
     for given in ({"kernel": 0}, {"filters": 0}, {"stride": 0}):
-        with pytest.raises(UsageError, match="(kernel|filters|stride) cannot be 0"):
+        with pytest.raises(UsageError, match=r"(kernel|filters|stride) cannot be 0"):
             weight_sharing(photo, **given)
     with pytest.raises(UsageError, match="larger than the photo"):
         weight_sharing(photo, kernel=7)
