@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import shlex
+from collections.abc import Callable
 from typing import Any, get_args
 
 import pytest
@@ -13,8 +14,8 @@ from cnnviz.errors import CnnvizError
 from cnnviz.views import VIEWS, View
 from cnnviz_cli import lazy, network_options
 from cnnviz_cli.view_command import build
-from tests.cli.conftest import Run
 
+Run = Callable[..., Any]
 LONG = "9" * 5000
 NAME = "n" * 5000
 
