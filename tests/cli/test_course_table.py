@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -12,8 +14,8 @@ from PIL import Image
 from cnnviz.datasets.shapes import Shapes
 from cnnviz.views import VIEWS
 from cnnviz.views.table import COURSE
-from tests.cli.conftest import Run
 
+Run = Callable[..., Any]
 ROOT = Path(__file__).resolve().parents[2]
 _ROW = re.compile(r"^\| ([^|]+) \| `cnnviz ([^`]+)` \|$", re.MULTILINE)
 QUICKLY = {

@@ -307,7 +307,7 @@ def test_a_picture_fills_a_slide(run, photo, tmp_path):
     [
         (("--figure-size", "5"), "no size of a figure"),
         (("--figure-size", "0x3"), "cannot have 0 x 3 inches"),
-        (("--dpi", "-1"), "cannot have -1 dpi"),
+        (("--dpi", "-1"), "--dpi cannot be -1"),
         (("--font", "DejaVu Sanz"), "no font 'DejaVu Sanz'"),
         (("--out", "a.csv"), "no table"),
         (("--out", "a.json", "--dpi", "50"), "'a.json' is none"),
