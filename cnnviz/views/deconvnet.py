@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.bounds import Top, bounded
-from cnnviz.errors import LayerError, UsageError
+from cnnviz.errors import LayerError
 from cnnviz.images import Batch, rate_of, values_of
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.backward_rules import Rule, RuleCoverage
