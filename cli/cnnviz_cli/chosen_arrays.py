@@ -25,7 +25,7 @@ def choose_arrays(names: Sequence[str], count: int | None, model: Model) -> list
     if not names:
         noun = model.space.noun
         kinds = ".npy, .npz, .pt or .wav" if noun == "signal" else ".npy, .npz or .pt"
-        clip = "" if noun == "signal" else ", or a folder with the frames of a clip"
+        clip = "" if noun != "volume" else ", or a folder with the frames of a clip"
         raise UsageError(
             f"{model.name} takes {noun}s {model.space.shape(model.channels)}, and there is no "
             "sample of these.",

@@ -118,6 +118,16 @@ Rate = Annotated[
         show_default=False,
     ),
 ]
+Spectrogram = Annotated[
+    bool | None,
+    typer.Option(
+        "--spectrogram",
+        help="The network takes spectrograms [channels, frequency, time], in .npy, .npz or .pt "
+        "files: nothing is resized, cropped or scaled, but by --mean and --std.",
+        rich_help_panel=NETWORK,
+        show_default=False,
+    ),
+]
 Device = Annotated[
     str, typer.Option(metavar="DEVICE", help="auto, cpu or cuda.", rich_help_panel=NETWORK)
 ]
@@ -146,6 +156,7 @@ PREPARATION = (
     shared("std", Std, None),
     shared("colour", Colour, None),
     shared("rate", Rate, None),
+    shared("spectrogram", Spectrogram, None),
 )
 """The options that say how photos are prepared for the network."""
 WEIGHTS = (

@@ -8,7 +8,6 @@ import typer
 
 from cnnviz.bounds import WORKERS, Count
 from cnnviz.errors import UsageError
-from cnnviz.results.space import IMAGE
 from cnnviz_cli.chosen_arrays import choose_arrays
 from cnnviz_cli.chosen_photos import FoundPhotos
 from cnnviz_cli.lazy import shared
@@ -104,7 +103,9 @@ PHOTO = shared("photo", OnePhoto, None)
 
 def inputs_of(named: FoundPhotos, model: Model) -> list[Any]:
     """Return what was named as the network takes it, or else a sample; of arrays there is none."""
-    if model.space == IMAGE:
+    from cnnviz.images import ArrayPreprocessing
+
+    if not isinstance(model.preprocessing, ArrayPreprocessing):
         return photos_or_sample(named.taken(), model)
     return choose_arrays(named.names, named.count, model)
 

@@ -19,7 +19,7 @@ from cnnviz.results import drawing
 from cnnviz.results.array_pictures import shown_slices, slice_noun, spread_slices
 from cnnviz.results.contact_sheet import MARKS, PAGE, page_title
 from cnnviz.results.result import Result
-from cnnviz.results.space import VOLUME, Space, space_of
+from cnnviz.results.space import IMAGE, VOLUME, Space, space_of
 from cnnviz.results.text import number, plural
 
 if TYPE_CHECKING:
@@ -80,6 +80,9 @@ class Heatmap(Result):
         The signals [C, L] or volumes [C, D, H, W]; empty where these are photos.
     rates : tuple of float or None
         Of each signal the samples a second, None where they are not known; empty for photos.
+    axis_names : tuple of str
+        What rows and columns are, where these are spectrograms, which are drawn with the first row
+        below; empty otherwise.
     """
 
     left_out: ClassVar[tuple[str, ...]] = ("photos", "inputs")
@@ -104,6 +107,7 @@ class Heatmap(Result):
     asked_boxes: tuple[tuple[float, float, float, float] | None, ...] = ()
     inputs: tuple[NDArray[np.float32], ...] = ()
     rates: tuple[float | None, ...] = ()
+    axis_names: tuple[str, ...] = ()
 
     def shown(self, layer: str | None = None) -> NDArray[np.float32]:
         """Return the maps of one layer as they are drawn and measured, [N, h, w].
@@ -207,6 +211,10 @@ class Heatmap(Result):
         )
         if any(box is not None for box in self.asked_boxes) and not self._on_sheet:
             seen += " The box in the photo is the one that is explained."
+        if self.axis_names:
+            seen += (
+                " The input is grey, from its least value to its greatest; its first row is below."
+            )
         seen += self._slices_told() + array_heatmaps.spectrograms_told(self)
         measured = "".join(f" {note}" for note in self.notes)
         return (
@@ -372,12 +380,14 @@ class PhotoFields(TypedDict):
     answers: tuple[PhotoAnswer, ...]
     inputs: tuple[NDArray[np.float32], ...]
     rates: tuple[float | None, ...]
+    axis_names: tuple[str, ...]
 
 
 def photo_fields(capture: Capture) -> PhotoFields:
     """Return what a `Heatmap` holds of the photos that its maps lie over."""
     batch = capture.batch
-    arrays = [one for one in batch.photos if isinstance(one, ArrayInput)]
+    arrays = [one for one in batch.photos if isinstance(one, ArrayInput) and one.space != IMAGE]
+    prepared = capture.model.preprocessing
     return {
         "answers": photo_answers(capture),
         "images": tuple(photo.name for photo in batch.photos),
@@ -385,6 +395,7 @@ def photo_fields(capture: Capture) -> PhotoFields:
         "boxes": batch.boxes,
         "inputs": tuple(one.values for one in arrays),
         "rates": tuple(one.rate for one in arrays),
+        "axis_names": getattr(prepared, "axis_names", None) or (),
     }
 
 

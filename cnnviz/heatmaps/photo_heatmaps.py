@@ -80,6 +80,7 @@ def _draw_photo(found: Heatmap, axes: Axes, image: int, letters: int) -> None:
         outline(axes, asked, drawing.WARM, (3.0, 1.5))
         axes.set_xlim(0, width)
         axes.set_ylim(height, 0)
+    _name_axes(found, axes)
     _title(axes, found.images[image], found.targets[image], letters)
 
 
@@ -106,7 +107,18 @@ def outline(
 
 def _draw_map(found: Heatmap, axes: Axes, image: int, layer: str, letters: int) -> None:
     drawing.show(axes, found.seen(image, layer, 480), smooth=True)
+    _name_axes(found, axes)
     _title(axes, layer, found.extent(image, layer), letters)
+
+
+def _name_axes(found: Heatmap, axes: Axes) -> None:
+    """Write what rows and columns are, and turn a spectrogram with its first row downwards."""
+    if not found.axis_names:
+        return
+    rows, columns = found.axis_names
+    axes.set_ylabel(f"{rows} →", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
+    axes.set_xlabel(f"{columns} →", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
+    axes.invert_yaxis()
 
 
 def overlay(

@@ -39,13 +39,18 @@ class ArrayPreprocessing(Preprocessing):
         One value per channel, and their number is the number of channels; or one of each for all
         channels, whose number a network then says (`cnnviz.Model`).
     axes : int
-        1 for signals ``[N, C, L]``, 3 for volumes and clips ``[N, C, D, H, W]``.
+        1 for signals ``[N, C, L]``, 3 for volumes and clips ``[N, C, D, H, W]``; 2 for numbers
+        ``[N, C, H, W]`` that are no photo, such as spectrograms: they are not resized, cropped or
+        brought to 0..1, and their least and greatest values are drawn as black and white.
     shape : tuple of int or None
         The size of a usual input along each axis, for views of a network without one; None leaves
         it open.
     rate : float or None
         Samples a second of the signals, where it is known: pictures then count in seconds and
         hertz, and have a spectrogram beside the trace. 1 counts in samples.
+    axis_names : (str, str) or None
+        What the rows and the columns of numbers ``[N, C, H, W]`` are, such as ``("frequency",
+        "time")``: heatmaps are then drawn with these names and the first row below.
     """
 
     resize: int | tuple[int, int] | None = None
@@ -55,6 +60,7 @@ class ArrayPreprocessing(Preprocessing):
     axes: int = 1
     shape: tuple[int, ...] | None = None
     rate: float | None = None
+    axis_names: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -77,6 +83,11 @@ class ArrayPreprocessing(Preprocessing):
             raise UsageError(
                 f"There is no sampling rate of {self.rate:g} for {self.space.noun}s.",
                 "Give the samples a second of signals, above 0.",
+            )
+
+        if self.axis_names is not None and self.axes != 2:
+            raise UsageError(
+                f"The axes of {self.space.noun}s have their names.", "Leave axis_names out."
             )
 
     @property

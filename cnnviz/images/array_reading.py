@@ -29,7 +29,7 @@ from cnnviz.images.paths import expand
 from cnnviz.images.photo import Photo, PhotoError, new_photo
 from cnnviz.images.reading import read_photo
 from cnnviz.images.size_notes import size_notes
-from cnnviz.results.space import Space, space_of
+from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.text import kind_of, number, plural
 
 if TYPE_CHECKING:
@@ -74,8 +74,10 @@ class ArrayInput(Photo):
 
 
 def values_of(photo: Photo) -> NDArray[np.float32] | None:
-    """Return the numbers of a signal or a volume; None for a photo."""
-    return photo.values if isinstance(photo, ArrayInput) else None
+    """Return the numbers of a signal or a volume; None for a photo or a spectrogram."""
+    if not isinstance(photo, ArrayInput) or photo.space == IMAGE:
+        return None
+    return photo.values
 
 
 def rate_of(photo: Photo) -> float | None:

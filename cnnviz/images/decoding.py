@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.images.number_files import ARRAY_SUFFIXES
 from cnnviz.images.photo import MAX_PIXELS, PhotoError
 from cnnviz.images.pillow_warnings import Heard, catch_pillow_warnings
 
@@ -39,8 +40,15 @@ def decode_file(file: Any, name: str) -> Decoded:
         except PhotoError:
             raise
         except UnidentifiedImageError as error:
+            numbers = name.lower().endswith(ARRAY_SUFFIXES)
+            spectrogram = (
+                " Of a network that takes spectrograms say so: --spectrogram, or "
+                "ArrayPreprocessing(axes=2)."
+            )
             raise PhotoError(
-                name, "this is not an image that Pillow can read", f"Give a {FORMATS} file."
+                name,
+                "this is not an image that Pillow can read",
+                f"Give a {FORMATS} file.{spectrogram if numbers else ''}",
             ) from error
         except Image.DecompressionBombError as error:
             raise _too_large(name, _bomb_size(error)) from error

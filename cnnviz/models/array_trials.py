@@ -92,7 +92,7 @@ def takes_channels(
     if likely_channels(module, space)[0] == channels or isinstance(module, torch.jit.ScriptModule):
         return True
     one = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
-    sizes = USUAL[space] if size is None else (size,)
+    sizes = USUAL.get(space, ()) if size is None else (size,)
     trial = _Trial(module, torch.device("meta"), one.dtype)
     return trial.search(space, sizes, (channels,)) is not None
 

@@ -17,11 +17,12 @@ from cnnviz.images.paths import expand
 from cnnviz.models.categories import Categories, read_categories
 from cnnviz.models.input_trials import find_input
 from cnnviz.models.model import Model
+from cnnviz.results.space import IMAGE
 from cnnviz.results.text import dimensions, plural
 
 Settings = Preprocessing | Mapping[str, Any] | str | os.PathLike[str]
 
-KEYS = ("resize", "crop", "mean", "std", "interpolation", "colour", "rate")
+KEYS = ("resize", "crop", "mean", "std", "interpolation", "colour", "rate", "spectrogram")
 _COLOURS = {"grey": 1, "gray": 1, "rgb": 3, "bgr": 3}
 _PILLOW = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
 HUGGING_FACE = "preprocessor_config.json"
@@ -42,7 +43,8 @@ def with_settings(known: Preprocessing, given: Settings) -> Preprocessing:
         All of it; or some of `KEYS`, or a TOML or JSON file with them. Values of `mean` and `std`
         above 1 are those of pixels from 0 to 255. `resize` and `crop` are a number, height and
         width, or "none"; a `resize` alone is also the side of the crop. `rate` is the samples a
-        second of signals.
+        second of signals. `spectrogram`, true or false, says that a network of images takes
+        spectrograms, frequency by time, as numbers that nothing is done to but `mean` and `std`.
 
     Raises
     ------
@@ -54,7 +56,7 @@ def with_settings(known: Preprocessing, given: Settings) -> Preprocessing:
     if isinstance(given, (str, os.PathLike)):
         path = expand(given)
         return _with_file(known, path, _read(path))
-    return _checked_crop(_with(known, given, "as given"))
+    return _checked_crop(_with(_as_spectrogram(known, given), given, "as given"))
 
 
 def check_settings(given: Settings | None) -> None:
@@ -189,7 +191,7 @@ def _size(value: Any) -> Any:
 def _with_file(known: Preprocessing, path: Path, content: Mapping[str, Any]) -> Preprocessing:
     if not content:
         raise UsageError(f"{path.name} holds no settings.", f"Write {', '.join(KEYS)} in it.")
-    return _with(known, content, f"as {path.name} says")
+    return _with(_as_spectrogram(known, content), content, f"as {path.name} says")
 
 
 def _with(known: Preprocessing, given: Mapping[str, Any], origin: str) -> Preprocessing:
@@ -224,6 +226,19 @@ def _with(known: Preprocessing, given: Mapping[str, Any], origin: str) -> Prepro
         is_guess=told,
         is_undivided="std" not in given and ("mean" in given or known.is_undivided),
     )
+
+
+def _as_spectrogram(known: Preprocessing, given: Mapping[str, Any]) -> Preprocessing:
+    """Return the preprocessing of spectrograms, where it was said that a network takes them."""
+    if not given.get("spectrogram"):
+        return known
+    if isinstance(known, ArrayPreprocessing) and known.space != IMAGE:
+        raise UsageError(
+            f"The network takes {known.takes}, and a spectrogram is an image.",
+            "Leave the spectrogram out.",
+        )
+    zeros, ones = (0.0,) * known.channels, (1.0,) * known.channels
+    return ArrayPreprocessing(mean=zeros, std=ones, axes=2, axis_names=("frequency", "time"))
 
 
 def _at_rate(known: Preprocessing, given: Mapping[str, Any]) -> Preprocessing:

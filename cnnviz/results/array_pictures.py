@@ -61,9 +61,14 @@ def slice_grid(pictures: Pixels, labels: int = 0, longest: int = 160) -> Mosaic:
 
 
 def portrait(values: NDArray[Any]) -> Pixels:
-    """Return a small picture of a signal [C, L] or a volume [C, D, H, W], for lists and icons."""
+    """Return a small picture of a signal [C, L] or a volume [C, D, H, W], for lists and icons.
+
+    Of numbers [C, H, W], such as a spectrogram, it is a picture of their size.
+    """
     if values.ndim == 2:
         return _trace(np.asarray(values, np.float64))
+    if values.ndim == 3:
+        return np.asarray(slices(values[:, None])[0], np.uint8)
     pictures = slices(values)
     return slice_grid(pictures[list(spread_slices(len(pictures), _PORTRAIT_SLICES))]).pixels
 

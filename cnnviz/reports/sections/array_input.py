@@ -12,6 +12,7 @@ from cnnviz.reports.content import Picture, Section
 from cnnviz.reports.context import Context
 from cnnviz.results import colour_bars, drawing, mosaics, traces
 from cnnviz.results.array_pictures import shown_slices, slice_grid, slices, spread_slices
+from cnnviz.results.space import IMAGE
 from cnnviz.results.spectra import Spectrogram, has_spectrogram, spectrogram
 from cnnviz.results.text import number
 
@@ -61,6 +62,8 @@ def _caption(given: ArrayInput) -> str:
             f"The signal over its {traces.time_unit(given.rate)}, before it is normalised."
             f"{drawn}{below}"
         )
+    if given.space == IMAGE:
+        return "The numbers, before they are normalised, with the first row below."
     deep = given.values.shape[1]
     some = shown_slices(spread_slices(deep), deep, "frame" if given.is_clip else "slice")
     return "The slices, before they are normalised." + (f" Drawn are {some}." if some else "")
@@ -91,9 +94,26 @@ def _draw_signal(given: ArrayInput) -> Figure:
     return figure
 
 
+def _draw_numbers(given: ArrayInput) -> Figure:
+    """Draw numbers [C, H, W] that are no photo, such as a spectrogram, as their mean."""
+    values = given.values.mean(0)
+    scale = drawing.Scale.of(values)
+    figure = drawing.new_figure(_ACROSS, 3.2)
+    axes = figure.subplots()
+    axes.imshow(scale.paint(values), origin="lower", aspect="auto", interpolation="nearest")
+    drawing.plain_axes(axes)
+    for name, write in (("rows", axes.set_ylabel), ("columns", axes.set_xlabel)):
+        write(name, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
+    label = "value" if len(given.values) == 1 else f"mean of {len(given.values)} channels"
+    colour_bars.bar_of_panels(axes, scale, label, fraction=0.04, pad=0.02, aspect=20)
+    return figure
+
+
 def _draw(given: ArrayInput) -> Figure:
     if given.space.axes == 1:
         return _draw_signal(given)
+    if given.space == IMAGE:
+        return _draw_numbers(given)
     pictures = slices(given.values)
     shown = spread_slices(len(pictures))
     grid = slice_grid(np.asarray(pictures[list(shown)], np.uint8), labels=16)
