@@ -123,15 +123,16 @@ TASKS: Mapping[str, TransferTask] = {
         TransferTask(
             "letters",
             tuple(_LETTERS),
-            "which of four letters, turned any way, that the network has never been shown",
+            "which of four letters, turned any way, that the network has never been shown, is in a "
+            f"scene of {SIDE} x {SIDE} pixels",
             _letter,
             lambda _, factors: factors,
         ),
         TransferTask(
             "directions",
             ("right", "up", "left", "down"),
-            "which way an arrow points, where the network was taught that a turned arrow is the "
-            "same",
+            f"which way an arrow points in a scene of {SIDE} x {SIDE} pixels, where the network "
+            "was taught that a turned arrow is the same",
             lambda _, form: outline(check_label("arrow"), form),
             _turned,
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import nn
 from cnnviz.bounds import Seed, Within, bounded
 from cnnviz.course.small_trainings import FEWEST, LEVEL, MOST, sign_flip
 from cnnviz.course.transfer import BATCH, HEAD_RATE, PENALTY, WEIGHT_DECAY
-from cnnviz.course.transfer_tasks import TASKS
+from cnnviz.course.transfer_tasks import TASKS, TransferTask
 from cnnviz.datasets.aliases import Data
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.introspection.layers import Layers
@@ -174,9 +175,10 @@ class TransferLearning(TableResult):
                 f"{method} {mean_and_spread(100.0 * self._of(method)[at])} %"
                 for method in self.methods
             ]
-            parts.append(f"with {self.samples[at]} samples a class {joined(each)}")
+            parts.append(f"with {plural(self.samples[at], 'sample')} a class {joined(each)}")
         compared = [self.compared(place) for place in range(len(self.pairs))]
-        return ". ".join([f"{self.task.capitalize()}, {'; '.join(parts)}", *compared])
+        name = self.task.capitalize() if self.task in TASKS else self.task
+        return ". ".join([f"{name}, {'; '.join(parts)}", *compared])
 
     def compared(self, pair: int) -> str:
         """Say of a pair of methods where a difference was shown, and where none can be."""
@@ -395,7 +397,7 @@ def transfer_learning(
     check_takes_images(model, "transfer_learning")
     sizes = [samples] if isinstance(samples, int) else list(samples)
     _check(sizes)
-    scenes = TASKS.get(task) if isinstance(task, str) else None
+    scenes = _scenes(task)
     chosen = _methods(methods, METHODS if scenes is not None else (FROZEN,))
     sizes = sorted({*sizes})
     numbers = range(seed, seed + seeds)
@@ -446,6 +448,16 @@ def _result(
         weight_change=found.weight_change,
         examples=material.examples(),
     )
+
+
+def _scenes(task: Data) -> TransferTask | None:
+    """Return the task of scenes of this name, or None for images of one's own."""
+    if not isinstance(task, str) or task in TASKS:
+        return TASKS.get(task) if isinstance(task, str) else None
+    meant = did_you_mean(task, TASKS, "")
+    if meant and not Path(task).exists():
+        raise UsageError(f"There is no task {task!r}.", meant)
+    return None
 
 
 def _methods(given: str | Sequence[str] | None, usual: Sequence[str]) -> tuple[str, ...]:

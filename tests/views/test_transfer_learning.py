@@ -307,6 +307,16 @@ def test_bad_arguments_are_sentences(given, message: str) -> None:
         cnnviz.transfer_learning(model(), **{**TINY, **given})
 
 
+def test_a_misspelt_task_is_told_and_a_folder_keeps_its_name(shapes, folder, tmp_path) -> None:
+    with pytest.raises(UsageError, match="no task 'leters'") as caught:
+        cnnviz.transfer_learning(shapes, "leters", **TINY)
+    assert "letters" in caught.value.remedy
+    with pytest.raises(UsageError, match="no folder 'somewhere else'"):
+        cnnviz.transfer_learning(shapes, "somewhere else", **TINY)
+    found = cnnviz.transfer_learning(model(), folder, samples=1, seeds=1, test=6)
+    assert found.summary().startswith(f"{folder.name}, 19 images in 2 folders, with 1 sample a")
+
+
 def test_a_task_with_too_little_is_refused(folder) -> None:
     with pytest.raises(UsageError, match="Of class 'light' there are 6 images"):
         cnnviz.transfer_learning(model(), folder, samples=7, test=6)

@@ -32,8 +32,8 @@ CHAPTER = Chapter(
             name="transferred",
             title="Four letters, for a network that knows ten shapes",
             call='cnnviz.transfer_learning(cnnviz.load("shapes-plain"), samples=(2, 16), '
-            "epochs=8, test=200)",
-            command="cnnviz transfer-learning --samples 2,16 --epochs 8 --test 200",
+            "epochs=6, test=200)",
+            command="cnnviz transfer-learning --samples 2,16 --epochs 6 --test 200",
             before=(
                 "The network shapes-plain tells ten shapes apart and has never been shown a "
                 "letter. With two samples of each letter, and with sixteen, it learns while you "
