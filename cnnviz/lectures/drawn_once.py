@@ -6,7 +6,7 @@ import io
 import re
 import textwrap
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import font_manager
@@ -129,9 +129,9 @@ def _pixels(figure: Figure, across: float | None = None) -> NDArray[np.uint8]:
     dpi = min(ACROSS / wide, DOWN / high) if across is None else ACROSS / across
     figure.set_dpi(min(dpi, LONGEST_SIDE / max(wide, high)))
     drawing.take_literally(figure)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    rgba: NDArray[np.uint8] = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    rgba: NDArray[np.uint8] = np.asarray(canvas.buffer_rgba())
     return np.ascontiguousarray(rgba[..., :3])
 
 
