@@ -9,7 +9,7 @@ import torch
 
 from cnnviz.datasets import Dataset
 from cnnviz.errors import UsageError
-from cnnviz.heatmaps.checks.randomisation import redraw, weighted_layers
+from cnnviz.heatmaps.checks.randomisation import all_layers, redraw
 from cnnviz.introspection.copies import copy_network
 from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model
@@ -63,7 +63,7 @@ def _other(
     if chosen:
         return _prepared_alike(first, chosen[0]), False
     forgetful = copy_network(first.module)
-    redraw(forgetful, weighted_layers(first, inputs), seed)
+    redraw(forgetful, all_layers(first, inputs), seed)
     return first.around(forgetful, weights=f"redrawn, seed {seed}", untrained=True), True
 
 

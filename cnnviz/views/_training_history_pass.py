@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cnnviz.course.cka import LEAST, MinibatchCKA
 from cnnviz.datasets import Dataset
 from cnnviz.errors import ImageError, LayerError
-from cnnviz.heatmaps.checks.randomisation import redraw, weighted_layers
+from cnnviz.heatmaps.checks.randomisation import all_layers, redraw, weighted_layers
 from cnnviz.introspection.backward_rules import Rule
 from cnnviz.introspection.copies import copy_network
 from cnnviz.introspection.layers import kind, named_layers, without_call
@@ -146,7 +146,7 @@ def models_of(
 
     def redrawn() -> Model:
         module = copy_network(model.module)
-        redraw(module, weighted_layers(model, inputs), seed)
+        redraw(module, all_layers(model, inputs), seed)
         return model.around(module, weights=f"redrawn, seed {seed}", untrained=True)
 
     return [redrawn, lambda: model]

@@ -278,21 +278,52 @@ class _Comparison:
 
 
 def weighted_layers(model: Model, inputs: torch.Tensor) -> list[str]:
-    """Return the layers that hold parameters of their own, the last called first."""
+    """Return the layers that hold parameters of their own, the last called first.
+
+    A layer below one of these that is never called itself comes with it: attention reads the
+    weights of its last projection.
+    """
     layers = named_layers(model.module)
     called = dict.fromkeys(call.name for call in call_order(model, inputs).calls)
-    held = [name for name in called if layers[name]._parameters]
-    return [name for name in reversed(held) if any(True for _ in layers[name].parameters(False))]
+    found = []
+    for name in called:
+        if _holds_parameters(layers[name]):
+            below = [f"{name}.{child}" for child, _ in layers[name].named_children()]
+            read = [one for one in below if one not in called and _holds_parameters(layers[one])]
+            found += [name, *read]
+    return found[::-1]
+
+
+def all_layers(model: Model, inputs: torch.Tensor) -> list[str]:
+    """Return `weighted_layers`, and after them all else that a training sets.
+
+    What the network holds itself, such as the token of the class, goes by its own empty name; and
+    there are normalisation without weights, and heads that evaluation does not call.
+    """
+    found = weighted_layers(model, inputs)
+    known = named_layers(model.module)
+    there = {id(known[name]) for name in found}
+    rest = [
+        name
+        for name, part in model.module.named_modules()
+        if id(part) not in there and (_holds_parameters(part) or kind(part) == "norm")
+    ]
+    return found + rest
+
+
+def _holds_parameters(layer: nn.Module) -> bool:
+    return any(True for _ in layer.parameters(recurse=False))
 
 
 def redraw(module: nn.Module, names: list[str], seed: int) -> None:
     """Redraw the parameters of the named layers in place, as before training.
 
     Weights come from the normal distribution of variance 2 / fan-in, biases are 0, normalisation
-    has no effect. Any other parameter has its own values shuffled.
+    has no effect. Any other parameter, with one number a channel, has its own values shuffled.
+    The empty name stands for what the network holds itself.
     """
     generator = torch.Generator().manual_seed(seed)
-    layers = named_layers(module)
+    layers = {"": module, **named_layers(module)}
     with torch.no_grad():
         for name in names:
             layer = layers[name]
@@ -300,7 +331,8 @@ def redraw(module: nn.Module, names: list[str], seed: int) -> None:
                 _neutral(layer)
                 continue
             for role, parameter in layer.named_parameters(recurse=False):
-                parameter.copy_(_redrawn(role, parameter, generator))
+                kernels = kind(layer) in ("conv", "linear")
+                parameter.copy_(_redrawn(role, parameter, generator, kernels=kernels))
 
 
 def _neutral(layer: nn.Module) -> None:
@@ -316,10 +348,13 @@ def _neutral(layer: nn.Module) -> None:
             tensor.fill_(value)
 
 
-def _redrawn(role: str, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    if role == "bias":
+def _redrawn(
+    role: str, values: torch.Tensor, generator: torch.Generator, *, kernels: bool
+) -> torch.Tensor:
+    if role == "bias" or role.endswith("_bias"):
         return torch.zeros_like(values)
-    if values.ndim < 2:
+    # A gain for each channel, [C] or [C, 1, 1], sums over nothing.
+    if values.ndim < 2 or (values[0].numel() == 1 and not kernels):
         order = torch.randperm(values.numel(), generator=generator).to(values.device)
         shuffled: torch.Tensor = values.flatten()[order].view_as(values)
         return shuffled

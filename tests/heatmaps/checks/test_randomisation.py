@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch
 from cnnviz.heatmaps.checks.measure import Measure
 from cnnviz.heatmaps.checks.random_maps import random_maps
 from cnnviz.heatmaps.checks.randomisation import (
+    all_layers,
     beside_gradient,
     plain_gradient,
     randomisation,
@@ -15,7 +18,7 @@ from cnnviz.heatmaps.checks.randomisation import (
 )
 from cnnviz.heatmaps.checks.stability import stability
 from cnnviz.heatmaps.checks.verdicts import AgainstRandomisation, similarity_limit
-from cnnviz.models import load
+from cnnviz.models import Model, load
 from tests.helpers.architectures import build, small_input
 from tests.helpers.explained import by_name
 from tests.helpers.state import state
@@ -102,6 +105,50 @@ def test_weights_are_drawn_as_he_et_al_draw_them():
     first = network[0].weight.detach().clone()
     redraw(network, ["0"], seed=1)
     assert not torch.equal(first, network[0].weight)
+
+
+class Attending(nn.Module):
+    """A class token and attention, whose last projection is read and never called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 8, 4, 4)
+        self.token = nn.Parameter(torch.randn(1, 1, 8))
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.norm = nn.BatchNorm1d(8, affine=False)
+        self.head = nn.Linear(8, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(len(x), -1, -1), x], 1)
+        return self.head(self.norm(self.attention(x, x, x)[0][:, 0]))
+
+
+def test_no_trained_weight_is_left_where_all_are_redrawn():
+    torch.manual_seed(0)
+    model = Model(Attending().eval())
+    model.module.norm.running_mean.fill_(3.0)
+    inputs = torch.randn(2, 3, 8, 8)
+    layers = weighted_layers(model, inputs)
+    assert layers == ["head", "attention.out_proj", "attention", "patches"]
+    assert all_layers(model, inputs) == [*layers, "", "norm"]
+    network = copy.deepcopy(model.module)
+    redraw(network, all_layers(model, inputs), seed=0)
+    before, after = dict(model.module.named_parameters()), dict(network.named_parameters())
+    kept = [name for name, value in after.items() if torch.equal(value, before[name])]
+    # Those of attention are zeros as they were.
+    assert kept == ["attention.in_proj_bias", "attention.out_proj.bias"]
+    assert not network.norm.running_mean.any()
+
+
+def test_a_gain_for_each_channel_is_no_kernel_and_keeps_its_size():
+    network = nn.Sequential(nn.Conv2d(6, 6, 1, groups=6))
+    network.gains = nn.Parameter(1e-6 * torch.arange(1.0, 7.0).reshape(6, 1, 1))
+    redraw(network, ["0", ""], seed=0)
+    assert sorted(network.gains.flatten().tolist()) == pytest.approx(
+        [1e-6 * one for one in range(1, 7)]
+    )
+    assert float(network[0].weight.detach().abs().max()) > 0.1
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "convnext_tiny"])
