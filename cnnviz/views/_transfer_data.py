@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import torch
 
@@ -84,13 +85,15 @@ class _Choice:
             )
         labels = sorted(of_class)
         each = max(1, test // len(labels))
-        judging, left = [], []
+        judges, left = [], []
         for label in labels:
             indices = of_class[label]
             order = _shuffled(indices, seeds[0], "judging", label)
             held = min(each, len(indices) // _HELD)
-            judging += order[:held]
+            judges.append(order[:held])
             left.append(order[held:])
+        # Class by class in turn: the CKA is of the first of them, and of all classes.
+        judging = [index for row in zip_longest(*judges) for index in row if index is not None]
         _check_enough(dataset, labels, left, len(judging), largest)
         training = []
         for seed in seeds:

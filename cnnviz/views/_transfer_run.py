@@ -26,13 +26,15 @@ from cnnviz.course.transfer import (
     with_new_head,
 )
 from cnnviz.datasets.streaming import default_workers
-from cnnviz.heatmaps.checks.randomisation import redraw, weighted_layers
+from cnnviz.errors import UsageError
+from cnnviz.heatmaps.checks.randomisation import all_layers, redraw
 from cnnviz.introspection.layers import Layers, named_layers, select, without_call
 from cnnviz.introspection.random_draws import RandomDraws
 from cnnviz.models import Model
 from cnnviz.passes.captures import capture
 from cnnviz.passes.stages import STAGES
 from cnnviz.results.progress import Progress
+from cnnviz.results.text import listed
 from cnnviz.views._transfer_material import Material
 
 FROZEN, TUNED, SCRATCH = "frozen", "fine-tuned", "scratch"
@@ -143,8 +145,7 @@ class _Training:
         material, model = self.material, self.material.model
         network = with_new_head(model.module, material.head, len(material.classes))
         if self.method == SCRATCH:
-            names = weighted_layers(model, material.pool.inputs[:1])
-            redraw(network, names, self.seed)
+            redraw(network, all_layers(model, material.pool.inputs[:1]), self.seed)
         network = network.to(memory_format=torch.channels_last)
         own = material.pool.at(material.train(self.place, self.per_class))
         epochs, rate = epochs_for(self.method, self.epochs, self.per_class), RATES[self.method]
@@ -196,19 +197,37 @@ class _Changes:
 
     @classmethod
     def of(cls, material: Material, layers: Layers | None) -> _Changes:
-        """Choose the layers: each convolution, or the ends of stages where these are many."""
-        model = material.model
+        """Choose the layers: each convolution, or the ends of stages where these are many.
+
+        The last layer is left out, and what holds it.
+        """
+        model, asked = material.model, layers is not None
         if layers is None:
             many = len(select(model.module, "conv")) > _MOST_CONVOLUTIONS
             layers = STAGES if many else "conv"
         inputs = material.judges.inputs[:_COMPARED]
         held = capture(model, inputs[:1], layers=layers, gradients=False, logits=False)
+        known = dict(named_layers(model.module))
+        # The new last layer has no weights, and no answers, from before.
+        kept = tuple(
+            name
+            for name in held.activations
+            if not f"{material.head}.".startswith(f"{without_call(name, known)}.")
+        )
+        if asked and not kept:
+            raise UsageError(
+                f"{listed([*held.activations], 3)} is or holds {material.head}, which is exchanged "
+                "for a new layer: there is nothing from before to compare it with.",
+                "Name other layers.",
+            )
         parts = max(1, round(len(inputs) / _AT_ONCE))
         batches = inputs.tensor_split(parts) if len(inputs) >= LEAST else ()
-        return cls(material, batches, tuple(held.activations))
+        return cls(material, batches, kept) if kept else cls()
 
     def add(self, network: nn.Module) -> None:
         """Compare a fine-tuned network with what it was before."""
+        if not self.layers:
+            return
         found = MinibatchCKA(len(self.layers), len(self.layers))
         for before, batch in zip(self._before, self._inputs, strict=True):
             found.add(before, self._kernels(network, batch))

@@ -377,7 +377,8 @@ def transfer_learning(
         How many samples judge; of images of your own at most a third of each class.
     layers : str or sequence of str, optional
         Which layers are compared before and after fine-tuning; by default every convolution, or the
-        ends of stages where there are more than twelve.
+        ends of stages where there are more than twelve. The last layer, which is exchanged, and
+        what holds it are left out.
     seed : int
         The first seed. Global generators are put back.
     progress : callable, optional

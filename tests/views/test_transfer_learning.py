@@ -237,6 +237,20 @@ def test_images_that_judge_are_not_trained_on(folder) -> None:
             assert torch.bincount(kinds).tolist() == [count, count]
 
 
+def test_classes_take_turns_among_those_that_judge_so_that_cka_is_of_all(folder) -> None:
+    material = cnnviz.views._transfer_data.of_data(model(), folder, 2, range(1), 6)
+    assert material.judges.labels.tolist() == [0, 1, 0, 1, 0, 1]
+
+
+@pytest.mark.parametrize(("names", "kept"), [("linear,conv", ("0", "3")), (None, ("0", "3"))])
+def test_the_layer_that_is_exchanged_is_not_compared(folder, names, kept) -> None:
+    asked = {"methods": "fine-tuned", "samples": 2, "seeds": 1, "epochs": 1, "test": 6}
+    found = cnnviz.transfer_learning(model(), folder, layers=names, **asked)
+    assert found.layers == kept
+    with pytest.raises(UsageError, match="8 is or holds 8, which is exchanged"):
+        cnnviz.transfer_learning(model(), folder, layers="8", **asked)
+
+
 def test_images_of_ones_own_can_be_learned_in_every_way(folder) -> None:
     found = cnnviz.transfer_learning(
         model(), folder, samples=4, seeds=1, epochs=1, test=6,
