@@ -21,6 +21,8 @@ from cnnviz.results.text import listed, plural
 Checkpoints = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 """A folder, a pattern, or files in their order."""
 _LEAST = 2
+_UNITS = ("epoch", "step", "checkpoint")
+"""What a number may count, that by which checkpoints are best told apart first."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class CheckpointSeries:
     paths : tuple of Path
         The files, from the first epoch to the last.
     epochs : tuple of int
-        The number of each: the first in the names that is another in every file, or else the place,
-        from 1.
+        The number of each: of those in the names that are another in every file that of the epoch
+        or the step, as far as a word says so, or the first; or else the place, from 1.
     numbered : bool
         Whether these are numbers of the names.
     unit : {"epoch", "step", "checkpoint"}
@@ -140,10 +142,12 @@ def _ordered(given: Checkpoints) -> CheckpointSeries:
         paths, notes = _with_numbers(sorted(paths, key=_natural))
     numbers = [_numbers(path) for path in paths]
     columns = [list(column) for column in zip(*numbers, strict=False)]
-    slot = next((at for at, one in enumerate(columns) if len(set(one)) == len(one)), None)
-    if slot is None:
+    apart = [at for at, one in enumerate(columns) if len(set(one)) == len(one)]
+    if not apart:
         places = tuple(range(1, len(paths) + 1))
         return CheckpointSeries(tuple(paths), places, False, "checkpoint", len(paths), notes)
+    # A loss in the names tells them apart as well.
+    slot = min(apart, key=lambda at: (_UNITS.index(_unit(paths[0], at)), at))
     told = columns[slot]
     if not as_given:
         order = sorted(range(len(paths)), key=told.__getitem__)
@@ -156,7 +160,8 @@ def _ordered(given: Checkpoints) -> CheckpointSeries:
 def _unit(path: Path, slot: int) -> str:
     """Return what the number at a place of a name counts, by the word before it."""
     words = re.split(r"\d+", path.stem)[slot].lower()
-    found = re.search(r"(epoch|ep|e|step|iteration|iter|it)s?[^a-z]*$", words)
+    # The short ones are words of their own: "stage-1" is no epoch, and "unit-3" no step.
+    found = re.search(r"(epoch|step|iteration|iter|(?<![a-z])(?:ep|e|it))s?[^a-z]*$", words)
     if found is None:
         return "checkpoint"
     return "epoch" if found[1].startswith("e") else "step"

@@ -150,39 +150,45 @@ class TrainingHistory(Result):
 
         NaN where it was not measured. The last one is trivially alike to itself.
         """
-        return self._numbers(self.cka >= self.alike, self.cka)
+        return self._numbers(self._settled_places)
 
     @property
     def weights_settled(self) -> NDArray[np.float64]:
         """From which checkpoint on the weights of each layer stay within `near`, [W], by number."""
-        return self._numbers(self.changes <= NEAR, self.changes)
+        return self._numbers(self._weights_places)
 
     @property
     def order(self) -> float:
         """Kendall's tau of depth and the checkpoint of `settled`: 1 is the deeper, the later."""
-        return _order(self.settled)
+        return _order(self._settled_places)
 
     @property
     def order_chance(self) -> float:
         """How often layers in a random order settle as much with depth, or against it, as here."""
-        return chance_of_order(_known(self.settled))
+        return chance_of_order(_known(self._settled_places))
 
     @property
     def weights_order_chance(self) -> float:
         """The same of `weights_order`."""
-        return chance_of_order(_known(self.weights_settled))
+        return chance_of_order(_known(self._weights_places))
 
     @property
     def weights_order(self) -> float:
         """Kendall's tau of depth and the checkpoint of `weights_settled`."""
-        return _order(self.weights_settled)
+        return _order(self._weights_places)
 
-    def _numbers(
-        self, near: NDArray[np.bool_], measured: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        known = np.array([bool(np.isfinite(row).all()) for row in measured], bool)
-        places = [min(settled(row), len(row) - 1) for row in near]
-        return np.where(known, self.epochs[places].astype(np.float64), np.nan)
+    @property
+    def _settled_places(self) -> NDArray[np.float64]:
+        return _places(self.cka >= self.alike, self.cka)
+
+    @property
+    def _weights_places(self) -> NDArray[np.float64]:
+        return _places(self.changes <= NEAR, self.changes)
+
+    def _numbers(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
+        known = np.isfinite(places)
+        numbers = self.epochs[np.where(known, places, 0).astype(int)].astype(np.float64)
+        return np.where(known, numbers, np.nan)
 
     def summary(self) -> str:
         """Say from when on the first and the last layer are what they are at the end."""
@@ -352,13 +358,23 @@ def _result(
     )
 
 
-def _order(numbers: NDArray[np.float64]) -> float:
-    known = _known(numbers)
+def _places(near: NDArray[np.bool_], measured: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return from which place of the checkpoints on each layer is near; NaN where not measured.
+
+    Times are compared by these: files that a caller names may stand in any order of their numbers.
+    """
+    known = np.array([bool(np.isfinite(row).all()) for row in measured], bool)
+    places = [min(settled(row), len(row) - 1) for row in near]
+    return np.where(known, np.array(places, np.float64), np.nan)
+
+
+def _order(places: NDArray[np.float64]) -> float:
+    known = _known(places)
     return rank_correlation(range(len(known)), known)
 
 
-def _known(numbers: NDArray[np.float64]) -> list[float]:
-    found: list[float] = numbers[np.isfinite(numbers)].tolist()
+def _known(places: NDArray[np.float64]) -> list[float]:
+    found: list[float] = places[np.isfinite(places)].tolist()
     return found
 
 

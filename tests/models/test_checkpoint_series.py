@@ -43,6 +43,12 @@ def write(folder: Path, *names: str) -> Path:
         (("net18_e03_acc0.50.pt", "net18_e12_acc0.10.pt"), (3, 12), "epoch"),
         (("epoch=0-step=40.ckpt", "epoch=0-step=120.ckpt"), (40, 120), "step"),
         (("009.safetensors", "010.safetensors"), (9, 10), "checkpoint"),
+        (("loss0.9-epoch1.pth", "loss0.75-epoch2.pth", "loss0.8-epoch3.pth"), (1, 2, 3), "epoch"),
+        (("global_step9.pt", "global_step10.pt"), (9, 10), "step"),
+        *(
+            ((f"{word}1.pt", f"{word}2.pt"), (1, 2), "checkpoint")
+            for word in ("stage-", "state_", "unit-", "commits", "phase")
+        ),
     ],
 )
 def test_epochs_are_the_numbers_that_tell_the_names_apart(

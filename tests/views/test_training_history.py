@@ -113,6 +113,14 @@ def test_layers_that_settle_in_turn_are_told_so_if_they_are_enough(
     assert np.isnan(found.cka).all()
     assert found.weights_settled.tolist() == list(range(1, depth + 1))
     assert found.weights_order == 1.0
+    # Named one by one, from the highest number to the lowest: the order is that of the files.
+    for epoch in range(depth + 1):
+        (tmp_path / f"epoch-{epoch}.ckpt").rename(tmp_path / f"left-{depth - epoch}.ckpt")
+    files = [tmp_path / f"left-{left}.ckpt" for left in range(depth, -1, -1)]
+    named = training_history(wrapped, PHOTOS[0], files)
+    assert named.weights_settled.tolist() == list(range(depth - 1, -1, -1))
+    assert named.weights_order == 1.0
+    assert "the deeper, the earlier" not in named.summary()
     assert found.weights_order_chance == pytest.approx(2 / (120 if told else 6))
     assert (
         f"weights are within 10% of the last from epoch 1 on at 0, at the last alone at {depth - 1}"
