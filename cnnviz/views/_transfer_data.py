@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import zip_longest
 
 import torch
@@ -15,10 +16,12 @@ from cnnviz.errors import UsageError
 from cnnviz.images import Refusal
 from cnnviz.introspection.random_draws import own_generator
 from cnnviz.models import Model
-from cnnviz.results.text import plural
+from cnnviz.results.text import percent, plural
 from cnnviz.views._transfer_material import Material, on_device
 
 _READ_AT_ONCE = 32
+_MANY = 0.1
+"""From which share of a class on it is told that seeds have samples in common."""
 _HELD = 3
 """Of the images of a class at most one in so many judges."""
 
@@ -34,14 +37,7 @@ def of_data(model: Model, data: Data, largest: int, seeds: Sequence[int], test: 
             break
         refused |= lost
     row = {index: at for at, index in enumerate(chosen.used)}
-    whole = min(len(one) for one in chosen.left)
-    alike = largest == whole
-    notes = [f"{one.name} was left out: {one.reason}" for one in refused.values()]
-    if alike:
-        notes.append(
-            f"with {largest} samples a class some class has no others left, so that the seeds "
-            "share its samples and their spread is less than that of samples drawn anew"
-        )
+    judging, seen = _not_seen(chosen, inputs, row)
     return Material(
         model=model,
         task=dataset.describe(),
@@ -49,9 +45,71 @@ def of_data(model: Model, data: Data, largest: int, seeds: Sequence[int], test: 
         classes=chosen.classes,
         pool=on_device(model, inputs, torch.tensor([chosen.kinds[i] for i in chosen.used])),
         training=tuple(torch.tensor([row[i] for i in one]) for one in chosen.training),
-        judging=torch.tensor([row[i] for i in chosen.judging]),
-        notes=(*dataset.notes, *notes),
+        judging=torch.tensor([row[i] for i in judging]),
+        notes=(
+            *dataset.notes,
+            *(f"{one.name} was left out: {one.reason}" for one in refused.values()),
+            *seen,
+            *_shared(chosen, largest, len(seeds)),
+            *_uneven(chosen, judging),
+        ),
     )
+
+
+def _not_seen(
+    chosen: _Choice, inputs: torch.Tensor, row: dict[int, int]
+) -> tuple[list[int], list[str]]:
+    """Return those that judge without copies of what is trained on, and a note of how many."""
+
+    def pixels(index: int) -> bytes:
+        return sha256(inputs[row[index]].contiguous().numpy().tobytes()).digest()
+
+    trained = {pixels(index) for index in {*(i for one in chosen.training for i in one)}}
+    kept = [index for index in chosen.judging if pixels(index) not in trained]
+    lost = len(chosen.judging) - len(kept)
+    if not kept:
+        raise UsageError(
+            "All images that would judge are among those to train with, under other names.",
+            "Give images that differ, each once.",
+        )
+    if not lost:
+        return kept, []
+    return kept, [
+        f"{plural(lost, 'image')} of those to judge {'is' if lost == 1 else 'are'} left out: the "
+        "same pixels are among those to train with"
+    ]
+
+
+def _shared(chosen: _Choice, largest: int, seeds: int) -> list[str]:
+    """Say how many samples two seeds have in common, since there are not ever more of them."""
+    whole = min(len(one) for one in chosen.left)
+    if seeds < 2 or largest < _MANY * whole:
+        return []
+    less = "their spread is less than that of samples drawn anew"
+    if largest == whole:
+        return [
+            f"with {largest} samples a class some class has no others left, so that the seeds "
+            f"share its samples and {less}"
+        ]
+    return [
+        f"with {largest} samples a class, of {whole} that some class has, two seeds have "
+        f"{largest / whole:.0%} of them in common on average, so that {less}"
+    ]
+
+
+def _uneven(chosen: _Choice, judging: list[int]) -> list[str]:
+    """Say where an answer that is always the same would be right more often than a guess."""
+    counts = [0] * len(chosen.classes)
+    for index in judging:
+        counts[chosen.kinds[index]] += 1
+    most = max(counts)
+    if most == min(counts):
+        return []
+    share = percent(most / len(judging))
+    return [
+        f"classes have {min(counts)} to {most} of the samples that judge: always to answer "
+        f"{chosen.classes[counts.index(most)]} would be right in {share}"
+    ]
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from cnnviz.results.intervals import t_reach
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Provenance
 from cnnviz.results.table import Table, TableColumn, TableResult
-from cnnviz.results.text import itemised, joined, mean_and_spread, plural
+from cnnviz.results.text import itemised, joined, mean_and_spread, plural, whole_percent
 from cnnviz.views._transfer_data import of_data
 from cnnviz.views._transfer_material import Material, of_scenes
 from cnnviz.views._transfer_run import (
@@ -229,7 +229,7 @@ class TransferLearning(TableResult):
         return (
             f"{self.source} learns a new task: {self.told}. Each accuracy is of "
             f"{plural(self.test_samples, 'sample')} that no training saw; guessing has "
-            f"{self.by_chance:.0%}."
+            f"{whole_percent(self.by_chance)}."
         )
 
     def _methods_told(self) -> str:
@@ -260,21 +260,6 @@ class TransferLearning(TableResult):
         )
 
     def _lines_told(self) -> str:
-        several = len(self.seeds) > 1
-        spread = (
-            f"Lines are means over {plural(len(self.seeds), 'seed')}, each with samples, batches "
-            "and new weights of its own that all methods share; bands and ± are one standard "
-            "deviation over the seeds. Differences are taken seed by seed: a dot for each, a bar "
-            "at the mean, filled where at most one in twenty choices of their signs has a mean as "
-            "far from 0 (Fisher 1935), each number of samples by itself."
-            if several
-            else "There is one seed, so that nothing is known of the spread."
-        )
-        few = (
-            f" With fewer than {FEWEST} seeds no difference can be shown."
-            if several and len(self.seeds) < FEWEST
-            else ""
-        )
         changes = (
             " What fine-tuning on the most samples changed, layer by layer: the centred kernel "
             "alignment of a layer with itself before (CKA, linear; Kornblith et al. 2019), where 1 "
@@ -285,7 +270,30 @@ class TransferLearning(TableResult):
             if self.layers
             else ""
         )
-        return f"{spread}{few}{changes}"
+        return f"{self._spread_told()}{changes}"
+
+    def _spread_told(self) -> str:
+        if len(self.seeds) < 2:
+            return "There is one seed, so that nothing is known of the spread."
+        own = "samples and batches" if {TUNED, SCRATCH} & {*self.methods} else "samples"
+        alike = ", the same for all methods" if len(self.methods) > 1 else ""
+        drawn = ", and from scratch weights of its own" if SCRATCH in self.methods else ""
+        spread = (
+            f"Lines are means over {plural(len(self.seeds), 'seed')}, each with {own} of its own"
+            f"{alike}{drawn}; bands and ± are one standard deviation over the seeds."
+        )
+        if not self.pairs:
+            return spread
+        few = (
+            f" With fewer than {FEWEST} seeds no difference can be shown."
+            if len(self.seeds) < FEWEST
+            else ""
+        )
+        return (
+            f"{spread} Differences are taken seed by seed: a dot for each, a bar at the mean, "
+            "filled where at most one in twenty choices of their signs has a mean as far from 0 "
+            f"(Fisher 1935), each number of samples by itself.{few}"
+        )
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw samples, accuracy over the number of them, differences, and what changed."""

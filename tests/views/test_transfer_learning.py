@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -221,7 +222,13 @@ def test_images_of_ones_own_are_learned_with_frozen_features(folder) -> None:
     assert any("share its samples" in note for note in found.provenance.notes)
     assert found.examples.shape == (2, 4, 12, 12, 3)
     fewer = cnnviz.transfer_learning(model(), folder, samples=2, seeds=1, test=6)
-    assert not any("share its samples" in note for note in fewer.provenance.notes)
+    assert not any("in common" in note for note in fewer.provenance.notes)
+    some = cnnviz.transfer_learning(model(), folder, samples=3, seeds=2, test=6)
+    assert any("two seeds have 50% of them in common" in note for note in some.provenance.notes)
+    # There are no pairs, so that nothing is said of a picture of differences.
+    assert "Differences" not in found.caption()
+    assert "batches" not in found.caption()
+    assert "each with samples of its own; bands" in found.caption()
     assert "±" not in fewer.summary()
 
 
@@ -240,6 +247,23 @@ def test_images_that_judge_are_not_trained_on(folder) -> None:
 def test_classes_take_turns_among_those_that_judge_so_that_cka_is_of_all(folder) -> None:
     material = cnnviz.views._transfer_data.of_data(model(), folder, 2, range(1), 6)
     assert material.judges.labels.tolist() == [0, 1, 0, 1, 0, 1]
+
+
+def test_copies_of_what_is_trained_on_do_not_judge(folder, tmp_path) -> None:
+    for name in ("dark", "light"):
+        shutil.copytree(folder / name, tmp_path / name, ignore=lambda *_: ["broken.png"])
+    same = (tmp_path / "dark" / "0.png").read_bytes()
+    for path in (tmp_path / "dark").iterdir():
+        path.write_bytes(same)
+    found = cnnviz.transfer_learning(model(), tmp_path, samples=2, seeds=1, test=6)
+    assert found.test_samples == 3
+    notes = " ".join(found.provenance.notes)
+    assert "3 images of those to judge are left out: the same pixels" in notes
+    assert "classes have 0 to 3 of the samples that judge: always to answer light" in notes
+    for path in (tmp_path / "light").iterdir():
+        path.write_bytes(same)
+    with pytest.raises(UsageError, match="under other names"):
+        cnnviz.transfer_learning(model(), tmp_path, samples=2, seeds=1, test=6)
 
 
 @pytest.mark.parametrize(("names", "kept"), [("linear,conv", ("0", "3")), (None, ("0", "3"))])

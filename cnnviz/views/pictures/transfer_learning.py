@@ -140,8 +140,12 @@ def _changes(axes: Axes, found: TransferLearning) -> None:
                 places, values.mean(1), _spread(values), color=colour, marker=mark, markersize=4.5,
                 linewidth=1.5, capsize=2.5, label=name,
             )  # fmt: skip
-    axes.set_ylim(0.0, 1.38)
-    axes.set_yticks([0.0, 0.25, 0.5, 0.75, 1.0])
+    held = np.concatenate([found.cka.ravel(), found.weight_change.ravel(), [0.0, 1.0]])
+    low, high = np.nanmin(held), np.nanmax(held)
+    # Room for the legend; the unbiased CKA may be below 0, and weights may move by all they are.
+    axes.set_ylim(1.05 * low, 1.38 * high)
+    if low == 0.0 and high == 1.0:
+        axes.set_yticks([0.0, 0.25, 0.5, 0.75, 1.0])
     step = -(-len(places) // _MOST_NAMES)
     names = [shortened(name, _LETTERS) for name in found.layers[::step]]
     axes.set_xticks(places[::step], names, fontsize=drawing.SMALL_SIZE, rotation=30, ha="right")
