@@ -64,10 +64,14 @@ class MapPair:
     ----------
     maps, other_maps : FeatureMaps
         Those of either network.
+    matched : bool
+        Whether the same channels of both are drawn: where the two have one architecture, and this
+        is the same layer.
     """
 
     maps: FeatureMaps
     other_maps: FeatureMaps
+    matched: bool
 
 
 def differing(one: nn.Module, other: nn.Module) -> str:
@@ -208,11 +212,12 @@ def _maps(held: Sequence[Capture], names: tuple[str, str], *, same: bool) -> Map
     first, second = (
         feature_maps(one, name, _CHANNELS, image=0) for one, name in zip(held, names, strict=True)
     )
-    if same and names[0] == names[1]:
+    matched = same and names[0] == names[1]
+    if matched:
         strength = sum(_relative(one.peak) for one in (first, second))
         shown = tuple(int(one) for one in np.argsort(-strength, kind="stable")[:_CHANNELS])
         first, second = replace(first, shown=shown), replace(second, shown=shown)
-    return MapPair(maps=first, other_maps=second)
+    return MapPair(maps=first, other_maps=second, matched=matched)
 
 
 def _relative(peak: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -233,11 +238,10 @@ def features_caption(
     if not maps:
         return f"{told} No feature maps are shown: {pairing}."
     photo = maps[0].maps.image
-    matched = [pair for pair in maps if pair.maps.shown == pair.other_maps.shown]
     which = (
         "the same channels of both, those with the largest mean of their peaks, each as a share of "
         "the layer's largest"
-        if len(matched) == len(maps)
+        if all(pair.matched for pair in maps)
         else "of each its own strongest channels"
     )
     return (

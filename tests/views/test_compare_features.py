@@ -114,6 +114,14 @@ def test_other_architectures_are_not_matched_and_it_is_said() -> None:
     assert wider.kernels.unmatched == "the two differ in the shape of 3.weight"
 
 
+def test_channels_of_one_number_in_other_architectures_are_not_called_the_same() -> None:
+    one, other = (model(module(filters=1, last=last)) for last in (1, 2))
+    found = compare(one, PHOTOS, other, layers=["1"], picture="features")
+    assert found.maps[0].maps.shown == found.maps[0].other_maps.shown == (0,)
+    assert not found.maps[0].matched
+    assert "of each its own strongest channels" in found.caption()
+
+
 def test_both_pictures_are_drawn_and_what_is_lacking_is_said(tmp_path: Path) -> None:
     flat = nn.Sequential(nn.Flatten(), nn.Linear(768, 3)).eval()
     found = compare(model(flat), PHOTOS, layers=["1"], picture="features")
