@@ -46,7 +46,7 @@ class TransferTask:
     classes : tuple of str
         The four.
     told : str
-        What they are, and what the network has seen of them.
+        What they are, and what the data set `shapes` has of them.
     contours : callable
         From the place of a class and the factor form to the outline of its object.
     posed : callable
@@ -123,16 +123,16 @@ TASKS: Mapping[str, TransferTask] = {
         TransferTask(
             "letters",
             tuple(_LETTERS),
-            "which of four letters, turned any way, that the network has never been shown, is in a "
-            f"scene of {SIDE} x {SIDE} pixels",
+            f"which of four letters, turned any way, is in a scene of {SIDE} x {SIDE} pixels; the "
+            "data set shapes has no letters",
             _letter,
             lambda _, factors: factors,
         ),
         TransferTask(
             "directions",
             ("right", "up", "left", "down"),
-            f"which way an arrow points in a scene of {SIDE} x {SIDE} pixels, where the network "
-            "was taught that a turned arrow is the same",
+            f"which way an arrow points in a scene of {SIDE} x {SIDE} pixels; in the data set "
+            "shapes an arrow is the same class whichever way it points",
             lambda _, form: outline(check_label("arrow"), form),
             _turned,
         ),

@@ -47,7 +47,9 @@ _SHARES = {FROZEN: 0.0, TUNED: 0.5, SCRATCH: 1.0}
 REFERENCE = 128
 """Samples a class of which a training sees each as often as `epochs` says."""
 _MOST_CONVOLUTIONS = 12
-_COMPARED, _AT_ONCE = 128, 32
+COMPARED = 128
+"""Of how many images that judge the CKA is, at most."""
+_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,7 @@ class _Changes:
         if layers is None:
             many = len(select(model.module, "conv")) > _MOST_CONVOLUTIONS
             layers = STAGES if many else "conv"
-        inputs = material.judges.inputs[:_COMPARED]
+        inputs = material.judges.inputs[:COMPARED]
         held = capture(model, inputs[:1], layers=layers, gradients=False, logits=False)
         known = dict(named_layers(model.module))
         # The new last layer has no weights, and no answers, from before.

@@ -30,6 +30,7 @@ from cnnviz.results.text import itemised, joined, mean_and_spread, plural, whole
 from cnnviz.views._transfer_data import of_data
 from cnnviz.views._transfer_material import Material, of_scenes
 from cnnviz.views._transfer_run import (
+    COMPARED,
     FROZEN,
     METHODS,
     RATES,
@@ -260,13 +261,15 @@ class TransferLearning(TableResult):
         )
 
     def _lines_told(self) -> str:
+        changed = f" {self.changed()}." if self.changed() else ""
         changes = (
             " What fine-tuning on the most samples changed, layer by layer: the centred kernel "
-            "alignment of a layer with itself before (CKA, linear; Kornblith et al. 2019), where 1 "
-            "is nothing, and how far its weights moved as a share of their norm. Steps of Adam are "
+            "alignment of a layer with itself before (CKA, linear; Kornblith et al. 2019) over "
+            f"{plural(min(self.test_samples, COMPARED), 'sample')} that judge, where 1 is "
+            "nothing, and how far its weights moved as a share of their norm. Steps of Adam are "
             "about as long for every weight, so that of layers with small weights a larger share "
-            f"moves. Yosinski et al. (2014) found early layers general and late ones specific. "
-            f"{self.changed()}."
+            f"moves. Yosinski et al. (2014) found early layers general and late ones specific."
+            f"{changed}"
             if self.layers
             else ""
         )

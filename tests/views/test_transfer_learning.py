@@ -282,6 +282,10 @@ def test_images_of_ones_own_can_be_learned_in_every_way(folder) -> None:
     )  # fmt: skip
     assert found.methods == ("frozen", "fine-tuned", "scratch")
     assert len(found.layers) == 2
+    assert "Kornblith et al. 2019) over 6 samples that judge" in found.caption()
+    # Of one layer nothing is said of the first and the last.
+    one = replace(found, layers=("0",), cka=found.cka[:1], weight_change=found.weight_change[:1])
+    assert one.caption().endswith("late ones specific.")
 
 
 def test_progress_counts_the_trainings(shapes) -> None:
