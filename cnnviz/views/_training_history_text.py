@@ -112,7 +112,24 @@ def _cka_told(found: TrainingHistory) -> str:
         "On the left the centred kernel alignment (CKA, linear; Kornblith 2019) of the output of "
         f"each layer with its output at the last checkpoint, over {found.data} in "
         f"{plural(len(found.batch_sizes), 'minibatch', 'minibatches')} of {sizes} images with the "
-        f"unbiased HSIC_1 (Nguyen 2021); dotted, {found.alike:g}.{_at_first(found)}{right}"
+        f"unbiased HSIC_1 (Nguyen 2021); dotted, {found.alike:g}."
+        f"{_constant(found)}{_at_first(found)}{right}"
+    )
+
+
+def _constant(found: TrainingHistory) -> str:
+    """Name the layers of which a CKA is not known, since they tell no images apart."""
+    lost = [
+        name
+        for name, row in zip(found.layers, found.cka, strict=True)
+        if not np.isfinite(row).all()
+    ]
+    if not lost:
+        return ""
+    gives = "gives" if len(lost) == 1 else "give"
+    return (
+        f" At some checkpoint {listed(lost, 3)} {gives} the same for all images, where there is no "
+        "CKA."
     )
 
 

@@ -148,7 +148,7 @@ class TrainingHistory(Result):
     def settled(self) -> NDArray[np.float64]:
         """From which checkpoint on the CKA of each layer stays at `alike` or more, [L], by number.
 
-        NaN where it was not measured. The last one is trivially alike to itself.
+        NaN where it was not measured at the last, which is trivially alike to itself.
         """
         return self._numbers(self._settled_places)
 
@@ -362,8 +362,9 @@ def _places(near: NDArray[np.bool_], measured: NDArray[np.float64]) -> NDArray[n
     """Return from which place of the checkpoints on each layer is near; NaN where not measured.
 
     Times are compared by these: files that a caller names may stand in any order of their numbers.
+    A checkpoint at which a layer is the same for all images is not near its end, if that is not.
     """
-    known = np.array([bool(np.isfinite(row).all()) for row in measured], bool)
+    known = np.array([bool(np.isfinite(row[-1])) for row in measured], bool)
     places = [min(settled(row), len(row) - 1) for row in near]
     return np.where(known, np.array(places, np.float64), np.nan)
 

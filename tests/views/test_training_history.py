@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,22 @@ def test_layers_that_settle_in_turn_are_told_so_if_they_are_enough(
     assert "No CKA was measured: it takes 4 images" in found.caption()
 
 
+def test_a_layer_that_told_no_images_apart_at_first_settled_later(tmp_path: Path) -> None:
+    for epoch in (1, 2, 3):
+        made = module(5)
+        with torch.no_grad():
+            made[3].weight.mul_(float(epoch > 1))
+        torch.save(made.state_dict(), tmp_path / f"epoch-{epoch}.pth")
+    found = training_history(model(), PHOTOS, tmp_path, layers="1,4")
+    assert np.isfinite(found.cka).tolist() == [[True] * 3, [False, True, True]]
+    assert found.settled.tolist() == [1.0, 2.0]
+    assert "from epoch 1 on at 1, from epoch 2 on at 4" in found.summary()
+    assert "At some checkpoint 4 gives the same for all images" in found.caption()
+    # Nothing is known of one that is constant at the end.
+    last = np.array([[1.0, 1.0, 1.0], [np.nan] * 3])
+    assert np.isnan(replace(found, cka=last).settled).tolist() == [False, True]
+
+
 def test_of_one_photo_feature_maps_are_shown_and_kernels_as_they_are(tmp_path: Path) -> None:
     networks = write(tmp_path)
     found = training_history(model(), PHOTOS[0], tmp_path, top=2)
@@ -183,10 +200,11 @@ def test_a_unit_that_is_not_active_has_no_number_and_the_picture_is_drawn(tmp_pa
     assert (found.units[1].cells[:, 0] == found.units[1].cells[0, 0, 0, 0]).all(), "one grey"
     # All images are the same to it: there is nothing to compare.
     assert np.isnan(found.cka[1, 0])
-    assert np.isnan(found.settled[1])
+    assert found.settled[1] == 2.0, "what tells no images apart is not yet what it is at the end"
     found.figure().draw_without_rendering()
     held = json.loads(json.dumps(found.to_json(), allow_nan=False))
-    assert held["settled"] == [1.0, None]
+    assert held["settled"] == [1.0, 2.0]
+    assert held["cka"][1][0] is None
     assert held["units"][1]["layer"] == "4"
 
 
