@@ -46,6 +46,7 @@ def mosaic(
     tiles: Sequence[Pixels] | Pixels,
     *,
     columns: int | None = None,
+    wide: float | None = None,
     side: int = 64,
     header: int = 0,
     gap: int = 6,
@@ -59,6 +60,8 @@ def mosaic(
         K tiles [h, w, 3].
     columns : int, optional
         How many stand in a row; by default as many as make the picture about twice as wide as high.
+    wide : float, optional
+        How many times as wide as high the picture is to be instead, labels included.
     side : int
         The least length of a tile's longer side: smaller tiles grow by a whole factor, pixel by
         pixel, so that nothing is smoothed that the network did not smooth.
@@ -77,7 +80,7 @@ def mosaic(
     # Beside narrow tiles room is left for their labels.
     room = max(width, side if labels and columns is None else 0)
     step_y, step_x = height + gap + labels + header, room + gap
-    columns = columns or columns_for(count, step_y / step_x)
+    columns = columns or columns_for(count, step_y / step_x, wide)
     rows = -(-count // columns)
     canvas = np.full((rows * step_y - gap, columns * step_x - gap, 3), 255, np.uint8)
     places = np.arange(count)
@@ -95,7 +98,7 @@ def _enlargement(height: int, width: int, side: int) -> int:
     return max(1, -(-side // longer), visible)
 
 
-def columns_for(count: int, ratio: float = 1.0) -> int:
+def columns_for(count: int, ratio: float = 1.0, wide: float | None = None) -> int:
     """Return a number of columns that makes `count` tiles together about twice as wide as high.
 
     A row that is left nearly empty counts against a number, and so does another shape.
@@ -106,10 +109,13 @@ def columns_for(count: int, ratio: float = 1.0) -> int:
         How many tiles.
     ratio : float
         The height of a tile over its width; one that is less than twice the other is a square.
+    wide : float, optional
+        How many times as wide as high they are to be instead, for which the ratio is taken exactly.
     """
     # More would leave no room for the labels of tall tiles.
     stretch = 1.0 if 0.5 <= ratio <= 2.0 else min(ratio, 1.6)
-    wanted = min(math.sqrt(2.0 * count * stretch), count)
+    area = 2.0 * stretch if wide is None else wide * ratio
+    wanted = min(math.sqrt(area * count), count)
 
     def cost(columns: int) -> float:
         empty = -count % columns

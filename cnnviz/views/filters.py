@@ -32,6 +32,8 @@ DEAD_BELOW = 1e-3
 
 _MOST_ALONG = 64
 """How many filters that read a signal itself are drawn where nothing else is asked."""
+_KERNELS_HIGH = 0.72
+"""The share of the height that is left for the kernels, beside the heading and the norms."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -152,7 +154,7 @@ class FilterGrid(TableResult):
         if self.space != IMAGE:
             return array_filters.draw(self, into)
         alone = self.as_colour or self.kernels.shape[1] == 1
-        grid = self._tile_grid() if alone else self._channel_grid()
+        grid = self._tile_grid(_room_shape(into)) if alone else self._channel_grid()
         height, width = grid.pixels.shape[:2]
         across = 10.0
         down = min(14.0, max(1.4, across * height / width))
@@ -206,11 +208,12 @@ class FilterGrid(TableResult):
         """Return a filter's number, and whether it is dead."""
         return f"{channel} dead" if self.dead[channel] else str(channel)
 
-    def _tile_grid(self) -> mosaics.Mosaic:
+    def _tile_grid(self, wide: float | None = None) -> mosaics.Mosaic:
         """Return a tile for each filter: its colours, or its one channel."""
         tiles = [self._tile(channel) for channel in self.shown]
         side = 77 if len(tiles) <= 160 else 49
-        return mosaics.mosaic(np.stack(tiles), side=side, labels=24 if side > 60 else 18)
+        labels = 24 if side > 60 else 18
+        return mosaics.mosaic(np.stack(tiles), wide=wide, side=side, labels=labels)
 
     def _tile(self, channel: int) -> drawing.Pixels:
         kernel = self.kernels[channel]
@@ -251,6 +254,11 @@ class FilterGrid(TableResult):
         )
         axes.set_ylabel("L2 norm", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
         drawing.plain_axes(axes)
+
+
+def _room_shape(into: drawing.Canvas | None) -> float | None:
+    """Return the width of the room for the kernels over its height, where a size was asked for."""
+    return None if into is None else float(into.bbox.width / into.bbox.height) / _KERNELS_HIGH
 
 
 @bounded

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from cnnviz.views.receptive_field import EffectiveFields
 
 _ABREAST = 5
+_PANEL, _TITLES, _BESIDE, _BELOW = 2.5, 0.4, 0.8, 0.7
+"""Inches of a panel, of what stands above it, of the colour bar beside all and the key below."""
 EFFECTIVE = "#f08a24"
 FLOOR = 0.01
 """Where a logarithmic scale begins."""
@@ -22,12 +24,12 @@ FLOOR = 0.01
 
 def draw(found: EffectiveFields, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw all frames on the image, and the gradient in the field of each layer."""
-    count = 1 + len(found.layers)
-    rows = -(-count // _ABREAST)
+    count, title = 1 + len(found.layers), found.summary()
+    rows = -(-count // _ABREAST) if into is None else _rows_in(into, count)
     columns = -(-count // rows)
-    wide, title = 2.5 * columns + 0.8, found.summary()
+    wide = _PANEL * columns + _BESIDE
     # Without room to spare the layout leaves none for the key below the last row.
-    tall = 2.9 * rows + 0.7 + drawing.heading_height(title, wide)
+    tall = (_PANEL + _TITLES) * rows + _BELOW + drawing.heading_height(title, wide)
     figure = drawing.canvas(wide, tall, into)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     _draw_all(panels[0], found)
@@ -38,6 +40,17 @@ def draw(found: EffectiveFields, into: drawing.Canvas | None = None) -> drawing.
     bar_beside(panels[columns - 1], found)
     drawing.heading(figure, title)
     return figure
+
+
+def _rows_in(into: drawing.Canvas, count: int) -> int:
+    """Return in how many rows the panels are largest on a canvas that a caller gave."""
+    wide, tall = drawing.width_of(into), float(into.bbox.height / into.get_figure(root=True).dpi)
+
+    def side(rows: int) -> float:
+        across = (wide - _BESIDE) / -(-count // rows)
+        return float(min(across, (tall - _BELOW) / rows - _TITLES))
+
+    return max(range(1, count + 1), key=side)
 
 
 def bar_beside(axes: Axes, found: EffectiveFields, inches: float | None = None) -> None:
@@ -88,7 +101,7 @@ def _draw_one(axes: Axes, found: EffectiveFields, place: int) -> None:
     size = "no gradient"
     if np.isfinite(found.effective[place]).all():
         down, across = found.effective[place]
-        size = f"effective {down:.0f} x {across:.0f} ({found.share(place):.0%})"
+        size = f"effective {_pixels(down)} x {_pixels(across)} ({found.share(place):.0%})"
     margin = max(1.0, 0.06 * max(window.height, window.width))
     view = (
         window.left - margin,
@@ -99,6 +112,11 @@ def _draw_one(axes: Axes, found: EffectiveFields, place: int) -> None:
     rows, columns = found.sizes[place]
     cut = ", beyond the image" if rows > window.height or columns > window.width else ""
     _finish(axes, view, found.layers[place], f"theoretical {rows} x {columns}{cut}\n{size}")
+
+
+def _pixels(extent: float) -> str:
+    """Return a size so exactly that the share of two of them comes out."""
+    return f"{extent:.0f}" if extent >= 9.95 else f"{extent:.1f}"
 
 
 def _frames(axes: Axes, found: EffectiveFields, place: int, line: float) -> None:
