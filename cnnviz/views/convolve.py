@@ -191,8 +191,8 @@ def convolve(
     kernel : str, ndarray or sequence
         The name of a classic kernel: identity, edge_1, edge_2, edge_3, sharpen, box_blur,
         gaussian_3, gaussian_5, unsharp_mask, sobel_x, sobel_y, laplacian, emboss; rows of numbers,
-        as text "1 0 1; 0 1 0; 1 0 1" or "[[1,0,1],[0,1,0],[1,0,1]]"; or layer:channel of a
-        convolution of `model` that sees the image.
+        as text "1 0 1; 0 1 0; 1 0 1" or "[[1, 0], [0, 1]]"; or layer:channel of a convolution of
+        `model` that sees the image.
     model : Model or torch.nn.Module, optional
         The network whose learned kernel is shown. The photo is then prepared for it, and stride,
         padding and dilation are those of the layer where they are not given.
@@ -210,7 +210,7 @@ def convolve(
         where the kernel sums to 1, as blurs do, and grey elsewhere.
     at : (int, int), optional
         The column and the row of the result that is worked out, counted from 0; by default where
-        the kernel does most.
+        the kernel, which lies on the image alone there, does most.
 
     Returns
     -------

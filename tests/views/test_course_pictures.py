@@ -221,3 +221,46 @@ def test_an_augmentation_says_once_what_is_answered() -> None:
     assert [text.get_text().splitlines()[0] for text in turned.figure().axes[0].texts][1:] == [
         "answer: z"
     ] * 4
+
+
+def test_kernels_and_fields_take_the_rows_that_fill_a_canvas() -> None:
+    kernels = cnnviz.filters(nn.Sequential(nn.Conv2d(3, 96, 7)))
+
+    def columns(width: float, height: float) -> int:
+        shown = kernels.figure(figure=new_figure(width, height)).axes[0].texts
+        return len({round(text.get_position()[0], 3) for text in shown})
+
+    assert columns(6.0, 12.0) < columns(8.0, 8.0) < columns(12.8, 7.2)
+    noise = torch.randn(1, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+    fields = cnnviz.receptive_field(tiny_network(), noise, ["conv"], draws=2)
+
+    def rows(width: float, height: float) -> int:
+        panels = fields.figure(figure=new_figure(width, height)).axes
+        return len({axes.get_subplotspec().rowspan.start for axes in panels if axes.images})
+
+    assert len(fields.layers) >= 2
+    assert rows(16.0, 4.0) == 1
+    assert rows(4.0, 16.0) > rows(10.0, 5.6)
+
+
+def test_numbers_that_are_worked_with_give_what_is_shown() -> None:
+    worked = cnnviz.convolve([[1, 0, 1], [0, 1, 0], [1, 0, 1]], [[1, 1], [0, 1]])
+    texts = [text for axes in worked.figure().axes for text in axes.texts]
+    cells = [text for text in texts if text.get_text() in ("0", "1", "2")]
+    assert min(text.get_fontsize() for text in cells[:9]) > 14.0
+
+    class Answer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 1, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.tensor([21.27, 18.45, 17.98, 17.96]).expand(len(x), -1)
+
+    model = Model(Answer(), output="classes")
+    held = cnnviz.capture(model, torch.zeros(1, 3, 4, 4), gradients=False, layers="")
+    found = cnnviz.softmax(held, 4)
+    said = [text.get_text() for text in found.figure().axes[0].texts]
+    assert said[:4] == ["21.27", "18.45", "17.98", "17.96"]
+    shown = np.exp(np.array(said[:4], float) - float(said[0]))
+    np.testing.assert_allclose(shown, found.exponentials[0], rtol=0.01)

@@ -25,6 +25,8 @@ _SMALLEST = 3.6
 """Points of the smallest letters that can be read."""
 _LEGIBLE = 4.4
 """Points of the numbers in cells at least, at the size a picture wants; else there are none."""
+_LARGEST = 18.0
+"""Points of the numbers in cells at most."""
 _CELL = 72.0
 _LETTER = 0.62
 """Width of a digit over its size."""
@@ -152,7 +154,7 @@ class Board:
         texts: list[Text] = []
         if words is not None:
             longest = max(2.0, least, *map(len, words))
-            size = min(11.0, 0.42 * side * _CELL, 0.88 * side * _CELL / (_LETTER * longest))
+            size = min(_LARGEST, 0.42 * side * _CELL, 0.88 * side * _CELL / (_LETTER * longest))
             fitting = words if size >= _LEGIBLE else ()
             for cell, (word, colour) in enumerate(zip(fitting, _inks(pixels), strict=False)):
                 row, column = divmod(cell, columns)

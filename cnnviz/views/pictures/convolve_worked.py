@@ -53,7 +53,7 @@ def draw_worked(
             terms.paint(found.products[place]),
             boxes[2],
             cell_numbers(found.products[place]),
-            least=5,
+            least=_longest_product(found, terms),
         )
         rows.append((seen, worked))
         middle = top + seen.box.height / 2
@@ -78,6 +78,12 @@ def _longest(found: Convolution, windows: Scale) -> int:
         return 3
     ends = (windows.low, windows.high)
     return max(4 if found.values.dtype == np.float32 else 1, *(len(cell_text(end)) for end in ends))
+
+
+def _longest_product(found: Convolution, terms: Scale) -> int:
+    """Return how many letters the products of any window may have."""
+    whole = not (found.values % 1).any() and not (found.kernel % 1).any()
+    return max(len(cell_text(end)) for end in (terms.low, terms.high)) if whole else 5
 
 
 def _kernel_cells(found: Convolution, place: int) -> list[str] | None:

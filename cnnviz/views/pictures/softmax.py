@@ -46,7 +46,11 @@ def _steps(found: Softmax, part: Any, names: list[str], paints: list[str]) -> No
     first, second, third = part.subplots(1, 3)
     z, rest = found.logits[0], found.rest[0]
     exponentials, shares = found.exponentials[0], found.probabilities[0]
-    told = panels.said(z)
+    # With three digits in all a reader who takes the exponential would find another number.
+    told = [
+        f"{each:.2f}" if 10.0 <= abs(each) < 1000.0 else word
+        for each, word in zip(z, panels.said(z), strict=True)
+    ]
     if found.others:
         # A sum of logits means nothing, so that there is no bar for the others.
         z = np.append(z, 0.0)
