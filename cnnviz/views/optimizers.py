@@ -117,7 +117,8 @@ class OptimizerPaths(AnimatedResult):
             f"{title} {f'{needed:.0f}' if np.isfinite(needed) else f'over {self.steps}'}"
             for title, needed in zip(self.titles, self.steps_needed[:, 1], strict=True)
         ]
-        return f"Steps until 1 % of the loss is left, {self._short}: {', '.join(told)}"
+        told_all = ", ".join(told)
+        return f"Steps until less than 1 % of the loss is left for good, {self._short}: {told_all}"
 
     @property
     def _short(self) -> str:
@@ -194,7 +195,8 @@ class OptimizerPaths(AnimatedResult):
             )
             through = np.isfinite(needed)
             after = plural(int(needed), "step") if through else f"more than {self.steps} steps"
-            lines.append(f"{title:<{wide}}  learning rate {named}; 1 % is left after {after}")
+            told = f"less than 1 % is left for good after {after}"
+            lines.append(f"{title:<{wide}}  learning rate {named}; {told}")
         return "\n".join(lines)
 
 

@@ -260,7 +260,9 @@ def _few_ticks(axes: Axes) -> None:
     marks = (1.0, 2.0, 5.0) if high / low < 50.0 else (1.0,)
     axes.yaxis.set_major_locator(LogLocator(10.0, marks, numticks=6))
     axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axes.yaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{value:,.0f}" if 1e3 <= value < 1e7 else number(value))
+    )
 
 
 def _shares(axes: Axes, flow: GradientFlow, places: NDArray[np.float64]) -> None:

@@ -31,6 +31,12 @@ _COLOURS = {
     "adadelta": "#7a4fc9",
     "adam": "#c8501e",
 }
+_WHY = (
+    "more than a quarter of the loss is left",
+    "the lowest mean loss",
+    "mean loss above the first (or last tried)",
+)
+"""What makes a rate too small, right or too large, as `choose_rates` has it."""
 _FRAMES = 31
 _SECONDS, _REST = 0.12, 2.0
 _DEEP = 1e-6
@@ -89,13 +95,14 @@ def _figure(
     upper, lower = figure.subfigures(2, 1, height_ratios=[5.2, 2.3])
     panels: Any = upper.subplots(2, 3, sharey="row", sharex="row", height_ratios=[1.25, 1.0])
     moving = []
-    for column, word in enumerate(RATES):
+    for column, (word, why) in enumerate(zip(RATES, _WHY, strict=True)):
         ground, curve = panels[0, column], panels[1, column]
         _ground(ground, found)
         _over_steps(curve, found)
         ground.set_title(
-            f"Learning rate {word}", loc="left", fontsize=drawing.TEXT_SIZE, color=drawing.INK
-        )
+            f"Learning rate {word}:\n{why}", loc="left", fontsize=drawing.TEXT_SIZE,
+            color=drawing.INK,
+        )  # fmt: skip
         for place in range(len(found.titles)):
             moving.append(_moving(ground, curve, found, place, column))
     panels[1, 0].set_ylabel("loss", fontsize=drawing.TEXT_SIZE, color=drawing.INK)

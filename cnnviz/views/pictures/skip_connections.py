@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _NAMED = 40
 """Up to so many blocks are named along the axis; more are counted."""
+_ABREAST = 70
+"""Letters of names that have room side by side."""
 _LETTERS = 84
 """In a line of what is said where there is nothing to draw."""
 _SKIP, _BRANCH = drawing.ACCENT, drawing.WARM
@@ -34,9 +37,8 @@ def draw(found: SkipConnections, into: drawing.Canvas | None = None) -> drawing.
     _norms(norms, found)
     _shares(shares, found)
     _cosines(cosines, found)
-    places = np.arange(count)
     if count <= _NAMED:
-        cosines.set_xticks(places, found.blocks, rotation=60, ha="right", rotation_mode="anchor")
+        _name(cosines, found.blocks)
     else:
         cosines.set_xlabel(
             f"residual block, {found.blocks[0]} to {found.blocks[-1]}",
@@ -44,6 +46,13 @@ def draw(found: SkipConnections, into: drawing.Canvas | None = None) -> drawing.
         )  # fmt: skip
     drawing.heading(figure, found.summary())
     return figure
+
+
+def _name(axes: Axes, blocks: Sequence[str]) -> None:
+    """Write the names of the blocks below, upright where they have no room side by side."""
+    turned: dict[str, Any] = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"}
+    level = sum(map(len, blocks)) + 4 * len(blocks) <= _ABREAST
+    axes.set_xticks(np.arange(len(blocks)), blocks, **({} if level else turned))
 
 
 def _nothing(found: SkipConnections, into: drawing.Canvas | None) -> drawing.Canvas:
@@ -85,6 +94,10 @@ def _norms(axes: Axes, found: SkipConnections) -> None:
         low, high = axes.get_ylim()
         if high < 1e3 * low:
             drawing.log_numbers(axes.yaxis)
+    axes.set_title(
+        "blocks G = x + F(x), so that dL/dx = dL/dG + dL/dG dF/dx", loc="left",
+        fontsize=drawing.SMALL_SIZE, color=drawing.QUIET,
+    )  # fmt: skip
     axes.set_ylabel("gradient norm", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
     axes.legend(frameon=False, fontsize=drawing.SMALL_SIZE, loc="best", ncols=2)
 
@@ -108,4 +121,4 @@ def _cosines(axes: Axes, found: SkipConnections) -> None:
     axes.plot(places, means, color=drawing.INK, linewidth=1.0, marker="o", markersize=3.4)
     reach = max(0.2, 1.15 * float(np.nanmax(np.abs(means)))) if np.isfinite(means).any() else 1.0
     axes.set_ylim(-min(reach, 1.0), min(reach, 1.0))
-    axes.set_ylabel("cosine", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
+    axes.set_ylabel("cosine of skip\nand branch", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
