@@ -200,6 +200,10 @@ def test_a_localisation_leaves_no_empty_strip_below_its_photo(boxes) -> None:
     figure.draw_without_rendering()
     low = min(axes.get_tightbbox().y0 for axes in figure.axes if axes.get_visible())
     assert low / figure.dpi < 0.3, "inches below all panels"
+    slide = cnnviz.localisation(held, boxes=boxes).figure(figure=new_figure(12.8, 7.2))
+    panels = [axes for axes in slide.axes if axes.images]
+    tops = {axes.get_subplotspec().rowspan.start for axes in panels[:3]}
+    assert tops == {0, 1}, "a slide is filled by two rows, with and without boxes"
 
 
 def test_an_augmentation_says_once_what_is_answered() -> None:

@@ -135,7 +135,7 @@ def test_what_has_no_filters() -> None:
         filters(nn.Sequential(nn.Linear(2, 2)))
     with pytest.raises(LayerError, match=r"transposed"):
         filters(nn.Sequential(nn.ConvTranspose2d(3, 2, 2)))
-    with pytest.raises(UsageError, match="count of filters"):
+    with pytest.raises(UsageError, match="top cannot be -1"):
         filters(network, top=-1)
 
 

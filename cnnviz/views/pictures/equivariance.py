@@ -210,6 +210,12 @@ def _example(figure: drawing.Canvas, found: Equivariance) -> None:
             drawing.show(axes, pixels)
             _title(axes, title)
             _mark(axes, found, row)
+    if any(stop > first for first, stop in found.example_within):
+        # Beyond them maps differ that follow exactly.
+        panels[0].set_xlabel(
+            "compared: between the dotted lines, where no edge takes part", loc="left",
+            fontsize=drawing.SMALL_SIZE, color=drawing.QUIET,
+        )  # fmt: skip
     colour_bars.colour_bar(panels[3 * rows - 1], difference, "difference")
     panels[0].set_ylabel(
         f"{shortened(found.example_layer, 18)}\nchannel {found.example_channel}",

@@ -38,10 +38,13 @@ def draw(found: ObjectLocalisation, into: drawing.Canvas | None = None) -> drawi
     ratios = [float(np.clip(height / width, *_RATIOS)) for height, width, _ in shapes]
     tall = sum(_ACROSS * ratio + _TITLES for ratio in ratios) + _HEAD
     figure = drawing.canvas(_ACROSS * columns + _BAR, tall, into)
-    if count == 1 and curves and into is not None and _high(into):
+    if count == 1 and into is not None and _high(into):
         # On a slide one photo has its panels in two rows, so that they fill it.
         panels = figure.subplots(2, 2).reshape(1, 4)
-        high = (figure.bbox.height / figure.dpi - _HEAD) / 2.0 - _TITLES - _LABELS
+        if not curves:
+            panels[0][3].set_axis_off()
+        room = (figure.bbox.height / figure.dpi - _HEAD) / 2.0 - _TITLES - _LABELS
+        high = min(room, (drawing.width_of(figure) - _BAR) / 2.0 * ratios[0])
     else:
         panels = figure.subplots(count, columns, squeeze=False, height_ratios=ratios)
         high = (drawing.width_of(figure) - _BAR) / columns * ratios[0]
