@@ -111,7 +111,7 @@ def _draw_signal(found: Heatmap, image: int, panels: NDArray[np.object_]) -> Non
         shown = spectrogram(found.inputs[image], rate)
         traces.draw_spectrogram(panels[-1], shown, found.inputs[image].shape[-1])
         _title(panels[-1], f"spectrogram{', of silence' if shown.silent else ''}")
-        label = "dB below the loudest"
+        label = "dB, 0 at the loudest"
         colour_bars.bar_of_panels(
             panels[-1], traces.spectrogram_scale(), label, fraction=0.04, pad=0.02, aspect=14
         )

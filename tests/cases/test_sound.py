@@ -70,7 +70,7 @@ def test_a_sound_is_drawn_in_seconds_with_its_spectrogram_in_hertz(sound: Path) 
         cnnviz.attribute(model, sound, "saliency"),
     ):
         assert found.rates == (RATE,)
-        assert {"seconds", "hertz", "dB below the loudest", "0.1", "0.2"} <= set(labels(found))
+        assert {"seconds", "hertz", "dB, 0 at the loudest", "0.1", "0.2"} <= set(labels(found))
         assert "Hann windows of 32 ms (256 samples) that overlap by 75%" in found.caption()
     trace, band, spectrogram = cnnviz.cam(held).figure().axes[:3]
     assert trace.get_xlim() == band.get_xlim() == spectrogram.get_xlim() == (-0.5, 1999.5)
@@ -113,7 +113,7 @@ def test_the_filters_of_a_sound_have_a_frequency_response() -> None:
     assert found.frequencies[-1] == RATE / 2
     texts = labels(found)
     assert "hertz, up to half the sampling rate" in texts
-    assert "dB below its greatest" in texts
+    assert "dB, 0 at its greatest" in texts
     # Ordered by frequency, from below.
     rows = [text.get_text() for text in found.figure().axes[1].get_yticklabels()]
     assert rows == ["7", "6", "5", "4", "3", "2", "1", "0"]

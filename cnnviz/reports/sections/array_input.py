@@ -87,7 +87,7 @@ def _draw_signal(given: ArrayInput) -> Figure:
     if shown is not None:
         traces.draw_spectrogram(panels[1], shown, given.values.shape[1])
         panels[0].tick_params(labelbottom=False)
-        scale, label = traces.spectrogram_scale(), "dB below the loudest"
+        scale, label = traces.spectrogram_scale(), "dB, 0 at the loudest"
         colour_bars.bar_of_panels(panels[1], scale, label, fraction=0.04, pad=0.02, aspect=14)
     for axes in panels:
         traces.time_axis(axes, given.rate, label=axes is panels[-1])

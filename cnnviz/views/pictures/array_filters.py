@@ -120,7 +120,7 @@ def _draw_response(axes: Axes, found: FilterGrid, response: FrequencyResponse) -
         loc="left",
     )
     colour_bars.bar_of_panels(
-        axes, scale, "dB below its greatest", fraction=0.04, pad=0.02, aspect=14
+        axes, scale, "dB, 0 at its greatest", fraction=0.04, pad=0.02, aspect=14
     )
 
 
