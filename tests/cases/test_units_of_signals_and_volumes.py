@@ -227,7 +227,7 @@ def test_sets_of_signals_are_opened_in_every_form(tmp_path: Path) -> None:
         open_arrays(tmp_path, ArrayPreprocessing(axes=3))
     with pytest.raises(UsageError, match="no folder"):
         open_arrays(tmp_path / "b", takes)
-    with pytest.raises(UsageError, match="Give a count"):
+    with pytest.raises(UsageError, match="count cannot be 0"):
         open_arrays(tmp_path, takes, 0)
 
 

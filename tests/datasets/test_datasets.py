@@ -308,7 +308,7 @@ def test_tars_beside_images_are_told_of(folder, shards) -> None:
         ("nowhere", None, UsageError, "no folder 'nowhere'"),
         ("nowhere.tar", None, UsageError, "no file 'nowhere.tar'"),
         ("a-{3..1}.tar", None, UsageError, r"range \{3..1\} is empty"),
-        ("shapes", 0, UsageError, "0 images are none"),
+        ("shapes", 0, UsageError, "count cannot be 0"),
         ([], None, ImageError, "no image in what was given"),
         (3, None, ImageError, "is no image"),
     ],

@@ -201,7 +201,7 @@ def test_tensors_pass_as_they_are_and_in_the_type_of_the_network() -> None:
     ):
         list(batches)
     with (
-        pytest.raises(UsageError, match="has 4 channels and the network takes 5"),
+        pytest.raises(UsageError, match="has 4 channels, and the network takes 5"),
         stream(
             open_dataset(torch.rand(1, 4, 8, 8)),
             double.preprocessing,

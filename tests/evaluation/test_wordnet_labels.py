@@ -73,7 +73,8 @@ def test_ids_for_a_network_of_other_classes_say_how_to_name_them(tmp_path: Path)
     val = folder(tmp_path / "val", "n01443537", "n02391049")
     with pytest.raises(UsageError, match="no class 'n01443537'") as refused:
         cnnviz.error_analysis(colour_model(), val)
-    assert "--categories" in refused.value.remedy
+    assert "categories=" in refused.value.remedy
+    assert "--categories" in refused.value.option
     assert "CSV" in refused.value.remedy
     assert "not ImageNet's" in refused.value.remedy
 

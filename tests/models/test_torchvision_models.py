@@ -105,7 +105,8 @@ def test_an_unreachable_hub_names_file_and_folder(
     assert "Name or service not known" in caught.value.what
     assert "Put resnet18-f37072fd.pth from https://" in caught.value.remedy
     assert f"into {empty_cache}" in caught.value.remedy
-    assert "--weights random" in caught.value.remedy
+    assert 'weights="random"' in caught.value.remedy
+    assert "--weights random" in caught.value.option
     assert not empty_cache.exists()
     assert capfd.readouterr() == ("", "")
 

@@ -132,7 +132,7 @@ def test_a_count_takes_the_first_images() -> None:
     x = torch.rand(4, 3, 8, 8)
     found = labelled_images(model(), x, labels=[1, 2], count=2)
     torch.testing.assert_close(found.batch.tensor, x[:2])
-    with pytest.raises(UsageError, match="0 images are none"):
+    with pytest.raises(UsageError, match="count cannot be 0"):
         labelled_images(model(), x, count=0)
 
 
