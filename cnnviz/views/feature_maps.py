@@ -115,11 +115,12 @@ class FeatureMaps(TableResult):
         return float(self.sparsity.mean())
 
     def summary(self) -> str:
-        """Say how many maps of what size there are, how sparse, and how many are dead."""
+        """Say how many maps of what size there are, how sparse, and how many show nothing."""
         count, *size = self.maps.shape
         return (
             f"{self.layer}: {count} maps of {self.space.map_size(size)}, "
-            f"{self.mean_sparsity:.0%} of positions zero or below, {int(self.dead.sum())} dead"
+            f"{self.mean_sparsity:.0%} of positions zero or below, "
+            f"{int(self.dead.sum())} without any response"
         )
 
     def caption(self) -> str:
