@@ -15,11 +15,11 @@ from typing import ClassVar, Literal
 import torch
 from torch.nn import functional as F
 
-from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key, LayerTensors
 from cnnviz.introspection.tracing.map_layout import MapLayout
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captured import Capture
+from cnnviz.passes.fast_model import outputs
 from cnnviz.passes.run_from_layer import ForwardFromLayer
 from cnnviz.results.progress import Progress
 from cnnviz.results.space import space_of
@@ -116,9 +116,8 @@ def scorecam(capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
         for part in torch.split(channels, at_once):
             masks = _unit(activations[image, part])[:, None]
             masks = stretched(masks, whole.shape[2:])
-            with isolated(capture.model.module, grad=False):
-                output = capture.model.forward(whole * masks.to(whole))
-                weights[image, part] = capture.resolved_targets[image].score(output).float()
+            output = outputs(capture.model, whole * masks.to(whole))
+            weights[image, part] = capture.resolved_targets[image].score(output).float()
             trials.add(len(part))
         weights[image, channels] = weights[image, channels].softmax(0)
     return _weighted(activations, weights)

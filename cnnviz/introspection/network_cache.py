@@ -56,10 +56,21 @@ class NetworkCache(Generic[Found]):
         with one_at_a_time():
             return self._get(module, question, find)
 
+    def kept(
+        self, module: nn.Module, question: Hashable, find: Callable[[], Found]
+    ) -> Found | None:
+        """Do as `get`, but return None where nothing would be kept of the network."""
+        with one_at_a_time():
+            now = fingerprint(module, values=self._values)
+            return None if now is None else self._known(now, module, question, find)
+
     def _get(self, module: nn.Module, question: Hashable, find: Callable[[], Found]) -> Found:
         now = fingerprint(module, values=self._values)
-        if now is None:
-            return find()
+        return find() if now is None else self._known(now, module, question, find)
+
+    def _known(
+        self, now: Any, module: nn.Module, question: Hashable, find: Callable[[], Found]
+    ) -> Found:
         kept = self._kept.setdefault(module, {})
         if question in kept and kept[question][0] == now:
             return kept[question][1]
@@ -190,7 +201,7 @@ def _frozen(value: Any, look: _Look, depth: int = 0) -> Any:
         return frozenset(value)
     if isinstance(value, list | tuple):
         return type(value), [_frozen(entry, look, depth + 1) for entry in value]
-    if _is_record(value):
+    if is_record(value):
         # Such as the coder of boxes that a detector holds.
         held = [vars(value), *map(_class_data, type(value).__mro__[:-1])]
         return _Same(value), type(value), _frozen(held, look, depth + 1)
@@ -215,7 +226,7 @@ def _class_data(kind: type) -> dict[str, Any]:
     }
 
 
-def _is_record(value: Any) -> bool:
+def is_record(value: Any) -> bool:
     """Whether an object is of a class written in Python, all of whose state is in its attributes.
 
     Modules are not: those that a network holds out of sight may do anything.

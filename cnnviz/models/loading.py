@@ -29,6 +29,7 @@ def load(
     output: OutputKind | str | None = None,
     member: str | int | None = None,
     decode: Decode | None = None,
+    exact: bool = False,
 ) -> Model:
     """Load a network by name, from a file of code, or around a module at hand.
 
@@ -71,6 +72,9 @@ def load(
     decode : callable, optional
         What makes boxes of what a detector returns, where that is something else, such as a grid;
         see `Model`.
+    exact : bool
+        Whether all passes run on the network itself, bit for bit, rather than on a private copy
+        that computes the same faster, to within rounding.
 
     Returns
     -------
@@ -115,6 +119,7 @@ def load(
         model.member = str(member)
     if decode is not None:
         model.decode_by(decode)
+    model.exact = model.exact or exact
     return model
 
 

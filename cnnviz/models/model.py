@@ -26,7 +26,7 @@ from cnnviz.models.reading import Reading
 from cnnviz.models.state_digest import digest_of, versions_of
 from cnnviz.models.usable_module import check_module
 from cnnviz.models.wrappers import unwrap
-from cnnviz.results.result import ImageSource, Provenance
+from cnnviz.results.result import AS_IT_IS, ImageSource, Provenance
 from cnnviz.results.space import Space
 from cnnviz.results.text import dimensions, kind_of
 
@@ -76,6 +76,9 @@ class Model:
         bottom), ``scores`` [D] or [D, classes], and ``labels`` [D] unless the scores are of every
         class. It must be differentiable where gradients are asked for. The output is then
         "boxes".
+    exact : bool
+        Whether all passes run on the network itself, rather than on a copy that computes the same
+        faster, to within rounding (`cnnviz.passes.fast_model`).
 
     Raises
     ------
@@ -100,6 +103,7 @@ class Model:
         call: Call | None = None,
         inputs: Inputs | None = None,
         decode: Decode | None = None,
+        exact: bool = False,
     ) -> None:
         check_module(module)
         inner, unwrapped = unwrap(module)
@@ -111,6 +115,7 @@ class Model:
         self.weights = weights
         self.notes: tuple[str, ...] = (*unwrapped, *notes)
         self.untrained: bool = untrained
+        self.exact = exact
         self.output: OutputKind | None = None if output is None else read_output_kind(output)
         self.member: str | None = None if member is None else str(member)
         self.decode: Decode | None = None
@@ -142,6 +147,7 @@ class Model:
             output=self.output,
             member=self.member,
             decode=self.decode,
+            exact=self.exact,
         )
         model._reading = self._reading
         return model
@@ -355,6 +361,7 @@ class Model:
         targets: Iterable[str] = (),
         seed: int | None = None,
         notes: Iterable[str] = (),
+        computed_on: str = AS_IT_IS,
     ) -> Provenance:
         """Return where a result comes from that this network gave for these images, if any.
 
@@ -371,6 +378,7 @@ class Model:
             seed=seed,
             notes=(*self.notes, *self.findings, *notes),
             output="" if self.reading is None else self.reading.describe(),
+            computed_on=computed_on,
         )
 
     def category(self, index: int) -> str:

@@ -25,7 +25,7 @@ from cnnviz.passes.ranked_classes import ClassScore, rank_classes
 from cnnviz.passes.spatial_maps import UNTRACED, TracedOutput, checked_layout
 from cnnviz.passes.target_types import Similarity
 from cnnviz.passes.targets import ResolvedTarget, Scores, Target, score, targets_of_each
-from cnnviz.results.result import Provenance
+from cnnviz.results.result import AS_IT_IS, Provenance
 from cnnviz.results.text import plural
 
 _SURE = 1.0 - 1e-4
@@ -52,6 +52,8 @@ class Capture:
         How rectifiers sent the gradients back.
     coverage : str
         How many activations followed a rule other than the gradient; empty for the gradient.
+    computed_on : str
+        Whether the passes ran on the network itself or on a copy of it, as in the provenance.
     """
 
     model: Model
@@ -60,6 +62,7 @@ class Capture:
     gradients: LayerTensors
     rule: Rule = "gradient"
     coverage: str = ""
+    computed_on: str = AS_IT_IS
     _output: torch.Tensor | TargetError | None = field(default=None)
     """The class scores, or why there are none; None where they were not asked for."""
     _scores: Scores | None = field(default=None)
@@ -288,7 +291,8 @@ class Capture:
     @property
     def provenance(self) -> Provenance:
         """Where everything in this capture came from."""
-        return origin(self.model, self.batch, self.targets if self._scores else ())
+        targets = self.targets if self._scores else ()
+        return origin(self.model, self.batch, targets, self.computed_on)
 
     def __repr__(self) -> str:
         count = len(self.batch.photos)

@@ -28,6 +28,7 @@ from cnnviz.models.outputs import read_output, scores_of
 from cnnviz.models.reading import Reading
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captured import Capture
+from cnnviz.passes.fast_model import computed_on, on_fast_copy
 from cnnviz.passes.independence import independence
 from cnnviz.passes.joined_captures import joined
 from cnnviz.passes.output_recorder import OutputRecorder
@@ -114,31 +115,40 @@ def capture(
                 for one, wanted in zip(batch.singles(), each, strict=True)
             ],
         )
-    needed = not logits or _asks_for_stages(wrapped, layers)
-    order = call_order(wrapped, batch.tensor) if needed else None
+    choosing = not logits or _asks_for_stages(wrapped, layers)
+    order = call_order(wrapped, batch.tensor) if choosing else None
     chosen = _choose(wrapped, layers, order)
     last = order.last(chosen) if order is not None and not logits else None
-    recorder = OutputRecorder(gradients=bool(gradients))
-    with ExitStack() as scope:
-        scope.enter_context(isolated(wrapped.module, grad=bool(gradients)))
-        followed = scope.enter_context(backward_rule(rule)) if rule != "gradient" else None
-        inputs = batch.tensor.clone().requires_grad_(gradients is True)
-        # An in-place first layer may not write to a leaf, nor to the caller's tensor.
-        ends = () if last is None else (last,)
-        output = run_to(wrapped.forward, inputs.clone(), chosen, ends, after=recorder.record)
-        scores = None
-        if gradients:
-            choose_member(wrapped, output, batch.tensor)
-            scores = score(wrapped, output, target, len(inputs), batch)
-            recorder.differentiate(scores.values, inputs if gradients is True else None)
-    coverage = str(followed.coverage()) if followed is not None else ""
-    found = _finish(wrapped, batch, chosen, recorder, output if logits else None, scores)
-    kept = () if gradients or not logits else (output,)
-    # Found here, so that no view of the capture runs the network again.
-    traced = {} if order is None else order.traced
-    if order is None and recorder.outputs:
-        traced = traced_outputs(wrapped, batch.tensor)
-    return replace(found, rule=rule, coverage=coverage, _returned=kept, _traced=traced)
+
+    def run(computing: Model) -> Capture:
+        recorder = OutputRecorder(gradients=bool(gradients))
+        listened = {name: computing.module.get_submodule(name) for name in chosen}
+        with ExitStack() as scope:
+            scope.enter_context(isolated(computing.module, grad=bool(gradients)))
+            followed = scope.enter_context(backward_rule(rule)) if rule != "gradient" else None
+            inputs = batch.tensor.clone().requires_grad_(gradients is True)
+            # An in-place first layer may not write to a leaf, nor to the caller's tensor.
+            ends = () if last is None else (last,)
+            output = run_to(computing.forward, inputs.clone(), listened, ends, after=recorder.record)
+            scores = None
+            if gradients:
+                choose_member(wrapped, output, batch.tensor)
+                scores = score(wrapped, output, target, len(inputs), batch)
+                recorder.differentiate(scores.values, inputs if gradients is True else None)
+        coverage = str(followed.coverage()) if followed is not None else ""
+        found = _finish(wrapped, batch, chosen, recorder, output if logits else None, scores)
+        kept = () if gradients or not logits else (output,)
+        # Found here, so that no view of the capture runs the network again.
+        traced = {} if order is None else order.traced
+        if order is None and recorder.outputs:
+            traced = traced_outputs(wrapped, batch.tensor)
+        said = computed_on(computing, batch.tensor)
+        return replace(
+            found, rule=rule, coverage=coverage, computed_on=said, _returned=kept, _traced=traced
+        )
+
+    rows = len(batch.tensor) * (3 if gradients else 1)
+    return on_fast_copy(wrapped, batch.tensor, run, rows=rows, keeps=chosen)
 
 
 def _asks_for_stages(model: Model, layers: Layers) -> bool:
@@ -182,7 +192,7 @@ def _finish(
         model=model,
         batch=batch,
         activations=LayerTensors(
-            {key: value.detach() for key, value in recorder.outputs.items()}, silent, known
+            {key: value.detach().contiguous() for key, value in recorder.outputs.items()}, silent, known
         ),
         gradients=LayerTensors(recorder.gradients, {**silent, **unreached}, known),
         _output=found,

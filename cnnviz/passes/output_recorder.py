@@ -59,10 +59,10 @@ class OutputRecorder:
             if gradient is None:
                 self.unreached.append(key[0])
             else:
-                self.gradients[key] = gradient
+                self.gradients[key] = gradient.contiguous()
         if inputs is not None:
             last = found[-1]
-            self.input_gradient = torch.zeros_like(inputs) if last is None else last
+            self.input_gradient = torch.zeros_like(inputs) if last is None else last.contiguous()
 
 
 def _shares_memory(output: torch.Tensor, inputs: Sequence[Any]) -> bool:

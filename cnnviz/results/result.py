@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SCREEN_DPI = 110
+AS_IT_IS = "the network itself"
+"""Where the passes of a result ran, unless it was on a copy."""
 RESULT_SCHEMA = "cnnviz/result/1"
 """What every JSON of a result says of its form; `docs/json.md` and ``schema.json`` have it."""
 
@@ -79,6 +81,9 @@ class Provenance:
         What else a reader must know, such as an image that was refused.
     output : str
         What the network's output means, and whether that is a guess; empty where it was not read.
+    computed_on : str
+        Whether the passes ran on the network itself, or on a private copy that computes the same
+        faster, what was done to that, and by how much of the largest value it differs.
     cnnviz, torch : str
         The versions at work.
     """
@@ -92,6 +97,7 @@ class Provenance:
     seed: int | None = None
     notes: tuple[str, ...] = ()
     output: str = ""
+    computed_on: str = AS_IT_IS
     cnnviz: str = field(default_factory=lambda: installed_version("cnnviz"))
     torch: str = field(default_factory=lambda: installed_version("torch"))
 

@@ -21,6 +21,7 @@ from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model
 from cnnviz.models.member_choice import choose_member
 from cnnviz.passes.batch_size import rows_at_once
+from cnnviz.passes.fast_model import outputs
 from cnnviz.passes.independence import independence
 from cnnviz.passes.targets import (
     ResolvedTarget,
@@ -138,15 +139,14 @@ class ExplainedBatch:
     def _measured(self, changed: Iterable[tuple[int, torch.Tensor]]) -> NDArray[np.float64]:
         found = [np.zeros(0)]
         rows = iter(changed)
-        with isolated(self.model.module, grad=False):
-            while group := list(islice(rows, self.at_once)):
-                output = self.model.forward(torch.stack([image for _, image in group]))
-                places = np.array([image for image, _ in group])
-                values = np.zeros(len(group))
-                for image in dict.fromkeys(places.tolist()):
-                    measured = self._measure(self.targets[image], output)
-                    values[places == image] = measured[places == image]
-                found.append(values)
+        while group := list(islice(rows, self.at_once)):
+            output = outputs(self.model, torch.stack([image for _, image in group]))
+            places = np.array([image for image, _ in group])
+            values = np.zeros(len(group))
+            for image in dict.fromkeys(places.tolist()):
+                measured = self._measure(self.targets[image], output)
+                values[places == image] = measured[places == image]
+            found.append(values)
         return np.concatenate(found)
 
     def _measure(self, resolved: ResolvedTarget, output: Any) -> NDArray[np.float64]:

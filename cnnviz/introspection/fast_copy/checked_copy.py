@@ -1,0 +1,327 @@
+"""The fast copy of a network, and the check that it gives what the network gives."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._pytree import tree_leaves
+
+from cnnviz.introspection.fast_copy.folding import LAYERS, NORMS, fold
+from cnnviz.introspection.fast_copy.layers import Computed, FastLayer, FastNorm, PassState
+from cnnviz.introspection.fast_copy.packed import can_pack
+from cnnviz.introspection.fast_copy.shared_copy import NoFastCopyError, shared_copy
+from cnnviz.introspection.fast_copy.sole_readers import Pairs, Readers
+from cnnviz.introspection.fast_copy.weight_digest import WeightDigest
+from cnnviz.introspection.hooks import isolated, module_hooks
+from cnnviz.introspection.layer_tensors import Key
+from cnnviz.introspection.random_draws import RandomDraws
+
+Forward = Callable[[nn.Module, torch.Tensor], Any]
+"""``forward(network, images)``: how a network is called."""
+Form = tuple[object, ...]
+
+TOLERANCE: Mapping[torch.dtype, float] = {torch.float32: 1e-5, torch.float64: 1e-11}
+"""How far the copy may be from the network, of the largest value of each output."""
+_PLACES = 4
+"""How many positions along each axis of a map are compared, in all of its channels."""
+
+
+class UnsoundFoldError(Exception):
+    """The network went another way than when it was watched; what was computed is of no use."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was found for inputs of one form.
+
+    Attributes
+    ----------
+    pairs : mapping of str
+        The layers with a batch norm folded in, each with its name.
+    packs : bool
+        Whether convolutions run on packed weights.
+    difference : float
+        The largest difference that was seen, of the largest value of the same output.
+    share : float
+        Of the layers that convolve or multiply matrices, how many are folded or packed.
+    """
+
+    pairs: Pairs
+    packs: bool
+    difference: float
+    share: float
+
+    def describe(self) -> str:
+        """Return what was done, in words."""
+        count = len(self.pairs)
+        norms = f"{count} batch norm{'s' if count > 1 else ''} folded into the layers before"
+        said = [norms] if self.pairs else []
+        said += ["weights packed for this processor"] if self.packs else []
+        return f"a private copy: {', '.join(said)} (differs by {self.difference:.0e})"
+
+
+class FastCopy:
+    """A private copy of a network, on which some layers compute otherwise.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network, which is not changed. It is not kept alive, but for the memory of its weights.
+
+    Attributes
+    ----------
+    module : torch.nn.Module
+        The copy, with the same layers under the same names.
+
+    Raises
+    ------
+    NoFastCopyError
+        There can be none of this network.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.module = shared_copy(network)
+        self._state = PassState()
+        self._layers: dict[str, FastLayer] = {}
+        self._modules = dict(self.module.named_modules())
+        self._own = {id(module): name for name, module in self._modules.items()}
+        self._folds: dict[tuple[str, str], Computed] = {}
+        self._checked: dict[Form, Checked] = {}
+        for name, module in self._modules.items():
+            if type(module) in LAYERS and "forward" not in vars(module):
+                self._layers[name] = FastLayer(name, module, self._state)
+                vars(module)["forward"] = self._layers[name]
+        self._digest = WeightDigest(self._read())
+
+    @property
+    def bytes(self) -> int:
+        """Memory that the copy takes besides the network's own."""
+        folded = sum(
+            parameter.numel() * parameter.element_size()
+            for each in self._folds.values()
+            for parameter in each.layer.parameters()
+        )
+        computed = [*self._folds.values(), *(layer.own for layer in self._layers.values())]
+        return folded + sum(each.bytes for each in computed)
+
+    def same_weights(self, *, thorough: bool) -> bool:
+        """Whether what was folded and packed is still what the network has, as far as is seen."""
+        return self._digest.same(thorough=thorough)
+
+    def check(self, network: nn.Module, inputs: torch.Tensor, forward: Forward) -> Checked:
+        """Run the network and the copy on two images, and compare what all layers give.
+
+        Done once for each size of images. One that comes alone is taken with its mirror image.
+
+        Parameters
+        ----------
+        network : torch.nn.Module
+            The network that this is the copy of; it is left as it was.
+        inputs : torch.Tensor
+            Preprocessed images [N, C, H, W].
+        forward : callable
+            How it is called.
+
+        Raises
+        ------
+        NoFastCopyError
+            The copy does not give the same, or what it would have to be is not known.
+        """
+        form = _form(inputs)
+        if form not in self._checked:
+            self._checked[form] = self._check(network, _two(inputs), forward)
+        return self._checked[form]
+
+    def checked(self, inputs: torch.Tensor) -> Checked:
+        """Return what was found by `check`, for images of this size."""
+        return self._checked[_form(inputs)]
+
+    def _read(self) -> Iterator[torch.Tensor]:
+        """Go through what may be folded and packed, so that the copy has weights of its own."""
+        norms = [each for each in self._modules.values() if type(each) in NORMS]
+        for module in self._modules.values():
+            if type(module) in NORMS or can_pack(module) or (type(module) in LAYERS and norms):
+                tensors = (*module._parameters.values(), *module._buffers.values())
+                yield from (t for t in tensors if t is not None and t.is_floating_point())
+
+    @contextmanager
+    def folding(self, inputs: torch.Tensor, keeps: Collection[str] = ()) -> Iterator[None]:
+        """Compute fast within the context, which is to hold one whole pass or a part of one.
+
+        Parameters
+        ----------
+        inputs : torch.Tensor
+            The images, of a form that was checked.
+        keeps : collection of str
+            Layers whose own output is wanted: nothing is folded into them.
+
+        Raises
+        ------
+        UnsoundFoldError
+            The pass went to its end, and not all that was computed for batch norms was asked for.
+        """
+        checked = self.checked(inputs)
+        kept = {self._name(name) for name in keeps}
+        pairs = {layer: norm for layer, norm in checked.pairs.items() if layer not in kept}
+        with self._computing(pairs, packs=checked.packs):
+            yield
+
+    def folds(self, inputs: torch.Tensor, keeps: Collection[str]) -> bool:
+        """Whether anything is computed otherwise when these layers are wanted."""
+        checked = self.checked(inputs)
+        kept = {self._name(name) for name in keeps}
+        return checked.packs or not checked.pairs.keys() <= kept
+
+    def _name(self, name: str) -> str:
+        """Return the first name of a layer that has several."""
+        try:
+            return self._own.get(id(self.module.get_submodule(name)), name)
+        except AttributeError:
+            return name
+
+    @contextmanager
+    def _computing(self, pairs: Pairs, *, packs: bool) -> Iterator[None]:
+        state = self._state
+        state.folded = {layer: (norm, self._fold(layer, norm)) for layer, norm in pairs.items()}
+        state.packs, state.open = packs, 0
+        try:
+            yield
+            if state.open:
+                raise UnsoundFoldError
+        finally:
+            state.folded, state.packs, state.open = {}, False, 0
+
+    def _fold(self, layer: str, norm: str) -> Computed:
+        if (layer, norm) not in self._folds:
+            module = self._modules[norm]
+            made = fold(self._modules[layer], module)
+            if made is None:
+                raise NoFastCopyError("a batch norm of it divides by zero")
+            self._folds[layer, norm] = Computed(made)
+            vars(module).setdefault("forward", FastNorm(norm, module, self._state))
+        return self._folds[layer, norm]
+
+    def _check(self, network: nn.Module, inputs: torch.Tensor, forward: Forward) -> Checked:
+        if inputs.dtype not in TOLERANCE or not len(inputs):
+            raise NoFastCopyError(f"its images are {inputs.dtype}")
+        readers, expected = Readers(network), _Seen(network)
+        with isolated(network, grad=False), RandomDraws() as draws:
+            expected.watch(lambda: readers.run(lambda: forward(network, inputs.clone())))
+        if draws.any:
+            raise NoFastCopyError("it draws random numbers")
+        if readers.goes_by_values:
+            raise NoFastCopyError("it goes by values which way it takes")
+        pairs = readers.pairs()
+        for layer, norm in pairs.items():
+            # Not while the state of the copy is kept, which would put it back.
+            self._fold(layer, norm)
+        packable = {name for name, each in self._layers.items() if can_pack(each.own.layer)}
+        packs = bool(packable)
+        tried = [(pairs, packs), (pairs, False), ({}, packs)]
+        apart = [float("inf")]
+        for number, (folded, packed) in enumerate(tried):
+            if not (folded or packed) or (folded, packed) in tried[:number]:
+                continue
+            difference = self._difference(network, inputs, forward, expected, folded, packed)
+            if difference <= TOLERANCE[inputs.dtype]:
+                gain = folded.keys() | (packable if packed else ())
+                return Checked(folded, packed, difference, len(gain) / len(self._layers))
+            apart.append(difference)
+        if len(apart) == 1:
+            raise NoFastCopyError("there is nothing in it to fold or pack")
+        raise NoFastCopyError(f"a copy of it differs by {min(apart):.0e} of the largest value")
+
+    def _difference(
+        self,
+        network: nn.Module,
+        inputs: torch.Tensor,
+        forward: Forward,
+        expected: _Seen,
+        pairs: Pairs,
+        packs: bool,
+    ) -> float:
+        seen = _Seen(self.module)
+        left: list[str] = []
+        with (
+            isolated(network, grad=False),
+            isolated(self.module, grad=False),
+            module_hooks(dict(network.named_modules()), before=lambda name, *_: left.append(name)),
+            RandomDraws(),
+        ):
+            try:
+                with self._computing(pairs, packs=packs):
+                    seen.watch(lambda: forward(self.module, inputs.clone()))
+            except NoFastCopyError:
+                raise
+            except Exception:  # Whatever it is, such as a view of what lies otherwise in memory.
+                return float("inf")
+        if left:
+            raise NoFastCopyError("it calls a layer that is reached in another way than as its own")
+        return expected.difference(seen, set(pairs))
+
+
+class _Seen:
+    """What the layers of a network gave in one pass: some of the values of each, and the answer."""
+
+    def __init__(self, network: nn.Module) -> None:
+        own = {name: module for name, module in network.named_modules() if name}
+        self._modules = {name: each for name, each in own.items() if not len(each._modules)}
+        self._calls: Counter[str] = Counter()
+        self._values: dict[Key, list[torch.Tensor]] = {}
+
+    def watch(self, forward: Callable[[], Any]) -> None:
+        """Run a forward pass, and keep what is seen of it."""
+        with module_hooks(self._modules, after=self._keep):
+            output = forward()
+        self._values["", 0] = [each.clone() for each in _floats(output)]
+
+    def _keep(self, name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
+        key = name, self._calls[name]
+        self._calls[name] += 1
+        self._values[key] = [_some(each).clone() for each in _floats(output)]
+
+    def difference(self, other: _Seen, without: Collection[str]) -> float:
+        """Return the largest difference of a value, of the largest of the same output."""
+        mine = {key: found for key, found in self._values.items() if key[0] not in without}
+        its = {key: found for key, found in other._values.items() if key[0] not in without}
+        if mine.keys() != its.keys():
+            return float("inf")
+        pairs = [(mine[key], its[key]) for key in mine]
+        if any(len(one) != len(two) for one, two in pairs):
+            return float("inf")
+        return max((_apart(a, b) for one, two in pairs for a, b in zip(one, two, strict=True)), default=0.0)
+
+
+def _two(inputs: torch.Tensor) -> torch.Tensor:
+    few = inputs[:2].detach()
+    return few if len(few) > 1 else torch.cat([few, few.flip(-1)])
+
+
+def _floats(output: Any) -> list[torch.Tensor]:
+    tensors = [each for each in tree_leaves(output) if isinstance(each, torch.Tensor)]
+    return [each.detach() for each in tensors if each.is_floating_point()]
+
+
+def _some(tensor: torch.Tensor) -> torch.Tensor:
+    steps = (slice(None, None, -(-size // _PLACES)) for size in tensor.shape[2:] if size)
+    return tensor[(slice(None), slice(None), *steps)] if tensor.ndim > 2 else tensor
+
+
+def _apart(one: torch.Tensor, two: torch.Tensor) -> float:
+    if one.shape != two.shape or one.dtype != two.dtype:
+        return float("inf")
+    if not one.numel():
+        return 0.0
+    far = float((one - two).abs().max())
+    found = far / max(float(one.abs().max()), torch.finfo(one.dtype).tiny)
+    return found if found == found else float("inf")
+
+
+def _form(inputs: torch.Tensor) -> Form:
+    return tuple(inputs.shape[1:]), inputs.dtype

@@ -1,0 +1,109 @@
+"""What the modules of a fast copy do in place of their own forward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from cnnviz.introspection.fast_copy.folding import stand_in
+from cnnviz.introspection.fast_copy.packed import PackedConvolution, can_pack
+
+_MARK = "_cnnviz_computed"
+
+
+@dataclass(eq=False)
+class PassState:
+    """What holds for the pass that is being made.
+
+    Attributes
+    ----------
+    folded : dict of str
+        The layers that compute what their batch norm gives: its name, and how they do so.
+    packs : bool
+        Whether convolutions run on packed weights.
+    open : int
+        How many outputs wait for their batch norm to be called.
+    """
+
+    folded: dict[str, tuple[str, Computed]] = field(default_factory=dict)
+    packs: bool = False
+    open: int = 0
+
+
+class Computed:
+    """A layer as it is computed: on packed weights where that can be and is wanted."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        self.layer = layer
+        self._packed = PackedConvolution(layer) if can_pack(layer) else None  # type: ignore[arg-type]
+
+    def run(self, inputs: torch.Tensor, *, packs: bool) -> Any:
+        """Return what the layer gives."""
+        if packs and self._packed is not None:
+            return self._packed(inputs)
+        return type(self.layer).forward(self.layer, inputs)
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the packed weights."""
+        return self._packed.bytes if self._packed is not None else 0
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """What a batch norm is to return, and which one."""
+
+    norm: str
+    value: torch.Tensor
+
+
+class FastLayer:
+    """The forward of a convolution or linear layer in a fast copy.
+
+    Folded, it computes what the batch norm after it gives, keeps that for it, and returns a tensor
+    of the same shape that is NaN all over: whoever else reads it, against what was seen of this
+    network, makes something of it that nobody takes for a result.
+    """
+
+    def __init__(self, name: str, layer: nn.Module, state: PassState) -> None:
+        self._name = name
+        self._state = state
+        # No reference to the module that has this forward: its memory is freed with the copy.
+        self.own = Computed(stand_in(layer))
+
+    def __call__(self, inputs: torch.Tensor, *further: Any, **named: Any) -> Any:
+        """Compute, as `torch.nn.Module` is called."""
+        if further or named:  # such as the output size of a transposed convolution
+            layer = self.own.layer
+            return type(layer).forward(layer, inputs, *further, **named)
+        folded = self._state.folded.get(self._name)
+        if folded is None:
+            return self.own.run(inputs, packs=self._state.packs)
+        norm, computed = folded
+        value = computed.run(inputs, packs=self._state.packs)
+        blank = value.new_full((), torch.nan).expand(value.shape)
+        setattr(blank, _MARK, _Waiting(norm, value))
+        self._state.open += 1
+        return blank
+
+
+class FastNorm:
+    """The forward of a batch norm in a fast copy: what was computed for it, or what it gives."""
+
+    def __init__(self, name: str, norm: nn.Module, state: PassState) -> None:
+        self._name = name
+        self._state = state
+        self._norm = stand_in(norm)
+
+    def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return what was computed for it, or compute."""
+        waiting: _Waiting | None = getattr(inputs, _MARK, None)
+        if waiting is None or waiting.norm != self._name:
+            norm = self._norm
+            result: torch.Tensor = type(norm).forward(norm, inputs)
+            return result
+        self._state.open -= 1
+        return waiting.value

@@ -1,0 +1,143 @@
+"""Convolutions on weights that were packed once, rather than in every call.
+
+Each time that torch computes a convolution on the CPU, oneDNN lays the weights out anew in the
+order in which it reads them. `torch.compile` does that once, with the operators used here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.autograd.function import once_differentiable
+
+
+def packs() -> bool:
+    """Whether this machine and build of torch have the operators, and are known to gain by them."""
+    return (
+        torch.backends.mkldnn.is_available()
+        and torch.backends.mkldnn.enabled
+        and torch.backends.cpu.get_cpu_capability().startswith("AVX")
+        and hasattr(torch._C._nn, "mkldnn_reorder_conv2d_weight")
+        and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+    )
+
+
+def can_pack(layer: nn.Module) -> bool:
+    """Whether a layer is a convolution that the operators compute."""
+    return (
+        type(layer) is nn.Conv2d
+        and layer.padding_mode == "zeros"
+        and not isinstance(layer.padding, str)
+        and type(layer.weight) is nn.Parameter
+        and layer.weight.dtype is torch.float32
+        and layer.weight.device.type == "cpu"
+        and packs()
+    )
+
+
+class PackedConvolution:
+    """What a convolution computes, with its weights packed when it is first called.
+
+    Parameters
+    ----------
+    layer : torch.nn.Conv2d
+        The convolution, for which `can_pack` is true.
+    """
+
+    def __init__(self, layer: nn.Conv2d) -> None:
+        self._layer = layer
+        self._packed: Any = None
+        self._laid_out: torch.Tensor | None = None
+
+    def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return the convolution of [N, C, H, W]."""
+        layer = self._layer
+        if not self._takes(inputs):
+            return type(layer).forward(layer, inputs)
+        if self._packed is None:
+            self._packed = self._pack(inputs.shape)
+        place = (layer.stride, layer.padding, layer.dilation, layer.groups)
+        if torch.is_grad_enabled() and inputs.requires_grad:
+            found = _WithGradient.apply(inputs, self._weight(), self._packed, layer.bias, place)
+        else:
+            found = _convolve(inputs, self._packed, layer.bias, place)
+        result: torch.Tensor = found
+        return result
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the weights as they are packed and laid out, as far as they were needed yet."""
+        weight, own = self._layer.weight, self._laid_out
+        held = int(self._packed is not None)
+        held += int(own is not None and own.data_ptr() != weight.data_ptr())
+        return held * weight.numel() * weight.element_size()
+
+    def _weight(self) -> torch.Tensor:
+        """Return the weights as the backward pass takes them: in the order of the packed maps."""
+        if self._laid_out is None:
+            weight = self._layer.weight.detach()
+            with torch.inference_mode(False):
+                self._laid_out = weight.contiguous(memory_format=torch.channels_last)
+        return self._laid_out
+
+    @staticmethod
+    def _takes(inputs: torch.Tensor) -> bool:
+        # What is more than a tensor, such as a map with patches, has ways of its own.
+        return (
+            type(inputs) is torch.Tensor
+            and inputs.ndim == 4
+            and inputs.dtype is torch.float32
+            and inputs.device.type == "cpu"
+            and inputs.numel() > 0
+        )
+
+    def _pack(self, shape: torch.Size) -> Any:
+        layer = self._layer
+        with torch.inference_mode(False), torch.no_grad():
+            return torch._C._nn.mkldnn_reorder_conv2d_weight(
+                layer.weight.detach().to_mkldnn(),
+                layer.padding,
+                layer.stride,
+                layer.dilation,
+                layer.groups,
+                list(shape),
+            )
+
+
+def _convolve(
+    inputs: torch.Tensor, packed: Any, bias: torch.Tensor | None, place: tuple[Any, ...]
+) -> Any:
+    stride, padding, dilation, groups = place
+    return torch.ops.mkldnn._convolution_pointwise(
+        inputs, packed, bias, padding, stride, dilation, groups, "none", [], ""
+    )
+
+
+class _WithGradient(torch.autograd.Function):
+    """The same, and the gradient at its input: that of the convolution with the weights as such."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        inputs: torch.Tensor,
+        weight: torch.Tensor,
+        packed: Any,
+        bias: torch.Tensor | None,
+        place: tuple[Any, ...],
+    ) -> Any:
+        ctx.save_for_backward(inputs, weight)
+        ctx.place = place
+        return _convolve(inputs, packed, bias, place)
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
+        inputs, weight = ctx.saved_tensors
+        stride, padding, dilation, groups = ctx.place
+        found, _, _ = torch.ops.aten.convolution_backward(
+            *(gradient, inputs, weight, None, stride, padding, dilation),
+            *(False, [0, 0], groups, [True, False, False]),
+        )
+        return found, None, None, None, None

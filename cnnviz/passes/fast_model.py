@@ -1,0 +1,185 @@
+"""Which passes run on a fast copy of a network, and which on the network itself.
+
+The one place that decides it, for every view. A copy costs about as much as five images: it is made
+once as many are run on one network that it pays, counted since the network was last changed, and
+used from then on. `CNNVIZ_FAST=0` in the environment, or ``cnnviz.load(..., exact=True)``, computes
+on the network itself, bit for bit; ``CNNVIZ_FAST=always`` makes the copy for the first image.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from cnnviz.errors import ModelError
+from cnnviz.introspection.fast_copy import FastCopy, NoFastCopyError, UnsoundFoldError
+from cnnviz.introspection.forward import forward
+from cnnviz.introspection.hooks import isolated
+from cnnviz.introspection.network_cache import NetworkCache
+from cnnviz.models import Model
+from cnnviz.results.result import AS_IT_IS
+
+_Found = TypeVar("_Found")
+
+_PAYS = 32
+"""How many images have to go through a network, backward passes counted twice, for a copy to pay."""
+
+_SHARE = 0.5
+"""Of the layers that convolve or multiply matrices, how many have to gain for a copy to pay."""
+_UNSEEN = 16
+"""After how many images the weights are looked at one by one, for writes that torch does not count.
+
+Each filter and each channel is looked at every time.
+"""
+
+
+class _Kept:
+    """What is known of one network as it is now."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.unseen = 0
+        self.copy: FastCopy | None = None
+        self.refused: str = ""
+
+    def add(self, rows: int) -> None:
+        """Count images that are about to run, and drop a copy of other weights."""
+        self.rows += rows
+        self.unseen += rows
+        thorough = self.unseen >= _UNSEEN
+        if self.copy is not None and not self.copy.same_weights(thorough=thorough):
+            self.copy = None
+        if thorough:
+            self.unseen = 0
+
+    def refuse(self, why: str) -> None:
+        """Make no copy from now on, and forget the one there is."""
+        self.refused, self.copy = why, None
+
+
+_KEPT: NetworkCache[_Kept] = NetworkCache(values=True)
+
+
+class FastModel(Model):
+    """A model whose passes run on the fast copy of its network.
+
+    It stands for the model in passes alone: results are made with the model itself. Hooks go on the
+    layers of its `module`, which have the names of the network's.
+    """
+
+    _copy: FastCopy
+    _keeps: frozenset[str]
+
+    def __init__(self, model: Model, copy: FastCopy, keeps: Collection[str]) -> None:
+        # Not made like a model: what is known of that one holds for this one.
+        vars(self).update(vars(model))
+        self.module: nn.Module = copy.module
+        self._copy, self._keeps = copy, frozenset(keeps)
+
+    def forward(self, inputs: torch.Tensor) -> Any:
+        """Return what the network returns for preprocessed images, to within rounding."""
+        with self._copy.folding(inputs, self._keeps):
+            return super().forward(inputs)
+
+
+def fast_model(
+    model: Model, inputs: torch.Tensor, *, rows: int, keeps: Collection[str] = ()
+) -> Model:
+    """Return the model whose passes to make: of the fast copy, or the model itself.
+
+    Parameters
+    ----------
+    model : Model
+        The model; its network is left as it was.
+    inputs : torch.Tensor
+        Preprocessed images [N, C, H, W] such as will go through it.
+    rows : int
+        How many images will, each counted once for every pass, and twice for a backward pass.
+    keeps : collection of str
+        The layers whose output is wanted, so that nothing is folded into them.
+    """
+    mode = os.environ.get("CNNVIZ_FAST", "1")
+    if mode == "0" or model.exact or isinstance(model, FastModel) or _surrounded(inputs):
+        return model
+    kept = _KEPT.kept(model.module, "fast copy", _Kept)
+    if kept is None:
+        return model
+    kept.add(rows)
+    if kept.refused or (kept.copy is None and kept.rows < _PAYS and mode != "always"):
+        return model
+    copy = _copy(model, kept, inputs)
+    if copy is None or not copy.folds(inputs, keeps):
+        return model
+    return FastModel(model, copy, keeps)
+
+
+def on_fast_copy(
+    model: Model,
+    inputs: torch.Tensor,
+    run: Callable[[Model], _Found],
+    *,
+    rows: int,
+    keeps: Collection[str] = (),
+) -> _Found:
+    """Return what `run` makes of the model whose passes to make, see `fast_model`.
+
+    It is run anew with the model itself where the network takes another way on the copy than when
+    it was watched, or fails there.
+    """
+    fast = fast_model(model, inputs, rows=rows, keeps=keeps)
+    if fast is model:
+        return run(model)
+    try:
+        return run(fast)
+    except (UnsoundFoldError, ModelError):
+        _KEPT.get(model.module, "fast copy", _Kept).refuse("it went another way than before")
+        return run(model)
+
+
+def outputs(model: Model, images: torch.Tensor) -> Any:
+    """Return what the network returns for preprocessed images, without a graph.
+
+    For the many changed images that a measurement is made of. The network is left as it was.
+    """
+
+    def run(computing: Model) -> Any:
+        with isolated(computing.module, grad=False):
+            return computing.forward(images)
+
+    return on_fast_copy(model, images, run, rows=len(images))
+
+
+def computed_on(model: Model, inputs: torch.Tensor) -> str:
+    """Say on what the passes of a model run, for the provenance of a result."""
+    if not isinstance(model, FastModel):
+        return AS_IT_IS
+    return model._copy.checked(inputs).describe()
+
+
+def _copy(model: Model, kept: _Kept, inputs: torch.Tensor) -> FastCopy | None:
+    try:
+        if kept.copy is None:
+            kept.copy = FastCopy(model.module)
+        checked = kept.copy.check(model.module, inputs, partial(_run, name=model.name))
+        if checked.share < _SHARE:
+            kept.refuse("too little of it could be folded or packed")
+    except NoFastCopyError as error:
+        kept.refuse(str(error))
+    except ModelError:
+        # What the network cannot do at all is told by the pass that needs it.
+        return None
+    return kept.copy
+
+
+def _run(module: nn.Module, images: torch.Tensor, *, name: str) -> Any:
+    return forward(module, images, name)
+
+
+def _surrounded(inputs: torch.Tensor) -> bool:
+    """Whether a mode of the caller's changes what operations do."""
+    return torch.is_autocast_enabled(inputs.device.type) or type(inputs) is not torch.Tensor
