@@ -129,7 +129,9 @@ def capture(
             inputs = batch.tensor.clone().requires_grad_(gradients is True)
             # An in-place first layer may not write to a leaf, nor to the caller's tensor.
             ends = () if last is None else (last,)
-            output = run_to(computing.forward, inputs.clone(), listened, ends, after=recorder.record)
+            output = run_to(
+                computing.forward, inputs.clone(), listened, ends, after=recorder.record
+            )
             scores = None
             if gradients:
                 choose_member(wrapped, output, batch.tensor)
@@ -192,7 +194,9 @@ def _finish(
         model=model,
         batch=batch,
         activations=LayerTensors(
-            {key: value.detach().contiguous() for key, value in recorder.outputs.items()}, silent, known
+            {key: value.detach().contiguous() for key, value in recorder.outputs.items()},
+            silent,
+            known,
         ),
         gradients=LayerTensors(recorder.gradients, {**silent, **unreached}, known),
         _output=found,

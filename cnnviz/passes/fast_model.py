@@ -27,7 +27,7 @@ from cnnviz.results.result import AS_IT_IS
 _Found = TypeVar("_Found")
 
 _PAYS = 32
-"""How many images have to go through a network, backward passes counted twice, for a copy to pay."""
+"""How many images have to go through a network, each backward pass as two, for a copy to pay."""
 
 _SHARE = 0.5
 """Of the layers that convolve or multiply matrices, how many have to gain for a copy to pay."""

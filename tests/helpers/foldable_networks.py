@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,8 +14,10 @@ def trained(network: nn.Module, seed: int = 0) -> nn.Module:
     """Give the batch norms statistics and weights as a training leaves them, in eval mode."""
     generator = torch.Generator().manual_seed(seed)
     for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is not None:
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
             mean, variance = module.running_mean, module.running_var
+            assert mean is not None
+            assert variance is not None
             mean.copy_(torch.randn(mean.shape, generator=generator))
             variance.copy_(torch.rand(mean.shape, generator=generator) + 0.2)
             if module.affine:
@@ -47,7 +48,8 @@ class RandomGraph(nn.Module):
             one, other = draw.randrange(step + 1), draw.randrange(step + 1)
             self.plan.append((kind, one, other, len(self.parts)))
             if kind == "conv norm":
-                self.parts += [_convolution(draw, width), nn.BatchNorm2d(width, affine=draw.random() < 0.8)]
+                self.parts.append(_convolution(draw, width))
+                self.parts.append(nn.BatchNorm2d(width, affine=draw.random() < 0.8))
             elif kind in ("conv", "functional"):
                 self.parts.append(_convolution(draw, width))
             elif kind == "norm":
@@ -61,12 +63,13 @@ class RandomGraph(nn.Module):
         trained(self, seed)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        made: list[torch.Tensor] = [self.first(x)]
+        made: list[Any] = [self.first(x)]
         for kind, one, other, place in self.plan:
             made.append(self._step(kind, made[one], made[other], place))
-        return self.last(self.head(sum(each.mean((2, 3)) for each in made[-3:])))
+        found: torch.Tensor = self.last(self.head(sum(each.mean((2, 3)) for each in made[-3:])))
+        return found
 
-    def _step(self, kind: str, x: torch.Tensor, y: torch.Tensor, place: int) -> torch.Tensor:
+    def _step(self, kind: str, x: torch.Tensor, y: torch.Tensor, place: int) -> Any:
         if kind == "conv norm":
             return self.parts[place + 1](self.parts[place](x))
         if kind == "relu":
@@ -81,7 +84,8 @@ class RandomGraph(nn.Module):
             # What was made for something else is called here, with or without its norm.
             return self.parts[0](x * 1.0) if len(self.parts) and _keeps(self.parts[0]) else x
         if kind == "functional":
-            return functional.conv2d(x, self.parts[place].weight[:, :1].expand(4, 4, -1, -1), padding="same")
+            weight: Any = self.parts[place].weight
+            return functional.conv2d(x, weight[:, :1].expand(4, 4, -1, -1), padding="same")
         return self.parts[place](x)
 
 
@@ -93,6 +97,6 @@ def _convolution(draw: random.Random, width: int) -> nn.Module:
     groups, bias = draw.choice([1, 2, width]), draw.random() < 0.5
     if draw.random() < 0.25:
         return nn.ConvTranspose2d(width, width, 3, padding=1, groups=groups, bias=bias)
-    mode = draw.choice(["zeros", "zeros", "circular", "reflect"])
+    mode: Any = draw.choice(["zeros", "zeros", "circular", "reflect"])
     padding: Any = draw.choice([1, "same"])
     return nn.Conv2d(width, width, 3, padding=padding, groups=groups, bias=bias, padding_mode=mode)

@@ -126,13 +126,17 @@ class Read(nn.Module):
 
 READERS: dict[str, Callable[[Any, torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "a sum": lambda n, before, after: before + after,
-    "a view": lambda n, before, after: before.view(len(before), 4, -1).mean(2)[..., None, None] + after,
+    "a view": lambda n, before, after: (
+        before.view(len(before), 4, -1).mean(2)[..., None, None] + after
+    ),
     "the module": lambda n, before, after: n.norm(before) + functional.relu(before),
     "another norm": lambda n, before, after: n.own(before) + after,
     "in place": lambda n, before, after: before.mul_(2.0) + after,
     "its data": lambda n, before, after: before.detach() * 0.1 + after,
     "the answer": lambda n, before, after: torch.stack([before, after]).amax(0),
-    "called again": lambda n, before, after: after[:, :3].mean() + n.conv(after[:, :3]).mean() + after,
+    "called again": lambda n, before, after: (
+        after[:, :3].mean() + n.conv(after[:, :3]).mean() + after
+    ),
 }
 
 
@@ -161,13 +165,19 @@ def test_a_weight_that_is_used_as_such_is_the_network_s() -> None:
     class Tied(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.conv, self.norm, self.same = nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3), nn.Conv2d(3, 3, 3, padding=1)
+            self.conv, self.norm, self.same = (
+                nn.Conv2d(3, 3, 3, padding=1),
+                nn.BatchNorm2d(3),
+                nn.Conv2d(3, 3, 3, padding=1),
+            )
             self.same.weight = self.conv.weight
             trained(self)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             y = self.norm(self.conv(x))
-            return self.same(functional.conv2d(y, self.conv.weight, padding=1)) + self.norm.weight[0]
+            return (
+                self.same(functional.conv2d(y, self.conv.weight, padding=1)) + self.norm.weight[0]
+            )
 
     network = Tied().double()
     inputs = images(dtype=torch.float64)
@@ -201,25 +211,31 @@ def test_shared_layers_and_layers_in_lists_and_bound_methods_are_the_copy_s() ->
     assert apart(*answers(network, copy, inputs)) < 1e-12
 
 
-def test_names_and_calls_are_those_of_the_network() -> None:
+def heard(network: nn.Module, names: list[str], inputs: torch.Tensor) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = {}
+
+    def keep(name: str, _module: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
+        found[name] = output.clone()
+
+    modules = {name: network.get_submodule(name) for name in names}
+    with isolated(network, grad=False), module_hooks(modules, after=keep):
+        network(inputs)
+    return found
+
+
+@pytest.mark.parametrize("keeps", [(), ("0",), ("0", "3")])
+def test_layers_give_under_their_names_what_those_of_the_network_give(
+    keeps: tuple[str, ...],
+) -> None:
     network = trained(block(nn.Conv2d(6, 6, 3), nn.BatchNorm2d(6))).double()
     inputs = images(dtype=torch.float64)
     copy, checked = made(network, inputs)
     assert dict(checked.pairs) == {"0": "1", "3": "4"}
-    for keeps in ((), ("0",), ("0", "3")):
-        seen: dict[str, dict[str, torch.Tensor]] = {"own": {}, "copy": {}}
-        listened = [name for name, _ in network.named_children() if name not in ("0", "3") or name in keeps]
-        for run, held in (("own", network), ("copy", copy.module)):
-            modules = {name: held.get_submodule(name) for name in listened}
-            with isolated(held, grad=False):
-                hooks = module_hooks(
-                    modules, after=lambda name, m, i, output, run=run: seen[run].update({name: output.clone()})
-                )
-                with hooks, copy.folding(inputs, keeps):
-                    held(inputs)
-        assert seen["own"].keys() == seen["copy"].keys() == set(listened)
-        for name in listened:
-            assert apart(seen["own"][name], seen["copy"][name]) < 1e-12
+    names = ["1", "2", "4", *keeps]
+    expected = heard(network, names, inputs)
+    with copy.folding(inputs, keeps):
+        found = heard(copy.module, names, inputs)
+    assert all(apart(expected[name], found[name]) < 1e-12 for name in names)
 
 
 def test_what_is_read_against_expectation_is_nan_and_told() -> None:
@@ -290,7 +306,9 @@ def test_a_network_of_which_it_cannot_be_told_has_no_copy(network: nn.Module, wh
         made(network, inputs)
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning", "ignore:.torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings(
+    "ignore:.torch.jit:FutureWarning", "ignore:.torch.jit:DeprecationWarning"
+)
 def test_torchscript_has_no_copy() -> None:
     network = nn.Sequential(torch.jit.script(block().eval()))
     with pytest.raises(NoFastCopyError, match="TorchScript"):

@@ -96,7 +96,7 @@ class FastCopy:
         for name, module in self._modules.items():
             if type(module) in LAYERS and "forward" not in vars(module):
                 self._layers[name] = FastLayer(name, module, self._state)
-                vars(module)["forward"] = self._layers[name]
+                module.__dict__["forward"] = self._layers[name]
         self._digest = WeightDigest(self._read())
 
     @property
@@ -181,9 +181,10 @@ class FastCopy:
     def _name(self, name: str) -> str:
         """Return the first name of a layer that has several."""
         try:
-            return self._own.get(id(self.module.get_submodule(name)), name)
+            found: str = self._own.get(id(self.module.get_submodule(name)), name)
         except AttributeError:
             return name
+        return found
 
     @contextmanager
     def _computing(self, pairs: Pairs, *, packs: bool) -> Iterator[None]:
@@ -204,7 +205,7 @@ class FastCopy:
             if made is None:
                 raise NoFastCopyError("a batch norm of it divides by zero")
             self._folds[layer, norm] = Computed(made)
-            vars(module).setdefault("forward", FastNorm(norm, module, self._state))
+            module.__dict__.setdefault("forward", FastNorm(norm, module, self._state))
         return self._folds[layer, norm]
 
     def _check(self, network: nn.Module, inputs: torch.Tensor, forward: Forward) -> Checked:
@@ -295,7 +296,9 @@ class _Seen:
         pairs = [(mine[key], its[key]) for key in mine]
         if any(len(one) != len(two) for one, two in pairs):
             return float("inf")
-        return max((_apart(a, b) for one, two in pairs for a, b in zip(one, two, strict=True)), default=0.0)
+        return max(
+            (_apart(a, b) for one, two in pairs for a, b in zip(one, two, strict=True)), default=0.0
+        )
 
 
 def _two(inputs: torch.Tensor) -> torch.Tensor:

@@ -69,7 +69,7 @@ def fold(layer: nn.Module, norm: nn.Module) -> nn.Module | None:
     """
     with torch.inference_mode(False), torch.no_grad():
         weight, bias = layer.weight, layer.bias
-        mean, variance = norm.running_mean.double(), norm.running_var.double()  # type: ignore[union-attr,operator]
+        mean, variance = norm.running_mean.double(), norm.running_var.double()
         scale = (variance + norm.eps).rsqrt()  # type: ignore[operator]
         if norm.weight is not None:
             scale = scale * norm.weight.double()  # type: ignore[operator]

@@ -15,8 +15,8 @@ from torch.autograd.function import once_differentiable
 
 def packs() -> bool:
     """Whether this machine and build of torch have the operators, and are known to gain by them."""
-    return (
-        torch.backends.mkldnn.is_available()
+    return bool(
+        torch._C._has_mkldnn
         and torch.backends.mkldnn.enabled
         and torch.backends.cpu.get_cpu_capability().startswith("AVX")
         and hasattr(torch._C._nn, "mkldnn_reorder_conv2d_weight")
@@ -96,14 +96,9 @@ class PackedConvolution:
     def _pack(self, shape: torch.Size) -> Any:
         layer = self._layer
         with torch.inference_mode(False), torch.no_grad():
-            return torch._C._nn.mkldnn_reorder_conv2d_weight(
-                layer.weight.detach().to_mkldnn(),
-                layer.padding,
-                layer.stride,
-                layer.dilation,
-                layer.groups,
-                list(shape),
-            )
+            reorder: Any = torch._C._nn.mkldnn_reorder_conv2d_weight
+            place = (layer.padding, layer.stride, layer.dilation, layer.groups)
+            return reorder(layer.weight.detach().to_mkldnn(), *place, list(shape))
 
 
 def _convolve(
@@ -132,7 +127,7 @@ class _WithGradient(torch.autograd.Function):
         return _convolve(inputs, packed, bias, place)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> Any:
         inputs, weight = ctx.saved_tensors
         stride, padding, dilation, groups = ctx.place

@@ -87,7 +87,7 @@ class _Copies:
         return self._container(thing)
 
     def _container(self, thing: Any) -> Any:
-        kind = type(thing)
+        kind: Any = type(thing)
         if kind in (dict, OrderedDict, defaultdict):
             made = self.known(thing, kind(thing.default_factory) if kind is defaultdict else kind())
             made.update({key: self.of(value) for key, value in thing.items()})

@@ -26,7 +26,8 @@ Pairs = Mapping[str, str]
 _VALUES = ("__bool__", "__float__", "__int__", "__index__", "__complex__", "item", "tolist")
 _OUTSIDE = ("numpy", "__array__", "__dlpack__", "data_ptr", "storage", "untyped_storage")
 _READERS = frozenset(
-    [getattr(torch.Tensor, name) for name in (*_VALUES, *_OUTSIDE)] + [torch.Tensor.data.__get__]
+    [getattr(torch.Tensor, name) for name in (*_VALUES, *_OUTSIDE)]
+    + [vars(torch._C.TensorBase)["data"].__get__]
 )
 
 

@@ -81,7 +81,7 @@ def _looked_at(
 
 def _rows(weight: torch.Tensor) -> torch.Tensor:
     """Return weights as a matrix that goes through their memory in order."""
-    order = sorted(range(weight.ndim), key=lambda axis: -weight.stride(axis))
+    order = sorted(range(weight.ndim), key=weight.stride, reverse=True)
     laid = weight.permute(order)
     return laid.reshape(len(laid), -1)
 

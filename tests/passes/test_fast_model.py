@@ -1,0 +1,274 @@
+"""When passes run on a fast copy, and that nobody notices but by the clock."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import cnnviz
+from cnnviz.passes import fast_model as policy
+from cnnviz.passes.fast_model import FastModel, fast_model, on_fast_copy, outputs
+from cnnviz.results.result import AS_IT_IS
+from tests.helpers.foldable_networks import trained
+from tests.helpers.state import rng, state
+
+
+class Residual(nn.Module):
+    """A network whose rectifier is called three times, and whose skip is an addition."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
+        self.body, self.after = nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8)
+        self.relu = nn.ReLU(inplace=True)
+        self.head = nn.Linear(8, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.relu(self.norm(self.stem(x)))
+        x = self.relu(x + self.after(self.body(x)))
+        found: torch.Tensor = self.head(x.mean((2, 3)))
+        return found
+
+
+def network(seed: int = 0) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return trained(Residual(), seed)
+
+
+def photos(count: int = 2, side: int = 16) -> torch.Tensor:
+    return torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(3))
+
+
+def apart(one: torch.Tensor, other: torch.Tensor) -> float:
+    return float((one - other).abs().max() / other.abs().max())
+
+
+@pytest.fixture(autouse=True)
+def usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CNNVIZ_FAST", raising=False)
+
+
+@pytest.fixture
+def always(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CNNVIZ_FAST", "always")
+
+
+@pytest.mark.usefixtures("always")
+@pytest.mark.parametrize("layers", [["norm", "relu"], ["body", "after"], "conv", "stages"])
+@pytest.mark.parametrize("gradients", [True, "layers", False])
+def test_a_capture_holds_the_same(layers: list[str] | str, gradients: bool) -> None:
+    module = network()
+    held = cnnviz.capture(module, photos(), layers=layers, gradients=gradients)
+    exact = cnnviz.capture(
+        cnnviz.load(module, exact=True), photos(), layers=layers, gradients=gradients
+    )
+    assert held.provenance.computed_on.startswith("a private copy: ")
+    assert exact.provenance.computed_on == AS_IT_IS
+    assert apart(held.logits, exact.logits) < 1e-5
+    assert held.activations.calls == exact.activations.calls
+    for call in exact.activations.calls:
+        assert held.activations[call].is_contiguous()
+        assert apart(held.activations[call], exact.activations[call]) < 1e-5
+    for call in exact.gradients.calls:
+        assert apart(held.gradients[call], exact.gradients[call]) < 1e-5
+    if gradients is True:
+        assert apart(held.input_gradient, exact.input_gradient) < 1e-5
+
+
+@pytest.mark.usefixtures("always")
+@pytest.mark.parametrize(
+    "method", ["gradcam", "gradcam++", "layercam", "scorecam", "ablationcam", "eigencam"]
+)
+def test_every_cam_is_the_same(method: str) -> None:
+    module = network()
+    maps = []
+    for model in (cnnviz.load(module), cnnviz.load(module, exact=True)):
+        held = cnnviz.capture(model, photos(), layers=["relu"])
+        maps.append(torch.from_numpy(np.stack(cnnviz.cam(held, "relu#1", method).maps)))
+    assert apart(*maps) < 1e-5
+
+
+@pytest.mark.usefixtures("always")
+def test_deletion_and_insertion_are_the_same() -> None:
+    module = network()
+    curves = []
+    for model in (cnnviz.load(module), cnnviz.load(module, exact=True)):
+        held = cnnviz.capture(model, photos(1), layers=["relu"])
+        heatmap = cnnviz.cam(held, "relu#1")
+        found = cnnviz.faithfulness(model, photos(1), heatmap, measures=["curves"], steps=8)
+        curves.append([measure.value for measure in found.measures])
+    assert curves[0] == pytest.approx(curves[1], rel=1e-4)
+
+
+@pytest.mark.usefixtures("always")
+@pytest.mark.parametrize("name", ["shapes-plain", "shapes-residual"])
+def test_the_shipped_networks_answer_the_same(name: str) -> None:
+    model = cnnviz.load(name)
+    images = cnnviz.load(name).prepare(np.zeros((64, 64, 3), np.uint8)).tensor
+    images = images + 0.5 * torch.randn(
+        4, *images.shape[1:], generator=torch.Generator().manual_seed(0)
+    )
+    fast = fast_model(model, images, rows=1)
+    assert isinstance(fast, FastModel)
+    assert apart(outputs(model, images), outputs(cnnviz.load(model, exact=True), images)) < 1e-5
+
+
+@pytest.mark.usefixtures("always")
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5", "densenet121", "googlenet"),
+        *("squeezenet1_1", "efficientnet_b0", "regnet_y_400mf", "mnasnet0_5"),
+    ],
+)
+def test_published_architectures_answer_the_same(name: str) -> None:
+    module = trained(cnnviz.load(name, "random").module)
+    # Weights of random sign let nothing through after some tens of layers.
+    for norm in (each for each in module.modules() if isinstance(each, nn.BatchNorm2d)):
+        nn.init.constant_(norm.weight, 1.0)
+    model, images = cnnviz.load(module), photos(2, 64)
+    assert isinstance(fast_model(model, images, rows=1), FastModel)
+    assert apart(outputs(model, images), outputs(cnnviz.load(model, exact=True), images)) < 1e-5
+
+
+def test_a_copy_is_made_when_it_pays_and_used_from_then_on() -> None:
+    model = cnnviz.load(network())
+    ways = [cnnviz.capture(model, photos(1), layers=["relu"]).computed_on for _ in range(12)]
+    before = [way == AS_IT_IS for way in ways].index(False)
+    assert before == policy._PAYS // 3
+    assert all(way != AS_IT_IS for way in ways[before:])
+
+
+def test_one_photo_runs_on_the_network_itself() -> None:
+    held = cnnviz.capture(network(), photos(1), layers="stages")
+    assert cnnviz.cam(held).provenance.computed_on == AS_IT_IS
+
+
+@pytest.mark.usefixtures("always")
+@pytest.mark.parametrize("off", ["environment", "exact"])
+def test_it_can_be_switched_off_bit_for_bit(off: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = network()
+    with torch.no_grad():
+        expected = module(photos())
+    if off == "environment":
+        monkeypatch.setenv("CNNVIZ_FAST", "0")
+    model = cnnviz.load(module, exact=off == "exact")
+    held = cnnviz.capture(model, photos(), layers=["relu"], gradients=False)
+    assert held.computed_on == AS_IT_IS
+    assert torch.equal(held.logits, expected)
+
+
+def test_exact_stays_with_the_model() -> None:
+    model = cnnviz.load(cnnviz.load(network(), exact=True))
+    assert model.exact
+    assert model.around(network(1), weights="other").exact
+
+
+@pytest.mark.usefixtures("always")
+@pytest.mark.parametrize("how", ["step", "load", "data", "replaced", "one filter", "norm"])
+def test_other_weights_are_noticed(how: str) -> None:
+    module = network()
+    model = cnnviz.load(module)
+    first = outputs(model, photos())
+    body = module.body
+    assert isinstance(body, nn.Conv2d)
+    with torch.no_grad():
+        if how == "step":
+            body.weight.add_(0.1)
+        elif how == "load":
+            module.load_state_dict(network(1).state_dict())
+        elif how == "data":
+            body.weight.data.mul_(1.5)
+        elif how == "replaced":
+            body.weight.data = torch.randn_like(body.weight)
+        elif how == "one filter":
+            body.weight.data[3] = 0.0
+        else:
+            module.after.running_var.data[2] *= 3.0  # type: ignore[union-attr,operator,index]
+        expected = module(photos())
+    found = outputs(model, photos())
+    assert isinstance(fast_model(model, photos(), rows=1), FastModel)
+    assert apart(first, expected) > 1e-4
+    assert apart(found, expected) < 1e-5
+
+
+@pytest.mark.usefixtures("always")
+def test_a_module_that_was_exchanged_or_hooked_is_noticed() -> None:
+    module = network()
+    model = cnnviz.load(module)
+    outputs(model, photos())
+    module.body = nn.Conv2d(8, 8, 1)
+    with torch.no_grad():
+        assert apart(outputs(model, photos()), module(photos())) < 1e-5
+    handle = module.norm.register_forward_hook(lambda _m, _i, output: output * 2)  # type: ignore[union-attr,operator]
+    with torch.no_grad():
+        assert torch.equal(outputs(model, photos()), module(photos()))
+    handle.remove()
+    assert isinstance(fast_model(model, photos(), rows=1), FastModel)
+
+
+@pytest.mark.usefixtures("always")
+def test_the_network_comes_out_as_it_went_in_and_the_copy_goes_with_it() -> None:
+    module = network().train()
+    before, drawn = state(module), rng()
+    cnnviz.capture(module, photos(), layers=["relu"])
+    assert state(module) == before
+    assert rng() == drawn
+    fast = fast_model(cnnviz.load(module), photos(), rows=1)
+    assert isinstance(fast, FastModel)
+    gone = weakref.ref(fast.module), weakref.ref(module)
+    del fast, module
+    gc.collect()
+    assert gone[0]() is None
+    assert gone[1]() is None
+
+
+@pytest.mark.usefixtures("always")
+def test_what_takes_another_way_than_before_runs_on_the_network() -> None:
+    class Turns(Residual):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.stem(x)
+            y = y if len(x) > 2 else self.norm(y)
+            found: torch.Tensor = self.head(y.mean((2, 3)))
+            return found
+
+    module = trained(Turns())
+    model = cnnviz.load(module)
+    with torch.no_grad():
+        expected = module(photos(3))
+    assert torch.equal(outputs(model, photos(3)), expected)
+    # It is not tried again.
+    assert fast_model(model, photos(2), rows=1) is model
+
+
+@pytest.mark.usefixtures("always")
+def test_a_fault_of_the_network_is_told_as_ever() -> None:
+    with pytest.raises(cnnviz.errors.ModelError, match="cannot run on an input"):
+        outputs(cnnviz.load(network()), torch.randn(2, 5, 16, 16))
+
+
+@pytest.mark.usefixtures("always")
+def test_autocast_and_double_precision_are_kept() -> None:
+    model = cnnviz.load(network())
+    with torch.autocast("cpu", torch.bfloat16):
+        assert fast_model(model, photos(), rows=1) is model
+    double = cnnviz.load(network().double())
+    inputs = photos().double()
+    assert isinstance(fast_model(double, inputs, rows=1), FastModel)
+    with torch.no_grad():
+        assert apart(outputs(double, inputs), double.module(inputs)) < 1e-12
+
+
+@pytest.mark.usefixtures("always")
+def test_an_answer_of_the_caller_s_is_computed_with_the_model_it_is_given() -> None:
+    seen = []
+    model = cnnviz.load(network())
+    on_fast_copy(model, photos(), lambda computing: seen.append(computing), rows=1)
+    assert isinstance(seen[0], FastModel)
+    assert seen[0].categories == model.categories
