@@ -26,6 +26,7 @@ from cnnviz.images import PhotoBox
 from cnnviz.models import Model, as_model
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.captures import capture
+from cnnviz.passes.fast_model import expect_many
 from cnnviz.results.progress import Announce, Progress, silent
 from cnnviz.results.result import ImageSource, installed_version
 from cnnviz.results.text import estimated_time
@@ -195,12 +196,14 @@ class _Job:
         return True
 
     def _measure(self, method: str, item: EvaluationImage) -> MapMeasurements:
-        photo, mark = item.photo, self._mark(item)
+        photo, mark = self.model.prepare([item.photo]), self._mark(item)
+        # From the first image on, so that a run that is taken up again goes on as it began.
+        expect_many(self.model, photo.tensor)
         if mark is None and self._only_marked():
             return MapMeasurements(method_title(method), (), ())
         measured = faithfulness(
             self.model,
-            [photo],
+            photo,
             method,
             layer=self.layer if method in CAM_METHODS else None,
             masks=None if mark is None else [mark],

@@ -17,9 +17,10 @@ from torch.nn import functional as F
 
 from cnnviz.introspection.layer_tensors import Key, LayerTensors
 from cnnviz.introspection.tracing.map_layout import MapLayout
+from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captured import Capture
-from cnnviz.passes.fast_model import outputs
+from cnnviz.passes.fast_model import on_fast_copy, outputs
 from cnnviz.passes.run_from_layer import ForwardFromLayer
 from cnnviz.results.progress import Progress
 from cnnviz.results.space import space_of
@@ -131,7 +132,7 @@ def ablationcam(capture: Capture, layer: Key, progress: Progress) -> torch.Tenso
     difference and has no weight.
     """
     activations, images = capture.activation_maps(layer), capture.batch.tensor
-    layout, outputs = capture.layout(layer), capture.activations[layer]
+    layout, given = capture.layout(layer), capture.activations[layer]
     at_once = rows_at_once(capture.model, images)
     tried = _varied_channels(activations)
     trials = _TrialProgress(progress, layer, tried)
@@ -139,16 +140,26 @@ def ablationcam(capture: Capture, layer: Key, progress: Progress) -> torch.Tenso
     for image, channels in enumerate(tried):
         if not len(channels):
             continue
-        values, score = activations[image], capture.scores[image]
+        score = capture.scores[image]
         size = score.abs().clamp(min=torch.finfo(score.dtype).tiny)
-        run_from_layer = ForwardFromLayer(capture.model, images[image : image + 1], layer)
-        for part in torch.split(channels, at_once):
-            without = values.expand(len(part), *values.shape).clone()
-            without[torch.arange(len(part)), part] = 0.0
-            output = layout.put(_repeated(layout, outputs, image, len(images), len(part)), without)
-            left = capture.resolved_targets[image].score(run_from_layer(output, len(part)))
-            weights[image, part] = ((score - left) / size).float()
-            trials.add(len(part))
+
+        def try_all(
+            computing: Model, image: int = image, channels: torch.Tensor = channels
+        ) -> list[torch.Tensor]:
+            left = []
+            run_from_layer = ForwardFromLayer(computing, images[image : image + 1], layer)
+            for part in torch.split(channels, at_once):
+                without = activations[image].expand(len(part), *activations.shape[1:]).clone()
+                without[torch.arange(len(part)), part] = 0.0
+                repeated = _repeated(layout, given, image, len(images), len(part))
+                output = run_from_layer(layout.put(repeated, without), len(part))
+                left.append(capture.resolved_targets[image].score(output))
+                trials.add(len(part))
+            return left
+
+        one, rows = images[image : image + 1], len(channels)
+        left = on_fast_copy(capture.model, one, try_all, rows=rows, keeps=[layer[0]])
+        weights[image, channels] = ((score - torch.cat(left)) / size).float()
     return _weighted(activations.float(), weights)
 
 

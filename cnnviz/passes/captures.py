@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from cnnviz.images.inputs import Images
 from cnnviz.introspection import layers as layer_names
 from cnnviz.introspection.backward_rules import Rule, backward_rule
 from cnnviz.introspection.hooks import isolated
-from cnnviz.introspection.layer_tensors import LayerTensors
+from cnnviz.introspection.layer_tensors import Key, LayerTensors
 from cnnviz.introspection.layers import Layers
 from cnnviz.introspection.stop_forward import run_to
 from cnnviz.models import Model, OutputKind, as_model
@@ -28,11 +28,11 @@ from cnnviz.models.outputs import read_output, scores_of
 from cnnviz.models.reading import Reading
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captured import Capture
-from cnnviz.passes.fast_model import computed_on, on_fast_copy
+from cnnviz.passes.fast_model import computed_on, on_fast_copy, remembered
 from cnnviz.passes.independence import independence
 from cnnviz.passes.joined_captures import joined
 from cnnviz.passes.output_recorder import OutputRecorder
-from cnnviz.passes.spatial_maps import traced_outputs
+from cnnviz.passes.spatial_maps import TracedOutput, traced_outputs
 from cnnviz.passes.stages import STAGES, CallOrder
 from cnnviz.passes.targets import Scores, Target, score, targets_of_each, with_references
 
@@ -118,39 +118,60 @@ def capture(
     choosing = not logits or _asks_for_stages(wrapped, layers)
     order = call_order(wrapped, batch.tensor) if choosing else None
     chosen = _choose(wrapped, layers, order)
-    last = order.last(chosen) if order is not None and not logits else None
-
-    def run(computing: Model) -> Capture:
-        recorder = OutputRecorder(gradients=bool(gradients))
-        listened = {name: computing.module.get_submodule(name) for name in chosen}
-        with ExitStack() as scope:
-            scope.enter_context(isolated(computing.module, grad=bool(gradients)))
-            followed = scope.enter_context(backward_rule(rule)) if rule != "gradient" else None
-            inputs = batch.tensor.clone().requires_grad_(gradients is True)
-            # An in-place first layer may not write to a leaf, nor to the caller's tensor.
-            ends = () if last is None else (last,)
-            output = run_to(
-                computing.forward, inputs.clone(), listened, ends, after=recorder.record
-            )
-            scores = None
-            if gradients:
-                choose_member(wrapped, output, batch.tensor)
-                scores = score(wrapped, output, target, len(inputs), batch)
-                recorder.differentiate(scores.values, inputs if gradients is True else None)
-        coverage = str(followed.coverage()) if followed is not None else ""
-        found = _finish(wrapped, batch, chosen, recorder, output if logits else None, scores)
-        kept = () if gradients or not logits else (output,)
-        # Found here, so that no view of the capture runs the network again.
-        traced = {} if order is None else order.traced
-        if order is None and recorder.outputs:
-            traced = traced_outputs(wrapped, batch.tensor)
-        said = computed_on(computing, batch.tensor)
-        return replace(
-            found, rule=rule, coverage=coverage, computed_on=said, _returned=kept, _traced=traced
-        )
-
+    passes = _Passes(wrapped, batch, chosen, order, target, gradients, rule, logits)
     rows = len(batch.tensor) * (3 if gradients else 1)
-    return on_fast_copy(wrapped, batch.tensor, run, rows=rows, keeps=chosen)
+    return on_fast_copy(wrapped, batch.tensor, passes.run, rows=rows, keeps=chosen)
+
+
+@dataclass(frozen=True, eq=False)
+class _Passes:
+    """One forward and one backward pass, as they were asked for."""
+
+    model: Model
+    batch: Batch
+    chosen: Mapping[str, nn.Module]
+    order: CallOrder | None
+    target: Target
+    gradients: bool | Literal["layers"]
+    rule: Rule
+    logits: bool
+
+    def run(self, computing: Model) -> Capture:
+        """Make them with a model: the one that was given, or one that stands for it."""
+        model, batch, order = self.model, self.batch, self.order
+        recorder = OutputRecorder(gradients=bool(self.gradients))
+        listened = {name: computing.module.get_submodule(name) for name in self.chosen}
+        with ExitStack() as scope:
+            scope.enter_context(isolated(computing.module, grad=bool(self.gradients)))
+            other = self.rule != "gradient"
+            followed = scope.enter_context(backward_rule(self.rule)) if other else None
+            inputs = batch.tensor.clone().requires_grad_(self.gradients is True)
+            last = order.last(self.chosen) if order is not None and not self.logits else None
+            ends = () if last is None else (last,)
+            # An in-place first layer may not write to a leaf, nor to the caller's tensor.
+            given = inputs.clone()
+            output = run_to(computing.forward, given, listened, ends, after=recorder.record)
+            scores = None
+            if self.gradients:
+                choose_member(model, output, batch.tensor)
+                scores = score(model, output, self.target, len(inputs), batch)
+                leaf = inputs if self.gradients is True else None
+                recorder.differentiate(scores.values, leaf)
+        returned = output if self.logits else None
+        found = _finish(model, batch, self.chosen, recorder, returned, scores)
+        # Found here, so that no view of the capture runs the network again.
+        traced: Mapping[Key, TracedOutput] = {} if order is None else order.traced
+        if order is None and recorder.outputs:
+            size = tuple(batch.tensor.shape[1:])
+            traced = remembered(computing, size, lambda: traced_outputs(model, batch.tensor))
+        return replace(
+            found,
+            rule=self.rule,
+            coverage=str(followed.coverage()) if followed is not None else "",
+            computed_on=computed_on(computing, batch.tensor),
+            _returned=() if self.gradients or not self.logits else (output,),
+            _traced=traced,
+        )
 
 
 def _asks_for_stages(model: Model, layers: Layers) -> bool:

@@ -9,7 +9,7 @@ on the network itself, bit for bit; ``CNNVIZ_FAST=always`` makes the copy for th
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Hashable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -46,6 +46,7 @@ class _Kept:
         self.unseen = 0
         self.copy: FastCopy | None = None
         self.refused: str = ""
+        self.facts: dict[Hashable, Any] = {}
 
     def add(self, rows: int) -> None:
         """Count images that are about to run, and drop a copy of other weights."""
@@ -74,12 +75,13 @@ class FastModel(Model):
 
     _copy: FastCopy
     _keeps: frozenset[str]
+    _facts: dict[Hashable, Any]
 
-    def __init__(self, model: Model, copy: FastCopy, keeps: Collection[str]) -> None:
+    def __init__(self, model: Model, copy: FastCopy, kept: _Kept, keeps: Collection[str]) -> None:
         # Not made like a model: what is known of that one holds for this one.
         vars(self).update(vars(model))
         self.module: nn.Module = copy.module
-        self._copy, self._keeps = copy, frozenset(keeps)
+        self._copy, self._keeps, self._facts = copy, frozenset(keeps), kept.facts
 
     def forward(self, inputs: torch.Tensor) -> Any:
         """Return what the network returns for preprocessed images, to within rounding."""
@@ -103,7 +105,7 @@ def fast_model(
     keeps : collection of str
         The layers whose output is wanted, so that nothing is folded into them.
     """
-    mode = os.environ.get("CNNVIZ_FAST", "1")
+    mode = _mode()
     if mode == "0" or model.exact or isinstance(model, FastModel) or _surrounded(inputs):
         return model
     kept = _KEPT.kept(model.module, "fast copy", _Kept)
@@ -115,7 +117,7 @@ def fast_model(
     copy = _copy(model, kept, inputs)
     if copy is None or not copy.folds(inputs, keeps):
         return model
-    return FastModel(model, copy, keeps)
+    return FastModel(model, copy, kept, keeps)
 
 
 def on_fast_copy(
@@ -154,11 +156,38 @@ def outputs(model: Model, images: torch.Tensor) -> Any:
     return on_fast_copy(model, images, run, rows=len(images))
 
 
+def expect_many(model: Model, inputs: torch.Tensor) -> None:
+    """Make the copy now, for many images of this size that will go through the network."""
+    fast_model(model, inputs, rows=_PAYS)
+
+
+def now_computed_on(model: Model, inputs: torch.Tensor) -> str:
+    """Say on what the latest passes of images of this size ran, for the provenance of a result."""
+    kept = _KEPT.kept(model.module, "fast copy", _Kept)
+    off = _mode() == "0" or model.exact or kept is None or kept.copy is None
+    found = None if off or kept is None or kept.copy is None else kept.copy.checked(inputs)
+    return AS_IT_IS if found is None else found.describe()
+
+
 def computed_on(model: Model, inputs: torch.Tensor) -> str:
     """Say on what the passes of a model run, for the provenance of a result."""
     if not isinstance(model, FastModel):
         return AS_IT_IS
-    return model._copy.checked(inputs).describe()
+    found = model._copy.checked(inputs)
+    return AS_IT_IS if found is None else found.describe()
+
+
+def remembered(model: Model, question: Hashable, find: Callable[[], _Found]) -> _Found:
+    """Return what was found out about a network, without comparing it with what it was once more.
+
+    That it is what it was is known of one whose passes run on the fast copy.
+    """
+    if not isinstance(model, FastModel):
+        return find()
+    if question not in model._facts:
+        model._facts[question] = find()
+    found: _Found = model._facts[question]
+    return found
 
 
 def _copy(model: Model, kept: _Kept, inputs: torch.Tensor) -> FastCopy | None:
@@ -178,6 +207,10 @@ def _copy(model: Model, kept: _Kept, inputs: torch.Tensor) -> FastCopy | None:
 
 def _run(module: nn.Module, images: torch.Tensor, *, name: str) -> Any:
     return forward(module, images, name)
+
+
+def _mode() -> str:
+    return os.environ.get("CNNVIZ_FAST", "1")
 
 
 def _surrounded(inputs: torch.Tensor) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import torch
@@ -25,10 +26,12 @@ from cnnviz.introspection.layers import Layers, split
 from cnnviz.introspection.tracing.map_layout import WHOLE
 from cnnviz.passes.box_targets import asked_boxes, overlaps_told
 from cnnviz.passes.captured import Capture
+from cnnviz.passes.fast_model import now_computed_on
 from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.progress import Announce, Progress, ToldCost, silent
 from cnnviz.results.text import listed, plural
 
+_BY_TRIAL = ("scorecam", "ablationcam")
 Extent = tuple[float, float, float, float]
 _BY_CHANNEL = ("gradcam", "gradcam++", "xgradcam")
 _WHOLE_CHANNELS = (
@@ -114,8 +117,12 @@ def cam(
     if asks:
         images = [photo.name for photo in capture.batch.photos]
         notes += [*capture.saturated, *overlaps_told(capture.resolved_targets, images)]
+    provenance = capture.provenance
+    if method in _BY_TRIAL:  # whose passes are many, and may have run elsewhere
+        where = now_computed_on(capture.model, capture.batch.tensor)
+        provenance = replace(provenance, computed_on=where)
     return Heatmap(
-        provenance=capture.provenance,
+        provenance=provenance,
         method=method,
         title=f"Fused {chosen.title}" if fuse else chosen.title,
         layers=tuple(names),

@@ -33,6 +33,7 @@ from cnnviz.heatmaps.checks.verdicts import Check, CheckVerdict
 from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.images.inputs import Images
 from cnnviz.models import Model, as_model
+from cnnviz.passes.fast_model import now_computed_on
 from cnnviz.passes.targets import Target, Unit
 from cnnviz.results import drawing
 from cnnviz.results.docstrings import fill_docstring
@@ -378,7 +379,12 @@ def _measure(
     subject = measured.subject
     targets = tuple(resolved.name for resolved in subject.targets)
     return Faithfulness(
-        provenance=replace(held.provenance, targets=targets, seed=settings.seed),
+        provenance=replace(
+            held.provenance,
+            targets=targets,
+            seed=settings.seed,
+            computed_on=now_computed_on(subject.model, subject.inputs),
+        ),
         method=held.method,
         title=held.title,
         layer=layer,

@@ -138,9 +138,9 @@ class FastCopy:
             self._checked[form] = self._check(network, _two(inputs), forward)
         return self._checked[form]
 
-    def checked(self, inputs: torch.Tensor) -> Checked:
-        """Return what was found by `check`, for images of this size."""
-        return self._checked[_form(inputs)]
+    def checked(self, inputs: torch.Tensor) -> Checked | None:
+        """Return what was found by `check` for images of this size, if it was run."""
+        return self._checked.get(_form(inputs))
 
     def _read(self) -> Iterator[torch.Tensor]:
         """Go through what may be folded and packed, so that the copy has weights of its own."""
@@ -166,7 +166,7 @@ class FastCopy:
         UnsoundFoldError
             The pass went to its end, and not all that was computed for batch norms was asked for.
         """
-        checked = self.checked(inputs)
+        checked = self._checked[_form(inputs)]
         kept = {self._name(name) for name in keeps}
         pairs = {layer: norm for layer, norm in checked.pairs.items() if layer not in kept}
         with self._computing(pairs, packs=checked.packs):
@@ -174,7 +174,7 @@ class FastCopy:
 
     def folds(self, inputs: torch.Tensor, keeps: Collection[str]) -> bool:
         """Whether anything is computed otherwise when these layers are wanted."""
-        checked = self.checked(inputs)
+        checked = self._checked[_form(inputs)]
         kept = {self._name(name) for name in keeps}
         return checked.packs or not checked.pairs.keys() <= kept
 
