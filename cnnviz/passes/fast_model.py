@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from cnnviz.errors import ModelError
+from cnnviz.errors import ModelChangedError, ModelError
 from cnnviz.introspection.fast_copy import FastCopy, NoFastCopyError, UnsoundFoldError
 from cnnviz.introspection.forward import forward
 from cnnviz.introspection.hooks import isolated
@@ -138,7 +138,7 @@ def on_fast_copy(
         return run(model)
     try:
         return run(fast)
-    except (UnsoundFoldError, ModelError):
+    except (UnsoundFoldError, ModelError, ModelChangedError):
         _KEPT.get(model.module, "fast copy", _Kept).refuse("it went another way than before")
         return run(model)
 
@@ -197,7 +197,7 @@ def _copy(model: Model, kept: _Kept, inputs: torch.Tensor) -> FastCopy | None:
         checked = kept.copy.check(model.module, inputs, partial(_run, name=model.name))
         if checked.share < _SHARE:
             kept.refuse("too little of it could be folded or packed")
-    except NoFastCopyError as error:
+    except (NoFastCopyError, ModelChangedError) as error:
         kept.refuse(str(error))
     except ModelError:
         # What the network cannot do at all is told by the pass that needs it.

@@ -262,6 +262,21 @@ def _random(n: Any, x: torch.Tensor) -> torch.Tensor:
     return n.body(x + torch.randn_like(x))
 
 
+class Fuses(nn.Sequential):
+    """Changes its weights for eval mode, in place."""
+
+    def train(self, mode: bool = True) -> Fuses:
+        if self.training and not mode:
+            with torch.no_grad():
+                self[0].weight.mul_(2.0)  # type: ignore[union-attr,operator]
+        super().train(mode)
+        return self
+
+
+def _fusing() -> nn.Module:
+    return Fuses(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+
+
 OUTSIDE = trained(block())
 
 
@@ -297,6 +312,7 @@ def _hooked() -> nn.Module:
         (_hooked(), "hooks"),
         (nn.Sequential(nn.Flatten(), nn.Linear(3 * SIDE * SIDE, 3)), "nothing in it"),
         (block().half(), "float16"),
+        (_fusing(), "set a flag"),
     ],
     ids=lambda given: given if isinstance(given, str) else "",
 )

@@ -41,7 +41,12 @@ def shared_copy(module: _Module) -> _Module:
     NoFastCopyError
         The network holds something of which that cannot be said.
     """
-    parts = [module, *(part for part in module.modules() if part is not module)]
+    within = list(module.modules())
+    if any(part.training and _changes_itself(part) for part in within):
+        # What it does to itself in eval mode, it would do to the memory of the network.
+        raise NoFastCopyError("it does more than to set a flag for eval mode")
+    # One that stands for a network is none of its modules.
+    parts = within if within[0] is module else [module, *within]
     copies = _Copies()
     for part in parts:
         if isinstance(part, torch.jit.ScriptModule):
@@ -55,6 +60,11 @@ def shared_copy(module: _Module) -> _Module:
         vars(copy).update({name: copies.of(value) for name, value in vars(part).items()})
     copied: _Module = copies.of(module)
     return copied
+
+
+def _changes_itself(module: nn.Module) -> bool:
+    kind = type(module)
+    return kind.train is not nn.Module.train or kind.eval is not nn.Module.eval
 
 
 class _Copies:
