@@ -272,3 +272,20 @@ def test_an_answer_of_the_caller_s_is_computed_with_the_model_it_is_given() -> N
     on_fast_copy(model, photos(), lambda computing: seen.append(computing), rows=1)
     assert isinstance(seen[0], FastModel)
     assert seen[0].categories == model.categories
+
+
+@pytest.mark.usefixtures("always")
+def test_a_network_of_one_image_at_a_time_is_checked_on_one_and_not_each_time_anew() -> None:
+    class OfOne(Residual):
+        calls = 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            OfOne.calls += 1
+            return super().forward(x[:1] if len(x) == 1 else x.reshape(1, 3, 16, 16))
+
+    model = cnnviz.load(trained(OfOne()))
+    first = outputs(model, photos(1))
+    OfOne.calls = 0
+    assert torch.equal(outputs(model, photos(1)), first)
+    assert OfOne.calls == 1
+    assert isinstance(fast_model(model, photos(1), rows=1), FastModel)

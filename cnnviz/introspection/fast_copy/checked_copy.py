@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
 from torch.utils._pytree import tree_leaves
 
+from cnnviz.errors import ModelError
 from cnnviz.introspection.fast_copy.folding import LAYERS, NORMS, fold
 from cnnviz.introspection.fast_copy.layers import Computed, FastLayer, FastNorm, PassState
 from cnnviz.introspection.fast_copy.packed import can_pack
@@ -50,12 +51,15 @@ class Checked:
         The largest difference that was seen, of the largest value of the same output.
     share : float
         Of the layers that convolve or multiply matrices, how many are folded or packed.
+    alone : bool
+        Whether the network could be run on one image alone, and not on two.
     """
 
     pairs: Pairs
     packs: bool
     difference: float
     share: float
+    alone: bool = False
 
     def describe(self) -> str:
         """Return what was done, in words."""
@@ -117,7 +121,8 @@ class FastCopy:
     def check(self, network: nn.Module, inputs: torch.Tensor, forward: Forward) -> Checked:
         """Run the network and the copy on two images, and compare what all layers give.
 
-        Done once for each size of images. One that comes alone is taken with its mirror image.
+        Done once for each size of images. One that comes alone is taken with its mirror image,
+        where the network takes two.
 
         Parameters
         ----------
@@ -132,10 +137,16 @@ class FastCopy:
         ------
         NoFastCopyError
             The copy does not give the same, or what it would have to be is not known.
+        ModelError
+            The network itself fails.
         """
         form = _form(inputs)
         if form not in self._checked:
-            self._checked[form] = self._check(network, _two(inputs), forward)
+            try:
+                self._checked[form] = self._check(network, _two(inputs), forward)
+            except ModelError:  # Some networks take one image at a time.
+                found = self._check(network, inputs[:1].detach(), forward)
+                self._checked[form] = replace(found, alone=True)
         return self._checked[form]
 
     def checked(self, inputs: torch.Tensor) -> Checked | None:
@@ -164,9 +175,12 @@ class FastCopy:
         Raises
         ------
         UnsoundFoldError
-            The pass went to its end, and not all that was computed for batch norms was asked for.
+            The pass went to its end, and not all that was computed for batch norms was asked for;
+            or it is of several images, which the network could not be run on.
         """
         checked = self._checked[_form(inputs)]
+        if checked.alone and len(inputs) > 1:
+            raise UnsoundFoldError
         kept = {self._name(name) for name in keeps}
         pairs = {layer: norm for layer, norm in checked.pairs.items() if layer not in kept}
         with self._computing(pairs, packs=checked.packs):
