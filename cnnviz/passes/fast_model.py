@@ -21,6 +21,7 @@ from cnnviz.introspection.fast_copy import FastCopy, NoFastCopyError, UnsoundFol
 from cnnviz.introspection.forward import forward
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.network_cache import NetworkCache
+from cnnviz.introspection.turns import one_at_a_time
 from cnnviz.models import Model
 from cnnviz.results.result import AS_IT_IS
 
@@ -54,7 +55,8 @@ class _Kept:
         self.unseen += rows
         thorough = self.unseen >= _UNSEEN
         if self.copy is not None and not self.copy.same_weights(thorough=thorough):
-            self.copy = None
+            # Whoever writes so may do it again: a copy has to pay from here on.
+            self.copy, self.rows = None, rows
         if thorough:
             self.unseen = 0
 
@@ -108,16 +110,17 @@ def fast_model(
     mode = _mode()
     if mode == "0" or model.exact or isinstance(model, FastModel) or _surrounded(inputs):
         return model
-    kept = _KEPT.kept(model.module, "fast copy", _Kept)
-    if kept is None:
-        return model
-    kept.add(rows)
-    if kept.refused or (kept.copy is None and kept.rows < _PAYS and mode != "always"):
-        return model
-    copy = _copy(model, kept, inputs)
-    if copy is None or not copy.folds(inputs, keeps):
-        return model
-    return FastModel(model, copy, kept, keeps)
+    with one_at_a_time():
+        kept = _KEPT.kept(model.module, "fast copy", _Kept)
+        if kept is None:
+            return model
+        kept.add(rows)
+        if kept.refused or (kept.copy is None and kept.rows < _PAYS and mode != "always"):
+            return model
+        copy = _copy(model, kept, inputs)
+        if copy is None or not copy.folds(inputs, keeps):
+            return model
+        return FastModel(model, copy, kept, keeps)
 
 
 def on_fast_copy(
