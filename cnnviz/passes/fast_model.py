@@ -1,9 +1,10 @@
 """Which passes run on a fast copy of a network, and which on the network itself.
 
-The one place that decides it, for every view. A copy costs about as much as five images: it is made
-once as many are run on one network that it pays, counted since the network was last changed, and
-used from then on. `CNNVIZ_FAST=0` in the environment, or ``cnnviz.load(..., exact=True)``, computes
-on the network itself, bit for bit; ``CNNVIZ_FAST=always`` makes the copy for the first image.
+The one place that decides it, for every view. All passes run on the network itself unless
+``CNNVIZ_FAST=1`` stands in the environment. A copy costs about as much as five images: it is then
+made once as many are run on one network that it pays, counted since the network was last changed,
+and used from then on; ``CNNVIZ_FAST=always`` makes it for the first image. A network of
+``cnnviz.load(..., exact=True)`` has none either way.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from cnnviz.errors import ModelChangedError, ModelError
+from cnnviz.errors import ModelChangedError, ModelError, UsageError
 from cnnviz.introspection.fast_copy import FastCopy, NoFastCopyError, UnsoundFoldError
 from cnnviz.introspection.forward import forward
 from cnnviz.introspection.hooks import isolated
@@ -24,8 +25,12 @@ from cnnviz.introspection.network_cache import NetworkCache
 from cnnviz.introspection.turns import one_at_a_time
 from cnnviz.models import Model
 from cnnviz.results.result import AS_IT_IS
+from cnnviz.results.text import shortened
 
 _Found = TypeVar("_Found")
+
+_OFF, _PAYING, _ALWAYS = "0", "1", "always"
+"""What CNNVIZ_FAST may be."""
 
 _PAYS = 32
 """How many images have to go through a network, each backward pass as two, for a copy to pay."""
@@ -108,14 +113,14 @@ def fast_model(
         The layers whose output is wanted, so that nothing is folded into them.
     """
     mode = _mode()
-    if mode == "0" or model.exact or isinstance(model, FastModel) or _surrounded(inputs):
+    if mode == _OFF or model.exact or isinstance(model, FastModel) or _surrounded(inputs):
         return model
     with one_at_a_time():
         kept = _KEPT.kept(model.module, "fast copy", _Kept)
         if kept is None:
             return model
         kept.add(rows)
-        if kept.refused or (kept.copy is None and kept.rows < _PAYS and mode != "always"):
+        if kept.refused or (kept.copy is None and kept.rows < _PAYS and mode != _ALWAYS):
             return model
         copy = _copy(model, kept, inputs)
         if copy is None or not copy.folds(inputs, keeps):
@@ -167,7 +172,7 @@ def expect_many(model: Model, inputs: torch.Tensor) -> None:
 def now_computed_on(model: Model, inputs: torch.Tensor) -> str:
     """Say on what the latest passes of images of this size ran, for the provenance of a result."""
     kept = _KEPT.kept(model.module, "fast copy", _Kept)
-    off = _mode() == "0" or model.exact or kept is None or kept.copy is None
+    off = _mode() == _OFF or model.exact or kept is None or kept.copy is None
     found = None if off or kept is None or kept.copy is None else kept.copy.checked(inputs)
     return AS_IT_IS if found is None else found.describe()
 
@@ -213,7 +218,14 @@ def _run(module: nn.Module, images: torch.Tensor, *, name: str) -> Any:
 
 
 def _mode() -> str:
-    return os.environ.get("CNNVIZ_FAST", "1")
+    mode = os.environ.get("CNNVIZ_FAST", "") or _OFF
+    if mode not in (_OFF, _PAYING, _ALWAYS):
+        raise UsageError(
+            f"CNNVIZ_FAST is {shortened(mode, 40)!r} in the environment.",
+            "Make it 1 to compute on a fast copy where that pays, always to do so from the first "
+            "image on, or 0 to compute on the network itself.",
+        )
+    return mode
 
 
 def _surrounded(inputs: torch.Tensor) -> bool:

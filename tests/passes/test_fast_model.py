@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 import cnnviz
+from cnnviz.errors import UsageError
 from cnnviz.passes import fast_model as policy
 from cnnviz.passes.fast_model import FastModel, fast_model, on_fast_copy, outputs
 from cnnviz.results.result import AS_IT_IS
@@ -51,7 +52,7 @@ def apart(one: torch.Tensor, other: torch.Tensor) -> float:
 
 @pytest.fixture(autouse=True)
 def usual(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CNNVIZ_FAST", raising=False)
+    monkeypatch.setenv("CNNVIZ_FAST", "1")
 
 
 @pytest.fixture
@@ -162,6 +163,29 @@ def test_it_can_be_switched_off_bit_for_bit(off: str, monkeypatch: pytest.Monkey
     held = cnnviz.capture(model, photos(), layers=["relu"], gradients=False)
     assert held.computed_on == AS_IT_IS
     assert torch.equal(held.logits, expected)
+
+
+@pytest.mark.parametrize("setting", ["", None, "0"])
+def test_nothing_is_copied_unless_it_is_asked_for(
+    setting: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if setting is None:
+        monkeypatch.delenv("CNNVIZ_FAST")
+    else:
+        monkeypatch.setenv("CNNVIZ_FAST", setting)
+    module = network()
+    with torch.no_grad():
+        expected = module(photos(64))
+    for _ in range(2):
+        held = cnnviz.capture(module, photos(64), layers=["relu"], gradients=False)
+        assert held.provenance.computed_on == AS_IT_IS
+        assert torch.equal(held.logits, expected)
+
+
+def test_another_word_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CNNVIZ_FAST", "yes")
+    with pytest.raises(UsageError, match="CNNVIZ_FAST is 'yes' in the environment"):
+        cnnviz.capture(network(), photos(), layers=["relu"])
 
 
 def test_exact_stays_with_the_model() -> None:
