@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.bounds import Seed, Within, bounded
-from cnnviz.course.small_trainings import FEWEST, LEVEL, MOST, sign_flip
-from cnnviz.course.transfer import BATCH, HEAD_RATE, PENALTY, WEIGHT_DECAY
+from cnnviz.course.small_trainings import MOST, sign_flip
 from cnnviz.course.transfer_tasks import TASKS, TransferTask
 from cnnviz.datasets.aliases import Data
 from cnnviz.errors import UsageError, did_you_mean
@@ -26,14 +25,12 @@ from cnnviz.results.intervals import t_reach
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Provenance
 from cnnviz.results.table import Table, TableColumn, TableResult
-from cnnviz.results.text import itemised, joined, mean_and_spread, plural, whole_percent
+from cnnviz.views import _transfer_text
 from cnnviz.views._transfer_data import of_data
 from cnnviz.views._transfer_material import Material, of_scenes
 from cnnviz.views._transfer_run import (
-    COMPARED,
     FROZEN,
     METHODS,
-    RATES,
     SCRATCH,
     TUNED,
     Found,
@@ -156,147 +153,29 @@ class TransferLearning(TableResult):
 
         NaN where fewer than two layers were compared, or a CKA is not known.
         """
-        difference = self._first_less_last()
-        return sign_flip(difference) if np.isfinite(difference).all() else float("nan")
-
-    def _first_less_last(self) -> NDArray[np.float64]:
         if len(self.layers) < 2:
-            return np.full(len(self.seeds), np.nan)
-        return np.asarray(self.cka[0] - self.cka[-1])
+            return float("nan")
+        difference = self.cka[0] - self.cka[-1]
+        return sign_flip(difference) if np.isfinite(difference).all() else float("nan")
 
     def _of(self, method: str) -> NDArray[np.float64]:
         return np.asarray(self.accuracy[self.methods.index(method)])
 
     def summary(self) -> str:
         """Say how accurate each method is at both ends, and which differences can be shown."""
-        ends = [0] if len(self.samples) == 1 else [0, len(self.samples) - 1]
-        parts = []
-        for at in ends:
-            each = [
-                f"{method} {mean_and_spread(100.0 * self._of(method)[at])} %"
-                for method in self.methods
-            ]
-            parts.append(f"with {plural(self.samples[at], 'sample')} a class {joined(each)}")
-        compared = [self.compared(place) for place in range(len(self.pairs))]
-        name = self.task.capitalize() if self.task in TASKS else self.task
-        return ". ".join([f"{name}, {'; '.join(parts)}", *compared])
+        return _transfer_text.summary(self)
 
     def compared(self, pair: int) -> str:
         """Say of a pair of methods where a difference was shown, and where none can be."""
-        first, other = self.pairs[pair]
-        better, worse, unclear = [], [], []
-        for at, chance in enumerate(self.differences_chance[pair]):
-            difference = self.differences[pair, at]
-            if chance > LEVEL:
-                unclear.append(str(self.samples[at]))
-            elif difference.mean() > 0.0:
-                better.append(
-                    f"{mean_and_spread(100.0 * difference)} points with {self.samples[at]}"
-                )
-            else:
-                worse.append(
-                    f"{mean_and_spread(-100.0 * difference)} points with {self.samples[at]}"
-                )
-        said = [f"better by {joined(better)}"] if better else []
-        said += [f"worse by {joined(worse)}"] if worse else []
-        if unclear:
-            said.append(f"no difference that these seeds can show with {joined(unclear)}")
-        return f"{first.capitalize()} against {other}: {itemised(said, len(said))}"
+        return _transfer_text.compared(self, pair)
 
     def changed(self) -> str:
         """Say whether fine-tuning changed the last layer more than the first; nothing without."""
-        if len(self.layers) < 2:
-            return ""
-        first, last = self.cka[0], self.cka[-1]
-        if not np.isfinite(self._first_less_last()).all():
-            return "How much fine-tuning changed the first and the last layer was not measured"
-        measured = (
-            f"the CKA of {self.layers[0]} before and after is {mean_and_spread(first)}, that of "
-            f"{self.layers[-1]} {mean_and_spread(last)}"
-        )
-        if self.change_chance > LEVEL:
-            return f"Fine-tuning: {measured}, no difference that these seeds can show"
-        deep = float(first.mean()) > float(last.mean())
-        return (
-            f"Fine-tuning changed the {'last' if deep else 'first'} layer more than the "
-            f"{'first' if deep else 'last'}: {measured}"
-        )
+        return _transfer_text.changed(self)
 
     def caption(self) -> str:
         """Say what was trained on what, how it was judged, and what bands and bars are."""
-        return " ".join(filter(None, [self._task_told(), self._methods_told(), self._lines_told()]))
-
-    def _task_told(self) -> str:
-        return (
-            f"{self.source} learns a new task: {self.told}. Each accuracy is of "
-            f"{plural(self.test_samples, 'sample')} that no training saw; guessing has "
-            f"{whole_percent(self.by_chance)}."
-        )
-
-    def _methods_told(self) -> str:
-        told = {
-            FROZEN: "frozen: its features stay as they are, computed once, and a logistic "
-            f"regression (L2 penalty {PENALTY:g}) is fitted to them, standardised",
-            TUNED: "fine-tuned: all of it goes on learning at a rate of "
-            f"{RATES[TUNED]:g}, before a new linear layer that begins at zeros, at {HEAD_RATE:g}",
-            SCRATCH: "from scratch: all its weights are drawn anew (He et al. 2015) and learn at "
-            f"{RATES[SCRATCH]:g}",
-        }
-        said = itemised([told[method] for method in self.methods], len(self.methods))
-        found = f"{said[0].upper()}{said[1:]}."
-        if not {TUNED, SCRATCH} & {*self.methods}:
-            return found
-        sizes = joined([str(count) for count in self.samples])
-        epochs = joined(
-            [
-                f"{joined([str(count) for count in row])} epochs {method}"
-                for method, row in zip(self.methods, self.epochs, strict=True)
-                if method != FROZEN
-            ]
-        )
-        return (
-            f"{found} AdamW (weight decay {WEIGHT_DECAY:g}) takes batches of about {BATCH}, over "
-            f"{sizes} samples a class for {epochs}; how far each fits its own samples is in the "
-            "table."
-        )
-
-    def _lines_told(self) -> str:
-        changed = f" {self.changed()}." if self.changed() else ""
-        changes = (
-            " What fine-tuning on the most samples changed, layer by layer: the centred kernel "
-            "alignment of a layer with itself before (CKA, linear; Kornblith et al. 2019) over "
-            f"{plural(min(self.test_samples, COMPARED), 'sample')} that judge, where 1 is "
-            "nothing, and how far its weights moved as a share of their norm. Steps of Adam are "
-            "about as long for every weight, so that of layers with small weights a larger share "
-            f"moves. Yosinski et al. (2014) found early layers general and late ones specific."
-            f"{changed}"
-            if self.layers
-            else ""
-        )
-        return f"{self._spread_told()}{changes}"
-
-    def _spread_told(self) -> str:
-        if len(self.seeds) < 2:
-            return "There is one seed, so that nothing is known of the spread."
-        own = "samples and batches" if {TUNED, SCRATCH} & {*self.methods} else "samples"
-        alike = ", the same for all methods" if len(self.methods) > 1 else ""
-        drawn = ", and from scratch weights of its own" if SCRATCH in self.methods else ""
-        spread = (
-            f"Lines are means over {plural(len(self.seeds), 'seed')}, each with {own} of its own"
-            f"{alike}{drawn}; bands and ± are one standard deviation over the seeds."
-        )
-        if not self.pairs:
-            return spread
-        few = (
-            f" With fewer than {FEWEST} seeds no difference can be shown."
-            if len(self.seeds) < FEWEST
-            else ""
-        )
-        return (
-            f"{spread} Differences are taken seed by seed: a dot for each, a bar at the mean, "
-            "filled where at most one in twenty choices of their signs has a mean as far from 0 "
-            f"(Fisher 1935), each number of samples by itself.{few}"
-        )
+        return _transfer_text.caption(self)
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw samples, accuracy over the number of them, differences, and what changed."""
