@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnnviz.course.network_cards import NetworkCard
+from cnnviz.course.network_card import NetworkCard
 from cnnviz.course.network_measures import NetworkMeasures
 from cnnviz.results.text import count, dimensions, short
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.course.card_text import card_lines
-from cnnviz.course.network_cards import NetworkCard, find_cards
+from cnnviz.course.network_card import NetworkCard
+from cnnviz.course.network_cards import find_cards
 from cnnviz.course.network_measures import NetworkMeasures, measure
 from cnnviz.errors import InstallationError
 from cnnviz.results import drawing

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.course.network_cards import ONE_CROP, NetworkCard
+from cnnviz.course.network_card import ONE_CROP, NetworkCard
 from cnnviz.results import drawing
 from cnnviz.results.text import short
 
