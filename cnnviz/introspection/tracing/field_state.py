@@ -339,3 +339,20 @@ def _overlaid_field(
         old, new = (None if field is None else field.spans[axis].ends for field in (below, above))
         spans.append(AxisFields((place(old, new, 0), place(old, new, 1)), None))
     return Field(tuple(other.shape), tuple(spans))
+
+
+def says_the_same(one: Mark, other: Mark) -> bool:
+    """Return whether two marks tell the same of the image, position by position."""
+    if isinstance(one, Depends) and isinstance(other, Depends):
+        return (
+            equal(one.exact, other.exact)
+            and equal(one.gateless, other.gateless)
+            and _same_place(one.place, other.place)
+        )
+    return one == other
+
+
+def _same_place(one: Place | None, other: Place | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one.paired == other.paired and equal(one.field, other.field)

@@ -35,6 +35,7 @@ from cnnviz.introspection.tracing.field_state import (
     map_field,
     overlaid,
     receptive_field,
+    says_the_same,
 )
 from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap, map_layout, one_place
 from cnnviz.introspection.tracing.operation import Operation, tensors
@@ -188,7 +189,7 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _write_through(self, written: torch.Tensor, mark: Mark) -> None:
         """Tell every other tensor that lies in the same memory."""
         place = memory(written)
-        if place == 0 or _says_the_same(mark, self._mark(written)):
+        if place == 0 or says_the_same(mark, self._mark(written)):
             return
         for other in list(self._marks.keys()):
             if other is not written and memory(other) == place:
@@ -391,19 +392,3 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 _CUTTING = ("roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool")
 _CONVOLUTIONS = ("convolution", "_convolution")
-
-
-def _says_the_same(one: Mark, other: Mark) -> bool:
-    if isinstance(one, Depends) and isinstance(other, Depends):
-        return (
-            fields.equal(one.exact, other.exact)
-            and fields.equal(one.gateless, other.gateless)
-            and _same_place(one.place, other.place)
-        )
-    return one == other
-
-
-def _same_place(one: Place | None, other: Place | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return one.paired == other.paired and fields.equal(one.field, other.field)
