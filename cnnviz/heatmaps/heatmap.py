@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,21 +12,22 @@ from cnnviz.errors import UsageError
 from cnnviz.heatmaps import array_heatmaps, photo_heatmaps
 from cnnviz.heatmaps.heatmap_sheet import draw_heatmaps, sheet_layout
 from cnnviz.heatmaps.map_boxes import BOX_THRESHOLD, check_threshold, map_box
+from cnnviz.heatmaps.photo_fields import PhotoFields as PhotoFields
+from cnnviz.heatmaps.photo_fields import photo_fields as photo_fields
 from cnnviz.heatmaps.stretching import stretch, stretch_over_box
-from cnnviz.images import ArrayInput, PhotoBox
-from cnnviz.passes.photo_answers import PhotoAnswer, photo_answers
+from cnnviz.images import PhotoBox
+from cnnviz.passes.photo_answers import PhotoAnswer
 from cnnviz.results import drawing
 from cnnviz.results.array_pictures import shown_slices, slice_noun, spread_slices
 from cnnviz.results.contact_sheet import MARKS, PAGE, page_title
 from cnnviz.results.result import Result
-from cnnviz.results.space import IMAGE, VOLUME, Space, space_of
+from cnnviz.results.space import VOLUME, Space, space_of
 from cnnviz.results.text import number, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from cnnviz.heatmaps.settings import MapSettings
-    from cnnviz.passes.captured import Capture
 
 _MOST_LARGE = 4
 """Photos that are drawn large, one below the other; more are drawn as a contact sheet."""
@@ -369,34 +370,6 @@ class Heatmap(Result):
             return array_heatmaps.picture(self, image, layer, longest)
         whole = self.photos[image]
         return photo_heatmaps.overlay(self, whole, (0, 0), image, layer, longest)
-
-
-class PhotoFields(TypedDict):
-    """What of a `Heatmap` tells of the photos under the maps."""
-
-    images: tuple[str, ...]
-    photos: tuple[NDArray[np.uint8], ...]
-    boxes: tuple[PhotoBox, ...]
-    answers: tuple[PhotoAnswer, ...]
-    inputs: tuple[NDArray[np.float32], ...]
-    rates: tuple[float | None, ...]
-    axis_names: tuple[str, ...]
-
-
-def photo_fields(capture: Capture) -> PhotoFields:
-    """Return what a `Heatmap` holds of the photos that its maps lie over."""
-    batch = capture.batch
-    arrays = [one for one in batch.photos if isinstance(one, ArrayInput) and one.space != IMAGE]
-    prepared = capture.model.preprocessing
-    return {
-        "answers": photo_answers(capture),
-        "images": tuple(photo.name for photo in batch.photos),
-        "photos": tuple(photo.pixels for photo in batch.photos),
-        "boxes": batch.boxes,
-        "inputs": tuple(one.values for one in arrays),
-        "rates": tuple(one.rate for one in arrays),
-        "axis_names": getattr(prepared, "axis_names", None) or (),
-    }
 
 
 def evidence(maps: NDArray[np.float32], *, relu: bool) -> NDArray[np.float32]:
