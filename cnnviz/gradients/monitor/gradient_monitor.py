@@ -20,7 +20,7 @@ from cnnviz.gradients.monitor.gradient_agreement import Agreement
 from cnnviz.gradients.monitor.guard import Guard
 from cnnviz.gradients.monitor.log import Existing
 from cnnviz.gradients.monitor.losses import Losses
-from cnnviz.gradients.monitor.monitored_layers import bare, monitored_network
+from cnnviz.gradients.monitor.monitored_layers import monitored_network, name_of, parameter_count
 from cnnviz.gradients.monitor.record_outlets import RecordOutlets
 from cnnviz.gradients.monitor.records import Event, StepRecord
 from cnnviz.gradients.monitor.run import TrainingRun, training_run
@@ -129,7 +129,7 @@ class GradientMonitor:
         self.records: list[StepRecord] = []
         self.events: list[Event] = []
         self.started: datetime = datetime.now().astimezone()
-        self.name: str = name or _name(model)
+        self.name: str = name or name_of(model)
         self._model, self._layers, self._optimizer = model, layers, optimizer
         self._path, self._existing, self._tensorboard = path, existing, tensorboard
         self._scaler = scaler
@@ -284,7 +284,7 @@ class GradientMonitor:
             "started": self.started.isoformat(timespec="seconds"),
             "every": self.every,
             "optimizer": type(self._optimizer).__name__ if self._optimizer is not None else "",
-            "parameters": _count(self._model),
+            "parameters": parameter_count(self._model),
             "versions": {name: installed_version(name) for name in ("cnnviz", "torch")},
         }
 
@@ -385,15 +385,6 @@ class GradientMonitor:
 
 def _warn(event: Event) -> None:
     _LOGGER.warning("%s", event)
-
-
-def _name(model: nn.Module | Model) -> str:
-    return model.name if isinstance(model, Model) else type(bare(model)).__name__
-
-
-def _count(model: nn.Module | Model) -> int:
-    lazy = nn.parameter.UninitializedParameter
-    return sum(p.numel() for p in bare(model).parameters() if not isinstance(p, lazy))
 
 
 def _first_process() -> bool:

@@ -79,6 +79,17 @@ def bare(model: nn.Module | Model) -> nn.Module:
     return root
 
 
+def name_of(model: nn.Module | Model) -> str:
+    """Return what a network is called: the name of its class where it has none of its own."""
+    return model.name if isinstance(model, Model) else type(bare(model)).__name__
+
+
+def parameter_count(model: nn.Module | Model) -> int:
+    """Return how many parameters a network has, without those whose shape is not known yet."""
+    known = (p for p in bare(model).parameters() if not isinstance(p, UninitializedParameter))
+    return sum(parameter.numel() for parameter in known)
+
+
 def _inside(module: nn.Module) -> nn.Module | None:
     if isinstance(module, (DataParallel, DistributedDataParallel)):
         wrapped: nn.Module = module.module
