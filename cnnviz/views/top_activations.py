@@ -25,20 +25,18 @@ from cnnviz.results.contact_sheet import PAGE
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.table import Table, TableResult
-from cnnviz.results.text import first_few, plural
 from cnnviz.units.projection import PartialForward, columns_of, rows_of
+from cnnviz.views import _top_activations_text
 from cnnviz.views._channel_order import Order, check_settings, choose_channels
 from cnnviz.views._strongest_patches import ChannelPatches, PatchPosition
-from cnnviz.views.deconvnet import RULES, last_stage
-from cnnviz.views.pictures import array_patches, array_top_activations
+from cnnviz.views.deconvnet import last_stage
+from cnnviz.views.pictures import array_top_activations
 from cnnviz.views.pictures import top_activations as picture
 from cnnviz.views.top_activations_search import Search, Tiles, provenance_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-_FEW = 10
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -173,79 +171,15 @@ class TopActivations(TableResult):
 
     def summary(self) -> str:
         """Say how many channels were searched in how many images, and how many are dead."""
-        pages = f"; {self.pages} pages" if self.pages > 1 else ""
-        return f"{self._searched()}{pages}"
+        return _top_activations_text.summary(self)
 
     def title(self) -> str:
         """Return what stands above the page."""
-        place = f"; page {self.page} of {self.pages}" if self.pages > 1 else ""
-        return f"{self._searched()}{place}"
-
-    def _searched(self) -> str:
-        count, k = self.values.shape
-        return (
-            f"{self.layer}: the {k} strongest patches of {count} channels in "
-            f"{plural(self.seen, self.space.noun)}; {int(self.dead.sum())} dead"
-        )
+        return _top_activations_text.title(self)
 
     def caption(self) -> str:
         """Say what stands beside what, how it is scaled, and what is left out."""
-        count, k = self.values.shape
-        noun = self.space.noun
-        told = [
-            f"What the channels of {self.layer} respond to most in {self.data}: {self._extent()}.",
-            self._tiles_told(),
-        ]
-        if self.seen < _FEW * k:
-            what = "values" if self.space.axes == 1 else "bars"
-            told.append(
-                f"{k if k < self.seen else 'All'} of only {self.seen} {noun}s are shown: the last "
-                f"patches need not be typical of what the channel looks for, as their {what} tell."
-            )
-        if self.pages > 1:
-            told.append(
-                f"This is page {self.page} of {self.pages}; figure(page) draws another, and save "
-                "writes all."
-            )
-        dead = np.flatnonzero(self.dead).tolist()
-        if dead:
-            named = first_few(dead, 12)
-            told.append(
-                f"Dead, above zero nowhere in these {noun}s: {len(dead)} of {count} ({named})."
-            )
-        if not self.drawn[~self.dead[list(self.shown)]].all():
-            told.append("A place stays grey where a channel is above zero in too few images.")
-        return " ".join(told)
-
-    def _tiles_told(self) -> str:
-        """Say what stands beside what, and how it is scaled."""
-        k, space, rule = self.values.shape[1], self.space, RULES[self.rule]
-        one = "an image" if space == IMAGE else f"a {space.noun}"
-        size = f"({space.size(self.size)}; receptive field: {self.field})"
-        reach = f"ends at the {picture.REACH:g}th percentile of its sizes"
-        if space.axes == 1:
-            return (
-                f"In the row of each channel stand the {k} patches with its strongest activations, "
-                f"the strongest first, each from {one} of its own {size}; below each is what of it "
-                f"made the unit respond, by {rule}. "
-                f"{array_patches.channels_told(self.patches.shape[2])}Each projection has its own "
-                f"scale, which {reach}, with zero as a faint line; each patch spans its own range. "
-                f"Below stand the activation and the name of the {space.noun}."
-            )
-        slices = array_patches.slices_told(self.size[0]) if space != IMAGE else ""
-        return (
-            f"For each channel the {k} patches with its strongest activations on the right, the "
-            f"strongest first and row by row, each from {one} of its own {size}; on the left, in "
-            f"the same order, what of each made the unit respond, by {rule}. {slices}In a "
-            f"projection grey is zero and each has its own scale, which {reach}. Above stand the "
-            "channel and the range of its activations; the bars below the tiles are these, as "
-            "shares of the first."
-        )
-
-    def _extent(self) -> str:
-        count = len(self.values)
-        which = f"{len(self.shown)} of {count} channels"
-        return f"{f'all {count} channels' if len(self.shown) == count else which}, {self.order}"
+        return _top_activations_text.caption(self)
 
     def table(self) -> Table:
         """Return a row for each of the strongest positions of every channel."""

@@ -1,0 +1,99 @@
+"""What is said of the strongest patches of channels: how they were found, and how to read them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cnnviz.results.space import IMAGE
+from cnnviz.results.text import first_few, plural
+from cnnviz.views.deconvnet import RULES
+from cnnviz.views.pictures import array_patches
+from cnnviz.views.pictures import top_activations as picture
+
+if TYPE_CHECKING:
+    from cnnviz.views.top_activations import TopActivations
+
+_FEW = 10
+"""With fewer images for each patch than these, the last patches may be of anything."""
+
+
+def summary(found: TopActivations) -> str:
+    """Say how many channels were searched in how many images, and how many are dead."""
+    pages = f"; {found.pages} pages" if found.pages > 1 else ""
+    return f"{_searched(found)}{pages}"
+
+
+def title(found: TopActivations) -> str:
+    """Return what stands above the page."""
+    place = f"; page {found.page} of {found.pages}" if found.pages > 1 else ""
+    return f"{_searched(found)}{place}"
+
+
+def _searched(found: TopActivations) -> str:
+    count, k = found.values.shape
+    return (
+        f"{found.layer}: the {k} strongest patches of {count} channels in "
+        f"{plural(found.seen, found.space.noun)}; {int(found.dead.sum())} dead"
+    )
+
+
+def caption(found: TopActivations) -> str:
+    """Say what stands beside what, how it is scaled, and what is left out."""
+    count, k = found.values.shape
+    noun = found.space.noun
+    told = [
+        f"What the channels of {found.layer} respond to most in {found.data}: {_extent(found)}.",
+        _tiles_told(found),
+    ]
+    if found.seen < _FEW * k:
+        what = "values" if found.space.axes == 1 else "bars"
+        told.append(
+            f"{k if k < found.seen else 'All'} of only {found.seen} {noun}s are shown: the last "
+            f"patches need not be typical of what the channel looks for, as their {what} tell."
+        )
+    if found.pages > 1:
+        told.append(
+            f"This is page {found.page} of {found.pages}; figure(page) draws another, and save "
+            "writes all."
+        )
+    dead = np.flatnonzero(found.dead).tolist()
+    if dead:
+        named = first_few(dead, 12)
+        told.append(f"Dead, above zero nowhere in these {noun}s: {len(dead)} of {count} ({named}).")
+    if not found.drawn[~found.dead[list(found.shown)]].all():
+        told.append("A place stays grey where a channel is above zero in too few images.")
+    return " ".join(told)
+
+
+def _tiles_told(found: TopActivations) -> str:
+    """Say what stands beside what, and how it is scaled."""
+    k, space, rule = found.values.shape[1], found.space, RULES[found.rule]
+    one = "an image" if space == IMAGE else f"a {space.noun}"
+    size = f"({space.size(found.size)}; receptive field: {found.field})"
+    reach = f"ends at the {picture.REACH:g}th percentile of its sizes"
+    if space.axes == 1:
+        return (
+            f"In the row of each channel stand the {k} patches with its strongest activations, "
+            f"the strongest first, each from {one} of its own {size}; below each is what of it "
+            f"made the unit respond, by {rule}. "
+            f"{array_patches.channels_told(found.patches.shape[2])}Each projection has its own "
+            f"scale, which {reach}, with zero as a faint line; each patch spans its own range. "
+            f"Below stand the activation and the name of the {space.noun}."
+        )
+    slices = array_patches.slices_told(found.size[0]) if space != IMAGE else ""
+    return (
+        f"For each channel the {k} patches with its strongest activations on the right, the "
+        f"strongest first and row by row, each from {one} of its own {size}; on the left, in "
+        f"the same order, what of each made the unit respond, by {rule}. {slices}In a "
+        f"projection grey is zero and each has its own scale, which {reach}. Above stand the "
+        "channel and the range of its activations; the bars below the tiles are these, as "
+        "shares of the first."
+    )
+
+
+def _extent(found: TopActivations) -> str:
+    count = len(found.values)
+    which = f"{len(found.shown)} of {count} channels"
+    return f"{f'all {count} channels' if len(found.shown) == count else which}, {found.order}"
