@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnviz.errors import UsageError
 from cnnviz.introspection.unit_names import check_channels, read_channels
-from cnnviz.views.deconvnet import RULES
+from cnnviz.units.projection import check_rule
 from cnnviz.views.top_activations_search import Search
 
 Order = Literal["contrast", "peak", "index"]
@@ -24,8 +24,7 @@ ORDERS: dict[str, str] = {
 
 def check_settings(rule: str, order: str) -> None:
     """Raise a `UsageError` unless patches can be projected, and channels ordered, in this way."""
-    if rule not in RULES:
-        raise UsageError(f"There is no rule {rule!r}.", f"Choose {', '.join(RULES)}.")
+    check_rule(rule)
     if order not in ORDERS:
         raise UsageError(f"There is no order {order!r}.", f"Choose {', '.join(ORDERS)}.")
 

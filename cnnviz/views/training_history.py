@@ -21,7 +21,6 @@ from cnnviz.course.convergence import (
 )
 from cnnviz.datasets import open_dataset
 from cnnviz.datasets.aliases import Data
-from cnnviz.errors import UsageError
 from cnnviz.introspection.backward_rules import Rule
 from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model, as_model
@@ -33,6 +32,7 @@ from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import ImageSource, Result
 from cnnviz.results.text import plural
+from cnnviz.units.projection import check_rule
 from cnnviz.views._compare_pass import Side
 from cnnviz.views._training_history_pass import (
     EpochState,
@@ -46,7 +46,6 @@ from cnnviz.views._training_history_pass import (
 )
 from cnnviz.views._training_history_text import caption, summary
 from cnnviz.views._training_history_units import UnitHistory, units_over
-from cnnviz.views.deconvnet import RULES
 
 NEAR = 0.1
 """Weights so close to their end, as a share of its norm, are near it."""
@@ -286,7 +285,7 @@ def training_history(
     UsageError
         If an argument is out of range, or the network takes no photos or returns boxes.
     """
-    _check(rule)
+    check_rule(rule)
     wrapped = as_model(model)
     check_takes_images(wrapped, "training_history")
     dataset = open_dataset(data, count)
@@ -309,11 +308,6 @@ def training_history(
     )
     states = look_at_all(plan, models_of(wrapped, inputs, series, seed), progress)
     return _result(wrapped, plan, states, series, no_kernels, alike, seed)
-
-
-def _check(rule: str) -> None:
-    if rule not in RULES:
-        raise UsageError(f"There is no rule {rule!r}.", f"Choose {', '.join(RULES)}.")
 
 
 def _result(

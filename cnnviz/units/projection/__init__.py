@@ -5,7 +5,7 @@ chosen channels, and the search for the strongest patches uses it for the patche
 """
 
 from cnnviz.passes.run_to_layer import PartialForward
-from cnnviz.units.projection.project_units import project, project_positions
+from cnnviz.units.projection.project_units import check_rule, project, project_positions
 from cnnviz.units.projection.unit_projections import (
     UnitPosition,
     UnitProjections,
@@ -18,6 +18,7 @@ __all__ = [
     "PartialForward",
     "UnitPosition",
     "UnitProjections",
+    "check_rule",
     "columns_of",
     "cut",
     "cut_arrays",

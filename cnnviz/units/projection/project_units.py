@@ -102,9 +102,14 @@ def _follow(passes: Iterator[int], total: int, progress: Progress) -> None:
     progress(total, total, "done")
 
 
-def _check(picks: Sequence[UnitPosition], images: int, rule: str) -> None:
+def check_rule(rule: str) -> None:
+    """Raise UsageError unless rectifiers can send projections back by this rule."""
     if rule not in RULES:
         raise UsageError(f"There is no rule {rule!r}.", f"Choose {', '.join(RULES)}.")
+
+
+def _check(picks: Sequence[UnitPosition], images: int, rule: str) -> None:
+    check_rule(rule)
     if not picks:
         raise UsageError("No unit was picked.", "Pick at least one.")
     for pick in picks:
