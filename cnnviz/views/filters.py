@@ -302,32 +302,33 @@ def filters(
             f"Layer {name!r} is a transposed convolution.", "Choose an ordinary convolution."
         )
     norms = np.sqrt(np.square(kernels, dtype=np.float64).sum(axis=tuple(range(1, kernels.ndim))))
-    median = float(np.median(norms))
-    dead = norms <= DEAD_BELOW * median
-    first = name == _find(wrapped.module, None)[0]
-    reads_signal = _reads_signal(wrapped, name, kernels)
-    first = first and kernels.ndim > 3
-    reads_image = kernels.shape[1] == 3 and first
+    first = kernels.ndim > 3 and name == _find(wrapped.module, None)[0]
     whole = first and kernels.shape[1] in (1, 3)
+    reads_signal = _reads_signal(wrapped, name, kernels)
     usual = len(kernels) if whole else _MOST_ALONG if reads_signal else 16
-    count = min(len(kernels), top or usual)
-    by_norm = np.argsort(-norms, kind="stable")[:count]
+    drawn = _drawn(norms, top or usual)
     response = _response(wrapped, name, convolution, kernels)
-    drawn = np.arange(count) if count == len(kernels) else by_norm
     return FilterGrid(
         provenance=wrapped.provenance(),
         layer=name,
         kernels=kernels,
         norms=norms,
-        dead=dead,
-        as_colour=reads_image,
+        dead=norms <= DEAD_BELOW * float(np.median(norms)),
+        as_colour=first and kernels.shape[1] == 3,
         shown=tuple(int(channel) for channel in drawn),
         inputs=tuple(range(min(inputs, kernels.shape[1]))),
-        order="by index" if count == len(kernels) else "the largest norms first",
+        order="by index" if len(drawn) == len(kernels) else "the largest norms first",
         frequencies=None if response is None else response.frequencies,
         gains=None if response is None else response.gains,
         rate=wrapped.rate,
     )
+
+
+def _drawn(norms: NDArray[np.float64], most: int) -> NDArray[np.int64]:
+    """Return which filters are drawn: all by index, or those with the largest norms first."""
+    if most >= len(norms):
+        return np.arange(len(norms))
+    return np.argsort(-norms, kind="stable")[:most]
 
 
 def _reads_signal(model: Model, name: str, kernels: NDArray[np.float32]) -> bool:
