@@ -73,6 +73,9 @@ def _draw_photo(found: Heatmap, axes: Axes, image: int, letters: int) -> None:
     axes.imshow(drawing.fit(found.photos[image], 640), extent=(0, width, height, 0))
     drawing.hide_ticks(axes)
     if has_border(found, image):
+        if not found.axis_names:
+            said = "in the frame: the part that the network sees"
+            axes.set_xlabel(said, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
         box = found.boxes[image]
         outline(axes, (box.left, box.top, box.right, box.bottom), drawing.ACCENT, (2.2, 1.1))
     asked = found.asked_boxes[image] if found.asked_boxes else None

@@ -161,6 +161,17 @@ def number(value: float) -> str:
     return f"{value:.1e}"
 
 
+def in_one_form(values: Iterable[float]) -> list[str]:
+    """Return numbers that stand beside each other: as `number` has them, or all as powers of ten.
+
+    >>> in_one_form([79232, 483]), in_one_form([79232, 262144])
+    (['79232', '483'], ['7.9 × 10⁴', '2.6 × 10⁵'])
+    """
+    several = list(values)
+    plain = [number(value) for value in several]
+    return [power_of_ten(value) for value in several] if "e" in "".join(plain) else plain
+
+
 def power_of_ten(value: float) -> str:
     """Return a number as a power of ten in two figures, so that a column of them compares.
 

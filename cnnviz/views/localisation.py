@@ -103,7 +103,11 @@ class ObjectLocalisation(TableResult):
         """Say the first box, and how many are found."""
         box = self.boxes[0]
         ends = ", ".join(number(end) for end in (box.left, box.top, box.right, box.bottom))
-        drawn = f"box {ends}" if box.width else "no evidence for it, so no box"
+        drawn = (
+            f"box {ends} px (left, top, right, bottom)"
+            if box.width
+            else "no evidence for it, so no box"
+        )
         said = f"{self.heatmap.title} for {self.heatmap.targets[0]!r}: {drawn}"
         if not math.isnan(self.overlaps[0]):
             said += f", overlap {self.overlaps[0]:.2f}"

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.heatmaps.stretching import stretch_over_box
-from cnnviz.images import PhotoBox
+from cnnviz.images import PhotoBox, Preprocessing
+from cnnviz.models import Model
 from cnnviz.passes.captures import capture
 from cnnviz.results.text import number
 from cnnviz.views.cam import cam
@@ -297,6 +298,14 @@ def test_scales_and_signs_are_written_on_the_figure() -> None:
     (bar,) = found.figure().axes[-1].child_axes
     assert bar.get_ylim() == (-1.0, 1.0)
     assert "blue is evidence against" in found.caption()
+
+
+def test_the_frame_is_explained_where_the_network_sees_a_part_of_the_photo() -> None:
+    kept = Preprocessing(24, (24, 24), (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
+    model = Model(tiny_network(), preprocessing=kept)
+    for width, said in ((60, "in the frame: the part that the network sees"), (24, "")):
+        found = cam(capture(model, np.full((24, width, 3), 90, np.uint8)))
+        assert found.figure().axes[0].get_xlabel() == said
 
 
 def test_long_names_stay_above_their_own_panels_and_the_bar_beside_the_first_row(tmp_path) -> None:

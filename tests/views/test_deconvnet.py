@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from cnnviz.models import as_model
 from cnnviz.results import drawing
 from cnnviz.units.projection import UnitPosition, project
 from cnnviz.views.deconvnet import deconvnet
-from cnnviz.views.pictures.deconvnet import REACH, _name_place, paint, reach_of
+from cnnviz.views.pictures.deconvnet import REACH, _labels, _name_place, paint, reach_of
 from tests.helpers.architectures import build, small_input, tiny_network
 from tests.helpers.state import state
 
@@ -94,12 +95,35 @@ def test_the_picture_alone_explains_its_numbers_and_keeps_them_on_the_photo() ->
     assert "the channel, its value,\nand after ± where the colours end" in photo.get_xlabel()
     assert photo.get_tightbbox().y0 >= 0
     for edge in (0.0, 24.0):
-        _name_place(photo, (edge, 12.0), [182, 207, 3], (24, 24))
+        _name_place(photo, (edge, 12.0), [182, 207, 3], (24, 24), 2.6)
     figure.draw_without_rendering()
     for text in photo.texts:
         box = text.get_window_extent()
         assert photo.bbox.x0 - 3 <= box.x0
         assert box.x1 <= photo.bbox.x1 + 3
+
+
+def test_labels_near_the_edge_stay_on_a_photo_that_is_drawn_small() -> None:
+    figure = deconvnet(tiny_network(), images(), "1", top=2).figure()
+    photo = figure.axes[0]
+    for text in list(photo.texts):
+        text.remove()
+    photo.set_position((0.05, 0.3, 1.2 / figure.get_figwidth(), 1.2 / figure.get_figheight()))
+    figure.set_layout_engine("none")
+    for middle in (4.0, 8.0, 17.0, 22.0):
+        _name_place(photo, (middle, 12.0), [182, 207, 3], (24, 24), 1.2)
+    figure.draw_without_rendering()
+    for text in photo.texts:
+        box = text.get_window_extent()
+        assert photo.bbox.x0 - 3 <= box.x0
+        assert box.x1 <= photo.bbox.x1 + 3
+
+
+def test_values_beside_each_other_are_written_in_one_form() -> None:
+    found = deconvnet(tiny_network(), images(), "1", top=4)
+    signals = found.signals * np.array([1.0, 1e6, 1.0, 1.0], np.float32).reshape(4, 1, 1, 1, 1)
+    reaches = [label.split("±")[1] for label in _labels(replace(found, signals=signals))]
+    assert all(" × 10" in reach for reach in reaches)
 
 
 def test_colours_are_signed_and_end_at_the_stated_percentile() -> None:

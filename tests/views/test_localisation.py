@@ -54,6 +54,7 @@ def test_the_box_lies_on_the_object_and_its_overlap_is_counted(seen):
     assert found.pointing.tolist() == [1.0, 1.0]
     assert found.best(0)[1] == found.overlaps_at[0].max()
     assert "2 of 2 boxes found" in found.summary()
+    assert "px (left, top, right, bottom), overlap" in found.summary()
 
 
 def test_a_mask_and_the_box_around_it_are_the_same(seen):

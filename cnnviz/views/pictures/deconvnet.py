@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing, mosaics
-from cnnviz.results.text import first_few, number, shortened
+from cnnviz.results.text import first_few, in_one_form, shortened
 from cnnviz.units.projection import cut
 
 if TYPE_CHECKING:
@@ -30,23 +30,33 @@ _KEY = 0.9
 """Inches that the words below the photo take."""
 _MOST_PLACES = 16
 _MOST_FRAMED = 0.4
-_LETTER = 0.022
-"""The width of a letter of a channel's number, as a share of the photo's."""
+_PHOTO = 2.6
+"""Inches that the photo is wide, where the picture has its own size."""
+_LETTER = 0.057
+"""Inches of the width of a letter of a channel's number."""
 
 
 def draw(found: Projections, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw each patch beside its projection; for one image, the places in it as well."""
     alone = len(found.images) == 1
     across, grid = _grid(found)
-    least = 2.6 * found.photos.shape[1] / found.photos.shape[2] + _KEY if alone else 2.2
+    least = _PHOTO * found.photos.shape[1] / found.photos.shape[2] + _KEY if alone else 2.2
     down = min(24.0, max(least, across * grid.pixels.shape[0] / grid.pixels.shape[1]))
-    figure = drawing.canvas(across + 2.6 * alone, down + 0.5, into)
-    axes = figure.subplots(1, 2, width_ratios=[2.6, across]) if alone else [figure.subplots()]
+    figure = drawing.canvas(across + _PHOTO * alone, down + 0.5, into)
+    axes = figure.subplots(1, 2, width_ratios=[_PHOTO, across]) if alone else [figure.subplots()]
     if alone:
-        _places(axes[0], found)
+        _places(axes[0], found, _photo_inches(figure, found, across))
     _panel(axes[-1], found, grid)
     drawing.heading(figure, found.summary())
     return figure
+
+
+def _photo_inches(figure: drawing.Canvas, found: Projections, across: float) -> float:
+    """Return how wide the photo is on a figure, which may be smaller than the picture wants."""
+    height, width = found.photos.shape[1:3]
+    wide = _PHOTO * drawing.width_of(figure) / (across + _PHOTO)
+    high = float(figure.bbox.height / figure.dpi) - 0.5 - _KEY
+    return float(min(wide, max(high, 0.5) * width / height))
 
 
 def draw_panel(found: Projections, axes: Axes) -> None:
@@ -118,11 +128,12 @@ def _sized(tile: drawing.Pixels) -> drawing.Pixels:
 
 def _labels(found: Projections) -> list[str]:
     labels = []
-    for place, image in np.ndindex(found.activations.shape):
-        value = number(float(found.activations[place, image]))
-        channel = f"{found.channels[place]}:  {value}"
-        reach = number(reach_of(found.signals[place, image]))
-        active = bool(found.active[place, image])
+    every = list(np.ndindex(found.activations.shape))
+    values = in_one_form(float(found.activations[each]) for each in every)
+    reaches = in_one_form(reach_of(found.signals[each]) for each in every)
+    for each, value, reach in zip(every, values, reaches, strict=True):
+        channel = f"{found.channels[each[0]]}:  {value}"
+        active = bool(found.active[each])
         labels.append(f"{channel}\n±{reach}" if active else f"{channel}\nnot active")
     return labels
 
@@ -133,7 +144,7 @@ def _name_columns(axes: Axes, grid: mosaics.Mosaic, found: Projections) -> None:
         axes.text(left, top - 4, short, fontsize=7.0, color=drawing.INK, va="bottom", ha="left")
 
 
-def _places(axes: Axes, found: Projections) -> None:
+def _places(axes: Axes, found: Projections, inches: float) -> None:
     """Show the photo with the channels where they are strongest, framed by their windows."""
     photo = found.photos[0]
     height, width = photo.shape[:2]
@@ -153,20 +164,24 @@ def _places(axes: Axes, found: Projections) -> None:
             if max(high / height, wide / width) <= _MOST_FRAMED:
                 _frame(axes, window)
         for middle, channels in _near(found, active[:_MOST_PLACES], 0.1 * width):
-            _name_place(axes, middle, channels, (height, width))
+            _name_place(axes, middle, channels, (height, width), inches)
     said += "\n\nbelow each pair: the channel, its value,\nand after ± where the colours end"
     axes.set_xlabel(said, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
 
 
 def _name_place(
-    axes: Axes, middle: tuple[float, float], channels: list[int], size: tuple[int, int]
+    axes: Axes,
+    middle: tuple[float, float],
+    channels: list[int],
+    size: tuple[int, int],
+    inches: float,
 ) -> None:
     """Write channels at a place, inside the photo also where they are strongest at its edge."""
     from matplotlib.patheffects import withStroke
 
     label = first_few(channels, 2)
     height, width = size
-    half = 0.5 * _LETTER * len(label) * width
+    half = 0.5 * _LETTER * len(label) / inches * width
     left, right = middle[0] < half, middle[0] > width - half
     axes.text(
         0 if left else width if right else middle[0],
