@@ -140,7 +140,9 @@ class _Passes:
         """Make them with a model: the one that was given, or one that stands for it."""
         model, batch, order = self.model, self.batch, self.order
         recorder = OutputRecorder(gradients=bool(self.gradients))
-        listened = {name: computing.module.get_submodule(name) for name in self.chosen}
+        listened = self.chosen
+        if computing is not model:
+            listened = {name: computing.module.get_submodule(name) for name in self.chosen}
         with ExitStack() as scope:
             scope.enter_context(isolated(computing.module, grad=bool(self.gradients)))
             other = self.rule != "gradient"

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from cnnviz.datasets.shapes import Shapes
+from cnnviz.models.networks import ShapesPlain
 from cnnviz.views import VIEWS
 from cnnviz.views.table import COURSE
 
@@ -33,6 +35,7 @@ QUICKLY = {
     "challenges": "--only turned --steps 2",
     "explanations": "--methods gradcam,saliency --checks curves",
     "evaluate-classifier": "--count 20 --explain 0",
+    "training-history": "--top 2",
 }
 """What makes a command quick that takes long as it stands; none changes what is drawn."""
 
@@ -52,11 +55,23 @@ def test_both_pages_have_the_same_table_and_it_has_every_view_of_the_course() ->
     assert set(QUICKLY) <= set(commands)
 
 
+def _lay_out_a_training(folder: Path) -> None:
+    (folder / "net.py").write_text(
+        "from cnnviz.models.networks import ShapesPlain\n\ndef make():\n    return ShapesPlain()\n"
+    )
+    (folder / "run").mkdir()
+    for epoch in (1, 2):
+        torch.manual_seed(epoch)
+        torch.save(ShapesPlain().state_dict(), folder / "run" / f"epoch-{epoch}.pth")
+
+
 @pytest.mark.parametrize("command", [command for _, command in TABLE], ids=lambda c: c.split()[0])
 def test_each_picture_is_one_command(run: Run, tmp_path: Path, command: str) -> None:
     name, *words = shlex.split(command)
     Image.fromarray(Shapes(split="held-out")[19].image).save(tmp_path / "photo.jpg")
     small = () if name == "evaluate-classifier" else ("--dpi", "30")
+    if "net.py:make" in words:
+        _lay_out_a_training(tmp_path)
     # A folder, where a whole page is written.
     made = "made" if name == "evaluate-classifier" else "made.png"
     quickly = shlex.split(QUICKLY.get(name, ""))
