@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cnnviz.errors import UsageError
+from cnnviz.errors import TargetError, UsageError, did_you_mean
 from cnnviz.images.paths import expand
 from cnnviz.results.text import joined
 
@@ -73,6 +73,28 @@ class ClassNames:
             if found:
                 return tuple(found)
         return ()
+
+
+def class_index(name: str, known: Sequence[str] | None, network: str) -> int:
+    """Return the index of the class of a network that has this name, see `Model.class_index`."""
+    if known is None:
+        raise TargetError(
+            f"The classes of {network} have no names.",
+            "Give the index of the class, or load the network with categories=.",
+            option="Give the index of the class, or the names with --categories.",
+        )
+    matches = ClassNames(known).matching(name)
+    if len(matches) > 1:
+        raise TargetError(
+            f"Of {network} {told_ambiguous(name, matches, known)}.",
+            f"Give the index, {' or '.join(map(str, matches))}, or the name as it is written.",
+        )
+    if matches:
+        return matches[0]
+    raise TargetError(
+        f"{network} has no class {name!r}.",
+        did_you_mean(name, known, "Give the index of the class."),
+    )
 
 
 def _gathered(

@@ -133,3 +133,20 @@ def _of_arrays(found: AcceptedArray | None, space: Space, module: nn.Module) -> 
         origin="a guess for clips" if frames else "",
         is_guess=frames,
     )
+
+
+def told_doubt(preprocessing: Preprocessing) -> str:
+    """Say that a preprocessing is a guess and matters; nothing where it is known."""
+    if preprocessing.is_undivided:
+        return (
+            "The mean of the images of this network was said and no std: once it is "
+            "subtracted, no deviation divides them. Say it with --std or preprocessing=; "
+            "it is 1 where this is right."
+        )
+    if not preprocessing.is_guess:
+        return ""
+    return (
+        "Nobody said how the images of this network are prepared, and another preparation "
+        f"gives other answers. Taken: {preprocessing.describe()}. Say it with "
+        "--resize, --crop, --mean and --std, or preprocessing=."
+    )

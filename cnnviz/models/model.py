@@ -9,26 +9,24 @@ from typing import Any
 import torch
 from torch import nn
 
-from cnnviz.errors import TargetError, UsageError, did_you_mean
 from cnnviz.images import ArrayPreprocessing, Batch, Photo, Preprocessing, prepare
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.forward import check_takes_image, forward
 from cnnviz.introspection.random_draws import RandomDraws
-from cnnviz.introspection.turns import one_at_a_time
 from cnnviz.models.called_network import Call, Inputs, called_network
-from cnnviz.models.categories import ClassNames, told_ambiguous
-from cnnviz.models.guesses import fitted, guess_preprocessing, known_preprocessing
+from cnnviz.models.categories import class_index
+from cnnviz.models.guesses import fitted, guess_preprocessing, known_preprocessing, told_doubt
 from cnnviz.models.image_inputs import exchanged, told_input
 from cnnviz.models.input_trials import NOMINAL_SIDE
-from cnnviz.models.output_kinds import OutputKind, read_output_kind
+from cnnviz.models.output_kinds import OutputKind, check_decode, read_output_kind
 from cnnviz.models.random_answers import told_randomness
 from cnnviz.models.reading import Reading
-from cnnviz.models.state_digest import digest_of, versions_of
+from cnnviz.models.state_digest import KeptDigest
 from cnnviz.models.usable_module import check_module
 from cnnviz.models.wrappers import unwrap
 from cnnviz.results.result import AS_IT_IS, ImageSource, Provenance
 from cnnviz.results.space import Space
-from cnnviz.results.text import dimensions, kind_of
+from cnnviz.results.text import dimensions
 
 Decode = Callable[[Any], Any]
 """From what a detector returns to boxes, see `Model`."""
@@ -122,7 +120,7 @@ class Model:
         if decode is not None:
             self.decode_by(decode)
         self._reading: tuple[object, Reading] | None = None
-        self._digest: tuple[object, str] | None = None
+        self._digest = KeptDigest()
         self._remarks: dict[str, str] = {}
         self._sample: torch.Tensor | None = None
         self._drew = False
@@ -206,13 +204,7 @@ class Model:
         UsageError
             It is no callable, or the output was declared as something else.
         """
-        if not callable(decode):
-            raise UsageError(f"decode is {kind_of(decode)}.", "Give a callable.")
-        if self.output not in (None, OutputKind.BOXES):
-            raise UsageError(
-                f"decode is given, and the output was declared as {self.output.value}.",
-                "Leave output out, or declare boxes.",
-            )
+        check_decode(decode, self.output)
         self.decode, self.output = decode, OutputKind.BOXES
 
     @property
@@ -238,19 +230,7 @@ class Model:
     @property
     def doubt(self) -> str:
         """What to say where the preprocessing is a guess and matters; nothing where it is known."""
-        if self.preprocessing.is_undivided:
-            return (
-                "The mean of the images of this network was said and no std: once it is "
-                "subtracted, no deviation divides them. Say it with --std or preprocessing=; "
-                "it is 1 where this is right."
-            )
-        if not self.preprocessing.is_guess:
-            return ""
-        return (
-            "Nobody said how the images of this network are prepared, and another preparation "
-            f"gives other answers. Taken: {self.preprocessing.describe()}. Say it with "
-            "--resize, --crop, --mean and --std, or preprocessing=."
-        )
+        return told_doubt(self.preprocessing)
 
     @property
     def device(self) -> torch.device:
@@ -294,11 +274,7 @@ class Model:
         Kept until a parameter or buffer is written to, as far as torch counts the writes (it
         does not see those through ``.data``).
         """
-        with one_at_a_time():
-            versions = versions_of(self.module)
-            if self._digest is None or versions is None or self._digest[0] != versions:
-                self._digest = (versions, digest_of(self.module.state_dict()))
-            return self._digest[1]
+        return self._digest.of(self.module)
 
     def prepare(self, images: Images) -> Batch:
         """Read and preprocess images on the device and in the floating-point type of the network.
@@ -398,25 +374,7 @@ class Model:
         TargetError
             No class, or more than one, has this name, or the names are not known.
         """
-        known = self.categories if names is None else names
-        if known is None:
-            raise TargetError(
-                f"The classes of {self.name} have no names.",
-                "Give the index of the class, or load the network with categories=.",
-                option="Give the index of the class, or the names with --categories.",
-            )
-        matches = ClassNames(known).matching(name)
-        if len(matches) > 1:
-            raise TargetError(
-                f"Of {self.name} {told_ambiguous(name, matches, known)}.",
-                f"Give the index, {' or '.join(map(str, matches))}, or the name as it is written.",
-            )
-        if matches:
-            return matches[0]
-        raise TargetError(
-            f"{self.name} has no class {name!r}.",
-            did_you_mean(name, known, "Give the index of the class."),
-        )
+        return class_index(name, self.categories if names is None else names, self.name)
 
     def __repr__(self) -> str:
         shape = dimensions(self.input_shape)

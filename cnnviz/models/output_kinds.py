@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from cnnviz.errors import UsageError, did_you_mean
+from cnnviz.results.text import kind_of
 
 
 class OutputKind(StrEnum):
@@ -63,3 +64,14 @@ def read_output_kind(given: OutputKind | str) -> OutputKind:
             f"There is no kind of output {str(given)!r}.",
             did_you_mean(name, kinds, f"Choose {', '.join(kinds)}."),
         ) from None
+
+
+def check_decode(decode: object, declared: OutputKind | None) -> None:
+    """Raise UsageError unless this is a callable, and nothing but boxes was declared beside it."""
+    if not callable(decode):
+        raise UsageError(f"decode is {kind_of(decode)}.", "Give a callable.")
+    if declared not in (None, OutputKind.BOXES):
+        raise UsageError(
+            f"decode is given, and the output was declared as {declared.value}.",
+            "Leave output out, or declare boxes.",
+        )

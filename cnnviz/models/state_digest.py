@@ -11,6 +11,23 @@ from typing import Any
 import torch
 from torch import nn
 
+from cnnviz.introspection.turns import one_at_a_time
+
+
+class KeptDigest:
+    """The digest of a network's weights, kept until one of them is written to."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[object, str] | None = None
+
+    def of(self, module: nn.Module) -> str:
+        """Return the digest of the network, which is always the same one."""
+        with one_at_a_time():
+            versions = versions_of(module)
+            if self._kept is None or versions is None or self._kept[0] != versions:
+                self._kept = (versions, digest_of(module.state_dict()))
+            return self._kept[1]
+
 
 def versions_of(module: nn.Module) -> tuple[object, ...] | None:
     """Return what changes whenever a tensor of the state is written to; None if that is unknown."""
