@@ -97,17 +97,7 @@ def _curves(axes: Axes, found: ClassifierEvaluation) -> None:
         "share of those with the label", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET
     )
     if found.curves:
-        legend = axes.legend(
-            loc="lower left",
-            bbox_to_anchor=(1.02, 0.0),
-            frameon=False,
-            fontsize=drawing.SMALL_SIZE,
-            title="AUC (95 % interval)",
-            title_fontsize=drawing.SMALL_SIZE,
-            alignment="left",
-        )
-        # It stands where the square panel leaves its column free, and takes no room from others.
-        legend.set_in_layout(False)
+        _areas(axes)
     else:
         axes.text(
             0.5,
@@ -117,6 +107,21 @@ def _curves(axes: Axes, found: ClassifierEvaluation) -> None:
             va="center",
         )
     title(axes, _which(found))
+
+
+def _areas(axes: Axes) -> None:
+    """List the curves with the area under each, on the right of them."""
+    legend = axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(1.02, 0.0),
+        frameon=False,
+        fontsize=drawing.SMALL_SIZE,
+        title="AUC (95 % interval)",
+        title_fontsize=drawing.SMALL_SIZE,
+        alignment="left",
+    )
+    # It stands where the square panel leaves its column free, and takes no room from others.
+    legend.set_in_layout(False)
 
 
 def _which(found: ClassifierEvaluation) -> str:
