@@ -99,22 +99,11 @@ def capture(
     batch = wrapped.prepare(images)
     target = with_references(wrapped, target)
     if len(batch.tensor) > 1 and independence(wrapped, batch.tensor).alone:
-        each = targets_of_each(target, len(batch.tensor))
-        return joined(
-            batch,
-            [
-                capture(
-                    wrapped,
-                    one,
-                    layers=layers,
-                    target=wanted,
-                    gradients=gradients,
-                    rule=rule,
-                    logits=logits,
-                )
-                for one, wanted in zip(batch.singles(), each, strict=True)
-            ],
+        asked = partial(
+            capture, wrapped, layers=layers, gradients=gradients, rule=rule, logits=logits
         )
+        each = zip(batch.singles(), targets_of_each(target, len(batch.tensor)), strict=True)
+        return joined(batch, [asked(one, target=wanted) for one, wanted in each])
     choosing = not logits or _asks_for_stages(wrapped, layers)
     order = call_order(wrapped, batch.tensor) if choosing else None
     chosen = _choose(wrapped, layers, order)
