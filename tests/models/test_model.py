@@ -131,7 +131,7 @@ def test_sha256_is_over_names_types_shapes_and_bytes() -> None:
 
 
 def test_sha256_follows_training_and_is_kept_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    from cnnviz.models import model as module
+    from cnnviz.models import state_digest as module
 
     calls = []
     digest = module.digest_of
