@@ -7,7 +7,7 @@ import json
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -144,7 +144,8 @@ def _number(name: str, text: str) -> float:
         ) from None
 
 
-def _chosen(shapes: Shapes, values: dict[str, Any]) -> list[Sample]:
+def _chosen(shapes: Shapes, values: dict[str, Any]) -> Iterable[Sample]:
+    """Draw the samples, one at a time as they are asked for."""
     count, start = values["count"], values["start"]
     label = values["class_name"]
     if isinstance(label, str) and read_whole(label) is not None:
@@ -154,8 +155,8 @@ def _chosen(shapes: Shapes, values: dict[str, Any]) -> list[Sample]:
         return shapes.sweep(factor, steps, index=start, label=label)
     indices = range(start, start + count)
     if label is None:
-        return [shapes[index] for index in indices]
-    return [shapes.draw(label, shapes.factors(index), index) for index in indices]
+        return (shapes[index] for index in indices)
+    return (shapes.draw(label, shapes.factors(index), index) for index in indices)
 
 
 def _sweep(text: str, count: int) -> tuple[str, Sequence[Any]]:

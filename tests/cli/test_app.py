@@ -193,6 +193,7 @@ def test_sigterm_cleans_up_as_ctrl_c_does(tmp_path):
             if any(tmp_path.glob(".drawn-*/*.png")):
                 break
             time.sleep(0.1)
+        assert any(tmp_path.glob(".drawn-*/*.png")), "stopped amid its writing"
         process.send_signal(signal.SIGTERM)
         out, said = process.communicate(timeout=60)
     assert (out, said) == ("", "Stopped; nothing was left half-written.\n")
