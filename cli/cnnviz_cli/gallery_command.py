@@ -166,11 +166,8 @@ def _check(values: dict[str, Any]) -> None:
 
 def _models(values: dict[str, Any]) -> list[Model]:
     """Load the network that is named, or else the shipped ones."""
-    from cnnviz_gallery.scan.distributed import local_device
-
-    device = local_device(values["device"])
     names = [values["model"]] if values["model"] is not None else list(SHIPPED)
-    return [network_options.model_of({**values, "model": name, "device": device}) for name in names]
+    return [network_options.model_of({**values, "model": name}) for name in names]
 
 
 def _tell_planned(planned: Sequence[Estimate], *, as_json: bool) -> None:

@@ -136,13 +136,20 @@ def available() -> dict[str, list[str]]:
 def choose_device(device: str | torch.device = "auto") -> torch.device:
     """Return the device for ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
 
+    Of several processes that `torchrun` has started on a machine, each has a GPU of its own where
+    ``auto`` or ``cuda`` leaves it open.
+
     Raises
     ------
     UsageError
         This machine, or this build of torch, does not have it.
     """
+    if device in ("auto", "cuda") and torch.cuda.is_available():
+        place = os.environ.get("LOCAL_RANK", "")
+        own = f":{int(place) % torch.cuda.device_count()}" if place.isdecimal() else ""
+        return torch.device(f"cuda{own}")
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cpu")
     try:
         chosen = torch.device(device)
     except (RuntimeError, TypeError) as error:

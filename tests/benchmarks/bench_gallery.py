@@ -26,12 +26,13 @@ import cnnviz
 from cnnviz.datasets import Dataset, LoadedBatch, default_workers, open_dataset, stream
 from cnnviz.models import Model
 from cnnviz.passes.malloc import freed_memory_kept
+from cnnviz.results.shard_files import ShardFiles
 from cnnviz.results.text import estimated_time
 from cnnviz_gallery.scan.accumulator import Accumulator
+from cnnviz_gallery.scan.partial_scan import PartialScan, PartialScans
 from cnnviz_gallery.scan.plan import ScanPlan, plan_scan
-from cnnviz_gallery.scan.scan import scan, scannable
+from cnnviz_gallery.scan.scan import key, scan, scannable
 from cnnviz_gallery.scan.scan_result import ScanSettings
-from cnnviz_gallery.scan.shard_files import ShardFiles, key
 
 LARGE = "resnet50"
 NETWORKS = ("squeezenet1_0", LARGE)
@@ -131,15 +132,16 @@ def keeping(data: Dataset, rate: float, device: str) -> list[str]:
     channels = sum(each.shape[0] for each in start.layers)
     tally = noise(start, names, 2 * CLASSES, model)
     with tempfile.TemporaryDirectory() as folder:
-        parts = ShardFiles(Path(folder), key(model, data, names, ScanSettings(), 512), 0)
+        depends = key(model, data, names, ScanSettings(), 512)
+        parts: ShardFiles[PartialScan] = ShardFiles(Path(folder), depends)
         begun = time.perf_counter()
         parts.write(tally.portion((0,), {}))
         writing = time.perf_counter() - begun
         size = sum(path.stat().st_size for path in Path(folder).rglob("*.npz"))
-        other = ShardFiles(Path(folder), key(model, data, names, ScanSettings(), 512), 0)
+        other: ShardFiles[PartialScan] = ShardFiles(Path(folder), depends)
         other.write(tally.portion((1,), {}))
         begun = time.perf_counter()
-        other.join(start)
+        other.join(PartialScans(start, 0))
         joining = time.perf_counter() - begun
     lines = [
         f"### {LARGE}, {channels:,} channels, {CLASSES:,} classes, {IMAGES:,} images",

@@ -82,6 +82,22 @@ class PartialScan:
         )
 
 
+@dataclass(frozen=True)
+class PartialScans:
+    """How the parts of one scan are read and joined."""
+
+    start: ScanPlan
+    seed: int
+
+    def of_arrays(self, found: Mapping[str, NDArray[Any]]) -> PartialScan:
+        """Return what `PartialScan.arrays` came from; LookupError or ValueError if it is none."""
+        return PartialScan.of_arrays(found, self.start)
+
+    def joined(self, portions: Sequence[PartialScan]) -> PartialScan:
+        """Return what is found in the shards of all of them."""
+        return joined(portions, self.seed)
+
+
 def joined(portions: Sequence[PartialScan], seed: int) -> PartialScan:
     """Return what is found in the shards of all portions, which have none in common."""
     if len(portions) == 1:

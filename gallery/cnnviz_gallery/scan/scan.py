@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from cnnviz.datasets import Dataset
+from cnnviz.datasets import Dataset, nothing_left
 from cnnviz.errors import LayerError, UsageError
+from cnnviz.images import Refusal
 from cnnviz.introspection.layers import Layers, items, kind, named_layers, select, without_call
 from cnnviz.models import Model
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.call_order import call_order
+from cnnviz.passes.processes import running_processes
+from cnnviz.passes.shared_scan import EVERY, SharedScan, agree, depends_on, shard_size
 from cnnviz.passes.stages import STAGES
 from cnnviz.results.progress import Progress, silent
-from cnnviz_gallery.scan.distributed import running_processes
-from cnnviz_gallery.scan.partial_scan import PartialScan
-from cnnviz_gallery.scan.plan import ScanPlan, class_names
+from cnnviz.results.shard_files import ShardFiles
+from cnnviz_gallery.scan.accumulator import Accumulator
+from cnnviz_gallery.scan.partial_scan import PartialScan, PartialScans
+from cnnviz_gallery.scan.plan import ScanPlan, class_names, plan_scan
 from cnnviz_gallery.scan.scan_result import Data, Network, ScanResult, ScanSettings
-from cnnviz_gallery.scan.shard_files import ShardFiles, key
-from cnnviz_gallery.scan.worker import ScanWorker
 
-LARGEST_SHARD = 512
-SHARDS = 64
-"""So many shards a set is cut into at least, where its batches are enough for that."""
-EVERY = 10.0
+FORMAT = "cnnviz scan parts 2"
 
 
 def scan(
@@ -82,29 +83,45 @@ def scan(
     chosen = settings or ScanSettings()
     names = scannable(model, layers)
     size = shard_size(len(data), chosen.batch_size, shard)
-    parts = ShardFiles(folder, key(model, data, names, chosen, size), chosen.seed)
     processes = running_processes(model.device)
     if folder is None and processes.size > 1:
         raise UsageError(
             f"{processes.size} processes share a scan and no folder.",
             "Name a folder that all of them see.",
         )
-    run = ScanWorker(model, data, names, chosen, parts, processes, size)
-    start = run.plan_scan()
-    run.count(start, every if folder else float("inf"), progress)
-    whole = run.finish(start)
+    parts: ShardFiles[PartialScan] = ShardFiles(folder, key(model, data, names, chosen, size))
+    start = agree(
+        parts,
+        processes,
+        find=lambda: plan_scan(model, data, names),
+        read=ScanPlan.from_json,
+        kind=lambda plan: PartialScans(plan, chosen.seed),
+    )
+    run = SharedScan(
+        model,
+        data,
+        names,
+        parts,
+        PartialScans(start, chosen.seed),
+        processes,
+        size,
+        chosen.batch_size,
+        even=True,
+    )
+    counter = Accumulator(start, chosen, len(data), model)
+    run.count(counter, every if folder else float("inf"), progress)
+    whole = run.finish()
+    if len(whole.skipped) == len(data):
+        raise nothing_left([Refusal(e.name, e.reason, "") for e in whole.skipped], data)
     progress(len(data), len(data), "scanned")
     return _scan(model, data, chosen, start, whole)
 
 
-def shard_size(images: int, batch_size: int, wanted: int | None = None) -> int:
-    """Return how many images a shard has: whole batches, of small data as few as one.
-
-    It follows from the data alone, so that the number of processes may change from run to run.
-    """
-    if wanted is None:
-        wanted = min(LARGEST_SHARD, -(-images // SHARDS))
-    return -(-max(1, wanted) // batch_size) * batch_size
+def key(
+    model: Model, data: Dataset, names: Sequence[str], settings: ScanSettings, shard: int
+) -> dict[str, Any]:
+    """Return everything that what is found in a shard depends on."""
+    return depends_on(model, data, names, format=FORMAT, settings=settings, shard=shard)
 
 
 def scannable(model: Model, layers: Layers | None = None) -> tuple[str, ...]:

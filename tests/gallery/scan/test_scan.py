@@ -14,15 +14,17 @@ from torch import nn
 from cnnviz.datasets import Dataset, DatasetImage, Part, open_dataset
 from cnnviz.errors import ImageError, LayerError, UsageError
 from cnnviz.models import as_model
+from cnnviz.models.loading import choose_device
+from cnnviz.passes.processes import Processes, running_processes
+from cnnviz.passes.shared_scan import SharedScan, shard_size
+from cnnviz.results.shard_files import ShardFiles
 from cnnviz_gallery.scan import quantised_sums
-from cnnviz_gallery.scan.distributed import Processes, local_device, running_processes
-from cnnviz_gallery.scan.partial_scan import PartialScan, joined
+from cnnviz_gallery.scan.accumulator import Accumulator
+from cnnviz_gallery.scan.partial_scan import PartialScan, PartialScans, joined
 from cnnviz_gallery.scan.plan import plan_scan
 from cnnviz_gallery.scan.sample import ImageSample as Sampling
-from cnnviz_gallery.scan.scan import scan, shard_size
+from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.scan.scan_result import ScanSettings
-from cnnviz_gallery.scan.shard_files import ShardFiles
-from cnnviz_gallery.scan.worker import ScanWorker
 from tests.helpers.gallery.drive import drive, needs_fork
 from tests.helpers.gallery.generated import Generated, content, network
 from tests.helpers.gallery.reference_scan import scan as reference_scan
@@ -168,13 +170,14 @@ def test_several_processes_need_a_folder(monkeypatch) -> None:
 
 def test_each_process_of_a_machine_takes_a_gpu_of_its_own(monkeypatch) -> None:
     monkeypatch.delenv("LOCAL_RANK", raising=False)
-    assert local_device() == "auto"
+    assert choose_device() == torch.device("cpu")
     monkeypatch.setenv("LOCAL_RANK", "5")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
-    assert local_device() == local_device("cuda") == "cuda:1"
-    assert local_device("cpu") == "cpu"
-    assert local_device("cuda:2") == "cuda:2"
+    for device in ("auto", "cuda"):
+        assert choose_device(device) == torch.device("cuda:1")
+    assert choose_device("cpu") == torch.device("cpu")
+    assert choose_device("cuda:2") == torch.device("cuda:2")
 
 
 def test_without_torchrun_there_is_one_process(monkeypatch) -> None:
@@ -223,8 +226,6 @@ _held: list[PartialScan] = []
 
 def _parts() -> list[PartialScan]:
     from cnnviz.passes import scan as scanning
-    from cnnviz_gallery.scan.accumulator import Accumulator
-    from cnnviz_gallery.scan.plan import plan_scan
 
     if not _held:
         model, data, names = network(), Generated(40, broken=[3, 30]), ["0", "3", "8"]
@@ -284,10 +285,12 @@ def test_two_processes_share_three_hundred_images(tmp_path: Path, monkeypatch) -
     data, found = Generated(300), []
     for rank in (0, 1):
         # Each in a folder of its own, as if neither had written before the other began.
-        parts = ShardFiles(tmp_path / str(rank), {"key": 1}, 0)
-        given = ScanSettings(kept=3, sample=6), parts, Processes(rank, 2), shard_size(300, 32)
-        parts.begin(start := plan_scan(network(), data, ("0",)))
-        ScanWorker(network(), data, ("0",), *given).count(start, 0.0, lambda *told: None)
-        found.append(parts.read(start).layers[0].images)
+        parts: ShardFiles[PartialScan] = ShardFiles(tmp_path / str(rank), {"key": 1})
+        parts.begin((start := plan_scan(network(), data, ("0",))).to_json())
+        kind, how = PartialScans(start, 0), ScanSettings(kept=3, sample=6)
+        sizes = Processes(rank, 2), shard_size(300, 32), how.batch_size
+        run = SharedScan(network(), data, ("0",), parts, kind, *sizes, even=True)
+        run.count(Accumulator(start, how, 300, network()), 0.0, lambda *told: None)
+        found.append(parts.read(kind).layers[0].images)
     assert sum(found) == 300
     assert min(found) > 120

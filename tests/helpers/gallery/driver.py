@@ -24,7 +24,7 @@ from pathlib import Path
 import torch
 
 from cnnviz.datasets import open_dataset
-from cnnviz_gallery.scan import worker
+from cnnviz.passes import shared_scan
 from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.scan.scan_result import ScanSettings
 from cnnviz_gallery.site.build import build
@@ -137,7 +137,7 @@ def memory(counts: list[int]) -> dict[str, object]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    worker._SHARE = 0  # however long writing takes, every shard is written at once
+    shared_scan._SHARE = 0  # however long writing takes, every shard is written at once
     # What torch imports at first use is there for every fork.
     scan(network(), Generated(8))
     what, *given = sys.argv[1:]

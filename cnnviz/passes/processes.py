@@ -1,7 +1,7 @@
-"""The processes that share a scan: as `torchrun` starts them, on one machine or many.
+"""The processes that share a run: as `torchrun` starts them, on one machine or many.
 
 They agree on when all are done, and nothing else: what they find goes from one to the other as
-files in a folder that all of them see, which is what makes the scan go on after an interruption.
+files in a folder that all of them see, which is what makes the run go on after an interruption.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PATIENCE = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Processes:
-    """How many processes share a scan, and which of them this is.
+    """How many processes share a run, and which of them this is.
 
     Attributes
     ----------
@@ -30,6 +30,11 @@ class Processes:
 
     rank: int = 0
     size: int = 1
+
+    @property
+    def name(self) -> str:
+        """What it is called, counted from 1."""
+        return f"process {self.rank + 1} of {self.size}"
 
     @property
     def first(self) -> bool:
@@ -44,20 +49,6 @@ class Processes:
             dist.barrier(device_ids=[torch.cuda.current_device()])
         else:
             dist.barrier()
-
-
-def local_device(device: str = "auto") -> str:
-    """Return the device of this process: where ``auto`` or ``cuda`` leaves it open, a GPU each.
-
-    Parameters
-    ----------
-    device : str
-        As `cnnviz.load` takes it.
-    """
-    place = os.environ.get("LOCAL_RANK")
-    if place is None or device not in ("auto", "cuda") or not torch.cuda.is_available():
-        return device
-    return f"cuda:{int(place) % torch.cuda.device_count()}"
 
 
 def running_processes(device: torch.device) -> Processes:
@@ -80,7 +71,7 @@ def running_processes(device: torch.device) -> Processes:
         torch.cuda.set_device(device)
     backend = "nccl" if device.type == "cuda" and dist.is_nccl_available() else "gloo"
     dist.init_process_group(backend, timeout=_PATIENCE)
-    # It stays for the next scan: a second group finds the addresses of the first in the store of
+    # It stays for the next run: a second group finds the addresses of the first in the store of
     # torchrun, and waits for processes that are no longer there.
     atexit.register(_part)
     return Processes(dist.get_rank(), dist.get_world_size())

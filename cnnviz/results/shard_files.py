@@ -1,51 +1,46 @@
-"""The shards of a data set, and what was found in them, kept so that a scan can go on."""
+"""What was found in some shards of a data set, kept as files so that a run can go on."""
 
 from __future__ import annotations
 
 import hashlib
-import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
-from cnnviz.datasets import Dataset
-from cnnviz.models import Model
 from cnnviz.results.resume_store import ResumeStore
-from cnnviz_gallery.scan.partial_scan import PartialScan, joined
-from cnnviz_gallery.scan.plan import ScanPlan
-from cnnviz_gallery.scan.scan_result import ScanSettings
 
-FORMAT = "cnnviz scan parts 2"
 _START = "start"
+Arrays = Mapping[str, NDArray[Any]]
 
 
-def key(
-    model: Model, data: Dataset, names: tuple[str, ...], settings: ScanSettings, shard: int
-) -> dict[str, Any]:
-    """Return everything that what is found in a shard depends on."""
-    # The addresses of functions differ from run to run.
-    layout = re.sub(r"0x[0-9a-f]+", "", repr(model.module))
-    return {
-        "format": FORMAT,
-        "torch": torch.__version__,
-        "device": model.device.type,
-        "type": str(model.dtype),
-        "model": model.name,
-        "weights": model.sha256,
-        "layout": hashlib.sha256(layout.encode()).hexdigest(),
-        "input": [*model.input_shape],
-        "preprocessing": model.preprocessing.describe(),
-        "data": data.fingerprint,
-        "images": len(data),
-        "layers": [*names],
-        "settings": settings,
-        "shard": shard,
-    }
+class Portion(Protocol):
+    """What was found in some shards."""
+
+    @property
+    def shards(self) -> tuple[int, ...]:
+        """Which ones."""
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return everything as arrays by name, ``shards`` among them."""
 
 
-class ShardFiles:
+P = TypeVar("P", bound=Portion)
+
+
+class PortionKind(Protocol[P]):
+    """How portions of one kind are read and joined."""
+
+    def of_arrays(self, found: Arrays) -> P:
+        """Return what `Portion.arrays` came from; LookupError, ValueError or TypeError if none."""
+
+    def joined(self, portions: Sequence[P]) -> P:
+        """Return what is found in the shards of all of them, in whatever order they come."""
+
+
+class ShardFiles(Generic[P]):
     """What was found so far, as files that each hold whole shards; no shard counts twice.
 
     Parameters
@@ -54,28 +49,22 @@ class ShardFiles:
         Where they are kept: a folder of its own for each key, which may hold many. They live as
         long as the object without it.
     depends : mapping
-        What `key` returned.
-    seed : int
-        That of the sample.
+        Everything that what is found depends on. Another value of any of it has other files.
     """
 
-    def __init__(self, folder: Path | None, depends: dict[str, Any], seed: int) -> None:
+    def __init__(self, folder: Path | None, depends: Mapping[str, Any]) -> None:
         self._keep = ResumeStore(folder, depends)
-        self._seed = seed
         self._mine = ""
 
-    def start(self) -> ScanPlan | None:
+    def start(self) -> dict[str, Any] | None:
         """Return what an earlier run began with."""
-        try:
-            return ScanPlan.from_json(self._keep.get(_START) or {})
-        except (LookupError, ValueError, TypeError):
-            return None
+        return self._keep.get(_START)
 
-    def begin(self, start: ScanPlan) -> None:
+    def begin(self, start: Mapping[str, Any]) -> None:
         """Keep what every part must agree on."""
-        self._keep.put(_START, start.to_json())
+        self._keep.put(_START, start)
 
-    def write(self, portion: PartialScan) -> None:
+    def write(self, portion: P) -> None:
         """Keep all that this process has found, instead of what it kept before."""
         name = _name(portion)
         self._keep.put_arrays(name, {"key": _key_array(self._keep.key), **portion.arrays()})
@@ -87,23 +76,23 @@ class ShardFiles:
         """Return every shard that is done."""
         return sorted(shard for shards in self._held().values() for shard in shards)
 
-    def read(self, start: ScanPlan) -> PartialScan | None:
+    def read(self, kind: PortionKind[P]) -> P | None:
         """Return what all parts hold together; None where there is none."""
-        whole: PartialScan | None = None
+        whole: P | None = None
         # One after the other, so that no more than two are in memory at once.
         for name in self._held():
             try:
-                part = PartialScan.of_arrays(self._keep.get_arrays(name) or {}, start)
+                part = kind.of_arrays(self._keep.get_arrays(name) or {})
             except (LookupError, ValueError, TypeError):
                 self._keep.drop_arrays(name)
                 continue
-            whole = part if whole is None else joined([whole, part], self._seed)
+            whole = part if whole is None else kind.joined([whole, part])
         return whole
 
-    def join(self, start: ScanPlan) -> None:
+    def join(self, kind: PortionKind[P]) -> None:
         """Make one part of all, while no other process writes; damaged ones are left out."""
         self._keep.sweep()
-        whole = self.read(start)
+        whole = self.read(kind)
         name = "" if whole is None else _name(whole)
         if whole is not None and name not in self._keep.array_names():
             self.write(whole)
@@ -132,7 +121,7 @@ class ShardFiles:
         return frozenset(found["shards"].tolist())
 
 
-def _name(portion: PartialScan) -> str:
+def _name(portion: Portion) -> str:
     shards = ",".join(map(str, portion.shards))
     return f"part-{hashlib.sha256(shards.encode()).hexdigest()[:16]}"
 
