@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,16 @@ from numpy.typing import NDArray
 from cnnviz.errors import OutputError
 from cnnviz.results.json_values import storable
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
 Write = Callable[[Path], object]
 """Fills the file at a path."""
+
+_MARK = ".cnnviz-"
+"""What the names of temporary files begin with."""
 
 
 def check_place(path: Path) -> None:
@@ -67,15 +75,33 @@ def write_together(files: Sequence[tuple[Path, Write]]) -> None:
     for path, _ in files:
         check_place(path)
     filled: list[tuple[Path, Path]] = []
-    try:
+    with ExitStack() as claims:
         for path, write in files:
             with _told(path):
-                filled.append((_temporary(path), path))
+                filled.append((claims.enter_context(_temporary(path)), path))
                 write(filled[-1][0])
         _move(filled)
-    finally:
-        for temporary, _ in filled:
-            temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, *, below: bool = False) -> None:
+    """Remove the temporary files of processes that were killed while they wrote.
+
+    What a living process is writing stays, as do all files where that cannot be told: on Windows,
+    and on file systems without locks.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder; it need not exist.
+    below : bool, optional
+        Whether to look through the folders inside as well.
+    """
+    if fcntl is None:
+        return
+    for path in (folder.rglob if below else folder.glob)(f"{_MARK}*"):
+        with suppress(OSError), path.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
 
 
 def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -116,7 +142,11 @@ def _copy_beside(path: Path) -> Path | None:
     """Give what lies at a path a second name, and return it; None if nothing does."""
     if not path.exists():
         return None
-    copy = _temporary(path)
+    descriptor, name = tempfile.mkstemp(
+        prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent
+    )
+    os.close(descriptor)
+    copy = Path(name)
     try:
         copy.unlink()
         os.link(path, copy)
@@ -125,16 +155,37 @@ def _copy_beside(path: Path) -> Path | None:
     return copy
 
 
-def _temporary(path: Path) -> Path:
-    descriptor, name = tempfile.mkstemp(
-        prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent
-    )
-    os.close(descriptor)
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """Make a file beside a path, locked as long as it is filled and moved; what is left goes."""
+    descriptor, name = _locked(path)
     temporary = Path(name)
-    with suppress(OSError):
-        # mkstemp makes the file private; a result is as readable as any file the user makes.
-        temporary.chmod(0o666 & ~_umask())
-    return temporary
+    try:
+        with suppress(OSError):
+            # mkstemp makes the file private; a result is as readable as any file the user makes.
+            temporary.chmod(0o666 & ~_umask())
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+        if fcntl is not None:
+            os.close(descriptor)
+
+
+def _locked(path: Path) -> tuple[int, str]:
+    while True:
+        descriptor, name = tempfile.mkstemp(
+            prefix=f"{_MARK}{path.stem[:40]}-", suffix=path.suffix, dir=path.parent
+        )
+        if fcntl is None:
+            # Windows moves no file that is open.
+            os.close(descriptor)
+            return descriptor, name
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor, name
+        # Swept by another process before it was locked.
+        os.close(descriptor)
 
 
 @contextmanager

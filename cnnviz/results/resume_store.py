@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import OutputError
-from cnnviz.results.files import write_atomically
+from cnnviz.results.files import remove_leftovers, write_atomically
 from cnnviz.results.json_values import plain, pretty
 
 
 class ResumeStore:
     """The parts of one run, in a folder of its own for each choice of settings.
+
+    What runs that were killed were writing is removed when they are gone on with.
 
     Parameters
     ----------
@@ -42,6 +44,8 @@ class ResumeStore:
         self._settings = dict(settings)
         self._held: dict[str, dict[str, Any]] = {}
         self._arrays: dict[str, dict[str, NDArray[Any]]] = {}
+        if self.folder is not None:
+            remove_leftovers(self.folder)
 
     def get(self, name: str) -> dict[str, Any] | None:
         """Return a part as plain data, or None where nothing readable was kept."""
@@ -105,12 +109,6 @@ class ResumeStore:
         self._arrays.pop(name, None)
         if self.folder is not None:
             (self.folder / f"{name}.npz").unlink(missing_ok=True)
-
-    def sweep(self) -> None:
-        """Remove what runs that were killed while they wrote have left; no other may be running."""
-        if self.folder is not None and self.folder.is_dir():
-            for path in self.folder.glob(".*"):
-                path.unlink(missing_ok=True)
 
     def _make(self, folder: Path) -> None:
         if folder.is_dir():

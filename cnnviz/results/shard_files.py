@@ -91,7 +91,6 @@ class ShardFiles(Generic[P]):
 
     def join(self, kind: PortionKind[P]) -> None:
         """Make one part of all, while no other process writes; damaged ones are left out."""
-        self._keep.sweep()
         whole = self.read(kind)
         name = "" if whole is None else _name(whole)
         if whole is not None and name not in self._keep.array_names():

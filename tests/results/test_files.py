@@ -9,7 +9,12 @@ import pytest
 
 from cnnviz.errors import OutputError
 from cnnviz.results import files
-from cnnviz.results.files import write_atomically, write_npz, write_together
+from cnnviz.results.files import (
+    remove_leftovers,
+    write_atomically,
+    write_npz,
+    write_together,
+)
 
 FAILURES = [OSError(28, "No space left on device"), KeyboardInterrupt()]
 
@@ -113,3 +118,58 @@ def test_arrays_come_back_as_they_were_and_the_same_have_the_same_bytes(tmp_path
         for name, array in arrays.items():
             np.testing.assert_array_equal(found[name], array)
             assert found[name].dtype == array.dtype
+
+
+@pytest.mark.skipif(files.fcntl is None, reason="there are no locks of files here")
+def test_what_a_killed_process_was_writing_is_removed_and_what_a_living_one_writes_stays(
+    tmp_path: Path,
+) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (inside / ".cnnviz-a-killed.png").write_text("half")
+    (tmp_path / ".cnnviz-b-killed.png").write_text("half")
+    (tmp_path / ".other").write_text("somebody's")
+
+    def looked_at(temporary: Path) -> None:
+        temporary.write_text("half")
+        remove_leftovers(tmp_path)
+        assert temporary.read_text() == "half"
+        assert sorted(listed_below(tmp_path)) == [
+            temporary.name,
+            ".other",
+            "inside/.cnnviz-a-killed.png",
+        ]
+        remove_leftovers(tmp_path, below=True)
+        assert sorted(listed_below(tmp_path)) == [temporary.name, ".other"]
+        temporary.write_text("whole")
+
+    write_atomically(tmp_path / "c.png", looked_at)
+    assert listed_below(tmp_path) == {".other": "somebody's", "c.png": "whole"}
+    remove_leftovers(tmp_path / "missing")
+
+
+def listed_below(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): path.read_text()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.skipif(files.fcntl is None, reason="there are no locks of files here")
+def test_a_file_that_is_removed_before_it_is_locked_is_made_anew(
+    tmp_path: Path, monkeypatch
+) -> None:
+    make, made = files.tempfile.mkstemp, []
+
+    def removed_at_first(**given: object) -> tuple[int, str]:
+        found = make(**given)
+        made.append(found[1])
+        if len(made) == 1:
+            remove_leftovers(tmp_path)
+        return found
+
+    monkeypatch.setattr(files.tempfile, "mkstemp", removed_at_first)
+    write_atomically(tmp_path / "a", fill("new"))
+    assert listed(tmp_path) == {"a": "new"}
+    assert len(made) == 2

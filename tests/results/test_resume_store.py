@@ -86,11 +86,12 @@ def test_arrays_are_found_again_whole_or_in_part(tmp_path, kept: bool) -> None:
     assert again.array_names() == []
 
 
-def test_what_a_killed_run_was_writing_is_swept_away(tmp_path) -> None:
+def test_what_a_killed_run_was_writing_is_removed(tmp_path) -> None:
     keep = ResumeStore(tmp_path, {})
-    keep.sweep()
     keep.put_arrays("a", {"x": np.arange(3)})
-    (keep.folder / ".a-killed.npz").write_bytes(b"half")
+    (keep.folder / ".cnnviz-a-killed.npz").write_bytes(b"half")
     assert keep.array_names() == ["a"]
-    keep.sweep()
+    ResumeStore(tmp_path, {"other": 1})
+    assert len(list(keep.folder.iterdir())) == 3
+    ResumeStore(tmp_path, {})
     assert sorted(path.name for path in keep.folder.iterdir()) == ["a.npz", "settings.json"]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
-from cnnviz.results.files import write_atomically
+from cnnviz.results.files import remove_leftovers, write_atomically
 from cnnviz_gallery.scan.layer_result import LayerResult, layer_of_arrays
 from cnnviz_gallery.scan.ranked_images import Ints
 
@@ -178,6 +178,7 @@ class ScanResult:
             is no ``scan.json``.
         """
         folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder)
         layers = []
         for layer in self.layers:
             name = _write_arrays(folder, layer.arrays())

@@ -10,7 +10,7 @@ from typing import Any
 
 from cnnviz.errors import OutputError
 from cnnviz.images.paths import expand
-from cnnviz.results.files import write_atomically
+from cnnviz.results.files import remove_leftovers, write_atomically
 
 FORMAT = "cnnviz gallery 1"
 MANIFEST = "gallery.json"
@@ -42,6 +42,7 @@ class SiteFolder:
         self.written = self.kept = 0
         self._counting = Lock()
         check(self.root)
+        remove_leftovers(self.root, below=True)
         self.write(MANIFEST, _json({"format": FORMAT}))
 
     def write(self, name: str, content: bytes | str) -> None:

@@ -27,6 +27,7 @@ from cnnviz.datasets import open_dataset
 from cnnviz.passes import shared_scan
 from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.scan.scan_result import ScanSettings
+from cnnviz_gallery.site import site_folder
 from cnnviz_gallery.site.build import build
 from tests.helpers.gallery.generated import Generated, network
 from tests.helpers.gallery.tiny import tiny_model
@@ -70,27 +71,51 @@ def gallery(folder: Path) -> None:
     build(found, model, data, folder / "site")
 
 
+def gallery_killed_amid(write: int, folder: Path) -> None:
+    """Scan and build, and be killed when half of a file of the site is written; 0 is none."""
+    fill, written = site_folder._fill, 0
+
+    def half(path: Path, data: bytes) -> None:
+        nonlocal written
+        written += 1
+        if written == write:
+            path.write_bytes(data[: len(data) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+        fill(path, data)
+
+    site_folder._fill = half
+    gallery(folder)
+
+
 def kill(folder: Path, wanted: int) -> dict[str, object]:
-    """Kill galleries in the making, each after a random time, and let the last one end."""
+    """Kill galleries in the making, by turns amid a file and at a random time; let the last end."""
     seed = int(time.time())
     chance = random.Random(seed)
     began = time.perf_counter()
     ended(forked(lambda: gallery(folder / "whole")))
     seconds = time.perf_counter() - began
-    killed, complete = 0, 0
+    killed, left, complete = 0, 0, 0
     where = folder / "killed"
     while killed < wanted:
-        child = forked(lambda: gallery(where))
-        time.sleep(chance.uniform(0.0, seconds / 5))
-        if os.waitpid(child, os.WNOHANG)[0]:
+        write = chance.randint(1, 12) if killed % 2 == 0 else 0
+        child = forked(lambda: gallery_killed_amid(write, where))  # noqa: B023
+        if not write:
+            time.sleep(chance.uniform(0.0, seconds / 5))
+            os.kill(child, signal.SIGKILL)
+        if os.WIFSIGNALED(os.waitpid(child, 0)[1]):
+            killed += 1
+            left += any(where.rglob(".cnnviz-*"))
+        else:
             complete += 1
             shutil.rmtree(where)
-            continue
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        killed += 1
     ended(forked(lambda: gallery(where)))
-    return {"killed": killed, "complete": complete, "seed": seed, "seconds": seconds}
+    return {
+        "killed": killed,
+        "left": left,
+        "complete": complete,
+        "seed": seed,
+        "seconds": seconds,
+    }
 
 
 def share(folder: Path, counts: list[int]) -> dict[str, object]:
