@@ -3,6 +3,7 @@
 #   make test    the whole test suite
 #   make check   lint, format, types, those that users see too, and who imports whom
 #   make bench   how long whole commands take here, and heatmaps beside the peers
+#                with JSON=docs/benchmarks/VERSION.json the figures of a release are kept
 #   make docs    run the examples, build their page, and the gallery of the shipped networks
 # With CONSTRAINTS=constraints-lowest.txt it happens in .venv-lowest, with the oldest versions allowed.
 
@@ -10,6 +11,7 @@ CONSTRAINTS := constraints.txt
 VENV := .venv$(CONSTRAINTS:constraints%.txt=%)
 PYTHON := $(VENV)/bin/python
 INSTALL := $(PYTHON) -m pip install --disable-pip-version-check -c $(CONSTRAINTS)
+KEPT := $(if $(JSON),--json $(JSON))
 INPUTS := pyproject.toml $(CONSTRAINTS)
 DEMO := cnnviz-report
 
@@ -34,8 +36,8 @@ check: $(VENV)/.installed-check
 
 bench: $(VENV)/.installed-test
 	@$(PYTHON) tests/benchmarks/bench_report.py $(ARGS)
-	@$(PYTHON) tests/benchmarks/bench_cams.py
-	@$(PYTHON) tests/benchmarks/bench_occlusion.py
+	@$(PYTHON) tests/benchmarks/bench_cams.py $(KEPT)
+	@$(PYTHON) tests/benchmarks/bench_occlusion.py $(KEPT)
 	@$(PYTHON) tests/benchmarks/bench_top_activations.py
 	@$(PYTHON) tests/benchmarks/bench_units.py
 	@$(PYTHON) tests/benchmarks/bench_feature_visualization.py

@@ -1,6 +1,7 @@
 """Heatmaps beside captum, grad-cam and torchcam: one process, turn by turn, random weights.
 
     python tests/benchmarks/bench_cams.py [--rounds N] [--only PART] [--no-memory] [--write FILE.md]
+                                          [--json FILE]
 
 A plain forward pass is the floor. A peer that is not installed is left out and named:
 `pip install grad-cam torchcam` brings both. Peak memory is measured in a process for each way.
@@ -23,6 +24,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
+from kept_results import Goal, add_json_option, keep
 from torch import nn
 from turns import Way, in_turns, table
 
@@ -158,6 +160,7 @@ def scorecam() -> dict[str, Way]:
     module = network("resnet18")
     images = torch.randn(1, 3, 224, 224)
     return {
+        "forward pass of the fast copy": fast_floor(module, images),
         "cnnviz": ours(module, images, ["layer4"], "scorecam"),
         "cnnviz, exact": ours(module, images, ["layer4"], "scorecam", exact=True),
         **_peers("ScoreCAM", module, images, ["layer4"]),
@@ -204,30 +207,51 @@ def _peers(name: str, module: nn.Module, images: torch.Tensor, layers: list[str]
 
 @dataclass(frozen=True)
 class Part:
-    """One table: its title, the ways that it compares, and of how many rounds it takes one."""
+    """One table: its title, the ways that it compares, what is to be reached.
+
+    `share` is of how many rounds it takes one.
+    """
 
     title: str
     ways: Callable[[], dict[str, Way]]
+    goal: Goal
     share: int = 1
 
 
+PLAIN, PEERS = ("forward pass",), ("captum", "grad-cam", "torchcam")
 PARTS = {
-    "gradcam-1": Part("Grad-CAM, ResNet-50, layer4, batch 1", lambda: gradcam_of_one_layer(1)),
-    "gradcam-8": Part("Grad-CAM, ResNet-50, layer4, batch 8", lambda: gradcam_of_one_layer(8)),
-    "gradcam-all": Part("Grad-CAM, ResNet-50, all 16 blocks, batch 1", gradcam_of_all_blocks),
-    "scorecam": Part("Score-CAM, ResNet-18, layer4, batch 1", scorecam, share=4),
-    "guided": Part("Guided backpropagation, ResNet-50, batch 1", guided),
+    "gradcam-1": Part(
+        "Grad-CAM, ResNet-50, layer4, batch 1",
+        lambda: gradcam_of_one_layer(1),
+        Goal("cnnviz", PLAIN, 1 / 0.95),
+    ),
+    "gradcam-8": Part(
+        "Grad-CAM, ResNet-50, layer4, batch 8",
+        lambda: gradcam_of_one_layer(8),
+        Goal("cnnviz", PLAIN, 1 / 0.85),
+    ),
+    "gradcam-all": Part(
+        "Grad-CAM, ResNet-50, all 16 blocks, batch 1",
+        gradcam_of_all_blocks,
+        Goal("cnnviz", PLAIN, 1 / 1.75),
+    ),
+    "scorecam": Part(
+        "Score-CAM, ResNet-18, layer4, batch 1", scorecam, Goal("cnnviz", PEERS, 1.35), share=4
+    ),
+    "guided": Part(
+        "Guided backpropagation, ResNet-50, batch 1", guided, Goal("cnnviz", PLAIN, 1 / 2.0)
+    ),
 }
 
 
-def peaks(name: str, ways: Iterable[str]) -> str:
-    """Return the peak memory of each way, over that of the process that is about to run it."""
-    lines = ["| | peak memory, MiB |", "|---|---:|"]
+def peaks(name: str, ways: Iterable[str]) -> dict[str, float]:
+    """Return by how many MiB each way raises the peak memory of a process that is about to run."""
+    found = {}
     for way in ways:
         command = [sys.executable, __file__, "--peak", name, way]
-        found = subprocess.run(command, check=True, capture_output=True, text=True)
-        lines.append(f"| {way} | {float(found.stdout.split()[-1]):.0f} |")
-    return "\n".join([*lines, ""])
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        found[way] = float(done.stdout.split()[-1])
+    return found
 
 
 def peak(name: str, way: str) -> float:
@@ -257,6 +281,7 @@ def main() -> None:
     reader.add_argument("--only", choices=PARTS, action="append")
     reader.add_argument("--no-memory", action="store_true")
     reader.add_argument("--write", type=Path)
+    add_json_option(reader)
     reader.add_argument("--peak", nargs=2, metavar=("PART", "WAY"), help=argparse.SUPPRESS)
     given = reader.parse_args()
     warnings.simplefilter("ignore")
@@ -272,12 +297,16 @@ def main() -> None:
     lines += [f"Not installed, so left out: {', '.join(missing)}.", ""] if missing else []
     for name in given.only or PARTS:
         part = PARTS[name]
-        ways = part.ways()
-        lines.append(table(part.title, in_turns(ways, max(1, given.rounds // part.share))))
+        ways, memory = part.ways(), dict[str, float]()
+        found = in_turns(ways, max(1, given.rounds // part.share))
+        lines.append(table(part.title, found))
         print(lines[-1], flush=True)
         if sys.platform == "linux" and not given.no_memory:
-            lines.append(peaks(name, ways))
+            memory = peaks(name, ways)
+            rows = [f"| {way} | {peak:.0f} |" for way, peak in memory.items()]
+            lines.append("\n".join(["| | peak memory, MiB |", "|---|---:|", *rows, ""]))
             print(lines[-1], flush=True)
+        keep(given.json, part.title, found, [part.goal], peaks=memory)
     if given.write:
         given.write.write_text("\n".join(lines), encoding="utf-8")
 
