@@ -28,7 +28,7 @@ from cnnviz.models.outputs import read_output, scores_of
 from cnnviz.models.reading import Reading
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captured import Capture
-from cnnviz.passes.fast_model import computed_on, on_fast_copy, remembered
+from cnnviz.passes.fast_model import Through, check_linear, computed_on, on_fast_copy, remembered
 from cnnviz.passes.independence import independence
 from cnnviz.passes.joined_captures import joined
 from cnnviz.passes.output_recorder import OutputRecorder
@@ -109,7 +109,12 @@ def capture(
     chosen = _choose(wrapped, layers, order)
     passes = _Passes(wrapped, batch, chosen, order, target, gradients, rule, logits)
     rows = len(batch.tensor) * (3 if gradients else 1)
-    return on_fast_copy(wrapped, batch.tensor, passes.run, rows=rows, keeps=chosen)
+    through: Through = "nothing" if not gradients else "anything"
+    if gradients == "layers" and chosen and rule == "gradient":
+        through = "linear"
+    return on_fast_copy(
+        *(wrapped, batch.tensor, passes.run), rows=rows, keeps=chosen, gradients_through=through
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +151,7 @@ class _Passes:
             if self.gradients:
                 choose_member(model, output, batch.tensor)
                 scores = score(model, output, self.target, len(inputs), batch)
+                check_linear(computing, scores.values)
                 leaf = inputs if self.gradients is True else None
                 recorder.differentiate(scores.values, leaf)
         returned = output if self.logits else None

@@ -5,6 +5,19 @@ The one place that decides it, for every view. All passes run on the network its
 made once as many are run on one network that it pays, counted since the network was last changed,
 and used from then on; ``CNNVIZ_FAST=always`` makes it for the first image. A network of
 ``cnnviz.load(..., exact=True)`` has none either way.
+
+Gradients are another matter than outputs. A rectifier or a max-pool lets a gradient pass or not by
+a sign, or by which of two numbers is greater. Where these lie within rounding of each other the
+copy turns them over, and with them the gradient of what lies below, by far more than rounding. So
+``gradients_through`` says what lies between the layers, or the input, and the score:
+
+- "nothing", the usual: no gradient is taken. A pass that builds a graph all the same is computed
+  as the network computes it, bit for bit.
+- "linear": the gradient at `keeps`, between which and the score all is linear, such as a mean and
+  a linear layer. That depends on no value, so passes with a graph run on the copy. Where the
+  network is not known to be linear there, the network itself runs; that the graph of the score is,
+  `check_linear` makes sure of.
+- "anything": the network itself runs.
 """
 
 from __future__ import annotations
@@ -12,13 +25,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Hashable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import nn
 
 from cnnviz.errors import ModelChangedError, ModelError, UsageError
-from cnnviz.introspection.fast_copy import FastCopy, NoFastCopyError, UnsoundFoldError
+from cnnviz.introspection.fast_copy import (
+    FastCopy,
+    NoFastCopyError,
+    UnsoundFoldError,
+    is_linear,
+)
 from cnnviz.introspection.forward import forward
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.network_cache import NetworkCache
@@ -28,6 +46,8 @@ from cnnviz.results.result import AS_IT_IS
 from cnnviz.results.text import shortened
 
 _Found = TypeVar("_Found")
+Through = Literal["nothing", "linear", "anything"]
+"""What a gradient goes through, see the beginning of this file."""
 
 _OFF, _PAYING, _ALWAYS = "0", "1", "always"
 """What CNNVIZ_FAST may be."""
@@ -44,6 +64,10 @@ Each filter and each channel is looked at every time.
 """
 
 
+class NotLinearError(Exception):
+    """A gradient goes through more than what is linear."""
+
+
 class _Kept:
     """What is known of one network as it is now."""
 
@@ -53,6 +77,7 @@ class _Kept:
         self.copy: FastCopy | None = None
         self.refused: str = ""
         self.facts: dict[Hashable, Any] = {}
+        self.not_linear: set[frozenset[str]] = set()
 
     def add(self, rows: int) -> None:
         """Count images that are about to run, and drop a copy of other weights."""
@@ -78,26 +103,48 @@ class FastModel(Model):
 
     It stands for the model in passes alone: results are made with the model itself. Hooks go on the
     layers of its `module`, which have the names of the network's.
+
+    Attributes
+    ----------
+    with_graph : bool
+        Whether passes that build a graph are computed fast as well.
     """
 
+    with_graph: bool
     _copy: FastCopy
     _keeps: frozenset[str]
     _facts: dict[Hashable, Any]
 
-    def __init__(self, model: Model, copy: FastCopy, kept: _Kept, keeps: Collection[str]) -> None:
+    def __init__(
+        self,
+        model: Model,
+        copy: FastCopy,
+        kept: _Kept,
+        keeps: Collection[str],
+        *,
+        with_graph: bool = False,
+    ) -> None:
         # Not made like a model: what is known of that one holds for this one.
         vars(self).update(vars(model))
         self.module: nn.Module = copy.module
         self._copy, self._keeps, self._facts = copy, frozenset(keeps), kept.facts
+        self.with_graph = with_graph
 
     def forward(self, inputs: torch.Tensor) -> Any:
         """Return what the network returns for preprocessed images, to within rounding."""
+        if torch.is_grad_enabled() and not self.with_graph:
+            return super().forward(inputs)
         with self._copy.folding(inputs, self._keeps):
             return super().forward(inputs)
 
 
 def fast_model(
-    model: Model, inputs: torch.Tensor, *, rows: int, keeps: Collection[str] = ()
+    model: Model,
+    inputs: torch.Tensor,
+    *,
+    rows: int,
+    keeps: Collection[str] = (),
+    gradients_through: Through = "nothing",
 ) -> Model:
     """Return the model whose passes to make: of the fast copy, or the model itself.
 
@@ -111,9 +158,18 @@ def fast_model(
         How many images will, each counted once for every pass, and twice for a backward pass.
     keeps : collection of str
         The layers whose output is wanted, so that nothing is folded into them.
+    gradients_through : str
+        "nothing", "linear" or "anything": what lies between the score and where its gradient is
+        wanted.
     """
     mode = _mode()
-    if mode == _OFF or model.exact or isinstance(model, FastModel) or _surrounded(inputs):
+    if (
+        gradients_through == "anything"
+        or mode == _OFF
+        or model.exact
+        or isinstance(model, FastModel)
+        or _surrounded(inputs)
+    ):
         return model
     with one_at_a_time():
         kept = _KEPT.kept(model.module, "fast copy", _Kept)
@@ -125,7 +181,10 @@ def fast_model(
         copy = _copy(model, kept, inputs)
         if copy is None or not copy.folds(inputs, keeps):
             return model
-        return FastModel(model, copy, kept, keeps)
+        linear = gradients_through == "linear"
+        if linear and (frozenset(keeps) in kept.not_linear or not copy.linear_above(inputs, keeps)):
+            return model
+        return FastModel(model, copy, kept, keeps, with_graph=linear)
 
 
 def on_fast_copy(
@@ -135,20 +194,36 @@ def on_fast_copy(
     *,
     rows: int,
     keeps: Collection[str] = (),
+    gradients_through: Through = "nothing",
 ) -> _Found:
     """Return what `run` makes of the model whose passes to make, see `fast_model`.
 
     It is run anew with the model itself where the network takes another way on the copy than when
     it was watched, or fails there.
     """
-    fast = fast_model(model, inputs, rows=rows, keeps=keeps)
+    fast = fast_model(model, inputs, rows=rows, keeps=keeps, gradients_through=gradients_through)
     if fast is model:
         return run(model)
     try:
         return run(fast)
+    except NotLinearError:
+        _KEPT.get(model.module, "fast copy", _Kept).not_linear.add(frozenset(keeps))
+        return run(model)
     except (UnsoundFoldError, ModelError, ModelChangedError):
         _KEPT.get(model.module, "fast copy", _Kept).refuse("it went another way than before")
         return run(model)
+
+
+def check_linear(computing: Model, scores: torch.Tensor) -> None:
+    """Make sure that scores, whose gradient is about to be taken, are linear in what is kept.
+
+    Raises
+    ------
+    NotLinearError
+        They are not, and were computed on a fast copy: `on_fast_copy` then runs the network itself.
+    """
+    if isinstance(computing, FastModel) and not is_linear(scores):
+        raise NotLinearError
 
 
 def outputs(model: Model, images: torch.Tensor) -> Any:

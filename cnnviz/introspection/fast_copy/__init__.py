@@ -7,6 +7,7 @@ machine. What is assumed of a network is checked on it, see `FastCopy.check`.
 """
 
 from cnnviz.introspection.fast_copy.checked_copy import Checked, FastCopy, UnsoundFoldError
+from cnnviz.introspection.fast_copy.linearity import is_linear
 from cnnviz.introspection.fast_copy.shared_copy import NoFastCopyError
 
-__all__ = ["Checked", "FastCopy", "NoFastCopyError", "UnsoundFoldError"]
+__all__ = ["Checked", "FastCopy", "NoFastCopyError", "UnsoundFoldError", "is_linear"]

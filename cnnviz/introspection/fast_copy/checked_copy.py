@@ -53,6 +53,8 @@ class Checked:
         Of the layers that convolve or multiply matrices, how many are folded or packed.
     alone : bool
         Whether the network could be run on one image alone, and not on two.
+    linear : frozenset of str
+        The layers between which and the answer everything seems to be linear.
     """
 
     pairs: Pairs
@@ -60,6 +62,7 @@ class Checked:
     difference: float
     share: float
     alone: bool = False
+    linear: frozenset[str] = frozenset()
 
     def describe(self) -> str:
         """Return what was done, in words."""
@@ -192,6 +195,11 @@ class FastCopy:
         kept = {self._name(name) for name in keeps}
         return checked.packs or not checked.pairs.keys() <= kept
 
+    def linear_above(self, inputs: torch.Tensor, layers: Collection[str]) -> bool:
+        """Whether everything between these layers and the answer seems to be linear."""
+        linear = self._checked[_form(inputs)].linear
+        return all(self._name(name) in linear for name in layers)
+
     def _name(self, name: str) -> str:
         """Return the first name of a layer that has several."""
         try:
@@ -246,7 +254,8 @@ class FastCopy:
             difference = self._difference(network, inputs, forward, expected, folded, packed)
             if difference <= TOLERANCE[inputs.dtype]:
                 gain = folded.keys() | (packable if packed else ())
-                return Checked(folded, packed, difference, len(gain) / len(self._layers))
+                share = len(gain) / len(self._layers)
+                return Checked(folded, packed, difference, share, linear=readers.linear())
             apart.append(difference)
         if len(apart) == 1:
             raise NoFastCopyError("there is nothing in it to fold or pack")

@@ -8,6 +8,7 @@ number, so every operation of a pass that is given the very tensor counts.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from cnnviz.introspection.fast_copy.folding import LAYERS, NORMS, can_fold, folds_on
+from cnnviz.introspection.fast_copy.linearity import LinearSuffix
 from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.hooks import module_hooks
 
@@ -50,7 +52,9 @@ class Readers(FunctionMode):
         self.goes_by_values = False
         self._layers = {name: each for name, each in _once(network) if type(each) in LAYERS}
         self._norms = {name: each for name, each in _once(network) if type(each) in NORMS}
-        self._operations = _Operations()
+        self._modules = {name: each for name, each in _once(network) if name}
+        self._linear = LinearSuffix(chain(network.parameters(), network.buffers()))
+        self._operations = _Operations(self._linear)
         # Where a layer is followed by different norms, or by none, there is no pair.
         self._given: dict[str, list[_Given]] = {name: [] for name in self._layers}
 
@@ -58,7 +62,8 @@ class Readers(FunctionMode):
         """Run a forward pass under watch, and return what it returns."""
         layers = module_hooks(self._layers, after=self._note)
         norms = module_hooks(self._norms, before=self._enter, after=self._leave)
-        with layers, norms, self._operations, self:
+        each = module_hooks(self._modules, after=self._returned)
+        with layers, norms, each, self._operations, self:
             output = forward()
         for tensor in tree_leaves(output):
             if isinstance(tensor, torch.Tensor):
@@ -76,6 +81,10 @@ class Readers(FunctionMode):
                 found[layer] = norm
         return found
 
+    def linear(self) -> frozenset[str]:
+        """Return the layers between which and the answer everything seems to be linear."""
+        return self._linear.layers()
+
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Pass every call on, and note those that take a value out of a tensor."""
         self.goes_by_values |= func in _READERS
@@ -86,6 +95,9 @@ class Readers(FunctionMode):
             given = _Given(folds_on(layer, output.shape))
             self._given[name].append(given)
             self._operations.given[output] = given
+
+    def _returned(self, name: str, *_: Any) -> None:
+        self._linear.called(name)
 
     def _enter(self, name: str, norm: nn.Module, inputs: tuple[Any, ...]) -> None:
         # One that its owner leaves in training mode goes by what it is given.
@@ -105,10 +117,11 @@ class _Given:
 
 
 class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes of every operation which of the layers' outputs it is given."""
+    """Notes of every operation which of the layers' outputs it is given, and that it came."""
 
-    def __init__(self) -> None:
+    def __init__(self, linear: LinearSuffix) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._linear = linear
         self.given: Any = WeakTensorKeyDictionary()
         self.within: tuple[str, torch.Tensor | None] = ("", None)
 
@@ -123,6 +136,7 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for value in tree_leaves((args, named)):
             if isinstance(value, torch.Tensor):
                 self.read(value)
+        self._linear.see(func, args)
         return func(*args, **named)
 
     def read(self, tensor: torch.Tensor) -> None:
