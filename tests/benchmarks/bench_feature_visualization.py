@@ -15,7 +15,7 @@ is timed; it can be had without changing anything else by
 
 Each picture is scored as it is, without random moves, by the mean activation of its channel, and
 both at the same two sizes: that of cnnviz's pictures, to which lucent's are cut (not scaled), and
-224 px, to which cnnviz's are continued by reflection. ResNet-18 has random weights; for SqueezeNet,
+224 px, to which cnnviz's, which are tiles where they are smaller, are continued as a tiling. ResNet-18 has random weights; for SqueezeNet,
 named by --networks, trained weights must be in torch's cache.
 """
 
@@ -151,7 +151,7 @@ def scores(
     large = F.interpolate(other, (NATIVE, NATIVE), mode="bilinear", align_corners=True)
     margin = (NATIVE - side) // 2
     cut = large[..., margin : margin + side, margin : margin + side]
-    continued = F.pad(mine, [margin] * 4, mode="reflect") if margin else mine
+    continued = F.pad(mine, [margin] * 4, mode="circular") if margin else mine
     (objective,) = read_objectives(model, f"{layer}:{channel}")
     with scoring(model, objective.layer) as probe, torch.no_grad():
         own, theirs, own_large, theirs_large = (

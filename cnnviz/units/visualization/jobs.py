@@ -23,7 +23,7 @@ from cnnviz.units.visualization.gradient_ascent import AscentSettings, Optimised
 from cnnviz.units.visualization.objective_scorer import scoring
 from cnnviz.units.visualization.objectives import Objective
 from cnnviz.units.visualization.store import VisualizationStore
-from cnnviz.units.visualization.transforms import ArrayTransforms
+from cnnviz.units.visualization.transforms import ArrayTransforms, RandomTransforms
 
 _MOST = 64
 _FIELDS = 3
@@ -102,6 +102,8 @@ def plan(
             # Growth about the middle would move a place far from it.
             still = {"scale": 0.0} if members[0].kind == "position" else {}
             one = replace(one, moves=ArrayTransforms(**still))
+        elif own.is_texture() and not from_photo:
+            one = replace(one, moves=RandomTransforms(tiled=True))
         one = replace(one, coarse=own.may_be_coarse(one) and not from_photo)
         texture = own.texture(stages) if settings.diverse > 1 else None
         share = math.prod(side) / math.prod(native)
@@ -172,11 +174,13 @@ class _Fitting:
         first = settings.side_at(0)
         if first == settings.size or self.objectives[0].kind == "position":
             return False
+        return not self.is_texture() and self._runs(first)
+
+    def is_texture(self) -> bool:
+        """Whether some fields of the unit show all of it, and the rest is the same once more."""
         enough = self._enough()
-        texture = (
-            enough is not None and enough != self.native and self.objectives[0].kind != "layer"
-        )
-        return not texture and self._runs(first)
+        several = self.objectives[0].kind in ("channel", "direction")
+        return several and enough is not None and enough != self.native
 
     def _runs(self, size: tuple[int, ...]) -> bool:
         """Whether the network takes this size, as far as the layer."""

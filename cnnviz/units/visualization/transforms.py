@@ -23,14 +23,19 @@ class RandomTransforms:
         The furthest growth or shrinkage, as a share of the side.
     turn : float
         The furthest turn each way, in degrees.
+    tiled : bool
+        Whether a picture goes on beyond its border with its other end, as in a tiling, rather than
+        with its mirror image. A texture then has no seam, and is as strong wherever it is
+        continued; mirrored, its stripes would run the other way.
     """
 
     shift: float = 0.06
     scale: float = 0.1
     turn: float = 10.0
+    tiled: bool = False
 
     def __call__(self, pictures: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
-        """Move each of R pictures by its own draws; what comes in from outside is a reflection.
+        """Move each of R pictures by its own draws.
 
         Parameters
         ----------
@@ -54,7 +59,19 @@ class RandomTransforms:
             dim=1,
         )
         grid = F.affine_grid(matrix.to(pictures), list(pictures.shape), align_corners=False)
+        if self.tiled:
+            return _from_tiling(pictures, grid)
         return F.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
+
+
+def _from_tiling(pictures: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
+    """Sample pictures that are repeated without end, at places [R, H, W, 2] from -1 to 1."""
+    # Within one picture again, with the pixels of its neighbours to interpolate with.
+    within = torch.remainder(grid + 1.0, 2.0) - 1.0
+    height, width = pictures.shape[2:]
+    size = torch.tensor([width, height]).to(grid)
+    ringed = F.pad(pictures, [1] * 4, mode="circular")
+    return F.grid_sample(ringed, within * (size / (size + 2.0)), align_corners=False)
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,19 @@ def test_a_channel_that_sees_little_gets_a_small_picture() -> None:
     assert asked[0].settings.size == (64, 64)
 
 
+def test_only_a_picture_of_some_fields_of_a_channel_is_a_tile() -> None:
+    model = tiny(224)
+    objectives = read_objectives(model, "0:0;3:0;3:0@middle;3;8;class:1")
+    tiles = {
+        group.objectives[0].name: getattr(group.settings.moves, "tiled")  # noqa: B009
+        for group in plan(model, objectives, RECIPE, None, False)
+    }
+    wanted = {"0:0": True, "3:0": True, "3:0@56x56": False, "3": False, "8": False}
+    assert tiles == {**wanted, "class:1": False}
+    (photo,) = plan(model, read_objectives(model, "3:0"), RECIPE, None, True)
+    assert photo.settings.moves == RECIPE.moves, "a photo does not go on at its other end"
+
+
 class _OneSize(nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -61,3 +61,27 @@ def test_each_picture_has_its_own_move() -> None:
         alone = RandomTransforms()(picture(), draws[place : place + 1])
         torch.testing.assert_close(together[place : place + 1], alone)
     assert not torch.equal(together[0], together[1])
+
+
+def test_a_tile_comes_in_again_at_its_other_end() -> None:
+    tile = RandomTransforms(shift=0.125, scale=0.0, turn=0.0, tiled=True)
+    moved = tile(picture(), torch.tensor([[1.0, 0.0, 0.5, 0.5]]))
+    torch.testing.assert_close(moved, picture().roll((-4, 4), (2, 3)), atol=1e-5, rtol=0)
+
+
+def test_moves_of_a_tile_are_those_within_a_tiling() -> None:
+    draws = torch.rand(2, DRAWS, generator=torch.Generator().manual_seed(2))
+    wide = picture()[..., :24].expand(2, -1, -1, -1)
+    tiling = wide.repeat(1, 1, 3, 3)
+    around = RandomTransforms(shift=0.06 / 3)(tiling, draws)
+    middle = around[..., 32:64, 24:48]
+    torch.testing.assert_close(RandomTransforms(tiled=True)(wide, draws), middle)
+
+
+def test_every_pixel_of_a_tile_is_moved_along() -> None:
+    tile = picture().requires_grad_()
+    draws = torch.rand(1, DRAWS, generator=torch.Generator().manual_seed(3))
+    moved = RandomTransforms(scale=0.0, turn=0.0, tiled=True)(tile, draws)
+    (gradient,) = torch.autograd.grad(moved.sum(), tile)
+    # A shift by any share of a pixel takes each of them once in all.
+    torch.testing.assert_close(gradient, torch.ones_like(tile), atol=1e-4, rtol=0)
