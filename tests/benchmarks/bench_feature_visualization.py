@@ -15,8 +15,9 @@ is timed; it can be had without changing anything else by
 
 Each picture is scored as it is, without random moves, by the mean activation of its channel, and
 both at the same two sizes: that of cnnviz's pictures, to which lucent's are cut (not scaled), and
-224 px, to which cnnviz's, which are tiles where they are smaller, are continued as a tiling. ResNet-18 has random weights; for SqueezeNet,
-named by --networks, trained weights must be in torch's cache.
+224 px, to which cnnviz's, which are tiles where they are smaller, are continued as a tiling.
+ResNet-18 has random weights; for SqueezeNet, named by --networks, trained weights must be in
+torch's cache.
 """
 
 from __future__ import annotations
