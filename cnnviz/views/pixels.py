@@ -72,6 +72,8 @@ class Pixels(Result):
         [C, 2, K]: the same once the pixels are in a random order.
     scale : (float, float)
         The least and greatest value of the network's input.
+    box : PhotoBox
+        The part of the photo that the network is given, in its pixels.
     """
 
     left_out: ClassVar[tuple[str, ...]] = ("photo", "seen")
@@ -98,6 +100,13 @@ class Pixels(Result):
     correlations: NDArray[np.float64]
     shuffled_correlations: NDArray[np.float64]
     scale: tuple[float, float]
+    box: PhotoBox
+
+    @property
+    def cropped(self) -> bool:
+        """Whether the network is given less than the whole photo."""
+        height, width = self.size
+        return self.box.width < width - 1.0 or self.box.height < height - 1.0
 
     def summary(self) -> str:
         """Say how large it is, and how alike neighbours are."""
@@ -110,7 +119,7 @@ class Pixels(Result):
         )
         count = len(self.channels)
         return (
-            f"{self.image}: {height} x {width} px in {count} "
+            f"{self.image}: {height} px high and {width} px wide, {count} "
             f"{'channel' if count == 1 else 'channels'}, {width * height * count:,} numbers; {told}"
         )
 
@@ -123,6 +132,7 @@ class Pixels(Result):
             if len(self.channels) == 1
             else ""
         )
+        part = ", a part of it" if self.cropped else ""
         return (
             f"An image is numbers. Above, {self.image} and its channels, each from black at 0 to "
             f"its full colour at 255.{grey} In the middle, the {side} x {side} px in the frame "
@@ -130,9 +140,10 @@ class Pixels(Result):
             f"are. Below, what the network is given: {self.provenance.preprocessing}; and {side} x "
             f"{side} of its "
             f"numbers around the same point (rows from {row_after}, columns from {column_after}), "
-            f"{self._colours()}. On the right, how often each value occurs before and after, with "
-            "mean and standard deviation; and Pearson's correlation of each pixel with one further "
-            f"to the right or below, the mean over channels{self._alike()}."
+            f"{self._colours()}. On the right, how often each value occurs in the whole photo and "
+            f"in what the network is given{part}, with mean and standard deviation; and Pearson's "
+            "correlation of each pixel with one further to the right or below, the mean over "
+            f"channels{self._alike()}."
         )
 
     def _alike(self) -> str:
@@ -234,6 +245,7 @@ def pixels(
         correlations=neighbour_correlations(before, distances),
         shuffled_correlations=neighbour_correlations(shuffled(before, seed), distances),
         scale=(float(after.min()), float(after.max())),
+        box=batch.boxes[0],
     )
 
 
@@ -257,7 +269,7 @@ def _patch_of(
         if not (0 <= row <= photo.height - side and 0 <= column <= photo.width - side):
             raise UsageError(
                 f"The patch of {side} x {side} px at {column}, {row} is not in the photo, which "
-                f"has {photo.height} x {photo.width}.",
+                f"is {photo.height} px high and {photo.width} px wide.",
                 "Give its left column and upper row, counted from 0.",
             )
         return row, column

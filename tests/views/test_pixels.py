@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -147,3 +148,34 @@ def test_neighbours_are_said_to_be_alike_only_where_they_are(model: Model) -> No
     assert ramp.correlations[0, :, 1].min() > 0.9
     assert "neighbours are much alike" in ramp.caption()
     assert "hardly anything is left" in ramp.caption()
+
+
+def test_the_picture_says_the_order_of_sides_and_what_each_histogram_is_of(
+    model: Model, photo: NDArray[np.uint8]
+) -> None:
+    found = pixels(model, photo, patch=(20, 10), side=6)
+    assert "36 px high and 52 px wide" in found.summary()
+    assert found.cropped
+    assert found.box == model.prepare(photo).boxes[0]
+    board, above, _, below = found.figure().axes
+    words = {text.get_text() for text in board.texts}
+    assert {"the photo: 36 px high, 52 wide", "6 x 6 px at column 20, row 10"} <= words
+    assert "whole photo" in above.get_title("left")
+    assert "the part that" in below.get_title("left")
+    whole = Model(small_network(), preprocessing=replace(PREPARED, resize=None, crop=None))
+    assert not pixels(whole, photo).cropped
+
+
+@pytest.mark.parametrize("spike", [None, 0, 255])
+def test_no_histogram_runs_through_its_legend(model: Model, spike: int | None) -> None:
+    grid = np.random.default_rng(1).integers(0, 256, (36, 52, 3)).astype(np.uint8)
+    if spike is not None:
+        grid[:20] = spike
+    figure = pixels(model, grid).figure()
+    figure.draw_without_rendering()
+    for axes in (figure.axes[1], figure.axes[3]):
+        box = axes.get_legend().get_window_extent().transformed(axes.transData.inverted())
+        for step in axes.patches:
+            values, edges, _ = step.get_data()
+            under = (edges[1:] > box.x0) & (edges[:-1] < box.x1)
+            assert values[under].max(initial=0.0) < box.y0

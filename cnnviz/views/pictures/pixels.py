@@ -23,6 +23,8 @@ _LEAST = 0.72
 """The least height of the first row over its width, beside which a plot can be read."""
 _MOST = 4
 """Channels of a network's input at most that are drawn; it says so where there are more."""
+_LINE = 0.09
+"""The height of a line of a histogram's legend, as a share of that of the panel."""
 _FULL = {"red": (255, 92, 80), "green": (98, 222, 98), "blue": (98, 146, 255)}
 _LINES = {"red": "#d6403a", "green": "#2f8f4e", "blue": "#2a6fdb", "grey": drawing.INK}
 
@@ -46,7 +48,8 @@ def draw(found: Pixels, into: drawing.Canvas | None = None) -> drawing.Canvas:
     count = len(found.channels)
     drawing.heading(
         figure,
-        f"{found.image} as the computer sees it: {height} x {width} x {count} numbers, "
+        f"{found.image} as the computer sees it: {height} x {width} x {count} numbers "
+        "(height x width x channels), "
         f"and {' x '.join(map(str, found.prepared_size))} x {len(found.prepared_channels)} "
         "once it is prepared",
     )
@@ -74,11 +77,11 @@ def _before(board: Board, found: Pixels) -> None:
     """Draw the photo with its channels, and below them the patch with its numbers."""
     height, width = found.size
     side = found.patch.shape[1]
-    _title(board, _tile(found, 0, 0), f"the photo, {height} x {width} px")
+    _title(board, _tile(found, 0, 0), f"the photo: {height} px high, {width} wide")
     _framed(board, board.picture(drawing.fit(found.photo, 640), _tile(found, 0, 0)), found, side)
-    (row, column) = found.patch_at
+    row, column = found.patch_at
     patch = found.photo[row : row + side, column : column + side]
-    _title(board, _tile(found, 1, 0), f"{side} x {side} px of it, enlarged")
+    _title(board, _tile(found, 1, 0), f"{side} x {side} px at column {column}, row {row}")
     board.matrix(patch, _tile(found, 1, 0))
     for place, name in enumerate(found.channels):
         colour = _LINES[name]
@@ -109,7 +112,7 @@ def _after(board: Board, found: Pixels, drawn: int) -> None:
     side = found.prepared_patch.shape[1]
     row, column = found.prepared_at
     height, width = found.prepared_size
-    _title(board, _tile(found, 2, 0), f"prepared, {height} x {width} px")
+    _title(board, _tile(found, 2, 0), f"prepared: {height} px high, {width} wide")
     place = board.picture(drawing.fit(found.seen, 640), _tile(found, 2, 0))
     board.frame(_seen(place.part((row, row + side), (column, column + side), found.prepared_size)))
     low, high = found.scale
@@ -135,7 +138,7 @@ def _in_colour(channel: NDArray[np.uint8], name: str) -> drawing.Pixels:
 
 
 def _histogram(axes: Axes, found: Pixels) -> None:
-    _plot(axes, "how often each value occurs in the photo", "value of a pixel")
+    _plot(axes, "values of the whole photo", "value of a pixel")
     shares = 100.0 * found.histogram / found.histogram.sum(1, keepdims=True)
     labels = _labels(found.channels, found.means, found.deviations)
     for line, name, label in zip(shares, found.channels, labels, strict=True):
@@ -146,7 +149,8 @@ def _histogram(axes: Axes, found: Pixels) -> None:
 
 
 def _prepared_histogram(axes: Axes, found: Pixels) -> None:
-    _plot(axes, "and in what the network is given", "prepared value")
+    part = "the part that " if found.cropped else "what "
+    _plot(axes, f"values of {part}the network is given", "prepared value")
     shares = 100.0 * found.prepared_histogram / found.prepared_histogram.sum(1, keepdims=True)
     labels = _labels(found.prepared_channels, found.prepared_means, found.prepared_deviations)
     for line, name, label in list(zip(shares, found.prepared_channels, labels, strict=True))[
@@ -173,14 +177,20 @@ def _finish(axes: Axes, shares: NDArray[np.float64], label: str) -> None:
     # A few values that fill the photo, such as a white ground, would flatten all others.
     usual = max(1.0, 1.6 * float(np.percentile(shares, 99.0)))
     peak = float(shares.max())
-    axes.set_ylim(0.0, 1.25 * peak if peak <= 2.0 * usual else 1.25 * usual)
+    high = peak if peak <= 2.0 * usual else usual
+    # The legend stands above the lines, on the side where none of them leaves the panel.
+    axes.set_ylim(0.0, high / (1.0 - _LINE * (min(len(shares), _MOST) + 1.5)))
+    places = np.flatnonzero((shares > high).any(0))
+    right = not places.size or float(places.mean()) < shares.shape[1] / 2
     if peak > axes.get_ylim()[1]:
         axes.text(
-            0.03, 0.99, f"the highest reaches {peak:.0f} %", transform=axes.transAxes, va="top",
+            0.03 if right else 0.97, 0.99, f"the highest reaches {peak:.0f}%",
+            transform=axes.transAxes, va="top", ha="left" if right else "right",
             fontsize=drawing.SMALL_SIZE, color=drawing.QUIET,
         )  # fmt: skip
     axes.legend(
-        fontsize=drawing.SMALL_SIZE, frameon=False, loc="upper right", handlelength=1.2,
+        fontsize=drawing.SMALL_SIZE, frameon=False, handlelength=1.2,
+        loc="upper right" if right else "upper left",
         title="mean ± standard deviation", title_fontsize=drawing.SMALL_SIZE,
     )  # fmt: skip
 
