@@ -74,8 +74,8 @@ def ways(trained: nn.Module, images: torch.Tensor, folder: Path) -> None:
     for found in (deep, learned):
         share = 100.0 * found.skip_share
         print(
-            f"{found.name}: through the skip {share.min():.0f} to {share.max():.0f} %, first block "
-            f"{share[0]:.0f} %, last {share[-1]:.0f} %; mean cosine {found.cosines.mean():+.2f}"
+            f"{found.name}: through the skip {share.min():.0f} to {share.max():.0f}%, first block "
+            f"{share[0]:.0f}%, last {share[-1]:.0f}%; mean cosine {found.cosines.mean():+.2f}"
         )
 
 

@@ -175,7 +175,7 @@ def _show(found: Evaluation, out: Path, *, as_json: bool) -> None:
     print_table(
         ["method", *(column.title for column in shown)],
         [*rows, ["random maps", *random]],
-        caption="Means over the images, with the ends of their 95 % intervals.",
+        caption="Means over the images, with the ends of their 95% intervals.",
     )
     for sentence in (found.summary(), *found.verdicts):
         say(one_line(sentence))

@@ -16,7 +16,7 @@ def published_parameters(card: NetworkCard) -> str:
 
 def error_text(rate: float | None) -> str:
     """Return an error rate in percent; "not given" where there is none."""
-    return NOT_GIVEN if rate is None else f"{rate:g} %"
+    return NOT_GIVEN if rate is None else f"{rate:g}%"
 
 
 def card_lines(card: NetworkCard, measured: NetworkMeasures | None) -> list[tuple[str, str]]:
@@ -41,7 +41,7 @@ def card_lines(card: NetworkCard, measured: NetworkMeasures | None) -> list[tupl
     elif card.errors_source:
         lines.append(("compared with", "nothing yet"))
     if card.best_top5 is not None:
-        lines.append(("its best", f"top-5 {card.best_top5:g} % ({card.best_protocol})"))
+        lines.append(("its best", f"top-5 {card.best_top5:g}% ({card.best_protocol})"))
     if measured is not None:
         size = dimensions(measured.input_shape)
         lines += [

@@ -273,7 +273,7 @@ CARDS: tuple[NetworkCard, ...] = (
         parameters_source="table 8",
         top1=29.4,
         protocol=ONE_CROP,
-        errors_source="table 8, as an accuracy of 70.6 %",
+        errors_source="table 8, as an accuracy of 70.6%",
         errors_confirmed=TRANSCRIBED,
     ),
     NetworkCard(
@@ -288,7 +288,7 @@ CARDS: tuple[NetworkCard, ...] = (
         parameters_source="table 4",
         top1=28.0,
         protocol=ONE_CROP,
-        errors_source="table 4, as an accuracy of 72.0 %",
+        errors_source="table 4, as an accuracy of 72.0%",
         errors_confirmed=TRANSCRIBED,
     ),
     NetworkCard(
@@ -302,7 +302,7 @@ CARDS: tuple[NetworkCard, ...] = (
         parameters_source="table 3; 2.9 M in its first version",
         top1=32.6,
         protocol=ONE_CROP,
-        errors_source="table 3, as an accuracy of 67.4 %",
+        errors_source="table 3, as an accuracy of 67.4%",
         errors_confirmed=TRANSCRIBED,
     ),
     NetworkCard(
@@ -316,7 +316,7 @@ CARDS: tuple[NetworkCard, ...] = (
         parameters_source="table 3",
         top1=24.8,
         protocol=ONE_CROP,
-        errors_source="table 3, as an accuracy of 75.2 %",
+        errors_source="table 3, as an accuracy of 75.2%",
         errors_confirmed=TRANSCRIBED,
     ),
 )

@@ -29,7 +29,7 @@ class BestThreshold:
         Its values, those of random maps at their own best one, and the share of these that it
         beats, each [M, N]. There is no such share, since each has another threshold.
     low, high : ndarray of float
-        The 95 % interval of the mean, [M]; the threshold is chosen anew in every resample.
+        The 95% interval of the mean, [M]; the threshold is chosen anew in every resample.
     """
 
     column: MeasureColumn

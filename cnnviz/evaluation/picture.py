@@ -81,7 +81,7 @@ def _panel(axes: Axes, found: Evaluation, column: MeasureColumn) -> None:
 def _tell(figure: drawing.Canvas, found: Evaluation) -> None:
     """Write below the panels how to read them and which methods fail a check."""
     told = [
-        "Dot: mean and 95 % interval. Grey: the random maps of the same images. Dotted: the limit."
+        "Dot: mean and 95% interval. Grey: the random maps of the same images. Dotted: the limit."
     ]
     width = int(17 * drawing.width_of(figure))
     lines = [line for text in [*told, *found.verdicts] for line in textwrap.wrap(text, width)]

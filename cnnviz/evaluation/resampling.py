@@ -36,7 +36,7 @@ def resampled_means(values: NDArray[np.float64], seed: int) -> NDArray[np.float6
 
 
 def ends(means: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the ends of the middle 95 % of resampled means, over the last axis."""
+    """Return the ends of the middle 95% of resampled means, over the last axis."""
     tail = 100.0 * (1.0 - LEVEL) / 2.0
     found = np.full((2, *means.shape[:-1]), np.nan)
     for place in np.ndindex(*means.shape[:-1]):

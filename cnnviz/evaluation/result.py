@@ -42,7 +42,7 @@ class EvaluationCell:
     images : int
         How many images have a value.
     mean, low, high : float
-        The mean over the images, and the ends of its 95 % interval.
+        The mean over the images, and the ends of its 95% interval.
     random : float
         The mean of the random maps.
     beaten, chance : float
@@ -82,7 +82,7 @@ class Evaluation(TableResult):
         Each measure of each map, the mean of its random maps, and the share of these that it
         beats, [M, K, N]; NaN where an image has no such value.
     low, high : ndarray of float
-        The 95 % interval of the mean over the images, [M, K]: percentiles of the means of 2000
+        The 95% interval of the mean over the images, [M, K]: percentiles of the means of 2000
         resamples of the images (Efron 1979), the same resamples for all methods.
     random_count : int
         How many random maps each map was compared with.
@@ -189,7 +189,7 @@ class Evaluation(TableResult):
     def caption(self) -> str:
         """Say how to read the picture and the table."""
         return (
-            "Each dot is the mean of a method over the images, with its 95 % interval (bootstrap "
+            "Each dot is the mean of a method over the images, with its 95% interval (bootstrap "
             "over the images); each grey line is the mean of the random maps of the same images, "
             "which have the same values in random places. A dot on its line means nothing. Maps "
             "that keep more likeness than the dotted limit while the weights are redrawn, a little "
@@ -201,7 +201,7 @@ class Evaluation(TableResult):
     def _boxes_told(self) -> str:
         """Say at which threshold each method finds most boxes."""
         known = [
-            f"{title} {100 * threshold:.0f} %"
+            f"{title} {100 * threshold:.0f}%"
             for title, threshold in zip(self.titles, self.best_thresholds, strict=False)
             if math.isfinite(threshold)
         ]
@@ -210,7 +210,7 @@ class Evaluation(TableResult):
         return (
             f"A box is found if it overlaps the object's by {ENOUGH:g} or more of their union; it "
             "is the one around the largest connected piece of a map above "
-            f"{100 * BOX_THRESHOLD:.0f} % of its maximum (Zhou et al. 2016). With the best "
+            f"{100 * BOX_THRESHOLD:.0f}% of its maximum (Zhou et al. 2016). With the best "
             "threshold (Choe et al. 2020), chosen on these images, it is above: "
             f"{', '.join(known)}. "
         )

@@ -104,7 +104,7 @@ def dead_channels(slope: torch.Tensor, axis: int = 1) -> torch.Tensor:
 
 
 def saturated_fraction(slope: torch.Tensor, steepest: float) -> torch.Tensor:
-    """Return the share of positions whose slope is below 5 % of the greatest there is, a scalar.
+    """Return the share of positions whose slope is below 5% of the greatest there is, a scalar.
 
     Only for bounded activations, such as sigmoid and tanh: the flat side of an ELU is its design.
 

@@ -35,7 +35,7 @@ from cnnviz.passes.stages import STAGES
 from cnnviz.passes.targets import ResolvedTarget
 
 NOISE = 0.15
-"""SmoothGrad's noise, as a share of the range of the image; within the paper's 10 to 20 %."""
+"""SmoothGrad's noise, as a share of the range of the image; within the paper's 10 to 20%."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def contrasted(values: Values, factor: float) -> Values:
 
 
 def lit_from_left(values: Values, strength: float) -> Values:
-    """Return an image lit from the left: 0.3 is 30 % brighter there and 30 % darker opposite."""
+    """Return an image lit from the left: 0.3 is 30% brighter there and 30% darker opposite."""
     across = np.linspace(1.0, -1.0, values.shape[2], dtype=np.float32)
     return _clipped(values * (1.0 + np.float32(strength) * across))
 

@@ -202,7 +202,7 @@ def _calibration(found: CountedAnswers) -> tuple[Table, ...]:
             caption="How often the network is right, by how sure it is.",
             columns=(
                 TableColumn("Mean confidence", numeric=True),
-                TableColumn("Right (95 % interval)", numeric=True),
+                TableColumn("Right (95% interval)", numeric=True),
                 TableColumn("Answers", numeric=True),
             ),
             rows=tuple(
@@ -225,8 +225,8 @@ def classes(found: CountedAnswers, further: Sequence[Table] = ()) -> Section:
             TableColumn("Class"),
             TableColumn("Labelled", numeric=True),
             TableColumn("Answered", numeric=True),
-            TableColumn("Recall (95 % interval)", numeric=True),
-            TableColumn("Precision (95 % interval)", numeric=True),
+            TableColumn("Recall (95% interval)", numeric=True),
+            TableColumn("Precision (95% interval)", numeric=True),
             TableColumn("F1", numeric=True),
         ),
         rows=tuple(

@@ -79,7 +79,7 @@ def _write_numbers(found: ClassifierEvaluation, path: Path) -> None:
 def _measures(found: ClassifierEvaluation) -> Section:
     table = Table(
         title="Measures",
-        caption="In parentheses the 95 % interval. How each measure is taken stands under the "
+        caption="In parentheses the 95% interval. How each measure is taken stands under the "
         "picture.",
         columns=(TableColumn("Measure"), TableColumn("Value"), TableColumn("Of")),
         rows=_rows(found),
@@ -146,7 +146,7 @@ def _ranking(found: ClassifierEvaluation) -> Table:
     return Table(
         title="Every class against all others",
         caption=(
-            f"With 95 % intervals. “few” marks classes with too few {found.noun}s to say much."
+            f"With 95% intervals. “few” marks classes with too few {found.noun}s to say much."
         ),
         columns=(TableColumn("Class"), *(TableColumn(name, numeric=True) for name in names)),
         rows=tuple(_row(found, each, rankings.get(each.index)) for each in ordered),

@@ -41,8 +41,8 @@ _READ = {
         "follow a layer, the worst of them."
     ),
     "saturated": (
-        "The share of positions at which a bounded activation has less than 5 % of its steepest "
-        "slope. Saturation alone is no verdict: a tanh network may learn well with 40 %."
+        "The share of positions at which a bounded activation has less than 5% of its steepest "
+        "slope. Saturation alone is no verdict: a tanh network may learn well with 40%."
     ),
 }
 

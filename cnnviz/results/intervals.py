@@ -7,11 +7,11 @@ import math
 LEVEL = 0.95
 """How often such an interval holds the true share."""
 Z = 1.959963984540054
-"""Two standard deviations, nearly: 95 % of a normal distribution lie within."""
+"""Two standard deviations, nearly: 95% of a normal distribution lie within."""
 
 
 def wilson(hits: int, count: int) -> tuple[float, float]:
-    """Return the ends of the 95 % interval of a share (Wilson 1927).
+    """Return the ends of the 95% interval of a share (Wilson 1927).
 
     Parameters
     ----------
@@ -27,11 +27,11 @@ def wilson(hits: int, count: int) -> tuple[float, float]:
 
 
 _T = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281, 2.2010)
-"""Student's t at 97.5 %, for 1 to 11 degrees of freedom."""
+"""Student's t at 97.5%, for 1 to 11 degrees of freedom."""
 
 
 def t_reach(count: int) -> float:
-    """Return how far a 95 % interval of a mean reaches, in standard deviations of its values.
+    """Return how far a 95% interval of a mean reaches, in standard deviations of its values.
 
     Of `count` values that are drawn from a normal distribution, 2 to 12 (Student 1908); NaN for
     one, of which nothing is known.

@@ -24,44 +24,44 @@ class Refused(Protocol):
 
 
 def percent(share: float) -> str:
-    """Return a share of 1 as a percentage of three figures; never "100 %" for less than all.
+    """Return a share of 1 as a percentage of three figures; never "100%" for less than all.
 
     >>> percent(0.5), percent(0.99999), percent(0.00001), percent(0.0312)
-    ('50.0 %', '> 99.9 %', '< 0.1 %', '3.1 %')
+    ('50.0%', '> 99.9%', '< 0.1%', '3.1%')
     """
     if 0.9995 <= share < 1:
-        return "> 99.9 %"
+        return "> 99.9%"
     if 0 < share < 0.0005:
-        return "< 0.1 %"
-    return f"{share * 100:.1f} %"
+        return "< 0.1%"
+    return f"{share * 100:.1f}%"
 
 
 def whole_percent(share: float) -> str:
     """Return a share of 1 as a whole percentage; never 0 for more than none, or 100 for not all.
 
     >>> [whole_percent(share) for share in (0.5, 0.001, 0.999, 0.0, 1.0)]
-    ['50%', '<1%', '>99%', '0%', '100%']
+    ['50%', '< 1%', '> 99%', '0%', '100%']
     """
     if 0 < share < 0.005:
-        return "<1%"
-    return ">99%" if 0.995 <= share < 1 else f"{share:.0%}"
+        return "< 1%"
+    return "> 99%" if 0.995 <= share < 1 else f"{share:.0%}"
 
 
 def fine_percent(share: float) -> str:
     """Return a share of 1 as a percentage with the digits that tell it from none and from all.
 
     >>> [fine_percent(share) for share in (0.5, 1.0, 0.999987, 0.0000037, 1e-12)]
-    ['50.0 %', '100 %', '99.9987 %', '0.00037 %', '1.0 × 10⁻¹⁰ %']
+    ['50.0%', '100%', '99.9987%', '0.00037%', '1.0 × 10⁻¹⁰%']
     """
     if share in (0.0, 1.0):
-        return f"{share * 100:.0f} %"
+        return f"{share * 100:.0f}%"
     if 0.0005 <= share < 0.9995:
         return percent(share)
     away = 100.0 * min(share, 1.0 - share)
     if away < _FINEST:
-        return f"{power_of_ten(away)} %" if share < 0.5 else f"> {100.0 - _FINEST:.6f} %"
+        return f"{power_of_ten(away)}%" if share < 0.5 else f"> {100.0 - _FINEST:.6f}%"
     digits = math.ceil(-math.log10(away)) + 1
-    return f"{100.0 * share:.{digits}f} %"
+    return f"{100.0 * share:.{digits}f}%"
 
 
 def three_digits(share: float) -> str:

@@ -22,7 +22,7 @@ def summary(found: TransferLearning) -> str:
     ends = [0] if len(found.samples) == 1 else [0, len(found.samples) - 1]
     parts = []
     for at in ends:
-        each = [f"{method} {mean_and_spread(100.0 * of[method][at])} %" for method in found.methods]
+        each = [f"{method} {mean_and_spread(100.0 * of[method][at])}%" for method in found.methods]
         parts.append(f"with {plural(found.samples[at], 'sample')} a class {joined(each)}")
     against = [compared(found, place) for place in range(len(found.pairs))]
     name = found.task.capitalize() if found.task in TASKS else found.task

@@ -106,7 +106,7 @@ class Augmentation(Result):
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The 95 % interval of the share of draws with that answer (Wilson 1927)."""
+        """The 95% interval of the share of draws with that answer (Wilson 1927)."""
         return None if self.stayed is None else wilson(self.stayed, len(self.seeds))
 
     @property

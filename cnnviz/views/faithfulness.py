@@ -294,7 +294,7 @@ def faithfulness(
         At most how many stages the weights are redrawn in.
     random : int, optional
         How many random maps each map is compared with: by default 19 for one image, 5 for two or
-        three and 3 for more, which make a verdict at the level of 5 % possible. The least
+        three and 3 for more, which make a verdict at the level of 5% possible. The least
         probability that R of them can give is 1 / (R + 1) for one image.
     seed : int
         The seed of the random maps, the weights and the noise.

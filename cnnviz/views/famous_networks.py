@@ -65,10 +65,10 @@ class FamousNetworks(TableResult):
             return found
         first, best = rated[0], min(rated, key=lambda card: card.top5 or 0.0)
         if best.top5 == first.top5:
-            return f"{found}: the lowest top-5 error of one is {best.top5:g} % ({best.title})"
+            return f"{found}: the lowest top-5 error of one is {best.top5:g}% ({best.title})"
         return (
-            f"{found}: the top-5 error of one network fell from {first.top5:g} % ({first.title}) "
-            f"to {best.top5:g} % ({best.title})"
+            f"{found}: the top-5 error of one network fell from {first.top5:g}% ({first.title}) "
+            f"to {best.top5:g}% ({best.title})"
         )
 
     def caption(self) -> str:

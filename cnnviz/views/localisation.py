@@ -122,7 +122,7 @@ class ObjectLocalisation(TableResult):
         """Say how a box comes about, and when it counts as found."""
         drawn = (
             "In blue the box around the largest connected piece of the evidence above "
-            f"{100 * self.threshold:g} % of its maximum (Zhou et al. 2016), the other pieces are "
+            f"{100 * self.threshold:g}% of its maximum (Zhou et al. 2016), the other pieces are "
             "grey; the cross is the largest value."
         )
         known = [one for one in self.found if one is not None]

@@ -118,7 +118,7 @@ class OptimizerPaths(AnimatedResult):
             for title, needed in zip(self.titles, self.steps_needed[:, 1], strict=True)
         ]
         told_all = ", ".join(told)
-        return f"Steps until less than 1 % of the loss is left for good, {self._short}: {told_all}"
+        return f"Steps until less than 1% of the loss is left for good, {self._short}: {told_all}"
 
     @property
     def _short(self) -> str:
@@ -195,7 +195,7 @@ class OptimizerPaths(AnimatedResult):
             )
             through = np.isfinite(needed)
             after = plural(int(needed), "step") if through else f"more than {self.steps} steps"
-            told = f"less than 1 % is left for good after {after}"
+            told = f"less than 1% is left for good after {after}"
             lines.append(f"{title:<{wide}}  learning rate {named}; {told}")
         return "\n".join(lines)
 

@@ -138,7 +138,7 @@ class Overfitting(Result):
         return (
             f"Test loss {mean_and_spread(loss)} after {plural(self.epochs, 'epoch')}: "
             f"{self._told(self.loss_changes, self.loss_chance, '')}. Test accuracy "
-            f"{mean_and_spread(share)} %: "
+            f"{mean_and_spread(share)}%: "
             f"{self._told(100.0 * self.accuracy_changes, self.accuracy_chance, ' points')}"
         )
 

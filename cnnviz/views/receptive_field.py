@@ -143,13 +143,13 @@ class EffectiveFields(Result):
         told = [
             f"The theoretical receptive field of the middle unit of each layer (blue {mark}), and "
             f"the effective one (orange {mark}): four standard deviations of the squared gradient "
-            f"{axes}, in which a normal distribution has 95.45 % along each axis (Luo et "
+            f"{axes}, in which a normal distribution has 95.45% along each axis (Luo et "
             "al. 2016).",
             f"The gradient is that of all channels of the unit with random signs, the mean square "
             f"of {plural(self.draws, 'draw')} on {where}.",
             f"{'Heights' if space.axes == 1 else 'Colours'} are the root of it, as a share of its "
             "largest value in the layer, on a "
-            + ("linear scale." if self.scale == "linear" else "logarithmic scale from 1 % up."),
+            + ("linear scale." if self.scale == "linear" else "logarithmic scale from 1% up."),
         ]
         if space.axes > IMAGE.axes:
             told.append(

@@ -120,7 +120,7 @@ class TransferLearning(TableResult):
 
     @property
     def interval(self) -> NDArray[np.float64]:
-        """The 95 % interval of each mean over the seeds (Student's t), [M, N, 2]; NaN for one.
+        """The 95% interval of each mean over the seeds (Student's t), [M, N, 2]; NaN for one.
 
         It is cut off at 0 and 1, which no share goes beyond.
         """

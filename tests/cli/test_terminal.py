@@ -15,7 +15,7 @@ def test_a_table_keeps_names_that_look_like_markup_and_long_rows(capsys):
 
 
 def test_numbers_stand_flush_right_and_names_flush_left(capsys):
-    terminal.print_table(["name", "share"], [["a", "1.5 %"], ["bbb", "10.0 %"]])
+    terminal.print_table(["name", "share"], [["a", "1.5%"], ["bbb", "10.0%"]])
     rows = [line for line in capsys.readouterr().out.splitlines() if "%" in line]
     assert rows[0].index("a") == rows[1].index("bbb")
     assert rows[0].rstrip().index("%") == rows[1].rstrip().index("%")

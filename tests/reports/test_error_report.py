@@ -47,8 +47,8 @@ def test_the_page_says_what_was_found(saved):
     ]
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
     assert "Most often red is taken for green: 2 of the 3 images of red." in text
-    assert "✗ answered green 96.5 %" in text
-    assert "✓ right: red 1.8 %" in text
+    assert "✗ answered green 96.5%" in text
+    assert "✓ right: red 1.8%" in text
 
 
 def test_the_files_beside_it_are_listed_and_the_json_has_the_answers(saved):

@@ -20,7 +20,7 @@ def test_the_share_of_the_photo_is_that_of_the_crop(photos):
     assert data["share_seen"] == pytest.approx(40 / 60, abs=0.01)
     assert data["box"]["left"] == pytest.approx(10, abs=0.7)
     assert data["box"]["right"] == pytest.approx(50, abs=0.7)
-    assert "66.7 % of it" in part.pictures[0].caption
+    assert "66.7% of it" in part.pictures[0].caption
 
 
 def test_the_frame_lies_on_the_crop(photos):

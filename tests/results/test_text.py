@@ -1,14 +1,18 @@
 """Numbers and lists as people write them."""
 
 import doctest
+import re
 from collections import OrderedDict
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnviz.results import text
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_examples_in_the_docstrings_are_right():
@@ -20,12 +24,12 @@ def test_the_examples_in_the_docstrings_are_right():
 @pytest.mark.parametrize(
     ("share", "told"),
     [
-        (0.0, "0.0 %"),
-        (1.0, "100.0 %"),
-        (1 - 1e-9, "> 99.9 %"),
-        (1e-9, "< 0.1 %"),
-        (0.9994, "99.9 %"),
-        (0.5, "50.0 %"),
+        (0.0, "0.0%"),
+        (1.0, "100.0%"),
+        (1 - 1e-9, "> 99.9%"),
+        (1e-9, "< 0.1%"),
+        (0.9994, "99.9%"),
+        (0.5, "50.0%"),
     ],
 )
 def test_a_percentage_never_rounds_to_certainty_or_to_nothing(share, told):
@@ -119,3 +123,18 @@ def test_a_noun_agrees_with_its_number(number, told):
 def test_a_kind_has_its_article(value, said):
     assert text.kind_of(value) == said
     assert text.kind_of(value, begins=True) == said[0].upper() + said[1:]
+
+
+def test_percentages_are_written_in_one_way_in_every_text():
+    apart = re.compile(r"[0-9}`][ \u00a0]%(?=[\s.,;:)\"'/]|$)")
+    sources = [path for folder in ("cnnviz", "gallery", "cli") for path in texts(folder)]
+    pages = [*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"]
+    said = [path.read_text(encoding="utf-8") for path in (*sources, *pages)]
+    remainder = re.compile(r"[\w\])] % [\w(]")  # of a division, in code
+    found = [match.group() for text in said for match in apart.finditer(remainder.sub("", text))]
+    assert len(said) > 300
+    assert found == []
+
+
+def texts(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))

@@ -86,7 +86,7 @@ def test_the_result_has_cards_counts_and_a_table(found: FamousNetworks) -> None:
     assert "no top-5 error: LeNet-5 and MobileNet v1" in found.caption()
     card = str(found).split("\n\n")[0]
     assert "60.0 k (section II-B: trainable parameters)" in card
-    assert "top-1 0.95 %, top-5 not given (MNIST, test set; section III)" in card
+    assert "top-1 0.95%, top-5 not given (MNIST, test set; section III)" in card
     assert "compared with" in card
     assert "an account of the paper" in card
     assert data["cards"][1]["errors_confirmed"] == "a transcription of the paper's tables"
@@ -144,4 +144,4 @@ def test_the_error_fell_over_the_years_and_not_in_the_order_asked(
     least = next(card for card in CARDS if card.top5 and card.year > latest.year)
     fallen = replace(asked, cards=(replace(least, year=1990), latest))
     assert "fell" not in fallen.summary()
-    assert f"lowest top-5 error of one is {least.top5:g} %" in fallen.summary()
+    assert f"lowest top-5 error of one is {least.top5:g}%" in fallen.summary()

@@ -35,7 +35,7 @@ def test_the_summary_leaves_the_untouched_image_out_of_the_means() -> None:
     # Of a thousand classes each may have little.
     rare = dataclasses.replace(known, answers=curves / 900, original=np.full(2, 0.001))
     assert rare.summary().endswith(
-        "is <1%, and on average <1% when moved, <1% when enlarged, <1% when turned"
+        "is < 1%, and on average < 1% when moved, < 1% when enlarged, < 1% when turned"
     )
 
 

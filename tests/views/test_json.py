@@ -240,14 +240,14 @@ def test_every_number_of_a_table_is_a_value(result: Result, tmp_path: Path) -> N
 
 
 def test_a_number_that_is_not_among_the_values_is_found(tmp_path: Path) -> None:
-    data = {"summary": "14 %", "share": 0.125, "name": "conv2", "n": [1e6]}
+    data = {"summary": "14%", "share": 0.125, "name": "conv2", "n": [1e6]}
     (tmp_path / "a.json").write_text(json.dumps(data))
     values = Values(tmp_path / "a.json")
-    assert values.unknown("conv2: 12 % or 0.125, 1.0 MB, 1,000,000 and 1e+06") == []
+    assert values.unknown("conv2: 12% or 0.125, 1.0 MB, 1,000,000 and 1e+06") == []
     assert values.unknown("1 million, 1.3 × 10⁻¹") == []
-    lost = values.unknown("14 %, 0.126 and 3 of 1e+07, 7 million, 1.7 × 10⁻²")
+    lost = values.unknown("14%, 0.126 and 3 of 1e+07, 7 million, 1.7 × 10⁻²")
     assert [one.strip() for one in lost] == [
-        *("14 %", "0.126", "3", "1e+07", "7 million", "1.7e-2"),
+        *("14%", "0.126", "3", "1e+07", "7 million", "1.7e-2"),
     ]
 
 

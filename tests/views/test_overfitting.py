@@ -86,14 +86,14 @@ def test_the_summary_says_what_helped_what_harmed_and_what_cannot_be_told(tiny) 
         "no difference that these seeds can show with dropout"
     )
     assert share == (
-        "50 ± 0 %: no difference that these seeds can show with augmentation, dropout, "
+        "50 ± 0%: no difference that these seeds can show with augmentation, dropout, "
         "weight decay or early stopping"
     )
     shares = np.array([0.5, 0.75, 0.25, 0.5])[:, None, None]
     better = replace(found, test_accuracy=np.broadcast_to(shares, (4, 6, 2)))
     _, share = better.summary().split(". Test accuracy ")
     assert share == (
-        "50 ± 0 %: augmentation raises it by 25 ± 0 points; dropout lowers it by 25 ± 0 points; "
+        "50 ± 0%: augmentation raises it by 25 ± 0 points; dropout lowers it by 25 ± 0 points; "
         "no difference that these seeds can show with weight decay or early stopping"
     )
     assert str(better).splitlines()[0].endswith("accuracy +25 ± 0 points (chance 0.031)")

@@ -153,8 +153,8 @@ def test_differences_are_paired_by_seed_and_told_where_they_can_be_shown(tiny) -
         "no difference that these seeds can show with 2"
     )
     assert found.summary().startswith(
-        "Letters, with 2 samples a class frozen 55 ± 5.48 %, fine-tuned 55 ± 5.48 % and scratch "
-        "30 ± 0 %; with 4 samples a class frozen 70 ± 0 %"
+        "Letters, with 2 samples a class frozen 55 ± 5.48%, fine-tuned 55 ± 5.48% and scratch "
+        "30 ± 0%; with 4 samples a class frozen 70 ± 0%"
     )
 
 

@@ -82,8 +82,8 @@ class Factors:
         Illumination: where the light comes from; it decides the light's gradient over the
         picture, the shading of the object's rim and the side the shadows fall to.
     light_strength : float
-        Illumination: strength of that gradient; 0.3 means 30 % brighter at the lit border and
-        30 % darker at the opposite one.
+        Illumination: strength of that gradient; 0.3 means 30% brighter at the lit border and
+        30% darker at the opposite one.
     rotation : float
         Pose: turn of the object in the picture plane.
     scale : float

@@ -19,7 +19,7 @@ BINS = 15
 
 @dataclass(frozen=True)
 class Share:
-    """How many of how many, with the 95 % interval of the share (Wilson 1927).
+    """How many of how many, with the 95% interval of the share (Wilson 1927).
 
     Attributes
     ----------

@@ -149,7 +149,7 @@ def draw_classes(axes: Axes, found: CountedAnswers, classes: Sequence[ClassMeasu
         borderaxespad=0.1,
     )
     axes.set_xlabel(
-        f"share, with its {100 * LEVEL:.0f} % interval; beside each class its {found.noun}s",
+        f"share, with its {100 * LEVEL:.0f}% interval; beside each class its {found.noun}s",
         fontsize=drawing.SMALL_SIZE,
         color=drawing.QUIET,
     )

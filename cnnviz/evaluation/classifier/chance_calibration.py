@@ -23,7 +23,7 @@ class ChanceCalibration:
     Attributes
     ----------
     mean, high : float
-        The mean of these errors, and the one that 95 % of them stay below.
+        The mean of these errors, and the one that 95% of them stay below.
     draws, seed : int
         How often the answers were drawn, and from which seed.
     """

@@ -19,7 +19,7 @@ FEW = 10
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measure with the ends of its 95 % interval; NaN where it could not be taken.
+    """A measure with the ends of its 95% interval; NaN where it could not be taken.
 
     Attributes
     ----------

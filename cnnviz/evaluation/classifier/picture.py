@@ -116,7 +116,7 @@ def _areas(axes: Axes) -> None:
         bbox_to_anchor=(1.02, 0.0),
         frameon=False,
         fontsize=drawing.SMALL_SIZE,
-        title="AUC (95 % interval)",
+        title="AUC (95% interval)",
         title_fontsize=drawing.SMALL_SIZE,
         alignment="left",
     )

@@ -150,7 +150,7 @@ class ClassifierEvaluation(CountedAnswers):
         return (
             f"{matrix}Recall is how many of the {self.noun}s with a label are answered so, "
             "precision "
-            f"how many of the {self.noun}s answered so have the label; lines are 95 % intervals "
+            f"how many of the {self.noun}s answered so have the label; lines are 95% intervals "
             "(Wilson). "
             f"{self._balanced_told()} {self._curves_told()} {self._calibration_told()} "
             f"{self._brier_told()}{self._few_told()} {self.matched}"

@@ -62,7 +62,7 @@ class ErrorAnalysis(CountedAnswers):
         return (
             f"{matrix}Recall is how many of the {self.noun}s with a label are answered so, "
             "precision "
-            f"how many of the {self.noun}s answered so have the label; lines are 95 % intervals "
+            f"how many of the {self.noun}s answered so have the label; lines are 95% intervals "
             f"(Wilson), which are wide where {self.noun}s are few. In a calibrated network the "
             "answers that are "
             f"p % sure are right in p % of cases; the expected calibration error is "

@@ -228,7 +228,7 @@ def _bar(axes: Axes, scale: Scale, look: PanelStyle) -> None:
             [math.log10(tick) for tick in ticks], labels=[f"{tick:.0e}" for tick in ticks]
         )
     else:
-        bar.set_ticks([0.0, 0.5, 1.0], labels=["0 %", "50 %", "100 %"])
+        bar.set_ticks([0.0, 0.5, 1.0], labels=["0%", "50%", "100%"])
     bar.ax.minorticks_off()
 
 

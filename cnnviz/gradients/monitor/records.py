@@ -14,7 +14,7 @@ COLUMNS: Mapping[str, str] = {
     "weight_gradient": "L2 norm of their gradient, as the optimizer gets it",
     "update": "L2 norm of their update as a share of the norm of the weights",
     "dead": "share of channels at which the activation passes no gradient for any sample",
-    "saturated": "share of positions at which the activation is below 5 % of its steepest slope",
+    "saturated": "share of positions at which the activation is below 5% of its steepest slope",
     "agreement": (
         "cosine between the gradient of the weights and that of the recorded step before, over at "
         "most 4,096 of them"

@@ -103,7 +103,7 @@ class Localisation:
         return tuple(
             Measure(
                 found_at(threshold),
-                f"box found above {100 * threshold:.0f} %",
+                f"box found above {100 * threshold:.0f}%",
                 "high",
                 _found(self.overlaps[:, place]),
                 _found(self.random_overlaps[:, :, place]),

@@ -25,8 +25,8 @@ CHAPTER = Chapter(
     opening=(
         "In 1998 LeNet-5 read handwritten digits (LeCun et al. 1998). In 2012 AlexNet, much the "
         "same idea with ReLU, dropout, two graphics cards and 1.2 million photos to learn from, "
-        "won the ImageNet challenge: seven of them, averaged, had a top-5 error of 15.3 %, and "
-        "the best entry without a network 26.2 % (Krizhevsky, Sutskever and Hinton 2012).",
+        "won the ImageNet challenge: seven of them, averaged, had a top-5 error of 15.3%, and "
+        "the best entry without a network 26.2% (Krizhevsky, Sutskever and Hinton 2012).",
         "What followed was depth: VGG with kernels of 3 x 3 only (Simonyan and Zisserman 2015), "
         "GoogLeNet with branches side by side (Szegedy et al. 2015), ResNet with skips that let it "
         "have 152 layers (He et al. 2016), DenseNet, in which each layer sees all before it (Huang "

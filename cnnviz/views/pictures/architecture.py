@@ -225,7 +225,7 @@ def _draw_amounts(
     for row, number in enumerate(amounts):
         share = 100 * number / total if total else 0.0
         said = cost_text(number, unknown[row], short)
-        text = f"{said}  {share:.0f} %" if share >= 1 and not any(unknown) else said
+        text = f"{said}  {share:.0f}%" if share >= 1 and not any(unknown) else said
         _beside(axes, number, row, text if number or unknown[row] else "–", most)
 
 

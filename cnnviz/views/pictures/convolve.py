@@ -250,7 +250,7 @@ def _colours(found: Convolution) -> str:
 def _bar_words(found: Convolution) -> str:
     if not found.beyond:
         return "sum of products"
-    return f"sum of products; {100 * found.beyond:.2g} % lie beyond the ends"
+    return f"sum of products; {100 * found.beyond:.2g}% lie beyond the ends"
 
 
 def _painted(found: Convolution) -> Pixels:

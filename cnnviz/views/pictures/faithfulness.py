@@ -188,7 +188,7 @@ def _chance(value: float) -> str:
 
 
 def _percent(value: float) -> str:
-    return "-" if not np.isfinite(value) else f"{100.0 * value:.0f} %"
+    return "-" if not np.isfinite(value) else f"{100.0 * value:.0f}%"
 
 
 def _draw_verdicts(axes: Axes, found: Faithfulness) -> None:

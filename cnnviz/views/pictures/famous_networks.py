@@ -331,7 +331,7 @@ def _draw_others(
     drawing.plain_axes(axes)
     axes.spines["left"].set_visible(False)
     axes.set_yticks([])
-    axes.set_ylabel("no top-5\ngiven, %", color=drawing.QUIET, fontsize=drawing.TEXT_SIZE)
+    axes.set_ylabel("no top-5\ngiven (%)", color=drawing.QUIET, fontsize=drawing.TEXT_SIZE)
 
 
 def _legend_of_families(axes: Axes, rated: Sequence[tuple[NetworkCard, float | None]]) -> None:

@@ -279,7 +279,7 @@ def _shares(axes: Axes, flow: GradientFlow, places: NDArray[np.float64]) -> None
     for name, (values, colour) in present.items():
         other.bar(places, np.nan_to_num(100.0 * values), color=colour, alpha=0.3, label=name)
     other.set_ylim(0.0, 100.0)
-    other.set_ylabel("share of units, %", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
+    other.set_ylabel("share of units (%)", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
     drawing.plain_axes(other)
     _entries(other)
 
@@ -287,7 +287,7 @@ def _shares(axes: Axes, flow: GradientFlow, places: NDArray[np.float64]) -> None
 def _name_points(axes: Axes, flows: tuple[GradientFlow, ...]) -> None:
     flow = flows[0]
     if len(flows) > 1:
-        axes.set_xlabel("way from the first to the last layer, %", fontsize=drawing.SMALL_SIZE)
+        axes.set_xlabel("way from the first to the last layer (%)", fontsize=drawing.SMALL_SIZE)
     elif len(flow.points) <= _NAMED:
         axes.set_xticks(range(len(flow.points)), flow.points, rotation=25, ha="right")
         axes.set_xlabel("layers and merges in the order of calls", fontsize=drawing.SMALL_SIZE)

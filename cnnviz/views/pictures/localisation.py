@@ -120,7 +120,7 @@ def _pieces(axes: Axes, found: ObjectLocalisation, image: int) -> None:
     count = int(pieces.max())
     _title(
         axes,
-        f"above {100 * found.threshold:g} % of the maximum",
+        f"above {100 * found.threshold:g}% of the maximum",
         f"{plural(count, 'piece')}, the largest in blue" if count else "nothing",
     )
 
@@ -152,7 +152,7 @@ def _curve(axes: Axes, found: ObjectLocalisation, image: int, ratio: float) -> N
     )
     axes.set_ylabel("intersection over union", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
     best, overlap = found.best(image)
-    _title(axes, "overlap at other thresholds", f"at most {overlap:.2f}, above {100 * best:g} %")
+    _title(axes, "overlap at other thresholds", f"at most {overlap:.2f}, above {100 * best:g}%")
 
 
 def _title(axes: Axes, first: str, second: str) -> None:

@@ -31,7 +31,7 @@ class ClassContrast:
     images : ndarray of int64
         How many images each group has, [K].
     means, halves : ndarray of float64
-        The mean of each group, [C, K], and half the width of its 95 % interval (Student's t): NaN
+        The mean of each group, [C, K], and half the width of its 95% interval (Student's t): NaN
         for a group that has not enough images.
     top : ndarray of int64
         The group with the greatest mean, [C]; -1 for a silent channel, and with fewer than two

@@ -276,13 +276,13 @@ def _rate(label: str, hits: int, count: int, of: str) -> content.Fact:
     if count < ENOUGH:
         return content.Fact(label, f"{hits} of {count}", f"{of}: too few for a share")
     said = f"{percent(hits / count)} ({_interval(hits, count)})"
-    told = f"{hits:,} of {count:,}, {of}; the 95 % interval of the share by Wilson (1927)"
+    told = f"{hits:,} of {count:,}, {of}; the 95% interval of the share by Wilson (1927)"
     return content.Fact(label, said, told)
 
 
 def _interval(hits: int, count: int) -> str:
     low, high = wilson(hits, count)
-    return f"{100 * low:.0f} to {100 * high:.0f}\u00a0%"
+    return f"{100 * low:.0f} to {100 * high:.0f}%"
 
 
 def _votes_words(subject: SiteContext, index: int) -> str:
@@ -331,7 +331,7 @@ def lines(subject: SiteContext, found: Sequence[Members]) -> content.ClassesPage
         labelled=labelled,
         lead=f"Of {images} the network calls {right:,} of {total:,} by their label "
         + (
-            f"({percent(right / total)}; 95 % interval {_interval(right, total)}, Wilson 1927)."
+            f"({percent(right / total)}; 95% interval {_interval(right, total)}, Wilson 1927)."
             if total >= ENOUGH
             else "(too few for a share)."
         )

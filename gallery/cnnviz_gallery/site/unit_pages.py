@@ -189,7 +189,7 @@ def _selectivity(
             f"{found} ({low} to {high})",
             f"(m - o) / (m + o): the mean of {_named(subject, top)} over "
             f"{plural(images, 'image')}, beside that of {others} "
-            f"over {plural(contrast.seen - images, 'image')} (Morcos et al. 2018). The 95 % "
+            f"over {plural(contrast.seen - images, 'image')} (Morcos et al. 2018). The 95% "
             "interval is that of Welch (1947), widened for the choice among "
             f"{len(contrast.classes)} classes (Bonferroni)",
         ),
@@ -303,7 +303,7 @@ def _groups_told(subject: SiteContext, contrast: ClassContrast, shown: bool) -> 
         else ""
     )
     return (
-        f"Mean of its peaks above zero over the images {which}, with its 95 % interval "
+        f"Mean of its peaks above zero over the images {which}, with its 95% interval "
         f"(Student's t).{left}"
     )
 

@@ -46,7 +46,7 @@ def test_nothing_wrong_is_not_taken_for_certain():
     found = mean_error([Share(0, 10), Share(0, 10)])
     assert found.value == 0.0
     assert found.low == 0.0
-    # Wilson's upper end of 0 of 10 is 27.8 %; of two such classes it is that over root two.
+    # Wilson's upper end of 0 of 10 is 27.8%; of two such classes it is that over root two.
     assert found.high == pytest.approx(0.2775 / math.sqrt(2), abs=1e-3)
 
 

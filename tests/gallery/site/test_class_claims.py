@@ -60,7 +60,7 @@ def test_claims_of_classes_stand_with_their_counts_and_intervals(many_site):
         top = int(contrast.top[channel])
         mean, half = (number(float(v[channel, top])) for v in (contrast.means, contrast.halves))
         assert f"{found.groups[top]} 12 images {mean} ± {half}" in page
-        assert "with its 95 % interval (Student's t)" in html.unescape(page)
+        assert "with its 95% interval (Student's t)" in html.unescape(page)
     tiles = (folder / "head/index.html").read_text("utf-8")
     assert 'data-sort="selectivity"' in tiles
     assert "over 120 images of 10 classes with 10 or more" in tiles
@@ -73,7 +73,7 @@ def test_shares_of_a_class_stand_with_their_counts_and_intervals(many_site):
         right = int((labelled & (found.answers.top == index)).sum())
         low, high = wilson(right, 12)
         text = text_of(path).replace("\u00a0", " ")
-        assert f"Found {percent(right / 12)} ({100 * low:.0f} to {100 * high:.0f} %)" in text
+        assert f"Found {percent(right / 12)} ({100 * low:.0f} to {100 * high:.0f}%)" in text
         assert f"{right} of 12, of those labelled so" in path.read_text("utf-8")
 
 
