@@ -40,7 +40,7 @@ def switches(maps: Maps, size: int, stride: int) -> NDArray[np.int64]:
     """Return the row and column of the largest value of each window, [C, H', W', 2].
 
     The first of several, in reading order, as torch has it; the deconvnet puts values back there
-    (Zeiler and Fergus 2014).
+    (Zeiler and Fergus 2013).
     """
     windows = _windows(maps, size, stride)
     within = windows.reshape(*windows.shape[:3], -1).argmax(-1)

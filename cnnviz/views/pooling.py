@@ -133,7 +133,7 @@ class Pooling(Result):
             f"sum is {self.size**2} times the mean, so that its picture is the same, on another "
             f"scale.{signs} Switches are "
             "where the largest value of each window was: the deconvnet puts values back there "
-            f"(Zeiler and Fergus 2014).{overlap} Below, the values in the frame (rows from {row}, "
+            f"(Zeiler and Fergus 2013).{overlap} Below, the values in the frame (rows from {row}, "
             f"columns from {column}) and what each way makes of them; the largest of each window "
             "is in bold frames. The curves are measured on all "
             f"{self.channels} channels: they are shifted by whole values to the left and upwards, "

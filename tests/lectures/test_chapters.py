@@ -103,6 +103,16 @@ def _told(key, name, result):
     return " ".join(step.after(result))
 
 
+def test_a_work_has_one_year_wherever_it_is_named():
+    root = Path(__file__).parents[2]
+    named = [*root.glob("cnnviz/**/*.py"), *root.glob("gallery/**/*.py"), *root.glob("docs/*.md")]
+    told = "\n".join(path.read_text(encoding="utf-8") for path in (*named, root / "CHANGELOG.md"))
+    plain = re.sub(r'["\s]+', " ", told)
+    years = re.findall(r"Zeiler(?: and|,) Fergus,? \(?((?:19|20)\d\d)", plain)
+    assert len(years) > 20
+    assert set(years) == {key[-4:] for key in LITERATURE if key.startswith("Zeiler and Fergus")}
+
+
 def test_the_words_on_pixels_have_the_numbers_of_the_photo():
     down, across = np.mgrid[:48, :64]
     waves = 0.5 + 0.4 * np.sin(np.stack([down / 9, across / 7, (down + across) / 8], 2))

@@ -9,7 +9,7 @@ from torch import nn
 class ShapesPlain(nn.Module):
     """A plain stack of convolutions, ReLU and max pooling in the spirit of ZFNet.
 
-    As in ZFNet (Zeiler and Fergus, 2014), the first layer has 7x7 filters at stride 2 and is
+    As in ZFNet (Zeiler and Fergus, 2013), the first layer has 7x7 filters at stride 2 and is
     followed by 3x3 max pooling at stride 2. Where ZFNet has fully connected layers this network
     averages its last map (Lin et al., 2014), which keeps it small.
 
