@@ -82,7 +82,7 @@ def test_the_result_has_cards_counts_and_a_table(found: FamousNetworks) -> None:
     row = dict(zip(columns, found.table().rows[2], strict=True))
     assert (row["depth published"], row["depth counted"]) == (22, 22)
     assert row["top-1 error"] is None
-    assert "fell from 18.2 % (AlexNet) to 10.07 % (GoogLeNet)" in found.summary()
+    assert "fell from 18.2% (AlexNet) to 10.07% (GoogLeNet)" in found.summary()
     assert "no top-5 error: LeNet-5 and MobileNet v1" in found.caption()
     card = str(found).split("\n\n")[0]
     assert "60.0 k (section II-B: trainable parameters)" in card
@@ -139,7 +139,7 @@ def test_the_error_fell_over_the_years_and_not_in_the_order_asked(
     monkeypatch.setattr(view, "measure", lambda name: NetworkMeasures(1, 1, 1, 1, (3, 9, 9)))
     asked = view.famous_networks("GoogLeNet,AlexNet")
     assert [card.title for card in asked.cards] == ["GoogLeNet", "AlexNet"]
-    assert "fell from 18.2 % (AlexNet) to 10.07 % (GoogLeNet)" in asked.summary()
+    assert "fell from 18.2% (AlexNet) to 10.07% (GoogLeNet)" in asked.summary()
     latest = max((card for card in CARDS if card.top5), key=lambda card: card.top5 or 0.0)
     least = next(card for card in CARDS if card.top5 and card.year > latest.year)
     fallen = replace(asked, cards=(replace(least, year=1990), latest))
