@@ -134,8 +134,7 @@ def own_kernel(rows: str | Sequence[Sequence[float]] | NDArray[np.floating]) -> 
             f"A kernel of {values.shape[0]} x {values.shape[1]} is too large to be shown.",
             f"Give at most {LARGEST} numbers a side.",
         )
-    title = f"your {values.shape[0]} x {values.shape[1]} kernel"
-    return Kernel("your kernel", title, values[None], source="given by the caller")
+    return Kernel("your kernel", "your own kernel", values[None], source="given by the caller")
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ def caption(found: Convolution) -> str:
     row, column = found.at
     f, g = found.kernel.shape[1:]
     return (
-        f"The kernel {found.title} ({f} x {g}; {found.source}) slides over {found.image}"
+        f"What slides over {found.image} is {found.title} ({f} x {g}; {found.source})"
         f"{_channel_words(found)}. {_order(found)} Stride {_pair(found.stride)}, dilation "
         f"{_pair(found.dilation)}, {_padding_words(found)}. At row {row}, column {column} of "
         "the result, counted from 0, the window in the frame is multiplied cell by cell with the "

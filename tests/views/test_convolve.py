@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
@@ -16,6 +17,7 @@ from cnnviz.errors import ImageError, LayerError, UsageError
 from cnnviz.images import Preprocessing
 from cnnviz.models import Model
 from cnnviz.passes.captures import capture
+from cnnviz.results.drawing import new_figure
 from cnnviz.testing import network_state, small_network
 from cnnviz.views.convolve import convolve
 
@@ -198,3 +200,24 @@ def test_a_kernel_of_one_cell_is_not_said_to_make_the_result_smaller() -> None:
     assert "no padding" in one.caption()
     assert "smaller" not in one.caption()
     assert "smaller than the image" in convolve(matrix, [[1.0, 1.0]]).caption()
+
+
+def test_numbers_fill_a_slide_and_titles_stand_above_their_pictures() -> None:
+    wide = np.random.default_rng(0).integers(0, 256, (30, 90, 3)).astype(np.uint8)
+    found = convolve(wide, "sobel_x")
+
+    def share(figure: Figure) -> float:
+        figure.draw_without_rendering()
+        box = figure.axes[1].images[0].get_window_extent()
+        return float(box.width / figure.bbox.width)
+
+    assert share(found.figure(figure=new_figure(13.2, 7.4))) > 1.3 * share(found.figure())
+    board = convolve(wide.transpose(1, 0, 2), "sobel_x").figure().axes[0]
+    (title,) = [text for text in board.texts if text.get_text().startswith("result, 90 x 30")]
+    assert title.get_position()[0] == pytest.approx(board.images[-1].get_extent()[0])
+
+
+def test_the_callers_own_kernel_is_named_in_a_sentence() -> None:
+    assert "What slides over your matrix is your own kernel (3 x 3; given by the caller)." in (
+        convolve(MATRIX, KERNEL).caption()
+    )

@@ -16,6 +16,7 @@ from cnnviz.results.text import shortened
 from cnnviz.views.pictures.board import Board, Box, Matrix, boards_scale, written
 from cnnviz.views.pictures.convolve_worked import (
     LARGEST,
+    MOST_WORKED,
     board_title,
     cell_numbers,
     cell_text,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 _WIDE, _IMAGE = 13.2, 4.7
 _TOP, _HIGH, _LEAST = 0.3, 3.45, 2.15
 """Where the first row begins under its titles, and how high it is at most and at least."""
+_AROUND = 0.4 + _TOP + 0.1 + 0.5
+"""The heading, and what is above and below the rows."""
 _SHOWN = 512
 """Pixels of the longer side of a picture that is shown."""
 _MOST_POSITIONS = 16
@@ -93,7 +96,8 @@ class _Scene:
     ) -> _Scene:
         """Draw the position that is worked out."""
         several = found.small and not moving and found.result[0].size <= _MOST_POSITIONS
-        heights = [_TOP + _high(found) + 0.1, worked_high(found) + 0.5]
+        high, worked = _rows(found, into, _POSITIONS if several else 0.0)
+        heights = [_TOP + high + 0.1, worked + 0.5]
         heights += [_POSITIONS] if several else []
         figure = drawing.canvas(_WIDE, sum(heights) + 0.4, into)
         scale = boards_scale(figure, _WIDE, sum(heights) + 0.4)
@@ -104,10 +108,10 @@ class _Scene:
         ]
         board = boards[0]
         windows, terms = _scales(found)
-        left = _image(board, found, windows)
-        _kernel(board, found)
-        result, painted = _result(board, found)
-        rows, sums, total = draw_worked(boards[1], found, windows, terms)
+        left = _image(board, found, windows, high)
+        _kernel(board, found, high)
+        result, painted = _result(board, found, high)
+        rows, sums, total = draw_worked(boards[1], found, windows, terms, worked)
         scene = cls(
             found, figure, left, result.box, result, painted,
             board.frame(left), board.frame(result.box), rows, sums, total, windows, terms,
@@ -150,12 +154,26 @@ def _high(found: Convolution) -> float:
     return float(min(_HIGH, max(least, *(_IMAGE * ratio for ratio in ratios))))
 
 
+def _rows(found: Convolution, into: drawing.Canvas | None, positions: float) -> tuple[float, float]:
+    """Return how high the first row and the position below it are, on a canvas that is given.
+
+    Numbers become larger where there is room, and pictures smaller where there is none.
+    """
+    high, worked = _high(found), worked_high(found)
+    if into is None:
+        return high, worked
+    room = _WIDE * float(into.bbox.height / into.bbox.width) - _AROUND - positions
+    spare = room - high - worked
+    if spare < 0.0:
+        return max(_LEAST, high + spare), worked
+    return high, min(max(worked, MOST_WORKED), worked + spare)
+
+
 def _heading(found: Convolution) -> str:
-    height, width = found.result.shape[1:]
     what = "cross-correlation, which libraries call convolution"
     if found.flipped:
         what = "convolution, with the kernel turned by 180 degrees"
-    return f"{found.image}, {found.title}: {height} x {width} sums of products; {what}"
+    return f"{found.image}, {found.title}: {what}"
 
 
 def _scales(found: Convolution) -> tuple[Scale, Scale]:
@@ -175,11 +193,16 @@ def _drawn_margins(found: Convolution) -> tuple[tuple[int, int], tuple[int, int]
     return found.margins if found.small else ((0, 0), (0, 0))
 
 
-def _image(board: Board, found: Convolution, scale: Scale) -> Box:
+def _image(board: Board, found: Convolution, scale: Scale, high: float) -> Box:
     height, width = found.values.shape[1:]
-    box = Box(0.0, _TOP, _IMAGE, _high(found))
     size = f"{height} x {width}" + (" px" if found.photo is not None else "")
-    board_title(board, box, f"{shortened(found.image, 34)}, {size}")
+    place = _picture(board, found, scale, Box(0.0, _TOP, _IMAGE, high))
+    board_title(board, place, f"{shortened(found.image, 34)}, {size}")
+    return place
+
+
+def _picture(board: Board, found: Convolution, scale: Scale, box: Box) -> Box:
+    height, width = found.values.shape[1:]
     if found.photo is not None:
         return board.picture(drawing.fit(found.photo, _SHOWN), box)
     if not found.small:
@@ -193,15 +216,15 @@ def _image(board: Board, found: Convolution, scale: Scale) -> Box:
     return place
 
 
-def _kernel(board: Board, found: Convolution) -> None:
+def _kernel(board: Board, found: Convolution, high: float) -> None:
     """Draw the kernel between image and result; of several slices one below the other."""
-    board.words("∗", 5.0, _TOP + _high(found) / 2, size=22, middle=True)
+    board.words("∗", 5.0, _TOP + high / 2, size=22, middle=True)
     depth, rows, columns = found.kernel.shape
-    high = (_high(found) - 0.15 * (depth - 1)) / depth
-    side = min(2.0, high, 0.5 * max(rows, columns) if depth == 1 else 2.0)
+    most = (high - 0.15 * (depth - 1)) / depth
+    side = min(2.0, most, 0.5 * max(rows, columns) if depth == 1 else 2.0)
     left = 5.35 + (2.0 - side) / 2
-    top = _TOP + (_high(found) - depth * side - 0.15 * (depth - 1)) / 2
-    board_title(board, Box(5.35, max(_TOP, top), 2.0, side), _kernel_title(found))
+    top = _TOP + (high - depth * side - 0.15 * (depth - 1)) / 2
+    board_title(board, Box(left, max(_TOP, top), 2.0, side), _kernel_title(found))
     scale = Scale.signed(found.kernel)
     for place, values in enumerate(found.kernel):
         box = Box(left, top + place * (side + 0.15), side, side)
@@ -228,29 +251,23 @@ def _kernel_numbers(found: Convolution, values: NDArray[np.float64]) -> list[str
     return written(whole, cell_text) if max(values.shape) <= LARGEST else None
 
 
-def _result(board: Board, found: Convolution) -> tuple[Matrix, Pixels]:
-    board.words("=", 7.7, _TOP + _high(found) / 2, size=22, middle=True)
+def _result(board: Board, found: Convolution, high: float) -> tuple[Matrix, Pixels]:
+    board.words("=", 7.7, _TOP + high / 2, size=22, middle=True)
     height, width = found.result.shape[1:]
-    box = Box(8.0, _TOP, 4.3, _high(found))
+    box = Box(8.0, _TOP, 4.3, high)
     painted = _painted(found)
-    board_title(board, box, f"result, {height} x {width}")
     words = written(found.result[0], cell_text) if found.small else None
     small = painted if found.small else drawing.fit(painted, _SHOWN)
     drawn = board.matrix(small, box, words, lines=found.small)
-    scale = Scale(*found.scale, _colours(found))
+    beyond = f", {100 * found.beyond:.2g}% beyond the scale" if found.beyond else ""
+    board_title(board, drawn.box, f"result, {height} x {width}{beyond}")
     if not found.small:
-        board.bar(drawn.box, scale, _bar_words(found))
+        board.bar(drawn.box, Scale(*found.scale, _colours(found)), "sum of products")
     return drawn, small
 
 
 def _colours(found: Convolution) -> str:
     return {"picture": "gray", "signed": drawing.SIGNED, "positive": "gray"}[found.drawn]
-
-
-def _bar_words(found: Convolution) -> str:
-    if not found.beyond:
-        return "sum of products"
-    return f"sum of products; {100 * found.beyond:.2g}% lie beyond the ends"
 
 
 def _painted(found: Convolution) -> Pixels:

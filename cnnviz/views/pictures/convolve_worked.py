@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _WORKED, _SLICES = 2.15, 3.4
 """How high it is, with one slice of the kernel and with more."""
+MOST_WORKED = 3.05
+"""How high it is at most, where a canvas has room."""
 LARGEST = 7
 """Cells of a side of a kernel at most whose numbers are written."""
 _SIGNS = 16.0
@@ -30,12 +32,14 @@ def worked_high(found: Convolution) -> float:
 
 
 def draw_worked(
-    board: Board, found: Convolution, windows: Scale, terms: Scale
+    board: Board, found: Convolution, windows: Scale, terms: Scale, high: float
 ) -> tuple[list[tuple[Matrix, Matrix]], list[Text], Text]:
     """Draw window, kernel and products of one position, a row for each slice of the kernel."""
     depth, start = len(found.kernel), 0.4
-    side = min(2.0, (worked_high(found) - 0.1 * (depth - 1)) / depth)
-    lefts = (0.9, 3.7, 6.5)
+    side = min(high - 0.15, (high - 0.1 * (depth - 1)) / depth)
+    # Larger matrices begin further to the left, so that the sum keeps its place.
+    first, between = (0.9, 0.8) if side <= 2.0 else (0.05, 0.65)
+    lefts = tuple(first + place * (side + between) for place in range(3))
     where = found.channels[found.of] if depth == 1 and len(found.channels) > 1 else ""
     titles = (f"window {where}".strip(), "kernel", "products")
     for left, title in zip(lefts, titles, strict=True):
@@ -58,8 +62,8 @@ def draw_worked(
         rows.append((seen, worked))
         middle = top + seen.box.height / 2
         for sign, after in (("×", 0), ("=", 1)):
-            between = (lefts[after] + side + lefts[after + 1]) / 2
-            board.words(sign, between, middle, size=_SIGNS, middle=True)
+            across = (lefts[after] + side + lefts[after + 1]) / 2
+            board.words(sign, across, middle, size=_SIGNS, middle=True)
         sums.append(board.words("", lefts[2] + side + 0.25, middle - 0.1, size=drawing.TEXT_SIZE))
         if depth > 1:
             board.words(
@@ -67,7 +71,12 @@ def draw_worked(
                 color=drawing.QUIET, size=drawing.SMALL_SIZE,
             )  # fmt: skip
     total = board.words(
-        "", 10.0, start + 0.35, size=drawing.TITLE_SIZE, fontweight="bold", linespacing=1.5
+        "",
+        max(10.0, lefts[2] + side + 0.25),
+        start + 0.35,
+        size=drawing.TITLE_SIZE,
+        fontweight="bold",
+        linespacing=1.5,
     )
     return rows, sums, total
 
