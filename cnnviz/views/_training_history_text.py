@@ -35,6 +35,17 @@ def summary(found: TrainingHistory) -> str:
     return f"{head}: weights are within {found.near:.0%} of the last {told}; no CKA was measured"
 
 
+def headline(found: TrainingHistory) -> str:
+    """Return what stands above the picture: what is shown, and the order where there is one."""
+    ends = [_called(found, place) for place in (0, -1)]
+    orders = ((found.order, found.order_chance), (found.weights_order, found.weights_order_chance))
+    order, chance = orders[0] if np.isfinite(found.settled).any() else orders[1]
+    shown = np.isfinite(chance) and chance <= _LEVEL
+    later = f": the deeper the layer, the {'later' if order > 0 else 'earlier'} it settles"
+    head = f"{found.provenance.model}, {len(found.checkpoints)} checkpoints, {' → '.join(ends)}"
+    return f"{head}{later if shown else ''}"
+
+
 def _told(
     found: TrainingHistory,
     layers: tuple[str, ...],

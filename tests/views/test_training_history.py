@@ -16,6 +16,7 @@ import cnnviz
 from cnnviz.errors import CheckpointError, UsageError
 from cnnviz.images import Preprocessing
 from cnnviz.models import Model
+from cnnviz.views.pictures.training_history import _layout
 from cnnviz.views.training_history import training_history
 from tests.helpers.state import state
 
@@ -241,6 +242,20 @@ def test_without_checkpoints_it_is_the_network_before_and_after(tmp_path: Path) 
     assert "2 checkpoints, redrawn to as it is" in found.summary()
     np.testing.assert_array_equal(found.changes[:, -1], 0.0)
     assert (found.changes[:, 0] > 0.5).all()
+
+
+def test_the_fewer_checkpoints_the_larger_the_cells_and_one_photo_has_no_empty_panel(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path)
+    few, many = training_history(module(), PHOTOS), training_history(model(), PHOTOS, tmp_path)
+    longer = replace(few, epochs=np.arange(12))
+    assert _layout(longer)[1] < _layout(few)[1]
+    assert _layout(few)[0] == 1 + len(few.units)
+    assert many.figure().get_suptitle() == "net, 4 checkpoints, epoch 1 → epoch 10"
+    assert len(few.figure().axes) - len(training_history(module(), PHOTOS[0]).figure().axes) == 1
+    labels = few.figure().axes[0].get_legend_handles_labels()[1]
+    assert "settled: 0.9 or more" in labels
 
 
 def test_what_cannot_be_used_is_refused_by_name_before_any_work(tmp_path: Path) -> None:

@@ -55,6 +55,5 @@ class TileSheet:
         axes.set_anchor("NW")
         for left, top, words, look in self._words:
             axes.text(left, top, words, fontsize=drawing.SMALL_SIZE, va="top", **look)  # type: ignore[arg-type]
-        axes.set_title(
-            shortened(title, letters), fontsize=drawing.TEXT_SIZE, color=drawing.INK, loc="left"
-        )
+        lines = [shortened(line, letters) for line in title.split("\n")]
+        axes.set_title("\n".join(lines), fontsize=drawing.TEXT_SIZE, color=drawing.INK, loc="left")
