@@ -218,7 +218,9 @@ def test_the_axis_names_the_point_that_is_its_zero_and_the_bands_what_lies_in_th
     assert axes.get_ylabel().endswith(f"beside that at {zero}")
     assert zero != trunk[-1]
     assert f"beside that at {zero}, the last point before the logits" in found.caption()
-    assert "bands are of D,\nat the first layer" in {text.get_text() for text in axes.texts}
+    assert axes.get_title("left").startswith("D is what the first layer has")
+    (mark,) = [text for text in axes.texts if text.get_text() == "D"]
+    assert mark.xy == pytest.approx((found.verdict.first, found.decades))
 
 
 def test_the_picture_marks_the_break_and_the_remedies() -> None:

@@ -182,10 +182,15 @@ def test_the_pictures_draw_the_losses_with_the_network_marked() -> None:
     (mark,) = [line for line in flat.lines if line.get_marker() == "x"]
     assert (mark.get_xdata()[0], mark.get_ydata()[0]) == (0.0, 0.0)
     assert "filter changes by its own norm" in flat.get_xlabel()
+    assert [text.xy for text in flat.texts if text.get_text() == "the network as it is"] == [
+        (0.0, 0.0)
+    ]
     line = loss_landscape(tiny_network(), images(), dimensions=1, points=5)
     upper = line.figure().axes[0]
     drawn = [each for each in upper.lines if len(each.get_xdata()) == 5]
     np.testing.assert_array_equal(drawn[0].get_ydata(), line.losses[0])
+    (named,) = upper.texts
+    assert named.xy == (0.0, line.centre)
 
 
 def test_the_labels_of_the_surface_lie_inside_the_figure() -> None:

@@ -161,6 +161,11 @@ def test_one_image_and_its_words(images: torch.Tensor) -> None:
     np.testing.assert_allclose(found.maps[1], found.maps[3], atol=1e-6)
     assert "batch and instance normalisation are the same" in found.caption()
     np.testing.assert_allclose(found.deviations[3], 1, atol=1e-2)
+    words = "|".join(text.get_text() for text in found.figure().axes[0].texts)
+    assert "here as instance" in words
+    assert "here as batch" in words
+    several = normalization(small_network(), images).figure().axes[0].texts
+    assert not any("here as" in text.get_text() for text in several)
 
 
 def test_what_cannot_be_is_a_sentence(images: torch.Tensor) -> None:

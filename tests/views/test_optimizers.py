@@ -65,6 +65,7 @@ def test_the_plane_of_a_network_is_descended_where_it_was_measured() -> None:
     assert result.least == pytest.approx(plane.losses.min())
     assert result.provenance.weights_sha256 == plane.provenance.weights_sha256
     assert np.isnan(result.limit)
+    assert result.figure().axes[0].get_xlabel() == "along the first direction"
     assert result.error > 0.0
     assert "measured at 49 points" in result.caption()
     assert "2 / L" not in result.caption()
@@ -83,6 +84,9 @@ def test_the_picture_draws_the_paths_and_the_losses(found: OptimizerPaths) -> No
     np.testing.assert_array_equal(curves[0].get_ydata(), found.losses[0, 1])
     legend = [text.get_text() for text in axes[6].get_legend().get_texts()]
     assert legend[0].startswith("gradient descent: ")
+    marks = {text.get_text(): text.xy for text in axes[0].texts}
+    assert marks == {"start": tuple(found.paths[0, 0, 0]), "least loss": found.minimum}
+    assert (axes[0].get_xlabel(), axes[0].get_ylabel()) == ("x", "y")
 
 
 def test_the_paths_grow_from_frame_to_frame(found: OptimizerPaths, tmp_path) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cnnviz.gradients.verdict_text import pairs
 from cnnviz.results import drawing
 from cnnviz.results.text import listed, number, shortened
+from cnnviz.views.pictures.named_marks import name_mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,6 +90,12 @@ def _gradients(axes: Axes, flows: tuple[GradientFlow, ...]) -> None:
         _line(axes, flow, decades, colour, label, (low, high), alone)
     if alone:
         _mark_break(axes, flows[0], low)
+        _mark_first(axes, flows[0], lines[0])
+    # A healthy gradient may be large right before the logits: the verdict is on one point alone.
+    axes.set_title(
+        "D is what the first layer has, in decades (powers of ten); the bands are for D alone",
+        loc="left", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET,
+    )  # fmt: skip
     axes.set_ylim(low, high)
     label = f"gradient at the output, decades\nbeside that at {_unit(flows)}"
     axes.set_ylabel(label, fontsize=drawing.SMALL_SIZE)
@@ -111,16 +118,6 @@ def _limits(lines: list[NDArray[np.float64]]) -> tuple[float, float]:
 
 def _bands(axes: Axes, flow: GradientFlow, low: float, high: float) -> None:
     edges = (low, *flow.verdict.edges, high)
-    # A healthy gradient may be large right before the logits: the verdict is on one point alone.
-    axes.text(
-        1.006,
-        1.0,
-        "bands are of D,\nat the first layer",
-        transform=axes.transAxes,
-        fontsize=6.5,
-        color=drawing.QUIET,
-        va="bottom",
-    )
     from cnnviz.gradients.verdicts import BANDS
 
     for bottom, top, name in zip(edges, edges[1:], BANDS, strict=False):
@@ -206,6 +203,13 @@ def _mark_break(axes: Axes, flow: GradientFlow, low: float) -> None:
         color=drawing.WARM,
         ha="left" if right else "right",
     )
+
+
+def _mark_first(axes: Axes, flow: GradientFlow, decades: NDArray[np.float64]) -> None:
+    """Name the value that the verdict is on."""
+    first = flow.verdict.first
+    if math.isfinite(decades[first]) and math.isfinite(flow.verdict.decades):
+        name_mark(axes, (float(first), float(decades[first])), "D", drawing.INK)
 
 
 def _activations(axes: Axes, flows: tuple[GradientFlow, ...]) -> None:

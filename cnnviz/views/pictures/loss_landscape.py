@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cnnviz.results import colour_bars, drawing
 from cnnviz.results.text import number
+from cnnviz.views.pictures.named_marks import name_mark
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,7 @@ _LOG_FROM = 10.0
 """Losses are drawn on a logarithmic scale from this ratio of the highest to the lowest on."""
 _ZOOM = 0.88
 _UNIT = "(1: each filter changes by its own norm)"
+_CROSS = "the network as it is"
 
 
 def draw(found: LossLandscape, into: drawing.Canvas | None = None) -> drawing.Canvas:
@@ -63,6 +65,7 @@ def _line(found: LossLandscape, into: drawing.Canvas | None) -> drawing.Canvas:
     if levels(losses)[1]:
         upper.set_yscale("log")
         drawing.log_numbers(upper.yaxis)
+    name_mark(upper, (0.0, found.centre), _CROSS, drawing.WARM)
     for place in found.x[~np.isfinite(losses)]:
         upper.axvspan(place - _half_step(found), place + _half_step(found), color="#e3e6ea")
     upper.set_ylabel(f"{found.kind}\n(nats)", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
@@ -146,6 +149,7 @@ def _contours(
         for text in axes.clabel(lines, list(edges[1:-1:3]), fmt=number, fontsize=7.0):
             text.set_path_effects([withStroke(linewidth=1.6, foreground=drawing.INK)])
     axes.plot(0.0, 0.0, "x", color=drawing.WARM, markersize=9, markeredgewidth=2.2)
+    name_mark(axes, (0.0, 0.0), _CROSS, drawing.WARM)
     axes.set_aspect("equal")
     axes.set_xlabel(f"first direction {_UNIT}", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
     axes.set_ylabel("second direction", fontsize=drawing.TEXT_SIZE, color=drawing.INK)

@@ -95,10 +95,13 @@ def _cubes(board: Board, found: Normalization, step: float) -> None:
 
 def _said(way: str, found: Normalization) -> str:
     each, images = found.channels // found.groups, plural(len(found.images), "image")
+    alone = len(found.images) == 1
     return {
-        "batch": f"each of {found.channels} channels\nover {images}\nand all places",
+        "batch": f"each of {found.channels} channels\nover {images}"
+        + (":\nhere as instance" if alone else "\nand all places"),
         "layer": f"each image\nover {found.channels} channels\nand all places",
-        "instance": "each channel\nof each image\nover all places",
+        "instance": "each channel\nof each image"
+        + (":\nhere as batch" if alone else "\nover all places"),
         "group": f"{found.groups} groups of {each}\nchannels of each\nimage, over places",
         "local response": "each value\nover five channels\nat its place",
     }[way]

@@ -14,6 +14,7 @@ from cnnviz.results import drawing
 from cnnviz.results.animation import Frame
 from cnnviz.results.text import number
 from cnnviz.views.pictures.loss_landscape import levels
+from cnnviz.views.pictures.named_marks import name_mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,6 +38,9 @@ _WHY = (
     "mean loss above the first (or last tried)",
 )
 """What makes a rate too small, right or too large, as `choose_rates` has it."""
+_COORDINATES = ("x", "y")
+_DIRECTIONS = ("along the first direction", "along the second")
+"""The axes of a formula, and those of the plane of a network."""
 _FRAMES = 31
 _SECONDS, _REST = 0.12, 2.0
 _DEEP = 1e-6
@@ -122,6 +126,12 @@ def _ground(axes: Axes, found: OptimizerPaths) -> None:
     axes.plot(*found.paths[0, 0, 0], "o", color=drawing.INK, markersize=5, zorder=4)
     axes.set_xlim(found.x[0], found.x[-1])
     axes.set_ylim(found.y[0], found.y[-1])
+    across, up = _COORDINATES if found.error == 0.0 else _DIRECTIONS
+    axes.set_xlabel(across, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
+    if axes.get_subplotspec().is_first_col():
+        axes.set_ylabel(up, fontsize=drawing.TEXT_SIZE, color=drawing.INK)
+        name_mark(axes, tuple(found.paths[0, 0, 0]), "start", drawing.INK)
+        name_mark(axes, found.minimum, "least loss", drawing.WARM)
 
 
 def _over_steps(axes: Axes, found: OptimizerPaths) -> None:

@@ -36,6 +36,8 @@ def draw(found: Overfitting, into: drawing.Canvas | None = None) -> drawing.Canv
     left, right = below.subplots(1, 2, sharey=True)
     _changes(left, found.techniques, found.loss_changes, found.loss_chance)
     _changes(right, found.techniques, 100.0 * found.accuracy_changes, found.accuracy_chance)
+    _titled(left, "each dot a seed, the bar their mean")
+    _titled(right, f"open dots: chance alone may explain them (p > {LEVEL:g})")
     _named(left, "change of the test loss (nats); lower is better")
     _named(right, "change of the test accuracy (points); higher is better")
     drawing.heading(
@@ -70,7 +72,7 @@ def _curves(axes: Axes, found: Overfitting, measure: int, variant: int) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     if measure == 0:
         title = f"{found.variants[variant]}{'' if variant else ' (dots: where to stop)'}"
-        axes.set_title(title, loc="left", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
+        _titled(axes, title)
     else:
         _named(axes, "epoch")
     if variant == 0:
@@ -95,6 +97,10 @@ def _changes(
         axes.plot([row.mean()] * 2, [place - 0.3, place + 0.3], color=drawing.INK, linewidth=2.0)
     axes.set_yticks(range(len(names)), names, fontsize=drawing.TEXT_SIZE)
     axes.set_ylim(len(names) - 0.5, -0.5)
+
+
+def _titled(axes: Axes, title: str) -> None:
+    axes.set_title(title, loc="left", fontsize=drawing.TEXT_SIZE, color=drawing.INK)
 
 
 def _named(axes: Axes, across: str) -> None:
