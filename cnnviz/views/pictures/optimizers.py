@@ -101,7 +101,7 @@ def _figure(
     moving = []
     for column, (word, why) in enumerate(zip(RATES, _WHY, strict=True)):
         ground, curve = panels[0, column], panels[1, column]
-        _ground(ground, found)
+        _ground(ground, found, named=not column)
         _over_steps(curve, found)
         ground.set_title(
             f"Learning rate {word}:\n{why}", loc="left", fontsize=drawing.TEXT_SIZE,
@@ -115,7 +115,7 @@ def _figure(
     return figure, moving
 
 
-def _ground(axes: Axes, found: OptimizerPaths) -> None:
+def _ground(axes: Axes, found: OptimizerPaths, *, named: bool) -> None:
     drawing.plain_axes(axes)
     edges, _ = levels(found.heights)
     axes.contour(
@@ -128,7 +128,7 @@ def _ground(axes: Axes, found: OptimizerPaths) -> None:
     axes.set_ylim(found.y[0], found.y[-1])
     across, up = _COORDINATES if found.error == 0.0 else _DIRECTIONS
     axes.set_xlabel(across, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET)
-    if axes.get_subplotspec().is_first_col():
+    if named:
         axes.set_ylabel(up, fontsize=drawing.TEXT_SIZE, color=drawing.INK)
         name_mark(axes, tuple(found.paths[0, 0, 0]), "start", drawing.INK)
         name_mark(axes, found.minimum, "least loss", drawing.WARM)
