@@ -40,9 +40,8 @@ def only_images(model: Model, what: str) -> str:
     """
     if what not in ONLY_IMAGES or model.space == IMAGE:
         return ""
-    title = what.replace("_", " ")
     return (
-        f"There is no {title} of {model.name}, which takes {model.space.noun}s "
+        f"{what!r} is for networks of images, and {model.name} takes {model.space.noun}s "
         f"{model.space.shape(model.channels)}: {ONLY_IMAGES[what]}."
     )
 

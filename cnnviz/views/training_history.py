@@ -44,7 +44,7 @@ from cnnviz.views._training_history_pass import (
     models_of,
     weighted,
 )
-from cnnviz.views._training_history_text import caption, summary
+from cnnviz.views._training_history_text import caption, headline, summary
 from cnnviz.views._training_history_units import UnitHistory, units_over
 
 NEAR = 0.1
@@ -188,6 +188,10 @@ class TrainingHistory(Result):
         known = np.isfinite(places)
         numbers = self.epochs[np.where(known, places, 0).astype(int)].astype(np.float64)
         return np.where(known, numbers, np.nan)
+
+    def headline(self) -> str:
+        """Say what stands above the picture: the checkpoints, and an order of depth if there is."""
+        return headline(self)
 
     def summary(self) -> str:
         """Say from when on the first and the last layer are what they are at the end."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 _WIDE, _TALL = 13.0, 7.0
 """Inches of sweeps in two columns: with the heading a slide of 16:9, where tiles are square."""
-_TITLE, _AMOUNTS, _KEY = 0.24, 0.2, 0.24
+_TITLE, _AMOUNTS, _KEY = 0.24, 0.24, 0.24
 """Inches above a strip, below it, and above all of them."""
 _GAP, _BETWEEN, _BESIDE = 0.025, 0.06, 0.3
 """Inches between tiles, between sweeps, and from a strip to its curves or to the next column."""
+_FURTHEST = 0.6
+"""Inches that sweeps lie further apart at most, where a canvas has room."""
 _LARGEST = 1.0
 """Inches of the side of a tile at most."""
 _NARROWEST = 1.9
@@ -46,6 +48,8 @@ class _Layout:
         The width of a strip.
     curves : float
         The width of the curves beside it.
+    between : float
+        What is free below a sweep.
     """
 
     columns: int
@@ -53,6 +57,7 @@ class _Layout:
     tile: tuple[float, float]
     strip: float
     curves: float
+    between: float = _BETWEEN
 
     @classmethod
     def of(cls, found: Challenges, into: drawing.Canvas | None = None) -> _Layout:
@@ -62,7 +67,13 @@ class _Layout:
             return cls.in_columns(found, 1 if count <= _ONE_COLUMN else 2)
         ratio = float(into.bbox.width / into.bbox.height)
         tried = [cls.in_columns(found, columns) for columns in range(1, _MOST_COLUMNS + 1)]
-        return min(tried, key=lambda each: abs(np.log(each.size[0] / each.size[1] / ratio)))
+        best = min(tried, key=lambda each: abs(np.log(each.size[0] / each.size[1] / ratio)))
+        return best.spread(best.size[0] / ratio - _above(found, best))
+
+    def spread(self, height: float) -> _Layout:
+        """Return it with its rows further apart, where a canvas of its shape is higher."""
+        spare = max(0.0, height - self.size[1]) / self.rows
+        return replace(self, between=self.between + min(spare, _FURTHEST))
 
     @classmethod
     def in_columns(cls, found: Challenges, columns: int) -> _Layout:
@@ -82,7 +93,7 @@ class _Layout:
     @property
     def block(self) -> tuple[float, float]:
         """The width and height of a sweep with all that belongs to it."""
-        tall = _TITLE + 2.0 * self.tile[0] + _GAP + _AMOUNTS + _BETWEEN
+        tall = _TITLE + 2.0 * self.tile[0] + _GAP + _AMOUNTS + self.between
         return self.strip + _BESIDE + self.curves + _BESIDE, tall
 
     @property
@@ -101,11 +112,15 @@ def draw(found: Challenges, into: drawing.Canvas | None = None) -> drawing.Canva
     """Draw a strip and its curves for each sweep."""
     layout = _Layout.of(found, into)
     width, height = layout.size
-    above = 0.12 + drawing.heading_height(found.summary(), width)
-    figure = drawing.canvas(width + 0.15, height + above, into)
+    figure = drawing.canvas(width + 0.15, height + _above(found, layout), into)
     _draw(found, figure.add_subplot(), layout)
     drawing.heading(figure, found.summary())
     return figure
+
+
+def _above(found: Challenges, layout: _Layout) -> float:
+    """Return the inches of the heading."""
+    return 0.12 + drawing.heading_height(found.summary(), layout.size[0])
 
 
 def draw_panel(found: Challenges, axes: Axes) -> None:
@@ -166,16 +181,16 @@ def _names(axes: Axes, found: Challenges, place: int, left: float, middle: float
 def _amounts(axes: Axes, found: Challenges, layout: _Layout, place: int) -> None:
     """Write the amounts below the pictures, and what they are below the curves."""
     left, top = layout.corner(place)
-    below = top + 2.0 * layout.tile[0] + _GAP + 0.5 * _AMOUNTS
+    below = top + 2.0 * layout.tile[0] + _GAP + 0.55 * _AMOUNTS
     for column, step in enumerate(_steps(found)):
         axes.text(
             left + column * (layout.tile[1] + _GAP) + layout.tile[1] / 2.0, below,
             _amount(float(found.amounts[place, step])), fontsize=drawing.SMALL_SIZE,
             color=drawing.QUIET, va="center", ha="center",
         )  # fmt: skip
-    first, last = (number(float(found.amounts[place, end])) for end in (0, -1))
+    # The curves go from the first amount to the last; their rings reach below the axis.
     axes.text(
-        left + layout.strip + _BESIDE, below, f"{first} to {last} {found.units[place]}",
+        left + layout.strip + _BESIDE, below, found.units[place],
         fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, va="center", ha="left",
     )  # fmt: skip
 

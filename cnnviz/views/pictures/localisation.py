@@ -26,7 +26,9 @@ _LETTERS = 44
 _LONGEST = 640
 """The longer side of a photo in pixels, as it is drawn."""
 _RATIOS = (0.6, 1.8)
-"""The least and the greatest height of a row for the width of a panel."""
+"""The least height of a row with a curve for the width of a panel, and the greatest of any."""
+_FLATTEST = 0.42
+"""The least without a curve, with which a colour bar can still be read."""
 
 
 def draw(found: ObjectLocalisation, into: drawing.Canvas | None = None) -> drawing.Canvas:
@@ -35,7 +37,9 @@ def draw(found: ObjectLocalisation, into: drawing.Canvas | None = None) -> drawi
     curves = any(one is not None for one in found.found)
     columns = 4 if curves else 3
     shapes = [photo.shape for photo in found.heatmap.photos]
-    ratios = [float(np.clip(height / width, *_RATIOS)) for height, width, _ in shapes]
+    least, most = _RATIOS
+    ends = (least if curves else _FLATTEST, most)
+    ratios = [float(np.clip(height / width, *ends)) for height, width, _ in shapes]
     tall = sum(_ACROSS * ratio + _TITLES for ratio in ratios) + _HEAD
     figure = drawing.canvas(_ACROSS * columns + _BAR, tall, into)
     if count == 1 and into is not None and _high(into):
@@ -54,6 +58,8 @@ def draw(found: ObjectLocalisation, into: drawing.Canvas | None = None) -> drawi
         _pieces(row[2], found, image)
         if curves:
             _curve(row[3], found, image, ratios[image])
+    # A wide photo is not as high as its row, and the bar is as high as the photo.
+    high *= min(1.0, shapes[0][0] / shapes[0][1] / ratios[0])
     colour_bars.colour_bar(panels[0][1], *found.heatmap.key(), inches=high)
     drawing.heading(figure, found.summary())
     return figure

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from cnnviz.results import drawing
 from cnnviz.results.text import number, shortened
-from cnnviz.views._training_history_text import headline
 from cnnviz.views.pictures.kernel_tiles import kernel_tile
 from cnnviz.views.pictures.tile_sheet import TileSheet
 
@@ -46,7 +45,7 @@ def draw(found: TrainingHistory, into: drawing.Canvas | None) -> drawing.Canvas:
     wide = max([_WIDE / across, *(sheet.pixels.shape[1] / _DOTS + _APART for _, sheet in blocks)])
     rows = [blocks[start : start + across] for start in range(0, len(blocks), across)]
     heights = [max(sheet.pixels.shape[0] for _, sheet in row) / _DOTS + 0.55 for row in rows]
-    title = headline(found)
+    title = found.headline()
     width = across * wide
     tall = _CURVES + sum(heights) + drawing.heading_height(title, width) + 0.3
     figure = drawing.canvas(width, tall, into)
@@ -74,12 +73,11 @@ def _layout(found: TrainingHistory) -> tuple[int, int]:
 def _curves(part: drawing.Canvas, found: TrainingHistory) -> None:
     # Of one photo there is neither a likeness over images nor a share of right answers.
     if len(found.batch_sizes) or found.labelled:
-        left, right = part.subplots(1, 2)
-        _likeness(left, found)
-        panels = (left, right)
+        panels = list(part.subplots(1, 2))
+        _likeness(panels[0], found)
     else:
-        right = part.subplots()
-        panels = (right,)
+        panels = [part.subplots()]
+    right = panels[-1]
     _lines(right, found, found.weighted, found.changes)
     _settled(right, found.near, f"settled: {found.near:.0%} or less")
     right.set_ylim(bottom=0.0)
