@@ -67,7 +67,10 @@ def test_a_folder_of_frames_is_a_clip(run, folder: Path) -> None:
         (("cam", "frames/0.png", "-m", "net.py:signal"), "the network takes signals [N, 1, L]"),
         (("cam", "-m", "net.py:signal"), "there is no sample of these"),
         (("invariance", "-m", "net.py:signal"), "there is no sample of these"),
-        (("equivariance", "s0.npy", "-m", "net.py:signal"), "is for networks of images, and signal"),
+        (
+            ("equivariance", "s0.npy", "-m", "net.py:signal"),
+            "is for networks of images, and signal",
+        ),
         (("report", "-m", "net.py:clip"), "there is no sample of these"),
         (("cam", "s0.npy", "-m", "net.py:signal", "--resize", "9"), "Signals keep their size"),
     ],

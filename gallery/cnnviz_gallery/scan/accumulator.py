@@ -132,12 +132,20 @@ class Accumulator:
             self._answers.top[batch.indices] = top
             self._answers.probability[batch.indices] = shares[rows, top]
             self._answers.labels[batch.indices] = labels
-            known = (labels >= 0) & (labels < shares.shape[1])
+            meant = self._meant(labels)
+            known = (meant >= 0) & (meant < shares.shape[1])
             self._answers.label_probability[batch.indices[known]] = shares[
-                rows[known], labels[known]
+                rows[known], meant[known]
             ]
         groups = labels if self._start.grouping == "labels" else top
         return np.where((groups >= 0) & (groups < len(self._counts)), groups, -1)
+
+    def _meant(self, labels: Ints) -> Ints:
+        """Return the class of the network that each label means, -1 where none is known."""
+        if not self._start.label_classes:
+            return labels
+        classes = np.array([*self._start.label_classes, -1], np.int64)
+        return classes[np.where(labels < len(classes) - 1, labels, -1)]
 
     def _layer(self, at: int) -> LayerResult:
         counted = self._start.layers[at]

@@ -11,6 +11,7 @@ import torch
 from cnnviz.datasets import Dataset, LoadedBatch
 from cnnviz.errors import TargetError
 from cnnviz.models import Model
+from cnnviz.models.categories import classes_called
 from cnnviz.models.outputs import class_probabilities, read_output, scores_of
 from cnnviz.passes import scan
 from cnnviz_gallery.scan import quantised_sums
@@ -42,6 +43,9 @@ class ScanPlan:
         Columns of the network's output; 0 where it is not one row of scores for each image.
     grouping, groups
         What the groups of images are, and how many there are.
+    label_classes : tuple of int
+        For each label the class of the network that it means, or -1; empty where a label is the
+        number of its class.
     """
 
     input_shape: Shape
@@ -49,6 +53,7 @@ class ScanPlan:
     classes: int
     grouping: Grouping
     groups: int
+    label_classes: tuple[int, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -58,6 +63,7 @@ class ScanPlan:
             "classes": self.classes,
             "grouping": self.grouping,
             "groups": self.groups,
+            "label_classes": list(self.label_classes),
         }
 
     @classmethod
@@ -69,6 +75,7 @@ class ScanPlan:
             held["classes"],
             held["grouping"],
             held["groups"],
+            tuple(held["label_classes"]),
         )
 
 
@@ -108,7 +115,19 @@ def plan_scan(model: Model, data: Dataset, names: Sequence[str]) -> ScanPlan:
         classes=classes,
         grouping="labels" if labelled else "predictions",
         groups=(len(data.classes) or classes) if labelled else classes,
+        label_classes=classes_meant(data.classes, class_names(model), classes),
     )
+
+
+def classes_meant(wanted: Sequence[str], known: Sequence[str], classes: int) -> tuple[int, ...]:
+    """Return for each label of the data the class that it means, or -1; none where it has no names.
+
+    By name, as `ClassNames` matches them. Where the network has none, names in as many folders as
+    it has classes stand in their order, as a training on them has it; of others nothing is known.
+    """
+    if wanted and not known:
+        return tuple(range(classes)) if len(wanted) == classes else (-1,) * len(wanted)
+    return classes_called(wanted, known) if wanted else ()
 
 
 def class_names(model: Model) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from cnnviz_gallery.scan.partial_scan import PartialScan, PartialScans
 from cnnviz_gallery.scan.plan import ScanPlan, class_names, plan_scan
 from cnnviz_gallery.scan.scan_result import Data, Network, ScanResult, ScanSettings
 
-FORMAT = "cnnviz scan parts 2"
+FORMAT = "cnnviz scan parts 3"
 
 
 def scan(

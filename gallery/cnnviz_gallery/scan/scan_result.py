@@ -107,7 +107,7 @@ class Answers:
     top, labels : ndarray of int32
         [N], the likeliest class, and the label; -1 for a skipped image and where there is none.
     probability, label_probability : ndarray of float32
-        [N], of the likeliest class, and of the class of the label; NaN where there is none.
+        [N], of the likeliest class, and of the class that the label means; NaN where none is known.
     """
 
     top: NDArray[np.int32]

@@ -13,11 +13,11 @@ from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.tracing import Trace, trace
 from cnnviz.introspection.unit_names import Unit
 from cnnviz.models import Model
-from cnnviz.models.categories import classes_called
 from cnnviz.models.outputs import read_output
 from cnnviz.results.drawing import Pixels
 from cnnviz.units.projection import PartialForward
 from cnnviz_gallery.scan.class_contrast import ClassContrast, class_contrast
+from cnnviz_gallery.scan.plan import classes_meant
 from cnnviz_gallery.scan.scan_result import ScanResult
 from cnnviz_gallery.site import addresses
 from cnnviz_gallery.site.channel_sources import ChannelSources
@@ -136,12 +136,11 @@ def prepare(
 def classes_of_labels(scan: ScanResult) -> tuple[int, ...]:
     """Return for each label of the data the class of the network that it means, or -1.
 
-    By name, as `ClassNames` matches them; where the data or the network has no names, by number.
+    As the scan has them; a label without a name is the number of its class.
     """
     wanted, known = scan.data.classes, scan.network.categories
-    if not wanted or not known:
-        return tuple(range(len(known) or len(scan.group_counts)))
-    return classes_called(wanted, known)
+    count = len(known) or len(scan.group_counts)
+    return classes_meant(wanted, known, count) or tuple(range(count))
 
 
 def _class_names(scan: ScanResult, model: Model) -> tuple[str, ...]:

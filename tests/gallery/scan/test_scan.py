@@ -13,7 +13,7 @@ from torch import nn
 
 from cnnviz.datasets import Dataset, DatasetImage, Part, open_dataset
 from cnnviz.errors import ImageError, LayerError, UsageError
-from cnnviz.models import as_model
+from cnnviz.models import Model, as_model
 from cnnviz.models.loading import choose_device
 from cnnviz.passes.processes import Processes, running_processes
 from cnnviz.passes.shared_scan import SharedScan, shard_size
@@ -25,6 +25,7 @@ from cnnviz_gallery.scan.plan import plan_scan
 from cnnviz_gallery.scan.sample import ImageSample as Sampling
 from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.scan.scan_result import ScanSettings
+from tests.helpers.architectures import tiny_network
 from tests.helpers.gallery.drive import drive, needs_fork
 from tests.helpers.gallery.generated import Generated, content, network
 from tests.helpers.gallery.reference_scan import scan as reference_scan
@@ -266,6 +267,33 @@ def test_labels_and_classes_of_the_data_are_those_of_the_groups() -> None:
     assert found.groups == data.classes
     labels = [data.label(place) for place in range(12)]
     assert found.group_counts.tolist() == np.bincount(labels, minlength=10).tolist()
+
+
+@pytest.mark.parametrize(
+    ("names", "known", "meant"),
+    [
+        (("c", "a", "zebra"), ("a", "b", "c", "d"), (2, 0, -1)),
+        (("one", "two", "three", "four"), (), (0, 1, 2, 3)),
+        (("one", "two", "three"), (), (-1, -1, -1)),
+        ((), ("a", "b", "c", "d"), (0, 1, 2)),
+    ],
+)
+def test_a_label_is_the_class_that_its_name_means(names, known, meant) -> None:
+    data = Generated(12)
+    data.classes = names
+    data.label = lambda index: index % 3  # type: ignore[method-assign]
+    model = Model(tiny_network(), categories=known)
+    found = scan(model, data, settings=FEW)
+    assert found.answers is not None
+    inputs = torch.stack([data.read(place).image for place in range(12)])
+    with torch.no_grad():
+        shares = torch.softmax(model.module(inputs).double(), 1)
+    wanted = [meant[place % 3] for place in range(12)]
+    for place, at in enumerate(wanted):
+        expected = float(shares[place, at]) if at >= 0 else np.nan
+        assert found.answers.label_probability[place] == pytest.approx(
+            expected, rel=1e-5, nan_ok=True
+        )
 
 
 @pytest.mark.parametrize("images", [1, 20, 33, 300, 500, 2048, 5000, 40_000, 1_281_167])

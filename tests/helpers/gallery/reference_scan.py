@@ -53,8 +53,10 @@ def scan(
                 answers.top[place] = shares[row].argmax()
                 answers.probability[place] = shares[row].max()
                 answers.labels[place] = label
-                if label >= 0:
-                    answers.label_probability[place] = shares[row, label]
+                told = images.classes[label] if label >= 0 else ""
+                if told in categories:
+                    at = categories.index(told)
+                    answers.label_probability[place] = shares[row, at]
                 group = label if labelled else int(answers.top[place])
                 counts[group] += 1
                 for name, values in seen.activations.items():
