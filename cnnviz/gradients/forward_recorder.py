@@ -325,6 +325,10 @@ class ForwardRecorder(FunctionMode):
         )
         if call.slope is not None:
             slope = call.slope(call.values.detach())
+            # Of what is not a number nobody can say whether it is dead or saturated.
+            if bool(call.values.detach().isnan().any()):
+                self.activities.append(activity)
+                return
             if call.values.ndim > 1 and slope.dtype == torch.bool:
                 activity.dead = self._dead(call.values.detach(), slope)
             if call.bounded:

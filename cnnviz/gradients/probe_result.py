@@ -90,9 +90,11 @@ class ActivationUnits:
     after : int
         The place of the point before it; -1 for none.
     dead : ndarray of bool or None
-        Which channels pass no gradient at any position of any image; None where none can be dead.
+        Which channels pass no gradient at any position of any image; None where none can be dead,
+        and where values are not numbers.
     saturated : float
-        The share of positions on its flat sides; NaN where the word has no meaning.
+        The share of positions on its flat sides; NaN where the word has no meaning, or values are
+        not numbers.
     """
 
     name: str

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from matplotlib.text import Text
 from torch import nn
 
 import cnnviz
@@ -242,6 +243,38 @@ def test_where_nothing_arrives_the_picture_says_so() -> None:
         found.caption()
     )
     assert found.figure().axes[0].get_ylabel().endswith(f"beside that at {found.points[-1]}")
+
+
+def filled(value: float) -> nn.Module:
+    """Return a network whose second convolution holds nothing but this value."""
+    module = tiny_network()
+    second = [layer for layer in module.modules() if isinstance(layer, nn.Conv2d)][1]
+    with torch.no_grad():
+        for parameter in second.parameters():
+            parameter.fill_(value)
+    return module
+
+
+def test_what_is_not_a_number_is_neither_dead_nor_drawn_as_such() -> None:
+    found = gradient_flow(filled(math.nan), images())
+    assert found.verdict.label == "non-finite"
+    assert not (found.dead_fractions > 0.0).any()
+    assert np.isnan(found.dead_fractions).any()
+    assert "dead" not in found.faults
+    drawn = [text.get_text() for text in found.figure().findobj(Text)]
+    assert not any("dead" in text for text in drawn)
+
+
+def test_a_network_of_zeros_has_a_picture_that_says_there_is_nothing() -> None:
+    module = tiny_network()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.zero_()
+    figure = gradient_flow(module, images()).figure()
+    figure.draw_without_rendering()
+    assert "no activation is finite and above 0" in {
+        text.get_text() for text in figure.axes[1].texts
+    }
 
 
 def test_more_images_than_fit_are_left_out_and_that_is_said(monkeypatch) -> None:

@@ -85,8 +85,13 @@ class LayerResult:
 
     @property
     def silent(self) -> NDArray[np.bool_]:
-        """Whether a channel is above zero nowhere, [C]."""
-        return np.asarray(self.active_positions == 0)
+        """Whether a channel is above zero nowhere, [C]; one that is no number is not said to be."""
+        return np.asarray((self.active_positions == 0) & ~self.unknown)
+
+    @property
+    def unknown(self) -> NDArray[np.bool_]:
+        """Whether a channel has no value that is a number in any image, [C]."""
+        return np.asarray(self.histogram.sum(1) == 0)
 
     @property
     def activity(self) -> NDArray[np.float64]:

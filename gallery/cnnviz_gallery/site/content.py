@@ -122,7 +122,7 @@ class UnitPage:
     middle: tuple[Example, ...]
     random: tuple[Example, ...]
     field: str
-    histogram: Histogram
+    histogram: Histogram | None
     grouping: str
     groups: tuple[Share, ...]
     groups_told: str

@@ -18,6 +18,7 @@ TILE_BYTES = 850
 """What a tile may take, so that a layer of 512 channels and its page stay within 0.6 MB."""
 STRIP = 6
 _SILENT = "above zero at no position of any image, ahead of any normalisation"
+_UNKNOWN = "no value that is a number in any image, only NaN, so that nothing is known of it"
 STRIP_SIDE = 56
 
 
@@ -78,6 +79,9 @@ def page(subject: SiteContext, place: int) -> content.LayerPage:
     if call.windows is not None:
         facts.append(content.Fact("Kernel", dimensions(call.windows.kernel)))
     facts.append(content.Fact("Silent", str(silent), _SILENT))
+    unknown = int(layer.unknown.sum())
+    if unknown:
+        facts.append(content.Fact("Not a number", str(unknown), _UNKNOWN))
     return content.LayerPage(
         layer=layer.layer,
         kind=call.type,
@@ -116,7 +120,9 @@ def _field(subject: SiteContext, layer: str) -> str:
 def _tile(subject: SiteContext, layer: LayerResult, channel: int) -> content.ChannelTile:
     selective = float(subject.contrasts[layer.layer].selectivity[channel])
     at, silent = channel % SHEET, bool(layer.silent[channel])
-    words = "silent" if silent else f"strongest {number(float(layer.highest[channel]))}"
+    unknown = bool(layer.unknown[channel])
+    known = "silent" if silent else f"strongest {number(float(layer.highest[channel]))}"
+    words = "not a number" if unknown else known
     return content.ChannelTile(
         channel=channel,
         sheet=channel // SHEET,

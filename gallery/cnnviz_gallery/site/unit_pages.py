@@ -32,6 +32,10 @@ SHEET_BYTES = 26_500
 """What the pictures of a unit may take, so that they and the page stay within 45 kB."""
 UPPER = 3
 """Rows of tiles on a unit's sheet, above the faces of its neighbours."""
+_UNKNOWN = (
+    "Not a number: no image that was scanned has a value of this channel that is one, only NaN, so "
+    "that nothing is known of it."
+)
 _CLEAR = 0.2
 _NEAR = 0.85
 
@@ -130,6 +134,8 @@ def page(
 
 
 def _lead(subject: SiteContext, layer: LayerResult, channel: int) -> str:
+    if layer.unknown[channel]:
+        return _UNKNOWN
     if layer.silent[channel]:
         return "Silent: above zero at no position of any image that was scanned."
     active = int(layer.active_images[channel])
@@ -155,6 +161,8 @@ def _lead(subject: SiteContext, layer: LayerResult, channel: int) -> str:
 
 
 def _facts(subject: SiteContext, layer: LayerResult, channel: int) -> tuple[content.Fact, ...]:
+    if layer.unknown[channel]:
+        return ()
     return (
         content.Fact("Greatest value", number(float(layer.highest[channel]))),
         content.Fact(
@@ -196,7 +204,11 @@ def _selectivity(
     )
 
 
-def _histogram(layer: LayerResult, channel: int, chosen: ChosenExamples) -> content.Histogram:
+def _histogram(
+    layer: LayerResult, channel: int, chosen: ChosenExamples
+) -> content.Histogram | None:
+    if layer.unknown[channel]:
+        return None
     marked = {
         "strongest": chosen.strongest,
         "middle": chosen.middle,

@@ -133,6 +133,8 @@ def test_values_that_are_no_numbers_count_nowhere_and_are_told() -> None:
     assert np.isposinf(spoilt.highest[2])
     assert spoilt.highest[3] == plain.highest[3]
     assert any("spoil" in note and "finite" in note for note in found.notes)
+    assert spoilt.unknown.tolist() == [True, False, False, False]
+    assert not spoilt.silent[0]
 
 
 def test_the_network_is_left_as_it_was_and_surroundings_do_not_matter() -> None:

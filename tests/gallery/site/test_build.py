@@ -341,3 +341,18 @@ def test_visualizations_stay_until_the_weights_change(tiny, tiny_data, tiny_scan
     build(scan(other, tiny_data, "first"), other, tiny_data, out)
     assert "-fv.webp" not in (folder / "3.html").read_text("utf-8")
     assert not (folder / "3-fv.webp").exists()
+
+
+def test_channels_that_are_no_numbers_are_said_to_be_none_and_not_silent(tmp_path, tiny_data):
+    model = tiny_model()
+    with torch.no_grad():
+        model.module.right.weight.fill_(torch.nan)
+    found = scan(model, tiny_data, ["left", "right"], settings=ScanSettings(sample=4))
+    site = build(found, model, tiny_data, tmp_path / "site").home.parent
+    unit = next(site.rglob("right/3.html")).read_text(encoding="utf-8")
+    assert "only NaN, so that nothing is known of it" in unit
+    assert "Histogram" not in unit
+    assert "Histogram" in next(site.rglob("left/3.html")).read_text(encoding="utf-8")
+    layer = next(site.rglob("right/index.html")).read_text(encoding="utf-8")
+    assert layer.count(", not a number") == 5
+    assert ", silent" not in layer
