@@ -155,6 +155,11 @@ class Comparison(Result):
         agreed = f"; {self._agreed()}" if np.isfinite(self.agreement) else ""
         return f"{first} and {other}: {alike}{agreed}"
 
+    def headline(self) -> str:
+        """Say what stands above the picture: which networks, and how often they agree."""
+        agreed = f": {self._agreed()}" if np.isfinite(self.agreement) else ""
+        return f"{' and '.join(self.names)}{agreed}"
+
     def _agreed(self) -> str:
         """Say to how many images both answer the same; of few images as a number."""
         if self.seen == 1:

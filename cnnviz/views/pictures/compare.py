@@ -20,6 +20,8 @@ _CELL, _MOST_NUMBERS = 0.5, 14
 """Inches of a cell with its number, and up to how many of them in a row have one."""
 _LEAST, _MOST = 3.2, 9.0
 _LETTERS = 18
+_LETTER = 0.075
+"""Inches of a letter of a layer's name, with what is free between two names."""
 _GAP, _LABEL, _HEAD = 12, 44, 42
 _DARK = 0.6
 """Up to here the colours are dark, and a number on them is white."""
@@ -33,13 +35,15 @@ def draw(found: Comparison, into: drawing.Canvas | None) -> drawing.Canvas:
     tall = max(height + 1.6, 1.9 * len(found.examples))
     figure = drawing.canvas(width + sheet + 2.4, tall + 0.6, into)
     left, right = figure.subplots(1, 2, width_ratios=[width + 1.6, sheet])
-    _matrix(found, left)
+    # The share of the figure that the matrix has, without its labels and its bar.
+    across = drawing.width_of(figure) * (width + 1.6) / (width + 1.6 + sheet) - 1.9
+    _matrix(found, left, across)
     _answers(found, right)
-    drawing.heading(figure, found.summary())
+    drawing.heading(figure, found.headline())
     return figure
 
 
-def _matrix(found: Comparison, axes: Axes) -> None:
+def _matrix(found: Comparison, axes: Axes, across: float) -> None:
     scale = drawing.Scale(0.0, 1.0)
     axes.imshow(scale.paint(found.cka), interpolation="nearest", aspect="auto")
     rows, columns = found.cka.shape
@@ -62,7 +66,10 @@ def _matrix(found: Comparison, axes: Axes) -> None:
             f"layers of {shortened(network, 34)}", fontsize=drawing.TEXT_SIZE, color=drawing.INK
         )
     axes.tick_params(labelsize=drawing.SMALL_SIZE, colors=drawing.QUIET, length=2)
-    axes.tick_params(axis="x", labelrotation=90)
+    below = axes.get_xticklabels()
+    longest = max(len(text.get_text()) for text in below)
+    if longest * _LETTER > across / len(below):
+        axes.tick_params(axis="x", labelrotation=90)
     for spine in axes.spines.values():
         spine.set_visible(False)
     colour_bars.bar_of_panels(
