@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cnnviz.evaluation import ErrorAnalysis as ErrorAnalysis
     from cnnviz.evaluation import error_analysis as error_analysis
     from cnnviz.evaluation import evaluate_classifier as evaluate_classifier
+    from cnnviz.explorer import explore as explore
     from cnnviz.gradients.monitor.gradient_monitor import GradientMonitor as GradientMonitor
     from cnnviz.heatmaps.heatmap import Heatmap as Heatmap
     from cnnviz.images import ArrayPreprocessing as ArrayPreprocessing
@@ -111,6 +112,7 @@ _HOMES = {
     "capture": "cnnviz.passes.captures",
     "error_analysis": "cnnviz.evaluation",
     "evaluate_classifier": "cnnviz.evaluation",
+    "explore": "cnnviz.explorer",
     "lecture": "cnnviz.lectures",
     "load": "cnnviz.models",
     "open_dataset": "cnnviz.datasets",
@@ -159,6 +161,7 @@ __all__ = [
     "error_analysis",
     "evaluate_classifier",
     "explanations",
+    "explore",
     "faithfulness",
     "famous_networks",
     "feature_maps",

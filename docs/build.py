@@ -65,6 +65,7 @@ PAGES = {
     "monitor": DOCS / "monitor.md",
     "skip-connections": DOCS / "skip-connections.md",
     "course": DOCS / "course.md",
+    "explorer": DOCS / "explorer.md",
     "figures-for-papers": DOCS / "figures-for-papers.md",
     "json": DOCS / "json.md",
     "fast-copy": DOCS / "fast-copy.md",

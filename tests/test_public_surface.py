@@ -54,6 +54,7 @@ EXPORTED = {
     "error_analysis",
     "evaluate_classifier",
     "explanations",
+    "explore",
     "faithfulness",
     "famous_networks",
     "feature_maps",

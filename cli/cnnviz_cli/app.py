@@ -24,6 +24,7 @@ from cnnviz_cli import (
     classifier_command,
     errors_command,
     evaluate_command,
+    explore_command,
     gallery_command,
     lecture_command,
     listings,
@@ -102,6 +103,13 @@ add_lazy_command(
     "report",
     report_command.build,
     summary=report_command.SUMMARY,
+    panel="The main job",
+)
+add_lazy_command(
+    app,
+    "explore",
+    explore_command.build,
+    summary=explore_command.SUMMARY,
     panel="The main job",
 )
 add_lazy_command(

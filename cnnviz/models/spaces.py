@@ -22,6 +22,7 @@ ONLY_IMAGES: dict[str, str] = {
     "hierarchy": "patches are cut out of photos; top_activations shows what the channels of one "
     "layer respond to",
     "localisation": "boxes are drawn in photos; cam shows where the evidence lies",
+    "explorer": "its page is about a photo",
     "lecture": "it is about photos; report tells of any inputs",
     "evaluate": "it measures over sets of photos; faithfulness measures one map",
 }

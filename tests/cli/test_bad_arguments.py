@@ -203,6 +203,9 @@ gallery --out ~nouser/o | There is no folder
 report --count 0 | --count cannot be 0
 report --sections "" | --sections is empty
 report --out ~nouser/o | There is no folder
+explore --layers "" | --layers is empty
+explore --out page.png | is the name of no page
+explore --out ~nouser/o.html | There is no folder
 lecture --chapters "" | --chapters is empty
 shapes --count 0 | --count cannot be 0
 shapes --count 999999999999 | --count

@@ -1,0 +1,106 @@
+"""`cnnviz explore`: one offline page that answers what a person asks about a photo."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cnnviz.images.paths import expand
+from cnnviz.results.files import check_place
+from cnnviz_cli import network_options, output_options, photo_options
+from cnnviz_cli.chosen_photos import find_photos
+from cnnviz_cli.lazy import shared, with_signature
+from cnnviz_cli.terminal import note, progress_bar
+from cnnviz_cli.told_guesses import Guesses
+
+if TYPE_CHECKING:
+    from cnnviz.explorer.build import Explorer
+
+SUMMARY = "Ask a network about a photo, on one page that works without a server."
+HELP = """Make one page on which a person asks a network about a photo.
+
+The page shows the answer and where it came from; there a click asks for another class, layer or
+method, the pointer tells what a place sees and which channels fire there, and channels can be muted
+to see what the answer would be. It is one file that asks nothing of any server. The last line of
+stdout is its path."""
+
+Photo = Annotated[
+    Path | None,
+    typer.Argument(metavar="[PHOTO]", help="The photo; a sample without it.", show_default=False),
+]
+Layers = Annotated[
+    str | None,
+    typer.Option(
+        "--layers",
+        "-l",
+        metavar="NAMES",
+        help="The layers that the page holds, with commas between; the last four stages without "
+        "it.",
+        show_default=False,
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        help="The page to write, .html; named after the photo without it.",
+        rich_help_panel=output_options.OUTPUT,
+        show_default=False,
+    ),
+]
+
+
+def build() -> Callable[..., Any]:
+    """Return the command."""
+    parameters = [
+        shared("photo", Photo, None),
+        shared("layers", Layers, None),
+        shared("target", network_options.Target, None),
+        *network_options.NETWORK_AND_WEIGHTS,
+        shared("out", Out, None),
+        shared("json", output_options.AsJson, False),
+        shared("quiet", output_options.Quiet, False),
+    ]
+    return with_signature(_run, parameters, HELP)
+
+
+def _run(values: dict[str, Any]) -> None:
+    from cnnviz.explorer.build import check_page, explore
+
+    out = None if values["out"] is None else expand(values["out"])
+    if out is not None:
+        check_place(check_page(out))
+    named = [str(values["photo"])] if values["photo"] is not None else []
+    photos = find_photos(named, None, None)
+    guesses = Guesses()
+    with progress_bar(values["quiet"]) as progress:
+        progress(0, 1, "loading the network")
+        model = guesses.of(network_options.model_of(values))
+        (photo,) = photo_options.photos_or_sample(photos.taken(), model)
+        page = explore(
+            model,
+            photo,
+            target=values["target"],
+            layers=values["layers"],
+            progress=guesses.at_first_step(progress),
+        )
+    guesses.tell()
+    written = page.save(out or Path(page.default_name))
+    note(f"{page.size / 1e6:.1f} MB, {', '.join(page.layers)}.")
+    typer.echo(json.dumps(_told(page, written), indent=2) if values["json"] else str(written))
+
+
+def _told(page: Explorer, written: Path) -> dict[str, Any]:
+    return {
+        "page": str(written),
+        "bytes": page.size,
+        "layers": list(page.layers),
+        "exact": page.exact,
+        "error": page.error,
+        "provenance": page.provenance.to_json(),
+    }

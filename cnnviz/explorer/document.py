@@ -1,0 +1,210 @@
+"""Everything the page computes with, as one packed text and a head that says what lies where."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any
+
+import cv2
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cnnviz.explorer.convolution_step import ConvolutionStep
+from cnnviz.explorer.layers import BY_PLACE, ExploredLayer
+from cnnviz.explorer.packing import Packed, by_channel, by_row, predicted
+from cnnviz.explorer.what_if import MutedAnswers
+from cnnviz.heatmaps.cam_methods import CAM_METHODS
+from cnnviz.introspection.receptive_fields import ReceptiveField
+from cnnviz.passes.captured import Capture
+from cnnviz.passes.ranked_classes import probabilities
+
+_SHOWN = 640
+"""Pixels of the longer side of the photo on the page, at most."""
+_LIKELY, _UNLIKELY = 127, 31
+_LEVELS = ((8192, 15), (2048, 31), (0, 127))
+"""Steps of a class's map on each side of zero, by how many places it has more than: the maps of
+early layers would else be most of a page."""
+_SAME = 1e-2
+"""Of a step: how far a pixel may lie from a whole number."""
+SEQUENTIAL, DIVERGING = ("inferno", "viridis", "cividis"), "RdBu_r"
+
+
+class Document:
+    """The head and the data of one photo in one network.
+
+    Attributes
+    ----------
+    head : dict
+        Plain data: names, numbers, and where each array lies.
+    packed : Packed
+        The arrays.
+    """
+
+    def __init__(self) -> None:
+        self.packed = Packed()
+        self.head: dict[str, Any] = {}
+
+    def add_answer(self, seen: Capture, names: Sequence[str]) -> None:
+        """Take in every class's name, score and probability, and how the last comes about."""
+        shares, rule = probabilities(seen.model, seen.logits)
+        self.head |= {
+            "names": list(names),
+            "rule": rule,
+            "scores": self.packed.add(seen.logits[0].float().cpu().numpy()),
+            "probabilities": self.packed.add(shares[0].float().cpu().numpy()),
+        }
+
+    def add_photo(self, seen: Capture) -> None:
+        """Take in what the network saw of the photo, for the eye and as the numbers it got."""
+        photo, box = seen.batch.photos[0], seen.batch.boxes[0]
+        cut, _ = box.cut(photo.pixels)
+        height, width = seen.batch.tensor.shape[2:]
+        self.head |= {
+            "photo": photo.name,
+            "picture": embedded(cut),
+            "input": [int(height), int(width)],
+            "whole": cut.shape == photo.pixels.shape,
+        }
+
+    def add_pixels(self, seen: Capture, step: ConvolutionStep) -> None:
+        """Take in the first convolution, and the values that it reads."""
+        whole, low, size, own = _pixels(seen)
+        flat = step.kernels.reshape(len(step.kernels), -1)
+        kernels, kernel_step = _fine(flat)
+        kernels = kernels.reshape(step.kernels.shape)
+        self.head["convolution"] = {
+            "name": step.name,
+            "stride": step.stride,
+            "padding": step.padding,
+            "dilation": step.dilation,
+            "normalised": step.normalised,
+            "activation": step.activation,
+            "own": own,
+            "pixels": self.packed.add(predicted(whole)),
+            "low": self.packed.add(low),
+            "step": self.packed.add(size),
+            "kernels": self.packed.add(kernels),
+            "kernelStep": self.packed.add(kernel_step),
+            "bias": self.packed.add(step.bias),
+            "scale": self.packed.add(step.scale),
+            "shift": self.packed.add(step.shift),
+        }
+
+    def add_layer(
+        self, layer: ExploredLayer, likeliest: Sequence[int], muted: MutedAnswers | None
+    ) -> None:
+        """Take in a layer, with the answers that were computed beforehand."""
+        maps, low, step = by_channel(layer.activations)
+        weights, row = _weights(layer, likeliest)
+        entry: dict[str, Any] = {
+            "name": layer.name,
+            "maps": self.packed.add(maps),
+            "low": self.packed.add(low),
+            "step": self.packed.add(step),
+            "classes": list(layer.classes) if layer.head is None else None,
+            "weights": self.packed.add(weights),
+            "row": self.packed.add(row),
+            "field": None if layer.field is None else self._field(layer.field),
+            "error": float(step.max() / 2),
+        }
+        if layer.head is not None:
+            entry["head"] = {
+                "means": self.packed.add(layer.head.means),
+                "offsets": self.packed.add(layer.head.offsets),
+                "passed": self.packed.add(layer.head.passed),
+                "places": layer.head.places,
+            }
+        places = layer.activations[0].size
+        levels = next(levels for more, levels in _LEVELS if places > more)
+        entry["methods"] = {
+            method: self._maps(found, levels) for method, found in layer.maps.items()
+        }
+        if muted is not None:
+            entry["muted"] = {
+                "channels": self.packed.add(muted.channels),
+                "scores": self.packed.add(muted.scores),
+                "probabilities": self.packed.add(muted.probabilities),
+                "best": self.packed.add(muted.best),
+                "bestProbabilities": self.packed.add(muted.best_probabilities),
+            }
+        self.head.setdefault("layers", []).append(entry)
+
+    def add_looks(self) -> None:
+        """Take in the colour maps, and what the methods are called."""
+        self.head["colours"] = {name: self.packed.add(colours(name)) for name in SEQUENTIAL}
+        self.head["diverging"] = self.packed.add(colours(DIVERGING))
+        self.head["methodNames"] = {
+            name: CAM_METHODS[name].title for name in ("gradcam", *BY_PLACE)
+        }
+
+    def _field(self, field: ReceptiveField) -> dict[str, Any]:
+        """Take in the first pixel and the last of each place; a side of 1 stands for all along it.
+
+        Of a layer behind gates over the whole map it is the field without them.
+        """
+        local = field.local
+        ends = {
+            f"{side}{end.title()}": self.packed.add(getattr(axis, end).astype(np.int32))
+            for side, axis in (("row", local.rows), ("column", local.columns))
+            for end in ("first", "last")
+        }
+        return {**ends, "size": list(local.size), "gates": field.gateless is not None}
+
+    def _maps(self, found: NDArray[np.float32], levels: int) -> dict[str, Any]:
+        whole, steps = by_row(found, levels)
+        return {"maps": self.packed.add(whole), "step": self.packed.add(steps), "levels": levels}
+
+
+def _fine(values: NDArray[np.float32]) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+    steps = np.abs(values).max(1) / 32767.0
+    whole = np.round(values / np.where(steps == 0.0, 1.0, steps)[:, None])
+    return whole.astype(np.int16), steps.astype(np.float32)
+
+
+def _weights(
+    layer: ExploredLayer, likeliest: Sequence[int]
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Return the weights of each class in steps: fewer for the many that are not likely."""
+    if layer.head is None:
+        return by_row(layer.weights)
+    levels = np.full(len(layer.head.matrix), _UNLIKELY)
+    levels[list(likeliest)] = _LIKELY
+    return by_row(layer.head.matrix, levels)
+
+
+def _pixels(
+    seen: Capture,
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32], bool]:
+    """Return what the network read in 256 steps, and whether these are the photo's own."""
+    values = seen.batch.tensor[0].double().cpu().numpy()
+    prepared = seen.model.preprocessing
+    mean, std = (np.asarray(one, np.float64) for one in (prepared.mean, prepared.std))
+    if len(mean) == len(values):
+        pixels = (values * std[:, None, None] + mean[:, None, None]) * 255.0
+        whole = np.round(pixels)
+        if np.abs(whole - pixels).max() < _SAME and whole.min() >= 0 and whole.max() <= 255:
+            low, step = -mean / std, 1.0 / (255.0 * std)
+            return whole.astype(np.uint8), low.astype(np.float32), step.astype(np.float32), True
+    return *by_channel(values.astype(np.float32)), False
+
+
+def embedded(pixels: NDArray[np.uint8]) -> str:
+    """Return pixels [h, w, 3] as an address that holds them, no larger than the page shows."""
+    height, width = pixels.shape[:2]
+    share = _SHOWN / max(height, width)
+    if share < 1.0:
+        size = max(1, round(width * share)), max(1, round(height * share))
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    stream = BytesIO()
+    Image.fromarray(pixels).save(stream, "WEBP", quality=88, method=6)
+    return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
+
+
+def colours(name: str) -> NDArray[np.uint8]:
+    """Return the 256 colours of a colour map, [256, 3]."""
+    table = mpl.colormaps[name](np.linspace(0.0, 1.0, 256))[:, :3]
+    return np.round(table * 255).astype(np.uint8)

@@ -1,0 +1,146 @@
+"""Whether what follows a layer is a mean over its places and a linear layer, and which one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cnnviz.introspection.layer_tensors import Key
+from cnnviz.models.outputs import scores_of
+from cnnviz.passes.captured import Capture
+from cnnviz.passes.run_from_layer import ForwardFromLayer
+
+_TRIALS = 4
+_ALIKE = 1e-5
+"""What single precision leaves of a sum of some thousand terms, of their sizes together."""
+_ROWS = 64
+
+
+@dataclass(frozen=True, eq=False)
+class LinearHead:
+    """The scores as a linear function of the mean of each channel.
+
+    Attributes
+    ----------
+    matrix : ndarray of float32
+        [classes, C], what a class's score grows by for each 1 that the mean of a channel grows.
+    offsets : ndarray of float32
+        [classes], the scores where every channel is zero.
+    means : ndarray of float32
+        [C], the means for the photo.
+    places : int
+        How many places the means are over.
+    passed : ndarray of float32
+        [C], the share of the places of each channel that a gradient comes back to: fewer than all
+        where a rectifier works in place behind the layer.
+    error : float
+        The largest difference from the network in trials, of the largest score.
+    """
+
+    matrix: NDArray[np.float32]
+    offsets: NDArray[np.float32]
+    means: NDArray[np.float32]
+    places: int
+    passed: NDArray[np.float32]
+    error: float
+
+    @property
+    def slopes(self) -> NDArray[np.float32]:
+        """[classes, C], the gradient of each score at every place of each channel."""
+        return self.matrix / np.float32(self.places)
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """[classes, C], the mean over the places of the gradient that comes back."""
+        return self.slopes * self.passed
+
+
+def linear_head(seen: Capture, layer: Key) -> LinearHead | None:
+    """Return the linear head behind a layer, or None where something else follows.
+
+    It is found by running what follows with each channel raised, and checked on random maps: any
+    code is recognised that computes this, and none that does not.
+
+    Parameters
+    ----------
+    seen : Capture
+        One photo, captured at the layer.
+    layer : (str, int)
+        The layer and which of its calls.
+    """
+    run = LayerScores(seen, layer)
+    maps = seen.activation_maps(layer)[:1]
+    channels, size = maps.shape[1], maps.flatten(2).abs().amax(2)[0].clamp(min=1.0)
+    places = maps[0, 0].numel()
+    means = maps.flatten(2).mean(2)[0]
+    if not _forgets_places(run, maps):
+        return None
+    columns, nothing = [], run(torch.zeros_like(maps))
+    for start in range(0, channels, _ROWS):
+        chosen = torch.arange(start, min(start + _ROWS, channels), device=maps.device)
+        # From nothing, since a small difference between large scores has few digits.
+        raised = torch.zeros_like(maps).expand(len(chosen), *maps.shape[1:]).clone()
+        raised[torch.arange(len(chosen)), chosen] = size[chosen].reshape(-1, 1, 1)
+        columns.append((run(raised) - nothing) / size[chosen, None])
+    matrix = torch.cat(columns).T
+    error, rounding = _error(run, size, matrix, nothing[0], maps)
+    if not rounding:
+        return None
+    return LinearHead(
+        matrix.float().cpu().numpy(),
+        nothing[0].float().cpu().numpy(),
+        means.float().cpu().numpy(),
+        places,
+        np.ones(channels, np.float32),
+        error,
+    )
+
+
+class LayerScores:
+    """The scores of all classes for other maps of a layer."""
+
+    def __init__(self, seen: Capture, layer: Key) -> None:
+        self._model, self._layout = seen.model, seen.layout(layer)
+        self._given = seen.activations[layer][:1]
+        self._run = ForwardFromLayer(seen.model, seen.batch.tensor[:1], layer)
+        self.base = self(seen.activation_maps(layer)[:1])[0]
+
+    def __call__(self, maps: torch.Tensor) -> torch.Tensor:
+        """Return [B, classes] for [B, C, h, w]."""
+        batch = self._layout.batch_of(tuple(self._given.shape), 1)
+        repeated = torch.cat([self._given] * len(maps), batch)
+        output = self._run(self._layout.put(repeated, maps), len(maps))
+        return scores_of(self._model, output, len(maps)).double()
+
+
+def _forgets_places(run: LayerScores, maps: torch.Tensor) -> bool:
+    """Try whether turning every map over changes nothing, before each channel is run."""
+    off = (run(maps.flip((2, 3)))[0] - run.base).abs().max()
+    return bool(off <= _ALIKE * run.base.abs().max())
+
+
+def _error(
+    run: LayerScores,
+    size: torch.Tensor,
+    matrix: torch.Tensor,
+    nothing: torch.Tensor,
+    maps: torch.Tensor,
+) -> tuple[float, bool]:
+    """Return the largest difference in trials, of the largest score, and whether it is rounding."""
+    chance = torch.Generator().manual_seed(0)
+    worst, rounding = 0.0, True
+    for trial in range(_TRIALS):
+        drawn = torch.rand(maps.shape, generator=chance).to(maps) * size.reshape(1, -1, 1, 1)
+        if trial == 0:
+            drawn = maps
+        means = drawn.flatten(2).mean(2)[0].double()
+        found = run(drawn)[0]
+        off = (nothing + matrix @ means - found).abs().max()
+        # What rounds are the terms, which may be far larger than their sum.
+        terms = (matrix.abs() @ means.abs()).max() + nothing.abs().max()
+        rounding = rounding and bool(off <= _ALIKE * terms)
+        worst = max(worst, float(off / found.abs().max().clamp(min=1e-30)))
+    return worst, rounding

@@ -1,0 +1,107 @@
+"""The page of the explorer: one file, everything escaped, nothing loaded from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from cnnviz.explorer.scripts import script
+from cnnviz.reports import html_assets
+
+
+@dataclass(frozen=True)
+class ClassLine:
+    """A line of the answer as it stands without scripts."""
+
+    name: str
+    share: str
+
+
+@dataclass(frozen=True)
+class PageWords:
+    """What stands on the page before a script runs.
+
+    Attributes
+    ----------
+    title, description : str
+        The window's title, and a sentence for previews.
+    photo, model, name, method, layer : str
+        What the photo, network, class, method and layer are called.
+    verdict, told, closing : str
+        The answer, what the picture shows, and the last paragraph.
+    classes : str
+        How many there are.
+    convolution : str
+        The first convolution, or nothing.
+    answers : tuple of ClassLine
+        The likeliest classes.
+    notes : tuple of str
+        What a reader must know first.
+    still : str
+        The picture with the map over it, as an address that holds it.
+    """
+
+    title: str
+    description: str
+    photo: str
+    model: str
+    name: str
+    method: str
+    layer: str
+    verdict: str
+    told: str
+    closing: str
+    classes: str
+    convolution: str
+    answers: tuple[ClassLine, ...]
+    notes: tuple[str, ...]
+    still: str
+
+
+def rendered(words: PageWords, picture: str, head: dict[str, Any], data: str) -> str:
+    """Return the page as HTML.
+
+    Parameters
+    ----------
+    words : PageWords
+        What it says.
+    picture : str
+        The photo, as an address that holds it.
+    head : dict
+        Plain data: names, and where each array lies.
+    data : str
+        The arrays, as `cnnviz.explorer.packing.Packed.text` returns them.
+    """
+    css = html_assets.palette() + html_assets.asset(__package__, "explorer.css")
+    code = script()
+    return (
+        html_assets.environment(__package__)
+        .get_template("explorer.html.j2")
+        .render(
+            **vars(words),
+            picture=picture,
+            head=Markup(_json(head)),
+            data=Markup(data),
+            css=Markup(css),
+            script=Markup(code),
+            policy=(
+                f"default-src 'none'; img-src data: blob:; style-src 'sha256-{_digest(css)}'; "
+                f"script-src 'sha256-{_digest(code)}'; base-uri 'none'; form-action 'none'"
+            ),
+        )
+    )
+
+
+def _json(head: dict[str, Any]) -> str:
+    """Return plain data that no text in it can end the element of."""
+    text = json.dumps(head, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

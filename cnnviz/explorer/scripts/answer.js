@@ -1,0 +1,45 @@
+// The answer as a list in which a click asks for another class.
+
+import { largest } from "./arithmetic.js";
+import { byId, made, percent } from "./dom.js";
+
+const LISTED = 5;
+
+/**
+ * @param {any} app
+ * @returns {() => void}
+ */
+export function answer(app) {
+  const list = byId("answers");
+  return () => {
+    const shares = app.probabilities();
+    const first = largest(shares, LISTED);
+    const extra = [app.state.class, app.state.against].filter((one) => one !== null && !first.includes(one));
+    list.replaceChildren(
+      ...[...first, ...extra].map((index) =>
+        made("li", {}, [
+          made("button", {
+            type: "button",
+            class: "class",
+            "aria-pressed": index === app.state.class,
+            title: `Show where the network finds ${app.data.names[index]}`,
+            on: { click: () => app.update({ class: index, against: null, channel: null }) },
+          }, [
+            made("span", { class: "name", text: app.data.names[index] }),
+            made("span", { class: "share", text: percent(shares[index]) }),
+            made("span", { class: "bar", style: null }, [bar(shares[index])]),
+          ]),
+        ]),
+      ),
+    );
+    byId("verdict").textContent = `${app.data.names[first[0]]}, ${percent(shares[first[0]])}`;
+    byId("changed").hidden = !app.state.scales.size;
+  };
+}
+
+/** @param {number} share */
+function bar(share) {
+  const svg = made("svg", { viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" });
+  svg.append(made("rect", { class: "track", width: 100, height: 4, rx: 2 }), made("rect", { class: "fill", width: Math.max(0.4, share * 100), height: 4, rx: 2 }));
+  return svg;
+}

@@ -1,0 +1,35 @@
+// The answer of the network, as it is and with channels muted or scaled.
+
+/**
+ * Return the scores with some channels scaled, exact where a mean and a linear layer follow.
+ * @param {Float32Array} scores
+ * @param {import("./arithmetic.js").Layer} layer
+ * @param {Map<number, number>} scales
+ * @returns {Float32Array}
+ */
+export function scoresWith(scores, layer, scales) {
+  const channels = layer.maps.shape[0];
+  const found = Float32Array.from(scores);
+  for (const [channel, scale] of scales) {
+    const change = (scale - 1) * layer.head.means.values[channel];
+    if (change === 0) continue;
+    for (let k = 0; k < found.length; k += 1) {
+      found[k] += change * layer.weights.values[k * channels + channel] * layer.row.values[k];
+    }
+  }
+  return found;
+}
+
+/**
+ * Return probabilities by the rule of the network.
+ * @param {Float32Array} scores
+ * @param {string} rule "softmax" or "sigmoid"
+ * @returns {Float32Array}
+ */
+export function probabilitiesOf(scores, rule) {
+  if (rule === "sigmoid") return scores.map((one) => 1 / (1 + Math.exp(-one)));
+  const most = scores.reduce((one, other) => Math.max(one, other), -Infinity);
+  const raised = Float64Array.from(scores, (one) => Math.exp(one - most));
+  const total = raised.reduce((one, other) => one + other, 0);
+  return Float32Array.from(raised, (one) => one / total);
+}

@@ -1,0 +1,88 @@
+// One channel: its map, its values here, its kernel, and its page in a gallery.
+
+import { largest, valueAt } from "./arithmetic.js";
+import { byId, made, written } from "./dom.js";
+
+const BINS = 24;
+
+/**
+ * @param {any} app
+ * @returns {() => void}
+ */
+export function channel(app) {
+  const field = byId("channel-number");
+  field.addEventListener("change", () => {
+    const value = Number(field.value);
+    const count = app.layer().maps.shape[0];
+    app.update({ channel: field.value !== "" && Number.isInteger(value) && value >= 0 && value < count ? value : null });
+  });
+  byId("channel-none").addEventListener("click", () => app.update({ channel: null }));
+  byId("channel-mute").addEventListener("click", () => {
+    const scales = new Map(app.state.scales);
+    if (scales.get(app.state.channel) === 0) scales.delete(app.state.channel);
+    else scales.set(app.state.channel, 0);
+    app.update({ scales });
+    app.openPanel("what-if");
+  });
+  return () => {
+    if (!byId("channel").open) return;
+    const { channel: c } = app.state;
+    const layer = app.layer();
+    const [count, height, width] = layer.maps.shape;
+    field.max = String(count - 1);
+    field.value = c === null ? "" : String(c);
+    byId("channel-count").textContent = `of 0 to ${count - 1} in ${layer.name}`;
+    byId("channel-body").hidden = c === null;
+    byId("channel-none").hidden = c === null;
+    if (c === null) return;
+    const values = Float32Array.from({ length: height * width }, (_, p) => valueAt(layer, c, p, height * width));
+    const most = largest(values, 1)[0];
+    const dead = values.every((one) => one === 0);
+    byId("channel-said").textContent = dead
+      ? "It is zero everywhere in this photo."
+      : `Largest ${written(values[most])} at row ${Math.floor(most / width)}, column ${most % width}; mean ${written(values.reduce((one, other) => one + other, 0) / values.length)}; above zero at ${values.filter((one) => one > 0).length} of ${values.length} places. The photo above shows its map.`;
+    histogram(byId("channel-histogram"), values);
+    byId("channel-mute").textContent = app.state.scales.get(c) === 0 ? "Give it back" : "Mute it";
+    kernel(app, byId("channel-kernel"), c);
+    const link = byId("channel-gallery");
+    const address = (app.data.gallery ?? {})[layer.name];
+    link.hidden = !address;
+    if (address) link.href = `${address}/${c}.html`;
+  };
+}
+
+/** @param {SVGElement} svg @param {Float32Array} values */
+function histogram(svg, values) {
+  const low = values.reduce((one, other) => Math.min(one, other), 0);
+  const high = values.reduce((one, other) => Math.max(one, other), 0);
+  const counts = new Array(BINS).fill(0);
+  for (const value of values) counts[Math.min(BINS - 1, Math.floor(((value - low) / (high - low || 1)) * BINS))] += 1;
+  const most = Math.max(...counts);
+  svg.replaceChildren(
+    ...counts.map((count, k) => made("rect", { class: "fill", x: k * 10 + 1, width: 8, y: 60 - (60 * count) / most, height: (60 * count) / most })),
+    made("line", { class: "axis", x1: 0, x2: BINS * 10, y1: 60, y2: 60 }),
+    made("text", { x: 0, y: 74, class: "small", text: written(low) }),
+    made("text", { x: BINS * 10, y: 74, class: "small", "text-anchor": "end", text: written(high) }),
+    made("text", { x: BINS * 5, y: 74, class: "small", "text-anchor": "middle", text: "activation" }),
+  );
+}
+
+/** @param {any} app @param {any} holder @param {number} c */
+function kernel(app, holder, c) {
+  const step = app.data.convolution;
+  const first = step && (app.layer().name === step.name || app.state.layer === 0 && step.kernels.shape[0] === app.layer().maps.shape[0] && app.data.firstIsStep);
+  holder.hidden = !first;
+  if (!first) return;
+  const [, colours, rows, columns] = step.kernels.shape;
+  const canvas = holder.querySelector("canvas");
+  canvas.width = columns;
+  canvas.height = rows;
+  const values = step.kernels.values.subarray(c * colours * rows * columns, (c + 1) * colours * rows * columns);
+  const top = values.reduce((/** @type {number} */ one, /** @type {number} */ other) => Math.max(one, Math.abs(other)), 0) || 1;
+  const image = new ImageData(columns, rows);
+  for (let p = 0; p < rows * columns; p += 1) {
+    for (let k = 0; k < 3; k += 1) image.data[4 * p + k] = 127.5 + (127.5 * values[(colours === 3 ? k : 0) * rows * columns + p]) / top;
+    image.data[4 * p + 3] = 255;
+  }
+  canvas.getContext("2d").putImageData(image, 0, 0);
+}

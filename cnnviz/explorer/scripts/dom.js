@@ -1,0 +1,53 @@
+// Small helpers for elements; text never becomes markup.
+
+/**
+ * Return the element with an id, which the page has.
+ * @param {string} id
+ * @returns {any}
+ */
+export function byId(id) {
+  return document.getElementById(id);
+}
+
+/**
+ * Make an element.
+ * @param {string} tag
+ * @param {Record<string, any>} [settings] attributes; "text" is its text, "on" its listeners
+ * @param {(Node|string)[]} [inside]
+ * @returns {any}
+ */
+export function made(tag, settings = {}, inside = []) {
+  const space = ["svg", "rect", "path", "g", "text", "line", "circle", "title"].includes(tag);
+  const found = space ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+  for (const [name, value] of Object.entries(settings)) {
+    if (name === "text") found.textContent = String(value);
+    else if (name === "on") for (const [event, act] of Object.entries(value)) found.addEventListener(event, /** @type {any} */ (act));
+    else if (name.startsWith("aria-")) found.setAttribute(name, String(value));
+    else if (value === true) found.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) found.setAttribute(name, String(value));
+  }
+  found.append(...inside);
+  return found;
+}
+
+/**
+ * Write a number with three digits that count.
+ * @param {number} value
+ */
+export function written(value) {
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  if (size >= 1000 || size < 0.001) return value.toExponential(1).replace("e+", "e").replace("-", "\u2212");
+  return value.toPrecision(3).replace("-", "\u2212");
+}
+
+/**
+ * Write a probability.
+ * @param {number} value
+ */
+export function percent(value) {
+  const share = value * 100;
+  if (share > 0 && share < 0.1) return "below 0.1\u00a0%";
+  if (share > 99.9 && share < 100) return "above 99.9\u00a0%";
+  return `${share.toFixed(share < 10 ? 1 : 0)}\u00a0%`;
+}

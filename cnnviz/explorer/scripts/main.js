@@ -1,0 +1,114 @@
+// The page: its state, and who draws what of it.
+
+import { answer } from "./answer.js";
+import { probabilitiesOf, scoresWith } from "./answers.js";
+import { rowOf, valueAt, weightsOf, weighted, classMap, fieldAt, stretched } from "./arithmetic.js";
+import { channel } from "./channel.js";
+import { controls } from "./controls.js";
+import { convolution, workedOut } from "./convolution.js";
+import { byId } from "./dom.js";
+import { network } from "./network.js";
+import { bytesOf, filledIn, inflated, restored } from "./pack.js";
+import { drawMarks, picture } from "./picture.js";
+import { places } from "./places.js";
+import { saving } from "./save.js";
+import { shownMap } from "./shown.js";
+import { addressOf, stateOf } from "./state.js";
+import { theme } from "./theme.js";
+import { whatIf } from "./what_if.js";
+
+const KEPT = 4;
+
+/** @param {any} data */
+export function begun(data) {
+  const first = {
+    class: data.first, against: null, layer: data.layers.length - 1, method: "gradcam", signed: false,
+    opacity: 0.55, clip: 1, colours: "inferno", at: [], channel: null, scales: new Map(), step: null,
+  };
+  const limits = {
+    classes: data.names.length,
+    layers: data.layers.map((/** @type {any} */ one) => ({ channels: one.maps.shape[0] })),
+    methods: Object.keys(data.methodNames),
+    colours: Object.keys(data.colours),
+  };
+  /** @type {any} */
+  const app = { data, state: stateOf(location.hash, /** @type {any} */ (first), limits), hovered: null };
+  app.layer = () => data.layers[app.state.layer];
+  app.cellAt = (/** @type {[number, number]} */ [x, y]) => {
+    const [, rows, columns] = app.layer().maps.shape;
+    return { row: Math.min(rows - 1, Math.floor(y * rows)), column: Math.min(columns - 1, Math.floor(x * columns)) };
+  };
+  app.scores = () => (app.layer().head && app.state.scales.size ? scoresWith(data.scores.values, app.layer(), app.state.scales) : data.scores.values);
+  app.probabilities = () => {
+    if (!app.layer().head || !app.state.scales.size || data.rule === "as given") return data.probabilities.values;
+    return probabilitiesOf(app.scores(), data.rule);
+  };
+  const pointed = [() => drawMarks(app), places(app), convolution(app)];
+  const parts = [picture(app), answer(app), controls(app), channel(app), network(app), whatIf(app), words(app), ...pointed];
+  app.draw = () => parts.forEach((part) => part());
+  app.update = (/** @type {any} */ patch, keep = true) => {
+    Object.assign(app.state, patch);
+    if (keep) remember(addressOf(app.state, /** @type {any} */ (first)));
+    app.draw();
+  };
+  app.point = (/** @type {[number, number]|null} */ at) => {
+    app.hovered = at;
+    pointed.forEach((part) => part());
+  };
+  app.keep = (/** @type {[number, number]} */ at) => {
+    app.openPanel("place");
+    app.update({ at: [...app.state.at, at].slice(-KEPT) });
+  };
+  app.openPanel = (/** @type {string} */ id) => { byId(id).open = true; };
+  for (const panel of document.querySelectorAll("details.panel")) panel.addEventListener("toggle", () => app.draw());
+  addEventListener("popstate", () => {
+    app.state = stateOf(location.hash, /** @type {any} */ (first), limits);
+    app.draw();
+  });
+  saving(app);
+  app.draw();
+  return app;
+}
+
+/** @param {string} address */
+function remember(address) {
+  try {
+    history.pushState(null, "", `#${address}`);
+  } catch {
+    // In a frame of a notebook there is no address.
+  }
+}
+
+/** @param {any} app @returns {() => void} */
+function words(app) {
+  return () => {
+    const { state, data } = app;
+    const layer = app.layer();
+    const name = data.names[state.class];
+    const held = state.channel === null && !layer.head ? layer.methods[state.method] : null;
+    const steps = held ? `, in ${held.levels} steps` : "";
+    const missing = shownMap(app) === null;
+    const what = state.channel !== null ? `the activations of channel ${state.channel}`
+      : state.against !== null ? `${data.methodNames[state.method]}: what speaks for ${name} rather than ${data.names[state.against]} (red), or the other way (blue)`
+        : state.signed ? `${data.methodNames[state.method]}: what speaks for ${name} (red) and against it (blue)`
+          : `${data.methodNames[state.method]}: where the network found ${name}`;
+    byId("told").textContent = missing
+      ? `For this choice the page holds no map at ${layer.name}: at this layer it has the ${layer.classes.length} likeliest classes. Choose the last layer, or one of these.`
+      : `${what}, at ${layer.name} (${layer.maps.shape[1]} x ${layer.maps.shape[2]} places${steps}).`;
+  };
+}
+
+/** Read the data of the page, and begin. */
+export async function main() {
+  theme();
+  const head = JSON.parse(byId("head").textContent);
+  const buffer = await inflated(bytesOf(byId("data").textContent.trim()));
+  const data = filledIn(head, buffer);
+  if (data.convolution) restored(data.convolution.pixels);
+  const photo = byId("photo");
+  await photo.decode();
+  document.documentElement.classList.add("alive");
+  const app = begun(data);
+  // For tests, and for whoever looks into the page.
+  Object.assign(window, { cnnviz: { app, arithmetic: { rowOf, valueAt, weightsOf, weighted, classMap, fieldAt, stretched, workedOut, scoresWith, probabilitiesOf } } });
+}

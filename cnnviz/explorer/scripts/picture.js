@@ -1,0 +1,121 @@
+// The photo with the map over it, and what is marked on it.
+
+import { fieldAt, stretched } from "./arithmetic.js";
+import { byId, made } from "./dom.js";
+import { shownMap } from "./shown.js";
+
+const SIDE = 320;
+
+/**
+ * Draw the photo with the map, and listen to who points at it.
+ * @param {any} app
+ * @returns {() => void}
+ */
+export function picture(app) {
+  const canvas = byId("picture");
+  const photo = byId("photo");
+  canvas.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => {
+    if (event.pointerType === "mouse") app.point(placeOf(event));
+  });
+  canvas.addEventListener("pointerleave", () => app.point(null));
+  canvas.addEventListener("click", (/** @type {MouseEvent} */ event) => app.keep(placeOf(event)));
+  canvas.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => moved(app, event));
+  canvas.addEventListener("blur", () => app.point(null));
+
+  /** @param {MouseEvent} event @returns {[number, number]} */
+  function placeOf(event) {
+    const box = canvas.getBoundingClientRect();
+    const share = (/** @type {number} */ at, /** @type {number} */ size) => Math.min(0.9999, Math.max(0, at / size));
+    return [share(event.clientX - box.left, box.width), share(event.clientY - box.top, box.height)];
+  }
+
+  return () => draw(app, canvas, photo);
+}
+
+/** @param {any} app @param {HTMLCanvasElement} canvas @param {HTMLImageElement} photo */
+function draw(app, canvas, photo) {
+  const map = shownMap(app);
+  canvas.width = photo.naturalWidth || SIDE;
+  canvas.height = photo.naturalHeight || SIDE;
+  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  pen.drawImage(photo, 0, 0, canvas.width, canvas.height);
+  if (map === null) return;
+  pen.globalAlpha = app.state.opacity;
+  pen.imageSmoothingEnabled = true;
+  pen.drawImage(coloured(app, map), 0, 0, canvas.width, canvas.height);
+  pen.globalAlpha = 1;
+}
+
+/**
+ * Colour a map, stretched.
+ * @param {any} app
+ * @param {{values: Float32Array, height: number, width: number, signed: boolean, top: number}} map
+ * @returns {HTMLCanvasElement}
+ */
+export function coloured(app, map) {
+  const ratio = app.data.input[0] / app.data.input[1];
+  const columns = ratio > 1 ? Math.round(SIDE / ratio) : SIDE;
+  const rows = ratio > 1 ? SIDE : Math.round(SIDE * ratio);
+  const found = document.createElement("canvas");
+  found.width = columns;
+  found.height = rows;
+  const values = stretched(map.values, map.height, map.width, rows, columns);
+  const image = new ImageData(columns, rows);
+  const table = (map.signed ? app.data.diverging : app.data.colours[app.state.colours]).values;
+  for (let k = 0; k < values.length; k += 1) {
+    const share = map.top > 0 ? values[k] / map.top : 0;
+    const at = 3 * Math.round(255 * Math.min(1, Math.max(0, map.signed ? (share + 1) / 2 : share)));
+    image.data[4 * k] = table[at];
+    image.data[4 * k + 1] = table[at + 1];
+    image.data[4 * k + 2] = table[at + 2];
+    image.data[4 * k + 3] = 255;
+  }
+  /** @type {CanvasRenderingContext2D} */ (found.getContext("2d")).putImageData(image, 0, 0);
+  return found;
+}
+
+/**
+ * Mark the places that are looked at, and what they see.
+ * @param {any} app
+ */
+export function drawMarks(app) {
+  const marks = byId("marks");
+  const [height, width] = app.data.input;
+  marks.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  const layer = app.layer();
+  const places = app.hovered ? [...app.state.at, app.hovered] : app.state.at;
+  marks.replaceChildren(
+    ...places.flatMap((/** @type {[number, number]} */ at, /** @type {number} */ k) => {
+      const kept = k < app.state.at.length;
+      const { row, column } = app.cellAt(at);
+      const [rows, columns] = [layer.maps.shape[1], layer.maps.shape[2]];
+      const parts = [];
+      if (layer.field) {
+        const [top, left, bottom, right] = fieldAt(layer.field, row, column);
+        if (bottom > top && right > left) parts.push(made("rect", { class: `field mark-${k % 4}${kept ? "" : " hovering"}`, x: left, y: top, width: right - left, height: bottom - top }));
+      }
+      const x = ((column + 0.5) * width) / columns;
+      const y = ((row + 0.5) * height) / rows;
+      parts.push(made("circle", { class: `spot mark-${k % 4}`, cx: x, cy: y, r: Math.max(2.5, width / 90) }));
+      if (kept) parts.push(made("text", { class: "spot-name", x: x + width / 60, y: y - width / 60, "font-size": width / 18, text: String.fromCharCode(65 + k) }));
+      return parts;
+    }),
+  );
+}
+
+/** @param {any} app @param {KeyboardEvent} event */
+function moved(app, event) {
+  const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  const step = steps[/** @type {keyof typeof steps} */ (event.key)];
+  const [, rows, columns] = app.layer().maps.shape;
+  if (step) {
+    const { row, column } = app.cellAt(app.hovered ?? [0.5, 0.5]);
+    const inside = (/** @type {number} */ at, /** @type {number} */ count) => Math.min(count - 1, Math.max(0, at));
+    const to = app.hovered ? [inside(column + step[0], columns), inside(row + step[1], rows)] : [column, row];
+    app.point([(to[0] + 0.5) / columns, (to[1] + 0.5) / rows]);
+  } else if ((event.key === "Enter" || event.key === " ") && app.hovered) app.keep(app.hovered);
+  else if (event.key === "Escape" || event.key === "Delete") app.update({ at: [] });
+  else return;
+  event.preventDefault();
+}
+

@@ -1,0 +1,65 @@
+// The places that are looked at: what each sees, and which channels fire there.
+
+import { addedAt, fieldAt, largest, valueAt } from "./arithmetic.js";
+import { byId, made, written } from "./dom.js";
+import { shownWeights, signedMap } from "./shown.js";
+
+const RANKED = 8;
+
+/**
+ * @param {any} app
+ * @returns {() => void}
+ */
+export function places(app) {
+  const list = byId("places");
+  byId("by").addEventListener("change", () => app.draw());
+  byId("forget").addEventListener("click", () => app.update({ at: [] }));
+  return () => {
+    const at = app.hovered ? [...app.state.at, app.hovered] : app.state.at;
+    byId("no-place").hidden = at.length > 0;
+    byId("forget").hidden = app.state.at.length === 0;
+    if (!byId("place").open) return;
+    list.replaceChildren(...at.map((/** @type {[number, number]} */ one, /** @type {number} */ k) => card(app, one, k)));
+  };
+}
+
+/** @param {any} app @param {[number, number]} at @param {number} k */
+function card(app, at, k) {
+  const kept = k < app.state.at.length;
+  const layer = app.layer();
+  const [, height, width] = layer.maps.shape;
+  const { row, column } = app.cellAt(at);
+  const place = row * width + column;
+  const weights = shownWeights(app);
+  const byEvidence = byId("by").value === "evidence" && weights !== null;
+  const fires = Float32Array.from({ length: layer.maps.shape[0] }, (_, c) => valueAt(layer, c, place, height * width));
+  const adds = weights === null ? null : addedAt(layer, weights, place, app.state.scales);
+  const ranked = largest(byEvidence && adds ? adds : fires, RANKED, byEvidence ? Math.abs : undefined);
+  const map = signedMap(app);
+  return made("article", { class: "card" }, [
+    made("h3", {}, [
+      made("span", { class: `dot mark-${k % 4}` }),
+      kept ? `Place ${String.fromCharCode(65 + k)}` : "Under the pointer",
+      ...(kept ? [made("button", { type: "button", class: "quiet", "aria-label": `Forget place ${String.fromCharCode(65 + k)}`, text: "\u00d7", on: { click: () => app.update({ at: app.state.at.filter((/** @type {any} */ _, /** @type {number} */ j) => j !== k) }) } })] : []),
+    ]),
+    made("p", { class: "aside", text: `${where(layer, row, column)} The map is ${map === null ? "not held" : written(map[place])} here.` }),
+    made("table", {}, [
+      made("thead", {}, [made("tr", {}, [made("th", { scope: "col", text: "channel" }), made("th", { scope: "col", text: "fires" }), made("th", { scope: "col", text: `adds to ${app.data.names[app.state.class]}` })])]),
+      made("tbody", {}, ranked.map((c) =>
+        made("tr", {}, [
+          made("th", { scope: "row" }, [made("button", { type: "button", class: "link", text: String(c), on: { click: () => { app.update({ channel: c }); app.openPanel("channel"); } } })]),
+          made("td", { text: written(fires[c]) }),
+          made("td", { class: adds && adds[c] < 0 ? "against" : "for", text: adds === null ? "\u2013" : written(adds[c]) }),
+        ]))),
+    ]),
+  ]);
+}
+
+/** @param {any} layer @param {number} row @param {number} column */
+function where(layer, row, column) {
+  const said = `Row ${row}, column ${column} of ${layer.name}.`;
+  if (!layer.field) return `${said} What of the photo it sees is not known.`;
+  const [top, left, bottom, right] = fieldAt(layer.field, row, column);
+  const gates = layer.field.gates ? ", besides gates over the whole map" : "";
+  return `${said} It sees ${bottom - top} x ${right - left} pixels of the input${gates}.`;
+}

@@ -1,0 +1,80 @@
+"""Answers computed beforehand: what the network says with single channels muted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cnnviz.explorer.layers import ExploredLayer
+from cnnviz.explorer.linear_head import LayerScores
+from cnnviz.passes.captured import Capture
+from cnnviz.passes.ranked_classes import probabilities
+from cnnviz.results.progress import Progress
+
+MUTED = 24
+"""So many channels of a layer, those that the map of the likeliest class weighs most."""
+_ROWS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class MutedAnswers:
+    """The answers of the network with one channel of a layer at zero everywhere.
+
+    Attributes
+    ----------
+    channels : ndarray of int32
+        [M], which channels, the one that adds most first.
+    scores, probabilities : ndarray of float32
+        [M, K], of the K classes that can be asked for at the layer.
+    best : ndarray of int32
+        [M], the likeliest class then, of all.
+    best_probabilities : ndarray of float32
+        [M], its probability.
+    """
+
+    channels: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    best: NDArray[np.int32]
+    best_probabilities: NDArray[np.float32]
+
+
+def muted_answers(seen: Capture, layer: ExploredLayer, progress: Progress) -> MutedAnswers:
+    """Return the answers with single channels muted, each by what follows the layer, run anew."""
+    chosen = _weighed_most(layer)
+    key = seen.activations.resolve(layer.name)
+    run = LayerScores(seen, key)
+    maps = seen.activation_maps(key)[:1]
+    parts = []
+    for start in range(0, len(chosen), _ROWS):
+        progress(start, len(chosen), f"muting channels of {layer.name}")
+        part = torch.from_numpy(chosen[start : start + _ROWS].astype(np.int64)).to(maps.device)
+        without = maps.expand(len(part), *maps.shape[1:]).clone()
+        without[torch.arange(len(part)), part] = 0.0
+        parts.append(run(without))
+    scores = torch.cat(parts)
+    shares = probabilities(seen.model, scores)[0]
+    best = shares.argmax(1)
+    kept = list(layer.classes)
+    return MutedAnswers(
+        channels=chosen,
+        scores=_floats(scores[:, kept]),
+        probabilities=_floats(shares[:, kept]),
+        best=best.cpu().numpy().astype(np.int32),
+        best_probabilities=_floats(shares.gather(1, best[:, None])[:, 0]),
+    )
+
+
+def _weighed_most(layer: ExploredLayer, count: int = MUTED) -> NDArray[np.int32]:
+    adds = np.abs(layer.weights[0] * layer.activations.sum((1, 2)))
+    order: Sequence[int] = np.argsort(-adds, kind="stable")[:count].tolist()
+    return np.array([one for one in order if adds[one] > 0.0], np.int32)
+
+
+def _floats(values: torch.Tensor) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = values.float().cpu().numpy()
+    return found

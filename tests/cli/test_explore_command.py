@@ -1,0 +1,36 @@
+"""`cnnviz explore` writes one page, or nothing."""
+
+from __future__ import annotations
+
+import json
+
+
+def test_the_page_is_written_and_its_path_is_the_last_line(run, tmp_path) -> None:
+    done = run("explore", "--target", "star", "--out", "page.html")
+    assert done.code == 0, done.err
+    assert done.last_line == "page.html"
+    assert "where the network found star" in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_with_json_it_is_told_what_the_page_holds(run, tmp_path) -> None:
+    done = run("explore", "--layers", "features.4", "--json", "--quiet")
+    told = json.loads(done.out)
+    assert told["layers"] == ["features.4"]
+    assert not told["exact"]
+    assert 0.0 < told["error"] < 0.01
+    page = tmp_path / told["page"]
+    assert page.stat().st_size == told["bytes"]
+    assert page.name.endswith("-explorer.html")
+
+
+def test_what_there_is_not_is_a_sentence_and_nothing_is_written(run, tmp_path) -> None:
+    for asked, said in (
+        (("--target", "10"), "10"),
+        (("--target", "stat"), "star"),
+        (("--layers", "nothing"), "nothing"),
+        (("--layers", "classifier"), "'classifier'"),
+    ):
+        done = run("explore", *asked)
+        assert done.code == 2, asked
+        assert said in done.err
+    assert list(tmp_path.glob("*.html")) == []

@@ -1,0 +1,139 @@
+"""Whatever the page works out, Python works out by another way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import cnnviz
+from cnnviz.introspection.tracing import trace
+from cnnviz.passes.run_from_layer import ForwardFromLayer
+
+BOTH = pytest.mark.parametrize("opened", ["shapes-residual", "small"], indirect=True)
+
+
+@BOTH
+@pytest.mark.parametrize("method", ["gradcam", "hirescam", "layercam"])
+def test_every_map_is_that_of_python_to_within_its_steps(opened, method: str) -> None:
+    classes = [0, 3, 7] if opened.made.exact else opened.asks("app.data.layers[0].classes")[:3]
+    for place, layer in enumerate(opened.made.layers):
+        for index in classes:
+            seen = cnnviz.capture(opened.model, opened.photo, layers=[layer], target=index)
+            wanted = cnnviz.cam(seen, layer, method).maps[0][0]
+            found = opened.asks(
+                "[...arithmetic.classMap(app.data.layers[given.shift()], ...given, new Map())]",
+                [place, index, method],
+            )
+            off = np.abs(np.reshape(found, wanted.shape) - wanted).max()
+            assert off <= 0.02 * np.abs(wanted).max(), (layer, index)
+
+
+@BOTH
+def test_activations_and_receptive_fields_are_those_of_python(opened) -> None:
+    seen = cnnviz.capture(opened.model, opened.photo, layers=list(opened.made.layers))
+    traced = trace(opened.model.module, tuple(seen.batch.tensor.shape[1:]))
+    for place, layer in enumerate(opened.made.layers):
+        maps = seen.activation_maps(layer)[0].numpy()
+        channels, height, width = maps.shape
+        for channel, row, column in [(0, 0, 0), (channels - 1, height // 2, width - 1)]:
+            value = opened.asks(
+                "arithmetic.valueAt(app.data.layers[given[0]], ...given.slice(1))",
+                [place, channel, row * width + column, height * width],
+            )
+            step = (maps[channel].max() - maps[channel].min()) / 255
+            assert abs(value - maps[channel, row, column]) <= 0.51 * step + 1e-7
+        field = traced.find(layer).map_field
+        for row in range(height):
+            for column in (0, width // 3, width - 1):
+                box = field.local.box(row, column)
+                found = opened.asks(
+                    "arithmetic.fieldAt(app.data.layers[given[0]].field, given[1], given[2])",
+                    [place, row, column],
+                )
+                assert found == [box.top, box.left, box.bottom, box.right]
+
+
+def test_the_answer_with_channels_scaled_is_that_of_the_network(opened) -> None:
+    layer = opened.made.layers[-1]
+    seen = cnnviz.capture(opened.model, opened.photo, layers=[layer], gradients=False)
+    key = seen.activations.resolve(layer)
+    run = ForwardFromLayer(opened.model, seen.batch.tensor, key)
+    for scales in ({2: 0.0}, {0: 0.0, 5: 0.0, 9: 2.0}, dict.fromkeys(range(12), 0.0)):
+        changed = seen.activations[key].clone()
+        for channel, scale in scales.items():
+            changed[:, channel] *= scale
+        wanted = run(changed)[0].numpy()
+        found = opened.asks(
+            "[...arithmetic.scoresWith(app.data.scores.values, app.data.layers.at(-1), "
+            "new Map(given))]",
+            [list(pair) for pair in scales.items()],
+        )
+        assert np.abs(np.array(found) - wanted).max() <= 1e-3 * np.abs(wanted).max()
+        shares = opened.asks(
+            "[...arithmetic.probabilitiesOf(Float32Array.from(given), 'softmax')]", found
+        )
+        softmax = torch.tensor(wanted).softmax(0).numpy()
+        assert np.abs(np.array(shares) - softmax).max() < 2e-3
+
+
+@pytest.mark.parametrize("opened", ["small"], indirect=True)
+def test_answers_that_were_computed_beforehand_are_those_of_the_network(opened) -> None:
+    for place, layer in enumerate(opened.made.layers):
+        seen = cnnviz.capture(opened.model, opened.photo, layers=[layer], gradients=False)
+        key = seen.activations.resolve(layer)
+        run = ForwardFromLayer(opened.model, seen.batch.tensor, key)
+        muted = opened.asks(
+            "((held) => ({channels: [...held.channels.values], best: [...held.best.values],"
+            " shares: [...held.probabilities.values]}))(app.data.layers[given].muted)",
+            place,
+        )
+        classes = opened.asks("app.data.layers[given].classes", place)
+        for row, channel in enumerate(muted["channels"]):
+            changed = seen.activations[key].clone()
+            changed[:, channel] = 0.0
+            shares = run(changed)[0].softmax(0)
+            held = muted["shares"][row * len(classes) : (row + 1) * len(classes)]
+            np.testing.assert_allclose(held, shares[classes], atol=1e-6)
+            assert muted["best"][row] == int(shares.argmax())
+
+
+@BOTH
+def test_a_worked_convolution_is_that_of_the_network(opened) -> None:
+    step = opened.asks("({name: app.data.convolution.name, own: app.data.convolution.own})")
+    within = 1e-4 if step["own"] else 3e-3
+    assert step["own"] == isinstance(opened.photo, np.ndarray)
+    names = [name for name, _ in opened.model.module.named_modules()]
+    after = names[names.index(step["name"]) + 1 : names.index(step["name"]) + 3]
+    seen = cnnviz.capture(
+        opened.model, opened.photo, layers=[step["name"], *after], gradients=False
+    )
+    summed, normalised, activated = (seen.activations[name][0] for name in [step["name"], *after])
+    channels, height, width = summed.shape
+    for channel, row, column in [
+        (0, 0, 0),
+        (channels - 1, height - 1, width // 2),
+        (1, 3, width - 1),
+    ]:
+        found = opened.asks(
+            "arithmetic.workedOut(app.data.convolution, app.data.input, ...given)",
+            [channel, row, column],
+        )
+        size = float(summed.abs().max())
+        at = channel, row, column
+        assert abs(found["biased"] - float(summed[at])) < within * size
+        assert abs(found["normalised"] - float(normalised[at])) < within * float(
+            normalised.abs().max()
+        )
+        assert abs(found["activated"] - float(activated[at])) < within * float(
+            activated.abs().max()
+        )
+        products = sum(sum(plane["products"]) for plane in found["planes"])
+        assert abs(products - found["sum"]) < 1e-9
+
+
+def test_a_map_is_stretched_as_torch_does_it(opened) -> None:
+    values = torch.rand(1, 1, 5, 7)
+    found = opened.asks("[...arithmetic.stretched(given, 5, 7, 20, 31)]", values.flatten().tolist())
+    wanted = torch.nn.functional.interpolate(values, (20, 31), mode="bilinear")
+    np.testing.assert_allclose(found, wanted.flatten(), atol=1e-6)

@@ -1,0 +1,283 @@
+"""The page as a person uses it: by mouse, keyboard and address, and without scripts."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import cnnviz
+from cnnviz.explorer import explore
+from cnnviz.explorer.scripts import modules, script, source
+from tests.helpers.browser import Visit
+from tests.helpers.explorer_pages import Small, page_of
+
+_NAMED = r"^(?:export )?(?:async )?(?:function|const) (\w+)"
+PANELS = ("controls", "place", "channel", "network", "what-if", "convolution")
+
+
+def test_at_first_there_are_the_photo_the_answer_and_where_it_looked(opened) -> None:
+    page = opened.visit.page
+    assert page.evaluate("[...document.querySelectorAll('details')].every(one => !one.open)")
+    ranked = cnnviz.capture(opened.model, opened.photo, gradients=False).predictions(5)[0]
+    assert page.inner_text("#verdict").startswith(ranked[0].name)
+    named = [line.split("\n")[0] for line in page.locator("#answers li").all_inner_texts()]
+    assert named == [one.name for one in ranked]
+    assert "where the network found" in page.inner_text("#told")
+    drawn, plain = opened.asks(
+        "[document.getElementById('picture'), document.getElementById('photo')].map((one) => {"
+        " const copy = document.createElement('canvas'); copy.width = copy.height = 32;"
+        " const pen = copy.getContext('2d'); pen.drawImage(one, 0, 0, 32, 32);"
+        " return [...pen.getImageData(0, 0, 32, 32).data]; })"
+    )
+    assert np.abs(np.array(drawn) - plain).mean() > 5
+    assert opened.visit.strangers(opened.path.parent) == []
+
+
+@pytest.mark.parametrize("width", [390, 1024, 1920])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_is_wider_than_the_page_with_every_panel_open(
+    browser, tmp_path, width: int, theme: str
+) -> None:
+    path = page_of("shapes-residual")[2].save(tmp_path / "page.html")
+    visit = Visit(browser, width, theme)
+    visit.page.goto(f"{path.as_uri()}#at=0.2,0.3;0.7,0.7&channel=3&scale=2:0")
+    visit.wait_until("'cnnviz' in window")
+    for panel in PANELS:
+        visit.page.locator(f"#{panel} > summary").click()
+    visit.page.wait_for_timeout(100)
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert visit.complaints == []
+    visit.context.close()
+
+
+def test_a_click_on_a_class_shows_it_and_back_takes_it_back(opened) -> None:
+    page = opened.visit.page
+    before = opened.asks(
+        "[...arithmetic.classMap(app.layer(), app.state.class, 'gradcam', new Map())]"
+    )
+    second = page.locator("#answers button").nth(1)
+    name = second.locator(".name").inner_text()
+    second.click()
+    assert name in page.inner_text("#told")
+    assert f"class={opened.asks('app.state.class')}" in page.url
+    after = opened.asks(
+        "[...arithmetic.classMap(app.layer(), app.state.class, 'gradcam', new Map())]"
+    )
+    assert before != after
+    page.go_back()
+    assert name not in page.inner_text("#told")
+    page.go_forward()
+    assert name in page.inner_text("#told")
+
+
+def test_a_class_is_found_by_its_name_and_set_against_another(opened) -> None:
+    page = opened.visit.page
+    page.locator("#controls > summary").click()
+    page.fill("#class-search", "star")
+    page.keyboard.press("Enter")
+    assert page.inner_text("#class-now") == "star"
+    page.fill("#against-search", "cross")
+    page.locator("#against-found button").first.click()
+    assert "star rather than cross" in page.inner_text("#told")
+    page.locator("#no-against").click()
+    assert "rather than" not in page.inner_text("#told")
+
+
+def test_an_address_says_all_that_is_shown(opened) -> None:
+    page = opened.visit.page
+    opened.goes_to("#class=2&layer=1&method=layercam&at=0.25,0.5&signed=1&opacity=0.8&scale=3:0.5")
+    first = page.inner_text("#told")
+    assert "LayerCAM" in first
+    assert "against it" in first
+    state = opened.asks("({...app.state, scales: [...app.state.scales]})")
+    said = {"class": 2, "layer": 1, "at": [[0.25, 0.5]], "scales": [[3, 0.5]], "opacity": 0.8}
+    assert {name: state[name] for name in said} == said
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["#class=99999&layer=-1&method=x&at=nan,2;;,&scale=a:b;1:-3;1e9:0&channel=1e3", "#%%%", "#=&&"],
+)
+def test_an_address_that_makes_no_sense_shows_the_beginning(opened, address: str) -> None:
+    usual = opened.visit.page.inner_text("#told")
+    opened.goes_to(address)
+    assert opened.visit.page.inner_text("#told") == usual
+    assert opened.asks("app.state.scales.size") == 0
+
+
+def test_keys_move_over_the_places_and_keep_them(opened) -> None:
+    page = opened.visit.page
+    page.focus("#picture")
+    page.keyboard.press("ArrowRight")
+    one = opened.asks("app.cellAt(app.hovered)")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowUp")
+    other = opened.asks("app.cellAt(app.hovered)")
+    assert (other["row"], other["column"]) == (one["row"] - 1, one["column"] + 1)
+    page.keyboard.press("Enter")
+    assert opened.asks("app.state.at.length") == 1
+    assert page.locator("#marks rect.field").count() >= 1
+    assert page.locator("#places h3").first.inner_text().startswith("Place A")
+    page.focus("#picture")
+    page.keyboard.press("Escape")
+    assert opened.asks("app.state.at.length") == 0
+
+
+def test_pointing_tells_which_channels_fire_there(opened) -> None:
+    page = opened.visit.page
+    box = page.locator("#picture").bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 0.4, box["y"] + box["height"] * 0.6)
+    layer = opened.made.layers[-1]
+    maps = cnnviz.capture(opened.model, opened.photo, layers=[layer]).activations[layer][0]
+    cell = opened.asks("app.cellAt(app.state.at[0])")
+    fires = maps[:, cell["row"], cell["column"]]
+    named = [int(text) for text in page.locator("#places tbody th").all_inner_texts()[:8]]
+    order = fires.argsort(descending=True)[:8].tolist()
+    step = float((maps.flatten(1).amax(1) - maps.flatten(1).amin(1)).max()) / 255
+    assert all(
+        abs(float(fires[a]) - float(fires[b])) <= 2 * step
+        for a, b in zip(named, order, strict=True)
+    )
+
+
+def test_a_muted_channel_changes_the_answer_and_is_given_back(opened) -> None:
+    page = opened.visit.page
+    before = page.inner_text("#verdict")
+    page.locator("#what-if > summary").click()
+    opened.visit.wait_until("document.getElementById('exact').textContent !== ''")
+    assert "exact for any choice" in page.inner_text("#exact")
+    for _ in range(6):
+        page.locator("#offered button:has-text('mute')").first.click()
+    assert page.locator("#changed").is_visible()
+    assert "before" in page.inner_text("#what-said")
+    assert page.inner_text("#verdict") != before
+    page.locator("#give-back").click()
+    assert page.inner_text("#verdict") == before
+
+
+@pytest.mark.parametrize("opened", ["small"], indirect=True)
+def test_of_a_head_that_is_not_linear_what_was_computed_is_told_and_no_more(opened) -> None:
+    page = opened.visit.page
+    page.locator("#what-if > summary").click()
+    opened.visit.wait_until("document.getElementById('exact').textContent !== ''")
+    assert "no linear function" in page.inner_text("#exact")
+    mutes = page.locator("#offered button:has-text('mute')")
+    mutes.first.click()
+    assert "Without channel" in page.inner_text("#what-said")
+    mutes.first.click()
+    assert "was not computed" in page.inner_text("#what-said")
+    # The class that is shown is held at this layer; one that is not is said to be missing.
+    assert "holds no map" not in page.inner_text("#told")
+    missing = opened.asks("app.data.names.findIndex((_, k) => !app.layer().classes.includes(k))")
+    opened.goes_to(f"#class={missing}")
+    assert "holds no map" in page.inner_text("#told")
+
+
+def test_a_block_of_the_network_selects_its_layer(opened) -> None:
+    page = opened.visit.page
+    page.locator("#network > summary").click()
+    count = page.locator("#map .box.able").count()
+    assert count >= 2
+    page.locator("#map .box.able").first.focus()
+    page.keyboard.press("Enter")
+    assert opened.asks("app.state.layer") == 0
+    assert "parameters" in page.inner_text("#box-said")
+    assert page.locator("#map .box.chosen").count() == 1
+
+
+def test_the_picture_is_saved_as_it_is_shown(opened) -> None:
+    page = opened.visit.page
+    page.locator("#controls > summary").click()
+    with page.expect_download() as download:
+        page.locator("#save-png").click()
+    assert download.value.suggested_filename.endswith(".png")
+    with Image.open(download.value.path()) as saved:
+        assert (
+            saved.size == tuple(opened.asks("[app.data.input[1], app.data.input[0]]"))
+            or saved.width >= 96
+        )
+
+
+def test_without_scripts_there_is_a_still_picture_and_the_answer(browser, tmp_path) -> None:
+    path = page_of("shapes-residual")[2].save(tmp_path / "page.html")
+    visit = Visit(browser, 1000, "light", scripts=False)
+    visit.page.goto(path.as_uri())
+    assert visit.page.locator(".still").is_visible()
+    assert not visit.page.locator("#controls").is_visible()
+    assert visit.page.locator("#answers li").count() == 5
+    visit.context.close()
+
+
+def test_names_that_are_markup_do_nothing(browser, tmp_path) -> None:
+    bad = "</script><img src=x onerror=document.title='bad'>&\"'"
+    model = cnnviz.load(Small().eval(), categories=[f"{bad}{k}" for k in range(30)])
+    photo = tmp_path / "a<b onload=bad>&.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)).save(photo)
+    path = explore(model, photo).save(tmp_path / "page.html")
+    visit = Visit(browser, 1000, "light")
+    visit.page.goto(path.as_uri())
+    visit.wait_until("'cnnviz' in window")
+    for panel in PANELS:
+        visit.page.locator(f"#{panel} > summary").click()
+    assert "bad" not in visit.page.title().replace("onload=bad", "")
+    assert bad in visit.page.inner_text("#verdict")
+    assert visit.page.locator("img[src=x]").count() == 0
+    assert visit.complaints == []
+    visit.context.close()
+
+
+def test_in_a_notebook_it_lives_in_a_frame(browser, tmp_path) -> None:
+    made = page_of("shapes-residual")[2]
+    path = tmp_path / "notebook.html"
+    path.write_text(f"<!doctype html><meta charset=utf-8><body>{made._repr_html_()}", "utf-8")
+    visit = Visit(browser, 1000, "light")
+    visit.page.goto(path.as_uri())
+    frame = visit.page.frame_locator("iframe")
+    frame.locator("#answers button").nth(1).click()
+    assert "where the network found" in frame.locator("#told").inner_text()
+    assert visit.complaints == []
+    visit.context.close()
+
+
+def test_many_changes_leave_as_many_elements_as_before(opened) -> None:
+    page = opened.visit.page
+    page.locator("#place > summary").click()
+    opened.asks("app.point([0.5, 0.5])")
+    before = page.evaluate("document.querySelectorAll('*').length")
+    opened.asks(
+        "(() => { for (let k = 0; k < 500; k += 1) app.point([(k % 50) / 50, (k % 37) / 37]); })()"
+    )
+    assert page.evaluate("document.querySelectorAll('*').length") <= before + 5
+
+
+def test_the_script_is_made_of_its_modules_in_the_order_of_their_imports() -> None:
+    seen: list[str] = []
+    names: Counter[str] = Counter()
+    for name in modules():
+        text = source(name)
+        used = re.findall(r'^import .*? from "\./(\w+)\.js";$', text, re.MULTILINE)
+        assert set(used) <= set(seen), name
+        seen.append(name)
+        names.update(
+            re.findall(r"^(?:export )?(?:async )?(?:function|const) (\w+)", text, re.MULTILINE)
+        )
+    assert [name for name, times in names.items() if times > 1] == []
+    folder = Path(cnnviz.__file__).parent / "explorer" / "scripts"
+    assert {path.stem for path in folder.glob("*.js")} == set(seen)
+    assert not re.search("^(import|export) ", script(), re.MULTILINE)
+    assert len(script().encode()) <= 60_000
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_the_script_is_read_by_another_engine(tmp_path) -> None:
+    path = tmp_path / "page.js"
+    path.write_text(script(), "utf-8")
+    done = subprocess.run(["node", "--check", path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

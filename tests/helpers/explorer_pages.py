@@ -1,0 +1,77 @@
+"""Pages of the explorer, made once, and a visitor who has one open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import cnnviz
+from cnnviz.explorer import Explorer, explore
+from tests.helpers.browser import Visit
+
+
+class Small(nn.Module):
+    """Two stages, and a head that is no linear function of the last one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.first = nn.Sequential(nn.Conv2d(3, 5, 3, 2, 1), nn.BatchNorm2d(5), nn.ReLU())
+        self.second = nn.Sequential(nn.Conv2d(5, 7, 3, 2, 1), nn.Tanh())
+        self.head = nn.Sequential(nn.Flatten(), nn.Linear(7 * 64, 30))
+        norm: Any = self.first[1]
+        norm.running_mean.uniform_(-0.5, 0.5)
+        norm.running_var.uniform_(0.5, 2.0)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.head(self.second(self.first(images)))
+        return found
+
+
+@dataclass
+class Opened:
+    """A page, the network and photo that it is of, and who has it open."""
+
+    visit: Visit
+    model: Any
+    photo: Any
+    made: Explorer
+    path: Path
+
+    def asks(self, expression: str, given: Any = None) -> Any:
+        """Return what the page's own script finds."""
+        return self.visit.page.evaluate(
+            f"(given) => {{ const {{ app, arithmetic }} = cnnviz; return {expression}; }}", given
+        )
+
+    def goes_to(self, address: str) -> None:
+        """Open an address of the page anew."""
+        self.visit.page.goto("about:blank")
+        self.visit.page.goto(f"{self.path.as_uri()}{address}")
+        self.visit.wait_until("'cnnviz' in window")
+
+
+def _small() -> Any:
+    return cnnviz.load(Small().eval(), categories=[f"class {k}" for k in range(30)])
+
+
+_MADE: dict[str, tuple[Any, Any, Explorer]] = {}
+
+
+def page_of(name: str) -> tuple[Any, Any, Explorer]:
+    """Return a network, a photo and their page, made once."""
+    if name not in _MADE:
+        photo: Any
+        if name == "small":
+            model, photo = (
+                _small(),
+                torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(1)),
+            )
+        else:
+            model, photo = cnnviz.load(name), cnnviz.Shapes()[3].image
+        _MADE[name] = model, photo, explore(model, photo)
+    return _MADE[name]
