@@ -13,6 +13,7 @@ import cnnviz
 from cnnviz.errors import LayerError
 from cnnviz.views import VIEWS
 from cnnviz_cli import network_options
+from tests.helpers.processes import Forked, needs_fork
 
 HEAVY = ["torch", "torchvision", "matplotlib", "cv2", "numpy", "PIL", "jinja2", "captum"]
 
@@ -148,27 +149,37 @@ def test_ctrl_c_is_one_line_and_exits_130(run, monkeypatch):
     assert said.error_lines == ["Stopped; nothing was left half-written."]
 
 
-def _cnnviz(*arguments, **keywords):
+def _cnnviz(*arguments, stdout):
+    """Start the command: the help with an interpreter of its own, what takes torch as a fork."""
+    if arguments != ("--help",):
+        return Forked("cnnviz_cli", *arguments, stdout=stdout)
     command = [sys.executable, "-m", "cnnviz_cli", *arguments]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **keywords)
+    return subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("arguments", [("models",), ("models", "--json"), ("--help",)])
+PRINTING = [
+    pytest.param(("models",), marks=needs_fork),
+    pytest.param(("models", "--json"), marks=needs_fork),
+    ("--help",),
+]
+
+
+@pytest.mark.parametrize("arguments", PRINTING)
 def test_a_reader_that_has_gone_ends_it_without_a_word(arguments):
     reading, writing = os.pipe()
     os.close(reading)
     with _cnnviz(*arguments, stdout=writing) as process:
         os.close(writing)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate()
     assert said == ""
     assert process.returncode == 141
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-@pytest.mark.parametrize("arguments", [("models",), ("models", "--json"), ("--help",)])
+@pytest.mark.parametrize("arguments", PRINTING)
 def test_a_full_disk_behind_stdout_is_no_fault_of_cnnviz(arguments):
-    with Path("/dev/full").open("w") as full, _cnnviz(*arguments, stdout=full) as process:
-        _, said = process.communicate(timeout=60)
+    with Path("/dev/full").open("w") as full, _cnnviz(*arguments, stdout=full.fileno()) as process:
+        _, said = process.communicate()
     assert process.returncode == 2
     assert said.splitlines() == [
         "Error: The output cannot be read or written: No space left on device.",
@@ -185,17 +196,17 @@ def test_closed_streams_are_as_good_as_open_ones(redirection):
     assert ("features.0" in done.stdout) == (redirection == "2>&-")
 
 
+@needs_fork
 def test_sigterm_cleans_up_as_ctrl_c_does(tmp_path):
-    with _cnnviz(
-        "shapes", "--count", "100000", "--out", "drawn", cwd=tmp_path, stdout=subprocess.PIPE
-    ) as process:
+    drawing = ("shapes", "--count", "100000", "--out", "drawn")
+    with Forked("cnnviz_cli", *drawing, folder=tmp_path) as process:
         for _ in range(600):
             if any(tmp_path.glob(".drawn-*/*.png")):
                 break
             time.sleep(0.1)
         assert any(tmp_path.glob(".drawn-*/*.png")), "stopped amid its writing"
         process.send_signal(signal.SIGTERM)
-        out, said = process.communicate(timeout=60)
+        out, said = process.communicate()
     assert (out, said) == ("", "Stopped; nothing was left half-written.\n")
     assert process.returncode == 143
     assert list(tmp_path.iterdir()) == []

@@ -2,15 +2,19 @@
 
 import json
 import os
-import subprocess
 import sys
+from functools import partial
 
 import pytest
+from PIL import Image
 
 from cnnviz_cli.app import app
 from tests.helpers.distributions import documented, install, install_documented
+from tests.helpers.processes import needs_fork, run_module
 
 PANEL = "From other packages"
+
+pytestmark = needs_fork
 
 
 @pytest.fixture
@@ -24,18 +28,7 @@ def cnnviz(site, tmp_path):
     """Run `python -m cnnviz` with the packages in `site`."""
     paths = [str(site), *filter(None, [os.environ.get("PYTHONPATH")]), *sys.path]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "200"}
-
-    def run(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "cnnviz", *arguments],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return run
+    return partial(run_module, "cnnviz", folder=tmp_path, environment=environment)
 
 
 def test_the_library_runs_as_a_module(cnnviz):
@@ -136,11 +129,8 @@ def test_a_default_section_shows_views_of_every_need(site, cnnviz, tmp_path):
         "theirs.py": THEIRS,
     }
     install(site, "theirs", names, files)
-    (tmp_path / "draw.py").write_text(
-        "import numpy as np\nfrom PIL import Image\n"
-        "for name in 'ab': Image.fromarray(np.zeros((40, 40, 3), 'uint8')).save(f'{name}.png')\n"
-    )
-    subprocess.run([sys.executable, "draw.py"], cwd=tmp_path, check=True)
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (40, 40)).save(tmp_path / name)
     named = ("--sections", ",".join(kinds), "--target", "star", "--weights", "random")
     done = cnnviz("report", "a.png", "b.png", *named, "--quiet")
     assert done.returncode == 0, done.stderr

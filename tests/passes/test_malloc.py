@@ -1,13 +1,13 @@
 """A process that keeps its freed memory does not ask the system for it again."""
 
 import os
-import subprocess
 import sys
 
 import pytest
 
 from cnnviz.passes import malloc
 from cnnviz.passes.malloc import freed_memory_kept
+from tests.helpers.processes import run_code
 
 FAULTS = """
 import resource
@@ -32,13 +32,8 @@ print(asked, inside - held())
 
 def _faults(around: str, **environment: str) -> list[int]:
     cleared = {name: text for name, text in os.environ.items() if not name.startswith("MALLOC_")}
-    found = subprocess.run(
-        [sys.executable, "-c", FAULTS.format(around=around)],
-        env={**cleared, **environment},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    found = run_code(FAULTS.format(around=around), environment={**cleared, **environment})
+    assert found.returncode == 0, found.stderr
     return [int(number) for number in found.stdout.split()]
 
 

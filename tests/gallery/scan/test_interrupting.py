@@ -16,8 +16,9 @@ from cnnviz.results.resume_store import ResumeStore
 from cnnviz_gallery.scan import accumulator
 from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.scan.scan_result import ScanResult, ScanSettings
-from tests.helpers.gallery.drive import drive, needs_fork
+from tests.helpers.gallery.drive import drive
 from tests.helpers.gallery.generated import Generated, content, network
+from tests.helpers.processes import needs_fork
 
 ROOT = Path(__file__).resolve().parents[3]
 FEW = ScanSettings(kept=3, sample=6, batch_size=4)

@@ -26,9 +26,10 @@ from cnnviz_gallery.scan.sample import ImageSample as Sampling
 from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.scan.scan_result import ScanSettings
 from tests.helpers.architectures import tiny_network
-from tests.helpers.gallery.drive import drive, needs_fork
+from tests.helpers.gallery.drive import drive
 from tests.helpers.gallery.generated import Generated, content, network
 from tests.helpers.gallery.reference_scan import scan as reference_scan
+from tests.helpers.processes import needs_fork
 from tests.helpers.state import state
 
 FEW = ScanSettings(kept=3, sample=6, batch_size=4)
@@ -36,9 +37,9 @@ FEW = ScanSettings(kept=3, sample=6, batch_size=4)
 
 @needs_fork
 def test_memory_does_not_grow_with_the_number_of_images() -> None:
-    small, large = drive("memory", 2000, 50_000)["peaks"]
+    small, large = drive("memory", 2000, 32_000)["peaks"]
     # The answers take 16 bytes for each image; a copy of each image would take 768.
-    assert large - small < 48_000 * 200
+    assert large - small < 30_000 * 200
 
 
 @pytest.mark.parametrize("labelled", [True, False], ids=["labels", "predictions"])

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
-import sys
 
 import pytest
 
+from tests.helpers.processes import needs_fork, run_code
+
 SCRIPT = """
-import json, sys
+import json, os, sys
+from pathlib import Path
 import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 from cnnviz import GradientMonitor
 
-rank, port, path = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+port, path, folder = sys.argv[1:]
+other = os.fork()
+rank = int(other == 0)
 torch.distributed.init_process_group(
     "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2
 )
@@ -42,14 +45,18 @@ def train(watch):
 
 _, plain = train(False)
 monitor, watched = train(True)
-print(json.dumps({
+Path(folder, str(rank)).write_text(json.dumps({
     "same": plain == watched, "weights": watched, "steps": [r.step for r in monitor.records],
     "layers": monitor.records[0].layers if monitor.records else [], "name": monitor.name,
 }))
 torch.distributed.destroy_process_group()
+if other:
+    _, status = os.waitpid(other, 0)
+    assert status == 0, status
 """
 
 
+@needs_fork
 def test_two_processes_record_once_and_train_the_same(tmp_path) -> None:
     if not _has_gloo():
         pytest.skip("this torch has no gloo")
@@ -57,26 +64,9 @@ def test_two_processes_record_once_and_train_the_same(tmp_path) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     path = tmp_path / "run.jsonl"
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(rank), str(port), str(path)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in (0, 1)
-    ]
-    found = []
-    try:
-        for process in started:
-            out, err = process.communicate(timeout=120)
-            assert process.returncode == 0, err
-            found.append(json.loads(out.splitlines()[-1]))
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
-    first, second = found
+    done = run_code(SCRIPT, str(port), str(path), str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    first, second = (json.loads((tmp_path / str(rank)).read_text("utf-8")) for rank in (0, 1))
     assert first["same"]
     assert second["same"]
     assert first["weights"] == second["weights"]

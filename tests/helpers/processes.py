@@ -1,0 +1,143 @@
+"""Whole processes of the command line that need not import torch first.
+
+`python -m cnnviz` takes seconds to import what it computes with, and a suite that starts it fifty
+times spends minutes on that alone. Here each worker of the suite keeps one process that has
+imported torch, and a command is a fork of it, with streams, folder, environment, exit code and end
+of its own. What the interpreter itself reads when it starts (its flags, PYTHONWARNINGS, streams
+that are closed) is that of the parent: a test of those starts an interpreter.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+
+
+class Forked:
+    """A process that was forked; what it says goes to files, unless stdout is given."""
+
+    def __init__(
+        self,
+        module: str,
+        *words: str,
+        code: str = "",
+        folder: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        stdout: int | None = None,
+    ) -> None:
+        self._channel = _server()
+        self.returncode: int | None = None
+        self._out = tempfile.TemporaryFile()  # noqa: SIM115
+        self._err = tempfile.TemporaryFile()  # noqa: SIM115
+        request = {
+            "module": module,
+            "code": code,
+            "arguments": words,
+            "folder": str(folder or Path.cwd()),
+            "environment": dict(os.environ if environment is None else environment),
+        }
+        with Path(os.devnull).open() as nothing:
+            out = self._out.fileno() if stdout is None else stdout
+            streams = [nothing.fileno(), out, self._err.fileno()]
+            line = json.dumps(request).encode() + b"\n"
+            sent = socket.send_fds(self._channel, [line], streams)
+            self._channel.sendall(line[sent:])
+        self.pid = self._number()
+
+    def _number(self) -> int:
+        said = b""
+        while not said.endswith(b"\n"):
+            one = self._channel.recv(1)
+            assert one, "the process that forks has ended"
+            said += one
+        return int(said)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    def communicate(self) -> tuple[str, str]:
+        """Wait for the end, and return what went to stdout and to stderr."""
+        if self.returncode is None:
+            self.returncode = self._number()
+        said = []
+        for stream in (self._out, self._err):
+            stream.seek(0)
+            said.append(stream.read().decode("utf-8", "replace"))
+        return said[0], said[1]
+
+    def __enter__(self) -> Forked:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.returncode is None:
+            self.send_signal(signal.SIGKILL)
+            self.returncode = self._number()
+        self._out.close()
+        self._err.close()
+
+
+def run_module(
+    module: str,
+    *words: str,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a module as `python -m` does, and return what it said and how it ended."""
+    return _ended(Forked(module, *words, folder=folder, environment=environment))
+
+
+def run_code(
+    code: str, *words: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run some code as `python -c` does, and return what it said and how it ended."""
+    return _ended(Forked("", *words, code=code, environment=environment))
+
+
+def _ended(process: Forked) -> subprocess.CompletedProcess[str]:
+    with process:
+        out, err = process.communicate()
+    assert process.returncode is not None
+    return subprocess.CompletedProcess([], process.returncode, out, err)
+
+
+@cache
+def _server() -> socket.socket:
+    mine, its = socket.socketpair()
+    paths = [str(ROOT), str(ROOT / "cli"), str(ROOT / "gallery")]
+    known = [*paths, *filter(None, [os.environ.get("PYTHONPATH")])]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.helpers.fork_server", str(its.fileno())],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(known)},
+        pass_fds=[its.fileno()],
+        stdin=subprocess.DEVNULL,
+    )
+    its.close()
+
+    def end() -> None:
+        mine.close()
+        server.wait()
+
+    atexit.register(end)
+    return mine
