@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -17,6 +18,13 @@ settings.load_profile("suite")
 # The suite runs one process on each core. Tiny networks gain nothing from more threads, and threads
 # that wait for one another took half of its time. Set before anything imports torch.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what imports and collection made: it stays anyway."""
+    gc.collect()
+    gc.freeze()
+
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 

@@ -407,7 +407,7 @@ from torch import nn
 class Towers(nn.Module):
     def __init__(self, hidden):
         super().__init__()
-        layers = [nn.Conv2d(3, 4, 3, padding=1), nn.Sigmoid()]
+        layers = [nn.Conv2d(3, 4, 3, stride=4, padding=1), nn.Sigmoid()]
         for _ in range(9):
             layers += [nn.Conv2d(4, 4, 3, padding=1), nn.Sigmoid()]
         self.a, self.fc, self.hidden = nn.Sequential(*layers), nn.Linear(4, 3), hidden

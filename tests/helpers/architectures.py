@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from functools import cache
+from typing import Any
 from unittest.mock import patch
 
 import torch
@@ -44,13 +45,22 @@ _DRAWS = (
     "xavier_uniform_",
 )
 _TILE = 65_537  # a prime, so that no row of a weight repeats another
+_WIDE, _NARROW = 4096, 64
+"""How wide the hidden linear layers of AlexNet and VGG are, and how wide they are in tests."""
 
 
 @cache
-def build(name: str) -> Model:
-    """Load a network with random weights; cached, so tests must leave it as it is."""
-    # Drawing the 138 million weights of VGG-16 one by one would take seconds.
+def build(name: str, whole: bool = False) -> Model:
+    """Load a network with random weights; cached, so tests must leave it as it is.
+
+    Unless they are wanted whole, AlexNet and VGG get narrow hidden linear layers: nine in ten of
+    their 61 to 138 million weights are in these, and every copy, digest and comparison of them
+    takes the longer.
+    """
+    # Drawing the weights one by one would take seconds.
     with ExitStack() as patches:
+        if not whole:
+            patches.enter_context(patch.object(nn.Linear, "__init__", _narrow_linear))
         for draw in _DRAWS:
             patches.enter_context(patch.object(nn.init, draw, _tiled))
         return load(name, "random", device="cpu")
@@ -61,6 +71,14 @@ def small_input(name: str, count: int = 1, seed: int = 0) -> torch.Tensor:
     side = ARCHITECTURES[name]
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(count, build(name).channels, side, side, generator=generator)
+
+
+_linear = nn.Linear.__init__
+
+
+def _narrow_linear(layer: nn.Linear, before: int, after: int, *given: Any, **named: Any) -> None:
+    before, after = (_NARROW if width == _WIDE else width for width in (before, after))
+    _linear(layer, before, after, *given, **named)
 
 
 def _tiled(tensor: torch.Tensor, *_: object, **__: object) -> torch.Tensor:

@@ -72,7 +72,7 @@ PUBLISHED = {
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_costs_are_the_published_ones(name: str) -> None:
     side = 299 if name == "inception_v3" else 224
-    found = trace(build(name).module, (3, side, side))
+    found = trace(build(name, whole=name == "vgg16").module, (3, side, side))
     assert round(found.macs / 1e9, 2) == PUBLISHED[name]
 
 
