@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key
+from cnnviz.introspection.operation_mode import OperationMode
 from cnnviz.introspection.stop_forward import run_to
 from cnnviz.models import Model
 
@@ -132,11 +132,11 @@ def _expanded(value: torch.Tensor, dimension: int, count: int) -> torch.Tensor:
     return value.expand(shape)
 
 
-class _Untaped(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Untaped(OperationMode):  # type: ignore[no-untyped-call]
     """Computes every operation; the other two differ in what they answer."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.ended = False
 
     def __torch_dispatch__(

@@ -76,9 +76,9 @@ def small_input(name: str, count: int = 1, seed: int = 0) -> torch.Tensor:
 _linear = nn.Linear.__init__
 
 
-def _narrow_linear(layer: nn.Linear, before: int, after: int, *given: Any, **named: Any) -> None:
-    before, after = (_NARROW if width == _WIDE else width for width in (before, after))
-    _linear(layer, before, after, *given, **named)
+def _narrow_linear(layer: nn.Linear, in_features: int, out_features: int, **named: Any) -> None:
+    before, after = (_NARROW if n == _WIDE else n for n in (in_features, out_features))
+    _linear(layer, before, after, **named)
 
 
 def _tiled(tensor: torch.Tensor, *_: object, **__: object) -> torch.Tensor:

@@ -210,9 +210,12 @@ def test_the_package_is_cheap_to_import(tmp_path: Path) -> None:
         "assert 'load' in dir(cnnviz.models)\n"
         "from cnnviz.models import load\n"
         "from cnnviz.images import read_photo\n"
-        "load('shapes', 'random')\n"
+        "model = load('shapes', 'random')\n"
         "heavy = {'torchvision', 'timm', 'matplotlib'} & sys.modules.keys()\n"
         "assert not heavy, heavy\n"
+        "import cnnviz\n"
+        "cnnviz.capture(model, cnnviz.Shapes()[0].image)\n"
+        "assert 'torch._dynamo' not in sys.modules, 'the compiler, which takes a second'\n"
     )
     root = str(Path(__file__).resolve().parents[2])
     done = subprocess.run(

@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
@@ -21,6 +20,7 @@ from cnnviz.introspection.fast_copy.folding import LAYERS, NORMS, can_fold, fold
 from cnnviz.introspection.fast_copy.linearity import LinearSuffix
 from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.hooks import module_hooks
+from cnnviz.introspection.operation_mode import OperationMode
 
 Pairs = Mapping[str, str]
 """The name of each layer that can be folded, with that of its batch norm."""
@@ -116,11 +116,11 @@ class _Given:
         self.readers: set[str | None] = set()
 
 
-class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Operations(OperationMode):  # type: ignore[no-untyped-call]
     """Notes of every operation which of the layers' outputs it is given, and that it came."""
 
     def __init__(self, linear: LinearSuffix) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._linear = linear
         self.given: Any = WeakTensorKeyDictionary()
         self.within: tuple[str, torch.Tensor | None] = ("", None)

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from cnnviz.introspection.operation_mode import OperationMode
 from cnnviz.introspection.receptive_fields import ReceptiveField
 from cnnviz.introspection.tracing import fields
 from cnnviz.introspection.tracing.canvas import Canvas, canvas_of
@@ -55,7 +55,7 @@ from cnnviz.introspection.tracing.visits import (
 from cnnviz.results.space import space_of
 
 
-class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
     """Follows the receptive fields through the operations of one forward pass.
 
     Parameters
@@ -81,7 +81,7 @@ class OperationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """
 
     def __init__(self, module: nn.Module, image: torch.Tensor, *, computes: bool) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._computes = computes
         self.unknown: dict[str, None] = {}
         self.uncounted: dict[str, None] = {}
