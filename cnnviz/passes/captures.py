@@ -28,7 +28,8 @@ from cnnviz.models.outputs import read_output, scores_of
 from cnnviz.models.reading import Reading
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captured import Capture
-from cnnviz.passes.fast_model import Through, check_linear, computed_on, on_fast_copy, remembered
+from cnnviz.passes.copy_policy import Through
+from cnnviz.passes.fast_model import check_linear, computed_on, on_fast_copy, remembered
 from cnnviz.passes.independence import independence
 from cnnviz.passes.joined_captures import joined
 from cnnviz.passes.output_recorder import OutputRecorder
@@ -107,11 +108,11 @@ def capture(
     choosing = not logits or _asks_for_stages(wrapped, layers)
     order = call_order(wrapped, batch.tensor) if choosing else None
     chosen = _choose(wrapped, layers, order)
-    passes = _Passes(wrapped, batch, chosen, order, target, gradients, rule, logits)
-    rows = len(batch.tensor) * (3 if gradients else 1)
     through: Through = "nothing" if not gradients else "anything"
     if gradients == "layers" and chosen and rule == "gradient":
         through = "linear"
+    passes = _Passes(wrapped, batch, chosen, order, target, gradients, rule, logits, through)
+    rows = len(batch.tensor) * (3 if gradients else 1)
     return on_fast_copy(
         *(wrapped, batch.tensor, passes.run), rows=rows, keeps=chosen, gradients_through=through
     )
@@ -129,6 +130,7 @@ class _Passes:
     gradients: bool | Literal["layers"]
     rule: Rule
     logits: bool
+    through: Through
 
     def run(self, computing: Model) -> Capture:
         """Make them with a model: the one that was given, or one that stands for it."""
@@ -165,7 +167,9 @@ class _Passes:
             found,
             rule=self.rule,
             coverage=str(followed.coverage()) if followed is not None else "",
-            computed_on=computed_on(computing, batch.tensor),
+            computed_on=computed_on(
+                computing, batch.tensor, keeps=self.chosen, gradients_through=self.through
+            ),
             _returned=() if self.gradients or not self.logits else (output,),
             _traced=traced,
         )

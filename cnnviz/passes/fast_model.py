@@ -1,10 +1,9 @@
 """Which passes run on a fast copy of a network, and which on the network itself.
 
-The one place that decides it, for every view. All passes run on the network itself unless
-``CNNVIZ_FAST=1`` stands in the environment. A copy costs about as much as five images: it is then
-made once as many are run on one network that it pays, counted since the network was last changed,
-and used from then on; ``CNNVIZ_FAST=always`` makes it for the first image. A network of
-``cnnviz.load(..., exact=True)`` has none either way.
+Every view asks here; `cnnviz.passes.copy_policy` has when a copy is made. That is so unless
+``CNNVIZ_FAST=0`` stands in the environment, once 32 images of one size go through one network;
+``CNNVIZ_FAST=always`` makes the copy for the first image. A network of
+``cnnviz.load(..., exact=True)`` has none.
 
 Gradients are another matter than outputs. A rectifier or a max-pool lets a gradient pass or not by
 a sign, or by which of two numbers is greater. Where these lie within rounding of each other the
@@ -22,80 +21,25 @@ copy turns them over, and with them the gradient of what lies below, by far more
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Hashable
-from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
-from cnnviz.errors import ModelChangedError, ModelError, UsageError
-from cnnviz.introspection.fast_copy import (
-    FastCopy,
-    NoFastCopyError,
-    UnsoundFoldError,
-    is_linear,
-)
-from cnnviz.introspection.forward import forward
+from cnnviz.errors import ModelChangedError, ModelError
+from cnnviz.introspection.fast_copy import FastCopy, UnsoundFoldError, is_linear
 from cnnviz.introspection.hooks import isolated
-from cnnviz.introspection.network_cache import NetworkCache
 from cnnviz.introspection.turns import one_at_a_time
 from cnnviz.models import Model
+from cnnviz.passes.copy_policy import PAYS, Kept, Through, decide, kept_of
 from cnnviz.results.result import AS_IT_IS
-from cnnviz.results.text import shortened
 
 _Found = TypeVar("_Found")
-Through = Literal["nothing", "linear", "anything"]
-"""What a gradient goes through, see the beginning of this file."""
-
-_OFF, _PAYING, _ALWAYS = "0", "1", "always"
-"""What CNNVIZ_FAST may be."""
-
-_PAYS = 32
-"""How many images have to go through a network, each backward pass as two, for a copy to pay."""
-
-_SHARE = 0.5
-"""Of the layers that convolve or multiply matrices, how many have to gain for a copy to pay."""
-_UNSEEN = 16
-"""After how many images the weights are looked at one by one, for writes that torch does not count.
-
-Each filter and each channel is looked at every time.
-"""
 
 
 class NotLinearError(Exception):
     """A gradient goes through more than what is linear."""
-
-
-class _Kept:
-    """What is known of one network as it is now."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self.unseen = 0
-        self.copy: FastCopy | None = None
-        self.refused: str = ""
-        self.facts: dict[Hashable, Any] = {}
-        self.not_linear: set[frozenset[str]] = set()
-
-    def add(self, rows: int) -> None:
-        """Count images that are about to run, and drop a copy of other weights."""
-        self.rows += rows
-        self.unseen += rows
-        thorough = self.unseen >= _UNSEEN
-        if self.copy is not None and not self.copy.same_weights(thorough=thorough):
-            # Whoever writes so may do it again: a copy has to pay from here on.
-            self.copy, self.rows = None, rows
-        if thorough:
-            self.unseen = 0
-
-    def refuse(self, why: str) -> None:
-        """Make no copy from now on, and forget the one there is."""
-        self.refused, self.copy = why, None
-
-
-_KEPT: NetworkCache[_Kept] = NetworkCache(values=True)
 
 
 class FastModel(Model):
@@ -119,7 +63,7 @@ class FastModel(Model):
         self,
         model: Model,
         copy: FastCopy,
-        kept: _Kept,
+        kept: Kept,
         keeps: Collection[str],
         *,
         with_graph: bool = False,
@@ -134,7 +78,8 @@ class FastModel(Model):
         """Return what the network returns for preprocessed images, to within rounding."""
         if torch.is_grad_enabled() and not self.with_graph:
             return super().forward(inputs)
-        with self._copy.folding(inputs, self._keeps):
+        # What is folded is noted in the copy, for one pass at a time.
+        with one_at_a_time(), self._copy.folding(inputs, self._keeps):
             return super().forward(inputs)
 
 
@@ -162,29 +107,13 @@ def fast_model(
         "nothing", "linear" or "anything": what lies between the score and where its gradient is
         wanted.
     """
-    mode = _mode()
-    if (
-        gradients_through == "anything"
-        or mode == _OFF
-        or model.exact
-        or isinstance(model, FastModel)
-        or _surrounded(inputs)
-    ):
+    if isinstance(model, FastModel):
         return model
-    with one_at_a_time():
-        kept = _KEPT.kept(model.module, "fast copy", _Kept)
-        if kept is None:
-            return model
-        kept.add(rows)
-        if kept.refused or (kept.copy is None and kept.rows < _PAYS and mode != _ALWAYS):
-            return model
-        copy = _copy(model, kept, inputs)
-        if copy is None or not copy.folds(inputs, keeps):
-            return model
-        linear = gradients_through == "linear"
-        if linear and (frozenset(keeps) in kept.not_linear or not copy.linear_above(inputs, keeps)):
-            return model
-        return FastModel(model, copy, kept, keeps, with_graph=linear)
+    found = decide(model, inputs, rows=rows, keeps=keeps, gradients_through=gradients_through)
+    if isinstance(found, str):
+        return model
+    kept, copy = found
+    return FastModel(model, copy, kept, keeps, with_graph=gradients_through == "linear")
 
 
 def on_fast_copy(
@@ -207,10 +136,14 @@ def on_fast_copy(
     try:
         return run(fast)
     except NotLinearError:
-        _KEPT.get(model.module, "fast copy", _Kept).not_linear.add(frozenset(keeps))
+        kept = kept_of(model.module)
+        if kept is not None:
+            kept.is_not_linear(keeps)
         return run(model)
     except (UnsoundFoldError, ModelError, ModelChangedError):
-        _KEPT.get(model.module, "fast copy", _Kept).refuse("it went another way than before")
+        kept = kept_of(model.module)
+        if kept is not None:
+            kept.refuse()
         return run(model)
 
 
@@ -241,23 +174,44 @@ def outputs(model: Model, images: torch.Tensor) -> Any:
 
 def expect_many(model: Model, inputs: torch.Tensor) -> None:
     """Make the copy now, for many images of this size that will go through the network."""
-    fast_model(model, inputs, rows=_PAYS)
+    fast_model(model, inputs, rows=PAYS)
 
 
 def now_computed_on(model: Model, inputs: torch.Tensor) -> str:
-    """Say on what the latest passes of images of this size ran, for the provenance of a result."""
-    kept = _KEPT.kept(model.module, "fast copy", _Kept)
-    off = _mode() == _OFF or model.exact or kept is None or kept.copy is None
-    found = None if off or kept is None or kept.copy is None else kept.copy.checked(inputs)
-    return AS_IT_IS if found is None else found.describe()
+    """Say on what the latest passes without a gradient ran, of images of this size."""
+    return _said(decide(model, inputs, make=False), inputs)
 
 
-def computed_on(model: Model, inputs: torch.Tensor) -> str:
-    """Say on what the passes of a model run, for the provenance of a result."""
-    if not isinstance(model, FastModel):
-        return AS_IT_IS
-    found = model._copy.checked(inputs)
-    return AS_IT_IS if found is None else found.describe()
+def computed_on(
+    computing: Model,
+    inputs: torch.Tensor,
+    *,
+    keeps: Collection[str] = (),
+    gradients_through: Through = "nothing",
+) -> str:
+    """Say on what passes ran, and why not on a copy, for the provenance of a result.
+
+    Parameters
+    ----------
+    computing : Model
+        The model they ran on, as `on_fast_copy` handed it out.
+    inputs, keeps, gradients_through
+        What that was given.
+    """
+    if isinstance(computing, FastModel):
+        return _described(computing._copy, inputs)
+    found = decide(computing, inputs, keeps=keeps, gradients_through=gradients_through, make=False)
+    # Another thread may have made one since.
+    return _said(found, inputs) if isinstance(found, str) else AS_IT_IS
+
+
+def _said(found: tuple[Kept, FastCopy] | str, inputs: torch.Tensor) -> str:
+    return f"{AS_IT_IS}: {found}" if isinstance(found, str) else _described(found[1], inputs)
+
+
+def _described(copy: FastCopy, inputs: torch.Tensor) -> str:
+    found = copy.checked(inputs)
+    return AS_IT_IS if found is None else found.describe(copy.bytes)
 
 
 def remembered(model: Model, question: Hashable, find: Callable[[], _Found]) -> _Found:
@@ -271,38 +225,3 @@ def remembered(model: Model, question: Hashable, find: Callable[[], _Found]) -> 
         model._facts[question] = find()
     found: _Found = model._facts[question]
     return found
-
-
-def _copy(model: Model, kept: _Kept, inputs: torch.Tensor) -> FastCopy | None:
-    try:
-        if kept.copy is None:
-            kept.copy = FastCopy(model.module)
-        checked = kept.copy.check(model.module, inputs, partial(_run, name=model.name))
-        if checked.share < _SHARE:
-            kept.refuse("too little of it could be folded or packed")
-    except (NoFastCopyError, ModelChangedError) as error:
-        kept.refuse(str(error))
-    except ModelError:
-        # What the network cannot do at all is told by the pass that needs it.
-        return None
-    return kept.copy
-
-
-def _run(module: nn.Module, images: torch.Tensor, *, name: str) -> Any:
-    return forward(module, images, name)
-
-
-def _mode() -> str:
-    mode = os.environ.get("CNNVIZ_FAST", "") or _OFF
-    if mode not in (_OFF, _PAYING, _ALWAYS):
-        raise UsageError(
-            f"CNNVIZ_FAST is {shortened(mode, 40)!r} in the environment.",
-            "Make it 1 to compute on a fast copy where that pays, always to do so from the first "
-            "image on, or 0 to compute on the network itself.",
-        )
-    return mode
-
-
-def _surrounded(inputs: torch.Tensor) -> bool:
-    """Whether a mode of the caller's changes what operations do."""
-    return torch.is_autocast_enabled(inputs.device.type) or type(inputs) is not torch.Tensor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import weakref
 from functools import partial
 from typing import Literal
@@ -15,13 +16,23 @@ from torch import nn
 import cnnviz
 from cnnviz.errors import UsageError
 from cnnviz.introspection.backward_rules import Rule
+from cnnviz.introspection.fast_copy import checked_copy
 from cnnviz.introspection.hooks import isolated
-from cnnviz.passes import fast_model as policy
-from cnnviz.passes.fast_model import FastModel, fast_model, on_fast_copy, outputs
+from cnnviz.passes.copy_policy import PAYS
+from cnnviz.passes.fast_model import (
+    FastModel,
+    expect_many,
+    fast_model,
+    on_fast_copy,
+    outputs,
+)
 from cnnviz.passes.target_types import Contrast, Target
 from cnnviz.results.result import AS_IT_IS
 from tests.helpers.foldable_networks import trained
 from tests.helpers.state import rng, state
+
+NOT_LINEAR = "a gradient goes through more than linear layers"
+FEW = "a copy pays from 32 images of one size on"
 
 
 class Residual(nn.Module):
@@ -74,7 +85,7 @@ def test_a_capture_holds_the_same(layers: list[str] | str) -> None:
         cnnviz.load(module, exact=True), photos(), layers=layers, gradients=False
     )
     assert held.provenance.computed_on.startswith("a private copy: ")
-    assert exact.provenance.computed_on == AS_IT_IS
+    assert exact.provenance.computed_on == f"{AS_IT_IS}: it was loaded with exact=True"
     assert apart(held.logits, exact.logits) < 1e-5
     assert held.activations.calls == exact.activations.calls
     for call in exact.activations.calls:
@@ -92,7 +103,7 @@ def test_a_gradient_through_rectifiers_is_the_network_s_bit_for_bit(
     module = network()
     asked = partial(cnnviz.capture, layers=layers, gradients=gradients, rule=rule)
     held, exact = asked(module, photos()), asked(cnnviz.load(module, exact=True), photos())
-    assert held.provenance.computed_on == AS_IT_IS
+    assert held.provenance.computed_on == f"{AS_IT_IS}: {NOT_LINEAR}"
     assert torch.equal(held.logits, exact.logits)
     for call in exact.gradients.calls:
         assert torch.equal(held.gradients[call], exact.gradients[call])
@@ -130,9 +141,9 @@ def test_a_score_that_is_not_linear_is_differentiated_on_the_network() -> None:
     model = cnnviz.load(trained(Pooled()))
     asked = partial(cnnviz.capture, model, photos(), layers=["last"], gradients="layers")
     bent = asked(target=lambda output: output[:, 0].relu())
-    assert bent.provenance.computed_on == AS_IT_IS
+    assert bent.provenance.computed_on == f"{AS_IT_IS}: {NOT_LINEAR}"
     # That it was tried once does no harm, and it is not tried again.
-    assert asked().provenance.computed_on == AS_IT_IS
+    assert asked().provenance.computed_on == f"{AS_IT_IS}: {NOT_LINEAR}"
 
 
 @pytest.mark.usefixtures("always")
@@ -209,14 +220,46 @@ def test_a_copy_is_made_when_it_pays_and_used_from_then_on() -> None:
     model = cnnviz.load(network())
     asked = partial(cnnviz.capture, model, photos(4), layers=["relu"], gradients=False)
     ways = [asked().computed_on for _ in range(12)]
-    before = [way == AS_IT_IS for way in ways].index(False)
-    assert before == policy._PAYS // 4 - 1
-    assert all(way != AS_IT_IS for way in ways[before:])
+    few = f"{AS_IT_IS}: {FEW}"
+    before = [way == few for way in ways].index(False)
+    assert before == PAYS // 4 - 1
+    assert all(way.startswith("a private copy: ") for way in ways[before:])
+
+
+def test_images_of_another_size_wait_until_they_are_many() -> None:
+    model = cnnviz.load(network())
+    expect_many(model, photos(1))
+    assert isinstance(fast_model(model, photos(1), rows=1), FastModel)
+    assert fast_model(model, photos(1, side=20), rows=1) is model
+    assert isinstance(fast_model(model, photos(1, side=20), rows=PAYS), FastModel)
+    assert isinstance(fast_model(model, photos(1), rows=1), FastModel)
+
+
+def test_a_network_that_changes_at_every_photo_is_never_copied() -> None:
+    module = network()
+    model = cnnviz.load(module)
+    expect_many(model, photos(1))
+    for _ in range(PAYS + 2):
+        with torch.no_grad():
+            module.stem.weight.add_(0.001)  # type: ignore[union-attr]
+        assert fast_model(model, photos(1), rows=1) is model
+
+
+@pytest.mark.usefixtures("always")
+def test_a_size_at_which_the_copy_is_off_by_more_leaves_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = cnnviz.load(network())
+    assert isinstance(fast_model(model, photos(), rows=1), FastModel)
+    monkeypatch.setitem(checked_copy.TOLERANCE, torch.float32, 0.0)
+    held = cnnviz.capture(model, photos(1, side=20), layers=["relu"], gradients=False)
+    assert re.search("no fast copy, for a copy of it differs by", held.provenance.computed_on)
+    assert isinstance(fast_model(model, photos(), rows=1), FastModel)
 
 
 def test_one_photo_runs_on_the_network_itself() -> None:
     held = cnnviz.capture(network(), photos(1), layers="stages")
-    assert cnnviz.cam(held).provenance.computed_on == AS_IT_IS
+    assert cnnviz.cam(held).provenance.computed_on == f"{AS_IT_IS}: {NOT_LINEAR}"
 
 
 @pytest.mark.usefixtures("always")
@@ -229,25 +272,20 @@ def test_it_can_be_switched_off_bit_for_bit(off: str, monkeypatch: pytest.Monkey
         monkeypatch.setenv("CNNVIZ_FAST", "0")
     model = cnnviz.load(module, exact=off == "exact")
     held = cnnviz.capture(model, photos(), layers=["relu"], gradients=False)
-    assert held.computed_on == AS_IT_IS
+    why = "CNNVIZ_FAST is 0" if off == "environment" else "it was loaded with exact=True"
+    assert held.computed_on == f"{AS_IT_IS}: {why}"
     assert torch.equal(held.logits, expected)
 
 
-@pytest.mark.parametrize("setting", ["", None, "0"])
-def test_nothing_is_copied_unless_it_is_asked_for(
+@pytest.mark.parametrize("setting", ["", None, "1"])
+def test_a_copy_is_made_without_being_asked_for(
     setting: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if setting is None:
-        monkeypatch.delenv("CNNVIZ_FAST")
-    else:
+    monkeypatch.delenv("CNNVIZ_FAST")
+    if setting is not None:
         monkeypatch.setenv("CNNVIZ_FAST", setting)
-    module = network()
-    with torch.no_grad():
-        expected = module(photos(64))
-    for _ in range(2):
-        held = cnnviz.capture(module, photos(64), layers=["relu"], gradients=False)
-        assert held.provenance.computed_on == AS_IT_IS
-        assert torch.equal(held.logits, expected)
+    held = cnnviz.capture(network(), photos(64), layers=["relu"], gradients=False)
+    assert held.provenance.computed_on.startswith("a private copy: ")
 
 
 def test_another_word_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

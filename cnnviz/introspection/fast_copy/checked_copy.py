@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves
 
 from cnnviz.errors import ModelError
 from cnnviz.introspection.fast_copy.folding import LAYERS, NORMS, fold
+from cnnviz.introspection.fast_copy.held_tensors import held_tensors
 from cnnviz.introspection.fast_copy.layers import Computed, FastLayer, FastNorm, PassState
 from cnnviz.introspection.fast_copy.packed import can_pack
 from cnnviz.introspection.fast_copy.shared_copy import NoFastCopyError, shared_copy
@@ -55,6 +56,8 @@ class Checked:
         Whether the network could be run on one image alone, and not on two.
     linear : frozenset of str
         The layers between which and the answer everything seems to be linear.
+    returned_by : mapping of str
+        For each layer the modules around it that return its very output.
     """
 
     pairs: Pairs
@@ -63,14 +66,25 @@ class Checked:
     share: float
     alone: bool = False
     linear: frozenset[str] = frozenset()
+    returned_by: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
-    def describe(self) -> str:
-        """Return what was done, in words."""
+    def folded(self, kept: Collection[str]) -> Pairs:
+        """Return the pairs that are folded when the output of some layers is wanted."""
+        wanted = frozenset(kept)
+        return {
+            layer: norm
+            for layer, norm in self.pairs.items()
+            if layer not in wanted and not wanted & self.returned_by.get(layer, wanted)
+        }
+
+    def describe(self, memory: int) -> str:
+        """Return what was done, how much memory that takes in bytes, and how far it is off."""
         count = len(self.pairs)
         norms = f"{count} batch norm{'s' if count > 1 else ''} folded into the layers before"
         said = [norms] if self.pairs else []
         said += ["weights packed for this processor"] if self.packs else []
-        return f"a private copy: {', '.join(said)} (differs by {self.difference:.0e})"
+        size = f"{memory / 1e6:.3g} MB"
+        return f"a private copy: {', '.join(said)} (differs by {self.difference:.0e}, {size})"
 
 
 class FastCopy:
@@ -93,7 +107,12 @@ class FastCopy:
     """
 
     def __init__(self, network: nn.Module) -> None:
-        self.module = shared_copy(network)
+        try:
+            self.module = shared_copy(network)
+        except NoFastCopyError:
+            raise
+        except Exception as error:  # Whatever a class does that makes its objects in its own way.
+            raise NoFastCopyError(f"it cannot be copied ({type(error).__name__})") from error
         self._state = PassState()
         self._layers: dict[str, FastLayer] = {}
         self._modules = dict(self.module.named_modules())
@@ -152,6 +171,11 @@ class FastCopy:
                 self._checked[form] = replace(found, alone=True)
         return self._checked[form]
 
+    @property
+    def is_checked(self) -> bool:
+        """Whether `check` found it right for images of some size."""
+        return bool(self._checked)
+
     def checked(self, inputs: torch.Tensor) -> Checked | None:
         """Return what was found by `check` for images of this size, if it was run."""
         return self._checked.get(_form(inputs))
@@ -184,16 +208,14 @@ class FastCopy:
         checked = self._checked[_form(inputs)]
         if checked.alone and len(inputs) > 1:
             raise UnsoundFoldError
-        kept = {self._name(name) for name in keeps}
-        pairs = {layer: norm for layer, norm in checked.pairs.items() if layer not in kept}
+        pairs = checked.folded({self._name(name) for name in keeps})
         with self._computing(pairs, packs=checked.packs):
             yield
 
     def folds(self, inputs: torch.Tensor, keeps: Collection[str]) -> bool:
         """Whether anything is computed otherwise when these layers are wanted."""
         checked = self._checked[_form(inputs)]
-        kept = {self._name(name) for name in keeps}
-        return checked.packs or not checked.pairs.keys() <= kept
+        return checked.packs or bool(checked.folded({self._name(name) for name in keeps}))
 
     def linear_above(self, inputs: torch.Tensor, layers: Collection[str]) -> bool:
         """Whether everything between these layers and the answer seems to be linear."""
@@ -255,7 +277,8 @@ class FastCopy:
             if difference <= TOLERANCE[inputs.dtype]:
                 gain = folded.keys() | (packable if packed else ())
                 share = len(gain) / len(self._layers)
-                return Checked(folded, packed, difference, share, linear=readers.linear())
+                found = Checked(folded, packed, difference, share)
+                return replace(found, linear=readers.linear(), returned_by=readers.returned_by())
             apart.append(difference)
         if len(apart) == 1:
             raise NoFastCopyError("there is nothing in it to fold or pack")
@@ -303,7 +326,8 @@ class _Seen:
         """Run a forward pass, and keep what is seen of it."""
         with module_hooks(self._modules, after=self._keep):
             output = forward()
-        self._values["", 0] = [each.clone() for each in _floats(output)]
+        found = [each.detach() for each in held_tensors(output) if each.is_floating_point()]
+        self._values["", 0] = [each.clone() for each in found]
 
     def _keep(self, name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
         key = name, self._calls[name]

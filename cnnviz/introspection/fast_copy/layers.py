@@ -74,11 +74,14 @@ class FastLayer:
         # No reference to the module that has this forward: its memory is freed with the copy.
         self.own = Computed(stand_in(layer))
 
-    def __call__(self, inputs: torch.Tensor, *further: Any, **named: Any) -> Any:
+    def __call__(self, *given: Any, **named: Any) -> Any:
         """Compute, as `torch.nn.Module` is called."""
-        if further or named:  # such as the output size of a transposed convolution
-            layer = self.own.layer
-            return type(layer).forward(layer, inputs, *further, **named)
+        if named.keys() == {"input"} and not given:
+            given, named = (named["input"],), {}
+        if len(given) != 1 or named:  # such as the output size of a transposed convolution
+            layer: Any = self.own.layer
+            return type(layer).forward(layer, *given, **named)
+        inputs: torch.Tensor = given[0]
         folded = self._state.folded.get(self._name)
         if folded is None:
             return self.own.run(inputs, packs=self._state.packs)
@@ -98,12 +101,12 @@ class FastNorm:
         self._state = state
         self._norm = stand_in(norm)
 
-    def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return what was computed for it, or compute."""
-        waiting: _Waiting | None = getattr(inputs, _MARK, None)
+    def __call__(self, input: torch.Tensor) -> torch.Tensor:
+        """Return what was computed for it, or compute; the name is the one it has in torch."""
+        waiting: _Waiting | None = getattr(input, _MARK, None)
         if waiting is None or waiting.norm != self._name:
             norm = self._norm
-            result: torch.Tensor = type(norm).forward(norm, inputs)
+            result: torch.Tensor = type(norm).forward(norm, input)
             return result
         self._state.open -= 1
         return waiting.value

@@ -16,7 +16,7 @@ from cnnviz.introspection.network_cache import is_record
 
 _Module = TypeVar("_Module", bound=nn.Module)
 
-_PLAIN = (
+PLAIN = (
     *(type(None), bool, int, float, complex, str, bytes, enum.Enum, type, torch.Size),
     *(torch.dtype, torch.device, torch.layout, torch.memory_format, BuiltinFunctionType),
 )
@@ -83,7 +83,7 @@ class _Copies:
         """Return what stands for a thing, which is made now if it is not yet there."""
         if id(thing) in self._made:
             return self._made[id(thing)][1]
-        if isinstance(thing, _PLAIN):
+        if isinstance(thing, PLAIN):
             return thing
         if isinstance(thing, torch.Tensor):
             return self.known(thing, _same_memory(thing))
@@ -131,7 +131,7 @@ class _Copies:
 def _is_plain(values: Sequence[Any], depth: int = 0) -> bool:
     """Whether values, and those in lists and functions, hold nothing that could be a network's."""
     return depth < 8 and all(
-        isinstance(value, _PLAIN)
+        isinstance(value, PLAIN)
         or (type(value) in (list, tuple) and _is_plain(value, depth + 1))
         or (type(value) is dict and _is_plain(list(value.values()), depth + 1))
         or (

@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from cnnviz.introspection.fast_copy.folding import LAYERS, NORMS, can_fold, folds_on
+from cnnviz.introspection.fast_copy.held_tensors import held_tensors
 from cnnviz.introspection.fast_copy.linearity import LinearSuffix
 from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.hooks import module_hooks
@@ -65,9 +66,8 @@ class Readers(FunctionMode):
         each = module_hooks(self._modules, after=self._returned)
         with layers, norms, each, self._operations, self:
             output = forward()
-        for tensor in tree_leaves(output):
-            if isinstance(tensor, torch.Tensor):
-                self._operations.read(tensor)
+        for tensor in held_tensors(output):
+            self._operations.read(tensor)
         return output
 
     def pairs(self) -> Pairs:
@@ -80,6 +80,13 @@ class Readers(FunctionMode):
             if norm is not None and can_fold(self._layers[layer], self._norms[norm]):
                 found[layer] = norm
         return found
+
+    def returned_by(self) -> Mapping[str, frozenset[str]]:
+        """Return for each layer the modules around it that return its very output."""
+        return {
+            layer: frozenset().union(*(each.returned_by for each in given)) - {layer}
+            for layer, given in self._given.items()
+        }
 
     def linear(self) -> frozenset[str]:
         """Return the layers between which and the answer everything seems to be linear."""
@@ -96,8 +103,12 @@ class Readers(FunctionMode):
             self._given[name].append(given)
             self._operations.given[output] = given
 
-    def _returned(self, name: str, *_: Any) -> None:
+    def _returned(self, name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
         self._linear.called(name)
+        if isinstance(output, torch.Tensor):
+            given: _Given | None = self._operations.given.get(output)
+            if given is not None:
+                given.returned_by.add(name)
 
     def _enter(self, name: str, norm: nn.Module, inputs: tuple[Any, ...]) -> None:
         # One that its owner leaves in training mode goes by what it is given.
@@ -114,6 +125,7 @@ class _Given:
     def __init__(self, whole: bool) -> None:
         self.whole = whole
         self.readers: set[str | None] = set()
+        self.returned_by: set[str] = set()
 
 
 class _Operations(OperationMode):  # type: ignore[no-untyped-call]
