@@ -28,7 +28,7 @@ from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.captures import capture
 from cnnviz.passes.fast_model import expect_many
 from cnnviz.results.progress import Announce, Progress, silent
-from cnnviz.results.result import ImageSource, installed_version
+from cnnviz.results.result import AS_IT_IS, ImageSource, installed_version
 from cnnviz.results.text import estimated_time
 from cnnviz.views.faithfulness import faithfulness
 
@@ -115,7 +115,9 @@ def evaluate(
     found, records = job.run(found, None if state is None else Path(state))
     sources = [ImageSource(item.name, item.sha256) for item in found]
     notes = (*refused, *job.refused)
-    provenance = wrapped.provenance(sources, seed=settings.seed, notes=notes)
+    # Of what was measured before it is not known.
+    computed = "; ".join(job.computed) or AS_IT_IS
+    provenance = wrapped.provenance(sources, seed=settings.seed, notes=notes, computed_on=computed)
     return summarised(chosen, records, found, provenance, random=random, settings=settings)
 
 
@@ -140,6 +142,7 @@ class _Job:
     spent: dict[str, list[float]] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     marks: dict[str, tuple[PhotoBox, ...]] = field(default_factory=dict)
+    computed: dict[str, None] = field(default_factory=dict)
 
     def run(
         self, found: list[EvaluationImage], folder: Path | None
@@ -215,6 +218,7 @@ class _Job:
             # Each image has its own draws, and the same ones whenever it is measured.
             seed=(self.settings.seed + int(item.key[:8], 16)) % 2**32,
         )
+        self.computed[measured.provenance.computed_on] = None
         # The best threshold of one image says nothing: it is chosen over all of them, later.
         measures = [one for one in measured.measures if one.key != MAX_BOX_FOUND]
         where = measured.localisation

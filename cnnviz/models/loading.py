@@ -73,9 +73,8 @@ def load(
         What makes boxes of what a detector returns, where that is something else, such as a grid;
         see `Model`.
     exact : bool
-        Whether all passes run on the network itself, bit for bit, also where ``CNNVIZ_FAST=1`` in
-        the environment has others run on a private copy that computes the same faster, to within
-        rounding.
+        Whether all passes run on the network itself, bit for bit, also where many images would
+        run on a private copy that computes the same faster, to within rounding.
 
     Returns
     -------

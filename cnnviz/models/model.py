@@ -75,8 +75,8 @@ class Model:
         class. It must be differentiable where gradients are asked for. The output is then
         "boxes".
     exact : bool
-        Whether all passes run on the network itself, also where the environment has others run on
-        a copy that computes the same faster, to within rounding (`cnnviz.passes.fast_model`).
+        Whether all passes run on the network itself, also where many images would run on a copy
+        that computes the same faster, to within rounding (`cnnviz.passes.fast_model`).
 
     Raises
     ------

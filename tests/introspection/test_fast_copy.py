@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from cnnviz.introspection.fast_copy import Checked, FastCopy, NoFastCopyError, UnsoundFoldError
+from cnnviz.introspection.fast_copy import (
+    Checked,
+    FastCopy,
+    NoFastCopyError,
+    UnsoundFoldError,
+    weight_digest,
+)
 from cnnviz.introspection.hooks import isolated, module_hooks
 from tests.helpers.foldable_networks import RandomGraph, trained
 from tests.helpers.state import state
@@ -381,6 +387,13 @@ def test_its_memory_is_told_and_freed_with_it() -> None:
     assert module() is None
 
 
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a network of a test count as a large one, whose weights are not all read each time."""
+    monkeypatch.setattr(weight_digest, "_FEW", 0)
+
+
+@pytest.mark.usefixtures("large")
 @pytest.mark.parametrize("thorough", [False, True])
 @pytest.mark.parametrize("place", [(2,), (slice(None), 1), (slice(None), slice(None), 1, 1)])
 def test_a_filter_or_channel_that_was_written_to_through_data_is_noticed(
@@ -393,6 +406,7 @@ def test_a_filter_or_channel_that_was_written_to_through_data_is_noticed(
     assert not copy.same_weights(thorough=thorough)
 
 
+@pytest.mark.usefixtures("large")
 @pytest.mark.parametrize("name", ["weight", "bias", "running_mean", "running_var"])
 def test_a_norm_that_was_written_to_through_data_is_noticed(name: str) -> None:
     network = trained(block())
@@ -401,8 +415,12 @@ def test_a_norm_that_was_written_to_through_data_is_noticed(name: str) -> None:
     assert not copy.same_weights(thorough=False)
 
 
-def test_one_weight_that_was_written_to_is_noticed_by_the_thorough_check() -> None:
+@pytest.mark.parametrize("few", [0, 1 << 20])
+def test_one_weight_that_was_written_to_is_noticed_by_the_thorough_check(
+    few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weight_digest, "_FEW", few)
     network = trained(block(nn.Conv2d(6, 64, 3)))
     copy, _ = made(network, images())
     network[3].weight.data[13, 2, 0, 2] += 0.01
-    assert not copy.same_weights(thorough=True)
+    assert not copy.same_weights(thorough=not few)

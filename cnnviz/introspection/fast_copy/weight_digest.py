@@ -10,6 +10,8 @@ _ROUNDING = 1e-6
 """Of what the numbers of a row can add up to: how far their sum may differ for its order alone."""
 _EACH = 4
 """How many columns of each matrix of weights are looked at by the quick check."""
+_FEW = 1 << 20
+"""So many weights are read in well under a millisecond."""
 
 
 class WeightDigest:
@@ -40,6 +42,11 @@ class WeightDigest:
             self._seen, self._sums = self._look(), self._add()
             pairs = zip(rows, self._factors, strict=True)
             self._spans = _joined([matrix.abs() @ factors for matrix, factors in pairs])
+
+    @property
+    def is_small(self) -> bool:
+        """Whether there are so few weights that the thorough check takes no time to speak of."""
+        return sum(weight.numel() for weight in self._weights) <= _FEW
 
     def same(self, *, thorough: bool) -> bool:
         """Whether the weights are what they were, as far as one of the two checks sees."""

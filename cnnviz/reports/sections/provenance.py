@@ -53,6 +53,9 @@ def _network(context: Context) -> Table:
         ("Layers", context.layers or "the last at each spatial resolution"),
         ("Device", f"{model.device}, {str(model.dtype).removeprefix('torch.')}"),
     ]
+    computed = dict.fromkeys(subject.provenance.computed_on for subject in context.subjects)
+    if computed:
+        rows.append(("Computed on", "; ".join(computed)))
     if targets:
         rows.append(("Explained", ", ".join(sorted(targets))))
     return Table(
