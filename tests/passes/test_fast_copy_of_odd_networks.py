@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
+from torch.utils import checkpoint
 
 import cnnviz
 from cnnviz.passes.fast_model import FastModel, fast_model, outputs
@@ -153,10 +154,50 @@ def _by_layout(n: Any, x: torch.Tensor) -> torch.Tensor:
     return found
 
 
+def _mapped(n: Any, x: torch.Tensor) -> torch.Tensor:
+    return torch.vmap(lambda image: plain(n, image[None])[0])(x)
+
+
+def _called_with_others(n: Any, x: torch.Tensor) -> torch.Tensor:
+    weights = {"weight": n.one.weight * 2.0, "bias": n.one.bias}
+    return plain(n, x) + torch.func.functional_call(n.one, weights, (x,)).mean()
+
+
+def _within_autocast(n: Any, x: torch.Tensor) -> torch.Tensor:
+    with torch.autocast("cpu", torch.bfloat16):
+        return plain(n, x).float()
+
+
+def _overwritten(n: Any, x: torch.Tensor) -> torch.Tensor:
+    before = n.one(x)
+    after = n.norm(before)
+    before[:, :2].zero_()
+    found: torch.Tensor = n.end(n.last(n.two(after)))
+    return found
+
+
+def _checkpointed(n: Any, x: torch.Tensor) -> torch.Tensor:
+    found: torch.Tensor = checkpoint.checkpoint(
+        lambda images: plain(n, images), x, use_reentrant=False
+    )
+    return found
+
+
+def _by_number(n: Any, x: torch.Tensor) -> torch.Tensor:
+    x = n.one(x)
+    found: torch.Tensor = n.end(n.last(n.two((n.norm if len(x) % 2 else n.last)(x))))
+    return found
+
+
 @pytest.mark.parametrize(
     ("forward", "copied"),
     [
         (plain, True),
+        (_mapped, False),
+        (_called_with_others, False),
+        (_within_autocast, False),
+        (_overwritten, True),
+        (_checkpointed, True),
         (_remembers, True),
         (_functional, True),
         (_unhooked, True),
@@ -171,6 +212,15 @@ def _by_layout(n: Any, x: torch.Tensor) -> torch.Tensor:
 )
 def test_a_forward_of_an_odd_kind_answers_the_same(forward: Forward, copied: bool) -> None:
     same(odd(forward), copied=copied)
+
+
+@pytest.mark.parametrize("counts", [[2, 3, 2], [1, 4, 1], [3, 6]])
+def test_another_norm_for_another_number_of_images_is_met(counts: list[int]) -> None:
+    network = odd(_by_number)
+    model = cnnviz.load(network)
+    for count in counts:
+        with torch.no_grad():
+            assert apart(outputs(model, photos(count)), network(photos(count))) < 1e-5
 
 
 @pytest.mark.parametrize("forward", [_counts, _writes])

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_leaves
 
-from cnnviz.errors import ModelError
+from cnnviz.errors import CnnvizError, ModelError
 from cnnviz.introspection.fast_copy.folding import LAYERS, NORMS, fold
 from cnnviz.introspection.fast_copy.held_tensors import held_tensors
 from cnnviz.introspection.fast_copy.layers import Computed, FastLayer, FastNorm, PassState
@@ -165,11 +165,20 @@ class FastCopy:
         form = _form(inputs)
         if form not in self._checked:
             try:
-                self._checked[form] = self._check(network, _two(inputs), forward)
-            except ModelError:  # Some networks take one image at a time.
-                found = self._check(network, inputs[:1].detach(), forward)
-                self._checked[form] = replace(found, alone=True)
+                self._checked[form] = self._check_few(network, inputs, forward)
+            except (CnnvizError, NoFastCopyError):
+                raise
+            except Exception as error:  # Such as a tensor that lives within a transform alone.
+                why = f"it cannot be compared with one ({type(error).__name__})"
+                raise NoFastCopyError(why) from error
         return self._checked[form]
+
+    def _check_few(self, network: nn.Module, inputs: torch.Tensor, forward: Forward) -> Checked:
+        try:
+            return self._check(network, _two(inputs), forward)
+        except ModelError:  # Some networks take one image at a time.
+            found = self._check(network, inputs[:1].detach(), forward)
+            return replace(found, alone=True)
 
     @property
     def is_checked(self) -> bool:
