@@ -21,6 +21,7 @@ from cnnviz.introspection.fast_copy import (
     UnsoundFoldError,
     weight_digest,
 )
+from cnnviz.introspection.fast_copy.packed import packs
 from cnnviz.introspection.hooks import isolated, module_hooks
 from tests.helpers.foldable_networks import RandomGraph, trained
 from tests.helpers.state import state
@@ -385,6 +386,20 @@ def test_its_memory_is_told_and_freed_with_it() -> None:
     del copy
     gc.collect()
     assert module() is None
+
+
+@pytest.mark.skipif(not packs(), reason="this machine packs no weights")
+def test_what_was_packed_is_not_kept_twice_and_made_anew_where_it_is_needed() -> None:
+    network = trained(nn.Sequential(*block(), nn.Conv2d(6, 6, 1), nn.BatchNorm2d(6)))
+    inputs = images()
+    copy, checked = made(network, inputs)
+    assert checked.packs
+    assert dict(checked.pairs) == {"0": "1", "3": "4"}
+    assert copy.bytes == (6 * 3 * 9 + 6 * 6) * 4
+    with isolated(copy.module, grad=True), copy.folding(inputs):
+        slope = gradients(copy.module, inputs)
+    assert copy.bytes > (6 * 3 * 9 + 6 * 6) * 4
+    assert apart(gradients(network.requires_grad_(False), inputs), slope) < 1e-5
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -128,13 +129,8 @@ class FastCopy:
     @property
     def bytes(self) -> int:
         """Memory that the copy takes besides the network's own."""
-        folded = sum(
-            parameter.numel() * parameter.element_size()
-            for each in self._folds.values()
-            for parameter in each.layer.parameters()
-        )
         computed = [*self._folds.values(), *(layer.own for layer in self._layers.values())]
-        return folded + sum(each.bytes for each in computed)
+        return sum(each.bytes for each in computed)
 
     def same_weights(self, *, thorough: bool) -> bool:
         """Whether what was folded and packed is still what the network has, as far as is seen."""
@@ -254,10 +250,11 @@ class FastCopy:
     def _fold(self, layer: str, norm: str) -> Computed:
         if (layer, norm) not in self._folds:
             module = self._modules[norm]
-            made = fold(self._modules[layer], module)
+            make = partial(fold, self._modules[layer], module)
+            made = make()
             if made is None:
                 raise NoFastCopyError("a batch norm of it divides by zero")
-            self._folds[layer, norm] = Computed(made)
+            self._folds[layer, norm] = Computed(made, make)
             module.__dict__.setdefault("forward", FastNorm(norm, module, self._state))
         return self._folds[layer, norm]
 

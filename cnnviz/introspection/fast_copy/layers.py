@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,11 +35,30 @@ class PassState:
 
 
 class Computed:
-    """A layer as it is computed: on packed weights where that can be and is wanted."""
+    """A layer as it is computed: on packed weights where that can be and is wanted.
 
-    def __init__(self, layer: nn.Module) -> None:
-        self.layer = layer
-        self._packed = PackedConvolution(layer) if can_pack(layer) else None  # type: ignore[arg-type]
+    Parameters
+    ----------
+    layer : torch.nn.Module
+        The layer.
+    again : callable, optional
+        Makes it once more, where it is of the copy's own.
+    """
+
+    def __init__(
+        self, layer: nn.Module, again: Callable[[], nn.Module | None] | None = None
+    ) -> None:
+        self._packed = PackedConvolution(layer, again) if can_pack(layer) else None  # type: ignore[arg-type]
+        self._layer = None if self._packed is not None else layer
+        self._own = again is not None
+
+    @property
+    def layer(self) -> nn.Module:
+        """The layer."""
+        if self._packed is not None:
+            return self._packed.layer
+        assert self._layer is not None
+        return self._layer
 
     def run(self, inputs: torch.Tensor, *, packs: bool) -> Any:
         """Return what the layer gives."""
@@ -48,8 +68,12 @@ class Computed:
 
     @property
     def bytes(self) -> int:
-        """Memory of the packed weights."""
-        return self._packed.bytes if self._packed is not None else 0
+        """Memory of weights that are the copy's own."""
+        if self._packed is not None:
+            return self._packed.bytes
+        if not self._own:
+            return 0
+        return sum(each.numel() * each.element_size() for each in self.layer.parameters())
 
 
 @dataclass(eq=False)

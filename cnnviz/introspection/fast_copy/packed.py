@@ -6,6 +6,7 @@ order in which it reads them. `torch.compile` does that once, with the operators
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -44,40 +45,59 @@ class PackedConvolution:
     ----------
     layer : torch.nn.Conv2d
         The convolution, for which `can_pack` is true.
+    again : callable, optional
+        Makes it once more. The convolution is then let go of when its weights are packed.
     """
 
-    def __init__(self, layer: nn.Conv2d) -> None:
-        self._layer = layer
+    def __init__(
+        self, layer: nn.Conv2d, again: Callable[[], nn.Module | None] | None = None
+    ) -> None:
+        self._layer: nn.Conv2d | None = layer
+        self._again = again
+        self._bias = layer.bias
+        self._place = (layer.stride, layer.padding, layer.dilation, layer.groups)
+        self._size = layer.weight.numel() * layer.weight.element_size()
         self._packed: Any = None
         self._laid_out: torch.Tensor | None = None
 
+    @property
+    def layer(self) -> nn.Conv2d:
+        """The convolution, which is made once more where it was let go of."""
+        if self._layer is None:
+            made = None if self._again is None else self._again()
+            assert isinstance(made, nn.Conv2d)
+            self._layer = made
+        return self._layer
+
     def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the convolution of [N, C, H, W]."""
-        layer = self._layer
         if not self._takes(inputs):
+            layer = self.layer
             return type(layer).forward(layer, inputs)
         if self._packed is None:
             self._packed = self._pack(inputs.shape)
-        place = (layer.stride, layer.padding, layer.dilation, layer.groups)
+            self._layer = None if self._again is not None else self._layer
         if torch.is_grad_enabled() and inputs.requires_grad:
-            found = _WithGradient.apply(inputs, self._weight(), self._packed, layer.bias, place)
+            given = (inputs, self._weight(), self._packed, self._bias, self._place)
+            found = _WithGradient.apply(*given)
         else:
-            found = _convolve(inputs, self._packed, layer.bias, place)
+            found = _convolve(inputs, self._packed, self._bias, self._place)
         result: torch.Tensor = found
         return result
 
     @property
     def bytes(self) -> int:
-        """Memory of the weights as they are packed and laid out, as far as they were needed yet."""
-        weight, own = self._layer.weight, self._laid_out
-        held = int(self._packed is not None)
-        held += int(own is not None and own.data_ptr() != weight.data_ptr())
-        return held * weight.numel() * weight.element_size()
+        """Memory of the weights: packed, laid out and made, as far as they were needed yet."""
+        layer, own = self._layer, self._laid_out
+        weight = None if layer is None else layer.weight
+        made = self._again is not None and layer is not None
+        laid_out = own is not None and (weight is None or own.data_ptr() != weight.data_ptr())
+        return (int(self._packed is not None) + int(made) + int(laid_out)) * self._size
 
     def _weight(self) -> torch.Tensor:
         """Return the weights as the backward pass takes them: in the order of the packed maps."""
         if self._laid_out is None:
-            weight = self._layer.weight.detach()
+            weight = self.layer.weight.detach()
             with torch.inference_mode(False):
                 self._laid_out = weight.contiguous(memory_format=torch.channels_last)
         return self._laid_out
@@ -94,7 +114,7 @@ class PackedConvolution:
         )
 
     def _pack(self, shape: torch.Size) -> Any:
-        layer = self._layer
+        layer = self.layer
         with torch.inference_mode(False), torch.no_grad():
             reorder: Any = torch._C._nn.mkldnn_reorder_conv2d_weight
             place = (layer.padding, layer.stride, layer.dilation, layer.groups)
