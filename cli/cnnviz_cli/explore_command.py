@@ -19,6 +19,7 @@ from cnnviz_cli.told_guesses import Guesses
 
 if TYPE_CHECKING:
     from cnnviz.explorer.build import Explorer
+    from cnnviz.models import Model
 
 SUMMARY = "Ask a network about a photo, on one page that works without a server."
 HELP = """Make one page on which a person asks a network about a photo.
@@ -43,6 +44,34 @@ Layers = Annotated[
         show_default=False,
     ),
 ]
+Compare = Annotated[
+    Path | None,
+    typer.Option(
+        "--compare",
+        metavar="PHOTO",
+        help="Another photo, shown beside the first; what is chosen for one is chosen for both.",
+        show_default=False,
+    ),
+]
+CompareModel = Annotated[
+    str | None,
+    typer.Option(
+        "--compare-model",
+        metavar="NAME",
+        help="Another network, which looks at the photo beside the first.",
+        rich_help_panel=network_options.NETWORK,
+        show_default=False,
+    ),
+]
+CompareWeights = Annotated[
+    str,
+    typer.Option(
+        "--compare-weights",
+        metavar="WEIGHTS",
+        help="Its weights, as --weights has them.",
+        rich_help_panel=network_options.NETWORK,
+    ),
+]
 Out = Annotated[
     Path | None,
     typer.Option(
@@ -62,6 +91,9 @@ def build() -> Callable[..., Any]:
         shared("layers", Layers, None),
         shared("target", network_options.Target, None),
         *network_options.NETWORK_AND_WEIGHTS,
+        shared("compare", Compare, None),
+        shared("compare_model", CompareModel, None),
+        shared("compare_weights", CompareWeights, "DEFAULT"),
         shared("out", Out, None),
         shared("json", output_options.AsJson, False),
         shared("quiet", output_options.Quiet, False),
@@ -77,22 +109,39 @@ def _run(values: dict[str, Any]) -> None:
         check_place(check_page(out))
     named = [str(values["photo"])] if values["photo"] is not None else []
     photos = find_photos(named, None, None)
+    compared = None
+    if values["compare"] is not None:
+        compared = find_photos([str(values["compare"])], None, None)
     guesses = Guesses()
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")
         model = guesses.of(network_options.model_of(values))
         (photo,) = photo_options.photos_or_sample(photos.taken(), model)
+        beside = None if compared is None else compared.taken()[0]
+        other = None if values["compare_model"] is None else guesses.of(_other_model(values))
         page = explore(
             model,
             photo,
             target=values["target"],
             layers=values["layers"],
+            compare_image=beside,
+            compare_model=other,
             progress=guesses.at_first_step(progress),
         )
     guesses.tell()
     written = page.save(out or Path(page.default_name))
     note(f"{page.size / 1e6:.1f} MB, {', '.join(page.layers)}.")
     typer.echo(json.dumps(_told(page, written), indent=2) if values["json"] else str(written))
+
+
+def _other_model(values: dict[str, Any]) -> Model:
+    return network_options.load_model(
+        values["compare_model"],
+        values["compare_weights"],
+        values["categories"],
+        values["device"],
+        preparation=network_options.preparation_of(values),
+    )
 
 
 def _told(page: Explorer, written: Path) -> dict[str, Any]:

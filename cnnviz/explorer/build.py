@@ -1,4 +1,4 @@
-"""explore(): one photo in one network, as a page that answers."""
+"""explore(): a photo in a network, or two beside each other, as a page that answers."""
 
 from __future__ import annotations
 
@@ -7,39 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
-import numpy as np
 from torch import nn
 
-from cnnviz.errors import LayerError, OutputError, UsageError
-from cnnviz.explorer.convolution_step import first_convolution
-from cnnviz.explorer.document import Document, colours, embedded
-from cnnviz.explorer.layers import ExploredLayer, explored_layers
-from cnnviz.explorer.network_map import network_map
-from cnnviz.explorer.packing import by_channel
-from cnnviz.explorer.page import ClassLine, PageWords, rendered
-from cnnviz.explorer.what_if import muted_answers
-from cnnviz.heatmaps.cam_methods import CAM_METHODS
+from cnnviz.errors import OutputError
+from cnnviz.explorer.document import looks
+from cnnviz.explorer.packing import Packed
+from cnnviz.explorer.page import PageWords, rendered
+from cnnviz.explorer.subject import Subject, photo_seen, subject_of
 from cnnviz.images.inputs import Images
 from cnnviz.images.paths import expand
-from cnnviz.introspection.layers import split
-from cnnviz.introspection.tracing.map_layout import WHOLE
 from cnnviz.models import Model, as_model
-from cnnviz.models.spaces import check_takes_images
-from cnnviz.passes.captured import Capture
-from cnnviz.passes.captures import capture
 from cnnviz.passes.targets import Target
 from cnnviz.results.file_names import stem
 from cnnviz.results.files import write_atomically
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Provenance
-from cnnviz.results.text import percent, plural
+from cnnviz.results.text import plural
 
-STAGES = 4
-"""So many of the last stages are held by default."""
-LIKELIEST = 20
-_LISTED = 5
-_OPACITY = 0.55
 _HEIGHT = 900
 
 
@@ -123,6 +107,8 @@ def explore(
     *,
     target: Target = None,
     layers: str | Sequence[str] | None = None,
+    compare_image: Images | None = None,
+    compare_model: Model | nn.Module | None = None,
     progress: Progress = silent,
 ) -> Explorer:
     """Make a page on which a person asks a network about a photo, without a server.
@@ -137,6 +123,11 @@ def explore(
         What is shown first; the likeliest class by default.
     layers : str or sequence of str, optional
         The layers that the page holds, by name; the last four stages by default.
+    compare_image : path, PIL image, array or tensor, optional
+        Another photo, which is shown beside the first; what is chosen for one is chosen for both.
+    compare_model : Model or torch.nn.Module, optional
+        Another network, which looks at the photo beside the first, or at `compare_image`. Classes
+        are matched by name, and layers from the last one.
     progress : callable, optional
         Called as ``progress(done, total, what)``.
 
@@ -154,138 +145,44 @@ def explore(
     UsageError
         If there is more than one photo.
     """
-    wrapped = as_model(model)
-    check_takes_images(wrapped, "explorer")
-    names = None if layers is None else split(layers, set())
-    seen = capture(wrapped, image, layers=names or "stages", gradients=False)
-    if len(seen.batch.photos) != 1:
-        raise UsageError(
-            f"The explorer is of one photo, and {len(seen.batch.photos)} were given.",
-            "Give one.",
-        )
-    held = _held(seen, None if names is None else len(names))
-    classes = _classes(seen, target)
-    found = explored_layers(seen, image, held, classes, progress)
-    return _explorer(seen, found, classes, progress)
+    first, named = as_model(model), layers is not None
+    asked = [(photo_seen(first, image, layers), image, named)]
+    if compare_image is not None or compare_model is not None:
+        other = first if compare_model is None else as_model(compare_model)
+        beside = image if compare_image is None else compare_image
+        # Another network has other names of layers.
+        again = named and compare_model is None
+        asked.append((photo_seen(other, beside, layers if again else None), beside, again))
+    packed = Packed()
+    found = [
+        subject_of(seen, one, target, packed, progress, named=each) for seen, one, each in asked
+    ]
+    return _explorer(found, packed)
 
 
-def _held(seen: Capture, count: int | None) -> list[str]:
-    """Return the layers of the page; those that were named are all held or refused."""
-    mapped = [name for name in seen.mapped() if seen.layout(name).extent == WHOLE]
-    if count is not None and len(mapped) < count:
-        other = next(name for name in seen.activations if name not in mapped)
-        seen.check_map(other)
-        raise LayerError(
-            f"The output of layer {other!r} is no map that lies over the whole image.",
-            "Choose another layer.",
-        )
-    if not mapped:
-        raise LayerError("The network has no layer with a map of the image.", "Name layers.")
-    return mapped if count is not None else mapped[-STAGES:]
-
-
-def _classes(seen: Capture, target: Target) -> list[int]:
-    likeliest = [one.index for one in seen.predictions(LIKELIEST)[0]]
-    if target is None:
-        return likeliest
-    asked = seen.scored(target).resolved_targets[0].class_index
-    if asked is None:
-        raise UsageError(
-            "The explorer begins with one class, and the target is none.", "Name a class."
-        )
-    return [asked, *(one for one in likeliest if one != asked)][:LIKELIEST]
-
-
-def _explorer(
-    seen: Capture, found: tuple[ExploredLayer, ...], classes: Sequence[int], progress: Progress
-) -> Explorer:
-    model, document = seen.model, Document()
-    names = [model.category(k) for k in range(seen.logits.shape[1])]
-    document.add_looks()
-    document.add_answer(seen, names)
-    document.add_photo(seen)
-    step = first_convolution(seen)
-    if step is not None:
-        document.add_pixels(seen, step)
-    for layer in found:
-        muted = None if layer.head is not None else muted_answers(seen, layer, progress)
-        document.add_layer(layer, classes, muted)
-    shape = tuple(seen.batch.tensor.shape[1:])
-    document.head["network"] = network_map(model, shape, [layer.name for layer in found])
-    document.head["first"] = int(classes[0])
-    error = max(_rounding(layer) for layer in found)
-    picture = document.head.pop("picture")
-    words = _words(seen, found[-1], int(classes[0]), error, step.name if step is not None else "")
-    return Explorer(
-        provenance=seen.provenance,
-        layers=tuple(layer.name for layer in found),
-        exact=found[-1].head is not None,
-        error=error,
-        page=rendered(words, picture, document.head, document.packed.text()),
-    )
-
-
-def _rounding(layer: ExploredLayer) -> float:
-    """Return how far whole steps put the first class's map off, of its largest value."""
-    whole, low, step = by_channel(layer.activations)
-    kept = whole * step[:, None, None] + low[:, None, None]
-    exact = np.tensordot(layer.weights[0], layer.activations, 1)
-    largest = float(np.abs(exact).max())
-    return float(np.abs(np.tensordot(layer.weights[0], kept, 1) - exact).max()) / (largest or 1.0)
-
-
-def _words(
-    seen: Capture, last: ExploredLayer, first: int, error: float, convolution: str
-) -> PageWords:
-    model, photo = seen.model, seen.batch.photos[0].name
-    name = model.category(first)
-    ranked = seen.predictions(_LISTED)[0]
-    title = CAM_METHODS["gradcam"].title
-    height, width = last.activations.shape[1:]
-    provenance = seen.provenance
-    return PageWords(
-        title=f"{photo} in {model.name}: cnnviz explorer",
-        description=f"What {model.name} sees in {photo}: ask for classes, layers and channels.",
-        photo=photo,
-        model=model.name,
-        name=name,
-        method=title,
-        layer=last.name,
-        verdict=f"{ranked[0].name}, {percent(ranked[0].probability)}",
-        told=(
-            f"{title}: where the network found {name}, at {last.name} ({height} x {width} places)."
+def _explorer(subjects: Sequence[Subject], packed: Packed) -> Explorer:
+    first = subjects[0]
+    error = max(one.error for one in subjects)
+    head = {"subjects": [one.head for one in subjects], "looks": looks(packed)}
+    provenance = first.seen.provenance
+    words = PageWords(
+        title=f"{first.words.photo} in {first.words.model}: cnnviz explorer",
+        description=(
+            f"What {first.words.model} sees in {first.words.photo}: ask for classes, layers and "
+            "channels."
         ),
         closing=(
             f"Made by cnnviz {provenance.cnnviz}. Activations are kept in 256 steps for "
             "each channel, from its least value to its largest, and weights in steps as well: the "
-            f"map of {name} is off by at most {100 * error:.2g} % of its largest value. All that "
-            "the page shows is in this file; it asks nothing of any server."
+            f"map of {first.words.name} is off by at most {100 * error:.2g}% of its largest value. "
+            "All that the page shows is in this file; it asks nothing of any server."
         ),
-        classes=f"{seen.logits.shape[1]:,}",
-        convolution=convolution,
-        answers=tuple(ClassLine(one.name, percent(one.probability)) for one in ranked),
-        notes=_notes(seen),
-        still=_still(seen, last),
+        subjects=tuple(one.words for one in subjects),
     )
-
-
-def _notes(seen: Capture) -> tuple[str, ...]:
-    notes = [*seen.batch.photos[0].notes, seen.model.doubt]
-    height, width = seen.batch.photos[0].pixels.shape[:2]
-    box = seen.batch.boxes[0]
-    if (round(box.width), round(box.height)) != (width, height):
-        notes.append("The network saw the middle of the photo, which is what is shown.")
-    return tuple(filter(None, notes))
-
-
-def _still(seen: Capture, last: ExploredLayer) -> str:
-    photo, box = seen.batch.photos[0], seen.batch.boxes[0]
-    cut, _ = box.cut(photo.pixels)
-    values = np.maximum(np.tensordot(last.weights[0], last.activations, 1), 0.0)
-    size = (cut.shape[1], cut.shape[0])
-    over = np.asarray(
-        cv2.resize(values.astype(np.float32), size, interpolation=cv2.INTER_LINEAR), np.float32
+    return Explorer(
+        provenance=provenance,
+        layers=tuple(layer.name for layer in first.layers),
+        exact=first.layers[-1].head is not None,
+        error=error,
+        page=rendered(words, head, packed.text()),
     )
-    place = np.round(255 * over / (over.max() or 1.0)).astype(np.uint8)
-    blended = (1.0 - _OPACITY) * cut + _OPACITY * colours("inferno")[place]
-    return embedded(np.round(blended).astype(np.uint8))

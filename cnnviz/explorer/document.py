@@ -44,8 +44,8 @@ class Document:
         The arrays.
     """
 
-    def __init__(self) -> None:
-        self.packed = Packed()
+    def __init__(self, packed: Packed) -> None:
+        self.packed = packed
         self.head: dict[str, Any] = {}
 
     def add_answer(self, seen: Capture, names: Sequence[str]) -> None:
@@ -53,6 +53,7 @@ class Document:
         shares, rule = probabilities(seen.model, seen.logits)
         self.head |= {
             "names": list(names),
+            "sha": seen.model.sha256,
             "rule": rule,
             "scores": self.packed.add(seen.logits[0].float().cpu().numpy()),
             "probabilities": self.packed.add(shares[0].float().cpu().numpy()),
@@ -133,14 +134,6 @@ class Document:
             }
         self.head.setdefault("layers", []).append(entry)
 
-    def add_looks(self) -> None:
-        """Take in the colour maps, and what the methods are called."""
-        self.head["colours"] = {name: self.packed.add(colours(name)) for name in SEQUENTIAL}
-        self.head["diverging"] = self.packed.add(colours(DIVERGING))
-        self.head["methodNames"] = {
-            name: CAM_METHODS[name].title for name in ("gradcam", *BY_PLACE)
-        }
-
     def _field(self, field: ReceptiveField) -> dict[str, Any]:
         """Take in the first pixel and the last of each place; a side of 1 stands for all along it.
 
@@ -163,6 +156,15 @@ def _fine(values: NDArray[np.float32]) -> tuple[NDArray[np.int16], NDArray[np.fl
     steps = np.abs(values).max(1) / 32767.0
     whole = np.round(values / np.where(steps == 0.0, 1.0, steps)[:, None])
     return whole.astype(np.int16), steps.astype(np.float32)
+
+
+def looks(packed: Packed) -> dict[str, Any]:
+    """Return the colour maps, and what the methods are called."""
+    return {
+        "colours": {name: packed.add(colours(name)) for name in SEQUENTIAL},
+        "diverging": packed.add(colours(DIVERGING)),
+        "methodNames": {name: CAM_METHODS[name].title for name in ("gradcam", *BY_PLACE)},
+    }
 
 
 def _weights(

@@ -23,17 +23,15 @@ class ClassLine:
 
 
 @dataclass(frozen=True)
-class PageWords:
-    """What stands on the page before a script runs.
+class SubjectWords:
+    """What stands on the page about one photo in one network before a script runs.
 
     Attributes
     ----------
-    title, description : str
-        The window's title, and a sentence for previews.
     photo, model, name, method, layer : str
         What the photo, network, class, method and layer are called.
-    verdict, told, closing : str
-        The answer, what the picture shows, and the last paragraph.
+    verdict, told : str
+        The answer, and what the picture shows.
     classes : str
         How many there are.
     convolution : str
@@ -42,12 +40,10 @@ class PageWords:
         The likeliest classes.
     notes : tuple of str
         What a reader must know first.
-    still : str
-        The picture with the map over it, as an address that holds it.
+    picture, still : str
+        The photo, and the photo with the map over it, as addresses that hold them.
     """
 
-    title: str
-    description: str
     photo: str
     model: str
     name: str
@@ -55,23 +51,39 @@ class PageWords:
     layer: str
     verdict: str
     told: str
-    closing: str
     classes: str
     convolution: str
     answers: tuple[ClassLine, ...]
     notes: tuple[str, ...]
+    picture: str
     still: str
 
 
-def rendered(words: PageWords, picture: str, head: dict[str, Any], data: str) -> str:
+@dataclass(frozen=True)
+class PageWords:
+    """What stands on the page besides.
+
+    Attributes
+    ----------
+    title, description, closing : str
+        The window's title, a sentence for previews, and the last paragraph.
+    subjects : tuple of SubjectWords
+        One, or two side by side.
+    """
+
+    title: str
+    description: str
+    closing: str
+    subjects: tuple[SubjectWords, ...]
+
+
+def rendered(words: PageWords, head: dict[str, Any], data: str) -> str:
     """Return the page as HTML.
 
     Parameters
     ----------
     words : PageWords
         What it says.
-    picture : str
-        The photo, as an address that holds it.
     head : dict
         Plain data: names, and where each array lies.
     data : str
@@ -84,7 +96,6 @@ def rendered(words: PageWords, picture: str, head: dict[str, Any], data: str) ->
         .get_template("explorer.html.j2")
         .render(
             **vars(words),
-            picture=picture,
             head=Markup(_json(head)),
             data=Markup(data),
             css=Markup(css),

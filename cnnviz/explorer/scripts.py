@@ -23,6 +23,7 @@ _ORDER = (
     "convolution",
     "save",
     "theme",
+    "linked",
     "main",
 )
 """Every module after those that it uses; a test holds the order to the imports."""

@@ -281,3 +281,53 @@ def test_the_script_is_read_by_another_engine(tmp_path) -> None:
     path.write_text(script(), "utf-8")
     done = subprocess.run(["node", "--check", path], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_two_photos_stand_side_by_side_and_follow_each_other(browser, tmp_path) -> None:
+    model, photo, _ = page_of("shapes-residual")
+    other = cnnviz.Shapes()[8].image
+    path = explore(model, photo, compare_image=other).save(tmp_path / "page.html")
+    visit = Visit(browser, 1400, "light")
+    visit.page.goto(path.as_uri())
+    visit.wait_until("'cnnviz' in window")
+    page = visit.page
+    first, second = (page.inner_text(f"#verdict{k}") for k in ("", "-2"))
+    for picture, verdict in ((photo, first), (other, second)):
+        ranked = cnnviz.capture(model, picture, gradients=False).predictions(1)[0]
+        assert verdict.startswith(ranked[0].name)
+    page.evaluate(
+        "cnnviz.apps[1].update({ class: 4, layer: 0, method: 'hirescam', at: [[0.3, 0.4]] })"
+    )
+    states = page.evaluate("cnnviz.apps.map(({ state }) => ({ ...state, scales: [] }))")
+    assert states[0] == states[1]
+    assert states[0]["class"] == 4
+    assert "class=4" in page.url
+    page.go_back()
+    assert page.evaluate("cnnviz.apps.map(({ state }) => state.layer)") == [2, 2]
+    assert (page.inner_text("#verdict"), page.inner_text("#verdict-2")) == (first, second)
+    boxes = [page.locator(f"#picture{k}").bounding_box() for k in ("", "-2")]
+    assert boxes[0]["y"] == boxes[1]["y"]
+    assert boxes[0]["x"] + boxes[0]["width"] < boxes[1]["x"]
+    assert visit.complaints == []
+    visit.context.close()
+
+
+def test_two_networks_are_matched_by_names_of_classes(browser, tmp_path) -> None:
+    model, photo, _ = page_of("shapes-residual")
+    names = [f"{k}" for k in range(28)] + ["star", "ring"]
+    other = cnnviz.load(Small().eval(), categories=names)
+    small = photo[::3, ::3]
+    path = explore(model, small, compare_model=other).save(tmp_path / "page.html")
+    visit = Visit(browser, 1400, "dark")
+    visit.page.goto(path.as_uri())
+    visit.wait_until("'cnnviz' in window")
+    star = [model.category(k) for k in range(10)].index("star")
+    visit.page.evaluate(f"cnnviz.app.update({{ class: {star} }})")
+    assert visit.page.evaluate("cnnviz.apps[1].state.class") == 28
+    before = visit.page.evaluate("cnnviz.apps[1].state.class")
+    visit.page.evaluate("cnnviz.app.update({ class: 0, channel: 5 })")
+    # This one knows no such class, and its channels are others.
+    assert visit.page.evaluate("cnnviz.apps[1].state.class") == before
+    assert visit.page.evaluate("cnnviz.apps[1].state.channel") is None
+    assert visit.complaints == []
+    visit.context.close()

@@ -1,7 +1,7 @@
 // The answer as a list in which a click asks for another class.
 
 import { largest } from "./arithmetic.js";
-import { byId, made, percent } from "./dom.js";
+import { made, percent } from "./dom.js";
 
 const LISTED = 5;
 
@@ -10,7 +10,7 @@ const LISTED = 5;
  * @returns {() => void}
  */
 export function answer(app) {
-  const list = byId("answers");
+  const list = app.byId("answers");
   return () => {
     const shares = app.probabilities();
     const first = largest(shares, LISTED);
@@ -32,8 +32,8 @@ export function answer(app) {
         ]),
       ),
     );
-    byId("verdict").textContent = `${app.data.names[first[0]]}, ${percent(shares[first[0]])}`;
-    byId("changed").hidden = !app.state.scales.size;
+    app.byId("verdict").textContent = `${app.data.names[first[0]]}, ${percent(shares[first[0]])}`;
+    app.byId("changed").hidden = !app.state.scales.size;
   };
 }
 

@@ -1,7 +1,7 @@
 // One channel: its map, its values here, its kernel, and its page in a gallery.
 
 import { largest, valueAt } from "./arithmetic.js";
-import { byId, made, written } from "./dom.js";
+import { made, written } from "./dom.js";
 
 const BINS = 24;
 
@@ -10,14 +10,14 @@ const BINS = 24;
  * @returns {() => void}
  */
 export function channel(app) {
-  const field = byId("channel-number");
+  const field = app.byId("channel-number");
   field.addEventListener("change", () => {
     const value = Number(field.value);
     const count = app.layer().maps.shape[0];
     app.update({ channel: field.value !== "" && Number.isInteger(value) && value >= 0 && value < count ? value : null });
   });
-  byId("channel-none").addEventListener("click", () => app.update({ channel: null }));
-  byId("channel-mute").addEventListener("click", () => {
+  app.byId("channel-none").addEventListener("click", () => app.update({ channel: null }));
+  app.byId("channel-mute").addEventListener("click", () => {
     const scales = new Map(app.state.scales);
     if (scales.get(app.state.channel) === 0) scales.delete(app.state.channel);
     else scales.set(app.state.channel, 0);
@@ -25,26 +25,26 @@ export function channel(app) {
     app.openPanel("what-if");
   });
   return () => {
-    if (!byId("channel").open) return;
+    if (!app.byId("channel").open) return;
     const { channel: c } = app.state;
     const layer = app.layer();
     const [count, height, width] = layer.maps.shape;
     field.max = String(count - 1);
     field.value = c === null ? "" : String(c);
-    byId("channel-count").textContent = `of 0 to ${count - 1} in ${layer.name}`;
-    byId("channel-body").hidden = c === null;
-    byId("channel-none").hidden = c === null;
+    app.byId("channel-count").textContent = `of 0 to ${count - 1} in ${layer.name}`;
+    app.byId("channel-body").hidden = c === null;
+    app.byId("channel-none").hidden = c === null;
     if (c === null) return;
     const values = Float32Array.from({ length: height * width }, (_, p) => valueAt(layer, c, p, height * width));
     const most = largest(values, 1)[0];
     const dead = values.every((one) => one === 0);
-    byId("channel-said").textContent = dead
+    app.byId("channel-said").textContent = dead
       ? "It is zero everywhere in this photo."
       : `Largest ${written(values[most])} at row ${Math.floor(most / width)}, column ${most % width}; mean ${written(values.reduce((one, other) => one + other, 0) / values.length)}; above zero at ${values.filter((one) => one > 0).length} of ${values.length} places. The photo above shows its map.`;
-    histogram(byId("channel-histogram"), values);
-    byId("channel-mute").textContent = app.state.scales.get(c) === 0 ? "Give it back" : "Mute it";
-    kernel(app, byId("channel-kernel"), c);
-    const link = byId("channel-gallery");
+    histogram(app.byId("channel-histogram"), values);
+    app.byId("channel-mute").textContent = app.state.scales.get(c) === 0 ? "Give it back" : "Mute it";
+    kernel(app, app.byId("channel-kernel"), c);
+    const link = app.byId("channel-gallery");
     const address = (app.data.gallery ?? {})[layer.name];
     link.hidden = !address;
     if (address) link.href = `${address}/${c}.html`;

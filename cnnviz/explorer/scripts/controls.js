@@ -1,7 +1,7 @@
 // Which class, layer and method, and how the map is drawn.
 
 import { rowOf } from "./arithmetic.js";
-import { byId, made } from "./dom.js";
+import { made } from "./dom.js";
 
 const FOUND = 8;
 
@@ -10,45 +10,45 @@ const FOUND = 8;
  * @returns {() => void}
  */
 export function controls(app) {
-  choices("layer", app.data.layers.map((/** @type {any} */ one) => one.name));
-  choices("method", app.data.methodNames);
-  choices("colours", Object.fromEntries(Object.keys(app.data.colours).map((name) => [name, name])));
+  choices(app, "layer", app.data.layers.map((/** @type {any} */ one) => one.name));
+  choices(app, "method", app.data.methodNames);
+  choices(app, "colours", Object.fromEntries(Object.keys(app.data.colours).map((name) => [name, name])));
   for (const id of ["layer", "method", "colours"]) {
-    byId(id).addEventListener("change", () => {
-      const value = byId(id).value;
+    app.byId(id).addEventListener("change", () => {
+      const value = app.byId(id).value;
       app.update(id === "layer" ? { layer: Number(value), channel: null, scales: new Map() } : { [id]: value });
     });
   }
   for (const id of ["opacity", "clip"]) {
-    byId(id).addEventListener("input", () => app.update({ [id]: Number(byId(id).value) }, false));
-    byId(id).addEventListener("change", () => app.update({ [id]: Number(byId(id).value) }));
+    app.byId(id).addEventListener("input", () => app.update({ [id]: Number(app.byId(id).value) }, false));
+    app.byId(id).addEventListener("change", () => app.update({ [id]: Number(app.byId(id).value) }));
   }
-  byId("signed").addEventListener("change", () => app.update({ signed: byId("signed").checked }));
+  app.byId("signed").addEventListener("change", () => app.update({ signed: app.byId("signed").checked }));
   search(app, "class");
   search(app, "against");
-  byId("no-against").addEventListener("click", () => app.update({ against: null }));
+  app.byId("no-against").addEventListener("click", () => app.update({ against: null }));
   return () => {
     const { state } = app;
-    for (const id of ["layer", "method", "colours", "opacity", "clip"]) byId(id).value = String(state[id]);
-    byId("opacity-value").textContent = `${Math.round(state.opacity * 100)}\u00a0%`;
-    byId("clip-value").textContent = state.clip === 1 ? "the largest value" : `the ${(state.clip * 100).toFixed(1)}th percentile`;
-    byId("signed").checked = state.signed || state.against !== null;
-    byId("signed").disabled = state.against !== null;
-    byId("class-now").textContent = app.data.names[state.class];
-    byId("against-now").textContent = state.against === null ? "nothing" : app.data.names[state.against];
-    byId("no-against").hidden = state.against === null;
+    for (const id of ["layer", "method", "colours", "opacity", "clip"]) app.byId(id).value = String(state[id]);
+    app.byId("opacity-value").textContent = `${Math.round(state.opacity * 100)}\u00a0%`;
+    app.byId("clip-value").textContent = state.clip === 1 ? "the largest value" : `the ${(state.clip * 100).toFixed(1)}th percentile`;
+    app.byId("signed").checked = state.signed || state.against !== null;
+    app.byId("signed").disabled = state.against !== null;
+    app.byId("class-now").textContent = app.data.names[state.class];
+    app.byId("against-now").textContent = state.against === null ? "nothing" : app.data.names[state.against];
+    app.byId("no-against").hidden = state.against === null;
   };
 }
 
-/** @param {string} id @param {string[]|Record<string, string>} names */
-function choices(id, names) {
-  byId(id).replaceChildren(...Object.entries(names).map(([value, text]) => made("option", { value, text })));
+/** @param {any} app @param {string} id @param {string[]|Record<string, string>} names */
+function choices(app, id, names) {
+  app.byId(id).replaceChildren(...Object.entries(names).map(([value, text]) => made("option", { value, text })));
 }
 
 /** @param {any} app @param {"class"|"against"} id */
 function search(app, id) {
-  const field = byId(`${id}-search`);
-  const list = byId(`${id}-found`);
+  const field = app.byId(`${id}-search`);
+  const list = app.byId(`${id}-found`);
   const show = () => {
     const words = field.value.trim().toLowerCase();
     const at = [...app.data.names.keys()].filter((k) => words && app.data.names[k].toLowerCase().includes(words));
@@ -63,7 +63,7 @@ function search(app, id) {
         return made("li", {}, [made("button", { type: "button", text: app.data.names[k] + (held ? "" : " (at the last layer only)"), on: { click: choose } })]);
       }),
     );
-    byId(`${id}-count`).textContent = words ? `${at.length} found${at.length > FOUND ? `, ${FOUND} shown` : ""}` : "";
+    app.byId(`${id}-count`).textContent = words ? `${at.length} found${at.length > FOUND ? `, ${FOUND} shown` : ""}` : "";
   };
   field.addEventListener("input", show);
   field.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {

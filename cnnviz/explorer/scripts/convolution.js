@@ -1,6 +1,6 @@
 // The first convolution at one place, number by number.
 
-import { byId, made, written } from "./dom.js";
+import { made, written } from "./dom.js";
 
 /**
  * Work out one output of the convolution.
@@ -45,7 +45,7 @@ export function workedOut(step, size, c, row, column) {
  */
 export function convolution(app) {
   const step = app.data.convolution;
-  const panel = byId("convolution");
+  const panel = app.byId("convolution");
   if (!step) {
     panel.hidden = true;
     return () => {};
@@ -53,7 +53,7 @@ export function convolution(app) {
   const [count, , rows, columns] = step.kernels.shape;
   const sizes = [0, 1].map((k) => Math.floor((app.data.input[k] + 2 * step.padding[k] - step.dilation[k] * (step.kernels.shape[2 + k] - 1) - 1) / step.stride[k]) + 1);
   const limits = [count, ...sizes];
-  const fields = ["step-channel", "step-row", "step-column"].map(byId);
+  const fields = ["step-channel", "step-row", "step-column"].map(app.byId);
   fields.forEach((field, k) => {
     field.max = String(limits[k] - 1);
     field.addEventListener("change", () => {
@@ -75,7 +75,7 @@ export function convolution(app) {
     fields.forEach((field, k) => { if (document.activeElement !== field) field.value = String([c, row, column][k]); });
     const found = workedOut(step, app.data.input, c, row, column);
     const names = found.planes.length === 3 ? ["red", "green", "blue"] : found.planes.map((_, k) => `channel ${k}`);
-    byId("planes").replaceChildren(...found.planes.map((plane, k) =>
+    app.byId("planes").replaceChildren(...found.planes.map((plane, k) =>
       made("div", { class: "plane" }, [
         made("h4", { text: names[k] }),
         grid("patch", plane.patch, columns), made("span", { class: "sign", text: "\u00d7" }),
@@ -88,7 +88,7 @@ export function convolution(app) {
     if (step.activation === "ReLU") lines.push(`after ReLU: ${written(found.activated)}`);
     else if (step.activation) lines.push(`${step.activation} follows.`);
     if (!step.own) lines.push("The input is kept in 256 steps for each channel, so that the last digits may differ.");
-    byId("worked").replaceChildren(...lines.map((text) => made("li", { text })));
+    app.byId("worked").replaceChildren(...lines.map((text) => made("li", { text })));
   };
 }
 

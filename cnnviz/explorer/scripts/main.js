@@ -7,6 +7,7 @@ import { channel } from "./channel.js";
 import { controls } from "./controls.js";
 import { convolution, workedOut } from "./convolution.js";
 import { byId } from "./dom.js";
+import { differing, link } from "./linked.js";
 import { network } from "./network.js";
 import { bytesOf, filledIn, inflated, restored } from "./pack.js";
 import { drawMarks, picture } from "./picture.js";
@@ -18,10 +19,18 @@ import { theme } from "./theme.js";
 import { whatIf } from "./what_if.js";
 
 const KEPT = 4;
+const PANELS = ["controls", "place", "channel", "network", "what-if", "convolution"];
 
-/** @param {any} data */
-export function begun(data) {
-  const first = {
+/**
+ * Begin with one photo in one network.
+ * @param {any} data
+ * @param {string} suffix what the ids of its elements end with
+ */
+export function begun(data, suffix) {
+  /** @type {any} */
+  const app = { data, hovered: null, linked: null, suffix };
+  app.byId = (/** @type {string} */ id) => byId(id + suffix);
+  app.first = {
     class: data.first, against: null, layer: data.layers.length - 1, method: "gradcam", signed: false,
     opacity: 0.55, clip: 1, colours: "inferno", at: [], channel: null, scales: new Map(), step: null,
   };
@@ -31,8 +40,8 @@ export function begun(data) {
     methods: Object.keys(data.methodNames),
     colours: Object.keys(data.colours),
   };
-  /** @type {any} */
-  const app = { data, state: stateOf(location.hash, /** @type {any} */ (first), limits), hovered: null };
+  app.read = () => { app.state = stateOf(location.hash, app.first, limits); };
+  app.read();
   app.layer = () => data.layers[app.state.layer];
   app.cellAt = (/** @type {[number, number]} */ [x, y]) => {
     const [, rows, columns] = app.layer().maps.shape;
@@ -46,34 +55,35 @@ export function begun(data) {
   const pointed = [() => drawMarks(app), places(app), convolution(app)];
   const parts = [picture(app), answer(app), controls(app), channel(app), network(app), whatIf(app), words(app), ...pointed];
   app.draw = () => parts.forEach((part) => part());
+  app.drawPointed = () => pointed.forEach((part) => part());
   app.update = (/** @type {any} */ patch, keep = true) => {
     Object.assign(app.state, patch);
-    if (keep) remember(addressOf(app.state, /** @type {any} */ (first)));
+    app.linked?.follow(app, patch);
+    if (keep) remember(app.linked?.lead ?? app);
     app.draw();
   };
   app.point = (/** @type {[number, number]|null} */ at) => {
     app.hovered = at;
-    pointed.forEach((part) => part());
+    app.drawPointed();
+    app.linked?.point(app, at);
   };
   app.keep = (/** @type {[number, number]} */ at) => {
     app.openPanel("place");
     app.update({ at: [...app.state.at, at].slice(-KEPT) });
   };
-  app.openPanel = (/** @type {string} */ id) => { byId(id).open = true; };
-  for (const panel of document.querySelectorAll("details.panel")) panel.addEventListener("toggle", () => app.draw());
-  addEventListener("popstate", () => {
-    app.state = stateOf(location.hash, /** @type {any} */ (first), limits);
-    app.draw();
-  });
+  app.openPanel = (/** @type {string} */ id) => { app.byId(id).open = true; };
+  for (const id of PANELS) app.byId(id).addEventListener("toggle", () => app.draw());
   saving(app);
-  app.draw();
   return app;
 }
 
-/** @param {string} address */
-function remember(address) {
+/**
+ * Remember what is shown in the address.
+ * @param {any} app
+ */
+function remember(app) {
   try {
-    history.pushState(null, "", `#${address}`);
+    history.pushState(null, "", `#${addressOf(app.state, app.first)}`);
   } catch {
     // In a frame of a notebook there is no address.
   }
@@ -92,7 +102,7 @@ function words(app) {
       : state.against !== null ? `${data.methodNames[state.method]}: what speaks for ${name} rather than ${data.names[state.against]} (red), or the other way (blue)`
         : state.signed ? `${data.methodNames[state.method]}: what speaks for ${name} (red) and against it (blue)`
           : `${data.methodNames[state.method]}: where the network found ${name}`;
-    byId("told").textContent = missing
+    app.byId("told").textContent = missing
       ? `For this choice the page holds no map at ${layer.name}: at this layer it has the ${layer.classes.length} likeliest classes. Choose the last layer, or one of these.`
       : `${what}, at ${layer.name} (${layer.maps.shape[1]} x ${layer.maps.shape[2]} places${steps}).`;
   };
@@ -103,12 +113,23 @@ export async function main() {
   theme();
   const head = JSON.parse(byId("head").textContent);
   const buffer = await inflated(bytesOf(byId("data").textContent.trim()));
-  const data = filledIn(head, buffer);
-  if (data.convolution) restored(data.convolution.pixels);
-  const photo = byId("photo");
-  await photo.decode();
+  const subjects = filledIn(head.subjects, buffer);
+  const looks = filledIn(head.looks, buffer);
+  for (const [k, data] of subjects.entries()) {
+    Object.assign(data, looks);
+    if (data.convolution) restored(data.convolution.pixels);
+    await byId(k ? `photo-${k + 1}` : "photo").decode();
+  }
   document.documentElement.classList.add("alive");
-  const app = begun(data);
+  const apps = subjects.map((/** @type {any} */ data, /** @type {number} */ k) => begun(data, k ? `-${k + 1}` : ""));
+  if (apps.length > 1) link(apps);
+  apps.forEach((/** @type {any} */ app) => app.draw());
+  addEventListener("popstate", () => {
+    apps[0].read();
+    apps.slice(1).forEach((/** @type {any} */ app) => { app.state = { ...app.first, at: [], scales: new Map() }; });
+    apps[0].linked?.follow(apps[0], differing(apps[0]));
+    apps.forEach((/** @type {any} */ app) => app.draw());
+  });
   // For tests, and for whoever looks into the page.
-  Object.assign(window, { cnnviz: { app, arithmetic: { rowOf, valueAt, weightsOf, weighted, classMap, fieldAt, stretched, workedOut, scoresWith, probabilitiesOf } } });
+  Object.assign(window, { cnnviz: { app: apps[0], apps, arithmetic: { rowOf, valueAt, weightsOf, weighted, classMap, fieldAt, stretched, workedOut, scoresWith, probabilitiesOf } } });
 }

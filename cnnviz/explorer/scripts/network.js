@@ -1,13 +1,13 @@
 // The drawn network: a click selects a layer; it can be moved and enlarged.
 
-import { byId, made } from "./dom.js";
+import { made } from "./dom.js";
 
 /**
  * @param {any} app
  * @returns {() => void}
  */
 export function network(app) {
-  const svg = byId("map");
+  const svg = app.byId("map");
   const { size, boxes, arcs, middle } = app.data.network;
   const view = { x: 0, y: 0, width: size[0], height: size[1] };
   const lines = made("g", { class: "ways" });
@@ -32,8 +32,8 @@ export function network(app) {
     view.x = Math.min(size[0] - view.width, Math.max(0, view.x));
     view.y = (size[1] - view.height) / 2;
   };
-  byId("zoom-in").addEventListener("click", () => zoom(0.7));
-  byId("zoom-out").addEventListener("click", () => zoom(1 / 0.7));
+  app.byId("zoom-in").addEventListener("click", () => zoom(0.7));
+  app.byId("zoom-out").addEventListener("click", () => zoom(1 / 0.7));
   /** @type {number|null} */
   let held = null;
   svg.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => { held = event.clientX; });
@@ -56,7 +56,7 @@ export function network(app) {
     svg.setAttribute("height", String(size[1]));
     show();
   };
-  byId("network").addEventListener("toggle", fit);
+  app.byId("network").addEventListener("toggle", fit);
   addEventListener("resize", fit);
 
   return () => {
@@ -75,10 +75,10 @@ function drawn(app, box) {
   const able = box.layer !== null;
   const facts = `${box.name}: ${box.label}${box.then ? `, ${box.then}` : ""}; ${box.shape}; ${box.parameters} parameters, ${box.macs} MACs`;
   const choose = () => {
-    byId("box-said").textContent = facts + (able ? "." : ". This page does not hold its maps.");
+    app.byId("box-said").textContent = facts + (able ? "." : ". This page does not hold its maps.");
     if (able) app.update({ layer: box.layer, channel: null, scales: new Map() });
   };
-  const tell = () => { byId("box-said").textContent = `${facts}.`; };
+  const tell = () => { app.byId("box-said").textContent = `${facts}.`; };
   const below = box.y + box.height;
   const words = box.label.split(", ");
   return made("g", {

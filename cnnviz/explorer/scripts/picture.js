@@ -1,7 +1,7 @@
 // The photo with the map over it, and what is marked on it.
 
 import { fieldAt, stretched } from "./arithmetic.js";
-import { byId, made } from "./dom.js";
+import { made, written } from "./dom.js";
 import { shownMap } from "./shown.js";
 
 const SIDE = 320;
@@ -12,8 +12,8 @@ const SIDE = 320;
  * @returns {() => void}
  */
 export function picture(app) {
-  const canvas = byId("picture");
-  const photo = byId("photo");
+  const canvas = app.byId("picture");
+  const photo = app.byId("photo");
   canvas.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => {
     if (event.pointerType === "mouse") app.point(placeOf(event));
   });
@@ -35,6 +35,7 @@ export function picture(app) {
 /** @param {any} app @param {HTMLCanvasElement} canvas @param {HTMLImageElement} photo */
 function draw(app, canvas, photo) {
   const map = shownMap(app);
+  drawScale(app, map);
   canvas.width = photo.naturalWidth || SIDE;
   canvas.height = photo.naturalHeight || SIDE;
   const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
@@ -44,6 +45,32 @@ function draw(app, canvas, photo) {
   pen.imageSmoothingEnabled = true;
   pen.drawImage(coloured(app, map), 0, 0, canvas.width, canvas.height);
   pen.globalAlpha = 1;
+}
+
+/**
+ * Draw the colours beside the values that they stand for.
+ * @param {any} app
+ * @param {{signed: boolean, top: number}|null} map
+ */
+function drawScale(app, map) {
+  app.byId("scale-bar").parentElement.hidden = map === null;
+  if (map === null) return;
+  const clipped = app.state.clip < 1 ? " or more" : "";
+  app.byId("scale-low").textContent = map.signed ? written(-map.top) + (clipped && " or less") : "0";
+  app.byId("scale-high").textContent = written(map.top) + clipped;
+  app.byId("scale-said").textContent = app.state.channel === null ? app.data.methodNames[app.state.method] : "activation";
+  const image = new ImageData(256, 1);
+  const table = tableOf(app, map.signed);
+  for (let k = 0; k < 256; k += 1) {
+    for (let c = 0; c < 3; c += 1) image.data[4 * k + c] = table[3 * k + c];
+    image.data[4 * k + 3] = 255;
+  }
+  app.byId("scale-bar").getContext("2d").putImageData(image, 0, 0);
+}
+
+/** @param {any} app @param {boolean} signed */
+function tableOf(app, signed) {
+  return (signed ? app.data.diverging : app.data.colours[app.state.colours]).values;
 }
 
 /**
@@ -61,7 +88,7 @@ export function coloured(app, map) {
   found.height = rows;
   const values = stretched(map.values, map.height, map.width, rows, columns);
   const image = new ImageData(columns, rows);
-  const table = (map.signed ? app.data.diverging : app.data.colours[app.state.colours]).values;
+  const table = tableOf(app, map.signed);
   for (let k = 0; k < values.length; k += 1) {
     const share = map.top > 0 ? values[k] / map.top : 0;
     const at = 3 * Math.round(255 * Math.min(1, Math.max(0, map.signed ? (share + 1) / 2 : share)));
@@ -79,7 +106,7 @@ export function coloured(app, map) {
  * @param {any} app
  */
 export function drawMarks(app) {
-  const marks = byId("marks");
+  const marks = app.byId("marks");
   const [height, width] = app.data.input;
   marks.setAttribute("viewBox", `0 0 ${width} ${height}`);
   const layer = app.layer();

@@ -1,7 +1,7 @@
 // The places that are looked at: what each sees, and which channels fire there.
 
 import { addedAt, fieldAt, largest, valueAt } from "./arithmetic.js";
-import { byId, made, written } from "./dom.js";
+import { made, written } from "./dom.js";
 import { shownWeights, signedMap } from "./shown.js";
 
 const RANKED = 8;
@@ -11,14 +11,14 @@ const RANKED = 8;
  * @returns {() => void}
  */
 export function places(app) {
-  const list = byId("places");
-  byId("by").addEventListener("change", () => app.draw());
-  byId("forget").addEventListener("click", () => app.update({ at: [] }));
+  const list = app.byId("places");
+  app.byId("by").addEventListener("change", () => app.draw());
+  app.byId("forget").addEventListener("click", () => app.update({ at: [] }));
   return () => {
     const at = app.hovered ? [...app.state.at, app.hovered] : app.state.at;
-    byId("no-place").hidden = at.length > 0;
-    byId("forget").hidden = app.state.at.length === 0;
-    if (!byId("place").open) return;
+    app.byId("no-place").hidden = at.length > 0;
+    app.byId("forget").hidden = app.state.at.length === 0;
+    if (!app.byId("place").open) return;
     list.replaceChildren(...at.map((/** @type {[number, number]} */ one, /** @type {number} */ k) => card(app, one, k)));
   };
 }
@@ -31,7 +31,7 @@ function card(app, at, k) {
   const { row, column } = app.cellAt(at);
   const place = row * width + column;
   const weights = shownWeights(app);
-  const byEvidence = byId("by").value === "evidence" && weights !== null;
+  const byEvidence = app.byId("by").value === "evidence" && weights !== null;
   const fires = Float32Array.from({ length: layer.maps.shape[0] }, (_, c) => valueAt(layer, c, place, height * width));
   const adds = weights === null ? null : addedAt(layer, weights, place, app.state.scales);
   const ranked = largest(byEvidence && adds ? adds : fires, RANKED, byEvidence ? Math.abs : undefined);

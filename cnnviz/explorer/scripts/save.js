@@ -1,20 +1,19 @@
 // The picture that is shown, as a file.
 
-import { byId } from "./dom.js";
 
 /** @param {any} app */
 export function saving(app) {
-  byId("save-png").addEventListener("click", () => {
-    const canvas = byId("picture");
+  app.byId("save-png").addEventListener("click", () => {
+    const canvas = app.byId("picture");
     const name = `${app.data.photo.replace(/\.[^.]*$/, "")}-${app.data.names[app.state.class]}`.replace(/[^\p{L}\p{N}-]+/gu, "-");
     canvas.toBlob((/** @type {Blob} */ blob) => handed(blob, `${name}.png`), "image/png");
   });
-  byId("copy-address").addEventListener("click", async () => {
+  app.byId("copy-address").addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(location.href);
-      byId("copied").textContent = "The address is copied.";
+      app.byId("copied").textContent = "The address is copied.";
     } catch {
-      byId("copied").textContent = "The address is in the address bar.";
+      app.byId("copied").textContent = "The address is in the address bar.";
     }
   });
 }

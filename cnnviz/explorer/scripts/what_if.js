@@ -1,7 +1,7 @@
 // The answer with channels muted or scaled: worked out where that is exact, else looked up.
 
 import { largest, rowOf, valueAt, weightsOf } from "./arithmetic.js";
-import { byId, made, percent, written } from "./dom.js";
+import { made, percent, written } from "./dom.js";
 
 const OFFERED = 12;
 
@@ -10,18 +10,18 @@ const OFFERED = 12;
  * @returns {() => void}
  */
 export function whatIf(app) {
-  byId("give-back").addEventListener("click", () => app.update({ scales: new Map() }));
+  app.byId("give-back").addEventListener("click", () => app.update({ scales: new Map() }));
   return () => {
-    if (!byId("what-if").open) return;
+    if (!app.byId("what-if").open) return;
     const layer = app.layer();
     const exact = Boolean(layer.head);
-    byId("exact").textContent = exact
+    app.byId("exact").textContent = exact
       ? "A mean over the places and a linear layer follow this layer, so that the answer is exact for any choice of channels."
       : layer.muted
         ? `What follows this layer is no linear function of it. The answers without one of the ${layer.muted.channels.values.length} channels that this map weighs most were computed when the page was made; the map changes at once for any.`
         : "For this layer no answers were computed; the map alone changes.";
-    byId("give-back").hidden = app.state.scales.size === 0;
-    byId("offered").replaceChildren(...offered(app, layer, exact).map((c) => line(app, layer, c, exact)));
+    app.byId("give-back").hidden = app.state.scales.size === 0;
+    app.byId("offered").replaceChildren(...offered(app, layer, exact).map((c) => line(app, layer, c, exact)));
     told(app, layer, exact);
   };
 }
@@ -82,5 +82,5 @@ function told(app, layer, exact) {
       : `Without channel ${scaled[0][0]} the answer is ${app.data.names[layer.muted.best.values[at]]}, ${percent(layer.muted.bestProbabilities.values[at])}` +
         (row < 0 ? "." : `; ${name}: ${percent(before)} before, ${percent(layer.muted.probabilities.values[at * count + row])} now.`);
   }
-  byId("what-said").textContent = said;
+  app.byId("what-said").textContent = said;
 }
