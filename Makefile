@@ -1,7 +1,7 @@
 # Everything happens in .venv, which the first call makes and later calls reuse.
 #   make demo    a report on the shipped network and a sample of the shipped data
 #   make test    the whole test suite
-#   make check   lint, format, types, those that users see too, and who imports whom
+#   make check   lint, format, types, those that users see too, who imports whom, and the types of scripts
 #   make bench   how long whole commands take here, and heatmaps beside the peers
 #                with JSON=docs/benchmarks/VERSION.json the figures of a release are kept
 #   make docs    run the examples, build their page, and the gallery of the shipped networks
@@ -13,6 +13,7 @@ PYTHON := $(VENV)/bin/python
 INSTALL := $(PYTHON) -m pip install --disable-pip-version-check -c $(CONSTRAINTS)
 KEPT := $(if $(JSON),--json $(JSON))
 INPUTS := pyproject.toml $(CONSTRAINTS)
+TSC := npm exec --yes --package typescript@5.9.3 -- tsc
 DEMO := cnnviz-report
 
 .NOTPARALLEL:
@@ -33,6 +34,11 @@ check: $(VENV)/.installed-check
 	@$(PYTHON) -m mypy
 	@$(PYTHON) -m basedpyright --pythonpath $(PYTHON)
 	@$(VENV)/bin/lint-imports --no-logo
+	@if $(TSC) --version >/dev/null 2>&1; then \
+	  $(TSC) -p tests/explorer; \
+	else \
+	  echo "typescript cannot be had from npm, so the types of the pages' scripts are not checked."; \
+	fi
 
 bench: $(VENV)/.installed-test
 	@$(PYTHON) tests/benchmarks/bench_report.py $(ARGS)

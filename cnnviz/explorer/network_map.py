@@ -57,7 +57,7 @@ def network_map(model: Model, shape: Sequence[int], layers: Sequence[str]) -> di
             }
         )
     return {
-        "size": [_GAP + len(boxes) * (_WIDTH + _GAP), top + _TALLEST + 62],
+        "size": [_GAP + len(boxes) * (_WIDTH + _GAP), top + _TALLEST + 36],
         "boxes": boxes,
         "middle": top + _TALLEST / 2,
         "arcs": [_arc(one, other, trunk, top) for one, other in arcs],

@@ -129,6 +129,7 @@ export function valueAt(layer, channel, place, places) {
  * @returns {number[]}
  */
 export function largest(values, count, size = (value) => value) {
+  /** @type {number[]} */
   const found = [];
   for (let k = 0; k < values.length; k += 1) {
     const value = size(values[k]);

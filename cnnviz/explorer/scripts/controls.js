@@ -30,7 +30,7 @@ export function controls(app) {
   return () => {
     const { state } = app;
     for (const id of ["layer", "method", "colours", "opacity", "clip"]) app.byId(id).value = String(state[id]);
-    app.byId("opacity-value").textContent = `${Math.round(state.opacity * 100)}\u00a0%`;
+    app.byId("opacity-value").textContent = `${Math.round(state.opacity * 100)}%`;
     app.byId("clip-value").textContent = state.clip === 1 ? "the largest value" : `the ${(state.clip * 100).toFixed(1)}th percentile`;
     app.byId("signed").checked = state.signed || state.against !== null;
     app.byId("signed").disabled = state.against !== null;

@@ -67,7 +67,7 @@ export function convolution(app) {
     const middle = [0, Math.floor(sizes[0] / 2), Math.floor(sizes[1] / 2)];
     const asked = app.state.step ?? middle;
     const under = app.hovered ? [asked[0], Math.floor(app.hovered[1] * sizes[0]), Math.floor(app.hovered[0] * sizes[1])] : asked;
-    return under.map((one, k) => Math.min(limits[k] - 1, one));
+    return under.map((/** @type {number} */ one, /** @type {number} */ k) => Math.min(limits[k] - 1, one));
   }
   return () => {
     if (!panel.open) return;

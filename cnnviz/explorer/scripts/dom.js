@@ -42,12 +42,11 @@ export function written(value) {
 }
 
 /**
- * Write a probability.
+ * Write a share of one as a percentage; never 100% for less than all.
  * @param {number} value
  */
 export function percent(value) {
-  const share = value * 100;
-  if (share > 0 && share < 0.1) return "below 0.1\u00a0%";
-  if (share > 99.9 && share < 100) return "above 99.9\u00a0%";
-  return `${share.toFixed(share < 10 ? 1 : 0)}\u00a0%`;
+  if (value >= 0.9995 && value < 1) return "> 99.9%";
+  if (value > 0 && value < 0.0005) return "< 0.1%";
+  return `${(value * 100).toFixed(1)}%`;
 }

@@ -2,6 +2,8 @@
 
 import { made } from "./dom.js";
 
+const LINE = 14;
+
 /**
  * @param {any} app
  * @returns {() => void}
@@ -80,14 +82,16 @@ function drawn(app, box) {
   };
   const tell = () => { app.byId("box-said").textContent = `${facts}.`; };
   const below = box.y + box.height;
-  const words = box.label.split(", ");
+  const words = box.label.split(", ")[0];
+  const gap = words.length > LINE ? words.lastIndexOf(" ", LINE) : -1;
+  const lines = gap < 0 ? [words] : [words.slice(0, gap), words.slice(gap + 1)];
   return made("g", {
     class: `box${able ? " able" : ""}`, tabindex: 0, role: "button", "aria-label": facts,
     on: { click: choose, pointerenter: tell, focus: tell, keydown: (/** @type {KeyboardEvent} */ event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(); } } },
   }, [
     made("title", { text: facts }),
     made("rect", { x: box.x, y: box.y, width: box.width, height: box.height, rx: 8 }),
-    made("text", { x: box.x + box.width / 2, y: box.y + box.height / 2 + 4, "text-anchor": "middle", class: "inside", text: words[0] }),
+    ...lines.map((text, k) => made("text", { x: box.x + box.width / 2, y: box.y + box.height / 2 + 4 + 14 * (k - (lines.length - 1) / 2), "text-anchor": "middle", class: "inside", text })),
     made("text", { x: box.x + box.width / 2, y: below + 15, "text-anchor": "middle", class: "small", text: box.shape }),
     made("text", { x: box.x + box.width / 2, y: below + 29, "text-anchor": "middle", class: "small", text: box.name.length > 17 ? `\u2026${box.name.slice(-16)}` : box.name }),
   ]);
