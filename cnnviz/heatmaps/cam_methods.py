@@ -20,7 +20,7 @@ from cnnviz.introspection.tracing.map_layout import MapLayout
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captured import Capture
-from cnnviz.passes.fast_model import on_fast_copy, outputs
+from cnnviz.passes.fast_model import check_sound, on_fast_copy, outputs
 from cnnviz.passes.run_from_layer import ForwardFromLayer
 from cnnviz.results.progress import Progress
 from cnnviz.results.space import space_of
@@ -155,6 +155,7 @@ def ablationcam(capture: Capture, layer: Key, progress: Progress) -> torch.Tenso
                 output = run_from_layer(layout.put(repeated, without), len(part))
                 left.append(capture.resolved_targets[image].score(output))
                 trials.add(len(part))
+            check_sound(computing, left)
             return left
 
         one, rows = images[image : image + 1], len(channels)

@@ -21,11 +21,13 @@ copy turns them over, and with them the gradient of what lies below, by far more
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 from cnnviz.errors import ModelChangedError, ModelError
 from cnnviz.introspection.fast_copy import FastCopy, UnsoundFoldError, is_linear
@@ -159,6 +161,25 @@ def check_linear(computing: Model, scores: torch.Tensor) -> None:
         raise NotLinearError
 
 
+def check_sound(computing: Model, output: Any) -> None:
+    """Make sure that nobody has read what a folded layer leaves for its batch norm, which is NaN.
+
+    Raises
+    ------
+    UnsoundFoldError
+        There are NaN in what the fast copy gave: `on_fast_copy` then runs the network itself, whose
+        own NaN stay as they are.
+    """
+    if isinstance(computing, FastModel) and not all(map(_has_numbers, tree_leaves(output))):
+        raise UnsoundFoldError
+
+
+def _has_numbers(leaf: Any) -> bool:
+    if not isinstance(leaf, torch.Tensor) or not leaf.is_floating_point():
+        return True
+    return not bool(leaf.isnan().any())
+
+
 def outputs(model: Model, images: torch.Tensor) -> Any:
     """Return what the network returns for preprocessed images, without a graph.
 
@@ -167,7 +188,9 @@ def outputs(model: Model, images: torch.Tensor) -> Any:
 
     def run(computing: Model) -> Any:
         with isolated(computing.module, grad=False):
-            return computing.forward(images)
+            output = computing.forward(images)
+        check_sound(computing, output)
+        return output
 
     return on_fast_copy(model, images, run, rows=len(images))
 
@@ -175,6 +198,22 @@ def outputs(model: Model, images: torch.Tensor) -> Any:
 def expect_many(model: Model, inputs: torch.Tensor) -> None:
     """Make the copy now, for many images of this size that will go through the network."""
     fast_model(model, inputs, rows=PAYS)
+
+
+def packs_weights(model: Model, inputs: torch.Tensor) -> bool:
+    """Whether the passes of a model run on weights that were packed for this processor."""
+    found = model._copy.checked(inputs) if isinstance(model, FastModel) else None
+    return found is not None and found.packs
+
+
+@contextmanager
+def computing(model: Model, inputs: torch.Tensor) -> Iterator[None]:
+    """Compute as the passes of a model do within the context, which calls its `module` itself."""
+    if not isinstance(model, FastModel):
+        yield
+        return
+    with model._copy.folding(inputs, model._keeps):
+        yield
 
 
 def now_computed_on(model: Model, inputs: torch.Tensor) -> str:

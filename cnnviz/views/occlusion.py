@@ -24,6 +24,7 @@ from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.passes.box_targets import asked_boxes, overlaps_told
 from cnnviz.passes.captures import capture
+from cnnviz.passes.fast_model import check_sound, now_computed_on, on_fast_copy
 from cnnviz.passes.independence import independence
 from cnnviz.passes.targets import Scores, Target, with_references
 from cnnviz.results.progress import Progress, silent
@@ -148,15 +149,25 @@ def occlusion(
     held = capture(wrapped, images, layers=(), gradients=False)
     grid, notes = _grid(held.batch.tensor, window, stride)
     notes.append(_told(grid, fill))
+    inputs = held.batch.tensor
     with isolated(wrapped.module, grad=False):
         explained = held.scored(target)
-        baselines = baseline_images(wrapped.preprocessing, held.batch.tensor, fill)
-        search = _Search(wrapped, held.batch.tensor, baselines, explained, grid)
-        drops, found = search.run(approximate, progress)
+        baselines = baseline_images(wrapped.preprocessing, inputs, fill)
+        alone = independence(wrapped, inputs).alone
+        at_once = 1 if alone else max(2, rows_that_fit(wrapped, inputs))
+
+    def hide(computed_on: Model) -> tuple[NDArray[np.float32], list[str]]:
+        search = _Search(computed_on, inputs, baselines, explained, grid, at_once)
+        with isolated(computed_on.module, grad=False):
+            return search.run(approximate, progress)
+
+    drops, found = on_fast_copy(wrapped, inputs, hide, rows=len(inputs) * len(grid.positions))
     names = tuple(resolved.name for resolved in explained.resolved_targets)
     notes += overlaps_told(explained.resolved_targets, [one.name for one in held.batch.photos])
     return Occlusion(
-        provenance=replace(held.provenance, targets=names, seed=0),
+        provenance=replace(
+            held.provenance, targets=names, seed=0, computed_on=now_computed_on(wrapped, inputs)
+        ),
         method=OCCLUSION,
         title=OCCLUSION_TITLE,
         layers=("input",),
@@ -232,13 +243,14 @@ def _told(grid: Laid, fill: Baseline) -> str:
 
 @dataclass(frozen=True)
 class _Search:
-    """Every square of every image."""
+    """Every square of every image, at most `at_once` together, or each by itself if that is 1."""
 
     model: Model
     inputs: torch.Tensor
     baselines: torch.Tensor
     explained: Scores
     grid: Laid
+    at_once: int
 
     def run(
         self, approximate: float | None, progress: Progress
@@ -246,13 +258,11 @@ class _Search:
         """Return the drops of every square of every image, and what is to be told of them."""
         count, squares = len(self.baselines), len(self.grid.positions)
         drops = np.zeros((count, *self.grid.shape), np.float32)
-        alone = independence(self.model, self.inputs).alone
-        at_once = 1 if alone else max(2, rows_that_fit(self.model, self.inputs))
         notes: dict[str, None] = {}
         errors = []
         for image in range(count):
             sweep, done = self._sweep(image, approximate), 0
-            for positions in self.grid.groups(at_once):
+            for positions in self.grid.groups(self.at_once):
                 progress(image * squares + done, count * squares, "hiding squares")
                 found = self._drops(sweep, image, positions)
                 for at, drop in zip(positions, found, strict=True):
@@ -282,12 +292,15 @@ class _Search:
             self.grid,
             self.explained.resolved_targets[image].score,
             cap,
+            alone=self.at_once == 1,
         )
 
     def _drops(
         self, sweep: Any, image: int, positions: tuple[Position, ...]
     ) -> NDArray[np.float32]:
-        lost = self.explained.values[image] - sweep.scores(positions)
+        scores = sweep.scores(positions)
+        check_sound(self.model, scores)
+        lost = self.explained.values[image] - scores
         found: NDArray[np.float32] = lost.float().cpu().numpy()
         return found
 

@@ -1,35 +1,32 @@
 """Occlusion beside captum's: one process, turn by turn, random weights, the same values.
 
-    python tests/benchmarks/bench_occlusion.py [--rounds N] [--only NETWORK ...] [--cpu]
-                                               [--write FILE.md]
+    python tests/benchmarks/bench_occlusion.py [--rounds N] [--only NETWORK ...] [--json FILE]
 
 A window of 32 px in steps of 16 over 224 x 224 px is 169 squares. captum tries several
-`perturbations_per_eval` on 49 squares, and ours is compared with the fastest of them. With --cpu
-the time of the processor is counted, and one thread used: on a machine that does other work at the
-same time, that is the ratio that means something.
+`perturbations_per_eval` on 49 squares, and ours is compared with the fastest of them. One forward
+pass of the fast copy is what whole images would take for each square at least. On one thread.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import platform
-import statistics
 import time
-from collections.abc import Callable
-from importlib.metadata import version
-from pathlib import Path
+import warnings
 
 import numpy as np
 import torch
+from kept_results import Goal, add_json_option, keep
 from torch import nn
+from turns import Way, in_turns, table
 
 import cnnviz
+from cnnviz.passes.fast_model import expect_many, fast_model
 from cnnviz.views.occlusion import occlusion
 
 WINDOW, STRIDE, TARGET = 32, 16, 7
 AT_ONCE = (1, 4, 16, 64)
-GOALS = {"vgg16": 5.0, "resnet18": 2.2, "squeezenet1_0": 2.0, "resnet50": 1.8}
+GOALS = {"vgg16": 8.0, "resnet18": 3.3, "squeezenet1_0": 5.5, "resnet50": 3.5}
 
 
 def ours(model: cnnviz.Model, image: torch.Tensor) -> np.ndarray:
@@ -55,66 +52,62 @@ def captums(
     return found[0, 0].numpy()
 
 
-def timed(
-    clock: Callable[[], float], run: Callable[..., np.ndarray], *given: object
-) -> tuple[float, np.ndarray]:
-    """Return the seconds that a call takes, and what it returns."""
-    begin = clock()
-    found = run(*given)
-    return clock() - begin, found
+def fastest(module: nn.Module, image: torch.Tensor) -> int:
+    """Return how many perturbations at once captum is fastest with."""
+    seconds = {}
+    captums(module, image, 1, WINDOW)
+    for at_once in AT_ONCE:
+        begin = time.process_time()
+        captums(module, image, at_once, WINDOW)
+        seconds[at_once] = time.process_time() - begin
+    return min(seconds, key=seconds.__getitem__)
 
 
-def measure(name: str, rounds: int, clock: Callable[[], float]) -> str:
-    """Return a row of the table: medians, the median of the ratios within a round, the error."""
-    model = cnnviz.load(name, "random", device="cpu")
-    image = torch.rand(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
-    captums(model.module, image, 1, WINDOW)
-    trials = {each: timed(clock, captums, model.module, image, each, WINDOW)[0] for each in AT_ONCE}
-    best = min(trials, key=trials.__getitem__)
-    ours(model, image)
-    mine, theirs, error = [], [], 0.0
-    for _ in range(rounds):
-        seconds, found = timed(clock, ours, model, image)
-        peer, wanted = timed(clock, captums, model.module, image, best)
-        mine.append(seconds)
-        theirs.append(peer)
-        error = max(error, float(np.abs(found - wanted).max()))
-    ratios = [peer / own for own, peer in zip(mine, theirs, strict=True)]
-    return (
-        f"| {name} | {statistics.median(mine):.2f} s | {statistics.median(theirs):.2f} s ({best}) "
-        f"| {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) "
-        f"| {GOALS[name]:g} | {error:.1g} of {np.abs(wanted).max():.2g} |"
-    )
+def a_pass(model: cnnviz.Model, image: torch.Tensor) -> Way:
+    """Return a forward pass of one image on the fast copy."""
+    expect_many(model, image)
+    fast = fast_model(model, image, rows=1)
+
+    def run() -> None:
+        with torch.no_grad():
+            fast.forward(image)
+
+    return run
 
 
 def main() -> None:
     """Measure, and print as Markdown."""
+    os.environ.setdefault("CNNVIZ_FAST", "1")
     parser = argparse.ArgumentParser(description="Occlusion beside captum's.")
     parser.add_argument("--rounds", type=int, default=3, help="rounds that count")
     parser.add_argument("--only", nargs="+", choices=list(GOALS), default=list(GOALS))
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write a page of Markdown")
-    parser.add_argument("--cpu", action="store_true", help="count processor time, on one thread")
+    add_json_option(parser)
     chosen = parser.parse_args()
-    clock = time.process_time if chosen.cpu else time.perf_counter
-    if chosen.cpu:
-        torch.set_num_threads(1)
-    lines = [
-        "| network | cnnviz | captum (perturbations at once) | times faster | goal | difference |",
-        "|---|---:|---:|---:|---:|---:|",
-    ]
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
     for name in chosen.only:
-        lines.append(measure(name, max(1, chosen.rounds), clock))
-        print(lines[-1], flush=True)
-    packages = ", ".join(f"{each} {version(each)}" for each in ("torch", "captum"))
-    text = "\n".join(lines) + (
-        f"\n\nMedians of {max(1, chosen.rounds)} rounds, seconds of "
-        f"{'processor' if chosen.cpu else 'wall'} time; {torch.get_num_threads()} threads, "
-        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, "
-        f"{packages}. The difference is the largest in a map, beside its largest value.\n"
-    )
-    print(f"\n{text}")
-    if chosen.write:
-        chosen.write.write_text(f"# Occlusion\n\n{text}", "utf-8")
+        model = cnnviz.load(name, "random", device="cpu")
+        exact = cnnviz.load(model.module, exact=True)
+        image = torch.rand(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+        best = fastest(model.module, image)
+        ways: dict[str, Way] = {
+            "forward pass of the fast copy": a_pass(model, image),
+            "cnnviz": lambda model=model, image=image: ours(model, image),
+            "cnnviz, exact": lambda exact=exact, image=image: ours(exact, image),
+            "captum": lambda model=model, image=image, best=best: captums(
+                model.module, image, best
+            ),
+        }
+        wanted = captums(model.module, image, best)
+        off = float(np.abs(ours(model, image) - wanted).max())
+        work = f"Occlusion of {name}, 169 squares of 32 px"
+        found = in_turns(ways, max(1, chosen.rounds))
+        note = (
+            f"captum hides {best} squares at once, which is fastest here. The maps differ by "
+            f"{off:.1g} at most; the largest value is {np.abs(wanted).max():.2g}."
+        )
+        print(f"{table(work, found)}\n{note}\n", flush=True)
+        keep(chosen.json, work, found, [Goal("cnnviz", ("captum",), GOALS[name])], note=note)
 
 
 if __name__ == "__main__":

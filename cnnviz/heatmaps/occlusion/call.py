@@ -37,8 +37,9 @@ class Runner(Protocol):
     def kept(self, key: tuple[int, str], given: Sequence[Any], compute: Callable[[], Any]) -> Any:
         """Return what was computed in an earlier pass from the very same."""
 
-    def channels_last(self, weight: torch.Tensor) -> torch.Tensor:
-        """Return a copy of a weight in the fastest layout."""
+    @property
+    def packs(self) -> bool:
+        """Whether the weights of convolutions may be packed for this processor."""
 
     def reach(
         self,

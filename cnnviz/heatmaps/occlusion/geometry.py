@@ -20,6 +20,10 @@ class SlidingWindow:
         """The length that one window spans."""
         return self.dilation * (self.kernel - 1) + 1
 
+    def outputs(self, length: int) -> int:
+        """Return how many outputs there are of a map of `length`."""
+        return (length + 2 * self.padding - self.extent) // self.stride + 1
+
     def reads(self, outputs: int) -> int:
         """Return the length that neighbouring outputs read together."""
         return (outputs - 1) * self.stride + self.extent
@@ -89,15 +93,17 @@ def reached(
         The largest share of the output that may count as changed; of a longer part the middle is
         kept. Never fewer outputs than windows beginning in the part that changed.
     """
-    step, lows, highs = window.stride, [], []
-    for low, high in zip(source.lows, source.highs, strict=True):
+    step = window.stride
+    parts = list(zip(source.lows, source.highs, strict=True))
+    found = {}
+    for low, high in set(parts):  # The squares of a row share one.
         first = -((window.extent - 1 - window.padding - low) // step)
         last = (high - 1 + window.padding) // step
         first, end = max(0, min(first, outputs)), max(0, min(last + 1, outputs))
         if cap is not None:
             first, end = _middle(first, end, max(-(-(high - low) // step), round(cap * outputs)))
-        lows.append(first)
-        highs.append(max(first, end))
+        found[low, high] = first, max(first, end)
+    lows, highs = zip(*(found[part] for part in parts), strict=True)
     return span(lows, highs, outputs)
 
 

@@ -63,7 +63,7 @@ class PartialTensor(torch.Tensor):
     ) -> PartialTensor:
         """Wrap patches and the clean map that they belong to."""
         made: PartialTensor = torch.Tensor._make_wrapper_subclass(
-            cls, patches.shape, dtype=patches.values.dtype, device=patches.values.device
+            cls, patches.shape, dtype=patches.like.dtype, device=patches.like.device
         )
         made.patches, made.clean, made.handler = patches, clean, handler
         made.family = AliasGroup() if family is None else family
@@ -71,8 +71,9 @@ class PartialTensor(torch.Tensor):
         return made
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
-        values = self.patches.values
-        return f"<PartialTensor: {list(values.shape)} of {list(self.shape)}>"
+        rows, columns = self.patches.rows, self.patches.columns
+        size = [*self.shape[:-2], rows.size, columns.size]
+        return f"<PartialTensor: {size} of {list(self.shape)}>"
 
     @classmethod
     def __torch_dispatch__(  # type: ignore[override]

@@ -30,6 +30,8 @@ class PatchRunner:
     ----------
     cap : float, optional
         The largest share of a map's side that a patch may cover; by default patches are exact.
+    packs : bool
+        Whether the weights of convolutions may be packed for this processor.
 
     Attributes
     ----------
@@ -37,12 +39,12 @@ class PatchRunner:
         The first operation without a rule that met patches, and was given whole maps.
     """
 
-    def __init__(self, cap: float | None = None) -> None:
+    def __init__(self, cap: float | None = None, *, packs: bool = False) -> None:
         self.cap = cap
+        self.packs = packs
         self.dense_from: str | None = None
         self._order = 0
         self._kept: dict[tuple[int, str], tuple[list[Any], Any]] = {}
-        self._laid_out: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def begin(self, patches: Patches, clean: torch.Tensor) -> PartialTensor:
         """Return the input of the next pass."""
@@ -117,14 +119,6 @@ class PatchRunner:
         found = compute()
         self._kept[key] = (flat, found)
         return found
-
-    def channels_last(self, weight: torch.Tensor) -> torch.Tensor:
-        """Return a copy of a weight that convolutions of channels-last maps read fastest."""
-        known = self._laid_out.get(id(weight))
-        if known is None:
-            last = weight.contiguous(memory_format=torch.channels_last)
-            known = self._laid_out[id(weight)] = (weight, last)
-        return known[1]
 
     def reach(
         self,

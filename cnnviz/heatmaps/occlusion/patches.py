@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch.nn import functional
@@ -33,9 +34,65 @@ class Patches:
         return self.rows.full and self.columns.full
 
     @property
+    def like(self) -> torch.Tensor:
+        """A tensor of the same kind."""
+        return self.values
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """The shape that the batch of whole maps would have."""
         return (*self.values.shape[:-2], self.rows.length, self.columns.length)
+
+
+class PendingPatches(Patches):
+    """What a convolution gives, computed when it is known whether a rectifier reads it.
+
+    A rectifier that is part of the convolution takes no time of its own.
+
+    Parameters
+    ----------
+    like : torch.Tensor
+        The patches that are convolved, [B, ...].
+    channels : int
+        Of the output.
+    rows, columns : Span
+        Where each patch lies.
+    compute : callable
+        ``compute(rectified)`` returns the values.
+    """
+
+    def __init__(
+        self,
+        like: torch.Tensor,
+        channels: int,
+        rows: ChangedSpan,
+        columns: ChangedSpan,
+        compute: Callable[[bool], torch.Tensor],
+    ) -> None:
+        vars(self).update(rows=rows, columns=columns)
+        vars(self).update(_like=like, _channels=channels, _compute=compute)
+
+    @cached_property
+    def values(self) -> torch.Tensor:
+        """What the convolution itself gives."""
+        found: torch.Tensor = vars(self)["_compute"](False)
+        return found
+
+    def rectified(self) -> Patches:
+        """Return what a rectifier makes of it."""
+        return Patches(vars(self)["_compute"](True), self.rows, self.columns)
+
+    @property
+    def like(self) -> torch.Tensor:
+        """A tensor of the same kind."""
+        found: torch.Tensor = vars(self)["_like"]
+        return found
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape that the batch of whole maps would have."""
+        like, channels = self.like, vars(self)["_channels"]
+        return (len(like), channels, self.rows.length, self.columns.length)
 
 
 def whole_maps(values: torch.Tensor) -> Patches:

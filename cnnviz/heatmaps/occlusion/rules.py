@@ -10,7 +10,7 @@ import torch
 from cnnviz.heatmaps.occlusion.call import Call, rule
 from cnnviz.heatmaps.occlusion.geometry import ChangedSpan, united
 from cnnviz.heatmaps.occlusion.partial import PartialTensor, mapped
-from cnnviz.heatmaps.occlusion.patches import Patches, cut, set_into, whole_maps
+from cnnviz.heatmaps.occlusion.patches import Patches, PendingPatches, cut, set_into, whole_maps
 
 _POINTWISE = (
     *("celu", "elu", "gelu", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "mish"),
@@ -48,6 +48,15 @@ def pointwise(call: Call) -> Any:
     kwargs = {key: part(one) for key, one in call.kwargs.items()}
     found = call.func(*args, **kwargs)
     return call.passage.wrap(Patches(found, rows, columns), call.clean())
+
+
+@rule("relu")
+def rectify(call: Call) -> Any:
+    """Rectify, as part of the convolution where one waits to be computed."""
+    source = call.inputs[0]
+    if not isinstance(source.patches, PendingPatches):
+        return pointwise(call)
+    return call.passage.wrap(source.patches.rectified(), None if call.full else call.clean())
 
 
 def _broadcast(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:

@@ -9,10 +9,17 @@ import torch
 from torch.nn import functional
 
 from cnnviz.heatmaps.occlusion.call import Call, rule
-from cnnviz.heatmaps.occlusion.geometry import ChangedSpan, SlidingWindow
+from cnnviz.heatmaps.occlusion.geometry import ChangedSpan, SlidingWindow, whole
 from cnnviz.heatmaps.occlusion.partial import PartialTensor
-from cnnviz.heatmaps.occlusion.patches import Patches, padded, read_windows, whole_maps
+from cnnviz.heatmaps.occlusion.patches import (
+    Patches,
+    PendingPatches,
+    padded,
+    read_windows,
+    whole_maps,
+)
 from cnnviz.heatmaps.occlusion.rules import average_whole_maps, on_whole_maps
+from cnnviz.heatmaps.occlusion.weights import LaidOutConvolution, laid_out
 
 Windows = tuple[SlidingWindow, SlidingWindow]
 
@@ -27,16 +34,23 @@ def _slide(
 
     `compute` gets what the windows read, and the part of the output that it has to give.
     """
-    source = call.inputs[0]
-    assert source.clean is not None
     clean = call.clean()
     clean = clean[0] if isinstance(clean, tuple) else clean
+    read, rows, columns = _read(call, windows, fill, clean)
+    return call.passage.wrap(Patches(compute(read, rows, columns), rows, columns), clean)
+
+
+def _read(
+    call: Call, windows: Windows, fill: float, clean: torch.Tensor
+) -> tuple[torch.Tensor, ChangedSpan, ChangedSpan]:
+    """Return what the windows read, and the part of the output that they give from it."""
+    source = call.inputs[0]
+    assert source.clean is not None
     outputs = (int(clean.shape[-2]), int(clean.shape[-1]))
     rows, columns = call.passage.reach(source.patches, windows, outputs)
     given = (source.clean, windows, outputs, fill)
     border = call.passage.kept((call.order, "border"), given, lambda: padded(*given))
-    read = read_windows(source.patches, border, windows, (rows, columns))
-    return call.passage.wrap(Patches(compute(read, rows, columns), rows, columns), clean)
+    return read_windows(source.patches, border, windows, (rows, columns)), rows, columns
 
 
 @rule("convolution")
@@ -45,15 +59,35 @@ def convolve(call: Call) -> Any:
     source, weight, bias, stride, padding, dilation, transposed, _, groups = call.args
     if transposed or source.ndim != 4 or len(call.inputs) > 1 or source is not call.inputs[0]:
         return NotImplemented
-    fast = call.passage.channels_last(weight)
-
-    def compute(read: torch.Tensor, margin: Sequence[int]) -> torch.Tensor:
-        return torch.convolution(read, fast, bias, stride, margin, dilation, False, (0, 0), groups)
-
-    if call.full:
-        return call.passage.wrap(whole_maps(compute(source.patches.values, padding)), None)
+    patches = source.patches
     windows = _windows(tuple(weight.shape[2:]), stride, padding, dilation)
-    return _slide(call, windows, 0.0, lambda read, *_: compute(read, (0, 0)))
+
+    def lay_out() -> LaidOutConvolution:
+        sizes = zip(windows, patches.values.shape[2:], strict=True)
+        shape = [*patches.shape[:2], *(max(window.extent, size) for window, size in sizes)]
+        place = (stride, dilation, groups)
+        return laid_out(weight, bias, place, shape, packs=call.passage.packs)
+
+    given = (weight, bias, stride, dilation, groups)
+    compute = call.passage.kept((call.order, "weights"), given, lay_out)
+    clean = None if call.full else call.clean()
+    if clean is None:
+        read, margin = patches.values, padding
+        rows, columns = (
+            whole(call.count, window.outputs(length))
+            for window, length in zip(windows, source.shape[-2:], strict=True)
+        )
+    else:
+        read, rows, columns = _read(call, windows, 0.0, clean)
+        margin = (0, 0)
+    found = PendingPatches(
+        read,
+        len(weight),
+        rows,
+        columns,
+        lambda rectified: compute(read, margin, "relu" if rectified else "none"),
+    )
+    return call.passage.wrap(found, clean)
 
 
 @rule("max_pool2d_with_indices")

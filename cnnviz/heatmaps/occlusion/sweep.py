@@ -15,6 +15,7 @@ from cnnviz.heatmaps.occlusion.patch_runner import NotFollowedError, PatchRunner
 from cnnviz.heatmaps.occlusion.patches import set_into
 from cnnviz.introspection.final_activation import FinalActivation
 from cnnviz.models import Model, as_model
+from cnnviz.passes.fast_model import computing, packs_weights
 from cnnviz.passes.independence import independence
 
 Score = Callable[[Any], torch.Tensor]
@@ -39,6 +40,9 @@ class Sweep:
         ``score(output)`` returns one score for each row of an output, [B].
     cap : float, optional
         The largest share of a map's side that a patch may cover; by default patches are exact.
+    alone : bool, optional
+        Whether each image has to run by itself, see `cnnviz.passes.independence`, where it is
+        known.
 
     Attributes
     ----------
@@ -56,14 +60,16 @@ class Sweep:
         grid: Grid,
         score: Score,
         cap: float | None = None,
+        *,
+        alone: bool | None = None,
     ) -> None:
         last = torch.channels_last
         self._model, self._grid, self._score = as_model(model), grid, score
         self._image = image.contiguous(memory_format=last)
         self._baseline = baseline.contiguous(memory_format=last)
-        self._passage = PatchRunner(cap)
+        self._passage = PatchRunner(cap, packs=packs_weights(self._model, image))
         self.whole_images: str | None = None
-        self._alone = independence(self._model, image).alone
+        self._alone = independence(self._model, image).alone if alone is None else alone
         if self._alone:
             self.whole_images = "each has to run by itself"
 
@@ -85,7 +91,7 @@ class Sweep:
         if self.whole_images is None:
             patches = self._grid.hide(self._image, self._baseline, positions)
             try:
-                with FinalActivation():
+                with FinalActivation(), computing(self._model, self._image):
                     output = self._model.module(self._passage.begin(patches, self._image))
                 return finished(self._passage.whole, output)
             except NotFollowedError as error:

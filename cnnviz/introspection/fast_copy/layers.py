@@ -111,7 +111,9 @@ class FastLayer:
             return self.own.run(inputs, packs=self._state.packs)
         norm, computed = folded
         value = computed.run(inputs, packs=self._state.packs)
-        blank = value.new_full((), torch.nan).expand(value.shape)
+        # A plain one, also where the value is of a class with ways of its own.
+        blank = torch.full((), torch.nan, dtype=value.dtype, device=value.device)
+        blank = blank.expand(value.shape)
         setattr(blank, _MARK, _Waiting(norm, value))
         self._state.open += 1
         return blank

@@ -6,12 +6,15 @@ order in which it reads them. `torch.compile` does that once, with the operators
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
+
+Place = tuple[Any, ...]
+"""Stride, padding, dilation and groups of a convolution."""
 
 
 def packs() -> bool:
@@ -75,13 +78,13 @@ class PackedConvolution:
             layer = self.layer
             return type(layer).forward(layer, inputs)
         if self._packed is None:
-            self._packed = self._pack(inputs.shape)
+            self._packed = pack(self.layer.weight, self._place, inputs.shape)
             self._layer = None if self._again is not None else self._layer
         if torch.is_grad_enabled() and inputs.requires_grad:
             given = (inputs, self._weight(), self._packed, self._bias, self._place)
             found = _WithGradient.apply(*given)
         else:
-            found = _convolve(inputs, self._packed, self._bias, self._place)
+            found = convolve_packed(inputs, self._packed, self._bias, self._place)
         result: torch.Tensor = found
         return result
 
@@ -113,20 +116,27 @@ class PackedConvolution:
             and inputs.numel() > 0
         )
 
-    def _pack(self, shape: torch.Size) -> Any:
-        layer = self.layer
-        with torch.inference_mode(False), torch.no_grad():
-            reorder: Any = torch._C._nn.mkldnn_reorder_conv2d_weight
-            place = (layer.padding, layer.stride, layer.dilation, layer.groups)
-            return reorder(layer.weight.detach().to_mkldnn(), *place, list(shape))
+
+def pack(weight: torch.Tensor, place: Place, shape: Sequence[int]) -> Any:
+    """Return weights as oneDNN reads them for inputs of a shape; others it takes as well."""
+    stride, padding, dilation, groups = place
+    with torch.inference_mode(False), torch.no_grad():
+        reorder: Any = torch._C._nn.mkldnn_reorder_conv2d_weight
+        laid_out = weight.detach().to_mkldnn()
+        return reorder(laid_out, padding, stride, dilation, groups, list(shape))
 
 
-def _convolve(
-    inputs: torch.Tensor, packed: Any, bias: torch.Tensor | None, place: tuple[Any, ...]
+def convolve_packed(
+    inputs: torch.Tensor,
+    packed: Any,
+    bias: torch.Tensor | None,
+    place: Place,
+    then: Literal["none", "relu"] = "none",
 ) -> Any:
+    """Return the convolution with packed weights, and what a rectifier after it gives."""
     stride, padding, dilation, groups = place
     return torch.ops.mkldnn._convolution_pointwise(
-        inputs, packed, bias, padding, stride, dilation, groups, "none", [], ""
+        inputs, packed, bias, padding, stride, dilation, groups, then, [], ""
     )
 
 
@@ -140,11 +150,11 @@ class _WithGradient(torch.autograd.Function):
         weight: torch.Tensor,
         packed: Any,
         bias: torch.Tensor | None,
-        place: tuple[Any, ...],
+        place: Place,
     ) -> Any:
         ctx.save_for_backward(inputs, weight)
         ctx.place = place
-        return _convolve(inputs, packed, bias, place)
+        return convolve_packed(inputs, packed, bias, place)
 
     @staticmethod
     @once_differentiable
