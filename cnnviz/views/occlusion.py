@@ -26,6 +26,7 @@ from cnnviz.passes.box_targets import asked_boxes, overlaps_told
 from cnnviz.passes.captures import capture
 from cnnviz.passes.fast_model import check_sound, now_computed_on, on_fast_copy
 from cnnviz.passes.independence import independence
+from cnnviz.passes.malloc import freed_memory_kept
 from cnnviz.passes.targets import Scores, Target, with_references
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.space import IMAGE, space_of
@@ -158,7 +159,7 @@ def occlusion(
 
     def hide(computed_on: Model) -> tuple[NDArray[np.float32], list[str]]:
         search = _Search(computed_on, inputs, baselines, explained, grid, at_once)
-        with isolated(computed_on.module, grad=False):
+        with isolated(computed_on.module, grad=False), freed_memory_kept():
             return search.run(approximate, progress)
 
     drops, found = on_fast_copy(wrapped, inputs, hide, rows=len(inputs) * len(grid.positions))
