@@ -1,0 +1,75 @@
+"""Operations are met one by one, compiled or not, and torch's compiler is not imported for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import torch
+
+from cnnviz.introspection.operation_mode import OperationMode
+from cnnviz.models.torchvision_import import import_torchvision
+
+IMPORTS = """
+import sys
+import torch
+import cnnviz
+model = cnnviz.load("squeezenet1_1", weights="random")
+capture = cnnviz.capture(model, torch.rand(1, 3, 64, 64))
+cnnviz.cam(capture)
+cnnviz.architecture(model, (64, 64))
+slow = {"torch._dynamo", "torch._inductor", "sympy", "scipy", "sklearn", "captum", "matplotlib"}
+print(sorted(slow & set(sys.modules)))
+import torchvision
+boxes = [torch.tensor([[0.0, 0.0, 9.0, 9.0]])]
+print(tuple(torchvision.ops.roi_align(torch.rand(1, 3, 32, 32), boxes, 4).shape))
+print(sys.modules["torchvision.ops.roi_align"].is_compile_supported("cpu"))
+print(sys.modules["torch._dynamo.utils"].__file__ is not None)
+"""
+
+
+class Names(OperationMode):
+    """Notes what it meets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.met: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.met.append(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def test_each_operation_is_met_and_gives_what_it_gives_anyway() -> None:
+    image = torch.arange(6.0)
+    with Names() as names:
+        found = (image * 2).sum()
+    assert names.met == ["mul", "sum"]
+    assert found.item() == 30.0
+
+
+def test_the_same_once_the_compiler_is_there() -> None:
+    import torch._dynamo
+
+    with Names() as names:
+        assert torch.compiler.is_compiling() is False
+        torch.ones(2).exp()
+    assert names.met == ["ones", "exp"]
+
+
+def test_a_cam_of_a_network_of_torchvision_imports_no_compiler() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines() == ["[]", "(1, 3, 4, 4)", "True", "True"], done.stderr
+
+
+def test_what_stands_in_for_the_compiler_is_gone_afterwards(monkeypatch) -> None:
+    import torch._dynamo.utils as itself
+
+    monkeypatch.delitem(sys.modules, "torch._dynamo.utils")
+    assert import_torchvision().__name__ == "torchvision"
+    assert "torch._dynamo.utils" not in sys.modules
+    monkeypatch.setitem(sys.modules, "torch._dynamo.utils", itself)
+    assert import_torchvision().__name__ == "torchvision"
+    assert sys.modules["torch._dynamo.utils"] is itself
