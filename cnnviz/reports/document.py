@@ -12,10 +12,11 @@ from typing import Any
 from cnnviz.images import Refusal
 from cnnviz.reports.content import ImageAnswer, Picture, Section, WrongAnswer
 from cnnviz.reports.destination import FORMAT, MANIFEST, staged
+from cnnviz.reports.draw_all import draw_all
 from cnnviz.reports.failure import Failure
 from cnnviz.reports.html_writer import render
 from cnnviz.reports.layout import layout
-from cnnviz.reports.pictures import DrawnPicture, PictureWriter, data_uri, draw
+from cnnviz.reports.pictures import DrawnPicture, data_uri
 from cnnviz.reports.progress import DRAWING_SHARE, ReportProgress, Steps
 from cnnviz.reports.sections.provenance import versions
 from cnnviz.results.json_values import JsonValues, pretty
@@ -211,19 +212,16 @@ class Report:
         )
 
     def _draw(self, folder: Path) -> dict[str, DrawnPicture]:
-        drawings: dict[str, DrawnPicture] = {}
         heads = [picture for entry in self.answers for picture in _heads(entry, self.answers)]
         parts: list[tuple[int, Sequence[Picture]]] = [(1, heads)]
         parts += [(DRAWING_SHARE, part.every_picture) for part in self.sections]
-        with PictureWriter(folder) as writer:
-            for worth, pictures in parts:
-                for place, picture in enumerate(pictures):
-                    last = place == len(pictures) - 1
-                    with self.steps.step("drawing", f"drawing {picture.title}", worth * last):
-                        drawings[picture.name] = draw(picture, writer)
-                if not pictures:
-                    self.steps.done += worth
-        return drawings
+        self.steps.done += sum(worth for worth, pictures in parts if not pictures)
+        plan = [
+            (picture, worth if picture is pictures[-1] else 0)
+            for worth, pictures in parts
+            for picture in pictures
+        ]
+        return draw_all(plan, folder, self.steps)
 
     def _write_page(self, path: Path, drawings: Mapping[str, DrawnPicture]) -> None:
         page = render(
