@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 import torch
 
@@ -42,6 +42,12 @@ class LayerTensors(Mapping[str, torch.Tensor]):
             else:
                 absent[key[0]] = f"Layer {key[0]!r} does not give the same for every image."
         return cls(entries, absent, first._known)
+
+    def only(self, layers: Collection[str]) -> LayerTensors:
+        """Return those of some layers."""
+        entries = {key: value for key, value in self._entries.items() if key[0] in layers}
+        absent = {name: why for name, why in self._absent.items() if name in layers}
+        return LayerTensors(entries, absent, self._known)
 
     def __getitem__(self, key: str | Key) -> torch.Tensor:
         return self._entries[self.resolve(key)]

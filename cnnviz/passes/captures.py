@@ -33,6 +33,7 @@ from cnnviz.passes.fast_model import check_linear, computed_on, on_fast_copy, re
 from cnnviz.passes.independence import independence
 from cnnviz.passes.joined_captures import joined
 from cnnviz.passes.output_recorder import OutputRecorder
+from cnnviz.passes.shared_captures import Asked, captured_once
 from cnnviz.passes.spatial_maps import TracedOutput, traced_outputs
 from cnnviz.passes.stages import STAGES, CallOrder
 from cnnviz.passes.targets import Scores, Target, score, targets_of_each, with_references
@@ -113,9 +114,16 @@ def capture(
         through = "linear"
     passes = _Passes(wrapped, batch, chosen, order, target, gradients, rule, logits, through)
     rows = len(batch.tensor) * (3 if gradients else 1)
-    return on_fast_copy(
-        *(wrapped, batch.tensor, passes.run), rows=rows, keeps=chosen, gradients_through=through
-    )
+
+    def make() -> Capture:
+        return on_fast_copy(
+            *(wrapped, batch.tensor, passes.run), rows=rows, keeps=chosen, gradients_through=through
+        )
+
+    if not logits:
+        return make()
+    question = Asked(batch, frozenset(chosen), target, gradients, rule)
+    return captured_once(wrapped, question, make)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.heatmaps.methods import MethodName, check_method, method_names
 from cnnviz.images.inputs import Images
 from cnnviz.models import Model, as_model
+from cnnviz.passes.shared_captures import shared_captures
 from cnnviz.passes.targets import Target
 from cnnviz.results import colour_bars, drawing
 from cnnviz.results.progress import Progress, silent
@@ -234,14 +235,15 @@ def explanations(
         )
     settings = CheckSettings(groups=groups_named(checks or CHECKS), seed=seed)
     measurable(settings.groups, explain=True, marks=False)
-    subject = ExplainedBatch.of(wrapped, batch, target)
     held: list[Heatmap] = []
     found: list[Faithfulness] = []
-    for done, name in enumerate(names):
-        progress(done, len(names), name)
-        held.append(heatmap(wrapped, batch, subject.asked, name, seed=seed))
-        if checks:
-            found.append(of_subject(subject, held[-1], settings))
+    with shared_captures(wrapped, batch.tensor):
+        subject = ExplainedBatch.of(wrapped, batch, target)
+        for done, name in enumerate(names):
+            progress(done, len(names), name)
+            held.append(heatmap(wrapped, batch, subject.asked, name, seed=seed))
+            if checks:
+                found.append(of_subject(subject, held[-1], settings))
     progress(len(names), len(names), "the picture")
     return Explanations(
         provenance=replace(held[0].provenance, seed=seed),

@@ -333,6 +333,7 @@ def faithfulness(
         check_images(heatmap, batch)
     given = heatmap if isinstance(heatmap, Heatmap) else None
     subject = ExplainedBatch.of(wrapped, batch, target, given)
+    fresh = isinstance(heatmap, str) and explain is None
     if isinstance(heatmap, str):
         heatmap = make_heatmap(wrapped, batch, subject.asked, heatmap, layer=layer, seed=seed)
         layer = None
@@ -341,7 +342,8 @@ def faithfulness(
         explain=explain,
         marks=masks,
     )
-    return _measure(measured, heatmap, layer or heatmap.layers[-1], groups, settings, progress)
+    shown = layer or heatmap.layers[-1]
+    return _measure(measured, heatmap, shown, groups, settings, progress, fresh=fresh)
 
 
 def groups_named(measures: Sequence[str]) -> tuple[Any, ...]:
@@ -350,13 +352,14 @@ def groups_named(measures: Sequence[str]) -> tuple[Any, ...]:
 
 
 def of_subject(subject: ExplainedBatch, heatmap: Heatmap, settings: CheckSettings) -> Faithfulness:
-    """Return what `faithfulness` does for the last maps of a heatmap.
+    """Return what `faithfulness` does for the last maps of a heatmap that was just made.
 
     Methods that are measured on one subject share what does not depend on their maps.
     """
     measured = measured_maps(subject, heatmap, None, None, settings.seed)
     groups = measurable(settings.groups, explain=heatmap.settings is not None, marks=False)
-    return _measure(measured, heatmap, heatmap.layers[-1], groups, settings, silent)
+    last = heatmap.layers[-1]
+    return _measure(measured, heatmap, last, groups, settings, silent, fresh=True)
 
 
 def _measure(
@@ -366,10 +369,12 @@ def _measure(
     groups: Sequence[MeasureGroup],
     settings: CheckSettings,
     progress: Progress,
+    *,
+    fresh: bool,
 ) -> Faithfulness:
     notes = flat_maps(measured.maps)
     if any(MEASURE_GROUPS[name].needs == "explain" for name in settings.groups):
-        measured, unknown = with_explainer(measured, held, layer)
+        measured, unknown = with_explainer(measured, held, layer, fresh=fresh)
         notes += unknown
     found: dict[str, MeasureResult] = {}
     for done, group in enumerate(groups):

@@ -110,7 +110,7 @@ def test_an_existing_report_needs_force(brief, tmp_path):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-@pytest.mark.parametrize("step", ["draw", "render", "_write_json"])
+@pytest.mark.parametrize("step", ["draw_all", "render", "_write_json"])
 def test_what_fails_half_way_leaves_nothing(brief, tmp_path, monkeypatch, error, step):
     calls = []
 

@@ -23,6 +23,7 @@ from cnnviz.models.member_choice import choose_member
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.fast_model import outputs
 from cnnviz.passes.independence import independence
+from cnnviz.passes.shared_captures import resolved_before
 from cnnviz.passes.targets import (
     ResolvedTarget,
     Target,
@@ -230,6 +231,9 @@ def explained_targets(
 
 
 def _resolved(model: Model, batch: Batch, target: Target) -> tuple[ResolvedTarget, ...]:
+    known = resolved_before(model, batch, target)
+    if known is not None:
+        return tuple(known)
     parts, targets, count = [batch], [target], len(batch.tensor)
     if count > 1 and independence(model, batch.tensor).alone:
         parts, targets = batch.singles(), targets_of_each(target, count)

@@ -22,6 +22,7 @@ from cnnviz.introspection.layers import kind, named_layers
 from cnnviz.models import Model
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captures import capture
+from cnnviz.passes.shared_captures import is_shared_with
 
 _TRIES = 4
 _NO_ROOM = 1e-6
@@ -156,6 +157,7 @@ def randomisation(
     names = weighted_layers(subject.model, subject.inputs)
     depths = np.unique(np.linspace(1, len(names), min(stages, len(names))).round().astype(int))
     forgetful = copy_network(subject.model.module)
+    is_shared_with(forgetful)
     model = subject.model.around(forgetful, weights="partly redrawn")
     compare = _Comparison(subject, maps, relu, clip_percentile)
     correlation, similarity = [], []

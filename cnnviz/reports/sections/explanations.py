@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cnnviz.passes.shared_captures import shared_captures
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context
 from cnnviz.views.explanations import Explanations, explanations
@@ -11,7 +12,9 @@ def build(context: Context) -> Section:
     """Show the maps of many methods on one scale, and name those that fail a check."""
     subject = context.image
     target = subject.capture.resolved_targets[0].asked
-    result = explanations(context.model, subject.capture.batch, target=target)
+    batch = subject.capture.batch
+    with shared_captures(context.model, batch.tensor, [subject.capture]):
+        result = explanations(context.model, batch, target=target)
     return Section(
         key="explanations",
         title=context.title,
