@@ -22,6 +22,7 @@ from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
 from cnnviz.models import Model
 from cnnviz.models.output_members import describe
 from cnnviz.passes.call_order import call_order
+from cnnviz.passes.shared_captures import output_before
 from cnnviz.passes.spatial_maps import checked_layout
 
 
@@ -105,6 +106,9 @@ class PartialForward:
         NotFiniteError
             If any value is NaN or infinite.
         """
+        known = output_before(self.model, inputs, self.key) if rule is None else None
+        if known is not None:
+            return self._finite(known, len(inputs)), inputs.detach(), None
         held: dict[Key, Any] = {}
         layer = {self.key[0]: self.model.module.get_submodule(self.key[0])}
 
@@ -120,9 +124,11 @@ class PartialForward:
                 followed = scope.enter_context(backward_rule(rule))
             # An in-place first layer may not write to a leaf.
             run_to(self.model.forward, leaf.clone(), layer, [self.key], after=take)
-            maps = self.maps(held.get(self.key), len(inputs))
-        finite(maps, f"The activations of layer {self.layer!r}")
+            maps = self._finite(held.get(self.key), len(inputs))
         return maps, leaf, followed.coverage() if followed is not None else None
+
+    def _finite(self, output: Any, images: int) -> torch.Tensor:
+        return finite(self.maps(output, images), f"The activations of layer {self.layer!r}")
 
     def peaks(self, inputs: torch.Tensor, at_once: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return each channel's largest value in each image, with its position.

@@ -19,6 +19,7 @@ from torch import nn
 
 from cnnviz.images import Batch
 from cnnviz.introspection.backward_rules import Rule
+from cnnviz.introspection.layer_tensors import Key
 from cnnviz.models import Model
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.independence import independence
@@ -68,6 +69,15 @@ class _Shared:
         """Keep a capture for whoever asks for the same."""
         self._kept.setdefault(model.sha256, []).append((asked, found))
 
+    def output(self, model: Model, inputs: torch.Tensor, call: Key) -> torch.Tensor | None:
+        """Return what a call of a layer gave for these very inputs."""
+        for before, found in self._kept.get(model.sha256, ()):
+            images = before.batch.tensor
+            same = images.shape == inputs.shape and torch.equal(images, inputs)
+            if same and call in found.activations.calls:
+                return found.activations[call]
+        return None
+
     def resolved(self, model: Model, batch: Batch, target: Any) -> Sequence[ResolvedTarget] | None:
         """Return what a target is of images that were captured with it."""
         for before, found in self._kept.get(model.sha256, ()):
@@ -94,7 +104,7 @@ def shared_captures(
     inputs : torch.Tensor
         Preprocessed images such as will be captured, [N, C, H, W].
     known : iterable of Capture
-        Captures of it that were made before, with gradients at the layers.
+        Captures of it that were made before, with gradients at the layers or without any.
     """
     outer = _NOW.get()
     if independence(model, inputs).repeating or (outer and model.module in outer.networks):
@@ -103,8 +113,10 @@ def shared_captures(
     shared = _Shared(model.module)
     for found in known:
         layers = frozenset(name for name, _ in found.activations.calls)
-        asked = tuple(resolved.asked for resolved in found.resolved_targets)
-        shared.keep(model, Asked(found.batch, layers, asked, "layers", found.rule), found)
+        explains = found._scores is not None
+        target = tuple(one.asked for one in found.resolved_targets) if explains else None
+        gradients: Literal["layers", False] = "layers" if explains else False
+        shared.keep(model, Asked(found.batch, layers, target, gradients, found.rule), found)
     token = _NOW.set(shared)
     try:
         yield
@@ -140,6 +152,14 @@ def resolved_before(model: Model, batch: Batch, target: Any) -> Sequence[Resolve
     if shared is None or model.module not in shared.networks:
         return None
     return shared.resolved(model, batch, target)
+
+
+def output_before(model: Model, inputs: torch.Tensor, call: Key) -> torch.Tensor | None:
+    """Return what a call of a layer gave for these very inputs, where a shared pass has kept it."""
+    shared = _NOW.get()
+    if shared is None or model.module not in shared.networks:
+        return None
+    return shared.output(model, inputs, call)
 
 
 def _serves(before: Asked, found: Capture, asked: Asked) -> bool:

@@ -111,14 +111,16 @@ def counted(network: nn.Module) -> Iterator[Passes]:
             inside.pop()
             passes.forward.append(one)
         if isinstance(output, torch.Tensor) and output.requires_grad:
-            output.register_hook(lambda gradient: passes.backward.append(one))
+            output.register_hook(  # type: ignore[no-untyped-call]
+                lambda gradient: passes.backward.append(one)
+            )
         return output
 
-    nn.Module.__call__ = met
+    nn.Module.__call__ = met  # type: ignore[method-assign]
     try:
         yield passes
     finally:
-        nn.Module.__call__ = call
+        nn.Module.__call__ = call  # type: ignore[method-assign]
 
 
 def _noted(section: str, module: nn.Module, images: torch.Tensor) -> Pass:

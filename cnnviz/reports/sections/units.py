@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cnnviz.passes.shared_captures import shared_captures
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context, ReportImage, spread
 from cnnviz.results.file_names import slug
@@ -18,7 +19,9 @@ def build(context: Context) -> Section:
     subject = context.image
     names = _spread(subject.maps)
     space = context.model.space
-    found = [deconvnet(context.model, subject.capture.batch, name, top=CHANNELS) for name in names]
+    batch = subject.capture.batch
+    with shared_captures(context.model, batch.tensor, [subject.capture]):
+        found = [deconvnet(context.model, batch, name, top=CHANNELS) for name in names]
     notes: tuple[str, ...] = ()
     if len(names) < len(subject.maps):
         notes = (f"{len(names)} of {len(subject.maps)} layers are shown, evenly spread.",)
