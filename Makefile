@@ -41,7 +41,7 @@ check: $(VENV)/.installed-check
 	fi
 
 bench: $(VENV)/.installed-test
-	@$(PYTHON) tests/benchmarks/bench_report.py $(ARGS)
+	@$(PYTHON) tests/benchmarks/bench_report.py $(ARGS) $(KEPT)
 	@$(PYTHON) tests/benchmarks/bench_cams.py $(KEPT)
 	@$(PYTHON) tests/benchmarks/bench_occlusion.py $(KEPT)
 	@$(PYTHON) tests/benchmarks/bench_top_activations.py
