@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,6 +18,7 @@ from cnnviz.introspection.layers import check_seen, named_layers
 from cnnviz.models import Model, as_model
 from cnnviz.models.weights import layer_weight
 from cnnviz.results import drawing, mosaics
+from cnnviz.results.result import Provenance
 from cnnviz.results.space import IMAGE, SIGNAL, Space, space_of
 from cnnviz.results.spectra import FrequencyResponse, frequency_response, frequency_unit
 from cnnviz.results.table import Table, TableColumn, TableResult
@@ -295,6 +297,38 @@ def filters(
     """
     wrapped = as_model(model)
     name, convolution = _find(wrapped.module, layer)
+    begins = name == _find(wrapped.module, None)[0]
+    return _grid(wrapped, name, convolution, wrapped.provenance(), top, inputs, begins=begins)
+
+
+def every_grid(model: Model, kinds: tuple[type[_ConvNd], ...]) -> list[FilterGrid]:
+    """Return the kernels of all convolutions of some kinds, as `filters` does for each.
+
+    Those that it refuses are left out.
+    """
+    known = named_layers(model.module)
+    wanted = {name: layer for name, layer in known.items() if isinstance(layer, kinds)}
+    if not wanted:
+        return []
+    first, provenance = _find(model.module, None)[0], model.provenance()
+    found = []
+    for name, layer in wanted.items():
+        with suppress(LayerError):
+            found.append(_grid(model, name, layer, provenance, begins=name == first))
+    return found
+
+
+def _grid(
+    model: Model,
+    name: str,
+    convolution: _ConvNd,
+    provenance: Provenance,
+    top: int = 0,
+    inputs: int = 24,
+    *,
+    begins: bool,
+) -> FilterGrid:
+    """Return the kernels of one convolution; `begins` says whether it reads the input."""
     weight = finite(layer_weight(convolution), f"The weights of layer {name!r}")
     kernels = weight.float().cpu().numpy()
     if convolution.transposed:
@@ -302,14 +336,14 @@ def filters(
             f"Layer {name!r} is a transposed convolution.", "Choose an ordinary convolution."
         )
     norms = np.sqrt(np.square(kernels, dtype=np.float64).sum(axis=tuple(range(1, kernels.ndim))))
-    first = kernels.ndim > 3 and name == _find(wrapped.module, None)[0]
+    first = kernels.ndim > 3 and begins
     whole = first and kernels.shape[1] in (1, 3)
-    reads_signal = _reads_signal(wrapped, name, kernels)
+    reads_signal = kernels.ndim == SIGNAL.axes + 2 and begins
     usual = len(kernels) if whole else _MOST_ALONG if reads_signal else 16
     drawn = _drawn(norms, top or usual)
-    response = _response(wrapped, name, convolution, kernels)
+    response = _response(model, convolution, kernels) if reads_signal else None
     return FilterGrid(
-        provenance=wrapped.provenance(),
+        provenance=provenance,
         layer=name,
         kernels=kernels,
         norms=norms,
@@ -320,7 +354,7 @@ def filters(
         order="by index" if len(drawn) == len(kernels) else "the largest norms first",
         frequencies=None if response is None else response.frequencies,
         gains=None if response is None else response.gains,
-        rate=wrapped.rate,
+        rate=model.rate,
     )
 
 
@@ -331,15 +365,11 @@ def _drawn(norms: NDArray[np.float64], most: int) -> NDArray[np.int64]:
     return np.argsort(-norms, kind="stable")[:most]
 
 
-def _reads_signal(model: Model, name: str, kernels: NDArray[np.float32]) -> bool:
-    return kernels.ndim == SIGNAL.axes + 2 and name == _find(model.module, None)[0]
-
-
 def _response(
-    model: Model, name: str, convolution: _ConvNd, kernels: NDArray[np.float32]
+    model: Model, convolution: _ConvNd, kernels: NDArray[np.float32]
 ) -> FrequencyResponse | None:
     """Return the response of filters that read a signal itself; deeper ones read channels."""
-    if not _reads_signal(model, name, kernels) or kernels.shape[2] < 2:
+    if kernels.shape[2] < 2:
         return None
     return frequency_response(kernels, dilation=convolution.dilation[0], rate=model.rate)
 

@@ -7,19 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 from torch import nn
 
-from cnnviz.errors import LayerError
-from cnnviz.introspection.layers import named_layers
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
 from cnnviz.reports.context import Context
 from cnnviz.results.file_names import slug
 from cnnviz.results.space import IMAGE
 from cnnviz.results.text import count, dimensions, joined, listed, plural
-from cnnviz.views.filters import FilterGrid, filters
+from cnnviz.views.filters import FilterGrid, every_grid
 
 
 def build(context: Context) -> Section:
     """Show the first convolution, the next with a spatial kernel, and a table of them all."""
-    grids = _grids(context.model.module, context)
+    grids = _grids(context)
     if not grids:
         return Section(
             key="filters",
@@ -55,16 +53,10 @@ def _lead(context: Context) -> str:
     )
 
 
-def _grids(module: nn.Module, context: Context) -> list[FilterGrid]:
-    found = []
-    kinds = (nn.Conv2d,) if context.model.space == IMAGE else (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-    for name, layer in named_layers(module).items():
-        if isinstance(layer, kinds):
-            try:
-                found.append(filters(context.model, name))
-            except LayerError:
-                continue
-    return found
+def _grids(context: Context) -> list[FilterGrid]:
+    on_images = context.model.space == IMAGE
+    kinds = (nn.Conv2d,) if on_images else (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    return every_grid(context.model, kinds)
 
 
 def _worth_showing(grids: Sequence[FilterGrid]) -> list[FilterGrid]:
