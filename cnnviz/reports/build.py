@@ -27,7 +27,7 @@ from cnnviz.reports.image_answer import answer
 from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, ReportProgress, Steps
 from cnnviz.reports.sections import SectionKind, choose
 from cnnviz.results.file_names import distinct, stem
-from cnnviz.results.result import Provenance
+from cnnviz.results.result import AS_IT_IS, Provenance
 from cnnviz.results.text import count, dimensions, estimated_time, plural, short
 
 
@@ -184,6 +184,7 @@ def _provenance(model: Model, batch: Batch, subjects: Sequence[ReportImage]) -> 
         (image for entry in found for image in entry.images),
         targets=(target for entry in found for target in entry.targets),
         notes=(*refused, *(note for entry in found for note in entry.notes if note not in own)),
+        computed_on="; ".join(dict.fromkeys(entry.computed_on for entry in found)) or AS_IT_IS,
     )
 
 

@@ -221,7 +221,8 @@ class Report:
             for worth, pictures in parts
             for picture in pictures
         ]
-        return draw_all(plan, folder, self.steps)
+        # Other files may be made of what drawing leaves behind, as slides are.
+        return draw_all(plan, folder, self.steps, here=bool(self.beside))
 
     def _write_page(self, path: Path, drawings: Mapping[str, DrawnPicture]) -> None:
         page = render(

@@ -13,7 +13,7 @@ from cnnviz.reports.second_process import SecondProcess
 
 
 def draw_all(
-    pictures: Sequence[tuple[Picture, int]], directory: Path, steps: Steps
+    pictures: Sequence[tuple[Picture, int]], directory: Path, steps: Steps, *, here: bool = False
 ) -> dict[str, DrawnPicture]:
     """Draw pictures, and write them and their large arrays.
 
@@ -25,6 +25,8 @@ def draw_all(
         The report's folder.
     steps : Steps
         Told of each picture before it is drawn in this process.
+    here : bool
+        Whether all are drawn in this process, since drawing leaves something behind in it.
 
     Returns
     -------
@@ -33,7 +35,9 @@ def draw_all(
     """
     drawn: dict[int, DrawnPicture] = {}
     _import_matplotlib()
-    second = SecondProcess(len(pictures), lambda places: _drawn(pictures, places, directory))
+    second = SecondProcess(
+        len(pictures), lambda places: _drawn(pictures, places, directory), here=here
+    )
     with second, PictureWriter(directory) as writer:
         counted = 0
         for place in second.mine():

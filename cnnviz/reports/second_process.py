@@ -37,6 +37,8 @@ class SecondProcess:
         How many tasks there are.
     work : callable
         ``work(numbers)``, run in the second process: does tasks and returns what came of them.
+    here : bool
+        Whether all tasks are left to this process.
 
     Examples
     --------
@@ -47,14 +49,15 @@ class SecondProcess:
     [0, 1, 4]
     """
 
-    def __init__(self, count: int, work: Work) -> None:
+    def __init__(self, count: int, work: Work, *, here: bool = False) -> None:
         self._count = count
+        self._here = here
         self._work = work
         self._child = 0
         self._tickets = self._results = -1
 
     def __enter__(self) -> SecondProcess:
-        if _FEWEST_TASKS <= self._count <= _MOST_TASKS and is_safe():
+        if not self._here and _FEWEST_TASKS <= self._count <= _MOST_TASKS and is_safe():
             self._start()
         return self
 

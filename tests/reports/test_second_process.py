@@ -173,6 +173,18 @@ def test_pictures_are_the_same_bytes_in_one_process_and_in_two(tmp_path, monkeyp
     assert [done for done, _, _ in told] == sorted(done for done, _, _ in told)
 
 
+def test_what_leaves_something_behind_is_drawn_here(tmp_path, forked):
+    left = []
+
+    def leave():
+        left.append(os.getpid())
+        return np.zeros((2, 2, 3), np.uint8)
+
+    told = [Picture(f"c{number}", "title", "caption", "alt", leave, ORIGIN) for number in range(6)]
+    draw_all([(each, 1) for each in told], tmp_path, Steps(), here=True)
+    assert left == [os.getpid()] * 6
+
+
 def test_a_picture_that_cannot_be_drawn_raises_here(tmp_path, forked):
     def fail():
         raise LookupError("no such picture")
