@@ -43,8 +43,11 @@ def draw(found: EffectiveFields, into: drawing.Canvas | None = None) -> drawing.
 
 
 def _rows_in(into: drawing.Canvas, count: int) -> int:
-    """Return in how many rows the panels are largest on a canvas that a caller gave."""
-    wide, tall = drawing.width_of(into), float(into.bbox.height / into.get_figure(root=True).dpi)
+    """Return in how many rows the panels are largest on a canvas of a shape that a caller gave."""
+    # The shape alone decides: on a small canvas letters would leave room for one row, far from
+    # filling it, and the size of a slide is found by making letters as large as can be.
+    wide = _PANEL * _ABREAST + _BESIDE
+    tall = wide * float(into.bbox.height / into.bbox.width)
 
     def side(rows: int) -> float:
         across = (wide - _BESIDE) / -(-count // rows)

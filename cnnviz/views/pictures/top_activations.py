@@ -32,6 +32,8 @@ _BLOCK = 20
 _INK = (90, 134, 205)
 _HEADER = 30
 _SENT = "sent back"
+_RATIO = 1.5
+"""How many times as wide as high a page is by itself."""
 _LETTER = 0.062
 """Inches that a letter above the patches takes."""
 
@@ -60,7 +62,8 @@ def placed(pixels: drawing.Pixels, height: int, width: int) -> drawing.Pixels:
 
 def draw(found: TopActivations, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw the page: the projections of each channel beside its patches."""
-    grid, (across, down) = _page(found)
+    ratio = _RATIO if into is None else float(into.bbox.width / into.bbox.height)
+    grid, (across, down) = _page(found, ratio)
     figure = drawing.canvas(across, down + 0.9, into)
     _panel(figure.subplots(), found, grid, across)
     drawing.heading(figure, found.title())
@@ -69,7 +72,7 @@ def draw(found: TopActivations, into: drawing.Canvas | None = None) -> drawing.C
 
 def draw_panel(found: TopActivations, axes: Axes) -> None:
     """Draw the page into an Axes."""
-    grid, (across, _) = _page(found)
+    grid, (across, _) = _page(found, _RATIO)
     _panel(axes, found, grid, across)
 
 
@@ -78,17 +81,24 @@ def rows_of_page(found: TopActivations) -> range:
     return range(end - PER_PAGE, min(end, len(found.shown)))
 
 
-def _page(found: TopActivations) -> tuple[mosaics.Mosaic, tuple[float, float]]:
+def _page(found: TopActivations, ratio: float) -> tuple[mosaics.Mosaic, tuple[float, float]]:
     """Return the blocks of one page as one picture, and its width and height in inches."""
     blocks = [block(found, row) for row in rows_of_page(found)]
     height, width = blocks[0].shape[:2]
-    # As many as make a page about one and a half times as wide as high.
-    columns = max(1, min(len(blocks), round(math.sqrt(1.5 * len(blocks) * height / width))))
-    columns = -(-len(blocks) // -(-len(blocks) // columns))
+    columns = _columns(len(blocks), height, width, ratio)
     grid = mosaics.mosaic(np.stack(blocks), columns=columns, side=1, gap=_BLOCK, header=_HEADER)
     across = min(13.0, max(5.2, grid.pixels.shape[1] / 110.0))
     down = min(20.0, across * grid.pixels.shape[0] / grid.pixels.shape[1])
     return grid, (across, down)
+
+
+def _columns(count: int, height: int, width: int, ratio: float) -> int:
+    """Return in how many columns blocks are largest on a page so many times as wide as high."""
+
+    def side(columns: int) -> float:
+        return min(ratio / (columns * width), 1.0 / (-(-count // columns) * height))
+
+    return max(range(1, count + 1), key=side)
 
 
 def _panel(axes: Axes, found: TopActivations, grid: mosaics.Mosaic, across: float) -> None:
