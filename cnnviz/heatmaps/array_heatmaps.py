@@ -29,9 +29,12 @@ _ACROSS = 10.4
 _LETTERS = 120
 _TRACE_HEIGHT = 1.5
 _BAND_HEIGHT = 0.52
-_SPECTROGRAM_HEIGHT = 1.7
+SPECTROGRAM_HEIGHT = 1.7
+"""Inches of a spectrogram."""
 _LETTERS_OF_BAR = 17
 """How many letters of the label of a colour bar fit into an inch."""
+_DARKER = 0.5
+"""How bright slices are below a map, beside how they are without one."""
 _BAND_SHARE = 5
 """How many times higher a small trace is than the band of evidence below it."""
 _LABEL = 16
@@ -69,7 +72,7 @@ def _heights(found: Heatmap, image: int) -> list[float]:
     layers = len(found.layers)
     if found.inputs[image].ndim > 2:
         return [_montage_height(found, image)] * (1 + layers)
-    below = [_SPECTROGRAM_HEIGHT] if _has_spectrogram(found, image) else []
+    below = [SPECTROGRAM_HEIGHT] if _has_spectrogram(found, image) else []
     return [_TRACE_HEIGHT, *[_BAND_HEIGHT] * layers, *below]
 
 
@@ -97,6 +100,11 @@ def spectrograms_told(found: Heatmap) -> str:
     )
 
 
+def darker_told(found: Heatmap) -> str:
+    """Say that slices are darker below their map, where there are any."""
+    return f" Below a map {found.slice_noun}s are darkened." if found.space.axes > 2 else ""
+
+
 def _draw_signal(found: Heatmap, image: int, panels: NDArray[np.object_]) -> None:
     traces.draw_signal(panels[0], found.inputs[image])
     last, rate = found.layers[-1], _rate(found, image)
@@ -107,16 +115,22 @@ def _draw_signal(found: Heatmap, image: int, panels: NDArray[np.object_]) -> Non
         _title(axes, found.said_of_map(image, layer))
         axes.tick_params(labelbottom=axes is panels[-1])
     if _has_spectrogram(found, image):
-        assert rate is not None
-        shown = spectrogram(found.inputs[image], rate)
-        traces.draw_spectrogram(panels[-1], shown, found.inputs[image].shape[-1])
-        _title(panels[-1], f"spectrogram{', of silence' if shown.silent else ''}")
-        label = "dB, 0 at the loudest"
-        colour_bars.bar_of_panels(
-            panels[-1], traces.spectrogram_scale(), label, fraction=0.04, pad=0.02, aspect=14
-        )
+        draw_spectrogram(found, image, panels[-1])
     for axes in panels:
         traces.time_axis(axes, rate, label=axes is panels[-1])
+
+
+def draw_spectrogram(found: Heatmap, image: int, axes: Axes) -> None:
+    """Draw the spectrogram of a signal that `has_spectrogram`, with its colour bar beside it."""
+    rate = _rate(found, image)
+    assert rate is not None
+    shown = spectrogram(found.inputs[image], rate)
+    traces.draw_spectrogram(axes, shown, found.inputs[image].shape[-1])
+    _title(axes, f"spectrogram{', of silence' if shown.silent else ''}")
+    label = "dB, 0 at the loudest"
+    colour_bars.bar_of_panels(
+        axes, traces.spectrogram_scale(), label, fraction=0.04, pad=0.02, aspect=14
+    )
 
 
 def _draw_volume(found: Heatmap, image: int, panels: NDArray[np.object_]) -> None:
@@ -144,11 +158,17 @@ def shown_of(found: Heatmap, image: int) -> tuple[int, ...]:
 
 def overlays(found: Heatmap, image: int, layer: str | None) -> drawing.Pixels:
     """Return the slices that are drawn with the map over them, [K, H, W, 3]."""
-    pictures, heat = slices(found.inputs[image]), found.on_photo(image, layer)
-    scale = found.scale(image, layer)
-    return np.stack(
-        [drawing.overlay(pictures[at], heat[at], scale) for at in shown_of(found, image)]
-    )
+    return overlaid(found, image, layer, shown_of(found, image))
+
+
+def overlaid(
+    found: Heatmap, image: int, layer: str | None, shown: tuple[int, ...]
+) -> drawing.Pixels:
+    """Return some slices with the map over them, and darker below it."""
+    # A bright body in a dark volume would outshine the colours that lie on it.
+    pictures = (slices(found.inputs[image]) * _DARKER).astype(np.uint8)
+    heat, scale = found.on_photo(image, layer), found.scale(image, layer)
+    return np.stack([drawing.overlay(pictures[at], heat[at], scale) for at in shown])
 
 
 def _montage_height(found: Heatmap, image: int) -> float:

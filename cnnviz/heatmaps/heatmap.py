@@ -249,7 +249,8 @@ class Heatmap(Result):
             return ""
         counts = dict.fromkeys(each.shape[1] for each in self.inputs)
         told = [shown_slices(spread_slices(n), n, self.slice_noun) for n in counts]
-        return "".join(f" Drawn are {one}." for one in told if one)
+        some = "".join(f" Drawn are {one}." for one in told if one)
+        return some + array_heatmaps.darker_told(self)
 
     def said_of_map(self, image: int, layer: str) -> str:
         """Return the name of a layer with the range and the size of its map."""

@@ -12,6 +12,7 @@ from torch import nn
 
 from cnnviz.bounds import Seed, bounded
 from cnnviz.errors import UsageError
+from cnnviz.heatmaps.array_heatmaps import darker_told, spectrograms_told
 from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch
 from cnnviz.heatmaps.checks.measure_groups import CheckSettings, Group, measurable
 from cnnviz.heatmaps.heatmap import Heatmap
@@ -85,6 +86,7 @@ class Explanations(Result):
             f"Where the evidence for {self.target} lies, by {plural(len(self.heatmaps), 'method')}."
             " All maps are drawn on one scale, from nothing to each map's own end, since the "
             "methods measure in units of their own."
+            f"{spectrograms_told(self.heatmaps[0])}{darker_told(self.heatmaps[0])}"
         )
         if not self.checks:
             return said

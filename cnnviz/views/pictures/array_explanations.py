@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cnnviz.heatmaps.array_heatmaps import SPECTROGRAM_HEIGHT, draw_spectrogram, overlaid
 from cnnviz.results import colour_bars, drawing, mosaics, traces
 from cnnviz.results.array_pictures import shown_slices, slice_grid, slices, spread_slices
+from cnnviz.results.spectra import has_spectrogram
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,10 +33,12 @@ def draw(found: Explanations, into: drawing.Canvas | None) -> drawing.Canvas:
     signals = found.space.axes == 1
     rate = first.rates[0] if first.rates else None
     each = 0.42 if signals else _row_height(first)
-    tall = [1.5 if signals else each, *[each] * len(said)]
+    heard = signals and has_spectrogram(first.inputs[0].shape[-1], rate)
+    below = [SPECTROGRAM_HEIGHT] if heard else []
+    tall = [1.5 if signals else each, *[each] * len(said), *below]
     title = found.summary()
     above = _LINE * sum(1 + len(lines) for lines, _ in said)
-    room = 0.8 + above + drawing.heading_height(title, _ACROSS + 0.9)
+    room = 0.8 + _LINE * len(below) + above + drawing.heading_height(title, _ACROSS + 0.9)
     figure = drawing.canvas(_ACROSS + 0.9, sum(tall) + room, into)
     panels = figure.subplots(len(tall), 1, squeeze=False, height_ratios=tall)[:, 0]
     if signals:
@@ -42,22 +46,25 @@ def draw(found: Explanations, into: drawing.Canvas | None) -> drawing.Canvas:
     else:
         _show(panels[0], first, slices(first.inputs[0])[list(_shown(first))])
     _title(panels[0], _input_said(found), drawing.INK)
-    for place, axes in enumerate(panels[1:]):
+    for place, axes in enumerate(panels[1 : 1 + len(said)]):
         held, (lines, failed) = found.heatmaps[place], said[place]
         layer = held.layers[-1]
         if signals:
             traces.band(axes, held.on_photo(0, layer), held.scale(0, layer))
-            axes.tick_params(labelbottom=place == len(said) - 1)
+            axes.tick_params(labelbottom=axes is panels[-1])
         else:
-            _show(axes, held, _overlaid(held))
+            _show(axes, held, overlaid(held, 0, layer, _shown(held)))
         _title(axes, "\n".join(lines), drawing.WARM if failed else drawing.INK)
+    if heard:
+        draw_spectrogram(first, 0, panels[-1])
     if signals:
         panels[0].tick_params(labelbottom=False)
         for axes in panels:
             traces.time_axis(axes, rate, label=axes is panels[-1])
     scale = drawing.Scale(0.0, 1.0, drawing.HEAT)
     label = "evidence for the target, as a share of the end of each map's scale"
-    colour_bars.bar_of_panels(list(panels), scale, label, fraction=0.04, pad=0.02, aspect=36)
+    maps = list(panels[: 1 + len(said)])
+    colour_bars.bar_of_panels(maps, scale, label, fraction=0.04, pad=0.02, aspect=36)
     drawing.heading(figure, title)
     return figure
 
@@ -84,13 +91,6 @@ def _title(axes: Axes, text: str, ink: str) -> None:
 
 def _shown(held: Heatmap) -> tuple[int, ...]:
     return spread_slices(held.inputs[0].shape[1], _MOST_SLICES)
-
-
-def _overlaid(held: Heatmap) -> drawing.Pixels:
-    layer = held.layers[-1]
-    pictures, heat = slices(held.inputs[0]), held.on_photo(0, layer)
-    scale = held.scale(0, layer)
-    return np.stack([drawing.overlay(pictures[at], heat[at], scale) for at in _shown(held)])
 
 
 def _show(axes: Axes, held: Heatmap, pictures: drawing.Pixels) -> None:

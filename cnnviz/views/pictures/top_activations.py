@@ -34,6 +34,8 @@ _HEADER = 30
 _SENT = "sent back"
 _RATIO = 1.5
 """How many times as wide as high a page is by itself."""
+_WIDEST, _AROUND = 13.0, 1.3
+"""Inches of a page at most, and of what is above and below its blocks."""
 _LETTER = 0.062
 """Inches that a letter above the patches takes."""
 
@@ -62,7 +64,9 @@ def placed(pixels: drawing.Pixels, height: int, width: int) -> drawing.Pixels:
 
 def draw(found: TopActivations, into: drawing.Canvas | None = None) -> drawing.Canvas:
     """Draw the page: the projections of each channel beside its patches."""
-    ratio = _RATIO if into is None else float(into.bbox.width / into.bbox.height)
+    ratio = _RATIO
+    if into is not None:
+        ratio = _WIDEST / (max(0.2, _WIDEST * float(into.bbox.height / into.bbox.width) - _AROUND))
     grid, (across, down) = _page(found, ratio)
     figure = drawing.canvas(across, down + 0.9, into)
     _panel(figure.subplots(), found, grid, across)
@@ -87,7 +91,7 @@ def _page(found: TopActivations, ratio: float) -> tuple[mosaics.Mosaic, tuple[fl
     height, width = blocks[0].shape[:2]
     columns = _columns(len(blocks), height, width, ratio)
     grid = mosaics.mosaic(np.stack(blocks), columns=columns, side=1, gap=_BLOCK, header=_HEADER)
-    across = min(13.0, max(5.2, grid.pixels.shape[1] / 110.0))
+    across = min(_WIDEST, max(5.2, grid.pixels.shape[1] / 110.0))
     down = min(20.0, across * grid.pixels.shape[0] / grid.pixels.shape[1])
     return grid, (across, down)
 
