@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.images import ArrayInput, PhotoBox
+from cnnviz.images import ArrayInput, PhotoBox, axis_names_of
 from cnnviz.passes.photo_answers import PhotoAnswer, photo_answers
 from cnnviz.results.space import IMAGE
 
@@ -39,5 +39,5 @@ def photo_fields(capture: Capture) -> PhotoFields:
         "boxes": batch.boxes,
         "inputs": tuple(one.values for one in arrays),
         "rates": tuple(one.rate for one in arrays),
-        "axis_names": getattr(prepared, "axis_names", None) or (),
+        "axis_names": axis_names_of(prepared),
     }

@@ -4,7 +4,7 @@ Importing this package imports neither torch nor matplotlib; preprocessing impor
 runs.
 """
 
-from cnnviz.images.array_preprocessing import ArrayPreprocessing
+from cnnviz.images.array_preprocessing import ArrayPreprocessing, axis_names_of
 from cnnviz.images.array_reading import ArrayInput, rate_of, values_of
 from cnnviz.images.batch import Batch, Refusal, prepare
 from cnnviz.images.photo import MAX_PIXELS, Photo, PhotoError
@@ -23,6 +23,7 @@ __all__ = [
     "PhotoError",
     "Preprocessing",
     "Refusal",
+    "axis_names_of",
     "prepare",
     "rate_of",
     "read_photo",

@@ -23,6 +23,11 @@ FRAMES = 16
 """How many frames a clip has where nothing says another number."""
 
 
+def axis_names_of(prepared: object) -> tuple[str, ...]:
+    """Return what rows and columns are where a network takes spectrograms; else nothing."""
+    return getattr(prepared, "axis_names", None) or ()
+
+
 @dataclass(frozen=True)
 class ArrayPreprocessing(Preprocessing):
     """What is done to a signal, a volume or a clip: subtract `mean`, divide by `std`.

@@ -33,6 +33,19 @@ def slices(values: NDArray[Any]) -> Pixels:
     return np.asarray(np.rint(255 * shares), np.uint8)[..., None].repeat(3, axis=-1)
 
 
+def upwards(pixels: NDArray[Any], axis_names: tuple[str, ...]) -> NDArray[Any]:
+    """Return rows as they are drawn: of a spectrogram, whose axes have names, the first below."""
+    return pixels[::-1] if axis_names else pixels
+
+
+def upwards_told(axis_names: tuple[str, ...]) -> str:
+    """Say that the first row is below, where it is."""
+    if not axis_names:
+        return ""
+    rows, columns = axis_names
+    return f" The first row is below: {rows} rises upwards, and {columns} runs to the right."
+
+
 def slice_noun(values: NDArray[Any]) -> str:
     """Return what a slice of a volume [C, D, H, W] is called: of three channels it is a frame."""
     return "frame" if len(values) == 3 else "slice"

@@ -13,7 +13,7 @@ from torch import nn
 
 from cnnviz.bounds import Top, bounded
 from cnnviz.errors import LayerError
-from cnnviz.images import Batch, rate_of, values_of
+from cnnviz.images import Batch, axis_names_of, rate_of, values_of
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.backward_rules import Rule, RuleCoverage
 from cnnviz.introspection.receptive_fields import Box
@@ -23,6 +23,7 @@ from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.origin import origin
 from cnnviz.results import drawing
+from cnnviz.results.array_pictures import upwards_told
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
 from cnnviz.results.space import IMAGE, Space, space_of
@@ -100,6 +101,9 @@ class Projections(Result):
         The signals [C, L] or volumes [C, D, H, W]; empty where these are images.
     rates : tuple of float or None
         Of each signal the samples a second, None where they are not known.
+    axis_names : tuple of str
+        What rows and columns are, where these are spectrograms, which are drawn with the first row
+        below; empty otherwise.
     """
 
     left_out: ClassVar[tuple[str, ...]] = ("inputs",)
@@ -122,6 +126,7 @@ class Projections(Result):
     coverage: RuleCoverage | None
     inputs: tuple[NDArray[np.float32], ...] = ()
     rates: tuple[float | None, ...] = ()
+    axis_names: tuple[str, ...] = ()
 
     @property
     def space(self) -> Space:
@@ -187,7 +192,7 @@ class Projections(Result):
                 if self.coverage.activations
                 else "No rectifier lies below this layer, so that the rules do not differ."
             )
-        return " ".join(told)
+        return " ".join(told) + upwards_told(self.axis_names)
 
     def _how_scaled(self) -> str:
         if self.space != IMAGE:
@@ -343,4 +348,5 @@ def _collect(
         coverage=found.coverage,
         inputs=inputs,
         rates=tuple(map(rate_of, batch.photos)) if inputs else (),
+        axis_names=axis_names_of(model.preprocessing),
     )

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from cnnviz.bounds import Index, Top, bounded
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.images import rate_of, values_of
+from cnnviz.images import axis_names_of, rate_of, values_of
 from cnnviz.passes.captured import Capture
 from cnnviz.results import drawing, mosaics
+from cnnviz.results.array_pictures import upwards, upwards_told
 from cnnviz.results.contact_sheet import PAGE, page_title
 from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.table import Table, TableResult
@@ -67,6 +68,9 @@ class FeatureMaps(TableResult):
         The signal [C, L] or the volume [C, D, H, W] that the network saw; None for a photo.
     rate : float or None
         Samples a second of the signal; None where they are not known.
+    axis_names : tuple of str
+        What rows and columns are, where these are spectrograms, which are drawn with the first row
+        below; empty otherwise.
     """
 
     derived: ClassVar[tuple[str, ...]] = ("mean_sparsity",)
@@ -87,6 +91,7 @@ class FeatureMaps(TableResult):
     page: str = ""
     values: NDArray[np.float32] | None = None
     rate: float | None = None
+    axis_names: tuple[str, ...] = ()
 
     @property
     def every(self) -> tuple[FeatureMaps, ...]:
@@ -147,6 +152,7 @@ class FeatureMaps(TableResult):
         return (
             f"Feature maps of {self.layer}: {extent}, {_MEASURES[self.order]}. Each map has its "
             f"own scale: {place} stand its channel and its largest value, and {colours}.{lost}"
+            f"{upwards_told(self.axis_names)}"
         )
 
     def table(self) -> Table:
@@ -204,7 +210,7 @@ class FeatureMaps(TableResult):
         down = max(min(beside, _TALLEST), grown)
         figure = drawing.canvas(across + 2.0, down + 0.5, into)
         photo, maps = figure.subplots(1, 2, width_ratios=[1.7, across])
-        drawing.show(photo, self.photo, smooth=True)
+        drawing.show(photo, upwards(self.photo, self.axis_names), smooth=True)
         photo.set_anchor("N")
         photo.set_xlabel(self._key(), fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
         drawing.show(maps, grid.pixels)
@@ -244,7 +250,7 @@ class FeatureMaps(TableResult):
         scale = drawing.Scale.of(values)
         if self.signed and not scale.constant:
             scale = drawing.Scale.signed(values)
-        return scale.paint(values)
+        return upwards(scale.paint(values), self.axis_names)
 
 
 @bounded
@@ -314,6 +320,7 @@ def feature_maps(
             images=len(every),
             values=values_of(photos[place]),
             rate=rate_of(photos[place]),
+            axis_names=axis_names_of(capture.model.preprocessing),
         )
         for place, each in zip(places, measures, strict=True)
     ]

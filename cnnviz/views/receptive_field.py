@@ -12,7 +12,7 @@ from torch import nn
 
 from cnnviz.bounds import Seed, Within, bounded
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.images import rate_of, values_of
+from cnnviz.images import axis_names_of, rate_of, values_of
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.layers import Layers, items, named_layers, select, without_call
 from cnnviz.introspection.receptive_fields import Box
@@ -21,6 +21,7 @@ from cnnviz.passes.call_order import call_order
 from cnnviz.passes.origin import origin
 from cnnviz.passes.stages import STAGES
 from cnnviz.results import drawing
+from cnnviz.results.array_pictures import upwards_told
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
 from cnnviz.results.space import IMAGE, Space, space_of
@@ -72,6 +73,9 @@ class EffectiveFields(Result):
         The first signal [C, l] or volume [C, D, H, W]; None for an image.
     rate : float or None
         Samples a second of the first signal; None where they are not known.
+    axis_names : tuple of str
+        What rows and columns are, where these are spectrograms, which are drawn with the first row
+        below; empty otherwise.
     images : int
         How many images the energy is averaged over.
     noise : bool
@@ -102,6 +106,7 @@ class EffectiveFields(Result):
     scale: Literal["linear", "log"]
     values: NDArray[np.float32] | None = None
     rate: float | None = None
+    axis_names: tuple[str, ...] = ()
 
     @property
     def space(self) -> Space:
@@ -168,7 +173,7 @@ class EffectiveFields(Result):
         ]
         if dead:
             told.append(f"No gradient reaches the {space.noun} from {', '.join(dead)}.")
-        return " ".join(told)
+        return " ".join(told) + upwards_told(self.axis_names)
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw all frames on the image, and the gradient in the field of each layer."""
@@ -261,6 +266,7 @@ def receptive_field(
         scale=scale,
         values=values_of(batch.photos[0]),
         rate=rate_of(batch.photos[0]),
+        axis_names=axis_names_of(wrapped.preprocessing),
     )
 
 

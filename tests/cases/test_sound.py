@@ -89,6 +89,16 @@ def test_a_sound_is_drawn_in_seconds_with_its_spectrogram_in_hertz(sound: Path) 
     assert "seconds" in labels(shown)
 
 
+def test_explanations_of_a_sound_stand_over_its_spectrogram(sound: Path) -> None:
+    found = cnnviz.explanations(Model(seeded(listener)), sound, ("gradcam", "saliency"), checks=())
+    figure = found.figure()
+    spectrogram = figure.axes[3]
+    assert spectrogram.get_title("left") == "spectrogram"
+    assert spectrogram.get_xlim() == figure.axes[0].get_xlim() == (-0.5, 1999.5)
+    assert {"seconds", "dB, 0 at the loudest"} <= set(labels(found))
+    assert "Hann windows of 32 ms" in found.caption()
+
+
 def test_without_a_rate_there_are_samples_and_no_spectrogram() -> None:
     model = Model(seeded(listener))
     found = cnnviz.cam(cnnviz.capture(model, np.zeros(600, np.float32), layers="stages"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import IMAGENET, ArrayPreprocessing
 from cnnviz.models import Model
 from cnnviz.models.settings import with_settings
+from cnnviz.views.pictures.deconvnet import _pair
 from tests.helpers.array_networks import seeded
 
 
@@ -66,6 +68,31 @@ def test_a_heatmap_has_frequency_upwards_and_time_to_the_right() -> None:
     assert (grey.min(), grey.max()) == (0, 255)
     assert tuple(np.unravel_index(grey.argmax(), grey.shape)) == (2, 25)
     assert "its first row is below" in cnnviz.cam(cnnviz.capture(model(), decibels())).caption()
+
+
+def test_every_picture_of_it_has_frequency_upwards() -> None:
+    shown = model()
+    held = cnnviz.capture(shown, decibels(), layers="stages")
+    maps = cnnviz.feature_maps(held)
+    painted = maps.paint(maps.shown[0])
+    strongest = int(maps.maps[maps.shown[0]].max(1).argmax())
+    bright = painted.astype(float).sum(2).max(1)
+    assert bright[len(bright) - 1 - strongest] == bright.max()
+    fields = cnnviz.receptive_field(shown, decibels(), draws=1)
+    sent = cnnviz.deconvnet(shown, decibels(), top=2)
+    for found, panels in ((fields, 1 + len(fields.layers)), (sent, 1)):
+        for axes in found.figure().axes[:panels]:
+            low, high = axes.get_ylim()
+            assert low < high
+    for found in (maps, fields, sent):
+        assert found.axis_names == ("frequency", "time")
+        assert "frequency rises upwards, and time runs to the right" in found.caption()
+    photo = cnnviz.deconvnet(Model(seeded(seer)), torch.rand(1, 1, 12, 30), top=2)
+    low, high = photo.figure().axes[0].get_ylim()
+    assert low > high
+    assert "upwards" not in photo.caption()
+    pair, other = (_pair(one, 0, 0) for one in (sent, replace(sent, axis_names=())))
+    np.testing.assert_array_equal(pair, other[::-1])
 
 
 def test_views_of_images_take_it() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from cnnviz.heatmaps.array_heatmaps import overlaid
 from cnnviz.heatmaps.attribution_methods import ATTRIBUTION_METHODS
 from cnnviz.heatmaps.cam_methods import CAM_METHODS
 from cnnviz.heatmaps.checks.random_maps import random_maps
@@ -171,3 +172,16 @@ def test_the_likeness_of_a_volume_of_one_slice_is_that_of_a_picture() -> None:
     stacked = [np.stack([each] * 11) for each in (one, other)]
     assert ssim(stacked[0], stacked[1], 1.0) == pytest.approx(ssim(one, other, 1.0), abs=1e-9)
     assert ssim(one[0], one[0], 1.0) == pytest.approx(1.0)
+
+
+def test_a_bright_body_does_not_outshine_the_map_on_it() -> None:
+    model = Model(seeded(volume_of_slices))
+    values = torch.zeros(1, 2, 3, 12, 12)
+    values[..., 3:9, 3:9] = 1.0
+    found = cam(capture(model, values, layers="3"))
+    drawn = overlaid(found, 0, "3", (1,))[0].astype(int)
+    heat = found.on_photo(0, "3")[1]
+    body = np.s_[4:8, 4:8]
+    assert np.isfinite(heat[body]).all()
+    assert drawn[body].sum(-1).max() < 2 * 255
+    assert "Below a map slices are darkened." in found.caption()

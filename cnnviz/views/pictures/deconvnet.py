@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.results import drawing, mosaics
+from cnnviz.results.array_pictures import upwards
 from cnnviz.results.text import first_few, in_one_form, shortened
 from cnnviz.units.projection import cut
 
@@ -118,7 +119,8 @@ def _pair(found: Projections, place: int, image: int) -> drawing.Pixels:
     signal[~inside] = drawing.FLAT
     patch = _sized(found.patches[place, image])
     seam = np.full((patch.shape[0], _SEAM, 3), 255, np.uint8)
-    return np.concatenate([patch, seam, _sized(signal)], axis=1)
+    pair = np.concatenate([patch, seam, _sized(signal)], axis=1)
+    return np.asarray(upwards(pair, found.axis_names))
 
 
 def _sized(tile: drawing.Pixels) -> drawing.Pixels:
@@ -152,7 +154,7 @@ def _places(axes: Axes, found: Projections, inches: float) -> None:
     drawing.hide_ticks(axes)
     axes.set_anchor("N")
     axes.set_xlim(0, width)
-    axes.set_ylim(height, 0)
+    axes.set_ylim(*((0, height) if found.axis_names else (height, 0)))
     said = "what the network saw"
     active = np.flatnonzero(found.active[:, 0])
     if len(active) and found.windows[0][0].sizes != (height, width):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cnnviz.results import drawing
+from cnnviz.results.array_pictures import upwards
 from cnnviz.results.contact_sheet import SheetEntry, SheetLayout, draw_sheet
 from cnnviz.results.text import plural
 
@@ -30,6 +31,9 @@ def draw_feature_maps(found: FeatureMaps, into: drawing.Canvas | None = None) ->
 
 
 def _entry(found: FeatureMaps, channels: tuple[int, ...]) -> SheetEntry:
-    tiles = (found.photo, *(found.paint(channel) for channel in channels))
+    tiles = (
+        upwards(found.photo, found.axis_names),
+        *(found.paint(channel) for channel in channels),
+    )
     labels = ("", *(found.label(channel) for channel in channels))
     return SheetEntry(tiles, found.image, labels=labels)

@@ -89,7 +89,7 @@ def _draw_all(axes: Axes, found: EffectiveFields) -> None:
     for place in range(len(found.layers)):
         _frames(axes, found, place, 0.9)
     what = "the image (noise, drawn grey)" if found.noise else "what the network saw"
-    _finish(axes, (0, 0, width, height), what, f"{height} x {width} px")
+    _finish(found, axes, (0, 0, width, height), what, f"{height} x {width} px")
     key = "blue: theoretical field\norange: effective field"
     axes.set_xlabel(key, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
 
@@ -114,7 +114,7 @@ def _draw_one(axes: Axes, found: EffectiveFields, place: int) -> None:
     )
     rows, columns = found.sizes[place]
     cut = ", beyond the image" if rows > window.height or columns > window.width else ""
-    _finish(axes, view, found.layers[place], f"theoretical {rows} x {columns}{cut}\n{size}")
+    _finish(found, axes, view, found.layers[place], f"theoretical {rows} x {columns}{cut}\n{size}")
 
 
 def _pixels(extent: float) -> str:
@@ -144,10 +144,16 @@ def frame(
         axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=edge, linewidth=width))
 
 
-def _finish(axes: Axes, view: tuple[float, float, float, float], name: str, detail: str) -> None:
+def _finish(
+    found: EffectiveFields,
+    axes: Axes,
+    view: tuple[float, float, float, float],
+    name: str,
+    detail: str,
+) -> None:
     left, top, right, bottom = view
     axes.set_xlim(left, right)
-    axes.set_ylim(bottom, top)
+    axes.set_ylim(*((top, bottom) if found.axis_names else (bottom, top)))
     axes.set_aspect("equal")
     drawing.hide_ticks(axes)
     axes.set_anchor("N")
