@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from threading import Lock
@@ -22,7 +23,31 @@ from cnnviz.images.paths import expand
 from cnnviz.results.text import plural
 
 
-class ArrayFiles(Dataset):
+class _ArraysOnDisk(Dataset):
+    """Signals or volumes each of which is a file of its own."""
+
+    _preprocessing: ArrayPreprocessing
+
+    @abstractmethod
+    def file(self, index: int) -> Path:
+        """Return the file of one."""
+
+    def sha256(self, index: int) -> str:
+        """Return the SHA-256 of the file."""
+        return file_sha256(self.file(index))
+
+    def read(self, index: int) -> DatasetImage:
+        """Read one file, and prepare it."""
+        batch = prepare([self.file(index)], self._preprocessing)
+        return DatasetImage(batch.tensor[0], self.label(index))
+
+    @property
+    def _counted(self) -> str:
+        """How many there are, in words."""
+        return plural(len(self), self._preprocessing.space.noun)
+
+
+class ArrayFiles(_ArraysOnDisk):
     """All files of numbers in a folder and the folders in it, ordered by path.
 
     Where every file lies in a folder of its own inside the root, the names of these are the
@@ -65,20 +90,14 @@ class ArrayFiles(Dataset):
         """Return the class that the folder of a file stands for."""
         return self._labels.get(self._files[index].partition("/")[0])
 
-    def sha256(self, index: int) -> str:
-        """Return the SHA-256 of the file."""
-        return file_sha256(self.root / self._files[index])
-
-    def read(self, index: int) -> DatasetImage:
-        """Read one file, and prepare it."""
-        batch = prepare([self.root / self._files[index]], self._preprocessing)
-        return DatasetImage(batch.tensor[0], self.label(index))
+    def file(self, index: int) -> Path:
+        """Return the file of one."""
+        return self.root / self._files[index]
 
     def describe(self) -> str:
         """Say how many there are."""
-        count = plural(len(self), self._preprocessing.space.noun)
         classes = f" in {plural(len(self.classes), 'folder')}" if self.classes else ""
-        return f"{self.root.name or self.root}, {count}{classes}"
+        return f"{self.root.name or self.root}, {self._counted}{classes}"
 
 
 class ArrayList(Dataset):
@@ -144,7 +163,7 @@ class ArrayList(Dataset):
         return plural(len(self), self._preprocessing.space.noun)
 
 
-class ListedArrays(Dataset):
+class ListedArrays(_ArraysOnDisk):
     """Signals or volumes in files that a list or a pattern names, with the labels that these say.
 
     Parameters
@@ -178,19 +197,14 @@ class ListedArrays(Dataset):
         """Return all labels of one."""
         return self._listed.labels(index)
 
-    def sha256(self, index: int) -> str:
-        """Return the SHA-256 of the file."""
-        return self._listed.sha256(index)
-
-    def read(self, index: int) -> DatasetImage:
-        """Read one file, and prepare it."""
-        batch = prepare([self._listed.file(index)], self._preprocessing)
-        return DatasetImage(batch.tensor[0], self.label(index))
+    def file(self, index: int) -> Path:
+        """Return the file of one."""
+        return self._listed.file(index)
 
     def describe(self) -> str:
         """Say how many there are."""
-        count = plural(len(self), self._preprocessing.space.noun)
-        return f"{count} with {plural(len(self.classes), 'label')}" if self.classes else count
+        labels = f" with {plural(len(self.classes), 'label')}" if self.classes else ""
+        return f"{self._counted}{labels}"
 
 
 def open_inputs(data: Any, preprocessing: Preprocessing, count: int | None = None) -> Dataset:
