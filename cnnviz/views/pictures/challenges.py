@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _WIDE, _TALL = 13.0, 7.0
 """Inches of sweeps in two columns: with the heading a slide of 16:9, where tiles are square."""
-_TITLE, _AMOUNTS, _KEY = 0.24, 0.24, 0.24
+_TITLE, _AMOUNTS, _KEY = 0.24, 0.22, 0.24
 """Inches above a strip, below it, and above all of them."""
 _GAP, _BETWEEN, _BESIDE = 0.025, 0.06, 0.3
 """Inches between tiles, between sweeps, and from a strip to its curves or to the next column."""

@@ -37,7 +37,7 @@ def draw(found: Overfitting, into: drawing.Canvas | None = None) -> drawing.Canv
     _changes(left, found.techniques, found.loss_changes, found.loss_chance)
     _changes(right, found.techniques, 100.0 * found.accuracy_changes, found.accuracy_chance)
     _titled(left, "each dot a seed, the bar their mean")
-    _titled(right, f"open dots: chance alone may explain them (p > {LEVEL:g})")
+    _titled(right, "open dots: chance alone may explain them")
     _named(left, "change of the test loss (nats); lower is better")
     _named(right, "change of the test accuracy (points); higher is better")
     drawing.heading(
