@@ -27,6 +27,7 @@ from PIL import Image
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 GALLERY = "gallery"
+EXPLORER = "explorer-live.html"
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 # In reading order; an example that is not named here is a mistake that the build reports.
 EXAMPLES = (
@@ -91,6 +92,7 @@ TITLES = {
     "monitor": "While training",
     "skip-connections": "Skip connections",
     "course": "The course",
+    "explorer": "The explorer",
     "figures-for-papers": "For papers",
     "json": "The numbers as JSON",
     "fast-copy": "The fast copy",
@@ -187,6 +189,12 @@ def build_gallery(target: Path) -> None:
     subprocess.run(command, check=True)
 
 
+def build_explorer(target: Path) -> None:
+    """Write the explorer of a shipped network into the site, for its page to show."""
+    command = ["explore", "--model", "shapes-residual", "--out", str(target / EXPLORER), "--quiet"]
+    subprocess.run([sys.executable, "-m", "cnnviz_cli", *command], check=True)
+
+
 def build(target: Path) -> None:
     """Write the site to `target`, which is replaced."""
     found = {path.stem for path in (DOCS / "examples").glob("*.py")}
@@ -197,6 +205,7 @@ def build(target: Path) -> None:
     for name in EXAMPLES:
         print(f"running {name}", flush=True)
         examples.append(run_example(name, target / "examples" / name))
+    build_explorer(target)
     environment = Environment(autoescape=True)
     environment.globals |= {"markdown": MARKDOWN.render, "inline": MARKDOWN.renderInline}
     page = environment.from_string((DOCS / "page.html.j2").read_text("utf-8"))
@@ -209,6 +218,7 @@ def build(target: Path) -> None:
             name=name,
             titles=TITLES,
             body=body,
+            live=EXPLORER if name == "explorer" else "",
             examples=examples if name == "examples" else [],
             gallery=(target / GALLERY / "index.html").is_file(),
         )

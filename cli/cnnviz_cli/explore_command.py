@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -72,6 +74,16 @@ CompareWeights = Annotated[
         rich_help_panel=network_options.NETWORK,
     ),
 ]
+Gallery = Annotated[
+    Path | None,
+    typer.Option(
+        "--gallery",
+        metavar="SITE",
+        help="The folder of a gallery of the same network: a channel shows its strongest patches "
+        "and leads to its page there.",
+        show_default=False,
+    ),
+]
 Out = Annotated[
     Path | None,
     typer.Option(
@@ -94,6 +106,7 @@ def build() -> Callable[..., Any]:
         shared("compare", Compare, None),
         shared("compare_model", CompareModel, None),
         shared("compare_weights", CompareWeights, "DEFAULT"),
+        shared("gallery", Gallery, None),
         shared("out", Out, None),
         shared("json", output_options.AsJson, False),
         shared("quiet", output_options.Quiet, False),
@@ -126,12 +139,26 @@ def _run(values: dict[str, Any]) -> None:
             layers=values["layers"],
             compare_image=beside,
             compare_model=other,
+            unit_pages=_unit_pages(values["gallery"], model, out),
             progress=guesses.at_first_step(progress),
         )
     guesses.tell()
     written = page.save(out or Path(page.default_name))
     note(f"{page.size / 1e6:.1f} MB, {', '.join(page.layers)}.")
     typer.echo(json.dumps(_told(page, written), indent=2) if values["json"] else str(written))
+
+
+def _unit_pages(site: Path | None, model: Model, out: Path | None) -> dict[str, str] | None:
+    """Return where the pages of units lie, as they are found from the page that is written."""
+    from cnnviz_gallery.site.unit_folders import unit_folders
+
+    if site is None:
+        return None
+    home = (out.parent if out is not None else Path()).resolve()
+    return {
+        name: quote(Path(os.path.relpath(folder.resolve(), home)).as_posix())
+        for name, folder in unit_folders(expand(site), model).items()
+    }
 
 
 def _other_model(values: dict[str, Any]) -> Model:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -109,6 +109,7 @@ def explore(
     layers: str | Sequence[str] | None = None,
     compare_image: Images | None = None,
     compare_model: Model | nn.Module | None = None,
+    unit_pages: Mapping[str, str] | None = None,
     progress: Progress = silent,
 ) -> Explorer:
     """Make a page on which a person asks a network about a photo, without a server.
@@ -128,6 +129,9 @@ def explore(
     compare_model : Model or torch.nn.Module, optional
         Another network, which looks at the photo beside the first, or at `compare_image`. Classes
         are matched by name, and layers from the last one.
+    unit_pages : mapping of str to str, optional
+        By layer the address of a folder that has, for each channel, a page ``N.html`` and a picture
+        ``N.webp``, as a gallery does: a channel then shows its strongest patches, and leads there.
     progress : callable, optional
         Called as ``progress(done, total, what)``.
 
@@ -157,6 +161,12 @@ def explore(
     found = [
         subject_of(seen, one, target, packed, progress, named=each) for seen, one, each in asked
     ]
+    if unit_pages is not None:
+        found[0].head["unitPages"] = {
+            layer.name: unit_pages[layer.name]
+            for layer in found[0].layers
+            if layer.name in unit_pages
+        }
     return _explorer(found, packed)
 
 

@@ -13,6 +13,9 @@ from markupsafe import Markup
 from cnnviz.explorer.scripts import script
 from cnnviz.reports import html_assets
 
+# "file:" beside 'self': browsers disagree on whether a page opened from a folder has a self.
+_PICTURES = "'self' file: data: blob:"
+
 
 @dataclass(frozen=True)
 class ClassLine:
@@ -101,7 +104,7 @@ def rendered(words: PageWords, head: dict[str, Any], data: str) -> str:
             css=Markup(css),
             script=Markup(code),
             policy=(
-                f"default-src 'none'; img-src data: blob:; style-src 'sha256-{_digest(css)}'; "
+                f"default-src 'none'; img-src {_PICTURES}; style-src 'sha256-{_digest(css)}'; "
                 f"script-src 'sha256-{_digest(code)}'; base-uri 'none'; form-action 'none'"
             ),
         )

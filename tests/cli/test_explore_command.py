@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
+from PIL import Image
+
+import cnnviz
+
 
 def test_the_page_is_written_and_its_path_is_the_last_line(run, tmp_path) -> None:
     done = run("explore", "--target", "star", "--out", "page.html")
@@ -34,3 +39,19 @@ def test_what_there_is_not_is_a_sentence_and_nothing_is_written(run, tmp_path) -
         assert done.code == 2, asked
         assert said in done.err
     assert list(tmp_path.glob("*.html")) == []
+
+
+def test_another_photo_and_another_network_stand_beside_it(run, tmp_path) -> None:
+    Image.fromarray(cnnviz.Shapes()[5].image).save(tmp_path / "other.png")
+    asked = ("--compare", "other.png", "--compare-model", "shapes-residual", "--out", "two.html")
+    done = run("explore", *asked)
+    assert done.code == 0, done.err
+    page = (tmp_path / "two.html").read_text("utf-8")
+    assert "other.png · shapes-residual" in page
+
+
+def test_a_gallery_that_is_none_is_refused_before_the_work(run, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("cnnviz.explorer.build.explore", lambda *_, **__: pytest.fail("work began"))
+    done = run("explore", "--gallery", "nothing")
+    assert done.code == 2
+    assert "There is no gallery in 'nothing'" in done.err

@@ -118,7 +118,9 @@ def test_the_site_links_its_own_pages_and_shows_every_example(build, tmp_path, m
     monkeypatch.setattr(build, "run_example", pretend)
     build.build(tmp_path / "site")
     pages = {path.name: path.read_text("utf-8") for path in (tmp_path / "site").glob("*.html")}
-    assert set(pages) == {f"{name}.html" for name in build.TITLES}
+    assert set(pages) == {f"{name}.html" for name in build.TITLES} | {build.EXPLORER}
+    assert f'<iframe class="live" src="{build.EXPLORER}"' in pages["explorer.html"]
+    assert '<h1 id="verdict"' in pages.pop(build.EXPLORER)
     for html in pages.values():
         for link in re.findall(r'(?:href|src)="([^"#:]+)"', html):
             if link != "LICENSE":

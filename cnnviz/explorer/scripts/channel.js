@@ -44,11 +44,25 @@ export function channel(app) {
     histogram(app.byId("channel-histogram"), values);
     app.byId("channel-mute").textContent = app.state.scales.get(c) === 0 ? "Give it back" : "Mute it";
     kernel(app, app.byId("channel-kernel"), c);
-    const link = app.byId("channel-gallery");
-    const address = (app.data.gallery ?? {})[layer.name];
-    link.hidden = !address;
-    if (address) link.href = `${address}/${c}.html`;
+    patches(app, layer, c);
   };
+}
+
+/**
+ * Show the sheet of the channel that a gallery has, and lead to its page there.
+ * @param {any} app
+ * @param {any} layer
+ * @param {number} c
+ */
+function patches(app, layer, c) {
+  const address = (app.data.unitPages ?? {})[layer.name];
+  const figure = app.byId("channel-patches");
+  figure.hidden = !address;
+  if (!address) return;
+  for (const id of ["channel-gallery", "channel-page"]) app.byId(id).href = `${address}/${c}.html`;
+  const picture = figure.querySelector("img");
+  const wanted = `${address}/${c}.webp`;
+  if (picture.getAttribute("src") !== wanted) picture.src = wanted;
 }
 
 /** @param {SVGElement} svg @param {Float32Array} values */

@@ -148,6 +148,7 @@ def card(subject: SiteContext) -> dict[str, Any]:
     across, down = layer_pages.strip_size(chosen)
     return {
         "name": scan.network.name,
+        "weights_sha256": scan.network.sha256,
         "lead": _lead(scan),
         "strip": [f"{subject.folders[chosen.layer]}/strip.webp", across, down],
         "facts": [

@@ -1,0 +1,52 @@
+"""Where in a site the pages of a network's units lie, for pages elsewhere that lead to them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cnnviz.errors import UsageError
+from cnnviz.models import Model
+from cnnviz.results.text import listed
+from cnnviz_gallery.site.addresses import MODELS
+from cnnviz_gallery.site.publish import NETWORK
+
+
+def unit_folders(site: Path, model: Model) -> dict[str, Path]:
+    """Return for each layer the folder with a page and a picture of each of its channels.
+
+    Parameters
+    ----------
+    site : Path
+        The folder of a gallery.
+    model : Model
+        The network, which is looked for by its weights.
+
+    Raises
+    ------
+    UsageError
+        If there is no gallery, or the network is not in it with these weights.
+    """
+    cards = {path.parent: _card(path) for path in sorted(site.glob(f"{MODELS}/*/{NETWORK}"))}
+    if not cards:
+        raise UsageError(
+            f"There is no gallery in {str(site)!r}.", "Make one with `cnnviz gallery --out`."
+        )
+    for folder, card in cards.items():
+        if card.get("weights_sha256") == model.sha256:
+            return {name: folder / place for place, name, _ in card["layers"]}
+    names = listed([str(card.get("name", folder.name)) for folder, card in cards.items()], 5)
+    raise UsageError(
+        f"The gallery in {str(site)!r} does not hold {model.name} with these weights; it holds "
+        f"{names}.",
+        "Build it for this network first: `cnnviz gallery --model ...` with the same --out.",
+    )
+
+
+def _card(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) and isinstance(found.get("layers"), list) else {}
