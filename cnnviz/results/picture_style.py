@@ -14,6 +14,7 @@ import numpy as np
 from cnnviz.bounds import DPI
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.results.drawing import any_letter, new_figure, take_literally
+from cnnviz.results.laid_out_once import laid_out_once
 from cnnviz.results.legibility import LEAST, legible, shaped
 
 if TYPE_CHECKING:
@@ -165,7 +166,8 @@ class PictureStyle:
         _keep_to_xml(figure)
         if self.dpi is not None:
             _check_pixels(tuple(figure.get_size_inches()), self.dpi)
-        figure.savefig(stream, dpi=self.dpi or self._usual_dpi(figure), **options)
+        with laid_out_once(figure):
+            figure.savefig(stream, dpi=self.dpi or self._usual_dpi(figure), **options)
 
     def _usual_dpi(self, figure: Figure) -> float:
         if isinstance(self.size, Shape):

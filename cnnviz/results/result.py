@@ -25,6 +25,7 @@ from cnnviz.results.contact_sheet import PAGE
 from cnnviz.results.drawing import any_letter, take_literally
 from cnnviz.results.files import write_atomically, write_npz, write_together
 from cnnviz.results.json_values import JsonValues, fields_and_derived, pretty
+from cnnviz.results.laid_out_once import laid_out_once
 from cnnviz.results.picture_style import (
     FILE_DPI,
     PICTURE_SUFFIXES,
@@ -386,7 +387,7 @@ def png(figure: Figure, dpi: float = FILE_DPI) -> bytes:
     """Return a figure as the bytes of a PNG file."""
     stream = io.BytesIO()
     take_literally(figure)
-    with any_letter():
+    with any_letter(), laid_out_once(figure):
         figure.savefig(stream, format="png", dpi=dpi, pil_kwargs={"compress_level": 4})
     return stream.getvalue()
 

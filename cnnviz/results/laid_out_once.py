@@ -1,0 +1,40 @@
+"""Saving a figure in one drawing: matplotlib draws it twice, once only to place its panels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@contextmanager
+def laid_out_once(figure: Figure) -> Iterator[None]:
+    """Let `savefig` place the panels of a figure without drawing them for it.
+
+    For a figure that has a layout engine it first draws all there is to a renderer that does
+    nothing, for the engine runs at the start of a drawing; then it takes the engine away, and
+    draws. Within this context the first of the two ends when the engine has run.
+    """
+    from matplotlib.layout_engine import PlaceHolderLayoutEngine
+
+    draw = figure.draw
+
+    def once(renderer: Any) -> None:
+        engine = figure.get_layout_engine()
+        if engine is None or isinstance(engine, PlaceHolderLayoutEngine):
+            draw(renderer)
+            return
+        # What `Figure.draw` does until the engine has run: axes of a set shape come to it.
+        figure._get_draw_artists(renderer)  # type: ignore[attr-defined]
+        if figure.axes:
+            with suppress(ValueError):
+                engine.execute(figure)
+
+    figure.draw = once  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del figure.draw
