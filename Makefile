@@ -26,6 +26,7 @@ demo: $(VENV)/.installed
 	@$(VENV)/bin/cnnviz report --out $(DEMO) --force
 
 test: $(VENV)/.installed-test
+	@$(if $(ARGS),:,echo "The whole suite takes about 20 minutes of processor time, shared by all cores.")
 	@$(PYTHON) -m pytest -n auto --dist worksteal $(ARGS)
 
 check: $(VENV)/.installed-check

@@ -79,6 +79,12 @@ def test_a_second_call_reuses_the_environment(folder):
         assert "-m venv" not in planned.stdout
 
 
+def test_the_whole_suite_is_announced_with_what_it_takes(folder):
+    _pretend(folder, ".made", ".installed", ".installed-test")
+    assert "minutes of processor time" in _make(folder, "-n", "test").stdout
+    assert "minutes" not in _make(folder, "-n", "test", "ARGS=tests/views").stdout
+
+
 @pytest.mark.parametrize("changed", ["pyproject.toml", "constraints.txt"])
 def test_changed_requirements_are_installed_again_into_the_same_environment(folder, changed):
     _pretend(folder, ".made", ".installed", ".installed-test")
