@@ -203,17 +203,29 @@ def test_the_shipped_networks_answer_the_same(name: str) -> None:
     "name",
     [
         *("resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5", "densenet121", "googlenet"),
-        *("squeezenet1_1", "efficientnet_b0", "regnet_y_400mf", "mnasnet0_5"),
+        *("squeezenet1_1", "efficientnet_b0", "regnet_y_400mf", "mnasnet0_5", "mobilenet_v2"),
+        *("resnet50", "inception_v3", "vgg11_bn"),
     ],
 )
 def test_published_architectures_answer_the_same(name: str) -> None:
     module = trained(cnnviz.load(name, "random").module)
+    if name == "vgg11_bn":
+        module.classifier = nn.Linear(512 * 7 * 7, 10)
     # Weights of random sign let nothing through after some tens of layers.
     for norm in (each for each in module.modules() if isinstance(each, nn.BatchNorm2d)):
         nn.init.constant_(norm.weight, 1.0)
-    model, images = cnnviz.load(module), photos(2, 64)
+    # Inception takes no smaller ones.
+    model, images = cnnviz.load(module), photos(2, 80 if name == "inception_v3" else 64)
     assert isinstance(fast_model(model, images, rows=1), FastModel)
     assert apart(outputs(model, images), outputs(cnnviz.load(model, exact=True), images)) < 1e-5
+
+
+@pytest.mark.usefixtures("always")
+def test_a_network_that_is_mostly_of_other_layers_has_no_copy() -> None:
+    model = cnnviz.load("convnext_tiny", "random")
+    held = cnnviz.capture(model, photos(1, 64), layers=["features"], gradients=False)
+    why = "it has no fast copy, for too little of it could be folded or packed"
+    assert held.computed_on == f"{AS_IT_IS}: {why}"
 
 
 def test_a_copy_is_made_when_it_pays_and_used_from_then_on() -> None:
