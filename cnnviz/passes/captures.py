@@ -29,7 +29,13 @@ from cnnviz.models.reading import Reading
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.copy_policy import Through
-from cnnviz.passes.fast_model import check_linear, computed_on, on_fast_copy, remembered
+from cnnviz.passes.fast_model import (
+    check_linear,
+    check_sound,
+    computed_on,
+    on_fast_copy,
+    remembered,
+)
 from cnnviz.passes.independence import independence
 from cnnviz.passes.joined_captures import joined
 from cnnviz.passes.output_recorder import OutputRecorder
@@ -157,6 +163,7 @@ class _Passes:
             # An in-place first layer may not write to a leaf, nor to the caller's tensor.
             given = inputs.clone()
             output = run_to(computing.forward, given, listened, ends, after=recorder.record)
+            check_sound(computing, [output, *recorder.outputs.values()])
             scores = None
             if self.gradients:
                 choose_member(model, output, batch.tensor)

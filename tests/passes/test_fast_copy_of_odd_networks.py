@@ -223,6 +223,24 @@ def test_another_norm_for_another_number_of_images_is_met(counts: list[int]) -> 
             assert apart(outputs(model, photos(count)), network(photos(count))) < 1e-5
 
 
+@pytest.mark.parametrize("logits", [True, False])
+def test_what_more_images_have_read_besides_is_met_in_a_capture(logits: bool) -> None:
+    def forward(n: Any, x: torch.Tensor) -> torch.Tensor:
+        before = n.one(x)
+        after = n.norm(before)
+        found: torch.Tensor = n.end(n.last(n.two(after + before if len(x) > 2 else after)))
+        return found
+
+    network = odd(forward)
+    fast, exact = cnnviz.load(network), cnnviz.load(network, exact=True)
+    assert isinstance(fast_model(fast, photos(), rows=1), FastModel)
+    held, expected = (
+        cnnviz.capture(model, photos(3), layers=["two"], gradients=False, logits=logits)
+        for model in (fast, exact)
+    )
+    assert torch.equal(held.activations["two"], expected.activations["two"])
+
+
 @pytest.mark.parametrize("forward", [_counts, _writes])
 def test_a_network_that_changes_itself_is_put_back(forward: Forward) -> None:
     network = odd(forward)
