@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
+from cnnviz.units.peaks import peaks
 
 Integers = NDArray[np.int64]
 _NOBODY = np.iinfo(np.int64).max
@@ -86,7 +87,9 @@ class TopK:
         assert self._not_finite is not None
         return self._not_finite
 
-    def update(self, activations: torch.Tensor, indices: Any) -> NDArray[np.float64]:
+    def update(
+        self, activations: torch.Tensor, indices: Any, tops: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
         """Look at the activations of some images.
 
         Only the largest value of each map is computed; the position is looked for in the few maps
@@ -98,6 +101,8 @@ class TopK:
             [N, C, H, W], of any floating-point type, on any device.
         indices : sequence of int
             The index of each image, [N], 0 or more.
+        tops : ndarray of float64, optional
+            The largest value of each map, see `cnnviz.units.peaks`, where it is known already.
 
         Returns
         -------
@@ -119,7 +124,7 @@ class TopK:
             return np.full(activations.shape[:2], -np.inf)
         maps = activations.detach()
         # The values are compared as what they are; float64 holds any of them exactly.
-        tops = maps.amax((2, 3)).cpu().double().numpy()
+        tops = peaks(maps) if tops is None else tops
         held, not_finite, least = self._for(int(maps.shape[1]))
         lost = np.isnan(tops)
         if lost.any():

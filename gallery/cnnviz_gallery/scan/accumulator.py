@@ -13,6 +13,7 @@ from cnnviz.datasets import LoadedBatch
 from cnnviz.errors import UsageError
 from cnnviz.images import Refusal
 from cnnviz.models import Model
+from cnnviz.units.peaks import peaks_and_active
 from cnnviz.units.top_k import TopK
 from cnnviz_gallery.scan import quantised_sums
 from cnnviz_gallery.scan.layer_result import LayerResult
@@ -82,9 +83,11 @@ class Accumulator:
                 f"Images come out as {list(self._start.input_shape)} and as {list(shape)}.",
                 "A gallery needs one size: give the network a preprocessing with a crop.",
             )
-        values, place = maps.detach().float(), self._places[layer]
-        self._peaks[: len(batch), place] = self._strongest[layer].update(values, batch.indices)
-        self._active_positions[place] += quantised_sums.above_zero(values)
+        values, place = _at_most_single(maps.detach()), self._places[layer]
+        tops, active = peaks_and_active(values)
+        found = self._strongest[layer].update(values, batch.indices, tops)
+        self._peaks[: len(batch), place] = found
+        self._active_positions[place] += active
         self._sample.see(place, values, batch.indices)
 
     def answered(self, output: Any, batch: LoadedBatch) -> None:
@@ -163,8 +166,9 @@ class Accumulator:
             active_images=self._active_images[place],
             active_positions=self._active_positions[place],
             sums=self._sums[place],
-            group_sums=np.ascontiguousarray(self._group_sums[:, place].T),
-            group_squares=np.ascontiguousarray(self._group_squares[:, place].T),
+            # As they lie: turning them over takes longer than all the rest of a portion.
+            group_sums=self._group_sums[:, place].T,
+            group_squares=self._group_squares[:, place].T,
             lowest=_positive_zero(np.where(np.isnan(least), np.inf, least)),
         )
 
@@ -173,6 +177,10 @@ def no_answers(count: int) -> Answers:
     """Return the answers to so many images before any was seen."""
     none, nan = np.full(count, -1, np.int32), np.full(count, np.nan, np.float32)
     return Answers(none, nan, none.copy(), nan.copy())
+
+
+def _at_most_single(maps: torch.Tensor) -> torch.Tensor:
+    return maps.float() if maps.dtype == torch.float64 else maps
 
 
 def _positive_zero(values: NDArray[np.float64]) -> NDArray[np.float32]:

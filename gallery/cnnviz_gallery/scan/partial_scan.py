@@ -16,6 +16,7 @@ from cnnviz_gallery.scan.plan import ScanPlan
 from cnnviz_gallery.scan.ranked_images import Ints
 from cnnviz_gallery.scan.scan_result import Answers, Skipped
 
+_OF_GROUPS = ("group_sums", "group_squares")
 _ANSWERS = ("top", "probability", "labels", "label_probability")
 
 
@@ -54,8 +55,12 @@ class PartialScan:
             "told": np.frombuffer(json.dumps(told).encode(), np.uint8),
             "counts": self.counts,
         }
+        seen = np.flatnonzero(self.counts)
         for at, layer in enumerate(self.layers):
-            found |= {f"{at}.{name}": _narrow(each) for name, each in layer.arrays().items()}
+            arrays = layer.arrays()
+            # A group without an image has sums of zero: most have, at first, where they are many.
+            arrays |= {name: arrays[name].T[seen].T for name in _OF_GROUPS}
+            found |= {f"{at}.{name}": _narrow(each) for name, each in arrays.items()}
         if self.answers is not None:
             found |= {name: getattr(self.answers, name) for name in _ANSWERS}
         return found
@@ -131,17 +136,21 @@ def _answers(parts: Sequence[Answers]) -> Answers:
 def _layer(found: Mapping[str, NDArray[Any]], start: ScanPlan, at: int, images: int) -> LayerResult:
     counted, prefix = start.layers[at], f"{at}."
     _, height, width = counted.shape
+    arrays = {
+        name.removeprefix(prefix): each for name, each in found.items() if name.startswith(prefix)
+    }
+    seen = np.flatnonzero(found["counts"])
+    for name in _OF_GROUPS:
+        whole = np.zeros((len(found["counts"]), counted.shape[0]), np.int64)
+        whole[seen] = arrays[name].T
+        arrays[name] = whole.T
     return layer_of_arrays(
         layer=counted.layer,
         shape=counted.shape,
         images=images,
         positions=images * height * width,
         unit=counted.unit,
-        found={
-            name.removeprefix(prefix): each
-            for name, each in found.items()
-            if name.startswith(prefix)
-        },
+        found=arrays,
     )
 
 

@@ -87,17 +87,3 @@ def squares_of(units: NDArray[np.int64]) -> NDArray[np.int64]:
 def square_unit(unit: float) -> float:
     """Return what `squares_of` counts, for values in multiples of `unit`."""
     return (unit * 2.0**_COARSE) ** 2
-
-
-def above_zero(maps: torch.Tensor) -> NDArray[np.int64]:
-    """Return how many values of each channel of maps [N, C, H, W] are above zero, [C]."""
-    if maps.device.type != "cpu":
-        return np.asarray((maps > 0).sum((0, 2, 3)).cpu().numpy(), np.int64)
-    # Torch takes thirty times as long to sum booleans (94 ms and 3 ms for [32, 64, 55, 55]).
-    above = np.empty(maps.shape[1:], bool)
-    rows = above.reshape(len(above), -1).view(np.uint8)
-    found = np.zeros(len(above), np.int64)
-    for image in maps.numpy():
-        np.greater(image, 0, out=above)
-        found += np.add.reduce(rows, axis=1, dtype=np.uint32)
-    return found

@@ -251,18 +251,6 @@ def _parts() -> list[PartialScan]:
     return _held
 
 
-@given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 20), st.booleans())
-def test_values_above_zero_are_counted(images, channels, side, transposed) -> None:
-    maps = torch.randn(images, channels, side, side, generator=torch.Generator().manual_seed(1))
-    maps = maps.transpose(2, 3) if transposed else maps
-    assert quantised_sums.above_zero(maps).tolist() == (maps > 0).sum((0, 2, 3)).tolist()
-
-
-@pytest.mark.parametrize("images", [255, 256, 700])
-def test_more_values_above_zero_are_counted_than_a_byte_holds(images) -> None:
-    assert quantised_sums.above_zero(torch.ones(images, 2, 3, 1)).tolist() == [3 * images] * 2
-
-
 def test_labels_and_classes_of_the_data_are_those_of_the_groups() -> None:
     data: Dataset = open_dataset("shapes", 12)
     found = scan(network(), data, "linear", settings=FEW)

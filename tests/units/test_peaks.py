@@ -1,0 +1,89 @@
+"""The largest values of maps, and how many are above zero, however the maps lie in memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnnviz.units.peaks import above_zero, peaks, peaks_and_active
+from cnnviz.units.top_k import TopK
+
+LAYOUTS = ("as they are", "channels-last", "transposed", "part of a batch")
+DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+
+
+def laid_out(maps: torch.Tensor, layout: str) -> torch.Tensor:
+    """Return the same maps, in another order in memory."""
+    if layout == "channels-last":
+        return maps.contiguous(memory_format=torch.channels_last)
+    if layout == "transposed":
+        return maps.transpose(2, 3).contiguous().transpose(2, 3)
+    if layout == "part of a batch":
+        more = torch.cat([maps, maps]).contiguous(memory_format=torch.channels_last)
+        return more[: len(maps)]
+    return maps
+
+
+def loops(maps: torch.Tensor) -> tuple[list[list[float]], list[int]]:
+    """Return the same in double precision, value by value."""
+    values = maps.double().flatten(2).tolist()
+    tops = [[max(channel) for channel in image] for image in values]
+    above = [
+        sum(value > 0.0 for image in values for value in image[channel])
+        for channel in range(maps.shape[1])
+    ]
+    return tops, above
+
+
+@given(
+    *(st.integers(1, 3), st.integers(1, 20), st.integers(1, 6), st.integers(1, 6)),
+    *(st.sampled_from(LAYOUTS), st.sampled_from(DTYPES), st.integers(0, 9)),
+)
+def test_they_are_those_of_a_loop_over_all_values(
+    images, channels, height, width, layout, dtype, seed
+) -> None:
+    made = torch.Generator().manual_seed(seed)
+    maps = torch.randn(images, channels, height, width, generator=made).to(dtype)
+    tops, active = peaks_and_active(laid_out(maps, layout))
+    wanted, above = loops(maps)
+    assert tops.tolist() == wanted
+    assert active.tolist() == above
+    assert peaks(laid_out(maps, layout)).tolist() == wanted
+    assert above_zero(laid_out(maps, layout)).tolist() == above
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("side", [15, 16, 17, 23])
+def test_more_values_are_counted_than_a_byte_holds(layout, side) -> None:
+    maps = torch.ones(3, 9, side, side)
+    maps[:, 4] = -1.0
+    _, active = peaks_and_active(laid_out(maps, layout))
+    assert active.tolist() == [3 * side * side * (channel != 4) for channel in range(9)]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_is_no_number_is_seen_and_not_above_zero(layout) -> None:
+    maps = torch.ones(2, 8, 3, 3)
+    maps[1, 2, 0, 1], maps[0, 5, 2, 2], maps[0, 6] = torch.nan, torch.inf, -torch.inf
+    tops, active = peaks_and_active(laid_out(maps, layout))
+    assert np.isnan(tops[1, 2])
+    assert np.isnan(tops).sum() == 1
+    assert np.isposinf(tops[0, 5])
+    assert np.isneginf(tops[0, 6])
+    assert active.tolist() == [18, 18, 17, 18, 18, 18, 9, 18]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_strongest_positions_do_not_depend_on_the_order_in_memory(dtype) -> None:
+    made = torch.Generator().manual_seed(0)
+    # Few different values, so that there are ties.
+    maps = torch.randint(-3, 4, (6, 5, 4, 7), generator=made).to(dtype)
+    found = []
+    for layout in LAYOUTS:
+        kept = TopK(3)
+        kept.update(laid_out(maps, layout), np.arange(6))
+        found.append([each.tolist() for each in kept.state().values()])
+    assert all(each == found[0] for each in found)
