@@ -165,6 +165,16 @@ def decide(
         return kept, copy
 
 
+def pays(rows: int) -> bool:
+    """Whether a copy pays for so many images, and none before them."""
+    return rows >= PAYS or _mode() == _ALWAYS
+
+
+def may_be_fast(model: Model, rows: int) -> bool:
+    """Whether a run of so many images is to be on a fast copy, as far as there can be one."""
+    return _mode() != _OFF and not model.exact and pays(rows)
+
+
 def kept_of(module: nn.Module) -> Kept | None:
     """Return what is known of a network as it is now, or None where that cannot be told."""
     return _KEPT.kept(module, "fast copy", lambda: Kept(_BEFORE.get(module)))

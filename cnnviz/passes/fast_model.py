@@ -34,7 +34,7 @@ from cnnviz.introspection.fast_copy import FastCopy, UnsoundFoldError, is_linear
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.turns import one_at_a_time
 from cnnviz.models import Model
-from cnnviz.passes.copy_policy import PAYS, Kept, Through, decide, kept_of
+from cnnviz.passes.copy_policy import PAYS, Kept, Through, decide, kept_of, pays
 from cnnviz.results.result import AS_IT_IS
 
 _Found = TypeVar("_Found")
@@ -76,6 +76,13 @@ class FastModel(Model):
         self._copy, self._keeps, self._facts = copy, frozenset(keeps), kept.facts
         self.with_graph = with_graph
 
+    def way(self, inputs: torch.Tensor) -> str:
+        """Return what tells one way to compute images of this size from all others."""
+        checked = self._copy.checked(inputs)
+        pairs = {} if checked is None else checked.pairs
+        folded = sorted(f"{one} {two}" for one, two in pairs.items() if one not in self._keeps)
+        return "\n".join([*folded, f"packed: {checked is not None and checked.packs}"])
+
     def forward(self, inputs: torch.Tensor) -> Any:
         """Return what the network returns for preprocessed images, to within rounding."""
         if torch.is_grad_enabled() and not self.with_graph:
@@ -92,6 +99,7 @@ def fast_model(
     rows: int,
     keeps: Collection[str] = (),
     gradients_through: Through = "nothing",
+    by_rows: bool = False,
 ) -> Model:
     """Return the model whose passes to make: of the fast copy, or the model itself.
 
@@ -108,8 +116,13 @@ def fast_model(
     gradients_through : str
         "nothing", "linear" or "anything": what lies between the score and where its gradient is
         wanted.
+    by_rows : bool
+        Whether `rows` alone decide whether a copy pays, and not what else was run before: so that
+        several processes that share a run decide alike.
     """
     if isinstance(model, FastModel):
+        return model
+    if by_rows and not pays(rows):
         return model
     found = decide(model, inputs, rows=rows, keeps=keeps, gradients_through=gradients_through)
     if isinstance(found, str):

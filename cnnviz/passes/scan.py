@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch.utils._pytree import tree_leaves
 
 from cnnviz.datasets import Dataset, LoadedBatch, Stream, nothing_left, stream
+from cnnviz.errors import ModelChangedError, ModelError
 from cnnviz.images import Refusal
+from cnnviz.introspection.fast_copy import UnsoundFoldError
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.saved_state import version
@@ -22,8 +25,11 @@ from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.independence import independence
 from cnnviz.passes.malloc import freed_memory_kept
+from cnnviz.passes.precision import BF16, Precision, check_precision
 from cnnviz.passes.run_to_layer import PartialForward
+from cnnviz.passes.scan_way import MEASURED, ScanWay, scan_way
 from cnnviz.results.progress import Progress, silent
+from cnnviz.results.result import AS_IT_IS
 
 See = Callable[[str, torch.Tensor, LoadedBatch], None]
 """``see(layer, maps, batch)``: maps [N, C, H, W], valid until it returns."""
@@ -41,10 +47,18 @@ class ScannedImages:
         How many images went through the network.
     refused : dict of int to Refusal
         Those that could not be read, by their place in the data set.
+    way : ScanWay, optional
+        On what they were computed; None where there were none.
     """
 
     images: int
     refused: Mapping[int, Refusal]
+    way: ScanWay | None = None
+
+    @property
+    def computed_on(self) -> str:
+        """On what they were computed, for the provenance of a result."""
+        return AS_IT_IS if self.way is None else self.way.told
 
 
 def scan(
@@ -59,6 +73,8 @@ def scan(
     even: bool = False,
     within: int | None = None,
     answered: Answered | None = None,
+    way: ScanWay | None = None,
+    precision: Precision = "float32",
     progress: Progress = silent,
 ) -> ScannedImages:
     """Send every image of a data set through the network, as far as the last of some layers.
@@ -78,7 +94,8 @@ def scan(
     see : callable
         Called as ``see(layer, maps, batch)`` for each layer and batch, in the order of calls. The
         maps [N, C, H, W] (1 x 1 for a layer without positions) are the layer's own memory: the
-        next layer may write to it.
+        next layer may write to it. They lie in it in any order, and are in bfloat16 where that was
+        asked for.
     batch_size, workers : int, optional
         Images in a batch, and threads that read; by default what suits this machine. Images that
         change each other's answers are read one at a time in any case.
@@ -93,6 +110,11 @@ def scan(
     answered : callable, optional
         Run the network to its end, and call ``answered(output, batch)`` after each batch, when its
         layers were seen. With `even` the output has rows for the copies as well, at its end.
+    way : ScanWay, optional
+        On what they are computed, where that was decided before (see `way_to_scan`): by default it
+        is decided by the images of this call.
+    precision : {"float32", "bf16"}
+        In what they are computed, where there is no `way`; see `cnnviz.passes.precision`.
     progress : callable, optional
         Called as ``progress(done, total, what)`` before each batch, with the rate so far.
 
@@ -110,8 +132,12 @@ def scan(
     chosen = range(len(dataset)) if indices is None else indices
     if not len(chosen):
         return ScannedImages(0, {})
+    if way is None:
+        way = way_to_scan(
+            *(model, dataset, layers, chosen), precision=precision, answered=answered is not None
+        )
     sample = first_batch(dataset, model, chosen)
-    listener = _Listener.of(model, sample.tensor, layers, see)
+    listener = _Listener.of(way, sample.tensor, layers, see)
     if answered is not None:
         listener.answered, listener.last = answered, None
     size = batch_size or rows_at_once(model, sample.tensor, listener.bytes_each)
@@ -128,12 +154,44 @@ def scan(
         dtype=model.dtype,
     ) as batches:
         listener.rows = size if even else 0
-        images = listener.run(model, batches, len(chosen), progress)
-        return ScannedImages(images, dict(batches.refused))
+        images = listener.run(batches, len(chosen), progress)
+        return ScannedImages(images, dict(batches.refused), way)
 
 
-def first_batch(dataset: Dataset, model: Model, indices: Sequence[int]) -> LoadedBatch:
+def way_to_scan(
+    model: Model,
+    dataset: Dataset,
+    layers: Sequence[str],
+    indices: Sequence[int] | None = None,
+    *,
+    precision: Precision = "float32",
+    answered: bool = True,
+) -> ScanWay:
+    """Decide on what the images of a scan are computed, for all calls that it is made of.
+
+    Takes what `scan` takes; `answered` is whether the answers of the network are wanted.
+
+    Raises
+    ------
+    UsageError
+        If the network cannot be computed in such a precision here.
+    ImageError
+        If no image can be read.
+    """
+    check_precision(precision, model)
+    chosen = range(len(dataset)) if indices is None else indices
+    sample = first_batch(dataset, model, chosen, MEASURED if precision == BF16 else 1)
+    asked = partial(scan_way, images=len(chosen), precision=precision, answered=answered)
+    return asked(model, sample.tensor, layers)
+
+
+def first_batch(
+    dataset: Dataset, model: Model, indices: Sequence[int], count: int = 1
+) -> LoadedBatch:
     """Return the first image that can be read, alone in a batch.
+
+    With `count` more images come with it: those of the next so many places that can be read and
+    have its size.
 
     Raises
     ------
@@ -141,9 +199,10 @@ def first_batch(dataset: Dataset, model: Model, indices: Sequence[int]) -> Loade
         If there is none.
     """
     refused: list[Refusal] = []
-    for index in indices:
+    for at, index in enumerate(indices):
+        places = [index, *indices[at + 1 : at + count]]
         with stream(
-            dataset, model.preprocessing, 1, 1, [index], device=model.device, dtype=model.dtype
+            dataset, model.preprocessing, count, 1, places, device=model.device, dtype=model.dtype
         ) as batches:
             for batch in batches:
                 return batch
@@ -156,8 +215,8 @@ class _Listener:
     """Hands what the layers give to whoever sees it, and ends the pass after the last of them."""
 
     see: See
+    way: ScanWay
     passages: Mapping[Key, PartialForward]
-    modules: Mapping[str, nn.Module]
     last: Key | None
     bytes_each: int
     answered: Answered | None = None
@@ -165,31 +224,36 @@ class _Listener:
     writes: bool | None = None
     """Whether the network writes to its input; None until it was seen."""
     batch: LoadedBatch | None = None
+    seen: set[Key] = field(default_factory=set)
+    """The layers that were shown of this batch."""
 
     @classmethod
-    def of(cls, model: Model, inputs: torch.Tensor, layers: Sequence[str], see: See) -> _Listener:
+    def of(cls, way: ScanWay, inputs: torch.Tensor, layers: Sequence[str], see: See) -> _Listener:
         if not layers:  # what a network answers needs nothing to be known of its layers
-            return cls(see, {}, {}, None, 0)
+            return cls(see, way, {}, None, 0)
+        model = way.model
         found = PartialForward.each(model, inputs, layers)
         passages = {passage.key: passage for passage in found}
         ends = [(c.name, c.index) for c in call_order(model, inputs).calls]
         return cls(
             see=see,
+            way=way,
             passages=passages,
-            modules={name: model.module.get_submodule(name) for name, _ in passages},
             last=next((end for end in reversed(ends) if end in passages), None),
             bytes_each=max(passage.bytes_each for passage in found),
         )
 
-    def run(self, model: Model, batches: Stream, total: int, progress: Progress) -> int:
+    def run(self, batches: Stream, total: int, progress: Progress) -> int:
         images, what, start = 0, "reading images", time.perf_counter()
+        networks = {id(each.module): each.module for each in self._computing()}
         with ExitStack() as scope:
             scope.enter_context(freed_memory_kept())
-            scope.enter_context(isolated(model.module, grad=False))
+            for network in networks.values():
+                scope.enter_context(isolated(network, grad=False))
             progress(0, total, what)
             for batch in batches:
-                self.batch = batch
-                self._forward(model, batch)
+                self.batch, self.seen = batch, set()
+                self._forward(batch)
                 images += len(batch)
                 rate = images / max(time.perf_counter() - start, 1e-9)
                 progress(images + len(batches.refused), total, f"{rate:.3g} images/s")
@@ -197,24 +261,54 @@ class _Listener:
             raise nothing_left(list(batches.refused.values()), batches.dataset)
         return images
 
-    def _forward(self, model: Model, batch: LoadedBatch) -> None:
+    def _computing(self) -> Sequence[Model]:
+        return self.way.model, self.way.computing, self.way.others
+
+    def _forward(self, batch: LoadedBatch) -> None:
         tensor = batch.tensor
         lacking = self.rows - len(tensor)
         if lacking > 0:
             tensor = torch.cat([tensor, tensor[:1].expand(lacking, *tensor.shape[1:])])
-        elif self.writes is not False:
-            # An in-place first layer may not write to what `see` is shown.
-            tensor = tensor.clone()
-        before = version(tensor)
-        ends = () if self.last is None else (self.last,)
-        output = run_to(model.forward, tensor, self.modules, ends, after=self._take)
+        output = self._run(tensor)
         if self.answered is not None:
             self.answered(output, batch)
-        self.writes = bool(self.writes) or version(tensor) != before
 
-    def _take(self, key: Key, _inputs: Any, output: Any) -> None:
+    def _run(self, tensor: torch.Tensor) -> Any:
+        computing = self.way.of(tensor)
+        if computing is not self.way.model:
+            # Where it goes another way than for the first image, or gives what is no number, the
+            # network itself is asked, for what was not seen yet.
+            with suppress(UnsoundFoldError, ModelError, ModelChangedError):
+                output = self._pass(computing, tensor, doubted=True)
+                if not _any_nan(output):
+                    return output
+        return self._pass(self.way.model, tensor, doubted=False)
+
+    def _pass(self, computing: Model, tensor: torch.Tensor, *, doubted: bool) -> Any:
+        # An in-place first layer may not write to what `see` is shown.
+        given = tensor.clone() if self.writes is not False else tensor
+        before = version(given)
+        ends = () if self.last is None else (self.last,)
+        modules = {name: computing.module.get_submodule(name) for name, _ in self.passages}
+        take = partial(self._take, doubted=doubted)
+        output = run_to(computing.forward, given, modules, ends, after=take)
+        self.writes = bool(self.writes) or version(given) != before
+        return output
+
+    def _take(self, key: Key, _inputs: Any, output: Any, *, doubted: bool) -> None:
         passage = self.passages.get(key)
-        if passage is not None and self.batch is not None:
-            count = len(self.batch)
-            maps = passage.maps(output, max(self.rows, count))
-            self.see(passage.layer, maps[:count], self.batch)
+        if passage is None or self.batch is None or key in self.seen:
+            return
+        count = len(self.batch)
+        maps = passage.maps(output, max(self.rows, count))
+        # Where a layer is read that was folded away, against all that was seen of the network,
+        # there are no numbers anywhere in a map.
+        if doubted and bool(maps.flatten(2)[:, :, :1].isnan().any()):
+            raise UnsoundFoldError
+        self.seen.add(key)
+        self.see(passage.layer, maps[:count], self.batch)
+
+
+def _any_nan(output: Any) -> bool:
+    floats = (each for each in tree_leaves(output) if isinstance(each, torch.Tensor))
+    return any(bool(each.isnan().any()) for each in floats if each.is_floating_point())

@@ -17,8 +17,12 @@ from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import Refusal
 from cnnviz.models import Model
 from cnnviz.passes import scan
+from cnnviz.passes.copy_policy import may_be_fast
+from cnnviz.passes.precision import Precision
 from cnnviz.passes.processes import Processes
+from cnnviz.passes.scan_way import ScanWay
 from cnnviz.results.progress import Progress
+from cnnviz.results.result import AS_IT_IS
 from cnnviz.results.shard_files import Portion, PortionKind, ShardFiles
 from cnnviz.results.text import estimated_time
 
@@ -121,6 +125,8 @@ class SharedScan(Generic[P]):
         Images in a batch; no batch has images of two shards.
     even : bool
         Whether batches that are not full are filled up, see `cnnviz.passes.scan.scan`.
+    precision : {"float32", "bf16"}
+        In what they are computed, see `cnnviz.passes.precision`.
     """
 
     model: Model
@@ -132,19 +138,25 @@ class SharedScan(Generic[P]):
     shard: int
     batch_size: int
     even: bool = False
+    precision: Precision = "float32"
 
     def count(self, counter: Counter[P], every: float, progress: Progress) -> None:
         """Count the shards that fall to this process, and write what was found now and then."""
         held = self.files.shards()
-        # Nobody writes before everybody knows what is left.
-        self.processes.wait()
         left = [shard for shard in range(self._shards) if shard not in held]
         mine = left[self.processes.rank :: self.processes.size]
+        way = self._way() if mine else None
+        if way is not None and self.files.way() is None:
+            self.files.go(told_way(way))
+        # Nobody writes before everybody knows what is left, and on what it is computed.
+        self.processes.wait()
+        if way is not None and (self.files.way() or {}).get("key") != way.key:
+            raise _otherwise()
         refused: dict[int, Refusal] = {}
         done: list[int] = []
         pace, shown = _ShardPace(every), self._shown(progress, held, mine)
         for some in pace.cut(mine):
-            refused |= self._counted(counter, self._places(some), shown)
+            refused |= self._counted(counter, self._places(some), way, shown)
             done += some
             shown.behind += len(self._places(some))
             with pace.writing():
@@ -160,6 +172,21 @@ class SharedScan(Generic[P]):
         if whole is None or len(whole.shards) != self._shards:
             raise apart()
         return whole
+
+    @property
+    def computed_on(self) -> str:
+        """On what the images were computed, for the provenance of a result."""
+        return str((self.files.way() or {}).get("told", AS_IT_IS))
+
+    @property
+    def bf16_error(self) -> float | None:
+        """How far bfloat16 was from float32, see `cnnviz.passes.scan_way.ScanWay`."""
+        found = (self.files.way() or {}).get("bf16_error")
+        return None if found is None else float(found)
+
+    def _way(self) -> ScanWay:
+        """Decide on what the images are computed: all processes alike, by the whole data."""
+        return scan.way_to_scan(self.model, self.data, self.names, precision=self.precision)
 
     @property
     def _shards(self) -> int:
@@ -185,7 +212,7 @@ class SharedScan(Generic[P]):
         return _Shown(progress, who, before, len(self._places(mine)))
 
     def _counted(
-        self, counter: Counter[P], places: Sequence[int], shown: Progress
+        self, counter: Counter[P], places: Sequence[int], way: ScanWay | None, shown: Progress
     ) -> dict[int, Refusal]:
         """Count some images, and return those that could not be read."""
         try:
@@ -199,6 +226,7 @@ class SharedScan(Generic[P]):
                 even=self.even,
                 within=self.shard,
                 answered=counter.answered,
+                way=way,
                 progress=shown,
             )
         except ImageError:
@@ -217,7 +245,18 @@ class SharedScan(Generic[P]):
         return dict(found.refused)
 
 
-def depends_on(model: Model, data: Dataset, names: Sequence[str], **also: Any) -> dict[str, Any]:
+def told_way(way: ScanWay) -> dict[str, Any]:
+    """Return what is kept of the way in which images are computed."""
+    return {"key": way.key, "told": way.told, "bf16_error": way.bf16_error}
+
+
+def depends_on(
+    model: Model,
+    data: Dataset,
+    names: Sequence[str],
+    precision: Precision = "float32",
+    **also: Any,
+) -> dict[str, Any]:
     """Return everything that what is found in a shard depends on.
 
     Parameters
@@ -226,6 +265,8 @@ def depends_on(model: Model, data: Dataset, names: Sequence[str], **also: Any) -
         The network and the images.
     names : sequence of str
         The layers.
+    precision : {"float32", "bf16"}
+        In what they are computed.
     also
         What else it depends on: settings, the size of a shard, the format of what is kept.
     """
@@ -243,8 +284,14 @@ def depends_on(model: Model, data: Dataset, names: Sequence[str], **also: Any) -
         "data": data.fingerprint,
         "images": len(data),
         "layers": [*names],
+        "computed": ["fast" if may_be_fast(model, len(data)) else "exact", precision, _processor()],
         **also,
     }
+
+
+def _processor() -> str:
+    """Return what decides how a processor rounds: its widest instructions."""
+    return torch.backends.cpu.get_cpu_capability()
 
 
 def shard_size(images: int, batch_size: int, wanted: int | None = None) -> int:
@@ -262,6 +309,13 @@ def apart() -> UsageError:
     return UsageError(
         "What the processes of this run have found is not all there.",
         "Name a folder that all of them see, leave its files alone, and start the run again.",
+    )
+
+
+def _otherwise() -> UsageError:
+    return UsageError(
+        "The images of this run are computed in another way here than where it was begun.",
+        "Run it on machines of one kind, or with CNNVIZ_FAST=0 in all processes.",
     )
 
 

@@ -85,6 +85,9 @@ class Provenance:
     computed_on : str
         Whether the passes ran on the network itself, or on a private copy that computes the same
         faster, what was done to that, and by how much of the largest value it differs.
+    bf16_error : float or None
+        Where images were computed in bfloat16: how far values were from those in float32 in the
+        first of them, of the largest value of the same layer or answer. None where none were.
     cnnviz, torch : str
         The versions at work.
     """
@@ -99,12 +102,28 @@ class Provenance:
     notes: tuple[str, ...] = ()
     output: str = ""
     computed_on: str = AS_IT_IS
+    bf16_error: float | None = None
     cnnviz: str = field(default_factory=lambda: installed_version("cnnviz"))
     torch: str = field(default_factory=lambda: installed_version("torch"))
+
+    @property
+    def precision(self) -> str:
+        """A sentence on bfloat16, for captions; empty where nothing was computed in it."""
+        return told_bf16(self.bf16_error)
 
     def to_json(self) -> dict[str, Any]:
         """Return the provenance as plain data."""
         return asdict(self)
+
+
+def told_bf16(error: float | None) -> str:
+    """Return a sentence on an error as `Provenance.bf16_error`; empty where there is none."""
+    if error is None:
+        return ""
+    return (
+        f"Computed in bfloat16: in the first images values were up to {error:.1%} of the largest "
+        "away from float32."
+    )
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cnnviz.results.resume_store import ResumeStore
 
-_START = "start"
+_START, _WAY = "start", "way"
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -63,6 +63,14 @@ class ShardFiles(Generic[P]):
     def begin(self, start: Mapping[str, Any]) -> None:
         """Keep what every part must agree on."""
         self._keep.put(_START, start)
+
+    def way(self) -> dict[str, Any] | None:
+        """Return on what the images are computed, as far as any were."""
+        return self._keep.get(_WAY)
+
+    def go(self, way: Mapping[str, Any]) -> None:
+        """Keep on what the images are computed."""
+        self._keep.put(_WAY, way)
 
     def write(self, portion: P) -> None:
         """Keep all that this process has found, instead of what it kept before."""

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
-from cnnviz.units.peaks import peaks
+from cnnviz.units.peaks import first_places, peaks, side_by_side
 
 Integers = NDArray[np.int64]
 _NOBODY = np.iinfo(np.int64).max
@@ -128,6 +128,7 @@ class TopK:
         held, not_finite, least = self._for(int(maps.shape[1]))
         lost = np.isnan(tops)
         if lost.any():
+            tops = tops.copy()
             not_finite += lost.sum(0)
             for image, channel in zip(*np.nonzero(lost), strict=True):
                 rest = maps[image, channel].nan_to_num(-torch.inf, torch.inf, -torch.inf)
@@ -136,7 +137,7 @@ class TopK:
         self.images_seen += len(found)
         wanted = held.admits(tops, found)
         if wanted.any():
-            held.take(wanted, found, maps, with_nan=bool(lost.any()))
+            held.take(wanted, found, maps, tops, with_nan=bool(lost.any()))
         return tops
 
     def put(self, values: NDArray[Any], images: Any, rows: Any, columns: Any) -> None:
@@ -252,16 +253,25 @@ class _Places:
         return admitted
 
     def take(
-        self, wanted: NDArray[np.bool_], images: Integers, maps: torch.Tensor, *, with_nan: bool
+        self,
+        wanted: NDArray[np.bool_],
+        images: Integers,
+        maps: torch.Tensor,
+        tops: NDArray[np.float64],
+        *,
+        with_nan: bool,
     ) -> None:
         """Let in the strongest positions of the maps [N, C] that are wanted."""
         channels = np.flatnonzero(wanted.any(0))
         slots = wanted.cumsum(0) - 1
         new = _Places.empty(len(channels), int(slots.max()) + 1)
-        for start in range(0, len(channels), _AT_ONCE):
-            part = channels[start : start + _AT_ONCE]
+        # Maps that are copied are copied some at a time.
+        at_once = len(channels) if side_by_side(maps) else _AT_ONCE
+        for start in range(0, len(channels), at_once):
+            part = channels[start : start + at_once]
             which, place = np.nonzero(wanted[:, part])
-            values, rows, columns = first_strongest(maps, which, part[place], with_nan=with_nan)
+            known = None if with_nan else tops[which, part[place]]
+            values, rows, columns = first_strongest(maps, which, part[place], known)
             at = (start + place, slots[which, part[place]])
             new.values[at], new.rows[at], new.columns[at] = values, rows, columns
             new.images[at] = images[which]
@@ -294,7 +304,10 @@ _AT_ONCE = 64
 
 
 def first_strongest(
-    maps: torch.Tensor, images: Integers, channels: Integers, *, with_nan: bool = True
+    maps: torch.Tensor,
+    images: Integers,
+    channels: Integers,
+    tops: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.float64], Integers, Integers]:
     """Return the largest value of some maps, and its first row and column, each [M].
 
@@ -303,12 +316,15 @@ def first_strongest(
     maps : torch.Tensor
         [N, C, H, W].
     images, channels : ndarray of int64
-        Which maps, [M].
-    with_nan : bool
-        Whether values that are not numbers may be among them, which never count.
+        Which maps, [M]; the images ascend.
+    tops : ndarray of float64, optional
+        The largest value of each, [M], where it is known and all values are numbers. Values that
+        are not numbers never count.
     """
+    if tops is not None and side_by_side(maps):
+        return (tops, *np.divmod(first_places(maps, images, channels, tops), maps.shape[3]))
     picked = maps[torch.from_numpy(images), torch.from_numpy(channels)]
-    return first_largest(picked, with_nan=with_nan)
+    return first_largest(picked, with_nan=tops is None)
 
 
 def first_largest(

@@ -64,6 +64,8 @@ def caption(found: TopActivations) -> str:
         told.append(f"Dead, above zero nowhere in these {noun}s: {len(dead)} of {count} ({named}).")
     if not found.drawn[~found.dead[list(found.shown)]].all():
         told.append("A place stays grey where a channel is above zero in too few images.")
+    if found.provenance.precision:
+        told.append(found.provenance.precision)
     return " ".join(told)
 
 

@@ -19,6 +19,7 @@ from cnnviz.images import ArrayPreprocessing
 from cnnviz.introspection.backward_rules import Rule
 from cnnviz.introspection.unit_names import check_channels
 from cnnviz.models import Model, as_model
+from cnnviz.passes.precision import Precision, check_precision
 from cnnviz.passes.scan import first_batch
 from cnnviz.results import drawing
 from cnnviz.results.contact_sheet import PAGE
@@ -244,6 +245,7 @@ def top_activations(
     top: Top = 12,
     order: Order = "contrast",
     count: Count | None = None,
+    precision: Precision = "float32",
     progress: Progress = silent,
 ) -> TopActivations:
     """Find the patches that excite each channel of a layer most, and what of them does it.
@@ -276,6 +278,10 @@ def top_activations(
         what the channel does in most images; the largest activations; or the lowest index.
     count : int, optional
         At most how many images, evenly spread over the data.
+    precision : {"float32", "bf16"}
+        In what the images are searched: bfloat16 is faster where the processor or GPU knows it, and
+        rounds to three digits, so that values differ, and with them which of nearly equal patches
+        come first. How far is measured on the first images and told.
     progress : callable, optional
         Called as ``progress(done, total, what)`` while images are read and patches projected.
 
@@ -294,6 +300,7 @@ def top_activations(
     """
     check_settings(rule, order)
     wrapped = as_model(model)
+    check_precision(precision, wrapped)
     dataset = (
         open_arrays(data, wrapped.preprocessing, count)
         if isinstance(wrapped.preprocessing, ArrayPreprocessing)
@@ -303,7 +310,7 @@ def top_activations(
     name = layer if layer is not None else last_stage(wrapped, inputs)
     passage = PartialForward.to(wrapped, inputs, name)
     search = Search(passage, dataset, k)
-    search.run(progress)
+    search.run(progress, precision)
     shown, words = choose_channels(channels, top, order, search)
     tiles = Tiles(search, shown, rule)
     tiles.fill(progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ from cnnviz.images import ArrayPreprocessing, Refusal
 from cnnviz.introspection.backward_rules import Rule
 from cnnviz.introspection.finite import finite
 from cnnviz.models import Model
+from cnnviz.passes.precision import Precision
 from cnnviz.passes.scan import scan
 from cnnviz.results import drawing
 from cnnviz.results.array_pictures import slices
 from cnnviz.results.progress import Progress
-from cnnviz.results.result import ImageSource, Provenance
+from cnnviz.results.result import AS_IT_IS, ImageSource, Provenance
 from cnnviz.results.text import plural, reasons
 from cnnviz.units.projection import (
     PartialForward,
@@ -37,6 +39,8 @@ _NAMED = 8
 _SAME = 0.01
 """How far the activation may be from that of the pass, as a share of it: batches of another size
 round differently."""
+_ROUNDED = 4
+"""How many times as far from float32 as in the first images a value in bfloat16 may be."""
 
 
 class Search:
@@ -51,10 +55,12 @@ class Search:
         self.sums: NDArray[np.float64] | float = 0.0
         self.seen = 0
         self.refused: Mapping[int, Refusal] = {}
+        self.computed_on = AS_IT_IS
+        self.bf16_error: float | None = None
 
-    def run(self, progress: Progress) -> None:
+    def run(self, progress: Progress, precision: Precision = "float32") -> None:
         """Look at every image once."""
-        run_together([self], progress)
+        run_together([self], progress, precision)
 
     def see(self, layer: str, maps: torch.Tensor, batch: LoadedBatch) -> None:
         """Count the maps of a batch of images."""
@@ -97,7 +103,9 @@ class Search:
         return classes[label] if label < len(classes) else str(label)
 
 
-def run_together(searches: Sequence[Search], progress: Progress) -> None:
+def run_together(
+    searches: Sequence[Search], progress: Progress, precision: Precision = "float32"
+) -> None:
     """Look at every image once, for the layers of several searches of one network and data set."""
     of = {search.passage.layer: search for search in searches}
     first = searches[0]
@@ -106,10 +114,13 @@ def run_together(searches: Sequence[Search], progress: Progress) -> None:
         first.dataset,
         list(of),
         lambda layer, maps, batch: of[layer].see(layer, maps, batch),
+        precision=precision,
         progress=progress,
     )
     for search in searches:
         search.seen, search.refused = scanned.images, scanned.refused
+        if scanned.way is not None:
+            search.computed_on, search.bf16_error = scanned.way.told, scanned.way.bf16_error
 
 
 class Tiles:
@@ -202,8 +213,14 @@ class Tiles:
         return np.full((*self.drawn.shape, *shape), picture.EMPTY, np.uint8)
 
     def _compare(self, image: int, place: tuple[int, int], value: float) -> None:
-        then = float(self.search.found.values[self.shown[place[0]], place[1]])
-        if not abs(value - then) <= _SAME * max(abs(then), 1e-6):
+        values = self.search.found.values
+        then = float(values[self.shown[place[0]], place[1]])
+        near = _SAME * max(abs(then), 1e-6)
+        if self.search.bf16_error is not None:
+            # It is read again in float32.
+            largest = float(np.abs(values[np.isfinite(values)]).max())
+            near += _ROUNDED * self.search.bf16_error * largest
+        if not abs(value - then) <= near:
             self.changed.add(image)
 
 
@@ -258,4 +275,8 @@ def provenance_of(model: Model, search: Search, tiles: Tiles) -> Provenance:
             f"{plural(len(tiles.changed), model.space.noun)} came out otherwise when read again to "
             f"be drawn, such as {first}: the data set changes what it gives"
         )
-    return model.provenance((tiles.sources[image] for image in sorted(tiles.sources)), notes=notes)
+    return replace(
+        model.provenance((tiles.sources[image] for image in sorted(tiles.sources)), notes=notes),
+        computed_on=search.computed_on,
+        bf16_error=search.bf16_error,
+    )

@@ -76,11 +76,14 @@ def test_what_is_no_number_is_seen_and_not_above_zero(layout) -> None:
     assert active.tolist() == [18, 18, 17, 18, 18, 18, 9, 18]
 
 
+@pytest.mark.parametrize("spoilt", [False, True])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_the_strongest_positions_do_not_depend_on_the_order_in_memory(dtype) -> None:
+def test_the_strongest_positions_do_not_depend_on_the_order_in_memory(dtype, spoilt) -> None:
     made = torch.Generator().manual_seed(0)
     # Few different values, so that there are ties.
     maps = torch.randint(-3, 4, (6, 5, 4, 7), generator=made).to(dtype)
+    if spoilt:
+        maps[2, 1, 0, 0], maps[3, 1], maps[4, :, 1] = torch.nan, torch.nan, torch.nan
     found = []
     for layout in LAYOUTS:
         kept = TopK(3)

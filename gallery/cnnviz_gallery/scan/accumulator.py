@@ -88,7 +88,7 @@ class Accumulator:
         found = self._strongest[layer].update(values, batch.indices, tops)
         self._peaks[: len(batch), place] = found
         self._active_positions[place] += active
-        self._sample.see(place, values, batch.indices)
+        self._sample.see(place, values, batch.indices, tops)
 
     def answered(self, output: Any, batch: LoadedBatch) -> None:
         """Count a batch, once all its layers were seen and its answers are there."""

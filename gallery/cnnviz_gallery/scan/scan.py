@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from cnnviz.introspection.layers import Layers, items, kind, named_layers, selec
 from cnnviz.models import Model
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.call_order import call_order
+from cnnviz.passes.precision import check_precision
 from cnnviz.passes.processes import running_processes
 from cnnviz.passes.shared_scan import EVERY, SharedScan, agree, depends_on, shard_size
 from cnnviz.passes.stages import STAGES
@@ -76,11 +78,13 @@ def scan(
     ImageError
         If no image can be read.
     UsageError
-        If images come out in different sizes, or several processes share no folder.
+        If images come out in different sizes, several processes share no folder, or the machine
+        does not compute in the precision of the settings.
     OutputError
         If the folder cannot be written to. All that was written before stays.
     """
     chosen = settings or ScanSettings()
+    check_precision(chosen.precision, model)
     names = scannable(model, layers)
     size = shard_size(len(data), chosen.batch_size, shard)
     processes = running_processes(model.device)
@@ -107,6 +111,7 @@ def scan(
         size,
         chosen.batch_size,
         even=True,
+        precision=chosen.precision,
     )
     counter = Accumulator(start, chosen, len(data), model)
     run.count(counter, every if folder else float("inf"), progress)
@@ -114,14 +119,19 @@ def scan(
     if len(whole.skipped) == len(data):
         raise nothing_left([Refusal(e.name, e.reason, "") for e in whole.skipped], data)
     progress(len(data), len(data), "scanned")
-    return _scan(model, data, chosen, start, whole)
+    return replace(
+        _scan(model, data, chosen, start, whole),
+        computed_on=run.computed_on,
+        bf16_error=run.bf16_error,
+    )
 
 
 def key(
     model: Model, data: Dataset, names: Sequence[str], settings: ScanSettings, shard: int
 ) -> dict[str, Any]:
     """Return everything that what is found in a shard depends on."""
-    return depends_on(model, data, names, format=FORMAT, settings=settings, shard=shard)
+    kept = {"format": FORMAT, "settings": settings, "shard": shard}
+    return depends_on(model, data, names, settings.precision, **kept)
 
 
 def scannable(model: Model, layers: Layers | None = None) -> tuple[str, ...]:

@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
+from cnnviz.passes.precision import Precision
 from cnnviz.results.files import remove_leftovers, write_atomically
+from cnnviz.results.result import AS_IT_IS
 from cnnviz_gallery.scan.layer_result import LayerResult, layer_of_arrays
 from cnnviz_gallery.scan.ranked_images import Ints
 
-FORMAT = "cnnviz scan 2"
+FORMAT = "cnnviz scan 3"
 Grouping = Literal["labels", "predictions"]
 
 
@@ -90,12 +92,15 @@ class ScanSettings:
     batch_size : int
         Images that went through the network together. Convolutions may round differently in
         batches of another size, so it is part of what a scan is of.
+    precision : {"float32", "bf16"}
+        In what images are computed, see `cnnviz.passes.precision`.
     """
 
     kept: int = 9
     sample: int = 64
     seed: int = 0
     batch_size: int = 32
+    precision: Precision = "float32"
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +142,11 @@ class ScanResult:
         Images that are in none of the numbers.
     notes : tuple of str
         What else a reader must know.
+    computed_on : str
+        What computed the images, see `cnnviz.results.result.Provenance`.
+    bf16_error : float or None
+        How far values in bfloat16 were from those in float32 in the first images, of the largest
+        value of the same layer; None in float32.
     """
 
     network: Network
@@ -148,6 +158,8 @@ class ScanResult:
     answers: Answers | None
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    computed_on: str = AS_IT_IS
+    bf16_error: float | None = None
 
     @property
     def images(self) -> int:
@@ -195,6 +207,8 @@ class ScanResult:
             "grouping": self.grouping,
             "skipped": [asdict(each) for each in self.skipped],
             "notes": list(self.notes),
+            "computed_on": self.computed_on,
+            "bf16_error": self.bf16_error,
             "layers": layers,
             "file": _write_arrays(folder, arrays),
         }
@@ -251,6 +265,8 @@ def _read(head: dict[str, Any], folder: Path) -> ScanResult:
         answers=answers,
         skipped=tuple(Skipped(**each) for each in head["skipped"]),
         notes=tuple(head["notes"]),
+        computed_on=head["computed_on"],
+        bf16_error=head["bf16_error"],
     )
 
 
