@@ -49,16 +49,22 @@ class ScannedImages:
         Those that could not be read, by their place in the data set.
     way : ScanWay, optional
         On what they were computed; None where there were none.
+    itself : int
+        How many the network itself computed, where others were computed on something else: those of
+        another size than the first, and those for which it went another way.
     """
 
     images: int
     refused: Mapping[int, Refusal]
     way: ScanWay | None = None
+    itself: int = 0
 
     @property
     def computed_on(self) -> str:
         """On what they were computed, for the provenance of a result."""
-        return AS_IT_IS if self.way is None else self.way.told
+        if self.way is None:
+            return AS_IT_IS
+        return self.way.told + (f"; {AS_IT_IS} for {self.itself} of them" if self.itself else "")
 
 
 def scan(
@@ -155,7 +161,7 @@ def scan(
     ) as batches:
         listener.rows = size if even else 0
         images = listener.run(batches, len(chosen), progress)
-        return ScannedImages(images, dict(batches.refused), way)
+        return ScannedImages(images, dict(batches.refused), way, listener.itself)
 
 
 def way_to_scan(
@@ -224,6 +230,7 @@ class _Listener:
     writes: bool | None = None
     """Whether the network writes to its input; None until it was seen."""
     batch: LoadedBatch | None = None
+    itself: int = 0
     seen: set[Key] = field(default_factory=set)
     """The layers that were shown of this batch."""
 
@@ -269,11 +276,11 @@ class _Listener:
         lacking = self.rows - len(tensor)
         if lacking > 0:
             tensor = torch.cat([tensor, tensor[:1].expand(lacking, *tensor.shape[1:])])
-        output = self._run(tensor)
+        output = self._run(tensor, len(batch))
         if self.answered is not None:
             self.answered(output, batch)
 
-    def _run(self, tensor: torch.Tensor) -> Any:
+    def _run(self, tensor: torch.Tensor, count: int) -> Any:
         computing = self.way.of(tensor)
         if computing is not self.way.model:
             # Where it goes another way than for the first image, or gives what is no number, the
@@ -282,6 +289,7 @@ class _Listener:
                 output = self._pass(computing, tensor, doubted=True)
                 if not _any_nan(output):
                     return output
+        self.itself += count * (self.way.computing is not self.way.model)
         return self._pass(self.way.model, tensor, doubted=False)
 
     def _pass(self, computing: Model, tensor: torch.Tensor, *, doubted: bool) -> Any:

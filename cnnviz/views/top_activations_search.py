@@ -119,8 +119,8 @@ def run_together(
     )
     for search in searches:
         search.seen, search.refused = scanned.images, scanned.refused
-        if scanned.way is not None:
-            search.computed_on, search.bf16_error = scanned.way.told, scanned.way.bf16_error
+        search.computed_on = scanned.computed_on
+        search.bf16_error = None if scanned.way is None else scanned.way.bf16_error
 
 
 class Tiles:
