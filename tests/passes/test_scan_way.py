@@ -128,12 +128,12 @@ def test_a_layer_that_is_asked_for_is_not_folded_away_under_any_name() -> None:
 def test_it_is_decided_by_how_many_images_there_are_and_by_nothing_before() -> None:
     model = network()
     few, many = open_dataset(Generated(31)), open_dataset(Generated(32))
-    assert way_to_scan(model, few, ["after"]).told == AS_IT_IS
+    assert way_to_scan(model, few, ["after"]).told.startswith(AS_IT_IS)
     assert isinstance(way_to_scan(model, many, ["after"]).computing, FastModel)
     # Whatever went through the network in between.
-    assert way_to_scan(model, few, ["after"]).told == AS_IT_IS
+    assert way_to_scan(model, few, ["after"]).told.startswith(AS_IT_IS)
     exact = Model(model.module, exact=True)
-    assert way_to_scan(exact, many, ["after"]).told == AS_IT_IS
+    assert way_to_scan(exact, many, ["after"]).told.startswith(AS_IT_IS)
 
 
 class Moody(Net):
@@ -193,7 +193,7 @@ def test_a_gallery_keeps_what_was_computed_otherwise_apart(tmp_path, monkeypatch
     monkeypatch.setenv("CNNVIZ_FAST", "0")
     exact = scan_gallery(model, data, settings=few, folder=tmp_path)
     assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 2
-    assert exact.computed_on == AS_IT_IS
+    assert exact.computed_on.startswith(AS_IT_IS)
     assert fast.computed_on.startswith("a private copy: ")
     for one, two in zip(fast.layers, exact.layers, strict=True):
         largest = np.abs(two.strongest.values).max()
