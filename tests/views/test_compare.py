@@ -16,6 +16,7 @@ from cnnviz.errors import ImageError, LayerError, UsageError
 from cnnviz.images import Preprocessing
 from cnnviz.models import Model
 from cnnviz.views.compare import compare
+from cnnviz.views.pictures.compare import _two_lines
 from tests.helpers.architectures import tiny_network
 from tests.helpers.state import state
 
@@ -184,3 +185,12 @@ def test_a_network_of_unknown_preparation_is_prepared_as_the_one_it_is_compared_
     known = compare(one, PHOTOS, network(preprocessing=DARK), layers=["first"])
     assert known.cka[0, 0] < 1 - 1e-6
     assert not any("prepared" in remark for remark in known.provenance.notes)
+
+
+def test_two_checkpoints_are_told_apart_above_their_answers() -> None:
+    names = [f"net (checkpoint of-a-long-run-step-{step}.safetensors)" for step in (0, 46)]
+    first, last = (_two_lines(name) for name in names)
+    assert first != last
+    assert all(len(lines) == 2 and max(map(len, lines)) <= 18 for lines in (first, last))
+    assert _two_lines("shapes-plain") == ["shapes-plain"]
+    assert _two_lines("shapes-plain (redrawn)") == ["shapes-plain", "(redrawn)"]

@@ -83,7 +83,7 @@ def _answers(found: Comparison, axes: Axes) -> None:
     picture = np.full((count * down + _HEAD, 2 * across - _GAP, 3), 255, np.uint8)
     rights = zip(found.names, found.accuracies, found.labelled, strict=True)
     for column, (name, share, labelled) in enumerate(rights):
-        lines = [shortened(line, _LETTERS) for line in textwrap.wrap(name, _LETTERS)[:2]]
+        lines = _two_lines(name)
         lines += [f"right: {share_told(share, labelled)}"] if labelled else []
         axes.text(
             column * across, _HEAD - 4, "\n".join(lines), va="bottom", ha="left",
@@ -98,6 +98,15 @@ def _answers(found: Comparison, axes: Axes) -> None:
             color=drawing.WARM if wrong else drawing.QUIET,
         )  # fmt: skip
     drawing.show(axes, picture, smooth=True)
+
+
+def _two_lines(name: str) -> list[str]:
+    """Return a name on two lines at most, with its end: checkpoints differ in it."""
+    lines = textwrap.wrap(name, _LETTERS, break_on_hyphens=False)
+    if len(lines) <= 2 and max(map(len, lines), default=0) <= _LETTERS:
+        return lines
+    short = shortened(name, 2 * _LETTERS)
+    return [short[:_LETTERS], short[_LETTERS:]]
 
 
 def _label(found: Comparison, row: int, column: int) -> tuple[str, bool]:
