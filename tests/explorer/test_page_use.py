@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -124,7 +125,7 @@ def test_keys_move_over_the_places_and_keep_them(opened) -> None:
     page.keyboard.press("Enter")
     assert opened.asks("app.state.at.length") == 1
     assert page.locator("#marks rect.field").count() >= 1
-    assert page.locator("#places h3").first.inner_text().startswith("Place A")
+    assert page.locator("#places h2").first.inner_text().startswith("Place A")
     page.focus("#picture")
     page.keyboard.press("Escape")
     assert opened.asks("app.state.at.length") == 0
@@ -199,10 +200,14 @@ def test_the_picture_is_saved_as_it_is_shown(opened) -> None:
         page.locator("#save-png").click()
     assert download.value.suggested_filename.endswith(".png")
     with Image.open(download.value.path()) as saved:
-        assert (
-            saved.size == tuple(opened.asks("[app.data.input[1], app.data.input[0]]"))
-            or saved.width >= 96
-        )
+        assert saved.size == opened.photo.shape[1::-1]
+    opened.asks("app.keep([0.2, 0.7])")
+    with page.expect_download() as download:
+        page.locator("#save-svg").click()
+    text = Path(download.value.path()).read_text("utf-8")
+    assert text.count("<rect") == 1
+    assert 'href="data:image/png;base64,' in text
+    assert ElementTree.fromstring(text).attrib["viewBox"] == "0 0 96 96"
 
 
 def test_without_scripts_there_is_a_still_picture_and_the_answer(browser, tmp_path) -> None:

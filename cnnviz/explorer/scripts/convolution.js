@@ -77,7 +77,7 @@ export function convolution(app) {
     const names = found.planes.length === 3 ? ["red", "green", "blue"] : found.planes.map((_, k) => `channel ${k}`);
     app.byId("planes").replaceChildren(...found.planes.map((plane, k) =>
       made("div", { class: "plane" }, [
-        made("h4", { text: names[k] }),
+        made("h2", { text: names[k] }),
         grid("patch", plane.patch, columns), made("span", { class: "sign", text: "\u00d7" }),
         grid("kernel", plane.kernel, columns), made("span", { class: "sign", text: "=" }),
         grid("products", plane.products, columns),

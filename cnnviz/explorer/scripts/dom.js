@@ -17,7 +17,7 @@ export function byId(id) {
  * @returns {any}
  */
 export function made(tag, settings = {}, inside = []) {
-  const space = ["svg", "rect", "path", "g", "text", "line", "circle", "title"].includes(tag);
+  const space = ["svg", "rect", "path", "g", "text", "line", "circle", "title", "image"].includes(tag);
   const found = space ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(settings)) {
     if (name === "text") found.textContent = String(value);

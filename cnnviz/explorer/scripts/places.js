@@ -37,7 +37,7 @@ function card(app, at, k) {
   const ranked = largest(byEvidence && adds ? adds : fires, RANKED, byEvidence ? Math.abs : undefined);
   const map = signedMap(app);
   return made("article", { class: "card" }, [
-    made("h3", {}, [
+    made("h2", {}, [
       made("span", { class: `dot mark-${k % 4}` }),
       kept ? `Place ${String.fromCharCode(65 + k)}` : "Under the pointer",
       ...(kept ? [made("button", { type: "button", class: "quiet", "aria-label": `Forget place ${String.fromCharCode(65 + k)}`, text: "\u00d7", on: { click: () => app.update({ at: app.state.at.filter((/** @type {any} */ _, /** @type {number} */ j) => j !== k) }) } })] : []),
