@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -207,7 +207,7 @@ def test_the_picture_is_saved_as_it_is_shown(opened) -> None:
     text = Path(download.value.path()).read_text("utf-8")
     assert text.count("<rect") == 1
     assert 'href="data:image/png;base64,' in text
-    assert ElementTree.fromstring(text).attrib["viewBox"] == "0 0 96 96"
+    assert ET.fromstring(text).attrib["viewBox"] == "0 0 96 96"
 
 
 def test_without_scripts_there_is_a_still_picture_and_the_answer(browser, tmp_path) -> None:
