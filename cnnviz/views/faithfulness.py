@@ -42,6 +42,7 @@ from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import plural
 from cnnviz.views._explainers import heatmap as make_heatmap
+from cnnviz.views._faithfulness_text import caption
 from cnnviz.views._measured_maps import check_images, flat_maps, measured_maps, with_explainer
 
 Found = TypeVar("Found", Curves, DropIncrease, Randomisation, Stability, Localisation)
@@ -182,33 +183,7 @@ class Faithfulness(TableResult):
 
     def caption(self) -> str:
         """Say how to read the curves and the table."""
-        parts = [
-            f"Every number stands beside that of {self.random_count} random maps for each "
-            f"{self.space.noun}: "
-            "the same values, as smooth, in random places. Beaten is the share of them that the "
-            "map beats, and chance how probable it is that maps without knowledge do as well; the "
-            f"least that so many can tell is {self._least_chance()}."
-        ]
-        if self.unit == "score":
-            parts.append(
-                "What is explained has no probability, so its score is followed, on the scale on "
-                f"which that of {self._blank()} is 0 and that of the {self.space.shown} is 1 "
-                f"(-1, where the {self.space.shown} scores less)."
-            )
-        captions = [MEASURE_GROUPS[name].caption for name in self.results]
-        parts += [self.space.words(text) for text in captions if text]
-        parts += [verdict.sentence for verdict in self.verdicts]
-        return " ".join([*parts, *self.notes])
-
-    def _least_chance(self) -> str:
-        least = (1.0 + self.random_count) ** -len(self.images)
-        return "below 0.001" if least < 0.001 else f"{least:.2g}"
-
-    def _blank(self) -> str:
-        """Say what an input without anything in it is."""
-        if self.space == IMAGE:
-            return "a blank image of the mean colour"
-        return f"a {self.space.noun} of its mean values"
+        return caption(self)
 
     def __str__(self) -> str:
         rows = [f"{self.title} at {self.layer}: {len(self.images)} {self.space.noun}(s)"]
