@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -98,6 +98,14 @@ Budget = Annotated[
         show_default=False,
     ),
 ]
+InPrecision = Annotated[
+    Literal["float32", "bf16"],
+    typer.Option(
+        "--precision",
+        help="In what the images are scanned: bf16 is faster where the processor or GPU knows "
+        "bfloat16, and rounds to three digits; how far that is from float32 is measured and told.",
+    ),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Only say what it would take, and write nothing.")
 ]
@@ -113,6 +121,7 @@ def build() -> Callable[..., Any]:
         shared("kept", Kept, None),
         shared("visualized", Visualized, None),
         shared("budget", Budget, None),
+        shared("precision", InPrecision, "float32"),
         shared("dry_run", DryRun, False),
         *network_options.WEIGHTS,
         shared("out", Out, Path("cnnviz-gallery")),
@@ -125,6 +134,7 @@ def build() -> Callable[..., Any]:
 def _run(values: dict[str, Any]) -> None:
     from cnnviz.datasets import SHAPES, open_dataset
     from cnnviz.images.paths import expand
+    from cnnviz.passes.precision import check_precision
     from cnnviz_gallery.estimate import estimate
     from cnnviz_gallery.site.site_folder import check
     from cnnviz_gallery.site.visualizations import check as check_visualized
@@ -138,6 +148,8 @@ def _run(values: dict[str, Any]) -> None:
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")
         models = [guesses.of(model) for model in _models(values)]
+        for model in models:
+            check_precision(values["precision"], model)
         if values["visualized"]:
             for model in models:
                 check_visualized(model, values["visualized"], values["budget"])
@@ -192,13 +204,17 @@ def _make(
     """Scan and build; of several processes that scan together the first one builds."""
     from cnnviz.images.paths import expand
     from cnnviz_gallery.scan.scan import scan
+    from cnnviz_gallery.scan.scan_result import ScanSettings
     from cnnviz_gallery.site.build import build as build_site
     from cnnviz_gallery.site.visualizations import visualize
 
     out: Path = expand(values["out"]).resolve()
     kept: Path = values["kept"] or out.with_name(f"{out.name}-scan")
     show = _named(progress, model.name)
-    found = scan(model, data, values["layers"], folder=expand(kept), progress=show)
+    settings = ScanSettings(precision=values["precision"])
+    found = scan(
+        model, data, values["layers"], settings=settings, folder=expand(kept), progress=show
+    )
     if int(os.environ.get("RANK", "0")):
         return []
     for skipped in found.skipped:

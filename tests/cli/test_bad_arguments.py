@@ -198,6 +198,7 @@ evaluate-classifier --top 0 | --top cannot be 0
 evaluate-classifier --explain -1 | --explain cannot be -1
 evaluate-classifier --seed -1 | --seed cannot be -1
 gallery --count 0 | --count cannot be 0
+gallery --precision half | is not one of
 gallery --visualize "" | --visualize is empty
 gallery --out ~nouser/o | There is no folder
 report --count 0 | --count cannot be 0

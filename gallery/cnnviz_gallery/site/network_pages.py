@@ -46,7 +46,11 @@ def page(subject: SiteContext) -> content.NetworkPage:
             content.Fact("Images", f"{scan.images:,}"),
             content.Fact("SHA-256", scan.network.sha256[:12], scan.network.sha256),
         ),
-        notes=(f"Each image: {scan.network.preprocessing}.", *scan.notes),
+        notes=(
+            f"Each image: {scan.network.preprocessing}.",
+            f"Computed on {scan.computed_on}.",
+            *scan.notes,
+        ),
         skipped=tuple(content.Fact(each.name, each.reason) for each in scan.skipped),
         steps=tuple(_steps(subject)),
         shown=_shown(subject),
