@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -35,6 +36,7 @@ from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.turns import one_at_a_time
 from cnnviz.models import Model
 from cnnviz.passes.copy_policy import PAYS, Kept, Through, decide, kept_of, pays
+from cnnviz.passes.precision import trials
 from cnnviz.results.result import AS_IT_IS
 
 _Found = TypeVar("_Found")
@@ -196,12 +198,15 @@ def _has_numbers(leaf: Any) -> bool:
 def outputs(model: Model, images: torch.Tensor) -> Any:
     """Return what the network returns for preprocessed images, without a graph.
 
-    For the many changed images that a measurement is made of. The network is left as it was.
+    For the many changed images that a measurement is made of; within `precision.trials_in` in what
+    precision that says. The network is left as it was.
     """
 
     def run(computing: Model) -> Any:
         with isolated(computing.module, grad=False):
-            output = computing.forward(images)
+            rounded = trials()
+            asked = computing.forward if rounded is None else partial(rounded.outputs, computing)
+            output = asked(images)
         check_sound(computing, output)
         return output
 

@@ -25,9 +25,9 @@ from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.independence import independence
 from cnnviz.passes.malloc import freed_memory_kept
-from cnnviz.passes.precision import BF16, Precision, check_precision
+from cnnviz.passes.precision import BF16, MEASURED, Precision, check_precision
 from cnnviz.passes.run_to_layer import PartialForward
-from cnnviz.passes.scan_way import MEASURED, ScanWay, scan_way
+from cnnviz.passes.scan_way import ScanWay, scan_way
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import AS_IT_IS
 

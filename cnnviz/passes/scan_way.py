@@ -25,13 +25,11 @@ from cnnviz.introspection.layers import named_layers, without_call
 from cnnviz.introspection.stop_forward import run_to
 from cnnviz.models import Model
 from cnnviz.passes.fast_model import FastModel, computed_on, fast_model
-from cnnviz.passes.precision import BF16, Bf16Model, Precision
+from cnnviz.passes.precision import BF16, Bf16Model, Precision, furthest
 from cnnviz.passes.run_to_layer import PartialForward
 from cnnviz.results.result import AS_IT_IS
 from cnnviz.results.text import plural
 
-MEASURED = 8
-"""Images on which it is measured how far bfloat16 is from float32."""
 _TOLERANCE = 1e-5
 
 
@@ -179,20 +177,7 @@ class _Wanted:
             found = self.seen(computing, inputs)
         except (CnnvizError, UnsoundFoldError):
             return float("inf")
-        if [each.shape for each in found] != [each.shape for each in expected]:
-            return float("inf")
-        return max(map(_apart, found, expected), default=0.0)
-
-
-def _apart(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:
-    # What is no number in either was none before; what is one in one of them alone is another.
-    there = np.isfinite(two)
-    if not np.array_equal(there, np.isfinite(one)):
-        return float("inf")
-    if not there.any():
-        return 0.0
-    far = np.abs(one - two, where=there, out=np.zeros_like(two)).max()
-    return float(far / max(np.abs(two[there]).max(), np.finfo(np.float32).tiny))
+        return furthest(found, expected)
 
 
 def _array(values: torch.Tensor) -> NDArray[np.float64]:

@@ -27,6 +27,7 @@ from cnnviz.introspection.tracing.map_layout import WHOLE
 from cnnviz.passes.box_targets import asked_boxes, overlaps_told
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.fast_model import now_computed_on
+from cnnviz.passes.precision import BF16, Precision, check_precision, trials_in
 from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.progress import Announce, Progress, ToldCost, silent
 from cnnviz.results.text import listed, plural
@@ -53,6 +54,7 @@ def cam(
     *,
     relu: bool = True,
     fuse: bool = False,
+    precision: Precision = "float32",
     progress: Progress = silent,
     announce: Announce | None = None,
 ) -> Heatmap:
@@ -76,6 +78,10 @@ def cam(
         True joins the maps of all layers into one (Jiang et al. 2021), which has the sharpness of
         the shallow layers and the meaning of the deep ones. The levels of a detector's pyramid are
         joined by their sum, as if their channels were those of one layer.
+    precision : {"float32", "bf16"}
+        In what the images of scorecam that are seen through channels are computed: bfloat16 is
+        faster where the processor or GPU knows it, and rounds to three digits. How far that is
+        from float32 is measured on the first of them and told.
     progress : callable, optional
         Called as ``progress(done, total, what)`` while channels are tried out.
     announce : callable, optional
@@ -95,6 +101,12 @@ def cam(
     if method not in CAM_METHODS:
         raise UsageError(f"There is no method {method!r}.", f"Choose {', '.join(CAM_METHODS)}.")
     chosen = CAM_METHODS[method]
+    if precision == BF16 and method != "scorecam":
+        raise UsageError(
+            f"{chosen.title} computes no changed images, which alone are computed in bfloat16.",
+            "Leave the precision at float32, or choose scorecam.",
+        )
+    check_precision(precision, capture.model)
     names, fuse, named = _chosen_layers(capture, layer, chosen, fuse=fuse)
     for name in names:
         # Refused before anything is computed.
@@ -102,7 +114,8 @@ def cam(
     keys = tuple(capture.activations.resolve(name) for name in names)
     passes = sum(_channels(capture, key) for key in keys)
     told = ToldCost(progress, announce, passes, f"passes, one for each channel ({chosen.title}),")
-    maps = [chosen.maps(capture, key, told) for key in keys]
+    with trials_in(precision, capture.model) as tried:
+        maps = [chosen.maps(capture, key, told) for key in keys]
     extents = [capture.layout(key).extent for key in keys]
     by_sum = fuse and set(names) <= set(capture.pyramid)
     notes = [*_made_at(capture, keys, chosen_for_you=not named), *_canvas(extents)]
@@ -120,7 +133,9 @@ def cam(
     provenance = capture.provenance
     if method in _BY_TRIAL:  # whose passes are many, and may have run elsewhere
         where = now_computed_on(capture.model, capture.batch.tensor)
-        provenance = replace(provenance, computed_on=where)
+        where += ", in bfloat16" if precision == BF16 else ""
+        provenance = replace(provenance, computed_on=where, bf16_error=tried.error)
+        notes += [provenance.precision] if provenance.precision else []
     return Heatmap(
         provenance=provenance,
         method=method,

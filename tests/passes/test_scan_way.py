@@ -286,6 +286,26 @@ def test_a_gallery_in_bfloat16_says_so_and_is_kept_apart(tmp_path) -> None:
     assert content(scan_gallery(network(), data, settings=few, shard=12)) == content(found)
 
 
+@needs_bf16
+def test_score_cam_in_bfloat16_is_near_and_says_so() -> None:
+    model = network()
+    held = cnnviz.capture(model, torch.randn(1, 3, 16, 16), layers=["after"])
+    plain, low = (cnnviz.cam(held, method="scorecam", precision=p) for p in ("float32", "bf16"))
+    error = low.provenance.bf16_error
+    assert plain.provenance.bf16_error is None
+    assert error is not None
+    assert 1e-4 < error < 0.05
+    assert low.provenance.computed_on.endswith(", in bfloat16")
+    assert f"up to {error:.1%} of the largest" in low.caption()
+    one, two = plain.maps[0], low.maps[0]
+    assert 0.0 < np.abs(one - two).max() < 0.2 * np.abs(one).max()
+    # What is computed afterwards is as ever.
+    again = cnnviz.cam(held, method="scorecam")
+    assert np.abs(again.maps[0] - one).max() <= 1e-5 * np.abs(one).max()
+    with pytest.raises(UsageError, match="computes no changed images"):
+        cnnviz.cam(held, precision="bf16")
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")
 @pytest.mark.parametrize("asked", ["float32", "bf16"])
 def test_on_a_gpu_a_search_finds_what_the_processor_finds(asked) -> None:
