@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cnnviz.datasets.shapes import Shapes
+from cnnviz.datasets.shapes import Sample, Shapes
 from cnnviz.models import load
 from cnnviz.passes.captures import capture
 from cnnviz.views.cam import cam
@@ -13,10 +13,14 @@ from cnnviz.views.cam import cam
 COUNT = 200
 
 
+@pytest.fixture(scope="module")
+def scenes() -> list[Sample]:
+    return Shapes(split="held-out")[:COUNT]
+
+
 @pytest.mark.parametrize("name", ["shapes-plain", "shapes-residual"])
-def test_the_maximum_falls_inside_the_object(name: str) -> None:
+def test_the_maximum_falls_inside_the_object(name: str, scenes: list[Sample]) -> None:
     model = load(name)
-    scenes = [Shapes(split="held-out")[index] for index in range(COUNT)]
     hits, right = [], []
     for begin in range(0, COUNT, 50):
         part = scenes[begin : begin + 50]
@@ -30,6 +34,5 @@ def test_the_maximum_falls_inside_the_object(name: str) -> None:
     assert np.mean(hits) >= 0.85
 
 
-def test_a_chance_peak_would_not_pass() -> None:
-    scenes = [Shapes(split="held-out")[index] for index in range(COUNT)]
+def test_a_chance_peak_would_not_pass(scenes: list[Sample]) -> None:
     assert np.mean([scene.mask.mean() for scene in scenes]) < 0.35
