@@ -26,9 +26,12 @@ from cnnviz.views import VIEWS
 from tests.helpers.architectures import ARCHITECTURES, build, small_input
 
 BRIEF = {
+    "explanations": {"methods": ["gradcam", "saliency"]},
     "feature_visualization": {"units": "3:0,1", "steps": 3, "size": 16},
     "famous_networks": {"names": "LeNet-5,AlexNet,MobileNet v1"},
     "optimizers": {"optimizers": "gd,adam", "steps": 1},
+    "convolve": {"stride": 5},
+    "convolve_signals": {"signal": [0.0, 1.0, 0.0, 2.0], "response": [1.0, 0.5]},
     "overfitting": {"scenes": 10, "epochs": 2, "seeds": 2, "validation": 10, "test": 10},
     "transfer_learning": {"samples": (1, 2), "epochs": 1, "seeds": 2, "test": 8},
 }

@@ -53,7 +53,7 @@ _HEADS = {
     ".webp": b"RIFF",
 }
 _MOST_AXES = 12
-_OTHER_INPUTS = ((1, 28), (4, 40), (3, 32))
+_OTHER_INPUTS = ((1, 28), (4, 40))
 _LONGEST_SUMMARY = 80
 # NumPy's arithmetic rounds by where an array lies in memory, and an edge of a curve by that.
 _ROUNDING = 1
