@@ -195,7 +195,7 @@ def _by_number(n: Any, x: torch.Tensor) -> torch.Tensor:
         (plain, True),
         (_mapped, False),
         (_called_with_others, False),
-        (_within_autocast, False),
+        (_within_autocast, True),
         (_overwritten, True),
         (_checkpointed, True),
         (_remembers, True),
