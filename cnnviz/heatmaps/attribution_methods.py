@@ -42,10 +42,12 @@ NOISE = 0.15
 class AttributionRequest:
     """What a method gets to work with.
 
-    `captured` holds the scores, and the gradient at the input by the method's rule.
+    `captured` holds the scores, and the gradient at the input by the method's rule. `computing`
+    makes the passes: it is the model, or one that stands for it.
     """
 
     model: Model
+    computing: Model
     captured: Capture
     baseline: Baseline
     steps: int
@@ -86,10 +88,10 @@ class ImageRequest:
     def answer(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the explained score of any number of variants of the image, [B]."""
         # captum draws its noise as float32, whatever the network computes in.
-        model = self.question.model
-        score = self.resolved.score(model.forward(inputs.to(self.image.dtype)))
+        computing = self.question.computing
+        score = self.resolved.score(computing.forward(inputs.to(self.image.dtype)))
         if inputs.requires_grad:
-            check_differentiable(score, model.name)
+            check_differentiable(score, computing.name)
         return score
 
 

@@ -24,8 +24,10 @@ from cnnviz.introspection.turns import one_at_a_time
 from cnnviz.models import Model
 from cnnviz.results.text import shortened
 
-Through = Literal["nothing", "linear", "anything"]
+Through = Literal["nothing", "linear", "anything", "ascent"]
 """What a gradient goes through, see `cnnviz.passes.fast_model`."""
+Graph = Literal["as it is", "exact", "fast"]
+"""How a pass that builds a graph is computed, see `cnnviz.passes.fast_model.FastModel`."""
 Form = tuple[tuple[int, ...], torch.dtype]
 """The size and kind of images."""
 
@@ -45,7 +47,7 @@ Each filter and each channel is looked at every time.
 _MOST = 64
 """Of how many sizes images are counted."""
 
-_NOT_LINEAR = "a gradient goes through more than linear layers"
+_NOT_PACKED = "a gradient goes through more than linear layers, and no weights are packed"
 
 
 class Kept:
@@ -134,7 +136,7 @@ def decide(
     keeps: Collection[str] = (),
     gradients_through: Through = "nothing",
     make: bool = True,
-) -> tuple[Kept, FastCopy] | str:
+) -> tuple[FastCopy, Kept, Graph] | str:
     """Return the copy to compute on, or why it is the network itself.
 
     Parameters
@@ -144,7 +146,7 @@ def decide(
     make : bool
         Whether a copy is made where one pays.
     """
-    why = _why_not_at_all(model, inputs, gradients_through)
+    why = _why_not_at_all(model, inputs)
     if why:
         return why
     with one_at_a_time():
@@ -160,9 +162,12 @@ def decide(
             return copy
         if not copy.folds(inputs, keeps):
             return "every layer that could be folded is asked for"
-        if gradients_through == "linear" and not kept.is_linear(copy, inputs, keeps):
-            return _NOT_LINEAR
-        return kept, copy
+        linear = gradients_through == "linear" and kept.is_linear(copy, inputs, keeps)
+        if linear or gradients_through == "ascent":
+            return copy, kept, "fast"
+        if gradients_through == "nothing":
+            return copy, kept, "as it is"
+        return (copy, kept, "exact") if copy.sends_back(inputs) else _NOT_PACKED
 
 
 def pays(rows: int) -> bool:
@@ -185,13 +190,11 @@ def form_of(inputs: torch.Tensor) -> Form:
     return tuple(inputs.shape[1:]), inputs.dtype
 
 
-def _why_not_at_all(model: Model, inputs: torch.Tensor, gradients_through: Through) -> str:
+def _why_not_at_all(model: Model, inputs: torch.Tensor) -> str:
     if _mode() == _OFF:
         return "CNNVIZ_FAST is 0"
     if model.exact:
         return "it was loaded with exact=True"
-    if gradients_through == "anything":
-        return _NOT_LINEAR
     modes = torch.is_autocast_enabled(inputs.device.type) or torch._C._len_torch_function_stack()
     if modes or type(inputs) is not torch.Tensor or not len(inputs):
         return "a mode changes what operations do, or there is no image"

@@ -16,7 +16,10 @@ copy turns them over, and with them the gradient of what lies below, by far more
   a linear layer. That depends on no value, so passes with a graph run on the copy. Where the
   network is not known to be linear there, the network itself runs; that the graph of the score is,
   `check_linear` makes sure of.
-- "anything": the network itself runs.
+- "anything": the way forward is the network's own, bit for bit, so that every rectifier is as it
+  is there. Gradients alone are computed fast, on packed weights; they differ by rounding.
+- "ascent": the copy, forward and backward. For an ascent, which asks in which direction to go, and
+  has as good a result where rounding led it another way.
 """
 
 from __future__ import annotations
@@ -35,11 +38,14 @@ from cnnviz.introspection.fast_copy import FastCopy, UnsoundFoldError, is_linear
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.turns import one_at_a_time
 from cnnviz.models import Model
-from cnnviz.passes.copy_policy import PAYS, Kept, Through, decide, kept_of, pays
+from cnnviz.passes.copy_policy import PAYS, Graph, Kept, Through, decide, kept_of, pays
 from cnnviz.passes.precision import trials
 from cnnviz.results.result import AS_IT_IS
 
 _Found = TypeVar("_Found")
+
+SENT_BACK = f"{AS_IT_IS}; gradients were sent back on weights packed for this processor"
+"""What is said of passes with a gradient that is not through linear layers alone."""
 
 
 class NotLinearError(Exception):
@@ -54,11 +60,12 @@ class FastModel(Model):
 
     Attributes
     ----------
-    with_graph : bool
-        Whether passes that build a graph are computed fast as well.
+    graph : {"as it is", "exact", "fast"}
+        How passes that build a graph are computed: as the network does; forward as the network
+        does, bit for bit, and backward fast; or fast both ways.
     """
 
-    with_graph: bool
+    graph: Graph
     _copy: FastCopy
     _keeps: frozenset[str]
     _facts: dict[Hashable, Any]
@@ -68,15 +75,14 @@ class FastModel(Model):
         model: Model,
         copy: FastCopy,
         kept: Kept,
+        graph: Graph,
         keeps: Collection[str],
-        *,
-        with_graph: bool = False,
     ) -> None:
         # Not made like a model: what is known of that one holds for this one.
         vars(self).update(vars(model))
         self.module: nn.Module = copy.module
         self._copy, self._keeps, self._facts = copy, frozenset(keeps), kept.facts
-        self.with_graph = with_graph
+        self.graph = graph
 
     def way(self, inputs: torch.Tensor) -> str:
         """Return what tells one way to compute images of this size from all others."""
@@ -87,10 +93,11 @@ class FastModel(Model):
 
     def forward(self, inputs: torch.Tensor) -> Any:
         """Return what the network returns for preprocessed images, to within rounding."""
-        if torch.is_grad_enabled() and not self.with_graph:
+        if torch.is_grad_enabled() and self.graph == "as it is":
             return super().forward(inputs)
         # What is folded is noted in the copy, for one pass at a time.
-        with one_at_a_time(), self._copy.folding(inputs, self._keeps):
+        exact = self.graph == "exact"
+        with one_at_a_time(), self._copy.folding(inputs, self._keeps, exact=exact):
             return super().forward(inputs)
 
 
@@ -116,8 +123,8 @@ def fast_model(
     keeps : collection of str
         The layers whose output is wanted, so that nothing is folded into them.
     gradients_through : str
-        "nothing", "linear" or "anything": what lies between the score and where its gradient is
-        wanted.
+        "nothing", "linear", "anything" or "ascent": what lies between the score and where its
+        gradient is wanted.
     by_rows : bool
         Whether `rows` alone decide whether a copy pays, and not what else was run before: so that
         several processes that share a run decide alike.
@@ -127,10 +134,15 @@ def fast_model(
     if by_rows and not pays(rows):
         return model
     found = decide(model, inputs, rows=rows, keeps=keeps, gradients_through=gradients_through)
-    if isinstance(found, str):
-        return model
-    kept, copy = found
-    return FastModel(model, copy, kept, keeps, with_graph=gradients_through == "linear")
+    return model if isinstance(found, str) else FastModel(model, *found, keeps)
+
+
+def ascent_model(model: Model, inputs: torch.Tensor, keeps: Collection[str]) -> Model:
+    """Return the model for the many passes of an ascent, see `fast_model`.
+
+    It does not hang on what ran before, so that an ascent ends where it did the last time.
+    """
+    return fast_model(model, inputs, rows=PAYS, keeps=keeps, gradients_through="ascent")
 
 
 def on_fast_copy(
@@ -156,7 +168,7 @@ def on_fast_copy(
         kept = kept_of(model.module)
         if kept is not None:
             kept.is_not_linear(keeps)
-        return run(model)
+        return on_fast_copy(model, inputs, run, rows=0, keeps=keeps, gradients_through="anything")
     except (UnsoundFoldError, ModelError, ModelChangedError):
         kept = kept_of(model.module)
         if kept is not None:
@@ -172,7 +184,8 @@ def check_linear(computing: Model, scores: torch.Tensor) -> None:
     NotLinearError
         They are not, and were computed on a fast copy: `on_fast_copy` then runs the network itself.
     """
-    if isinstance(computing, FastModel) and not is_linear(scores):
+    fast = isinstance(computing, FastModel) and computing.graph == "fast"
+    if fast and not is_linear(scores):
         raise NotLinearError
 
 
@@ -256,14 +269,16 @@ def computed_on(
         What that was given.
     """
     if isinstance(computing, FastModel):
+        if computing.graph == "exact":
+            return SENT_BACK
         return _described(computing._copy, inputs)
     found = decide(computing, inputs, keeps=keeps, gradients_through=gradients_through, make=False)
     # Another thread may have made one since.
     return _said(found, inputs) if isinstance(found, str) else AS_IT_IS
 
 
-def _said(found: tuple[Kept, FastCopy] | str, inputs: torch.Tensor) -> str:
-    return f"{AS_IT_IS}: {found}" if isinstance(found, str) else _described(found[1], inputs)
+def _said(found: tuple[FastCopy, Kept, Graph] | str, inputs: torch.Tensor) -> str:
+    return f"{AS_IT_IS}: {found}" if isinstance(found, str) else _described(found[0], inputs)
 
 
 def _described(copy: FastCopy, inputs: torch.Tensor) -> str:

@@ -29,6 +29,8 @@ from cnnviz.models import Model, as_model
 from cnnviz.passes.box_targets import asked_boxes, overlaps_told
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.captures import capture
+from cnnviz.passes.fast_model import computed_on, on_fast_copy
+from cnnviz.passes.malloc import freed_memory_kept
 from cnnviz.passes.targets import Target
 from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.space import IMAGE
@@ -110,18 +112,11 @@ def attribute(
     held = capture(wrapped, images, layers=(), target=target, gradients=gradients, rule=chosen.rule)
     if not chosen.complete:
         held.check_slope()
-    question = AttributionRequest(
-        model=wrapped,
-        captured=held,
-        baseline=baseline,
-        steps=steps,
-        seed=seed,
-    )
-    values, notes = _ask(question, chosen, seed)
+    values, notes, computed_on = _ask(wrapped, held, chosen, baseline, steps, seed)
     summed = channels == "sum" or (channels == "auto" and (chosen.complete or chosen.multiplies))
     notes += _told(held, chosen, baseline, summed=summed)
     return Heatmap(
-        provenance=replace(held.provenance, seed=seed),
+        provenance=replace(held.provenance, seed=seed, computed_on=computed_on),
         method=method,
         title=chosen.title,
         layers=("input",),
@@ -170,21 +165,44 @@ def _told(
 
 
 def _ask(
-    question: AttributionRequest, method: AttributionMethod, seed: int
+    model: Model,
+    held: Capture,
+    method: AttributionMethod,
+    baseline: Baseline,
+    steps: int,
+    seed: int,
+) -> tuple[torch.Tensor, list[str], str]:
+    """Run a method, measure how far it is from complete where it promises to be, and on what."""
+
+    def run(computing: Model) -> tuple[torch.Tensor, list[str], str]:
+        question = AttributionRequest(model, computing, held, baseline, steps, seed)
+        # What is freed in one of many passes is wanted in the next.
+        with isolated(computing.module, grad=True), freed_memory_kept():
+            values, notes = _answer(question, method)
+        on = computed_on(computing, question.inputs) if method.captum else held.computed_on
+        return values, notes, on
+
+    if not method.captum:
+        return run(model)
+    inputs = held.batch.tensor
+    rows = 3 * steps * len(inputs)
+    return on_fast_copy(model, inputs, run, rows=rows, gradients_through="anything")
+
+
+def _answer(
+    question: AttributionRequest, method: AttributionMethod
 ) -> tuple[torch.Tensor, list[str]]:
-    """Run a method, and measure how far it is from complete where it promises to be."""
     # Both captum's noise and its random baselines come from the global generators, which
     # `isolated` puts back.
-    with isolated(question.model.module, grad=True):
-        torch.manual_seed(seed)
-        np.random.seed(seed)  # noqa: NPY002
-        with backward_pass(question.model.name):
-            found = method.attributor(question).detach()
-        values = finite(found, "The attributions")
-        if not method.complete:
-            return values, []
-        with torch.no_grad():
-            start = torch.cat([one.answer(one.baseline) for one in question.singles()])
+    torch.manual_seed(question.seed)
+    np.random.seed(question.seed)  # noqa: NPY002
+    with backward_pass(question.model.name):
+        found = method.attributor(question).detach()
+    values = finite(found, "The attributions")
+    if not method.complete:
+        return values, []
+    with torch.no_grad():
+        start = torch.cat([one.answer(one.baseline) for one in question.singles()])
     rise = (question.captured.scores - start).double().cpu()
     total = values.double().flatten(1).sum(1).cpu()
     return values, [_completeness(total, rise)]

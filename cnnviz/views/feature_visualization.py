@@ -272,7 +272,7 @@ def feature_visualization(
     notes = budget_notes(objectives, [objective for objective, _, _ in made], span)
     notes += about_pictures(made, wrapped)
     return FeatureVisualization(
-        provenance=_provenance(wrapped, batch, made, seed),
+        provenance=_provenance(wrapped, batch, made, seed, job.computed_on),
         units=tuple(objective.name for objective, _, _ in made),
         kinds=tuple(objective.kind for objective, _, _ in made),
         pictures=tuple(_shown(wrapped, one.pictures) for _, _, one in made),
@@ -336,7 +336,11 @@ def _origin(model: Model, batch: Batch | None) -> dict[str, Any]:
 
 
 def _provenance(
-    model: Model, batch: Batch | None, made: list[tuple[Objective, AscentSettings, Any]], seed: int
+    model: Model,
+    batch: Batch | None,
+    made: list[tuple[Objective, AscentSettings, Any]],
+    seed: int,
+    computed_on: str,
 ) -> Provenance:
     images = () if batch is None else (ImageSource(batch.photos[0].name, batch.photos[0].sha256),)
     return Provenance(
@@ -348,4 +352,5 @@ def _provenance(
         targets=tuple(objective.name for objective, _, _ in made),
         seed=seed,
         notes=model.notes,
+        computed_on=computed_on,
     )

@@ -71,7 +71,7 @@ def request(
     """Ask for one class of each image."""
     model = as_model(module)
     held = capture(model, images, layers=(), target=list(TARGETS), rule=rule)
-    return AttributionRequest(model=model, captured=held, baseline="noise", steps=steps, seed=5)
+    return AttributionRequest(model, model, held, baseline="noise", steps=steps, seed=5)
 
 
 def baselines(module: nn.Module, images: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -14,8 +14,9 @@ from torch import nn
 from torch.utils._pytree import tree_leaves
 
 from cnnviz.errors import CnnvizError, ModelError
-from cnnviz.introspection.fast_copy.folding import LAYERS, NORMS, fold
+from cnnviz.introspection.fast_copy.folding import LAYERS, NORMS, fold, stand_in
 from cnnviz.introspection.fast_copy.held_tensors import held_tensors
+from cnnviz.introspection.fast_copy.kept_maps import kept_by_places
 from cnnviz.introspection.fast_copy.layers import Computed, FastLayer, FastNorm, PassState
 from cnnviz.introspection.fast_copy.packed import can_pack
 from cnnviz.introspection.fast_copy.shared_copy import NoFastCopyError, shared_copy
@@ -194,7 +195,9 @@ class FastCopy:
                 yield from (t for t in tensors if t is not None and t.is_floating_point())
 
     @contextmanager
-    def folding(self, inputs: torch.Tensor, keeps: Collection[str] = ()) -> Iterator[None]:
+    def folding(
+        self, inputs: torch.Tensor, keeps: Collection[str] = (), *, exact: bool = False
+    ) -> Iterator[None]:
         """Compute fast within the context, which is to hold one whole pass or a part of one.
 
         Parameters
@@ -203,6 +206,9 @@ class FastCopy:
             The images, of a form that was checked.
         keeps : collection of str
             Layers whose own output is wanted: nothing is folded into them.
+        exact : bool
+            Whether the way forward is the network's own, bit for bit, and gradients alone are
+            computed fast.
 
         Raises
         ------
@@ -214,8 +220,13 @@ class FastCopy:
         if checked.alone and len(inputs) > 1:
             raise UnsoundFoldError
         pairs = checked.folded({self._name(name) for name in keeps})
-        with self._computing(pairs, packs=checked.packs):
+        kept_so = kept_by_places() if exact else nullcontext()
+        with self._computing(pairs, packs=checked.packs, exact=exact), kept_so:
             yield
+
+    def sends_back(self, inputs: torch.Tensor) -> bool:
+        """Whether gradients are computed otherwise."""
+        return self._checked[_form(inputs)].packs
 
     def folds(self, inputs: torch.Tensor, keeps: Collection[str]) -> bool:
         """Whether anything is computed otherwise when these layers are wanted."""
@@ -236,16 +247,16 @@ class FastCopy:
         return found
 
     @contextmanager
-    def _computing(self, pairs: Pairs, *, packs: bool) -> Iterator[None]:
+    def _computing(self, pairs: Pairs, *, packs: bool, exact: bool = False) -> Iterator[None]:
         state = self._state
         state.folded = {layer: (norm, self._fold(layer, norm)) for layer, norm in pairs.items()}
-        state.packs, state.open = packs, 0
+        state.packs, state.exact, state.open = packs, exact, 0
         try:
             yield
             if state.open:
                 raise UnsoundFoldError
         finally:
-            state.folded, state.packs, state.open = {}, False, 0
+            state.folded, state.packs, state.exact, state.open = {}, False, False, 0
 
     def _fold(self, layer: str, norm: str) -> Computed:
         if (layer, norm) not in self._folds:
@@ -254,7 +265,8 @@ class FastCopy:
             made = make()
             if made is None:
                 raise NoFastCopyError("a batch norm of it divides by zero")
-            self._folds[layer, norm] = Computed(made, make)
+            steps = (self._layers[layer].own.layer, stand_in(module))
+            self._folds[layer, norm] = Computed(made, make, steps)
             module.__dict__.setdefault("forward", FastNorm(norm, module, self._state))
         return self._folds[layer, norm]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from cnnviz.introspection.fast_copy.folding import stand_in
-from cnnviz.introspection.fast_copy.packed import PackedConvolution, can_pack
+from cnnviz.introspection.fast_copy.packed import PackedConvolution, can_pack, takes
 
 _MARK = "_cnnviz_computed"
 
@@ -25,12 +25,16 @@ class PassState:
         The layers that compute what their batch norm gives: its name, and how they do so.
     packs : bool
         Whether convolutions run on packed weights.
+    exact : bool
+        Whether the way forward is the network's own, bit for bit, and gradients alone are computed
+        on packed weights.
     open : int
         How many outputs wait for their batch norm to be called.
     """
 
     folded: dict[str, tuple[str, Computed]] = field(default_factory=dict)
     packs: bool = False
+    exact: bool = False
     open: int = 0
 
 
@@ -43,14 +47,20 @@ class Computed:
         The layer.
     again : callable, optional
         Makes it once more, where it is of the copy's own.
+    steps : sequence of torch.nn.Module
+        What the network has in its place: the layer, and a norm that was folded into this one.
     """
 
     def __init__(
-        self, layer: nn.Module, again: Callable[[], nn.Module | None] | None = None
+        self,
+        layer: nn.Module,
+        again: Callable[[], nn.Module | None] | None = None,
+        steps: Sequence[nn.Module] = (),
     ) -> None:
         self._packed = PackedConvolution(layer, again) if can_pack(layer) else None  # type: ignore[arg-type]
         self._layer = None if self._packed is not None else layer
         self._own = again is not None
+        self._steps = tuple(steps) or (layer,)
 
     @property
     def layer(self) -> nn.Module:
@@ -65,6 +75,18 @@ class Computed:
         if packs and self._packed is not None:
             return self._packed(inputs)
         return type(self.layer).forward(self.layer, inputs)
+
+    def exact(self, inputs: torch.Tensor) -> Any:
+        """Return what the network gives, bit for bit; gradients are sent back on packed weights."""
+        wanted = torch.is_grad_enabled() and inputs.requires_grad
+        if self._packed is None or not wanted or not takes(inputs):
+            return self._as_it_is(inputs)
+        return self._packed.with_gradient(inputs, self._as_it_is)
+
+    def _as_it_is(self, inputs: torch.Tensor) -> Any:
+        for step in self._steps:
+            inputs = type(step).forward(step, inputs)
+        return inputs
 
     @property
     def bytes(self) -> int:
@@ -108,15 +130,20 @@ class FastLayer:
         inputs: torch.Tensor = given[0]
         folded = self._state.folded.get(self._name)
         if folded is None:
-            return self.own.run(inputs, packs=self._state.packs)
+            return self._run(self.own, inputs)
         norm, computed = folded
-        value = computed.run(inputs, packs=self._state.packs)
+        value = self._run(computed, inputs)
         # A plain one, also where the value is of a class with ways of its own.
         blank = torch.full((), torch.nan, dtype=value.dtype, device=value.device)
         blank = blank.expand(value.shape)
         setattr(blank, _MARK, _Waiting(norm, value))
         self._state.open += 1
         return blank
+
+    def _run(self, computed: Computed, inputs: torch.Tensor) -> Any:
+        if self._state.exact:
+            return computed.exact(inputs)
+        return computed.run(inputs, packs=self._state.packs)
 
 
 class FastNorm:

@@ -13,6 +13,8 @@ import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 
+from cnnviz.introspection.fast_copy.input_gradient import InputGradient
+
 Place = tuple[Any, ...]
 """Stride, padding, dilation and groups of a convolution."""
 
@@ -61,7 +63,7 @@ class PackedConvolution:
         self._place = (layer.stride, layer.padding, layer.dilation, layer.groups)
         self._size = layer.weight.numel() * layer.weight.element_size()
         self._packed: Any = None
-        self._laid_out: torch.Tensor | None = None
+        self._gradient = InputGradient()
 
     @property
     def layer(self) -> nn.Conv2d:
@@ -74,49 +76,37 @@ class PackedConvolution:
 
     def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the convolution of [N, C, H, W]."""
-        if not self._takes(inputs):
+        if not takes(inputs):
             layer = self.layer
             return type(layer).forward(layer, inputs)
         if self._packed is None:
             self._packed = pack(self.layer.weight, self._place, inputs.shape)
             self._layer = None if self._again is not None else self._layer
         if torch.is_grad_enabled() and inputs.requires_grad:
-            given = (inputs, self._weight(), self._packed, self._bias, self._place)
-            found = _WithGradient.apply(*given)
-        else:
-            found = convolve_packed(inputs, self._packed, self._bias, self._place)
-        result: torch.Tensor = found
-        return result
+            return self.with_gradient(
+                inputs, lambda given: convolve_packed(given, self._packed, self._bias, self._place)
+            )
+        found: torch.Tensor = convolve_packed(inputs, self._packed, self._bias, self._place)
+        return found
+
+    def with_gradient(
+        self, inputs: torch.Tensor, compute: Callable[[torch.Tensor], Any]
+    ) -> torch.Tensor:
+        """Return what `compute` makes of inputs, whose gradient is that of this convolution."""
+        found: torch.Tensor = _WithGradient.apply(inputs, compute, self._send_back)
+        return found
+
+    def _send_back(self, gradient: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+        found = self._gradient(gradient, shape, lambda: self.layer)
+        if self._packed is not None and self._again is not None:
+            self._layer = None
+        return found
 
     @property
     def bytes(self) -> int:
-        """Memory of the weights: packed, laid out and made, as far as they were needed yet."""
-        layer, own = self._layer, self._laid_out
-        weight = None if layer is None else layer.weight
-        made = self._again is not None and layer is not None
-        laid_out = own is not None and (weight is None or own.data_ptr() != weight.data_ptr())
-        return (int(self._packed is not None) + int(made) + int(laid_out)) * self._size
-
-    def _weight(self) -> torch.Tensor:
-        """Return the weights as the backward pass takes them: in the order of the packed maps."""
-        if self._laid_out is None:
-            weight = self.layer.weight.detach()
-            with torch.inference_mode(False):
-                self._laid_out = weight.contiguous(memory_format=torch.channels_last)
-        return self._laid_out
-
-    @staticmethod
-    def _takes(inputs: torch.Tensor) -> bool:
-        # What is more than a tensor, such as a map with patches, has ways of its own.
-        return (
-            type(inputs) is torch.Tensor
-            and inputs.ndim == 4
-            and inputs.dtype is torch.float32
-            and inputs.device.type == "cpu"
-            and inputs.numel() > 0
-            # Whoever asks for fewer digits gets them.
-            and not torch.is_autocast_enabled("cpu")
-        )
+        """Memory of the weights: made and packed, as far as they were needed yet."""
+        made = self._again is not None and self._layer is not None
+        return (int(self._packed is not None) + int(made)) * self._size + self._gradient.bytes
 
 
 def pack(weight: torch.Tensor, place: Place, shape: Sequence[int]) -> Any:
@@ -126,6 +116,20 @@ def pack(weight: torch.Tensor, place: Place, shape: Sequence[int]) -> Any:
         reorder: Any = torch._C._nn.mkldnn_reorder_conv2d_weight
         laid_out = weight.detach().to_mkldnn()
         return reorder(laid_out, padding, stride, dilation, groups, list(shape))
+
+
+def takes(inputs: torch.Tensor) -> bool:
+    """Whether packed convolutions take such inputs."""
+    # What is more than a tensor, such as a map with patches, has ways of its own.
+    return (
+        type(inputs) is torch.Tensor
+        and inputs.ndim == 4
+        and inputs.dtype is torch.float32
+        and inputs.device.type == "cpu"
+        and inputs.numel() > 0
+        # Whoever asks for fewer digits gets them.
+        and not torch.is_autocast_enabled("cpu")
+    )
 
 
 def convolve_packed(
@@ -143,28 +147,19 @@ def convolve_packed(
 
 
 class _WithGradient(torch.autograd.Function):
-    """The same, and the gradient at its input: that of the convolution with the weights as such."""
+    """What a convolution gives, and the gradient at its input; nothing is kept for it."""
 
     @staticmethod
     def forward(
         ctx: Any,
         inputs: torch.Tensor,
-        weight: torch.Tensor,
-        packed: Any,
-        bias: torch.Tensor | None,
-        place: Place,
+        compute: Callable[[torch.Tensor], Any],
+        send_back: Callable[[torch.Tensor, torch.Size], torch.Tensor],
     ) -> Any:
-        ctx.save_for_backward(inputs, weight)
-        ctx.place = place
-        return convolve_packed(inputs, packed, bias, place)
+        ctx.shape, ctx.send_back = inputs.shape, send_back
+        return compute(inputs)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> Any:
-        inputs, weight = ctx.saved_tensors
-        stride, padding, dilation, groups = ctx.place
-        found, _, _ = torch.ops.aten.convolution_backward(
-            *(gradient, inputs, weight, None, stride, padding, dilation),
-            *(False, [0, 0], groups, [True, False, False]),
-        )
-        return found, None, None, None, None
+        return ctx.send_back(gradient, ctx.shape), None, None

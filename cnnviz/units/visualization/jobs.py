@@ -34,6 +34,7 @@ _LINEAR = ("conv", "norm", "identity", "dropout", "pad", "scale")
 _TRIAL = 3
 _LONGEST = 365 * 86_400.0
 """Seconds of a budget at most: a year."""
+_KEPT_ALONE = "not recorded: all pictures were kept from an earlier run"
 _SPANS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -234,6 +235,8 @@ class Job:
         Seconds after which no further batch is begun.
     progress, announce, clock : callable
         Told how far it has come; told once what it will cost; and what tells the time.
+    computed_on : str
+        On what the latest pictures were computed, for the provenance.
     """
 
     model: Model
@@ -244,6 +247,7 @@ class Job:
     progress: Progress = silent
     announce: Announce | None = None
     clock: Callable[[], float] = time.monotonic
+    computed_on: str = field(init=False, default=_KEPT_ALONE)
     _begun: float = field(init=False, default=0.0)
     _pace: float | None = field(init=False, default=None)
     """Seconds for a unit of work."""
@@ -333,6 +337,7 @@ class Job:
 
         with scoring(self.model, group.objectives[0].layer, group.texture) as probe:
             made = ascend(probe, batch, group.settings, self.model.channels, self.start, tick)
+            self.computed_on = probe.computed_on()
         for objective, one in zip(batch, made, strict=True):
             self.store.put(objective, group.settings, one)
         taken = self.clock() - begun

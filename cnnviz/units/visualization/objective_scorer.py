@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 
-from cnnviz.errors import LayerError
+from cnnviz.errors import LayerError, ModelError
+from cnnviz.introspection.fast_copy import UnsoundFoldError
 from cnnviz.introspection.finite import finite
-from cnnviz.introspection.hooks import isolated
+from cnnviz.introspection.hooks import isolated, preserve_state
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.stop_forward import run_to
 from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
 from cnnviz.models import Model
 from cnnviz.models.output_members import describe
 from cnnviz.models.outputs import scores_of
+from cnnviz.passes.fast_model import ascent_model, computed_on
+from cnnviz.passes.malloc import freed_memory_kept
 from cnnviz.passes.spatial_maps import UNTRACED, checked_layout, traced_outputs
+from cnnviz.results.result import AS_IT_IS
 from cnnviz.units.visualization.objectives import Objective
 from cnnviz.units.visualization.value_range import given
 
@@ -41,8 +45,13 @@ class ObjectiveScorer:
         Whether the layer is a plain convolution, without hooks of the caller's own.
     """
 
-    def __init__(self, model: Model, layer: Key | None, texture: Key | None) -> None:
+    def __init__(
+        self, model: Model, layer: Key | None, texture: Key | None, scope: ExitStack
+    ) -> None:
         self._model = model
+        self._scope = scope
+        self._computing: dict[torch.Size, Model] = {}
+        self._isolated = {id(model.module)}
         self._layer = layer
         self._texture = texture
         self._wanted = {key for key in (layer, texture) if key is not None}
@@ -107,18 +116,49 @@ class ObjectiveScorer:
             # Convolutions on a CPU are up to a third faster in this order of memory.
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         self._learn_layouts(inputs.detach())
-        run = self._model.forward
+        computing = self._computing_for(inputs)
+        try:
+            output = self._pass(computing, inputs)
+        except (UnsoundFoldError, ModelError):
+            if computing is self._model:
+                raise
+            # What it does is not what was seen when the copy was made: the network does it.
+            self._computing[self._size] = self._model
+            self._found.clear()
+            output = self._pass(self._model, inputs)
         if self._layer is None:
-            return scores_of(self._model, run_to(run, inputs, self._modules, after=self._take))
-        if self._alone:
-            run_to(run, inputs, self._modules, [self._layer], before=self._take_input)
-        else:
-            run_to(run, inputs, self._modules, self._wanted, after=self._take)
+            return scores_of(self._model, output)
         if self._layer not in self._found:
             raise LayerError(
                 f"Layer {self._layer[0]!r} was not called with this input.", "Choose another layer."
             )
         return self._found[self._layer]
+
+    def _pass(self, computing: Model, inputs: torch.Tensor) -> Any:
+        modules = {name: computing.module.get_submodule(name) for name in self._modules}
+        if self._layer is None:
+            return run_to(computing.forward, inputs, modules, after=self._take)
+        if self._alone:
+            ends = [self._layer]
+            return run_to(computing.forward, inputs, modules, ends, before=self._take_input)
+        return run_to(computing.forward, inputs, modules, self._wanted, after=self._take)
+
+    def _computing_for(self, inputs: torch.Tensor) -> Model:
+        """Return what makes the passes of pictures of this size: the model, or a faster copy."""
+        if self._size not in self._computing:
+            found = ascent_model(self._model, inputs.detach(), keeps=self._modules)
+            if id(found.module) not in self._isolated:
+                self._scope.enter_context(preserve_state(found.module))
+                self._isolated.add(id(found.module))
+            self._computing[self._size] = found
+        return self._computing[self._size]
+
+    def computed_on(self) -> str:
+        """Say on what the passes of the last size of pictures were made."""
+        if not self._computing:
+            return AS_IT_IS
+        size, computing = list(self._computing.items())[-1]
+        return computed_on(computing, torch.empty(1, *size, dtype=self._model.dtype))
 
     def _learn_layouts(self, inputs: torch.Tensor) -> None:
         """Find out how the layers hold their maps for pictures of this size."""
@@ -176,5 +216,5 @@ def scoring(
     model: Model, layer: Key | None, texture: Key | None = None
 ) -> Iterator[ObjectiveScorer]:
     """Yield a probe of a network that is in eval mode and frozen, and left as it was."""
-    with isolated(model.module, grad=True):
-        yield ObjectiveScorer(model, layer, texture)
+    with isolated(model.module, grad=True), ExitStack() as scope, freed_memory_kept():
+        yield ObjectiveScorer(model, layer, texture, scope)
