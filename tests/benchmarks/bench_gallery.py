@@ -1,6 +1,7 @@
 """The scan of a gallery beside the bare forward pass, and what ImageNet and ResNet-50 would cost.
 
     python tests/benchmarks/bench_gallery.py [--rounds N] [--images N] [--device D] [--write F.md]
+                                             [--json FILE]
 
 Both read the same generated photos with the same loader, in the same batches, and run the network
 to its end; the scan also counts every channel of every convolution and linear layer. What it costs
@@ -10,6 +11,7 @@ to keep the parts of a scan of ResNet-50 is measured with noise, without running
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import tempfile
 import time
@@ -19,13 +21,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from bench_top_activations import generate, peak_bytes
+from kept_results import Goal, add_json_option, keep
 from torch import nn
-from turns import Way, in_turns, table
+from turns import Timed, Way, in_turns, table
 
 import cnnviz
 from cnnviz.datasets import Dataset, LoadedBatch, default_workers, open_dataset, stream
 from cnnviz.models import Model
+from cnnviz.passes.copy_policy import PAYS
+from cnnviz.passes.fast_model import fast_model
 from cnnviz.passes.malloc import freed_memory_kept
+from cnnviz.passes.precision import Precision, lacks_bf16
 from cnnviz.results.shard_files import ShardFiles
 from cnnviz.results.text import estimated_time
 from cnnviz_gallery.scan.accumulator import Accumulator
@@ -37,12 +43,14 @@ from cnnviz_gallery.scan.scan_result import ScanSettings
 LARGE = "resnet50"
 NETWORKS = ("squeezenet1_0", LARGE)
 FEW = 64
+BATCH = ScanSettings().batch_size
+KEPT = "forward pass, freed memory kept"
 IMAGES, CLASSES = 1_281_167, 1000
 UNIT_PAGE = 45_000
 """At most, in bytes, with its pictures."""
 
 
-def bare(model: Model, data: Dataset, *, keeping: bool = False) -> Way:
+def bare(model: Model, data: Dataset, *, keeping: bool = False, fast: bool = False) -> Way:
     """Return a forward pass over all images, and nothing else."""
 
     def run() -> None:
@@ -60,54 +68,81 @@ def bare(model: Model, data: Dataset, *, keeping: bool = False) -> Way:
             ) as batches,
         ):
             for batch in batches:
+                tensor, forward = batch.tensor, module
+                if fast:
+                    forward = fast_model(model, tensor, rows=PAYS).forward
                 # Until the answers are here, a GPU has only been told what to do.
-                module(batch.tensor).cpu()
+                forward(tensor).cpu()
 
     return run
 
 
-def scanned(model: Model, data: Dataset) -> Way:
+def scanned(
+    model: Model, data: Dataset, precision: Precision = "float32", *, fast: bool = True
+) -> Way:
     """Return a scan, which is written to a new folder."""
 
     def run() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            scan(model, data, folder=Path(folder))
+        before = os.environ.pop("CNNVIZ_FAST", None)
+        os.environ["CNNVIZ_FAST"] = "1" if fast else "0"
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                settings = ScanSettings(precision=precision)
+                scan(model, data, folder=Path(folder), settings=settings)
+        finally:
+            del os.environ["CNNVIZ_FAST"]
+            if before is not None:
+                os.environ["CNNVIZ_FAST"] = before
 
     return run
 
 
-def throughput(data: Dataset, rounds: int, device: str) -> tuple[list[str], float]:
+def _ways(model: Model, data: Dataset) -> dict[str, Way]:
+    ways = {
+        KEPT: bare(model, data, keeping=True),
+        "forward pass": bare(model, data),
+        "forward pass of the fast copy": bare(model, data, keeping=True, fast=True),
+        "scan on the network itself": scanned(model, data, fast=False),
+        "scan": scanned(model, data),
+    }
+    if not lacks_bf16(model.device):
+        ways["scan in bfloat16"] = scanned(model, data, "bf16")
+    return ways
+
+
+def throughput(
+    data: Dataset, rounds: int, device: str, kept_in: Path | None
+) -> tuple[list[str], float]:
     """Return a table for each network, and the images a second of a scan of the large one.
 
-    What a scan takes to begin and to end does not count in one of a million images: the rates are
+    What a scan takes to begin and to end does not count in one of a million images: the times are
     those of the images after the first few.
     """
     few, lines, rate = data.spread(FEW), list[str](), 0.0
     for name in NETWORKS:
         model = cnnviz.load(name, "random", device=device)
-        ways = {
-            f"{what}, {len(some)} images": way
-            for some in (few, data)
-            for what, way in (
-                ("forward pass", bare(model, some)),
-                ("the same, freed memory kept", bare(model, some, keeping=True)),
-                ("scan", scanned(model, some)),
-            )
-        }
-        found = in_turns(ways, rounds)
-        seconds = [each.median() for each in found.values()]
-        plain, kept, own = (
-            all_ - few_ for few_, all_ in zip(seconds[:3], seconds[3:], strict=True)
-        )
-        rate = (len(data) - len(few)) / own
+        ways = {(what, 0): way for what, way in _ways(model, few).items()}
+        ways |= {(what, 1): way for what, way in _ways(model, data).items()}
+        found = in_turns({f"{what} {part}": way for (what, part), way in ways.items()}, rounds)
+        rest = {what: _after(found[f"{what} 1"], found[f"{what} 0"]) for what, part in ways if part}
+        count = len(data) - len(few)
+        rate = count / rest["scan"].median()
+        work = f"Scan of {name}, {len(scannable(model))} layers, batches of {BATCH}"
+        goals = [Goal("scan", (KEPT,), 1.0), Goal("scan in bfloat16", (KEPT,), 1.8)]
+        keep(kept_in, work, rest, [goal for goal in goals if goal.way in rest])
         lines += [
-            table(f"{name}, {len(scannable(model))} layers", found),
-            f"{rate:.1f} images/s: {plain / own:.2f} of the throughput of the forward pass, and "
-            f"{kept / own:.2f} of it where that keeps the memory that it frees, as a scan does; "
-            f"{seconds[2] - len(few) / rate:.1f} s to begin and to end.\n",
+            table(f"{work}, {count} images", rest),
+            f"{rate:.1f} images/s.\n",
         ]
         print("\n".join(lines[-2:]), flush=True)
     return lines, rate
+
+
+def _after(whole: Timed, few: Timed) -> Timed:
+    """Return the times of the images that come after the first few."""
+    apart = zip(whole.wall, few.wall, strict=True), zip(whole.cpu, few.cpu, strict=True)
+    wall, cpu = (tuple(all_ - first for all_, first in each) for each in apart)
+    return Timed(wall, cpu)
 
 
 def noise(start: ScanPlan, names: tuple[str, ...], count: int, model: Model) -> Accumulator:
@@ -169,6 +204,7 @@ def main() -> None:
     reader.add_argument("--images", type=int, default=320)
     reader.add_argument("--device", default="cpu")
     reader.add_argument("--write", type=Path)
+    add_json_option(reader)
     given = reader.parse_args()
     where = torch.cuda.get_device_name() if given.device.startswith("cuda") else platform.machine()
     lines = [
@@ -181,7 +217,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder), given.images)
         data = open_dataset(folder)
-        tables, rate = throughput(data, given.rounds, given.device)
+        tables, rate = throughput(data, given.rounds, given.device, given.json)
         lines += tables + keeping(data, rate, given.device)
     if given.write:
         given.write.write_text("\n".join([*lines, ""]), encoding="utf-8")

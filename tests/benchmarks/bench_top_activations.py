@@ -1,6 +1,6 @@
 """The search for the strongest patches beside the bare forward pass, and what memory it takes.
 
-    python tests/benchmarks/bench_top_activations.py [--rounds N] [--images N] [--write FILE.md]
+    python tests/benchmarks/bench_top_activations.py [--rounds N] [--images N] [--write F.md] [--json FILE]
 
 Both read the same generated photos with the same loader and stop after the same layer; the search
 also finds the nine strongest positions of every channel. The peak of the memory is that of a
@@ -21,6 +21,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from kept_results import Goal, add_json_option, keep
 from PIL import Image
 from turns import Way, in_turns, table
 
@@ -90,7 +91,7 @@ def search(model: Model, dataset: Dataset, layer: str) -> Way:
     return run
 
 
-def throughput(folder: Path, rounds: int) -> list[str]:
+def throughput(folder: Path, rounds: int, kept_in: Path | None) -> list[str]:
     """Return a table for each layer, with the share of the throughput that is left."""
     dataset, lines = open_dataset(folder), []
     for name, layer in LAYERS:
@@ -102,6 +103,8 @@ def throughput(folder: Path, rounds: int) -> list[str]:
         found = in_turns(ways, rounds)
         bare_pass, own = found.values()
         seconds, ratio = own.median(), own.of(bare_pass)
+        work = f"Strongest patches of {name}, {layer}, batches of {BATCH}"
+        keep(kept_in, work, found, [Goal("search for the strongest", ("bare forward pass",), 1.0)])
         lines += [
             table(f"{name}, {layer}, {len(dataset)} images", found),
             f"{len(dataset) / seconds:.1f} images/s: {1 / ratio:.2f} of the throughput of the "
@@ -157,6 +160,7 @@ def main() -> None:
     reader.add_argument("--memory", type=int, nargs="+", default=MEMORY)
     reader.add_argument("--peak", type=int, help=argparse.SUPPRESS)
     reader.add_argument("--write", type=Path)
+    add_json_option(reader)
     given = reader.parse_args()
     if given.peak:
         print_peak(given.peak)
@@ -168,7 +172,7 @@ def main() -> None:
     ]
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder), given.images)
-        lines += throughput(Path(folder), given.rounds)
+        lines += throughput(Path(folder), given.rounds, given.json)
     lines += memory(tuple(given.memory))
     if given.write:
         given.write.write_text("\n".join(lines), encoding="utf-8")
