@@ -1,6 +1,6 @@
 """The search for the strongest patches beside the bare forward pass, and what memory it takes.
 
-    python tests/benchmarks/bench_top_activations.py [--rounds N] [--images N] [--write F.md] [--json FILE]
+    python tests/benchmarks/bench_top_activations.py [--rounds N] [--images N] [--json FILE]
 
 Both read the same generated photos with the same loader and stop after the same layer; the search
 also finds the nine strongest positions of every channel. The peak of the memory is that of a
