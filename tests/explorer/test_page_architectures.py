@@ -1,0 +1,102 @@
+"""Grad-CAM of ten classes at every stage, and answers with channels muted, beside Python's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+
+import cnnviz
+from cnnviz.explorer import explore
+from cnnviz.images import Preprocessing
+from cnnviz.passes.run_from_layer import ForwardFromLayer
+from tests.helpers.browser import Visit
+
+CLASSES = 10
+_WEIGHTS = """([place, index]) => {
+  const layer = cnnviz.app.data.layers[place];
+  const row = cnnviz.arithmetic.rowOf(layer, index);
+  const share = layer.head ? layer.head.places : 1;
+  return [[...cnnviz.arithmetic.weightsOf(layer, row, true)], layer.row.values[row] / share];
+}"""
+HEADED = ("resnet18", "densenet121", "googlenet", "mobilenet_v2")
+
+
+def untrained(name: str) -> Any:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        extra = {"aux_logits": False, "init_weights": True} if name == "googlenet" else {}
+        module = getattr(torchvision.models, name)(weights=None, num_classes=40, **extra)
+    small = Preprocessing(64, (64, 64), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    return cnnviz.load(module.eval(), preprocessing=small)
+
+
+def check_maps(model: Any, photo: Any, visit: Visit, layers: tuple[str, ...]) -> None:
+    held = visit.page.evaluate("cnnviz.app.data.layers[0].classes")[:CLASSES]
+    seen = cnnviz.capture(model, [photo] * len(held), layers=list(layers), target=held)
+    for place, layer in enumerate(layers):
+        maps = cnnviz.cam(seen, layer).maps[0]
+        activations = seen.activation_maps(layer)[0].numpy()
+        for index, wanted in zip(held, maps, strict=True):
+            weights, row = visit.page.evaluate(_WEIGHTS, [place, index])
+            # Half a step of every activation, and of every weight.
+            steps = np.ptp(activations.reshape(len(activations), -1), 1) / 255
+            bound = (np.abs(weights) * steps).sum() / 2 + np.abs(activations).sum(0) * row / 2
+            bound = bound + steps.sum() * row / 4
+            found = visit.page.evaluate(
+                "([place, index]) => [...cnnviz.arithmetic.classMap("
+                "cnnviz.app.data.layers[place], index, 'gradcam', new Map())]",
+                [place, index],
+            )
+            off = np.abs(np.reshape(found, wanted.shape) - wanted)
+            assert (off <= 1.01 * bound + 1e-5 * np.abs(wanted).max()).all(), (layer, index)
+
+
+def opened(browser, made, tmp_path) -> Visit:
+    visit = Visit(browser, 1000, "light")
+    visit.page.goto(made.save(tmp_path / "page.html").as_uri())
+    visit.wait_until("'cnnviz' in window")
+    return visit
+
+
+@pytest.mark.parametrize("name", HEADED)
+def test_of_networks_that_end_in_a_mean_every_answer_is_exact(name, browser, tmp_path) -> None:
+    model, photo = untrained(name), cnnviz.Shapes()[3].image
+    made = explore(model, photo)
+    assert made.exact
+    visit = opened(browser, made, tmp_path)
+    check_maps(model, photo, visit, made.layers)
+    layer = made.layers[-1]
+    seen = cnnviz.capture(model, photo, layers=[layer], gradients=False)
+    key = seen.activations.resolve(layer)
+    changed = seen.activations[key].clone()
+    muted = [int(k) for k in changed[0].flatten(1).mean(1).argsort(descending=True)[:5]]
+    changed[:, muted] = 0.0
+    wanted = ForwardFromLayer(model, seen.batch.tensor, key)(changed)[0].numpy()
+    found = visit.page.evaluate(
+        "(muted) => [...cnnviz.arithmetic.scoresWith(cnnviz.app.data.scores.values, "
+        "cnnviz.app.data.layers.at(-1), new Map(muted.map((c) => [c, 0])))]",
+        muted,
+    )
+    means = seen.activations[key].flatten(2).mean(2)[0, muted].abs().sum().item()
+    rows = np.array(visit.page.evaluate("[...cnnviz.app.data.layers.at(-1).row.values]"))
+    before = seen.logits[0].abs().max().item()
+    assert (np.abs(np.array(found) - wanted) <= 0.51 * means * rows + 1e-5 * before).all()
+    assert visit.complaints == []
+    visit.context.close()
+
+
+def test_the_page_of_squeezenet_is_small_and_right(shared_weights, shared, browser, tmp_path):
+    model = cnnviz.load("squeezenet1_0")
+    (photo,) = (shared / "images").glob("*koala*")
+    made = explore(model, photo)
+    assert len(made.layers) == 4
+    assert made.size <= 2_000_000
+    visit = opened(browser, made, tmp_path)
+    check_maps(model, photo, visit, made.layers)
+    assert visit.page.inner_text("#verdict").startswith("koala")
+    assert visit.complaints == []
+    visit.context.close()
