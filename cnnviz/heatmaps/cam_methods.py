@@ -18,9 +18,10 @@ from torch.nn import functional as F
 from cnnviz.introspection.layer_tensors import Key, LayerTensors
 from cnnviz.introspection.tracing.map_layout import MapLayout
 from cnnviz.models import Model
-from cnnviz.passes.batch_size import rows_at_once
+from cnnviz.passes.batch_size import rows_in_cache
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.fast_model import check_sound, on_fast_copy, outputs
+from cnnviz.passes.malloc import freed_memory_kept
 from cnnviz.passes.run_from_layer import ForwardFromLayer
 from cnnviz.results.progress import Progress
 from cnnviz.results.space import space_of
@@ -106,7 +107,7 @@ def scorecam(capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
     value everywhere shows nothing of the image and has no weight.
     """
     activations, images = capture.activation_maps(layer).float(), capture.batch.tensor
-    at_once = rows_at_once(capture.model, images)
+    at_once = rows_in_cache(capture.model, images)
     tried = _varied_channels(activations)
     trials = _TrialProgress(progress, layer, tried)
     weights = torch.zeros(activations.shape[:2], device=activations.device)
@@ -133,7 +134,7 @@ def ablationcam(capture: Capture, layer: Key, progress: Progress) -> torch.Tenso
     """
     activations, images = capture.activation_maps(layer), capture.batch.tensor
     layout, given = capture.layout(layer), capture.activations[layer]
-    at_once = rows_at_once(capture.model, images)
+    at_once = rows_in_cache(capture.model, images)
     tried = _varied_channels(activations)
     trials = _TrialProgress(progress, layer, tried)
     weights = torch.zeros(activations.shape[:2], device=activations.device)
@@ -356,7 +357,8 @@ class TrialCam(CamMethod):
 
     def maps(self, capture: Capture, layer: Key, progress: Progress) -> torch.Tensor:
         """Apply the formula to what was captured."""
-        return self.formula(capture, layer, progress)
+        with freed_memory_kept():
+            return self.formula(capture, layer, progress)
 
 
 CamName = Literal[

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+import cnnviz
+from cnnviz.heatmaps import cam_methods
 from cnnviz.models import as_model
 from cnnviz.passes import batch_size
 from tests.helpers.architectures import tiny_network
@@ -46,3 +48,41 @@ def test_past_64_a_batch_gains_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_free_memory_of_this_machine_is_known() -> None:
     assert batch_size._free_bytes(torch.device("cpu")) > 1 << 20
+
+
+def test_the_largest_layer_fills_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, images = as_model(tiny_network()), torch.zeros(1, 3, 16, 16)
+    calls = batch_size.trace(model.module, (3, 16, 16)).calls
+    largest = max(call.output_bytes for call in calls)
+    monkeypatch.setattr(batch_size, "_free_bytes", lambda device: 1 << 40)
+    monkeypatch.setattr(batch_size, "_shared_cache", lambda: 5 * largest + 1)
+    assert batch_size.rows_in_cache(model, images) == 5
+    monkeypatch.setattr(batch_size, "_shared_cache", lambda: largest // 2)
+    assert batch_size.rows_in_cache(model, images) == 1
+    monkeypatch.setattr(batch_size, "_shared_cache", lambda: 1 << 40)
+    assert batch_size.rows_in_cache(model, images) == 64
+
+
+def test_a_machine_that_does_not_tell_its_cache_has_a_usual_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for told in (0, -1):
+        monkeypatch.setattr(batch_size.os, "sysconf", lambda _, told=told: told)
+        assert batch_size._shared_cache() == batch_size._USUAL_CACHE
+
+
+@pytest.mark.parametrize("method", ["scorecam", "ablationcam"])
+def test_maps_are_the_same_for_any_batch(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, images = as_model(tiny_network()), torch.rand(2, 3, 16, 16)
+    found = []
+    for rows in (1, 3, 64):
+        monkeypatch.setattr(cam_methods, "rows_in_cache", lambda *_, rows=rows: rows)
+        held = cnnviz.capture(model, images)
+        found.append(cnnviz.cam(held, method=method).maps[0])
+    for other in found[1:]:
+        torch.testing.assert_close(
+            torch.from_numpy(other),
+            torch.from_numpy(found[0]),
+            rtol=0,
+            atol=1e-6 * float(abs(found[0]).max()),
+        )

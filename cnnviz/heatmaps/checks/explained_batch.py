@@ -20,9 +20,10 @@ from cnnviz.images.baselines import baseline_images
 from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model
 from cnnviz.models.member_choice import choose_member
-from cnnviz.passes.batch_size import rows_at_once
+from cnnviz.passes.batch_size import rows_in_cache
 from cnnviz.passes.fast_model import outputs
 from cnnviz.passes.independence import independence
+from cnnviz.passes.malloc import freed_memory_kept
 from cnnviz.passes.shared_captures import resolved_before
 from cnnviz.passes.targets import (
     ResolvedTarget,
@@ -105,7 +106,7 @@ class ExplainedBatch:
     @cached_property
     def at_once(self) -> int:
         """How many images go through the network together."""
-        return rows_at_once(self.model, self.inputs)
+        return rows_in_cache(self.model, self.inputs)
 
     def answers(self, changed: Iterable[tuple[int, torch.Tensor]]) -> NDArray[np.float64]:
         """Return the probability of what is explained in each changed image.
@@ -140,15 +141,19 @@ class ExplainedBatch:
     def _measured(self, changed: Iterable[tuple[int, torch.Tensor]]) -> NDArray[np.float64]:
         found = [np.zeros(0)]
         rows = iter(changed)
-        while group := list(islice(rows, self.at_once)):
-            output = outputs(self.model, torch.stack([image for _, image in group]))
-            places = np.array([image for image, _ in group])
-            values = np.zeros(len(group))
-            for image in dict.fromkeys(places.tolist()):
-                measured = self._measure(self.targets[image], output)
-                values[places == image] = measured[places == image]
-            found.append(values)
+        with freed_memory_kept():
+            while group := list(islice(rows, self.at_once)):
+                found.append(self._group(group))
         return np.concatenate(found)
+
+    def _group(self, group: list[tuple[int, torch.Tensor]]) -> NDArray[np.float64]:
+        output = outputs(self.model, torch.stack([image for _, image in group]))
+        places = np.array([image for image, _ in group])
+        values = np.zeros(len(group))
+        for image in dict.fromkeys(places.tolist()):
+            measured = self._measure(self.targets[image], output)
+            values[places == image] = measured[places == image]
+        return values
 
     def _measure(self, resolved: ResolvedTarget, output: Any) -> NDArray[np.float64]:
         probable = resolved.probability is not None and self.unit == "probability"
