@@ -118,6 +118,7 @@ class Document:
                 "offsets": self.packed.add(layer.head.offsets),
                 "passed": self.packed.add(layer.head.passed),
                 "places": layer.head.places,
+                "rectified": layer.head.rectified,
             }
         places = layer.activations[0].size
         levels = next(levels for more, levels in _LEVELS if places > more)

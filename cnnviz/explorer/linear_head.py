@@ -33,9 +33,11 @@ class LinearHead:
         [C], the means for the photo.
     places : int
         How many places the means are over.
+    rectified : bool
+        Whether the means are of what is positive alone, since a rectifier comes before them.
     passed : ndarray of float32
         [C], the share of the places of each channel that a gradient comes back to: fewer than all
-        where a rectifier works in place behind the layer.
+        where a rectifier comes behind the layer.
     error : float
         The largest difference from the network in trials, of the largest score.
     """
@@ -44,6 +46,7 @@ class LinearHead:
     offsets: NDArray[np.float32]
     means: NDArray[np.float32]
     places: int
+    rectified: bool
     passed: NDArray[np.float32]
     error: float
 
@@ -75,6 +78,9 @@ def linear_head(seen: Capture, layer: Key) -> LinearHead | None:
     maps = seen.activation_maps(layer)[:1]
     channels, size = maps.shape[1], maps.flatten(2).abs().amax(2)[0].clamp(min=1.0)
     places = maps[0, 0].numel()
+    rectified = bool((maps < 0.0).any()) and _rectifies(run, maps, size)
+    if rectified:
+        maps = maps.relu()
     means = maps.flatten(2).mean(2)[0]
     if not _forgets_places(run, maps):
         return None
@@ -94,6 +100,7 @@ def linear_head(seen: Capture, layer: Key) -> LinearHead | None:
         nothing[0].float().cpu().numpy(),
         means.float().cpu().numpy(),
         places,
+        rectified,
         np.ones(channels, np.float32),
         error,
     )
@@ -106,20 +113,32 @@ class LayerScores:
         self._model, self._layout = seen.model, seen.layout(layer)
         self._given = seen.activations[layer][:1]
         self._run = ForwardFromLayer(seen.model, seen.batch.tensor[:1], layer)
-        self.base = self(seen.activation_maps(layer)[:1])[0]
 
     def __call__(self, maps: torch.Tensor) -> torch.Tensor:
         """Return [B, classes] for [B, C, h, w]."""
         batch = self._layout.batch_of(tuple(self._given.shape), 1)
         repeated = torch.cat([self._given] * len(maps), batch)
-        output = self._run(self._layout.put(repeated, maps), len(maps))
+        # What follows may write in place, and would write into the capture.
+        output = self._run(self._layout.put(repeated, maps.clone()), len(maps))
         return scores_of(self._model, output, len(maps)).double()
+
+
+def _rectifies(run: LayerScores, maps: torch.Tensor, size: torch.Tensor) -> bool:
+    """Try whether what is negative does not count, for the maps and for random ones."""
+    chance = torch.Generator().manual_seed(1)
+    drawn = torch.randn(maps.shape, generator=chance).to(maps) * size.reshape(1, -1, 1, 1)
+    for one in (maps, drawn):
+        whole = run(one)[0]
+        if (whole - run(one.relu())[0]).abs().max() > _ALIKE * whole.abs().max():
+            return False
+    return True
 
 
 def _forgets_places(run: LayerScores, maps: torch.Tensor) -> bool:
     """Try whether turning every map over changes nothing, before each channel is run."""
-    off = (run(maps.flip((2, 3)))[0] - run.base).abs().max()
-    return bool(off <= _ALIKE * run.base.abs().max())
+    base = run(maps)[0]
+    off = (run(maps.flip((2, 3)))[0] - base).abs().max()
+    return bool(off <= _ALIKE * base.abs().max())
 
 
 def _error(

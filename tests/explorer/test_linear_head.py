@@ -96,8 +96,44 @@ def test_what_is_not_linear_in_the_means_is_never_taken_for_it(head: nn.Module) 
     assert head_of(head)[0] is None
 
 
-def test_a_rectifier_in_place_behind_the_layer_is_no_obstacle() -> None:
-    """As in DenseNet: what stands under the layer's name is what is left after it."""
-    found, seen = head_of(RectifiedInPlace())
+class Signed(nn.Module):
+    """A stem whose maps have both signs."""
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.stem = nn.Conv2d(3, 6, 3, 2, 1)
+        self.head = head
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.stem(images))
+
+
+def test_a_rectifier_before_the_mean_is_told_and_writes_nothing_into_the_capture() -> None:
+    """As in DenseNet, which rectifies the last map in place before it takes the mean."""
+    head = RectifiedInPlace()
+    model = cnnviz.load(Signed(head).eval())
+    seen = cnnviz.capture(model, torch.rand(1, 3, 16, 16), layers="stem", gradients=False)
+    before = seen.activations["stem"].clone()
+    found = linear_head(seen, seen.activations.resolve("stem"))
+    assert torch.equal(seen.activations["stem"], before)
+    assert (before < 0).any()
     assert found is not None
-    assert (seen.activations["stem"] >= 0).all()
+    assert found.rectified
+    changed = before.clone()
+    changed[:, 2] *= 0.3
+    with torch.no_grad():
+        wanted = head(changed.clone())[0].numpy()
+    means = changed.relu().mean((2, 3))[0].numpy()
+    np.testing.assert_allclose(found.offsets + found.matrix @ means, wanted, atol=2e-6)
+
+
+def test_what_counts_negative_values_otherwise_is_not_taken_for_a_rectifier() -> None:
+    for head in (
+        nn.Sequential(nn.LeakyReLU(), *pooled(nn.Linear(6, 5))),
+        nn.Sequential(nn.ReLU6(), *pooled(nn.Linear(6, 5))),
+        nn.Sequential(nn.GELU(), *pooled(nn.Linear(6, 5))),
+    ):
+        model = cnnviz.load(Signed(head).eval())
+        seen = cnnviz.capture(model, 9 * torch.randn(1, 3, 16, 16), layers="stem", gradients=False)
+        assert linear_head(seen, seen.activations.resolve("stem")) is None

@@ -69,6 +69,24 @@ export function weighted(layer, weights, scales) {
 }
 
 /**
+ * Sum what is positive of the maps of all channels, each times a weight and its scale.
+ * @param {Layer} layer
+ * @param {Float32Array} weights
+ * @param {Map<number, number>} scales
+ * @returns {Float32Array}
+ */
+function rectifiedSum(layer, weights, scales) {
+  const [channels, height, width] = layer.maps.shape;
+  const places = height * width;
+  const found = new Float32Array(places);
+  for (let c = 0; c < channels; c += 1) {
+    const weight = weights[c] * (scales.get(c) ?? 1);
+    for (let p = 0; p < places; p += 1) found[p] += weight * Math.max(0, valueAt(layer, c, p, places));
+  }
+  return found;
+}
+
+/**
  * Return the signed map of a class by a method, or null where the page does not hold it.
  * @param {Layer} layer
  * @param {number} index the class
@@ -83,7 +101,7 @@ export function classMap(layer, index, method, scales) {
   if (layer.head) {
     const slopes = weightsOf(layer, row, false);
     if (method === "layercam") for (let c = 0; c < slopes.length; c += 1) slopes[c] = Math.max(0, slopes[c]);
-    return weighted(layer, slopes, scales);
+    return layer.head.rectified ? rectifiedSum(layer, slopes, scales) : weighted(layer, slopes, scales);
   }
   const held = layer.methods[method];
   if (!held) return null;
@@ -105,7 +123,8 @@ export function addedAt(layer, weights, place, scales) {
   const [channels, height, width] = layer.maps.shape;
   const found = new Float32Array(channels);
   for (let c = 0; c < channels; c += 1) {
-    found[c] = weights[c] * (scales.get(c) ?? 1) * valueAt(layer, c, place, height * width);
+    const value = valueAt(layer, c, place, height * width);
+    found[c] = weights[c] * (scales.get(c) ?? 1) * (layer.head?.rectified ? Math.max(0, value) : value);
   }
   return found;
 }
