@@ -80,6 +80,8 @@ Steps = Annotated[int, Within(1, 100_000)]
 """How often something is done again."""
 Count = Annotated[int, Within(1, 10**7)]
 """How many of what there is are taken."""
+Shard = Annotated[int, Within(1, 10**7)]
+"""Images in a shard, which one process looks at as a whole."""
 Top = Annotated[int, Within(0, 10**6)]
 """How many channels are shown; 0 for all."""
 Index = Annotated[int, Within(0, 10**9)]

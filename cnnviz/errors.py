@@ -83,6 +83,20 @@ class UsageError(CnnvizError):
     """An argument is out of range, or two arguments contradict each other."""
 
 
+class OtherProcessError(CnnvizError):
+    """Another of the processes that share a run has failed, or is gone.
+
+    Attributes
+    ----------
+    code : int
+        What that one ends with, and the others after it.
+    """
+
+    def __init__(self, what: str, remedy: str = "", *, code: int = 2) -> None:
+        super().__init__(what, remedy)
+        self.code = code
+
+
 def sentence(text: str) -> str:
     """Return a text as it is told: one full stop at its end, and long words cut.
 

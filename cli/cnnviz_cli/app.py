@@ -36,6 +36,7 @@ from cnnviz_cli import (
     view_command,
 )
 from cnnviz_cli.lazy import add_lazy_command
+from cnnviz_cli.several_processes import first_alone_speaks
 from cnnviz_cli.terminal import quieten_other_packages, say, say_error
 
 EXIT_CODES = (
@@ -188,7 +189,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _run(arguments: Sequence[str] | None, how_to_end: list[int]) -> NoReturn:
     try:
-        app(args=arguments, prog_name="cnnviz")
+        with first_alone_speaks():
+            app(args=arguments, prog_name="cnnviz")
         sys.stdout.flush()
     except CnnvizError as error:
         if _debugging():

@@ -11,7 +11,7 @@ from cnnviz import bounds
 from cnnviz.bounds import EXPLAINED_ANSWERS, Within
 from cnnviz_cli import labelled_command
 from cnnviz_cli.lazy import shared, with_signature
-from cnnviz_cli.terminal import end_on_failure, one_line, print_table, say
+from cnnviz_cli.terminal import one_line, print_table, say
 
 if TYPE_CHECKING:
     from cnnviz.evaluation import ClassifierEvaluation
@@ -79,7 +79,7 @@ def _run(values: dict[str, Any]) -> None:
     from cnnviz.reports import classifier_report
 
     read_conditions(values["fail_on"])
-    found = labelled_command.run(
+    labelled_command.run(
         values,
         evaluate_classifier,
         classifier_report,
@@ -91,7 +91,6 @@ def _run(values: dict[str, Any]) -> None:
         fail_on=values["fail_on"],
         seed=values["seed"],
     )
-    end_on_failure(found)
 
 
 def _show(found: ClassifierEvaluation) -> None:

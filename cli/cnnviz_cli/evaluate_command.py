@@ -12,8 +12,9 @@ import typer
 from cnnviz import bounds
 from cnnviz.bounds import RANDOM_MAPS, STAGES, STEPS
 from cnnviz.errors import OutputError
-from cnnviz_cli import network_options, output_options
+from cnnviz_cli import network_options, output_options, photo_options
 from cnnviz_cli.lazy import shared, with_signature
+from cnnviz_cli.several_processes import done_together
 from cnnviz_cli.terminal import note, one_line, print_result, print_table, progress_bar, say
 from cnnviz_cli.told_guesses import Guesses
 
@@ -30,10 +31,10 @@ _FILES = ("evaluation.csv", "evaluation.json", "evaluation.png")
 
 Data = Annotated[
     str,
-    typer.Option(
-        metavar="FOLDER",
-        help="A folder of images, tar shards, or 'shapes' for the shipped data with its exact "
-        "masks. NAME-mask.png beside an image marks the object in it.",
+    photo_options.data_of(
+        "Many images",
+        " with its exact masks, which are there without any. NAME-mask.png beside an image marks "
+        "the object in it.",
     ),
 ]
 Boxes = Annotated[
@@ -54,10 +55,6 @@ Out = Annotated[
         help="The folder to write to.",
         rich_help_panel=output_options.OUTPUT,
     ),
-]
-Count = Annotated[
-    bounds.Count | None,
-    typer.Option("--count", "-n", help="How many images; 40 of the shipped data."),
 ]
 Layer = Annotated[
     str | None,
@@ -89,7 +86,10 @@ def build() -> Callable[..., Any]:
     parameters = [
         shared("data", Data, "shapes"),
         shared("methods", methods, ",".join(METHODS)),
-        shared("count", Count, None),
+        shared("count", photo_options.count_of("all of them, but 40 of the shipped data"), None),
+        photo_options.LONG_RUN["workers"],
+        photo_options.LONG_RUN["shard"],
+        shared("state", photo_options.state_of(" The folder state in --out without it."), None),
         shared("boxes", Boxes, None),
         shared("layer", Layer, None),
         shared("measures", measures, ",".join(MEASURE_GROUPS)),
@@ -125,28 +125,31 @@ def _run(values: dict[str, Any]) -> None:
     )
     style = output_options.picture_style(values)
     out: Path = expand(values["out"])
-    _check_folder(out)
     guesses = Guesses()
-    with progress_bar(values["quiet"]) as progress:
-        progress(0, 1, "loading the network")
-        model = guesses.of(network_options.model_of(values))
-        found = evaluate(
-            model,
-            values["data"],
-            methods=_names(values["methods"]),
-            layer=values["layer"],
-            count=values["count"],
-            boxes=values["boxes"],
-            settings=settings,
-            random=values["random"],
-            state=out / "state",
-            progress=guesses.at_first_step(progress),
-            announce=None if values["quiet"] else say,
-        )
-        for name in _FILES:
-            found.save(out / name, **(asdict(style) if name.endswith(".png") else {}))
-    guesses.tell()
-    _show(found, out, as_json=values["json"])
+    with done_together() as tells:
+        _check_folder(out)
+        with progress_bar(values["quiet"]) as progress:
+            progress(0, 1, "loading the network")
+            model = guesses.of(network_options.model_of(values))
+            found = evaluate(
+                model,
+                values["data"],
+                methods=_names(values["methods"]),
+                layer=values["layer"],
+                count=values["count"],
+                boxes=values["boxes"],
+                settings=settings,
+                random=values["random"],
+                workers=values["workers"],
+                shard=values["shard"],
+                state=values["state"] or out / "state",
+                progress=guesses.at_first_step(progress),
+                announce=None if values["quiet"] else say,
+            )
+            for name in _FILES if tells else ():
+                found.save(out / name, **(asdict(style) if name.endswith(".png") else {}))
+        guesses.tell()
+        _show(found, out, as_json=values["json"])
 
 
 def _check_folder(folder: Path) -> None:

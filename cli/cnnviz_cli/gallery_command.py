@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from cnnviz import bounds
-from cnnviz_cli import network_options, output_options
+from cnnviz_cli import network_options, output_options, photo_options
 from cnnviz_cli.lazy import shared, with_signature
+from cnnviz_cli.several_processes import done_together
 from cnnviz_cli.terminal import one_line, print_json, progress_bar, say
 from cnnviz_cli.told_guesses import Guesses
 
@@ -41,15 +40,7 @@ Network = Annotated[
 ]
 Data = Annotated[
     str | None,
-    typer.Option(
-        metavar="FOLDER",
-        help="A folder of images, tar shards, or 'shapes' for the shipped data.",
-        show_default=False,
-    ),
-]
-Count = Annotated[
-    bounds.Count | None,
-    typer.Option("--count", "-n", help="At most how many images, evenly spread."),
+    photo_options.data_of("Many images", ", which the shipped networks take without any."),
 ]
 Layers = Annotated[
     str | None,
@@ -69,16 +60,7 @@ Out = Annotated[
         rich_help_panel=output_options.OUTPUT,
     ),
 ]
-Kept = Annotated[
-    Path | None,
-    typer.Option(
-        "--scan",
-        metavar="FOLDER",
-        help="Where the scan is kept, so that it goes on where it was stopped; SITE-scan beside "
-        "the site without it. Processes that torchrun starts share it.",
-        show_default=False,
-    ),
-]
+_KEPT = " SITE-scan beside the site without it."
 Visualized = Annotated[
     str | None,
     typer.Option(
@@ -116,9 +98,11 @@ def build() -> Callable[..., Any]:
     parameters = [
         shared("model", Network, None),
         shared("data", Data, None),
-        shared("count", Count, None),
+        photo_options.LONG_RUN["count"],
+        photo_options.LONG_RUN["workers"],
+        photo_options.LONG_RUN["shard"],
+        shared("state", photo_options.state_of(_KEPT, "--scan"), None),
         shared("layers", Layers, None),
-        shared("kept", Kept, None),
         shared("visualized", Visualized, None),
         shared("budget", Budget, None),
         shared("precision", InPrecision, "float32"),
@@ -141,29 +125,32 @@ def _run(values: dict[str, Any]) -> None:
 
     _check(values)
     out: Path = expand(values["out"])
-    check(out.resolve())
     guesses = Guesses()
     planned: list[Estimate] = []
     built: list[BuildResult] = []
-    with progress_bar(values["quiet"]) as progress:
-        progress(0, 1, "loading the network")
-        models = [guesses.of(model) for model in _models(values)]
-        for model in models:
-            check_precision(values["precision"], model)
-        if values["visualized"]:
+    with done_together() as tells:
+        check(out.resolve())
+        with progress_bar(values["quiet"]) as progress:
+            progress(0, 1, "loading the network")
+            models = [guesses.of(model) for model in _models(values)]
             for model in models:
-                check_visualized(model, values["visualized"], values["budget"])
-        data = open_dataset(values["data"] or SHAPES, values["count"])
-        if values["dry_run"]:
-            planned = [estimate(model, data, values["layers"]) for model in models]
-        else:
+                check_precision(values["precision"], model)
+            if values["visualized"]:
+                for model in models:
+                    check_visualized(model, values["visualized"], values["budget"])
+            data = open_dataset(values["data"] or SHAPES, values["count"])
             told = guesses.at_first_step(progress)
-            built = [each for model in models for each in _make(model, data, values, told)]
-    guesses.tell()
-    if values["dry_run"]:
-        _tell_planned(planned, as_json=values["as_json"])
-    else:
-        _tell_built(built, out, as_json=values["as_json"])
+            if not values["dry_run"]:
+                built = [
+                    e for model in models for e in _make(model, data, values, told, builds=tells)
+                ]
+            elif tells:
+                planned = [estimate(model, data, values["layers"]) for model in models]
+        guesses.tell()
+        if values["dry_run"]:
+            _tell_planned(planned, as_json=values["as_json"])
+        else:
+            _tell_built(built, out, as_json=values["as_json"])
 
 
 def _check(values: dict[str, Any]) -> None:
@@ -199,9 +186,9 @@ def _tell_built(built: Sequence[BuildResult], out: Path, *, as_json: bool) -> No
 
 
 def _make(
-    model: Model, data: Dataset, values: dict[str, Any], progress: Progress
+    model: Model, data: Dataset, values: dict[str, Any], progress: Progress, *, builds: bool
 ) -> list[BuildResult]:
-    """Scan and build; of several processes that scan together the first one builds."""
+    """Scan and visualize, together with other processes, of which one builds."""
     from cnnviz.images.paths import expand
     from cnnviz_gallery.scan.scan import scan
     from cnnviz_gallery.scan.scan_result import ScanSettings
@@ -209,14 +196,19 @@ def _make(
     from cnnviz_gallery.site.visualizations import visualize
 
     out: Path = expand(values["out"]).resolve()
-    kept: Path = values["kept"] or out.with_name(f"{out.name}-scan")
+    kept: Path = values["state"] or out.with_name(f"{out.name}-scan")
     show = _named(progress, model.name)
     settings = ScanSettings(precision=values["precision"])
     found = scan(
-        model, data, values["layers"], settings=settings, folder=expand(kept), progress=show
+        model,
+        data,
+        values["layers"],
+        settings=settings,
+        folder=expand(kept),
+        shard=values["shard"],
+        workers=values["workers"],
+        progress=show,
     )
-    if int(os.environ.get("RANK", "0")):
-        return []
     for skipped in found.skipped:
         say(one_line(f"Left out: {skipped.name}: {skipped.reason}"))
     made = None
@@ -229,6 +221,8 @@ def _make(
             progress=show,
             announce=None if values["quiet"] else say,
         )
+    if not builds:
+        return []
     return [build_site(found, model, data, out, visualizations=made, progress=show)]
 
 

@@ -13,7 +13,8 @@ from cnnviz.errors import UsageError
 from cnnviz_cli import network_options, output_options, photo_options
 from cnnviz_cli.lazy import shared
 from cnnviz_cli.report_options import Force
-from cnnviz_cli.terminal import note, print_result, progress_bar
+from cnnviz_cli.several_processes import done_together
+from cnnviz_cli.terminal import end_on_failure, note, print_result, progress_bar
 from cnnviz_cli.told_guesses import Guesses
 
 if TYPE_CHECKING:
@@ -24,15 +25,10 @@ Counted = TypeVar("Counted", bound="CountedAnswers")
 
 Data = Annotated[
     str | None,
-    typer.Option(
-        "--data",
-        "-d",
-        metavar="DATA",
-        help="Labelled images: a folder with a folder for each class, a pattern such as "
-        "'val/*/*.jpg', a CSV file with the columns path and label, tar shards, or 'shapes', which "
-        "a network for it takes without any. Of signals and volumes a folder, a pattern or a CSV "
-        "file of .npy, .npz, .pt or .wav files.",
-        show_default=False,
+    photo_options.data_of(
+        "Labelled images",
+        ", which a network for it takes without any. A folder has a folder for each class. Of "
+        "signals and volumes a folder, a pattern or a CSV file of .npy, .npz, .pt or .wav files.",
     ),
 ]
 
@@ -65,8 +61,7 @@ def parameters(
     )
     return (
         shared("data", Data, None),
-        shared("count", photo_options.count_of("all of them"), None),
-        shared("workers", photo_options.Workers, None),
+        *photo_options.LONG_RUN.values(),
         *own,
         *network_options.NETWORK_AND_WEIGHTS,
         shared("out", Annotated[Path | None, out], None),
@@ -87,8 +82,8 @@ def run(
     numbers: str,
     explain: int,
     **asked: Any,
-) -> Counted:
-    """Find what a command is about, write its page or print its numbers, and return it.
+) -> None:
+    """Find what a command is about, and write its page or print its numbers.
 
     Parameters
     ----------
@@ -119,37 +114,40 @@ def run(
     from cnnviz.datasets import open_dataset
     from cnnviz.datasets.arrays import holds_arrays
 
-    out = _folder(values, folder)
-    if values["data"] is not None and not holds_arrays(values["data"]):
-        open_dataset(values["data"], 1)  # what there is not is refused before the network is loaded
-    guesses = Guesses()
-    with progress_bar(values["quiet"]) as progress:
-        progress(0, 1, "loading the network")
-        model = guesses.of(network_options.model_of(values))
-        found = find(
-            model,
-            photo_options.data_or_shapes(None, values["data"], model),
-            count=values["count"],
-            explain=0 if out is None else explain,
-            workers=values["workers"],
-            progress=guesses.at_first_step(progress),
-            **asked,
-        )
-        page = None
-        if out is not None:
-            page = report(found, progress=progress).save(out, force=values["force"]).page
-    guesses.tell()
-    for remark in found.provenance.notes:
-        if remark != model.doubt:  # which was told already
-            note(remark)
-    if values["as_json"]:
-        print_result(found, None if out is None else out / numbers)
-    elif values["as_csv"]:
-        typer.echo(found.table().to_csv(), nl=False)
-    else:
-        show(found)
-        typer.echo(page)
-    return found
+    with done_together() as tells:
+        out = _folder(values, folder) if tells else None
+        if values["data"] is not None and not holds_arrays(values["data"]):
+            open_dataset(values["data"], 1)  # what there is not is refused before a network loads
+        guesses = Guesses()
+        with progress_bar(values["quiet"]) as progress:
+            progress(0, 1, "loading the network")
+            model = guesses.of(network_options.model_of(values))
+            found = find(
+                model,
+                photo_options.data_or_shapes(None, values["data"], model),
+                count=values["count"],
+                explain=0 if out is None else explain,
+                workers=values["workers"],
+                shard=values["shard"],
+                state=values["state"],
+                progress=guesses.at_first_step(progress),
+                **asked,
+            )
+            page = None
+            if out is not None:
+                page = report(found, progress=progress).save(out, force=values["force"]).page
+        guesses.tell()
+        for remark in found.provenance.notes:
+            if remark != model.doubt:  # which was told already
+                note(remark)
+        if values["as_json"]:
+            print_result(found, None if out is None else out / numbers)
+        elif values["as_csv"]:
+            typer.echo(found.table().to_csv(), nl=False)
+        else:
+            show(found)
+            typer.echo(page)
+        end_on_failure(found)
 
 
 def _folder(values: dict[str, Any], otherwise: str) -> Path | None:

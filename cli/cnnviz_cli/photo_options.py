@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnnviz.bounds import WORKERS, Count
+from cnnviz.bounds import WORKERS, Count, Shard, bounds_of
 from cnnviz.errors import UsageError
 from cnnviz_cli.chosen_arrays import choose_arrays
 from cnnviz_cli.chosen_photos import FoundPhotos
@@ -15,6 +16,7 @@ from cnnviz_cli.lazy import shared
 if TYPE_CHECKING:
     from cnnviz.models import Model
 
+LONG = "Long runs"
 Photos = Annotated[
     list[str] | None,
     typer.Argument(
@@ -42,30 +44,36 @@ Members = Annotated[
         show_default=False,
     ),
 ]
-Data = Annotated[
-    str | None,
-    typer.Option(
-        "--data",
-        "-d",
-        metavar="DATA",
-        help="Many images: a folder, which is searched with all folders in it; tar shards, such as "
-        "a-{000..012}.tar; or 'shapes', the shipped data, which a network for it takes without "
-        "any.",
-        show_default=False,
-    ),
-]
+MANY = (
+    "a folder, which is searched with all folders in it; a pattern such as 'val/*/*.jpg'; a CSV "
+    "file with the columns path and label; tar shards, such as a-{000..012}.tar; or 'shapes', the "
+    "shipped data"
+)
+"""What --data may be, in every command of images."""
+
+
+def data_of(what: str, more: str) -> Any:
+    """Return the option that says which images; `more` ends what is said of the shipped data."""
+    return typer.Option(
+        "--data", "-d", metavar="DATA", help=f"{what}: {MANY}{more}", show_default=False
+    )
+
+
+Data = Annotated[str | None, data_of("Many images", ", which a network for it takes without any.")]
 OfData = Annotated[
     str | None,
-    typer.Option(
-        "--data",
-        "-d",
-        metavar="DATA",
-        help="In place of photos: a folder, a CSV file with the columns path and label, tar "
-        "shards, or 'shapes'. Where folders or labels name classes of the network, right and wrong "
-        "answers are marked.",
-        show_default=False,
+    data_of(
+        "In place of photos",
+        ". Where folders or labels name classes of the network, right and wrong answers are "
+        "marked.",
     ),
 ]
+
+
+def _told(annotation: Any) -> str:
+    """Return the bounds of a number as its help tells them."""
+    said = bounds_of(annotation)
+    return f" A whole number {said[0]}." if said is not None else ""
 
 
 def count_of(many: str) -> Any:
@@ -75,7 +83,7 @@ def count_of(many: str) -> Any:
         typer.Option(
             "--count",
             "-n",
-            help=f"At most how many of the images, evenly spread; {many} without it.",
+            help=f"At most how many of the images, evenly spread; {many} without it.{_told(Count)}",
             show_default=False,
         ),
     ]
@@ -83,13 +91,50 @@ def count_of(many: str) -> Any:
 
 Workers = Annotated[
     int | None,
-    WORKERS,
     typer.Option(
         "--workers",
-        help="Threads that read images; one for each processor, up to 8, without it.",
+        help="Threads that read images; one for each processor, up to 8, without it. A whole "
+        f"number {WORKERS}.",
         show_default=False,
     ),
+    WORKERS,
 ]
+Sharding = Annotated[
+    Shard | None,
+    typer.Option(
+        "--shard",
+        help="Images in a shard: processes share the images, and what is found is kept, shard by "
+        f"shard; a 64th of the images, and at most 512, without it.{_told(Shard)}",
+        show_default=False,
+        rich_help_panel=LONG,
+    ),
+]
+
+
+def state_of(otherwise: str = "", *also: str) -> Any:
+    """Return the option that says where what was found is kept; without it it is there, or lost."""
+    return Annotated[
+        Path | None,
+        typer.Option(
+            "--state",
+            *also,
+            metavar="FOLDER",
+            help="A folder for what was found so far, apart for each choice of network, data and "
+            "settings: a run that was stopped goes on where it was. Processes that torchrun "
+            f"starts share the work, and have to see the same one.{otherwise}",
+            show_default=False,
+            rich_help_panel=LONG,
+        ),
+    ]
+
+
+LONG_RUN = {
+    "count": shared("count", count_of("all of them"), None),
+    "workers": shared("workers", Workers, None),
+    "shard": shared("shard", Sharding, None),
+    "state": shared("state", state_of(), None),
+}
+"""The options of a run over many images, which processes may share."""
 PHOTOS = (
     shared("photos", Photos, None),
     shared("data", OfData, None),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from cnnviz.views import View
 from cnnviz_cli import network_options, output_options, photo_options
 from cnnviz_cli.chosen_photos import FoundPhotos, check_files, find_photos
 from cnnviz_cli.lazy import shared, with_signature
+from cnnviz_cli.several_processes import done_together
 from cnnviz_cli.signature import OptionSpec, options_of, returned_type
 from cnnviz_cli.tables import table_of, text_of
 from cnnviz_cli.terminal import (
@@ -100,7 +102,7 @@ def _parameters(view: View, specs: list[OptionSpec]) -> list[inspect.Parameter]:
             shared("photos", photo_options.Members, None),
             shared("data", photo_options.Data, None),
         ]
-    found += [spec.parameter(VIEW) for spec in specs]
+    found += [_option(view, spec) for spec in specs]
     if view.target:
         found.append(shared("target", network_options.Target, None))
         found.append(shared("box", network_options.Box, None))
@@ -115,6 +117,12 @@ def _parameters(view: View, specs: list[OptionSpec]) -> list[inspect.Parameter]:
         shared("json", output_options.AsJson, False),
         shared("quiet", output_options.Quiet, False),
     ]
+
+
+def _option(view: View, spec: OptionSpec) -> inspect.Parameter:
+    """Return the option of a parameter; of a long run that of every command with such runs."""
+    shared_option = photo_options.LONG_RUN.get(spec.name) if view.shared else None
+    return shared_option or spec.parameter(VIEW)
 
 
 def _suffixes(function: Callable[..., Any]) -> Sequence[str]:
@@ -132,34 +140,48 @@ def _run(
     from cnnviz.images.paths import expand
 
     keywords = {spec.name: spec.convert(values[spec.name]) for spec in specs}
-    if values["out"] is not None:
-        values["out"] = expand(values["out"])
-        _check_out(values["out"], values, _suffixes(function))
-    style = output_options.picture_style(values)
-    if values["out"] is not None:
-        style.check(values["out"])
-    if view.target:
-        target = network_options.explained(values["target"], values["box"])
-        if view.needs != "capture":
-            keywords["target"] = target
-    with progress_bar(values["quiet"]) as progress:
-        if view.progress:
-            keywords["progress"] = progress
-        if view.announce and not values["quiet"]:
-            keywords["announce"] = say
-        if view.needs == "nothing":
-            progress(0, 1, "computing")
-            result, stem = function(**keywords), ""
-        elif view.needs == "photo":
-            result, stem = _of_photo(view, function, values, keywords, progress)
-        else:
-            result, stem = _of_network(view, function, specs, values, keywords, progress)
-        progress(0, 1, "writing")
-        written = _write(result, values["out"], stem, view, style, as_json=values["json"])
-    for remark in result.provenance.notes:
-        note(remark)
-    _show(result, written, as_json=values["json"])
-    end_on_failure(result)
+    with done_together() if view.shared else nullcontext(True) as tells:
+        if values["out"] is not None:
+            values["out"] = expand(values["out"])
+            _check_out(values["out"], values, _suffixes(function))
+        style = output_options.picture_style(values)
+        if values["out"] is not None:
+            style.check(values["out"])
+        if view.target:
+            target = network_options.explained(values["target"], values["box"])
+            if view.needs != "capture":
+                keywords["target"] = target
+        with progress_bar(values["quiet"]) as progress:
+            result, stem = _found(view, function, specs, values, keywords, progress)
+            progress(0, 1, "writing")
+            written: Sequence[Path] = ()
+            if tells:
+                written = _write(result, values["out"], stem, view, style, as_json=values["json"])
+        for remark in result.provenance.notes:
+            note(remark)
+        _show(result, written, as_json=values["json"])
+        end_on_failure(result)
+
+
+def _found(
+    view: View,
+    function: Callable[..., Any],
+    specs: list[OptionSpec],
+    values: dict[str, Any],
+    keywords: dict[str, Any],
+    progress: Progress,
+) -> tuple[Any, str]:
+    """Return the result of a view, and the start of its file's name."""
+    if view.progress:
+        keywords["progress"] = progress
+    if view.announce and not values["quiet"]:
+        keywords["announce"] = say
+    if view.needs == "nothing":
+        progress(0, 1, "computing")
+        return function(**keywords), ""
+    if view.needs == "photo":
+        return _of_photo(view, function, values, keywords, progress)
+    return _of_network(view, function, specs, values, keywords, progress)
 
 
 def _check_out(out: Path, values: dict[str, Any], suffixes: Sequence[str]) -> None:

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.heatmaps.checks.measure import Measure
+from cnnviz.passes.shared_scan import apart
 from cnnviz.results.json_values import plain
 from cnnviz.results.resume_store import ResumeStore
+
+_LOST = "lost"
 
 
 @dataclass(frozen=True)
@@ -40,19 +43,21 @@ class MeasureColumn:
 
 @dataclass(frozen=True)
 class MapMeasurements:
-    """Every measure of one method on one image."""
+    """Every measure of one method on one image, and on what the map was computed."""
 
     title: str
     columns: tuple[MeasureColumn, ...]
     entries: tuple[Measurement, ...]
+    computed_on: str = ""
 
     @classmethod
-    def of(cls, title: str, measures: Sequence[Measure]) -> MapMeasurements:
+    def of(cls, title: str, measures: Sequence[Measure], computed_on: str = "") -> MapMeasurements:
         """Keep the measures of a single image."""
         return cls(
             title,
             tuple(MeasureColumn(one.key, one.title, one.better) for one in measures),
             tuple(Measurement(one.mean, one.random_mean, one.beaten) for one in measures),
+            computed_on,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -61,6 +66,7 @@ class MapMeasurements:
             "title": self.title,
             "columns": plain(self.columns),
             "entries": plain(self.entries, by_name=True),
+            "computed_on": self.computed_on,
         }
 
     @classmethod
@@ -74,6 +80,7 @@ class MapMeasurements:
                 Measurement(**{name: float(value) for name, value in entry.items()})
                 for entry in data["entries"]
             ),
+            str(data.get("computed_on", "")),
         )
 
 
@@ -103,6 +110,27 @@ class MeasurementStore:
     def put(self, method: str, image: str, record: MapMeasurements) -> None:
         """Keep a record, whole or not at all."""
         self._keep.put(_name(method, image), record.to_json())
+
+    def held(self, method: str, image: str) -> MapMeasurements:
+        """Return a record that was kept.
+
+        Raises
+        ------
+        UsageError
+            If it is not there, or cannot be read any more.
+        """
+        found = self.get(method, image)
+        if found is None:
+            raise apart()
+        return found
+
+    def lose(self, image: str, why: str) -> None:
+        """Keep why an image could not be measured; a run that goes on tries it again."""
+        self._keep.put(_name(_LOST, image), {"why": why})
+
+    def why_lost(self, image: str) -> str | None:
+        """Return why an image could not be measured, or None."""
+        return (self._keep.get(_name(_LOST, image)) or {}).get("why")
 
 
 def _name(method: str, image: str) -> str:

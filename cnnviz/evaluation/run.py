@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 from torch import nn
 
-from cnnviz.bounds import RANDOM_MAPS, Count, bounded
+from cnnviz.bounds import RANDOM_MAPS, WORKERS, Count, Shard, bounded
+from cnnviz.datasets import default_workers
 from cnnviz.datasets.aliases import Data
 from cnnviz.datasets.annotated_boxes import AnnotatedBoxes
 from cnnviz.errors import ImageError, UsageError
@@ -23,10 +25,15 @@ from cnnviz.heatmaps.checks.measure_groups import MEASURE_GROUPS, CheckSettings,
 from cnnviz.heatmaps.map_boxes import BOX_THRESHOLDS
 from cnnviz.heatmaps.methods import MethodName, check_method, method_names, method_title
 from cnnviz.images import PhotoBox
+from cnnviz.images.paths import expand
+from cnnviz.introspection.fast_copy.checked_copy import without_measure
 from cnnviz.models import Model, as_model
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.captures import capture
+from cnnviz.passes.copy_policy import copies_of
 from cnnviz.passes.fast_model import expect_many
+from cnnviz.passes.processes import Processes, sharing
+from cnnviz.passes.shared_scan import shard_size
 from cnnviz.results.progress import Announce, Progress, silent
 from cnnviz.results.result import AS_IT_IS, ImageSource, installed_version
 from cnnviz.results.text import estimated_time
@@ -55,6 +62,8 @@ def evaluate(
     boxes: AnnotatedBoxes | str | Path | None = None,
     settings: CheckSettings | None = None,
     random: Annotated[int, RANDOM_MAPS] = 3,
+    workers: Annotated[int | None, WORKERS] = None,
+    shard: Shard | None = None,
     state: str | Path | None = None,
     progress: Progress = silent,
     announce: Announce | None = None,
@@ -86,9 +95,15 @@ def evaluate(
         What is measured, and how finely.
     random : int
         How many random maps each map is compared with.
+    workers : int, optional
+        Threads that read images; one for each processor, up to 8, by default.
+    shard : int, optional
+        Images in a shard: processes share the images shard by shard. By default a 64th of the
+        images, and at most 512.
     state : str or Path, optional
         A folder for what was measured. With the same network, settings and image nothing in it is
-        measured again.
+        measured again. Processes that `torchrun` has started share the work and see the same
+        folder; each returns the whole.
     progress : callable, optional
         Called as ``progress(done, total, what)`` before each map.
     announce : callable, optional
@@ -105,18 +120,21 @@ def evaluate(
         object and there is none.
     ImageError
         If there is no image.
+    OtherProcessError
+        If one of several processes has failed.
     """
-    chosen = _checked(methods)
-    wrapped = as_model(model)
-    check_takes_images(wrapped, "evaluate")
-    found, refused = items(data, count, boxes)
-    settings = settings or CheckSettings()
-    job = _Job(wrapped, layer, settings, random, chosen, progress, announce)
-    found, records = job.run(found, None if state is None else Path(state))
+    folder = None if state is None else expand(state)
+    with sharing(folder, "an evaluation") as processes:
+        chosen = _checked(methods)
+        wrapped = as_model(model)
+        check_takes_images(wrapped, "evaluate")
+        found, refused = items(data, count, boxes)
+        settings = settings or CheckSettings()
+        job = _Job(wrapped, layer, settings, random, chosen, progress, announce, processes)
+        found, records = job.run(found, MeasurementStore(folder, job.depends()), workers, shard)
     sources = [ImageSource(item.name, item.sha256) for item in found]
     notes = (*refused, *job.refused)
-    # Of what was measured before it is not known.
-    computed = "; ".join(job.computed) or AS_IT_IS
+    computed = "; ".join(_computed_on(records)) or AS_IT_IS
     provenance = wrapped.provenance(sources, seed=settings.seed, notes=notes, computed_on=computed)
     return summarised(chosen, records, found, provenance, random=random, settings=settings)
 
@@ -139,45 +157,88 @@ class _Job:
     methods: tuple[str, ...]
     progress: Progress
     announce: Announce | None
+    processes: Processes
     spent: dict[str, list[float]] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     marks: dict[str, tuple[PhotoBox, ...]] = field(default_factory=dict)
-    computed: dict[str, None] = field(default_factory=dict)
 
     def run(
-        self, found: list[EvaluationImage], folder: Path | None
+        self,
+        found: list[EvaluationImage],
+        store: MeasurementStore,
+        workers: int | None,
+        shard: int | None,
     ) -> tuple[list[EvaluationImage], list[list[MapMeasurements]]]:
         """Return the images that could be read, and a record [methods][images] for each."""
-        store = MeasurementStore(folder, self._settings())
-        found = [item for item in found if self._readable(item, lambda each: each.key)]
+        found = self._readable(found, workers or default_workers())
         self._check_marks(found)
-        left = [
-            (method, item)
-            for item in found
-            for method in self.methods
-            if store.get(method, item.key) is None
-        ]
-        total, lost = len(found) * len(self.methods), set[EvaluationImage]()
-        done = total - len(left)
-        for place, (method, item) in enumerate(left):
-            self.progress(done + place, total, f"{method}, {item.name}")
+        mine = self._mine(store, found, shard_size(len(found), 1, shard))
+        self._measure_all(store, mine, found)
+        self.processes.wait()
+        self.processes.patiently(lambda: all(self._there(store, item) for item in found))
+        kept = []
+        for item in found:
+            lost = store.why_lost(item.key) if self._left(store, item) else None
+            if lost is not None:
+                self.refused.append(lost)
+            else:
+                kept.append(item)
+        if not kept:
+            raise nothing_left(self.refused)
+        self._check_marks(kept)
+        if self.model.reading is None:
+            # Nothing was left for this process, and yet it says what the output means.
+            self._answer(kept[0])
+        return kept, [[store.held(method, item.key) for item in kept] for method in self.methods]
+
+    def _left(self, store: MeasurementStore, item: EvaluationImage) -> list[str]:
+        """Return the methods that an image was not measured with."""
+        return [method for method in self.methods if store.get(method, item.key) is None]
+
+    def _there(self, store: MeasurementStore, item: EvaluationImage) -> bool:
+        return not self._left(store, item) or store.why_lost(item.key) is not None
+
+    def _mine(
+        self, store: MeasurementStore, found: Sequence[EvaluationImage], shard: int
+    ) -> list[EvaluationImage]:
+        """Return the images that are left in the shards that fall to this process."""
+        # Nobody writes before everybody knows what is left.
+        left = self.processes.agreed(
+            [place for place, item in enumerate(found) if self._left(store, item)]
+        )
+        shards: dict[int, list[EvaluationImage]] = {}
+        for place in left:
+            shards.setdefault(place // shard, []).append(found[place])
+        return [item for at in self.processes.share(list(shards)) for item in shards[at]]
+
+    def _measure_all(
+        self,
+        store: MeasurementStore,
+        mine: Sequence[EvaluationImage],
+        found: Sequence[EvaluationImage],
+    ) -> None:
+        """Measure some images; with one process all that are left."""
+        work = [(method, item) for item in mine for method in self._left(store, item)]
+        alone = self.processes.size == 1
+        total = len(found) * len(self.methods) if alone else len(work)
+        known, lost = total - len(work), set[EvaluationImage]()
+        progress, who = self.processes.watching(self.progress), self.processes.said
+        for place, (method, item) in enumerate(work):
+            progress(known + place, total, f"{who}{method}, {item.name}")
             start = time.perf_counter()
-            if item in lost or not self._readable(item, lambda each: each.photo):
+            if item in lost:
+                continue
+            try:
+                _ = item.photo
+            except ImageError as error:
+                store.lose(item.key, str(error))
                 lost.add(item)
                 continue
             store.put(method, item.key, self._measure(method, item))
             self.spent.setdefault(method, []).append(time.perf_counter() - start)
-            if place + 1 == len(self.methods) or place + 1 == len(left):
-                self._tell([method for method, _ in left[place + 1 :]], done)
-        self.progress(total, total, "done")
-        kept = [item for item in found if item not in lost]
-        if not kept:
-            raise nothing_left(self.refused)
-        self._check_marks(kept)
-        return kept, [
-            [record for item in kept if (record := store.get(method, item.key)) is not None]
-            for method in self.methods
-        ]
+            if place + 1 == len(self.methods) or place + 1 == len(work):
+                self._tell([method for method, _ in work[place + 1 :]], known)
+        progress(total, total, "done")
 
     def _only_marked(self) -> bool:
         """Return whether all of the measures need a marked object."""
@@ -189,19 +250,18 @@ class _Job:
             marked = any(item.marked for item in found)
             measurable(self.settings.groups, explain=True, marks=marked)
 
-    def _readable(self, item: EvaluationImage, look: Callable[[EvaluationImage], object]) -> bool:
-        """Whether an image can be read; one that cannot is noted, and passed over from then on."""
-        try:
-            look(item)
-        except ImageError as error:
-            self.refused.append(str(error))
-            return False
-        return True
+    def _readable(self, found: Sequence[EvaluationImage], workers: int) -> list[EvaluationImage]:
+        """Return the images whose bytes are there; one that has none is noted, and passed over."""
+        with ThreadPoolExecutor(workers, "cnnviz-read") as pool:
+            why = list(pool.map(_unreadable, found))
+        self.refused += [one for one in why if one is not None]
+        return [item for item, one in zip(found, why, strict=True) if one is None]
 
     def _measure(self, method: str, item: EvaluationImage) -> MapMeasurements:
-        photo, mark = self.model.prepare([item.photo]), self._mark(item)
+        photo = self.model.prepare([item.photo])
         # From the first image on, so that a run that is taken up again goes on as it began.
         expect_many(self.model, photo.tensor)
+        mark = self._mark(item)
         if mark is None and self._only_marked():
             return MapMeasurements(method_title(method), (), ())
         measured = faithfulness(
@@ -218,12 +278,13 @@ class _Job:
             # Each image has its own draws, and the same ones whenever it is measured.
             seed=(self.settings.seed + int(item.key[:8], 16)) % 2**32,
         )
-        self.computed[measured.provenance.computed_on] = None
         # The best threshold of one image says nothing: it is chosen over all of them, later.
         measures = [one for one in measured.measures if one.key != MAX_BOX_FOUND]
         where = measured.localisation
         return MapMeasurements.of(
-            measured.title, [*measures, *(where.at_thresholds() if where is not None else ())]
+            measured.title,
+            [*measures, *(where.at_thresholds() if where is not None else ())],
+            without_measure(measured.provenance.computed_on),
         )
 
     def _mark(self, item: EvaluationImage) -> Mark | None:
@@ -248,9 +309,11 @@ class _Job:
         mean = sum(each.values()) / len(each)
         seconds = sum(each.get(method, mean) for method in left)
         already = f"; {known} were measured before" if known else ""
-        announce(f"{len(left)} more maps take about {estimated_time(seconds)}{already}.")
+        whose = "" if self.processes.size == 1 else f" of {self.processes.name}"
+        announce(f"{len(left)} more maps{whose} take about {estimated_time(seconds)}{already}.")
 
-    def _settings(self) -> dict[str, Any]:
+    def depends(self) -> dict[str, Any]:
+        """Return what the numbers depend on besides the method and the image."""
         return {
             "weights": self.model.sha256,
             "model": self.model.name,
@@ -259,5 +322,21 @@ class _Job:
             "settings": self.settings,
             "random": self.random,
             "box_thresholds": BOX_THRESHOLDS,
+            "computed": copies_of(self.model),
             "versions": {name: installed_version(name) for name in ("cnnviz", "torch")},
         }
+
+
+def _computed_on(records: Sequence[Sequence[MapMeasurements]]) -> list[str]:
+    """Return on what maps were computed, each once, in the order of the images."""
+    told = dict.fromkeys(one.computed_on for image in zip(*records, strict=True) for one in image)
+    return [one for one in told if one]
+
+
+def _unreadable(item: EvaluationImage) -> str | None:
+    """Return why the bytes of an image cannot be read; None where they can."""
+    try:
+        _ = item.key
+    except ImageError as error:
+        return str(error)
+    return None

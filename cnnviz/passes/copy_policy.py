@@ -128,6 +128,11 @@ _BEFORE: WeakKeyDictionary[nn.Module, Counter[Form] | None] = WeakKeyDictionary(
 """The images of networks that were never many: to compare these with what they were takes time."""
 
 
+def copies_of(model: Model) -> str:
+    """Return whether a network may have copies, which tells apart what was computed so and so."""
+    return _OFF if model.exact else _mode()
+
+
 def decide(
     model: Model,
     inputs: torch.Tensor,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
+import numpy as np
 import torch
 
 from cnnviz.datasets import Dataset, LoadedBatch, stream
@@ -21,18 +21,16 @@ from cnnviz.passes.copy_policy import may_be_fast
 from cnnviz.passes.precision import Precision
 from cnnviz.passes.processes import Processes
 from cnnviz.passes.scan_way import ScanWay
-from cnnviz.results.progress import Progress
+from cnnviz.passes.shard_pace import ShardPace, ShownPace
+from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import AS_IT_IS
 from cnnviz.results.shard_files import Portion, PortionKind, ShardFiles
-from cnnviz.results.text import estimated_time
 
 LARGEST_SHARD = 512
 SHARDS = 64
 """So many shards a set is cut into at least, where its batches are enough for that."""
 EVERY = 10.0
 """Seconds between writing what was found."""
-_SHARE = 20
-"""Writing takes about a twentieth of the time at most."""
 
 P = TypeVar("P", bound=Portion)
 T = TypeVar("T", bound="Plan")
@@ -44,6 +42,32 @@ class Plan(Protocol):
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data."""
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """How many images go through the network together, in every process.
+
+    Batches of another size round differently.
+    """
+
+    batch_size: int
+
+    @classmethod
+    def of(
+        cls, model: Model, data: Dataset, indices: Sequence[int], layers: Sequence[str] = ()
+    ) -> BatchPlan:
+        """Choose what suits the machine of the first process."""
+        return cls(scan.rows_of_scan(model, scan.first_batch(data, model, indices), layers))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {"batch_size": self.batch_size}
+
+    @classmethod
+    def from_json(cls, held: Mapping[str, Any]) -> BatchPlan:
+        """Return what `to_json` wrote."""
+        return cls(int(held["batch_size"]))
 
 
 class Counter(Protocol[P_co]):
@@ -90,6 +114,7 @@ def agree(
             files.begin(plan.to_json())
         files.join(kind(plan))
     processes.wait()
+    processes.patiently(lambda: _plan(files, read) is not None)
     found = _plan(files, read)
     if found is None:
         raise apart()
@@ -127,6 +152,12 @@ class SharedScan(Generic[P]):
         Whether batches that are not full are filled up, see `cnnviz.passes.scan.scan`.
     precision : {"float32", "bf16"}
         In what they are computed, see `cnnviz.passes.precision`.
+    answers : bool
+        Whether the network runs to its end, and its answers are counted.
+    workers : int or None
+        Threads that read images.
+    chosen : sequence of int or None
+        Which images, ascending; all by default.
     """
 
     model: Model
@@ -139,22 +170,27 @@ class SharedScan(Generic[P]):
     batch_size: int
     even: bool = False
     precision: Precision = "float32"
+    answers: bool = True
+    workers: int | None = None
+    chosen: Sequence[int] | None = None
 
     def count(self, counter: Counter[P], every: float, progress: Progress) -> None:
         """Count the shards that fall to this process, and write what was found now and then."""
-        held = self.files.shards()
+        # Nobody writes before everybody knows what is left.
+        held = self.processes.agreed(self.files.shards())
         left = [shard for shard in range(self._shards) if shard not in held]
-        mine = left[self.processes.rank :: self.processes.size]
+        mine = self.processes.share(left)
         way = self._way() if mine else None
         if way is not None and self.files.way() is None:
             self.files.go(told_way(way))
-        # Nobody writes before everybody knows what is left, and on what it is computed.
+        # And on what it is computed.
         self.processes.wait()
         if way is not None and (self.files.way() or {}).get("key") != way.key:
             raise _otherwise()
         refused: dict[int, Refusal] = {}
         done: list[int] = []
-        pace, shown = _ShardPace(every), self._shown(progress, held, mine)
+        pace, watched = ShardPace(every), self.processes.watching(progress)
+        shown = self._shown(watched, held, mine)
         for some in pace.cut(mine):
             refused |= self._counted(counter, self._places(some), way, shown)
             done += some
@@ -165,13 +201,17 @@ class SharedScan(Generic[P]):
     def finish(self) -> P:
         """Wait for all processes, and return what they found together."""
         self.processes.wait()
-        if self.processes.first:
+        if self.processes.first and self.processes.patiently(self._all_there):
             self.files.join(self.kind)
         self.processes.wait()
-        whole = self.files.read(self.kind)
+        there = self.processes.patiently(self._all_there)
+        whole = self.files.read(self.kind) if there else None
         if whole is None or len(whole.shards) != self._shards:
             raise apart()
         return whole
+
+    def _all_there(self) -> bool:
+        return len(self.files.shards()) == self._shards
 
     @property
     def computed_on(self) -> str:
@@ -186,7 +226,14 @@ class SharedScan(Generic[P]):
 
     def _way(self) -> ScanWay:
         """Decide on what the images are computed: all processes alike, by the whole data."""
-        return scan.way_to_scan(self.model, self.data, self.names, precision=self.precision)
+        return scan.way_to_scan(
+            self.model,
+            self.data,
+            self.names,
+            self.chosen,
+            precision=self.precision,
+            answered=self.answers,
+        )
 
     @property
     def _shards(self) -> int:
@@ -194,6 +241,13 @@ class SharedScan(Generic[P]):
 
     def _places(self, shards: Sequence[int]) -> Sequence[int]:
         """Return the places of all images in some shards, which ascend."""
+        if self.chosen is not None and len(self.chosen) < len(self.data):
+            ends = np.array([[shard, shard + 1] for shard in shards]).reshape(-1, 2) * self.shard
+            return [
+                place
+                for first, last in np.searchsorted(self.chosen, ends).tolist()
+                for place in self.chosen[first:last]
+            ]
         if not shards:
             return range(0)
         spans = [range(shard * self.shard, (shard + 1) * self.shard) for shard in shards]
@@ -205,11 +259,10 @@ class SharedScan(Generic[P]):
             last if len(spans) == 1 else [place for span in (*spans[:-1], last) for place in span]
         )
 
-    def _shown(self, progress: Progress, held: Sequence[int], mine: Sequence[int]) -> _Shown:
+    def _shown(self, progress: Progress, held: Sequence[int], mine: Sequence[int]) -> ShownPace:
         alone = self.processes.size == 1
         before = len(self._places(held)) if alone else 0
-        who = "" if alone else f"{self.processes.name}, "
-        return _Shown(progress, who, before, len(self._places(mine)))
+        return ShownPace(progress, self.processes.said, before, len(self._places(mine)))
 
     def _counted(
         self, counter: Counter[P], places: Sequence[int], way: ScanWay | None, shown: Progress
@@ -222,10 +275,11 @@ class SharedScan(Generic[P]):
                 self.names,
                 counter.see,
                 batch_size=self.batch_size,
+                workers=self.workers,
                 indices=places,
                 even=self.even,
                 within=self.shard,
-                answered=counter.answered,
+                answered=counter.answered if self.answers else None,
                 way=way,
                 progress=shown,
             )
@@ -250,6 +304,88 @@ def told_way(way: ScanWay) -> dict[str, Any]:
     return {"key": way.key, "told": way.told, "bf16_error": way.bf16_error}
 
 
+@dataclass(frozen=True)
+class SharedCounts(Generic[P]):
+    """What all processes have counted together, and on what it was computed.
+
+    Attributes
+    ----------
+    whole : Portion
+        The counts.
+    computed_on, bf16_error : str, float or None
+        See `cnnviz.results.result.Provenance`.
+    """
+
+    whole: P
+    computed_on: str
+    bf16_error: float | None
+
+
+def share_scan(
+    model: Model,
+    data: Dataset,
+    names: Sequence[str],
+    counter: Callable[[int], Counter[P]],
+    kind: PortionKind[P],
+    *,
+    processes: Processes,
+    depends: Mapping[str, Any],
+    state: Path | None = None,
+    shard: int | None = None,
+    workers: int | None = None,
+    chosen: Sequence[int] | None = None,
+    answers: bool = True,
+    precision: Precision = "float32",
+    progress: Progress = silent,
+) -> SharedCounts[P]:
+    """Return what all processes count together, in batches of the size that suits the machine.
+
+    Parameters
+    ----------
+    model, data, names : Model, Dataset, sequence of str
+        The network, the images, and the layers.
+    counter : callable
+        Returns what counts, given how many images a shard has.
+    kind : PortionKind
+        How what it found is read and joined.
+    processes : Processes
+        Which process this is of how many.
+    depends : mapping
+        What the counts depend on, see `depends_on`.
+    state : Path, optional
+        A folder for what was counted so far.
+    shard : int, optional
+        Images in a shard, rounded up to whole batches.
+    workers, chosen, answers, precision, progress
+        As in `SharedScan` and `cnnviz.passes.scan.scan`.
+    """
+    files: ShardFiles[P] = ShardFiles(state, {**depends, "shard": shard})
+    plan = agree(
+        files,
+        processes,
+        find=lambda: BatchPlan.of(model, data, chosen or range(len(data)), names),
+        read=BatchPlan.from_json,
+        kind=lambda _: kind,
+    )
+    size = shard_size(len(data), plan.batch_size, shard)
+    run = SharedScan(
+        model,
+        data,
+        names,
+        files,
+        kind,
+        processes,
+        size,
+        plan.batch_size,
+        answers=answers,
+        workers=workers,
+        chosen=chosen,
+        precision=precision,
+    )
+    run.count(counter(size), EVERY if state else float("inf"), progress)
+    return SharedCounts(run.finish(), run.computed_on, run.bf16_error)
+
+
 def depends_on(
     model: Model,
     data: Dataset,
@@ -272,6 +408,9 @@ def depends_on(
     """
     # The addresses of functions differ from run to run.
     layout = re.sub(r"0x[0-9a-f]+", "", repr(model.module))
+    labels = hashlib.sha256()
+    for index in range(len(data)):
+        labels.update(f"{data.labels(index)}".encode())
     return {
         "torch": torch.__version__,
         "device": model.device.type,
@@ -283,6 +422,7 @@ def depends_on(
         "preprocessing": model.preprocessing.describe(),
         "data": data.fingerprint,
         "images": len(data),
+        "labels": labels.hexdigest(),
         "layers": [*names],
         "computed": ["fast" if may_be_fast(model, len(data)) else "exact", precision, _processor()],
         **also,
@@ -317,51 +457,3 @@ def _otherwise() -> UsageError:
         "The images of this run are computed in another way here than where it was begun.",
         "Run it on machines of one kind, or with CNNVIZ_FAST=0 in all processes.",
     )
-
-
-@dataclass
-class _ShardPace:
-    """How many shards are counted before what was found is written."""
-
-    every: float
-    wrote: float = 0.0
-
-    def cut(self, shards: Sequence[int]) -> Iterator[list[int]]:
-        """Yield the shards, some at a time: the first alone, then as many as its time says."""
-        at, count = 0, 1 if self.every < float("inf") else len(shards)
-        while at < len(shards):
-            begun = time.perf_counter()
-            some = [*shards[at : at + count]]
-            yield some
-            at += len(some)
-            each = (time.perf_counter() - begun - self.wrote) / len(some)
-            fit = max(self.every, _SHARE * self.wrote) / max(each, 1e-6)
-            count = int(min(max(1.0, fit), len(shards)))
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Note how long it takes to write."""
-        begun = time.perf_counter()
-        yield
-        self.wrote = time.perf_counter() - begun
-
-
-@dataclass
-class _Shown:
-    """Tells how fast this process is, and how long it still takes."""
-
-    progress: Progress
-    who: str
-    before: int
-    total: int
-    behind: int = 0
-    began: float = field(default_factory=time.perf_counter)
-
-    def __call__(self, done: int, total: int, what: str) -> None:
-        """Show how many of the images of a call are done."""
-        seen = self.behind + done
-        told = "reading images"
-        if seen:
-            rate = seen / max(time.perf_counter() - self.began, 1e-9)
-            told = f"{rate:.3g} images/s, {estimated_time((self.total - seen) / rate)} left"
-        self.progress(self.before + seen, self.before + self.total, self.who + told)

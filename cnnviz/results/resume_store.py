@@ -114,7 +114,8 @@ class ResumeStore:
         if folder.is_dir():
             return
         try:
-            folder.mkdir(parents=True)
+            # Another process may have made it since.
+            folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(
                 f"The folder {str(folder)!r} cannot be made: {error.strerror or error}.",

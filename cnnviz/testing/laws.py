@@ -127,6 +127,10 @@ def its_line_agrees_with_its_function(trial: Trial) -> None:
         not view.layers_from or view.layers_from in takes,
         f"Its function has no parameter {view.layers_from!r}, which layers_from names.",
     )
+    _demand(
+        not view.shared or "state" in takes,
+        "Its line says shared, and its function has no parameter 'state'.",
+    )
     of_photos = view.needs in ("capture", "photo")
     _demand(not of_photos or view.images == "photos", f"A {view.needs} is of photos.")
     _demand(not view.network or view.needs == "photo", "Its line says network, and no photo.")

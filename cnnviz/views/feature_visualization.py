@@ -17,6 +17,7 @@ from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
 from cnnviz.images.paths import expand
 from cnnviz.models import Model, as_model
+from cnnviz.passes.processes import sharing
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import ImageSource, Provenance, Result, installed_version
@@ -237,7 +238,8 @@ def feature_visualization(
         A time such as ``10m`` or ``90s``, or seconds: what is done by then is returned.
     state : str or Path, optional
         A folder for finished pictures. With the same network, units and settings nothing in it is
-        made again.
+        made again. Processes that `torchrun` has started share the units and see the same folder;
+        each returns the whole.
     progress : callable, optional
         Called as ``progress(done, total, what)`` before each step.
     announce : callable, optional
@@ -254,20 +256,24 @@ def feature_visualization(
         If an argument is out of range, or the budget is too small for a single unit.
     LayerError, TargetError
         If there is no such unit or class.
+    OtherProcessError
+        If one of several processes has failed.
     """
     _check(method)
-    span = read_span(budget)
+    span, folder = read_span(budget), None if state is None else expand(state)
     wrapped = as_model(model)
     if wrapped.space != IMAGE:
         check_array_method(method)
-    objectives = read_objectives(wrapped, units)
-    batch = None if start is None else _photo(wrapped, start)
-    settings = AscentSettings(method, steps, seed, (0, 0), diverse)
-    groups = plan(wrapped, objectives, settings, size, batch is not None)
-    store = VisualizationStore(None if state is None else expand(state), _origin(wrapped, batch))
-    photo = None if batch is None else _between_0_and_1(wrapped, batch, size)
-    job = Job(wrapped, groups, store, photo, span, progress, announce)
-    found = job.run()
+    with sharing(folder, "visualizations") as processes:
+        objectives = read_objectives(wrapped, units)
+        batch = None if start is None else _photo(wrapped, start)
+        settings = AscentSettings(method, steps, seed, (0, 0), diverse)
+        groups = plan(wrapped, objectives, settings, size, batch is not None)
+        store = VisualizationStore(folder, _origin(wrapped, batch))
+        photo = None if batch is None else _between_0_and_1(wrapped, batch, size)
+        watched = processes.watching(progress)
+        job = Job(wrapped, groups, store, photo, span, watched, announce, processes=processes)
+        found = job.run()
     made = [found[objective.name] for objective in objectives if objective.name in found]
     notes = budget_notes(objectives, [objective for objective, _, _ in made], span)
     notes += about_pictures(made, wrapped)

@@ -148,7 +148,7 @@ def hierarchy(
     top : int
         How many channels of each stage.
     count : int, optional
-        At most how many images, evenly spread over the data.
+        At most how many of the images, evenly spread; all of them by default.
     progress : callable, optional
         Called as ``progress(done, total, what)`` while images are read and patches projected.
 

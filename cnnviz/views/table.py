@@ -44,6 +44,9 @@ class View:
         Whether it has these parameters: called before each step, and with what there is to say.
     compare : bool
         Whether its parameter ``compare`` takes further networks to set beside the first.
+    shared : bool
+        Whether processes that `torchrun` has started share its work, through the folder in its
+        parameter ``state``.
     own_input : bool
         Whether it makes an input of its own where no photo is named, rather than get a sample.
     network : bool
@@ -71,6 +74,7 @@ class View:
     progress: bool = False
     announce: bool = False
     compare: bool = False
+    shared: bool = False
     own_input: bool = False
     network: bool = False
     verb: str = ""
@@ -140,6 +144,7 @@ VIEWS: tuple[View, ...] = (
         "The patches of many images that excite each channel most.",
         images="data",
         progress=True,
+        shared=True,
         panel=LAYERS,
     ),
     View(
@@ -247,6 +252,7 @@ VIEWS: tuple[View, ...] = (
         images="none",
         progress=True,
         announce=True,
+        shared=True,
         verb="visualize",
         panel=LAYERS,
     ),

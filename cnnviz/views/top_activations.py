@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz.bounds import Count, Top, Within, bounded
+from cnnviz.bounds import WORKERS, Count, Shard, Top, Within, bounded
 from cnnviz.datasets import open_dataset
 from cnnviz.datasets.aliases import Data
 from cnnviz.datasets.arrays import open_arrays
 from cnnviz.errors import UsageError
 from cnnviz.images import ArrayPreprocessing
+from cnnviz.images.paths import expand
 from cnnviz.introspection.backward_rules import Rule
 from cnnviz.introspection.unit_names import check_channels
 from cnnviz.models import Model, as_model
 from cnnviz.passes.precision import Precision, check_precision
+from cnnviz.passes.processes import sharing
 from cnnviz.passes.scan import first_batch
 from cnnviz.results import drawing
 from cnnviz.results.contact_sheet import PAGE
@@ -33,7 +36,7 @@ from cnnviz.views._strongest_patches import ChannelPatches, PatchPosition
 from cnnviz.views.deconvnet import last_stage
 from cnnviz.views.pictures import array_top_activations
 from cnnviz.views.pictures import top_activations as picture
-from cnnviz.views.top_activations_search import Search, Tiles, provenance_of
+from cnnviz.views.top_activations_search import Search, Tiles, provenance_of, run_together
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -246,6 +249,9 @@ def top_activations(
     order: Order = "contrast",
     count: Count | None = None,
     precision: Precision = "float32",
+    workers: Annotated[int | None, WORKERS] = None,
+    shard: Shard | None = None,
+    state: str | Path | None = None,
     progress: Progress = silent,
 ) -> TopActivations:
     """Find the patches that excite each channel of a layer most, and what of them does it.
@@ -277,11 +283,20 @@ def top_activations(
         Which come first where none are named: those whose strongest patches stand out most from
         what the channel does in most images; the largest activations; or the lowest index.
     count : int, optional
-        At most how many images, evenly spread over the data.
+        At most how many of the images, evenly spread; all of them by default.
     precision : {"float32", "bf16"}
         In what the images are searched: bfloat16 is faster where the processor or GPU knows it, and
         rounds to three digits, so that values differ, and with them which of nearly equal patches
         come first. How far is measured on the first images and told.
+    workers : int, optional
+        Threads that read images; one for each processor, up to 8, by default.
+    shard : int, optional
+        Images in a shard: processes share the images shard by shard. By default a 64th of the
+        images, and at most 512.
+    state : str or Path, optional
+        A folder for what was found: with the same network, settings and images a run that was
+        stopped goes on, and one that is done is only read. Processes that `torchrun` has started
+        share the work and see the same folder; each returns the whole.
     progress : callable, optional
         Called as ``progress(done, total, what)`` while images are read and patches projected.
 
@@ -297,24 +312,40 @@ def top_activations(
         If there is no image that can be read.
     UsageError
         If an argument is out of range.
+    OtherProcessError
+        If one of several processes has failed.
     """
     check_settings(rule, order)
     wrapped = as_model(model)
     check_precision(precision, wrapped)
-    dataset = (
-        open_arrays(data, wrapped.preprocessing, count)
-        if isinstance(wrapped.preprocessing, ArrayPreprocessing)
-        else open_dataset(data, count)
-    )
-    inputs = first_batch(dataset, wrapped, range(len(dataset))).tensor
-    name = layer if layer is not None else last_stage(wrapped, inputs)
-    passage = PartialForward.to(wrapped, inputs, name)
-    search = Search(passage, dataset, k)
-    search.run(progress, precision)
+    folder = None if state is None else expand(state)
+    with sharing(folder, "a search") as processes:
+        search = _search(wrapped, data, layer, k, count)
+        run_together(
+            [search],
+            progress,
+            processes=processes,
+            state=folder,
+            shard=shard,
+            workers=workers,
+            precision=precision,
+        )
     shown, words = choose_channels(channels, top, order, search)
     tiles = Tiles(search, shown, rule)
     tiles.fill(progress)
     return found_patches(search, tiles, words)
+
+
+def _search(model: Model, data: Data, layer: str | None, k: int, count: int | None) -> Search:
+    """Return the search, before it has looked at any image."""
+    dataset = (
+        open_arrays(data, model.preprocessing, count)
+        if isinstance(model.preprocessing, ArrayPreprocessing)
+        else open_dataset(data, count)
+    )
+    inputs = first_batch(dataset, model, range(len(dataset))).tensor
+    name = layer if layer is not None else last_stage(model, inputs)
+    return Search(PartialForward.to(model, inputs, name), dataset, k)
 
 
 def found_patches(search: Search, tiles: Tiles, words: str) -> TopActivations:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cnnviz.datasets import Dataset, LoadedBatch, stream
+from cnnviz.datasets import Dataset, LoadedBatch, nothing_left, stream
 from cnnviz.images import ArrayPreprocessing, Refusal
 from cnnviz.introspection.backward_rules import Rule
 from cnnviz.introspection.finite import finite
 from cnnviz.models import Model
 from cnnviz.passes.precision import Precision
-from cnnviz.passes.scan import scan
+from cnnviz.passes.processes import ALONE, Processes
+from cnnviz.passes.shared_scan import depends_on, share_scan
 from cnnviz.results import drawing
 from cnnviz.results.array_pictures import slices
 from cnnviz.results.progress import Progress
@@ -31,9 +33,11 @@ from cnnviz.units.projection import (
     project_positions,
 )
 from cnnviz.units.top_k import TopK
+from cnnviz.views._shared_search import SearchCounter, SearchPortions
 from cnnviz.views.pictures import array_patches
 from cnnviz.views.pictures import top_activations as picture
 
+FORMAT = "cnnviz strongest patches 1"
 _NAMED = 8
 """Reasons of a sentence before the rest are counted."""
 _SAME = 0.01
@@ -52,15 +56,12 @@ class Search:
         self.found = TopK(min(k, len(dataset)))
         self.labels = np.full(len(dataset), -1, np.int64)
         self.sizes = np.zeros((len(dataset), passage.model.space.axes), np.int64)
-        self.sums: NDArray[np.float64] | float = 0.0
+        self.sums: dict[int, NDArray[np.float64]] = {}
+        self.shard = max(len(dataset), 1)
         self.seen = 0
         self.refused: Mapping[int, Refusal] = {}
         self.computed_on = AS_IT_IS
         self.bf16_error: float | None = None
-
-    def run(self, progress: Progress, precision: Precision = "float32") -> None:
-        """Look at every image once."""
-        run_together([self], progress, precision)
 
     def see(self, layer: str, maps: torch.Tensor, batch: LoadedBatch) -> None:
         """Count the maps of a batch of images."""
@@ -68,13 +69,15 @@ class Search:
         self.sizes[batch.indices] = maps.shape[2:]
         # Row by row, whatever number of axes there are.
         tops = self.found.update(maps.flatten(2)[:, :, None], batch.indices)
-        self.sums = self.sums + np.maximum(tops, 0.0).sum(0)
+        shard, more = int(batch.indices[0]) // self.shard, np.maximum(tops, 0.0).sum(0)
+        self.sums[shard] = self.sums.get(shard, 0.0) + more
         self.labels[batch.indices] = batch.labels
 
     @property
     def typical(self) -> NDArray[np.float64]:
         """The mean over the images of the strongest value in each, [C]."""
-        return np.asarray(self.sums / max(self.seen, 1))
+        # In the order of the shards, whoever has looked at which.
+        return np.asarray(sum(self.sums[at] for at in sorted(self.sums)) / max(self.seen, 1))
 
     def positions(self) -> NDArray[np.int64]:
         """The position of each of the strongest along each axis, [C, k, A]; -1 where is none."""
@@ -104,23 +107,50 @@ class Search:
 
 
 def run_together(
-    searches: Sequence[Search], progress: Progress, precision: Precision = "float32"
+    searches: Sequence[Search],
+    progress: Progress,
+    *,
+    processes: Processes = ALONE,
+    state: Path | None = None,
+    shard: int | None = None,
+    workers: int | None = None,
+    precision: Precision = "float32",
 ) -> None:
-    """Look at every image once, for the layers of several searches of one network and data set."""
-    of = {search.passage.layer: search for search in searches}
-    first = searches[0]
-    scanned = scan(
-        first.passage.model,
-        first.dataset,
-        list(of),
-        lambda layer, maps, batch: of[layer].see(layer, maps, batch),
+    """Look at every image once, for the layers of several searches of one network and data set.
+
+    Parameters
+    ----------
+    searches : sequence of Search
+        The searches, none of which has looked at anything.
+    progress : callable
+        Called before each batch.
+    processes, state, shard, workers, precision
+        See `cnnviz.passes.shared_scan.share_scan`.
+    """
+    model, dataset = searches[0].passage.model, searches[0].dataset
+    names = [search.passage.layer for search in searches]
+    found = share_scan(
+        model,
+        dataset,
+        names,
+        lambda size: SearchCounter(searches, size),
+        SearchPortions(),
+        processes=processes,
+        depends=depends_on(
+            model, dataset, names, precision, format=FORMAT, kept=searches[0].found.k
+        ),
+        state=state,
+        shard=shard,
+        workers=workers,
+        answers=False,
         precision=precision,
         progress=progress,
     )
+    found.whole.fill(searches)
     for search in searches:
-        search.seen, search.refused = scanned.images, scanned.refused
-        search.computed_on = scanned.computed_on
-        search.bf16_error = None if scanned.way is None else scanned.way.bf16_error
+        search.computed_on, search.bf16_error = found.computed_on, found.bf16_error
+    if not searches[0].seen:
+        raise nothing_left(list(searches[0].refused.values()), dataset)
 
 
 class Tiles:

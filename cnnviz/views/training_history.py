@@ -261,7 +261,7 @@ def training_history(
     top : int
         How many units of each layer are shown, those that stand out most at the end, 1 to 8.
     count : int, optional
-        At most how many images, evenly spread over the data.
+        At most how many of the images, evenly spread; all of them by default.
     batch_size : int
         About how many images a minibatch of the CKA has; their maps are held at once.
     rule : {"deconvnet", "guided", "gradient"}

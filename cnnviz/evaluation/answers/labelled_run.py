@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz.datasets import Dataset, LoadedBatch
+from cnnviz.datasets import Dataset, LoadedBatch, nothing_left
 from cnnviz.datasets.aliases import Data
 from cnnviz.datasets.arrays import open_inputs
 from cnnviz.errors import ModelError, UsageError
 from cnnviz.evaluation.answers.examples import Explainer
+from cnnviz.evaluation.answers.portions import AnswerPortion, AnswerPortions
 from cnnviz.evaluation.answers.result import CountedAnswers, confusion_of
 from cnnviz.evaluation.answers.tally import Mistake, Tally
 from cnnviz.evaluation.answers.truth import Truth, check_kind, truth_of
+from cnnviz.images import Refusal
 from cnnviz.models import Model, OutputKind, as_model
 from cnnviz.models.outputs import read_output, scores_of
 from cnnviz.models.reading import Reading
 from cnnviz.passes.captures import capture
+from cnnviz.passes.fast_model import expect_many
+from cnnviz.passes.processes import Processes
 from cnnviz.passes.ranked_classes import probabilities
-from cnnviz.passes.scan import first_batch, scan
+from cnnviz.passes.scan import first_batch
+from cnnviz.passes.shared_scan import depends_on, share_scan
 from cnnviz.results.progress import Progress
+from cnnviz.results.result import AS_IT_IS
 from cnnviz.results.text import first_few, plural, reasons
 
+FORMAT = "cnnviz answers 1"
 Counted = TypeVar("Counted", bound=CountedAnswers)
 
 
@@ -52,10 +61,8 @@ class LabelledRun:
         How many wrong answers are explained.
     workers : int or None
         Threads that read images.
-    unlabelled : int
-        How many images turned out to have no label when they were read.
-    lost : list of str
-        The images whose answer is no number.
+    computed_on : str
+        On what the answers were computed.
     """
 
     model: Model
@@ -66,8 +73,7 @@ class LabelledRun:
     tally: Tally
     explained: int
     workers: int | None
-    unlabelled: int = 0
-    lost: list[str] = field(default_factory=list)
+    computed_on: str = AS_IT_IS
 
     @classmethod
     def of(
@@ -128,31 +134,43 @@ class LabelledRun:
         """What one input is called."""
         return self.model.space.noun
 
-    def run(self, progress: Progress) -> list[str]:
-        """Answer every image, and return what a reader must know."""
-        found = scan(
-            self.model,
-            self.dataset,
-            (),
-            lambda *_: None,
-            workers=self.workers,
-            indices=self.indices,
-            answered=self._answered,
-            progress=progress,
-        )
+    def run(
+        self,
+        progress: Progress,
+        processes: Processes,
+        state: Path | None = None,
+        shard: int | None = None,
+    ) -> list[str]:
+        """Answer every image, or the share of this process, and return what a reader must know.
+
+        Parameters
+        ----------
+        progress : callable
+            Called before each batch.
+        processes : Processes
+            Which process this is of how many.
+        state : Path, optional
+            A folder for what was counted so far.
+        shard : int, optional
+            Images in a shard.
+        """
+        found = self._counted(progress, processes, state, shard)
+        found.fill(self.tally, self.dataset.name)
+        if len(found.refused) == len(self.indices):
+            raise nothing_left(list(found.refused.values()), self.dataset)
         notes = [self.model.doubt, self.truth.note, *self.dataset.notes]
         if self.model.untrained:
             notes.insert(0, "The weights of this network are random: its answers mean nothing.")
-        left = len(self.dataset) - len(self.indices) + self.unlabelled
+        left = len(self.dataset) - len(self.indices) + found.unlabelled
         if left:
             notes.append(f"{plural(left, self.noun)} without a label left out.")
         if found.refused:
             lost = list(found.refused.values())
             notes.append(f"{plural(len(lost), self.noun)} could not be read: {reasons(lost, 3)}.")
-        if self.lost:
+        if found.lost:
+            names = [self.dataset.name(place) for place in found.lost]
             notes.append(
-                f"{plural(len(self.lost), 'answer')} NaN or infinite, left out: "
-                f"{first_few(self.lost, 3)}."
+                f"{plural(len(names), 'answer')} NaN or infinite, left out: {first_few(names, 3)}."
             )
         if not self.tally.images:
             raise ModelError(
@@ -166,6 +184,39 @@ class LabelledRun:
                 "is answered where its probability is above one half."
             )
         return [note for note in notes if note]
+
+    def _counted(
+        self, progress: Progress, processes: Processes, state: Path | None, shard: int | None
+    ) -> AnswerPortion:
+        """Return what all processes have counted together."""
+        depends = depends_on(
+            self.model,
+            self.dataset,
+            (),
+            format=FORMAT,
+            classes=[*self.truth.names],
+            matched=[self.truth.by, *self.truth.places],
+            kind=self.tally.kind.value,
+            scores=self.tally.keep_scores,
+        )
+        found = share_scan(
+            self.model,
+            self.dataset,
+            (),
+            lambda size: _Counter(self, size),
+            AnswerPortions(),
+            processes=processes,
+            depends=depends,
+            state=state,
+            shard=shard,
+            workers=self.workers,
+            chosen=self.indices,
+            progress=progress,
+        )
+        self.computed_on = found.computed_on
+        # A process that has answered few or none explains as one that has answered all.
+        expect_many(self.model, first_batch(self.dataset, self.model, self.indices).tensor)
+        return found.whole
 
     def result(
         self,
@@ -202,7 +253,9 @@ class LabelledRun:
         measures = self.tally.measures
         shown = () if self.tally.several else measures
         return kind(
-            provenance=self.model.provenance(sources, seed=seed, notes=told),
+            provenance=self.model.provenance(
+                sources, seed=seed, notes=told, computed_on=self.computed_on
+            ),
             kind=self.reading.kind or OutputKind.CLASSES,
             data=self.dataset.describe(),
             fingerprint=self.dataset.fingerprint,
@@ -222,29 +275,47 @@ class LabelledRun:
             **measured,
         )
 
-    def _answered(self, output: Any, batch: LoadedBatch) -> None:
-        scores = scores_of(self.model, output).detach()
+
+class _Counter:
+    """Counts the answers that fall to one process."""
+
+    def __init__(self, job: LabelledRun, shard: int) -> None:
+        self._job, self._shard = job, shard
+        self._tally = Tally(job.tally.names, job.tally.kind, keep_scores=job.tally.keep_scores)
+        self._lost: list[int] = []
+        self._unlabelled = 0
+
+    def see(self, layer: str, maps: torch.Tensor, batch: LoadedBatch) -> None:
+        """Look at no layer: the answers say it all."""
+
+    def answered(self, output: Any, batch: LoadedBatch) -> None:
+        """Count the answers to a batch."""
+        self._tally.shard = int(batch.indices[0]) // self._shard
+        scores = scores_of(self._job.model, output).detach()
         # One answer that is no number is not to end an analysis of many.
         ranked = ~(scores.isnan() | scores.isposinf()).flatten(1).any(1)
-        self.lost += [
-            self.dataset.name(index) for index in batch.indices[~ranked.cpu().numpy()].tolist()
-        ]
+        self._lost += batch.indices[~ranked.cpu().numpy()].tolist()
         rows = ranked.nonzero().flatten()
         if not len(rows):
             return
-        shares = probabilities(self.model, scores[rows])[0].numpy()
+        shares = probabilities(self._job.model, scores[rows])[0].numpy()
         for row, share in zip(rows.tolist(), shares, strict=True):
             self._add(int(batch.indices[row]), int(batch.labels[row]), share)
 
+    def portion(self, shards: tuple[int, ...], refused: Mapping[int, Refusal]) -> AnswerPortion:
+        """Return everything, as what these shards hold."""
+        return AnswerPortion.of(shards, self._tally, self._unlabelled, self._lost, refused)
+
     def _add(self, index: int, label: int, shares: NDArray[np.float64]) -> None:
         """Count the answer to one image; `label` is what was read with it, or -1."""
-        labels = self.dataset.labels(index)
+        dataset = self._job.dataset
+        labels = dataset.labels(index)
         if not labels and label >= 0:
             labels = (label,)
-        if not labels and not self.tally.several:
-            self.unlabelled += 1
+        if not labels and not self._tally.several:
+            self._unlabelled += 1
             return
-        self.tally.add(index, self.dataset.name(index), self.truth.of(labels), shares)
+        self._tally.add(index, dataset.name(index), self._job.truth.of(labels), shares)
 
 
 def _unlabelled(dataset: Dataset) -> UsageError:

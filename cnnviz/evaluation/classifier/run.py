@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from cnnviz.bounds import EXPLAINED_ANSWERS, WORKERS, Count, Seed, Within, bounded
+from cnnviz.bounds import EXPLAINED_ANSWERS, WORKERS, Count, Seed, Shard, Within, bounded
 from cnnviz.datasets.aliases import Data
 from cnnviz.errors import UsageError
 from cnnviz.evaluation.answers.labelled_run import LabelledRun
@@ -20,7 +21,9 @@ from cnnviz.evaluation.classifier.conditions import Condition, read_conditions
 from cnnviz.evaluation.classifier.measures import brier_of, top_k_of
 from cnnviz.evaluation.classifier.ranking import curve, drawn_rankings, rank
 from cnnviz.evaluation.classifier.result import ClassifierEvaluation, with_failures
+from cnnviz.images.paths import expand
 from cnnviz.models import Model, OutputKind
+from cnnviz.passes.processes import sharing
 from cnnviz.results.progress import Progress, silent
 
 EXPLAINED = 24
@@ -40,6 +43,8 @@ def evaluate_classifier(
     fail_on: str | Sequence[str] | None = None,
     seed: Seed = 0,
     workers: Annotated[int | None, WORKERS] = None,
+    shard: Shard | None = None,
+    state: str | Path | None = None,
     progress: Progress = silent,
 ) -> ClassifierEvaluation:
     """Measure a classifier over labelled images.
@@ -77,7 +82,14 @@ def evaluate_classifier(
     seed : int
         The seed of the draws that say how large a calibration error comes about by chance.
     workers : int, optional
-        Threads that read images; what suits this machine by default.
+        Threads that read images; one for each processor, up to 8, by default.
+    shard : int, optional
+        Images in a shard: processes share the images shard by shard. By default a 64th of the
+        images, and at most 512.
+    state : str or Path, optional
+        A folder for what was counted: with the same network, settings and images a run that was
+        stopped goes on, and one that is done is only read. Processes that `torchrun` has started
+        share the work and see the same folder; each returns the whole.
     progress : callable, optional
         Called as ``progress(done, total, what)`` before each batch and each heatmap.
 
@@ -92,18 +104,17 @@ def evaluate_classifier(
         a kind without right and wrong, or an argument is out of range.
     ImageError
         If no image can be read.
+    OtherProcessError
+        If one of several processes has failed.
     """
     conditions = read_conditions(fail_on)
-    job = LabelledRun.of(
-        model,
-        data,
-        count=count,
-        explain=explain,
-        workers=workers,
-        keep_scores=True,
-    )
-    counted = _counted_classes(job, top, conditions)
-    notes = job.run(progress)
+    folder = None if state is None else expand(state)
+    with sharing(folder, "an evaluation") as processes:
+        job = LabelledRun.of(
+            model, data, count=count, explain=explain, workers=workers, keep_scores=True
+        )
+        counted = _counted_classes(job, top, conditions)
+        notes = job.run(progress, processes, folder, shard)
     found = sorted(job.tally.mistakes, key=surest_first)
     measured = _measured(job, counted, seed)
     made = job.result(ClassifierEvaluation, found, notes, progress, seed=seed, **measured)
@@ -134,7 +145,7 @@ def _counted_classes(
 def _measured(job: LabelledRun, counted: Sequence[int], seed: int) -> dict[str, Any]:
     """Return what a `ClassifierEvaluation` holds beside its counts."""
     tally, reading = job.tally, job.reading
-    scores = np.stack(tally.scores)
+    scores = np.asarray(tally.scores)
     truths = _indicators(tally, scores.shape)
     one_logit = reading.kind == OutputKind.LOGIT
     # Of one logit the second class says all; of labels each stands for itself.

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 from torch import nn
 
-from cnnviz.bounds import EXPLAINED_ANSWERS, WORKERS, Count, Within, bounded, read_whole
+from cnnviz.bounds import EXPLAINED_ANSWERS, WORKERS, Count, Shard, Within, bounded, read_whole
 from cnnviz.datasets.aliases import Data
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.evaluation.answers.labelled_run import LabelledRun
 from cnnviz.evaluation.answers.tally import Mistake, surest_first
 from cnnviz.evaluation.mistakes.result import ORDERS, ErrorAnalysis, Order
+from cnnviz.images.paths import expand
 from cnnviz.models import Model
+from cnnviz.passes.processes import sharing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.text import joined, percent
 
@@ -36,6 +39,8 @@ def error_analysis(
     order: Order = "confidence",
     explain: Annotated[int, EXPLAINED_ANSWERS] = EXPLAINED,
     workers: Annotated[int | None, WORKERS] = None,
+    shard: Shard | None = None,
+    state: str | Path | None = None,
     progress: Progress = silent,
 ) -> ErrorAnalysis:
     """Return the wrong answers of a network over labelled images, worst first.
@@ -65,7 +70,14 @@ def error_analysis(
     explain : int
         How many of the worst get heatmaps.
     workers : int, optional
-        Threads that read images; what suits this machine by default.
+        Threads that read images; one for each processor, up to 8, by default.
+    shard : int, optional
+        Images in a shard: processes share the images shard by shard. By default a 64th of the
+        images, and at most 512.
+    state : str or Path, optional
+        A folder for what was counted: with the same network, settings and images a run that was
+        stopped goes on, and one that is done is only read. Processes that `torchrun` has started
+        share the work and see the same folder; each returns the whole.
     progress : callable, optional
         Called as ``progress(done, total, what)`` before each batch and each heatmap.
 
@@ -82,11 +94,15 @@ def error_analysis(
         If there is no class of the name that a filter asks for.
     ImageError
         If no image can be read.
+    OtherProcessError
+        If one of several processes has failed.
     """
     _check(order)
-    job = LabelledRun.of(model, data, count=count, explain=explain, workers=workers)
-    chosen = _Filter.of(job, classes, pair, confident)
-    notes = job.run(progress)
+    folder = None if state is None else expand(state)
+    with sharing(folder, "an analysis") as processes:
+        job = LabelledRun.of(model, data, count=count, explain=explain, workers=workers)
+        chosen = _Filter.of(job, classes, pair, confident)
+        notes = job.run(progress, processes, folder, shard)
     found = sorted(filter(chosen.lets, job.tally.mistakes), key=_worst_first(order))
     return job.result(ErrorAnalysis, found, notes, progress, order=order, filters=chosen.words)
 

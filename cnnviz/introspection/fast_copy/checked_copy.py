@@ -40,6 +40,17 @@ class UnsoundFoldError(Exception):
     """The network went another way than when it was watched; what was computed is of no use."""
 
 
+_MEASURED = " (differs by "
+
+
+def without_measure(told: str) -> str:
+    """Return what `Checked.describe` says without how far it was off on the first images.
+
+    Each of several processes has checked its copy on images of its own.
+    """
+    return told.partition(_MEASURED)[0]
+
+
 @dataclass(frozen=True)
 class Checked:
     """What was found for inputs of one form.
@@ -86,7 +97,7 @@ class Checked:
         said = [norms] if self.pairs else []
         said += ["weights packed for this processor"] if self.packs else []
         size = f"{memory / 1e6:.3g} MB"
-        return f"a private copy: {', '.join(said)} (differs by {self.difference:.0e}, {size})"
+        return f"a private copy: {', '.join(said)}{_MEASURED}{self.difference:.0e}, {size})"
 
 
 class FastCopy:

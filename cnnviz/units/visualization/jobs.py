@@ -7,15 +7,19 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 import torch
 
 from cnnviz.errors import CnnvizError, UsageError
+from cnnviz.introspection.fast_copy.checked_copy import without_measure
 from cnnviz.introspection.tracing import Trace, trace
 from cnnviz.introspection.tracing.map_layout import MapLayout
 from cnnviz.models import Model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.call_order import call_order
+from cnnviz.passes.processes import ALONE, Processes
+from cnnviz.passes.shared_scan import apart
 from cnnviz.results.progress import Announce, Progress, silent
 from cnnviz.results.space import IMAGE
 from cnnviz.results.text import estimated_time, plural
@@ -235,8 +239,10 @@ class Job:
         Seconds after which no further batch is begun.
     progress, announce, clock : callable
         Told how far it has come; told once what it will cost; and what tells the time.
+    processes : Processes
+        Which process this is of how many; they share the batches, and see the same store.
     computed_on : str
-        On what the latest pictures were computed, for the provenance.
+        On what the pictures were computed, for the provenance.
     """
 
     model: Model
@@ -247,6 +253,7 @@ class Job:
     progress: Progress = silent
     announce: Announce | None = None
     clock: Callable[[], float] = time.monotonic
+    processes: Processes = ALONE
     computed_on: str = field(init=False, default=_KEPT_ALONE)
     _begun: float = field(init=False, default=0.0)
     _pace: float | None = field(init=False, default=None)
@@ -255,23 +262,52 @@ class Job:
     def run(self) -> dict[str, tuple[Objective, AscentSettings, OptimisedPictures]]:
         """Return what was made, by the objectives' names; what the budget left out is missing."""
         self._begun = self.clock()
-        left = {id(group): self._missing(group) for group in self.groups}
-        total = sum(len(group.objectives) for group in self.groups)
+        batches = self._batches()
+        self._make_all(self.processes.share(batches))
+        self.processes.wait()
+        # With a budget nobody knows how many the others have made.
+        self.processes.patiently(
+            lambda: self.budget is not None or not any(map(self._missing, self.groups))
+        )
+        return self._found()
+
+    def _batches(self) -> list[tuple[Group, list[Objective]]]:
+        """Return what is left to make, in batches, the same in every process."""
+        every = [(group, one) for group in self.groups for one in group.objectives]
+        missing = {id(group): {one.name for one in self._missing(group)} for group in self.groups}
+        places = range(len(every))
+        left = [at for at in places if every[at][1].name in missing[id(every[at][0])]]
+        found = []
+        # Nobody writes before everybody knows what is left.
+        for group, several in groupby(
+            (every[at] for at in self.processes.agreed(left)), key=lambda one: one[0]
+        ):
+            todo, size = [one for _, one in several], self._goals_at_once(group)
+            found += [(group, todo[at : at + size]) for at in range(0, len(todo), size)]
+        return found
+
+    def _make_all(self, mine: Sequence[tuple[Group, list[Objective]]]) -> None:
+        """Make the batches that fall to this process, as far as the budget goes."""
+        left: dict[int, list[Objective]] = {id(group): [] for group in self.groups}
+        for group, batch in mine:
+            left[id(group)] += batch
         waiting = sum(map(len, left.values()))
+        total = waiting
+        if self.processes.size == 1:
+            total = sum(len(group.objectives) for group in self.groups)
         if waiting and (self.announce is not None or self.budget is not None):
             self._tell(left, waiting, total - waiting)
         done = total - waiting
-        for group in self.groups:
-            todo = left[id(group)]
+        for group, batch in mine:
+            todo = batch
             while todo:
-                count = self._affordable(group, min(len(todo), self._goals_at_once(group)))
+                count = self._affordable(group, len(todo))
                 if count == 0:
-                    return self._found(done)
-                batch, todo = todo[:count], todo[count:]
-                self._make(group, batch, done, total)
+                    return
+                some, todo = todo[:count], todo[count:]
+                self._make(group, some, done, total)
                 done += count
         self.progress(total, total, "done")
-        return self._found(done)
 
     def _missing(self, group: Group) -> list[Objective]:
         return [
@@ -313,10 +349,11 @@ class Job:
         self._pace = step / (len(objectives) * group.settings.diverse * group.work)
         seconds = self._pace * sum(len(left[id(each)]) * self._cost(each) for each in self.groups)
         already = f" ({known:,} more were made before)" if known else ""
+        whose = "" if self.processes.size == 1 else f" of {self.processes.name}"
         if self.announce is not None:
             self.announce(
-                f"{plural(waiting, 'unit')}{already}: about {estimated_time(seconds)} on this "
-                "machine; name fewer with --units, or give --budget 10m."
+                f"{plural(waiting, 'unit')}{whose}{already}: about {estimated_time(seconds)} on "
+                "this machine; name fewer with --units, or give --budget 10m."
             )
 
     def _affordable(self, group: Group, count: int) -> int:
@@ -337,22 +374,29 @@ class Job:
 
         with scoring(self.model, group.objectives[0].layer, group.texture) as probe:
             made = ascend(probe, batch, group.settings, self.model.channels, self.start, tick)
-            self.computed_on = probe.computed_on()
+            told = without_measure(probe.computed_on())
         for objective, one in zip(batch, made, strict=True):
-            self.store.put(objective, group.settings, one)
+            self.store.put(objective, group.settings, one, batch, told)
         taken = self.clock() - begun
         self._pace = taken / (len(batch) * self._cost(group))
 
-    def _found(self, done: int) -> dict[str, tuple[Objective, AscentSettings, OptimisedPictures]]:
+    def _found(self) -> dict[str, tuple[Objective, AscentSettings, OptimisedPictures]]:
         found = {}
         for group in self.groups:
             for objective in group.objectives:
                 made = self.store.get(objective, group.settings)
                 if made is not None:
                     found[objective.name] = (objective, group.settings, made)
+        told = [
+            self.store.computed_on(objective, settings) for objective, settings, _ in found.values()
+        ]
+        self.computed_on = "; ".join(dict.fromkeys(filter(None, told))) or _KEPT_ALONE
         if not found and self.budget is not None:
             raise UsageError(
                 f"The budget of {estimated_time(self.budget)} is too small for a single unit.",
                 "Give more time, fewer steps or a smaller size.",
             )
+        wanted = {objective.name for group in self.groups for objective in group.objectives}
+        if self.budget is None and found.keys() != wanted:
+            raise apart()
         return found

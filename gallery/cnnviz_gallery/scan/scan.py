@@ -11,14 +11,14 @@ import numpy as np
 import torch
 
 from cnnviz.datasets import Dataset, nothing_left
-from cnnviz.errors import LayerError, UsageError
+from cnnviz.errors import LayerError
 from cnnviz.images import Refusal
 from cnnviz.introspection.layers import Layers, items, kind, named_layers, select, without_call
 from cnnviz.models import Model
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.precision import check_precision
-from cnnviz.passes.processes import running_processes
+from cnnviz.passes.processes import Processes, sharing
 from cnnviz.passes.shared_scan import EVERY, SharedScan, agree, depends_on, shard_size
 from cnnviz.passes.stages import STAGES
 from cnnviz.results.progress import Progress, silent
@@ -39,6 +39,7 @@ def scan(
     settings: ScanSettings | None = None,
     folder: Path | None = None,
     shard: int | None = None,
+    workers: int | None = None,
     every: float = EVERY,
     progress: Progress = silent,
 ) -> ScanResult:
@@ -66,6 +67,8 @@ def scan(
     shard : int, optional
         Images in a shard, rounded up to whole batches: the work is shared out and kept in shards.
         By default a 64th of the images, and at most 512.
+    workers : int, optional
+        Threads that read images; one for each processor, up to 8, by default.
     every : float
         Seconds between writing to the folder; more where writing takes long.
     progress : callable, optional
@@ -85,37 +88,10 @@ def scan(
     """
     chosen = settings or ScanSettings()
     check_precision(chosen.precision, model)
-    names = scannable(model, layers)
-    size = shard_size(len(data), chosen.batch_size, shard)
-    processes = running_processes(model.device)
-    if folder is None and processes.size > 1:
-        raise UsageError(
-            f"{processes.size} processes share a scan and no folder.",
-            "Name a folder that all of them see.",
+    with sharing(folder, "a scan") as processes:
+        start, whole, run = _shared(
+            model, data, layers, chosen, folder, shard, workers, every, progress, processes
         )
-    parts: ShardFiles[PartialScan] = ShardFiles(folder, key(model, data, names, chosen, size))
-    start = agree(
-        parts,
-        processes,
-        find=lambda: plan_scan(model, data, names),
-        read=ScanPlan.from_json,
-        kind=lambda plan: PartialScans(plan, chosen.seed),
-    )
-    run = SharedScan(
-        model,
-        data,
-        names,
-        parts,
-        PartialScans(start, chosen.seed),
-        processes,
-        size,
-        chosen.batch_size,
-        even=True,
-        precision=chosen.precision,
-    )
-    counter = Accumulator(start, chosen, len(data), model)
-    run.count(counter, every if folder else float("inf"), progress)
-    whole = run.finish()
     if len(whole.skipped) == len(data):
         raise nothing_left([Refusal(e.name, e.reason, "") for e in whole.skipped], data)
     progress(len(data), len(data), "scanned")
@@ -124,6 +100,50 @@ def scan(
         computed_on=run.computed_on,
         bf16_error=run.bf16_error,
     )
+
+
+def _shared(
+    model: Model,
+    data: Dataset,
+    layers: Layers | None,
+    settings: ScanSettings,
+    folder: Path | None,
+    shard: int | None,
+    workers: int | None,
+    every: float,
+    progress: Progress,
+    processes: Processes,
+) -> tuple[ScanPlan, PartialScan, SharedScan[PartialScan]]:
+    """Return what all processes find together, and what it began with."""
+    names = scannable(model, layers)
+    size = shard_size(len(data), settings.batch_size, shard)
+    files: ShardFiles[PartialScan] = ShardFiles(folder, key(model, data, names, settings, size))
+    start = agree(
+        files,
+        processes,
+        find=lambda: plan_scan(model, data, names),
+        read=ScanPlan.from_json,
+        kind=lambda plan: PartialScans(plan, settings.seed),
+    )
+    kind, counter = (
+        PartialScans(start, settings.seed),
+        Accumulator(start, settings, len(data), model),
+    )
+    sizes = size, settings.batch_size
+    run = SharedScan(
+        model,
+        data,
+        names,
+        files,
+        kind,
+        processes,
+        *sizes,
+        even=True,
+        workers=workers,
+        precision=settings.precision,
+    )
+    run.count(counter, every if folder else float("inf"), progress)
+    return start, run.finish(), run
 
 
 def key(

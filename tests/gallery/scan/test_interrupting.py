@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from cnnviz.errors import OutputError
-from cnnviz.passes import shared_scan
+from cnnviz.passes import shard_pace
 from cnnviz.results import resume_store
 from cnnviz.results.resume_store import ResumeStore
 from cnnviz_gallery.scan import accumulator
 from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.scan.scan_result import ScanResult, ScanSettings
-from tests.helpers.gallery.drive import drive
+from tests.helpers.drive import drive
 from tests.helpers.gallery.generated import Generated, content, network
 from tests.helpers.processes import needs_fork
 
@@ -39,7 +39,7 @@ def run(folder: Path | None, images: Generated | None = None, **how: object) -> 
 
 @pytest.fixture(autouse=True)
 def _every_shard_is_written_at_once(monkeypatch) -> None:
-    monkeypatch.setattr(shared_scan, "_SHARE", 0)
+    monkeypatch.setattr(shard_pace, "_SHARE", 0)
 
 
 @pytest.fixture(scope="module")

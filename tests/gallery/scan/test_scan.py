@@ -15,7 +15,7 @@ from cnnviz.datasets import Dataset, DatasetImage, Part, open_dataset
 from cnnviz.errors import ImageError, LayerError, UsageError
 from cnnviz.models import Model, as_model
 from cnnviz.models.loading import choose_device
-from cnnviz.passes.processes import Processes, running_processes
+from cnnviz.passes.processes import Processes
 from cnnviz.passes.shared_scan import SharedScan, shard_size
 from cnnviz.results.shard_files import ShardFiles
 from cnnviz.units.peaks import peaks
@@ -26,7 +26,7 @@ from cnnviz_gallery.scan.sample import ImageSample as Sampling
 from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.scan.scan_result import ScanSettings
 from tests.helpers.architectures import tiny_network
-from tests.helpers.gallery.drive import drive
+from tests.helpers.drive import drive
 from tests.helpers.gallery.generated import Generated, content, network
 from tests.helpers.gallery.reference_scan import scan as reference_scan
 from tests.helpers.processes import needs_fork
@@ -166,12 +166,6 @@ def test_progress_tells_the_rate_and_the_time_left(tmp_path) -> None:
     assert what[-2].endswith("left")
 
 
-def test_several_processes_need_a_folder(monkeypatch) -> None:
-    monkeypatch.setattr("cnnviz_gallery.scan.scan.running_processes", lambda _: Processes(0, 2))
-    with pytest.raises(UsageError, match="2 processes share a scan and no folder"):
-        scan(network(), Generated(4), settings=FEW)
-
-
 def test_each_process_of_a_machine_takes_a_gpu_of_its_own(monkeypatch) -> None:
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     assert choose_device() == torch.device("cpu")
@@ -182,14 +176,6 @@ def test_each_process_of_a_machine_takes_a_gpu_of_its_own(monkeypatch) -> None:
         assert choose_device(device) == torch.device("cuda:1")
     assert choose_device("cpu") == torch.device("cpu")
     assert choose_device("cuda:2") == torch.device("cuda:2")
-
-
-def test_without_torchrun_there_is_one_process(monkeypatch) -> None:
-    for name in ("RANK", "WORLD_SIZE"):
-        monkeypatch.delenv(name, raising=False)
-    processes = running_processes(torch.device("cpu"))
-    assert processes == Processes(0, 1)
-    processes.wait()
 
 
 @given(st.permutations(range(12)), st.integers(1, 11), st.integers(0, 2**20))

@@ -15,44 +15,21 @@ import os
 import random
 import shutil
 import signal
-import socket
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from cnnviz.datasets import open_dataset
-from cnnviz.passes import shared_scan
+from cnnviz.passes import shard_pace
 from cnnviz_gallery.scan.scan import scan
 from cnnviz_gallery.scan.scan_result import ScanSettings
 from cnnviz_gallery.site import site_folder
 from cnnviz_gallery.site.build import build
+from tests.helpers.forks import ended, forked, together
 from tests.helpers.gallery.generated import Generated, network
 from tests.helpers.gallery.tiny import tiny_model
-
-
-def forked(work: Callable[[], object], **environment: str) -> int:
-    """Do some work in a child, which says with its status whether that went well."""
-    child = os.fork()
-    if child:
-        return child
-    status = 1
-    try:
-        os.environ |= environment
-        work()
-        status = 0
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-    finally:
-        os._exit(status)
-
-
-def ended(child: int) -> None:
-    _, status = os.waitpid(child, 0)
-    if status:
-        raise SystemExit(f"A process ended with the status {status}.")
 
 
 def gallery(folder: Path) -> None:
@@ -122,25 +99,16 @@ def share(folder: Path, counts: list[int]) -> dict[str, object]:
     """Scan with several numbers of processes; each saves what it returns."""
     data = Generated(90, broken=[3, 17, *range(48, 56)])
     for count in counts:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        state = folder / f"state-{count}"
 
-        def work(state: Path, out: Path) -> None:
+        def work(rank: int) -> None:
             how = ScanSettings(sample=20, batch_size=4)
             # One scan after another, as of several networks.
             for seed in (1, 0):
-                found = scan(network(seed), data, settings=how, folder=state, shard=8, every=0.0)
-            found.save(out)
+                found = scan(network(seed), data, settings=how, folder=state, shard=8, every=0.0)  # noqa: B023
+            found.save(folder / f"{count}-{rank}")  # noqa: B023
 
-        known = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count)}
-        state = folder / f"state-{count}"
-        children = [
-            forked(lambda: work(state, folder / f"{count}-{rank}"), RANK=str(rank), **known)  # noqa: B023
-            for rank in range(count)
-        ]
-        for child in children:
-            ended(child)
+        ended(*together(count, work))
     return {"processes": counts}
 
 
@@ -162,7 +130,7 @@ def memory(counts: list[int]) -> dict[str, object]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    shared_scan._SHARE = 0  # however long writing takes, every shard is written at once
+    shard_pace._SHARE = 0  # however long writing takes, every shard is written at once
     # What torch imports at first use is there for every fork.
     scan(network(), Generated(8))
     what, *given = sys.argv[1:]

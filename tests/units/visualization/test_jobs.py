@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -206,16 +207,44 @@ def test_other_settings_have_other_pictures(tmp_path: Path) -> None:
         VisualizationStore(tmp_path, {"weights": "b"}).get(group.objectives[0], group.settings)
         is None
     )
+    alone = Job(model, plan(model, objectives[:1], RECIPE, None, False), kept).run()
+    assert len(alone) == 1
     for path in tmp_path.rglob("5-0-*.json"):
         path.write_text('{"goal": 1', "utf-8")
-    assert (
-        VisualizationStore(tmp_path, {"weights": "a"}).get(group.objectives[0], group.settings)
-        is None
-    )
-    assert (
-        VisualizationStore(tmp_path, {"weights": "a"}).get(group.objectives[1], group.settings)
-        is not None
-    )
+    again = VisualizationStore(tmp_path, {"weights": "a"})
+    # What was made beside it is made again as well, for it would come out otherwise alone.
+    assert [again.get(one, group.settings) for one in group.objectives] == [None, None]
+
+
+def test_of_pictures_made_together_none_counts_before_all_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny(24)
+    groups = plan(model, read_objectives(model, "5:0-2"), RECIPE, None, False)
+    wanted = Job(model, groups, VisualizationStore(None, {})).run()
+    put, kept = VisualizationStore.put, []
+
+    def stopped(self: VisualizationStore, *given: Any) -> None:
+        if len(kept) == 2:
+            raise KeyboardInterrupt
+        put(self, *given)
+        kept.append(given[0].name)
+
+    monkeypatch.setattr(VisualizationStore, "put", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        Job(model, groups, VisualizationStore(tmp_path, {})).run()
+    assert kept == ["5:0", "5:1"]
+    monkeypatch.undo()
+    seen: list[tuple[int, int]] = []
+    found = Job(
+        model,
+        groups,
+        VisualizationStore(tmp_path, {}),
+        progress=lambda done, total, what: seen.append((done, total)),
+    ).run()
+    assert seen[0] == (0, 3)
+    for name, (_, _, made) in found.items():
+        np.testing.assert_array_equal(made.pictures, wanted[name][2].pictures)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

@@ -1,4 +1,4 @@
-"""The driver, run from a test in a process of its own."""
+"""A driver, run from a test in a process of its own."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 from tests.helpers.processes import ROOT, run_module
 
 
-def drive(*arguments: object) -> dict[str, Any]:
-    """Run the driver in a process of its own."""
+def drive(*arguments: object, module: str = "tests.helpers.gallery.driver") -> dict[str, Any]:
+    """Run a driver in a process of its own, and return what its last line says."""
     done = run_module(
-        "tests.helpers.gallery.driver",
+        module,
         *map(str, arguments),
         folder=ROOT,
         environment={**os.environ, "OMP_NUM_THREADS": "1"},
