@@ -11,8 +11,6 @@ from urllib.parse import quote
 
 import typer
 
-from cnnviz.images.paths import expand
-from cnnviz.results.files import check_place
 from cnnviz_cli import network_options, output_options, photo_options
 from cnnviz_cli.chosen_photos import find_photos
 from cnnviz_cli.lazy import shared, with_signature
@@ -116,6 +114,8 @@ def build() -> Callable[..., Any]:
 
 def _run(values: dict[str, Any]) -> None:
     from cnnviz.explorer.build import check_page, explore
+    from cnnviz.images.paths import expand
+    from cnnviz.results.files import check_place
 
     out = None if values["out"] is None else expand(values["out"])
     if out is not None:
@@ -150,6 +150,7 @@ def _run(values: dict[str, Any]) -> None:
 
 def _unit_pages(site: Path | None, model: Model, out: Path | None) -> dict[str, str] | None:
     """Return where the pages of units lie, as they are found from the page that is written."""
+    from cnnviz.images.paths import expand
     from cnnviz_gallery.site.unit_folders import unit_folders
 
     if site is None:

@@ -65,7 +65,7 @@ def rows_in_cache(model: Model, inputs: torch.Tensor) -> int:
     `rows_that_fit` does. On a CPU what the largest layer gives for all of them fills the cache that
     its cores share. Measured on fast copies, 32 MiB of cache, in ms of an image: MobileNet v2 17.0
     with 2 at once, as `rows_at_once` has it, and 15.2 with 8 and memory kept; SqueezeNet 24.8 with
-    4 and 22.4 with 8; ResNet-18 36.3 and 35.6, both with 8. 16 at once gain 5 % at most.
+    4 and 22.4 with 8; ResNet-18 36.3 and 35.6, both with 8. 16 at once gain 5% at most.
     """
     fit = rows_that_fit(model, inputs)
     if fit == 1 or inputs.device.type != "cpu":

@@ -31,6 +31,7 @@ RESERVED = frozenset(
             "evaluate-classifier",
             "gallery",
             "layers",
+            "explore",
             "lecture",
             "models",
             "networks",

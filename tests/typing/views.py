@@ -5,6 +5,7 @@ from typing import Literal, assert_type
 from torch import nn
 
 import cnnviz
+from cnnviz.explorer import Explorer
 from cnnviz.views.activation_functions import ActivationFunctions
 from cnnviz.views.architecture import Architecture
 from cnnviz.views.augmentation import Augmentation
@@ -105,6 +106,7 @@ def the_other_functions_return_what_they_say(module: nn.Module) -> None:
     assert_type(cnnviz.error_analysis(module, "photos"), cnnviz.ErrorAnalysis)
     assert_type(cnnviz.evaluate_classifier(module, "photos"), cnnviz.ClassifierEvaluation)
     assert_type(cnnviz.lecture("shapes", PHOTO), cnnviz.Report)
+    assert_type(cnnviz.explore(module, PHOTO), Explorer)
     assert_type(cnnviz.open_dataset("shapes"), cnnviz.Dataset)
     with cnnviz.GradientMonitor(module) as monitor:
         assert_type(monitor, cnnviz.GradientMonitor)
