@@ -120,18 +120,20 @@ def test_every_view_works_or_says_why_not(name: str) -> None:
     hidden = cnnviz.occlusion(model, x[:1], 4, 2)
     assert hidden.maps[0].shape[1:] == x.shape[2:]
     assert cnnviz.attribute(model, x[:1], "saliency").figure()
+    noun = space_of(x.ndim - 2).noun
     for refused in ONLY_IMAGES:
+        said = rf"^'{refused}' is for networks of images, and {model.name} takes {noun}s \["
         view = next((one for one in VIEWS if one.name == refused), None)
         if view is not None and view.needs == "capture":
-            with pytest.raises(UsageError, match="which takes"):
+            with pytest.raises(UsageError, match=said):
                 view.function()(held)
         elif refused == "weight_sharing":  # It takes a photo, and no network.
             assert only_images(model, refused)
         elif refused == "convolve":
-            with pytest.raises(UsageError, match="which takes"):
+            with pytest.raises(UsageError, match=said):
                 cnnviz.convolve(np.zeros((8, 8, 3), np.uint8), "0:0", model=model)
         elif hasattr(cnnviz, refused):
-            with pytest.raises(UsageError, match="which takes"):
+            with pytest.raises(UsageError, match=said):
                 getattr(cnnviz, refused)(model, x)
 
 

@@ -1,10 +1,14 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from cnnviz.reports import pictures
+from tests.helpers.processes import needs_fork
 
 RANDOM = ("--model", "shapes", "--weights", "random", "--sections", "photo,predictions")
 
@@ -60,14 +64,32 @@ def test_a_wrong_argument_is_two_lines_and_leaves_nothing(run, tmp_path, argumen
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_half_way_leaves_nothing(run, tmp_path, monkeypatch):
-    def interrupt(*_, **__):
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=needs_fork)])
+def test_ctrl_c_half_way_leaves_nothing(run, tmp_path, monkeypatch, processes):
+    """The second process is at work, and stays so until it is ended."""
+    here, drawn, left, children = os.getpid(), [], [], []
+    draw, fork = pictures.draw, os.fork
 
-    monkeypatch.setattr("cnnviz.reports.document.draw", interrupt)
-    said = run("report", *RANDOM)
+    def interrupted(*given):
+        if drawn and os.getpid() != here:
+            signal.pause()
+        if drawn:
+            left.extend(tmp_path.rglob("pictures"))
+            raise KeyboardInterrupt
+        drawn.append(draw(*given))
+        return drawn[-1]
+
+    monkeypatch.setattr("cnnviz.reports.draw_all.draw", interrupted)
+    monkeypatch.setattr("cnnviz.reports.second_process.is_safe", lambda: processes == 2)
+    monkeypatch.setattr(os, "fork", lambda: children.append(fork()) or children[-1])
+    said = run("report", *RANDOM[:-1], "photo,predictions,filters,feature-maps")
     assert said.code == 130
+    assert len(drawn) == len(left) == 1
     assert list(tmp_path.iterdir()) == []
+    assert len(children) == processes - 1
+    for child in children:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(child, os.WNOHANG)
 
 
 def test_a_whole_process_keeps_stdout_clean_and_shows_no_bar_without_a_terminal(tmp_path):

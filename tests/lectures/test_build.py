@@ -34,7 +34,7 @@ def test_an_unknown_chapter_is_refused_with_the_ones_there_are():
 
 def test_a_network_of_signals_is_refused():
     signals = cnnviz.Model(nn.Sequential(nn.Conv1d(1, 4, 3), nn.ReLU(), nn.Flatten()))
-    with pytest.raises(UsageError, match="no lecture of"):
+    with pytest.raises(UsageError, match=r"^'lecture' is for networks of images, .* takes signals"):
         lecture(signals, torch.zeros(1, 1, 32), "filters")
 
 

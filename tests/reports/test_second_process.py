@@ -77,12 +77,16 @@ def test_what_breaks_there_is_missing(forked, fault):
         assert second.theirs() == {}
 
 
-def test_an_error_here_ends_the_other(forked):
+def test_an_error_here_ends_the_other(forked, monkeypatch):
+    children, fork = [], os.fork
+    monkeypatch.setattr(os, "fork", lambda: children.append(fork()) or children[-1])
     second = SecondProcess(40, lambda numbers: signal.pause())
     with pytest.raises(RuntimeError, match="here"), second:
         raise RuntimeError("here")
+    (child,) = children
+    # It has ended and was waited for; other tests have left other processes of this one.
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(child, os.WNOHANG)
 
 
 def test_threads_of_opencv_and_torch_are_not_waited_for(forked):

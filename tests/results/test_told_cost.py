@@ -52,6 +52,6 @@ def test_ablation_says_its_cost_and_gradients_have_none(monkeypatch: pytest.Monk
     assert np.isfinite(found.maps[0]).all()
     # All six channels are tried together here, so that nothing is left to be told.
     assert told == []
-    monkeypatch.setattr("cnnviz.heatmaps.cam_methods.rows_at_once", lambda *_: 1)
+    monkeypatch.setattr("cnnviz.heatmaps.cam_methods.rows_in_cache", lambda *_: 1)
     cnnviz.cam(held, "0", "ablationcam", announce=told.append)
     assert told == ["6 passes, one for each channel (Ablation-CAM), take about 5 min."]
