@@ -66,7 +66,7 @@ class Subject:
 
 def photo_seen(model: Model, image: Images, layers: str | Sequence[str] | None) -> Capture:
     """Return the one photo, captured where the page looks; all that can be refused is refused."""
-    check_takes_images(model, "explorer")
+    check_takes_images(model, "explore")
     names = None if layers is None else split(layers, set())
     seen = capture(model, image, layers=names or "stages", gradients=False)
     if len(seen.batch.photos) != 1:

@@ -22,7 +22,7 @@ ONLY_IMAGES: dict[str, str] = {
     "hierarchy": "patches are cut out of photos; top_activations shows what the channels of one "
     "layer respond to",
     "localisation": "boxes are drawn in photos; cam shows where the evidence lies",
-    "explorer": "its page is about a photo",
+    "explore": "its page is about a photo; report tells of any inputs",
     "lecture": "it is about photos; report tells of any inputs",
     "evaluate": "it measures over sets of photos; faithfulness measures one map",
 }
