@@ -32,6 +32,8 @@ class ConvolutionStep:
         [C], what the batch norm behind it multiplies by and adds; ones and zeros without.
     normalised : str
         The batch norm's name, or nothing.
+    layers : tuple of str
+        The layers that have these channels: the convolution, its batch norm and activation.
     activation : str
         The class of the activation that follows, or nothing; only ReLU is worked out.
     """
@@ -45,6 +47,7 @@ class ConvolutionStep:
     scale: NDArray[np.float32]
     shift: NDArray[np.float32]
     normalised: str
+    layers: tuple[str, ...]
     activation: str
 
 
@@ -91,6 +94,9 @@ def _step(
         scale=_numbers(scale),
         shift=_numbers(shift),
         normalised=normalised,
+        layers=tuple(
+            filter(None, (call.name, normalised, follower[0].name if acts and follower else ""))
+        ),
         activation=type(follower[1]).__name__ if acts and follower is not None else "",
     )
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from cnnviz.errors import TargetError
 from cnnviz.explorer.convolution_step import ConvolutionStep
 from cnnviz.explorer.layers import BY_PLACE, ExploredLayer
 from cnnviz.explorer.packing import Packed, by_channel, by_row, predicted
@@ -21,6 +22,7 @@ from cnnviz.heatmaps.cam_methods import CAM_METHODS
 from cnnviz.introspection.receptive_fields import ReceptiveField
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.ranked_classes import probabilities
+from cnnviz.results.text import plural
 
 _SHOWN = 640
 """Pixels of the longer side of the photo on the page, at most."""
@@ -50,11 +52,11 @@ class Document:
 
     def add_answer(self, seen: Capture, names: Sequence[str]) -> None:
         """Take in every class's name, score and probability, and how the last comes about."""
-        shares, rule = probabilities(seen.model, seen.logits)
+        shares, _ = probabilities(seen.model, seen.logits)
         self.head |= {
             "names": list(names),
             "sha": seen.model.sha256,
-            "rule": rule,
+            "rule": probability_rule(seen) or "as given",
             "scores": self.packed.add(seen.logits[0].float().cpu().numpy()),
             "probabilities": self.packed.add(shares[0].float().cpu().numpy()),
         }
@@ -85,6 +87,7 @@ class Document:
             "normalised": step.normalised,
             "activation": step.activation,
             "own": own,
+            "layers": list(step.layers),
             "pixels": self.packed.add(predicted(whole)),
             "low": self.packed.add(low),
             "step": self.packed.add(size),
@@ -193,6 +196,29 @@ def _pixels(
             low, step = -mean / std, 1.0 / (255.0 * std)
             return whole.astype(np.uint8), low.astype(np.float32), step.astype(np.float32), True
     return *by_channel(values.astype(np.float32)), False
+
+
+def probability_rule(seen: Capture) -> str:
+    """Return what makes the probabilities of the scores, "softmax" or "sigmoid"; "" for neither.
+
+    Where a network ends in one of them itself, the scores are what went into it.
+
+    Raises
+    ------
+    TargetError
+        If there is not a probability for each score, as of one logit, whose classes are two.
+    """
+    shares, _ = probabilities(seen.model, seen.logits)
+    scores = seen.logits.double().cpu()
+    if shares.shape != scores.shape:
+        raise TargetError(
+            f"The network gives {plural(scores.shape[1], 'score')} and {shares.shape[1]} classes.",
+            "The explorer needs a score for each class; report and cam explain this network.",
+        )
+    for name, found in (("softmax", scores.softmax(1)), ("sigmoid", scores.sigmoid())):
+        if float((found - shares).abs().max()) < 1e-5:
+            return name
+    return ""
 
 
 def embedded(pixels: NDArray[np.uint8]) -> str:

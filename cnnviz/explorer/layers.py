@@ -68,7 +68,13 @@ class ExploredLayer:
 
 
 def explored_layers(
-    seen: Capture, image: Any, names: Sequence[str], classes: Sequence[int], progress: Progress
+    seen: Capture,
+    image: Any,
+    names: Sequence[str],
+    classes: Sequence[int],
+    progress: Progress,
+    *,
+    heads: bool = True,
 ) -> tuple[ExploredLayer, ...]:
     """Return what the page holds of some layers.
 
@@ -84,6 +90,8 @@ def explored_layers(
         The classes that can be asked for at every layer; where a linear head follows, all can.
     progress : callable
         Called as ``progress(done, total, what)``.
+    heads : bool, optional
+        Whether to look for a linear head.
     """
     model = seen.model
     keys = {name: seen.activations.resolve(name) for name in names}
@@ -92,7 +100,7 @@ def explored_layers(
     found = []
     for name, key in keys.items():
         activations = seen.activation_maps(key)[0].float()
-        head = linear_head(seen, key) if name == names[-1] else None
+        head = linear_head(seen, key) if heads and name == names[-1] else None
         head = None if head is None else _passing(head, gradients.weights[name], classes)
         every = tuple(classes) if head is None else tuple(range(seen.logits.shape[1]))
         found.append(

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.models.outputs import scores_of
+from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.run_from_layer import ForwardFromLayer
 
 _TRIALS = 4
 _ALIKE = 1e-5
 """What single precision leaves of a sum of some thousand terms, of their sizes together."""
-_ROWS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +85,8 @@ def linear_head(seen: Capture, layer: Key) -> LinearHead | None:
     if not _forgets_places(run, maps):
         return None
     columns, nothing = [], run(torch.zeros_like(maps))
-    for start in range(0, channels, _ROWS):
-        chosen = torch.arange(start, min(start + _ROWS, channels), device=maps.device)
+    at_once = rows_at_once(seen.model, seen.batch.tensor)
+    for chosen in torch.split(torch.arange(channels, device=maps.device), at_once):
         # From nothing, since a small difference between large scores has few digits.
         raised = torch.zeros_like(maps).expand(len(chosen), *maps.shape[1:]).clone()
         raised[torch.arange(len(chosen)), chosen] = size[chosen].reshape(-1, 1, 1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +11,7 @@ from markupsafe import Markup
 from cnnviz.explorer.scripts import script
 from cnnviz.reports import html_assets
 
-# "file:" beside 'self': browsers disagree on whether a page opened from a folder has a self.
-_PICTURES = "'self' file: data: blob:"
+_PICTURES = "data: blob:"
 
 
 @dataclass(frozen=True)
@@ -103,10 +100,7 @@ def rendered(words: PageWords, head: dict[str, Any], data: str) -> str:
             data=Markup(data),
             css=Markup(css),
             script=Markup(code),
-            policy=(
-                f"default-src 'none'; img-src {_PICTURES}; style-src 'sha256-{_digest(css)}'; "
-                f"script-src 'sha256-{_digest(code)}'; base-uri 'none'; form-action 'none'"
-            ),
+            policy=html_assets.policy(css, code, pictures=_PICTURES),
         )
     )
 
@@ -115,7 +109,3 @@ def _json(head: dict[str, Any]) -> str:
     """Return plain data that no text in it can end the element of."""
     text = json.dumps(head, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

@@ -11,7 +11,7 @@ import numpy as np
 
 from cnnviz.errors import LayerError, UsageError
 from cnnviz.explorer.convolution_step import first_convolution
-from cnnviz.explorer.document import Document, colours, embedded
+from cnnviz.explorer.document import Document, colours, embedded, probability_rule
 from cnnviz.explorer.layers import ExploredLayer, explored_layers
 from cnnviz.explorer.network_map import network_map
 from cnnviz.explorer.packing import Packed, by_channel
@@ -103,9 +103,11 @@ def subject_of(
     named : bool
         Whether the layers were named, so that each has to be held.
     """
+    # What the page cannot turn into probabilities it does not work out.
+    known = bool(probability_rule(seen))
     held = _held(seen, every=named)
     classes = _classes(seen, target)
-    found = explored_layers(seen, image, held, classes, progress)
+    found = explored_layers(seen, image, held, classes, progress, heads=known)
     document = Document(packed)
     document.add_answer(seen, [seen.model.category(k) for k in range(seen.logits.shape[1])])
     document.add_photo(seen)

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from cnnviz.explorer.layers import ExploredLayer
 from cnnviz.explorer.linear_head import LayerScores
+from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.ranked_classes import probabilities
 from cnnviz.results.progress import Progress
 
 MUTED = 24
 """So many channels of a layer, those that the map of the likeliest class weighs most."""
-_ROWS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +50,10 @@ def muted_answers(seen: Capture, layer: ExploredLayer, progress: Progress) -> Mu
     run = LayerScores(seen, key)
     maps = seen.activation_maps(key)[:1]
     parts = []
-    for start in range(0, len(chosen), _ROWS):
+    at_once = rows_at_once(seen.model, seen.batch.tensor)
+    for start in range(0, len(chosen), at_once):
         progress(start, len(chosen), f"muting channels of {layer.name}")
-        part = torch.from_numpy(chosen[start : start + _ROWS].astype(np.int64)).to(maps.device)
+        part = torch.from_numpy(chosen[start : start + at_once].astype(np.int64)).to(maps.device)
         without = maps.expand(len(part), *maps.shape[1:]).clone()
         without[torch.arange(len(part)), part] = 0.0
         parts.append(run(without))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from functools import lru_cache
 from importlib import resources
 
@@ -34,3 +36,25 @@ def environment(package: str) -> Environment:
     found.filters["percent"] = percent
     found.filters["plural"] = plural
     return found
+
+
+def policy(css: str, script: str, *, pictures: str = "data:") -> str:
+    """Return the Content-Security-Policy of a page with one style and one script of its own.
+
+    Parameters
+    ----------
+    css, script : str
+        What stands in the page; nothing else runs there.
+    pictures : str
+        From where pictures come besides the folder of the page.
+    """
+    # "file:" beside 'self': browsers disagree on whether a page opened from a folder has a self.
+    return (
+        f"default-src 'none'; img-src 'self' file: {pictures}; "
+        f"style-src 'sha256-{_digest(css)}'; script-src 'sha256-{_digest(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

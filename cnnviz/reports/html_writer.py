@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -120,7 +119,7 @@ def render(
             link=link,
             css=Markup(css),
             script=Markup(script),
-            policy=_policy(css, script),
+            policy=html_assets.policy(css, script),
             icon=f"data:image/svg+xml;base64,{_base64(_ICON.encode())}",
         )
     )
@@ -130,19 +129,6 @@ def _assets(page: Page, suffix: str) -> str:
     sections = [part for chapter in page.chapters for part in chapter.sections]
     names = ["report", *(["answers"] if any(part.answers for part in sections) else [])]
     return "".join(html_assets.asset(__package__, f"{name}.{suffix}") for name in names)
-
-
-def _policy(css: str, script: str) -> str:
-    # "file:" beside 'self': browsers disagree on whether a page opened from a folder has a self.
-    return (
-        "default-src 'none'; img-src 'self' file: data:; "
-        f"style-src 'sha256-{_digest(css)}'; script-src 'sha256-{_digest(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _digest(text: str) -> str:
-    return _base64(hashlib.sha256(text.encode()).digest())
 
 
 def _base64(data: bytes) -> str:

@@ -336,3 +336,22 @@ def test_two_networks_are_matched_by_names_of_classes(browser, tmp_path) -> None
     assert visit.page.evaluate("cnnviz.apps[1].state.channel") is None
     assert visit.complaints == []
     visit.context.close()
+
+
+@pytest.mark.parametrize("opened", ["small"], indirect=True)
+def test_a_channel_behind_the_first_convolution_shows_its_kernel(opened) -> None:
+    page = opened.visit.page
+    opened.goes_to("#layer=0&channel=4")
+    page.locator("#channel > summary").click()
+    page.locator("#channel-kernel canvas").wait_for(state="visible")
+    found = opened.asks(
+        "(() => { const canvas = document.querySelector('#channel-kernel canvas');"
+        " return [...canvas.getContext('2d').getImageData(0, 0, 3, 3).data]; })()"
+    )
+    kernel = opened.model.module.first[0].weight[4].detach().permute(1, 2, 0).numpy()
+    wanted = 127.5 + 127.5 * kernel / np.abs(kernel).max()
+    assert np.abs(np.reshape(found, (3, 3, 4))[..., :3] - wanted).max() <= 1
+    opened.goes_to("#layer=1&channel=4")
+    page.locator("#channel > summary").click()
+    page.locator("#channel-histogram rect").first.wait_for(state="attached")
+    assert not page.locator("#channel-kernel").is_visible()

@@ -84,7 +84,7 @@ function histogram(svg, values) {
 /** @param {any} app @param {any} holder @param {number} c */
 function kernel(app, holder, c) {
   const step = app.data.convolution;
-  const first = step && (app.layer().name === step.name || app.state.layer === 0 && step.kernels.shape[0] === app.layer().maps.shape[0] && app.data.firstIsStep);
+  const first = step && step.layers.includes(app.layer().name);
   holder.hidden = !first;
   if (!first) return;
   const [, colours, rows, columns] = step.kernels.shape;
