@@ -29,10 +29,6 @@ method, the pointer tells what a place sees and which channels fire there, and c
 to see what the answer would be. It is one file that asks nothing of any server. The last line of
 stdout is its path."""
 
-Photo = Annotated[
-    Path | None,
-    typer.Argument(metavar="[PHOTO]", help="The photo; a sample without it.", show_default=False),
-]
 Layers = Annotated[
     str | None,
     typer.Option(
@@ -97,7 +93,7 @@ Out = Annotated[
 def build() -> Callable[..., Any]:
     """Return the command."""
     parameters = [
-        shared("photo", Photo, None),
+        shared("photo", photo_options.PhotoOrSample, None),
         shared("layers", Layers, None),
         shared("target", network_options.Target, None),
         *network_options.NETWORK_AND_WEIGHTS,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,10 +24,6 @@ Writes a folder with the course as one illustrated page, the notebook lecture.ip
 calls, and each picture as PNG and SVG for slides of 16:9. The last line of stdout is the path of
 the page to open."""
 
-Photo = Annotated[
-    Path | None,
-    typer.Argument(metavar="[PHOTO]", help="The photo; a sample without it.", show_default=False),
-]
 Data = Annotated[
     str | None,
     typer.Option(
@@ -52,7 +47,7 @@ def build() -> Callable[..., Any]:
         typer.Option(metavar="NAMES", help=f"Only these chapters, with commas between: {keys}."),
     ]
     parameters = [
-        shared("photo", Photo, None),
+        shared("photo", photo_options.PhotoOrSample, None),
         shared("data", Data, None),
         shared("chapters", chapters, None),
         *network_options.NETWORK_AND_WEIGHTS,

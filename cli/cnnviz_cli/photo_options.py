@@ -27,6 +27,10 @@ Photos = Annotated[
         show_default=False,
     ),
 ]
+PhotoOrSample = Annotated[
+    Path | None,
+    typer.Argument(metavar="[PHOTO]", help="The photo; a sample without it.", show_default=False),
+]
 OnePhoto = Annotated[
     str | None,
     typer.Argument(
