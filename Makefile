@@ -4,7 +4,7 @@
 #   make check   lint, format, types, those that users see too, who imports whom, and the types of scripts
 #   make bench   how long whole commands take here, and heatmaps beside the peers
 #                with JSON=docs/benchmarks/VERSION.json the figures of a release are kept
-#   make docs    run the examples, build their page, and the gallery of the shipped networks
+#   make docs    the documentation as a site, with every example run and the gallery of the shipped networks
 # With CONSTRAINTS=constraints-lowest.txt it happens in .venv-lowest, with the oldest versions allowed.
 
 CONSTRAINTS := constraints.txt
@@ -53,8 +53,8 @@ bench: $(VENV)/.installed-test
 	@$(PYTHON) tests/benchmarks/bench_gradients.py
 	@$(PYTHON) tests/benchmarks/bench_gallery.py --rounds 1
 
-docs: $(VENV)/.installed
-	@$(PYTHON) docs/build.py --gallery $(ARGS)
+docs: $(VENV)/.installed-docs
+	@$(PYTHON) docs/site/build.py --gallery $(ARGS)
 
 # The first Python of 3.11 or later, made into .venv, with what builds the package.
 $(VENV)/.made:
@@ -87,7 +87,11 @@ $(VENV)/.installed: $(VENV)/.made $(INPUTS)
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	@$(INSTALL) --no-build-isolation -e ".[test]"
+	@$(INSTALL) --no-build-isolation -e ".[test,docs]"
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	@$(INSTALL) --no-build-isolation -e ".[docs]"
 	@touch $@
 
 # The helpers of the tests are checked too, so what they import has to be there.

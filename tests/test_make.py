@@ -108,7 +108,8 @@ def test_the_oldest_versions_get_an_environment_of_their_own(folder):
 
 def test_the_oldest_versions_are_the_lower_bounds():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["test"], *extras["docs"]]
     lines = (ROOT / "constraints-lowest.txt").read_text("utf-8").splitlines()
     pinned = dict(line.split("==") for line in lines if not line.startswith("#"))
     bounds = dict(line.split(">=") for line in wanted)
@@ -117,11 +118,12 @@ def test_the_oldest_versions_are_the_lower_bounds():
     assert [name for name in bounds if not f"{pinned[name]}.".startswith(f"{bounds[name]}.")] == []
 
 
-def test_an_environment_with_the_package_alone_gets_the_test_extra(folder):
+@pytest.mark.parametrize(("target", "extras"), [("test", "test,docs"), ("docs", "docs")])
+def test_an_environment_with_the_package_alone_gets_the_extra(folder, target, extras):
     _pretend(folder, ".made", ".installed")
-    planned = _make(folder, "-n", "test").stdout
+    planned = _make(folder, "-n", target).stdout
     assert planned.count("pip install") == 1
-    assert '".[test]"' in planned
+    assert f'".[{extras}]"' in planned
 
 
 def test_the_check_of_continuous_integration_calls_both_commands():

@@ -1,6 +1,6 @@
 """The documentation as users meet it: its code runs and its links lead somewhere."""
 
-import importlib.util
+import importlib
 import re
 import runpy
 import sys
@@ -13,7 +13,12 @@ from PIL import Image
 from cnnviz.views import VIEWS
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+SITE = ROOT / "docs" / "site"
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted(path for path in (ROOT / "docs").rglob("*.md") if path.parent != SITE),
+]
 
 
 def _blocks(page, language):
@@ -26,15 +31,12 @@ def _relative(page):
     return page.relative_to(ROOT).as_posix()
 
 
-@pytest.fixture(scope="module")
-def build():
-    spec = importlib.util.spec_from_file_location("docs_build", ROOT / "docs" / "build.py")
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up by name.
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+@pytest.fixture
+def staging(monkeypatch):
+    """Import what lays out the sources of the site, which lies in no package."""
+    monkeypatch.syspath_prepend(str(SITE))
+    yield importlib.import_module("staging")
+    del sys.modules["staging"]
 
 
 @pytest.fixture
@@ -74,59 +76,34 @@ def test_the_guide_lists_every_view():
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "docs" / "examples").glob("*.py")), ids=lambda path: path.stem
 )
-def test_an_example_runs_and_makes_what_the_readme_shows(build, path, tmp_path, run_as_script):
+def test_an_example_runs_and_makes_what_the_readme_shows(staging, path, tmp_path, run_as_script):
     run_as_script(path)
     made = {picture.stem for picture in tmp_path.glob("*.png")}
     assert made or (tmp_path / "report" / "report.html").is_file()
-    assert {name for name, home in build.PICTURES.items() if home == path.stem} <= made
+    assert {name for name, home in staging.PICTURES.items() if home == path.stem} <= made
     for picture in tmp_path.glob("*.png"):
         with Image.open(picture) as image:
             image.verify()
 
 
-def test_the_build_runs_every_example_there_is(build):
-    assert set(build.EXAMPLES) == {path.stem for path in (ROOT / "docs" / "examples").glob("*.py")}
+def test_every_example_has_its_place_in_the_reading_order(staging, tmp_path):
+    staging.stage_examples(tmp_path / "all")
+    (tmp_path / "some").mkdir()
+    (tmp_path / "some" / "late.py").write_text('"""A title."""\n', "utf-8")
+    with pytest.raises(RuntimeError, match=r"differ: .*'late'"):
+        staging.stage_examples(tmp_path / "none", tmp_path / "some")
 
 
-def test_an_example_is_shown_with_its_words_its_code_and_what_it_printed(
-    build, tmp_path, monkeypatch
-):
-    (tmp_path / "examples").mkdir()
-    code = "from PIL import Image\n\nImage.new('L', (2, 2)).save('a.png')\nprint('said')"
-    source = f'"""A title.\n\nSome words.\n"""\n\n{code}\n'
-    (tmp_path / "examples" / "good.py").write_text(source, "utf-8")
-    monkeypatch.setattr(build, "DOCS", tmp_path)
-    shown = build.run_example("good", tmp_path / "out")
-    assert shown == build.Example("good", "A title.", "Some words.", code, "said", ("a.png",))
+def test_an_example_gets_the_heading_that_a_page_needs(staging):
+    found = staging.with_underlined_title('"""What `cam` is.\n\nSee `b`, ``c``.\n"""\n\nprint()\n')
+    assert found == ('"""\nWhat cam is\n===========\n\nSee ``b``, ``c``.\n"""\n\nprint()\n')
 
 
-def test_an_example_that_fails_fails_the_build(build, tmp_path, monkeypatch):
-    (tmp_path / "examples").mkdir()
-    (tmp_path / "examples" / "bad.py").write_text('"""Bad."""\n\nraise ValueError("told you")\n')
-    monkeypatch.setattr(build, "DOCS", tmp_path)
-    with pytest.raises(RuntimeError, match="told you"):
-        build.run_example("bad", tmp_path / "out")
-
-
-def test_the_site_links_its_own_pages_and_shows_every_example(build, tmp_path, monkeypatch):
-    def pretend(name, folder):
-        folder.mkdir(parents=True)
-        for picture in ["a", *(key for key, home in build.PICTURES.items() if home == name)]:
-            Image.new("RGB", (4, 3)).save(folder / f"{picture}.png")
-        return build.Example(name, f"<{name}>", "Text.", "1 < 2", "said", ("a.png",))
-
-    monkeypatch.setattr(build, "run_example", pretend)
-    build.build(tmp_path / "site")
-    pages = {path.name: path.read_text("utf-8") for path in (tmp_path / "site").glob("*.html")}
-    assert set(pages) == {f"{name}.html" for name in build.TITLES} | {build.EXPLORER}
-    assert f'<iframe class="live" src="{build.EXPLORER}"' in pages["explorer.html"]
-    assert '<h1 id="verdict"' in pages.pop(build.EXPLORER)
-    for html in pages.values():
-        for link in re.findall(r'(?:href|src)="([^"#:]+)"', html):
-            if link != "LICENSE":
-                assert (tmp_path / "site" / link).exists(), link
-    assert "&lt;first_look&gt;" in pages["examples.html"]
-    assert "1 &lt; 2" in pages["examples.html"]
+def test_links_to_the_readme_and_the_examples_lead_to_their_pages(staging):
+    text = "[a](../README.md) [b](docs/examples) [c](examples/units.py) [d](../README.md#x)"
+    assert staging.with_links_of_the_site(text) == (
+        "[a](../index.md) [b](docs/examples/index.rst) [c](examples/units.rst) [d](../index.md#x)"
+    )
 
 
 def test_documentation_names_no_path_of_one_machine():

@@ -1,0 +1,129 @@
+"""Build the documentation as a site in `site/`, every example and notebook run.
+
+    python docs/site/build.py [FOLDER] [--gallery] [--pictures] [--quick]
+
+Warnings of Sphinx are errors, and so is an example that fails. With --gallery the gallery of the
+shipped networks is a part of the site; with --pictures `docs/images` is renewed: what the README
+shows of the examples, and a photograph of a report, for which playwright (the test extra) and
+chromium must be there. With --quick nothing is run, to look at pages while writing them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import staging
+from PIL import Image
+
+GALLERY = "gallery"
+EXPLORER = "explorer-live.html"
+
+
+def build(target: Path, quick: bool = False, pictures: Path | None = None) -> None:
+    """Write the pages to `target`, of which the gallery and the explorer are left as they are.
+
+    Parameters
+    ----------
+    target : Path
+        The folder of the site.
+    quick : bool
+        Whether to run nothing.
+    pictures : Path, optional
+        Where to put the pictures that examples have made for other pages.
+
+    Raises
+    ------
+    RuntimeError
+        If Sphinx warns of anything, or an example fails; what it was stands on stderr.
+    """
+    clear(target)
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "source"
+        staging.stage(source)
+        command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
+        command += ["-c", str(staging.SITE), "-d", str(Path(folder) / "doctrees")]
+        command += ["-D", "plot_gallery=0"] if quick else []
+        environment = {**os.environ, "PYTHONUTF8": "1", "MPLBACKEND": "agg"}
+        done = subprocess.run([*command, str(source), str(target)], env=environment, check=False)
+        if done.returncode:
+            raise RuntimeError("The site is not built: Sphinx says above what is wrong.")
+        if pictures is not None:
+            for name in staging.PICTURES:
+                shutil.copy(source / "docs" / "images" / f"{name}.webp", pictures)
+
+
+def clear(target: Path) -> None:
+    """Empty a folder but for the gallery in it, of which only what changes is made anew."""
+    target.mkdir(parents=True, exist_ok=True)
+    for each in target.iterdir():
+        if each.is_dir() and each.name != GALLERY:
+            shutil.rmtree(each)
+        elif not each.is_dir():
+            each.unlink()
+
+
+def build_gallery(target: Path) -> None:
+    """Write the gallery of the shipped networks into the site: a few minutes the first time."""
+    print("building the gallery", flush=True)
+    command = [sys.executable, "-m", "cnnviz_cli", "gallery", "--out", str(target / GALLERY)]
+    subprocess.run(command, check=True)
+
+
+def build_explorer(target: Path) -> None:
+    """Write the explorer of a shipped network into the site, for its page to show."""
+    command = ["explore", "--model", "shapes-residual", "--out", str(target / EXPLORER), "--quiet"]
+    subprocess.run([sys.executable, "-m", "cnnviz_cli", *command], check=True)
+
+
+def photograph_report(target: Path) -> None:
+    """Write a picture of the top of the shipped report to `target`, as WebP."""
+    from playwright.sync_api import sync_playwright
+
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        command = [sys.executable, "-m", "cnnviz_cli", "report", "--out", f"{folder}/report"]
+        subprocess.run(command, check=True)
+        # A sandbox of its own is refused to root, as in containers.
+        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        page = chromium.new_page(viewport={"width": 1280, "height": 820}, device_scale_factor=1)
+        page.goto((Path(folder) / "report" / "report.html").as_uri())
+        page.wait_for_load_state("networkidle")
+        picture = Image.open(io.BytesIO(page.screenshot()))
+        picture.convert("RGB").save(target, quality=88, method=6)
+        chromium.close()
+
+
+def main() -> None:
+    """Build the site, and renew the README's pictures where that was asked for."""
+    parser = argparse.ArgumentParser(description="Build the documentation as a site.")
+    parser.add_argument("folder", nargs="?", type=Path, default=staging.ROOT / "site")
+    parser.add_argument("--pictures", action="store_true", help="renew docs/images, too")
+    parser.add_argument("--gallery", action="store_true", help="build the gallery, too")
+    parser.add_argument("--quick", action="store_true", help="run nothing")
+    chosen = parser.parse_args()
+    if chosen.quick and chosen.pictures:
+        parser.error("--pictures come from the examples, which --quick does not run")
+    chosen.folder.mkdir(parents=True, exist_ok=True)
+    if chosen.gallery:
+        build_gallery(chosen.folder)
+    images = staging.DOCS / "images"
+    try:
+        build(chosen.folder, chosen.quick, images if chosen.pictures else None)
+    except RuntimeError as error:
+        sys.exit(str(error))
+    if not chosen.quick:
+        build_explorer(chosen.folder)
+    if chosen.pictures:
+        photograph_report(images / "report.webp")
+    print(chosen.folder / "index.html")
+
+
+if __name__ == "__main__":
+    main()
