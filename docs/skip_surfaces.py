@@ -72,6 +72,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=STEPS)
     given = parser.parse_args()
     images, labels = samples("train", TRAINED_ON)
+    # Convolutions of 8 channels take a third less time when the images are laid out so.
+    images = images.contiguous(memory_format=torch.channels_last)
     held, right = samples("held-out", HELD_OUT)
     found, kept = [], {}
     for words, name in NETWORKS.items():

@@ -145,5 +145,5 @@ def _spread_told(found: TransferLearning) -> str:
     return (
         f"{spread} Differences are taken seed by seed: a dot for each, a bar at the mean, "
         "filled where at most one in twenty choices of their signs has a mean as far from 0 "
-        f"(Fisher 1935), each number of samples by itfound.{few}"
+        f"(Fisher 1935), each number of samples by itself.{few}"
     )

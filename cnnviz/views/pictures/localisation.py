@@ -42,11 +42,9 @@ def draw(found: ObjectLocalisation, into: drawing.Canvas | None = None) -> drawi
     ratios = [float(np.clip(height / width, *ends)) for height, width, _ in shapes]
     tall = sum(_ACROSS * ratio + _TITLES for ratio in ratios) + _HEAD
     figure = drawing.canvas(_ACROSS * columns + _BAR, tall, into)
-    if count == 1 and into is not None and _high(into):
-        # On a slide one photo has its panels in two rows, so that they fill it.
+    if curves and count == 1 and into is not None and _high(into):
+        # On a slide the four panels of one photo stand in two rows, so that they fill it.
         panels = figure.subplots(2, 2).reshape(1, 4)
-        if not curves:
-            panels[0][3].set_axis_off()
         room = (figure.bbox.height / figure.dpi - _HEAD) / 2.0 - _TITLES - _LABELS
         high = min(room, (drawing.width_of(figure) - _BAR) / 2.0 * ratios[0])
     else:
