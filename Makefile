@@ -78,7 +78,7 @@ $(VENV)/.made:
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.made $(INPUTS)
-	@$(INSTALL) "setuptools>=77.0.3"
+	@$(INSTALL) "hatchling>=1.27.0"
 	@$(INSTALL) --no-build-isolation -e .
 	@$(PYTHON) -c "import cv2" 2>/dev/null || { \
 	  echo "OpenCV's windows need libraries that are not here: taking its build without windows."; \

@@ -56,20 +56,30 @@ def project():
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """Build a wheel of a copy of the sources: a build leaves files behind in its folder."""
-    copy = tmp_path_factory.mktemp("source")
+def sources(tmp_path_factory):
+    """Copy the sources, as if cloned: a build leaves files behind in its folder."""
+    copy = tmp_path_factory.mktemp("work") / "cnnviz"
+    copy.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy)
     for name in ("cnnviz", "cli", "gallery"):
         ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
         shutil.copytree(ROOT / name, copy / name, ignore=ignored)
-    build = "from setuptools import build_meta; build_meta.build_wheel('dist')"
+    return copy
+
+
+@pytest.fixture(scope="module")
+def wheel(sources):
+    return _built(sources, "build_wheel")
+
+
+def _built(sources, how):
+    script = f"from hatchling import build; build.{how}('{how}')"
     done = subprocess.run(
-        [sys.executable, "-c", build], cwd=copy, capture_output=True, text=True, check=False
+        [sys.executable, "-c", script], cwd=sources, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    (built,) = (copy / "dist").glob("*.whl")
+    (built,) = (sources / how).glob("*.whl")
     return built
 
 
@@ -134,20 +144,26 @@ reportUnnecessaryTypeIgnoreComment = "error"
 """
 
 
+def _environment(folder, wheel):
+    """Make an environment in which a wheel is installed; return its packages and its Python."""
+    venv.create(folder, with_pip=False, symlinks=os.name != "nt")
+    paths = {"base": str(folder), "platbase": str(folder)}
+    packages = Path(sysconfig.get_path("purelib", "venv", paths))
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(packages)
+    return packages, Path(sysconfig.get_path("scripts", "venv", paths)) / "python"
+
+
 @pytest.fixture(scope="module")
 def user(wheel, tmp_path_factory):
     """Return a folder of somebody who installed the wheel: their module and their Python."""
     folder = tmp_path_factory.mktemp("user")
-    venv.create(folder / "env", with_pip=False, symlinks=os.name != "nt")
-    paths = {"base": str(folder / "env"), "platbase": str(folder / "env")}
-    packages = Path(sysconfig.get_path("purelib", "venv", paths))
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(packages)
+    packages, python = _environment(folder / "env", wheel)
     (packages / "requirements.pth").write_text(sysconfig.get_path("purelib") + "\n", "utf-8")
     (folder / "user.py").write_text(USER, "utf-8")
     (folder / "mypy.ini").write_text(MYPY, "utf-8")
     (folder / "pyproject.toml").write_text(PYRIGHT, "utf-8")
-    return folder, Path(sysconfig.get_path("scripts", "venv", paths)) / "python"
+    return folder, python
 
 
 @pytest.mark.parametrize(
@@ -200,6 +216,23 @@ def test_the_command_runs_from_the_root_folder(unpacked):
     assert done.returncode == 0, done.stderr
     assert "Usage: cnnviz" in done.stdout
     assert Path(done.stderr.strip()).is_relative_to(unpacked)
+
+
+def test_a_python_started_above_the_clone_finds_the_package_and_not_its_folder(sources, tmp_path):
+    """A folder named cnnviz in the current one is a package of no files, and comes first."""
+    _, python = _environment(tmp_path / "env", _built(sources, "build_editable"))
+    script = "import cnnviz, cnnviz_cli, cnnviz_gallery as last; print(cnnviz.__file__)"
+    hidden = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [python, "-c", script],
+        cwd=sources.parent,
+        env=hidden,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()) == sources / "cnnviz" / "__init__.py"
 
 
 def test_the_citation_is_that_of_this_package(project):
