@@ -11,6 +11,10 @@ CONSTRAINTS := constraints.txt
 VENV := .venv$(CONSTRAINTS:constraints%.txt=%)
 PYTHON := $(VENV)/bin/python
 INSTALL := $(PYTHON) -m pip install --disable-pip-version-check -c $(CONSTRAINTS)
+# pip says each step in a line of its own, a hundred of them: a terminal shows the latest one, and
+# anything else none. What pip complains of goes to stderr, and stays.
+ONE_LINE := | { [ -t 1 ] && awk '{ printf "\r\033[K%.76s", $$0; fflush() } END { printf "\r\033[K" }' || cat >/dev/null; }
+quietly = rm -f $(VENV)/.failed; { $(1) || touch $(VENV)/.failed; } $(ONE_LINE); test ! -e $(VENV)/.failed
 KEPT := $(if $(JSON),--json $(JSON))
 INPUTS := pyproject.toml $(CONSTRAINTS)
 TSC := npm exec --yes --package typescript@5.9.3 -- tsc
@@ -78,25 +82,25 @@ $(VENV)/.made:
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.made $(INPUTS)
-	@$(INSTALL) "hatchling>=1.27.0"
-	@$(INSTALL) --no-build-isolation -e .
+	@$(call quietly,$(INSTALL) "hatchling>=1.27.0" && $(INSTALL) --no-build-isolation -e .)
 	@$(PYTHON) -c "import cv2" 2>/dev/null || { \
 	  echo "OpenCV's windows need libraries that are not here: taking its build without windows."; \
-	  $(INSTALL) --no-deps --force-reinstall opencv-python-headless && $(PYTHON) -c "import cv2"; \
+	  $(call quietly,$(INSTALL) --no-deps --force-reinstall opencv-python-headless); \
+  $(PYTHON) -c "import cv2"; \
 	}
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	@$(INSTALL) --no-build-isolation -e ".[test,docs]"
+	@$(call quietly,$(INSTALL) --no-build-isolation -e ".[test]" -e ".[docs]")
 	@touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed
-	@$(INSTALL) --no-build-isolation -e ".[docs]"
+	@$(call quietly,$(INSTALL) --no-build-isolation -e ".[docs]")
 	@touch $@
 
 # The helpers of the tests are checked too, so what they import has to be there.
 $(VENV)/.installed-check: $(VENV)/.installed-test
-	@$(INSTALL) --no-build-isolation -e ".[check]"
+	@$(call quietly,$(INSTALL) --no-build-isolation -e ".[check]")
 	@touch $@
 
 clean:

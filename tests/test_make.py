@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -118,8 +119,30 @@ def test_the_oldest_versions_are_the_lower_bounds():
     assert [name for name in bounds if not f"{pinned[name]}.".startswith(f"{bounds[name]}.")] == []
 
 
+<<<<<<< HEAD
 @pytest.mark.parametrize(("target", "extras"), [("test", "test,docs"), ("docs", "docs")])
 def test_an_environment_with_the_package_alone_gets_the_extra(folder, target, extras):
+=======
+def test_what_pip_says_is_one_line_on_a_terminal_and_what_fails_stays_told(folder):
+    """A hundred lines of pip told nobody how far it was."""
+    _pretend(folder, ".made")
+    python = folder / ".venv" / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text("#!/bin/sh\necho Collecting it\necho No room >&2\nexit 1\n")
+    python.chmod(0o755)
+    done = _make(folder, "demo")
+    assert done.returncode == 2
+    assert "Collecting it" not in done.stdout
+    assert "No room" in done.stderr
+    assert not (folder / ".venv" / ".installed").exists()
+    if shutil.which("script") is not None and sys.platform == "linux":
+        command = ["script", "-qec", "make demo", "/dev/null"]
+        seen = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+        assert b"\r\x1b[KCollecting it\r\x1b[K" in seen.stdout
+
+
+def test_an_environment_with_the_package_alone_gets_the_test_extra(folder):
+>>>>>>> e64f6f1 (Refuse names of files for folders, mend the forecast of evaluate, and let make show pip in one line)
     _pretend(folder, ".made", ".installed")
     planned = _make(folder, "-n", target).stdout
     assert planned.count("pip install") == 1

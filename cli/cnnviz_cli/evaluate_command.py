@@ -154,8 +154,11 @@ def _run(values: dict[str, Any]) -> None:
 
 def _check_folder(folder: Path) -> None:
     """Say at once what would otherwise be found out after the first map."""
+    from cnnviz.results.suffixes import check_folder_name
+
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{str(folder)!r} is a file.", "Name a folder with --out.")
+    check_folder_name(folder)
     if not folder.absolute().parent.is_dir():
         raise OutputError(
             f"There is no folder {str(folder.absolute().parent)!r} to write to.",

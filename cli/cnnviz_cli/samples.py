@@ -199,8 +199,10 @@ def _write(sample: Sample, position: int, folder: Path) -> dict[str, Any]:
 def _new_folder(path: Path) -> Iterator[Path]:
     """Hand out a hidden folder and move it to `path` if the body succeeds."""
     from cnnviz.images.paths import expand
+    from cnnviz.results.suffixes import check_folder_name
 
     target = expand(path).absolute()
+    check_folder_name(target)
     if not target.parent.is_dir():
         raise OutputError(
             f"There is no folder {str(target.parent)!r} to write to.",

@@ -17,6 +17,7 @@ from cnnviz.datasets.aliases import Data
 from cnnviz.datasets.annotated_boxes import AnnotatedBoxes
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.evaluation.data import EvaluationImage, items, nothing_left
+from cnnviz.evaluation.forecast import Forecast
 from cnnviz.evaluation.records import MapMeasurements, MeasurementStore
 from cnnviz.evaluation.result import Evaluation, summarised
 from cnnviz.heatmaps.cam_methods import CAM_METHODS
@@ -36,7 +37,6 @@ from cnnviz.passes.processes import Processes, sharing
 from cnnviz.passes.shared_scan import shard_size
 from cnnviz.results.progress import Announce, Progress, silent
 from cnnviz.results.result import AS_IT_IS, ImageSource, installed_version
-from cnnviz.results.text import estimated_time
 from cnnviz.views.faithfulness import faithfulness
 
 METHODS: tuple[MethodName, ...] = (
@@ -107,7 +107,8 @@ def evaluate(
     progress : callable, optional
         Called as ``progress(done, total, what)`` before each map.
     announce : callable, optional
-        Told once how long the run will take, as measured on the first image.
+        Told how long the run will take, as measured on the first image; and again where the second
+        one shows that to be wrong.
 
     Returns
     -------
@@ -130,7 +131,9 @@ def evaluate(
         check_takes_images(wrapped, "evaluate")
         found, refused = items(data, count, boxes)
         settings = settings or CheckSettings()
-        job = _Job(wrapped, layer, settings, random, chosen, progress, announce, processes)
+        job = _Job(
+            wrapped, layer, settings, random, chosen, progress, Forecast(announce), processes
+        )
         found, records = job.run(found, MeasurementStore(folder, job.depends()), workers, shard)
     sources = [ImageSource(item.name, item.sha256) for item in found]
     notes = (*refused, *job.refused)
@@ -156,9 +159,8 @@ class _Job:
     random: int
     methods: tuple[str, ...]
     progress: Progress
-    announce: Announce | None
+    forecast: Forecast
     processes: Processes
-    spent: dict[str, list[float]] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     marks: dict[str, tuple[PhotoBox, ...]] = field(default_factory=dict)
 
@@ -235,8 +237,8 @@ class _Job:
                 lost.add(item)
                 continue
             store.put(method, item.key, self._measure(method, item))
-            self.spent.setdefault(method, []).append(time.perf_counter() - start)
-            if place + 1 == len(self.methods) or place + 1 == len(work):
+            self.forecast.latest[method] = time.perf_counter() - start
+            if place + 1 in (len(self.methods), 2 * len(self.methods)):
                 self._tell([method for method, _ in work[place + 1 :]], known)
         progress(total, total, "done")
 
@@ -302,15 +304,9 @@ class _Job:
         return seen.predictions(1)[0][0].index
 
     def _tell(self, left: list[str], known: int) -> None:
-        if self.announce is None or not left:
-            return
-        announce, self.announce = self.announce, None
-        each = {method: sum(times) / len(times) for method, times in self.spent.items()}
-        mean = sum(each.values()) / len(each)
-        seconds = sum(each.get(method, mean) for method in left)
         already = f"; {known} were measured before" if known else ""
         whose = "" if self.processes.size == 1 else f" of {self.processes.name}"
-        announce(f"{len(left)} more maps{whose} take about {estimated_time(seconds)}{already}.")
+        self.forecast.tell(left, already, whose)
 
     def depends(self) -> dict[str, Any]:
         """Return what the numbers depend on besides the method and the image."""

@@ -38,8 +38,10 @@ def check_destination(directory: str | Path, *, force: bool = False) -> Path:
         If something is there that may not be replaced, or the folder cannot be made.
     """
     from cnnviz.images.paths import expand
+    from cnnviz.results.suffixes import check_folder_name
 
     target = expand(directory).resolve()
+    check_folder_name(target)
     if not target.parent.is_dir():
         raise OutputError(
             f"There is no folder {str(target.parent)!r} to write the report to.",

@@ -13,6 +13,20 @@ SUFFIXES = (*PICTURE_SUFFIXES, ".npz", ".json")
 TABLE_SUFFIXES = (".csv", ".tex")
 
 
+_PAGES = (".html", ".htm", ".zip")
+
+
+def check_folder_name(folder: Path) -> None:
+    """Raise an `OutputError` where the name of a folder that is to be made is that of a file."""
+    suffix = folder.suffix.lower()
+    files = (*SUFFIXES, *TABLE_SUFFIXES, *ANIMATION_SUFFIXES, *_PAGES)
+    if suffix in files and not folder.exists():
+        raise OutputError(
+            f"{folder.name!r} is the name of a file, and what is written is a folder.",
+            f"Leave {folder.suffix!r} out: the files in the folder have names of their own.",
+        )
+
+
 def page_paths(path: Path, count: int) -> tuple[Path, ...]:
     """Return the files of so many pages: the path itself, or ``name-1.png``, ``name-2.png``."""
     if count == 1:

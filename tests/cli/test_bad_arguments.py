@@ -51,6 +51,13 @@ losses --dpi nan | --dpi cannot be nan
 losses --dpi inf | --dpi cannot be inf
 losses --dpi x | --dpi
 losses --font NAME | There is no font
+evaluate --out eval.png | 'eval.png' is the name of a file, and what is written is a folder
+evaluate-classifier --data shapes --out eval.CSV | 'eval.CSV' is the name of a file
+errors --data shapes --out wrong.json | 'wrong.json' is the name of a file
+report --out report.html | 'report.html' is the name of a file
+lecture --out lecture.html | 'lecture.html' is the name of a file
+gallery shapes --out site.html | 'site.html' is the name of a file
+shapes --out shapes.npz | 'shapes.npz' is the name of a file
 losses --delta 0 | --delta cannot be 0
 losses --delta nan | --delta cannot be nan
 losses --delta -inf | --delta cannot be -inf

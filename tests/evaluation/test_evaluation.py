@@ -7,6 +7,7 @@ import dataclasses
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from cnnviz.datasets.shapes import Shapes
 from cnnviz.errors import ImageError, OutputError, UsageError
 from cnnviz.evaluation import Evaluation, EvaluationImage, evaluate, items
 from cnnviz.evaluation import run as running
+from cnnviz.evaluation.forecast import Forecast
 from cnnviz.evaluation.records import MapMeasurements, MeasureColumn, Measurement, MeasurementStore
 from cnnviz.evaluation.resampling import intervals
 from cnnviz.heatmaps.checks.measure_groups import CheckSettings
@@ -202,7 +204,11 @@ def test_a_photo_that_is_found_damaged_when_it_is_measured_is_left_out(model, fo
         evaluated(model, folder)
 
 
-def test_the_time_is_told_once_after_the_first_image(model, folder):
+def test_the_time_is_told_after_the_first_image(model, folder, monkeypatch):
+    # As if the second image took as long as the first, whatever else the machine does.
+    ticks = iter(range(1000))
+    clock = SimpleNamespace(perf_counter=lambda: float(next(ticks)))
+    monkeypatch.setattr(running, "time", clock)
     told: list[str] = []
     seen: list[tuple[int, int]] = []
     evaluated(
@@ -214,6 +220,22 @@ def test_the_time_is_told_once_after_the_first_image(model, folder):
     assert len(told) == 1
     assert told[0].startswith("4 more maps take about ")
     assert seen == [(k, 6) for k in range(7)]
+
+
+def test_a_forecast_is_told_again_where_the_second_image_shows_it_to_be_wrong():
+    told: list[str] = []
+    forecast = Forecast(told.append)
+    forecast.latest = {"gradcam": 10.0, "saliency": 20.0}
+    forecast.tell(["gradcam", "saliency"] * 4, "; 2 were measured before")
+    forecast.tell(["gradcam", "saliency"] * 3)
+    assert told == ["8 more maps take about 2 min; 2 were measured before."]
+    forecast.latest = {"gradcam": 2.0, "saliency": 3.0}
+    forecast.tell(["gradcam", "saliency"])
+    assert told[1:] == [
+        "2 more maps take about 5 s: the first image took another time than the second."
+    ]
+    forecast.tell([])
+    assert len(told) == 2
 
 
 def test_the_shipped_data_come_with_their_masks():

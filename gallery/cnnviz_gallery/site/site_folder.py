@@ -11,6 +11,7 @@ from typing import Any
 from cnnviz.errors import OutputError
 from cnnviz.images.paths import expand
 from cnnviz.results.files import remove_leftovers, write_atomically
+from cnnviz.results.suffixes import check_folder_name
 
 FORMAT = "cnnviz gallery 1"
 MANIFEST = "gallery.json"
@@ -104,6 +105,7 @@ def check(root: Path) -> None:
     """Raise `OutputError` unless a folder can become a gallery, or is one."""
     if root.exists() and not root.is_dir():
         raise OutputError(f"{str(root)!r} is a file.", "Name a folder for the gallery.")
+    check_folder_name(root)
     if not root.exists():
         if not root.parent.is_dir():
             raise OutputError(
