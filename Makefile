@@ -14,6 +14,8 @@ INSTALL := $(PYTHON) -m pip install --disable-pip-version-check -c $(CONSTRAINTS
 # pip says each step in a line of its own, a hundred of them: a terminal shows the latest one, and
 # anything else none. What pip complains of goes to stderr, and stays.
 ONE_LINE := | { [ -t 1 ] && awk '{ printf "\r\033[K%.76s", $$0; fflush() } END { printf "\r\033[K" }' || cat >/dev/null; }
+# The comma would part what `call` hands over.
+TESTED := test,docs
 quietly = rm -f $(VENV)/.failed; { $(1) || touch $(VENV)/.failed; } $(ONE_LINE); test ! -e $(VENV)/.failed
 KEPT := $(if $(JSON),--json $(JSON))
 INPUTS := pyproject.toml $(CONSTRAINTS)
@@ -86,12 +88,12 @@ $(VENV)/.installed: $(VENV)/.made $(INPUTS)
 	@$(PYTHON) -c "import cv2" 2>/dev/null || { \
 	  echo "OpenCV's windows need libraries that are not here: taking its build without windows."; \
 	  $(call quietly,$(INSTALL) --no-deps --force-reinstall opencv-python-headless); \
-  $(PYTHON) -c "import cv2"; \
+	  $(PYTHON) -c "import cv2"; \
 	}
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	@$(call quietly,$(INSTALL) --no-build-isolation -e ".[test]" -e ".[docs]")
+	@$(call quietly,$(INSTALL) --no-build-isolation -e ".[$(TESTED)]")
 	@touch $@
 
 $(VENV)/.installed-docs: $(VENV)/.installed

@@ -119,10 +119,6 @@ def test_the_oldest_versions_are_the_lower_bounds():
     assert [name for name in bounds if not f"{pinned[name]}.".startswith(f"{bounds[name]}.")] == []
 
 
-<<<<<<< HEAD
-@pytest.mark.parametrize(("target", "extras"), [("test", "test,docs"), ("docs", "docs")])
-def test_an_environment_with_the_package_alone_gets_the_extra(folder, target, extras):
-=======
 def test_what_pip_says_is_one_line_on_a_terminal_and_what_fails_stays_told(folder):
     """A hundred lines of pip told nobody how far it was."""
     _pretend(folder, ".made")
@@ -141,8 +137,8 @@ def test_what_pip_says_is_one_line_on_a_terminal_and_what_fails_stays_told(folde
         assert b"\r\x1b[KCollecting it\r\x1b[K" in seen.stdout
 
 
-def test_an_environment_with_the_package_alone_gets_the_test_extra(folder):
->>>>>>> e64f6f1 (Refuse names of files for folders, mend the forecast of evaluate, and let make show pip in one line)
+@pytest.mark.parametrize(("target", "extras"), [("test", "test,docs"), ("docs", "docs")])
+def test_an_environment_with_the_package_alone_gets_the_extra(folder, target, extras):
     _pretend(folder, ".made", ".installed")
     planned = _make(folder, "-n", target).stdout
     assert planned.count("pip install") == 1
