@@ -11,20 +11,26 @@ from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from cnnviz.errors import OutputError, UsageError
-from cnnviz.gradients.monitor.records import (
-    Event,
-    StepRecord,
-    event_from,
-    number,
-    record_from,
-    to_line,
+from cnnviz.gradients.monitor.log_lines import (
+    FORMAT,
+    EndLine,
+    EventLine,
+    LayersLine,
+    Line,
+    RunLine,
+    begins_run,
+    line_of,
+    pairs,
 )
+from cnnviz.gradients.monitor.records import Event, StepRecord, number, to_line
 from cnnviz.images.paths import expand
+from cnnviz.results.given_files import open_given
 
-FORMAT = "cnnviz training run"
 SCHEMA = 2
 _START = b'{"type": "run", "format": "cnnviz training run"'
 Existing = Literal["refuse", "replace", "continue"]
+_LONGEST = 64 << 20
+"""The most bytes of a line: the figures of a million layers."""
 _LOGGER = logging.getLogger("cnnviz.monitor")
 
 
@@ -86,7 +92,10 @@ class LogFile:
         self._layers: tuple[str, ...] | None = None
         try:
             self._stream: TextIO | None = self.path.open(
-                "a" if self.earlier is not None else "w", encoding="utf-8", newline="\n"
+                "a" if self.earlier is not None else "w",
+                encoding="utf-8",
+                errors="replace",  # half of a surrogate pair in a name is no text
+                newline="\n",
             )
         except OSError as error:
             raise OutputError(
@@ -112,8 +121,9 @@ class LogFile:
         # Nothing but a run is ever replaced or continued.
         if existing == "continue":
             return read_log(self.path)
-        if not self.path.read_bytes().startswith(_START):
-            raise _foreign(self.path)
+        with open_given(self.path) as stream:
+            if stream.read(len(_START)) != _START:
+                raise _foreign(self.path)
         return None
 
     def begin(self, head: Mapping[str, Any]) -> None:
@@ -171,19 +181,20 @@ def read_log(path: str | Path) -> RunLog:
         If it is no run of ours, or a line in its midst is damaged.
     """
     target = expand(path)
+    reader = _LogReader(target)
     try:
-        text = target.read_bytes().decode("utf-8", "replace")
+        with open_given(target) as stream:
+            while line := stream.readline(_LONGEST):
+                if not line.endswith(b"\n"):
+                    return reader.run(line, whole=len(line) < _LONGEST)
+                # A line that was torn when a run was stopped stands before its continuation.
+                reader.take(line)
     except OSError as error:
         raise OutputError(
             f"{str(target)!r} cannot be read: {error.strerror or error}.",
             "Give the path that was given to GradientMonitor.",
         ) from error
-    *lines, rest = text.split("\n")
-    reader = _LogReader(target)
-    for place, line in enumerate(lines, start=1):
-        # A line that was torn when a run was stopped stands before its continuation.
-        reader.take(place, line)
-    return reader.run(rest)
+    return reader.run(b"")
 
 
 def _foreign(path: Path) -> UsageError:
@@ -204,54 +215,60 @@ class _LogReader:
         self._events: list[Event] = []
         self._trailing: tuple[tuple[int, float], ...] = ()
         self._end: dict[str, Any] | None = None
-        self._damaged: int | None = None
+        self._place = 0
+        self._damaged: UsageError | None = None
 
-    def take(self, place: int, line: str) -> None:
+    def take(self, line: bytes) -> None:
         """Read one whole line."""
-        try:
-            entry = json.loads(line)
-            kind = entry["type"]
-        except (ValueError, LookupError, TypeError):
-            entry, kind = {}, None
-        if self._head is None and (kind != "run" or entry.get("format") != FORMAT):
+        self._place += 1
+        if self._head is None and not (line.startswith(_START) or begins_run(line)):
             raise _foreign(self._path)
-        if self._damaged is not None and kind != "run":
-            raise UsageError(
-                f"Line {self._damaged} of {str(self._path)!r} is damaged.",
+        found, why = _read(line)
+        if self._damaged is not None and not isinstance(found, RunLine):
+            raise self._damaged
+        self._damaged = None
+        if found is not None:
+            try:
+                self._sort(found)
+            except ValueError as error:
+                found, why = None, str(error)
+        if found is None:
+            self._damaged = UsageError(
+                f"Line {self._place} of {str(self._path)!r} is damaged: {why}.",
                 "Take the line out, or take another file.",
             )
-        self._damaged = None
-        try:
-            self._sort(kind, entry)
-        except (LookupError, TypeError, ValueError):
-            self._damaged = place
+            if self._head is None:
+                raise self._damaged
 
-    def _sort(self, kind: str | None, entry: dict[str, Any]) -> None:
-        if kind == "run":
-            self._head = self._head or entry
+    def _sort(self, found: Line) -> None:
+        if isinstance(found, RunLine):
+            self._head = self._head or found.facts()
             self._end, self._layers = None, ()
-        elif kind == "layers":
-            self._layers = tuple(str(name) for name in entry["layers"])
-            kinds = zip(self._layers, entry["kinds"], strict=True)
-            self._kinds = {name: str(kind) for name, kind in kinds if kind}
-        elif kind == "record":
-            self._records.append(record_from(entry, self._layers, self._kinds))
-        elif kind == "event":
-            self._events.append(event_from(entry))
-        elif kind == "end":
-            self._trailing += tuple((int(step), float(loss)) for step, loss in entry["losses"])
-            self._end = entry
+        elif isinstance(found, LayersLine):
+            self._layers = found.layers
+            pairs_of_kinds = zip(found.layers, found.kinds, strict=True)
+            self._kinds = {name: kind for name, kind in pairs_of_kinds if kind}
+        elif isinstance(found, EventLine):
+            self._events.append(found.event())
+        elif isinstance(found, EndLine):
+            self._trailing += pairs(found.losses)
+            self._end = found.facts()
         else:
-            raise ValueError("not a line of a run")
+            self._records.append(found.record(self._layers, self._kinds))
 
-    def run(self, rest: str) -> RunLog:
+    def run(self, rest: bytes, *, whole: bool = True) -> RunLog:
         """Return what the whole lines hold; `rest` is a line that is not."""
         if self._head is None:
-            if not _START.startswith(rest.encode()[: len(_START)]):
+            if not whole or not _START.startswith(rest[: len(_START)]):
                 raise _foreign(self._path)
             raise UsageError(
                 f"Nothing has been written to {str(self._path)!r} yet.",
                 "Wait for the first step that is recorded.",
+            )
+        if not whole:
+            raise UsageError(
+                f"Line {self._place + 1} of {str(self._path)!r} has no end.",
+                "Take the line out, or take another file.",
             )
         return RunLog(
             head=self._head,
@@ -261,3 +278,11 @@ class _LogReader:
             end=self._end,
             torn=bool(rest) or self._damaged is not None,
         )
+
+
+def _read(line: bytes) -> tuple[Line | None, str]:
+    """Return what a line holds; or None, and what is wrong with it."""
+    try:
+        return line_of(line), ""
+    except ValueError as error:
+        return None, str(error)

@@ -16,18 +16,21 @@ if TYPE_CHECKING:
 
     from cnnviz.gradients.monitor.run import TrainingRun
 
+_LARGEST = 1e200
+"""The largest number on an axis: matplotlib computes its margins and ticks beyond it."""
+
 
 def draw_losses(axes: Axes, run: TrainingRun) -> None:
-    """Draw the loss of each step, and where it is no longer finite."""
+    """Draw the loss of each step, and where it is no longer finite or too large for an axis."""
     drawing.plain_axes(axes)
     step_axis(axes)
     left, right = span(run)
-    known = np.isfinite(run.losses)
+    known = np.abs(run.losses) <= _LARGEST
     if run.loss_steps.size:
         right = max(right, float(run.loss_steps[-1]) + 0.5)
     axes.set_xlim(left, right)
     if not known.any():
-        word = "no loss is finite" if run.losses.size else "no loss was logged"
+        word = f"every loss is {_lost(run)}" if run.losses.size else "no loss was logged"
         axes.text(
             0.5, 0.5, word, transform=axes.transAxes, ha="center", color=drawing.QUIET, fontsize=9
         )
@@ -35,12 +38,12 @@ def draw_losses(axes: Axes, run: TrainingRun) -> None:
         return
     steps, losses = run.loss_steps[known], run.losses[known]
     axes.plot(steps, losses, color=drawing.ACCENT, linewidth=1.1, **dots(len(steps)))
-    if losses.min() > 0.0 and losses.max() > 30.0 * losses.min():
+    if losses.min() > 1.0 / _LARGEST and losses.max() > 30.0 * losses.min():
         axes.set_yscale("log")
     for step in run.loss_steps[~known][:1]:
         axes.axvline(step, color=drawing.WARM, linewidth=1.0, linestyle=":")
         axes.annotate(
-            "not finite from here on",
+            f"{_lost(run)} from here on",
             (step, 1.0),
             xycoords=axes.get_xaxis_transform(),
             xytext=(4 if step < (left + right) / 2 else -4, -2),
@@ -54,9 +57,16 @@ def draw_losses(axes: Axes, run: TrainingRun) -> None:
     _rate(axes, run)
 
 
+def _lost(run: TrainingRun) -> str:
+    """Say why the first loss that is not drawn is none of an axis."""
+    first = run.losses[~(np.abs(run.losses) <= _LARGEST)][0]
+    return f"beyond {_LARGEST:.0e}" if np.isfinite(first) else "not finite"
+
+
 def _rate(axes: Axes, run: TrainingRun) -> None:
     """Draw the learning rate where it changes; say it where it does not."""
-    rates = run.rates[np.isfinite(run.rates)]
+    drawn = np.where(np.abs(run.rates) <= _LARGEST, run.rates, np.nan)
+    rates = drawn[np.isfinite(drawn)]
     if not rates.size:
         return
     if rates.min() == rates.max():
@@ -70,7 +80,7 @@ def _rate(axes: Axes, run: TrainingRun) -> None:
     other = axes.twinx()
     drawing.plain_axes(other)
     other.spines["left"].set_visible(False)
-    other.step(run.steps, run.rates, where="post", color=drawing.WARM, linewidth=0.9, alpha=0.8)
+    other.step(run.steps, drawn, where="post", color=drawing.WARM, linewidth=0.9, alpha=0.8)
     other.set_ylim(bottom=0.0)
     other.set_ylabel("learning rate", fontsize=drawing.SMALL_SIZE, color=drawing.WARM)
 

@@ -83,7 +83,7 @@ def draw_run(run: TrainingRun, into: drawing.Canvas | None = None) -> drawing.Ca
         _heat(figure, axes, run, name, title=True)
     for axes in panels[:-1]:
         axes.set_xlabel("")
-    drawing.heading(figure, f"{run.name} in training")
+    drawing.heading(figure, f"{shortened(run.name, 80)} in training")
     return figure
 
 

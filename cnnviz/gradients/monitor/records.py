@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -210,50 +210,8 @@ def _plain(inputs: InputFigures | None) -> list[float | str | None] | None:
     return [number(inputs.mean), number(inputs.spread), number(inputs.broken)]
 
 
-def record_from(
-    line: Mapping[str, Any], layers: Sequence[str], kinds: Mapping[str, str]
-) -> StepRecord:
-    """Return the record that `to_line` made plain; `kinds` are the classes of its layers.
-
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        If the line is no such record.
-    """
-    figures = {name: tuple(_read(v) for v in line[name]) for name in COLUMNS}
-    if any(len(values) != len(layers) for values in figures.values()):
-        raise ValueError("the figures do not match the layers")
-    return StepRecord(
-        step=int(line["step"]),
-        seconds=float(line["seconds"]),
-        samples=int(line["samples"]),
-        layers=tuple(layers),
-        figures=figures,
-        losses=tuple((int(step), float(loss)) for step, loss in line["losses"]),
-        rates=tuple(float(rate) for rate in line["rates"]),
-        values={str(name): float(value) for name, value in line["values"].items()},
-        skipped=int(line["skipped"]),
-        allowance=float(line["allowance"]),
-        kinds=dict(kinds),
-        inputs=None if line["inputs"] is None else InputFigures(*map(float, line["inputs"])),
-        outputs=int(line["outputs"]),
-        ascends=bool(line["ascends"]),
-        frozen={str(name): str(why) for name, why in line["frozen"].items()},
-        unmeasured={str(name): str(why) for name, why in line["unmeasured"].items()},
-    )
-
-
-def event_from(line: Mapping[str, Any]) -> Event:
-    """Return the event that `to_line` made plain."""
-    return Event(int(line["step"]), str(line["kind"]), str(line["layer"]), str(line["text"]))
-
-
 def number(value: float | None) -> float | str | None:
     """Return a number as JSON can hold it: in six digits, and by name where it is not finite."""
     if value is None:
         return None
     return float(f"{value:.6g}") if math.isfinite(value) else str(value)
-
-
-def _read(value: Any) -> float | None:
-    return None if value is None else float(value)
