@@ -13,10 +13,36 @@ from torch.nn.modules.conv import _ConvNd
 from cnnviz.errors import ModelError, lacks_memory
 from cnnviz.introspection.final_activation import FinalActivation
 from cnnviz.introspection.signatures import needed_besides_image, signature_of
+from cnnviz.results.interrupts import Interrupts
 from cnnviz.results.space import IMAGE, space_of
 
 # Vision transformers check the size of their input with assertions.
 _MISFITS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError)
+
+_NOT_PLAIN: tuple[tuple[str, str, Callable[[torch.Tensor], bool]], ...] = (
+    (
+        "a nested tensor, whose images differ in shape",
+        "one of one shape: torch.nested.to_padded_tensor(output, 0.0)",
+        lambda output: output.is_nested,
+    ),
+    (
+        "a sparse tensor",
+        "a dense one: output.to_dense()",
+        lambda output: output.layout is not torch.strided,
+    ),
+    ("a quantised tensor", "numbers: output.dequantize()", lambda output: output.is_quantized),
+    (
+        "a tensor on the meta device, which holds no numbers",
+        "its numbers",
+        lambda output: output.is_meta,
+    ),
+    (
+        "numbers of 8 bits, with which torch does not compute",
+        "larger ones: output.float()",
+        lambda output: output.is_floating_point() and output.element_size() == 1,
+    ),
+)
+"""Kinds of output with which nothing can be computed: what each is, what to return in its place."""
 
 
 def forward(
@@ -45,6 +71,7 @@ def forward(
         If the forward pass fails.
     """
     check_takes_image(module, name)
+    Interrupts.deliver()
     try:
         with FinalActivation():
             return module(inputs)
@@ -61,6 +88,15 @@ def forward(
             f"{lines[0].rstrip('.')}.",
             _channels_last(module, inputs) or _remedy(module, expected()),
         ) from error
+
+
+def check_plain(output: torch.Tensor, name: str) -> None:
+    """Raise `ModelError` if what a network returns is no plain tensor, of which all is known."""
+    for what, remedy, holds in _NOT_PLAIN:
+        if holds(output):
+            raise ModelError(
+                f"{name} returns {what}.", f"Wrap it in a module that returns {remedy}."
+            )
 
 
 def check_takes_image(module: nn.Module, name: str = "") -> None:

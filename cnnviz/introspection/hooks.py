@@ -7,14 +7,12 @@ away besides what surrounds a call.
 
 from __future__ import annotations
 
-import random
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 from weakref import WeakSet
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn.modules.module import (
@@ -22,11 +20,15 @@ from torch.nn.modules.module import (
     register_module_forward_pre_hook,
 )
 
-from cnnviz.errors import ModelChangedError
+from cnnviz.errors import LayerError, ModelError
+from cnnviz.introspection.changes import Changes
 from cnnviz.introspection.layers import check_seen
+from cnnviz.introspection.parameter_evidence import ParameterEvidence
+from cnnviz.introspection.process_state import ProcessState
 from cnnviz.introspection.recomputation import backward_pass, without_checkpoints
-from cnnviz.introspection.saved_state import SavedState, version
-from cnnviz.introspection.turns import Interrupts, one_at_a_time
+from cnnviz.introspection.saved_state import SavedState
+from cnnviz.introspection.turns import one_at_a_time
+from cnnviz.results.interrupts import Interrupts
 
 Before = Callable[[str, nn.Module, tuple[Any, ...]], None]
 After = Callable[[str, nn.Module, tuple[Any, ...], Any], Any]
@@ -71,12 +73,22 @@ def module_hooks(
                 check_seen(module, name)
             if before is not None:
                 call = _before_hook(name, before, within)
-                handles.callback(module.register_forward_pre_hook(call).remove)
+                handles.callback(_registered(name, module.register_forward_pre_hook, call).remove)
             if after is not None:
-                handles.callback(
-                    module.register_forward_hook(_after_hook(name, after, within)).remove
-                )
+                hook = _after_hook(name, after, within)
+                handles.callback(_registered(name, module.register_forward_hook, hook).remove)
         yield
+
+
+def _registered(name: str, register: Callable[..., Any], hook: Callable[..., Any]) -> Any:
+    try:
+        return register(hook)
+    except Exception as error:
+        place = f"Layer {name!r}" if name else "The network"
+        raise LayerError(
+            f"{place} cannot be listened to: {type(error).__name__}: {error}.",
+            "Leave the registration of hooks to torch.nn.Module.",
+        ) from error
 
 
 @contextmanager
@@ -177,17 +189,19 @@ def preserve_state(module: nn.Module) -> Iterator[None]:
 
     Put back are the attributes of every submodule, its training flag and parts among them,
     `requires_grad` and `.grad` of every parameter, every buffer (bit for bit, and as the same
-    tensor object) and the global random states of Python, NumPy and torch. Gradient mode inside is
-    the caller's to set. Parameters are frozen inside so that no weight gradient is ever computed,
-    and what torch.compile compiled runs as it was written, for it would be compiled anew with every
-    hook; nor is anything checkpointed. Other threads wait meanwhile, and so does Ctrl-C while state
-    is put back.
+    tensor object), the global random states of Python, NumPy and torch, and torch's default type.
+    Gradient mode inside is the caller's to set. Parameters are frozen inside so that no weight
+    gradient is ever computed, and what torch.compile compiled runs as it was written, for it would
+    be compiled anew with every hook; nor is anything checkpointed. Other threads wait meanwhile,
+    and so does Ctrl-C while state is put back.
 
     Raises
     ------
     ModelChangedError
-        If the network's own forward wrote to a parameter, which cannot be undone, or built a layer
-        or parameter of its own, or an entry of its state cannot be put back.
+        If the network's own forward wrote to a parameter, which cannot be undone, or built or
+        replaced a layer or parameter, or an entry of its state cannot be put back.
+    ModelError
+        If its own `eval` raises.
     """
     # Walking through a deep network takes as long as one of its layers: once is enough.
     modules = list(module.modules())
@@ -197,33 +211,34 @@ def preserve_state(module: nn.Module) -> Iterator[None]:
         _uncompiled(),
         without_checkpoints(),
     ):
-        random_states = _RandomStates()
+        process = ProcessState()
         evaluates = _evaluates_itself(modules)
         saved = SavedState(modules, values=evaluates)
-        failed: list[BaseException] = []
-        built: list[str] = []
-        written: list[nn.Parameter] = []
-        versions: list[int] | None = None
+        sums = modules[0] not in _SUMMED
+        evidence: ParameterEvidence | None = None
+        found = Changes()
         try:
             _evaluate(modules, by_itself=evaluates)
             _freeze(saved.parameters)
-            versions = [version(parameter) for parameter in saved.parameters]
+            evidence = ParameterEvidence(saved.parameters, values=sums)
+            _SUMMED.update(modules[:1] if sums else ())
             yield
         finally:
-            interrupts.putting_back += 1
-            if versions is not None:
-                entries = zip(saved.parameters, versions, strict=True)
-                written = [parameter for parameter, held in entries if version(parameter) != held]
-                built = saved.built()
-            failed = saved.put_back()
-            random_states.put_back()
-            _EVALUATED.difference_update(modules if evaluates else ())
-            interrupts.putting_back -= 1
-    _check_unchanged(module, written, built, failed)
+            with interrupts.waiting():
+                if evidence is not None:
+                    found.look(saved, evidence)
+                    found.attempt(evidence.put_back)
+                found.failed += saved.put_back()
+                found.attempt(process.put_back)
+                _EVALUATED.difference_update(modules if evaluates else ())
+                _SUMMED.difference_update(modules[:1] if sums else ())
+    found.check(module)
 
 
 _EVALUATED: WeakSet[nn.Module] = WeakSet()
 """Modules that are in eval mode by a `train` of their own right now."""
+_SUMMED: WeakSet[nn.Module] = WeakSet()
+"""Networks the values of whose parameters are noted right now, and need not be again."""
 
 
 def _evaluates_itself(modules: Sequence[nn.Module]) -> bool:
@@ -241,7 +256,14 @@ def _evaluate(modules: Sequence[nn.Module], *, by_itself: bool) -> None:
     root = modules[0]
     if by_itself:
         # What its owner leaves in training mode has a reason to be.
-        root.eval()
+        try:
+            root.eval()
+        except Exception as error:
+            raise ModelError(
+                f"{type(root).__name__} cannot be put into eval mode: "
+                f"{type(error).__name__}: {error}.",
+                "Mend its eval and train, or put it into eval mode yourself before.",
+            ) from error
         _EVALUATED.update(modules)
     elif root not in _EVALUATED:
         for child in modules:
@@ -251,34 +273,8 @@ def _evaluate(modules: Sequence[nn.Module], *, by_itself: bool) -> None:
 
 def _freeze(parameters: Sequence[nn.Parameter]) -> None:
     for parameter in parameters:
-        if parameter.requires_grad and parameter.is_leaf:
+        if parameter.requires_grad and parameter.is_leaf and not parameter.is_inference():
             parameter.requires_grad_(False)
-
-
-def _check_unchanged(
-    module: nn.Module,
-    written: Sequence[nn.Parameter],
-    built: Sequence[str],
-    failed: Sequence[BaseException],
-) -> None:
-    if written:
-        changed = {id(parameter) for parameter in written}
-        names = (name for name, entry in module.named_parameters() if id(entry) in changed)
-        raise ModelChangedError(
-            f"The network's own forward wrote to its parameter {next(names, '?')!r}.",
-            "Keep such a value in a buffer: buffers are put back after every call.",
-        )
-    if built:
-        raise ModelChangedError(
-            f"The network's own forward built {built[0]!r}, which it did not have before.",
-            "Run it once on an input of the right shape before handing it over: what is built at "
-            "the first call would be built anew, with random weights, for every view.",
-        )
-    if failed:
-        raise ModelChangedError(
-            f"A part of the network's state could not be put back: {failed[0]}",
-            "Give a copy of the network; what its forward keeps is of an unusual kind.",
-        ) from failed[0]
 
 
 @contextmanager
@@ -296,7 +292,13 @@ def isolated(module: nn.Module, *, grad: bool) -> Iterator[None]:
     grad : bool
         Whether the body builds a graph.
     """
-    with torch.inference_mode(False), torch.set_grad_enabled(grad), preserve_state(module):
+    with (
+        one_at_a_time(),
+        Interrupts.held(),
+        torch.inference_mode(False),
+        torch.set_grad_enabled(grad),
+        preserve_state(module),
+    ):
         yield
 
 
@@ -306,20 +308,3 @@ def _uncompiled() -> AbstractContextManager[Any]:
         return nullcontext()
     as_written: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")
     return as_written
-
-
-class _RandomStates:
-    """The global random states of Python, NumPy and torch."""
-
-    def __init__(self) -> None:
-        self._python, self._numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-        self._torch = torch.random.get_rng_state()
-        self._cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
-
-    def put_back(self) -> None:
-        """Put all of them back."""
-        random.setstate(self._python)
-        np.random.set_state(self._numpy)  # noqa: NPY002
-        torch.random.set_rng_state(self._torch)
-        if self._cuda is not None:
-            torch.cuda.set_rng_state_all(self._cuda)

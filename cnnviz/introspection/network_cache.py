@@ -170,7 +170,7 @@ def _of_module(module: nn.Module, look: _Look) -> tuple[Any, ...]:
 
 
 def _of_tensor(tensor: torch.Tensor, values: bool) -> tuple[Any, ...]:
-    if tensor.layout is not torch.strided or tensor.is_inference():
+    if tensor.layout is not torch.strided or tensor.is_nested or tensor.is_inference():
         raise _IncomparableError
     form = (tensor.shape, tensor.stride(), tensor.dtype, tensor.device)
     if not values:

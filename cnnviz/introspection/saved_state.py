@@ -64,30 +64,50 @@ class SavedState:
                     found += [n for n, entry in now.items() if n not in had and _is_learned(entry)]
         return found
 
-    def put_back(self) -> list[BaseException]:
+    def replaced(self) -> list[str]:
+        """Return what another layer or parameter took the place of since, by its names."""
+        found = []
+        for module, held in self._attributes:
+            for kind in ("_modules", "_parameters"):
+                now, (_, copy) = vars(module)[kind], self._containers[id(held[kind])]
+                for name, entry in () if _same_entries(now, copy) else copy:
+                    if _is_learned(entry) and now.get(name) is not entry:
+                        found.append(name)
+        return found
+
+    def put_back(self) -> list[Exception]:
         """Put everything back; return what went wrong with those entries that could not be."""
-        failed: list[BaseException] = []
+        failed: list[Exception] = []
         for step in self._steps():
             try:
                 step()
-            except BaseException as error:
+            except Exception as error:
                 failed.append(error)
         return failed
 
     def _steps(self) -> Iterator[Callable[[], None]]:
+        yield from _carefully(self._attribute_steps())
+        yield from _carefully(self._container_steps())
+        yield from _carefully(self._flag_steps())
+        yield from _carefully(self._values.steps())
+
+    def _attribute_steps(self) -> Iterator[Callable[[], None]]:
         for module, held in self._attributes:
             now = vars(module)
             if len(now) != len(held) or not all(map(operator.is_, now.values(), held.values())):
                 yield partial(_put_back_dict, now, held)
+
+    def _container_steps(self) -> Iterator[Callable[[], None]]:
         for container, copy in self._containers.values():
             if not _same_entries(container, copy):
                 yield partial(_put_back, container, copy)
+
+    def _flag_steps(self) -> Iterator[Callable[[], None]]:
         for parameter, requires_grad, grad in self._flags:
             if parameter.requires_grad is not requires_grad:
                 yield partial(_require, parameter, requires_grad)
             if parameter.grad is not grad:
                 yield partial(setattr, parameter, "grad", grad)
-        yield from self._values.steps()
 
     def _note_module(self, module: nn.Module) -> None:
         held = vars(module)
@@ -133,7 +153,23 @@ def _is_learned(entry: nn.Module | nn.Parameter | None) -> bool:
 
 
 def _require(tensor: torch.Tensor, flag: bool) -> None:
-    tensor.requires_grad_(flag)
+    with torch.inference_mode(tensor.is_inference()):
+        tensor.requires_grad_(flag)
+
+
+def _carefully(steps: Iterator[Callable[[], None]]) -> Iterator[Callable[[], None]]:
+    """Go through steps; where it fails to find the next, such as for want of memory, tell as one.
+
+    What comes after these steps is put back all the same.
+    """
+    try:
+        yield from steps
+    except Exception as error:
+        yield partial(_fail, error)
+
+
+def _fail(error: Exception) -> None:
+    raise error
 
 
 def _same_entries(container: Any, copy: list[Any]) -> bool:
@@ -190,7 +226,7 @@ class _Values:
             if entry.moved():
                 yield entry.move_back
         for group, copy in self._groups:
-            if torch.equal(_joined(group), copy):
+            if _are_as(group, copy):
                 continue
             sizes = [entry.bytes.numel() for entry in group]
             for entry, held in zip(group, torch.split(copy, sizes), strict=True):
@@ -214,7 +250,7 @@ class _Dense:
         self.requires_grad = tensor.requires_grad
         self.bytes = held
         self._alias = alias
-        self._form = _form(tensor)
+        self._form = form(tensor)
         self._storage = alias.untyped_storage()
         self._size = self._storage.nbytes()
 
@@ -234,13 +270,13 @@ class _Dense:
 
     def moved(self) -> bool:
         """Whether the tensor has another shape or lies elsewhere."""
-        return _form(self.tensor) != self._form or self._storage.nbytes() != self._size
+        return form(self.tensor) != self._form or self._storage.nbytes() != self._size
 
     def move_back(self) -> None:
         """Give the tensor its memory and shape."""
         if self._storage.nbytes() != self._size:
             self._storage.resize_(self._size)
-        if _form(self.tensor) != self._form:
+        if form(self.tensor) != self._form:
             self.tensor.data = self._alias
 
     def write(self, held: torch.Tensor) -> None:
@@ -249,8 +285,16 @@ class _Dense:
             self.bytes.copy_(held)
 
 
-def _form(tensor: torch.Tensor) -> tuple[Any, ...]:
+def form(tensor: torch.Tensor) -> tuple[Any, ...]:
+    """Return where a tensor in plain memory lies, and as what."""
     return tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype
+
+
+def _are_as(group: Sequence[_Dense], copy: torch.Tensor) -> bool:
+    try:
+        return torch.equal(_joined(group), copy)
+    except (MemoryError, RuntimeError):
+        return False  # There may be no memory for all at once: each is looked at by itself.
 
 
 def _joined(group: Sequence[_Dense]) -> torch.Tensor:

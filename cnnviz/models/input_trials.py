@@ -185,7 +185,8 @@ class _Trial:
             raise  # as any other pass would
         except Exception:  # a network may fail in any way on what it is not made for
             return None
-        rows = isinstance(output, torch.Tensor) and output.ndim == 2 and len(output) == 1
+        plain = isinstance(output, torch.Tensor) and not output.is_nested
+        rows = plain and output.ndim == 2 and len(output) == 1
         outputs = output.shape[1] if rows else None
         return AcceptedInput(channels, side, outputs, self._stride, self._convolutions)
 
@@ -233,7 +234,7 @@ def copy_modules(module: nn.Module, device: torch.device) -> nn.Module:
             for name, tensor in old._parameters.items()
         }
         held["_buffers"] = {
-            name: moved(tensor, lambda one: one.detach().to(device, copy=True))
+            name: moved(tensor, lambda one: _buffer(one, device))
             for name, tensor in old._buffers.items()
         }
         held["training"] = False
@@ -250,6 +251,13 @@ def copy_modules(module: nn.Module, device: torch.device) -> nn.Module:
 
 def _parameter(one: torch.Tensor, device: torch.device) -> torch.Tensor:
     return one if one.device == device else nn.Parameter(one.detach().to(device), False)
+
+
+def _buffer(one: torch.Tensor, device: torch.device) -> torch.Tensor:
+    try:
+        return one.detach().to(device, copy=True)
+    except NotImplementedError:
+        return one.detach()  # Some kinds cannot be copied, such as numbers of 4 bits.
 
 
 def _redirect(held: dict[str, Any], made: dict[int, nn.Module]) -> None:

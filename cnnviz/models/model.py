@@ -11,7 +11,7 @@ from torch import nn
 
 from cnnviz.images import ArrayPreprocessing, Batch, Photo, Preprocessing, prepare
 from cnnviz.images.inputs import Images
-from cnnviz.introspection.forward import check_takes_image, forward
+from cnnviz.introspection.forward import check_plain, check_takes_image, forward
 from cnnviz.introspection.random_draws import RandomDraws
 from cnnviz.models.called_network import Call, Inputs, called_network
 from cnnviz.models.categories import class_index
@@ -293,7 +293,8 @@ class Model:
         Raises
         ------
         ModelError
-            If the forward pass fails, with the shape that was given and the one that fits.
+            If the forward pass fails, with the shape that was given and the one that fits; or
+            returns a tensor that is sparse, nested or quantised.
 
         Notes
         -----
@@ -303,10 +304,13 @@ class Model:
         draws = RandomDraws()
         try:
             with draws:
-                return forward(self.module, inputs, self.name, lambda: self.input_shape)
+                output = forward(self.module, inputs, self.name, lambda: self.input_shape)
         finally:
             if draws.any and not self._drew:
                 self._drew, self._sample = True, inputs[:1].detach().clone()
+        if isinstance(output, torch.Tensor):
+            check_plain(output, self.name)
+        return output
 
     def remark(self, subject: str, sentence: str) -> None:
         """Have the provenance of what follows say something that was found out about the network.

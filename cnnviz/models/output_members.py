@@ -19,7 +19,7 @@ _KNOWN_NAMES = ("logits", "out")
 def describe(output: Any) -> str:
     """Say in a few words what a network or layer returned."""
     if isinstance(output, torch.Tensor):
-        return f"a tensor {list(output.shape)}"
+        return "a nested tensor" if output.is_nested else f"a tensor {list(output.shape)}"
     named = named_entries(output)
     if named:
         return f"{kind_of(output)} with {', '.join(map(repr, named))}"

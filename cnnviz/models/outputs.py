@@ -10,6 +10,7 @@ import torch
 
 from cnnviz.errors import TargetError
 from cnnviz.introspection.final_activation import Softened, mapped_softened, softened
+from cnnviz.introspection.forward import check_plain
 from cnnviz.models.output_kinds import WORDS, OutputKind
 from cnnviz.models.output_members import chosen_member, describe, member_of, members
 from cnnviz.models.reading import AS_GIVEN, NORMALISED, Reading
@@ -68,9 +69,9 @@ def read_output(model: Model, output: Any, inputs: torch.Tensor | None = None) -
     member, others = ("", ()) if known is None else (known.member, known.others)
     if not isinstance(output, torch.Tensor) and (known is None or not known.member):
         member, others = chosen_member(model, output)
-    given = _in_rows(
-        model, output if isinstance(output, torch.Tensor) else member_of(output, member)
-    )
+    given = output if isinstance(output, torch.Tensor) else member_of(output, member)
+    check_plain(given, model.name)
+    given = _in_rows(model, given)
     if known is not None and known.shape == _axes(given):
         if member == known.member:
             return known
@@ -97,6 +98,11 @@ def _boxes(model: Model) -> Reading:
 
 
 def _check_real(output: torch.Tensor) -> None:
+    if output.ndim > 1 and not output.shape[1]:
+        raise TargetError(
+            f"The network returns {describe(output)}, scores of no class at all.",
+            "Check the number of classes of its last layer.",
+        )
     if output.is_floating_point() or output.is_quantized:
         return
     what = "complex numbers, which have no order"

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from cnnviz.errors import ModelError
 from cnnviz.introspection.turns import one_at_a_time
 
 
@@ -25,8 +26,19 @@ class KeptDigest:
         with one_at_a_time():
             versions = versions_of(module)
             if self._kept is None or versions is None or self._kept[0] != versions:
-                self._kept = (versions, digest_of(module.state_dict()))
+                self._kept = (versions, digest_of(_state(module)))
             return self._kept[1]
+
+
+def _state(module: nn.Module) -> Mapping[str, Any]:
+    try:
+        return module.state_dict()
+    except Exception as error:
+        raise ModelError(
+            f"The weights of {type(module).__name__} cannot be had: its state_dict raises "
+            f"{type(error).__name__}: {error}.",
+            "Mend its state_dict: results say by the digest of the weights what they are of.",
+        ) from error
 
 
 def versions_of(module: nn.Module) -> tuple[object, ...] | None:
@@ -55,9 +67,14 @@ def digest_of(state: Mapping[str, Any]) -> str:
         if not isinstance(value, torch.Tensor):  # extra state, which may be any object
             digest.update(f"{name} {value!r}\n".encode())
             continue
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(f"{name} {value.dtype} {_shape(value)}\n".encode())
         digest.update(_bytes(value.detach()))
     return digest.hexdigest()
+
+
+def _shape(value: torch.Tensor) -> object:
+    # Of a nested tensor only the parts have one.
+    return [_shape(part) for part in value.unbind()] if value.is_nested else tuple(value.shape)
 
 
 def _bytes(value: torch.Tensor) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextvars import ContextVar
 
 import torch
 
@@ -20,6 +21,40 @@ _NEAR = 160_000_000
 blocks back to the system when they are freed, and pages are cleared anew (`cnnviz.passes.malloc`):
 measured per image, ResNet-18 is fastest with 8 at once and takes 1.5 times as long with 64,
 SqueezeNet with 2 and 2.4 times; small images gain up to 64 (two cores, forward passes)."""
+
+
+_LIMIT: ContextVar[AtMost | None] = ContextVar("limit", default=None)
+
+
+class AtMost:
+    """A context in which no more images go through at once than a number, if there is one.
+
+    Attributes
+    ----------
+    largest : int
+        The largest number that was given out within.
+    """
+
+    def __init__(self, most: int | None) -> None:
+        self.largest = 0
+        self._most = most
+
+    def __enter__(self) -> AtMost:
+        """Begin."""
+        self._outer = _LIMIT.get()
+        self._token = _LIMIT.set(self)
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """End."""
+        _LIMIT.reset(self._token)
+
+    def limited(self, rows: int) -> int:
+        """Return so many rows, or as many as there may be, and note it."""
+        rows = rows if self._most is None else min(rows, self._most)
+        rows = rows if self._outer is None else self._outer.limited(rows)
+        self.largest = max(self.largest, rows)
+        return rows
 
 
 def rows_that_fit(model: Model, inputs: torch.Tensor, *, alone: bool = True) -> int:
@@ -84,7 +119,8 @@ def _shared_cache() -> int:
 
 
 def _within(budget: float, each: int) -> int:
-    return max(1, min(_MOST, int(budget / max(each, 1))))
+    rows, limit = max(1, min(_MOST, int(budget / max(each, 1)))), _LIMIT.get()
+    return rows if limit is None else limit.limited(rows)
 
 
 def _bytes(model: Model, inputs: torch.Tensor) -> int:

@@ -11,6 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
+from torch import nn
 
 from cnnviz.datasets import Dataset, LoadedBatch, stream
 from cnnviz.errors import ImageError, UsageError
@@ -386,6 +387,13 @@ def share_scan(
     return SharedCounts(run.finish(), run.computed_on, run.bf16_error)
 
 
+def _layout(module: nn.Module) -> str:
+    try:
+        return repr(module)
+    except Exception:  # A class may have a `__repr__` of its own, which fails.
+        return "; ".join(f"{name}: {type(part).__name__}" for name, part in module.named_modules())
+
+
 def depends_on(
     model: Model,
     data: Dataset,
@@ -407,7 +415,7 @@ def depends_on(
         What else it depends on: settings, the size of a shard, the format of what is kept.
     """
     # The addresses of functions differ from run to run.
-    layout = re.sub(r"0x[0-9a-f]+", "", repr(model.module))
+    layout = re.sub(r"0x[0-9a-f]+", "", _layout(model.module))
     labels = hashlib.sha256()
     for index in range(len(data)):
         labels.update(f"{data.labels(index)}".encode())

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import OutputError
+from cnnviz.results.interrupts import Interrupts
 from cnnviz.results.json_values import storable
 
 try:
@@ -75,12 +76,13 @@ def write_together(files: Sequence[tuple[Path, Write]]) -> None:
     for path, _ in files:
         check_place(path)
     filled: list[tuple[Path, Path]] = []
-    with ExitStack() as claims:
+    with Interrupts.held() as interrupts, ExitStack() as claims:
         for path, write in files:
             with _told(path):
                 filled.append((claims.enter_context(_temporary(path)), path))
                 write(filled[-1][0])
-        _move(filled)
+        with interrupts.waiting():
+            _move(filled)
 
 
 def remove_leftovers(folder: Path, *, below: bool = False) -> None:

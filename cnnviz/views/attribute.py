@@ -31,6 +31,7 @@ from cnnviz.passes.captured import Capture
 from cnnviz.passes.captures import capture
 from cnnviz.passes.fast_model import computed_on, on_fast_copy
 from cnnviz.passes.malloc import freed_memory_kept
+from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.targets import Target
 from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.space import IMAGE
@@ -57,6 +58,7 @@ _OF_ARRAYS = {
 
 @fill_docstring(methods=listed_methods(ATTRIBUTION_METHODS))
 @bounded
+@in_smaller_batches
 def attribute(
     model: Model | nn.Module,
     images: Images,

@@ -27,6 +27,7 @@ from cnnviz.introspection.tracing.map_layout import WHOLE
 from cnnviz.passes.box_targets import asked_boxes, overlaps_told
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.fast_model import now_computed_on
+from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.precision import BF16, Precision, check_precision, trials_in
 from cnnviz.results.docstrings import fill_docstring
 from cnnviz.results.progress import Announce, Progress, ToldCost, silent
@@ -47,6 +48,7 @@ Method = Annotated[CamName, CAM_METHODS]
 
 
 @fill_docstring(methods=listed_methods(CAM_METHODS))
+@in_smaller_batches
 def cam(
     capture: Capture,
     layer: Layers | None = None,

@@ -21,6 +21,7 @@ from cnnviz.introspection.layers import split
 from cnnviz.models import Model, as_model
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.likeliest import NO_CLASS
+from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.resolved_target import Unit
 from cnnviz.passes.targets import Target, with_references
 from cnnviz.results import drawing
@@ -259,6 +260,7 @@ class Challenges(TableResult):
 
 
 @bounded
+@in_smaller_batches
 def challenges(
     model: Model | nn.Module,
     images: Images | Sample | None = None,

@@ -19,6 +19,7 @@ from cnnviz.errors import UsageError
 from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model, as_model
 from cnnviz.models.compared import Compared, told_apart
+from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.resolved_target import Unit
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
@@ -252,6 +253,7 @@ class Comparison(Result):
 
 
 @bounded
+@in_smaller_batches
 def compare(
     model: Model | nn.Module,
     data: Data,

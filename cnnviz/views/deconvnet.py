@@ -21,6 +21,7 @@ from cnnviz.introspection.unit_names import check_channels, read_channels
 from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.call_order import call_order
+from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.origin import origin
 from cnnviz.results import drawing
 from cnnviz.results.array_pictures import upwards_told
@@ -217,6 +218,7 @@ class Projections(Result):
 
 
 @bounded
+@in_smaller_batches
 def deconvnet(
     model: Model | nn.Module,
     images: Images,

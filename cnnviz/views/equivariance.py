@@ -16,6 +16,7 @@ from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model, as_model
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.captures import capture
+from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.resolved_target import Unit
 from cnnviz.passes.targets import Target, with_references
 from cnnviz.results import drawing
@@ -288,6 +289,7 @@ def _how_well(mismatch: float) -> str:
 
 
 @bounded
+@in_smaller_batches
 def equivariance(
     model: Model | nn.Module,
     images: Images,

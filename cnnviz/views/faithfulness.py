@@ -34,6 +34,7 @@ from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.images.inputs import Images
 from cnnviz.models import Model, as_model
 from cnnviz.passes.fast_model import now_computed_on
+from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.targets import Target, Unit
 from cnnviz.results import drawing
 from cnnviz.results.docstrings import fill_docstring
@@ -220,6 +221,7 @@ class Faithfulness(TableResult):
 
 @fill_docstring(groups=listed_groups())
 @bounded
+@in_smaller_batches
 def faithfulness(
     model: Model | nn.Module,
     images: Images,

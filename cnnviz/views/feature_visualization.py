@@ -17,6 +17,7 @@ from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
 from cnnviz.images.paths import expand
 from cnnviz.models import Model, as_model
+from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.processes import sharing
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
@@ -185,6 +186,7 @@ class FeatureVisualization(Result):
 
 
 @bounded
+@in_smaller_batches
 def feature_visualization(
     model: Model | nn.Module,
     units: Units,

@@ -26,6 +26,7 @@ from cnnviz.models.compared import Compared, compared_models, told_apart
 from cnnviz.models.outputs import scores_of
 from cnnviz.models.whole_image_scores import check_scores_the_image
 from cnnviz.passes.batch_size import rows_that_fit
+from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Provenance, Result
@@ -167,6 +168,7 @@ def _colour(row: int) -> str:
 
 
 @bounded
+@in_smaller_batches
 def gradient_whiteness(
     model: Model | nn.Module,
     images: Images | None = None,

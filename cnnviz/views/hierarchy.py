@@ -19,6 +19,7 @@ from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model, as_model
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.call_order import call_order
+from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.scan import first_batch
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
@@ -115,6 +116,7 @@ class Hierarchy(Result):
 
 
 @bounded
+@in_smaller_batches
 def hierarchy(
     model: Model | nn.Module,
     data: Data,

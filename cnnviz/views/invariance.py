@@ -16,6 +16,7 @@ from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model, as_model
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.captures import capture
+from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.stages import STAGES
 from cnnviz.passes.targets import Target, Unit, with_references
 from cnnviz.results import drawing
@@ -185,6 +186,7 @@ class Invariance(Result):
 
 
 @bounded
+@in_smaller_batches
 def invariance(
     model: Model | nn.Module,
     images: Images,

@@ -34,6 +34,7 @@ from cnnviz.models.member_choice import choose_member
 from cnnviz.models.outputs import scores_of
 from cnnviz.models.whole_image_scores import check_scores_the_image
 from cnnviz.passes.batch_size import rows_at_once, rows_that_fit
+from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.origin import origin
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
@@ -163,6 +164,7 @@ class LossLandscape(Result):
 
 
 @bounded
+@in_smaller_batches
 def loss_landscape(
     model: Model | nn.Module,
     images: Images | Data,

@@ -27,6 +27,7 @@ from cnnviz.passes.captures import capture
 from cnnviz.passes.fast_model import check_sound, now_computed_on, on_fast_copy
 from cnnviz.passes.independence import independence
 from cnnviz.passes.malloc import freed_memory_kept
+from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.targets import Scores, Target, with_references
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.space import IMAGE, space_of
@@ -89,6 +90,7 @@ class Occlusion(Heatmap):
 
 
 @bounded
+@in_smaller_batches
 def occlusion(
     model: Model | nn.Module,
     images: Images,

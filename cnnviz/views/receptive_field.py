@@ -18,6 +18,7 @@ from cnnviz.introspection.layers import Layers, items, named_layers, select, wit
 from cnnviz.introspection.receptive_fields import Box
 from cnnviz.models import Model, as_model
 from cnnviz.passes.call_order import call_order
+from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.origin import origin
 from cnnviz.passes.stages import STAGES
 from cnnviz.results import drawing
@@ -183,6 +184,7 @@ class EffectiveFields(Result):
 
 
 @bounded
+@in_smaller_batches
 def receptive_field(
     model: Model | nn.Module,
     images: Images | None = None,

@@ -27,6 +27,7 @@ from cnnviz.introspection.residual_adds import (
 )
 from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_that_fit
+from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.origin import origin
 from cnnviz.passes.targets import Target, score, with_references
 from cnnviz.results import drawing
@@ -194,6 +195,7 @@ class SkipConnections(TableResult):
         say_nothing(axes, self)
 
 
+@in_smaller_batches
 def skip_connections(
     model: Model | nn.Module, images: Images, target: Target = None
 ) -> SkipConnections:

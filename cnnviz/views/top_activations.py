@@ -21,6 +21,7 @@ from cnnviz.images.paths import expand
 from cnnviz.introspection.backward_rules import Rule
 from cnnviz.introspection.unit_names import check_channels
 from cnnviz.models import Model, as_model
+from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.precision import Precision, check_precision
 from cnnviz.passes.processes import sharing
 from cnnviz.passes.scan import first_batch
@@ -237,6 +238,7 @@ class TopActivations(TableResult):
 
 
 @bounded
+@in_smaller_batches
 def top_activations(
     model: Model | nn.Module,
     data: Data,

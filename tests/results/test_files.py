@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from cnnviz.results.files import (
     write_npz,
     write_together,
 )
+from tests.helpers.ctrl_c import Presses, traced
 
 FAILURES = [OSError(28, "No space left on device"), KeyboardInterrupt()]
 
@@ -173,3 +176,30 @@ def test_a_file_that_is_removed_before_it_is_locked_is_made_anew(
     write_atomically(tmp_path / "a", fill("new"))
     assert listed(tmp_path) == {"a": "new"}
     assert len(made) == 2
+
+
+def test_ctrl_c_at_any_line_leaves_all_old_or_all_new_and_nothing_else(tmp_path: Path) -> None:
+    paths = [tmp_path / "one.txt", tmp_path / "two.txt"]
+
+    def save() -> None:
+        write_together([(path, lambda file: file.write_text("new")) for path in paths])
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        for line in count(1, 5):
+            for path in paths:
+                path.write_text("old")
+            presses = Presses(line, "save", contexts=False)
+            try:
+                with traced(presses):
+                    save()
+            except KeyboardInterrupt:
+                assert presses.met == line
+            else:
+                assert presses.met < line
+                break
+            assert sorted(tmp_path.iterdir()) == paths, f"at line {line}"
+            assert len({path.read_text() for path in paths}) == 1, f"at line {line}"
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert line > 100

@@ -87,6 +87,7 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
         self.uncounted: dict[str, None] = {}
         self.fault: Exception | None = None
         self._sizes = {id(parameter): parameter.numel() for parameter in module.parameters()}
+        self._own = {id(child): _own_parameters(child) for child in module.modules()}
         self._extent = tuple(int(length) for length in image.shape[2:])
         self._space = space_of(len(self._extent))
         self._marks: Any = WeakTensorKeyDictionary()
@@ -162,6 +163,11 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
         return found
 
     def _follow(self, operation: Operation) -> None:
+        if any(each.is_nested for each in (*operation.inputs, *operation.outputs)):
+            # Its images differ in shape, so that no axis is one of the image's.
+            self.unknown[operation.name] = self.uncounted[operation.name] = None
+            self._marks.update((tensor, UNKNOWN) for tensor in operation.outputs)
+            return
         self._regions |= operation.name.removeprefix("torchvision::") in _CUTTING
         before = [self._mark(tensor) for tensor in operation.inputs]
         marks = derive(operation, self._mark)
@@ -297,7 +303,7 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
             windows=visit.windows[0] if leaf and len(visit.windows) == 1 else None,
             terms=tuple(visit.terms) if leaf else (),
         )
-        uses = {id(parameter) for parameter in visit.module.parameters()}
+        uses = self._parameters_of(visit.module)
         mark = FREE if output is None else self._mark(output)
         return Row(
             call,
@@ -310,6 +316,21 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
             nodes=tuple(visit.nodes) if leaf else (),
             inside=sum(not row.block for row in visit.rows),
         )
+
+    def _parameters_of(self, module: nn.Module) -> set[int]:
+        """Return the parameters of a module and its parts, by identity, as they were at first.
+
+        What stands in their places during a pass, as in `torch.func.functional_call`, is no
+        parameter of the network.
+        """
+        found: set[int] = set()
+        for child in module.modules():
+            own = self._own.get(id(child))
+            if own is None:  # made during the pass
+                own = _own_parameters(child)
+                self._sizes.update(own)
+            found.update(own)
+        return found
 
     def finish(self) -> tuple[tuple[LayerCall, ...], tuple[LayerCall, ...]]:
         """Return the calls and the blocks, as in `Trace`, once the network has returned."""
@@ -388,6 +409,11 @@ class OperationRecorder(OperationMode):  # type: ignore[no-untyped-call]
         if key not in self._summaries:
             self._summaries[key] = receptive_field(mark, self._extent)
         return self._summaries[key]
+
+
+def _own_parameters(module: nn.Module) -> dict[int, int]:
+    """Return how many values each parameter of a module itself has, by its identity."""
+    return {id(each): each.numel() for each in module.parameters(recurse=False)}
 
 
 _CUTTING = ("roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool")

@@ -1,0 +1,41 @@
+"""What of the process a forward pass may change, noted to be put back."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import torch
+
+
+class ProcessState:
+    """What of the process a forward pass may change.
+
+    These are the global random states of Python, NumPy and torch, the type that torch makes tensors
+    of, and whether it insists on algorithms that give the same each time.
+    """
+
+    def __init__(self) -> None:
+        self._python, self._numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+        self._torch = torch.random.get_rng_state()
+        self._cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None  # type: ignore[no-untyped-call]
+        self._dtype, self._determined = torch.get_default_dtype(), _determined()
+
+    def put_back(self) -> None:
+        """Put all of it back."""
+        random.setstate(self._python)
+        np.random.set_state(self._numpy)  # noqa: NPY002
+        torch.random.set_rng_state(self._torch)
+        if self._cuda is not None:
+            torch.cuda.set_rng_state_all(self._cuda)
+        if torch.get_default_dtype() is not self._dtype:
+            torch.set_default_dtype(self._dtype)
+        if _determined() != self._determined:
+            torch.use_deterministic_algorithms(self._determined[0], warn_only=self._determined[1])
+
+
+def _determined() -> tuple[bool, bool]:
+    return (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
