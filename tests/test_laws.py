@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
+from PIL import Image
 
 from cnnviz.errors import UsageError
 from cnnviz.models import load
@@ -22,6 +25,7 @@ from cnnviz.results.picture_style import PictureStyle
 from cnnviz.results.result import png
 from cnnviz.results.table import TableResult
 from cnnviz.testing import LAWS, Trial, network_state
+from cnnviz.testing.trial import DPI
 from cnnviz.views import VIEWS
 from tests.helpers.architectures import ARCHITECTURES, build, small_input
 
@@ -92,29 +96,39 @@ def test_no_view_changes_any_network(name: str) -> None:
     assert network_state(model.module) == before
 
 
+def rendered(figure: Figure) -> NDArray[np.uint8]:
+    FigureCanvasAgg(figure).draw()
+    return np.asarray(figure.canvas.buffer_rgba()).copy()
+
+
+def halves() -> tuple[Figure, SubFigure]:
+    """Return a figure with something of the caller's in its right half, and its left half."""
+    figure = Figure(figsize=(24, 11), dpi=40, layout="constrained", facecolor="white")
+    left, right = figure.subfigures(1, 2)
+    right.suptitle("$x^2$, of the caller's")
+    right.subplots().plot([1.0, 2.0])
+    return figure, left
+
+
+@cache
+def half_drawn() -> NDArray[np.uint8]:
+    return rendered(halves()[0])
+
+
 def test_a_result_draws_into_a_part_of_a_figure_and_leaves_the_rest_alone(trial: Trial) -> None:
-    def rendered(figure: Figure) -> NDArray[np.uint8]:
-        FigureCanvasAgg(figure).draw()
-        return np.asarray(figure.canvas.buffer_rgba()).copy()
-
-    def halves() -> tuple[Figure, SubFigure]:
-        figure = Figure(figsize=(24, 11), dpi=40, layout="constrained", facecolor="white")
-        left, right = figure.subfigures(1, 2)
-        right.suptitle("$x^2$, of the caller's")
-        right.subplots().plot([1.0, 2.0])
-        return figure, left
-
     found = trial.result
     figure, left = halves()
     assert found.figure(figure=left) is figure
-    alone, drawn = rendered(halves()[0]), rendered(figure)
+    alone, drawn = half_drawn(), rendered(figure)
     assert np.array_equal(drawn[:, 480:], alone[:, 480:])
     assert not np.array_equal(drawn[:, :480], alone[:, :480])
     assert (drawn[:, 470:480] == 255).mean() > 0.8, "little but the edge is at the other half"
-    own = found.figure()
-    whole = Figure(own.get_size_inches(), layout="constrained", facecolor="white")
+    with Image.open(io.BytesIO(trial.files[".png"])) as picture:
+        own = np.asarray(picture)
+    whole = Figure(found.figure().get_size_inches(), layout="constrained", facecolor="white")
     assert found.figure(figure=whole) is whole
-    assert png(whole, 40) == png(own, 40), "at its own size it is the same"
+    with Image.open(io.BytesIO(png(whole, DPI))) as picture:
+        assert np.array_equal(np.asarray(picture), own), "at its own size it is the same"
 
 
 def test_every_text_can_be_read_at_the_size_that_a_picture_takes(trial: Trial) -> None:

@@ -30,6 +30,7 @@ from cnnviz.results.result import Provenance, Result
 from cnnviz.testing.state import differences, network_state
 from cnnviz.testing.trial import (
     ARRAYS,
+    DPI,
     Counted,
     Interrupted,
     Trial,
@@ -321,7 +322,7 @@ def the_same_input_gives_the_same_result(trial: Trial) -> None:
             f"Its array {name!r} is another the second time.",
         )
     with TemporaryDirectory(prefix="cnnviz-") as name:
-        second = _pixels(again.save(Path(name, "again.png")).read_bytes())
+        second = _pixels(again.save(Path(name, "again.png"), dpi=DPI).read_bytes())
     first = _pixels(trial.files[".png"])
     same = first.shape == second.shape and int(np.abs(first - second).max()) <= _ROUNDING
     _demand(same, "Its picture is another the second time.")

@@ -17,11 +17,14 @@ from torch import nn
 
 from cnnviz.images import Preprocessing
 from cnnviz.passes.captures import capture
+from cnnviz.results.picture_style import ANIMATION_SUFFIXES, PICTURE_SUFFIXES
 from cnnviz.results.result import Result
 from cnnviz.results.suffixes import TABLE_SUFFIXES
 from cnnviz.views import View
 
 SIDE = 16
+DPI = 80
+"""Pixels of an inch of what is saved: what is drawn and where is the same at any resolution."""
 ARRAYS = "arrays of .json"
 """Stands among what a result is saved as for the file beside its ``.json``."""
 
@@ -58,7 +61,9 @@ class Trial:
         with TemporaryDirectory(prefix="cnnviz-") as name:
             for suffix in self.suffixes:
                 path = Path(name, f"result{suffix}")
-                found[suffix] = b"" if self.result.save(path) != path else path.read_bytes()
+                dpi = DPI if suffix in (*PICTURE_SUFFIXES, *ANIMATION_SUFFIXES) else None
+                saved = self.result.save(path, dpi=dpi)
+                found[suffix] = b"" if saved != path else path.read_bytes()
                 path.unlink()
                 if suffix == ".json" and b'"npz":' in found[suffix]:
                     # The arrays that are too large for it lie beside it.

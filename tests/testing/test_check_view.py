@@ -222,7 +222,9 @@ BROKEN = {
     ),
     "saving elsewhere": (
         law.it_is_saved_under_every_suffix,
-        _with(save=lambda self, path: Looks.save(self, path.with_stem("other")) and path),
+        _with(
+            save=lambda self, path, **how: Looks.save(self, path.with_stem("other"), **how) and path
+        ),
         "It raises FileNotFoundError",
     ),
     "chance": (
