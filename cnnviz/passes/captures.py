@@ -19,6 +19,7 @@ from cnnviz.introspection.backward_rules import Rule, backward_rule
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key, LayerTensors
 from cnnviz.introspection.layers import Layers
+from cnnviz.introspection.memory_order import by_channels
 from cnnviz.introspection.stop_forward import run_to
 from cnnviz.models import Model, OutputKind, as_model
 from cnnviz.models.categories import check_count
@@ -231,7 +232,7 @@ def _finish(
         model=model,
         batch=batch,
         activations=LayerTensors(
-            {key: value.detach().contiguous() for key, value in recorder.outputs.items()},
+            {key: by_channels(value.detach()) for key, value in recorder.outputs.items()},
             silent,
             known,
         ),

@@ -10,6 +10,7 @@ import torch
 from cnnviz.errors import LayerError, TargetError
 from cnnviz.introspection.forward import backward_pass
 from cnnviz.introspection.layer_tensors import Key
+from cnnviz.introspection.memory_order import by_channels
 from cnnviz.models.output_members import describe
 
 
@@ -59,10 +60,10 @@ class OutputRecorder:
             if gradient is None:
                 self.unreached.append(key[0])
             else:
-                self.gradients[key] = gradient.contiguous()
+                self.gradients[key] = by_channels(gradient)
         if inputs is not None:
             last = found[-1]
-            self.input_gradient = torch.zeros_like(inputs) if last is None else last.contiguous()
+            self.input_gradient = torch.zeros_like(inputs) if last is None else by_channels(last)
 
 
 def _shares_memory(output: torch.Tensor, inputs: Sequence[Any]) -> bool:
