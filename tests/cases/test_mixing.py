@@ -269,7 +269,9 @@ ASKED: dict[str, Callable[[Any, torch.Tensor], Any]] = {
     "deconvnet": lambda m, x: cnnviz.deconvnet(m, x, "two", top=1),
     "loss_landscape": lambda m, x: cnnviz.loss_landscape(m, x, [1], dimensions=1, points=3),
     "gradient_flow": lambda m, x: cnnviz.gradient_flow(m, x),
-    "faithfulness": lambda m, x: cnnviz.faithfulness(m, x, target=1, measures=("curves",)),
+    "faithfulness": lambda m, x: cnnviz.faithfulness(
+        m, x, target=1, measures=("curves",), steps=4, random=2
+    ),
 }
 
 
