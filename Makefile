@@ -1,6 +1,8 @@
 # Everything happens in .venv, which the first call makes and later calls reuse.
 #   make demo    a report on the shipped network and a sample of the shipped data
 #   make test    the whole test suite
+#   make coverage  the suite once more, and which lines and branches of the code it runs
+#   make mutation  faults put into the core one at a time, and whether its tests notice
 #   make check   lint, format, types, those that users see too, who imports whom, and the types of scripts
 #   make bench   how long whole commands take here, and heatmaps beside the peers
 #                with JSON=docs/benchmarks/VERSION.json the figures of a release are kept
@@ -23,7 +25,7 @@ TSC := npm exec --yes --package typescript@5.9.3 -- tsc
 DEMO := cnnviz-report
 
 .NOTPARALLEL:
-.PHONY: help demo test check bench docs clean
+.PHONY: help demo test coverage mutation check bench docs clean
 
 help:
 	@sed -n 's/^# *\(make .*\)/\1/p' Makefile
@@ -34,6 +36,13 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	@$(if $(ARGS),:,echo "The whole suite takes about 20 minutes of processor time, shared by all cores.")
 	@$(PYTHON) -m pytest -n auto --dist worksteal $(ARGS)
+
+# Apart from `make test`, since counting lines makes the suite half as long again.
+coverage: $(VENV)/.installed-test
+	@$(PYTHON) -m pytest -n auto --dist worksteal --cov --cov-report=term $(ARGS)
+
+mutation: $(VENV)/.installed-test
+	@$(PYTHON) tests/mutation/run.py $(ARGS)
 
 check: $(VENV)/.installed-check
 	@$(PYTHON) -m ruff check .

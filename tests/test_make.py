@@ -59,7 +59,7 @@ def old_python(folder):
 
 def test_make_alone_lists_what_there_is(folder):
     listed = _make(folder).stdout
-    for target in ("demo", "test", "check", "bench", "docs"):
+    for target in ("demo", "test", "coverage", "mutation", "check", "bench", "docs"):
         assert f"make {target} " in listed
 
 

@@ -21,6 +21,8 @@ from cnnviz.introspection.fast_copy import (
     UnsoundFoldError,
     weight_digest,
 )
+from cnnviz.introspection.fast_copy.folding import can_fold
+from cnnviz.introspection.fast_copy.layers import Computed
 from cnnviz.introspection.fast_copy.packed import packs
 from cnnviz.introspection.hooks import isolated, module_hooks
 from tests.helpers.foldable_networks import RandomGraph, trained
@@ -439,3 +441,34 @@ def test_one_weight_that_was_written_to_is_noticed_by_the_thorough_check(
     copy, _ = made(network, images())
     network[3].weight.data[13, 2, 0, 2] += 0.01
     assert not copy.same_weights(thorough=not few)
+
+
+class _OwnConv(nn.Conv2d):
+    pass
+
+
+class _OwnNorm(nn.BatchNorm2d):
+    pass
+
+
+@pytest.mark.parametrize(("conv", "norm"), [(_OwnConv, nn.BatchNorm2d), (nn.Conv2d, _OwnNorm)])
+def test_neither_of_a_pair_may_be_of_a_class_of_its_own(conv: Any, norm: Any) -> None:
+    assert can_fold(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6))
+    assert not can_fold(conv(3, 6, 3), norm(6))
+    network = trained(nn.Sequential(conv(3, 6, 3), norm(6), nn.Conv2d(6, 6, 1), nn.BatchNorm2d(6)))
+    _, checked = made(network, images())
+    assert dict(checked.pairs) == {"2": "3"}
+
+
+def test_weights_that_are_the_networks_take_no_memory_of_the_copy() -> None:
+    layer = nn.Linear(5, 3)
+    assert Computed(layer).bytes == 0
+    assert Computed(layer, again=lambda: nn.Linear(5, 3)).bytes == (5 * 3 + 3) * 4
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_what_was_done_is_told_and_nothing_else(packed: bool) -> None:
+    told = Checked({"0": "1"}, packed, 1e-7, 1e-9).describe(2_000_000)
+    assert "1 batch norm folded" in told
+    assert "2 MB" in told
+    assert ("packed" in told) is packed

@@ -53,6 +53,7 @@ OTHER: dict[str, Head] = {
     "by itself": lambda n, x: x.mean((2, 3)) * x.sum((2, 3)),
     "by another map": lambda n, x: (n.twice(x) * x).mean((2, 3)),
     "attention": lambda n, x: torch.bmm(x.flatten(2), x.flatten(2).transpose(1, 2)).flatten(1),
+    "divided by itself": lambda n, x: x.mean((2, 3)) / (x.sum((2, 3)) + 9.0),
     "divided": lambda n, x: 1.0 / (x.mean((2, 3)) + 9.0),
     "clamped": lambda n, x: n.linear(x.mean((2, 3))).clamp(max=0.0),
     "a selection": lambda n, x: x.flatten(2).topk(3).values.mean(2),
@@ -60,6 +61,12 @@ OTHER: dict[str, Head] = {
         (2, 3)
     ),
 }
+LATER: dict[str, Head] = {
+    "a norm with weights of the maps": lambda n, x: functional.batch_norm(
+        x.mean((2, 3)), n.last.running_mean, n.last.running_var, x.mean((0, 2, 3))
+    ),
+}
+"""What seems linear by what is called, and not by the graph, which is asked before it is used."""
 
 
 def graph(network: Headed) -> torch.Tensor:
@@ -74,9 +81,9 @@ def checked(network: Headed) -> tuple[FastCopy, torch.Tensor]:
     return copy, inputs
 
 
-@pytest.mark.parametrize("head", [*LINEAR, *OTHER])
+@pytest.mark.parametrize("head", [*LINEAR, *OTHER, *LATER])
 def test_it_is_told_of_the_graph_of_a_score(head: str) -> None:
-    network = Headed((LINEAR | OTHER)[head])
+    network = Headed((LINEAR | OTHER | LATER)[head])
     assert is_linear(graph(network)) == (head in LINEAR)
 
 
