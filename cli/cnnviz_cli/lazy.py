@@ -112,8 +112,9 @@ def check_value(parameter: inspect.Parameter, value: Any) -> None:
     """
     flag = _flag(parameter)
     may_be_empty = MAY_BE_EMPTY in get_args(parameter.annotation) or value == parameter.default
-    if isinstance(value, str) and not (value.strip(" ,") or may_be_empty):
-        raise UsageError(f"{flag} is empty.", "Give it a value, or leave it out.")
+    for text in value if isinstance(value, list | tuple) else (value,):
+        if isinstance(text, str) and not (text.strip(" ,") or may_be_empty):
+            raise UsageError(f"{flag} is empty.", "Give it a value, or leave it out.")
     said = bounds_of(parameter.annotation)
     if said is not None:
         bounds, whole = said

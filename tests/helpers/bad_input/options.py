@@ -1,27 +1,6 @@
-"""What is wrong with arguments is a sentence, told before any work: a table; a case is a line."""
+"""Options whose value is empty, no number, out of range or far too long."""
 
-from __future__ import annotations
-
-import inspect
-import shlex
-from collections.abc import Callable
-from typing import Any, get_args
-
-import pytest
-
-from cnnviz.bounds import Within, bounds_of, resolved
-from cnnviz.errors import CnnvizError
-from cnnviz.views import VIEWS, View
-from cnnviz_cli import lazy, network_options
-from cnnviz_cli.view_command import build
-
-Run = Callable[..., Any]
-LONG = "9" * 5000
-NAME = "n" * 5000
-
-# The command line, and after ``|`` what the error names. LONG is a number of 5,000 digits, NAME a
-# name of 5,000 letters.
-UNREAD = """
+EARLY = r"""
 architecture --image-size 99999999 | --image-size cannot be 99,999,999
 architecture --image-size 0 | --image-size cannot be 0
 architecture --image-size -5 | --image-size cannot be -5
@@ -80,9 +59,6 @@ predictions --out o.xyz | o.xyz
 predictions --out "" | cannot be saved as
 predictions --NAME | No such option
 predictions --mean "" | --mean is empty
-predictions --model "" | --model is empty
-predictions --weights "" | --weights is empty
-predictions --device "" | --device is empty
 predictions ~nouser/a.jpg | there is no such file
 predictions NAME.jpg | File name too long
 receptive-field --draws 0 | --draws cannot be 0
@@ -224,164 +200,10 @@ shapes --size 99999999 | --size
 shapes --rotation LONG | --rotation cannot be
 shapes --class ² | '²' is not a class
 shapes --out ~nouser/o | There is no folder
-""".strip().splitlines()
+"""
 
-# Told once the network is there, whose layers and classes they name, and before it is run.
-OF_THE_NETWORK = """
-predictions --resize LONG | is no size
-predictions --resize 0 | resize cannot be 0
-predictions --resize 99999999 | resize cannot be 99,999,999
-predictions --crop ² | is no size
-predictions --mean LONG | mean cannot be inf
-predictions --std nan | std cannot be nan
-predictions --std 0 | is not positive
-predictions --output NAME | There is no kind of output
-cam --target ² | has no class '²'
-cam --target LONG | has no class '999
-cam --target 10 | There is no class 10
-cam --target -1 | There is no class -1
-cam --layer NAME | has no layer 'nnn
-cam --layer features.0#² | features.0#²
-visualize --units features.0:0-99999999999 | There is no channel 99,999,999,999
-visualize --units features.0:9999 | has no channel 9999
-visualize --units features.0:LONG | is neither a channel nor a range
-visualize --units features.0:² | is neither a channel nor a range
-visualize --units features.0:5-1 | is empty
-visualize --units features.0:1 --budget x | is no time
-visualize --units features.0:1 --budget LONGh | is no time
-deconvnet --channels 0-99999999999 | There is no channel
-deconvnet --channels 1,² | is neither a channel nor a range
-gallery shapes --visualize features.0:9999 | has no channel 9999
-gallery shapes --visualize features.0:0-99999999999 | There is no channel
-gallery shapes --visualize conv:0 --budget x | is no time
-gallery shapes --visualize linear:0 --budget -1s | is no time
-gradient-flow --labels ² | has no class '²'
-equivariance --shift 300 | cannot be shifted by 300
-augmentation --transform Resize(20000) | A number in a transform cannot be 20,000
-augmentation --transform Resize(1e999) | A number in a transform cannot be inf
-augmentation --transform Resize(((((1 | is no transform
-pooling --image 3 | There is no image 3
-feature-maps --image 3 | There is no image 3
-normalization --groups 7 | cannot be parted into 7 groups
-""".strip().splitlines()
-
-
-def _read(line: str) -> tuple[list[str], str]:
-    command, _, named = line.rpartition(" | ")
-    words = shlex.split(command.replace("LONG", LONG).replace("NAME", NAME))
-    return words, named
-
-
-def _check(run: Run, line: str) -> None:
-    words, named = _read(line)
-    ended = run(*words)
-    assert ended.code == 2, ended.err[:400]
-    assert named in " ".join(ended.err.split()), ended.err[:400]
-    assert "Traceback" not in ended.err
-    # Neither a name nor a number is echoed at any length.
-    assert len(ended.err) < 3000
-
-
-@pytest.mark.parametrize("line", UNREAD)
-def test_is_refused_before_a_network_is_loaded(
-    line: str, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def began(*_: Any, **__: Any) -> Any:
-        pytest.fail("work began")
-
-    if not line.startswith(("predictions --model", "predictions --weights", "predictions --dev")):
-        monkeypatch.setattr(network_options, "load_model", began)
-    _check(run, line)
-
-
-@pytest.mark.parametrize("line", OF_THE_NETWORK)
-def test_is_refused_once_the_network_is_known(line: str, run: Run) -> None:
-    _check(run, line)
-
-
-@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
-def test_every_number_of_a_view_has_bounds(view: View) -> None:
-    function = view.function()
-    for name, parameter in inspect.signature(function).parameters.items():
-        annotation = resolved(function, parameter.annotation)
-        unbounded = ("target", *NOT_BOUNDED.get(view.name, ()))
-        if _takes_a_number(annotation) and name not in unbounded:
-            assert bounds_of(annotation) is not None, f"{view.name}: {name}"
-
-
-NOT_BOUNDED = {
-    # The index of a class is looked for among those of the network, everywhere.
-    # A matrix and a signal are looked at as a whole; labels and channels by the network's own.
-    "convolve": ("image", "kernel"),
-    "convolve_signals": ("signal", "response"),
-    "deconvnet": ("channels",),
-    "top_activations": ("channels",),
-    "gradient_flow": ("labels",),
-    "loss_landscape": ("labels",),
-    # A time, which `read_span` reads.
-    "feature_visualization": ("budget",),
-}
-
-
-def _takes_a_number(annotation: Any) -> bool:
-    if annotation in (int, float):
-        return True
-    return any(_takes_a_number(part) for part in get_args(annotation) if part is not ...)
-
-
-@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
-def test_the_help_tells_the_bounds(view: View) -> None:
-    """Said in the option, which is made of the view's own signature."""
-    function = view.function()
-    options = {p.name: p for p in inspect.signature(build(view)).parameters.values()}
-    for name, parameter in inspect.signature(function).parameters.items():
-        said = bounds_of(resolved(function, parameter.annotation))
-        if said is not None and name in options:
-            option = get_args(options[name].annotation)[1]
-            assert str(said[0]) in option.help
-
-
-@pytest.mark.parametrize(
-    ("bounds", "words", "inside", "outside"),
-    [
-        (Within(1, 1000), "from 1 to 1,000", (1, 1000), (0, 1001, -1, 10**400)),
-        (Within(0.0, 1.0, above=True), "above 0 and at most 1", (0.1, 1), (0, float("nan"))),
-        (Within(0.0, 1.0, below=True), "from 0 to below 1", (0, 0.99), (1.0, float("inf"))),
-    ],
-)
-def test_bounds(bounds: Within, words: str, inside: Any, outside: Any) -> None:
-    assert str(bounds) == words
-    bounds.check("it", inside)
-    for value in outside:
-        with pytest.raises(CnnvizError, match="it cannot be"):
-            bounds.check("it", value)
-    with pytest.raises(CnnvizError, match=r"it cannot be 1\.5. Give a whole number"):
-        Within(1, 3).check("it", 1.5, whole=True)
-    bounds.check("it", "text")
-    bounds.check("it", None)
-
-
-def test_the_library_refuses_the_same_numbers() -> None:
-    import cnnviz
-
-    with pytest.raises(CnnvizError, match="seed cannot be -1"):
-        cnnviz.optimizers(seed=-1)
-    with pytest.raises(CnnvizError, match="image_size cannot be 99,999,999"):
-        cnnviz.architecture(cnnviz.load("shapes"), 99_999_999)
-    with pytest.raises(CnnvizError, match="every cannot be 0"):
-        cnnviz.GradientMonitor(None, every=0)  # type: ignore[arg-type]
-    with pytest.raises(CnnvizError, match="count cannot be 0"):
-        cnnviz.open_dataset("shapes", 0)
-
-
-def test_an_option_that_may_be_empty_says_so(run: Run) -> None:
-    found = {
-        view.name: [
-            name
-            for name, parameter in inspect.signature(build(view)).parameters.items()
-            if lazy.MAY_BE_EMPTY in get_args(parameter.annotation)
-        ]
-        for view in VIEWS
-    }
-    assert "checks" in found["explanations"]
-    assert found["cam"] == []
+CASES = r"""
+predictions --model "" | --model is empty
+predictions --weights "" | --weights is empty
+predictions --device "" | --device is empty
+"""

@@ -1,0 +1,74 @@
+"""Bad input meets a sentence: every case of the table in `tests.helpers.bad_input`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnnviz_cli import network_options
+from tests.helpers.bad_input import CASES, FAMILIES
+from tests.helpers.bad_input.case import Case, made, sentence, written_in
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "bad-input.md"
+UPDATE = "Run: python docs/bad_input.py"
+
+
+@pytest.fixture(scope="module")
+def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return the folder with the files of a family, which is made when it is first asked for."""
+    base, ready = tmp_path_factory.mktemp("bad_input"), {}
+
+    def folder(family: str) -> Path:
+        if family not in ready:
+            ready[family] = made(vars(FAMILIES[family]), base / family)
+        return ready[family]
+
+    return folder
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_is_refused_in_a_sentence(
+    case: Case,
+    run: Callable[..., Any],
+    folder_of: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def began(*_: Any, **__: Any) -> Any:
+        pytest.fail("a network was loaded")
+
+    if case.early:
+        monkeypatch.setattr(network_options, "load_model", began)
+    for name, value in case.settings.items():
+        monkeypatch.setenv(name, value)
+    folder = folder_of(case.family)
+    monkeypatch.chdir(folder)
+    before = written_in(folder)
+    ended = run(*case.words)
+    assert ended.code == 2, ended.err[:400]
+    assert case.named in sentence(ended.err), ended.err[:400]
+    assert "Traceback" not in ended.err
+    assert "Warning" not in ended.err
+    # Neither a name nor a number is echoed at any length.
+    assert len(ended.err) < 3000
+    assert written_in(folder) == before
+    assert not ended.out
+
+
+def test_no_case_stands_in_the_table_twice() -> None:
+    commands = [(case.family, case.command) for case in CASES]
+    assert len(set(commands)) == len(commands)
+
+
+def test_the_table_is_as_large_as_is_said() -> None:
+    assert len(CASES) >= 250
+
+
+def test_the_page_has_what_is_said_to_each_case() -> None:
+    rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if "| `cnnviz" in line]
+    assert len(rows) == len(CASES), UPDATE
+    for case, row in zip(CASES, rows, strict=True):
+        assert case.in_markdown in row, UPDATE
+        assert case.named.replace("\\", "") in row.replace("\\", ""), UPDATE

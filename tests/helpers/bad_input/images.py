@@ -1,0 +1,60 @@
+"""Photos that are none, are damaged, too large, or cannot be reached."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+EARLY = r"""
+predictions nowhere.png | there is no such file
+predictions phto.png | Did you mean 'photo.png'
+predictions no/such/folder/photo.png | There is no folder 'no/such/folder' either
+predictions https://example.com/photo.png | addresses are not fetched
+predictions file:///etc/photo.png | addresses are not fetched
+predictions photo.png nowhere.png | there is no such file
+predictions "" | is empty
+predictions folder | There is no image in 'folder'
+"""
+
+CASES = r"""
+predictions empty.png | the file is empty
+predictions text.png | this is not an image
+predictions cut.png | the file is truncated
+predictions cut.jpg | the file is truncated
+predictions damaged.png | the file is damaged
+predictions header.png | the file is truncated
+predictions page.html | this is not an image
+predictions bomb.png | and the limit is
+predictions pipe | this is not an ordinary file
+predictions to-pipe.png | this is not an ordinary file
+predictions loop.png | there is no such file
+predictions dangling.png | there is no such file
+predictions photo.npy | this is not an image
+predictions NO_TEXT.png | there is no such file
+"""
+
+
+def make(folder: Path) -> None:
+    """Write a photo, and files that look like one."""
+    random = np.random.default_rng(0)
+    photo = Image.fromarray(random.integers(0, 255, (64, 64, 3), dtype=np.uint8))
+    photo.save(folder / "photo.png")
+    photo.save(folder / "photo.jpg")
+    whole = (folder / "photo.png").read_bytes()
+    (folder / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "cut.jpg").write_bytes((folder / "photo.jpg").read_bytes()[:900])
+    (folder / "damaged.png").write_bytes(whole[:60] + bytes(40) + whole[100:])
+    (folder / "header.png").write_bytes(whole[:20])
+    (folder / "text.png").write_text("This is a text.")
+    (folder / "page.html").write_text("<!DOCTYPE html><title>A page</title>")
+    (folder / "empty.png").touch()
+    (folder / "folder").mkdir()
+    Image.new("1", (20_000, 20_000)).save(folder / "bomb.png")
+    np.save(folder / "photo.npy", np.zeros((64, 64)))
+    os.mkfifo(folder / "pipe")
+    (folder / "to-pipe.png").symlink_to("pipe")
+    (folder / "loop.png").symlink_to("loop.png")
+    (folder / "dangling.png").symlink_to("nothing.png")
