@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cnnviz.images import ArrayPreprocessing as ArrayPreprocessing
     from cnnviz.images import Photo as Photo
     from cnnviz.images import Preprocessing as Preprocessing
+    from cnnviz.installation import doctor as doctor
     from cnnviz.lectures import lecture as lecture
     from cnnviz.models import Model as Model
     from cnnviz.models import OutputKind as OutputKind
@@ -110,6 +111,7 @@ _HOMES = {
     "SumOf": "cnnviz.passes.targets",
     "Value": "cnnviz.passes.targets",
     "capture": "cnnviz.passes.captures",
+    "doctor": "cnnviz.installation",
     "error_analysis": "cnnviz.evaluation",
     "evaluate_classifier": "cnnviz.evaluation",
     "explore": "cnnviz.explorer",
@@ -157,6 +159,7 @@ __all__ = [
     "convolve",
     "convolve_signals",
     "deconvnet",
+    "doctor",
     "equivariance",
     "error_analysis",
     "evaluate_classifier",

@@ -50,6 +50,7 @@ EXPORTED = {
     "convolve",
     "convolve_signals",
     "deconvnet",
+    "doctor",
     "equivariance",
     "error_analysis",
     "evaluate_classifier",

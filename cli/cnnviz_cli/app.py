@@ -19,9 +19,12 @@ import typer
 
 import cnnviz
 from cnnviz.errors import CnnvizError, lacks_memory
+from cnnviz.installation.broken_package import broken_package, is_missing, told_of
+from cnnviz.installation.remedies import ASK_THE_DOCTOR, for_library, for_package
 from cnnviz.views import VIEWS
 from cnnviz_cli import (
     classifier_command,
+    doctor_command,
     errors_command,
     evaluate_command,
     explore_command,
@@ -167,6 +170,9 @@ add_lazy_command(
 )
 app.command("layers", rich_help_panel="What there is")(listings.layers)
 add_lazy_command(app, "shapes", samples.build, summary=samples.SUMMARY, panel="What there is")
+add_lazy_command(
+    app, "doctor", doctor_command.build, summary=doctor_command.SUMMARY, panel="What there is"
+)
 
 
 def _debugging() -> bool:
@@ -211,20 +217,23 @@ def _run(arguments: Sequence[str] | None, how_to_end: list[int]) -> NoReturn:
     except Exception as error:
         if _debugging():
             traceback.print_exc()
+        package = broken_package(error)
+        if package is not None:
+            remedy = for_package(package, told_of(error), missing=is_missing(package, error))
+            say_error(
+                f"{package} cannot be imported: {told_of(error)}", f"{remedy} {ASK_THE_DOCTOR}"
+            )
+            sys.exit(2)
         if isinstance(error, ImportError) and "shared object" in str(error):
-            say_error(f"A package cannot load a library of this system: {error}.", _library(error))
+            say_error(
+                f"A package cannot load a library of this system: {error}.",
+                f"{for_library(str(error))} {ASK_THE_DOCTOR}",
+            )
             sys.exit(2)
         if isinstance(error, OSError) and error.strerror:
             _refused(error)
         if lacks_memory(error):
             say_error("There is not enough memory for that.", "Ask for less: pixels, dpi, images.")
-            sys.exit(2)
-        if _cannot_set_up_matplotlib(error):
-            say_error(
-                f"Matplotlib cannot read its settings: {error}.",
-                "Check MPLBACKEND and MATPLOTLIBRC in the environment, and the file matplotlibrc "
-                "in this folder or in matplotlib's own.",
-            )
             sys.exit(2)
         say_error(
             f"This is a fault in {plugin_commands.at_fault(error)}: "
@@ -233,13 +242,6 @@ def _run(arguments: Sequence[str] | None, how_to_end: list[int]) -> NoReturn:
         )
         sys.exit(1)
     sys.exit(0)
-
-
-def _cannot_set_up_matplotlib(error: BaseException) -> bool:
-    """Whether an error came up while matplotlib was imported, which reads a file of settings."""
-    frames = traceback.extract_tb(error.__traceback__)
-    home = str(Path("matplotlib", "__init__.py"))
-    return any(f.name == "<module>" and f.filename.endswith(home) for f in frames)
 
 
 def _write_any_name() -> None:
@@ -324,16 +326,6 @@ def _discard_output() -> None:
 
 def _nowhere() -> TextIO:
     return Path(os.devnull).open("w", encoding="utf-8")
-
-
-def _library(error: ImportError) -> str:
-    """Say how to mend a library that is missing; OpenCV's windows are what needs most of them."""
-    if any(name in str(error) for name in ("libGL", "libgthread", "libxcb", "libX", "libSM")):
-        return (
-            "Take OpenCV without windows: "
-            "pip install --force-reinstall --no-deps opencv-python-headless."
-        )
-    return "Install the package of the system that holds it."
 
 
 def _stopped(code: int) -> NoReturn:

@@ -11,8 +11,8 @@ from types import ModuleType
 from typing import Any
 
 from cnnviz.errors import InstallationError
+from cnnviz.installation.remedies import ASK_THE_DOCTOR, BOTH_AGAIN, MISMATCH
 
-_MISMATCH = "operator torchvision::nms does not exist"
 _COMPILER = "torch._dynamo.utils"
 
 
@@ -33,19 +33,20 @@ def import_torchvision(module: str = "torchvision") -> Any:
         with _compiler_later():
             return import_module(module)
     except RuntimeError as error:
-        if _MISMATCH not in str(error):
+        if MISMATCH not in str(error):
             raise
         raise InstallationError(
             f"The installed torch {_version('torch')} and torchvision {_version('torchvision')} do "
             "not fit together: one comes from another package index than the other, or they are of "
             "different releases.",
-            "Install both again from one index: pip install --force-reinstall torch torchvision.",
+            f"{BOTH_AGAIN} {ASK_THE_DOCTOR}",
         ) from error
     except ModuleNotFoundError as error:
         if error.name != "torchvision":
             raise
         raise InstallationError(
-            "torchvision is not installed.", "Install it: pip install torchvision."
+            "torchvision is not installed.",
+            f"Install it: pip install torchvision. {ASK_THE_DOCTOR}",
         ) from error
 
 

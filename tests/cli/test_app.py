@@ -11,6 +11,7 @@ import pytest
 
 import cnnviz
 from cnnviz.errors import LayerError
+from cnnviz.installation.remedies import HEADLESS
 from cnnviz.views import VIEWS
 from cnnviz_cli import network_options
 from tests.helpers.processes import Forked, needs_fork
@@ -118,7 +119,10 @@ def test_an_unexpected_error_is_called_a_fault_without_a_traceback(run, monkeypa
 @pytest.mark.parametrize(
     ("library", "remedy"),
     [
-        ("libGL.so.1", "pip install --force-reinstall --no-deps opencv-python-headless."),
+        (
+            "libGL.so.1",
+            HEADLESS,
+        ),
         ("libgomp.so.1", "Install the package of the system that holds it."),
     ],
 )
@@ -128,7 +132,7 @@ def test_a_library_that_the_system_lacks_is_mendable(run, monkeypatch, library, 
     said = run("layers")
     assert said.code == 2
     assert library in said.error_lines[0]
-    assert said.error_lines[1].endswith(remedy)
+    assert said.error_lines[1] == f"{remedy} `cnnviz doctor` looks at the whole installation."
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), LayerError("No layer.", "Look.")])
