@@ -69,6 +69,27 @@ def test_the_scale_of_a_loss_cancels(factor: float) -> None:
     assert scaled.label == plain.label
 
 
+@pytest.mark.parametrize(
+    ("depth", "place"),
+    [(12, 0), (12, -3), (12, -2), (3, 0), (3, 1)],
+    ids=["first", "last but one", "last hidden", "first of three", "second of three"],
+)
+def test_a_factor_of_an_end_layer_that_the_next_one_undoes_is_taken_out(depth, place) -> None:
+    def move(module: nn.Module, generator: torch.Generator) -> None:
+        layer, following = families.layers(module)[place:][:2]
+        with torch.no_grad():
+            layer.weight *= 1000.0
+            layer.bias *= 1000.0
+            following.weight /= 1000.0
+
+    plain, moved = read(f"mlp-{depth}")[2], read(f"mlp-{depth}", move)[2]
+    assert plain.rescaled == ()
+    assert moved.label == plain.label
+    # Of two hidden layers neither is usual, and a gain that keeps the size stands for it.
+    assert moved.decades == pytest.approx(plain.decades, abs=0.1 if depth == 12 else 0.3)
+    assert len(moved.rescaled) == (0 if place == -3 else 1)
+
+
 def test_bands_are_those_of_the_page() -> None:
     said = [band(value) for value in (-5, -3, -1.5, 0, 1.5, 3, 5, float("inf"))]
     assert said == [

@@ -96,6 +96,7 @@ GROUPS = {
             "tests/gradients/monitor/test_verdicts_on_trainings.py",
             "tests/gradients/test_measures.py",
             "tests/gradients/test_verdicts.py",
+            "tests/views/test_gradient_flow.py",
         ),
     ),
     "fast copy": Group(
