@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import pickle
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ IN_PYTHON_ALONE = (
 _ARGUMENT = re.compile(r"""(?<![-\w])[a-z_]+=(?:['"]|[ .,;]|$)|cnnviz\.[a-z_]+(?=[ (,]|$)""")
 
 
+@cache
 def _calls() -> list[tuple[str, ast.Call]]:
     found = []
     for root in ("cnnviz", "gallery/cnnviz_gallery", "cli/cnnviz_cli"):
@@ -56,18 +58,15 @@ def _text(node: ast.AST) -> str:
     return "X"
 
 
-CALLS = _calls()
-
-
 def test_there_are_errors_to_look_at() -> None:
-    assert len(CALLS) > 400
+    assert len(_calls()) > 400
 
 
 def test_no_text_of_an_error_has_doubled_punctuation_or_spaces() -> None:
     wrong = re.compile(r"(?<!\.)\.\.(?![.X])|[,;:?!][.,;:?!]|  |\s[.,;:?!](?:\s|$)")
     told = [
         f"{path}:{call.lineno}: {text}"
-        for path, call in CALLS
+        for path, call in _calls()
         for argument in (*call.args, *(word.value for word in call.keywords))
         if wrong.search(text := _text(argument))
     ]
@@ -76,7 +75,7 @@ def test_no_text_of_an_error_has_doubled_punctuation_or_spaces() -> None:
 
 def test_a_remedy_that_names_an_argument_names_the_option_as_well() -> None:
     told = []
-    for path, call in CALLS:
+    for path, call in _calls():
         if path.startswith(IN_PYTHON_ALONE) or any(word.arg == "option" for word in call.keywords):
             continue
         texts = [_text(argument) for argument in call.args[1:]]
