@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from cnnviz.errors import UsageError
 from cnnviz.introspection.hooks import module_hooks
-from cnnviz.introspection.receptive_fields import PixelBox
+from cnnviz.introspection.receptive_fields import ArrayBox, Axis, PixelBox, ReceptiveField
 from cnnviz.introspection.tracing import LayerCall, trace
 from tests.helpers.architectures import ARCHITECTURES, build, small_input
 
@@ -408,3 +409,28 @@ def test_each_kind_of_block_is_followed_exactly(name: str) -> None:
 @example(["adaptive", "average, ceil", "unfold"])
 def test_chains_of_blocks_are_followed_exactly(names: list[str]) -> None:
     check_positions(*network_of(names))
+
+
+def test_a_box_of_a_volume_has_rows_and_columns_and_one_of_a_signal_is_one_row() -> None:
+    volume = ArrayBox((1, 2, 4), (4, 7, 11))
+    assert volume.sizes == (3, 5, 7)
+    assert (volume.top, volume.bottom, volume.height) == (2, 7, 5)
+    assert (volume.left, volume.right, volume.width) == (4, 11, 7)
+    signal = ArrayBox((3,), (9,))
+    assert signal.sizes == (6,)
+    assert (signal.top, signal.bottom, signal.height) == (0, 1, 1)
+    assert (signal.left, signal.right, signal.width) == (3, 9, 6)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "whole"), [(0, 9, True), (-2, 12, True), (0, 8, False), (1, 9, False)]
+)
+def test_a_field_is_whole_from_the_first_pixel_to_the_last(first, last, whole) -> None:
+    every = Axis(10, np.array([0, first]), np.array([9, last]), 10, None, None)
+    assert every.whole is whole
+
+
+def test_rows_and_columns_are_the_last_two_axes() -> None:
+    axes = tuple(Axis(n, np.zeros(1), np.zeros(1), n, 1, 0) for n in (7, 8, 9))
+    field = ReceptiveField(axes, (1, 1, 1))
+    assert (field.rows.extent, field.columns.extent) == (8, 9)

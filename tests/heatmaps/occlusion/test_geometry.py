@@ -74,3 +74,20 @@ def test_a_whole_map_is_full() -> None:
 def test_a_cap_keeps_the_middle_but_never_less_than_came_in(cap, wanted) -> None:
     found = reached(span([4], [8], 12), SlidingWindow(5, padding=2), 12, cap)
     assert (found.lows[0], found.highs[0]) == wanted
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding", "dilation"), [
+    (3, 1, 1, 1), (3, 1, 0, 1), (5, 2, 2, 1), (3, 2, 1, 2), (2, 3, 0, 1), (7, 2, 3, 1),
+])  # fmt: skip
+@pytest.mark.parametrize("length", [9, 10, 11, 12])
+def test_a_window_reaches_past_the_end_as_far_as_its_last_place(
+    kernel: int, stride: int, padding: int, dilation: int, length: int
+) -> None:
+    window = SlidingWindow(kernel, stride, padding, dilation)
+    outputs = window.outputs(length)
+    last = max(
+        place * stride + within * dilation - padding
+        for place in range(outputs)
+        for within in range(kernel)
+    )
+    assert window.beyond(length, outputs) == max(0, last + 1 - length)
