@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torchvision
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -87,7 +88,7 @@ def test_a_layer_called_several_times_resumes_at_the_call_meant(call: int) -> No
 
 
 class Folding(nn.Module):
-    """Folds the batch into the channels below the layer, so that the batch has no place there."""
+    """Compares all images with each other below the layer, so that the batch has two places."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,8 +96,8 @@ class Folding(nn.Module):
         self.head = nn.Linear(4, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = (x.reshape(-1) * 2).reshape(x.shape)
-        return self.head(self.conv(x).mean((2, 3)))
+        alike = x.flatten(1) @ x.flatten(1).T
+        return self.head(self.conv(x + 0.0 * alike.mean()).mean((2, 3)))
 
 
 def test_a_network_that_cannot_be_replayed_is_computed_whole() -> None:
@@ -145,4 +146,68 @@ def test_views_of_parameters_below_the_layer_can_be_given_again_and_again() -> N
     for count in (2, 3):
         values = torch.rand(count, 3, 6, 6)
         torch.testing.assert_close(resumed(values), dense(network, "conv", 0, image, values))
+    assert resumed.skips
+
+
+class Windows(nn.Module):
+    """Cuts images into windows below the layer, some of them skip it and are written to behind it.
+
+    Windows of an image come one after the other, or images one after the other in each window.
+    """
+
+    def __init__(self, in_turn: bool) -> None:
+        super().__init__()
+        self.in_turn = in_turn
+        self.inside, self.conv, self.head = nn.Linear(12, 12), nn.Conv2d(3, 3, 1), nn.Linear(3, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        cut = x.reshape(len(x), 3, 4, 2, 4, 2)
+        order = (0, 2, 4, 3, 5, 1) if self.in_turn else (2, 4, 0, 3, 5, 1)
+        windows = cut.permute(order).reshape(-1, 12)
+        inside = self.inside(windows).contiguous()
+        found = self.conv(x)
+        # In place, and its result is not taken: what is read next has been written to.
+        inside.relu_()
+        back = inside.reshape([cut.shape[d] for d in order])
+        whole = back.permute([order.index(d) for d in range(6)]).reshape(x.shape)
+        return self.head((found + whole).mean((2, 3)))
+
+
+@pytest.mark.parametrize("in_turn", [True, False])
+def test_windows_below_the_layer_are_put_together_where_they_are_read(in_turn: bool) -> None:
+    torch.manual_seed(0)
+    network, image = Windows(in_turn).eval(), torch.rand(1, 3, 8, 8)
+    resumed = ForwardFromLayer(as_model(network), image, ("conv", 0))
+    for count in (1, 2, 5):
+        values = torch.rand(count, 3, 8, 8)
+        torch.testing.assert_close(resumed(values), dense(network, "conv", 0, image, values))
+    assert resumed.skips
+
+
+def swin() -> nn.Module:
+    return torchvision.models.swin_transformer.SwinTransformer(
+        [4, 4], 8, [2, 2], [2, 2], [4, 4], num_classes=5
+    )
+
+
+def vit() -> nn.Module:
+    return torchvision.models.VisionTransformer(40, 8, 3, 2, 8, 16, num_classes=5)
+
+
+@pytest.mark.parametrize(
+    ("made", "layer", "shape"),
+    [
+        (swin, "features.3", (5, 5, 16)),
+        (vit, "encoder.layers.encoder_layer_1", (26, 8)),
+        # The class token is put beside it, which no image has a part in.
+        (vit, "conv_proj", (8, 5, 5)),
+    ],
+)
+def test_a_network_with_windows_or_tokens_is_not_computed_whole(made, layer, shape) -> None:
+    torch.manual_seed(0)
+    network = made().eval()
+    image, values = torch.rand(1, 3, 40, 40), torch.rand(3, *shape)
+    resumed = ForwardFromLayer(as_model(network), image, (layer, 0))
+    expected = dense(network, layer, 0, image, values)
+    torch.testing.assert_close(resumed(values), expected, rtol=1e-4, atol=1e-5)
     assert resumed.skips
