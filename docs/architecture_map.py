@@ -27,9 +27,9 @@ SOURCES = {"cnnviz": ROOT, "cnnviz_cli": ROOT / "cli", "cnnviz_gallery": ROOT / 
 # A package that is not named here stands at the right end.
 COLUMNS = {
     "cnnviz_cli": 0.0,
-    "cnnviz_gallery": 0.5,
-    "evaluation": -0.5,
-    "reports": 0.5,
+    "cnnviz_gallery": 1.0,
+    "evaluation": -1.0,
+    "reports": 0.0,
     "views": 0.0,
     "heatmaps": -1.0,
     "units": 0.0,
@@ -40,6 +40,7 @@ COLUMNS = {
     "images": -1.0,
     "introspection": 0.0,
     "results": 1.0,
+    "pages": 2.0,
     "bounds": 0.0,
     "_lazy": -1.0,
     "errors": 0.0,

@@ -18,7 +18,7 @@ from cnnviz_cli.terminal import note, progress_bar
 from cnnviz_cli.told_guesses import Guesses
 
 if TYPE_CHECKING:
-    from cnnviz.explorer.build import Explorer
+    from cnnviz.explorer.build import Explorer, ExplorerPlan
     from cnnviz.models import Model
 
 SUMMARY = "Ask a network about a photo, on one page that works without a server."
@@ -109,7 +109,8 @@ def build() -> Callable[..., Any]:
 
 
 def _run(values: dict[str, Any]) -> None:
-    from cnnviz.explorer.build import check_page, explore
+    from cnnviz.explorer.build import check_page, planned
+    from cnnviz.explorer.size import told_size
     from cnnviz.images.paths import expand
     from cnnviz.results.files import check_place
 
@@ -128,7 +129,7 @@ def _run(values: dict[str, Any]) -> None:
         (photo,) = photo_options.photos_or_sample(photos.taken(), model)
         beside = None if compared is None else compared.taken()[0]
         other = None if values["compare_model"] is None else guesses.of(_other_model(values))
-        page = explore(
+        plan = planned(
             model,
             photo,
             target=values["target"],
@@ -136,12 +137,13 @@ def _run(values: dict[str, Any]) -> None:
             compare_image=beside,
             compare_model=other,
             unit_pages=_unit_pages(values["gallery"], model, out),
-            progress=guesses.at_first_step(progress),
         )
+        note(f"The page will have about {told_size(plan.bytes)}; --layers chooses what it holds.")
+        page = plan.make(guesses.at_first_step(progress))
     guesses.tell()
     written = page.save(out or Path(page.default_name))
-    note(f"{page.size / 1e6:.1f} MB, {', '.join(page.layers)}.")
-    typer.echo(json.dumps(_told(page, written), indent=2) if values["json"] else str(written))
+    note(f"{told_size(page.size)}, {', '.join(page.layers)}.")
+    typer.echo(json.dumps(_told(page, plan, written), indent=2) if values["json"] else str(written))
 
 
 def _unit_pages(site: Path | None, model: Model, out: Path | None) -> dict[str, str] | None:
@@ -168,10 +170,11 @@ def _other_model(values: dict[str, Any]) -> Model:
     )
 
 
-def _told(page: Explorer, written: Path) -> dict[str, Any]:
+def _told(page: Explorer, plan: ExplorerPlan, written: Path) -> dict[str, Any]:
     return {
         "page": str(written),
         "bytes": page.size,
+        "bytes_estimated": plan.bytes,
         "layers": list(page.layers),
         "exact": page.exact,
         "error": page.error,

@@ -44,6 +44,15 @@ Thorough = Annotated[
     ),
 ]
 
+Interactive = Annotated[
+    bool,
+    typer.Option(
+        "--interactive",
+        help="Let readers switch class, layer and opacity of the heatmap at the head of each "
+        "photo; the network runs once more for each of five classes.",
+    ),
+]
+
 
 def build() -> Callable[..., Any]:
     """Return the command, with the sections that there are in its help."""
@@ -57,6 +66,7 @@ def build() -> Callable[..., Any]:
         shared("target", network_options.Target, None),
         shared("box", network_options.Box, None),
         shared("thorough", Thorough, False),
+        shared("interactive", Interactive, False),
         *network_options.NETWORK_AND_WEIGHTS,
         *report_options.written_to("cnnviz-report"),
     ]
@@ -90,6 +100,7 @@ def _run(values: dict[str, Any]) -> None:
             layers=values["layers"],
             target=target,
             thorough=values["thorough"],
+            interactive=values["interactive"],
             progress=guesses.at_first_step(progress),
         )
         manifest = report_options.save(made, values)

@@ -20,6 +20,15 @@ Run = Annotated[
 ]
 
 
+Interactive = Annotated[
+    bool,
+    typer.Option(
+        "--interactive",
+        help="Let the page tell step, layer and value under the pointer, for curves and heatmaps.",
+    ),
+]
+
+
 def training_report(
     run: Run,
     out: Out = Path("cnnviz-training"),
@@ -27,6 +36,7 @@ def training_report(
     single_file: SingleFile = False,
     force: Force = False,
     as_json: output_options.AsJson = False,
+    interactive: Interactive = False,
     quiet: output_options.Quiet = False,
 ) -> None:
     """Make a report on a training run that GradientMonitor recorded, also while it goes on.
@@ -40,6 +50,6 @@ def training_report(
         from cnnviz.reports.training import training_report as make
 
         found = read_run(run)
-        made = make(found, progress=progress)
+        made = make(found, interactive=interactive, progress=progress)
         manifest = made.save(out, pdf=pdf, single_file=single_file, force=force)
     tell(manifest, made.notes, [*map(str, found.events), found.summary()], as_json=as_json)

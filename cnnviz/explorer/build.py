@@ -11,12 +11,18 @@ from torch import nn
 
 from cnnviz.errors import OutputError
 from cnnviz.explorer.document import looks
-from cnnviz.explorer.packing import Packed
 from cnnviz.explorer.page import PageWords, rendered
-from cnnviz.explorer.subject import Subject, photo_seen, subject_of
+from cnnviz.explorer.subject import (
+    Subject,
+    SubjectPlan,
+    photo_seen,
+    planned_subject,
+    subject_of,
+)
 from cnnviz.images.inputs import Images
 from cnnviz.images.paths import expand
 from cnnviz.models import Model, as_model
+from cnnviz.pages.packing import Packed
 from cnnviz.passes.targets import Target
 from cnnviz.results.file_names import stem
 from cnnviz.results.files import write_atomically
@@ -24,7 +30,7 @@ from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Provenance
 from cnnviz.results.text import plural
 
-_HEIGHT = 900
+HEIGHT = 900
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -82,7 +88,7 @@ class Explorer:
     def _repr_html_(self) -> str:
         # A frame of its own: the page's styles and scripts stay out of the notebook's.
         return (
-            f'<iframe srcdoc="{html.escape(self.page)}" width="100%" height="{_HEIGHT}" '
+            f'<iframe srcdoc="{html.escape(self.page)}" width="100%" height="{HEIGHT}" '
             'style="border: 1px solid #ccc; border-radius: 8px" '
             'title="cnnviz explorer"></iframe>'
         )
@@ -149,6 +155,62 @@ def explore(
     UsageError
         If there is more than one photo.
     """
+    return planned(
+        *(model, image),
+        target=target,
+        layers=layers,
+        compare_image=compare_image,
+        compare_model=compare_model,
+        unit_pages=unit_pages,
+    ).make(progress)
+
+
+@dataclass(frozen=True, eq=False)
+class ExplorerPlan:
+    """A page that is about to be made, all that can be refused being refused already.
+
+    Attributes
+    ----------
+    subjects : tuple of SubjectPlan
+        A photo in a network, or two.
+    unit_pages : mapping of str to str
+        As `explore` takes it.
+    """
+
+    subjects: tuple[SubjectPlan, ...]
+    unit_pages: Mapping[str, str]
+
+    @property
+    def bytes(self) -> int:
+        """About how many bytes the page will have."""
+        return sum(one.bytes for one in self.subjects)
+
+    def make(self, progress: Progress = silent) -> Explorer:
+        """Make the page."""
+        packed = Packed()
+        found = [subject_of(one, packed, progress) for one in self.subjects]
+        pages = self.unit_pages
+        if pages:
+            found[0].head["unitPages"] = {
+                layer.name: pages[layer.name] for layer in found[0].layers if layer.name in pages
+            }
+        return _explorer(found, packed)
+
+
+def planned(
+    model: Model | nn.Module,
+    image: Images,
+    *,
+    target: Target = None,
+    layers: str | Sequence[str] | None = None,
+    compare_image: Images | None = None,
+    compare_model: Model | nn.Module | None = None,
+    unit_pages: Mapping[str, str] | None = None,
+) -> ExplorerPlan:
+    """Return what `explore` will make, with its size, before the long work begins.
+
+    Takes and raises what `explore` does.
+    """
     first, named = as_model(model), layers is not None
     asked = [(photo_seen(first, image, layers), image, named)]
     if compare_image is not None or compare_model is not None:
@@ -157,17 +219,8 @@ def explore(
         # Another network has other names of layers.
         again = named and compare_model is None
         asked.append((photo_seen(other, beside, layers if again else None), beside, again))
-    packed = Packed()
-    found = [
-        subject_of(seen, one, target, packed, progress, named=each) for seen, one, each in asked
-    ]
-    if unit_pages is not None:
-        found[0].head["unitPages"] = {
-            layer.name: unit_pages[layer.name]
-            for layer in found[0].layers
-            if layer.name in unit_pages
-        }
-    return _explorer(found, packed)
+    plans = [planned_subject(seen, one, target, named=each) for seen, one, each in asked]
+    return ExplorerPlan(tuple(plans), dict(unit_pages or {}))
 
 
 def _explorer(subjects: Sequence[Subject], packed: Packed) -> Explorer:
@@ -183,7 +236,8 @@ def _explorer(subjects: Sequence[Subject], packed: Packed) -> Explorer:
         ),
         closing=(
             f"Made by cnnviz {provenance.cnnviz}. Activations are kept in 256 steps for "
-            "each channel, from its least value to its largest, and weights in steps as well: the "
+            "each channel, from its least value to its largest, in 96 where a layer has very many, "
+            "and weights in steps as well: the "
             f"map of {first.words.name} is off by at most {100 * error:.2g}% of its largest value. "
             "All that the page shows is in this file; it asks nothing of any server."
         ),

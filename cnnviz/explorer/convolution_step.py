@@ -1,7 +1,8 @@
-"""The first convolution as numbers: kernel, bias, and what is done to its sums."""
+"""Convolutions as numbers: what goes in, kernels, bias, and what is done to their sums."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,27 +10,49 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cnnviz.introspection.hooks import isolated
+from cnnviz.introspection.layer_tensors import Key
+from cnnviz.introspection.stop_forward import run_to
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.stages import CallOrder, OrderedCall
 
+_WEIGHTS_OF_FIRST, _WEIGHTS = 30_000, 8_000
+"""So many weights of the first convolution are held, and of any other."""
+_FEWEST = 4
+
+Floats = NDArray[np.float32]
+
 
 @dataclass(frozen=True, eq=False)
 class ConvolutionStep:
-    """A convolution of the image whose every sum can be worked out on the page.
+    """A convolution whose sums can be worked out on the page.
 
     Attributes
     ----------
     name : str
         The layer.
+    first : bool
+        Whether it reads the image itself.
+    ends : str
+        The layer of the page that it leads to, or nothing.
+    inputs : ndarray of float32
+        [C, h, w], what it reads.
+    channels : ndarray of int32
+        [M], the output channels that are held, of `count`: all, or those that are largest
+        somewhere in this photo.
     kernels : ndarray of float32
-        [C, channels of the image, kh, kw].
+        [M, C / groups, kh, kw].
     bias : ndarray of float32
-        [C], zero where there is none.
+        [M], zero where there is none.
+    sums : ndarray of float32
+        [M, h', w'], what the network got for them, with the bias.
     stride, padding, dilation : (int, int)
         Rows and columns.
+    groups : int
+        In how many parts channels are divided, each with kernels of its own.
     scale, shift : ndarray of float32
-        [C], what the batch norm behind it multiplies by and adds; ones and zeros without.
+        [M], what the batch norm behind it multiplies by and adds; ones and zeros without.
     normalised : str
         The batch norm's name, or nothing.
     layers : tuple of str
@@ -39,66 +62,193 @@ class ConvolutionStep:
     """
 
     name: str
-    kernels: NDArray[np.float32]
-    bias: NDArray[np.float32]
+    first: bool
+    ends: str
+    inputs: Floats
+    channels: NDArray[np.int32]
+    count: int
+    kernels: Floats
+    bias: Floats
+    sums: Floats
     stride: tuple[int, int]
     padding: tuple[int, int]
     dilation: tuple[int, int]
-    scale: NDArray[np.float32]
-    shift: NDArray[np.float32]
+    groups: int
+    scale: Floats
+    shift: Floats
     normalised: str
     layers: tuple[str, ...]
     activation: str
 
 
-def first_convolution(seen: Capture) -> ConvolutionStep | None:
-    """Return the convolution that reads the image, or None where it is no plain one."""
-    model, inputs = seen.model, seen.batch.tensor
+@dataclass(frozen=True)
+class _Found:
+    """A convolution that can be worked out, where it is called, and the layer that it ends."""
+
+    call: OrderedCall
+    layer: nn.Conv2d
+    padding: tuple[int, int]
+    ends: str = ""
+    first: bool = False
+
+    @property
+    def key(self) -> Key:
+        return self.call.name, self.call.index
+
+
+def convolutions(seen: Capture, layers: Sequence[str]) -> tuple[ConvolutionStep, ...]:
+    """Return the convolution that reads the image, and for each layer one that leads to it.
+
+    Of those between a layer of the page and the one before it that is the last one with a kernel
+    of more than one place, or the last one. What is no plain convolution is left out.
+
+    Parameters
+    ----------
+    seen : Capture
+        One photo, captured at the layers.
+    layers : sequence of str
+        The layers of the page, from shallow to deep.
+    """
+    model, inputs = seen.model, seen.batch.tensor[:1]
     order = call_order(model, inputs)
+    places = {(call.name, call.index): place for place, call in enumerate(order.calls)}
+    plain = _plain(model.module, order)
     shape = tuple(inputs.shape[1:])
+    found: dict[Key, _Found] = {}
+    convolving = [call for call in order.calls if _convolves(model.module, call)]
+    if convolving and any(tuple(read.shape[-3:]) == shape for read in convolving[0].reads):
+        begun = plain.get((convolving[0].name, convolving[0].index))
+        if begun is not None:
+            found[begun.key] = _Found(begun.call, begun.layer, begun.padding, first=True)
+    start = -1
+    for name in layers:
+        end = places.get(seen.activations.resolve(name), -1)
+        between = [one for key, one in plain.items() if start < places[key] <= end]
+        wide = [one for one in between if max(one.layer.kernel_size) > 1]
+        for one in (wide or between)[-1:]:
+            # One that is asked for by its own name is the one.
+            one = next((each for each in between if places[each.key] == end), one)
+            first = one.key in found
+            found[one.key] = _Found(one.call, one.layer, one.padding, ends=name, first=first)
+        start = max(start, end)
+    return _met(seen, order, list(found.values()))
+
+
+def _convolves(module: nn.Module, call: OrderedCall) -> bool:
+    return isinstance(module.get_submodule(call.name), nn.Conv2d)
+
+
+def _plain(module: nn.Module, order: CallOrder) -> dict[Key, _Found]:
+    """Return the convolutions that add zeros around their input, and read one image."""
+    found = {}
     for call in order.calls:
-        layer = model.module.get_submodule(call.name)
+        layer = module.get_submodule(call.name)
         if not isinstance(layer, nn.Conv2d) or type(layer).forward is not nn.Conv2d.forward:
             continue
-        reads_image = any(tuple(read.shape[-3:]) == shape for read in call.reads)
-        plain = layer.groups == 1 and layer.padding_mode == "zeros"
-        if not reads_image or not plain or isinstance(layer.padding, str):
-            return None
-        return _step(model.module, order, call, layer)
-    return None
+        padding = _padding(layer)
+        reads_one = call.shape is not None and len(call.shape) == 4 and call.shape[0] == 1
+        if layer.padding_mode == "zeros" and padding is not None and reads_one:
+            found[call.name, call.index] = _Found(call, layer, padding)
+    return found
+
+
+def _padding(layer: nn.Conv2d) -> tuple[int, int] | None:
+    """Return how many zeros are put before the first row and column; None where more come after."""
+    if not isinstance(layer.padding, str):
+        return _pair(layer.padding)
+    if layer.padding == "valid":
+        return 0, 0
+    total = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
+    return None if any(one % 2 for one in total) else (total[0] // 2, total[1] // 2)
+
+
+def _met(seen: Capture, order: CallOrder, found: Sequence[_Found]) -> tuple[ConvolutionStep, ...]:
+    """Run the photo once more, and keep what goes into each convolution and what comes out."""
+    read: dict[Key, torch.Tensor] = {}
+    given: dict[Key, torch.Tensor] = {}
+    wanted = {one.key for one in found}
+
+    def before(key: Key, inputs: tuple[torch.Tensor, ...]) -> None:
+        if key in wanted:
+            read[key] = inputs[0].detach().clone()
+
+    def after(key: Key, _inputs: object, output: torch.Tensor) -> None:
+        if key in wanted:
+            given[key] = output.detach().clone()
+
+    module = seen.model.module
+    if found:
+        with isolated(module, grad=False):
+            images = seen.batch.tensor[:1].clone()
+            modules = {one.call.name: one.layer for one in found}
+            run_to(seen.model.forward, images, modules, wanted, before=before, after=after)
+    return tuple(
+        _step(module, order, one, read[one.key], given[one.key])
+        for one in found
+        if one.key in given and read[one.key].ndim == 4
+    )
 
 
 def _step(
-    module: nn.Module, order: CallOrder, call: OrderedCall, layer: nn.Conv2d
+    module: nn.Module, order: CallOrder, one: _Found, read: torch.Tensor, given: torch.Tensor
 ) -> ConvolutionStep:
-    channels = layer.out_channels
+    layer, count = one.layer, one.layer.out_channels
+    scale, shift, normalised, names, activation = _followers(module, order, one)
+    sums = _numbers(given)[0]
+    each = layer.weight[0].numel()
+    most = (_WEIGHTS_OF_FIRST if one.first else _WEIGHTS) // each
+    largest = (sums * scale[:, None, None] + shift[:, None, None]).max((1, 2))
+    ranked = np.argsort(-largest, kind="stable")[: max(_FEWEST, most)]
+    held = np.sort(ranked).astype(np.int32)
+    bias = torch.zeros(count) if layer.bias is None else layer.bias
+    return ConvolutionStep(
+        name=_said(order, one.call),
+        first=one.first,
+        ends=one.ends,
+        inputs=_numbers(read)[0],
+        channels=held,
+        count=count,
+        kernels=_numbers(layer.weight)[held],
+        bias=_numbers(bias)[held],
+        sums=sums[held],
+        stride=_pair(layer.stride),
+        padding=one.padding,
+        dilation=_pair(layer.dilation),
+        groups=layer.groups,
+        scale=scale[held],
+        shift=shift[held],
+        normalised=normalised,
+        layers=names,
+        activation=activation,
+    )
+
+
+def _followers(
+    module: nn.Module, order: CallOrder, one: _Found
+) -> tuple[Floats, Floats, str, tuple[str, ...], str]:
+    """Return what a batch norm behind it does, its name, the layers alike, and the activation."""
+    channels, call = one.layer.out_channels, one.call
     scale, shift, normalised = torch.ones(channels), torch.zeros(channels), ""
     follower = _reader(module, order, call)
     if follower is not None and isinstance(follower[1], nn.BatchNorm2d):
         norm = follower[1]
         if norm.running_mean is not None and norm.running_var is not None:
-            normalised = follower[0].name
+            normalised = _said(order, follower[0])
             scale = (norm.running_var.double() + norm.eps).rsqrt()
             scale = scale * (1.0 if norm.weight is None else norm.weight.double())
             shift = -norm.running_mean.double() * scale
             shift = shift + (0.0 if norm.bias is None else norm.bias.double())
             follower = _reader(module, order, follower[0])
     acts = follower is not None and follower[0].kind == "activation"
-    return ConvolutionStep(
-        name=call.name,
-        kernels=_numbers(layer.weight),
-        bias=_numbers(torch.zeros(channels) if layer.bias is None else layer.bias),
-        stride=_pair(layer.stride),
-        padding=_pair(layer.padding),
-        dilation=_pair(layer.dilation),
-        scale=_numbers(scale),
-        shift=_numbers(shift),
-        normalised=normalised,
-        layers=tuple(
-            filter(None, (call.name, normalised, follower[0].name if acts and follower else ""))
-        ),
-        activation=type(follower[1]).__name__ if acts and follower is not None else "",
-    )
+    names = (_said(order, call), normalised, _said(order, follower[0]) if acts and follower else "")
+    activation = type(follower[1]).__name__ if acts and follower is not None else ""
+    return _numbers(scale), _numbers(shift), normalised, tuple(filter(None, names)), activation
+
+
+def _said(order: CallOrder, call: OrderedCall) -> str:
+    """Return the name of a layer, with ``#call`` where it is called several times."""
+    often = sum(other.name == call.name for other in order.calls) > 1
+    return f"{call.name}#{call.index}" if often else call.name
 
 
 def _reader(
@@ -108,17 +258,23 @@ def _reader(
     found = [
         (later, module.get_submodule(later.name))
         for later in order.calls
-        # Of one that works in place the version that it leaves is noted.
-        if any(read.produced[0] == call.produced[0] for read in later.reads)
-        and (later.name, later.index) != (call.name, call.index)
+        if _reads(later, call) and (later.name, later.index) != (call.name, call.index)
     ]
     leaves = [(later, layer) for later, layer in found if not [*layer.children()]]
     in_place = bool(leaves) and leaves[0][0].produced[0] == call.produced[0]
     return leaves[0] if in_place or len(leaves) == 1 else None
 
 
-def _numbers(values: torch.Tensor) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = values.detach().float().cpu().numpy()
+def _reads(later: OrderedCall, call: OrderedCall) -> bool:
+    """Whether a call reads what another gave, before anything else has written to it."""
+    name, version = call.produced
+    # Of one that works in place the version that it leaves is noted.
+    wanted = version + int(later.produced[0] == name)
+    return any(read.produced == (name, wanted) for read in later.reads)
+
+
+def _numbers(values: torch.Tensor) -> Floats:
+    found: Floats = values.detach().float().cpu().numpy()
     return found
 
 

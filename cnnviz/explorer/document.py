@@ -10,24 +10,27 @@ from typing import Any
 import cv2
 import matplotlib as mpl
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from cnnviz.errors import TargetError
 from cnnviz.explorer.convolution_step import ConvolutionStep
 from cnnviz.explorer.layers import BY_PLACE, ExploredLayer
-from cnnviz.explorer.packing import Packed, by_channel, by_row, predicted
 from cnnviz.explorer.what_if import MutedAnswers
 from cnnviz.heatmaps.cam_methods import CAM_METHODS
 from cnnviz.introspection.receptive_fields import ReceptiveField
+from cnnviz.pages.packing import MANY, Packed, by_channel, by_row, map_levels, predicted
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.ranked_classes import probabilities
 from cnnviz.results.text import plural
 
 _SHOWN = 640
 """Pixels of the longer side of the photo on the page, at most."""
-_LIKELY, _UNLIKELY = 127, 31
-_LEVELS = ((8192, 15), (2048, 31), (0, 127))
+_LIKELY, _UNLIKELY = 127, 0.2
+"""Steps of the weights of a likely class on each side of zero, and how large a step is for any
+other, of the root mean square of its weights."""
+_LEVELS = ((8192, 15), (MANY, 31), (0, 127))
 """Steps of a class's map on each side of zero, by how many places it has more than: the maps of
 early layers would else be most of a page."""
 _SAME = 1e-2
@@ -73,22 +76,33 @@ class Document:
             "whole": cut.shape == photo.pixels.shape,
         }
 
-    def add_pixels(self, seen: Capture, step: ConvolutionStep) -> None:
-        """Take in the first convolution, and the values that it reads."""
-        whole, low, size, own = _pixels(seen)
+    def add_convolutions(self, seen: Capture, steps: Sequence[ConvolutionStep]) -> None:
+        """Take in the convolutions that can be worked out, and what they read."""
+        self.head["convolutions"] = [self._convolution(seen, step) for step in steps]
+
+    def _convolution(self, seen: Capture, step: ConvolutionStep) -> dict[str, Any]:
+        whole, low, size, own = _read_of(seen, step)
         flat = step.kernels.reshape(len(step.kernels), -1)
-        kernels, kernel_step = _fine(flat)
+        kernels, kernel_step = _fine(flat, 32767 if step.first else 2047)
         kernels = kernels.reshape(step.kernels.shape)
-        self.head["convolution"] = {
+        kept = whole.astype(np.float64) * size[:, None, None] + low[:, None, None]
+        used = kernels.astype(np.float64) * kernel_step[:, None, None, None]
+        return {
             "name": step.name,
+            "first": step.first,
+            "ends": step.ends,
+            "count": step.count,
+            "groups": step.groups,
             "stride": step.stride,
             "padding": step.padding,
             "dilation": step.dilation,
             "normalised": step.normalised,
             "activation": step.activation,
             "own": own,
+            "error": largest_error(step, kept, used),
             "layers": list(step.layers),
-            "pixels": self.packed.add(predicted(whole)),
+            "channels": self.packed.add(step.channels),
+            "pixels": self.packed.add(predicted(whole) if step.first else whole),
             "low": self.packed.add(low),
             "step": self.packed.add(size),
             "kernels": self.packed.add(kernels),
@@ -102,7 +116,8 @@ class Document:
         self, layer: ExploredLayer, likeliest: Sequence[int], muted: MutedAnswers | None
     ) -> None:
         """Take in a layer, with the answers that were computed beforehand."""
-        maps, low, step = by_channel(layer.activations)
+        places = layer.activations[0].size
+        maps, low, step = by_channel(layer.activations, map_levels(layer.activations))
         weights, row = _weights(layer, likeliest)
         entry: dict[str, Any] = {
             "name": layer.name,
@@ -123,7 +138,6 @@ class Document:
                 "places": layer.head.places,
                 "rectified": layer.head.rectified,
             }
-        places = layer.activations[0].size
         levels = next(levels for more, levels in _LEVELS if places > more)
         entry["methods"] = {
             method: self._maps(found, levels) for method, found in layer.maps.items()
@@ -156,8 +170,10 @@ class Document:
         return {"maps": self.packed.add(whole), "step": self.packed.add(steps), "levels": levels}
 
 
-def _fine(values: NDArray[np.float32]) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
-    steps = np.abs(values).max(1) / 32767.0
+def _fine(
+    values: NDArray[np.float32], levels: int
+) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+    steps = np.abs(values).max(1) / levels
     whole = np.round(values / np.where(steps == 0.0, 1.0, steps)[:, None])
     return whole.astype(np.int16), steps.astype(np.float32)
 
@@ -177,9 +193,44 @@ def _weights(
     """Return the weights of each class in steps: fewer for the many that are not likely."""
     if layer.head is None:
         return by_row(layer.weights)
-    levels = np.full(len(layer.head.matrix), _UNLIKELY)
+    # By their spread and not by the largest: weights that are spread evenly, as random ones are,
+    # would else take half as much again as those of a trained network, and be no more exact.
+    matrix = layer.head.matrix
+    spread = np.sqrt((matrix.astype(np.float64) ** 2).mean(1))
+    most = np.abs(matrix).max(1) / np.where(spread == 0.0, 1.0, spread)
+    levels = np.clip(np.ceil(most / _UNLIKELY), 1, _LIKELY).astype(np.int64)
     levels[list(likeliest)] = _LIKELY
-    return by_row(layer.head.matrix, levels)
+    return by_row(matrix, levels)
+
+
+def _read_of(
+    seen: Capture, step: ConvolutionStep
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32], bool]:
+    """Return what a convolution reads in 256 steps, and whether these are the photo's own."""
+    return _pixels(seen) if step.first else (*by_channel(step.inputs), False)
+
+
+def largest_error(
+    step: ConvolutionStep, read: NDArray[np.floating[Any]], kernels: NDArray[np.floating[Any]]
+) -> float:
+    """Return how far any sum of what is kept is from that of the network, in this photo."""
+    out = step.count // step.groups
+    found = np.zeros(step.sums.shape)
+    for group in range(step.groups):
+        held = np.flatnonzero(step.channels // out == group)
+        if not len(held):
+            continue
+        each = len(read) // step.groups
+        part = torch.from_numpy(read[None, group * each : (group + 1) * each])
+        found[held] = torch.nn.functional.conv2d(
+            part,
+            torch.from_numpy(kernels[held]),
+            torch.from_numpy(step.bias[held].astype(np.float64)),
+            step.stride,
+            step.padding,
+            step.dilation,
+        )[0].numpy()
+    return float(np.abs(found - step.sums).max())
 
 
 def _pixels(

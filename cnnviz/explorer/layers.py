@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cnnviz.explorer.linear_head import LinearHead, linear_head
+from cnnviz.explorer.linear_head import LinearHead
 from cnnviz.heatmaps.cam_methods import CAM_METHODS, GradientCam
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.receptive_fields import ReceptiveField
@@ -73,8 +73,7 @@ def explored_layers(
     names: Sequence[str],
     classes: Sequence[int],
     progress: Progress,
-    *,
-    heads: bool = True,
+    head: LinearHead | None = None,
 ) -> tuple[ExploredLayer, ...]:
     """Return what the page holds of some layers.
 
@@ -90,8 +89,8 @@ def explored_layers(
         The classes that can be asked for at every layer; where a linear head follows, all can.
     progress : callable
         Called as ``progress(done, total, what)``.
-    heads : bool, optional
-        Whether to look for a linear head.
+    head : LinearHead, optional
+        What follows the last layer, where that is known to be a mean and a linear layer.
     """
     model = seen.model
     keys = {name: seen.activations.resolve(name) for name in names}
@@ -100,17 +99,17 @@ def explored_layers(
     found = []
     for name, key in keys.items():
         activations = seen.activation_maps(key)[0].float()
-        head = linear_head(seen, key) if heads and name == names[-1] else None
-        head = None if head is None else _passing(head, gradients.weights[name], classes)
-        every = tuple(classes) if head is None else tuple(range(seen.logits.shape[1]))
+        own = head if name == names[-1] else None
+        own = None if own is None else _passing(own, gradients.weights[name], classes)
+        every = tuple(classes) if own is None else tuple(range(seen.logits.shape[1]))
         found.append(
             ExploredLayer(
                 name=name,
                 activations=activations.cpu().numpy(),
                 classes=every,
-                weights=gradients.weights[name] if head is None else head.weights,
-                maps=gradients.maps[name] if head is None else {},
-                head=head,
+                weights=gradients.weights[name] if own is None else own.weights,
+                maps=gradients.maps[name] if own is None else {},
+                head=own,
                 field=fields.find(*key).map_field,
             )
         )
@@ -146,7 +145,12 @@ class _Gradients:
         for start in range(0, len(classes), _IMAGES_AT_ONCE):
             progress(start, len(classes), "gradients of the classes")
             wanted = list(classes[start : start + _IMAGES_AT_ONCE])
-            held = capture(model, [image] * len(wanted), layers=list(names), target=wanted)
+            held = capture(
+                *(model, [image] * len(wanted)),
+                layers=list(names),
+                target=wanted,
+                gradients="layers",
+            )
             for name in names:
                 key: Key = held.activations.resolve(name)
                 values, slopes = held.activation_maps(key).float(), held.gradient_maps(key).float()

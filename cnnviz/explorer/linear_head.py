@@ -8,15 +8,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cnnviz.explorer.work import Work, work_behind, work_of_all
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.models.outputs import scores_of
-from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.run_from_layer import ForwardFromLayer
 
 _TRIALS = 4
 _ALIKE = 1e-5
 """What single precision leaves of a sum of some thousand terms, of their sizes together."""
+_ADDS_UP = 1e-3
+"""The same where the sizes of the terms are not known, only their sums: a head that fails this is
+not linear, and one that does not is looked at more closely."""
+_MOST_MACS = 2_000_000_000_000
+"""No head is looked for where that takes more than this, about a minute on one core: where a whole
+pass is needed for every channel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,10 +88,12 @@ def linear_head(seen: Capture, layer: Key) -> LinearHead | None:
     if rectified:
         maps = maps.relu()
     means = maps.flatten(2).mean(2)[0]
-    if not _forgets_places(run, maps):
+    if channels * run.work.macs > _MOST_MACS or not _forgets_places(run, maps):
         return None
     columns, nothing = [], run(torch.zeros_like(maps))
-    at_once = rows_at_once(seen.model, seen.batch.tensor)
+    if not _adds_up(run, maps, size, nothing[0]):
+        return None
+    at_once = run.rows
     for chosen in torch.split(torch.arange(channels, device=maps.device), at_once):
         # From nothing, since a small difference between large scores has few digits.
         raised = torch.zeros_like(maps).expand(len(chosen), *maps.shape[1:]).clone()
@@ -107,12 +115,24 @@ def linear_head(seen: Capture, layer: Key) -> LinearHead | None:
 
 
 class LayerScores:
-    """The scores of all classes for other maps of a layer."""
+    """The scores of all classes for other maps of a layer.
+
+    Attributes
+    ----------
+    work : Work
+        What they cost for one map.
+    rows : int
+        For how many maps they are computed at once fastest.
+    """
 
     def __init__(self, seen: Capture, layer: Key) -> None:
         self._model, self._layout = seen.model, seen.layout(layer)
         self._given = seen.activations[layer][:1]
-        self._run = ForwardFromLayer(seen.model, seen.batch.tensor[:1], layer)
+        inputs = seen.batch.tensor[:1]
+        self._run = ForwardFromLayer(seen.model, inputs, layer)
+        whole = work_of_all(seen.model, inputs)
+        self.work: Work = work_behind(seen.model, inputs, layer) if self._run.skips else whole
+        self.rows: int = self.work.rows(seen.model, inputs)
 
     def __call__(self, maps: torch.Tensor) -> torch.Tensor:
         """Return [B, classes] for [B, C, h, w]."""
@@ -139,6 +159,17 @@ def _forgets_places(run: LayerScores, maps: torch.Tensor) -> bool:
     base = run(maps)[0]
     off = (run(maps.flip((2, 3)))[0] - base).abs().max()
     return bool(off <= _ALIKE * base.abs().max())
+
+
+def _adds_up(
+    run: LayerScores, maps: torch.Tensor, size: torch.Tensor, nothing: torch.Tensor
+) -> bool:
+    """Try whether the scores of a sum are the sum of the scores, before each channel is run."""
+    chance = torch.Generator().manual_seed(2)
+    drawn = torch.rand(maps.shape, generator=chance).to(maps) * size.reshape(1, -1, 1, 1)
+    one, other, both = (run(each)[0] - nothing for each in (maps, drawn, maps + drawn))
+    sizes = one.abs().max() + other.abs().max() + nothing.abs().max()
+    return bool((one + other - both).abs().max() <= _ADDS_UP * sizes)
 
 
 def _error(

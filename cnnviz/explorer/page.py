@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from cnnviz.explorer.scripts import script
-from cnnviz.reports import html_assets
+from cnnviz.pages import html_assets
 
 _PICTURES = "data: blob:"
 
@@ -34,8 +34,6 @@ class SubjectWords:
         The answer, and what the picture shows.
     classes : str
         How many there are.
-    convolution : str
-        The first convolution, or nothing.
     answers : tuple of ClassLine
         The likeliest classes.
     notes : tuple of str
@@ -52,7 +50,6 @@ class SubjectWords:
     verdict: str
     told: str
     classes: str
-    convolution: str
     answers: tuple[ClassLine, ...]
     notes: tuple[str, ...]
     picture: str
@@ -87,7 +84,7 @@ def rendered(words: PageWords, head: dict[str, Any], data: str) -> str:
     head : dict
         Plain data: names, and where each array lies.
     data : str
-        The arrays, as `cnnviz.explorer.packing.Packed.text` returns them.
+        The arrays, as `cnnviz.pages.packing.Packed.text` returns them.
     """
     css = html_assets.palette() + html_assets.asset(__package__, "explorer.css")
     code = script()

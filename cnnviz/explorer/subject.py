@@ -10,22 +10,26 @@ import cv2
 import numpy as np
 
 from cnnviz.errors import LayerError, UsageError
-from cnnviz.explorer.convolution_step import first_convolution
+from cnnviz.explorer.convolution_step import ConvolutionStep, convolutions
 from cnnviz.explorer.document import Document, colours, embedded, probability_rule
 from cnnviz.explorer.layers import ExploredLayer, explored_layers
+from cnnviz.explorer.linear_head import LinearHead, linear_head
 from cnnviz.explorer.network_map import network_map
-from cnnviz.explorer.packing import Packed, by_channel
 from cnnviz.explorer.page import ClassLine, SubjectWords
+from cnnviz.explorer.size import page_bytes
 from cnnviz.explorer.what_if import muted_answers
 from cnnviz.heatmaps.cam_methods import CAM_METHODS
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.layers import split
 from cnnviz.introspection.tracing.map_layout import WHOLE
 from cnnviz.models import Model
+from cnnviz.models.output_kinds import told_guess
 from cnnviz.models.spaces import check_takes_images
+from cnnviz.pages.packing import Packed, by_channel, map_levels
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.captures import capture
 from cnnviz.passes.targets import Target
+from cnnviz.reports.first_notes import first_notes
 from cnnviz.results.progress import Progress
 from cnnviz.results.text import percent
 
@@ -77,16 +81,39 @@ def photo_seen(model: Model, image: Images, layers: str | Sequence[str] | None) 
     return seen
 
 
-def subject_of(
-    seen: Capture,
-    image: Images,
-    target: Target,
-    packed: Packed,
-    progress: Progress,
-    *,
-    named: bool,
-) -> Subject:
-    """Return what the page holds of a photo in a network.
+@dataclass(frozen=True, eq=False)
+class SubjectPlan:
+    """What a page is going to hold of a photo in a network, before the long work begins.
+
+    Attributes
+    ----------
+    seen : Capture
+        As `photo_seen` returns it.
+    image : path, PIL image, array or tensor
+        The same photo, as it was given.
+    held : tuple of str
+        The layers of the page, from shallow to deep.
+    classes : tuple of int
+        The classes that can be asked for at every layer, that which is shown first at the front.
+    head : LinearHead or None
+        What follows the last layer, where that is a mean over the places and a linear layer.
+    steps : tuple of ConvolutionStep
+        The convolutions that can be worked out.
+    bytes : int
+        About how much of the page it takes.
+    """
+
+    seen: Capture
+    image: Images
+    held: tuple[str, ...]
+    classes: tuple[int, ...]
+    head: LinearHead | None
+    steps: tuple[ConvolutionStep, ...]
+    bytes: int
+
+
+def planned_subject(seen: Capture, image: Images, target: Target, *, named: bool) -> SubjectPlan:
+    """Return what a page is going to hold of a photo in a network.
 
     Parameters
     ----------
@@ -96,34 +123,36 @@ def subject_of(
         The same photo, as it was given.
     target : class index or name, or None
         What is shown first.
-    packed : Packed
-        Takes the arrays in.
-    progress : callable
-        Called as ``progress(done, total, what)``.
     named : bool
         Whether the layers were named, so that each has to be held.
     """
     # What the page cannot turn into probabilities it does not work out.
     known = bool(probability_rule(seen))
     held = _held(seen, every=named)
-    classes = _classes(seen, target)
-    found = explored_layers(seen, image, held, classes, progress, heads=known)
+    classes = tuple(map(int, _classes(seen, target)))
+    head = linear_head(seen, seen.activations.resolve(held[-1])) if known else None
+    steps = convolutions(seen, held)
+    size = page_bytes(seen, held, steps, len(classes), headed=head is not None)
+    return SubjectPlan(seen, image, tuple(held), classes, head, steps, size)
+
+
+def subject_of(plan: SubjectPlan, packed: Packed, progress: Progress) -> Subject:
+    """Return what the page holds of a photo in a network; `packed` takes the arrays in."""
+    seen, classes = plan.seen, plan.classes
+    found = explored_layers(seen, plan.image, plan.held, classes, progress, plan.head)
     document = Document(packed)
     document.add_answer(seen, [seen.model.category(k) for k in range(seen.logits.shape[1])])
     document.add_photo(seen)
-    step = first_convolution(seen)
-    if step is not None:
-        document.add_pixels(seen, step)
+    document.add_convolutions(seen, plan.steps)
     for layer in found:
         muted = None if layer.head is not None else muted_answers(seen, layer, progress)
         document.add_layer(layer, classes, muted)
     shape = tuple(seen.batch.tensor.shape[1:])
     document.head["network"] = network_map(seen.model, shape, [layer.name for layer in found])
-    document.head["first"] = int(classes[0])
-    error = max(_rounding(layer, int(classes[0])) for layer in found)
-    name = step.name if step is not None else ""
-    words = _words(seen, found[-1], int(classes[0]), document.head.pop("picture"), name)
-    return Subject(seen, found, tuple(map(int, classes)), document.head, words, error)
+    document.head["first"] = classes[0]
+    error = max(_rounding(layer, classes[0]) for layer in found)
+    words = _words(seen, found[-1], classes[0], document.head.pop("picture"))
+    return Subject(seen, found, classes, document.head, words, error)
 
 
 def _held(seen: Capture, *, every: bool) -> list[str]:
@@ -137,7 +166,12 @@ def _held(seen: Capture, *, every: bool) -> list[str]:
             "Choose another layer.",
         )
     if not mapped:
-        raise LayerError("The network has no layer with a map of the image.", "Name layers.")
+        raise LayerError(
+            "The explorer shows maps of the image, and no layer of this network gives one.",
+            "cnnviz.attribute and cnnviz.occlusion explain its answer by the pixels alone.",
+            option="`cnnviz attribute` and `cnnviz occlusion` explain its answer by the pixels "
+            "alone.",
+        )
     return mapped if every else mapped[-STAGES:]
 
 
@@ -155,7 +189,7 @@ def _classes(seen: Capture, target: Target) -> list[int]:
 
 def _rounding(layer: ExploredLayer, first: int) -> float:
     """Return how far whole steps put the first class's map off, of its largest value."""
-    whole, low, step = by_channel(layer.activations)
+    whole, low, step = by_channel(layer.activations, map_levels(layer.activations))
     kept = whole * step[:, None, None] + low[:, None, None]
     weights = layer.weights[layer.classes.index(first)]
     exact = np.tensordot(weights, layer.activations, 1)
@@ -163,9 +197,7 @@ def _rounding(layer: ExploredLayer, first: int) -> float:
     return float(np.abs(np.tensordot(weights, kept, 1) - exact).max()) / (largest or 1.0)
 
 
-def _words(
-    seen: Capture, last: ExploredLayer, first: int, picture: str, convolution: str
-) -> SubjectWords:
+def _words(seen: Capture, last: ExploredLayer, first: int, picture: str) -> SubjectWords:
     model, photo = seen.model, seen.batch.photos[0].name
     name = model.category(first)
     ranked = seen.predictions(_LISTED)[0]
@@ -182,7 +214,6 @@ def _words(
             f"{title}: where the network found {name}, at {last.name} ({height} x {width} places)."
         ),
         classes=f"{seen.logits.shape[1]:,}",
-        convolution=convolution,
         answers=tuple(ClassLine(one.name, percent(one.probability)) for one in ranked),
         notes=_notes(seen),
         picture=picture,
@@ -191,12 +222,16 @@ def _words(
 
 
 def _notes(seen: Capture) -> tuple[str, ...]:
-    notes = [*seen.batch.photos[0].notes, seen.model.doubt]
-    height, width = seen.batch.photos[0].pixels.shape[:2]
-    box = seen.batch.boxes[0]
+    """Return what a report tells of the network and the photo, and what is peculiar to the page."""
+    model, photo, box = seen.model, seen.batch.photos[0], seen.batch.boxes[0]
+    notes = [*first_notes(model, seen.batch), *photo.notes]
+    reading = model.reading
+    if reading is not None and reading.kind is not None and reading.guess:
+        notes.append(told_guess(reading.kind, reading.guess))
+    height, width = photo.pixels.shape[:2]
     if (round(box.width), round(box.height)) != (width, height):
         notes.append("The network saw the middle of the photo, which is what is shown.")
-    return tuple(filter(None, notes))
+    return tuple(dict.fromkeys(notes))
 
 
 def _still(seen: Capture, last: ExploredLayer, first: int) -> str:

@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 
 from cnnviz.explorer.layers import ExploredLayer
 from cnnviz.explorer.linear_head import LayerScores
-from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.ranked_classes import probabilities
 from cnnviz.results.progress import Progress
 
 MUTED = 24
-"""So many channels of a layer, those that the map of the likeliest class weighs most."""
+"""So many channels of a layer at most, those that the map of the likeliest class weighs most."""
+_LEAST = 4
+_MACS = 200_000_000_000
+"""What the answers of one layer may take together, some seconds on one core; large networks get
+fewer answers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,15 +48,14 @@ class MutedAnswers:
 
 def muted_answers(seen: Capture, layer: ExploredLayer, progress: Progress) -> MutedAnswers:
     """Return the answers with single channels muted, each by what follows the layer, run anew."""
-    chosen = _weighed_most(layer)
     key = seen.activations.resolve(layer.name)
     run = LayerScores(seen, key)
+    chosen = _weighed_most(layer, _affordable(run.work.macs))
     maps = seen.activation_maps(key)[:1]
     parts = []
-    at_once = rows_at_once(seen.model, seen.batch.tensor)
-    for start in range(0, len(chosen), at_once):
+    for start in range(0, len(chosen), run.rows):
         progress(start, len(chosen), f"muting channels of {layer.name}")
-        part = torch.from_numpy(chosen[start : start + at_once].astype(np.int64)).to(maps.device)
+        part = torch.from_numpy(chosen[start : start + run.rows].astype(np.int64)).to(maps.device)
         without = maps.expand(len(part), *maps.shape[1:]).clone()
         without[torch.arange(len(part)), part] = 0.0
         parts.append(run(without))
@@ -70,7 +72,12 @@ def muted_answers(seen: Capture, layer: ExploredLayer, progress: Progress) -> Mu
     )
 
 
-def _weighed_most(layer: ExploredLayer, count: int = MUTED) -> NDArray[np.int32]:
+def _affordable(macs: int) -> int:
+    """Return how many channels are muted, where each takes so many operations."""
+    return min(MUTED, max(_LEAST, _MACS // max(1, macs)))
+
+
+def _weighed_most(layer: ExploredLayer, count: int) -> NDArray[np.int32]:
     adds = np.abs(layer.weights[0] * layer.activations.sum((1, 2)))
     order: Sequence[int] = np.argsort(-adds, kind="stable")[:count].tolist()
     return np.array([one for one in order if adds[one] > 0.0], np.int32)

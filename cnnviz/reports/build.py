@@ -24,6 +24,7 @@ from cnnviz.reports.context import Context, ReportImage
 from cnnviz.reports.document import Report
 from cnnviz.reports.first_notes import first_notes
 from cnnviz.reports.image_answer import answer
+from cnnviz.reports.live_maps import live_maps
 from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, ReportProgress, Steps
 from cnnviz.reports.sections import SectionKind, choose
 from cnnviz.results.file_names import distinct, stem
@@ -39,6 +40,7 @@ def report(
     layers: Layers | None = None,
     target: Target = None,
     thorough: bool = False,
+    interactive: bool = False,
     progress: ReportProgress | None = None,
 ) -> Report:
     """Look at images through a network and tell it as a report.
@@ -60,6 +62,10 @@ def report(
     thorough : bool
         Whether sections that run the network many more times come as well: maps of many methods,
         each with its checks. The progress says how long they may take.
+    interactive : bool
+        Whether a reader of the page can switch the heatmap at the head of each image: to another
+        of the likeliest classes, to another layer, and to another opacity. The network runs once
+        more for each of the classes.
     progress : callable, optional
         Called as ``progress(done, total, what)`` before each step, here and in `Report.save`.
 
@@ -85,16 +91,20 @@ def report(
         batch = wrapped.prepare(images)
     pending = _count(kinds, len(batch))
     # Each section is built once and drawn once; the heads and the writing come after.
-    steps.rest(pending.looks + pending.sections + DRAWING_SHARE * pending.sections + WRITING_STEPS)
+    maps = pending.looks if interactive and "cam" in _keys(kinds) else 0
+    steps.rest(
+        pending.looks + maps + pending.sections + DRAWING_SHARE * pending.sections + WRITING_STEPS
+    )
     slugs = distinct(stem(photo.name) for photo in batch.photos)
     subjects = tuple(
         _look(wrapped, batch, place, slugs[place], kinds, layers, target, steps)
         for place in range(pending.looks)
     )
     writer = _Writer(wrapped, kinds, subjects, batch, _said(layers), steps)
-    answers, parts = _with_distinct_names(
-        [answer(subject, _keys(kinds)) for subject in subjects], writer.sections()
-    )
+    heads = [answer(subject, _keys(kinds)) for subject in subjects]
+    if maps:
+        heads = [_live(entry, one, steps) for entry, one in zip(heads, subjects, strict=True)]
+    answers, parts = _with_distinct_names(heads, writer.sections())
     return Report(
         provenance=_provenance(wrapped, batch, subjects),
         created=created,
@@ -105,6 +115,11 @@ def report(
         notes=first_notes(wrapped, batch),
         steps=steps,
     )
+
+
+def _live(entry: ImageAnswer, subject: ReportImage, steps: Steps) -> ImageAnswer:
+    with steps.step("maps of other classes", f"maps of other classes for {entry.name}"):
+        return replace(entry, live=live_maps(subject))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,28 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """The values of a picture over steps, for a page that tells them.
+
+    Attributes
+    ----------
+    rows : tuple of str
+        What there is a value of at each step, from top to bottom.
+    steps : ndarray of float
+        [T], where the values stand on the axis of the picture's first panel.
+    values : ndarray of float
+        [R, T].
+    stacked : bool
+        Whether each row has a strip of the panel of its own; else rows are curves in one.
+    """
+
+    rows: tuple[str, ...]
+    steps: NDArray[np.float64] = field(repr=False)
+    values: NDArray[np.float64] = field(repr=False)
+    stacked: bool
+
+
 @dataclass(frozen=True)
 class Picture:
     """A picture that is not drawn yet, and everything that is said about it.
@@ -44,6 +66,8 @@ class Picture:
         Paragraphs that lead to the picture, and those that go on from it.
     code, command : str
         The call that makes it in Python, and the command; empty where there is none.
+    readout : Readout or None
+        Its values, where the page is to tell them.
     """
 
     name: str
@@ -59,6 +83,7 @@ class Picture:
     after: tuple[str, ...] = ()
     code: str = ""
     command: str = ""
+    readout: Readout | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, result: Result, name: str, title: str, *, wide: bool = True) -> Picture:
@@ -202,6 +227,26 @@ class PredictedClass:
     share: float
 
 
+@dataclass(frozen=True, eq=False)
+class LiveMaps:
+    """Maps of an image that a reader can switch.
+
+    Attributes
+    ----------
+    classes, layers : tuple of str
+        The K classes, and the layers from shallow to deep.
+    maps : tuple of ndarray of float32
+        For each layer the signed maps [K, h, w] in the method's unit.
+    box : (float, float, float, float)
+        Left, top, right and bottom of what the network saw, as shares of the photo.
+    """
+
+    classes: tuple[str, ...]
+    layers: tuple[str, ...]
+    maps: tuple[NDArray[np.float32], ...] = field(repr=False)
+    box: tuple[float, float, float, float]
+
+
 @dataclass(frozen=True)
 class ImageAnswer:
     """What the network answers about one image, for the head of the page.
@@ -222,6 +267,8 @@ class ImageAnswer:
         What was done to the image on reading it.
     output : str
         What the network's output means, and whether that is a guess.
+    live : LiveMaps or None
+        Maps of several classes, where the page is to answer.
     """
 
     name: str
@@ -234,6 +281,7 @@ class ImageAnswer:
     overlay: Picture | None = None
     notes: tuple[str, ...] = ()
     output: str = ""
+    live: LiveMaps | None = field(default=None, repr=False)
 
     @property
     def explained(self) -> bool:

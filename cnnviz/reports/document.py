@@ -16,6 +16,7 @@ from cnnviz.reports.draw_all import draw_all
 from cnnviz.reports.failure import Failure
 from cnnviz.reports.html_writer import render
 from cnnviz.reports.layout import layout
+from cnnviz.reports.live_maps import packed
 from cnnviz.reports.pictures import DrawnPicture, data_uri
 from cnnviz.reports.progress import DRAWING_SHARE, ReportProgress, Steps
 from cnnviz.reports.sections.provenance import versions
@@ -188,11 +189,11 @@ class Report:
             self.steps.progress = progress
         with staged(directory, force=force) as folder:
             drawings = self._draw(folder)
-            notes: tuple[str, ...] = ()
+            notes = self._live_note(drawings)
             with self.steps.step("writing the page", "writing the page"):
                 self._write_page(folder / self.file("html"), drawings)
                 if single_file:
-                    notes = self._write_single_file(folder, drawings)
+                    notes += self._write_single_file(folder, drawings)
                 if pdf:
                     self._write_pdf(folder, drawings)
                 for name, write in self.beside:
@@ -232,6 +233,13 @@ class Report:
             link=lambda drawn: drawn.path,
         )
         path.write_text(page, "utf-8", newline="\n")
+
+    def _live_note(self, drawings: Mapping[str, DrawnPicture]) -> tuple[str, ...]:
+        live = packed(self.answers, drawings)
+        if live is None:
+            return ()
+        said = f"What the page answers with takes {file_size(live.size)} of it."
+        return (said,)
 
     def _write_single_file(
         self, folder: Path, drawings: Mapping[str, DrawnPicture]

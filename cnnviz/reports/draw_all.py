@@ -67,7 +67,7 @@ def _drawn(
             # One that fails is left to the other process, which fails in the open.
             with suppress(Exception):
                 one = draw(pictures[place][0], writer)
-                found[place] = one.path, one.width, one.height, one.numbers
+                found[place] = one.path, one.width, one.height, one.numbers, one.panel
     return found
 
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from cnnviz.reports import html_assets
+from cnnviz.pages import html_assets
 from cnnviz.reports.content import ImageAnswer, Section
+from cnnviz.reports.live_maps import packed
+from cnnviz.reports.live_maps import script as live_script
 from cnnviz.reports.pictures import DrawnPicture
 
 OVERVIEW = "overview"
@@ -108,7 +110,10 @@ def render(
         Where the page finds a picture, and where a click on it leads without scripts.
     """
     css, script = (_assets(page, suffix) for suffix in ("css", "js"))
-    css = html_assets.palette() + css
+    css, script = html_assets.palette() + css, html_assets.theme() + script
+    live = packed(page.answers, drawings)
+    if live is not None:
+        script += live_script()
     return (
         html_assets.environment(__package__)
         .get_template("report.html.j2")
@@ -119,6 +124,7 @@ def render(
             link=link,
             css=Markup(css),
             script=Markup(script),
+            live=live,
             policy=html_assets.policy(css, script),
             icon=f"data:image/svg+xml;base64,{_base64(_ICON.encode())}",
         )

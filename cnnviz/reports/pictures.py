@@ -32,6 +32,9 @@ COMPRESS_LEVEL = 1
 WEBP_QUALITY = 86
 
 
+Panel = tuple[float, float, float, float, float, float]
+
+
 @dataclass(frozen=True)
 class DrawnPicture:
     """A picture and the file that holds it.
@@ -46,6 +49,9 @@ class DrawnPicture:
         Its size in pixels.
     numbers : dict
         What it shows, as plain data; large arrays by reference to a file of the report.
+    panel : tuple of float, or None
+        Where the first panel of a figure lies: left, top, right and bottom as shares of the
+        picture, and the ends of its horizontal axis. None where no reader is told its values.
     """
 
     picture: Picture
@@ -53,6 +59,7 @@ class DrawnPicture:
     width: int
     height: int
     numbers: dict[str, Any] = field(default_factory=dict, repr=False)
+    panel: Panel | None = None
 
     @property
     def panorama(self) -> bool:
@@ -101,10 +108,24 @@ class PictureWriter:
 def draw(picture: Picture, writer: PictureWriter) -> DrawnPicture:
     """Draw a picture, and hand it and its large arrays to the writer."""
     with any_letter():
-        image = Image.fromarray(_pixels(picture.draw()))
+        drawing = picture.draw()
+        image = Image.fromarray(_pixels(drawing))
+        panel = None if picture.readout is None else _panel(drawing)
     path = f"{FOLDER}/{picture.name}.png"
     writer.write(image, path, picture)
-    return DrawnPicture(picture, path, image.width, image.height, _numbers(picture, writer))
+    numbers = _numbers(picture, writer)
+    return DrawnPicture(picture, path, image.width, image.height, numbers, panel)
+
+
+def _panel(drawing: Figure | NDArray[np.uint8]) -> Panel | None:
+    """Return where the first panel of a drawn figure lies, and the ends of its axis."""
+    if isinstance(drawing, np.ndarray):
+        return None
+    axes = drawing.axes[0]
+    box, (width, height) = axes.get_window_extent(), drawing.bbox.size
+    low, high = axes.get_xlim()
+    left, right = box.x0 / width, box.x1 / width
+    return left, 1.0 - box.y1 / height, right, 1.0 - box.y0 / height, low, high
 
 
 def _numbers(picture: Picture, writer: PictureWriter) -> dict[str, Any]:

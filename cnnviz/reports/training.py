@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 from cnnviz.gradients.monitor.loss_history import LOSSES
 from cnnviz.gradients.monitor.picture import LOOKS, draw_decades, draw_heat, draw_loss
 from cnnviz.gradients.monitor.run import TrainingRun
-from cnnviz.gradients.monitor.step_axis import columns
-from cnnviz.reports.content import Picture, Section
+from cnnviz.gradients.monitor.step_axis import binned, columns, span
+from cnnviz.reports.content import Picture, Readout, Section
 from cnnviz.reports.document import Report
 from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, ReportProgress, Steps
 from cnnviz.reports.training_tables import event_tables, layer_table, recorded_tables
@@ -23,6 +24,8 @@ from cnnviz.results.text import count, measured_time, number, plural
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_MOST_LOSSES = 4_000
+"""So many losses at most are told on a page, evenly spread, each at its own step."""
 _READ = {
     "gradient": (
         "The norm of the gradient that arrives at each layer's output, the first layer on top. "
@@ -47,13 +50,17 @@ _READ = {
 }
 
 
-def training_report(run: TrainingRun, *, progress: ReportProgress | None = None) -> Report:
+def training_report(
+    run: TrainingRun, *, interactive: bool = False, progress: ReportProgress | None = None
+) -> Report:
     """Tell a training run as a report.
 
     Parameters
     ----------
     run : TrainingRun
         The run, which may still go on.
+    interactive : bool
+        Whether the page tells step, layer and value under the pointer.
     progress : callable, optional
         Called as ``progress(done, total, what)`` while `Report.save` draws.
 
@@ -67,6 +74,8 @@ def training_report(run: TrainingRun, *, progress: ReportProgress | None = None)
         for section in (_course(run), _depth(run), _movement(run), _units(run), _provenance(run))
         if section is not None
     )
+    if interactive:
+        sections = tuple(_readable(run, section) for section in sections)
     steps = Steps(progress)
     steps.rest(DRAWING_SHARE * len(sections) + WRITING_STEPS)
     return Report(
@@ -79,6 +88,33 @@ def training_report(run: TrainingRun, *, progress: ReportProgress | None = None)
         steps=steps,
         heading=f"How {run.name} {'trained' if run.finished else 'is training'}",
     )
+
+
+def _readable(run: TrainingRun, section: Section) -> Section:
+    return replace(
+        section,
+        pictures=tuple(replace(one, readout=_readout(run, one.name)) for one in section.pictures),
+    )
+
+
+def _readout(run: TrainingRun, name: str) -> Readout | None:
+    """Return the values that a picture of the run shows, as they are drawn."""
+    if name == "loss":
+        held = np.unique(np.linspace(0, run.losses.size - 1, _MOST_LOSSES).round().astype(int))
+        if not run.losses.size:
+            return None
+        return Readout(
+            ("loss",), np.asarray(run.loss_steps, float)[held], run.losses[None, held], False
+        )
+    if name == "decades":
+        return Readout(("decades",), np.asarray(run.steps, float), run.decades[None], False)
+    if name not in LOOKS:
+        return None
+    (left, right), values = span(run), binned(run, getattr(run, name))
+    wide = values.shape[1]
+    # The middles of the columns that are drawn, to the nearest step.
+    steps = np.round(left + (np.arange(wide) + 0.5) * (right - left) / wide)
+    return Readout(tuple(run.layers), steps, values, True)
 
 
 def _facts(run: TrainingRun) -> tuple[tuple[str, str], ...]:

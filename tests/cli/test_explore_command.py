@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from PIL import Image
@@ -14,6 +15,7 @@ def test_the_page_is_written_and_its_path_is_the_last_line(run, tmp_path) -> Non
     done = run("explore", "--target", "star", "--out", "page.html")
     assert done.code == 0, done.err
     assert done.last_line == "page.html"
+    assert re.search(r"The page will have about 0\.\d MB; --layers chooses", done.err)
     assert "where the network found star" in (tmp_path / "page.html").read_text("utf-8")
 
 
@@ -25,6 +27,7 @@ def test_with_json_it_is_told_what_the_page_holds(run, tmp_path) -> None:
     assert 0.0 < told["error"] < 0.01
     page = tmp_path / told["page"]
     assert page.stat().st_size == told["bytes"]
+    assert 0.6 * told["bytes"] <= told["bytes_estimated"] <= 1.4 * told["bytes"]
     assert page.name.endswith("-explorer.html")
 
 
@@ -51,7 +54,7 @@ def test_another_photo_and_another_network_stand_beside_it(run, tmp_path) -> Non
 
 
 def test_a_gallery_that_is_none_is_refused_before_the_work(run, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("cnnviz.explorer.build.explore", lambda *_, **__: pytest.fail("work began"))
+    monkeypatch.setattr("cnnviz.explorer.build.planned", lambda *_, **__: pytest.fail("work began"))
     done = run("explore", "--gallery", "nothing")
     assert done.code == 2
     assert "There is no gallery in 'nothing'" in done.err

@@ -12,6 +12,7 @@ import torchvision
 import cnnviz
 from cnnviz.explorer import explore
 from cnnviz.images import Preprocessing
+from cnnviz.pages.packing import map_levels
 from cnnviz.passes.run_from_layer import ForwardFromLayer
 from tests.helpers.browser import Visit
 
@@ -43,7 +44,13 @@ def check_maps(model: Any, photo: Any, visit: Visit, layers: tuple[str, ...]) ->
         for index, wanted in zip(held, maps, strict=True):
             weights, row = visit.page.evaluate(_WEIGHTS, [place, index])
             # Half a step of every activation, and of every weight.
-            steps = np.ptp(activations.reshape(len(activations), -1), 1) / 255
+            steps = visit.page.evaluate(
+                "(place) => [...cnnviz.app.data.layers[place].step.values]", place
+            )
+            levels = map_levels(activations)
+            wide = np.ptp(activations.reshape(len(activations), -1), 1)
+            np.testing.assert_allclose(steps, wide / levels, rtol=1e-4, atol=1e-6 * wide.max())
+            steps = np.array(steps)
             bound = (np.abs(weights) * steps).sum() / 2 + np.abs(activations).sum(0) * row / 2
             bound = bound + steps.sum() * row / 4
             found = visit.page.evaluate(

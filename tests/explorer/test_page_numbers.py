@@ -99,37 +99,41 @@ def test_answers_that_were_computed_beforehand_are_those_of_the_network(opened) 
 
 
 @BOTH
-def test_a_worked_convolution_is_that_of_the_network(opened) -> None:
-    step = opened.asks("({name: app.data.convolution.name, own: app.data.convolution.own})")
-    within = 1e-4 if step["own"] else 3e-3
-    assert step["own"] == isinstance(opened.photo, np.ndarray)
-    names = [name for name, _ in opened.model.module.named_modules()]
-    after = names[names.index(step["name"]) + 1 : names.index(step["name"]) + 3]
-    seen = cnnviz.capture(
-        opened.model, opened.photo, layers=[step["name"], *after], gradients=False
+def test_worked_convolutions_are_those_of_the_network(opened) -> None:
+    steps = opened.asks(
+        "app.data.convolutions.map(({scale, channels, ...rest}) => ({ own: rest.own,"
+        " error: rest.error, layers: rest.layers, first: rest.first, activation: rest.activation,"
+        " scale: [...scale.values], channels: [...channels.values]}))"
     )
-    summed, normalised, activated = (seen.activations[name][0] for name in [step["name"], *after])
-    channels, height, width = summed.shape
-    for channel, row, column in [
-        (0, 0, 0),
-        (channels - 1, height - 1, width // 2),
-        (1, 3, width - 1),
-    ]:
-        found = opened.asks(
-            "arithmetic.workedOut(app.data.convolution, app.data.input, ...given)",
-            [channel, row, column],
-        )
-        size = float(summed.abs().max())
-        at = channel, row, column
-        assert abs(found["biased"] - float(summed[at])) < within * size
-        assert abs(found["normalised"] - float(normalised[at])) < within * float(
-            normalised.abs().max()
-        )
-        assert abs(found["activated"] - float(activated[at])) < within * float(
-            activated.abs().max()
-        )
-        products = sum(sum(plane["products"]) for plane in found["planes"])
-        assert abs(products - found["sum"]) < 1e-9
+    assert [step["first"] for step in steps] == [True] + [False] * (len(steps) - 1)
+    assert steps[0]["own"] == isinstance(opened.photo, np.ndarray)
+    assert len(steps) >= 2
+    names = list(dict.fromkeys(name.split("#")[0] for step in steps for name in step["layers"]))
+    seen = cnnviz.capture(opened.model, opened.photo, layers=names, gradients=False)
+    for place, step in enumerate(steps):
+        chain = [seen.activations[name][0] for name in step["layers"]]
+        channels, height, width = chain[0].shape
+        assert len(set(step["channels"])) == len(step["channels"])
+        assert max(step["channels"]) < channels
+        for held, row, column in [
+            (0, 0, 0),
+            (len(step["channels"]) - 1, height - 1, width // 2),
+            (1, min(3, height - 1), width - 1),
+        ]:
+            found = opened.asks(
+                "arithmetic.workedOut(app.data.convolutions[given[0]], ...given.slice(1))",
+                [place, held, row, column],
+            )
+            at = step["channels"][held], row, column
+            # What is told beside the sum bounds it; the photo's own pixels lose next to nothing.
+            assert abs(found["biased"] - float(chain[0][at])) <= 1.01 * step["error"] + 1e-6
+            assert step["error"] <= (1e-4 if step["own"] else 2e-2) * float(chain[0].abs().max())
+            # Of the activations only ReLU is worked out.
+            if step["activation"] in ("", "ReLU"):
+                off = abs(found["activated"] - float(chain[-1][at]))
+                assert off <= 1.01 * step["error"] * abs(step["scale"][held]) + 1e-5
+            products = sum(sum(plane["products"]) for plane in found["planes"])
+            assert abs(products - found["sum"]) < 1e-9
 
 
 def test_a_map_is_stretched_as_torch_does_it(opened) -> None:

@@ -15,7 +15,8 @@ from PIL import Image
 
 import cnnviz
 from cnnviz.explorer import explore
-from cnnviz.explorer.scripts import modules, script, source
+from cnnviz.explorer.scripts import MODULES, script
+from cnnviz.pages.scripts import source
 from tests.helpers.browser import Visit
 from tests.helpers.explorer_pages import Small, page_of
 
@@ -265,17 +266,18 @@ def test_many_changes_leave_as_many_elements_as_before(opened) -> None:
 def test_the_script_is_made_of_its_modules_in_the_order_of_their_imports() -> None:
     seen: list[str] = []
     names: Counter[str] = Counter()
-    for name in modules():
-        text = source(name)
-        used = re.findall(r'^import .*? from "\./(\w+)\.js";$', text, re.MULTILINE)
+    for package, name in MODULES:
+        text = source(package, name)
+        used = re.findall(r'^import .*? from "[./\w]*/(\w+)\.js";$', text, re.MULTILINE)
         assert set(used) <= set(seen), name
         seen.append(name)
         names.update(
             re.findall(r"^(?:export )?(?:async )?(?:function|const) (\w+)", text, re.MULTILINE)
         )
     assert [name for name, times in names.items() if times > 1] == []
-    folder = Path(cnnviz.__file__).parent / "explorer" / "scripts"
-    assert {path.stem for path in folder.glob("*.js")} == set(seen)
+    home = Path(cnnviz.__file__).parent
+    folders = [home / part / "scripts" for part in ("explorer", "pages")]
+    assert {path.stem for folder in folders for path in folder.glob("*.js")} == set(seen)
     assert not re.search("^(import|export) ", script(), re.MULTILINE)
     assert len(script().encode()) <= 60_000
 

@@ -1,7 +1,7 @@
 // The answer as a list in which a click asks for another class.
 
 import { largest } from "./arithmetic.js";
-import { made, percent } from "./dom.js";
+import { made, percent } from "../../pages/scripts/dom.js";
 
 const LISTED = 5;
 

@@ -1,7 +1,7 @@
 // One channel: its map, its values here, its kernel, and its page in a gallery.
 
 import { largest, valueAt } from "./arithmetic.js";
-import { made, written } from "./dom.js";
+import { made, written } from "../../pages/scripts/dom.js";
 
 const BINS = 24;
 
@@ -83,15 +83,15 @@ function histogram(svg, values) {
 
 /** @param {any} app @param {any} holder @param {number} c */
 function kernel(app, holder, c) {
-  const step = app.data.convolution;
-  const first = step && step.layers.includes(app.layer().name);
-  holder.hidden = !first;
-  if (!first) return;
+  const step = app.data.convolutions.find((/** @type {any} */ one) => one.first && one.layers.includes(app.layer().name));
+  const row = step ? step.channels.values.indexOf(c) : -1;
+  holder.hidden = row < 0;
+  if (row < 0) return;
   const [, colours, rows, columns] = step.kernels.shape;
   const canvas = holder.querySelector("canvas");
   canvas.width = columns;
   canvas.height = rows;
-  const values = step.kernels.values.subarray(c * colours * rows * columns, (c + 1) * colours * rows * columns);
+  const values = step.kernels.values.subarray(row * colours * rows * columns, (row + 1) * colours * rows * columns);
   const top = values.reduce((/** @type {number} */ one, /** @type {number} */ other) => Math.max(one, Math.abs(other)), 0) || 1;
   const image = new ImageData(columns, rows);
   for (let p = 0; p < rows * columns; p += 1) {

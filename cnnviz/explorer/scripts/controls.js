@@ -1,7 +1,7 @@
 // Which class, layer and method, and how the map is drawn.
 
 import { rowOf } from "./arithmetic.js";
-import { made } from "./dom.js";
+import { made } from "../../pages/scripts/dom.js";
 
 const FOUND = 8;
 

@@ -1,42 +1,55 @@
-// The first convolution at one place, number by number.
+// A convolution at one place, number by number.
 
-import { made, written } from "./dom.js";
+import { largest } from "./arithmetic.js";
+import { made, written } from "../../pages/scripts/dom.js";
+
+const PLANES = 8;
 
 /**
- * Work out one output of the convolution.
+ * Work out one output of a convolution.
  * @param {any} step
- * @param {number[]} size height and width of the input
- * @param {number} c
+ * @param {number} held which of the output channels that are held
  * @param {number} row
  * @param {number} column
  */
-export function workedOut(step, size, c, row, column) {
-  const [, colours, rows, columns] = step.kernels.shape;
-  const [height, width] = size;
-  /** @type {{patch: number[], kernel: number[], products: number[]}[]} */
+export function workedOut(step, held, row, column) {
+  const [, each, rows, columns] = step.kernels.shape;
+  const [, height, width] = step.pixels.shape;
+  const first = Math.floor(step.channels.values[held] / (step.count / step.groups)) * each;
+  /** @type {{channel: number, patch: number[], kernel: number[], products: number[], sum: number}[]} */
   const planes = [];
   let sum = 0;
-  for (let k = 0; k < colours; k += 1) {
-    const plane = { patch: /** @type {number[]} */ ([]), kernel: /** @type {number[]} */ ([]), products: /** @type {number[]} */ ([]) };
+  for (let k = 0; k < each; k += 1) {
+    const plane = { channel: first + k, patch: /** @type {number[]} */ ([]), kernel: /** @type {number[]} */ ([]), products: /** @type {number[]} */ ([]), sum: 0 };
     for (let i = 0; i < rows; i += 1) {
       for (let j = 0; j < columns; j += 1) {
         const y = row * step.stride[0] - step.padding[0] + i * step.dilation[0];
         const x = column * step.stride[1] - step.padding[1] + j * step.dilation[1];
         const outside = y < 0 || x < 0 || y >= height || x >= width;
-        const pixel = outside ? 0 : step.low.values[k] + step.step.values[k] * step.pixels.values[(k * height + y) * width + x];
-        const weight = step.kernels.values[((c * colours + k) * rows + i) * columns + j] * step.kernelStep.values[c];
-        plane.patch.push(pixel);
+        const value = outside ? 0 : step.low.values[first + k] + step.step.values[first + k] * step.pixels.values[((first + k) * height + y) * width + x];
+        const weight = step.kernels.values[((held * each + k) * rows + i) * columns + j] * step.kernelStep.values[held];
+        plane.patch.push(value);
         plane.kernel.push(weight);
-        plane.products.push(pixel * weight);
-        sum += pixel * weight;
+        plane.products.push(value * weight);
+        plane.sum += value * weight;
       }
     }
+    sum += plane.sum;
     planes.push(plane);
   }
-  const biased = sum + step.bias.values[c];
-  const normalised = biased * step.scale.values[c] + step.shift.values[c];
+  const biased = sum + step.bias.values[held];
+  const normalised = biased * step.scale.values[held] + step.shift.values[held];
   const acts = step.activation === "ReLU";
-  return { planes, sum, bias: step.bias.values[c], biased, normalised, activated: acts ? Math.max(0, normalised) : normalised };
+  return { planes, sum, bias: step.bias.values[held], biased, normalised, activated: acts ? Math.max(0, normalised) : normalised };
+}
+
+/**
+ * Return height and width of what a convolution gives.
+ * @param {any} step
+ * @returns {number[]}
+ */
+function sizeOf(step) {
+  return [0, 1].map((k) => Math.floor((step.pixels.shape[1 + k] + 2 * step.padding[k] - step.dilation[k] * (step.kernels.shape[2 + k] - 1) - 1) / step.stride[k]) + 1);
 }
 
 /**
@@ -44,52 +57,77 @@ export function workedOut(step, size, c, row, column) {
  * @returns {() => void}
  */
 export function convolution(app) {
-  const step = app.data.convolution;
+  const steps = app.data.convolutions;
   const panel = app.byId("convolution");
-  if (!step) {
+  if (!steps.length) {
     panel.hidden = true;
     return () => {};
   }
-  const [count, , rows, columns] = step.kernels.shape;
-  const sizes = [0, 1].map((k) => Math.floor((app.data.input[k] + 2 * step.padding[k] - step.dilation[k] * (step.kernels.shape[2 + k] - 1) - 1) / step.stride[k]) + 1);
-  const limits = [count, ...sizes];
-  const fields = ["step-channel", "step-row", "step-column"].map(app.byId);
-  fields.forEach((field, k) => {
-    field.max = String(limits[k] - 1);
-    field.addEventListener("change", () => {
-      const now = now_();
-      now[k] = Math.min(limits[k] - 1, Math.max(0, Math.round(Number(field.value)) || 0));
-      app.update({ step: now });
-    });
-  });
-  /** @returns {number[]} */
-  function now_() {
-    const middle = [0, Math.floor(sizes[0] / 2), Math.floor(sizes[1] / 2)];
-    const asked = app.state.step ?? middle;
-    const under = app.hovered ? [asked[0], Math.floor(app.hovered[1] * sizes[0]), Math.floor(app.hovered[0] * sizes[1])] : asked;
-    return under.map((/** @type {number} */ one, /** @type {number} */ k) => Math.min(limits[k] - 1, one));
-  }
+  const [which, channel, ...places] = ["step-which", "step-channel", "step-row", "step-column"].map(app.byId);
+  which.replaceChildren(...steps.map((/** @type {any} */ one, /** @type {number} */ k) =>
+    made("option", { value: k, text: `${one.name}${one.first ? ", of the photo" : ""}${one.ends ? `, before ${one.ends === one.name ? "its activation" : `the end of ${one.ends}`}` : ""}` })));
+  which.addEventListener("change", () => app.update({ conv: Number(which.value), step: null }));
+  /** @type {any} */
+  let filled = null;
+  const chosen = () => steps[app.state.conv ?? steps.findIndex((/** @type {any} */ one) => one.ends === app.layer().name)] ?? steps[0];
+  const now = () => {
+    const step = chosen();
+    const sizes = sizeOf(step);
+    const asked = app.state.step ?? [step.channels.values[0], ...sizes.map((one) => Math.floor(one / 2))];
+    const held = Math.max(0, step.channels.values.indexOf(asked[0]));
+    const under = app.hovered ? [Math.floor(app.hovered[1] * sizes[0]), Math.floor(app.hovered[0] * sizes[1])] : asked.slice(1);
+    return { step, sizes, held, at: under.map((/** @type {number} */ one, /** @type {number} */ k) => Math.min(sizes[k] - 1, one)) };
+  };
+  channel.addEventListener("change", () => app.update({ step: [Number(channel.value), ...now().at] }));
+  places.forEach((field, k) => field.addEventListener("change", () => {
+    const { step, sizes, held, at } = now();
+    at[k] = Math.min(sizes[k] - 1, Math.max(0, Math.round(Number(field.value)) || 0));
+    app.update({ step: [step.channels.values[held], ...at] });
+  }));
   return () => {
     if (!panel.open) return;
-    const [c, row, column] = now_();
-    fields.forEach((field, k) => { if (document.activeElement !== field) field.value = String([c, row, column][k]); });
-    const found = workedOut(step, app.data.input, c, row, column);
-    const names = found.planes.length === 3 ? ["red", "green", "blue"] : found.planes.map((_, k) => `channel ${k}`);
-    app.byId("planes").replaceChildren(...found.planes.map((plane, k) =>
+    const { step, sizes, held, at } = now();
+    if (filled !== step) {
+      const numbers = [...step.channels.values];
+      channel.replaceChildren(...numbers.map((c) => made("option", { value: c, text: c })));
+      app.byId("step-held").textContent = numbers.length < step.count ? `The page holds ${numbers.length} of its ${step.count} channels, those with the largest values in this photo.` : "";
+      filled = step;
+    }
+    which.value = String(steps.indexOf(step));
+    channel.value = String(step.channels.values[held]);
+    places.forEach((field, k) => {
+      field.max = String(sizes[k] - 1);
+      if (document.activeElement !== field) field.value = String(at[k]);
+    });
+    const found = workedOut(step, held, at[0], at[1]);
+    const columns = step.kernels.shape[3];
+    const shown = found.planes.length > PLANES ? largest(found.planes.map((one) => one.sum), PLANES, Math.abs) : found.planes.map((_, k) => k);
+    app.byId("planes").replaceChildren(...shown.map((k) => found.planes[k]).map((plane) =>
       made("div", { class: "plane" }, [
-        made("h2", { text: names[k] }),
+        made("h2", { text: step.first && found.planes.length === 3 ? ["red", "green", "blue"][plane.channel] : `channel ${plane.channel}` }),
         grid("patch", plane.patch, columns), made("span", { class: "sign", text: "\u00d7" }),
         grid("kernel", plane.kernel, columns), made("span", { class: "sign", text: "=" }),
-        grid("products", plane.products, columns),
+        grid("products", plane.products, columns), made("span", { class: "aside", text: `sum ${written(plane.sum)}` }),
       ])));
-    const lines = [`sum of the ${rows * columns * found.planes.length} products: ${written(found.sum)}`];
-    if (found.bias !== 0) lines.push(`with the bias ${written(found.bias)}: ${written(found.biased)}`);
-    if (step.normalised) lines.push(`after batch normalisation (times ${written(step.scale.values[c])}, plus ${written(step.shift.values[c])}): ${written(found.normalised)}`);
-    if (step.activation === "ReLU") lines.push(`after ReLU: ${written(found.activated)}`);
-    else if (step.activation) lines.push(`${step.activation} follows.`);
-    if (!step.own) lines.push("The input is kept in 256 steps for each channel, so that the last digits may differ.");
-    app.byId("worked").replaceChildren(...lines.map((text) => made("li", { text })));
+    app.byId("worked").replaceChildren(...lines(step, held, found, shown).map((text) => made("li", { text })));
   };
+}
+
+/** @param {any} step @param {number} held @param {any} found @param {number[]} shown */
+function lines(step, held, found, shown) {
+  const said = [];
+  const { planes } = found;
+  if (shown.length < planes.length) {
+    const rest = found.sum - shown.reduce((total, k) => total + planes[k].sum, 0);
+    said.push(`above the ${shown.length} of ${planes.length} input channels with the largest sums; the others together: ${written(rest)}`);
+  }
+  said.push(`sum of the ${planes.length * planes[0].products.length} products: ${written(found.sum)}`);
+  if (found.bias !== 0) said.push(`with the bias ${written(found.bias)}: ${written(found.biased)}`);
+  if (step.normalised) said.push(`after batch normalisation (times ${written(step.scale.values[held])}, plus ${written(step.shift.values[held])}): ${written(found.normalised)}`);
+  if (step.activation === "ReLU") said.push(`after ReLU: ${written(found.activated)}`);
+  else if (step.activation) said.push(`${step.activation} follows.`);
+  if (!step.own) said.push(`What it reads is kept in 256 steps for each channel: no sum in this photo is off by more than ${written(step.error)}${step.normalised ? `, here ${written(step.error * Math.abs(step.scale.values[held]))} after the normalisation` : ""}.`);
+  return said;
 }
 
 /** @param {string} what @param {number[]} values @param {number} columns */

@@ -64,7 +64,7 @@ function translated(from, to, patch) {
     found.layer = Math.max(0, to.data.layers.length - (from.data.layers.length - patch.layer));
     Object.assign(found, { channel: null, scales: new Map() });
   }
-  if (same) for (const name of ["channel", "scales", "step"]) if (name in patch) found[name] = patch[name];
+  if (same) for (const name of ["channel", "scales", "conv", "step"]) if (name in patch) found[name] = patch[name];
   return found;
 }
 

@@ -2,20 +2,20 @@
 
 import { answer } from "./answer.js";
 import { probabilitiesOf, scoresWith } from "./answers.js";
-import { rowOf, valueAt, weightsOf, weighted, classMap, fieldAt, stretched } from "./arithmetic.js";
+import { rowOf, valueAt, weightsOf, weighted, classMap, fieldAt } from "./arithmetic.js";
+import { stretched } from "../../pages/scripts/maps.js";
 import { channel } from "./channel.js";
 import { controls } from "./controls.js";
 import { convolution, workedOut } from "./convolution.js";
-import { byId } from "./dom.js";
+import { byId } from "../../pages/scripts/dom.js";
 import { differing, link } from "./linked.js";
 import { network } from "./network.js";
-import { bytesOf, filledIn, inflated, restored } from "./pack.js";
+import { bytesOf, filledIn, inflated, restored } from "../../pages/scripts/pack.js";
 import { drawMarks, picture } from "./picture.js";
 import { places } from "./places.js";
 import { saving } from "./save.js";
 import { shownMap } from "./shown.js";
 import { addressOf, stateOf } from "./state.js";
-import { theme } from "./theme.js";
 import { whatIf } from "./what_if.js";
 
 const KEPT = 4;
@@ -32,13 +32,14 @@ export function begun(data, suffix) {
   app.byId = (/** @type {string} */ id) => byId(id + suffix);
   app.first = {
     class: data.first, against: null, layer: data.layers.length - 1, method: "gradcam", signed: false,
-    opacity: 0.55, clip: 1, colours: "inferno", at: [], channel: null, scales: new Map(), step: null,
+    opacity: 0.55, clip: 1, colours: "inferno", at: [], channel: null, scales: new Map(), conv: null, step: null,
   };
   const limits = {
     classes: data.names.length,
     layers: data.layers.map((/** @type {any} */ one) => ({ channels: one.maps.shape[0] })),
     methods: Object.keys(data.methodNames),
     colours: Object.keys(data.colours),
+    convolutions: data.convolutions.length,
   };
   app.read = () => { app.state = stateOf(location.hash, app.first, limits); };
   app.read();
@@ -110,14 +111,13 @@ function words(app) {
 
 /** Read the data of the page, and begin. */
 export async function main() {
-  theme();
   const head = JSON.parse(byId("head").textContent);
   const buffer = await inflated(bytesOf(byId("data").textContent.trim()));
   const subjects = filledIn(head.subjects, buffer);
   const looks = filledIn(head.looks, buffer);
   for (const [k, data] of subjects.entries()) {
     Object.assign(data, looks);
-    if (data.convolution) restored(data.convolution.pixels);
+    for (const one of data.convolutions) if (one.first) restored(one.pixels);
     await byId(k ? `photo-${k + 1}` : "photo").decode();
   }
   document.documentElement.classList.add("alive");

@@ -1,6 +1,6 @@
 // The drawn network: a click selects a layer; it can be moved and enlarged.
 
-import { made } from "./dom.js";
+import { made } from "../../pages/scripts/dom.js";
 
 const LINE = 14;
 

@@ -1,7 +1,8 @@
 // The photo with the map over it, and what is marked on it.
 
-import { fieldAt, stretched } from "./arithmetic.js";
-import { made, written } from "./dom.js";
+import { fieldAt } from "./arithmetic.js";
+import { made, written } from "../../pages/scripts/dom.js";
+import { coloursOf, stretched } from "../../pages/scripts/maps.js";
 import { shownMap } from "./shown.js";
 
 const SIDE = 320;
@@ -87,16 +88,7 @@ export function coloured(app, map) {
   found.width = columns;
   found.height = rows;
   const values = stretched(map.values, map.height, map.width, rows, columns);
-  const image = new ImageData(columns, rows);
-  const table = tableOf(app, map.signed);
-  for (let k = 0; k < values.length; k += 1) {
-    const share = map.top > 0 ? values[k] / map.top : 0;
-    const at = 3 * Math.round(255 * Math.min(1, Math.max(0, map.signed ? (share + 1) / 2 : share)));
-    image.data[4 * k] = table[at];
-    image.data[4 * k + 1] = table[at + 1];
-    image.data[4 * k + 2] = table[at + 2];
-    image.data[4 * k + 3] = 255;
-  }
+  const image = new ImageData(coloursOf(values, map.top, map.signed, tableOf(app, map.signed)), columns, rows);
   /** @type {CanvasRenderingContext2D} */ (found.getContext("2d")).putImageData(image, 0, 0);
   return found;
 }

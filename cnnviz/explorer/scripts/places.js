@@ -1,7 +1,7 @@
 // The places that are looked at: what each sees, and which channels fire there.
 
 import { addedAt, fieldAt, largest, valueAt } from "./arithmetic.js";
-import { made, written } from "./dom.js";
+import { made, written } from "../../pages/scripts/dom.js";
 import { shownWeights, signedMap } from "./shown.js";
 
 const RANKED = 8;

@@ -1,6 +1,6 @@
 // The picture that is shown, as a file.
 
-import { made } from "./dom.js";
+import { made } from "../../pages/scripts/dom.js";
 
 /** @param {any} app */
 export function saving(app) {

@@ -1,6 +1,7 @@
 // Which map is shown now, and how far its colours go.
 
-import { classMap, reach, rowOf, valueAt, weightsOf } from "./arithmetic.js";
+import { classMap, rowOf, valueAt, weightsOf } from "./arithmetic.js";
+import { reach } from "../../pages/scripts/maps.js";
 
 /**
  * Return the map that is shown: of a channel, of a class, or of one class against another.

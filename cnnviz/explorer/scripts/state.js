@@ -13,6 +13,7 @@
  * @property {[number, number][]} at places of the photo, from 0 to 1
  * @property {number|null} channel
  * @property {Map<number, number>} scales
+ * @property {number|null} conv which convolution is worked out
  * @property {number[]|null} step channel, row and column of the convolution
  */
 
@@ -24,7 +25,7 @@
  */
 export function addressOf(state, first) {
   const said = new URLSearchParams();
-  for (const name of /** @type {const} */ (["class", "against", "layer", "method", "opacity", "clip", "colours", "channel"])) {
+  for (const name of /** @type {const} */ (["class", "against", "layer", "method", "opacity", "clip", "colours", "channel", "conv"])) {
     if (state[name] !== first[name] && state[name] !== null) said.set(name, String(state[name]));
   }
   if (state.signed !== first.signed) said.set("signed", state.signed ? "1" : "0");
@@ -38,7 +39,7 @@ export function addressOf(state, first) {
  * Read an address; what it does not say, or says wrongly, is as at the beginning.
  * @param {string} text
  * @param {State} first
- * @param {{classes: number, layers: {channels: number}[], methods: string[], colours: string[]}} limits
+ * @param {{classes: number, layers: {channels: number}[], methods: string[], colours: string[], convolutions: number}} limits
  * @returns {State}
  */
 export function stateOf(text, first, limits) {
@@ -59,6 +60,7 @@ export function stateOf(text, first, limits) {
     at: pairs(said.get("at"), ",").map(([x, y]) => /** @type {[number, number]} */ ([clamped(x), clamped(y)])).slice(0, 4),
     channel: whole(said.get("channel"), channels),
     scales: new Map(pairs(said.get("scale"), ":").filter(([c, by]) => Number.isInteger(c) && c >= 0 && c < channels && by >= 0 && by <= 10)),
+    conv: whole(said.get("conv"), limits.convolutions),
     step: numbers(said.get("step"), 3),
   };
 }

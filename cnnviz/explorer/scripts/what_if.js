@@ -1,7 +1,7 @@
 // The answer with channels muted or scaled: worked out where that is exact, else looked up.
 
 import { largest, rowOf, valueAt, weightsOf } from "./arithmetic.js";
-import { made, percent, written } from "./dom.js";
+import { made, percent, written } from "../../pages/scripts/dom.js";
 
 const OFFERED = 12;
 

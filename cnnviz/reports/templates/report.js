@@ -1,21 +1,5 @@
 "use strict";
 (() => {
-  const root = document.documentElement;
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-
-  // The theme follows the system until the reader chooses; some browsers forbid storage on file://.
-  const storage = { get: () => { try { return localStorage.getItem("cnnviz-theme"); } catch { return null; } },
-                    set: (value) => { try { localStorage.setItem("cnnviz-theme", value); } catch { /* not kept */ } } };
-  const chosen = storage.get();
-  if (chosen === "light" || chosen === "dark") root.dataset.theme = chosen;
-  const toggle = document.getElementById("theme");
-  toggle.hidden = false;
-  toggle.addEventListener("click", () => {
-    const now = root.dataset.theme || (dark.matches ? "dark" : "light");
-    root.dataset.theme = now === "dark" ? "light" : "dark";
-    storage.set(root.dataset.theme);
-  });
-
   // Pictures enlarge in a dialog; without this script each is a link to its file.
   const viewer = document.getElementById("viewer");
   const enlarged = document.getElementById("enlarged");

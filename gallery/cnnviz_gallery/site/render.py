@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment
 
-from cnnviz.reports import html_assets
+from cnnviz.pages import html_assets
 from cnnviz.results.result import installed_version
 from cnnviz.views.pictures.deconvnet import REACH
 from cnnviz_gallery.site.content import Link
@@ -62,7 +62,7 @@ def assets() -> dict[str, str]:
     )
     return {
         "gallery.css": style,
-        "gallery.js": html_assets.asset(__package__, "gallery.js"),
+        "gallery.js": html_assets.theme() + html_assets.asset(__package__, "gallery.js"),
         "icon.svg": html_assets.asset(__package__, "icon.svg"),
     }
 

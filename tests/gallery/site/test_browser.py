@@ -260,3 +260,45 @@ def test_axe_finds_no_serious_fault(visit, theme):
             if entry["impact"] in ("serious", "critical")
         ]
         assert serious == [], name
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_patch_and_its_projection_are_enlarged_and_marked_together(visit, width: int) -> None:
+    tour = visit(width)
+    tour.go("models/tiny/mixed/4.html")
+    page = tour.page
+    count = page.locator(".examples li").count()
+    first = page.locator(".examples li").first
+    shown = first.locator("img").count()
+    assert shown == 2
+    first.locator("button.enlarge").focus()
+    page.keyboard.press("Enter")
+    box = page.locator("dialog.zoom")
+    assert box.is_visible()
+    assert box.locator(".zoomed img").count() == shown
+    assert first.locator(".value").inner_text() in box.locator(".value").inner_text()
+    # Each is as large as the dialog says, of the very same cut of the sheet.
+    place = box.locator(".zoomed span").first.bounding_box()
+    assert place["width"] >= 2.4 * 96
+    assert box.evaluate("(box) => box.scrollWidth <= box.clientWidth")
+    page.mouse.move(place["x"] + place["width"] * 0.25, place["y"] + place["height"] * 0.5)
+    marks = page.evaluate(
+        "[...document.querySelectorAll('.zoomed i')].map(({ hidden, style }) => "
+        "[hidden, parseFloat(style.left), parseFloat(style.top)])"
+    )
+    assert len(marks) == shown
+    for hidden, left, top in marks:
+        assert not hidden
+        assert abs(left - 25) < 1
+        assert abs(top - 50) < 1
+    # Arrow keys go from patch to patch here, and not from page to page.
+    page.keyboard.press("ArrowLeft")
+    last = page.locator(".examples li").nth(count - 1)
+    assert last.locator(".value").inner_text() in box.locator(".value").inner_text()
+    assert tour.at == "models/tiny/mixed/4.html"
+    page.keyboard.press("Escape")
+    assert not box.is_visible()
+    first.locator("img").first.click()
+    assert box.is_visible()
+    box.locator("button.close").click()
+    tour.is_well()

@@ -2,19 +2,6 @@
 (() => {
   const root = document.documentElement;
   root.classList.add("js");
-  // Some browsers forbid storage on file://.
-  const storage = { get: () => { try { return localStorage.getItem("cnnviz-theme"); } catch { return null; } },
-                    set: (value) => { try { localStorage.setItem("cnnviz-theme", value); } catch { /* not kept */ } } };
-  // Before the first paint, so that nothing flashes.
-  const chosen = storage.get();
-  if (chosen === "light" || chosen === "dark") root.dataset.theme = chosen;
-
-  const theme = () => document.getElementById("theme").addEventListener("click", () => {
-    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-    root.dataset.theme = dark ? "light" : "dark";
-    storage.set(root.dataset.theme);
-  });
-
   // The index is a script, for a page on file:// may fetch nothing; it comes when somebody searches.
   let index = null;
   const load = () => {
@@ -124,6 +111,60 @@
     if (location.hash.startsWith("#sort=")) follow();
   };
 
+  // A patch and what it sends back to the pixels, enlarged beside each other: the pointer marks the
+  // same place in both.
+  const made = (tag, settings, ...inside) => {
+    const found = Object.assign(document.createElement(tag), settings);
+    found.append(...inside);
+    return found;
+  };
+  const zoom = () => {
+    const items = [...document.querySelectorAll(".examples li")];
+    if (!items.length) return;
+    let at = 0;
+    const pair = made("div", { className: "zoomed" }), told = made("p", { className: "value" });
+    told.setAttribute("aria-live", "polite");
+    const step = (by, text, name) => {
+      const button = made("button", { type: "button", className: "step", textContent: text, onclick: () => show(at + by) });
+      button.setAttribute("aria-label", name);
+      return button;
+    };
+    const close = made("button", { className: "close", textContent: "\u2715" });
+    close.setAttribute("aria-label", "Close");
+    const box = made("dialog", { className: "zoom" }, made("form", { method: "dialog" }, close), pair, told, step(-1, "\u2039", "Previous"), step(1, "\u203a", "Next"));
+    box.setAttribute("aria-label", "Enlarged patch");
+    document.body.append(box);
+    const mark = (event) => {
+      const place = event.target.closest(".zoomed > span")?.getBoundingClientRect();
+      pair.querySelectorAll("i").forEach((cross) => {
+        cross.hidden = !place;
+        if (!place) return;
+        cross.style.left = 100 * (event.clientX - place.left) / place.width + "%";
+        cross.style.top = 100 * (event.clientY - place.top) / place.height + "%";
+      });
+    };
+    const show = (next) => {
+      at = (next + items.length) % items.length;
+      pair.replaceChildren(...[...items[at].querySelectorAll("img")].map((image) =>
+        made("span", {}, image.cloneNode(), made("i", { hidden: true }))));
+      told.textContent = [...items[at].querySelectorAll(".value, .label")].map((part) => part.textContent).join(" ");
+    };
+    ["pointermove", "pointerdown"].forEach((name) => pair.addEventListener(name, mark));
+    box.addEventListener("click", (event) => { if (event.target === box) box.close(); });
+    box.addEventListener("keydown", (event) => {
+      event.stopPropagation();
+      if (event.key === "ArrowLeft") show(at - 1);
+      if (event.key === "ArrowRight") show(at + 1);
+    });
+    items.forEach((item, place) => {
+      const open = () => { show(place); box.showModal(); };
+      const button = made("button", { type: "button", className: "enlarge", textContent: "\u2922", onclick: open });
+      button.setAttribute("aria-label", "Enlarge " + item.textContent.trim());
+      item.querySelectorAll("img").forEach((image) => image.addEventListener("click", open));
+      item.append(button);
+    });
+  };
+
   const walk = (key) => {
     const links = [...document.querySelectorAll("[data-walk] a")];
     const at = links.indexOf(document.activeElement);
@@ -158,5 +199,5 @@
     if (link) location.href = link.href;
   });
 
-  document.addEventListener("DOMContentLoaded", () => { theme(); search(); sort(); keys(); });
+  document.addEventListener("DOMContentLoaded", () => { search(); sort(); zoom(); keys(); });
 })();

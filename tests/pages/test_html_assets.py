@@ -2,7 +2,7 @@
 
 import re
 
-from cnnviz.reports import html_assets
+from cnnviz.pages import html_assets
 
 
 def test_the_dark_colours_are_the_same_by_choice_and_by_the_system():

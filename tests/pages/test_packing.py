@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from cnnviz.explorer.packing import Packed, by_channel, by_row, predicted
+from cnnviz.pages.packing import Packed, by_channel, by_row, predicted
 
 _LETTERS = bytes.maketrans(b".,:[", b"<&>`")
 

@@ -1,4 +1,4 @@
-"""What the pages of report and gallery share: their colours, and how templates are filled in."""
+"""What all pages share: their colours, and how templates are filled in."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ from cnnviz.results.text import percent, plural
 def palette() -> str:
     """Return the colours and typefaces of all pages, light and dark, as CSS custom properties."""
     return asset(__package__, "palette.css")
+
+
+def theme() -> str:
+    """Return the script that lets a reader choose between light and dark, complete in itself."""
+    return asset(__package__, "theme.js")
 
 
 @lru_cache(maxsize=16)

@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 
 _SAFE = bytes.maketrans(b"<&>`", b".,:[")
 """Letters that mean something in HTML, and what stands for them."""
+MANY = 2048
+"""Places of a layer from which on it is kept in fewer steps."""
+_LARGE = 100_000
+"""The same for the values of all its channels together."""
 _TYPES = {
     "uint8": "u1",
     "int8": "i1",
@@ -51,10 +55,18 @@ class Packed:
 
     def text(self) -> str:
         """Return all of it deflated, five letters for four bytes, none of which HTML reads."""
-        # Steps are small numbers that seldom repeat in runs: this way saves a twentieth.
-        packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_FILTERED)
-        data = packer.compress(b"".join(self._parts)) + packer.flush()
-        return base64.b85encode(data).translate(_SAFE).decode("ascii")
+        return base64.b85encode(_deflated(b"".join(self._parts))).translate(_SAFE).decode("ascii")
+
+
+def size_in_page(values: NDArray[np.generic]) -> int:
+    """Return about how many letters of a page an array takes."""
+    return len(_deflated(np.ascontiguousarray(values).tobytes())) * 5 // 4
+
+
+def _deflated(data: bytes) -> bytes:
+    # Steps are small numbers that seldom repeat in runs: this way saves a twentieth.
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_FILTERED)
+    return packer.compress(data) + packer.flush()
 
 
 def predicted(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -95,18 +107,34 @@ def by_row(
 
 
 def by_channel(
-    maps: NDArray[np.float32],
+    maps: NDArray[np.float32], levels: int = 255
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
-    """Round the map of each channel to 256 values from its least to its largest.
+    """Round the map of each channel to whole steps from its least value to its largest.
+
+    Parameters
+    ----------
+    maps : ndarray of float32
+        [C, h, w].
+    levels : int
+        How many steps lead from the least value to the largest, at most 255.
 
     Returns
     -------
     ndarray of uint8, ndarray of float32, ndarray of float32
-        Steps in the shape of the maps [C, h, w]; the value of step 0 and the size of a step of
-        each channel, [C]. No value is off by more than half a step.
+        Steps in the shape of the maps; the value of step 0 and the size of a step of each channel,
+        [C]. No value is off by more than half a step.
     """
     rows = maps.reshape(len(maps), -1)
     low = rows.min(1)
-    steps = (rows.max(1) - low) / 255.0
+    steps = (rows.max(1) - low) / levels
     whole = np.round((rows - low[:, None]) / np.where(steps == 0.0, 1.0, steps)[:, None])
     return whole.astype(np.uint8).reshape(maps.shape), low, steps.astype(np.float32)
+
+
+def map_levels(maps: NDArray[np.float32]) -> int:
+    """Return in how many steps from least to largest the maps of a layer, [C, h, w], are kept.
+
+    Those with the most places would else be half of a page, where there are many channels; what a
+    class makes of them is a sum over all of these, in which the roundings make up for each other.
+    """
+    return 95 if maps[0].size > MANY and maps.size > _LARGE else 255

@@ -1,0 +1,93 @@
+"""What a reader must know of network, photo, size and work is told, and before the long work."""
+
+from __future__ import annotations
+
+import html
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import cnnviz
+from cnnviz.errors import LayerError
+from cnnviz.explorer import explore, linear_head, what_if
+from cnnviz.explorer.build import planned
+from cnnviz.explorer.work import work_behind, work_of_all
+from cnnviz.reports import report
+from tests.helpers.explorer_pages import Small, page_of
+
+PHOTO = np.random.default_rng(0).integers(0, 255, (40, 32, 3), np.uint8)
+
+
+class Drops(nn.Module):
+    """Draws random numbers in evaluation, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.last = nn.Conv2d(3, 8, 3, 2, 1), nn.Linear(8, 5)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        maps = nn.functional.dropout(self.conv(images).relu(), 0.5, training=True)
+        return self.last(maps.mean((2, 3)))
+
+
+class Mixes(nn.Module):
+    """Normalises by the images of the batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.norm = (
+            nn.Conv2d(3, 8, 3, 2, 1),
+            nn.BatchNorm2d(8, track_running_stats=False),
+        )
+        self.last = nn.Linear(8, 5)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.last(self.norm(self.conv(images)).relu().mean((2, 3)))
+
+
+@pytest.mark.parametrize("module", [Drops, Mixes, Small], ids=["random", "mixing", "guessed"])
+def test_the_page_tells_what_a_report_tells(module: type[nn.Module]) -> None:
+    model = cnnviz.load(module().eval())
+    page = html.unescape(explore(model, PHOTO[:32]).page)
+    notes = report(model, [PHOTO[:32]], "predictions").notes
+    assert notes
+    for note in notes:
+        assert note in page
+    assert "this is a guess" in page
+
+
+def test_a_network_without_maps_is_told_what_explains_it() -> None:
+    mlp = cnnviz.load(nn.Sequential(nn.Flatten(), nn.Linear(3 * 24 * 24, 5)).eval())
+    with pytest.raises(LayerError, match=r"no layer of this network gives one.*cnnviz\.attribute"):
+        explore(mlp, torch.rand(3, 24, 24))
+    assert cnnviz.occlusion(mlp, torch.rand(1, 3, 24, 24), window=8, stride=8).maps
+
+
+@pytest.mark.parametrize("name", ["shapes-residual", "small"])
+def test_the_size_is_told_before_the_work(name: str) -> None:
+    model, photo, made = page_of(name)
+    told = planned(model, photo).bytes
+    assert 0.7 * made.size <= told <= 1.35 * made.size
+
+
+def test_answers_are_as_many_as_the_network_can_afford(monkeypatch) -> None:
+    model, photo, _ = page_of("small")
+    seen = cnnviz.capture(model, photo, layers=["first"], gradients=False)
+    behind = work_behind(model, seen.batch.tensor, seen.activations.resolve("first"))
+    assert behind.macs == 7 * 64 * 9 * 5 + 7 * 64 * 30
+    assert behind.macs < work_of_all(model, seen.batch.tensor).macs
+    monkeypatch.setattr(what_if, "_LEAST", 2)
+    for share, count in ((0.5, 2), (3.5, 3), (1000.0, what_if.MUTED)):
+        monkeypatch.setattr(what_if, "_MACS", int(share * behind.macs))
+        assert what_if._affordable(behind.macs) == count
+
+
+def test_no_head_is_looked_for_where_that_takes_too_long(monkeypatch) -> None:
+    model, photo, made = page_of("shapes-residual")
+    assert made.exact
+    monkeypatch.setattr(linear_head, "_MOST_MACS", 10)
+    assert not explore(model, photo).exact
