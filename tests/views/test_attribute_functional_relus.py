@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import lru_cache
 from unittest.mock import patch
 
 import numpy as np
@@ -42,8 +43,18 @@ def by_hand(rule: Rule, most: float) -> Callable[..., torch.Tensor]:
     return rectifier
 
 
+@lru_cache(maxsize=1)
+def in_double(name: str) -> tuple[Model, np.ndarray]:
+    """Return a network whose rectifiers jump where the reference's do, and its plain gradient."""
+    # Single precision moves a few values across zero.
+    double = Model(copy.deepcopy(build(name).module).double(), name=name)
+    images = small_input(name).double()
+    plain = capture(double, images, layers=(), target=CLASS).input_gradient
+    return double, plain.numpy()
+
+
 def reference(name: str, rule: Rule, images: torch.Tensor) -> np.ndarray:
-    network = copy.deepcopy(build(name).module).double()
+    network = in_double(name)[0].module
     start = images.double().requires_grad_()
     with (
         patch.object(F, "relu", by_hand(rule, np.inf)),
@@ -60,11 +71,9 @@ def reference(name: str, rule: Rule, images: torch.Tensor) -> np.ndarray:
 def test_every_form_of_relu_in_real_networks(name: str, rule: Rule) -> None:
     images = small_input(name)
     wanted = reference(name, rule, images)
-    # Single precision moves a few values across zero, where the rules jump.
-    double = Model(copy.deepcopy(build(name).module).double(), name=name)
+    double, plain = in_double(name)
     held = capture(double, images.double(), layers=(), target=CLASS, rule=rule)
     found = held.input_gradient.numpy()
     assert np.abs(wanted).max() > 0
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-9 * np.abs(wanted).max())
-    plain = capture(double, images.double(), layers=(), target=CLASS).input_gradient.numpy()
     assert np.abs(plain - wanted).max() > 0.1 * np.abs(wanted).max()
