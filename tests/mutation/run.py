@@ -49,9 +49,12 @@ GROUPS = {
             "cnnviz/passes/output_recorder.py",
         ),
         (
+            "tests/cases/test_boxes.py",
+            "tests/cases/test_outputs.py",
             "tests/passes/test_captures.py",
             "tests/passes/test_shared_captures.py",
             "tests/passes/test_targets.py",
+            "tests/views/test_predictions.py",
         ),
     ),
     "backward rules": Group(
