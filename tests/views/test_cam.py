@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnnviz.errors import LayerError, UsageError
+from cnnviz.heatmaps.cam_methods import summed
 from cnnviz.heatmaps.stretching import stretch_over_box
 from cnnviz.images import PhotoBox, Preprocessing
 from cnnviz.models import Model
@@ -345,3 +346,12 @@ def test_what_cannot_be_mapped() -> None:
         cam(capture(network, images, layers="linear"))
     with pytest.raises(LayerError, match="not in this capture"):
         cam(capture(network, images, gradients=False), "0")
+
+
+def test_levels_are_summed_at_the_resolution_of_the_one_with_most_places() -> None:
+    wide, square = torch.full((1, 2, 6), 3.0), torch.full((1, 4, 4), -1.0)
+    extents = [(0.0, 0.0, 1.0, 1.0)] * 2
+    found = summed([wide, square], extents, relu=False)
+    torch.testing.assert_close(found, torch.full((1, 4, 4), 2.0))
+    against = summed([wide, square], extents, relu=True)
+    torch.testing.assert_close(against, torch.full((1, 4, 4), 3.0))
