@@ -46,11 +46,16 @@ class MutedAnswers:
     best_probabilities: NDArray[np.float32]
 
 
-def muted_answers(seen: Capture, layer: ExploredLayer, progress: Progress) -> MutedAnswers:
-    """Return the answers with single channels muted, each by what follows the layer, run anew."""
+def muted_answers(seen: Capture, layer: ExploredLayer, progress: Progress) -> MutedAnswers | None:
+    """Return the answers with single channels muted, each by what follows the layer, run anew.
+
+    None where no channel adds anything to the map of the first class.
+    """
     key = seen.activations.resolve(layer.name)
     run = LayerScores(seen, key)
     chosen = _weighed_most(layer, _affordable(run.work.macs))
+    if not len(chosen):
+        return None
     maps = seen.activation_maps(key)[:1]
     parts = []
     for start in range(0, len(chosen), run.rows):

@@ -75,6 +75,7 @@ def test_images_that_mix_are_muted_one_at_a_time() -> None:
     (layer,) = explored_layers(seen, PHOTO, ["stem"], [0, 1, 2], silent)
     assert layer.head is None
     muted = muted_answers(seen, layer, silent)
+    assert muted is not None
     for row, channel in enumerate(muted.channels):
         maps = seen.activations["stem"].clone()
         maps[:, int(channel)] = 0.0

@@ -86,6 +86,17 @@ def test_answers_are_as_many_as_the_network_can_afford(monkeypatch) -> None:
         assert what_if._affordable(behind.macs) == count
 
 
+def test_scores_that_hang_on_no_layer_show_no_head_and_no_channel_to_mute() -> None:
+    """As of a network whose last layer is zero yet: torchvision begins a ViT so."""
+    module = Small().eval()
+    with torch.no_grad():
+        module.head[1].weight.zero_()
+    made = explore(cnnviz.load(module), torch.rand(3, 32, 32))
+    assert not made.exact
+    assert '"muted"' not in made.page
+    assert made.error == 0.0
+
+
 def test_no_head_is_looked_for_where_that_takes_too_long(monkeypatch) -> None:
     model, photo, made = page_of("shapes-residual")
     assert made.exact
