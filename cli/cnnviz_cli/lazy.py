@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, get_args
+from functools import reduce
+from operator import or_
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import typer
 from typer.core import TyperCommand
@@ -22,6 +25,12 @@ class LazyCommand(TyperCommand):
     """A command that is built when it is first used."""
 
     build: Build
+
+    def whole(self) -> Any:
+        """Return the command that this one stands for, with all its options and their help."""
+        command = built(self.name or "", self.build())
+        _other_flags(command)
+        return command
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
         """Build the command and let it read its arguments."""
@@ -100,9 +109,23 @@ def with_signature(
 
     # A line break inside a paragraph would show on the help page.
     command.__doc__ = "\n\n".join(" ".join(part.split()) for part in help_text.split("\n\n"))
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    read = [one.replace(annotation=_as_typer_reads(one.annotation)) for one in parameters]
+    command.__signature__ = inspect.Signature(read)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in read}
     return command
+
+
+def _as_typer_reads(annotation: Any) -> Any:
+    """Return an annotation without bounds inside it, which typer takes for the name of a type."""
+    if get_origin(annotation) is not Annotated:
+        return annotation
+    kind, *extras = get_args(annotation)
+    if get_origin(kind) in (Union, UnionType):
+        plain = [
+            get_args(one)[0] if get_origin(one) is Annotated else one for one in get_args(kind)
+        ]
+        kind = reduce(or_, plain)
+    return Annotated[(kind, *extras)]
 
 
 def check_value(parameter: inspect.Parameter, value: Any) -> None:
