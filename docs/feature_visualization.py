@@ -17,6 +17,7 @@ from pathlib import Path
 from PIL import Image
 
 import cnnviz
+from cnnviz.results.result import png
 
 DOCS = Path(__file__).resolve().parent
 PICTURES = {
@@ -46,7 +47,7 @@ def main() -> None:
             cnnviz.load(network), units, chosen.steps, announce=print, **options
         )
         print(f"{found}: {time.process_time() - begin:.0f} s of the processor", flush=True)
-        picture = Image.open(io.BytesIO(found._repr_png_())).convert("RGB")
+        picture = Image.open(io.BytesIO(png(found.figure(), 110))).convert("RGB")
         picture.save(chosen.folder / f"{name}.webp", quality=84, method=6)
 
 

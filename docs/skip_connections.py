@@ -22,6 +22,7 @@ from torch.nn import functional as F
 import cnnviz
 from cnnviz.models import Model
 from cnnviz.models.networks.depth import depth_network
+from cnnviz.results.result import png
 
 DOCS = Path(__file__).resolve().parent
 SIDE, STEPS, BATCH, HELD_OUT = 32, 300, 32, 64
@@ -54,7 +55,9 @@ def train(
 
 def write(results: list[cnnviz.Result], path: Path) -> None:
     """Write the pictures of results, one below the other, as one WebP file."""
-    pictures = [Image.open(io.BytesIO(result._repr_png_())).convert("RGB") for result in results]
+    pictures = [
+        Image.open(io.BytesIO(png(result.figure(), 110))).convert("RGB") for result in results
+    ]
     width = max(picture.width for picture in pictures)
     page = Image.new("RGB", (width, sum(picture.height for picture in pictures)), "white")
     top = 0

@@ -24,9 +24,10 @@ from cnnviz.models.reading import Reading
 from cnnviz.models.state_digest import KeptDigest
 from cnnviz.models.usable_module import check_module
 from cnnviz.models.wrappers import unwrap
+from cnnviz.results.notebook import folded, shown_facts
 from cnnviz.results.result import AS_IT_IS, ImageSource, Provenance
 from cnnviz.results.space import Space
-from cnnviz.results.text import dimensions
+from cnnviz.results.text import dimensions, first_few
 
 Decode = Callable[[Any], Any]
 """From what a detector returns to boxes, see `Model`."""
@@ -383,6 +384,19 @@ class Model:
     def __repr__(self) -> str:
         shape = dimensions(self.input_shape)
         return f"<Model: {self.name}, weights {self.weights}, input {shape}>"
+
+    def _repr_html_(self) -> str:
+        names = self.categories or ()
+        count = sum(each.numel() for each in self.module.parameters())
+        facts = [
+            ("weights", self.weights),
+            ("input", dimensions(self.input_shape)),
+            ("prepared", self.preprocessing.describe()),
+            ("classes", f"{len(names)}: {first_few(names, 6)}" if names else "not named"),
+            ("parameters", f"{count:,}"),
+            *(("note", note) for note in self.notes),
+        ]
+        return shown_facts(self.name, facts) + folded("The module", repr(self.module))
 
 
 def as_model(model: Model | nn.Module) -> Model:

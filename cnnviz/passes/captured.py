@@ -25,9 +25,13 @@ from cnnviz.passes.ranked_classes import ClassScore, rank_classes
 from cnnviz.passes.spatial_maps import UNTRACED, TracedOutput, checked_layout
 from cnnviz.passes.target_types import Similarity
 from cnnviz.passes.targets import ResolvedTarget, Scores, Target, score, targets_of_each
+from cnnviz.results.notebook import folded, shown_facts, shown_pixels
 from cnnviz.results.result import AS_IT_IS, Provenance
-from cnnviz.results.text import plural
+from cnnviz.results.space import IMAGE
+from cnnviz.results.text import first_few, plural
 
+_MOST_SHOWN, _SIDE_SHOWN = 6, 112
+"""How many images a notebook shows of a capture, and their longest side in pixels."""
 _SURE = 1.0 - 1e-4
 """The probability above which a softmax passes less than a ten-thousandth of a gradient back."""
 
@@ -298,6 +302,22 @@ class Capture:
         count = len(self.batch.photos)
         held = f"{len(self.activations)} activations, {len(self.gradients)} gradients"
         return f"<Capture: {self.model.name} on {plural(count, 'image')}, {held}>"
+
+    def _repr_html_(self) -> str:
+        photos = self.batch.photos[:_MOST_SHOWN] if self.model.space == IMAGE else ()
+        shown = [shown_pixels(photo.pixels, photo.name, _SIDE_SHOWN) for photo in photos]
+        layers = "\n".join(
+            f"{name}  {list(value.shape)}{'  with gradients' if name in self.gradients else ''}"
+            for name, value in self.activations.items()
+        )
+        facts = [
+            ("images", first_few([photo.name for photo in self.batch.photos], _MOST_SHOWN)),
+            ("prepared", self.model.preprocessing.describe()),
+        ]
+        if self._scores is not None:
+            facts.append(("explained", first_few(list(self.targets), _MOST_SHOWN)))
+        held = f"{plural(len(self.activations), 'layer')} held"
+        return shown_facts(repr(self)[1:-1], facts, *shown) + folded(held, layers)
 
 
 def _holds_no(what: str, why: TargetError | None, remedy: str) -> TargetError:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+
+import numpy as np
 
 from cnnviz.images import Refusal
 from cnnviz.reports.content import ImageAnswer, Picture, Section, WrongAnswer
@@ -21,6 +25,7 @@ from cnnviz.reports.pictures import DrawnPicture, data_uri
 from cnnviz.reports.progress import DRAWING_SHARE, ReportProgress, Steps
 from cnnviz.reports.sections.provenance import versions
 from cnnviz.results.json_values import JsonValues, pretty
+from cnnviz.results.notebook import shown_facts, shown_figure, shown_pixels
 from cnnviz.results.result import Provenance
 from cnnviz.results.text import file_size, first_few, plural
 
@@ -28,6 +33,8 @@ from cnnviz.results.text import file_size, first_few, plural
 REPORT = "report"
 # Past this size mail programs refuse the file and browsers stutter.
 SINGLE_FILE_LIMIT = 10_000_000
+_MOST_SHOWN = 3
+"""Of how many images a notebook shows a preview."""
 SCHEMA = "cnnviz/report/1"
 """What report.json says of its form; `docs/json.md` has it."""
 
@@ -66,6 +73,16 @@ class Manifest:
     single_file: Path | None
     files: tuple[ReportFile, ...]
     notes: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        size = file_size(sum(entry.size for entry in self.files))
+        facts = [("folder", str(self.directory)), ("files", f"{len(self.files)}, {size}")]
+        links = [
+            f' <a href="{quote(path.as_posix())}" target="_blank">{html.escape(path.name)}</a>'
+            for path in (self.page, self.pdf, self.single_file)
+            if path is not None
+        ]
+        return shown_facts("Saved:", [*facts, *(("note", note) for note in self.notes)], *links)
 
     def to_json(self) -> dict[str, Any]:
         """Return the manifest as plain data."""
@@ -149,6 +166,19 @@ class Report:
         images = plural(len(self.answers), "image")
         parts = plural(len(self.sections), "section")
         return f"<Report: {self.provenance.model} on {images}{found}, {parts}>"
+
+    def _repr_html_(self) -> str:
+        heads = [entry.overlay or entry.photo for entry in self.answers[:_MOST_SHOWN]]
+        titles = list(dict.fromkeys(part.title for part in self.sections))
+        facts = [
+            *self.facts,
+            *_told_answers(self.answers),
+            ("sections", "; ".join(titles)),
+            *(("note", note) for note in self.notes),
+            ("to read it", 'save("FOLDER") writes the page, and shows a link to it'),
+        ]
+        title = self.heading or repr(self)[1:-1]
+        return shown_facts(title, facts, *map(_preview, heads))
 
     def save(
         self,
@@ -304,6 +334,18 @@ def _heads(entry: ImageAnswer, answers: Sequence[ImageAnswer]) -> list[Picture]:
     if entry.overlay is not None:
         heads.append(entry.overlay)
     return heads
+
+
+def _told_answers(answers: Sequence[ImageAnswer]) -> list[tuple[str, str]]:
+    best = [(entry.name, entry.best) for entry in answers if entry.guesses]
+    return [(name, f"{guess.category} ({guess.said})") for name, guess in best]
+
+
+def _preview(picture: Picture) -> str:
+    drawn = picture.draw()
+    if isinstance(drawn, np.ndarray):
+        return shown_pixels(drawn, picture.alt)
+    return shown_figure(drawn, picture.alt)
 
 
 def _files(folder: Path) -> tuple[ReportFile, ...]:

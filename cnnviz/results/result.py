@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import html
 import io
@@ -26,6 +25,7 @@ from cnnviz.results.drawing import any_letter, take_literally
 from cnnviz.results.files import write_atomically, write_npz, write_together
 from cnnviz.results.json_values import JsonValues, fields_and_derived, pretty
 from cnnviz.results.laid_out_once import laid_out_once
+from cnnviz.results.notebook import shown_figure
 from cnnviz.results.picture_style import (
     FILE_DPI,
     PICTURE_SUFFIXES,
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SCREEN_DPI = 110
 AS_IT_IS = "the network itself"
 """Where the passes of a result ran, unless it was on a copy."""
 RESULT_SCHEMA = "cnnviz/result/1"
@@ -358,16 +357,10 @@ class Result(ABC):
         origin = np.array(json.dumps(self.provenance.to_json()))
         write_npz(path, {**self.arrays(), **values.arrays, "provenance": origin})
 
-    def _repr_png_(self) -> bytes:
-        return png(self.sheets()[0].figure(), SCREEN_DPI)
-
     def _repr_html_(self) -> str:
+        # The only form: a notebook keeps each that there is, and shows one.
         caption = html.escape(self.caption())
-        images = [
-            f'<img alt="{html.escape(page.summary(), quote=True)}" style="max-width:100%" '
-            f'src="data:image/png;base64,{_base64(png(page.figure(), SCREEN_DPI))}">'
-            for page in self.sheets()
-        ]
+        images = [shown_figure(page.figure(), page.summary()) for page in self.sheets()]
         return f"<figure>{''.join(images)}<figcaption>{caption}</figcaption></figure>"
 
     def __repr__(self) -> str:
@@ -409,7 +402,3 @@ def png(figure: Figure, dpi: float = FILE_DPI) -> bytes:
     with any_letter(), laid_out_once(figure):
         figure.savefig(stream, format="png", dpi=dpi, pil_kwargs={"compress_level": 4})
     return stream.getvalue()
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")

@@ -154,4 +154,4 @@ def test_too_many_pixels_are_refused_before_they_fill_the_memory(
 
 
 def test_a_notebook_shows_the_still_picture(moving: Moving) -> None:
-    assert "data:image/png" in moving._repr_html_()
+    assert "data:image/webp" in moving._repr_html_()
