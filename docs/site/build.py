@@ -12,15 +12,18 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import api
+import commands
 import staging
+import view_pages
 from PIL import Image
+from sphinx.cmd.build import main as sphinx
 
 GALLERY = "gallery"
 EXPLORER = "explorer-live.html"
@@ -47,12 +50,14 @@ def build(target: Path, quick: bool = False, pictures: Path | None = None) -> No
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "source"
         staging.stage(source)
-        command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
-        command += ["-c", str(staging.SITE), "-d", str(Path(folder) / "doctrees")]
-        command += ["-D", "plot_gallery=0"] if quick else []
-        environment = {**os.environ, "PYTHONUTF8": "1", "MPLBACKEND": "agg"}
-        done = subprocess.run([*command, str(source), str(target)], env=environment, check=False)
-        if done.returncode:
+        api.write(source / "docs" / "api")
+        commands.write(source / "docs" / "cli")
+        view_pages.finish(source / "docs" / "views", quick)
+        options = ["-W", "--keep-going", "-q", "-b", "html", "-c", str(staging.SITE)]
+        options += ["-d", str(Path(folder) / "doctrees"), "-D"]
+        options += ["plot_gallery=0" if quick else "nb_execution_mode=force"]
+        options += ["-A", "gallery=1"] if (target / GALLERY / "index.html").is_file() else []
+        if sphinx([*options, str(source), str(target)]):
             raise RuntimeError("The site is not built: Sphinx says above what is wrong.")
         if pictures is not None:
             for name in staging.PICTURES:
@@ -111,7 +116,7 @@ def main() -> None:
     if chosen.quick and chosen.pictures:
         parser.error("--pictures come from the examples, which --quick does not run")
     chosen.folder.mkdir(parents=True, exist_ok=True)
-    if chosen.gallery:
+    if chosen.gallery and not chosen.quick:
         build_gallery(chosen.folder)
     images = staging.DOCS / "images"
     try:

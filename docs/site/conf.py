@@ -8,18 +8,22 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import staging
+from sphinx.application import Sphinx
 
 import cnnviz
+from cnnviz.results.result import Result
 
 project = "cnnviz"
 author = "The cnnviz developers"
 copyright = "the cnnviz developers"
 version = release = cnnviz.__version__
 root_doc = "index"
+highlight_language = "none"
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
-    "sphinx.ext.napoleon",
+    "sphinx.ext.autosummary",
+    "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
 # What README.md says stands on the first page.
@@ -28,18 +32,25 @@ exclude_patterns = ["README.md", "docs/examples/*.ipynb", staging.SCRIPTS]
 # Pages
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
+# `build.py` turns it on, unless it is to be quick.
 nb_execution_mode = "off"
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 1200
 
 # Docstrings
 default_role = "py:obj"
-napoleon_google_docstring = False
-napoleon_use_ivar = True
-napoleon_use_rtype = False
+numpydoc_show_class_members = False
+# Words of a type would lead to whatever attribute has such a name.
+numpydoc_xref_param_type = False
 autodoc_member_order = "bysource"
-autodoc_typehints = "signature"
-autodoc_typehints_format = "short"
-python_use_unqualified_type_names = True
+# The types stand in the docstrings, with their shapes and units.
+autodoc_typehints = "none"
+autodoc_preserve_defaults = True
+autodoc_inherit_docstrings = False
+autosummary_generate = False
 maximum_signature_line_length = 88
+toc_object_entries = False
 
 # Examples
 sphinx_gallery_conf = {
@@ -62,6 +73,17 @@ sphinx_gallery_conf = {
 html_theme = "furo"
 html_title = "cnnviz"
 html_static_path = ["static"]
+templates_path = ["templates"]
+html_sidebars = {
+    "**": [
+        "sidebar/brand.html",
+        "sidebar/search.html",
+        "sidebar/scroll-start.html",
+        "sidebar/navigation.html",
+        "sidebar/built.html",
+        "sidebar/scroll-end.html",
+    ]
+}
 html_css_files = ["cnnviz.css"]
 html_show_sphinx = False
 html_copy_source = False
@@ -71,3 +93,16 @@ html_show_search_summary = False
 html_theme_options = {"navigation_with_keys": False}
 pygments_style = "default"
 pygments_dark_style = "github-dark"
+
+
+def setup(app: Sphinx) -> None:
+    """Have results described without the constructor that nobody calls."""
+    app.connect("autodoc-process-signature", without_constructor_of_results)
+
+
+def without_constructor_of_results(
+    app: Sphinx, what: str, name: str, value: object, *rest: object
+) -> tuple[str, str] | None:
+    """Return an empty signature for a class that callers only ever get."""
+    result = what == "class" and isinstance(value, type) and issubclass(value, Result)
+    return ("", "") if result else None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import staging
-from PIL import Image
+from pictures import write_webp
 from sphinx_gallery.scrapers import figure_rst
 
 
@@ -31,9 +31,3 @@ def saved_pictures(block: Any, block_vars: dict[str, Any], gallery_conf: dict[st
         shown.append(str(path))
     titles = ", ".join(Path(path).stem for path in shown)
     return figure_rst(shown, gallery_conf["src_dir"], titles) if shown else ""
-
-
-def write_webp(picture: Path, target: Path) -> None:
-    """Write a picture as the pages of the repository show it."""
-    with Image.open(picture) as opened:
-        opened.convert("RGB").save(target, quality=88, method=6)

@@ -42,6 +42,16 @@ PICTURES = {
     "receptive-fields": "units",
     "invariance": "units",
 }
+NOTEBOOKS = {
+    "tour": "A tour in ten minutes",
+    "why_this_answer": "Why this answer?",
+    "units": "What the units look for",
+    "gradients": "Does the gradient arrive?",
+    "the_course": "The course, computed",
+    "my_network": "My own network",
+}
+# Folders whose pages have a list of their own, or are none.
+_LISTED = ("site", "views", "notebooks", "examples")
 EXAMPLES_HEADING = """Examples
 ========
 
@@ -63,8 +73,10 @@ def stage(target: Path) -> None:
     )
     for name in TOP_PAGES:
         shutil.copy(ROOT / name, target)
-    shutil.copy(SITE / "index.md", target)
+    first_page = (SITE / "index.md").read_text("utf-8")
+    (target / "index.md").write_text(first_page + list_of_others(first_page), "utf-8")
     stage_examples(target / SCRIPTS)
+    (target / "docs" / "notebooks" / "index.md").write_text(list_of_notebooks(), "utf-8")
     for page in target.rglob("*.md"):
         page.write_text(with_links_of_the_site(page.read_text("utf-8")), "utf-8")
 
@@ -78,6 +90,31 @@ def stage_examples(target: Path, source: Path = DOCS / "examples") -> None:
     (target / "GALLERY_HEADER.rst").write_text(EXAMPLES_HEADING, "utf-8")
     for path in source.glob("*.py"):
         (target / path.name).write_text(with_underlined_title(path.read_text("utf-8")), "utf-8")
+
+
+def list_of_others(first_page: str) -> str:
+    """Return the part of the first page's list that leads to pages which it doesn't name itself."""
+    named = {line.strip() for line in first_page.splitlines()}
+    pages = sorted(
+        path.relative_to(ROOT).with_suffix("").as_posix()
+        for folder in (DOCS, *(each for each in DOCS.iterdir() if each.name not in _LISTED))
+        if folder.is_dir()
+        for path in folder.glob("*.md")
+    )
+    others = [page for page in pages if page not in named]
+    if not others:
+        return ""
+    return "\n".join(["", "```{toctree}", ":hidden:", ":caption: Further", "", *others, "```", ""])
+
+
+def list_of_notebooks() -> str:
+    """Return the page that leads to the notebooks, as pages and as files."""
+    lines = ["# Notebooks", "", "Run when this page was built, on what the package ships.", ""]
+    lines += [
+        f"- [{title}]({name}.ipynb) ({{download}}`{name}.ipynb`)"
+        for name, title in NOTEBOOKS.items()
+    ]
+    return "\n".join([*lines, "", "```{toctree}", ":hidden:", "", *NOTEBOOKS, "```", ""])
 
 
 def with_underlined_title(source: str) -> str:

@@ -19,6 +19,7 @@ PAGES = [
     ROOT / "CONTRIBUTING.md",
     *sorted(path for path in (ROOT / "docs").rglob("*.md") if path.parent != SITE),
 ]
+VIEW_PAGES = ROOT / "docs" / "views"
 
 
 def _blocks(page, language):
@@ -51,7 +52,9 @@ def run_as_script(tmp_path, monkeypatch):
     return run
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if _blocks(p, "python")], ids=_relative)
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if _blocks(p, "python") and p.parent != VIEW_PAGES], ids=_relative
+)
 def test_the_python_of_a_page_runs_from_top_to_bottom(page, tmp_path, run_as_script):
     script = tmp_path / "page.py"
     script.write_text("\n".join(_blocks(page, "python")), "utf-8")
@@ -92,6 +95,13 @@ def test_every_example_has_its_place_in_the_reading_order(staging, tmp_path):
     (tmp_path / "some" / "late.py").write_text('"""A title."""\n', "utf-8")
     with pytest.raises(RuntimeError, match=r"differ: .*'late'"):
         staging.stage_examples(tmp_path / "none", tmp_path / "some")
+
+
+def test_a_page_that_the_first_one_does_not_name_is_reached_from_it_all_the_same(staging):
+    assert staging.list_of_others((SITE / "index.md").read_text("utf-8")).count("docs/views") == 0
+    listed = staging.list_of_others("docs/guide\n")
+    assert "\ndocs/heatmaps\n" in listed
+    assert "docs/guide" not in listed
 
 
 def test_an_example_gets_the_heading_that_a_page_needs(staging):

@@ -9,7 +9,12 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from typer.main import get_command
 
+import cnnviz
+from cnnviz import errors
+from cnnviz.views import VIEWS
+from cnnviz_cli.app import app
 from tests.helpers.browser import Visit
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,8 +47,33 @@ def test_every_link_and_picture_of_the_site_leads_to_a_file_in_it(site):
         assert [x for x in inside if not (page.parent / unquote(unescape(x))).exists()] == [], page
 
 
+def test_every_view_command_and_public_name_has_a_page(site):
+    for view in VIEWS:
+        page = (site / "docs" / "views" / f"{view.name}.html").read_text("utf-8")
+        for heading in ("What it shows", "How to read it", "How it misleads", "How to call it"):
+            assert f"<h2>{heading}" in page
+        assert f'href="../api/{view.name}.html"' in page
+        assert f'href="../cli/{view.command}.html"' in page
+    told = "".join(path.read_text("utf-8") for path in (site / "docs" / "api").glob("*.html"))
+    described = set(re.findall(r'id="cnnviz\.(\w+)"', told))
+    assert set(cnnviz.__all__) - described == {"CnnvizError"}
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    kinds = [kind for kind in kinds if issubclass(kind, errors.CnnvizError)]
+    assert all(f'id="cnnviz.errors.{kind.__name__}"' in told for kind in kinds)
+    for field in ("logits", "suffixes", "peak"):
+        assert field in told
+    help_page = (site / "docs" / "cli" / "index.html").read_text("utf-8")
+    for name in get_command(app).commands:
+        assert f'href="{name}.html"' in help_page
+    options = (site / "docs" / "cli" / "cam.html").read_text("utf-8")
+    assert 'id="cmdoption-cnnviz-cam-method"' in options
+    assert "Within(" not in options
+
+
 def test_pages_open_from_the_disk_and_ask_nobody(site, browser):
     pages = ["index", "CHANGELOG", "docs/guide", "docs/course", "docs/examples/units"]
+    pages += ["docs/views/index", "docs/views/cam", "docs/api/Result-class", "docs/cli/cam"]
+    pages += ["docs/notebooks/tour"]
     for theme, width in (("light", 1280), ("dark", 390)):
         visit = Visit(browser, width, theme)
         for page in pages:

@@ -1,7 +1,5 @@
 """The notebook: well-formed, and its cells run from the folder that it lies in."""
 
-import ast
-import contextlib
 import json
 import shlex
 from pathlib import Path
@@ -12,6 +10,7 @@ import pytest
 import cnnviz
 from cnnviz.lectures.beginning import Loading, located_data
 from cnnviz.lectures.build import lecture
+from tests.helpers.notebooks import run_notebook
 from tests.helpers.report_model import small_model, write_photo
 
 
@@ -42,24 +41,9 @@ def test_it_has_the_words_and_the_calls_of_the_page(saved, told):
 
 
 def _run(folder):
-    """Run the cells as Jupyter does, in the folder of the notebook, and show what they end with.
-
-    A runner of a few lines: Jupyter itself would be ten packages more for the tests.
-    """
-    cells = json.loads((folder / "lecture.ipynb").read_text("utf-8"))["cells"]
-    names: dict = {}
-    shown = []
-    with contextlib.chdir(folder):
-        for cell in cells:
-            if cell["cell_type"] == "code":
-                *lines, last = ast.parse("".join(cell["source"])).body
-                exec(compile(ast.Module(lines, []), "<cell>", "exec"), names)
-                if isinstance(last, ast.Expr):
-                    value = eval(compile(ast.Expression(last.value), "<cell>", "eval"), names)
-                    shown.append(value._repr_html_())
-                else:
-                    exec(compile(ast.Module([last], []), "<cell>", "exec"), names)
-    return names, shown
+    """Run the cells in the folder of the notebook, and show what they end with."""
+    names, values = run_notebook(folder / "lecture.ipynb", folder)
+    return names, [value._repr_html_() for value in values]
 
 
 def test_its_cells_run_and_give_the_pictures_of_the_page(tmp_path, photo):
