@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from cnnviz.images.number_files import (
     read_wav,
 )
 from cnnviz.images.paths import expand
+from cnnviz.results.given_files import given_sha256
 from cnnviz.results.text import plural
 
 Given = str | os.PathLike[str] | Sequence[float] | NDArray[np.floating | np.integer]
@@ -220,4 +220,4 @@ def _read(path: Path) -> Signal:
             f"{path.name}: it has the shape {list(values.shape)}, which is no signal.",
             "Give one row, or one column, of numbers.",
         )
-    return Signal(path.name, numbers, notes, hashlib.sha256(path.read_bytes()).hexdigest())
+    return Signal(path.name, numbers, notes, given_sha256(path))

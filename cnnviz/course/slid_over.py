@@ -18,6 +18,7 @@ from cnnviz.errors import ImageError, UsageError
 from cnnviz.images.paths import expand
 from cnnviz.images.reading import check_is_there, read_photo
 from cnnviz.passes.origin import origin
+from cnnviz.results.given_files import LISTING, check_ordinary, given_text
 from cnnviz.results.result import ImageSource, Provenance
 
 if TYPE_CHECKING:
@@ -193,10 +194,11 @@ def read_matrix(path: Path) -> NDArray[Any]:
     """
     check_is_there(path)
     try:
+        check_ordinary(path)
         if path.suffix.lower() == ".npy":
             found: NDArray[Any] = np.load(path, allow_pickle=False)
             return found
-        text = path.read_text("utf-8")
+        text = given_text(path, LISTING)
         return np.array(
             [row.replace(",", " ").split() for row in text.split("\n") if row.strip()], np.float64
         )

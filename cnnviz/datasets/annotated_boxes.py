@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,10 +9,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from msgspec import Struct
+
 from cnnviz.datasets.listed_files import LISTS, PATHS, csv_rows
 from cnnviz.errors import UsageError
 from cnnviz.images import PhotoBox
 from cnnviz.images.paths import expand
+from cnnviz.results.given_files import SETTINGS, given_bytes
+from cnnviz.results.structured import decoded
 
 _CORNERS = (
     ("left", "top", "right", "bottom"),
@@ -156,7 +159,9 @@ def _of_csv(path: Path) -> Iterator[tuple[str, AnnotatedBox]]:
     labelled = next((name for name in _LABELS if name in headings), None)
     for row in rows[1:]:
         cells = dict(zip(headings, row, strict=False))
-        image = cells[named].strip()
+        image = cells.get(named, "").strip()
+        if not image:
+            raise UsageError(f"A line of {path.name} names no image: {','.join(row)}.", _FORMS)
         values = [cells.get(name, "") for name in columns]
         where = f"{image} in {path.name}"
         box = box_between(values, where) if corners else _of_sides(values, where)
@@ -171,20 +176,47 @@ def _of_sides(values: Iterable[Any], where: str) -> PhotoBox:
     return box_between((left, top, left + width, top + height), where)
 
 
+class _Image(Struct):
+    id: int | str
+    file_name: str
+
+
+class _Category(Struct):
+    id: int | str
+    name: str | int
+
+
+class _Annotation(Struct):
+    image_id: int | str
+    bbox: tuple[float, float, float, float]
+    category_id: int | str | None = None
+    iscrowd: int | bool = 0
+
+
+class _Coco(Struct):
+    images: list[_Image]
+    annotations: list[_Annotation]
+    categories: list[_Category] = []
+
+
 def _of_coco(path: Path) -> Iterator[tuple[str, AnnotatedBox]]:
     try:
-        data = json.loads(path.read_text("utf-8"))
-        images = {one["id"]: str(one["file_name"]) for one in data["images"]}
-        names = {one["id"]: str(one["name"]) for one in data.get("categories", ())}
-        for one in data["annotations"]:
-            if not one.get("iscrowd"):
-                image = images[one["image_id"]]
-                box = _of_sides(one["bbox"], f"{image} in {path.name}")
-                yield image, AnnotatedBox(box, names.get(one.get("category_id"), ""))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(
-            f"{path.name} is no COCO JSON: {type(error).__name__} {error}.", _FORMS
-        ) from error
+        data = decoded(given_bytes(path), _Coco)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{path.name} is no COCO JSON: {reason}.", _FORMS) from error
+    images = {one.id: one.file_name for one in data.images}
+    names: dict[int | str | None, str] = {one.id: str(one.name) for one in data.categories}
+    for one in data.annotations:
+        if one.iscrowd:
+            continue
+        image = images.get(one.image_id)
+        if image is None:
+            raise UsageError(
+                f"{path.name} has a box of image {one.image_id}, and no such image.", _FORMS
+            )
+        box = _of_sides(one.bbox, f"{image} in {path.name}")
+        yield image, AnnotatedBox(box, names.get(one.category_id, ""))
 
 
 def _of_voc(path: Path) -> Iterator[tuple[str, AnnotatedBox]]:
@@ -211,13 +243,17 @@ def _number(text: str | None, file: Path) -> float:
 
 def _xml(file: Path) -> ET.Element:
     try:
-        text = file.read_bytes()
-        # Entities could make a small file a large one; annotations have none.
-        if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
-            raise UsageError(f"{file.name} has definitions of its own.", "Save it without them.")
+        text = given_bytes(file, SETTINGS)
+        # Entities could make a small file a large one; annotations have none. In two bytes a
+        # letter they would not be seen.
+        if b"<!DOCTYPE" in text or b"<!ENTITY" in text or b"\0" in text:
+            raise UsageError(
+                f"{file.name} has definitions of its own, or is not UTF-8.", "Save it without them."
+            )
         return ET.fromstring(text)
-    except (OSError, ET.ParseError) as error:
-        raise UsageError(f"{file.name} is no VOC XML: {error}.", _FORMS) from error
+    except (OSError, ET.ParseError, ValueError, LookupError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{file.name} is no VOC XML: {reason}.", _FORMS) from error
 
 
 def _slashed(path: str) -> str:

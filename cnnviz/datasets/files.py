@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import PhotoError, read_photo
 from cnnviz.images.batch import name_and_path
 from cnnviz.images.paths import distinct_names, expand
+from cnnviz.results.given_files import given_sha256, open_given
 from cnnviz.results.text import plural
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -236,8 +236,7 @@ def file_sha256(path: Path) -> str:
         If it cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return given_sha256(path)
     except OSError as error:
         raise PhotoError(
             path.name,
@@ -277,7 +276,7 @@ def _size_of(path: Path) -> tuple[int, int] | None:
     from cnnviz.images.pillow_warnings import catch_pillow_warnings
 
     try:
-        with catch_pillow_warnings(), Image.open(path) as image:
+        with open_given(path) as file, catch_pillow_warnings(), Image.open(file) as image:
             width, height = image.size
             turned = image.getexif().get(_ORIENTATION) in _TURNED
     except (UnidentifiedImageError, FileNotFoundError, IsADirectoryError):

@@ -11,6 +11,7 @@ from cnnviz.bounds import read_whole
 from cnnviz.datasets.files import FilesOnDisk
 from cnnviz.errors import UsageError
 from cnnviz.images.paths import expand
+from cnnviz.results.given_files import LISTING, given_text
 from cnnviz.results.text import first_few, plural
 
 LISTS = (".csv", ".tsv")
@@ -112,7 +113,7 @@ def csv_rows(path: Path) -> list[list[str]]:
         If it cannot be read, or is no CSV file.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = given_text(path, LISTING)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(

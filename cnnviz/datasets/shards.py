@@ -6,21 +6,33 @@ with ``0001.cls`` (the class as a number) or ``0001.json`` (with "label", "cls" 
 
 from __future__ import annotations
 
-import json
+import os
 import re
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import BufferedReader
 from itertools import product
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+from cnnviz.bounds import read_whole
 from cnnviz.datasets.dataset import Dataset, DatasetImage
 from cnnviz.datasets.files import SUFFIXES
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import PhotoError, read_photo
-from cnnviz.results.text import plural
+from cnnviz.images.paths import writable
+from cnnviz.results.given_files import open_given
+from cnnviz.results.structured import decoded
+from cnnviz.results.text import file_size, plural
 
 SUFFIX = ".tar"
+_MOST_FILES = 100_000
+_LARGEST_IMAGE, _LARGEST_LABEL = 512 << 20, 1 << 20
+_LARGEST_HEADER = 1 << 20
+"""The most bytes of what stands ahead of a member: long names, and what is said of it."""
+_CLASSES = range(2**31)
+"""The numbers that a class can have."""
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _LABELS = ("label", "cls", "class", "target")
 
@@ -67,7 +79,7 @@ class Shards(Dataset):
     def name(self, index: int) -> str:
         """Return the tar and the path of an image in it."""
         entry = self._entries[index]
-        return f"{self.paths[entry.shard].name}/{entry.member}"
+        return writable(f"{self.paths[entry.shard].name}/{entry.member}")
 
     def key(self, index: int) -> str:
         """Return the name of an image, where it lies, and when the tar was last written to."""
@@ -99,8 +111,14 @@ class Shards(Dataset):
 
     def _bytes(self, entry: _Entry, span: _Span) -> bytes:
         path = self.paths[entry.shard]
+        if span.size > (_LARGEST_IMAGE if span == entry.image else _LARGEST_LABEL):
+            raise PhotoError(
+                f"{path.name}/{entry.member}",
+                f"it takes {file_size(span.size)} in the tar",
+                "Store images of a usual size.",
+            )
         try:
-            with path.open("rb") as file:
+            with open_given(path) as file:
                 file.seek(span.start)
                 data = file.read(span.size)
         except OSError as error:
@@ -117,11 +135,19 @@ class Shards(Dataset):
 def shards_of(pattern: str) -> list[Path]:
     """Return the files that ``a-{000..012}.tar`` stands for; a plain path stands for itself."""
     ranges = [(match[1], match[2]) for match in _RANGE.finditer(pattern)]
-    spans = []
+    total, spans = 1, []
     for first, last in ranges:
-        if int(last) < int(first):
+        low, high = read_whole(first), read_whole(last)
+        if low is not None and high is not None and high < low:
             raise UsageError(f"The range {{{first}..{last}}} is empty.", "Begin with the least.")
-        spans.append([str(n).zfill(len(first)) for n in range(int(first), int(last) + 1)])
+        # Counted before the names are made, which would fill the memory.
+        total *= _MOST_FILES + 1 if low is None or high is None else high - low + 1
+        if low is None or high is None or total > _MOST_FILES:
+            raise UsageError(
+                f"The range {{{first}..{last}}} is of more than {_MOST_FILES:,} files.",
+                "Name the folder that holds them, or fewer at once.",
+            )
+        spans.append([str(n).zfill(len(first)) for n in range(low, high + 1)])
     template = _RANGE.sub("\0", pattern)
     paths = []
     for numbers in product(*spans):
@@ -143,21 +169,62 @@ def _index(place: int, path: Path) -> Iterator[_Entry]:
 
 
 def _members(path: Path) -> Iterator[tuple[str, _Span]]:
-    if not path.is_file():
-        raise UsageError(f"There is no file {str(path)!r}.", "Check the name and the range.")
     try:
-        with tarfile.open(path, "r:") as tar:
-            while (member := tar.next()) is not None:
-                # Kept, they would grow with the data.
-                tar.members.clear()  # type: ignore[attr-defined]
+        with open_given(path) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            for member in _headers(stream):
                 hidden = PurePosixPath(member.name).name.startswith(".")
-                if member.isreg() and not hidden:
-                    yield member.name, _Span(member.offset_data, member.size)
-    except (tarfile.TarError, OSError, EOFError) as error:
+                if not member.isreg() or member.issparse() or hidden:
+                    continue
+                if member.offset_data + member.size > size:
+                    raise tarfile.ReadError(f"{member.name!r} in it ends beyond it")
+                yield member.name, _Span(member.offset_data, member.size)
+    except FileNotFoundError as error:
         raise UsageError(
-            f"{path.name} cannot be read as a tar ({error}).",
+            f"There is no file {str(path)!r}.", "Check the name and the range."
+        ) from error
+    # Sizes and offsets are whatever is written there, beyond what a file can have as well.
+    except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"{path.name} cannot be read as a tar ({reason}).",
             "Give plain tars, which are not compressed as a whole, and copy a damaged one again.",
         ) from error
+
+
+def _headers(stream: BufferedReader) -> Iterator[tarfile.TarInfo]:
+    """Yield what is said of each member of a tar, and read nothing else."""
+    bounded = _Headers(stream)
+    with tarfile.open(fileobj=bounded, mode="r:") as tar:  # type: ignore[call-overload]
+        place = -1
+        while (member := tar.next()) is not None:
+            # A size below zero would lead back, and round for ever.
+            if member.size < 0 or member.offset <= place:
+                raise tarfile.ReadError(f"the size of {member.name!r} in it is none")
+            place = member.offset
+            # Kept, they would grow with the data.
+            tar.members.clear()
+            bounded.left = _LARGEST_HEADER
+            yield member
+
+
+class _Headers:
+    """A file of which little can be read between two members.
+
+    What stands ahead of a member says itself how long it is, and may say gigabytes.
+    """
+
+    def __init__(self, stream: BufferedReader) -> None:
+        self._stream = stream
+        self.left = _LARGEST_HEADER
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes."""
+        self.left -= size
+        if size < 0 or self.left < 0:
+            raise tarfile.ReadError("what stands ahead of a member has no end")
+        return self._stream.read(size)
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -177,11 +244,19 @@ def _entries(place: int, group: list[tuple[str, str, _Span]]) -> Iterator[_Entry
 
 
 def _label(kind: str, data: bytes) -> int | None:
+    """Return the class that a label's file tells; None where it tells none."""
     try:
         if kind == "cls":
-            return int(data.decode("utf-8").strip())
-        found = json.loads(data)
-        named = [found[name] for name in _LABELS if name in found]
-        return int(named[0]) if named else None
-    except (ValueError, TypeError, OverflowError, RecursionError):
+            return _class_of(data.decode("utf-8"))
+        found = decoded(data, dict[str, Any])
+    except ValueError:
         return None
+    return next((_class_of(found[name]) for name in _LABELS if name in found), None)
+
+
+def _class_of(written: Any) -> int | None:
+    if isinstance(written, str):
+        return _class_of(read_whole(written.strip()))
+    if isinstance(written, float) and written.is_integer():
+        return _class_of(int(written))
+    return int(written) if isinstance(written, int) and written in _CLASSES else None

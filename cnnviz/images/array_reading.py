@@ -29,6 +29,7 @@ from cnnviz.images.paths import expand
 from cnnviz.images.photo import Photo, PhotoError, new_photo
 from cnnviz.images.reading import read_photo
 from cnnviz.images.size_notes import size_notes
+from cnnviz.results.given_files import given_sha256, open_given
 from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.results.text import kind_of, number, plural
 
@@ -217,14 +218,14 @@ def _from_path(path: Path, preprocessing: ArrayPreprocessing) -> _Found:
             values, notes, rate = _read_wav(path, preprocessing.channels)
         else:
             values, notes, rate = read_numbers(path), (), None
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = given_sha256(path)
         found = _from_numbers(values, preprocessing, name, digest)
         return _Found(found.values, found.frames, name, (*notes, *found.notes), digest, rate)
     if preprocessing.takes_frames and suffix in (".gif", ".webp", ".tif", ".tiff", ".png"):
         check_is_file(path)
         frames = _frames_of(path)
         if len(frames) > 1:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest = given_sha256(path)
             return _Found(None, frames, name, (f"{plural(len(frames), 'frame')} in a row",), digest)
     check_is_file(path)
     what = "a picture" if is_picture(path) else "no file of numbers"
@@ -250,7 +251,7 @@ def _frames_of(path: Path) -> tuple[Photo, ...]:
     from PIL import Image, ImageSequence
 
     try:
-        with Image.open(path) as image:
+        with open_given(path) as file, Image.open(file) as image:
             several = ImageSequence.Iterator(image)
             return tuple(
                 read_photo(one.convert("RGB"), f"frame {at}") for at, one in enumerate(several)

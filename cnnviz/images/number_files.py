@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.images.photo import PhotoError
+from cnnviz.results.given_files import check_ordinary, open_given
 from cnnviz.results.text import kind_of, plural
 
 ARRAY_SUFFIXES = (".npy", ".npz", ".pt", ".pth")
@@ -19,10 +20,18 @@ SIGNAL_SUFFIXES = (*ARRAY_SUFFIXES, WAV)
 
 
 def check_is_file(path: Path) -> None:
-    """Raise `PhotoError` if there is no such file, or nothing in it."""
-    if not path.is_file():
-        raise PhotoError(path.name, "there is no such file", "Check the path.")
-    if path.stat().st_size == 0:
+    """Raise `PhotoError` if there is no such file, no ordinary one, or nothing in it."""
+    try:
+        check_ordinary(path)
+        size = path.stat().st_size
+    except FileNotFoundError as error:
+        raise PhotoError(path.name, "there is no such file", "Check the path.") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise PhotoError(
+            path.name, f"the file cannot be read ({reason})", "Copy it to a file of its own."
+        ) from error
+    if size == 0:
         raise PhotoError(path.name, "the file is empty", "Copy or download it again.")
 
 
@@ -40,15 +49,16 @@ def read_numbers(path: Path) -> NDArray[Any]:
 
 def _read_npy(path: Path) -> NDArray[Any]:
     try:
-        found = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+        with open_given(path) as file:
+            found = np.load(file, allow_pickle=False)
+    except (ValueError, OSError, EOFError, MemoryError, RecursionError) as error:
         raise _damaged(path, error) from error
     return np.asarray(found)
 
 
 def _read_npz(path: Path) -> NDArray[Any]:
     try:
-        with np.load(path, allow_pickle=False) as held:
+        with open_given(path) as file, np.load(file, allow_pickle=False) as held:
             names = list(held.files)
             if len(names) != 1:
                 raise PhotoError(
@@ -65,7 +75,8 @@ def _read_pt(path: Path) -> NDArray[Any]:
     import torch
 
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with open_given(path) as file:
+            found = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # an unpickler meets damage with almost any exception
         raise _damaged(path, error) from error
     if not isinstance(found, torch.Tensor):
@@ -82,7 +93,7 @@ def read_wav(path: Path) -> tuple[NDArray[np.float32], int, int]:
         It is no PCM .wav file.
     """
     try:
-        with wave.open(str(path), "rb") as file:
+        with open_given(path) as stream, wave.open(stream, "rb") as file:
             width, rate, count = file.getsampwidth(), file.getframerate(), file.getnchannels()
             data = file.readframes(file.getnframes())
     except (wave.Error, EOFError, OSError) as error:

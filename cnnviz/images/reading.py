@@ -18,6 +18,7 @@ from cnnviz.errors import InstallationError, did_you_mean
 from cnnviz.images.decoding import Decoded, decode_array, decode_file, decode_image
 from cnnviz.images.paths import expand, file_name, writable
 from cnnviz.images.photo import Photo, PhotoError, new_photo
+from cnnviz.results.given_files import open_given
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -98,7 +99,7 @@ def _from_file(source: str | os.PathLike[Any], name: str | None) -> Photo:
     name = writable(name or path.name or text)
     _check_file(path, text, name)
     try:
-        with path.open("rb") as file:
+        with open_given(path) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)
             pixels, notes = decode_file(file, name)

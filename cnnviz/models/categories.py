@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 
 from cnnviz.errors import TargetError, UsageError, did_you_mean
 from cnnviz.images.paths import expand
+from cnnviz.results.given_files import given_text
+from cnnviz.results.structured import decoded
 from cnnviz.results.text import joined
 
 Categories = Sequence[str] | Mapping[int, str] | str | os.PathLike[str]
@@ -126,7 +127,7 @@ def classes_called(names: Sequence[str], known: Sequence[str]) -> tuple[int, ...
 
 def _from_file(path: Path) -> Any:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = given_text(path)
     except (OSError, UnicodeDecodeError) as error:
         detail = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(
@@ -136,10 +137,10 @@ def _from_file(path: Path) -> Any:
     if path.suffix.lower() != ".json":
         return [line.strip() for line in text.rstrip().splitlines()]
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
+        return decoded(text, Any)
+    except ValueError as error:
         raise UsageError(
-            f"{path.name} is not JSON: {error.msg} in line {error.lineno}.",
+            f"{path.name} is not JSON: {error}.",
             "Give a list of names, or an object from index to name.",
         ) from error
 

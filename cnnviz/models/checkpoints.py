@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from cnnviz.errors import CheckpointError, did_you_mean, nearest
+from cnnviz.results.given_files import check_ordinary
 from cnnviz.results.text import dimensions, itemised, kind_of, listed, plural
 
 SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".safetensors")
@@ -240,6 +241,7 @@ def _read_safetensors(path: Path) -> Any:
     from safetensors.torch import load_file
 
     try:
+        check_ordinary(path)
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(
@@ -250,6 +252,7 @@ def _read_safetensors(path: Path) -> Any:
 
 def _read_torch(path: Path) -> Any:
     try:
+        check_ordinary(path)
         # Mapping the file spares a copy of it; the old format cannot be mapped.
         mapped = zipfile.is_zipfile(path)
         # Many training scripts keep their options beside the weights; a Namespace is plain data.

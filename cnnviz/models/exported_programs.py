@@ -19,6 +19,7 @@ from cnnviz.images.paths import expand
 from cnnviz.models.guesses import guess_for
 from cnnviz.models.model import Model
 from cnnviz.models.settings import beside_model
+from cnnviz.results.given_files import check_ordinary
 from cnnviz.results.text import plural
 
 SUFFIX = ".pt2"
@@ -73,6 +74,7 @@ def _read(path: Path) -> Any:
     try:
         with warnings.catch_warnings(), _data_only():
             warnings.simplefilter("ignore")
+            check_ordinary(path)
             return torch.export.load(path)
     except Exception as error:  # damage surfaces as almost any exception
         first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from msgspec import Meta, Struct
 from torch import nn
 
 from cnnviz.errors import InstallationError, ModelError
@@ -20,6 +20,8 @@ from cnnviz.models.model import Model
 from cnnviz.models.randomness import RANDOM, seeded
 from cnnviz.models.settings import HUGGING_FACE, with_settings
 from cnnviz.models.timm_models import import_timm, load_timm
+from cnnviz.results.given_files import given_text
+from cnnviz.results.structured import decoded, fitted
 
 PREFIX = "hf:"
 _CONFIG = "config.json"
@@ -65,10 +67,31 @@ def load_huggingface(name: str, weights: str | Path) -> Model:
     if owner == "timm" and bare:
         return load_timm(bare, weights)
     file = _fetch(name, _CONFIG)
-    config = json.loads(file.read_text(encoding="utf-8"))
+    config = _config(file, name)
     if "architecture" in config:
         return _of_timm(name, config, weights)
     return _of_transformers(name, file.parent, weights)
+
+
+class _Config(Struct):
+    """What is read of a config.json of timm."""
+
+    architecture: str | None = None
+    num_classes: Annotated[int, Meta(ge=0, le=10**7)] | None = None
+    pretrained_cfg: dict[str, Any] | None = None
+    label_names: list[str] | None = None
+
+
+def _config(file: Path, name: str) -> dict[str, Any]:
+    try:
+        found = decoded(given_text(file), dict[str, Any])
+        fitted({**found, **(fitted(found, _Config).pretrained_cfg or {})}, _Config)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(
+            f"The {_CONFIG} of {name!r} cannot be read: {reason}.", "Download it again."
+        ) from error
+    return found
 
 
 def _fetch(name: str, file: str) -> Path:

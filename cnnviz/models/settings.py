@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cnnviz.bounds import Within
 from cnnviz.errors import UsageError, did_you_mean
@@ -17,7 +18,9 @@ from cnnviz.images.paths import expand
 from cnnviz.models.categories import Categories, read_categories
 from cnnviz.models.input_trials import find_input
 from cnnviz.models.model import Model
+from cnnviz.results.given_files import given_text
 from cnnviz.results.space import IMAGE
+from cnnviz.results.structured import decoded, fitted
 from cnnviz.results.text import dimensions, plural
 
 Settings = Preprocessing | Mapping[str, Any] | str | os.PathLike[str]
@@ -30,6 +33,26 @@ HUGGING_FACE = "preprocessor_config.json"
 _SIDE = Within(1, 16_384)
 """Pixels of a side that photos are resized or cut to."""
 _VALUES = Within(-1e6, 1e6)
+
+
+class _Sides(Struct):
+    """A size in a preprocessor_config.json."""
+
+    shortest_edge: Annotated[int, Meta(ge=1, le=16_384)] | UnsetType = UNSET
+    height: Annotated[int, Meta(ge=1, le=16_384)] | UnsetType = UNSET
+    width: Annotated[int, Meta(ge=1, le=16_384)] | UnsetType = UNSET
+
+
+class _Processor(Struct):
+    """What is read of a preprocessor_config.json."""
+
+    size: Annotated[int, Meta(ge=1, le=16_384)] | list[int] | _Sides | None = None
+    crop_size: Annotated[int, Meta(ge=1, le=16_384)] | list[int] | _Sides | None = None
+    crop_pct: Annotated[float, Meta(gt=0, le=1)] | None = None
+    rescale_factor: Annotated[float, Meta(gt=0, le=1e6)] = 1 / 255
+    resample: int | None = None
+    image_mean: float | list[float] | None = None
+    image_std: float | list[float] | None = None
 
 
 def with_settings(known: Preprocessing, given: Settings) -> Preprocessing:
@@ -137,11 +160,14 @@ def _outputs(model: Model) -> int | None:
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+        text = given_text(path)
+        content = decoded(text, Any) if path.suffix == ".json" else tomllib.loads(text)
+        if isinstance(content, dict) and ("image_mean" in content or "do_normalize" in content):
+            fitted(content, _Processor)
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise UsageError(
-            f"The preprocessing in {str(path)!r} cannot be read: {error}.",
+            f"The preprocessing in {str(path)!r} cannot be read: {reason}.",
             f"Write a TOML file with {', '.join(KEYS)}.",
         ) from error
     if not isinstance(content, dict):
@@ -315,7 +341,7 @@ def _sides(name: str, value: Any) -> int | tuple[int, int] | None:
     try:
         parts: Any = value.lower().split("x") if isinstance(value, str) else value
         numbers = [int(part) for part in parts] if hasattr(parts, "__iter__") else [int(parts)]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # infinite, as TOML has it
         numbers = []
     if len(numbers) not in (1, 2):
         raise UsageError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import secrets
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.errors import OutputError
+from cnnviz.results.given_files import given_bytes, given_sha256
+from cnnviz.results.termination import cleared_on_sigterm
 
 FORMAT = "cnnviz report"
 MANIFEST = "report.json"
@@ -98,14 +99,13 @@ def _digest(path: Path) -> str:
     """Return the SHA-256 of a file: only what is as it was written is replaced."""
     if path.is_symlink() or not path.is_file():
         return "no file that was written here"
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return given_sha256(path)
 
 
 def _listed(target: Path) -> dict[Path, str] | None:
     """Return the digests of the files that a report lists, or None where there is no report."""
     try:
-        manifest: Any = json.loads((target / MANIFEST).read_text("utf-8"))
+        manifest: Any = json.loads(given_bytes(target / MANIFEST))
         if manifest["format"] != FORMAT:
             return None
         return {target / entry["path"]: str(entry["sha256"]) for entry in manifest["files"]}
@@ -125,6 +125,11 @@ def staged(directory: str | Path, *, force: bool = False) -> Iterator[Path]:
     OutputError
         As `check_destination`, or if writing fails.
     """
+    with cleared_on_sigterm():
+        yield from _staged(directory, force)
+
+
+def _staged(directory: str | Path, force: bool) -> Iterator[Path]:
     target = check_destination(directory, force=force)
     staging: Path | None = None
     try:

@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import OutputError
+from cnnviz.results.given_files import open_given
 from cnnviz.results.interrupts import Interrupts
 from cnnviz.results.json_values import storable
+from cnnviz.results.termination import cleared_on_sigterm
 
 try:
     import fcntl
@@ -40,6 +42,9 @@ def check_place(path: Path) -> None:
             )
         if path.is_dir():
             raise OutputError(f"{str(path)!r} is a folder.", "Name a file.")
+        # A file would be put in place of a device or pipe: of /dev/null for everybody.
+        if path.exists() and not path.is_file():
+            raise OutputError(f"{str(path)!r} is not an ordinary file.", "Name another file.")
     except OSError as error:  # a name too long, or a folder that may not be looked into
         raise _unwritable(path, error) from error
 
@@ -76,7 +81,7 @@ def write_together(files: Sequence[tuple[Path, Write]]) -> None:
     for path, _ in files:
         check_place(path)
     filled: list[tuple[Path, Path]] = []
-    with Interrupts.held() as interrupts, ExitStack() as claims:
+    with cleared_on_sigterm(), Interrupts.held() as interrupts, ExitStack() as claims:
         for path, write in files:
             with _told(path):
                 filled.append((claims.enter_context(_temporary(path)), path))
@@ -101,7 +106,7 @@ def remove_leftovers(folder: Path, *, below: bool = False) -> None:
     if fcntl is None:
         return
     for path in (folder.rglob if below else folder.glob)(f"{_MARK}*"):
-        with suppress(OSError), path.open("rb") as stream:
+        with suppress(OSError), open_given(path) as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()
 

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from cnnviz.errors import OutputError
 from cnnviz.results.files import remove_leftovers, write_atomically
+from cnnviz.results.given_files import given_bytes, open_given
 from cnnviz.results.json_values import plain, pretty
+from cnnviz.results.structured import decoded
 
 
 class ResumeStore:
@@ -51,12 +53,10 @@ class ResumeStore:
         """Return a part as plain data, or None where nothing readable was kept."""
         if name not in self._held and self.folder is not None:
             try:
-                found = json.loads((self.folder / f"{name}.json").read_text("utf-8"))
+                text = given_bytes(self.folder / f"{name}.json")
+                self._held[name] = decoded(text, dict[str, Any])
             except (OSError, ValueError):
                 return None
-            if not isinstance(found, dict):
-                return None
-            self._held[name] = found
         return self._held.get(name)
 
     def put(self, name: str, data: Mapping[str, Any]) -> None:
@@ -77,7 +77,7 @@ class ResumeStore:
                 return {key: held[key] for key in only or held}
             # NumPy leaves a damaged file open that it has opened itself.
             with (
-                (self.folder / f"{name}.npz").open("rb") as stream,
+                open_given(self.folder / f"{name}.npz") as stream,
                 np.load(stream, allow_pickle=False) as found,
             ):
                 return {key: found[key] for key in only or found.files}

@@ -51,7 +51,13 @@ def test_what_is_no_list_of_names(source: object, message: str) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("names.json", b'["cat",]', r"names.json is not JSON: .* in line 1"),
+        ("names.json", b'["cat",]', r"names.json is not JSON: "),
+        ("names.json", b"[" * 100_000, r"names.json is not JSON: it is nested too deeply"),
+        ("names.json", b'["\\ud800 cat"]', r"names.json is not JSON: "),
+        ("names.json", b"[" + b"9" * 5000 + b"]", r"names.json is not JSON: |name of class 0"),
+        ("names.json", b"[NaN]", r"names.json is not JSON: "),
+        ("names.json", b'{"' + b"9" * 5000 + b'": "cat"}', "not class indices"),
+        ("names.json", b'{"0": {"name": "cat"}}', "name of class 0"),
         ("names.json", b'"cat"', "no class names in names.json"),
         ("names.txt", b"", "no class names in names.txt"),
         ("names.txt", b"cat\n\ndog\n", r"name of class 1 in names.txt is ''"),

@@ -148,7 +148,8 @@ class Accumulator:
         if not self._start.label_classes:
             return labels
         classes = np.array([*self._start.label_classes, -1], np.int64)
-        return classes[np.where(labels < len(classes) - 1, labels, -1)]
+        known = (labels >= 0) & (labels < len(classes) - 1)
+        return classes[np.where(known, labels, -1)]
 
     def _layer(self, at: int) -> LayerResult:
         counted = self._start.layers[at]

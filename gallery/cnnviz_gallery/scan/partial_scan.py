@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
+from cnnviz.results.structured import decoded
 from cnnviz_gallery.scan import layer_result
 from cnnviz_gallery.scan.layer_result import LayerResult, layer_of_arrays
 from cnnviz_gallery.scan.plan import ScanPlan
@@ -18,6 +20,11 @@ from cnnviz_gallery.scan.scan_result import Answers, Skipped
 
 _OF_GROUPS = ("group_sums", "group_squares")
 _ANSWERS = ("top", "probability", "labels", "label_probability")
+
+
+class _Told(Struct):
+    images: Annotated[int, Meta(ge=0)]
+    skipped: tuple[Skipped, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,16 +81,14 @@ class PartialScan:
         LookupError, ValueError
             If it is not of such a start.
         """
-        told = json.loads(found["told"].tobytes())
+        told = decoded(found["told"].tobytes(), _Told)
         answers = Answers(**{key: found[key] for key in _ANSWERS}) if start.classes else None
         return cls(
             shards=tuple(found["shards"].tolist()),
-            layers=tuple(
-                _layer(found, start, at, told["images"]) for at in range(len(start.layers))
-            ),
+            layers=tuple(_layer(found, start, at, told.images) for at in range(len(start.layers))),
             counts=found["counts"],
             answers=answers,
-            skipped=tuple(Skipped(**each) for each in told["skipped"]),
+            skipped=told.skipped,
         )
 
 

@@ -8,15 +8,18 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
 from cnnviz.passes.precision import Precision
 from cnnviz.results.files import remove_leftovers, write_atomically
+from cnnviz.results.given_files import given_bytes, open_given
 from cnnviz.results.result import AS_IT_IS
+from cnnviz.results.structured import decoded
 from cnnviz_gallery.scan.layer_result import LayerResult, layer_of_arrays
 from cnnviz_gallery.scan.ranked_images import Ints
 
@@ -229,10 +232,11 @@ class ScanResult:
             If there is none in the folder, or it is not whole.
         """
         try:
-            head = json.loads((folder / "scan.json").read_text("utf-8"))
-            if head["format"] != FORMAT:
-                raise ValueError(f"its format is {head['format']!r}")
-            return _read(head, folder)
+            text = given_bytes(folder / "scan.json")
+            known = decoded(text, _Format).format
+            if known != FORMAT:
+                raise ValueError(f"its format is {known!r}")
+            return _read(decoded(text, _Head), folder)
         except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
             raise UsageError(
                 f"There is no whole scan in {str(folder)!r} ({error}).", "Scan the data again."
@@ -243,30 +247,57 @@ _KEPT = ("layer", "shape", "images", "positions", "unit")
 _ANSWERS = ("top", "probability", "labels", "label_probability")
 
 
-def _read(head: dict[str, Any], folder: Path) -> ScanResult:
-    network, data = dict(head["network"]), dict(head["data"])
-    network["input_shape"] = tuple(network["input_shape"])
-    network["categories"] = tuple(network["categories"])
-    data["classes"] = tuple(data["classes"])
-    layers = []
-    for entry in head["layers"]:
-        kept = {key: entry[key] for key in _KEPT}
-        kept["shape"] = tuple(kept["shape"])
-        layers.append(layer_of_arrays(**kept, found=_read_arrays(folder / entry["file"])))
-    found = _read_arrays(folder / head["file"])
-    answers = Answers(**{key: found[key] for key in _ANSWERS}) if "top" in found else None
+class _Format(Struct):
+    format: str
+
+
+Arrays = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}\.npz$")]
+"""A file of arrays, in the folder of the scan and nowhere else."""
+
+
+class _Layer(Struct):
+    layer: str
+    shape: tuple[int, int, int]
+    images: Annotated[int, Meta(ge=0)]
+    positions: Annotated[int, Meta(ge=0)]
+    unit: float
+    file: Arrays
+
+
+class _Head(Struct):
+    """What stands in scan.json."""
+
+    network: Network
+    data: Data
+    settings: ScanSettings
+    grouping: Grouping
+    skipped: tuple[Skipped, ...]
+    notes: tuple[str, ...]
+    computed_on: str
+    bf16_error: float | None
+    layers: tuple[_Layer, ...]
+    file: Arrays
+
+
+def _read(head: _Head, folder: Path) -> ScanResult:
+    found = _read_arrays(folder / head.file)
     return ScanResult(
-        network=Network(**network),
-        data=Data(**data),
-        settings=ScanSettings(**head["settings"]),
-        layers=tuple(layers),
-        grouping=head["grouping"],
+        network=head.network,
+        data=head.data,
+        settings=head.settings,
+        layers=tuple(
+            layer_of_arrays(
+                **{key: getattr(one, key) for key in _KEPT}, found=_read_arrays(folder / one.file)
+            )
+            for one in head.layers
+        ),
+        grouping=head.grouping,
         group_counts=found["group_counts"],
-        answers=answers,
-        skipped=tuple(Skipped(**each) for each in head["skipped"]),
-        notes=tuple(head["notes"]),
-        computed_on=head["computed_on"],
-        bf16_error=head["bf16_error"],
+        answers=Answers(**{key: found[key] for key in _ANSWERS}) if "top" in found else None,
+        skipped=head.skipped,
+        notes=head.notes,
+        computed_on=head.computed_on,
+        bf16_error=head.bf16_error,
     )
 
 
@@ -300,7 +331,7 @@ def _compressed(arrays: dict[str, NDArray[Any]]) -> Callable[[Path], None]:
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     # NumPy leaves a damaged file open that it has opened itself.
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as found:
+    with open_given(path) as stream, np.load(stream, allow_pickle=False) as found:
         return {name: found[name] for name in found.files}
 
 

@@ -8,15 +8,23 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from msgspec import Struct
+
 from cnnviz.errors import OutputError
 from cnnviz.images.paths import expand
 from cnnviz.results.files import remove_leftovers, write_atomically
+from cnnviz.results.given_files import SETTINGS, given_bytes
+from cnnviz.results.structured import decoded
 from cnnviz.results.suffixes import check_folder_name
 
 FORMAT = "cnnviz gallery 1"
 MANIFEST = "gallery.json"
 # Files that desktops leave in every folder they show.
 _DUST = {".DS_Store", "Thumbs.db", "desktop.ini", ".directory"}
+
+
+class _Manifest(Struct):
+    format: str
 
 
 class SiteFolder:
@@ -69,10 +77,9 @@ class SiteFolder:
     def read_json(self, name: str) -> dict[str, Any]:
         """Return plain data; nothing where there is no such file or it is damaged."""
         try:
-            found = json.loads(self.read(name) or b"{}")
+            return decoded(self.read(name) or b"{}", dict[str, Any])
         except ValueError:
             return {}
-        return found if isinstance(found, dict) else {}
 
     def has(self, name: str) -> bool:
         """Whether there is a file."""
@@ -123,14 +130,14 @@ def check(root: Path) -> None:
 
 def _is_gallery(root: Path) -> bool:
     try:
-        return bool(json.loads((root / MANIFEST).read_text("utf-8"))["format"] == FORMAT)
-    except (OSError, ValueError, LookupError, TypeError):
+        return decoded(given_bytes(root / MANIFEST, SETTINGS), _Manifest).format == FORMAT
+    except (OSError, ValueError):
         return False
 
 
 def _content(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return given_bytes(path)
     except OSError:
         return None
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
 
 from cnnviz.errors import UsageError
 from cnnviz.models import Model
+from cnnviz.results.given_files import given_bytes
+from cnnviz.results.structured import decoded
 from cnnviz.results.text import listed
 from cnnviz_gallery.site.addresses import MODELS
 from cnnviz_gallery.site.publish import NETWORK
+
+_Folder = Annotated[str, Meta(pattern=r"^[^./\\\\][^/\\\\]*$")]
+"""The name of a folder, which leads nowhere else."""
 
 
 def unit_folders(site: Path, model: Model) -> dict[str, Path]:
@@ -34,9 +40,9 @@ def unit_folders(site: Path, model: Model) -> dict[str, Path]:
             f"There is no gallery in {str(site)!r}.", "Make one with `cnnviz gallery --out`."
         )
     for folder, card in cards.items():
-        if card.get("weights_sha256") == model.sha256:
-            return {name: folder / place for place, name, _ in card["layers"]}
-    names = listed([str(card.get("name", folder.name)) for folder, card in cards.items()], 5)
+        if card.weights_sha256 == model.sha256:
+            return {name: folder / place for place, name, _ in card.layers}
+    names = listed([card.name or folder.name for folder, card in cards.items()], 5)
     raise UsageError(
         f"The gallery in {str(site)!r} does not hold {model.name} with these weights; it holds "
         f"{names}.",
@@ -44,9 +50,16 @@ def unit_folders(site: Path, model: Model) -> dict[str, Path]:
     )
 
 
-def _card(path: Path) -> dict[str, Any]:
+class _Card(Struct):
+    """What is said of a network: its layers, each with its folder, its name and a number."""
+
+    name: str = ""
+    weights_sha256: str = ""
+    layers: list[tuple[_Folder, str, Any]] = []
+
+
+def _card(path: Path) -> _Card:
     try:
-        found = json.loads(path.read_text("utf-8"))
+        return decoded(given_bytes(path), _Card)
     except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) and isinstance(found.get("layers"), list) else {}
+        return _Card()

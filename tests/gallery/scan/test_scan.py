@@ -275,6 +275,21 @@ def test_a_label_is_the_class_that_its_name_means(names, known, meant) -> None:
         )
 
 
+@pytest.mark.parametrize("names", [(), ("one", "two")])
+def test_labels_that_are_no_class_end_no_scan(names) -> None:
+    """As other people's data have: more classes than the network, and -1 or -100 for none."""
+    data = Generated(12)
+    data.classes = names
+    labels = (0, 1, 5, 99, 10**9, -1, -5, -100, 2**31 - 1, 0, 1, 0)
+    data.label = lambda index: labels[index]  # type: ignore[method-assign]
+    found = scan(network(), data, settings=FEW)
+    assert found.images == 12
+    assert found.answers is not None
+    known = np.isfinite(found.answers.label_probability)
+    assert known.tolist() == [label in (0, 1) and not names for label in labels]
+    assert found.group_counts[:2].tolist() == [3, 2]
+
+
 @pytest.mark.parametrize("images", [1, 20, 33, 300, 500, 2048, 5000, 40_000, 1_281_167])
 @pytest.mark.parametrize("batch", [4, 32])
 def test_shards_are_sized_to_the_data(images: int, batch: int) -> None:

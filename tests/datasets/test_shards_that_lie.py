@@ -1,0 +1,156 @@
+"""Tars whose headers and labels lie: read up to bounds, and refused in a sentence."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cnnviz.datasets import open_dataset
+from cnnviz.datasets.shards import shards_of
+from cnnviz.errors import ImageError, UsageError
+
+Members = list[tuple[str, bytes]]
+
+
+def png() -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(np.full((4, 4, 3), 99, np.uint8)).save(stream, "png")
+    return stream.getvalue()
+
+
+def tar_of(path: Path, members: Members) -> Path:
+    with tarfile.open(path, "w") as tar:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return path
+
+
+def header(name: str, size: bytes, kind: bytes = b"0") -> bytes:
+    """Return a header of a tar with any size, as its twelve bytes, and its sum put right."""
+    block = bytearray(tarfile.TarInfo(name).tobuf(tarfile.USTAR_FORMAT))
+    block[124:136] = size
+    block[156:157] = kind
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+def octal(size: int) -> bytes:
+    return b"%011o\0" % size
+
+
+def base256(size: int) -> bytes:
+    """Return a size as GNU's tar writes those of eight gigabytes and more, and below zero."""
+    data = size.to_bytes(12, "big", signed=True)
+    return bytes([data[0] | 0x80]) + data[1:]
+
+
+ENDLESS = "what stands ahead of a member has no end"
+LIES = {
+    "a pax header of gigabytes": (header("x", octal(8 << 30), b"x"), ENDLESS),
+    "a pax header for all of gigabytes": (header("x", octal(8 << 30), b"g"), ENDLESS),
+    "a long name of gigabytes": (header("x", octal(8 << 30), b"L"), ENDLESS),
+    "a member of gigabytes": (header("a.png", octal(6 << 30)), "ends beyond it"),
+    "a member beyond any file": (header("a.png", base256(2**90)), "cannot be read as a tar"),
+    "a size below zero": (header("a.png", base256(-512)), "cannot be read as a tar"),
+    "a size that leads back": (header("a.png", base256(-1024)), "cannot be read as a tar"),
+    "a size that is no number": (header("a.png", b"nonsense\0\0\0\0"), "cannot be read as a tar"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_header_that_lies_ends_in_a_sentence(lie: str, tmp_path: Path) -> None:
+    block, told = LIES[lie]
+    path = tmp_path / "a.tar"
+    with path.open("wb") as stream:
+        stream.write(block + b"0 " * 512)
+    with pytest.raises(UsageError, match=r"a\.tar cannot be read as a tar") as caught:
+        open_dataset(path)
+    assert told in caught.value.what
+
+
+def test_a_hole_of_gigabytes_is_not_read(tmp_path: Path) -> None:
+    """The size is true, and the file takes no place: its image is refused, and others are read."""
+    path = tar_of(tmp_path / "a.tar", [("b.png", png())])
+    good = path.read_bytes()[:1536]
+    with path.open("wb") as stream:
+        stream.write(good[: 512 + 512 * -(-len(png()) // 512)])
+        stream.write(header("huge.png", octal(6 << 30)))
+        stream.truncate(stream.tell() + (6 << 30))
+    found = open_dataset(path)
+    assert len(found) == 2
+    assert found.read(0).image.pixels.shape == (4, 4, 3)
+    with pytest.raises(ImageError, match=r"a\.tar/huge\.png: it takes 6\.44 GB in the tar"):
+        found.read(1)
+
+
+def test_what_a_sparse_member_holds_is_not_taken_for_an_image(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    pax = b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n"
+    pax += b"35 GNU.sparse.realsize=8589934592\n"
+    data = b"1\n0\n512\n".ljust(512, b"\0") + b"x" * 512
+    with path.open("wb") as stream:
+        stream.write(header("p", octal(len(pax)), b"x") + pax.ljust(512, b"\0"))
+        stream.write(header("a.png", octal(len(data))) + data)
+        stream.write(b"\0" * 1024)
+    with pytest.raises(ImageError, match="There is no image in"):
+        open_dataset(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "label"),
+    [
+        ("a.cls", b"3", 3),
+        ("a.cls", b" 3\n", 3),
+        ("a.cls", b"-1", None),
+        ("a.cls", b"9" * 4000, None),
+        ("a.cls", b"9" * 5000, None),
+        ("a.cls", b"Infinity", None),
+        ("a.cls", b"1e308", None),
+        ("a.cls", "²".encode(), None),
+        ("a.cls", b"\xff", None),
+        ("a.json", b'{"label": 3}', 3),
+        ("a.json", b'{"class": "3"}', 3),
+        ("a.json", b'{"label": 3.0}', 3),
+        ("a.json", b'{"label": 1e308}', None),
+        ("a.json", b'{"label": Infinity}', None),
+        ("a.json", b'{"label": NaN}', None),
+        ("a.json", b'{"label": 2147483648}', None),
+        ("a.json", b'{"label": ' + b"9" * 4000 + b"}", None),
+        ("a.json", b'{"label": [3]}', None),
+        ("a.json", b'{"label": null}', None),
+        ("a.json", b"[3]", None),
+        ("a.json", b"[" * 100_000, None),
+        ("a.json", b'{"label": "\\ud800"}', None),
+    ],
+)
+def test_a_label_is_a_class_or_none(name: str, data: bytes, label, tmp_path: Path) -> None:
+    found = open_dataset(tar_of(tmp_path / "a.tar", [("a.png", png()), (name, data)]))
+    assert found.label(0) == label
+    assert found.read(0).label == label
+
+
+@pytest.mark.parametrize("last", ["99999999999", "9" * 5000, "100000"])
+def test_a_range_of_names_is_counted_before_it_is_written_out(last: str) -> None:
+    with pytest.raises(UsageError, match="more than 100,000 files"):
+        shards_of(f"a-{{0..{last}}}.tar")
+    with pytest.raises(UsageError, match="more than 100,000 files"):
+        shards_of("a-{0..999}-{0..999}.tar")
+    assert len(shards_of("a-{00000..99999}.tar")) == 100_000
+
+
+def test_a_name_that_is_no_text_is_told_with_question_marks(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    block = bytearray(header("a?.png", octal(len(png()))))
+    block[1] = 0xFF
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    path.write_bytes(bytes(block) + png().ljust(512, b"\0") + b"\0" * 1024)
+    assert open_dataset(path).name(0) == "a.tar/a?.png"
