@@ -7,6 +7,8 @@
 #   make bench   how long whole commands take here, and heatmaps beside the peers
 #                with JSON=docs/benchmarks/VERSION.json the figures of a release are kept
 #   make docs    the documentation as a site, with every example run and the gallery of the shipped networks
+#   make audit   whether the pinned versions have known vulnerabilities, asked of PyPI
+#   make sbom    the software bill of materials of a release, into dist, held to what cnnviz needs
 # With CONSTRAINTS=constraints-lowest.txt it happens in .venv-lowest, with the oldest versions allowed.
 
 CONSTRAINTS := constraints.txt
@@ -21,11 +23,13 @@ TESTED := test,docs
 quietly = rm -f $(VENV)/.failed; { $(1) || touch $(VENV)/.failed; } $(ONE_LINE); test ! -e $(VENV)/.failed
 KEPT := $(if $(JSON),--json $(JSON))
 INPUTS := pyproject.toml $(CONSTRAINTS)
+TOOLS := $(VENV)-tools
+SBOM := dist/cnnviz.cdx.json
 TSC := npm exec --yes --package typescript@5.9.3 -- tsc
 DEMO := cnnviz-report
 
 .NOTPARALLEL:
-.PHONY: help demo test coverage mutation check bench docs clean
+.PHONY: help demo test coverage mutation check bench docs audit sbom clean
 
 help:
 	@sed -n 's/^# *\(make .*\)/\1/p' Makefile
@@ -70,6 +74,19 @@ bench: $(VENV)/.installed-test
 
 docs: $(VENV)/.installed-docs
 	@$(PYTHON) docs/site/build.py --gallery $(ARGS)
+
+# The pins are asked about as they stand: nothing is resolved or built for it.
+audit: $(TOOLS)/.installed
+	@$(TOOLS)/bin/python -m pip_audit --strict --no-deps --disable-pip --requirement $(CONSTRAINTS)
+
+sbom: $(VENV)/.installed $(TOOLS)/.installed
+	@$(TOOLS)/bin/python .ci/check_sbom.py $(PYTHON) $(SBOM)
+
+# In an environment of their own: what they need is nothing that cnnviz is tested with.
+$(TOOLS)/.installed: $(VENV)/.made
+	@$(PYTHON) -m venv --clear $(TOOLS)
+	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0 pip-audit==2.10.1
+	@touch $@
 
 # The first Python of 3.11 or later, made into .venv, with what builds the package.
 $(VENV)/.made:

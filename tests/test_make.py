@@ -59,7 +59,8 @@ def old_python(folder):
 
 def test_make_alone_lists_what_there_is(folder):
     listed = _make(folder).stdout
-    for target in ("demo", "test", "coverage", "mutation", "check", "bench", "docs"):
+    wanted = ("demo", "test", "coverage", "mutation", "check", "bench", "docs", "audit", "sbom")
+    for target in wanted:
         assert f"make {target} " in listed
 
 
@@ -78,6 +79,14 @@ def test_a_second_call_reuses_the_environment(folder):
         assert planned.returncode == 0
         assert "pip install" not in planned.stdout
         assert "-m venv" not in planned.stdout
+
+
+def test_what_looks_at_the_supply_has_an_environment_of_its_own(folder):
+    _pretend(folder, ".made", ".installed")
+    audit, bill = (_make(folder, "-n", target).stdout for target in ("audit", "sbom"))
+    assert "-m venv --clear .venv-tools" in audit
+    assert "--no-deps --disable-pip --requirement constraints.txt" in audit
+    assert ".ci/check_sbom.py .venv/bin/python dist/cnnviz.cdx.json" in bill
 
 
 def test_the_whole_suite_is_announced_with_what_it_takes(folder):
