@@ -57,7 +57,7 @@ class SiteFolder:
     def write(self, name: str, content: bytes | str) -> None:
         """Write a file whole or not at all; one that has this content already stays as it is."""
         data = content.encode() if isinstance(content, str) else content
-        path = self.root / name
+        path = self._inside(name)
         same = _content(path) == data
         if not same:
             _make(path.parent)
@@ -87,8 +87,8 @@ class SiteFolder:
 
     def remove(self, name: str) -> None:
         """Remove a file or folder that an earlier build made."""
-        path = self.root / name
-        if path.is_dir():
+        path = self._inside(name)
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
@@ -106,6 +106,16 @@ class SiteFolder:
         return (
             sorted(each.name for each in path.iterdir() if each.is_file()) if path.is_dir() else []
         )
+
+    def _inside(self, name: str) -> Path:
+        """Return where a file of the site lies; a link that somebody put there leads nowhere."""
+        path = self.root / name
+        if not path.parent.resolve().is_relative_to(self.root) or ".." in path.parts:
+            raise OutputError(
+                f"{str(path)!r} leads out of the folder of the gallery.",
+                "Take the link out of the folder, or name another folder.",
+            )
+        return path
 
 
 def check(root: Path) -> None:
