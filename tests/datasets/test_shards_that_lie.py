@@ -13,6 +13,7 @@ from PIL import Image
 from cnnviz.datasets import open_dataset
 from cnnviz.datasets.shards import shards_of
 from cnnviz.errors import ImageError, UsageError
+from tests.helpers.bad_input.shards import base256, header, octal
 
 Members = list[tuple[str, bytes]]
 
@@ -30,26 +31,6 @@ def tar_of(path: Path, members: Members) -> Path:
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
     return path
-
-
-def header(name: str, size: bytes, kind: bytes = b"0") -> bytes:
-    """Return a header of a tar with any size, as its twelve bytes, and its sum put right."""
-    block = bytearray(tarfile.TarInfo(name).tobuf(tarfile.USTAR_FORMAT))
-    block[124:136] = size
-    block[156:157] = kind
-    block[148:156] = b" " * 8
-    block[148:156] = b"%06o\0 " % sum(block)
-    return bytes(block)
-
-
-def octal(size: int) -> bytes:
-    return b"%011o\0" % size
-
-
-def base256(size: int) -> bytes:
-    """Return a size as GNU's tar writes those of eight gigabytes and more, and below zero."""
-    data = size.to_bytes(12, "big", signed=True)
-    return bytes([data[0] | 0x80]) + data[1:]
 
 
 ENDLESS = "what stands ahead of a member has no end"

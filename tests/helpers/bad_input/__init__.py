@@ -7,9 +7,12 @@ A new case is a line in the file of its family. `tests/cli/test_bad_input.py` ru
 from types import ModuleType
 
 from tests.helpers.bad_input import (
+    files_that_lie,
     images,
     options,
     options_of_a_network,
+    run_logs,
+    shards,
 )
 from tests.helpers.bad_input.case import Case, read
 
@@ -17,6 +20,9 @@ FAMILIES: dict[str, ModuleType] = {
     "options": options,
     "options of a network": options_of_a_network,
     "images": images,
+    "files that lie": files_that_lie,
+    "run logs": run_logs,
+    "tar shards": shards,
 }
 """The families by name: what is in each is said by its docstring, and its `make`, where it has one,
 writes the files that its cases name into a folder."""
