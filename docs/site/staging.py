@@ -41,6 +41,7 @@ PICTURES = {
     "patches-late": "patches",
     "receptive-fields": "units",
     "invariance": "units",
+    "gradient-vanished": "gradients",
 }
 NOTEBOOKS = {
     "tour": "A tour in ten minutes",

@@ -1,4 +1,4 @@
-"""The table of the course in the README: each picture of it is one command, which runs."""
+"""The table of views in the README: each picture of it is one command, which runs."""
 
 from __future__ import annotations
 
@@ -33,6 +33,9 @@ QUICKLY = {
     "famous-networks": "--names LeNet-5",
     "compare": "--count 16",
     "challenges": "--only turned --steps 2",
+    "faithfulness": "--steps 2 --stages 1",
+    "attribute": "--steps 4",
+    "invariance": "--steps 3",
     "explanations": "--methods gradcam,saliency --checks curves",
     "evaluate-classifier": "--count 20 --explain 0",
     "training-history": "--top 2",
@@ -47,11 +50,14 @@ def rows(page: str) -> list[tuple[str, str]]:
 TABLE = rows("README.md")
 
 
-def test_both_pages_have_the_same_table_and_it_has_every_view_of_the_course() -> None:
-    assert rows("docs/course.md") == TABLE
+def test_the_table_has_every_view_and_that_of_the_course_is_a_part_of_it() -> None:
+    of_course = rows("docs/course.md")
+    assert [row for row in TABLE if row in of_course] == of_course
     commands = [command.split()[0] for _, command in TABLE]
     assert len(set(commands)) == len(commands)
-    assert {view.command for view in VIEWS if view.panel == COURSE} <= set(commands)
+    assert {view.command for view in VIEWS} <= set(commands)
+    in_course = {command.split()[0] for _, command in of_course}
+    assert {view.command for view in VIEWS if view.panel == COURSE} <= in_course
     assert set(QUICKLY) <= set(commands)
 
 
