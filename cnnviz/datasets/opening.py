@@ -57,6 +57,12 @@ def open_dataset(data: Data, count: Count | None = None) -> Dataset:
         If there is no image in it.
     UsageError
         If there is no such folder or file, or the count is not positive.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> len(cnnviz.open_dataset("shapes", 20))
+    20
     """
     if isinstance(data, str) and data == SHAPES:
         data = Shapes(split="held-out")

@@ -56,6 +56,12 @@ class ArrayPreprocessing(Preprocessing):
     axis_names : (str, str) or None
         What the rows and the columns of numbers ``[N, C, H, W]`` are, such as ``("frequency",
         "time")``: heatmaps are then drawn with these names and the first row below.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> cnnviz.ArrayPreprocessing(axes=1, shape=(800,), rate=16000).describe()
+    'numbers as they are given, sampled at 16,000 Hz'
     """
 
     resize: int | tuple[int, int] | None = None

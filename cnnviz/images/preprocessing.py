@@ -62,6 +62,13 @@ class Preprocessing:
     ------
     UsageError
         A value is out of range, or `mean` and `std` differ in length.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> prepared = cnnviz.Preprocessing(resize=32, crop=(32, 32), mean=(0.5,), std=(0.25,))
+    >>> prepared.describe().split(", ")[:3]
+    ['shorter side 32 px (bilinear)', 'centre 32 x 32 px', 'grey']
     """
 
     resize: int | tuple[int, int] | None

@@ -91,6 +91,13 @@ def load(
         torch and torchvision do not fit together, or timm is not installed.
     UsageError
         Another argument is out of range.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> model = cnnviz.load()
+    >>> model.name, len(model.categories)
+    ('shapes-plain', 10)
     """
     names = None if categories is None else read_categories(categories)
     check_settings(preprocessing)

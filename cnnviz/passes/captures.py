@@ -97,6 +97,14 @@ def capture(
         If no image can be read.
     UsageError
         If there are more or fewer class names than outputs, or the arguments contradict each other.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> model, photo = cnnviz.load(), cnnviz.Shapes()[3].image
+    >>> capture = cnnviz.capture(model, photo, layers="stages")
+    >>> [(name, tuple(held.shape)) for name, held in capture.activations.items()][-1]
+    ('features.11', (1, 128, 12, 12))
     """
     if not logits and (gradients or target is not None):
         raise UsageError(

@@ -168,6 +168,12 @@ def activation_functions(
     ------
     UsageError
         If a function is unknown, or a number is not positive.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> cnnviz.activation_functions().summary().split(":")[0]
+    '10 activation functions'
     """
     chosen = all_by_name(functions, table(), "activation function")
     x = torch.linspace(-REACH, REACH, _PLACES, dtype=torch.float64)

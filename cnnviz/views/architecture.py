@@ -276,6 +276,13 @@ def architecture(
         If the size is not positive.
     ModelError
         If the network cannot run at this size.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> text = cnnviz.architecture(cnnviz.load()).summary()
+    >>> print(text.partition(";")[0])
+    shapes-plain: 15 layers, 456 k parameters, 98.5 M MACs at 96 x 96
     """
     wrapped = as_model(model)
     found = trace(wrapped.module, (wrapped.channels, *checked_size(wrapped, image_size)))

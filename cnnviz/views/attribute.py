@@ -105,6 +105,13 @@ def attribute(
         If an argument is out of range.
     ModelError
         If the method does not fit the network.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> model, photo = cnnviz.load(), cnnviz.Shapes()[3].image
+    >>> cnnviz.attribute(model, photo, "saliency").maps[0].shape
+    (1, 96, 96)
     """
     _check(method, baseline)
     chosen = ATTRIBUTION_METHODS[method]

@@ -99,6 +99,16 @@ def cam(
         If a layer was not captured, has no gradient, or gives no map of the image.
     UsageError
         If the method is unknown.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> model, photo = cnnviz.load(), cnnviz.Shapes()[3].image
+    >>> capture = cnnviz.capture(model, photo, layers="stages")
+    >>> cnnviz.cam(capture).maps[0].shape
+    (1, 12, 12)
+    >>> cnnviz.cam(capture, method="layercam", fuse=True).layers
+    ('features.1 | features.4 | features.11',)
     """
     if method not in CAM_METHODS:
         raise UsageError(f"There is no method {method!r}.", f"Choose {', '.join(CAM_METHODS)}.")

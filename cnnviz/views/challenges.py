@@ -304,6 +304,14 @@ def challenges(
         If a target does not fit the output.
     UsageError
         If there is more than one image, no such challenge, or fewer than 2 steps.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> model, photo = cnnviz.load(), cnnviz.Shapes()[3].image
+    >>> held = cnnviz.challenges(model, photo, only="turned", steps=2)
+    >>> held.summary().split(";")[0]
+    "'crescent' held everywhere tried"
     """
     wrapped = as_model(model)
     check_takes_images(wrapped, "challenges")

@@ -152,6 +152,12 @@ def convolve_signals(
         If a signal is no sequence of finite numbers, or there is no such position or name.
     ImageError
         If a file cannot be read.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> print(cnnviz.convolve_signals().summary())
+    13 samples convolved with 5: 17 values, the largest 2.18 at 9
     """
     first = signal_of(SIGNAL if signal is None else signal, "signal", part)
     second = signal_of(RESPONSE if response is None else response, "response")

@@ -265,6 +265,13 @@ def deconvnet(
         If the layer or a channel does not exist, or the layer has no channels with positions.
     UsageError
         If `top` is negative, no channel is named, or the rule is unknown.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> model, photo = cnnviz.load(), cnnviz.Shapes()[3].image
+    >>> print(cnnviz.deconvnet(model, photo, "features.4", top=2).summary())
+    2 of 96 channels of features.4 on image 0, sent back by the deconvnet rule
     """
     wrapped = as_model(model)
     batch = wrapped.prepare(images)

@@ -340,6 +340,13 @@ def equivariance(
         If a target does not fit the output.
     UsageError
         If the shift is not within the image, or a word is none of those above.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> model, photo = cnnviz.load(), cnnviz.Shapes()[3].image
+    >>> cnnviz.equivariance(model, photo).summary().split(" and ")[0]
+    'features.11 follows exactly at multiples of its stride of 8 px'
     """
     wrapped = as_model(model)
     check_takes_images(wrapped, "equivariance")

@@ -222,6 +222,14 @@ def explanations(
     UsageError
         If a method is unknown, none is named, there are several images, or all of the checks need a
         marked object.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> model, photo = cnnviz.load(), cnnviz.Shapes()[3].image
+    >>> beside = cnnviz.explanations(model, photo, ("gradcam", "saliency"), checks=())
+    >>> print(beside.summary())
+    2 explanations of 'crescent' in image 0
     """
     names = [methods] if isinstance(methods, str) else list(dict.fromkeys(methods))
     for name in names:

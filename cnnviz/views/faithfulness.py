@@ -289,6 +289,14 @@ def faithfulness(
         need is missing.
     TargetError
         If it is not known what the heatmap explains.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> model, photo = cnnviz.load(), cnnviz.Shapes()[3].image
+    >>> trust = cnnviz.faithfulness(model, photo, "saliency", measures=("drop",), random=2)
+    >>> [measure.key for measure in trust.measures]
+    ['average_drop', 'increase', 'brightness']
     """
     settings = CheckSettings(
         groups=groups_named(measures),

@@ -183,6 +183,12 @@ def famous_networks(
     ------
     UsageError
         If there is no card of such a name.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> cnnviz.famous_networks("LeNet-5").summary()
+    '1 network from 1998 to 1998'
     """
     asked = [one.strip() for one in names.split(",")] if isinstance(names, str) else names
     cards = find_cards(asked)

@@ -290,6 +290,14 @@ def feature_maps(
         If the layer was not captured, or its output is no map of the image.
     UsageError
         If an argument is out of range.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> model, photo = cnnviz.load(), cnnviz.Shapes()[3].image
+    >>> capture = cnnviz.capture(model, photo, layers="features.4")
+    >>> cnnviz.feature_maps(capture, "features.4").summary().split(",")[0]
+    'features.4: 96 maps of 24 x 24'
     """
     _check(capture, image, order)
     name = layer if layer is not None else _last(capture)

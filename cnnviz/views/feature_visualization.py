@@ -260,6 +260,14 @@ def feature_visualization(
         If there is no such unit or class.
     OtherProcessError
         If one of several processes has failed.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> model = cnnviz.load()
+    >>> drawn = cnnviz.feature_visualization(model, "features.0:0-1", steps=2, size=32)
+    >>> print(drawn.summary())
+    2 units, features.0:0 first: the scores of 2 rose
     """
     _check(method)
     span, folder = read_span(budget), None if state is None else expand(state)

@@ -294,6 +294,12 @@ def filters(
         If the layer is no convolution.
     NotFiniteError
         If a weight is NaN or infinite.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> print(cnnviz.filters(cnnviz.load()).summary())
+    features.0: 48 filters, 7 x 7 over 3 channels; 0 dead
     """
     wrapped = as_model(model)
     name, convolution = _find(wrapped.module, layer)

@@ -269,6 +269,13 @@ def gradient_flow(
         If an argument is unknown, or a loss is asked for without labels.
     ModelError
         If the network cannot run, or calls no convolution and no linear layer.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> network = cnnviz.load("mlp-10:sigmoid", "random")
+    >>> cnnviz.gradient_flow(network, remedies=False).summary().split(".")[0]
+    'mlp-10:sigmoid: vanished'
     """
     wanted = _faults(fail_on)
     objectives.check(objective, labels)

@@ -217,6 +217,13 @@ def gradient_whiteness(
     ------
     UsageError
         If an argument is out of range.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> network = cnnviz.load("mlp-10", "random")
+    >>> cnnviz.gradient_whiteness(network).summary().split(":")[0]
+    'Lag-1 autocorrelation of the input gradient'
     """
     if along not in ("images", "noise"):
         raise UsageError(f"There are no lines along {along!r}.", "Choose images or noise.")

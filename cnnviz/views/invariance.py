@@ -239,6 +239,13 @@ def invariance(
         If a target does not fit the output.
     UsageError
         If a range is empty, or signals are to be turned.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> model, photo = cnnviz.load(), cnnviz.Shapes()[3].image
+    >>> cnnviz.invariance(model, photo, steps=3).summary().split(",")[0]
+    "The probability of 'crescent' is 98%"
     """
     _check(scale, rotation, steps)
     wrapped = as_model(model)

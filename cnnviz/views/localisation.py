@@ -228,6 +228,14 @@ def localisation(
         mark for each photo.
     LayerError
         If the layer gives no map of the image.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> model, photo = cnnviz.load(), cnnviz.Shapes()[3].image
+    >>> capture = cnnviz.capture(model, photo, layers="stages")
+    >>> cnnviz.localisation(capture).summary().split(" px")[0]
+    "Grad-CAM for 'crescent': box 12, 24, 76, 85"
     """
     check_takes_images(capture.model, "localisation")
     heatmap = cam(capture, layer, method, progress=progress)

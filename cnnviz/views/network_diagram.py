@@ -189,6 +189,12 @@ def network_diagram(
         If the size is not positive.
     ModelError
         If the network cannot run at this size.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> cnnviz.network_diagram(cnnviz.load()).summary()
+    'shapes-plain: 15 layers, 456 k parameters'
     """
     wrapped = as_model(model)
     found = trace(wrapped.module, (wrapped.channels, *checked_size(wrapped, image_size)))

@@ -140,6 +140,13 @@ def occlusion(
     ------
     UsageError
         If an argument is out of range.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> model, photo = cnnviz.load(), cnnviz.Shapes()[3].image
+    >>> print(cnnviz.occlusion(model, photo, window=32, stride=32).summary())
+    Occlusion for 'crescent' at input
     """
     _check(window, stride, fill)
     wrapped = as_model(model)

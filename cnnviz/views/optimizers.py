@@ -236,6 +236,12 @@ def optimizers(
     ------
     UsageError
         If a name is unknown, a number is out of range, or a landscape is no surface.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> cnnviz.optimizers(steps=4).summary().split(":")[0]
+    'Steps until less than 1% of the loss is left for good, long valley'
     """
     chosen = all_by_name(optimizers, table(), "optimizer", OTHER_NAMES)
     ground, error, origin = _surface(surface, seed, progress)

@@ -208,6 +208,13 @@ def pixels(
     UsageError
         If there are several images, the patch lies outside of the photo, or `side` or `seed` cannot
         be.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> model, photo = cnnviz.load(), cnnviz.Shapes()[3].image
+    >>> cnnviz.pixels(model, photo).summary().split(";")[0]
+    'image 0: 96 px high and 96 px wide, 3 channels, 27,648 numbers'
     """
     model = as_model(model)
     check_takes_images(model, "pixels")

@@ -191,6 +191,14 @@ def pooling(
         If the layer was not captured, its output is no map, or it has no such channel.
     UsageError
         If a number cannot be, or the map is smaller than a window and the shifts.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> model, photo = cnnviz.load(), cnnviz.Shapes()[3].image
+    >>> capture = cnnviz.capture(model, photo, layers="features.4")
+    >>> cnnviz.pooling(capture).summary().split(";")[0]
+    'features.4: 24 x 24 pooled over 2 x 2 to 12 x 12'
     """
     check_takes_images(capture.model, "pooling")
     step = size if stride is None else stride

@@ -44,6 +44,13 @@ def predictions(capture: Capture, k: Count = 5) -> Predictions:
         If the network's output is of no known kind.
     UsageError
         If `k` is below 1.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> model, photo = cnnviz.load(), cnnviz.Shapes()[3].image
+    >>> print(cnnviz.predictions(cnnviz.capture(model, photo, layers=())).summary())
+    image 0: crescent 98.0%
     """
     check_k(k)
     if capture.detects:

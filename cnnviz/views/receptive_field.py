@@ -232,6 +232,13 @@ def receptive_field(
         If a layer does not exist, or has no positions.
     UsageError
         If `draws` is below 1, or the scale is unknown.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> model, photo = cnnviz.load(), cnnviz.Shapes()[3].image
+    >>> cnnviz.receptive_field(model, photo).summary().split(",")[0]
+    'features.11 could see 75 x 75 px'
     """
     if scale not in ("linear", "log"):
         raise UsageError(f"There is no scale {scale!r}.", "Choose linear or log.")

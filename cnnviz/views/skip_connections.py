@@ -219,6 +219,13 @@ def skip_connections(
     -------
     SkipConnections
         With no block where the network has no residual addition.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> model, photo = cnnviz.load("shapes-residual"), cnnviz.Shapes()[3].image
+    >>> cnnviz.skip_connections(model, photo).summary().split(";")[0]
+    'shapes-residual: 5 residual blocks'
     """
     wrapped = as_model(model)
     batch = wrapped.prepare(images)

@@ -201,6 +201,14 @@ def softmax(
         If the network returns no scores of classes for the whole image.
     UsageError
         If `k` or a temperature is out of range.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> model, photo = cnnviz.load(), cnnviz.Shapes()[3].image
+    >>> found = cnnviz.softmax(cnnviz.capture(model, photo, layers=()))
+    >>> found.summary().split(" (")[0]
+    'image 0: crescent 98.0%'
     """
     _check(k, temperatures)
     if capture.detects:

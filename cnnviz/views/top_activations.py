@@ -316,6 +316,14 @@ def top_activations(
         If an argument is out of range.
     OtherProcessError
         If one of several processes has failed.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> model = cnnviz.load()
+    >>> found = cnnviz.top_activations(model, "shapes", "features.4", count=20, top=2)
+    >>> print(found.summary())
+    features.4: the 9 strongest patches of 96 channels in 20 images; 0 dead
     """
     check_settings(rule, order)
     wrapped = as_model(model)

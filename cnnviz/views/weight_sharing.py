@@ -123,6 +123,12 @@ def weight_sharing(
         If a number is below 1, or the kernel is larger than the image.
     ImageError
         If the image cannot be read.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> cnnviz.weight_sharing(cnnviz.Shapes()[3].image).summary()[-20:]
+    'shared weights 1,728'
     """
     photo = read_photo(image)
     if kernel > min(photo.height, photo.width):

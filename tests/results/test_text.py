@@ -1,6 +1,5 @@
 """Numbers and lists as people write them."""
 
-import doctest
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -13,12 +12,6 @@ from hypothesis import strategies as st
 from cnnviz.results import text
 
 ROOT = Path(__file__).parents[2]
-
-
-def test_the_examples_in_the_docstrings_are_right():
-    outcome = doctest.testmod(text)
-    assert outcome.attempted >= 14
-    assert outcome.failed == 0
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,13 @@ def error_analysis(
         If no image can be read.
     OtherProcessError
         If one of several processes has failed.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> found = cnnviz.error_analysis(cnnviz.load(), "shapes", count=20, explain=0)
+    >>> found.summary().split(" (")[0]
+    'shapes-plain: 1 of 20 images wrong'
     """
     _check(order)
     folder = None if state is None else expand(state)
