@@ -52,9 +52,16 @@ def run_as_script(tmp_path, monkeypatch):
     return run
 
 
-@pytest.mark.parametrize(
-    "page", [p for p in PAGES if _blocks(p, "python") and p.parent != VIEW_PAGES], ids=_relative
-)
+# Recipes, with their files and commands, are run by tests/cli/test_recipes.py.
+RECIPES = [ROOT / "docs" / "start.md", *(ROOT / "docs" / "cookbook").glob("*.md")]
+WITH_CODE = [
+    page
+    for page in PAGES
+    if _blocks(page, "python") and page not in RECIPES and page.parent != VIEW_PAGES
+]
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=_relative)
 def test_the_python_of_a_page_runs_from_top_to_bottom(page, tmp_path, run_as_script):
     script = tmp_path / "page.py"
     script.write_text("\n".join(_blocks(page, "python")), "utf-8")
