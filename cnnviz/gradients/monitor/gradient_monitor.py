@@ -101,13 +101,18 @@ class GradientMonitor:
 
     Examples
     --------
-    >>> with GradientMonitor(model, optimizer, every=10, path="run.jsonl") as monitor:
-    ...     for images, labels in loader:
-    ...         loss = criterion(model(images), labels)
+    >>> import cnnviz, torch
+    >>> model = cnnviz.load().module.train()
+    >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.001)
+    >>> with cnnviz.GradientMonitor(model, optimizer, every=1) as monitor:
+    ...     for _ in range(2):
+    ...         loss = model(torch.rand(2, 3, 32, 32)).square().mean()
     ...         optimizer.zero_grad()
     ...         loss.backward()
     ...         optimizer.step()
     ...         monitor.log(loss=loss)
+    >>> len(monitor.records)
+    2
     """
 
     @bounded

@@ -87,7 +87,9 @@ def depth_network(
 
     Examples
     --------
-    >>> depth_network("resnet-20", activation="tanh", normalisation="none")
+    >>> network = depth_network("resnet-20", activation="tanh", normalisation="none")
+    >>> sum(parameters.numel() for parameters in network.parameters())
+    269034
     """
     options = read_name(name)
     given = {
