@@ -30,6 +30,7 @@ REQUIRED = {
     "safetensors": ("safetensors", ""),
     "fpdf2": ("fpdf", ""),
     "jinja2": ("jinja2", ""),
+    "msgspec": ("msgspec", ""),
     "rich": ("rich", ""),
     "typer": ("typer", ""),
 }
