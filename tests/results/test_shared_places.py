@@ -1,0 +1,63 @@
+"""Places that several write to at once, and places that vanish under a writer."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from cnnviz.errors import OutputError
+from cnnviz.results.files import write_atomically
+from cnnviz.results.resume_store import ResumeStore
+
+LENGTH = 50_000
+
+
+def test_who_reads_while_several_write_meets_one_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    done, met = threading.Event(), set()
+
+    def write(letter: str) -> None:
+        for _ in range(20):
+            write_atomically(path, lambda file: file.write_text(letter * LENGTH))
+
+    def read() -> None:
+        while not done.is_set():
+            if path.exists():
+                text = path.read_text()
+                met.add((len(text), len(set(text))))
+
+    reader = threading.Thread(target=read)
+    writers = [threading.Thread(target=write, args=(letter,)) for letter in "abc"]
+    for thread in (reader, *writers):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    done.set()
+    reader.join()
+    assert met == {(LENGTH, 1)}
+    assert [one.name for one in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_folder_that_vanishes_amid_a_write_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "place").mkdir()
+
+    def write(file: Path) -> None:
+        file.write_text("half")
+        shutil.rmtree(tmp_path / "place")
+
+    with pytest.raises(OutputError, match=r"a\.txt' cannot be written: No such file"):
+        write_atomically(tmp_path / "place" / "a.txt", write)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_state_that_vanishes_is_made_again(tmp_path: Path) -> None:
+    store = ResumeStore(tmp_path / "state", {"seed": 0})
+    store.put("one", {"a": 1})
+    shutil.rmtree(tmp_path / "state")
+    store.put("two", {"a": 2})
+    again = ResumeStore(tmp_path / "state", {"seed": 0})
+    assert again.get("two") == {"a": 2}
+    assert again.get("one") is None
