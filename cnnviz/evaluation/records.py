@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.heatmaps.checks.measure import Measure
-from cnnviz.passes.shared_scan import apart
+from cnnviz.passes.scan_plan import apart
 from cnnviz.results.json_values import plain
 from cnnviz.results.resume_store import ResumeStore
 

@@ -34,7 +34,7 @@ from cnnviz.passes.captures import capture
 from cnnviz.passes.copy_policy import copies_of
 from cnnviz.passes.fast_model import expect_many
 from cnnviz.passes.processes import Processes, sharing
-from cnnviz.passes.shared_scan import shard_size
+from cnnviz.passes.scan_plan import shard_size
 from cnnviz.results.progress import Announce, Progress, silent
 from cnnviz.results.result import AS_IT_IS, ImageSource, installed_version
 from cnnviz.views.faithfulness import faithfulness

@@ -37,7 +37,7 @@ from cnnviz.units.visualization import (
     read_span,
 )
 from cnnviz.units.visualization.array_parametrisations import check_array_method
-from cnnviz.units.visualization.jobs import sized
+from cnnviz.units.visualization.job_plan import sized
 from cnnviz.units.visualization.value_range import before_preprocessing, between_0_and_1
 from cnnviz.views._feature_visualization_notes import about_pictures, budget_notes
 from cnnviz.views.pictures import array_feature_visualization

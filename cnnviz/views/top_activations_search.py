@@ -18,7 +18,8 @@ from cnnviz.introspection.finite import finite
 from cnnviz.models import Model
 from cnnviz.passes.precision import Precision
 from cnnviz.passes.processes import ALONE, Processes
-from cnnviz.passes.shared_scan import depends_on, share_scan
+from cnnviz.passes.scan_plan import depends_on
+from cnnviz.passes.shared_scan import share_scan
 from cnnviz.results import drawing
 from cnnviz.results.array_pictures import slices
 from cnnviz.results.progress import Progress

@@ -26,7 +26,7 @@ from cnnviz.heatmaps.checks.measure_groups import CheckSettings
 from cnnviz.models import Model
 from cnnviz.passes import batch_size, shard_pace, shared_scan
 from cnnviz.results import resume_store
-from cnnviz.units.visualization import jobs
+from cnnviz.units.visualization import job_plan
 from cnnviz.views.feature_visualization import feature_visualization
 from cnnviz.views.top_activations import top_activations
 from cnnviz_cli.app import main
@@ -207,7 +207,7 @@ def commands(folder: Path) -> dict[str, Any]:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     # Small batches, so that there are several in a shard and several shards; all written at once.
-    batch_size._MOST = jobs._MOST = 3
+    batch_size._MOST = job_plan._MOST = 3
     shared_scan.EVERY, shard_pace._SHARE = 0.0, 0
     where = Path(sys.argv[1])
     found: dict[str, Any] = {"killed": 0, "failed": {}}

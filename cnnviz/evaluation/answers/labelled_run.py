@@ -30,7 +30,8 @@ from cnnviz.passes.fast_model import expect_many
 from cnnviz.passes.processes import Processes
 from cnnviz.passes.ranked_classes import probabilities
 from cnnviz.passes.scan import first_batch
-from cnnviz.passes.shared_scan import depends_on, share_scan
+from cnnviz.passes.scan_plan import depends_on
+from cnnviz.passes.shared_scan import share_scan
 from cnnviz.results.progress import Progress
 from cnnviz.results.result import AS_IT_IS
 from cnnviz.results.text import first_few, plural, reasons

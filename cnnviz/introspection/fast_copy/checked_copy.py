@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -11,19 +10,17 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._pytree import tree_leaves
 
 from cnnviz.errors import CnnvizError, ModelError
 from cnnviz.introspection.fast_copy.folding import LAYERS, NORMS, fold, stand_in
-from cnnviz.introspection.fast_copy.held_tensors import held_tensors
 from cnnviz.introspection.fast_copy.kept_maps import kept_by_places
 from cnnviz.introspection.fast_copy.layers import Computed, FastLayer, FastNorm, PassState
 from cnnviz.introspection.fast_copy.packed import can_pack
+from cnnviz.introspection.fast_copy.seen_outputs import SeenOutputs
 from cnnviz.introspection.fast_copy.shared_copy import NoFastCopyError, shared_copy
 from cnnviz.introspection.fast_copy.sole_readers import Pairs, Readers
 from cnnviz.introspection.fast_copy.weight_digest import WeightDigest
 from cnnviz.introspection.hooks import isolated, module_hooks
-from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.random_draws import RandomDraws
 
 Forward = Callable[[nn.Module, torch.Tensor], Any]
@@ -32,8 +29,6 @@ Form = tuple[object, ...]
 
 TOLERANCE: Mapping[torch.dtype, float] = {torch.float32: 1e-5, torch.float64: 1e-11}
 """How far the copy may be from the network, of the largest value of each output."""
-_PLACES = 4
-"""How many positions along each axis of a map are compared, in all of its channels."""
 
 
 class UnsoundFoldError(Exception):
@@ -284,7 +279,7 @@ class FastCopy:
     def _check(self, network: nn.Module, inputs: torch.Tensor, forward: Forward) -> Checked:
         if inputs.dtype not in TOLERANCE or not len(inputs):
             raise NoFastCopyError(f"its images are {inputs.dtype}")
-        readers, expected = Readers(network), _Seen(network)
+        readers, expected = Readers(network), SeenOutputs(network)
         with isolated(network, grad=False), RandomDraws() as draws:
             expected.watch(lambda: readers.run(lambda: forward(network, inputs.clone())))
         if draws.any:
@@ -318,11 +313,11 @@ class FastCopy:
         network: nn.Module,
         inputs: torch.Tensor,
         forward: Forward,
-        expected: _Seen,
+        expected: SeenOutputs,
         pairs: Pairs,
         packs: bool,
     ) -> float:
-        seen = _Seen(self.module)
+        seen = SeenOutputs(self.module)
         left: list[str] = []
         with (
             isolated(network, grad=False),
@@ -342,64 +337,9 @@ class FastCopy:
         return expected.difference(seen, set(pairs))
 
 
-class _Seen:
-    """What the layers of a network gave in one pass: some of the values of each, and the answer."""
-
-    def __init__(self, network: nn.Module) -> None:
-        own = {name: module for name, module in network.named_modules() if name}
-        self._modules = {name: each for name, each in own.items() if not len(each._modules)}
-        self._calls: Counter[str] = Counter()
-        self._values: dict[Key, list[torch.Tensor]] = {}
-
-    def watch(self, forward: Callable[[], Any]) -> None:
-        """Run a forward pass, and keep what is seen of it."""
-        with module_hooks(self._modules, after=self._keep):
-            output = forward()
-        found = [each.detach() for each in held_tensors(output) if each.is_floating_point()]
-        self._values["", 0] = [each.clone() for each in found]
-
-    def _keep(self, name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
-        key = name, self._calls[name]
-        self._calls[name] += 1
-        self._values[key] = [_some(each).clone() for each in _floats(output)]
-
-    def difference(self, other: _Seen, without: Collection[str]) -> float:
-        """Return the largest difference of a value, of the largest of the same output."""
-        mine = {key: found for key, found in self._values.items() if key[0] not in without}
-        its = {key: found for key, found in other._values.items() if key[0] not in without}
-        if mine.keys() != its.keys():
-            return float("inf")
-        pairs = [(mine[key], its[key]) for key in mine]
-        if any(len(one) != len(two) for one, two in pairs):
-            return float("inf")
-        return max(
-            (_apart(a, b) for one, two in pairs for a, b in zip(one, two, strict=True)), default=0.0
-        )
-
-
 def _two(inputs: torch.Tensor) -> torch.Tensor:
     few = inputs[:2].detach()
     return few if len(few) > 1 else torch.cat([few, few.flip(-1)])
-
-
-def _floats(output: Any) -> list[torch.Tensor]:
-    tensors = [each for each in tree_leaves(output) if isinstance(each, torch.Tensor)]
-    return [each.detach() for each in tensors if each.is_floating_point()]
-
-
-def _some(tensor: torch.Tensor) -> torch.Tensor:
-    steps = (slice(None, None, -(-size // _PLACES)) for size in tensor.shape[2:] if size)
-    return tensor[(slice(None), slice(None), *steps)] if tensor.ndim > 2 else tensor
-
-
-def _apart(one: torch.Tensor, two: torch.Tensor) -> float:
-    if one.shape != two.shape or one.dtype != two.dtype:
-        return float("inf")
-    if not one.numel():
-        return 0.0
-    far = float((one - two).abs().max())
-    found = far / max(float(one.abs().max()), torch.finfo(one.dtype).tiny)
-    return found if found == found else float("inf")
 
 
 def _form(inputs: torch.Tensor) -> Form:

@@ -2,7 +2,8 @@
 
 from cnnviz.results.progress import Announce
 from cnnviz.units.visualization.gradient_ascent import AscentSettings, OptimisedPictures, ascend
-from cnnviz.units.visualization.jobs import Group, Job, plan, read_span
+from cnnviz.units.visualization.job_plan import Group, plan
+from cnnviz.units.visualization.jobs import Job, read_span
 from cnnviz.units.visualization.objective_scorer import ObjectiveScorer, scoring
 from cnnviz.units.visualization.objectives import Direction, Objective, Units, read_objectives
 from cnnviz.units.visualization.parametrisations import METHODS, Method

@@ -19,7 +19,8 @@ from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.precision import check_precision
 from cnnviz.passes.processes import Processes, sharing
-from cnnviz.passes.shared_scan import EVERY, SharedScan, agree, depends_on, shard_size
+from cnnviz.passes.scan_plan import agree, depends_on, shard_size
+from cnnviz.passes.shared_scan import EVERY, SharedScan
 from cnnviz.passes.stages import STAGES
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.shard_files import ShardFiles

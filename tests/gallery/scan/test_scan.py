@@ -16,7 +16,8 @@ from cnnviz.errors import ImageError, LayerError, UsageError
 from cnnviz.models import Model, as_model
 from cnnviz.models.loading import choose_device
 from cnnviz.passes.processes import Processes
-from cnnviz.passes.shared_scan import SharedScan, shard_size
+from cnnviz.passes.scan_plan import shard_size
+from cnnviz.passes.shared_scan import SharedScan
 from cnnviz.results.shard_files import ShardFiles
 from cnnviz.units.peaks import peaks
 from cnnviz_gallery.scan.accumulator import Accumulator
