@@ -28,6 +28,11 @@ class Changes:
         except Exception as error:
             self.failed.append(error)
 
+    @property
+    def none(self) -> bool:
+        """Whether nothing was found, and all could be looked at."""
+        return not (self._written or self._built or self._replaced or self.failed)
+
     def attempt(self, step: Callable[[], None]) -> None:
         """Do a step of putting back, whatever becomes of it."""
         try:

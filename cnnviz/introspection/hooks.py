@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import torch
 from torch import nn
@@ -23,7 +23,7 @@ from torch.nn.modules.module import (
 from cnnviz.errors import LayerError, ModelError
 from cnnviz.introspection.changes import Changes
 from cnnviz.introspection.layers import check_seen
-from cnnviz.introspection.parameter_evidence import ParameterEvidence
+from cnnviz.introspection.parameter_evidence import ParameterEvidence, Values
 from cnnviz.introspection.process_state import ProcessState
 from cnnviz.introspection.recomputation import backward_pass, without_checkpoints
 from cnnviz.introspection.saved_state import SavedState
@@ -214,31 +214,47 @@ def preserve_state(module: nn.Module) -> Iterator[None]:
         process = ProcessState()
         evaluates = _evaluates_itself(modules)
         saved = SavedState(modules, values=evaluates)
-        sums = modules[0] not in _SUMMED
+        outermost = modules[0] not in _NOTED
         evidence: ParameterEvidence | None = None
         found = Changes()
         try:
             _evaluate(modules, by_itself=evaluates)
             _freeze(saved.parameters)
-            evidence = ParameterEvidence(saved.parameters, values=sums)
-            _SUMMED.update(modules[:1] if sums else ())
+            evidence = _evidence(modules[0], saved.parameters, outermost=outermost)
+            _NOTED.update(modules[:1] if outermost else ())
             yield
         finally:
             with interrupts.waiting():
                 if evidence is not None:
                     found.look(saved, evidence)
                     found.attempt(evidence.put_back)
+                    if outermost and found.none:
+                        _KNOWN[modules[0]] = evidence.marks
                 found.failed += saved.put_back()
                 found.attempt(process.put_back)
                 _EVALUATED.difference_update(modules if evaluates else ())
-                _SUMMED.difference_update(modules[:1] if sums else ())
+                _NOTED.difference_update(modules[:1] if outermost else ())
     found.check(module)
 
 
 _EVALUATED: WeakSet[nn.Module] = WeakSet()
 """Modules that are in eval mode by a `train` of their own right now."""
-_SUMMED: WeakSet[nn.Module] = WeakSet()
-"""Networks the values of whose parameters are noted right now, and need not be again."""
+_NOTED: WeakSet[nn.Module] = WeakSet()
+"""Networks whose parameters are noted right now, and need not be again."""
+_KNOWN: WeakKeyDictionary[nn.Module, tuple[tuple[int, int], ...]] = WeakKeyDictionary()
+"""Networks that were seen to leave all their values alone, by the marks of these weights."""
+
+
+def _evidence(
+    root: nn.Module, parameters: Sequence[nn.Parameter], *, outermost: bool
+) -> ParameterEvidence:
+    """Note all values of a network that is met, and a few of one that is known."""
+    if not outermost:
+        return ParameterEvidence(parameters, values=Values.NONE)
+    some = ParameterEvidence(parameters, values=Values.SOME)
+    if _KNOWN.get(root) == some.marks:
+        return some
+    return ParameterEvidence(parameters, values=Values.ALL)
 
 
 def _evaluates_itself(modules: Sequence[nn.Module]) -> bool:

@@ -218,3 +218,34 @@ def test_where_one_kind_of_state_cannot_be_looked_at_the_others_are_put_back(
     with pytest.raises(ModelChangedError, match="could not be put back: no"):
         run()
     assert state(network) == before
+
+
+def test_what_begins_to_change_later_is_found_by_some_of_its_values():
+    """All values are added up when a network is met; afterwards a few are compared."""
+    net = Base()
+    net.eval()
+    for _ in range(2):
+        with preserve_state(net):
+            net(IMAGES)
+    for change in (by_data, other_places, by_numpy, other_memory):
+        net.change = change
+        with pytest.raises(ModelChangedError, match="wrote to its parameter"), preserve_state(net):
+            net(IMAGES)
+
+
+def test_all_values_count_again_when_the_weights_are_others():
+    """One entry in a thousand is none of those that are compared of a known network."""
+    net = Base()
+    net.head = nn.Linear(4, 1000)
+    net.eval()
+
+    def far_entry(net: Base) -> None:
+        net.head.weight.data[1, 1] += 1.0
+
+    with preserve_state(net):
+        net(IMAGES)
+    with torch.no_grad():
+        net.head.bias.add_(1.0)
+    net.change = far_entry
+    with pytest.raises(ModelChangedError, match=r"'head.weight'"), preserve_state(net):
+        net(IMAGES)
