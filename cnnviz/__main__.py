@@ -4,7 +4,7 @@ The one file of the library that knows of the command line, which stands above i
 what `python -m cnnviz` runs here and nowhere else. Nothing imports this file.
 """
 
-from cnnviz_cli.app import main
+from cnnviz_cli.start import main
 
 if __name__ == "__main__":
     main()

@@ -19,6 +19,7 @@ import typer
 
 import cnnviz
 from cnnviz.errors import CnnvizError, lacks_memory
+from cnnviz.foreign_code import kind_and_text, named_file, told
 from cnnviz.installation.broken_package import broken_package, is_missing, told_of
 from cnnviz.installation.remedies import ASK_THE_DOCTOR, for_library, for_package
 from cnnviz.views import VIEWS
@@ -39,6 +40,7 @@ from cnnviz_cli import (
     view_command,
 )
 from cnnviz_cli.lazy import add_lazy_command
+from cnnviz_cli.plugin_commands import Unexpected
 from cnnviz_cli.several_processes import first_alone_speaks
 from cnnviz_cli.terminal import quieten_other_packages, say, say_error
 
@@ -214,34 +216,40 @@ def _run(arguments: Sequence[str] | None, how_to_end: list[int]) -> NoReturn:
         _end(end)
     except BrokenPipeError:
         _nobody_reads()
-    except Exception as error:
-        if _debugging():
-            traceback.print_exc()
-        package = broken_package(error)
-        if package is not None:
-            remedy = for_package(package, told_of(error), missing=is_missing(package, error))
-            say_error(
-                f"{package} cannot be imported: {told_of(error)}", f"{remedy} {ASK_THE_DOCTOR}"
-            )
-            sys.exit(2)
-        if isinstance(error, ImportError) and "shared object" in str(error):
-            say_error(
-                f"A package cannot load a library of this system: {error}.",
-                f"{for_library(str(error))} {ASK_THE_DOCTOR}",
-            )
-            sys.exit(2)
-        if isinstance(error, OSError) and error.strerror:
-            _refused(error)
-        if lacks_memory(error):
-            say_error("There is not enough memory for that.", "Ask for less: pixels, dpi, images.")
-            sys.exit(2)
-        say_error(
-            f"This is a fault in {plugin_commands.at_fault(error)}: "
-            f"{type(error).__name__}: {error}",
-            "Run it again as `cnnviz --debug ...` for the traceback, and please report it.",
-        )
-        sys.exit(1)
+    except BaseException as error:
+        _tell(error.__cause__ if isinstance(error, Unexpected) and error.__cause__ else error)
     sys.exit(0)
+
+
+def _tell(error: BaseException) -> NoReturn:
+    """Say what went wrong that nobody has foreseen, and whose fault it is."""
+    if _debugging():
+        traceback.print_exception(error)
+    package = broken_package(error)
+    if package is not None:
+        remedy = for_package(package, told_of(error), missing=is_missing(package, error))
+        say_error(f"{package} cannot be imported: {told_of(error)}", f"{remedy} {ASK_THE_DOCTOR}")
+        sys.exit(2)
+    if isinstance(error, ImportError) and "shared object" in str(error):
+        say_error(
+            f"A package cannot load a library of this system: {error}.",
+            f"{for_library(str(error))} {ASK_THE_DOCTOR}",
+        )
+        sys.exit(2)
+    if isinstance(error, OSError) and error.strerror:
+        _refused(error)
+    if lacks_memory(error):
+        say_error("There is not enough memory for that.", "Ask for less: pixels, dpi, images.")
+        sys.exit(2)
+    file = named_file(error)
+    if file is not None:
+        say_error(f"{file} fails: {told(error)}.", "Mend it; the fault is in its own code.")
+        sys.exit(2)
+    say_error(
+        f"This is a fault in {plugin_commands.at_fault(error)}: {kind_and_text(error)}",
+        "Run it again as `cnnviz --debug ...` for the traceback, and please report it.",
+    )
+    sys.exit(1)
 
 
 def _write_any_name() -> None:

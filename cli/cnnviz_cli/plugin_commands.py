@@ -18,6 +18,10 @@ from cnnviz_cli.terminal import one_line, say
 PANEL = "From other packages"
 
 
+class Unexpected(Exception):  # noqa: N818
+    """Carries an error past the parser of commands, which would call it "Aborted."."""
+
+
 class Commands(TyperGroup):
     """Our commands, and those of other packages once they are listed or one of them is called.
 
@@ -37,6 +41,13 @@ class Commands(TyperGroup):
         if cmd_name not in self.commands:
             self._join()
         return super().get_command(ctx, cmd_name)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; nothing here reads what somebody types, which is where one may end."""
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:
+            raise Unexpected from error
 
     def _join(self) -> None:
         if self._joined:

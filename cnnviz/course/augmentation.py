@@ -15,6 +15,7 @@ from torch import nn
 
 from cnnviz.bounds import Within
 from cnnviz.errors import UsageError, did_you_mean
+from cnnviz.foreign_code import called
 from cnnviz.models.files import made_by
 from cnnviz.models.files import split as split_file
 from cnnviz.models.randomness import seeded
@@ -108,6 +109,10 @@ def _named(name: str) -> Any:
     return known[name]
 
 
+def _fails(what: str) -> UsageError:
+    return UsageError(f"The transform fails: {what}.", "Give one that takes a PIL image.")
+
+
 def drawn(transform: Transform, image: Image.Image, seed: int) -> NDArray[np.uint8] | torch.Tensor:
     """Return what a transform draws of an image with a seed; the global generators are put back.
 
@@ -123,13 +128,7 @@ def drawn(transform: Transform, image: Image.Image, seed: int) -> NDArray[np.uin
         If the transform fails or gives anything else than an image.
     """
     with seeded(seed):
-        try:
-            found = transform(image.copy())
-        except Exception as error:
-            raise UsageError(
-                f"The transform fails: {type(error).__name__}: {' '.join(str(error).split())}.",
-                "Give one that takes a PIL image.",
-            ) from error
+        found = called(_fails, transform, image.copy())
     if isinstance(found, Image.Image):
         return np.asarray(found.convert("RGB"))
     if not isinstance(found, torch.Tensor) or found.ndim != 3:

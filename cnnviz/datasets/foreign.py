@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
+from operator import getitem
 from threading import Lock
 from typing import Any
 
@@ -11,6 +13,7 @@ import numpy as np
 from cnnviz.datasets.dataset import Dataset, DatasetImage
 from cnnviz.datasets.files import checked_tensor
 from cnnviz.errors import ImageError, UsageError
+from cnnviz.foreign_code import called
 from cnnviz.images import PhotoError, read_photo
 from cnnviz.results.text import kind_of, plural
 
@@ -66,14 +69,8 @@ class ForeignDataset(Dataset):
             If the object fails on it, or there is no image in it.
         """
         name = self.name(index)
-        try:
-            with self._lock:
-                entry = self._source[index]
-        except Exception as error:  # whatever the object, or a transform in it, may raise
-            told = " ".join(str(error).split()) or "without a word"
-            raise PhotoError(
-                name, f"the data set fails on it ({type(error).__name__}: {told})", "Mend the set."
-            ) from error
+        with self._lock:
+            entry = called(partial(_fails, name), getitem, self._source, index)
         image, label = _taken_apart(entry, name)
         if type(image).__module__.partition(".")[0] == "torch":
             return DatasetImage(checked_tensor(image, name), label)
@@ -82,6 +79,10 @@ class ForeignDataset(Dataset):
     def describe(self) -> str:
         """Say what object it is, and how large."""
         return f"{type(self._source).__name__}, {plural(len(self), 'image')}"
+
+
+def _fails(name: str, what: str) -> PhotoError:
+    return PhotoError(name, f"the data set fails on it ({what})", "Mend the set.")
 
 
 def is_dataset(source: Any) -> bool:

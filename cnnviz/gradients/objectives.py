@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from cnnviz.errors import NothingFoundError, TargetError, UsageError, did_you_mean
+from cnnviz.foreign_code import called
 from cnnviz.gradients.forward_recorder import ForwardRecorder
 from cnnviz.introspection.final_activation import softened
 from cnnviz.models import Model
@@ -140,7 +141,7 @@ def top(model: Model, output: Any) -> BackwardStart:
 
 def own(output: Any, objective: Callable[[Any], torch.Tensor]) -> BackwardStart:
     """Send back what a callable makes of the output: one number, or one for each image."""
-    value = objective(output)
+    value = called(_fails, objective, output)
     if not isinstance(value, torch.Tensor) or not value.requires_grad:
         raise TargetError(
             "The objective returns nothing that can be differentiated.",
@@ -148,6 +149,13 @@ def own(output: Any, objective: Callable[[Any], torch.Tensor]) -> BackwardStart:
         )
     value = value.sum()
     return BackwardStart(value, torch.ones_like(value), "the objective that was given")
+
+
+def _fails(what: str) -> TargetError:
+    return TargetError(
+        f"The objective fails: {what}.",
+        "It gets what the network returns, and returns one number, or one for each image.",
+    )
 
 
 def _unlabelled() -> UsageError:

@@ -235,7 +235,7 @@ def _with_separate_activations(question: AttributionRequest) -> nn.Module:
     calls: list[str] = []
     counted = backward_rule("gradient")
     with counted, module_hooks(layers, before=lambda name, *_: calls.append(name)):
-        question.model.module(question.inputs[:1])
+        question.model.forward(question.inputs[:1])
     twice = next((name for name in calls if calls.count(name) > 1), None)
     if twice is not None:
         raise ModelError(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from functools import partial
+from types import TracebackType
 from typing import Any
 
 import torch
@@ -11,13 +12,14 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
 from cnnviz.errors import ModelError, lacks_memory
+from cnnviz.foreign_code import RAISED, Foreign, first_line
 from cnnviz.introspection.final_activation import FinalActivation
 from cnnviz.introspection.signatures import needed_besides_image, signature_of
 from cnnviz.results.interrupts import Interrupts
 from cnnviz.results.space import IMAGE, space_of
 
 # Vision transformers check the size of their input with assertions.
-_MISFITS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError)
+_MISFITS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, MemoryError)
 
 _NOT_PLAIN: tuple[tuple[str, str, Callable[[torch.Tensor], bool]], ...] = (
     (
@@ -72,20 +74,19 @@ def forward(
     """
     check_takes_image(module, name)
     Interrupts.deliver()
+    name = name or type(module).__name__
+    given = list(inputs.shape)
     try:
-        with FinalActivation():
+        with FinalActivation(), Foreign(partial(_fails, name, given), besides=_MISFITS):
             return module(inputs)
     except _MISFITS as error:
         if lacks_memory(error):
             raise ModelError(
-                f"There is too little memory to run {name or type(module).__name__} on an input "
-                f"{list(inputs.shape)}.",
+                f"There is too little memory to run {name} on an input {given}.",
                 "Give fewer or smaller images.",
             ) from error
-        lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(
-            f"{name or type(module).__name__} cannot run on an input {list(inputs.shape)}: "
-            f"{lines[0].rstrip('.')}.",
+            f"{name} cannot run on an input {given}: {first_line(error)}.",
             _channels_last(module, inputs) or _remedy(module, expected()),
         ) from error
 
@@ -97,6 +98,13 @@ def check_plain(output: torch.Tensor, name: str) -> None:
             raise ModelError(
                 f"{name} returns {what}.", f"Wrap it in a module that returns {remedy}."
             )
+
+
+def _fails(name: str, given: Sequence[int], what: str) -> ModelError:
+    return ModelError(
+        f"{name} fails on an input {given}: {what}.",
+        "The fault is in the code of the network, which cannot run by itself either.",
+    )
 
 
 def check_takes_image(module: nn.Module, name: str = "") -> None:
@@ -114,19 +122,35 @@ def check_takes_image(module: nn.Module, name: str = "") -> None:
         )
 
 
-@contextmanager
-def backward_pass(name: str = "the network") -> Iterator[None]:
-    """Raise `ModelError` where autograd refuses to send a gradient back through a network."""
-    try:
-        yield
-    except torch.OutOfMemoryError:
-        raise
-    except RuntimeError as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise ModelError(
-            f"No gradient can be sent through {name}: {lines[0].partition(': [')[0]}.",
-            "Its forward pass breaks the rules of autograd, so it could not be trained either.",
-        ) from error
+def backward_pass(name: str = "the network") -> Foreign:
+    """Return a context that raises `ModelError` where no gradient can be sent through a network.
+
+    Autograd refuses, or what the network has of its own on the way back, such as a hook, fails.
+    """
+    return _BackwardPass(partial(_fails_backward, name), besides=(MemoryError,))
+
+
+class _BackwardPass(Foreign):
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, torch.OutOfMemoryError):
+            return
+        if isinstance(error, RuntimeError):
+            # Autograd itself, which raises nothing else.
+            raise self._explain(first_line(error).partition(": [")[0]) from error
+        super().__exit__(kind, error, trace)
+
+
+def _fails_backward(name: str, what: str) -> ModelError:
+    return ModelError(
+        f"No gradient can be sent through {name}: {what}.",
+        "Its forward pass breaks the rules of autograd, or a hook in it fails, so it could not be "
+        "trained either.",
+    )
 
 
 def check_differentiable(output: torch.Tensor, name: str) -> None:
@@ -146,7 +170,7 @@ def _channels_last(module: nn.Module, inputs: torch.Tensor) -> str:
     try:
         with torch.no_grad():
             module(inputs.movedim(1, -1))
-    except Exception:
+    except RAISED:
         return ""
     order, last = ", ".join(("N", "C", *axes)), ", ".join(("N", *axes, "C"))
     return (

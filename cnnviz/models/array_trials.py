@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
+from cnnviz.foreign_code import RAISED
 from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.introspection.network_cache import NetworkCache
 from cnnviz.models.input_trials import copy_modules, quietly
@@ -166,7 +167,7 @@ class _Trial:
                 self._network(
                     torch.zeros((1, channels, *size), device=self._device, dtype=self._dtype)
                 )
-        except Exception:  # a network may fail in any way on what it is not made for
+        except RAISED:  # a network may fail in any way on what it is not made for
             return None
         return None if self._unbatched else AcceptedArray(channels, size)
 

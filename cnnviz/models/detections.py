@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from cnnviz.errors import TargetError
+from cnnviz.foreign_code import called
 from cnnviz.models.output_members import describe, named_entries
 from cnnviz.models.outputs import returns_boxes
 
@@ -90,7 +91,7 @@ def read_detections(model: Model, output: Any) -> list[Detections]:
     TargetError
         If that, or what `decode` makes of it, holds no boxes with scores for each image.
     """
-    given = output if model.decode is None else model.decode(output)
+    given = output if model.decode is None else called(_decode_fails, model.decode, output)
     entries = named_entries(given)
     if "boxes" in entries:
         return [_detections(one) for one in _apart(entries)]
@@ -101,6 +102,10 @@ def read_detections(model: Model, output: Any) -> list[Detections]:
     else:
         said = f"decode returns {describe(given)}, and no boxes."
     raise _no_boxes(said)
+
+
+def _decode_fails(what: str) -> TargetError:
+    return TargetError(f"decode fails: {what}.", f"Give one that {_WHAT_IS_TAKEN}")
 
 
 def kept_detections(model: Model, output: Any) -> tuple[Detections, ...] | TargetError | None:

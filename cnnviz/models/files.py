@@ -14,6 +14,7 @@ from typing import Any
 from torch import nn
 
 from cnnviz.errors import ModelError, did_you_mean
+from cnnviz.foreign_code import MODULE, RAISED, told
 from cnnviz.images.paths import expand
 from cnnviz.introspection.signatures import required_arguments
 from cnnviz.models.called_network import by_arguments
@@ -169,7 +170,7 @@ def _execute(path: Path) -> ModuleType:
         raise ModelError(f"There is no file {str(path)!r}.", _beside(path))
     resolved = path.resolve()
     # A name of its own: a user's resnet.py must not stand in for anybody's module resnet.
-    name = f"cnnviz_file_{hashlib.sha256(str(resolved).encode()).hexdigest()[:12]}"
+    name = f"{MODULE}{hashlib.sha256(str(resolved).encode()).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(name, resolved)
     if spec is None or spec.loader is None:
         raise ModelError(f"{path.name} cannot be imported.", "Give a Python file.")
@@ -177,7 +178,7 @@ def _execute(path: Path) -> ModuleType:
     sys.modules[name] = module  # dataclasses and pickle look their module up
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except RAISED as error:
         del sys.modules[name]
         raise ModelError(
             f"{path.name} fails when it is imported: {_told(error)}.",
@@ -204,7 +205,7 @@ def _make(module: ModuleType, path: Path, factory: str) -> Any:
     _check_arguments(made, path, factory)
     try:
         return made()
-    except (Exception, SystemExit) as error:
+    except RAISED as error:
         raise ModelError(
             f"{path.name}:{factory} fails: {_told(error)}.", "Mend it, or name another factory."
         ) from error
@@ -241,5 +242,4 @@ def _beside(path: Path) -> str:
 def _told(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return f"{error.msg} in line {error.lineno}"
-    text = " ".join(str(error).split()).rstrip(".")
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return told(error)

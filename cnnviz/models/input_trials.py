@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 from cnnviz.errors import ModelChangedError
+from cnnviz.foreign_code import RAISED
 from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.introspection.network_cache import NetworkCache
 from cnnviz.introspection.signatures import needed_besides_image
@@ -183,7 +184,7 @@ class _Trial:
                 output = self._network(image)
         except ModelChangedError:
             raise  # as any other pass would
-        except Exception:  # a network may fail in any way on what it is not made for
+        except RAISED:  # a network may fail in any way on what it is not made for
             return None
         plain = isinstance(output, torch.Tensor) and not output.is_nested
         rows = plain and output.ndim == 2 and len(output) == 1

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from cnnviz.errors import TargetError
+from cnnviz.foreign_code import called
 from cnnviz.images import Batch
 from cnnviz.introspection.finite import finite
 from cnnviz.models import Model, OutputKind
@@ -208,7 +210,14 @@ def _is_one_hot(values: Any, classes: int) -> bool:
 
 def _called(target: Callable[[Any], torch.Tensor]) -> ResolvedTarget:
     name = getattr(target, "__name__", type(target).__name__)
-    return ResolvedTarget(name, None, target, asked=target)
+    return ResolvedTarget(name, None, partial(called, partial(_fails, name), target), asked=target)
+
+
+def _fails(name: str, what: str) -> TargetError:
+    return TargetError(
+        f"The target callable {name} fails: {what}.",
+        "It gets what the network returns, and returns one score for each image.",
+    )
 
 
 def _checked(values: Any, count: int) -> torch.Tensor:

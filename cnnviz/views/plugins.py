@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnnviz.errors import InstallationError
+from cnnviz.foreign_code import RAISED, told
 from cnnviz.results.text import kind_of
 from cnnviz.views.table import VIEWS, View
 
@@ -173,9 +174,8 @@ def _read(entry: EntryPoint) -> Plugin | Refusal:
 
     try:
         view = entry.load()
-    except (Exception, SystemExit) as error:
-        told = " ".join(str(error).split()).rstrip(".")
-        return refused(f"cannot be imported: {type(error).__name__}: {told}".rstrip(": "))
+    except RAISED as error:
+        return refused(f"cannot be imported: {told(error)}")
     if not isinstance(view, View):
         return refused(f"is {kind_of(view)} at {entry.value}, not a cnnviz.views.View")
     if view.name != entry.name:

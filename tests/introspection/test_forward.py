@@ -63,13 +63,22 @@ def test_networks_refuse_a_size_in_many_ways(kind: type[Exception]) -> None:
         forward(Picky(), torch.zeros(1, 3, 8, 8))
 
 
-@pytest.mark.parametrize("kind", [KeyboardInterrupt, MemoryError, KeyError])
-def test_what_is_no_misfit_passes(kind: type[BaseException]) -> None:
+@pytest.mark.parametrize(
+    ("kind", "met", "said"),
+    [
+        (KeyboardInterrupt, KeyboardInterrupt, "other"),
+        (MemoryError, ModelError, "There is too little memory to run Broken"),
+        (KeyError, ModelError, "Broken fails on an input .*: KeyError: 'other'"),
+    ],
+)
+def test_what_is_no_misfit_is_told_as_what_it_is(
+    kind: type[BaseException], met: type[BaseException], said: str
+) -> None:
     class Broken(nn.Module):
         def forward(self, inputs: torch.Tensor) -> torch.Tensor:
             raise kind("other")
 
-    with pytest.raises(kind):
+    with pytest.raises(met, match=said):
         forward(Broken(), torch.zeros(1, 3, 8, 8))
 
 

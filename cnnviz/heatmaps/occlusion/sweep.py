@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from cnnviz.foreign_code import RAISED, first_line
 from cnnviz.heatmaps.occlusion.geometry import whole
 from cnnviz.heatmaps.occlusion.grid import Grid, Position
 from cnnviz.heatmaps.occlusion.partial import finished
@@ -96,10 +97,9 @@ class Sweep:
                 return finished(self._passage.whole, output)
             except NotFollowedError as error:
                 self.whole_images = f"{error} writes to memory that other tensors share"
-            except Exception as error:
+            except RAISED as error:
                 # Where it is the network itself that fails, whole images make it fail again.
-                lines = str(error).strip().splitlines() or [type(error).__name__]
-                self.whole_images = lines[0].rstrip(".")
+                self.whole_images = first_line(error)
         return self._model.forward(self._hidden(positions))
 
     def _hidden(self, positions: tuple[Position, ...]) -> torch.Tensor:

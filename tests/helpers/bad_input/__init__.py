@@ -8,6 +8,7 @@ from types import ModuleType
 
 from tests.helpers.bad_input import (
     files_that_lie,
+    foreign_code,
     images,
     options,
     options_of_a_network,
@@ -23,6 +24,7 @@ FAMILIES: dict[str, ModuleType] = {
     "files that lie": files_that_lie,
     "run logs": run_logs,
     "tar shards": shards,
+    "code of others": foreign_code,
 }
 """The families by name: what is in each is said by its docstring, and its `make`, where it has one,
 writes the files that its cases name into a folder."""

@@ -1,0 +1,29 @@
+"""Where `cnnviz` and `python -m cnnviz` begin: with Ctrl-C heeded before anything else is imported.
+
+What the command line needs takes the better part of a second to import. Ctrl-C within it would end
+in a traceback from the midst of an import; nothing has begun that could be left half-done.
+"""
+
+import os
+import signal
+import sys
+from typing import NoReturn
+
+_INTERRUPTED = 130
+
+
+def _stop(*_: object) -> NoReturn:
+    os.write(2, b"Stopped; nothing was left half-written.\n")
+    # Without what Python does at its end, which an import that is cut short would disturb.
+    os._exit(_INTERRUPTED)
+
+
+def main() -> NoReturn:
+    """Run the command line and end the process with its exit code."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # and not ignored, as it is behind nohup
+        signal.signal(signal.SIGINT, _stop)
+    from cnnviz_cli.app import main as run
+
+    signal.signal(signal.SIGINT, before)
+    sys.exit(run())

@@ -1,0 +1,57 @@
+"""Ctrl-C while the command line is still being imported."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+SLOW = """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == {name!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+{start}
+"""
+
+
+@pytest.mark.parametrize("name", ["typer", "cnnviz_cli.app", "cnnviz_cli.lazy"])
+@pytest.mark.parametrize(
+    "start",
+    [
+        "from cnnviz_cli.start import main; main()",
+        "import runpy; runpy.run_module('cnnviz', run_name='__main__')",
+    ],
+)
+def test_ctrl_c_while_it_is_imported_ends_with_its_code_and_a_word(name: str, start: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", SLOW.format(name=name, start=start)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 130
+    assert ended.stderr == "Stopped; nothing was left half-written.\n"
+
+
+def test_ctrl_c_stays_ignored_where_it_was() -> None:
+    """As behind ``nohup`` and ``&``."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        ended = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                SLOW.format(name="typer", start="from cnnviz_cli.start import main; main()"),
+            ],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            check=False,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended.returncode == 2  # without arguments it shows its help
