@@ -40,10 +40,9 @@ def draw(found: Overfitting, into: drawing.Canvas | None = None) -> drawing.Canv
     _titled(right, "open dots: chance alone may explain them")
     _named(left, "change of the test loss (nats); lower is better")
     _named(right, "change of the test accuracy (points); higher is better")
-    drawing.heading(
-        figure,
-        f"Overfitting on {found.scenes} scenes: {len(found.seeds)} seeds (thin) and their mean",
-    )
+    count = len(found.seeds)
+    drawn = "one seed" if count == 1 else f"{count} seeds (thin) and their mean"
+    drawing.heading(figure, f"Overfitting on {found.scenes} scenes: {drawn}")
     return figure
 
 
