@@ -116,7 +116,7 @@ def with_signature(
 
 
 def _as_typer_reads(annotation: Any) -> Any:
-    """Return an annotation without bounds inside it, which typer takes for the name of a type."""
+    """Return an annotation with its bounds outermost; typer takes inner ones for a type's name."""
     if get_origin(annotation) is not Annotated:
         return annotation
     kind, *extras = get_args(annotation)
@@ -125,6 +125,8 @@ def _as_typer_reads(annotation: Any) -> Any:
             get_args(one)[0] if get_origin(one) is Annotated else one for one in get_args(kind)
         ]
         kind = reduce(or_, plain)
+        said = bounds_of(annotation)
+        extras += [] if said is None else [said[0]]
     return Annotated[(kind, *extras)]
 
 

@@ -243,13 +243,15 @@ def localisation(
         raise UsageError("A box is drawn around one map.", "Name one layer.")
     marks = _marks(boxes, heatmap, capture.model.categories)
     _check_on_photos(marks, heatmap)
+    annotated = tuple(_drawn_boxes(heatmap, place, mark) for place, mark in enumerate(marks))
+    heatmap = _told_unseen(heatmap, marks, annotated)
     found = [_located(heatmap, place, mark, threshold) for place, mark in enumerate(marks)]
     return ObjectLocalisation(
         provenance=heatmap.provenance,
         heatmap=heatmap,
         threshold=threshold,
         boxes=tuple(heatmap.box(place, threshold=threshold) for place in range(len(marks))),
-        annotated=tuple(_drawn_boxes(heatmap, place, mark) for place, mark in enumerate(marks)),
+        annotated=annotated,
         peaks=np.array([heatmap.peak(place) for place in range(len(marks))], np.int64),
         overlaps=np.array([one.overlaps[0] for one in found]),
         pointing=np.array([one.pointing for one in found]),
@@ -263,6 +265,20 @@ def _located(heatmap: Heatmap, image: int, mark: Mark, threshold: float) -> Loca
     inside = pixels_of(mark, heatmap.photos[image].shape[:2])
     values = heatmap.maps[0][image]
     return locate(values, heatmap.boxes[image], inside, mark, (threshold, *BOX_THRESHOLDS))
+
+
+def _told_unseen(
+    heatmap: Heatmap, marks: Sequence[Mark], annotated: Sequence[tuple[PhotoBox, ...]]
+) -> Heatmap:
+    """Note in how many photos an object was marked only where the network did not see."""
+    shapes = [photo.shape[:2] for photo in heatmap.photos]
+    marked = [pixels_of(mark, shape).any() for mark, shape in zip(marks, shapes, strict=True)]
+    unseen = sum(1 for given, seen in zip(marked, annotated, strict=True) if given and not seen)
+    if not unseen:
+        return heatmap
+    where = "the photo" if len(marks) == 1 else f"{unseen} of {len(marks)} photos"
+    said = f"In {where} what is annotated lies outside the part that the network saw."
+    return replace(heatmap, notes=(*heatmap.notes, said))
 
 
 def _drawn_boxes(heatmap: Heatmap, image: int, mark: Mark) -> tuple[PhotoBox, ...]:

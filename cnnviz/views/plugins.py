@@ -27,6 +27,7 @@ GROUP = "cnnviz.views"
 RESERVED = frozenset(
     {
         *(
+            "doctor",
             "errors",
             "evaluate",
             "evaluate-classifier",

@@ -6,6 +6,7 @@ from torch import nn
 
 import cnnviz
 from cnnviz.explorer import Explorer
+from cnnviz.installation import Diagnosis
 from cnnviz.views.activation_functions import ActivationFunctions
 from cnnviz.views.architecture import Architecture
 from cnnviz.views.augmentation import Augmentation
@@ -92,6 +93,7 @@ def the_views_of_a_photo_alone_return_their_results() -> None:
 def the_views_of_nothing_return_their_results() -> None:
     assert_type(cnnviz.activation_functions(), ActivationFunctions)
     assert_type(cnnviz.convolve_signals(), SignalConvolution)
+    assert_type(cnnviz.doctor(), Diagnosis)
     assert_type(cnnviz.famous_networks(), FamousNetworks)
     assert_type(cnnviz.losses(), Losses)
     assert_type(cnnviz.optimizers("beale"), OptimizerPaths)

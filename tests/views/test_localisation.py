@@ -152,3 +152,15 @@ def test_a_box_outside_its_photo_is_refused(seen, box):
     for mark in (box, (TRUE, box)):
         with pytest.raises(UsageError, match="lies outside"):
             cnnviz.localisation(seen, boxes=[TRUE, mark])
+
+
+def test_an_object_outside_what_the_network_saw_is_told():
+    """A wide photo is cropped at its sides, and a box there says nothing of the map."""
+    wide = np.pad(photo(), ((0, 0), (SIDE, SIDE), (0, 0)))
+    seen = cnnviz.capture(colour_model(), wide, layers=["same"])
+    outside = cnnviz.localisation(seen, boxes=[PhotoBox(0, 0, 2, 2)])
+    assert outside.found == (None,)
+    assert "In the photo what is annotated lies outside the part" in outside.caption()
+    inside = cnnviz.localisation(seen, boxes=[PhotoBox(SIDE + 8, 4, SIDE + 14, 12)])
+    assert inside.found == (True,)
+    assert "outside the part" not in inside.caption()

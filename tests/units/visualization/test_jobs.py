@@ -19,6 +19,7 @@ from cnnviz.units.visualization import (
     AscentSettings,
     Job,
     VisualizationStore,
+    job_plan,
     jobs,
     plan,
     read_objectives,
@@ -145,7 +146,7 @@ def test_the_cost_is_told_before_it_is_spent() -> None:
 
 
 def test_a_budget_stops_between_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "_MOST", 1)
+    monkeypatch.setattr(job_plan, "_MOST", 1)
     everything = job("5:0-5", clock=_Clock(), budget=1e9).run()
     assert len(everything) == 6
     some = job("5:0-5", clock=_Clock(), budget=14.0).run()
@@ -160,7 +161,7 @@ def test_a_budget_that_is_too_small_for_anything_is_a_sentence() -> None:
 
 
 def test_what_was_finished_is_not_made_again(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(jobs, "_MOST", 2)
+    monkeypatch.setattr(job_plan, "_MOST", 2)
     made: list[str] = []
     ascend = jobs.ascend
 
