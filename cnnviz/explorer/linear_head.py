@@ -91,8 +91,10 @@ def linear_head(seen: Capture, layer: Key) -> LinearHead | None:
     if channels * run.work.macs > _MOST_MACS or not _forgets_places(run, maps):
         return None
     columns, nothing = [], run(torch.zeros_like(maps))
-    # Scores that do not hang on the layer, as of a last layer that is zero yet, show no head.
-    if bool((run(maps) == nothing).all()) or not _adds_up(run, maps, size, nothing[0]):
+    # Scores that do not hang on the layer, as of a last layer that is zero yet, show no head. The
+    # photo's own maps may be too small to change a digit of them.
+    large = size.reshape(1, -1, 1, 1).expand_as(maps)
+    if bool((run(large) == nothing).all()) or not _adds_up(run, maps, size, nothing[0]):
         return None
     at_once = run.rows
     for chosen in torch.split(torch.arange(channels, device=maps.device), at_once):
