@@ -12,8 +12,9 @@ const LISTED = 5;
 export function answer(app) {
   const list = app.byId("answers");
   return () => {
-    const shares = app.probabilities();
-    const first = largest(shares, LISTED);
+    const known = app.probabilities();
+    const shares = known ?? app.data.probabilities.values;
+    const first = largest(shares, LISTED).filter((index) => shares[index] >= 0);
     const extra = [app.state.class, app.state.against].filter((one) => one !== null && !first.includes(one));
     list.replaceChildren(
       ...[...first, ...extra].map((index) =>
@@ -26,14 +27,18 @@ export function answer(app) {
             on: { click: () => app.update({ class: index, against: null, channel: null }) },
           }, [
             made("span", { class: "name", text: app.data.names[index] }),
-            made("span", { class: "share", text: percent(shares[index]) }),
-            made("span", { class: "bar", style: null }, [bar(shares[index])]),
+            made("span", { class: "share", text: shares[index] < 0 ? "not computed" : percent(shares[index]) }),
+            made("span", { class: "bar", style: null }, shares[index] < 0 ? [] : [bar(shares[index])]),
           ]),
         ]),
       ),
     );
-    app.byId("verdict").textContent = `${app.data.names[first[0]]}, ${percent(shares[first[0]])}`;
+    const said = `${app.data.names[first[0]]}, ${percent(shares[first[0]])}`;
+    app.byId("verdict").textContent = known ? said : `not computed; without muting: ${said}`;
     app.byId("changed").hidden = !app.state.scales.size;
+    app.byId("changed").textContent = !known ? "The answer with these channels muted or scaled was not computed; the bars are those without muting."
+      : shares.some((/** @type {number} */ one) => one < 0) ? `without channel ${[...app.state.scales.keys()].join(", ")}; of the other classes, those that were computed`
+        : "with channels muted or scaled";
   };
 }
 

@@ -33,3 +33,24 @@ export function probabilitiesOf(scores, rule) {
   const total = raised.reduce((one, other) => one + other, 0);
   return Float32Array.from(raised, (one) => one / total);
 }
+
+/**
+ * Return the probabilities with channels muted or scaled, -1 for a class of which that is not known.
+ *
+ * Without a linear head they are known where they were computed beforehand, of one muted channel.
+ * @param {any} data
+ * @param {any} layer
+ * @param {Map<number, number>} scales
+ * @returns {Float32Array|null} null where no answer is known
+ */
+export function answerWith(data, layer, scales) {
+  if (!scales.size) return data.probabilities.values;
+  if (layer.head) return data.rule === "as given" ? null : probabilitiesOf(scoresWith(data.scores.values, layer, scales), data.rule);
+  const [[channel, by], ...others] = scales;
+  const at = layer.muted && by === 0 && !others.length ? layer.muted.channels.values.indexOf(channel) : -1;
+  if (at < 0) return null;
+  const found = new Float32Array(data.names.length).fill(-1);
+  layer.classes.forEach((/** @type {number} */ index, /** @type {number} */ k) => { found[index] = layer.muted.probabilities.values[at * layer.classes.length + k]; });
+  found[layer.muted.best.values[at]] = layer.muted.bestProbabilities.values[at];
+  return found;
+}

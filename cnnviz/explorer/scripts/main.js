@@ -1,7 +1,7 @@
 // The page: its state, and who draws what of it.
 
 import { answer } from "./answer.js";
-import { probabilitiesOf, scoresWith } from "./answers.js";
+import { answerWith, probabilitiesOf, scoresWith } from "./answers.js";
 import { rowOf, valueAt, weightsOf, weighted, classMap, fieldAt } from "./arithmetic.js";
 import { stretched } from "../../pages/scripts/maps.js";
 import { channel } from "./channel.js";
@@ -49,10 +49,7 @@ export function begun(data, suffix) {
     return { row: Math.min(rows - 1, Math.floor(y * rows)), column: Math.min(columns - 1, Math.floor(x * columns)) };
   };
   app.scores = () => (app.layer().head && app.state.scales.size ? scoresWith(data.scores.values, app.layer(), app.state.scales) : data.scores.values);
-  app.probabilities = () => {
-    if (!app.layer().head || !app.state.scales.size || data.rule === "as given") return data.probabilities.values;
-    return probabilitiesOf(app.scores(), data.rule);
-  };
+  app.probabilities = () => answerWith(data, app.layer(), app.state.scales);
   const pointed = [() => drawMarks(app), places(app), convolution(app)];
   const parts = [picture(app), answer(app), controls(app), channel(app), network(app), whatIf(app), words(app), ...pointed];
   app.draw = () => parts.forEach((part) => part());

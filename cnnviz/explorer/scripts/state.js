@@ -59,7 +59,7 @@ export function stateOf(text, first, limits) {
     colours: word("colours", limits.colours, first.colours),
     at: pairs(said.get("at"), ",").map(([x, y]) => /** @type {[number, number]} */ ([clamped(x), clamped(y)])).slice(0, 4),
     channel: whole(said.get("channel"), channels),
-    scales: new Map(pairs(said.get("scale"), ":").filter(([c, by]) => Number.isInteger(c) && c >= 0 && c < channels && by >= 0 && by <= 10)),
+    scales: new Map(pairs(said.get("scale"), ":").filter(([c, by]) => Number.isInteger(c) && c >= 0 && c < channels && by >= 0 && by <= 10 && by !== 1)),
     conv: whole(said.get("conv"), limits.convolutions),
     step: numbers(said.get("step"), 3),
   };

@@ -67,20 +67,21 @@ function line(app, layer, c, exact) {
 
 /** @param {any} app @param {any} layer @param {boolean} exact */
 function told(app, layer, exact) {
-  const scaled = [...app.state.scales];
-  const name = app.data.names[app.state.class];
-  const before = app.data.probabilities.values[app.state.class];
+  const scaled = [...app.state.scales.keys()];
+  const chosen = app.state.class;
+  const name = app.data.names[chosen];
+  const before = app.data.probabilities.values[chosen];
+  const shares = app.probabilities();
   let said = "Nothing is muted.";
   if (scaled.length && exact) {
-    said = `${name}: ${percent(before)} before, ${percent(app.probabilities()[app.state.class])} now; score ${written(app.data.scores.values[app.state.class])} before, ${written(app.scores()[app.state.class])} now.`;
-  } else if (scaled.length && layer.muted) {
-    const at = layer.muted.channels.values.indexOf(scaled[0][0]);
-    const row = rowOf(layer, app.state.class);
-    const known = scaled.length === 1 && scaled[0][1] === 0 && at >= 0;
-    const count = layer.classes.length;
-    said = !known ? "The answer to this choice was not computed: mute one of the channels of the list alone."
-      : `Without channel ${scaled[0][0]} the answer is ${app.data.names[layer.muted.best.values[at]]}, ${percent(layer.muted.bestProbabilities.values[at])}` +
-        (row < 0 ? "." : `; ${name}: ${percent(before)} before, ${percent(layer.muted.probabilities.values[at * count + row])} now.`);
+    const change = shares === null ? "its probability now was not computed" : `${percent(before)} before, ${percent(shares[chosen])} now`;
+    said = `${name}: ${change}; score ${written(app.data.scores.values[chosen])} before, ${written(app.scores()[chosen])} now.`;
+  } else if (scaled.length && shares === null) {
+    said = layer.muted ? "The answer to this choice was not computed: mute one of the channels of the list alone." : "The answer to this choice was not computed.";
+  } else if (scaled.length) {
+    const [best] = largest(shares, 1);
+    said = `Without channel ${scaled.join(", ")} the answer is ${app.data.names[best]}, ${percent(shares[best])}` +
+      (shares[chosen] < 0 ? "." : `; ${name}: ${percent(before)} before, ${percent(shares[chosen])} now.`);
   }
   app.byId("what-said").textContent = said;
 }

@@ -1,0 +1,82 @@
+"""What the page says with channels muted or scaled, and of what was computed of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import cnnviz
+from cnnviz.passes.run_from_layer import ForwardFromLayer
+
+SMALL = pytest.mark.parametrize("opened", ["small"], indirect=True)
+
+
+def _listed(page) -> list[tuple[str, str]]:
+    lines = page.locator("#answers li")
+    return list(
+        zip(
+            lines.locator(".name").all_inner_texts(),
+            lines.locator(".share").all_inner_texts(),
+            strict=True,
+        )
+    )
+
+
+@SMALL
+def test_an_address_with_a_muted_channel_opens_with_the_answer_without_it(opened) -> None:
+    page = opened.visit.page
+    layer = opened.made.layers[-1]
+    seen = cnnviz.capture(opened.model, opened.photo, layers=[layer], gradients=False)
+    key = seen.activations.resolve(layer)
+    muted = opened.asks("[...app.layer().muted.channels.values]")
+    usual = seen.predictions(1)[0][0].name
+    answers = set()
+    for channel in muted:
+        changed = seen.activations[key].clone()
+        changed[:, channel] = 0.0
+        shares = ForwardFromLayer(opened.model, seen.batch.tensor, key)(changed)[0].softmax(0)
+        best = int(shares.argmax())
+        opened.goes_to(f"#scale={channel}:0")
+        said = f"class {best}, {100 * float(shares[best]):.1f}%"
+        assert page.inner_text("#verdict") == said
+        assert f"without channel {channel}" in page.inner_text("#changed")
+        listed = dict(_listed(page))
+        assert listed.pop(f"class {best}") == said.split(", ")[1]
+        for name, share in listed.items():
+            wanted = 100 * float(shares[int(name.split()[1])])
+            assert share == "not computed" or abs(float(share[:-1]) - wanted) <= 0.0501
+        answers.add(best)
+    # What is held against the page is not the answer that it begins with.
+    assert any(f"class {one}" != usual for one in answers)
+
+
+@SMALL
+@pytest.mark.parametrize("scales", ["{0}:0.5", "{0}:0;{1}:0", "{0}:0;{1}:2"])
+def test_an_answer_that_was_not_computed_is_said_to_be_missing(opened, scales: str) -> None:
+    page = opened.visit.page
+    usual, listed = page.inner_text("#verdict"), _listed(page)
+    muted = opened.asks("[...app.layer().muted.channels.values]")
+    opened.goes_to(f"#scale={scales.format(*muted)}")
+    assert page.inner_text("#verdict") == f"not computed; without muting: {usual}"
+    assert "was not computed" in page.inner_text("#changed")
+    assert _listed(page) == listed
+    opened.goes_to(f"#scale={muted[0]}:1")
+    assert page.inner_text("#verdict") == usual
+    assert not page.locator("#changed").is_visible()
+
+
+def test_before_a_linear_head_every_choice_has_its_answer(opened) -> None:
+    page = opened.visit.page
+    layer = opened.made.layers[-1]
+    seen = cnnviz.capture(opened.model, opened.photo, layers=[layer], gradients=False)
+    key = seen.activations.resolve(layer)
+    changed = seen.activations[key].clone()
+    changed[:, 2] *= 0.5
+    changed[:, 5] = 0.0
+    shares = ForwardFromLayer(opened.model, seen.batch.tensor, key)(changed)[0].softmax(0)
+    opened.goes_to("#scale=2:0.5;5:0")
+    best = int(shares.argmax())
+    name, share = page.inner_text("#verdict").split(", ")
+    assert name == opened.model.category(best)
+    np.testing.assert_allclose(float(share.strip("<>% ")), 100 * float(shares[best]), atol=0.3)
+    assert page.inner_text("#changed") == "with channels muted or scaled"
