@@ -26,7 +26,12 @@ class Visit:
     """A visitor, and everything that the pages complained about or asked for."""
 
     def __init__(
-        self, browser: Browser, width: int, theme: Literal["light", "dark"], scripts: bool = True
+        self,
+        browser: Browser,
+        width: int,
+        theme: Literal["light", "dark"],
+        scripts: bool = True,
+        touch: bool = False,
     ) -> None:
         self.complaints: list[str] = []
         self.requests: list[str] = []
@@ -34,6 +39,7 @@ class Visit:
             viewport={"width": width, "height": 900},
             color_scheme=theme,
             java_script_enabled=scripts,
+            has_touch=touch,
         )
         self.page = self.context.new_page()
         self.page.on("console", lambda message: self.complaints.append(message.text))

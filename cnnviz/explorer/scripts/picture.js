@@ -21,7 +21,10 @@ export function picture(app) {
   canvas.addEventListener("pointerleave", () => app.point(null));
   canvas.addEventListener("click", (/** @type {MouseEvent} */ event) => app.keep(placeOf(event)));
   canvas.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => moved(app, event));
-  canvas.addEventListener("blur", () => app.point(null));
+  canvas.addEventListener("blur", (/** @type {FocusEvent} */ event) => {
+    // What is pressed must stay where it is until it is let go, or the click is lost.
+    if (app.hovered && !app.byId("places").contains(event.relatedTarget)) app.point(null);
+  });
 
   /** @param {MouseEvent} event @returns {[number, number]} */
   function placeOf(event) {

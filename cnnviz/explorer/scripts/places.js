@@ -12,6 +12,8 @@ const RANKED = 8;
  */
 export function places(app) {
   const list = app.byId("places");
+  /** @type {Map<string, any>} */
+  let held = new Map();
   app.byId("by").addEventListener("change", () => app.draw());
   app.byId("forget").addEventListener("click", () => app.update({ at: [] }));
   return () => {
@@ -19,7 +21,17 @@ export function places(app) {
     app.byId("no-place").hidden = at.length > 0;
     app.byId("forget").hidden = app.state.at.length === 0;
     if (!app.byId("place").open) return;
-    list.replaceChildren(...at.map((/** @type {[number, number]} */ one, /** @type {number} */ k) => card(app, one, k)));
+    // A card that says the same stays the element it is: one made anew while pressed loses the click.
+    const { class: asked, against, layer, method, scales } = app.state;
+    const view = JSON.stringify([asked, against, layer, method, [...scales], app.byId("by").value]);
+    const before = held;
+    held = new Map();
+    at.forEach((/** @type {[number, number]} */ one, /** @type {number} */ k) => {
+      const key = `${view} ${k} ${k < app.state.at.length} ${one}`;
+      held.set(key, before.get(key) ?? card(app, one, k));
+    });
+    const cards = [...held.values()];
+    if (cards.length !== list.children.length || cards.some((one, k) => one !== list.children[k])) list.replaceChildren(...cards);
   };
 }
 
