@@ -122,7 +122,7 @@ Spectrogram = Annotated[
     bool | None,
     typer.Option(
         "--spectrogram",
-        help="The network takes spectrograms [channels, frequency, time], in .npy, .npz or .pt "
+        help="The network takes spectrograms \\[channels, frequency, time], in .npy, .npz or .pt "
         "files: nothing is resized, cropped or scaled, but by --mean and --std.",
         rich_help_panel=NETWORK,
         show_default=False,

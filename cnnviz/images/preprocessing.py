@@ -54,7 +54,7 @@ class Preprocessing:
         Where these settings come from when they are not the network's own, for captions; for
         example that they are a guess.
     is_guess : bool
-        Whether nobody said what the network was trained on.
+        Whether nobody said what the network was trained on: sizes, scale or both.
     is_undivided : bool
         Whether a mean was said and no deviation, so that `std` divides nothing for want of one.
 

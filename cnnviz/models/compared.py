@@ -67,7 +67,7 @@ def with_checkpoint(model: Model, checkpoint: Checkpoint) -> Model:
     """Return a copy of a network with the weights of a checkpoint; all else as it was said of it.
 
     Class names that the checkpoint brings, in it or beside it, are its own. How images are prepared
-    is read beside it only where that of the network is a guess.
+    is read beside it only where that of the network is a guess, in part or wholly.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def with_checkpoint(model: Model, checkpoint: Checkpoint) -> Model:
     found = model.around(module, weights=f"checkpoint {path.name}", notes=not_finite(module))
     known = model.preprocessing
     beside_model(found, path, class_names(path))
-    if not known.is_guess:
+    if not known.is_guess or found.preprocessing.is_guess:
         found.preprocessing = known
     return found
 

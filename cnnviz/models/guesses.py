@@ -146,7 +146,7 @@ def told_doubt(preprocessing: Preprocessing) -> str:
     if not preprocessing.is_guess:
         return ""
     return (
-        "Nobody said how the images of this network are prepared, and another preparation "
+        "Not all is said of how the images of this network are prepared, and another preparation "
         f"gives other answers. Taken: {preprocessing.describe()}. Say it with "
         "--resize, --crop, --mean and --std, or preprocessing=."
     )

@@ -239,7 +239,9 @@ def _with(known: Preprocessing, given: Mapping[str, Any], origin: str) -> Prepro
         crop = (side, side) if isinstance(side, int) else side
     elif "resize" in given:
         crop = (resize, resize) if isinstance(resize, int) else None
-    told = known.is_guess and "mean" not in given
+    # One of the two alone leaves the other a guess.
+    sized, scaled = "resize" in given or "crop" in given, "mean" in given
+    told = known.is_guess and not (sized and scaled)
     return replace(
         _at_rate(known, given),
         resize=resize,

@@ -90,4 +90,4 @@ def preparation_told(other: Model) -> list[str]:
     if not other.preprocessing.is_guess:
         return []
     taken = other.preprocessing.describe()
-    return [f"nobody said how the images of the other network are prepared; taken: {taken}"]
+    return [f"not all is said of how the images of the other are prepared; taken: {taken}"]

@@ -39,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_report_says_that_the_preparation_is_a_guess(network: nn.Module) -> None:
     photo = np.zeros((40, 40, 3), np.uint8)
     made = cnnviz.report(network, photo, "predictions")
-    assert "Nobody said how the images of this network are prepared" in made.notes[0]
+    assert "Not all is said of how the images of this network are prepared" in made.notes[0]
     assert "centre 32 x 32 px" in made.notes[0]
 
 
@@ -58,12 +58,12 @@ def test_the_command_line_says_it(folder: Path, capsys: pytest.CaptureFixture[st
         main(["predictions", "photo.png", "--model", "net.py:make", "--json"])
     assert end.value.code == 0
     told = capsys.readouterr()
-    assert "Note: Nobody said how the images of this network are prepared" in told.err
+    assert "Note: Not all is said of how the images of this network are prepared" in told.err
     assert "32 px is a size that the network accepts" in told.err
     with pytest.raises(SystemExit):
         main(["report", "photo.png", "--model", "net.py:make", "--sections", "predictions"])
-    assert capsys.readouterr().err.count("Nobody said how") == 1
-    assert "Nobody said how" in (folder / "cnnviz-report" / "report.html").read_text()
+    assert capsys.readouterr().err.count("Not all is said of how") == 1
+    assert "Not all is said of how" in (folder / "cnnviz-report" / "report.html").read_text()
 
 
 def _prepared(folder: Path, *arguments: str, source: str = "net.py:make") -> cnnviz.Preprocessing:
@@ -89,10 +89,11 @@ def test_options_say_the_preparation(folder: Path, capsys: pytest.CaptureFixture
     assert (found.resize, found.crop) == (36, (32, 32))
     assert (found.mean, found.std) == ((0.5,) * 3, (0.25,) * 3)
     assert not found.is_guess
-    assert "Nobody said" not in capsys.readouterr().err
-    # Of sizes alone nobody said what is subtracted.
-    assert _prepared(folder, "--resize", "32x32").is_guess
-    assert "Nobody said" in capsys.readouterr().err
+    assert "Not all is said" not in capsys.readouterr().err
+    # Of sizes alone nobody said what is subtracted, and of a mean alone nobody said the size.
+    for half in (("--resize", "32x32"), ("--mean", "0.5", "--std", "0.25")):
+        assert _prepared(folder, *half).is_guess
+        assert "Not all is said" in capsys.readouterr().err
 
 
 UNDIVIDED = "Note: The mean of the images of this network was said and no std"
@@ -133,7 +134,7 @@ def test_a_std_alone_leaves_the_mean_a_guess(
     found = _prepared(folder, "--std", "0.25")
     assert found.mean == cnnviz.load("net.py:make").preprocessing.mean
     assert found.std == (0.25,) * 3
-    assert "Nobody said" in capsys.readouterr().err
+    assert "Not all is said" in capsys.readouterr().err
 
 
 def test_channels_in_the_order_of_opencv(folder: Path) -> None:

@@ -51,7 +51,7 @@ def test_two_checkpoints_of_one_network_are_compared(run, tmp_path) -> None:
     options = (
         "compare", "a.png", "--model", "net.py:make", "--weights", "epoch-1.pth",
         "--compare-weights", "epoch-10.pth", "--categories", "classes.txt",
-        "--mean", "0.5", "--std", "0.25", "--picture", "features",
+        "--resize", "32", "--mean", "0.5", "--std", "0.25", "--picture", "features",
     )  # fmt: skip
     said = run(*options, "--json")
     assert said.code == 0, said.err
@@ -59,7 +59,7 @@ def test_two_checkpoints_of_one_network_are_compared(run, tmp_path) -> None:
     assert found["names"] == [f"net (checkpoint epoch-{epoch}.pth)" for epoch in (1, 10)]
     np.testing.assert_allclose(found["kernels"]["changes"], 2.0 / 3.0, atol=1e-6)
     assert set(found["example_classes"][0]) <= {"cat", "dog", "fox"}
-    assert not any("nobody said" in note for note in found["provenance"]["notes"])
+    assert not any("not all is said" in note for note in found["provenance"]["notes"])
     assert "0%" not in found["summary"]
     assert run(*options, "--out", "epoch-10.pth").code == 2, "what is read is not overwritten"
     said = run(*options[:-2], "--out", "both.png")

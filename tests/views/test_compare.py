@@ -179,7 +179,7 @@ def test_a_network_of_unknown_preparation_is_prepared_as_the_one_it_is_compared_
     found = compare(one, PHOTOS, Brightest().eval(), layers=["first"])
     np.testing.assert_allclose(found.cka, 1.0, atol=1e-9)
     (told,) = [remark for remark in found.provenance.notes if "prepared" in remark]
-    assert told.startswith("nobody said")
+    assert told.startswith("not all is said")
     assert "as those of brightest +1" in told
     # What is known of the other, or read off it, stays its own.
     known = compare(one, PHOTOS, network(preprocessing=DARK), layers=["first"])
