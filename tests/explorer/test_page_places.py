@@ -53,3 +53,15 @@ def test_by_touch_the_first_tap_on_a_channel_opens_it(browser, tmp_path) -> None
     assert page.evaluate("cnnviz.app.state.channel") == channel
     assert visit.complaints == []
     visit.context.close()
+
+
+def test_what_channels_add_to_a_difference_is_named_as_one(opened) -> None:
+    page = opened.visit.page
+    heading = page.locator("#places thead th").nth(2)
+    names = opened.asks("app.data.names")
+    opened.goes_to("#class=1&at=0.4,0.6")
+    page.locator("#place > summary").click()
+    heading.wait_for()
+    assert heading.inner_text() == f"adds to {names[1]}"
+    opened.asks("app.update({ against: 2 })")
+    assert heading.inner_text() == f"adds to {names[1]} rather than {names[2]}"

@@ -56,7 +56,7 @@ function card(app, at, k) {
     ]),
     made("p", { class: "aside", text: `${where(layer, row, column)} The map is ${map === null ? "not held" : written(map[place])} here.` }),
     made("table", {}, [
-      made("thead", {}, [made("tr", {}, [made("th", { scope: "col", text: "channel" }), made("th", { scope: "col", text: "fires" }), made("th", { scope: "col", text: `adds to ${app.data.names[app.state.class]}` })])]),
+      made("thead", {}, [made("tr", {}, [made("th", { scope: "col", text: "channel" }), made("th", { scope: "col", text: "fires" }), made("th", { scope: "col", text: `adds to ${app.data.names[app.state.class]}${app.state.against === null ? "" : ` rather than ${app.data.names[app.state.against]}`}` })])]),
       made("tbody", {}, ranked.map((c) =>
         made("tr", {}, [
           made("th", { scope: "row" }, [made("button", { type: "button", class: "link", text: String(c), on: { click: () => { app.update({ channel: c }); app.openPanel("channel"); } } })]),
