@@ -52,15 +52,18 @@ function search(app, id) {
   const show = () => {
     const words = field.value.trim().toLowerCase();
     const at = [...app.data.names.keys()].filter((k) => words && app.data.names[k].toLowerCase().includes(words));
+    // Those that have a map here come first, the likeliest first; Enter takes the first.
+    const shares = app.data.probabilities.values;
+    const held = (/** @type {number} */ k) => Number(rowOf(app.layer(), k) >= 0);
+    at.sort((one, other) => held(other) - held(one) || shares[other] - shares[one]);
     list.replaceChildren(
       ...at.slice(0, FOUND).map((k) => {
-        const held = rowOf(app.layer(), k) >= 0;
         const choose = () => {
           app.update(id === "class" ? { class: k, channel: null } : { against: k === app.state.class ? null : k, channel: null });
           field.value = "";
           show();
         };
-        return made("li", {}, [made("button", { type: "button", text: app.data.names[k] + (held ? "" : " (at the last layer only)"), on: { click: choose } })]);
+        return made("li", {}, [made("button", { type: "button", text: app.data.names[k] + (held(k) ? "" : " (no map at this layer)"), on: { click: choose } })]);
       }),
     );
     app.byId(`${id}-count`).textContent = words ? `${at.length} found${at.length > FOUND ? `, ${FOUND} shown` : ""}` : "";

@@ -101,7 +101,7 @@ function words(app) {
         : state.signed ? `${data.methodNames[state.method]}: what speaks for ${name} (red) and against it (blue)`
           : `${data.methodNames[state.method]}: where the network found ${name}`;
     app.byId("told").textContent = missing
-      ? `For this choice the page holds no map at ${layer.name}: at this layer it has the ${layer.classes.length} likeliest classes. Choose the last layer, or one of these.`
+      ? `For this choice the page holds no map at ${layer.name}: at this layer it has ${layer.classes.length} classes, which a search lists first.`
       : `${what}, at ${layer.name} (${layer.maps.shape[1]} x ${layer.maps.shape[2]} places${steps}).`;
   };
 }

@@ -18,7 +18,7 @@ export function whatIf(app) {
     app.byId("exact").textContent = exact
       ? "A mean over the places and a linear layer follow this layer, so that the answer is exact for any choice of channels."
       : layer.muted
-        ? `What follows this layer is no linear function of it. The answers without one of the ${layer.muted.channels.values.length} channels that this map weighs most were computed when the page was made; the map changes at once for any.`
+        ? `What follows this layer is no linear function of it. The answers without one of ${layer.muted.channels.values.length} channels were computed when the page was made: those that add most, either way, to the Grad-CAM map of ${app.data.names[layer.classes[0]]}, whichever class is shown. The map changes at once for any.`
         : "For this layer no answers were computed; the map alone changes.";
     app.byId("give-back").hidden = app.state.scales.size === 0;
     app.byId("offered").replaceChildren(...offered(app, layer, exact).map((c) => line(app, layer, c, exact)));
