@@ -80,3 +80,56 @@ def test_before_a_linear_head_every_choice_has_its_answer(opened) -> None:
     assert name == opened.model.category(best)
     np.testing.assert_allclose(float(share.strip("<>% ")), 100 * float(shares[best]), atol=0.3)
     assert page.inner_text("#changed") == "with channels muted or scaled"
+
+
+@SMALL
+def test_a_search_lists_first_the_classes_that_have_a_map_the_likeliest_first(opened) -> None:
+    page = opened.visit.page
+    held = opened.asks("app.layer().classes")
+    shares = opened.asks("[...app.data.probabilities.values]")
+    page.locator("#controls > summary").click()
+    page.fill("#class-search", "class")
+    listed = page.locator("#class-found button").all_inner_texts()
+    usable = sorted(held, key=lambda k: -shares[k])
+    rest = sorted(set(range(30)) - set(held), key=lambda k: -shares[k])
+    wanted = [f"class {k}" for k in usable]
+    wanted += [f"class {k} (no map at this layer)" for k in rest]
+    assert listed == wanted[: len(listed)]
+    page.keyboard.press("Enter")
+    assert page.inner_text("#class-now") == wanted[0]
+    page.fill("#class-search", f"class {rest[0]}")
+    assert page.locator("#class-found button").last.inner_text().endswith("(no map at this layer)")
+    page.locator("#what-if > summary").click()
+    page.locator("#offered li").first.wait_for()
+    assert f"Grad-CAM map of class {held[0]}, whichever" in page.inner_text("#exact")
+
+
+def test_the_numbers_of_a_convolution_have_no_digit_that_is_not_theirs(opened) -> None:
+    page = opened.visit.page
+    page.locator("#convolution > summary").click()
+    page.locator("#planes table").first.wait_for()
+    step = opened.asks(
+        "((step) => arithmetic.workedOut(step, 0, Math.floor(step.pixels.shape[1] / 2 / "
+        "step.stride[0]), Math.floor(step.pixels.shape[2] / 2 / step.stride[1])))"
+        "(app.data.convolutions[+document.getElementById('step-which').value])"
+    )
+    plane = page.locator("#planes .plane").first
+    number = plane.locator("h2").inner_text()
+    colours = {"red": 0, "green": 1, "blue": 2}
+    channel = colours[number] if number in colours else int(number.split()[1])
+    found = next(one for one in step["planes"] if one["channel"] == channel)
+    for name, table in zip(
+        ("patch", "kernel", "products"), plane.locator("table").all(), strict=True
+    ):
+        for text, value in zip(table.locator("td").all_inner_texts(), found[name], strict=True):
+            shown = float(text.replace("\u2212", "-"))
+            digits = len(text.strip("\u2212").replace(".", "").split("e")[0].lstrip("0"))
+            if text == "0.000":
+                assert 0 < abs(value) < 5e-4
+            else:
+                assert (
+                    abs(shown - value)
+                    <= 0.5001 * 10 ** (np.floor(np.log10(abs(shown))) + 1 - digits)
+                    if shown
+                    else value == 0
+                )

@@ -137,6 +137,6 @@ function grid(what, values, columns) {
     made("caption", { text: what }),
     made("tbody", {}, Array.from({ length: values.length / columns }, (_, i) =>
       made("tr", {}, values.slice(i * columns, (i + 1) * columns).map((one) =>
-        made("td", { class: `${one < 0 ? "minus" : "plus"} tint-${Math.round((4 * Math.abs(one)) / top)}`, text: written(Math.abs(one) < 5e-4 ? 0 : Number(one.toPrecision(2))) }))))),
+        made("td", { class: `${one < 0 ? "minus" : "plus"} tint-${Math.round((4 * Math.abs(one)) / top)}`, text: one !== 0 && Math.abs(one) < 5e-4 ? "0.000" : written(one) }))))),
   ]);
 }
