@@ -133,3 +133,28 @@ def test_the_numbers_of_a_convolution_have_no_digit_that_is_not_theirs(opened) -
                     if shown
                     else value == 0
                 )
+
+
+@SMALL
+def test_muting_is_offered_only_where_its_answer_was_computed(opened) -> None:
+    page = opened.visit.page
+    held = opened.asks("[...app.data.layers[0].muted.channels.values]")
+    opened.goes_to(f"#layer=0&channel={held[0]}")
+    page.locator("#channel > summary").click()
+    mute, reason = page.locator("#channel-mute"), page.locator("#channel-unknown")
+    mute.wait_for()
+    assert (mute.is_enabled(), reason.inner_text()) == (True, "")
+    opened.asks("app.update({ scales: new Map([[given, 0]]) })", held[1])
+    assert not mute.is_enabled()
+    assert "one muted channel alone" in reason.inner_text()
+    opened.asks("app.update({ scales: new Map([[given, 0]]) })", held[0])
+    assert (mute.is_enabled(), mute.inner_text()) == (True, "Give it back")
+    page.locator("#what-if > summary").click()
+    rows = page.locator("#offered .aside")
+    rows.first.wait_for()
+    assert rows.first.inner_text() == "answer without it computed"
+    assert all("one muted channel alone" in text for text in rows.all_inner_texts()[1:])
+    opened.asks("((layer) => { layer.muted.channels.values.fill(99); app.draw(); })(app.layer())")
+    opened.asks("app.update({ scales: new Map() })")
+    assert not mute.is_enabled()
+    assert "was not computed" in reason.inner_text()

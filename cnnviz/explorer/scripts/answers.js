@@ -54,3 +54,16 @@ export function answerWith(data, layer, scales) {
   found[layer.muted.best.values[at]] = layer.muted.bestProbabilities.values[at];
   return found;
 }
+
+/**
+ * Return why the answer without one channel more is not known, "" where it is.
+ * @param {any} layer
+ * @param {Map<number, number>} scales
+ * @param {number} channel
+ */
+export function unknownWithout(layer, scales, channel) {
+  if (layer.head) return "";
+  if (!layer.muted) return "For this layer no answers were computed.";
+  if (!layer.muted.channels.values.includes(channel)) return "The answer without this channel was not computed.";
+  return [...scales.keys()].some((one) => one !== channel) ? "The answer was computed for one muted channel alone." : "";
+}

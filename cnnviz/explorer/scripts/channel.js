@@ -1,5 +1,6 @@
 // One channel: its map, its values here, its kernel, and its page in a gallery.
 
+import { unknownWithout } from "./answers.js";
 import { largest, valueAt } from "./arithmetic.js";
 import { made, written } from "../../pages/scripts/dom.js";
 
@@ -43,6 +44,9 @@ export function channel(app) {
       : `Largest ${written(values[most])} at row ${Math.floor(most / width)}, column ${most % width}; mean ${written(values.reduce((one, other) => one + other, 0) / values.length)}; above zero at ${values.filter((one) => one > 0).length} of ${values.length} places. The photo above shows its map.`;
     histogram(app.byId("channel-histogram"), values);
     app.byId("channel-mute").textContent = app.state.scales.get(c) === 0 ? "Give it back" : "Mute it";
+    const reason = app.state.scales.get(c) === 0 ? "" : unknownWithout(layer, app.state.scales, c);
+    app.byId("channel-mute").disabled = reason !== "";
+    app.byId("channel-unknown").textContent = reason;
     kernel(app, app.byId("channel-kernel"), c);
     patches(app, layer, c);
   };

@@ -1,6 +1,7 @@
 // The answer with channels muted or scaled: worked out where that is exact, else looked up.
 
 import { largest, rowOf, valueAt, weightsOf } from "./arithmetic.js";
+import { unknownWithout } from "./answers.js";
 import { made, percent, written } from "../../pages/scripts/dom.js";
 
 const OFFERED = 12;
@@ -61,7 +62,7 @@ function line(app, layer, c, exact) {
     made("input", { type: "range", min: 0, max: 2, step: 0.05, value: now, "aria-label": `${said} times`, on: { change: (/** @type {any} */ event) => app.update(set(Number(event.target.value))) } }),
     made("span", { class: "share", text: `x ${now.toFixed(2)}` }),
     made("button", { type: "button", text: now === 0 ? "give back" : "mute", "aria-pressed": now === 0, on: { click: () => app.update(set(now === 0 ? 1 : 0)) } }),
-    made("span", { class: "aside", text: exact ? `adds ${written(layer.head.means.values[c] * layer.weights.values[rowOf(layer, app.state.class) * layer.maps.shape[0] + c] * layer.row.values[rowOf(layer, app.state.class)])} to the score` : "" }),
+    made("span", { class: "aside", text: exact ? `adds ${written(layer.head.means.values[c] * layer.weights.values[rowOf(layer, app.state.class) * layer.maps.shape[0] + c] * layer.row.values[rowOf(layer, app.state.class)])} to the score` : unknownWithout(layer, app.state.scales, c) || "answer without it computed" }),
   ]);
 }
 
