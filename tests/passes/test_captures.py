@@ -229,7 +229,7 @@ def test_scores_alone_send_nothing_back(
     found = capture(seeded(InPlace), images, layers=(), target=1, gradients="layers")
     assert torch.equal(found.scores, whole.scores)
     assert found.target_classes == (1, 1)
-    with pytest.raises(AttributeError, match="grad"):
+    with pytest.raises(ModelError, match="has no attribute 'grad'"):
         capture(seeded(InPlace), images, layers=(), target=1)
 
 

@@ -53,8 +53,14 @@ def test_a_view_is_found_by_its_name_and_is_no_name_of_the_library(site):
 
 
 REFUSED = {
-    "fails": ("raise RuntimeError('no\\n luck.')", "cannot be imported: RuntimeError: no luck."),
-    "stops": ("raise SystemExit(3)", "cannot be imported: SystemExit: 3."),
+    "fails": (
+        "raise RuntimeError('no\\n luck.')",
+        "cannot be imported: RuntimeError: no luck (line_of_them.py, line 1).",
+    ),
+    "stops": (
+        "raise SystemExit(3)",
+        "cannot be imported: SystemExit: 3 (line_of_them.py, line 1).",
+    ),
     "syntax": ("VIEW = = 3", "cannot be imported: SyntaxError: invalid syntax"),
     "empty": ("", "cannot be imported: AttributeError: module"),
     "number": ("VIEW = 3", "is an int at line_of_them:VIEW, not a cnnviz.views.View."),
