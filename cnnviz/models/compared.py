@@ -79,8 +79,10 @@ def with_checkpoint(model: Model, checkpoint: Checkpoint) -> Model:
     load_state(module, read_state(path), model.name, path.name)
     found = model.around(module, weights=f"checkpoint {path.name}", notes=not_finite(module))
     known = model.preprocessing
+    guessed = found.preprocessing if known.is_guess else None
     beside_model(found, path, class_names(path))
-    if not known.is_guess or found.preprocessing.is_guess:
+    # What was said in part of the network holds where nothing is said beside the checkpoint.
+    if guessed is None or found.preprocessing == guessed:
         found.preprocessing = known
     return found
 
