@@ -3,7 +3,7 @@
 The count alone misses what is written through ``.data``, by NumPy, or in C++. So the values are
 added up as whole numbers. That takes a fifth of a pass through a network, so it is done when a
 network is met, and anew when its weights have changed; later a few values of each parameter are
-compared, which costs about a hundredth.
+compared, which costs three to four hundredths (ResNet-18 and ResNet-50, one image, one thread).
 """
 
 from __future__ import annotations
