@@ -93,6 +93,9 @@ Length = Annotated[int, Within(1, 8_192)]
 DPI = Within(1.0, 2_400.0)
 """Pixels of an inch of a picture; printers of photos have 2,400."""
 
+FONT_SIZE = Within(4.0, 40.0)
+"""Points of the letters of running text in a picture."""
+
 
 STEPS, STAGES, RANDOM_MAPS = Within(2, 1_000), Within(1, 1_000), Within(1, 10_000)
 """Of the checks of a heatmap: steps of a curve, stages that are redrawn, random maps beside it."""

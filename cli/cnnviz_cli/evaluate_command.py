@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -147,7 +146,7 @@ def _run(values: dict[str, Any]) -> None:
                 announce=None if values["quiet"] else say,
             )
             for name in _FILES if tells else ():
-                found.save(out / name, **(asdict(style) if name.endswith(".png") else {}))
+                found.save_sheets(out / name, style if name.endswith(".png") else None)
         guesses.tell()
         _show(found, out, as_json=values["json"])
 

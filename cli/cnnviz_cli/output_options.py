@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cnnviz.bounds import DPI
+from cnnviz.bounds import DPI, FONT_SIZE
 from cnnviz.errors import UsageError
 from cnnviz_cli.lazy import shared
 
@@ -25,8 +25,18 @@ FigureSize = Annotated[
     typer.Option(
         "--figure-size",
         metavar="WxH|W:H",
-        help="Width and height of the picture in inches, as matplotlib has them, such as 7x4.5, or "
-        "a shape: 16:9 is a slide with letters as large as can be; as it needs without it.",
+        help="Width and height of the picture in inches, such as 7x4.5, or with a unit, 180x90mm; "
+        "or a shape: 16:9 is a slide with letters as large as can be; as it needs without it.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+FigureWidth = Annotated[
+    str | None,
+    typer.Option(
+        "--figure-width",
+        metavar="WIDTH",
+        help="The width alone, such as 85mm, a column of a paper, or 3.3in: the picture is as high "
+        "as it then needs.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -49,10 +59,32 @@ Font = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+FontSize = Annotated[
+    float | None,
+    FONT_SIZE,
+    typer.Option(
+        "--font-size",
+        metavar="POINTS",
+        help="Points of running text in the picture, 9 without it; titles and small print keep "
+        "their proportion to it.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+NoTitle = Annotated[
+    bool,
+    typer.Option(
+        "--no-title",
+        help="Leave the title of the picture out, as for a paper, whose caption says it.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 PICTURE = (
     shared("figure_size", FigureSize, None),
+    shared("figure_width", FigureWidth, None),
     shared("dpi", Dpi, None),
     shared("font", Font, None),
+    shared("font_size", FontSize, None),
+    shared("no_title", NoTitle, False),
 )
 """The options of every command that writes a picture of a result."""
 
@@ -65,13 +97,19 @@ def picture_style(values: dict[str, Any]) -> PictureStyle:
     UsageError
         If there is no such size, resolution or font, or no picture is written.
     """
-    from cnnviz.results.picture_style import PictureStyle, read_size
+    from cnnviz.results.picture_style import PictureStyle, read_style
 
-    size = values["figure_size"]
-    style = PictureStyle(None if size is None else read_size(size), values["dpi"], values["font"])
+    style = read_style(
+        values["figure_size"],
+        values["figure_width"],
+        values["dpi"],
+        values["font"],
+        values["font_size"],
+        not values["no_title"],
+    )
     if style != PictureStyle() and values["json"] and values["out"] is None:
         raise UsageError(
-            "A size, dpi and font are those of a picture, and no picture is written with --json.",
+            "Size, dpi, letters and title are those of a picture, and --json writes none.",
             "Name one with --out.",
         )
     return style

@@ -46,9 +46,7 @@ _SHARED = (
     "target",
     "box",
     "out",
-    "figure_size",
-    "dpi",
-    "font",
+    *(parameter.name for parameter in output_options.PICTURE),
     "json",
     "quiet",
 )

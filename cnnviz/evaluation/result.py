@@ -145,17 +145,15 @@ class Evaluation(TableResult):
 
     @property
     def verdicts(self) -> tuple[str, ...]:
-        """Which methods fail a check, a sentence for each check; one where none fails."""
+        """Which methods fail a check, and of which that is not known; one where none fails."""
         checks = self._checks()
         found = []
         for check in checks:
-            failed = [
-                title
-                for method, title in zip(self.methods, self.titles, strict=True)
-                if not check.passes(partial(self.cell, method))
-            ]
-            if failed:
-                found.append(f"{check.failed_by}: {', '.join(failed)}.")
+            judged = [check.judge(partial(self.cell, method)) for method in self.methods]
+            for verdict, said in ((False, check.failed_by), (None, check.unknown_by)):
+                named = [t for t, one in zip(self.titles, judged, strict=True) if one is verdict]
+                if named:
+                    found.append(f"{said}: {', '.join(named)}.")
         if checks and not found:
             found.append("No method fails a check.")
         return tuple(found)

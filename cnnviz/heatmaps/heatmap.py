@@ -307,16 +307,16 @@ class Heatmap(Result):
         return drawing.Scale(-end, end, drawing.SIGNED)
 
     def key(self) -> tuple[drawing.Scale, str]:
-        """Return the scale that all maps share, as shares of the end of each, and what it is."""
+        """Return what a colour bar shows: the values of a single map, or what several share."""
+        clipped = self.clip_percentile < 100.0
+        if len(self.layers) == len(self.images) == 1:
+            clip = f", to its {self.clip_percentile:g}th percentile" if clipped else ""
+            return self.scale(0, self.layers[0]), f"evidence{clip}"
         scale = drawing.Scale(0.0, 1.0, drawing.HEAT)
         if not self.relu:
             scale = drawing.Scale(-1.0, 1.0, drawing.SIGNED)
-        end = (
-            "largest size"
-            if self.clip_percentile == 100.0
-            else f"{self.clip_percentile:g}th percentile"
-        )
-        return scale, f"evidence, as a share of each map's {end}"
+        end = f"{self.clip_percentile:g}th percentile" if clipped else "most"
+        return scale, f"evidence (1: each map's {end})"
 
     def extent(self, image: int, layer: str) -> str:
         """Say what values the colours of one map span, and how coarse it is."""

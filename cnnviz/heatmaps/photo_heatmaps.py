@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _LETTERS_PER_INCH = 16
 """How many letters of a title fit into an inch of a panel's width."""
+_BESIDE = 0.9
+"""Inches that the colour bar takes."""
 _RATIOS = (0.6, 3.0)
 """The least and the greatest height of a row of photos for its width."""
 _PANEL_LETTERS = 54
@@ -31,9 +33,10 @@ def draw(found: Heatmap, into: drawing.Canvas | None) -> drawing.Canvas:
     across = 3.4 if columns < 4 else 2.6
     ratios = [_ratio(found, image) for image in range(rows)]
     figure = drawing.canvas(
-        across * columns + 0.9, sum(across * ratio + 0.5 for ratio in ratios) + 0.4, into
+        across * columns + _BESIDE, sum(across * ratio + 0.5 for ratio in ratios) + 0.4, into
     )
-    letters = round(across * _LETTERS_PER_INCH)
+    wide = min(across, (drawing.width_of(figure) - _BESIDE) / columns)
+    letters = max(8, round(wide * _LETTERS_PER_INCH))
     panels = figure.subplots(rows, columns, squeeze=False, height_ratios=ratios)
     for image, row in enumerate(panels):
         _draw_photo(found, row[0], image, letters)
@@ -41,7 +44,7 @@ def draw(found: Heatmap, into: drawing.Canvas | None) -> drawing.Canvas:
             _draw_map(found, axes, image, layer, letters)
     # Beside the first row, where it is seen at once however many photos follow.
     pixels = found.seen(0, found.layers[-1], 480)
-    high = across * min(pixels.shape[0] / pixels.shape[1], ratios[0])
+    high = wide * min(pixels.shape[0] / pixels.shape[1], ratios[0])
     colour_bars.colour_bar(panels[0][-1], *found.key(), inches=high)
     drawing.heading(figure, found.summary())
     return figure

@@ -20,7 +20,7 @@ from cnnviz.introspection.signatures import required_arguments
 from cnnviz.models.called_network import by_arguments
 from cnnviz.models.checkpoints import load_state, not_finite, read_state
 from cnnviz.models.model import Model
-from cnnviz.models.randomness import SEED, seeded
+from cnnviz.models.randomness import SEED, seeded, watched
 from cnnviz.models.settings import beside_model
 from cnnviz.results.text import kind_of
 
@@ -90,7 +90,7 @@ def load_file(path: Path, factory: str, weights: str | Path) -> Model:
         File or factory is missing, fails, needs arguments, or gives no `torch.nn.Module`.
     """
     where = f"{path.name}:{factory}"
-    with seeded(), _importable(path.parent):
+    with seeded(), _importable(path.parent), watched() as drawn:
         module = _execute(path)
         made = _make(module, path, factory)
     if not isinstance(made, nn.Module):
@@ -114,7 +114,8 @@ def load_file(path: Path, factory: str, weights: str | Path) -> Model:
     decode = getattr(module, "decode", None)
     if callable(decode):
         model.decode_by(decode)
-    model.notes = (*model.notes, *not_finite(made))
+    random = (_as_drawn(where),) if drawn.at_random and weights == "DEFAULT" else ()
+    model.notes = (*random, *model.notes, *not_finite(made))
     beside_model(model, path)
     return model
 
@@ -135,6 +136,14 @@ def made_by(path: Path, factory: str) -> Any:
         found = getattr(module, factory, None)
         ready = callable(found) and (isinstance(found, nn.Module) or required_arguments(found))
         return found if ready else _make(module, path, factory)
+
+
+def _as_drawn(where: str) -> str:
+    """Say that weights that nobody gave are random: in no picture can that be seen."""
+    return (
+        f"The weights are random, as {where} draws them: none were given, and it was not seen to "
+        "load any. Answers and heatmaps of random weights mean nothing."
+    )
 
 
 def _name(made: nn.Module, path: Path, factory: str) -> str:

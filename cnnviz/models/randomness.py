@@ -1,13 +1,16 @@
-"""Seeded random weights that leave the global random states as they were."""
+"""Seeded random weights that leave the global random states as they were, and who draws them."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 SEED = 0
 """The seed of all random weights."""
@@ -37,3 +40,39 @@ def seeded(seed: int = SEED) -> Iterator[None]:
         finally:
             random.setstate(python_state)
             np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+@dataclass
+class Drawn:
+    """Whether weights come from a random draw, as far as was seen while a network was made.
+
+    Attributes
+    ----------
+    at_random : bool
+        Whether random numbers were drawn and no weights loaded.
+    """
+
+    at_random: bool = False
+
+
+@contextmanager
+def watched() -> Iterator[Drawn]:
+    """See within the context whether weights are drawn at random, or loaded over what was drawn.
+
+    Weights that are written by hand, without `load_state_dict`, are not seen.
+    """
+    found, loaded = Drawn(), list[bool]()
+    before = torch.default_generator.get_state()
+    original = nn.Module.load_state_dict
+
+    def load_state_dict(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        loaded.append(True)
+        return original(self, *args, **kwargs)
+
+    nn.Module.load_state_dict = load_state_dict  # type: ignore[method-assign]
+    try:
+        yield found
+    finally:
+        nn.Module.load_state_dict = original  # type: ignore[method-assign]
+    drawn = not torch.equal(before, torch.default_generator.get_state())
+    found.at_random = drawn and not loaded

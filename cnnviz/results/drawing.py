@@ -6,6 +6,7 @@ import textwrap
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,8 @@ _HEADING_LINE = 0.19
 """Inches of a line of a title."""
 
 Pixels = NDArray[np.uint8]
+
+_headings: ContextVar[bool] = ContextVar("headings", default=True)
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -260,13 +263,27 @@ def width_of(figure: Canvas) -> float:
 
 def heading(figure: Canvas, text: str) -> None:
     """Write the title of a figure at its left edge, on several lines where it is long."""
+    if not _headings.get():
+        return
     lines = "\n".join(_heading_lines(text, width_of(figure)))
     figure.suptitle(lines, x=0.012, ha="left", fontsize=TITLE_SIZE, color=INK, fontweight="bold")
 
 
 def heading_height(text: str, width: float) -> float:
     """Return the inches that the title of a figure of so many inches takes."""
+    if not _headings.get():
+        return 0.0
     return _HEADING_LINE * len(_heading_lines(text, width))
+
+
+@contextmanager
+def headings(shown: bool) -> Iterator[None]:
+    """Draw pictures with their titles, or without, within the context."""
+    before = _headings.set(shown)
+    try:
+        yield
+    finally:
+        _headings.reset(before)
 
 
 def _heading_lines(text: str, width: float) -> list[str]:

@@ -37,3 +37,8 @@ def t_reach(count: int) -> float:
     one, of which nothing is known.
     """
     return _T[count - 2] / math.sqrt(count) if count > 1 else math.nan
+
+
+def mean_reach(count: int) -> float:
+    """Return the same for any number of values above one; of many by the normal distribution."""
+    return t_reach(count) if count <= len(_T) + 1 else Z / math.sqrt(count)

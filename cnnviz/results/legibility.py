@@ -38,6 +38,10 @@ _WIDEST = 3.0
 """How many times the side that a picture takes by itself the same side may be."""
 _FACTORS = (0.85, 1.0, 1.15, 1.3, 1.5, 1.75, 2.0)
 """The widths that are tried for a shape, as shares of that with the area of the picture."""
+_TALLER = (1.0, 1.15, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0)
+"""The heights that are tried for a width, as shares of that with the picture's own shape."""
+_AS_LARGE = 0.97
+"""How large panels are at least where a picture loses its margins, as a share."""
 _NARROWEST_SHAPE = 10.0
 """Inches of a shape at least: letters need not fill a slide, and pictures should."""
 _WIDEST_SHAPE = 20.0
@@ -223,6 +227,64 @@ def legible(
     raise UsageError(
         f"This picture does not fit into {size[0]:g} x {size[1]:g} inches: {fault}.", remedy
     )
+
+
+def as_wide(draw: Callable[[tuple[float, float] | None], Figure], width: float) -> Figure:
+    """Return a picture of so many inches across, as high as its texts then need.
+
+    Parameters
+    ----------
+    draw : callable
+        Draws the picture at a size in inches, or at its own for None.
+    width : float
+        Inches from left to right.
+
+    Raises
+    ------
+    UsageError
+        If a text could not be read at that width, however high the picture.
+    """
+    own = draw(None).get_size_inches()
+    height, fault = width * own[1] / own[0], ""
+    for factor in _TALLER:
+        figure = draw((width, max(LEAST[1], factor * height)))
+        found = crowded(figure)
+        if not found:
+            return _without_margins(draw, figure)
+        fault = fault or found
+    least = _least(draw, (width, height), float(own[0] / width))
+    wider = "" if least is None else f" of {_both_units(least[0])} or more"
+    raise UsageError(
+        f"This picture does not fit into a width of {_both_units(width)}: {fault}.",
+        f"Give a width{wider}, smaller letters (font size), or leave the title out.",
+    )
+
+
+def _without_margins(
+    draw: Callable[[tuple[float, float] | None], Figure], figure: Figure
+) -> Figure:
+    """Return a picture as low as it can be without its panels of a set shape getting smaller."""
+    wanted = _AS_LARGE * _set_in_shape(figure)
+    width, high = figure.get_size_inches()
+    low = max(LEAST[1], high / 3.0)
+    for _ in range(_HALVINGS if wanted and low < high else 0):
+        middle = (low + high) / 2.0
+        lower = draw((width, middle))
+        if crowded(lower) or _set_in_shape(lower) < wanted:
+            low = middle
+        else:
+            figure, high = lower, middle
+    return figure
+
+
+def _set_in_shape(figure: Figure) -> float:
+    """Return the square inches of a drawn figure's panels that hold pictures, of a set shape."""
+    panels = [axes for axes in figure.axes if axes.get_aspect() != "auto"]
+    return sum(axes.bbox.width * axes.bbox.height for axes in panels) / figure.dpi**2
+
+
+def _both_units(width: float) -> str:
+    return f"{width:.3g} inches ({width * 25.4:.0f} mm)"
 
 
 def shaped(draw: Callable[[tuple[float, float] | None], Figure], ratio: float) -> Figure:

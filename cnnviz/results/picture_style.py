@@ -6,16 +6,18 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnviz.bounds import DPI
+from cnnviz.bounds import DPI, FONT_SIZE
 from cnnviz.errors import UsageError, did_you_mean
-from cnnviz.results.drawing import any_letter, new_figure, take_literally
+from cnnviz.results.drawing import TEXT_SIZE, any_letter, headings, new_figure, take_literally
 from cnnviz.results.laid_out_once import laid_out_once
-from cnnviz.results.legibility import LEAST, legible, shaped
+from cnnviz.results.legibility import LEAST, as_wide, legible, shaped
+from cnnviz.results.lengths import inches_of
+from cnnviz.results.letters import scale_letters
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +47,7 @@ _SETTINGS: dict[str, Any] = {
     # Names of parts in an SVG are random without it, and the same picture another file each time.
     "svg.hashsalt": "cnnviz",
 }
+_UNIT = re.compile("(mm|cm|in)$")
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -64,7 +67,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class PictureStyle:
-    """The size of a picture, its resolution and its font, each as it is by default where None.
+    """The size of a picture, its resolution and its letters, each as it is by default where None.
 
     Attributes
     ----------
@@ -74,19 +77,36 @@ class PictureStyle:
         Pixels of an inch: of the whole picture in .png, of the images in it in .svg and .pdf.
     font : str or None
         The family, as installed on this machine, or "serif", "sans-serif" or "monospace".
+    width : float or None
+        Inches across alone: the picture is as high as it then needs.
+    font_size : float or None
+        Points of the letters of running text; titles and small print keep their proportion to it.
+    title : bool
+        Whether the picture has its title, which in a paper is the caption's to say.
 
     Raises
     ------
     UsageError
-        If no picture has such a size or resolution, or the font is not installed.
+        If no picture has such a size, resolution or letters, the font is not installed, or a size
+        and a width are both given.
     """
 
     size: tuple[float, float] | Shape | None = None
     dpi: float | None = None
     font: str | None = None
+    width: float | None = None
+    font_size: float | None = None
+    title: bool = True
 
     def __post_init__(self) -> None:
         DPI.check("dpi", self.dpi)
+        FONT_SIZE.check("font_size", self.font_size)
+        if self.width is not None:
+            if self.size is not None:
+                raise UsageError("Both a size and a width are given.", "Give one of the two.")
+            _check_size(
+                (self.width, max(LEAST[1], self.width / _MOST_UNEVEN)), self.dpi or FILE_DPI
+            )
         if self.size is not None and not isinstance(self.size, Shape):
             _check_size(self.size, self.dpi or FILE_DPI)
         if self.font is not None and self.font not in _GENERIC:
@@ -97,7 +117,7 @@ class PictureStyle:
         drawn = (*PICTURE_SUFFIXES, *ANIMATION_SUFFIXES)
         if self != PictureStyle() and path.suffix.lower() not in drawn:
             raise UsageError(
-                f"A size, dpi and font are those of a picture, and {path.name!r} is none.",
+                f"Size, dpi, letters and title are those of a picture, and {path.name!r} is none.",
                 f"Leave them out, or end the name in one of {', '.join(PICTURE_SUFFIXES)}.",
             )
 
@@ -112,11 +132,15 @@ class PictureStyle:
         return None if self.size is None or isinstance(self.size, Shape) else new_figure(*self.size)
 
     def settled(self, draw: Callable[[Figure | None], Figure]) -> PictureStyle:
-        """Return this style with the size at which it draws a picture, where it asks for one."""
-        if self.size is None:
+        """Return the style of frames that are as large as this style draws a picture."""
+        if self._is_natural:
             return self
-        width, height = self.drawn(draw).get_size_inches()
-        return replace(self, size=(float(width), float(height)))
+        size = self.drawn(draw).get_size_inches() / self._letters
+        # Frames are pixels: smaller letters in them are a larger picture at fewer dpi.
+        dpi = self.dpi
+        if self.font_size is not None:
+            dpi = (self.dpi or FRAME_DPI) * self._letters
+        return PictureStyle((float(size[0]), float(size[1])), dpi, self.font, title=self.title)
 
     def drawn(self, draw: Callable[[Figure | None], Figure]) -> Figure:
         """Draw a picture within `applied`, at its own size or at the one that is asked for.
@@ -131,15 +155,32 @@ class PictureStyle:
         UsageError
             If a text of the picture could not be read at that size.
         """
-        if self.size is None:
+        if self._is_natural:
             return draw(None)
 
         def sized(size: tuple[float, float] | None) -> Figure:
-            return draw(None if size is None else new_figure(*size))
+            # Smaller letters are those of a larger picture, of which all else is made smaller.
+            times = self._letters
+            figure = draw(None if size is None else new_figure(size[0] / times, size[1] / times))
+            if times != 1.0:
+                figure.set_size_inches(*(figure.get_size_inches() * times))
+                scale_letters(figure, times)
+            return figure
 
         if isinstance(self.size, Shape):
             return shaped(sized, self.size.ratio)
-        return legible(sized, self.size)
+        if self.width is not None:
+            return as_wide(sized, self.width)
+        return sized(None) if self.size is None else legible(sized, self.size)
+
+    @property
+    def _is_natural(self) -> bool:
+        return self.size is None and self.width is None and self.font_size is None
+
+    @property
+    def _letters(self) -> float:
+        """How many times as large as by default letters are to be."""
+        return 1.0 if self.font_size is None else self.font_size / TEXT_SIZE
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -157,7 +198,7 @@ class PictureStyle:
                 "mathtext.bf": f"{self.font}:bold",
                 "mathtext.bfit": f"{self.font}:italic:bold",
             }
-        with rc_context(settings), any_letter():
+        with rc_context(settings), any_letter(), headings(self.title):
             yield
 
     def write(self, figure: Figure, stream: Any, **options: Any) -> None:
@@ -188,8 +229,28 @@ class PictureStyle:
         pixels.save(stream, format="png", compress_level=1)
 
 
+def read_style(
+    size: Any = None,
+    width: Any = None,
+    dpi: float | None = None,
+    font: str | None = None,
+    font_size: float | None = None,
+    title: bool = True,
+) -> PictureStyle:
+    """Return the style that people write: sizes as numbers of inches, or as text with a unit.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be, as `PictureStyle` says.
+    """
+    wanted = read_size(size) if isinstance(size, str) else size
+    across = None if width is None else inches_of(width)
+    return PictureStyle(wanted, dpi, font, across, font_size, title)
+
+
 def read_size(text: str) -> tuple[float, float] | Shape:
-    """Return a size that is written as ``7x4.5``, in inches, or a shape such as ``16:9``.
+    """Return a size written as ``7x4.5``, in inches, or ``85x60mm``; or a shape, as ``16:9``.
 
     Raises
     ------
@@ -200,13 +261,17 @@ def read_size(text: str) -> tuple[float, float] | Shape:
         return _read_shape(text)
     parts = re.split(r"\s*[x×,]\s*", text.strip().lower())
     try:
-        width, height = map(float, parts)
-    except ValueError:
+        width, height = parts
+        unit = _UNIT.search(height)
+        if unit is None:
+            return float(width), float(height)
+        return inches_of(width if _UNIT.search(width) else width + unit[0]), inches_of(height)
+    except (ValueError, UsageError):
         raise UsageError(
             f"{text!r} is no size of a figure.",
-            "Give width x height in inches, such as 7x4.5, or a shape, such as 16:9.",
+            "Give width x height in inches, such as 7x4.5, or with a unit, 85x60mm; or a shape, "
+            "such as 16:9.",
         ) from None
-    return width, height
 
 
 def _read_shape(text: str) -> Shape:

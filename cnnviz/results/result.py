@@ -30,7 +30,7 @@ from cnnviz.results.picture_style import (
     FILE_DPI,
     PICTURE_SUFFIXES,
     PictureStyle,
-    read_size,
+    read_style,
 )
 from cnnviz.results.suffixes import SUFFIXES, check_suffix, page_paths
 
@@ -244,8 +244,11 @@ class Result(ABC):
         path: str | Path,
         *,
         size: tuple[float, float] | str | None = None,
+        width: float | str | None = None,
         dpi: float | None = None,
         font: str | None = None,
+        font_size: float | None = None,
+        title: bool = True,
     ) -> Path:
         """Write the result to `path`, in the format that its suffix names, whole or not at all.
 
@@ -259,13 +262,19 @@ class Result(ABC):
             ``path-1.png``, ``path-2.png`` and so on. Where there are arrays of more than 4096
             values, a ``.json`` has them in an ``.npz`` of the same name beside it.
         size : (float, float) or str, optional
-            Width and height of the picture in inches, or a shape: "16:9" is that of a slide, in
-            which letters are as large as can be. By default as large as the picture needs.
+            Width and height of the picture in inches, also as "85x60mm"; or a shape: "16:9" is that
+            of a slide, in which letters are as large as can be. By default as large as it needs.
+        width : float or str, optional
+            The width alone, in inches or as "85mm": the picture is as high as it then needs.
         dpi : float, optional
             Pixels of an inch; 160 by default, 110 of what moves, or fewer where a side had more
             than 8000 pixels; of a shape as many as make it 1920 pixels wide.
         font : str, optional
             The font's family, or "serif", "sans-serif" or "monospace".
+        font_size : float, optional
+            Points of running text, 9 by default; titles and small print grow and shrink with it.
+        title : bool, optional
+            Whether the picture has its title, which in a paper stands in the caption.
 
         Returns
         -------
@@ -281,8 +290,7 @@ class Result(ABC):
             If the size, the resolution or the font cannot be, the texts of the picture could not
             be read at the size, or the file is no picture.
         """
-        wanted = read_size(size) if isinstance(size, str) else size
-        return self.save_sheets(path, PictureStyle(wanted, dpi, font))[0]
+        return self.save_sheets(path, read_style(size, width, dpi, font, font_size, title))[0]
 
     def save_sheets(self, path: str | Path, style: PictureStyle | None = None) -> tuple[Path, ...]:
         """Write the result as `save` does, and return every file that was written."""
@@ -359,7 +367,8 @@ class Result(ABC):
 
     def _repr_html_(self) -> str:
         # The only form: a notebook keeps each that there is, and shows one.
-        caption = html.escape(self.caption())
+        told = [self.caption(), *(f"Note: {note}" for note in self.provenance.notes)]
+        caption = "<br>".join(map(html.escape, told))
         images = [shown_figure(page.figure(), page.summary()) for page in self.sheets()]
         return f"<figure>{''.join(images)}<figcaption>{caption}</figcaption></figure>"
 

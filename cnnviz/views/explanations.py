@@ -107,7 +107,7 @@ class Explanations(Result):
             verdict.sentence
             for check in self.checks
             for verdict in check.verdicts
-            if not verdict.passed
+            if verdict.passed is False
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -140,7 +140,7 @@ class Explanations(Result):
             else:
                 axes.set_axis_off()
         scale = drawing.Scale(0.0, 1.0, drawing.HEAT)
-        label = "evidence for the target, as a share of the end of each map's scale"
+        label = "evidence for the target (1: the end of each map's scale)"
         # Beside the first row, where it is seen at once however many rows follow.
         height, width = self._part(self.heatmaps[across - 1]).shape[:2]
         colour_bars.colour_bar(panels[across - 1], scale, label, inches=3.2 * height / width)
@@ -177,7 +177,7 @@ class Explanations(Result):
         """Return the checks of a map in a few short lines, and whether one of them failed."""
         check = self.checks[place]
         find = check.measure
-        failed = [each for each in check.checks if not each.passes(find)]
+        failed = [each for each in check.checks if each.judge(find) is False]
         lines = [each.line(find) for each in check.checks]
         lines += [each.failed_line(find, check.space) for each in failed]
         return lines, bool(failed)

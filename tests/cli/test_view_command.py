@@ -292,6 +292,13 @@ def test_a_picture_has_the_style_that_was_asked_for(run, photo, tmp_path):
         assert picture.size == (200, 120)
 
 
+def test_a_picture_is_as_wide_as_a_column(run, photo, tmp_path):
+    style = ("--figure-width", "120mm", "--font-size", "8", "--no-title", "--dpi", "100")
+    assert run("predictions", photo, *RANDOM, "--out", "a.png", *style).code == 0
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.width == pytest.approx(120 / 25.4 * 100, abs=1)
+
+
 def test_a_picture_fills_a_slide(run, photo, tmp_path):
     found = run("softmax", photo, "--figure-size", "16:9", "--out", "slide.png")
     assert found.code == 0
@@ -309,9 +316,13 @@ def test_a_picture_fills_a_slide(run, photo, tmp_path):
         (("--figure-size", "0x3"), "cannot have 0 x 3 inches"),
         (("--dpi", "-1"), "--dpi cannot be -1"),
         (("--font", "DejaVu Sanz"), "no font 'DejaVu Sanz'"),
+        (("--figure-width", "85px"), "'85px' is no length"),
+        (("--figure-width", "85mm", "--figure-size", "4x3"), "Both a size and a width"),
+        (("--font-size", "2"), "--font-size cannot be 2"),
+        (("--out", "a.json", "--no-title"), "'a.json' is none"),
         (("--out", "a.csv"), "no table"),
         (("--out", "a.json", "--dpi", "50"), "'a.json' is none"),
-        (("--json", "--dpi", "50"), "no picture is written"),
+        (("--json", "--dpi", "50"), "--json writes none"),
     ],
 )
 def test_what_cannot_be_written_is_said_before_any_work(run, photo, monkeypatch, asked, said):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from cnnviz.errors import CheckpointError, ModelError, UsageError
 from cnnviz.images import Preprocessing
@@ -115,6 +116,40 @@ def test_a_factory(file: Path) -> None:
     assert not model.module.training
     assert model.module(torch.zeros(1, 1, 4, 4)).shape == (1, 3)
     assert load(f"{file}:small_net", "random").sha256 == model.sha256
+
+
+LOADS = """
+import torch
+from torch import nn
+
+def drawn():
+    return nn.Conv2d(3, 4, 3)
+
+def loaded():
+    net = nn.Conv2d(3, 4, 3)
+    net.load_state_dict({"weight": torch.ones(4, 3, 3, 3), "bias": torch.zeros(4)})
+    return net
+
+def filled():
+    net = nn.utils.skip_init(nn.Conv2d, 3, 4, 3)
+    with torch.no_grad():
+        net.weight.fill_(1.0), net.bias.fill_(0.0)
+    return net
+"""
+
+
+def test_weights_that_nobody_gave_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "nets.py"
+    path.write_text(LOADS)
+    loading = nn.Module.load_state_dict
+    (note,) = load(f"{path}:drawn", device="cpu").notes
+    assert note.startswith("The weights are random, as nets.py:drawn draws them")
+    assert load(f"{path}:loaded", device="cpu").notes == ()
+    assert load(f"{path}:filled", device="cpu").notes == ()
+    assert load(f"{path}:drawn", "random", device="cpu").notes == (), "who asks for them knows"
+    torch.save(nn.Conv2d(3, 4, 3).state_dict(), tmp_path / "own.pth")
+    assert load(f"{path}:drawn", tmp_path / "own.pth", device="cpu").notes == ()
+    assert nn.Module.load_state_dict is loading
 
 
 def test_a_class_and_a_network(file: Path) -> None:

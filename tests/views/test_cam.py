@@ -297,7 +297,7 @@ def test_scales_and_signs_are_written_on_the_figure() -> None:
     text = f"{number(scale.low)} to {number(scale.high)}, 4 x 4"
     assert any(text in title for title in titles)
     (bar,) = found.figure().axes[-1].child_axes
-    assert bar.get_ylim() == (-1.0, 1.0)
+    assert bar.get_ylim() == pytest.approx((scale.low, scale.high))
     assert "blue is evidence against" in found.caption()
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.heatmaps.checks.random_maps import p_value, shares_beaten
+from cnnviz.results.intervals import mean_reach
 
 Better = Literal["high", "low", ""]
 """Which direction speaks for a map; empty where neither does."""
@@ -42,7 +43,10 @@ class Measure:
         [N, R].
     """
 
-    derived: ClassVar[tuple[str, ...]] = ("mean", "random_mean", "beaten", "chance")
+    derived: ClassVar[tuple[str, ...]] = (
+        *("mean", "low", "high"),
+        *("random_mean", "beaten", "chance"),
+    )
     """What stands in JSON besides the fields."""
 
     key: str
@@ -60,6 +64,21 @@ class Measure:
         """The mean over the images that have a value; NaN where none has."""
         held = self.values[self._counted]
         return float(held.mean()) if held.size else float("nan")
+
+    @property
+    def low(self) -> float:
+        """The low end of the 95% interval of the mean; of one image its own value."""
+        return self.mean - self._reach
+
+    @property
+    def high(self) -> float:
+        """The high end of it."""
+        return self.mean + self._reach
+
+    @property
+    def _reach(self) -> float:
+        held = self.values[self._counted]
+        return mean_reach(len(held)) * float(held.std(ddof=1)) if len(held) > 1 else 0.0
 
     @property
     def random_mean(self) -> float:

@@ -35,14 +35,14 @@ class CheckVerdict:
     ----------
     check : {"random", "randomisation"}
         What was checked: the name of a `Check`.
-    passed : bool
-        Whether the method passed.
+    passed : bool or None
+        Whether the method passed; None where what was measured does not tell.
     sentence : str
         What was found.
     """
 
     check: str
-    passed: bool
+    passed: bool | None
     sentence: str
 
 
@@ -52,6 +52,14 @@ class Figures(Protocol):
     @property
     def mean(self) -> float:
         """The mean over the images."""
+
+    @property
+    def low(self) -> float:
+        """The low end of the 95% interval of the mean."""
+
+    @property
+    def high(self) -> float:
+        """The high end of it."""
 
     @property
     def random_mean(self) -> float:
@@ -75,8 +83,8 @@ class Check(ABC):
         The key of the measure that is judged.
     passed, failed : str
         What is said of a method that passed or failed, in a few words.
-    failed_by : str
-        What stands before a list of the methods that failed.
+    failed_by, unknown_by : str
+        What stands before a list of the methods that failed, or of which it is not known.
     reading : str
         How to read the figures of `line`, in sentences; a template for `Space.words`.
     """
@@ -86,11 +94,16 @@ class Check(ABC):
     passed: ClassVar[str]
     failed: ClassVar[str]
     failed_by: ClassVar[str]
+    unknown_by: ClassVar[str] = ""
     reading: ClassVar[str]
 
     @abstractmethod
     def passes(self, find: Callable[[str], Figures]) -> bool:
         """Return whether a method passes."""
+
+    def judge(self, find: Callable[[str], Figures]) -> bool | None:
+        """Return whether a method passes; None where the figures do not tell."""
+        return self.passes(find)
 
     @abstractmethod
     def sentence(self, title: str, find: Callable[[str], Measure], space: Space = IMAGE) -> str:
@@ -126,7 +139,7 @@ class Check(ABC):
         space : Space
             What the maps lie over.
         """
-        return CheckVerdict(self.name, self.passes(find), self.sentence(title, find, space))
+        return CheckVerdict(self.name, self.judge(find), self.sentence(title, find, space))
 
 
 class AgainstRandom(Check):
@@ -227,6 +240,10 @@ class AgainstRandomisation(Check):
     passed = "changes with the weights"
     failed = "does not change with the weights"
     failed_by = "Hardly changed when the weights are randomised"
+    unknown_by = (
+        "Not known from these images whether it changes when the weights are randomised, since the "
+        "interval holds the limit"
+    )
     reading = (
         "The likeness kept tells how much of the map stays when the upper half of the network "
         "forgets what it learned; a map of what the network learned keeps little."
@@ -236,13 +253,25 @@ class AgainstRandomisation(Check):
         """Return whether the maps keep little enough likeness; a map of one value keeps none."""
         return find(self.measure).mean < self.limit(find)
 
+    def judge(self, find: Callable[[str], Figures]) -> bool | None:
+        """Return the same; None where the interval over the images reaches over the limit."""
+        kept, limit = find(self.measure), self.limit(find)
+        return None if kept.low < limit <= kept.high else self.passes(find)
+
+    def said(self, find: Callable[[str], Measure], space: Space = IMAGE) -> str:
+        """Say in a few words whether the maps change, or that it is not known."""
+        if self.judge(find) is None:
+            return "not known whether it changes with the weights"
+        return super().said(find, space)
+
     def limit(self, find: Callable[[str], Figures]) -> float:
         """Return how much likeness the maps may keep, beside what the plain gradient keeps."""
         return similarity_limit(find(self.yardstick).mean)
 
     def sentence(self, title: str, find: Callable[[str], Measure], space: Space = IMAGE) -> str:
         """Say how much likeness the maps keep."""
-        likeness, gradient = find(self.measure).mean, find(self.yardstick).mean
+        kept, gradient = find(self.measure), find(self.yardstick).mean
+        likeness = kept.mean
         if not np.isfinite(likeness):
             return (
                 f"{title} marks nothing that could change with the weights: its maps have one "
@@ -253,6 +282,11 @@ class AgainstRandomisation(Check):
             f"of {likeness:.2f} to what they were (1 is unchanged, 0 is random; the plain gradient "
             f"keeps {gradient:.2f}, and the limit is {self.limit(find):.2f})"
         )
+        if self.judge(find) is None:
+            return (
+                f"Whether {title} shows what the network learned is not known: {how}, and the 95% "
+                f"interval of that likeness, {kept.low:.2f} to {kept.high:.2f}, holds the limit."
+            )
         if self.passes(find):
             return f"{title} shows what the network learned: {how}."
         return (

@@ -62,7 +62,7 @@ def draw(found: Explanations, into: drawing.Canvas | None) -> drawing.Canvas:
         for axes in panels:
             traces.time_axis(axes, rate, label=axes is panels[-1])
     scale = drawing.Scale(0.0, 1.0, drawing.HEAT)
-    label = "evidence for the target, as a share of the end of each map's scale"
+    label = "evidence for the target (1: the end of each map's scale)"
     maps = list(panels[: 1 + len(said)])
     colour_bars.bar_of_panels(maps, scale, label, fraction=0.04, pad=0.02, aspect=36)
     drawing.heading(figure, title)

@@ -21,6 +21,13 @@ losses --figure-size infx3 | inf x 3 inches
 losses --figure-size 1e9x1e9 | more pixels than can be drawn
 losses --figure-size 8 | '8' is no size
 losses --figure-size 8x6x4 | is no size
+losses --figure-width 85px | '85px' is no length
+losses --figure-width LONG | is no length
+losses --figure-width 1mm | No picture can be read
+losses --figure-width 85mm --figure-size 4x3 | Both a size and a width
+losses --font-size 0 | --font-size cannot be 0
+losses --font-size LONG | --font-size cannot be
+losses --no-title --out a.json | 'a.json' is none
 losses --figure-size "" | --figure-size is empty
 losses --figure-size LONGx3 | inf x 3 inches
 losses --dpi 0 | --dpi cannot be 0
