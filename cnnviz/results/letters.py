@@ -26,7 +26,7 @@ def scale_letters(figure: Figure, factor: float) -> None:
                 axis.set_tick_params(which=which, labelsize=size)
     for text in figure.findobj(Text):
         if id(text) not in numbers:
-            text.set_fontsize(text.get_fontsize() * factor)
+            text.set_fontsize(float(text.get_fontsize()) * factor)
 
 
 def _axes_of(figure: Figure) -> Iterator[Any]:
