@@ -1,6 +1,7 @@
 # Everything happens in .venv, which the first call makes and later calls reuse.
 #   make demo    a report on the shipped network and a sample of the shipped data
 #   make test    the whole test suite
+#   make test-ways  the tests of what computes with networks: all on the networks themselves, then all on fast copies
 #   make coverage  the suite once more, and which lines and branches of the code it runs
 #   make mutation  faults put into the core one at a time, and whether its tests notice
 #   make check   lint, format, types, those that users see too, who imports whom, and the types of scripts
@@ -27,9 +28,10 @@ TOOLS := $(VENV)-tools
 SBOM := dist/cnnviz.cdx.json
 TSC := npm exec --yes --package typescript@5.9.3 -- tsc
 DEMO := cnnviz-report
+COMPUTING := $(addprefix tests/,passes heatmaps units gradients evaluation models views cases test_laws.py)
 
 .NOTPARALLEL:
-.PHONY: help demo test coverage mutation check bench docs audit sbom clean
+.PHONY: help demo test test-ways coverage mutation check bench docs audit sbom clean
 
 help:
 	@sed -n 's/^# *\(make .*\)/\1/p' Makefile
@@ -40,6 +42,13 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	@$(if $(ARGS),:,echo "The whole suite takes about 20 minutes of processor time, shared by all cores.")
 	@$(PYTHON) -m pytest -n auto --dist worksteal $(ARGS)
+
+# What holds on one of them and not on the other is a fault, of the test or of what it tests.
+test-ways: $(VENV)/.installed-test
+	@for way in 0 always; do \
+	  echo "CNNVIZ_FAST=$$way"; \
+	  CNNVIZ_FAST=$$way $(PYTHON) -m pytest -n auto --dist worksteal $(or $(ARGS),$(COMPUTING)) || exit 1; \
+	done
 
 # Apart from `make test`, since counting lines makes the suite half as long again.
 coverage: $(VENV)/.installed-test

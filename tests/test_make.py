@@ -59,8 +59,8 @@ def old_python(folder):
 
 def test_make_alone_lists_what_there_is(folder):
     listed = _make(folder).stdout
-    wanted = ("demo", "test", "coverage", "mutation", "check", "bench", "docs", "audit", "sbom")
-    for target in wanted:
+    tests = ("test", "test-ways", "coverage", "mutation")
+    for target in ("demo", *tests, "check", "bench", "docs", "audit", "sbom"):
         assert f"make {target} " in listed
 
 
@@ -93,6 +93,17 @@ def test_the_whole_suite_is_announced_with_what_it_takes(folder):
     _pretend(folder, ".made", ".installed", ".installed-test")
     assert "minutes of processor time" in _make(folder, "-n", "test").stdout
     assert "minutes" not in _make(folder, "-n", "test", "ARGS=tests/views").stdout
+
+
+def test_both_ways_of_computing_are_tested_on_all_that_computes(folder):
+    _pretend(folder, ".made", ".installed", ".installed-test")
+    planned = _make(folder, "-n", "test-ways").stdout
+    assert "for way in 0 always" in planned
+    assert "CNNVIZ_FAST=$way .venv/bin/python -m pytest" in planned
+    named = [word for word in planned.split() if word.startswith("tests/")]
+    assert "tests/passes" in named
+    assert all((ROOT / name).exists() for name in named)
+    assert "tests/laws" in _make(folder, "-n", "test-ways", "ARGS=tests/laws").stdout
 
 
 @pytest.mark.parametrize("changed", ["pyproject.toml", "constraints.txt"])

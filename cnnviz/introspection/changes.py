@@ -23,7 +23,7 @@ class Changes:
     def look(self, saved: SavedState, evidence: ParameterEvidence) -> None:
         """Look for changes, before anything is put back."""
         try:
-            self._built, self._replaced = saved.built(), saved.replaced()
+            self._built, self._replaced = saved.other_parts()
             self._written = evidence.changed()
         except Exception as error:
             self.failed.append(error)

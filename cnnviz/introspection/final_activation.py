@@ -155,12 +155,14 @@ def _chooses(given: torch.Tensor, result: torch.Tensor) -> bool:
 
 def _normalised(func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> torch.Tensor | None:
     """Return the vectors that a call scales by one number each, as a norm does; or None."""
+    if func is not F.normalize and func not in _SCALINGS:
+        return None  # Before anything of a tensor is read, which other modes are told of.
     before = args[0] if args else named.get("input")
     if not isinstance(before, torch.Tensor) or before.ndim < 2:
         return None
     if func is F.normalize:
         return before
-    factor = args[1] if func in _SCALINGS and len(args) > 1 else None
+    factor = args[1] if len(args) > 1 else None
     if not isinstance(factor, torch.Tensor) or factor.ndim != before.ndim:
         return None
     # A number for each image along the axis of the vector, which is another than that of images.

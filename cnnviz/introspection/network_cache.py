@@ -33,6 +33,10 @@ _PLAIN = (
 )
 
 
+_NUMBERS = frozenset((type(None), bool, int, float, str))
+"""The exact types of most attributes, which cannot change."""
+
+
 class NetworkCache(Generic[Found]):
     """Findings about networks, each dropped with its network, and found anew once that changes.
 
@@ -180,6 +184,11 @@ def _of_tensor(tensor: torch.Tensor, values: bool) -> tuple[Any, ...]:
 
 def _frozen(value: Any, look: _Look, depth: int = 0) -> Any:
     """Return an attribute as something that later changes to it do not reach."""
+    kind = type(value)
+    if kind in _NUMBERS:
+        return kind, value
+    if kind is tuple and _NUMBERS.issuperset(map(type, value)):
+        return kind, value, [*map(type, value)]
     if isinstance(value, _PLAIN):
         return type(value), value
     if isinstance(value, torch.Tensor):

@@ -13,7 +13,9 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 _DICTS = (dict, OrderedDict, defaultdict, Counter)
-_CONTAINERS = (list, deque, set, *_DICTS)
+_CONTAINERS = frozenset((list, deque, set, *_DICTS))
+_PLAIN = frozenset((bool, int, float, str, tuple, type(None)))
+"""What most attributes are, which neither change nor are tensors."""
 _NESTED = 3
 """How deep containers within containers are looked into."""
 _LONG = 1000
@@ -53,27 +55,21 @@ class SavedState:
         """Every parameter, once."""
         return list(self._parameters.values())
 
-    def built(self) -> list[str]:
-        """Return what was made since and has parameters, by its names in its module."""
-        found = []
-        for module, held in self._attributes:
-            for kind in ("_modules", "_parameters"):
-                now, (_, copy) = vars(module)[kind], self._containers[id(held[kind])]
-                if not _same_entries(now, copy):
-                    had = {name for name, entry in copy if entry is not None}
-                    found += [n for n, entry in now.items() if n not in had and _is_learned(entry)]
-        return found
+    def other_parts(self) -> tuple[list[str], list[str]]:
+        """Return what was made since, and what another took the place of, by names in a module.
 
-    def replaced(self) -> list[str]:
-        """Return what another layer or parameter took the place of since, by its names."""
-        found = []
+        Of layers and parameters, as far as there is anything to be learned in them.
+        """
+        built, replaced = list[str](), list[str]()
         for module, held in self._attributes:
             for kind in ("_modules", "_parameters"):
                 now, (_, copy) = vars(module)[kind], self._containers[id(held[kind])]
-                for name, entry in () if _same_entries(now, copy) else copy:
-                    if _is_learned(entry) and now.get(name) is not entry:
-                        found.append(name)
-        return found
+                if _same_entries(now, copy):
+                    continue
+                had = {name for name, entry in copy if entry is not None}
+                built += [n for n, entry in now.items() if n not in had and _is_learned(entry)]
+                replaced += [n for n, one in copy if _is_learned(one) and now.get(n) is not one]
+        return built, replaced
 
     def put_back(self) -> list[Exception]:
         """Put everything back; return what went wrong with those entries that could not be."""
@@ -120,13 +116,19 @@ class SavedState:
             return
         self._attributes.append((module, dict(held)))
         for name, value in held.items():
-            if type(value) in _CONTAINERS and name not in _HOOKS:
+            kind = type(value)
+            if kind in _PLAIN:
+                continue
+            if kind in _CONTAINERS and name not in _HOOKS:
                 self._note_container(value, 0)
             elif isinstance(value, torch.Tensor):
                 self._note_tensor(value)
 
     def _note_container(self, container: Any, depth: int) -> None:
         if id(container) in self._containers:
+            return
+        if not container:  # as most are
+            self._containers[id(container)] = container, []
             return
         copy = list(container.items()) if type(container) in _DICTS else list(container)
         self._containers[id(container)] = container, copy
@@ -153,6 +155,9 @@ def _is_learned(entry: nn.Module | nn.Parameter | None) -> bool:
 
 
 def _require(tensor: torch.Tensor, flag: bool) -> None:
+    if tensor.is_inference() == torch.is_inference_mode_enabled():
+        tensor.requires_grad_(flag)
+        return
     with torch.inference_mode(tensor.is_inference()):
         tensor.requires_grad_(flag)
 
@@ -175,11 +180,14 @@ def _fail(error: Exception) -> None:
 def _same_entries(container: Any, copy: list[Any]) -> bool:
     if len(container) != len(copy):
         return False
+    if not copy:
+        return True
     if type(container) in _DICTS:
-        return all(
-            key is held_key and value is held
-            for (key, value), (held_key, held) in zip(container.items(), copy, strict=True)
-        )
+        # A loop, since `all` over a generator takes twice as long.
+        for (key, value), (held_key, held) in zip(container.items(), copy, strict=True):
+            if key is not held_key or value is not held:
+                return False
+        return True
     if isinstance(container, set):
         return container == set(copy)
     return all(map(operator.is_, container, copy))
@@ -209,12 +217,13 @@ class _Values:
     def __init__(self, tensors: Iterable[torch.Tensor]) -> None:
         self._dense: list[_Dense] = []
         self._others: list[_Other] = []
-        for tensor in tensors:
-            dense = _Dense.of(tensor)
-            if dense is not None:
-                self._dense.append(dense)
-            elif not tensor.is_meta:
-                self._others.append(_Other(tensor))
+        with torch.no_grad():
+            for tensor in tensors:
+                dense = _Dense.of(tensor)
+                if dense is not None:
+                    self._dense.append(dense)
+                elif not tensor.is_meta:
+                    self._others.append(_Other(tensor))
         groups: dict[torch.device, list[_Dense]] = {}
         for entry in self._dense:
             groups.setdefault(entry.bytes.device, []).append(entry)
@@ -260,13 +269,12 @@ class _Dense:
         plain = type(tensor) in (torch.Tensor, nn.Parameter) and tensor.layout is torch.strided
         if not plain or tensor.is_meta or tensor.is_nested:
             return None
-        with torch.no_grad():
-            alias = tensor.detach()
-            if alias.is_contiguous() and not alias.is_quantized and not alias.is_complex():
-                return cls(tensor, alias, alias.reshape(-1).view(torch.uint8))
-            # Entries that share memory, or lie apart in it, are kept as the whole of it.
-            whole = torch.empty(0, dtype=torch.uint8, device=tensor.device)
-            return cls(tensor, alias, whole.set_(alias.untyped_storage()))
+        alias = tensor.detach()
+        if alias.is_contiguous() and not alias.is_quantized and not alias.is_complex():
+            return cls(tensor, alias, alias.view(-1).view(torch.uint8))
+        # Entries that share memory, or lie apart in it, are kept as the whole of it.
+        whole = torch.empty(0, dtype=torch.uint8, device=tensor.device)
+        return cls(tensor, alias, whole.set_(alias.untyped_storage()))
 
     def moved(self) -> bool:
         """Whether the tensor has another shape or lies elsewhere."""
@@ -308,8 +316,7 @@ class _Other:
         self.tensor = tensor
         self.requires_grad = tensor.requires_grad
         self._version = version(tensor)
-        with torch.no_grad():
-            self._held = tensor.detach().clone()
+        self._held = tensor.detach().clone()
 
     def same(self) -> bool:
         """Whether it holds what it held, as far as its kind lets that be seen."""

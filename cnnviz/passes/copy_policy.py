@@ -62,10 +62,13 @@ class Kept:
         self._not_linear: set[frozenset[str]] = set()
         self._not_for: dict[Form, str] = {}
 
-    def add(self, form: Form, rows: int) -> None:
-        """Count images that are about to run, and drop a copy of other weights."""
+    def add(self, form: Form, rows: int, images: int) -> None:
+        """Count what is about to run, and drop a copy of other weights.
+
+        `rows` counts an image for each of its passes, and `images` once.
+        """
         _add(self.rows, form, rows)
-        self.unseen += rows
+        self.unseen += images
         thorough = self.unseen >= _UNSEEN
         if self.copy is not None and not self.copy.same_weights(thorough=thorough):
             # Whoever writes so may do it again: a copy has to pay from here on.
@@ -161,7 +164,7 @@ def decide(
         if kept is None:
             return "it holds what cannot be compared with what it was"
         if rows:
-            kept.add(form_of(inputs), rows)
+            kept.add(form_of(inputs), rows, min(rows, len(inputs)))
         copy = kept.copy_for(model, inputs, make=make)
         if isinstance(copy, str):
             return copy

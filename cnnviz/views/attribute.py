@@ -182,17 +182,18 @@ def _ask(
     seed: int,
 ) -> tuple[torch.Tensor, list[str], str]:
     """Run a method, measure how far it is from complete where it promises to be, and on what."""
+    if not method.captum:
+        # Of the gradient that was captured, without a draw or a pass that does not isolate itself.
+        values = method.attributor(AttributionRequest(model, model, held, baseline, steps, seed))
+        return finite(values.detach(), "The attributions"), [], held.computed_on
 
     def run(computing: Model) -> tuple[torch.Tensor, list[str], str]:
         question = AttributionRequest(model, computing, held, baseline, steps, seed)
         # What is freed in one of many passes is wanted in the next.
         with isolated(computing.module, grad=True), freed_memory_kept():
             values, notes = _answer(question, method)
-        on = computed_on(computing, question.inputs) if method.captum else held.computed_on
-        return values, notes, on
+        return values, notes, computed_on(computing, question.inputs)
 
-    if not method.captum:
-        return run(model)
     inputs = held.batch.tensor
     rows = 3 * steps * len(inputs)
     return on_fast_copy(model, inputs, run, rows=rows, gradients_through="anything")

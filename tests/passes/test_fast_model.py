@@ -16,7 +16,7 @@ from torch import nn
 import cnnviz
 from cnnviz.errors import UsageError
 from cnnviz.introspection.backward_rules import Rule
-from cnnviz.introspection.fast_copy import checked_copy
+from cnnviz.introspection.fast_copy import FastCopy, checked_copy
 from cnnviz.introspection.hooks import isolated
 from cnnviz.passes.copy_policy import PAYS
 from cnnviz.passes.fast_model import (
@@ -342,6 +342,24 @@ def test_other_weights_are_noticed(how: str) -> None:
     assert isinstance(fast_model(model, photos(), rows=1), FastModel)
     assert apart(first, expected) > 1e-4
     assert apart(found, expected) < 1e-5
+
+
+@pytest.mark.usefixtures("always")
+def test_each_weight_is_looked_at_after_so_many_photos_however_many_passes_each_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[bool] = []
+
+    def same(_: FastCopy, *, thorough: bool) -> bool:
+        asked.append(thorough)
+        return True
+
+    module = network()
+    cnnviz.capture(module, photos(1), layers=["relu"])
+    monkeypatch.setattr(FastCopy, "same_weights", same)
+    for _ in range(16):
+        cnnviz.capture(module, photos(1), layers=["relu"])  # a pass forward and one back
+    assert asked == [False] * 14 + [True, False]
 
 
 @pytest.mark.usefixtures("always")

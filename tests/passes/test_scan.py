@@ -11,7 +11,7 @@ from cnnviz.datasets import LoadedBatch, open_dataset
 from cnnviz.errors import ImageError, LayerError
 from cnnviz.models import Model, as_model
 from cnnviz.passes.captures import capture
-from cnnviz.passes.scan import first_batch, scan
+from cnnviz.passes.scan import first_batch, scan, way_to_scan
 from tests.helpers.architectures import ARCHITECTURES, build, small_input, tiny_network
 from tests.helpers.state import state
 
@@ -95,9 +95,11 @@ def test_a_layer_without_positions_has_one() -> None:
 def test_in_even_batches_an_image_gives_the_same_to_the_bit(name: str) -> None:
     model, data = build(name), small_input(name, 7)
     layers = list(capture(model, data[:1], layers="stages", gradients=False).activations)
-    whole, _, _ = collected(model, data, layers, batch_size=3, even=True)
+    # As processes that share a scan have it: each part would decide by its own first image.
+    how = {"batch_size": 3, "even": True, "way": way_to_scan(model, open_dataset(data), layers)}
+    whole, _, _ = collected(model, data, layers, **how)
     for indices in ([6], [5, 0, 1, 4], [2, 3]):
-        part, _, _ = collected(model, data, layers, batch_size=3, even=True, indices=indices)
+        part, _, _ = collected(model, data, layers, indices=indices, **how)
         for layer in layers:
             assert torch.equal(part[layer], whole[layer][indices])
 

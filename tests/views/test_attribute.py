@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from cnnviz.errors import CnnvizError, ModelError, UsageError
 from cnnviz.images.baselines import BASELINES, baseline_images
+from cnnviz.introspection.saved_state import SavedState
 from cnnviz.models import Model, as_model
 from cnnviz.passes.captures import capture
 from cnnviz.passes.targets import Contrast
@@ -259,3 +260,21 @@ def test_a_network_under_no_grad_is_refused(method: str, images: torch.Tensor) -
     network = as_model(Frozen(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval())
     with pytest.raises(CnnvizError, match="in a differentiable way"):
         attribute(network, images, method)
+
+
+@pytest.mark.parametrize("method", ["saliency", "input_x_gradient", "guided_backprop", "deconvnet"])
+def test_a_map_of_one_gradient_takes_one_look_at_the_network(
+    method: str, images: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[nn.Module] = []
+    noted = SavedState._note_module
+
+    def note(self: SavedState, module: nn.Module) -> None:
+        looks.append(module)
+        noted(self, module)
+
+    network = tiny_network().eval()
+    attribute(network, images, method, 1)  # which learns what is asked of a network once
+    monkeypatch.setattr(SavedState, "_note_module", note)
+    attribute(network, images, method, 1)
+    assert looks == list(network.modules())

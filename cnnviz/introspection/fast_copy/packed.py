@@ -120,16 +120,18 @@ def pack(weight: torch.Tensor, place: Place, shape: Sequence[int]) -> Any:
 
 def takes(inputs: torch.Tensor) -> bool:
     """Whether packed convolutions take such inputs."""
-    # What is more than a tensor, such as a map with patches, has ways of its own.
-    return (
-        type(inputs) is torch.Tensor
-        and inputs.ndim == 4
-        and inputs.dtype is torch.float32
-        and inputs.device.type == "cpu"
-        and inputs.numel() > 0
-        # Whoever asks for fewer digits gets them.
-        and not torch.is_autocast_enabled("cpu")
-    )
+    # Modes that follow the functions of a network are not told of each look at a tensor.
+    with torch._C.DisableTorchFunction():
+        # What is more than a tensor, such as a map with patches, has ways of its own.
+        return (
+            type(inputs) is torch.Tensor
+            and inputs.ndim == 4
+            and inputs.dtype is torch.float32
+            and inputs.device.type == "cpu"
+            and inputs.numel() > 0
+            # Whoever asks for fewer digits gets them.
+            and not torch.is_autocast_enabled("cpu")
+        )
 
 
 def convolve_packed(
