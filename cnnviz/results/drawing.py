@@ -21,9 +21,11 @@ from cnnviz.results.text import kind_of, number
 if TYPE_CHECKING:
     from typing import TypeAlias
 
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure, SubFigure
+    from matplotlib.text import Text
 
     Canvas: TypeAlias = Figure | SubFigure
 
@@ -295,18 +297,23 @@ def take_literally(drawn: Canvas | Axes) -> None:
 
     The numbers that matplotlib itself writes along an axis stay formulas: some have exponents.
     """
-    from matplotlib.axes import Axes
-    from matplotlib.text import Text
+    for text in names_in(drawn):
+        text.set_parse_math(False)
+
+
+def names_in(artist: Artist) -> Iterator[Text]:
+    """Yield every text in an artist but the numbers along axes, which need not be made for it."""
+    from matplotlib import axis, text
     from matplotlib.ticker import LogFormatter, ScalarFormatter
 
-    # A part of a figure does not list the axes of its own parts.
-    axes = [axis for panel in drawn.findobj(Axes) for axis in (panel.xaxis, panel.yaxis)]
-    own = (LogFormatter, ScalarFormatter)
-    numbered = [axis for axis in axes if isinstance(axis.get_major_formatter(), own)]
-    formulas = {text for axis in numbered for text in axis.findobj(Text) if text is not axis.label}
-    for text in drawn.findobj(Text):
-        if text not in formulas:
-            text.set_parse_math(False)
+    if isinstance(artist, text.Text):
+        yield artist
+    numbers = (LogFormatter, ScalarFormatter)
+    if isinstance(artist, axis.Axis) and isinstance(artist.get_major_formatter(), numbers):
+        yield artist.label
+        return
+    for child in artist.get_children():
+        yield from names_in(child)
 
 
 @contextmanager

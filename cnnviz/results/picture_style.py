@@ -13,7 +13,14 @@ import numpy as np
 
 from cnnviz.bounds import DPI, FONT_SIZE
 from cnnviz.errors import UsageError, did_you_mean
-from cnnviz.results.drawing import TEXT_SIZE, any_letter, headings, new_figure, take_literally
+from cnnviz.results.drawing import (
+    TEXT_SIZE,
+    any_letter,
+    headings,
+    names_in,
+    new_figure,
+    take_literally,
+)
 from cnnviz.results.laid_out_once import laid_out_once
 from cnnviz.results.legibility import LEAST, as_wide, legible, shaped
 from cnnviz.results.lengths import inches_of
@@ -334,8 +341,6 @@ def _installed(font: str) -> str:
 
 def _keep_to_xml(figure: Figure) -> None:
     """Take out of names what no SVG may hold, such as control characters."""
-    from matplotlib.text import Text
-
-    for text in figure.findobj(Text):
+    for text in names_in(figure):
         if _NOT_IN_XML.search(text.get_text()):
             text.set_text(_NOT_IN_XML.sub("\ufffd", text.get_text()))
