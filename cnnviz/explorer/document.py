@@ -33,6 +33,8 @@ other, of the root mean square of its weights."""
 _LEVELS = ((8192, 15), (MANY, 31), (0, 127))
 """Steps of a class's map on each side of zero, by how many places it has more than: the maps of
 early layers would else be most of a page."""
+_WHOLE = 65535
+"""What stands for a probability of one, of those that were computed beforehand."""
 _SAME = 1e-2
 """Of a step: how far a pixel may lie from a whole number."""
 SEQUENTIAL, DIVERGING = ("inferno", "viridis", "cividis"), "RdBu_r"
@@ -145,8 +147,9 @@ class Document:
         if muted is not None:
             entry["muted"] = {
                 "channels": self.packed.add(muted.channels),
-                "scores": self.packed.add(muted.scores),
-                "probabilities": self.packed.add(muted.probabilities),
+                "probabilities": self.packed.add(
+                    np.round(muted.probabilities.astype(np.float64) * _WHOLE).astype(np.uint16)
+                ),
                 "best": self.packed.add(muted.best),
                 "bestProbabilities": self.packed.add(muted.best_probabilities),
             }

@@ -40,6 +40,8 @@ class SubjectWords:
         What a reader must know first.
     picture, still : str
         The photo, and the photo with the map over it, as addresses that hold them.
+    size : (int, int)
+        Width and height of the photo on the page, in pixels, so that its room is kept free.
     """
 
     photo: str
@@ -54,6 +56,7 @@ class SubjectWords:
     notes: tuple[str, ...]
     picture: str
     still: str
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,13 @@ MODULES: tuple[Module, ...] = (
         for name in (
             "arithmetic",
             "answers",
+            "mute",
             "state",
             "shown",
+            "told",
             "picture",
             "answer",
+            "why",
             "controls",
             "places",
             "channel",

@@ -17,7 +17,7 @@ from cnnviz.explorer.linear_head import LinearHead, linear_head
 from cnnviz.explorer.network_map import network_map
 from cnnviz.explorer.page import ClassLine, SubjectWords
 from cnnviz.explorer.size import page_bytes
-from cnnviz.explorer.what_if import muted_answers
+from cnnviz.explorer.what_if import MUTED, muted_answers
 from cnnviz.heatmaps.cam_methods import CAM_METHODS
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.layers import split
@@ -145,7 +145,9 @@ def subject_of(plan: SubjectPlan, packed: Packed, progress: Progress) -> Subject
     document.add_photo(seen)
     document.add_convolutions(seen, plan.steps)
     for layer in found:
-        muted = None if layer.head is not None else muted_answers(seen, layer, progress)
+        # Which channels a place of the last layer leads to is not known beforehand.
+        most = layer.channels if layer is found[-1] else MUTED
+        muted = None if layer.head is not None else muted_answers(seen, layer, progress, most)
         document.add_layer(layer, classes, muted)
     shape = tuple(seen.batch.tensor.shape[1:])
     document.head["network"] = network_map(seen.model, shape, [layer.name for layer in found])
@@ -218,6 +220,7 @@ def _words(seen: Capture, last: ExploredLayer, first: int, picture: str) -> Subj
         notes=_notes(seen),
         picture=picture,
         still=_still(seen, last, first),
+        size=_seen_size(seen),
     )
 
 
@@ -232,6 +235,12 @@ def _notes(seen: Capture) -> tuple[str, ...]:
     if (round(box.width), round(box.height)) != (width, height):
         notes.append("The network saw the middle of the photo, which is what is shown.")
     return tuple(dict.fromkeys(notes))
+
+
+def _seen_size(seen: Capture) -> tuple[int, int]:
+    """Return width and height of what the network saw of the photo, in pixels of the photo."""
+    cut, _ = seen.batch.boxes[0].cut(seen.batch.photos[0].pixels)
+    return cut.shape[1], cut.shape[0]
 
 
 def _still(seen: Capture, last: ExploredLayer, first: int) -> str:

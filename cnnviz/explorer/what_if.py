@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,8 @@ from cnnviz.passes.ranked_classes import probabilities
 from cnnviz.results.progress import Progress
 
 MUTED = 24
-"""So many channels of a layer at most, those that the map of the likeliest class weighs most."""
+"""So many channels of a layer before the last one, those that the map of the likeliest class weighs
+most; of the last one all, if they can be afforded."""
 _LEAST = 4
 _MACS = 200_000_000_000
 """What the answers of one layer may take together, some seconds on one core; large networks get
@@ -46,14 +46,30 @@ class MutedAnswers:
     best_probabilities: NDArray[np.float32]
 
 
-def muted_answers(seen: Capture, layer: ExploredLayer, progress: Progress) -> MutedAnswers | None:
+def muted_answers(
+    seen: Capture, layer: ExploredLayer, progress: Progress, most: int = MUTED
+) -> MutedAnswers | None:
     """Return the answers with single channels muted, each by what follows the layer, run anew.
 
-    None where no channel adds anything to the map of the first class.
+    Parameters
+    ----------
+    seen : Capture
+        One photo, captured at the layer.
+    layer : ExploredLayer
+        Which one.
+    progress : callable
+        Called as ``progress(done, total, what)``.
+    most : int
+        So many channels at most.
+
+    Returns
+    -------
+    MutedAnswers or None
+        None where no channel adds anything to the map of the first class.
     """
     key = seen.activations.resolve(layer.name)
     run = LayerScores(seen, key)
-    chosen = _weighed_most(layer, _affordable(run.work.macs))
+    chosen = _weighed_most(layer, min(most, _affordable(run.work.macs)))
     if not len(chosen):
         return None
     maps = seen.activation_maps(key)[:1]
@@ -79,13 +95,15 @@ def muted_answers(seen: Capture, layer: ExploredLayer, progress: Progress) -> Mu
 
 def _affordable(macs: int) -> int:
     """Return how many channels are muted, where each takes so many operations."""
-    return min(MUTED, max(_LEAST, _MACS // max(1, macs)))
+    return max(_LEAST, _MACS // max(1, macs))
 
 
 def _weighed_most(layer: ExploredLayer, count: int) -> NDArray[np.int32]:
     adds = np.abs(layer.weights[0] * layer.activations.sum((1, 2)))
-    order: Sequence[int] = np.argsort(-adds, kind="stable")[:count].tolist()
-    return np.array([one for one in order if adds[one] > 0.0], np.int32)
+    if not adds.any():
+        return np.zeros(0, np.int32)
+    # One that adds nothing to this class may do so to another: it comes last.
+    return np.argsort(-adds, kind="stable")[:count].astype(np.int32)
 
 
 def _floats(values: torch.Tensor) -> NDArray[np.float32]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import resources
 
 _IMPORT = re.compile(r"^import .*?;\n", re.MULTILINE | re.DOTALL)
 _EXPORTS = re.compile(r"^export \{.*?\};\n", re.MULTILINE)
 _DOC = re.compile(r"^[ \t]*/\*\*(?:(?!\*/).)*\*/\n", re.MULTILINE | re.DOTALL)
 _REMARK = re.compile(r"^[ \t]*//.*\n", re.MULTILINE)
+_INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
+_SPACES = re.compile(r" *(=>|===|!==|\?\?|&&|\|\||[(){};,:=?>*]) *|(?<=[{(,;])\n", re.MULTILINE)
+"""Spaces around signs, and ends of lines behind some; not beside + and -, of which two together
+mean another."""
 _CAST = re.compile(r"/\*\* @(?:type|param|returns).*?\*/ ?", re.DOTALL)
 
 Module = tuple[str, str]
@@ -17,7 +21,7 @@ Module = tuple[str, str]
 
 
 def joined(modules: Sequence[Module], begin: str) -> str:
-    """Return one script without the remarks that the modules have.
+    """Return one script without the remarks and the indentation that the modules have.
 
     Parameters
     ----------
@@ -37,7 +41,44 @@ def source(package: str, name: str) -> str:
 
 
 def _stripped(text: str) -> str:
-    for pattern in (_IMPORT, _EXPORTS, _DOC, _CAST, _REMARK):
+    for pattern in (_IMPORT, _EXPORTS, _DOC, _CAST, _REMARK, _INDENT):
         text = pattern.sub("", text)
     text = re.sub(r"^export (?=async |function |const )", "", text, flags=re.MULTILINE)
+    text = "".join(
+        part if kept else _SPACES.sub(lambda found: found[1] or "", part)
+        for part, kept in _by_what_is_kept(text)
+    )
     return re.sub(r"\n{2,}", "\n", text).strip()
+
+
+def _by_what_is_kept(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield the parts of a script, and whether each is a text, in which every space counts."""
+    done, at = 0, 0
+    while at < len(text):
+        if text[at] in "\"'`":
+            end = _end_of_text(text, at)
+            yield text[done:at], False
+            yield text[at:end], True
+            done = at = end
+        else:
+            at += 1
+    yield text[done:], False
+
+
+def _end_of_text(text: str, start: int) -> int:
+    """Return where a text ends that begins at a place; one in backticks has others in it."""
+    quote, at, depth = text[start], start + 1, 0
+    while at < len(text):
+        letter = text[at]
+        if letter == "\\":
+            at += 1
+        elif depth and letter in "\"'`":
+            at = _end_of_text(text, at) - 1
+        elif quote == "`" and text.startswith("${", at):
+            depth, at = depth + 1, at + 1
+        elif depth and letter in "{}":
+            depth += 1 if letter == "{" else -1
+        elif not depth and letter == quote:
+            return at + 1
+        at += 1
+    raise ValueError("A text in a script does not end.")

@@ -33,7 +33,7 @@ def test_it_survives_conversion_and_answers_in_its_frame(converted, browser) -> 
     page = visit.page
     page.goto(converted.as_uri(), wait_until="domcontentloaded")
     frame = page.frame_locator("iframe[title='cnnviz explorer']")
-    frame.locator("#answers button").nth(1).click()
+    frame.locator("#answers .class").nth(1).click()
     assert "where the network found" in frame.locator("#told").inner_text()
     box = page.locator("iframe[title='cnnviz explorer']").bounding_box()
     assert abs(box["height"] - HEIGHT) <= 4

@@ -79,7 +79,7 @@ def test_before_a_linear_head_every_choice_has_its_answer(opened) -> None:
     name, share = page.inner_text("#verdict").split(", ")
     assert name == opened.model.category(best)
     np.testing.assert_allclose(float(share.strip("<>% ")), 100 * float(shares[best]), atol=0.3)
-    assert page.inner_text("#changed") == "with channels muted or scaled"
+    assert page.inner_text("#changed-said") == "channel 2 times 0.5, without channel 5"
 
 
 @SMALL
@@ -99,9 +99,8 @@ def test_a_search_lists_first_the_classes_that_have_a_map_the_likeliest_first(op
     assert page.inner_text("#class-now") == wanted[0]
     page.fill("#class-search", f"class {rest[0]}")
     assert page.locator("#class-found button").last.inner_text().endswith("(no map at this layer)")
-    page.locator("#what-if > summary").click()
-    page.locator("#offered li").first.wait_for()
-    assert f"Grad-CAM map of class {held[0]}, whichever" in page.inner_text("#exact")
+    page.fill("#class-search", "koala")
+    assert "None of the 30 classes" in page.inner_text("#class-count")
 
 
 def test_the_numbers_of_a_convolution_have_no_digit_that_is_not_theirs(opened) -> None:
@@ -138,23 +137,50 @@ def test_the_numbers_of_a_convolution_have_no_digit_that_is_not_theirs(opened) -
 @SMALL
 def test_muting_is_offered_only_where_its_answer_was_computed(opened) -> None:
     page = opened.visit.page
+    # As of a layer with more channels than can be afforded.
+    cut = (
+        "((muted) => { muted.channels.values = muted.channels.values.slice(0, 2); app.draw(); })"
+        "(app.layer().muted)"
+    )
     held = opened.asks("[...app.data.layers[0].muted.channels.values]")
-    opened.goes_to(f"#layer=0&channel={held[0]}")
+    opened.goes_to(f"#layer=0&channel={held[0]}&at=0.5,0.5")
+    opened.asks(cut)
     page.locator("#channel > summary").click()
     mute, reason = page.locator("#channel-mute"), page.locator("#channel-unknown")
     mute.wait_for()
-    assert (mute.is_enabled(), reason.inner_text()) == (True, "")
-    opened.asks("app.update({ scales: new Map([[given, 0]]) })", held[1])
-    assert not mute.is_enabled()
-    assert "one muted channel alone" in reason.inner_text()
-    opened.asks("app.update({ scales: new Map([[given, 0]]) })", held[0])
-    assert (mute.is_enabled(), mute.inner_text()) == (True, "Give it back")
+    assert mute.is_enabled()
+    assert "without it" in reason.inner_text()
     page.locator("#what-if > summary").click()
-    rows = page.locator("#offered .aside")
-    rows.first.wait_for()
-    assert rows.first.inner_text() == "answer without it computed"
-    assert all("one muted channel alone" in text for text in rows.all_inner_texts()[1:])
-    opened.asks("((layer) => { layer.muted.channels.values.fill(99); app.draw(); })(app.layer())")
-    opened.asks("app.update({ scales: new Map() })")
+    page.locator("#offered li").first.wait_for()
+    assert page.locator("#offered li").count() == 2
+    name = opened.asks("app.data.names[app.layer().classes[0]]")
+    assert f"Grad-CAM map of {name}, whichever" in page.inner_text("#exact")
+    rows = page.locator("#places tbody tr")
+    for row in rows.all():
+        channel = int(row.locator("th").inner_text())
+        button = row.locator(".without")
+        assert button.is_enabled() == (channel in held[:2])
+        if channel not in held[:2]:
+            assert button.inner_text() == "not computed"
+            assert (
+                button.get_attribute("title") == "The answer without this channel was not computed."
+            )
+    opened.asks("app.update({ channel: given })", held[2])
     assert not mute.is_enabled()
     assert "was not computed" in reason.inner_text()
+
+
+@SMALL
+def test_a_list_says_the_answer_without_each_channel_and_a_click_shows_it(opened) -> None:
+    page = opened.visit.page
+    usual = page.inner_text("#verdict")
+    opened.goes_to("#at=0.4,0.6")
+    row = page.locator("#places tbody tr").first
+    channel, said = int(row.locator("th").inner_text()), row.locator(".without").inner_text()
+    row.locator(".without").click()
+    assert opened.asks("[...app.state.scales]") == [[channel, 0]]
+    name = opened.asks("app.data.names[app.state.class]")
+    assert dict(_listed(page))[name] == said
+    assert page.inner_text("#changed-said").startswith(f"without channel {channel}")
+    page.locator("#restore").click()
+    assert page.inner_text("#verdict") == usual

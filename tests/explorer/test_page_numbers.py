@@ -94,7 +94,8 @@ def test_answers_that_were_computed_beforehand_are_those_of_the_network(opened) 
             changed[:, channel] = 0.0
             shares = run(changed)[0].softmax(0)
             held = muted["shares"][row * len(classes) : (row + 1) * len(classes)]
-            np.testing.assert_allclose(held, shares[classes], atol=1e-6)
+            # Kept in 65,536 steps.
+            np.testing.assert_allclose(np.array(held) / 65535, shares[classes], atol=0.6 / 65535)
             assert muted["best"][row] == int(shares.argmax())
 
 

@@ -1,7 +1,7 @@
-// The answer as a list in which a click asks for another class.
+// The answer as a list in which a click asks for another class, or why it is not that one.
 
 import { largest } from "./arithmetic.js";
-import { made, percent } from "../../pages/scripts/dom.js";
+import { keyed, made, percent, says } from "../../pages/scripts/dom.js";
 
 const LISTED = 5;
 
@@ -11,40 +11,56 @@ const LISTED = 5;
  */
 export function answer(app) {
   const list = app.byId("answers");
+  list.replaceChildren();
+  app.byId("restore").addEventListener("click", () => app.update({ scales: new Map() }));
   return () => {
     const known = app.probabilities();
-    const shares = known ?? app.data.probabilities.values;
-    const first = largest(shares, LISTED).filter((index) => shares[index] >= 0);
+    app.shares = known ?? app.data.probabilities.values;
+    const first = largest(app.shares, LISTED).filter((index) => app.shares[index] >= 0);
     const extra = [app.state.class, app.state.against].filter((one) => one !== null && !first.includes(one));
-    list.replaceChildren(
-      ...[...first, ...extra].map((index) =>
-        made("li", {}, [
-          made("button", {
-            type: "button",
-            class: "class",
-            "aria-pressed": index === app.state.class,
-            title: `Show where the network finds ${app.data.names[index]}`,
-            on: { click: () => app.update({ class: index, against: null, channel: null }) },
-          }, [
-            made("span", { class: "name", text: app.data.names[index] }),
-            made("span", { class: "share", text: shares[index] < 0 ? "not computed" : percent(shares[index]) }),
-            made("span", { class: "bar", style: null }, shares[index] < 0 ? [] : [bar(shares[index])]),
-          ]),
-        ]),
-      ),
-    );
-    const said = `${app.data.names[first[0]]}, ${percent(shares[first[0]])}`;
-    app.byId("verdict").textContent = known ? said : `not computed; without muting: ${said}`;
+    app.best = first[0];
+    keyed(list, [...new Set([...first, ...extra])], (index) => classLine(app, index));
+    const said = `${app.data.names[app.best]}, ${percent(app.shares[app.best])}`;
+    says(app.byId("verdict"), known ? said : `not computed; without muting: ${said}`);
     app.byId("changed").hidden = !app.state.scales.size;
-    app.byId("changed").textContent = !known ? "The answer with these channels muted or scaled was not computed; the bars are those without muting."
-      : shares.some((/** @type {number} */ one) => one < 0) ? `without channel ${[...app.state.scales.keys()].join(", ")}; of the other classes, those that were computed`
-        : "with channels muted or scaled";
+    if (app.state.scales.size) says(app.byId("changed-said"), changed(app, known));
   };
 }
 
-/** @param {number} share */
-function bar(share) {
-  const svg = made("svg", { viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" });
-  svg.append(made("rect", { class: "track", width: 100, height: 4, rx: 2 }), made("rect", { class: "fill", width: Math.max(0.4, share * 100), height: 4, rx: 2 }));
-  return svg;
+/** @param {any} app @param {Float32Array|null} known */
+function changed(app, known) {
+  if (!known) return "The answer with these channels muted or scaled was not computed; the bars are those without muting.";
+  const named = [...app.state.scales].map(([c, by]) => (by === 0 ? `without channel ${c}` : `channel ${c} times ${by}`)).join(", ");
+  return known.some((one) => one < 0) ? `${named}; of the other classes, those that were computed` : named;
+}
+
+/** @param {any} app @param {number} index */
+function classLine(app, index) {
+  const name = app.data.names[index];
+  const share = made("span", { class: "share" });
+  const was = made("span", { class: "was" });
+  const bar = made("svg", { class: "bar", viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" });
+  const fill = made("rect", { class: "fill", height: 4 });
+  bar.append(made("rect", { class: "track", width: 100, height: 4 }), fill);
+  const choose = made("button", {
+    type: "button", class: "class", title: `Show where the network finds ${name}`,
+    on: { click: () => app.update({ class: index, against: null, channel: null }) },
+  }, [made("span", { class: "name", text: name }), made("span", {}, [was, share]), bar]);
+  const why = made("button", {
+    type: "button", class: "quiet why", "aria-label": `Why not ${name}?`, text: "why not?",
+    on: { click: () => app.update({ class: app.best, against: index, channel: null }) },
+  });
+  const row = made("li", {}, [choose, why]);
+  row.show = () => {
+    const now = app.shares[index];
+    const before = app.data.probabilities.values[index];
+    says(share, now < 0 ? "not computed" : percent(now));
+    says(was, now >= 0 && percent(now) !== percent(before) ? `was ${percent(before)} ` : "");
+    bar.style.visibility = now < 0 ? "hidden" : "";
+    fill.setAttribute("width", String(Math.max(0.4, now * 100)));
+    choose.setAttribute("aria-pressed", String(index === app.state.class));
+    why.setAttribute("aria-pressed", String(index === app.state.against));
+    why.style.visibility = index === app.best ? "hidden" : "";
+  };
+  return row;
 }

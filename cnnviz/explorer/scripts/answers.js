@@ -1,5 +1,8 @@
 // The answer of the network, as it is and with channels muted or scaled.
 
+/** What stands for a probability of one, of those that were computed beforehand. */
+const WHOLE = 65535;
+
 /**
  * Return the scores with some channels scaled, exact where a mean and a linear layer follow.
  * @param {Float32Array} scores
@@ -50,20 +53,32 @@ export function answerWith(data, layer, scales) {
   const at = layer.muted && by === 0 && !others.length ? layer.muted.channels.values.indexOf(channel) : -1;
   if (at < 0) return null;
   const found = new Float32Array(data.names.length).fill(-1);
-  layer.classes.forEach((/** @type {number} */ index, /** @type {number} */ k) => { found[index] = layer.muted.probabilities.values[at * layer.classes.length + k]; });
+  layer.classes.forEach((/** @type {number} */ index, /** @type {number} */ k) => { found[index] = layer.muted.probabilities.values[at * layer.classes.length + k] / WHOLE; });
   found[layer.muted.best.values[at]] = layer.muted.bestProbabilities.values[at];
   return found;
 }
 
 /**
- * Return why the answer without one channel more is not known, "" where it is.
+ * Return why the answer without one channel alone is not known, "" where it is.
  * @param {any} layer
- * @param {Map<number, number>} scales
  * @param {number} channel
  */
-export function unknownWithout(layer, scales, channel) {
+export function unknownWithout(layer, channel) {
   if (layer.head) return "";
   if (!layer.muted) return "For this layer no answers were computed.";
-  if (!layer.muted.channels.values.includes(channel)) return "The answer without this channel was not computed.";
-  return [...scales.keys()].some((one) => one !== channel) ? "The answer was computed for one muted channel alone." : "";
+  return layer.muted.channels.values.includes(channel) ? "" : "The answer without this channel was not computed.";
+}
+
+/**
+ * Return the probability of a class without one channel more, null where it is not known.
+ * @param {any} app
+ * @param {number} channel
+ * @returns {number|null}
+ */
+export function shareWithout(app, channel) {
+  const layer = app.layer();
+  const scales = new Map(layer.head ? app.state.scales : []).set(channel, 0);
+  const shares = answerWith(app.data, layer, scales);
+  const share = shares === null ? -1 : shares[app.state.class];
+  return share < 0 ? null : share;
 }

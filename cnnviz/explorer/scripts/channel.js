@@ -1,8 +1,9 @@
 // One channel: its map, its values here, its kernel, and its page in a gallery.
 
-import { unknownWithout } from "./answers.js";
+import { shareWithout } from "./answers.js";
 import { largest, valueAt } from "./arithmetic.js";
-import { made, written } from "../../pages/scripts/dom.js";
+import { made, percent, says, written } from "../../pages/scripts/dom.js";
+import { muteButton } from "./mute.js";
 
 const BINS = 24;
 
@@ -18,13 +19,10 @@ export function channel(app) {
     app.update({ channel: field.value !== "" && Number.isInteger(value) && value >= 0 && value < count ? value : null });
   });
   app.byId("channel-none").addEventListener("click", () => app.update({ channel: null }));
-  app.byId("channel-mute").addEventListener("click", () => {
-    const scales = new Map(app.state.scales);
-    if (scales.get(app.state.channel) === 0) scales.delete(app.state.channel);
-    else scales.set(app.state.channel, 0);
-    app.update({ scales });
-    app.openPanel("what-if");
-  });
+  const mute = muteButton(app, () => app.state.channel ?? 0, (muted) => (muted ? "Give it back" : "Mute it"));
+  app.byId("channel-unknown").before(mute);
+  mute.id = `channel-mute${app.suffix}`;
+  mute.setAttribute("aria-describedby", `channel-unknown${app.suffix}`);
   return () => {
     if (!app.byId("channel").open) return;
     const { channel: c } = app.state;
@@ -41,15 +39,19 @@ export function channel(app) {
     const dead = values.every((one) => one === 0);
     app.byId("channel-said").textContent = dead
       ? "It is zero everywhere in this photo."
-      : `Largest ${written(values[most])} at row ${Math.floor(most / width)}, column ${most % width}; mean ${written(values.reduce((one, other) => one + other, 0) / values.length)}; above zero at ${values.filter((one) => one > 0).length} of ${values.length} places. The photo above shows its map.`;
+      : `Its activation is ${written(values[most])} at most, at row ${Math.floor(most / width)}, column ${most % width}; on average ${written(values.reduce((one, other) => one + other, 0) / values.length)}; above zero at ${values.filter((one) => one > 0).length} of ${values.length} places. The photo above shows its map.`;
     histogram(app.byId("channel-histogram"), values);
-    app.byId("channel-mute").textContent = app.state.scales.get(c) === 0 ? "Give it back" : "Mute it";
-    const reason = app.state.scales.get(c) === 0 ? "" : unknownWithout(layer, app.state.scales, c);
-    app.byId("channel-mute").disabled = reason !== "";
-    app.byId("channel-unknown").textContent = reason;
+    says(app.byId("channel-unknown"), mute.show() || without(app, c));
     kernel(app, app.byId("channel-kernel"), c);
     patches(app, layer, c);
   };
+}
+
+/** @param {any} app @param {number} c */
+function without(app, c) {
+  const name = app.data.names[app.state.class];
+  const share = shareWithout(app, c);
+  return share === null ? "" : `${name} without it: ${percent(share)}; with it: ${percent(app.data.probabilities.values[app.state.class])}.`;
 }
 
 /**

@@ -26,7 +26,6 @@ export function controls(app) {
   app.byId("signed").addEventListener("change", () => app.update({ signed: app.byId("signed").checked }));
   search(app, "class");
   search(app, "against");
-  app.byId("no-against").addEventListener("click", () => app.update({ against: null }));
   return () => {
     const { state } = app;
     for (const id of ["layer", "method", "colours", "opacity", "clip"]) app.byId(id).value = String(state[id]);
@@ -35,8 +34,6 @@ export function controls(app) {
     app.byId("signed").checked = state.signed || state.against !== null;
     app.byId("signed").disabled = state.against !== null;
     app.byId("class-now").textContent = app.data.names[state.class];
-    app.byId("against-now").textContent = state.against === null ? "nothing" : app.data.names[state.against];
-    app.byId("no-against").hidden = state.against === null;
   };
 }
 
@@ -59,14 +56,15 @@ function search(app, id) {
     list.replaceChildren(
       ...at.slice(0, FOUND).map((k) => {
         const choose = () => {
-          app.update(id === "class" ? { class: k, channel: null } : { against: k === app.state.class ? null : k, channel: null });
+          app.update(id === "class" ? { class: k, channel: null } : { class: app.best, against: k === app.best ? null : k, channel: null });
           field.value = "";
           show();
         };
         return made("li", {}, [made("button", { type: "button", text: app.data.names[k] + (held(k) ? "" : " (no map at this layer)"), on: { click: choose } })]);
       }),
     );
-    app.byId(`${id}-count`).textContent = words ? `${at.length} found${at.length > FOUND ? `, ${FOUND} shown` : ""}` : "";
+    app.byId(`${id}-count`).textContent = !words ? "" : at.length === 0 ? `None of the ${app.data.names.length} classes of this network is called so.`
+      : `${at.length} found${at.length > FOUND ? `, ${FOUND} shown` : ""}`;
   };
   field.addEventListener("input", show);
   field.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {

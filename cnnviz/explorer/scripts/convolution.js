@@ -84,6 +84,16 @@ export function convolution(app) {
     at[k] = Math.min(sizes[k] - 1, Math.max(0, Math.round(Number(field.value)) || 0));
     app.update({ step: [step.channels.values[held], ...at] });
   }));
+  // Arrow keys move the output; the place is remembered when the key is let go.
+  const arrows = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+  for (const kind of ["keydown", "keyup"]) app.byId("planes").addEventListener(kind, (/** @type {KeyboardEvent} */ event) => {
+    const move = arrows[/** @type {keyof typeof arrows} */ (event.key)];
+    if (!move) return;
+    event.preventDefault();
+    const { step, sizes, held, at } = now();
+    const to = kind === "keyup" ? at : at.map((/** @type {number} */ one, /** @type {number} */ k) => Math.min(sizes[k] - 1, Math.max(0, one + move[k])));
+    app.update({ step: [step.channels.values[held], ...to] }, kind === "keyup");
+  });
   return () => {
     if (!panel.open) return;
     const { step, sizes, held, at } = now();

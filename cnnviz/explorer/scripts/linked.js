@@ -21,8 +21,7 @@ export function link(apps) {
     point: (/** @type {App} */ from, /** @type {[number, number]|null} */ at) => {
       for (const to of apps) {
         if (to === from) continue;
-        to.hovered = at;
-        to.drawPointed();
+        to.aim(at);
       }
     },
   };

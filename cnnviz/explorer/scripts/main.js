@@ -14,12 +14,13 @@ import { bytesOf, filledIn, inflated, restored } from "../../pages/scripts/pack.
 import { drawMarks, picture } from "./picture.js";
 import { places } from "./places.js";
 import { saving } from "./save.js";
-import { shownMap } from "./shown.js";
 import { addressOf, stateOf } from "./state.js";
+import { told } from "./told.js";
 import { whatIf } from "./what_if.js";
+import { why } from "./why.js";
 
 const KEPT = 4;
-const PANELS = ["controls", "place", "channel", "network", "what-if", "convolution"];
+const PANELS = ["controls", "channel", "network", "what-if", "convolution"];
 
 /**
  * Begin with one photo in one network.
@@ -28,7 +29,7 @@ const PANELS = ["controls", "place", "channel", "network", "what-if", "convoluti
  */
 export function begun(data, suffix) {
   /** @type {any} */
-  const app = { data, hovered: null, linked: null, suffix };
+  const app = { data, hovered: null, pointed: null, linked: null, suffix, drawn: 0 };
   app.byId = (/** @type {string} */ id) => byId(id + suffix);
   app.first = {
     class: data.first, against: null, layer: data.layers.length - 1, method: "gradcam", signed: false,
@@ -51,8 +52,11 @@ export function begun(data, suffix) {
   app.scores = () => (app.layer().head && app.state.scales.size ? scoresWith(data.scores.values, app.layer(), app.state.scales) : data.scores.values);
   app.probabilities = () => answerWith(data, app.layer(), app.state.scales);
   const pointed = [() => drawMarks(app), places(app), convolution(app)];
-  const parts = [picture(app), answer(app), controls(app), channel(app), network(app), whatIf(app), words(app), ...pointed];
-  app.draw = () => parts.forEach((part) => part());
+  const parts = [picture(app), answer(app), why(app), controls(app), channel(app), network(app), whatIf(app), told(app), ...pointed];
+  app.draw = () => {
+    app.drawn += 1;
+    parts.forEach((part) => part());
+  };
   app.drawPointed = () => pointed.forEach((part) => part());
   app.update = (/** @type {any} */ patch, keep = true) => {
     Object.assign(app.state, patch);
@@ -60,14 +64,29 @@ export function begun(data, suffix) {
     if (keep) remember(app.linked?.lead ?? app);
     app.draw();
   };
-  app.point = (/** @type {[number, number]|null} */ at) => {
+  app.aim = (/** @type {[number, number]|null} */ at) => {
     app.hovered = at;
+    if (at) app.pointed = at;
     app.drawPointed();
+  };
+  app.point = (/** @type {[number, number]|null} */ at) => {
+    app.aim(at);
     app.linked?.point(app, at);
   };
+  app.leave = () => { if (app.hovered) app.point(null); };
+  // The place that was pointed at last, unless it is kept.
+  app.passing = () => {
+    if (app.pointed === null) return null;
+    const cell = JSON.stringify(app.cellAt(app.pointed));
+    return app.state.at.some((/** @type {any} */ one) => JSON.stringify(app.cellAt(one)) === cell) ? null : app.pointed;
+  };
   app.keep = (/** @type {[number, number]} */ at) => {
-    app.openPanel("place");
-    app.update({ at: [...app.state.at, at].slice(-KEPT) });
+    app.aim(at);
+    if (app.passing() !== null) app.update({ at: [...app.state.at, at].slice(-KEPT) });
+  };
+  app.forget = () => {
+    app.pointed = null;
+    app.update({ at: [] });
   };
   app.openPanel = (/** @type {string} */ id) => { app.byId(id).open = true; };
   for (const id of PANELS) app.byId(id).addEventListener("toggle", () => app.draw());
@@ -85,25 +104,6 @@ function remember(app) {
   } catch {
     // In a frame of a notebook there is no address.
   }
-}
-
-/** @param {any} app @returns {() => void} */
-function words(app) {
-  return () => {
-    const { state, data } = app;
-    const layer = app.layer();
-    const name = data.names[state.class];
-    const held = state.channel === null && !layer.head ? layer.methods[state.method] : null;
-    const steps = held ? `, in ${held.levels} steps` : "";
-    const missing = shownMap(app) === null;
-    const what = state.channel !== null ? `the activations of channel ${state.channel}`
-      : state.against !== null ? `${data.methodNames[state.method]}: what speaks for ${name} rather than ${data.names[state.against]} (red), or the other way (blue)`
-        : state.signed ? `${data.methodNames[state.method]}: what speaks for ${name} (red) and against it (blue)`
-          : `${data.methodNames[state.method]}: where the network found ${name}`;
-    app.byId("told").textContent = missing
-      ? `For this choice the page holds no map at ${layer.name}: at this layer it has ${layer.classes.length} classes, which a search lists first.`
-      : `${what}, at ${layer.name} (${layer.maps.shape[1]} x ${layer.maps.shape[2]} places${steps}).`;
-  };
 }
 
 /** Read the data of the page, and begin. */

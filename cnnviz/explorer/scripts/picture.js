@@ -18,13 +18,11 @@ export function picture(app) {
   canvas.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => {
     if (event.pointerType === "mouse") app.point(placeOf(event));
   });
-  canvas.addEventListener("pointerleave", () => app.point(null));
+  // What was pointed at stays listed, so that the pointer can go there.
+  canvas.addEventListener("pointerleave", () => app.leave());
   canvas.addEventListener("click", (/** @type {MouseEvent} */ event) => app.keep(placeOf(event)));
   canvas.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => moved(app, event));
-  canvas.addEventListener("blur", (/** @type {FocusEvent} */ event) => {
-    // What is pressed must stay where it is until it is let go, or the click is lost.
-    if (app.hovered && !app.byId("places").contains(event.relatedTarget)) app.point(null);
-  });
+  canvas.addEventListener("blur", () => app.leave());
 
   /** @param {MouseEvent} event @returns {[number, number]} */
   function placeOf(event) {
@@ -105,21 +103,25 @@ export function drawMarks(app) {
   const [height, width] = app.data.input;
   marks.setAttribute("viewBox", `0 0 ${width} ${height}`);
   const layer = app.layer();
-  const places = app.hovered ? [...app.state.at, app.hovered] : app.state.at;
+  const passing = app.passing();
+  const places = passing === null ? app.state.at : [...app.state.at, passing];
+  const [rows, columns] = [layer.maps.shape[1], layer.maps.shape[2]];
   marks.replaceChildren(
     ...places.flatMap((/** @type {[number, number]} */ at, /** @type {number} */ k) => {
       const kept = k < app.state.at.length;
       const { row, column } = app.cellAt(at);
-      const [rows, columns] = [layer.maps.shape[1], layer.maps.shape[2]];
+      const look = `mark-${k % 4}${kept ? "" : " hovering"}`;
+      const [x, y] = [(column * width) / columns, (row * height) / rows];
       const parts = [];
       if (layer.field) {
         const [top, left, bottom, right] = fieldAt(layer.field, row, column);
-        if (bottom > top && right > left) parts.push(made("rect", { class: `field mark-${k % 4}${kept ? "" : " hovering"}`, x: left, y: top, width: right - left, height: bottom - top }));
+        // A frame around all of the photo is drawn inside it, where it can be seen.
+        const inset = width / 120;
+        if (bottom > top && right > left) parts.push(made("rect", { class: `field ${look}`, x: left + inset, y: top + inset, width: Math.max(1, right - left - 2 * inset), height: Math.max(1, bottom - top - 2 * inset) }));
       }
-      const x = ((column + 0.5) * width) / columns;
-      const y = ((row + 0.5) * height) / rows;
-      parts.push(made("circle", { class: `spot mark-${k % 4}`, cx: x, cy: y, r: Math.max(2.5, width / 90) }));
-      if (kept) parts.push(made("text", { class: "spot-name", x: x + width / 60, y: y - width / 60, "font-size": width / 18, text: String.fromCharCode(65 + k) }));
+      parts.push(made("rect", { class: `cell ${look}`, x, y, width: width / columns, height: height / rows }));
+      parts.push(made("circle", { class: `spot ${look}`, cx: x + width / columns / 2, cy: y + height / rows / 2, r: Math.max(1, width / 110) }));
+      if (kept) parts.push(made("text", { class: "spot-name", x: Math.min(x + width / columns + width / 90, width * 0.94), y: Math.max(y + height / rows / 3, height / 16), "font-size": width / 18, text: String.fromCharCode(65 + k) }));
       return parts;
     }),
   );
@@ -131,12 +133,12 @@ function moved(app, event) {
   const step = steps[/** @type {keyof typeof steps} */ (event.key)];
   const [, rows, columns] = app.layer().maps.shape;
   if (step) {
-    const { row, column } = app.cellAt(app.hovered ?? [0.5, 0.5]);
+    const { row, column } = app.cellAt(app.pointed ?? [0.5, 0.5]);
     const inside = (/** @type {number} */ at, /** @type {number} */ count) => Math.min(count - 1, Math.max(0, at));
-    const to = app.hovered ? [inside(column + step[0], columns), inside(row + step[1], rows)] : [column, row];
+    const to = app.pointed ? [inside(column + step[0], columns), inside(row + step[1], rows)] : [column, row];
     app.point([(to[0] + 0.5) / columns, (to[1] + 0.5) / rows]);
-  } else if ((event.key === "Enter" || event.key === " ") && app.hovered) app.keep(app.hovered);
-  else if (event.key === "Escape" || event.key === "Delete") app.update({ at: [] });
+  } else if ((event.key === "Enter" || event.key === " ") && app.pointed) app.keep(app.pointed);
+  else if (event.key === "Escape" || event.key === "Delete") app.forget();
   else return;
   event.preventDefault();
 }

@@ -1,10 +1,12 @@
 // The places that are looked at: what each sees, and which channels fire there.
 
 import { addedAt, fieldAt, largest, valueAt } from "./arithmetic.js";
-import { made, written } from "../../pages/scripts/dom.js";
+import { shareWithout } from "./answers.js";
+import { keyed, made, percent, says, written } from "../../pages/scripts/dom.js";
+import { muteButton } from "./mute.js";
 import { shownWeights, signedMap } from "./shown.js";
 
-const RANKED = 8;
+const RANKED = 6;
 
 /**
  * @param {any} app
@@ -12,66 +14,120 @@ const RANKED = 8;
  */
 export function places(app) {
   const list = app.byId("places");
-  /** @type {Map<string, any>} */
-  let held = new Map();
+  /** @type {any} */
+  let view = null;
   app.byId("by").addEventListener("change", () => app.draw());
-  app.byId("forget").addEventListener("click", () => app.update({ at: [] }));
+  app.byId("forget").addEventListener("click", () => app.forget());
   return () => {
-    const at = app.hovered ? [...app.state.at, app.hovered] : app.state.at;
-    app.byId("no-place").hidden = at.length > 0;
-    app.byId("forget").hidden = app.state.at.length === 0;
-    if (!app.byId("place").open) return;
-    // A card that says the same stays the element it is: one made anew while pressed loses the click.
-    const { class: asked, against, layer, method, scales } = app.state;
-    const view = JSON.stringify([asked, against, layer, method, [...scales], app.byId("by").value]);
-    const before = held;
-    held = new Map();
-    at.forEach((/** @type {[number, number]} */ one, /** @type {number} */ k) => {
-      const key = `${view} ${k} ${k < app.state.at.length} ${one}`;
-      held.set(key, before.get(key) ?? card(app, one, k));
-    });
-    const cards = [...held.values()];
-    if (cards.length !== list.children.length || cards.some((one, k) => one !== list.children[k])) list.replaceChildren(...cards);
+    const { at } = app.state;
+    const passing = app.passing();
+    const keys = at.map((/** @type {any} */ _, /** @type {number} */ k) => k).reverse();
+    const any = at.length > 0 || passing !== null;
+    for (const [id, shown] of /** @type {[string, boolean][]} */ ([["no-place", !any], ["places-asked", any], ["hint", !any]])) app.byId(id).hidden = !shown;
+    app.byId("here").classList.toggle("blank", !any);
+    // A move of the pointer changes none of what all places have in common.
+    if (view?.drawn !== app.drawn) view = viewed(app);
+    keyed(list, passing === null ? keys : [-1, ...keys], (k) => card(app, k, () => view));
+    says(app.byId("place-said"), any && document.activeElement === app.byId("picture") ? list.firstElementChild.said : "");
   };
 }
 
-/** @param {any} app @param {[number, number]} at @param {number} k */
-function card(app, at, k) {
-  const kept = k < app.state.at.length;
+/**
+ * Return what all places have in common.
+ * @param {any} app
+ */
+function viewed(app) {
   const layer = app.layer();
-  const [, height, width] = layer.maps.shape;
-  const { row, column } = app.cellAt(at);
-  const place = row * width + column;
   const weights = shownWeights(app);
-  const byEvidence = app.byId("by").value === "evidence" && weights !== null;
-  const fires = Float32Array.from({ length: layer.maps.shape[0] }, (_, c) => valueAt(layer, c, place, height * width));
-  const adds = weights === null ? null : addedAt(layer, weights, place, app.state.scales);
-  const ranked = largest(byEvidence && adds ? adds : fires, RANKED, byEvidence ? Math.abs : undefined);
   const map = signedMap(app);
-  return made("article", { class: "card" }, [
-    made("h2", {}, [
-      made("span", { class: `dot mark-${k % 4}` }),
-      kept ? `Place ${String.fromCharCode(65 + k)}` : "Under the pointer",
-      ...(kept ? [made("button", { type: "button", class: "quiet", "aria-label": `Forget place ${String.fromCharCode(65 + k)}`, text: "\u00d7", on: { click: () => app.update({ at: app.state.at.filter((/** @type {any} */ _, /** @type {number} */ j) => j !== k) }) } })] : []),
-    ]),
-    made("p", { class: "aside", text: `${where(layer, row, column)} The map is ${map === null ? "not held" : written(map[place])} here.` }),
-    made("table", {}, [
-      made("thead", {}, [made("tr", {}, [made("th", { scope: "col", text: "channel" }), made("th", { scope: "col", text: "fires" }), made("th", { scope: "col", text: `adds to ${app.data.names[app.state.class]}${app.state.against === null ? "" : ` rather than ${app.data.names[app.state.against]}`}` })])]),
-      made("tbody", {}, ranked.map((c) =>
-        made("tr", {}, [
-          made("th", { scope: "row" }, [made("button", { type: "button", class: "link", text: String(c), on: { click: () => { app.update({ channel: c }); app.openPanel("channel"); } } })]),
-          made("td", { text: written(fires[c]) }),
-          made("td", { class: adds && adds[c] < 0 ? "against" : "for", text: adds === null ? "\u2013" : written(adds[c]) }),
-        ]))),
-    ]),
-  ]);
+  const { names } = app.data;
+  const against = app.state.against === null ? "" : ` rather than ${names[app.state.against]}`;
+  const name = names[app.state.class];
+  return {
+    layer, weights, map, name, asked: `${name}${against}`,
+    most: map === null ? 0 : map.reduce((one, other) => Math.max(one, Math.abs(other)), 0),
+    byEvidence: app.byId("by").value === "evidence" && weights !== null,
+    drawn: app.drawn,
+  };
 }
 
-/** @param {any} layer @param {number} row @param {number} column */
-function where(layer, row, column) {
-  const said = `Row ${row}, column ${column} of ${layer.name}.`;
-  if (!layer.field) return `${said} What of the photo it sees is not known.`;
+/**
+ * Make the card of a place; -1 is the one that is pointed at, and not kept.
+ * @param {any} app
+ * @param {number} k
+ * @param {() => any} viewed
+ */
+function card(app, k, viewed) {
+  const kept = k >= 0;
+  const title = kept ? `Place ${String.fromCharCode(65 + k)}` : "Pointed at";
+  const dot = made("span", { class: "dot" });
+  const where = made("p", { class: "aside" });
+  const body = made("tbody");
+  const heads = ["channel", "", "", ""].map((text) => made("th", { scope: "col", text }));
+  const last = kept
+    ? made("button", { type: "button", class: "quiet", "aria-label": `Forget ${title}`, text: "\u00d7", on: { click: () => app.update({ at: app.state.at.filter((/** @type {any} */ _, /** @type {number} */ j) => j !== k) }) } })
+    : made("span", { class: "aside", text: "a click keeps it" });
+  const found = made("article", { class: "card" }, [made("h3", {}, [dot, title, last]), where, made("table", {}, [made("thead", {}, [made("tr", {}, heads)]), body])]);
+  let said = "";
+  found.show = () => {
+    const view = viewed();
+    const at = kept ? app.state.at[k] : app.pointed;
+    if (said === `${view.drawn} ${at}`) return;
+    said = `${view.drawn} ${at}`;
+    const mark = kept ? k : app.state.at.length;
+    dot.setAttribute("class", `dot mark-${mark % 4}`);
+    const { layer, weights } = view;
+    const [channels, height, width] = layer.maps.shape;
+    const { row, column } = app.cellAt(at);
+    const place = row * width + column;
+    const fires = new Float32Array(channels);
+    for (let c = 0; c < channels; c += 1) fires[c] = valueAt(layer, c, place, height * width);
+    const adds = weights === null ? null : addedAt(layer, weights, place, app.state.scales);
+    const ranked = largest(view.byEvidence && adds !== null ? adds : fires, RANKED, view.byEvidence ? Math.abs : undefined);
+    const map = view.map === null ? "" : ` The map of ${view.asked} is ${written(view.map[place])} here, ${percent(view.map[place] / (view.most || 1))} of its largest value.`;
+    says(where, `${seenFrom(app, layer, row, column)}${map}`);
+    says(heads[1], `activation (rank of ${channels})`);
+    says(heads[2], `adds to ${view.asked}`);
+    says(heads[3], `${view.name} without it`);
+    found.values = { fires, adds };
+    keyed(body, ranked, (c) => channelLine(app, c, () => found.values));
+    found.said = `Row ${row}, column ${column}: ${view.byEvidence ? "most evidence" : "fires most"}: ${ranked.slice(0, 3).map((c) => `channel ${c}`).join(", ")}.`;
+  };
+  return found;
+}
+
+/** @param {any} app @param {number} c @param {() => {fires: Float32Array, adds: Float32Array|null}} values */
+function channelLine(app, c, values) {
+  const [fires, adds] = [made("td"), made("td")];
+  const open = made("button", { type: "button", class: "link", title: `Show where channel ${c} fires`, text: String(c), on: { click: () => app.update({ channel: app.state.channel === c ? null : c }) } });
+  const mute = muteButton(app, () => c, (muted) => {
+    if (muted) return "give back";
+    const share = shareWithout(app, c);
+    return share === null ? "not computed" : percent(share);
+  });
+  mute.classList.add("without");
+  const row = made("tr", {}, [made("th", { scope: "row" }, [open]), fires, adds, made("td", {}, [mute])]);
+  row.show = () => {
+    const { fires: all, adds: each } = values();
+    let rank = 1;
+    for (let k = 0; k < all.length; k += 1) if (all[k] > all[c]) rank += 1;
+    says(fires, `${written(all[c])} (${rank})`);
+    says(adds, each === null ? "\u2013" : written(each[c]));
+    adds.setAttribute("class", each !== null && each[c] < 0 ? "against" : "for");
+    row.setAttribute("class", app.state.channel === c ? "chosen" : "");
+    open.setAttribute("aria-pressed", String(app.state.channel === c));
+    mute.show();
+  };
+  return row;
+}
+
+/** @param {any} app @param {any} layer @param {number} row @param {number} column */
+function seenFrom(app, layer, row, column) {
+  const said = `Row ${row}, column ${column} of ${layer.name}`;
+  if (!layer.field) return `${said}. What of the photo it sees is not known.`;
+  const [height, width] = app.data.input;
   const [top, left, bottom, right] = fieldAt(layer.field, row, column);
+  const all = bottom - top >= height && right - left >= width;
   const gates = layer.field.gates ? ", besides gates over the whole map" : "";
-  return `${said} It sees ${bottom - top} x ${right - left} pixels of the input${gates}.`;
+  return `${said}: it sees ${all ? "the whole photo" : `${bottom - top} x ${right - left} pixels of the ${height} x ${width}`}${gates}.`;
 }

@@ -1,8 +1,9 @@
 // The answer with channels muted or scaled: worked out where that is exact, else looked up.
 
 import { largest, rowOf, valueAt, weightsOf } from "./arithmetic.js";
-import { unknownWithout } from "./answers.js";
-import { made, percent, written } from "../../pages/scripts/dom.js";
+import { shareWithout } from "./answers.js";
+import { keyed, made, percent, says, written } from "../../pages/scripts/dom.js";
+import { muteButton } from "./mute.js";
 
 const OFFERED = 12;
 
@@ -15,24 +16,31 @@ export function whatIf(app) {
   return () => {
     if (!app.byId("what-if").open) return;
     const layer = app.layer();
-    const exact = Boolean(layer.head);
-    app.byId("exact").textContent = exact
-      ? "A mean over the places and a linear layer follow this layer, so that the answer is exact for any choice of channels."
-      : layer.muted
-        ? `What follows this layer is no linear function of it. The answers without one of ${layer.muted.channels.values.length} channels were computed when the page was made: those that add most, either way, to the Grad-CAM map of ${app.data.names[layer.classes[0]]}, whichever class is shown. The map changes at once for any.`
-        : "For this layer no answers were computed; the map alone changes.";
+    says(app.byId("exact"), explained(app, layer));
     app.byId("give-back").hidden = app.state.scales.size === 0;
-    app.byId("offered").replaceChildren(...offered(app, layer, exact).map((c) => line(app, layer, c, exact)));
-    told(app, layer, exact);
+    keyed(app.byId("offered"), offered(app, layer), (c) => offer(app, c));
+    foundOut(app, layer, Boolean(layer.head));
   };
 }
 
-/** @param {any} app @param {any} layer @param {boolean} exact @returns {number[]} */
-function offered(app, layer, exact) {
+/** @param {any} app @param {any} layer */
+function explained(app, layer) {
+  const others = ` Listed are those that add most, either way, to ${app.data.names[app.state.class]}; any other can be muted where it is opened.`;
+  if (layer.head) return `A mean over the places and a linear layer follow this layer, so that the answer is exact for any choice of channels.${others}`;
+  if (!layer.muted) return "For this layer no answers were computed.";
+  const count = layer.muted.channels.values.length;
+  const all = count === layer.maps.shape[0];
+  return `What follows this layer is no linear function of it, so the answer without each of ${all ? `its ${count} channels` : `${count} of its channels`} alone was computed when the page was made` +
+    (all ? `.${others}` : `: of those that add most, either way, to the Grad-CAM map of ${app.data.names[layer.classes[0]]}, whichever class is shown.`);
+}
+
+/** @param {any} app @param {any} layer @returns {number[]} */
+function offered(app, layer) {
   const scaled = [...app.state.scales.keys()];
-  if (!exact && layer.muted) return [...new Set([...scaled, ...layer.muted.channels.values])];
   const row = rowOf(layer, app.state.class);
-  if (row < 0) return scaled;
+  const { channels } = layer.muted ?? {};
+  if (!layer.head && channels && (row < 0 || channels.values.length < layer.maps.shape[0])) return [...new Set([...scaled, ...channels.values])];
+  if (row < 0 || (!layer.head && !layer.muted)) return scaled;
   const weights = weightsOf(layer, row, !layer.head);
   const places = layer.maps.shape[1] * layer.maps.shape[2];
   const adds = weights.map((weight, c) => weight * places * (layer.head ? layer.head.means.values[c] : meanOf(layer, c, places)));
@@ -46,28 +54,39 @@ function meanOf(layer, c, places) {
   return total / places;
 }
 
-/** @param {any} app @param {any} layer @param {number} c @param {boolean} exact */
-function line(app, layer, c, exact) {
-  const now = app.state.scales.get(c) ?? 1;
-  /** @param {number} to */
-  const set = (to) => {
-    const scales = new Map(app.state.scales);
-    if (to === 1) scales.delete(c);
-    else scales.set(c, to);
-    return { scales };
-  };
+/** @param {any} app @param {number} c */
+function offer(app, c) {
   const said = `Channel ${c}`;
-  return made("li", {}, [
+  const slider = made("input", { type: "range", min: 0, max: 2, step: 0.05, "aria-label": `${said} times`, on: { change: () => {
+    const scales = new Map(app.state.scales);
+    if (Number(slider.value) === 1) scales.delete(c);
+    else scales.set(c, Number(slider.value));
+    app.update({ scales });
+  } } });
+  const times = made("span", { class: "share" });
+  const aside = made("span", { class: "aside" });
+  const mute = muteButton(app, () => c, (muted) => (muted ? "give back" : "mute"));
+  const row = made("li", {}, [
     made("button", { type: "button", class: "link", text: said, on: { click: () => { app.update({ channel: c }); app.openPanel("channel"); } } }),
-    made("input", { type: "range", min: 0, max: 2, step: 0.05, value: now, "aria-label": `${said} times`, on: { change: (/** @type {any} */ event) => app.update(set(Number(event.target.value))) } }),
-    made("span", { class: "share", text: `x ${now.toFixed(2)}` }),
-    made("button", { type: "button", text: now === 0 ? "give back" : "mute", "aria-pressed": now === 0, on: { click: () => app.update(set(now === 0 ? 1 : 0)) } }),
-    made("span", { class: "aside", text: exact ? `adds ${written(layer.head.means.values[c] * layer.weights.values[rowOf(layer, app.state.class) * layer.maps.shape[0] + c] * layer.row.values[rowOf(layer, app.state.class)])} to the score` : unknownWithout(layer, app.state.scales, c) || "answer without it computed" }),
+    slider, times, mute, aside,
   ]);
+  row.show = () => {
+    const layer = app.layer();
+    const now = app.state.scales.get(c) ?? 1;
+    // Between all and nothing an answer is known of a linear head alone.
+    slider.hidden = times.hidden = !layer.head;
+    slider.value = String(now);
+    says(times, `\u00d7 ${now.toFixed(2)}`);
+    const reason = mute.show();
+    const without = shareWithout(app, c);
+    const adds = layer.head ? `adds ${written(layer.head.means.values[c] * layer.weights.values[rowOf(layer, app.state.class) * layer.maps.shape[0] + c] * layer.row.values[rowOf(layer, app.state.class)])} to the score; ` : "";
+    says(aside, reason || (without === null ? `${app.data.names[app.state.class]} without it: not computed` : `${adds}${app.data.names[app.state.class]} without it: ${percent(without)}`));
+  };
+  return row;
 }
 
 /** @param {any} app @param {any} layer @param {boolean} exact */
-function told(app, layer, exact) {
+function foundOut(app, layer, exact) {
   const scaled = [...app.state.scales.keys()];
   const chosen = app.state.class;
   const name = app.data.names[chosen];
@@ -84,5 +103,5 @@ function told(app, layer, exact) {
     said = `Without channel ${scaled.join(", ")} the answer is ${app.data.names[best]}, ${percent(shares[best])}` +
       (shares[chosen] < 0 ? "." : `; ${name}: ${percent(before)} before, ${percent(shares[chosen])} now.`);
   }
-  app.byId("what-said").textContent = said;
+  says(app.byId("what-said"), said);
 }

@@ -30,6 +30,41 @@ export function made(tag, settings = {}, inside = []) {
   return found;
 }
 
+/** @type {WeakMap<Element, Map<any, any>>} */
+const HELD = new WeakMap();
+
+/**
+ * Let a list hold one element for each key, in this order. What is there stays the element that it
+ * is: one that is made anew, or moved, while it is pressed loses the click.
+ * @param {Element} list
+ * @param {any[]} keys
+ * @param {(key: any) => any} make an element with a method `show` that brings it up to date
+ */
+export function keyed(list, keys, make) {
+  const held = HELD.get(list) ?? new Map();
+  HELD.set(list, held);
+  for (const [key, one] of held) {
+    if (keys.includes(key)) continue;
+    one.remove();
+    held.delete(key);
+  }
+  keys.forEach((key, k) => {
+    if (!held.has(key)) held.set(key, make(key));
+    const one = held.get(key);
+    if (list.children[k] !== one) list.insertBefore(one, list.children[k] ?? null);
+    one.show();
+  });
+}
+
+/**
+ * Let an element say something; nothing is touched where it says so already.
+ * @param {Element} element
+ * @param {string} text
+ */
+export function says(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 /**
  * Write a number with three digits that count.
  * @param {number} value

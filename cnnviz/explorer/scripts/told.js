@@ -1,0 +1,56 @@
+// What the picture shows now, in words, and what can be done with it at once.
+
+import { rowOf } from "./arithmetic.js";
+import { says } from "../../pages/scripts/dom.js";
+import { muteButton } from "./mute.js";
+import { shownMap } from "./shown.js";
+
+/**
+ * @param {any} app
+ * @returns {() => void}
+ */
+export function told(app) {
+  const [back, more, off] = ["shown-back", "shown-more", "map-off"].map(app.byId);
+  const mute = muteButton(app, () => app.state.channel ?? 0, (muted) => `${muted ? "Give back" : "Mute"} channel ${app.state.channel}`);
+  back.after(mute);
+  back.addEventListener("click", () => app.update({ channel: null, against: null }));
+  more.addEventListener("click", () => {
+    app.openPanel("channel");
+    app.byId("channel").scrollIntoView({ block: "nearest" });
+    app.byId("channel").querySelector("summary").focus({ preventScroll: true });
+  });
+  let before = app.first.opacity;
+  off.addEventListener("click", () => {
+    const { opacity } = app.state;
+    if (opacity > 0) before = opacity;
+    app.update({ opacity: opacity > 0 ? 0 : before });
+  });
+  return () => {
+    const { state } = app;
+    says(app.byId("told"), words(app));
+    back.hidden = state.channel === null && state.against === null;
+    says(back, `Back to where it found ${app.data.names[state.class]}`);
+    mute.hidden = state.channel === null;
+    more.hidden = state.channel === null;
+    if (state.channel !== null) mute.show();
+    says(off, state.opacity > 0 ? "Photo alone" : "Show the map");
+    off.setAttribute("aria-pressed", String(state.opacity === 0));
+  };
+}
+
+/** @param {any} app */
+function words(app) {
+  const { state, data } = app;
+  const layer = app.layer();
+  const name = data.names[state.class];
+  const held = state.channel === null && !layer.head ? layer.methods[state.method] : null;
+  const steps = held ? `, in ${held.levels} steps` : "";
+  const missing = shownMap(app) === null;
+  const what = state.channel !== null ? `Where channel ${state.channel} fires, and how much`
+    : state.against !== null ? `${data.methodNames[state.method]}: what speaks for ${name} rather than ${data.names[state.against]} (red), or the other way (blue)`
+      : state.signed ? `${data.methodNames[state.method]}: what speaks for ${name} (red) and against it (blue)`
+        : `${data.methodNames[state.method]}: where the network found ${name}`;
+  if (!missing) return `${what}, at ${layer.name} (${layer.maps.shape[1]} x ${layer.maps.shape[2]} places${steps}).`;
+  const none = rowOf(layer, state.class) < 0 ? state.class : state.against;
+  return `The page holds no map of ${data.names[none]} at ${layer.name}: at this layer it has ${layer.classes.length} classes, which a search lists first.`;
+}

@@ -1,0 +1,180 @@
+"""What a person finds without being told: hints, the list beside the photo, and why not a class."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.helpers.browser import Visit
+from tests.helpers.explorer_pages import Opened, page_of
+
+_SHIFTS = """() => new Promise((done) => {
+  let total = 0;
+  new PerformanceObserver((list) => { for (const one of list.getEntries()) total += one.value; })
+    .observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => done(total), 300);
+})"""
+
+
+def _visit(browser, tmp_path, width: int, touch: bool = False) -> Visit:
+    path = page_of("shapes-residual")[2].save(tmp_path / "page.html")
+    visit = Visit(browser, width, "light", touch=touch)
+    visit.page.goto(path.as_uri())
+    visit.wait_until("'cnnviz' in window")
+    return visit
+
+
+def _in_view(visit: Visit, selector: str) -> bool:
+    box = visit.page.locator(selector).bounding_box()
+    return box is not None and box["y"] >= 0 and box["y"] + box["height"] <= 900
+
+
+@pytest.mark.parametrize("width", [390, 1024, 1280, 1920])
+def test_pointing_at_the_photo_shows_at_once_what_fires_there(browser, tmp_path, width) -> None:
+    phone = width == 390
+    visit = _visit(browser, tmp_path, width, touch=phone)
+    page = visit.page
+    for selector in ("#hint", "#verdict", "#answers li:nth-child(2) .why", "#picture"):
+        assert _in_view(visit, selector), selector
+    assert page.inner_text("#hint").startswith("Tap" if phone else "Point at")
+    box = page.locator("#picture").bounding_box()
+    at = {"x": box["width"] * 0.4, "y": box["height"] * 0.6}
+    if phone:
+        page.locator("#picture").tap(position=at)
+    else:
+        page.locator("#picture").hover(position=at)
+    for selector in ("#places article h3", "#places tbody tr:first-child"):
+        assert _in_view(visit, selector), selector
+    assert _in_view(visit, "#picture")
+    assert not page.locator("#hint").is_visible()
+    assert page.locator("#marks .cell").is_visible()
+    assert page.locator("#marks .field").is_visible()
+    if not phone:
+        # The list stays when the pointer goes there.
+        page.mouse.move(*[page.locator("#places article h3").bounding_box()[k] + 2 for k in "xy"])
+        assert page.locator("#places article").count() == 1
+    assert visit.complaints == []
+    visit.context.close()
+
+
+@pytest.mark.parametrize("width", [390, 1024, 1280])
+@pytest.mark.parametrize("name", ["shapes-residual", "small"])
+def test_nothing_moves_while_the_page_is_loaded(browser, tmp_path, width: int, name: str) -> None:
+    path = page_of(name)[2].save(tmp_path / "page.html")
+    visit = Visit(browser, width, "light")
+    visit.page.goto(path.as_uri())
+    visit.wait_until("'cnnviz' in window")
+    assert visit.page.evaluate(_SHIFTS) == 0
+    visit.context.close()
+
+
+def test_why_it_is_not_another_class_is_one_click_away(opened: Opened) -> None:
+    page = opened.visit.page
+    best, other = (
+        line.split("\n")[0] for line in page.locator("#answers li").all_inner_texts()[:2]
+    )
+    page.locator("#answers .why").nth(1).click()
+    assert page.inner_text("#why-title") == f"Why {best} and not {other}?"
+    said = page.inner_text("#why-said")
+    assert f"Red on the photo speaks for {best}, blue for {other}." in said
+    scores = opened.asks(
+        "[app.state.class, app.state.against].map((k) => app.data.scores.values[k])"
+    )
+    assert f"{best} is ahead by {scores[0] - scores[1]:.3g}" in said
+    # Before a linear head what channels add makes up the lead.
+    found = opened.asks(
+        "((layer, [one, two]) => Array.from({ length: layer.maps.shape[0] }, (_, c) =>"
+        " layer.head.means.values[c] * [one, two].reduce((sum, k, j) => sum + (j ? -1 : 1) *"
+        " layer.weights.values[k * layer.maps.shape[0] + c] * layer.row.values[k], 0)))"
+        "(app.layer(), [app.state.class, app.state.against])"
+    )
+    named = page.locator("#why-said .pair")
+    channels = [int(one) for one in named.locator("button").all_inner_texts()]
+    order = np.argsort(found)
+    assert channels == [*order[::-1][:3].tolist(), *order[:3].tolist()]
+    values = [
+        float(text.split("\u00a0")[1].strip(", ").replace("\u2212", "-"))
+        for text in named.all_inner_texts()
+    ]
+    np.testing.assert_allclose(values, np.array(found)[channels], rtol=0.02, atol=1e-3)
+    named.locator("button").first.click()
+    assert opened.asks("app.state.channel") == channels[0]
+    page.locator("#shown-back").click()
+    assert opened.asks("[app.state.channel, app.state.against]") == [None, None]
+    assert not page.locator("#why").is_visible()
+
+
+@pytest.mark.parametrize("opened", ["small"], indirect=True)
+def test_of_a_class_without_a_map_the_scores_are_told(opened: Opened) -> None:
+    page = opened.visit.page
+    missing = opened.asks("app.data.names.findIndex((_, k) => !app.layer().classes.includes(k))")
+    page.fill("#against-search", f"class {missing}")
+    page.locator("#against-found button").first.click()
+    said = page.inner_text("#why-said")
+    assert f"that of class {missing}" in said
+    assert f"holds no map of class {missing}, so that it cannot show where" in said
+    assert f"no map of class {missing}" in page.inner_text("#told")
+    page.fill("#against-search", "opossum")
+    assert "None of the 30 classes of this network is called so." in page.inner_text(
+        "#against-count"
+    )
+
+
+def test_a_press_is_not_lost_where_the_page_is_drawn_anew_meanwhile(opened: Opened) -> None:
+    page = opened.visit.page
+    opened.goes_to("#at=0.4,0.6&against=3&scale=1:0.5")
+    page.locator("#what-if > summary").click()
+    page.locator("#offered li").first.wait_for()
+    for selector in (
+        "#answers li:nth-child(2) .class",
+        "#answers li:nth-child(3) .why",
+        "#places tbody tr:nth-child(2) .link",
+        "#places tbody tr:nth-child(2) .without",
+        "#why-said .pair button",
+        "#offered li:nth-child(2) button[aria-pressed]",
+        "#forget",
+    ):
+        opened.asks("app.update({ against: 3, class: 0, at: [[0.4, 0.6]], channel: null })")
+        target = page.locator(selector).first
+        target.scroll_into_view_if_needed()
+        box = target.bounding_box()
+        before = opened.asks("JSON.stringify([app.state, [...app.state.scales]])")
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.down()
+        opened.asks("(() => { app.draw(); app.drawPointed(); app.update({ opacity: 0.55 }); })()")
+        page.wait_for_timeout(30)
+        page.mouse.up()
+        assert opened.asks("JSON.stringify([app.state, [...app.state.scales]])") != before, selector
+
+
+def test_the_photo_is_shown_alone_and_with_the_map_again(opened: Opened) -> None:
+    page = opened.visit.page
+    page.locator("#map-off").click()
+    alone = opened.asks(
+        "['picture', 'photo'].map((id) => { const one = document.getElementById(id);"
+        " const copy = document.createElement('canvas'); copy.width = copy.height = 96;"
+        " const pen = copy.getContext('2d'); pen.drawImage(one, 0, 0);"
+        " return [...pen.getImageData(0, 0, 96, 96).data]; })"
+    )
+    assert np.abs(np.subtract(*alone)).max() <= 1
+    assert "opacity=0" in page.url
+    assert page.inner_text("#map-off") == "Show the map"
+    page.locator("#map-off").click()
+    assert opened.asks("app.state.opacity === app.first.opacity")
+
+
+def test_arrow_keys_move_the_worked_convolution(opened: Opened) -> None:
+    page = opened.visit.page
+    page.locator("#convolution > summary").click()
+    page.locator("#planes table").first.wait_for()
+    row, column = (int(page.input_value(f"#step-{one}")) for one in ("row", "column"))
+    page.focus("#planes")
+    for key in ("ArrowRight", "ArrowRight", "ArrowUp"):
+        page.keyboard.press(key)
+    assert [int(page.input_value(f"#step-{one}")) for one in ("row", "column")] == [
+        row - 1,
+        column + 2,
+    ]
+    assert f",{row - 1},{column + 2}" in page.url
+    page.go_back()
+    assert int(page.input_value("#step-row")) == row
