@@ -20,7 +20,16 @@ from cnnviz.explorer.layers import BY_PLACE, ExploredLayer
 from cnnviz.explorer.what_if import MutedAnswers
 from cnnviz.heatmaps.cam_methods import CAM_METHODS
 from cnnviz.introspection.receptive_fields import ReceptiveField
-from cnnviz.pages.packing import MANY, Packed, by_channel, by_row, map_levels, predicted
+from cnnviz.pages.packing import (
+    ALL_LEVELS,
+    MANY,
+    Packed,
+    by_channel,
+    by_channel_for_sums,
+    by_row,
+    map_levels,
+    predicted,
+)
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.ranked_classes import probabilities
 from cnnviz.results.text import plural
@@ -116,10 +125,16 @@ class Document:
 
     def add_layer(
         self, layer: ExploredLayer, likeliest: Sequence[int], muted: MutedAnswers | None
-    ) -> None:
-        """Take in a layer, with the answers that were computed beforehand."""
+    ) -> float:
+        """Take in a layer, with the answers that were computed beforehand.
+
+        Returns
+        -------
+        float
+            How far whole steps put the map of the likeliest class off, of its largest value.
+        """
         places = layer.activations[0].size
-        maps, low, step = by_channel(layer.activations, map_levels(layer.activations))
+        maps, low, step = kept_maps(layer)
         weights, row = _weights(layer, likeliest)
         entry: dict[str, Any] = {
             "name": layer.name,
@@ -154,6 +169,8 @@ class Document:
                 "bestProbabilities": self.packed.add(muted.best_probabilities),
             }
         self.head.setdefault("layers", []).append(entry)
+        kept = maps * step[:, None, None] + low[:, None, None]
+        return _off(layer, likeliest[0], kept)
 
     def _field(self, field: ReceptiveField) -> dict[str, Any]:
         """Take in the first pixel and the last of each place; a side of 1 stands for all along it.
@@ -171,6 +188,23 @@ class Document:
     def _maps(self, found: NDArray[np.float32], levels: int) -> dict[str, Any]:
         whole, steps = by_row(found, levels)
         return {"maps": self.packed.add(whole), "step": self.packed.add(steps), "levels": levels}
+
+
+def kept_maps(
+    layer: ExploredLayer,
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
+    """Return the activations of a layer in steps, the value of step 0 and the size of a step."""
+    levels = map_levels(layer.activations)
+    if levels == ALL_LEVELS:
+        return by_channel(layer.activations)
+    return by_channel_for_sums(layer.activations, layer.weights, levels)
+
+
+def _off(layer: ExploredLayer, index: int, kept: NDArray[np.float32]) -> float:
+    weights = layer.weights[layer.classes.index(index)]
+    exact = np.tensordot(weights, layer.activations, 1)
+    largest = float(np.abs(exact).max())
+    return float(np.abs(np.tensordot(weights, kept, 1) - exact).max()) / (largest or 1.0)
 
 
 def _fine(

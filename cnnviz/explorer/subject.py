@@ -25,7 +25,7 @@ from cnnviz.introspection.tracing.map_layout import WHOLE
 from cnnviz.models import Model
 from cnnviz.models.output_kinds import told_guess
 from cnnviz.models.spaces import check_takes_images
-from cnnviz.pages.packing import Packed, by_channel, map_levels
+from cnnviz.pages.packing import Packed
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.captures import capture
 from cnnviz.passes.targets import Target
@@ -144,17 +144,17 @@ def subject_of(plan: SubjectPlan, packed: Packed, progress: Progress) -> Subject
     document.add_answer(seen, [seen.model.category(k) for k in range(seen.logits.shape[1])])
     document.add_photo(seen)
     document.add_convolutions(seen, plan.steps)
+    errors = []
     for layer in found:
         # Which channels a place of the last layer leads to is not known beforehand.
         most = layer.channels if layer is found[-1] else MUTED
         muted = None if layer.head is not None else muted_answers(seen, layer, progress, most)
-        document.add_layer(layer, classes, muted)
+        errors.append(document.add_layer(layer, classes, muted))
     shape = tuple(seen.batch.tensor.shape[1:])
     document.head["network"] = network_map(seen.model, shape, [layer.name for layer in found])
     document.head["first"] = classes[0]
-    error = max(_rounding(layer, classes[0]) for layer in found)
     words = _words(seen, found[-1], classes[0], document.head.pop("picture"))
-    return Subject(seen, found, classes, document.head, words, error)
+    return Subject(seen, found, classes, document.head, words, max(errors))
 
 
 def _held(seen: Capture, *, every: bool) -> list[str]:
@@ -187,16 +187,6 @@ def _classes(seen: Capture, target: Target) -> list[int]:
             "The explorer begins with one class, and the target is none.", "Name a class."
         )
     return [asked, *(one for one in likeliest if one != asked)][:LIKELIEST]
-
-
-def _rounding(layer: ExploredLayer, first: int) -> float:
-    """Return how far whole steps put the first class's map off, of its largest value."""
-    whole, low, step = by_channel(layer.activations, map_levels(layer.activations))
-    kept = whole * step[:, None, None] + low[:, None, None]
-    weights = layer.weights[layer.classes.index(first)]
-    exact = np.tensordot(weights, layer.activations, 1)
-    largest = float(np.abs(exact).max())
-    return float(np.abs(np.tensordot(weights, kept, 1) - exact).max()) / (largest or 1.0)
 
 
 def _words(seen: Capture, last: ExploredLayer, first: int, picture: str) -> SubjectWords:

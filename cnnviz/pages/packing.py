@@ -15,6 +15,8 @@ MANY = 2048
 """Places of a layer from which on it is kept in fewer steps."""
 _LARGE = 100_000
 """The same for the values of all its channels together."""
+ALL_LEVELS = 255
+"""Steps from the least value of a channel to its largest, elsewhere."""
 _TYPES = {
     "uint8": "u1",
     "int8": "i1",
@@ -107,7 +109,7 @@ def by_row(
 
 
 def by_channel(
-    maps: NDArray[np.float32], levels: int = 255
+    maps: NDArray[np.float32], levels: int = ALL_LEVELS
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
     """Round the map of each channel to whole steps from its least value to its largest.
 
@@ -131,10 +133,56 @@ def by_channel(
     return whole.astype(np.uint8).reshape(maps.shape), low, steps.astype(np.float32)
 
 
+def by_channel_for_sums(
+    maps: NDArray[np.float32], weights: NDArray[np.float32], levels: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
+    """Round maps to whole steps, up or down so that the errors cancel in weighted sums of them.
+
+    Channel after channel, the one that counts most first, each value takes of the step below and
+    the step above that which leaves the smaller error of the sums so far: as dithering passes the
+    error on to the neighbours, it is passed on to the channels that follow.
+
+    Parameters
+    ----------
+    maps : ndarray of float32
+        [C, h, w].
+    weights : ndarray of float32
+        [K, C], of the K sums.
+    levels : int
+        How many steps lead from the least value to the largest, at most 255.
+
+    Returns
+    -------
+    ndarray of uint8, ndarray of float32, ndarray of float32
+        As `by_channel` returns them; no value is off by as much as a step.
+    """
+    _, low, steps = by_channel(maps, levels)
+    size = np.abs(np.tensordot(weights, maps, 1)).reshape(len(weights), -1).max(1)
+    # Errors count by the largest value of their sum.
+    scaled = weights.astype(np.float64) / np.where(size == 0.0, 1.0, size)[:, None]
+    error = np.zeros((len(weights), *maps.shape[1:]))
+    found = np.zeros(maps.shape, np.uint8)
+    for channel in np.argsort(-np.abs(scaled).max(0) * steps, kind="stable"):
+        step, weight = float(steps[channel]), scaled[:, channel]
+        if step == 0.0:
+            continue
+        exact = np.clip((maps[channel].astype(np.float64) - low[channel]) / step, 0, levels)
+        below = np.floor(exact)
+        # Of |error + weight * off| squared, what differs between the two.
+        shared = 2.0 * np.tensordot(weight, error, 1)
+        own = float(weight @ weight)
+        down, up = (below - exact) * step, (below + 1.0 - exact) * step
+        raised = (shared * up + own * up**2 < shared * down + own * down**2) & (exact > below)
+        error += weight[:, None, None] * np.where(raised, up, down)
+        found[channel] = (below + raised).astype(np.uint8)
+    return found, low, steps
+
+
 def map_levels(maps: NDArray[np.float32]) -> int:
     """Return in how many steps from least to largest the maps of a layer, [C, h, w], are kept.
 
     Those with the most places would else be half of a page, where there are many channels; what a
-    class makes of them is a sum over all of these, in which the roundings make up for each other.
+    class makes of them is a sum over all of these, in which the roundings can make up for each
+    other: see `by_channel_for_sums`.
     """
-    return 95 if maps[0].size > MANY and maps.size > _LARGE else 255
+    return 95 if maps[0].size > MANY and maps.size > _LARGE else ALL_LEVELS

@@ -102,6 +102,7 @@ def test_the_page_of_squeezenet_is_small_and_right(shared_weights, shared, brows
     made = explore(model, photo)
     assert len(made.layers) == 4
     assert made.size <= 2_000_000
+    assert made.error < 0.01
     visit = opened(browser, made, tmp_path)
     check_maps(model, photo, visit, made.layers)
     assert visit.page.inner_text("#verdict").startswith("koala")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from cnnviz.pages.packing import Packed, by_channel, by_row, predicted
+from cnnviz.pages.packing import Packed, by_channel, by_channel_for_sums, by_row, predicted
 
 _LETTERS = bytes.maketrans(b".,:[", b"<&>`")
 
@@ -73,3 +73,22 @@ def test_pixels_come_back_from_what_is_left_beside_the_guess(pixels: np.ndarray)
         guess = sorted((before, above, before + above - corner))[1]
         found[c, y, x] = (int(left[c, y, x]) + guess) % 256
     assert (found == pixels).all()
+
+
+@pytest.mark.parametrize("levels", [15, 95, 255])
+def test_steps_up_or_down_let_errors_cancel_in_sums_and_are_off_by_less_than_one(levels) -> None:
+    chance = np.random.default_rng(levels)
+    maps = np.maximum(chance.normal(size=(48, 9, 11)), 0.0).astype(np.float32)
+    maps[5] = 0.25
+    weights = chance.normal(size=(6, 48)).astype(np.float32)
+
+    def errors(whole, low, step):
+        kept = whole * step[:, None, None].astype(np.float64) + low[:, None, None]
+        return kept, np.abs(np.tensordot(weights, kept - maps, 1)).reshape(6, -1).max(1)
+
+    kept, mine = errors(*by_channel_for_sums(maps, weights, levels))
+    _, nearest = errors(*by_channel(maps, levels))
+    step = np.ptp(maps.reshape(48, -1), 1) / levels
+    assert (np.abs(kept - maps) <= 1.0001 * step[:, None, None] + 1e-6).all()
+    assert (kept[5] == 0.25).all()
+    assert mine.mean() < nearest.mean() / 2
