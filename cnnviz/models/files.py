@@ -139,10 +139,11 @@ def made_by(path: Path, factory: str) -> Any:
 
 
 def _as_drawn(where: str) -> str:
-    """Say that weights that nobody gave are random: in no picture can that be seen."""
+    """Say that weights that nobody gave look random: in no picture can that be seen."""
     return (
-        f"The weights are random, as {where} draws them: none were given, and it was not seen to "
-        "load any. Answers and heatmaps of random weights mean nothing."
+        f"No weights were given, and {where} drew random numbers and was not seen to load any. "
+        "Unless it writes its weights by hand they are random, and answers and heatmaps of "
+        "random weights mean nothing."
     )
 
 

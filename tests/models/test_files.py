@@ -143,7 +143,7 @@ def test_weights_that_nobody_gave_are_told(tmp_path: Path) -> None:
     path.write_text(LOADS)
     loading = nn.Module.load_state_dict
     (note,) = load(f"{path}:drawn", device="cpu").notes
-    assert note.startswith("The weights are random, as nets.py:drawn draws them")
+    assert note.startswith("No weights were given, and nets.py:drawn drew random numbers")
     assert load(f"{path}:loaded", device="cpu").notes == ()
     assert load(f"{path}:filled", device="cpu").notes == ()
     assert load(f"{path}:drawn", "random", device="cpu").notes == (), "who asks for them knows"
