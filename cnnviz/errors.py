@@ -136,13 +136,13 @@ def lacks_memory(error: BaseException) -> bool:
     )
 
 
-def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """Return the known names that look most like `name`, best first."""
+def nearest(name: str, known: Iterable[str], count: int = 3, alike: float = 0.5) -> list[str]:
+    """Return the known names that look most like `name`, best first; from a share alike on."""
     names = list(known)
     lowered: dict[str, list[str]] = {}
     for candidate in dict.fromkeys(names):
         lowered.setdefault(candidate.lower(), []).append(candidate)
-    close = difflib.get_close_matches(name.lower(), lowered, n=count, cutoff=0.5)
+    close = difflib.get_close_matches(name.lower(), lowered, n=count, cutoff=alike)
     found = [candidate for match in close for candidate in lowered[match]][:count]
     needle = name.lower()
     for candidate in names:

@@ -4,10 +4,11 @@
 
 Trains `plain-56` and `resnet-56` of width 8 in the same way on the shipped data (32 px, 600 steps
 of 64 images, SGD with momentum 0.9 and weight decay 5e-4, one cycle up to a learning rate of 0.1),
-then measures the loss of 128 training images on a plane of 21 x 21 points around each (Li et al.
-2018). Writes `skip-surfaces.webp` and `skip-surfaces.json`, every number that is drawn, to FOLDER
-(docs/images by default). What is in KEPT, of networks and of points, is not computed again; all
-takes about 35 minutes on one core that others use as well.
+then measures the loss of 128 training images on a plane of 31 x 31 points around each, and along 8
+lines (Li et al. 2018): with the batch norm statistics that the network stores, as in the paper, and
+with those of the images at every point. Writes `skip-surfaces.webp` and `skip-surfaces.json`, every
+number that is drawn, to FOLDER (docs/images by default). What is in KEPT, networks and points, is
+not computed again.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import argparse
 import io
 import json
 from pathlib import Path
+from typing import Literal
 
 import torch
 from PIL import Image
@@ -30,8 +32,11 @@ from cnnviz.views.loss_landscape import LossLandscape
 from cnnviz.views.pictures.loss_landscape import draw_together
 
 NETWORKS = {"without skip connections": "plain-56", "with skip connections": "resnet-56"}
+Norms = Literal["keep", "calibrate"]
+NORMS: dict[Norms, str] = {"keep": "stored statistics", "calibrate": "statistics of the images"}
 WIDTH, STEPS, BATCH = 8, 600, 64
-TRAINED_ON, HELD_OUT, MEASURED, POINTS = 4096, 256, 128, 21
+TRAINED_ON, HELD_OUT, MEASURED, POINTS = 4096, 256, 128, 31
+LINES, LINE_POINTS, FIRST_LINE = 8, 41, 10
 
 
 def trained(
@@ -51,16 +56,38 @@ def trained(
     return module
 
 
-def numbers(found: LossLandscape, loss: float, right: float) -> dict[str, object]:
-    """Return what is kept of a network: how good it is, and the loss around it."""
+def around(
+    model: Model, images: torch.Tensor, labels: torch.Tensor, norms: Norms, kept: Path | None
+) -> tuple[LossLandscape, list[LossLandscape]]:
+    """Return the loss on a plane around a network, and along lines in other directions."""
+
+    def measured(dimensions: Literal[1, 2], points: int, seed: int) -> LossLandscape:
+        return cnnviz.loss_landscape(
+            model,
+            images,
+            labels,
+            dimensions=dimensions,
+            points=points,
+            batch_norm=norms,
+            seed=seed,
+            state=None if kept is None else kept / "state",
+        )
+
+    lines = [measured(1, LINE_POINTS, FIRST_LINE + place) for place in range(LINES)]
+    return measured(2, POINTS, 0), lines
+
+
+def numbers(plane: LossLandscape, lines: list[LossLandscape]) -> dict[str, object]:
+    """Return what is kept of the loss around a network."""
     return {
-        "held-out loss": round(loss, 4),
-        "held-out right": round(right, 4),
-        "training loss": round(found.centre, 4),
-        "highest loss": round(float(found.losses.max()), 4),
-        "local minima": found.minima,
-        "places": found.x.round(4).tolist(),
-        "losses": found.losses.round(4).tolist(),
+        "training loss": round(plane.centre, 4),
+        "highest loss": round(float(plane.losses.max()), 4),
+        "local minima": plane.minima,
+        "curved downwards": round(plane.concave, 4),
+        "local minima of each line": [line.minima for line in lines],
+        "curved downwards of each line": [round(line.concave, 4) for line in lines],
+        "places": plane.x.round(4).tolist(),
+        "losses": plane.losses.round(4).tolist(),
     }
 
 
@@ -75,30 +102,32 @@ def main() -> None:
     # Convolutions of 8 channels take a third less time when the images are laid out so.
     images = images.contiguous(memory_format=torch.channels_last)
     held, right = samples("held-out", HELD_OUT)
-    found, kept = [], {}
+    found: dict[str, list[LossLandscape]] = {norms: [] for norms in NORMS}
+    kept: dict[str, dict[str, object]] = {}
     for words, name in NETWORKS.items():
         module = trained(name, given.steps, given.state, images, labels)
         with torch.no_grad():
             output = module(held)
-        one = cnnviz.loss_landscape(
-            Model(module, name=name),
-            images[:MEASURED],
-            labels[:MEASURED],
-            points=POINTS,
-            state=None if given.state is None else given.state / "state",
-        )
-        found.append(one)
         share = float((output.argmax(1) == right).float().mean())
-        kept[name] = numbers(one, float(F.cross_entropy(output, right)), share)
-        print(f"{words}: {one.summary()}; held-out right {share:.1%}")
+        loss = float(F.cross_entropy(output, right))
+        kept[name] = {"held-out loss": round(loss, 4), "held-out right": round(share, 4)}
+        print(f"{words}: held-out right {share:.1%}, loss {loss:.3g}")
+        model, shown = Model(module, name=name), (images[:MEASURED], labels[:MEASURED])
+        for norms, called in NORMS.items():
+            plane, lines = around(model, *shown, norms, given.state)
+            found[norms].append(plane)
+            kept[name][called] = numbers(plane, lines)
+            minima = [line.minima for line in lines]
+            print(f"  {called}: {plane.summary()}; minima of lines {minima}")
     page = io.BytesIO()
-    draw_together(found, "The loss around 56 layers, without and with skip connections").savefig(
-        page, format="png", dpi=110
-    )
+    heading = "The loss around 56 layers, without and with skip connections"
+    # Each on its own scale: on one of both, the hills of the first would be flat beside the
+    # depth of the second.
+    draw_together(found["keep"], heading, one_scale=False).savefig(page, format="png", dpi=110)
     Image.open(page).convert("RGB").save(given.folder / "skip-surfaces.webp", quality=82, method=6)
     training = {
         "width": WIDTH, "side": SIDE, "steps": given.steps, "batch": BATCH, "images": TRAINED_ON,
-        "measured on": MEASURED, "points": POINTS,
+        "measured on": MEASURED, "points": POINTS, "lines": LINES, "points of a line": LINE_POINTS,
     }  # fmt: skip
     text = json.dumps({"training": training, "networks": kept})
     (given.folder / "skip-surfaces.json").write_text(text + "\n", "utf-8")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 LARGEST = 63
 """Cells of a side of a kernel at most."""
+_EVEN = 1e-9
+"""How near to 1 the sum of a kernel is that leaves an even surface as it is."""
 _TABLE = "R. C. Gonzalez and R. E. Woods, Digital Image Processing, 4th ed. 2018, chapter 3"
 
 
@@ -52,6 +54,11 @@ class Kernel:
     def total(self) -> float:
         """The sum of its values: what becomes of an even surface of ones."""
         return float(self.values.sum())
+
+    @property
+    def keeps(self) -> bool:
+        """Whether it leaves an even surface as it is: its values sum to 1."""
+        return abs(self.total - 1.0) < _EVEN
 
 
 def _classic(

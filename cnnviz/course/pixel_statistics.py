@@ -64,6 +64,15 @@ def shuffled(channels: NDArray[Any], seed: int) -> NDArray[Any]:
     return channels.reshape(len(channels), -1)[:, order].reshape(channels.shape)
 
 
+def middle_half(length: int) -> slice:
+    """Return the places of a side that lie in its middle half, one at least.
+
+    A place there is well inside a photo, where what is in it is rather than what lies behind.
+    """
+    first = length // 4
+    return slice(first, max(length - first, first + 1))
+
+
 def busiest_window(grey: NDArray[Any], side: int) -> tuple[int, int]:
     """Return the row and column of the window whose values vary most; the first of several."""
     import cv2

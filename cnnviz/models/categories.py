@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cnnviz.errors import TargetError, UsageError, did_you_mean
+from cnnviz.errors import TargetError, UsageError, did_you_mean, nearest
 from cnnviz.images.paths import expand
 from cnnviz.results.given_files import given_text
 from cnnviz.results.structured import decoded
 from cnnviz.results.text import joined
 
+_MOST_NEAR = 3
+_LEAST_WORD = 3
+"""Letters of a word by which classes are looked for."""
+_ALIKE = 0.75
+"""How alike a name has to look to be told beside what the network answers: a misspelling."""
 Categories = Sequence[str] | Mapping[int, str] | str | os.PathLike[str]
 
 
@@ -76,8 +82,31 @@ class ClassNames:
         return ()
 
 
-def class_index(name: str, known: Sequence[str] | None, network: str) -> int:
-    """Return the index of the class of a network that has this name, see `Model.class_index`."""
+def class_index(
+    name: str,
+    known: Sequence[str] | None,
+    network: str,
+    likeliest: Callable[[], Sequence[int]] = tuple,
+) -> int:
+    """Return the index of the class of a network that has this name, see `Model.class_index`.
+
+    Parameters
+    ----------
+    name : str
+        What is asked for.
+    known : sequence of str, optional
+        The names of the classes.
+    network : str
+        What the network is called.
+    likeliest : callable
+        Returns the classes that it holds likeliest for the image in question, for whoever asked
+        for one that there is not.
+
+    Raises
+    ------
+    TargetError
+        If no class, or more than one, has this name, or the names are not known.
+    """
     if known is None:
         raise TargetError(
             f"The classes of {network} have no names.",
@@ -94,8 +123,32 @@ def class_index(name: str, known: Sequence[str] | None, network: str) -> int:
         return matches[0]
     raise TargetError(
         f"{network} has no class {name!r}.",
-        did_you_mean(name, known, "Give the index of the class."),
+        _told_near(name, known, [known[place] for place in likeliest()]),
     )
+
+
+def _told_near(name: str, known: Sequence[str], likeliest: Sequence[str]) -> str:
+    """Say which classes may be meant: by a word, by spelling, and by what the network answers."""
+    found = [each for each in _of_words(name, known) if each not in likeliest][:_MOST_NEAR]
+    if not found and not likeliest:
+        return did_you_mean(name, known, "Give the index of the class.")
+    if not found:
+        close = nearest(name, known, alike=_ALIKE)
+        found = [each for each in close if each not in likeliest]
+    told = f"Did you mean {' or '.join(map(repr, found))}? " if found else ""
+    answers = f"Its likeliest answers here are {joined(list(map(repr, likeliest)))}."
+    return (told + answers if likeliest else told).strip()
+
+
+def _of_words(name: str, known: Sequence[str]) -> list[str]:
+    """Return the classes whose names hold a word of a name, those that hold most of them first."""
+    asked = {word for word in _words(name) if len(word) >= _LEAST_WORD}
+    shared = {each: len(asked & set(_words(each))) for each in dict.fromkeys(known)}
+    return sorted((each for each in shared if shared[each]), key=lambda each: -shared[each])
+
+
+def _words(name: str) -> list[str]:
+    return re.findall(r"\w+", name.casefold())
 
 
 def _gathered(

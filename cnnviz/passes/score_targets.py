@@ -13,6 +13,7 @@ from cnnviz.bounds import read_whole
 from cnnviz.errors import TargetError
 from cnnviz.introspection.finite import check_rankable
 from cnnviz.models import Model, OutputKind
+from cnnviz.models.categories import class_index
 from cnnviz.models.output_members import describe
 from cnnviz.models.outputs import class_probabilities, class_scores, read_output, scores_of
 from cnnviz.models.reading import NORMALISED, Reading
@@ -26,6 +27,9 @@ from cnnviz.passes.target_types import (
     SumOf,
     Value,
 )
+
+_ANSWERS = 3
+"""How many of its answers are told where a class is asked for that there is not."""
 
 
 class ScoreResolver:
@@ -54,9 +58,9 @@ class ScoreResolver:
         if entry is None:
             own = class_scores(self.reading, self.scores.detach())
             entry = int(check_rankable(own[n]).argmax())
-        return self._classes(entry)
+        return self._classes(entry, n)
 
-    def _classes(self, entry: Any) -> ResolvedTarget:
+    def _classes(self, entry: Any, n: int) -> ResolvedTarget:
         """Return the target that is a weighted sum of the scores of classes."""
         if isinstance(entry, Region):
             raise TargetError(
@@ -65,7 +69,7 @@ class ScoreResolver:
                 "Give a class.",
             )
         reading = self.reading
-        parts = [(self._index(label), sign) for label, sign in self._parts(entry)]
+        parts = [(self._index(label, n), sign) for label, sign in self._parts(entry)]
         name = reading.name(parts[0][0])
         for index, sign in parts[1:]:
             name += f" {'+' if sign > 0 else '-'} {reading.name(index)}"
@@ -102,10 +106,18 @@ class ScoreResolver:
                 return [(label.strip(), 1) for label in entry.split(" + ")]
         return [(entry, 1)]
 
-    def _index(self, entry: Any) -> int:
+    def _likeliest(self, n: int) -> Sequence[int]:
+        """Return the classes that an image gets the highest scores for, where it gets one each."""
+        if self.scores.ndim != 2 or self.reading.kind != OutputKind.CLASSES:
+            return ()
+        own = class_scores(self.reading, self.scores.detach())[n]
+        return own.topk(min(_ANSWERS, len(own))).indices.tolist() if own.isfinite().all() else ()
+
+    def _index(self, entry: Any, n: int = 0) -> int:
         count = self.reading.classes
         if isinstance(entry, str) and read_whole(entry) is None:
-            index = self.model.class_index(entry, self.reading.names)
+            names = self.model.categories if self.reading.names is None else self.reading.names
+            index = class_index(entry, names, self.model.name, partial(self._likeliest, n))
         else:
             index = int(entry)
         if 0 <= index < count:

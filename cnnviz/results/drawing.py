@@ -46,6 +46,8 @@ TEXT_SIZE = 9.0
 SMALL_SIZE = 7.5
 SLIDE = 16.0 / 9.0
 """The width of a slide over its height."""
+TITLE_INDENT = 0.012
+"""Where a title begins, as a share of the width of its figure."""
 _TITLE_LETTERS = 9.5
 """How many letters of a title fit into an inch; a few more do where they are narrow."""
 _HEADING_LINE = 0.19
@@ -268,7 +270,9 @@ def heading(figure: Canvas, text: str) -> None:
     if not _headings.get():
         return
     lines = "\n".join(_heading_lines(text, width_of(figure)))
-    figure.suptitle(lines, x=0.012, ha="left", fontsize=TITLE_SIZE, color=INK, fontweight="bold")
+    figure.suptitle(
+        lines, x=TITLE_INDENT, ha="left", fontsize=TITLE_SIZE, color=INK, fontweight="bold"
+    )
 
 
 def heading_height(text: str, width: float) -> float:

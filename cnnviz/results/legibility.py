@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
-from cnnviz.results.drawing import any_letter, take_literally
+from cnnviz.results.drawing import TITLE_INDENT, any_letter, take_literally
 from cnnviz.results.text import shortened
 
 if TYPE_CHECKING:
@@ -312,7 +312,7 @@ def shaped(draw: Callable[[tuple[float, float] | None], Figure], ratio: float) -
         wide = round(factor * width, 1)
         if wide > _WIDEST_SHAPE:
             break
-        figure = draw((wide, wide / ratio))
+        figure = _with_margins(draw((wide, wide / ratio)))
         fault = crowded(figure)
         if not fault:
             return figure
@@ -321,6 +321,19 @@ def shaped(draw: Callable[[tuple[float, float] | None], Figure], ratio: float) -
         + (f": {fault}." if fault else f": it takes {own[0]:.3g} x {own[1]:.3g} inches."),
         "Show less of it, or leave the size out.",
     )
+
+
+def _with_margins(figure: Figure) -> Figure:
+    """Keep what is drawn as far from the sides as the title is, and return the figure."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    engine = figure.get_layout_engine()
+    if isinstance(engine, ConstrainedLayoutEngine):
+        across, down = figure.get_size_inches()
+        side = TITLE_INDENT - float(engine.get()["w_pad"]) / across
+        below = side * across / down
+        engine.set(rect=(side, below, 1.0 - 2.0 * side, 1.0 - below))
+    return figure
 
 
 def _least(

@@ -21,7 +21,8 @@ def caption(found: Convolution) -> str:
         f"What slides over {found.image} is {found.title} ({f} x {g}; {found.source})"
         f"{_channel_words(found)}. {_order(found)} Stride {_pair(found.stride)}, dilation "
         f"{_pair(found.dilation)}, {_padding_words(found)}. At row {row}, column {column} of "
-        "the result, counted from 0, the window in the frame is multiplied cell by cell with the "
+        f"the result, counted from 0 ({found.chosen}), the window in the frame is multiplied cell "
+        "by cell with the "
         f"kernel, and the {found.products.size} products{' and the bias' if found.bias else ''} "
         f"add up to {number(found.total)}. {_scale_words(found)} {_moving(found)}"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,7 +13,10 @@ from cnnviz.gradients.probe_result import GradientProbe
 from cnnviz.gradients.verdicts import GradientVerdict
 from cnnviz.images import Batch
 from cnnviz.results.space import space_of_shape
-from cnnviz.results.text import plural
+from cnnviz.results.text import listed, plural
+
+if TYPE_CHECKING:
+    from cnnviz.views.gradient_flow import GradientFlow
 
 
 def told_verdict(verdict: GradientVerdict) -> list[str]:
@@ -29,6 +33,24 @@ def told_verdict(verdict: GradientVerdict) -> list[str]:
             "deeper, and shallow chains of such activations may not learn either."
         )
     return notes
+
+
+def told_of_others(flow: GradientFlow) -> str:
+    """Say whose bands are shaded, and how networks of several depths lie over one another."""
+    if not flow.others:
+        return ""
+    own = flow.verdict.edges
+    apart = [str(one.provenance.model) for one in flow.others if one.verdict.edges != own]
+    whose = (
+        f" The bands are those of {flow.provenance.model}; dashed lines are the ends of the "
+        f"healthy band of {listed(apart, 3)}, which normalisation and skips move."
+        if apart
+        else " All of them have the same bands."
+    )
+    return (
+        f"{whose} Each network reaches from its first layer (0%) to its last (100%), and the zero "
+        "of each is its last point before the logits."
+    )
 
 
 def told_data(inputs: torch.Tensor, batch: Batch | None) -> str:

@@ -30,14 +30,13 @@ from cnnviz.passes.captures import capture
 from cnnviz.results import drawing
 from cnnviz.results.animation import AnimatedResult, Frame
 from cnnviz.results.text import number
+from cnnviz.views._convolution_place import place_of
 
 SMALL = 12
 """Rows and columns at most of a matrix whose every position is shown."""
 _BEYOND = 98.0
 """Of a photo's signed result, the percentile of its sizes at which the colours end."""
 _AGREES = 1e-4
-_EVEN = 1e-9
-"""How near to 1 the sum of a kernel is that leaves an even surface as it is."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -74,6 +73,8 @@ class Convolution(AnimatedResult):
         Whether the kernel was turned by 180 degrees first, as in the definition of convolution.
     at : (int, int)
         Row and column of the result at which the sum is worked out.
+    chosen : str
+        How that position was chosen, in words.
     of : int
         The channel of which, where each has a result of its own.
     window, products : ndarray of float64
@@ -107,6 +108,7 @@ class Convolution(AnimatedResult):
     margins: Margins
     flipped: bool
     at: tuple[int, int]
+    chosen: str
     of: int
     window: NDArray[np.float64]
     products: NDArray[np.float64]
@@ -210,7 +212,7 @@ def convolve(
         where the kernel sums to 1, as blurs do, and grey elsewhere.
     at : (int, int), optional
         The column and the row of the result that is worked out, counted from 0; by default where
-        the kernel, which lies on the image alone there, does most.
+        the kernel, which lies on the image alone there, does most; of a photo in its middle half.
 
     Returns
     -------
@@ -233,14 +235,14 @@ def convolve(
     """
     _check(padding, channels)
     chosen, learned, network = _kernel_of(kernel, model)
-    each = channels == "each" or (channels == "auto" and abs(chosen.total - 1.0) < _EVEN)
+    each = channels == "each" or (channels == "auto" and chosen.keeps)
     looked = prepared_photo(network, image) if network else photo_or_matrix(image, each=each)
     by_itself = "none" if looked.photo is None else "zero"
     sliding = _sliding(chosen, learned, stride, padding, dilation, by_itself)
     sliding.check(*looked.values.shape[1:])
     applied = turned(chosen.values) if flip else chosen.values
     result = correlate(looked.values, applied, sliding, chosen.bias)
-    place, of = _place(result, looked.values, chosen, sliding, at)
+    place, of, how = place_of(result, looked, chosen, sliding, at)
     window = sliding.window(looked.values, place)
     window = window[of : of + 1] if len(applied) == 1 else window
     drawn, scale, beyond = _scale_of(result, chosen, looked)
@@ -263,6 +265,7 @@ def convolve(
         margins=sliding.margins,
         flipped=flip,
         at=place,
+        chosen=how,
         of=of,
         window=window,
         products=window * applied,
@@ -324,47 +327,12 @@ def _sliding(
     return Sliding(shape, steps, spread, chosen, margins)
 
 
-def _place(
-    result: NDArray[np.float64],
-    values: NDArray[Any],
-    kernel: Kernel,
-    sliding: Sliding,
-    at: tuple[int, int] | None,
-) -> tuple[tuple[int, int], int]:
-    """Return the position that is worked out, and the channel.
-
-    By default where the kernel does most, of the positions at which it lies on the image alone:
-    where the result is largest, or farthest from the image, where the kernel keeps that.
-    """
-    height, width = result.shape[1:]
-    if at is not None:
-        column, row = at
-        if not (0 <= row < height and 0 <= column < width):
-            raise UsageError(
-                f"The result has no column {column} and row {row}: it is {height} x {width}.",
-                "Give a column and a row, counted from 0.",
-            )
-        return (row, column), min(1, len(result) - 1)
-    does = np.abs(result - kernel.bias)
-    if abs(kernel.total - 1.0) < _EVEN and len(result) == len(values):
-        centre = np.zeros_like(kernel.values)
-        centre[:, centre.shape[1] // 2, centre.shape[2] // 2] = 1.0
-        does = np.abs(result - correlate(values, centre, sliding))
-    inside = sliding.inside(*values.shape[1:])
-    if any(part.stop <= part.start for part in inside):
-        inside = (slice(0, height), slice(0, width))
-    part = does[:, inside[0], inside[1]]
-    highest = np.unravel_index(int(part.argmax()), part.shape)
-    row, column = int(highest[1]) + inside[0].start, int(highest[2]) + inside[1].start
-    return (row, column), int(highest[0])
-
-
 def _scale_of(
     result: NDArray[np.float64], kernel: Kernel, looked: Looked
 ) -> tuple[Literal["picture", "signed", "positive"], tuple[float, float], float]:
     """Return how the result is drawn, the ends of its colours, and the share that lies beyond."""
     low, high = float(result.min()), float(result.max())
-    if looked.values.dtype == np.uint8 and abs(kernel.total - 1.0) < _EVEN:
+    if looked.values.dtype == np.uint8 and kernel.keeps:
         ends = (0.0, 255.0)
         return "picture", ends, float(((result < -0.5) | (result > 255.5)).mean())
     if low >= 0.0:

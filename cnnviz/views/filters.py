@@ -165,7 +165,7 @@ class FilterGrid(TableResult):
         drawing.show(picture, grid.pixels)
         size, ink = drawing.SMALL_SIZE, drawing.QUIET
         picture.set_xlabel(self._key(), fontsize=size, color=ink, loc="left")
-        drawing.heading(figure, self.summary())
+        drawing.heading(figure, f"{self.provenance.model}, {self.summary()}")
         if alone:
             mosaics.label_tiles(picture, grid, [self.label(channel) for channel in self.shown])
         else:

@@ -28,7 +28,7 @@ from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.table import Table, TableResult
-from cnnviz.views._gradient_flow_notes import shares_after, told_data, told_verdict
+from cnnviz.views._gradient_flow_notes import shares_after, told_data, told_of_others, told_verdict
 
 FAULTS = ("vanishing", "exploding", "dead", "saturated", "non-finite", "watch")
 CONFIDENT = 1e-6
@@ -187,7 +187,7 @@ class GradientFlow(TableResult):
             if self.zero == reference
             else f", since nothing arrives at {self.points[reference]}"
         )
-        beside = f" The bands are those of {self.provenance.model}." if self.others else ""
+        beside = told_of_others(self)
         return (
             f"What arrives when {self.objective} is sent back: at each layer the gradient at its "
             "output, per image the L2 norm, over the batch the root mean square, in decades "
@@ -198,7 +198,9 @@ class GradientFlow(TableResult):
             "the scale of their weights, which means nothing, is left out. The line is the trunk, "
             "which every way from the first layer goes through; single marks are branches and "
             "other towers. Bands are those of "
-            f"networks that were probed and then trained.{beside} {self.data}{told}"
+            "networks that were probed and then trained: nearly all that were healthy learned, and "
+            "none that had vanished, with plain SGD; of those to watch some did."
+            f"{beside} {self.data}{told}"
         )
 
     def __str__(self) -> str:

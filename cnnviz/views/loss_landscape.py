@@ -45,6 +45,7 @@ from cnnviz.results.text import plural
 
 POINTS = {1: 41, 2: 21}
 """How many points a side has by default, by the number of directions."""
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -81,7 +82,7 @@ class LossLandscape(Result):
     """
 
     left_out: ClassVar[tuple[str, ...]] = ("axes",)
-    derived: ClassVar[tuple[str, ...]] = ("dimensions", "centre", "minima")
+    derived: ClassVar[tuple[str, ...]] = ("dimensions", "centre", "minima", "concave")
 
     name: str
     x: NDArray[np.float64]
@@ -123,14 +124,44 @@ class LossLandscape(Result):
         around = [padded[i : i + high, j : j + wide] for i, j in steps]
         return int(np.all([inner < other for other in around], axis=0).sum())
 
+    @property
+    def concave(self) -> float:
+        """The share of points at which the loss curves downwards along some way in the picture.
+
+        That is where the least eigenvalue of the matrix of second differences is below zero, as Li
+        et al. (2018) tell how far from convex a surface is; the border has no such differences, nor
+        has a point beside one where the loss is not finite. NaN where no point has them.
+        """
+        least, middle = self._least_curvature()
+        known = np.isfinite(least)
+        # Less than this is rounding of a loss of 32 bits, which a flat plain is full of.
+        below = least[known] < -_ROUNDING * np.abs(middle[known])
+        return float(below.mean()) if known.any() else float("nan")
+
+    def _least_curvature(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the least second difference of any way at each inner point, and the loss there."""
+        losses = np.where(np.isfinite(self.losses), self.losses, np.nan)
+        across = np.diff(losses, 2, axis=1)
+        if self.dimensions == 1:
+            return across, losses[:, 1:-1]
+        across, along = across[1:-1], np.diff(losses, 2, axis=0)[:, 1:-1]
+        slopes = losses[:, 2:] - losses[:, :-2]
+        mixed = (slopes[2:] - slopes[:-2]) / 4.0
+        # The lesser eigenvalue of [[across, mixed], [mixed, along]].
+        least = (across + along) / 2.0 - np.hypot((across - along) / 2.0, mixed)
+        return least, losses[1:-1, 1:-1]
+
     def summary(self) -> str:
-        """Say how the loss changes, and how many valleys there are."""
+        """Say how the loss changes, how many valleys there are, and how far it is from convex."""
         finite = self.losses[np.isfinite(self.losses)]
         most = f"{finite.max():.3g}" if finite.size else "no finite number"
         valleys = self.minima
+        concave = self.concave
+        known = not np.isnan(concave)
+        bent = f", curved downwards at {100.0 * concave:.0f}% of the points" if known else ""
         return (
             f"{self.name}: loss {self.centre:.3g} at its weights, at most {most} within a reach "
-            f"of {self.x[-1]:g}; {valleys} local minim{'um' if valleys == 1 else 'a'}"
+            f"of {self.x[-1]:g}; {valleys} local minim{'um' if valleys == 1 else 'a'}{bent}"
         )
 
     def caption(self) -> str:

@@ -14,6 +14,7 @@ from cnnviz.bounds import Seed, Within, bounded
 from cnnviz.course.pixel_statistics import (
     busiest_window,
     distances_of,
+    middle_half,
     neighbour_correlations,
     shuffled,
 )
@@ -55,6 +56,8 @@ class Pixels(Result):
         input, [D, P, P] float32.
     patch_at, prepared_at : (int, int)
         Their upper rows and left columns.
+    chosen : str
+        How the patch was chosen, in words.
     histogram : ndarray of int64
         [C, 256]: how many pixels of the photo have each value.
     prepared_histogram : ndarray of int64
@@ -88,6 +91,7 @@ class Pixels(Result):
     patch: NDArray[np.uint8]
     prepared_patch: NDArray[np.float32]
     patch_at: tuple[int, int]
+    chosen: str
     prepared_at: tuple[int, int]
     histogram: NDArray[np.int64]
     prepared_histogram: NDArray[np.int64]
@@ -136,9 +140,9 @@ class Pixels(Result):
         return (
             f"An image is numbers. Above, {self.image} and its channels, each from black at 0 to "
             f"its full colour at 255.{grey} In the middle, the {side} x {side} px in the frame "
-            f"(rows from {row}, columns from {column}, counted from 0), and the numbers that they "
-            f"are. Below, what the network is given: {self.provenance.preprocessing}; and {side} x "
-            f"{side} of its "
+            f"(rows from {row}, columns from {column}, counted from 0; {self.chosen}), and the "
+            "numbers that they are. Below, what the network is given: "
+            f"{self.provenance.preprocessing}; and {side} x {side} of its "
             f"numbers around the same point (rows from {row_after}, columns from {column_after}), "
             f"{self._colours()}. On the right, how often each value occurs in the whole photo and "
             f"in what the network is given{part}, with mean and standard deviation; and Pearson's "
@@ -193,7 +197,8 @@ def pixels(
         One image, as every function takes it.
     patch : (int, int), optional
         The left column and the upper row, counted from 0, of the patch whose numbers are shown, in
-        pixels of the photo; by default that whose pixels vary most, of those that the network sees.
+        pixels of the photo; by default that whose pixels vary most, in the middle half of what the
+        network sees.
     side : int
         Pixels of a side of the patch, 2 to 16.
     seed : int
@@ -224,7 +229,7 @@ def pixels(
     photo, after = batch.photos[0], batch.tensor[0].float().cpu().numpy()
     before = _channels_of(photo)
     side = min(side, *before.shape[1:], *after.shape[1:])
-    row, column = _patch_of(photo, batch.boxes[0], side, patch)
+    (row, column), how = _patch_of(photo, batch.boxes[0], side, patch)
     row_after, column_after = _same_place(batch, (row, column), side, after.shape[1:])
     distances = distances_of(photo.height, photo.width)
     edges = np.histogram_bin_edges(after, _BINS)
@@ -240,6 +245,7 @@ def pixels(
         patch=before[:, row : row + side, column : column + side],
         prepared_patch=after[:, row_after : row_after + side, column_after : column_after + side],
         patch_at=(row, column),
+        chosen=how,
         prepared_at=(row_after, column_after),
         histogram=np.stack([np.bincount(each.ravel(), minlength=256) for each in before]),
         prepared_histogram=np.stack([np.histogram(each, edges)[0] for each in after]),
@@ -269,8 +275,8 @@ def _channels_of(photo: Photo) -> NDArray[np.uint8]:
 
 def _patch_of(
     photo: Photo, box: PhotoBox, side: int, wanted: tuple[int, int] | None
-) -> tuple[int, int]:
-    """Return the upper row and left column of the patch that is shown."""
+) -> tuple[tuple[int, int], str]:
+    """Return the upper row and left column of the patch that is shown, and how it was chosen."""
     if wanted is not None:
         column, row = wanted
         if not (0 <= row <= photo.height - side and 0 <= column <= photo.width - side):
@@ -279,12 +285,20 @@ def _patch_of(
                 f"is {photo.height} px high and {photo.width} px wide.",
                 "Give its left column and upper row, counted from 0.",
             )
-        return row, column
+        return (row, column), "as asked"
     part, (left, top) = box.cut(photo.pixels)
+    of = "what the network is given"
     if min(part.shape[:2]) < side:
-        part, left, top = photo.pixels, 0, 0
-    row, column = busiest_window(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY), side)
-    return row + top, column + left
+        part, left, top, of = photo.pixels, 0, 0, "the photo"
+    grey = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
+    rows, columns = (middle_half(length) for length in grey.shape)
+    middle = grey[rows, columns]
+    if min(middle.shape) >= side and middle.min() < middle.max():
+        # At the edge of a photo is what lies behind, and padding is near.
+        grey, left, top = middle, left + columns.start, top + rows.start
+        of = f"the middle half of {of}"
+    row, column = busiest_window(grey, side)
+    return (row + top, column + left), f"where pixels vary most in {of}"
 
 
 def _same_place(

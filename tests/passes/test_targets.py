@@ -57,6 +57,28 @@ def test_scores(
     assert again == values, "an aim scores any variant of its image"
 
 
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("opossum", ["Its likeliest answers here are 't - shirt', 'koala' and 'tiger cat'."]),
+        ("tabbi", ["Did you mean 'tabby'?", "Its likeliest answers here are"]),
+        ("Tabby cat", ["Did you mean 'tabby'?", "'tiger cat'."]),
+    ],
+)
+def test_a_class_that_there_is_not_is_told_with_the_answers(
+    model: Model, target: str, told: list[str]
+) -> None:
+    with pytest.raises(TargetError) as caught:
+        score(model, LOGITS, [0, target], 2)
+    assert all(words in caught.value.remedy for words in told)
+
+
+def test_a_word_of_a_class_is_enough_to_be_told_it(model: Model) -> None:
+    with pytest.raises(TargetError) as caught:
+        model.class_index("house cat")
+    assert caught.value.remedy == "Did you mean 'tiger cat'?"
+
+
 def test_a_logit_of_minus_infinity_spoils_no_other(model: Model) -> None:
     logits = LOGITS.clone()
     logits[:, 3] = -torch.inf

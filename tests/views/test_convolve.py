@@ -95,12 +95,30 @@ def test_what_lies_beyond_the_colours_is_said(
     assert "none of its values lies beyond" in convolve(photo, "identity").caption()
 
 
-def test_the_position_is_one_where_the_kernel_lies_on_the_photo(photo: NDArray[np.uint8]) -> None:
-    found = convolve(photo, "sobel_y")
-    inner = np.abs(found.result[0][1:-1, 1:-1])
+def test_the_position_is_one_well_inside_the_photo(photo: NDArray[np.uint8]) -> None:
+    photo = photo.copy()
+    photo[:, :2], photo[:, 2:4] = 0, 255  # The strongest edge is at the border.
+    found = convolve(photo, "sobel_x")
+    height, width = photo.shape[:2]
+    assert np.abs(found.result[0][:, :4]).max() > np.abs(found.result[0][:, width // 4 : -2]).max()
+    # Of the positions where the kernel lies on the photo alone, those of the middle half.
+    top, left = (height - 2) // 4 + 1, (width - 2) // 4 + 1
+    inner = np.abs(found.result[0][top : height - top, left : width - left])
     row, column = np.unravel_index(int(inner.argmax()), inner.shape)
-    assert found.at == (row + 1, column + 1)
+    assert found.at == (row + top, column + left)
     assert found.total == pytest.approx(float(found.result[0][found.at]))
+    assert "(where the kernel does most in the middle half of the photo)" in found.caption()
+    assert "(as asked)" in convolve(photo, "sobel_x", at=(3, 2)).caption()
+
+
+def test_the_position_is_anywhere_where_the_middle_has_nothing(photo: NDArray[np.uint8]) -> None:
+    plain = np.full_like(photo, 90)
+    plain[2:4, 1:3] = 200
+    found = convolve(plain, "sobel_y")
+    assert found.at[0] < 6
+    assert found.at[1] < 6
+    assert found.total != 0.0
+    assert "middle half" not in found.caption()
     assert convolve(np.zeros((2, 2)), np.ones((3, 3)), padding="zero").result.shape == (1, 2, 2)
 
 

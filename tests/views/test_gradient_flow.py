@@ -201,19 +201,45 @@ def test_networks_are_compared_by_name_module_and_result() -> None:
 def test_the_picture_draws_what_was_measured() -> None:
     found = gradient_flow(depth_network("resnet-8:none", **SMALL), images())
     axes = found.figure().axes[0]
-    line = next(one for one in axes.get_lines() if one.get_label() == "trunk")
+    line = next(one for one in axes.get_lines() if str(one.get_label()).startswith("trunk"))
     wanted = np.log10(found.arriving / found.arriving[found.verdict.reference])
     np.testing.assert_allclose(line.get_ydata(), wanted[found.on_trunk])
-    (branches,) = (one for one in axes.collections if one.get_label() == "branches")
+    (branches,) = (one for one in axes.collections if str(one.get_label()).startswith("branch"))
     np.testing.assert_allclose(branches.get_offsets()[:, 1], wanted[~found.on_trunk])
     names = {text.get_text() for text in axes.texts}
     assert {"healthy", "watch"} <= names
 
 
+def test_beside_another_network_every_mark_and_both_bands_are_told() -> None:
+    plain = depth_network("plain-8", **SMALL)
+    found = gradient_flow(plain, images(), compare=depth_network("resnet-8", **SMALL))
+    (other,) = found.others
+    assert found.verdict.edges != other.verdict.edges
+    axes = found.figure().axes[0]
+    ends = [line.get_ydata()[0] for line in axes.get_lines() if line.get_linestyle() == "--"]
+    assert ends
+    assert set(ends) <= set(other.verdict.edges[2:4])
+    marks = [text.xy for text in axes.texts if text.get_text() == "D"]
+    assert [y for _, y in marks] == pytest.approx([found.decades, other.decades])
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert any(text.startswith("branch") for text in legend)
+    name = other.provenance.model
+    assert f"dashed lines are the ends of the healthy band of {name}" in found.caption()
+    alike = gradient_flow(plain, images(), compare=depth_network("plain-10", **SMALL))
+    assert not [line for line in alike.figure().axes[0].get_lines() if line.get_linestyle() == "--"]
+    assert "All of them have the same bands." in alike.caption()
+
+
+def test_skips_alone_bring_back_a_gradient_that_had_vanished() -> None:
+    plain = cnnviz.load("plain-20:none:default", "random")
+    found = gradient_flow(plain, compare="resnet-20:none:default", remedies=False)
+    assert (found.verdict.label, found.others[0].verdict.label) == ("vanished", "healthy")
+
+
 def test_the_axis_names_the_point_that_is_its_zero_and_the_bands_what_lies_in_them() -> None:
     found = gradient_flow(depth_network("resnet-8:none", **SMALL), images())
     axes = found.figure().axes[0]
-    line = next(one for one in axes.get_lines() if one.get_label() == "trunk")
+    line = next(one for one in axes.get_lines() if str(one.get_label()).startswith("trunk"))
     trunk = [point for point, own in zip(found.points, found.on_trunk, strict=True) if own]
     (zero,) = [point for point, y in zip(trunk, line.get_ydata(), strict=True) if y == 0.0]
     assert axes.get_ylabel().endswith(f"beside that at {zero}")

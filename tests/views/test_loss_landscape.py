@@ -163,6 +163,39 @@ def test_minima_are_counted_inside_the_border() -> None:
     assert line.minima == 1
 
 
+def test_the_share_that_curves_downwards_is_that_of_a_hessian_worked_out_by_hand() -> None:
+    found = loss_landscape(tiny_network(), images(), points=9)
+    x, y = np.meshgrid(found.x, found.y)
+    # A saddle along the diagonals curves downwards everywhere, which neither axis shows.
+    for values, share in [(x * y, 1.0), (x**2 + y**2, 0.0), (x**2 - 0.5 * y**2, 1.0)]:
+        assert dataclasses.replace(found, losses=1.0 + values).concave == share
+    # The cubic has the second derivatives 6 x and 2: it bends downwards to the left of 0.
+    assert dataclasses.replace(found, losses=x**3 + y**2).concave == pytest.approx(3 / 7)
+    rough = np.random.default_rng(0).random((9, 9)) + 1.0
+    least = []
+    for i, j in np.ndindex(7, 7):
+        near = rough[i : i + 3, j : j + 3]
+        across, along = near[1, 0] + near[1, 2], near[0, 1] + near[2, 1]
+        mixed = (near[2, 2] + near[0, 0] - near[2, 0] - near[0, 2]) / 4.0
+        twice = 2.0 * near[1, 1]
+        least.append(np.linalg.eigvalsh([[across - twice, mixed], [mixed, along - twice]])[0])
+    share = float(np.mean(np.array(least) < 0.0))
+    assert 0.0 < share < 1.0
+    assert dataclasses.replace(found, losses=rough).concave == pytest.approx(share)
+
+
+def test_what_curves_downwards_is_counted_where_it_is_known() -> None:
+    line = loss_landscape(tiny_network(), images(), dimensions=1, points=7)
+    bent = np.array([[3.0, 1.0, 2.0, 2.5, 4.0, np.inf, 1.0]])
+    assert dataclasses.replace(line, losses=bent).concave == pytest.approx(1 / 3)
+    flat = dataclasses.replace(line, losses=np.full((1, 7), 2.3))
+    assert flat.concave == 0.0
+    lost = dataclasses.replace(line, losses=np.full((1, 7), np.nan))
+    assert np.isnan(lost.concave)
+    assert "downwards" not in lost.summary()
+    assert "downwards at 0%" in flat.summary()
+
+
 def test_levels_are_logarithmic_where_losses_span_a_decade() -> None:
     edges, logarithmic = levels(np.array([[0.01, 1.0], [np.inf, 0.5]]))
     assert logarithmic

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from cnnviz.gradients.verdict_text import pairs
 from cnnviz.lectures.chapter import Chapter, Step
 
 if TYPE_CHECKING:
@@ -16,8 +17,17 @@ def _flow(found: GradientFlow) -> Sequence[str]:
     return (
         f"{found.summary().rstrip('.')}. This is measured on the weights as they are, on one "
         "photo: it says whether the gradient arrives, which a network needs to learn, not that it "
-        "has learned. For comparison, the chapter on activation functions has what layers of "
-        "sigmoid leave of a gradient.",
+        "has learned. The next picture has a network in which it does not arrive.",
+    )
+
+
+def _vanished(found: GradientFlow) -> Sequence[str]:
+    plain, (residual,) = found, found.others
+    return (
+        "Both are fresh, with the weights that torch draws by default and without normalisation, "
+        "and both have 20 layers with weights. Without skips the verdict is "
+        f"{plain.verdict.label} ({pairs(plain.verdict)}); with a skip around every two layers it "
+        f"is {residual.verdict.label} ({pairs(residual.verdict)}). Else they are made alike.",
     )
 
 
@@ -56,6 +66,19 @@ CHAPTER = Chapter(
             call="cnnviz.gradient_flow(model, photo)",
             command="cnnviz gradient-flow {photo} {model}",
             after=_flow,
+        ),
+        Step(
+            name="vanished",
+            title="A gradient that vanishes, and the same network with skips",
+            call=(
+                'cnnviz.gradient_flow(cnnviz.load("plain-20:none:default"), '
+                'compare="resnet-20:none:default", remedies=False)'
+            ),
+            command=(
+                "cnnviz gradient-flow --model plain-20:none:default "
+                "--compare resnet-20:none:default --no-remedies"
+            ),
+            after=_vanished,
         ),
         Step(
             name="skips",

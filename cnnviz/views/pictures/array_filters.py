@@ -72,7 +72,7 @@ def draw(found: FilterGrid, into: drawing.Canvas | None) -> drawing.Canvas:
         _label_rows(picture, found, grid)
     picture.set_xlabel(how(found), fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
     found.draw_norms(norms)
-    drawing.heading(figure, found.summary())
+    drawing.heading(figure, f"{found.provenance.model}, {found.summary()}")
     return figure
 
 

@@ -11,6 +11,12 @@ from numpy.typing import NDArray
 from cnnviz.gradients.verdict_text import pairs
 from cnnviz.results import drawing
 from cnnviz.results.text import listed, number, shortened
+from cnnviz.views.pictures.gradient_bands import (
+    SHADES,
+    draw_bands,
+    draw_other_band,
+    of_other_bands,
+)
 from cnnviz.views.pictures.named_marks import name_mark
 
 if TYPE_CHECKING:
@@ -19,20 +25,14 @@ if TYPE_CHECKING:
     from cnnviz.views.gradient_flow import GradientFlow
 
 COLOURS = ("#2a6fdb", "#c8501e", "#2c8a5b", "#8a4fbf", "#b58900", "#555f6e")
-_SHADES = {
-    "healthy": "#dff0e4",
-    "watch": "#fbf3d6",
-    "exploding": "#f8dcc8",
-    "vanishing": "#f8dcc8",
-    "exploded": "#eec0b4",
-    "vanished": "#eec0b4",
-}
 _LOW, _HIGH = -8.0, 8.0
 _NAMED = 14
 """Points of a network up to which each gets its name below the axis."""
 _MOST_ZEROS = 2
 """Points of several networks that are named as the zero of the axis."""
 _UNIT_LETTERS = 36
+_TRUNK = "trunk: every way to the answer goes through"
+_BRANCH = "branch: another way leads around it"
 
 
 def draw(flow: GradientFlow, into: drawing.Canvas | None = None) -> drawing.Canvas:
@@ -83,26 +83,40 @@ def _gradients(axes: Axes, flows: tuple[GradientFlow, ...]) -> None:
     alone = len(flows) == 1
     lines = [_decades(flow) for flow in flows]
     low, high = _limits(lines)
-    _bands(axes, flows[0], low, high)
+    draw_bands(axes, flows[0], low, high)
+    others = of_other_bands(flows)
     for place, (flow, decades) in enumerate(zip(flows, lines, strict=True)):
         colour = COLOURS[place % len(COLOURS)]
-        label = "trunk" if alone else _legend(flow)
+        label = _TRUNK if alone else _legend(flow)
         _line(axes, flow, decades, colour, label, (low, high), alone)
+        _mark_first(axes, flow, decades, colour, alone)
+        if flow in others:
+            draw_other_band(axes, flow, colour, (low, high))
     if alone:
         _mark_break(axes, flows[0], low)
-        _mark_first(axes, flows[0], lines[0])
+    elif any((~flow.on_trunk).any() for flow in flows):
+        axes.scatter([], [], s=9, facecolors="none", edgecolors=drawing.QUIET, label=_BRANCH)
     # A healthy gradient may be large right before the logits: the verdict is on one point alone.
     axes.set_title(
-        "D is what the first layer has, in decades (powers of ten); the bands are for D alone",
+        _reading(flows),
         loc="left", fontsize=drawing.SMALL_SIZE, color=drawing.QUIET,
     )  # fmt: skip
     axes.set_ylim(low, high)
-    label = f"gradient at the output, decades\nbeside that at {_unit(flows)}"
+    label = f"gradient at each output, decades\nbeside that at {_unit(flows)}"
     axes.set_ylabel(label, fontsize=drawing.SMALL_SIZE)
     axes.yaxis.label.set_color(drawing.QUIET)
     drawing.plain_axes(axes)
     axes.set_xticks([])
     _entries(axes)
+
+
+def _reading(flows: tuple[GradientFlow, ...]) -> str:
+    """Say what D and its unit are, and whose bands are shaded."""
+    whose = f", and those of {flows[0].provenance.model}" if of_other_bands(flows) else ""
+    return (
+        "D is what the first layer has, in decades: -2 is a hundredth, +2 a hundred times as much. "
+        f"The bands are for D alone{whose}."
+    )
 
 
 def _legend(flow: GradientFlow) -> str:
@@ -114,27 +128,6 @@ def _limits(lines: list[NDArray[np.float64]]) -> tuple[float, float]:
     low = min(-3.0, float(values.min(initial=0.0)) - 0.5)
     high = max(3.0, float(values.max(initial=0.0)) + 0.5)
     return max(low, -40.0), min(high, 40.0)
-
-
-def _bands(axes: Axes, flow: GradientFlow, low: float, high: float) -> None:
-    edges = (low, *flow.verdict.edges, high)
-    from cnnviz.gradients.verdicts import BANDS
-
-    for bottom, top, name in zip(edges, edges[1:], BANDS, strict=False):
-        bottom, top = max(bottom, low), min(top, high)
-        if top <= bottom:
-            continue
-        axes.axhspan(bottom, top, color=_SHADES[name], lw=0, zorder=0)
-        if top - bottom > 0.045 * (high - low):
-            axes.text(
-                1.006,
-                (bottom + top) / 2,
-                name,
-                transform=axes.get_yaxis_transform(),
-                fontsize=6.5,
-                color=drawing.QUIET,
-                va="center",
-            )
 
 
 def _line(
@@ -170,7 +163,7 @@ def _line(
             edgecolors=colour,
             linewidths=0.7,
             alpha=0.75,
-            label="branches" if alone else None,
+            label=_BRANCH if alone else None,
             zorder=2,
         )
     lost = np.isneginf(decades)
@@ -205,11 +198,14 @@ def _mark_break(axes: Axes, flow: GradientFlow, low: float) -> None:
     )
 
 
-def _mark_first(axes: Axes, flow: GradientFlow, decades: NDArray[np.float64]) -> None:
+def _mark_first(
+    axes: Axes, flow: GradientFlow, decades: NDArray[np.float64], colour: str, alone: bool
+) -> None:
     """Name the value that the verdict is on."""
     first = flow.verdict.first
     if math.isfinite(decades[first]) and math.isfinite(flow.verdict.decades):
-        name_mark(axes, (float(first), float(decades[first])), "D", drawing.INK)
+        place = float(_places(flow, alone)[first])
+        name_mark(axes, (place, float(decades[first])), "D", drawing.INK if alone else colour)
 
 
 def _activations(axes: Axes, flows: tuple[GradientFlow, ...]) -> None:
@@ -309,7 +305,7 @@ def _remedies(axes: Axes, flow: GradientFlow, shown: list[Any]) -> None:
     edges = flow.verdict.edges
     ends = [value for one in shown for value in (one.before, one.after) if math.isfinite(value)]
     low, high = min(-3.0, *ends) - 0.4, max(3.0, *ends) + 0.4
-    axes.axvspan(edges[2], edges[3], color=_SHADES["healthy"], lw=0, zorder=0)
+    axes.axvspan(edges[2], edges[3], color=SHADES["healthy"], lw=0, zorder=0)
     for row, remedy in enumerate(shown):
         before = max(remedy.before, low) if math.isfinite(remedy.before) else low
         colour = COLOURS[2] if remedy.mends else drawing.QUIET

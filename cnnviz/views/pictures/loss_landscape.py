@@ -90,23 +90,28 @@ def _surface(found: LossLandscape, into: drawing.Canvas | None) -> drawing.Canva
     return figure
 
 
-def draw_together(landscapes: Sequence[LossLandscape], heading: str) -> drawing.Canvas:
-    """Draw surfaces one below the other, all in the colours and on the heights of one scale."""
+def draw_together(
+    landscapes: Sequence[LossLandscape], heading: str, *, one_scale: bool = True
+) -> drawing.Canvas:
+    """Draw surfaces one below the other, in the colours and on the heights of one scale or not."""
     figure = drawing.canvas(11.0, 4.7 * len(landscapes) + 0.3, None)
-    _rows(figure, landscapes)
+    _rows(figure, landscapes, one_scale)
     drawing.heading(figure, heading)
     return figure
 
 
-def _rows(figure: drawing.Canvas, landscapes: Sequence[LossLandscape]) -> None:
-    """Draw the contours and the hills of surfaces, on the scale of all of them."""
+def _rows(
+    figure: drawing.Canvas, landscapes: Sequence[LossLandscape], one_scale: bool = True
+) -> None:
+    """Draw the contours and the hills of surfaces."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LogNorm, Normalize
 
-    edges, logarithmic = levels(np.concatenate([one.losses.ravel() for one in landscapes]))
-    ends = np.log10(edges[[0, -1]]) if logarithmic else edges[[0, -1]]
-    scale = ", logarithmic" if logarithmic else ""
     for row, found in enumerate(landscapes):
+        scaled = landscapes if one_scale else [found]
+        edges, logarithmic = levels(np.concatenate([one.losses.ravel() for one in scaled]))
+        ends = np.log10(edges[[0, -1]]) if logarithmic else edges[[0, -1]]
+        scale = ", logarithmic" if logarithmic else ""
         flat = figure.add_subplot(len(landscapes), 2, 2 * row + 1)
         hilly: Any = figure.add_subplot(len(landscapes), 2, 2 * row + 2, projection="3d")
         # One of its own: a bar that shares its scale with another loses its own ticks to it.
