@@ -4,11 +4,11 @@
 
 Trains `plain-56` and `resnet-56` of width 8 in the same way on the shipped data (32 px, 600 steps
 of 64 images, SGD with momentum 0.9 and weight decay 5e-4, one cycle up to a learning rate of 0.1),
-then measures the loss of 128 training images on a plane of 31 x 31 points around each, and along 8
-lines (Li et al. 2018): with the batch norm statistics that the network stores, as in the paper, and
-with those of the images at every point. Writes `skip-surfaces.webp` and `skip-surfaces.json`, every
-number that is drawn, to FOLDER (docs/images by default). What is in KEPT, networks and points, is
-not computed again.
+then measures the loss of 128 training images on a plane around each and along 8 lines (Li et al.
+2018): with the batch norm statistics that the network stores, as in the paper (31 x 31 points), and
+with those of the images at every point (21 x 21). Writes `skip-surfaces.webp` and
+`skip-surfaces.json`, every number that is drawn, to FOLDER (docs/images by default). What is in
+KEPT, networks and points, is not computed again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ NETWORKS = {"without skip connections": "plain-56", "with skip connections": "re
 Norms = Literal["keep", "calibrate"]
 NORMS: dict[Norms, str] = {"keep": "stored statistics", "calibrate": "statistics of the images"}
 WIDTH, STEPS, BATCH = 8, 600, 64
-TRAINED_ON, HELD_OUT, MEASURED, POINTS = 4096, 256, 128, 31
+TRAINED_ON, HELD_OUT, MEASURED = 4096, 256, 128
+POINTS: dict[Norms, int] = {"keep": 31, "calibrate": 21}
 LINES, LINE_POINTS, FIRST_LINE = 8, 41, 10
 
 
@@ -74,7 +75,7 @@ def around(
         )
 
     lines = [measured(1, LINE_POINTS, FIRST_LINE + place) for place in range(LINES)]
-    return measured(2, POINTS, 0), lines
+    return measured(2, POINTS[norms], 0), lines
 
 
 def numbers(plane: LossLandscape, lines: list[LossLandscape]) -> dict[str, object]:
@@ -127,7 +128,8 @@ def main() -> None:
     Image.open(page).convert("RGB").save(given.folder / "skip-surfaces.webp", quality=82, method=6)
     training = {
         "width": WIDTH, "side": SIDE, "steps": given.steps, "batch": BATCH, "images": TRAINED_ON,
-        "measured on": MEASURED, "points": POINTS, "lines": LINES, "points of a line": LINE_POINTS,
+        "measured on": MEASURED, "points": [*POINTS.values()], "lines": LINES,
+        "points of a line": LINE_POINTS,
     }  # fmt: skip
     text = json.dumps({"training": training, "networks": kept})
     (given.folder / "skip-surfaces.json").write_text(text + "\n", "utf-8")

@@ -180,7 +180,7 @@ class GradientFlow(TableResult):
 
     def caption(self) -> str:
         """Say what the lines and bands are, and how to read them."""
-        told = "".join(f" {note}" for note in self.provenance.notes)
+        told = "".join(f" {note.rstrip('.')}." for note in self.provenance.notes)
         reference = self.verdict.reference
         zero = (
             ", the last point before the logits that the first layer is compared with"
