@@ -7,6 +7,7 @@ and neither is Ctrl-C.
 
 from __future__ import annotations
 
+import re
 import sysconfig
 import traceback
 from collections.abc import Callable
@@ -20,6 +21,7 @@ RAISED = (Exception, SystemExit)
 """What code of others may raise that is its own fault."""
 _LONGEST = 300
 """Letters of another's text that are told."""
+_WORD = re.compile(r"[^\W\d_]{2}")
 _HERE = Path(__file__).parent.name
 MODULE = "cnnviz_file_"
 """How the names of the modules begin that users' files become."""
@@ -128,9 +130,15 @@ def text_of(error: BaseException) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of the text of an exception, or what kind it is where it has none."""
+    r"""Return the first line of the text of an exception; with its kind where that has no word.
+
+    >>> first_line(ValueError("The size is odd.\\nSee there.")), first_line(KeyError(101))
+    ('The size is odd', 'KeyError: 101')
+    """
     lines = str(error).strip().splitlines() if text_of(error) else []
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    if lines and _WORD.search(lines[0]):
+        return lines[0].strip().rstrip(".:")
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def named_file(error: BaseException) -> str | None:

@@ -24,8 +24,9 @@ SUMMARY = "Compare heatmap methods over many images, with intervals."
 HELP = """Compare methods of making heatmaps over a folder of images or the shipped data.
 
 Writes evaluation.csv, evaluation.json and evaluation.png into a folder, and everything that was
-measured into its folder state: a run that was stopped goes on where it was. Every number stands
-beside that of random maps."""
+measured into its folder state: a run that was stopped goes on where it was, and what is finished
+is replaced with --force alone. Every number stands beside that of random maps."""
+_STATE = "state"
 _FILES = ("evaluation.csv", "evaluation.json", "evaluation.png")
 
 Data = Annotated[
@@ -52,6 +53,15 @@ Out = Annotated[
         "-o",
         metavar="FOLDER",
         help="The folder to write to.",
+        rich_help_panel=output_options.OUTPUT,
+    ),
+]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        "-f",
+        help="Replace the evaluation that is already there.",
         rich_help_panel=output_options.OUTPUT,
     ),
 ]
@@ -99,6 +109,7 @@ def build() -> Callable[..., Any]:
         shared("seed", Seed, 0),
         *network_options.NETWORK_AND_WEIGHTS,
         shared("out", Out, Path("cnnviz-evaluation")),
+        shared("force", Force, False),
         *output_options.PICTURE,
         shared("json", output_options.AsJson, False),
         shared("quiet", output_options.Quiet, False),
@@ -126,7 +137,7 @@ def _run(values: dict[str, Any]) -> None:
     out: Path = expand(values["out"])
     guesses = Guesses()
     with done_together() as tells:
-        _check_folder(out)
+        _check_folder(out, force=values["force"])
         with progress_bar(values["quiet"]) as progress:
             progress(0, 1, "loading the network")
             model = guesses.of(network_options.model_of(values))
@@ -141,7 +152,7 @@ def _run(values: dict[str, Any]) -> None:
                 random=values["random"],
                 workers=values["workers"],
                 shard=values["shard"],
-                state=values["state"] or out / "state",
+                state=values["state"] or out / _STATE,
                 progress=guesses.at_first_step(progress),
                 announce=None if values["quiet"] else say,
             )
@@ -151,8 +162,9 @@ def _run(values: dict[str, Any]) -> None:
         _show(found, out, as_json=values["json"])
 
 
-def _check_folder(folder: Path) -> None:
+def _check_folder(folder: Path, *, force: bool) -> None:
     """Say at once what would otherwise be found out after the first map."""
+    from cnnviz.results.files import check_can_write_in
     from cnnviz.results.suffixes import check_folder_name
 
     if folder.exists() and not folder.is_dir():
@@ -163,6 +175,43 @@ def _check_folder(folder: Path) -> None:
             f"There is no folder {str(folder.absolute().parent)!r} to write to.",
             "Make the folder first, or name another.",
         )
+    check_can_write_in(folder if folder.is_dir() else folder.absolute().parent)
+    if folder.is_dir():
+        _check_replaceable(folder, force)
+
+
+def _check_replaceable(folder: Path, force: bool) -> None:
+    """Go on in the folder of a run that was stopped; replace what is finished when told to."""
+    from cnnviz.results.files import not_left_by_desktops, remove_leftovers
+
+    remove_leftovers(folder)
+    inside = {path.name for path in not_left_by_desktops(folder)}
+    finished = _is_evaluation(folder / _FILES[1])
+    strangers = sorted(inside - {_STATE} - (set(_FILES) if finished else set()))
+    if strangers:
+        raise OutputError(
+            f"The folder {str(folder)!r} holds {strangers[0]!r}, which is no part of an "
+            "evaluation.",
+            "Name another folder.",
+        )
+    if finished and not force:
+        raise OutputError(
+            f"There already is an evaluation in {str(folder)!r}.",
+            "Add --force to replace it, which measures again only what is not kept, or name "
+            "another folder.",
+        )
+
+
+def _is_evaluation(path: Path) -> bool:
+    """Whether a file holds what `cnnviz evaluate` has found."""
+    from cnnviz.results.given_files import given_bytes
+    from cnnviz.results.structured import decoded
+
+    try:
+        found = decoded(given_bytes(path), dict[str, Any])
+    except (OSError, ValueError):
+        return False
+    return found.get("view") == "Evaluation"
 
 
 def _show(found: Evaluation, out: Path, *, as_json: bool) -> None:

@@ -15,7 +15,7 @@ from cnnviz.datasets.listed_files import LISTS, PATHS, csv_rows
 from cnnviz.errors import UsageError
 from cnnviz.images import PhotoBox
 from cnnviz.images.paths import expand
-from cnnviz.results.given_files import SETTINGS, given_bytes
+from cnnviz.results.given_files import SETTINGS, given_bytes, no_file
 from cnnviz.results.structured import decoded
 
 _CORNERS = (
@@ -112,7 +112,7 @@ def read_boxes(source: str | Path) -> AnnotatedBoxes:
     if path.is_dir() or suffix == ".xml":
         found = _of_voc(path)
     elif not path.is_file():
-        raise UsageError(f"There is no file {str(source)!r}.", _FORMS)
+        raise UsageError(*no_file(path, lambda _: _FORMS))
     elif suffix in LISTS:
         found = _of_csv(path)
     elif suffix == ".json":

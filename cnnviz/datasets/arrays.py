@@ -19,7 +19,7 @@ from cnnviz.datasets.patterns import is_pattern, matched_files
 from cnnviz.errors import ImageError, UsageError, did_you_mean
 from cnnviz.images import ArrayPreprocessing, Batch, Preprocessing, prepare
 from cnnviz.images.number_files import ARRAY_SUFFIXES, SIGNAL_SUFFIXES
-from cnnviz.images.paths import expand
+from cnnviz.images.paths import expand, is_file_named_as_folder
 from cnnviz.results.text import plural
 
 
@@ -264,6 +264,11 @@ def _opened(data: Any, preprocessing: ArrayPreprocessing) -> Dataset:
         return data
     if isinstance(data, str | os.PathLike):
         path = expand(os.fsdecode(data))
+        if is_file_named_as_folder(data):
+            raise UsageError(
+                f"{os.fsdecode(data)!r} is a file, and no folder.",
+                "Leave out the slash at its end.",
+            )
         if path.is_dir():
             return ArrayFiles(path, preprocessing)
         if path.suffix.lower() in LISTS and path.is_file():

@@ -18,7 +18,8 @@ from cnnviz.datasets.shards import SUFFIX, Shards, shards_of
 from cnnviz.datasets.shipped import ShapesSamples
 from cnnviz.errors import ImageError, UsageError, did_you_mean
 from cnnviz.images import Photo
-from cnnviz.images.paths import expand
+from cnnviz.images.paths import expand, is_file_named_as_folder
+from cnnviz.results.given_files import no_file
 from cnnviz.results.text import kind_of, plural
 
 if TYPE_CHECKING:
@@ -125,6 +126,8 @@ class _Pairs:
 
 def _on_disk(text: str) -> Dataset:
     path = expand(text)
+    if is_file_named_as_folder(text):
+        raise UsageError(f"{text!r} is a file, and no folder.", "Leave out the slash at its end.")
     if path.is_dir():
         return _in_folder(path)
     if path.suffix.lower() == SUFFIX:
@@ -135,13 +138,14 @@ def _on_disk(text: str) -> Dataset:
         return matched_images(text)
     if path.is_file():
         return ImageList([path])
+    what = "file" if path.suffix.lower() in LISTS else "folder"
+    raise UsageError(*no_file(path, _named_nearly, what))
+
+
+def _named_nearly(path: Path) -> str:
     beside = path.absolute().parent
     known = [entry.name for entry in beside.iterdir()] if beside.is_dir() else []
-    what = "file" if path.suffix.lower() in LISTS else "folder"
-    raise UsageError(
-        f"There is no {what} {text!r}.",
-        did_you_mean(path.name, known, "Name a folder of images, or 'shapes'."),
-    )
+    return did_you_mean(path.name, known, "Name a folder of images, or 'shapes'.")
 
 
 def _in_folder(path: Path) -> Dataset:

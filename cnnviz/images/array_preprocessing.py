@@ -134,7 +134,8 @@ class ArrayPreprocessing(Preprocessing):
         """Return numbers [C, ...] as the network takes them, float32."""
         import torch
 
-        scaled = values.astype(np.float32)
+        with np.errstate(over="ignore"):  # what becomes infinite is refused where it is read
+            scaled = values.astype(np.float32)
         if values.dtype == np.uint8:
             scaled /= np.float32(255)
         mean, std = (self._in_numpy(numbers, np.float32) for numbers in (self.mean, self.std))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.foreign_code import first_line
 from cnnviz.images.number_files import ARRAY_SUFFIXES
 from cnnviz.images.photo import MAX_PIXELS, PhotoError
 from cnnviz.images.pillow_warnings import Heard, catch_pillow_warnings
@@ -125,7 +126,7 @@ def _damaged(name: str, error: Exception) -> PhotoError:
             f"the file is truncated ({detail or 'it ends early'})",
             "Copy or download it again.",
         )
-    detail = detail or type(error).__name__
+    detail = " ".join(first_line(error).split())
     return PhotoError(name, f"the file is damaged ({detail})", f"Save it again as {FORMATS}.")
 
 

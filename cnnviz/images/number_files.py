@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.foreign_code import first_line
 from cnnviz.images.photo import PhotoError
 from cnnviz.results.given_files import check_ordinary, open_given
 from cnnviz.results.text import kind_of, plural
@@ -63,7 +64,8 @@ def _read_npz(path: Path) -> NDArray[Any]:
             if len(names) != 1:
                 raise PhotoError(
                     path.name,
-                    f"it holds {plural(len(names), 'array')} ({', '.join(names[:5])})",
+                    f"it holds {plural(len(names), 'array')}"
+                    + (f" ({', '.join(names[:5])})" if names else ""),
                     "Save the one that is meant alone, as .npy.",
                 )
             return np.asarray(held[names[0]])
@@ -115,5 +117,6 @@ def _pcm(data: bytes, width: int) -> NDArray[np.float32]:
 
 
 def _damaged(path: Path, error: Exception) -> PhotoError:
-    first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-    return PhotoError(path.name, f"it cannot be read ({first})", "Copy or save it again.")
+    return PhotoError(
+        path.name, f"it cannot be read ({first_line(error)})", "Copy or save it again."
+    )

@@ -6,6 +6,7 @@ import os
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePath
+from typing import Any
 
 
 def expand(path: str | os.PathLike[str]) -> Path:
@@ -15,6 +16,15 @@ def expand(path: str | os.PathLike[str]) -> Path:
     """
     text = os.fspath(path)
     return Path(text).expanduser() if text == "~" or text.startswith("~/") else Path(text)
+
+
+def is_file_named_as_folder(path: str | os.PathLike[Any]) -> bool:
+    """Whether a path ends in a slash, as those of folders do, and leads to something else.
+
+    Python drops the slash, and the system would say that there is no such folder.
+    """
+    text = os.fsdecode(path)
+    return text.endswith(("/", os.sep)) and expand(text).is_file()
 
 
 def file_name(path: str) -> str:

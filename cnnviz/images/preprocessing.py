@@ -162,11 +162,16 @@ class Preprocessing:
     def check_channels(self) -> None:
         """Raise ImageError unless a photo can fill this number of channels."""
         if self.channels not in PHOTO_CHANNELS:
+            whence = f" ({self.origin})" if self.origin else ""
             raise ImageError(
-                f"The network takes {self.channels} channels, and a photo can fill 1, 3 or 4.",
-                f"Give a float tensor [N, {self.channels}, H, W] that is already preprocessed.",
-                option="Look at it from Python, where a tensor that is already preprocessed may be "
-                "given.",
+                f"The preprocessing is of {self.channels} channels{whence}, and a photo can fill "
+                "1, 3 or 4.",
+                "If the network takes as many, give a float tensor "
+                f"[N, {self.channels}, H, W] that is already preprocessed; if not, a mean and a "
+                "deviation for each channel that it takes.",
+                option="If the network takes as many, look at it from Python, where a tensor that "
+                "is already preprocessed may be given; if not, say a mean and a deviation for each "
+                "channel that it takes.",
             )
 
     def box(self, height: int, width: int) -> PhotoBox:

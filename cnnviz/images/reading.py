@@ -16,7 +16,7 @@ import numpy as np
 
 from cnnviz.errors import InstallationError, did_you_mean
 from cnnviz.images.decoding import Decoded, decode_array, decode_file, decode_image
-from cnnviz.images.paths import expand, file_name, writable
+from cnnviz.images.paths import expand, file_name, is_file_named_as_folder, writable
 from cnnviz.images.photo import Photo, PhotoError, new_photo
 from cnnviz.results.given_files import open_given
 
@@ -135,6 +135,10 @@ def _check_there(path: Path, text: str, name: str) -> None:
     with _reached(name):
         if not path.exists():
             raise PhotoError(name, "there is no such file", _file_remedy(path))
+        if is_file_named_as_folder(text):
+            raise PhotoError(
+                f"{name}{text[-1]}", "this is a file, and no folder", "Leave out the slash."
+            )
 
 
 def _check_file(path: Path, text: str, name: str) -> None:

@@ -51,7 +51,7 @@ def forward(
     module: nn.Module,
     inputs: torch.Tensor,
     name: str = "",
-    expected: Callable[[], Sequence[int]] = tuple,
+    expected: Callable[[], str] = str,
 ) -> Any:
     """Return what the network returns, with a note of what went into a softmax or sigmoid in it.
 
@@ -64,8 +64,8 @@ def forward(
     name : str
         What the network is called; its class by default.
     expected : callable
-        Returns the channels, height and width that are known to fit, for the remedy; asked only
-        where the pass fails, since finding them may take passes of its own.
+        Returns what the network is usually given, in words for the remedy; asked only where the
+        pass fails, since finding it may take passes of its own.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def _channels_last(module: nn.Module, inputs: torch.Tensor) -> str:
     )
 
 
-def _remedy(module: nn.Module, expected: Sequence[int]) -> str:
+def _remedy(module: nn.Module, expected: str) -> str:
     convolutions = [child for child in module.modules() if isinstance(child, _ConvNd)]
     spaces = dict.fromkeys(space_of(len(child.kernel_size)) for child in convolutions)
     if spaces and IMAGE not in spaces:
@@ -190,6 +190,5 @@ def _remedy(module: nn.Module, expected: Sequence[int]) -> str:
     own = not type(network).__module__.startswith("torch.")
     takes = f" It takes {signature_of(network)}." if own else ""
     if expected:
-        given = f"its preprocessing gives {list(expected)}"
-        return f"Check the size and the channels: {given}.{takes}"
+        return f"Check the size and the channels: {expected}.{takes}"
     return f"Check the size and the number of channels that the network expects.{takes}"

@@ -6,7 +6,7 @@ import argparse
 import pickle
 import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from cnnviz.errors import CheckpointError, did_you_mean, nearest
-from cnnviz.results.given_files import check_ordinary
+from cnnviz.foreign_code import first_line
+from cnnviz.results.given_files import check_ordinary, no_file
 from cnnviz.results.text import dimensions, itemised, kind_of, listed, plural
 
 SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".safetensors")
@@ -47,6 +48,12 @@ _CLASS_NAMES = (
 
 State = dict[str, torch.Tensor]
 
+_NO_WEIGHTS: tuple[tuple[str, Callable[[torch.Tensor], bool]], ...] = (
+    ("is on the meta device, which holds no numbers,", lambda value: value.is_meta),
+    ("is sparse", lambda value: value.layout is not torch.strided),
+)
+"""What tensors of a state may be that can be copied into no network, as it is said of one."""
+
 
 def read_state(path: Path) -> State:
     """Read a state_dict from a ``.safetensors`` file, or from one that torch saved.
@@ -60,7 +67,7 @@ def read_state(path: Path) -> State:
         The file is missing, damaged, holds no weights, or holds pickled code.
     """
     if not path.is_file():
-        raise CheckpointError(f"There is no checkpoint {str(path)!r}.", _beside(path))
+        raise CheckpointError(*no_file(path, _beside, "checkpoint"))
     if path.stat().st_size == 0:
         raise CheckpointError(f"The checkpoint {path.name} is empty.", "Copy it again.")
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
@@ -198,7 +205,7 @@ def load_state(module: nn.Module, state: State, network: str, file: str) -> None
         outcome = module.load_state_dict(state, strict=False)
     except Exception as error:
         raise CheckpointError(
-            f"{file} cannot be loaded into {network}: {_first_line(error)}.",
+            f"{file} cannot be loaded into {network}: {first_line(error)}.",
             "Use the network that the checkpoint was made for.",
         ) from error
     if outcome.missing_keys or outcome.unexpected_keys:
@@ -206,7 +213,14 @@ def load_state(module: nn.Module, state: State, network: str, file: str) -> None
 
 
 def _check_kinds(module: nn.Module, state: State, network: str, file: str) -> None:
-    """Refuse weights that torch would turn into other numbers: quantised or complex ones."""
+    """Refuse what torch would turn into other numbers, or into none: quantised, complex, sparse."""
+    for name in (name for name in _own(module) if name in state):
+        for lacking, holds in _NO_WEIGHTS:
+            if holds(state[name]):
+                raise CheckpointError(
+                    f"{file} cannot be loaded into {network}: {name} {lacking} in the file.",
+                    "Save the weights as plain tensors, from a network that holds them.",
+                )
     other = [
         name
         for name, value in _own(module).items()
@@ -245,7 +259,7 @@ def _read_safetensors(path: Path) -> Any:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(
-            f"{path.name} is not a readable safetensors file: {_first_line(error)}.",
+            f"{path.name} is not a readable safetensors file: {first_line(error)}.",
             "Copy or save it again.",
         ) from error
 
@@ -261,11 +275,11 @@ def _read_torch(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         raise _refused(path, error) from error
     except Exception as error:  # damage surfaces as almost any exception
-        raise _unreadable(path, str(error)) from error
+        raise _unreadable(path, first_line(error)) from error
 
 
 def _unreadable(path: Path, detail: str) -> CheckpointError:
-    said = f" ({_first_line(detail)})" if detail.strip() else ""
+    said = f" ({detail.strip().rstrip('.:')})" if detail.strip() else ""
     return CheckpointError(
         f"{path.name} is no checkpoint of torch, or is damaged{said}.",
         "Copy it again, or save one with torch.save(model.state_dict(), path).",
@@ -275,7 +289,8 @@ def _unreadable(path: Path, detail: str) -> CheckpointError:
 def _refused(path: Path, error: Exception) -> CheckpointError:
     found = re.search(r"(?:GLOBAL|class) ([\w.]+)", str(error))
     if found is None:
-        return _unreadable(path, str(error).partition("WeightsUnpickler error:")[2])
+        said = str(error).partition("WeightsUnpickler error:")[2].strip().splitlines()
+        return _unreadable(path, said[0] if said else "")
     return CheckpointError(
         f"{path.name} holds pickled Python objects ({found[1]}), not only weights, and is not "
         "opened because opening it would run their code.",
@@ -340,8 +355,3 @@ def _has(names: list[str]) -> str:
 
 def _by(shape: torch.Size) -> str:
     return dimensions(shape) or "a single number"
-
-
-def _first_line(error: Exception | str) -> str:
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__).strip().rstrip(".:")

@@ -14,12 +14,13 @@ import torch
 from torch import nn
 
 from cnnviz.errors import ModelError
+from cnnviz.foreign_code import first_line
 from cnnviz.images import Preprocessing
 from cnnviz.images.paths import expand
 from cnnviz.models.guesses import guess_for
 from cnnviz.models.model import Model
 from cnnviz.models.settings import beside_model
-from cnnviz.results.given_files import check_ordinary
+from cnnviz.results.given_files import check_ordinary, no_file
 from cnnviz.results.text import plural
 
 SUFFIX = ".pt2"
@@ -52,7 +53,7 @@ def load_program(path: Path) -> Model:
         The file is missing or damaged, or its program takes more than one image.
     """
     if not path.is_file():
-        raise ModelError(f"There is no file {str(path)!r}.", "Check the path.")
+        raise ModelError(*no_file(path))
     program = _read(path)
     shape = _image_shape(program, path)
     with warnings.catch_warnings():
@@ -77,9 +78,8 @@ def _read(path: Path) -> Any:
             check_ordinary(path)
             return torch.export.load(path)
     except Exception as error:  # damage surfaces as almost any exception
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")
         raise ModelError(
-            f"{path.name} is no program of torch.export, or is damaged ({first}).",
+            f"{path.name} is no program of torch.export, or is damaged ({first_line(error)}).",
             "Save one with torch.export.save(torch.export.export(network, (image,)), path); the "
             "version of torch must be able to read it.",
         ) from error

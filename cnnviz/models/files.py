@@ -22,6 +22,7 @@ from cnnviz.models.checkpoints import load_state, not_finite, read_state
 from cnnviz.models.model import Model
 from cnnviz.models.randomness import SEED, seeded, watched
 from cnnviz.models.settings import beside_model
+from cnnviz.results.given_files import no_file
 from cnnviz.results.text import kind_of
 
 ARGUMENTS = "forward_args"
@@ -177,7 +178,7 @@ def _importable(folder: Path) -> Iterator[None]:
 
 def _execute(path: Path) -> ModuleType:
     if not path.is_file():
-        raise ModelError(f"There is no file {str(path)!r}.", _beside(path))
+        raise ModelError(*no_file(path, _beside))
     resolved = path.resolve()
     # A name of its own: a user's resnet.py must not stand in for anybody's module resnet.
     name = f"{MODULE}{hashlib.sha256(str(resolved).encode()).hexdigest()[:12]}"

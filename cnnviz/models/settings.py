@@ -231,7 +231,7 @@ def _with(known: Preprocessing, given: Mapping[str, Any], origin: str) -> Prepro
     if colour not in _COLOURS:
         raise UsageError(f"There is no colour {given['colour']!r}.", "Use 'rgb', 'bgr' or 'grey'.")
     channels = _COLOURS[colour] if "colour" in given else known.channels
-    mean, std = _normalisation(known, given, channels)
+    mean, std = _normalisation(known, given, channels, origin)
     resize = _sides("resize", given["resize"]) if "resize" in given else known.resize
     crop = known.crop
     if "crop" in given:
@@ -305,7 +305,7 @@ def _checked_crop(prepared: Preprocessing) -> Preprocessing:
 
 
 def _normalisation(
-    known: Preprocessing, given: Mapping[str, Any], channels: int
+    known: Preprocessing, given: Mapping[str, Any], channels: int, origin: str
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     fits = known.channels == channels
     mean = _many("mean", given["mean"]) if "mean" in given else list(known.mean) if fits else [0.0]
@@ -318,6 +318,13 @@ def _normalisation(
         std = [value / 255 for value in std]
     if "mean" in given and "colour" not in given and known.is_guess:
         channels = max(channels if len(mean) == 1 else len(mean), len(std))
+    for name, values in (("mean", mean), ("std", std)):
+        if len(values) not in (1, channels):
+            raise UsageError(
+                f"{name} has {plural(len(values), 'number')}, {origin}, and the network takes "
+                f"{plural(channels, 'channel')}.",
+                "Give one number, or one for each channel.",
+            )
     return _spread(mean, channels), _spread(std, channels)
 
 

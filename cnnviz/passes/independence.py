@@ -29,6 +29,8 @@ _READERS = frozenset(
     for name in ("__bool__", "__float__", "__int__", "__index__", "item", "tolist")
 )
 _CONTRAST = 0.1
+_FLAT = 0.1
+"""An image whose range is less, as a share of its largest value or of 1, is nearly of one grey."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ def _find(model: Model, image: torch.Tensor) -> Independence:
 def _others(image: torch.Tensor) -> list[torch.Tensor]:
     """Return a dark and a bright image of the same size, of little contrast."""
     low, high = float(image.min()), float(image.max())
-    if not low < high:
+    if high - low < _FLAT * max(abs(low), abs(high), 1.0):
+        # Others of its own range would be the same image nearly, and change nothing.
         low, high = low - 1.0, high + 1.0
     generator = torch.Generator().manual_seed(0)
     noise = torch.rand(image.shape, generator=generator).to(image.device, image.dtype)

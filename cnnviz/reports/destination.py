@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -12,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.errors import OutputError
+from cnnviz.results.files import DUST, check_can_write_in
 from cnnviz.results.given_files import given_bytes, given_sha256
 from cnnviz.results.termination import cleared_on_sigterm
 
 FORMAT = "cnnviz report"
 MANIFEST = "report.json"
-# Files that desktops leave in every folder they show.
-_DUST = {".DS_Store", "Thumbs.db", "desktop.ini", ".directory"}
 
 
 def check_destination(directory: str | Path, *, force: bool = False) -> Path:
@@ -48,11 +46,7 @@ def check_destination(directory: str | Path, *, force: bool = False) -> Path:
             f"There is no folder {str(target.parent)!r} to write the report to.",
             "Make the folder first, or name another.",
         )
-    if not os.access(target.parent, os.W_OK):
-        raise OutputError(
-            f"Nothing may be written to {str(target.parent)!r}.",
-            "Name a folder of your own, or change its permissions.",
-        )
+    check_can_write_in(target.parent)
     if target.exists():
         _check_replaceable(target, force)
     return target
@@ -66,7 +60,7 @@ def _check_replaceable(target: Path, force: bool) -> None:
             "A report cannot replace the folder you are working in.",
             "Name a folder inside it, such as 'report'.",
         )
-    present = {path for path in target.rglob("*") if not path.is_dir() and path.name not in _DUST}
+    present = {path for path in target.rglob("*") if not path.is_dir() and path.name not in DUST}
     if not present:
         return
     listed = _listed(target)

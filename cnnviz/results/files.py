@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import tempfile
 import zipfile
@@ -28,6 +29,8 @@ except ImportError:  # not on Windows
 Write = Callable[[Path], object]
 """Fills the file at a path."""
 
+DUST = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", ".directory"})
+"""Files that desktops leave in every folder they show."""
 _MARK = ".cnnviz-"
 """What the names of temporary files begin with."""
 
@@ -47,6 +50,27 @@ def check_place(path: Path) -> None:
             raise OutputError(f"{str(path)!r} is not an ordinary file.", "Name another file.")
     except OSError as error:  # a name too long, or a folder that may not be looked into
         raise _unwritable(path, error) from error
+
+
+def check_can_write_in(folder: Path) -> None:
+    """Raise an `OutputError` where nothing can be made in a folder that is there.
+
+    It is tried: permissions do not tell of a file system that takes nothing.
+    """
+    probe = folder / f"{_MARK}{secrets.token_hex(4)}"
+    try:
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        raise OutputError(
+            f"Nothing can be written to {str(folder)!r}: {error.strerror or error}.",
+            "Name a folder of your own, or change its permissions.",
+        ) from error
+
+
+def not_left_by_desktops(folder: Path) -> list[Path]:
+    """Return what is in a folder, but for files that desktops leave in each that they show."""
+    return [path for path in folder.iterdir() if path.name not in DUST]
 
 
 def write_atomically(path: Path, write: Write) -> Path:

@@ -11,6 +11,7 @@ import errno
 import hashlib
 import os
 import stat
+from collections.abc import Callable
 from io import BufferedReader
 from pathlib import Path
 
@@ -42,6 +43,27 @@ def open_given(path: Path) -> BufferedReader:
         stream.close()
         raise
     return stream
+
+
+def no_file(
+    path: Path, remedy: Callable[[Path], str] = lambda path: "Check the path.", noun: str = "file"
+) -> tuple[str, str]:
+    """Return what an error says, and what to do, of a path at which no ordinary file lies.
+
+    Parameters
+    ----------
+    path : Path
+        The path.
+    remedy : callable
+        What to do where nothing lies there, such as which name may have been meant.
+    noun : str
+        What the file would have been.
+    """
+    if path.is_dir():
+        return f"{str(path)!r} is a folder.", f"Name a {noun}."
+    if path.exists():
+        return f"{str(path)!r} is not an ordinary file.", "Copy it to a file first."
+    return f"There is no {noun} {str(path)!r}.", remedy(path)
 
 
 def given_bytes(path: Path, most: int = LISTING) -> bytes:

@@ -245,6 +245,26 @@ def test_methods_of_many_variants_are_those_of_one_at_a_time(method: Any) -> Non
     np.testing.assert_allclose(found, right, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", [NoStatistics, BatchContrast, BatchMaximum, TrainsItself])
+def test_mixing_is_found_on_an_image_of_nearly_one_grey(kind: type[Base]) -> None:
+    assert independence(model(kind), 0.5 + 0.001 * images()).alone
+
+
+@pytest.mark.parametrize("kind", [BatchContrast, OneAtATime, Base])
+def test_pictures_of_units_made_together_are_those_of_each(kind: type[Base]) -> None:
+    def made(units: str, diverse: int = 1) -> cnnviz.FeatureVisualization:
+        return cnnviz.feature_visualization(model(kind), units, steps=3, size=12, diverse=diverse)
+
+    together = made("two:0,1")
+    for place, unit in enumerate(together.units):
+        alone = made(unit)
+        np.testing.assert_allclose(together.pictures[place], alone.pictures[0], atol=1e-5)
+        np.testing.assert_allclose(together.end[place], alone.end[0], rtol=1e-5)
+    several = made("two:0", diverse=2)
+    assert several.pictures[0].shape == (2, 3, 12, 12)
+    assert not np.allclose(*several.pictures[0])
+
+
 class AlwaysDrops(Base):
     def between(self, x: torch.Tensor) -> torch.Tensor:
         return F.dropout(x, 0.5)

@@ -32,9 +32,40 @@ def test_it_writes_the_table_and_ends_with_its_path(run, tmp_path):
     assert "random maps" in said.out
     assert "2 more maps take about" in said.err
     assert "2 methods on 2 images" in said.err
-    again = run(*QUICK, "--out", "table")
+    refused = run(*QUICK, "--out", "table")
+    assert refused.code == 2
+    assert refused.error_lines[0] == "Error: There already is an evaluation in 'table'."
+    assert "--force" in refused.error_lines[1]
+    again = run(*QUICK, "--out", "table", "--force")
     assert again.out == said.out
     assert "more maps" not in again.err
+
+
+@pytest.mark.parametrize("force", [(), ("--force",)])
+@pytest.mark.parametrize("held", ["mine.txt", "evaluation.csv", "evaluation.json"])
+def test_a_folder_with_files_of_somebody_else_is_left_as_it_is(run, tmp_path, held, force):
+    (tmp_path / "mine" / "state").mkdir(parents=True)
+    (tmp_path / "mine" / held).write_text('{"view": "Heatmap"}')
+    said = run(*QUICK, "--out", "mine", *force)
+    assert said.code == 2
+    assert f"holds '{held}', which is no part of an evaluation" in said.error_lines[0]
+    assert (tmp_path / "mine" / held).read_text() == '{"view": "Heatmap"}'
+    assert {path.name for path in (tmp_path / "mine").iterdir()} == {held, "state"}
+
+
+def test_the_folder_of_a_run_that_was_killed_is_gone_on_with(run, tmp_path):
+    whole = run(*QUICK, "--measures=drop", "--out", "whole")
+    assert whole.code == 0, whole.err
+    (tmp_path / "stopped").mkdir()
+    (tmp_path / "whole" / "state").rename(tmp_path / "stopped" / "state")
+    (tmp_path / "stopped" / ".cnnviz-evaluation-1.csv").write_text("half a ta")
+    said = run(*QUICK, "--measures=drop", "--out", "stopped")
+    assert said.code == 0, said.err
+    assert "more maps" not in said.err
+    for name in ("evaluation.csv", "evaluation.json"):
+        made = (tmp_path / "stopped" / name).read_bytes()
+        assert made == (tmp_path / "whole" / name).read_bytes()
+    assert not list((tmp_path / "stopped").glob(".cnnviz-*"))
 
 
 def test_the_picture_has_the_style_that_was_asked_for(run, tmp_path):

@@ -25,8 +25,8 @@ def test_what_the_network_returns_comes_back_untouched() -> None:
 def test_a_misfit_tells_both_shapes_and_keeps_what_torch_said() -> None:
     network = nn.Conv2d(3, 4, 3)
     with pytest.raises(ModelError, match=r"mine cannot run on an input \[1, 1, 8, 8\]") as caught:
-        forward(network, torch.zeros(1, 1, 8, 8), "mine", lambda: (3, 8, 8))
-    assert caught.value.remedy.endswith("its preprocessing gives [3, 8, 8].")
+        forward(network, torch.zeros(1, 1, 8, 8), "mine", lambda: "it takes 3 channels")
+    assert caught.value.remedy.endswith("channels: it takes 3 channels.")
     assert isinstance(caught.value.__cause__, RuntimeError)
     assert "expected input[1, 1, 8, 8] to have 3 channels" in str(caught.value.__cause__)
     # One line of what torch said, without the full stop that the sentence has.

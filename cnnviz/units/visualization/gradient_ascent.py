@@ -156,13 +156,13 @@ def _canvas(settings: AscentSettings, channels: int) -> Parametrisation | ArrayP
     return array_parametrisation(settings.method, channels, settings.size)
 
 
-def _never_alone(places: torch.Tensor) -> torch.Tensor:
-    """Return the places of pictures, a single one twice.
+def _never_alone(places: torch.Tensor, one_by_one: bool) -> torch.Tensor:
+    """Return the places of pictures, a single one twice unless each is run by itself anyway.
 
     Convolutions take another path for one picture than for several, and round differently; a long
     ascent makes another picture of that.
     """
-    return places.repeat(2) if len(places) == 1 else places
+    return places.repeat(2) if len(places) == 1 and not one_by_one else places
 
 
 class _Climb:
@@ -207,7 +207,7 @@ class _Climb:
 
     def _measured(self) -> torch.Tensor:
         """Return the scores of all pictures as they are, unmoved."""
-        places = _never_alone(torch.arange(len(self.rows)))
+        places = _never_alone(torch.arange(len(self.rows)), self.probe.one_by_one)
         with torch.no_grad():
             pictures = self.canvas.picture(self.values[places])
             scores, _ = self.probe.scores(pictures, [self.rows[place] for place in places.tolist()])
@@ -238,7 +238,7 @@ class _Climb:
         return each.repeat_interleave(self.settings.diverse).nonzero()[:, 0]
 
     def _gradient(self, step: int, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        live = _never_alone(wanted)
+        live = _never_alone(wanted, self.probe.one_by_one)
         values = self.values[live].detach().requires_grad_()
         pictures = self._pictures(values, self.settings.side_at(step))
         moved = self.settings.moves(pictures, self.draws[live, step])

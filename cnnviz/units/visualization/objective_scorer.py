@@ -20,6 +20,7 @@ from cnnviz.models import Model
 from cnnviz.models.output_members import describe
 from cnnviz.models.outputs import scores_of
 from cnnviz.passes.fast_model import ascent_model, computed_on
+from cnnviz.passes.independence import independence
 from cnnviz.passes.malloc import freed_memory_kept
 from cnnviz.passes.spatial_maps import UNTRACED, checked_layout, traced_outputs
 from cnnviz.results.result import AS_IT_IS
@@ -43,6 +44,9 @@ class ObjectiveScorer:
     ----------
     affine : bool
         Whether the layer is a plain convolution, without hooks of the caller's own.
+    one_by_one : bool
+        Whether each picture of the last ones went through the network by itself, as it has to
+        where others change its scores or the network takes no more.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class ObjectiveScorer:
         self._modules = {name: model.module.get_submodule(name) for name in names}
         self._found: dict[Key, torch.Tensor] = {}
         self._layouts: dict[tuple[Key, torch.Size], MapLayout | NoMap] = {}
+        self._apart: dict[torch.Size, bool] = {}
         self._size = torch.Size()
         self._pictures = 0
         self._module = self._modules[layer[0]] if layer is not None else None
@@ -70,6 +75,7 @@ class ObjectiveScorer:
         )
         self._preprocessing = model.preprocessing
         self._alone = False
+        self.one_by_one = False
         self.device = model.device
         # Pictures are computed in single precision for networks of half precision.
         self.dtype = torch.float64 if model.dtype == torch.float64 else torch.float32
@@ -109,13 +115,29 @@ class ObjectiveScorer:
         return scores, None if self._texture is None else self._found[self._texture]
 
     def _run(self, pictures: torch.Tensor) -> torch.Tensor:
-        self._found.clear()
-        self._pictures = len(pictures)
         inputs = given(pictures, self._preprocessing).to(self._model.dtype)
         if inputs.ndim == 4:
             # Convolutions on a CPU are up to a third faster in this order of memory.
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         self._learn_layouts(inputs.detach())
+        if self._size not in self._apart:
+            self._apart[self._size] = independence(self._model, inputs.detach()).alone
+        self.one_by_one = self._apart[self._size]
+        if not self.one_by_one:
+            return self._values(inputs)
+        values, textures = [], []
+        for place in range(len(inputs)):
+            values.append(self._values(inputs[place : place + 1]))
+            if self._texture is not None:
+                textures.append(self._found[self._texture])
+        if self._texture is not None:
+            self._found[self._texture] = torch.cat(textures)
+        return torch.cat(values)
+
+    def _values(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Run pictures through the network, and return what the objectives are scored on."""
+        self._found.clear()
+        self._pictures = len(inputs)
         computing = self._computing_for(inputs)
         try:
             output = self._pass(computing, inputs)

@@ -12,15 +12,18 @@ from msgspec import Struct
 
 from cnnviz.errors import OutputError
 from cnnviz.images.paths import expand
-from cnnviz.results.files import remove_leftovers, write_atomically
+from cnnviz.results.files import (
+    check_can_write_in,
+    not_left_by_desktops,
+    remove_leftovers,
+    write_atomically,
+)
 from cnnviz.results.given_files import SETTINGS, given_bytes
 from cnnviz.results.structured import decoded
 from cnnviz.results.suffixes import check_folder_name
 
 FORMAT = "cnnviz gallery 1"
 MANIFEST = "gallery.json"
-# Files that desktops leave in every folder they show.
-_DUST = {".DS_Store", "Thumbs.db", "desktop.ini", ".directory"}
 
 
 class _Manifest(Struct):
@@ -129,9 +132,10 @@ def check(root: Path) -> None:
                 f"There is no folder {str(root.parent)!r} to write the gallery to.",
                 "Make the folder first, or name another.",
             )
+        check_can_write_in(root.parent)
         return
-    inside = [each for each in root.iterdir() if each.name not in _DUST]
-    if inside and not _is_gallery(root):
+    check_can_write_in(root)
+    if not_left_by_desktops(root) and not _is_gallery(root):
         raise OutputError(
             f"The folder {str(root)!r} is not empty and is not a cnnviz gallery.",
             "Name another folder.",

@@ -7,13 +7,17 @@ A new case is a line in the file of its family. `tests/cli/test_bad_input.py` ru
 from types import ModuleType
 
 from tests.helpers.bad_input import (
+    checkpoints,
     files_that_lie,
+    folders,
     foreign_code,
     images,
     options,
     options_of_a_network,
+    resources,
     run_logs,
     shards,
+    signals,
 )
 from tests.helpers.bad_input.case import Case, read
 
@@ -24,6 +28,10 @@ FAMILIES: dict[str, ModuleType] = {
     "files that lie": files_that_lie,
     "run logs": run_logs,
     "tar shards": shards,
+    "checkpoints": checkpoints,
+    "folders": folders,
+    "signals": signals,
+    "resources": resources,
     "code of others": foreign_code,
 }
 """The families by name: what is in each is said by its docstring, and its `make`, where it has one,

@@ -23,10 +23,10 @@ predictions photo.png --categories halves.json | is not JSON
 predictions zero | this is not an ordinary file
 predictions zero.png | this is not an ordinary file
 predictions photo.png --weights pipe | has no weights called 'pipe'
-predictions photo.png --weights zero.pth | There is no checkpoint
+predictions photo.png --weights zero.pth | is not an ordinary file
 predictions photo.png --model zero | There is no network called 'zero'
-localisation photo.png --boxes pipe.csv | There is no file
-localisation photo.png --boxes zero.json | There is no file
+localisation photo.png --boxes pipe.csv | is not an ordinary file
+localisation photo.png --boxes zero.json | is not an ordinary file
 localisation photo.png --boxes deep.json | is no COCO JSON
 localisation photo.png --boxes types.json | at annotations[0].bbox
 localisation photo.png --boxes lost.json | a box of image 7, and no such image
@@ -36,7 +36,7 @@ localisation photo.png --boxes wide.xml | or is not UTF-8
 convolve pipe.csv | it is no matrix of numbers
 convolve zero.npy | it is no matrix of numbers
 convolve zero.wav | not an ordinary file
-errors --data pipe.csv | There is no file
+errors --data pipe.csv | is not an ordinary file
 errors --data zero.tar | it is not an ordinary file
 losses --out zero.png | is not an ordinary file
 """

@@ -7,6 +7,8 @@ predictions --resize 0 | resize cannot be 0
 predictions --resize 99999999 | resize cannot be 99,999,999
 predictions --crop ² | is no size
 predictions --mean LONG | mean cannot be inf
+predictions --mean 0.5,0.5 | mean has 2 numbers
+predictions --mean 0.5,0.5 --std 0.5,0.5 | and the network takes 3 channels
 predictions --std nan | std cannot be nan
 predictions --std 0 | is not positive
 predictions --output NAME | There is no kind of output

@@ -105,8 +105,9 @@ def test_the_network_runs_as_far_as_the_layer_and_no_further() -> None:
     calls[:] = [0, 0]
     with scoring(Model(module, exact=True), ("2", 0)) as probe:
         ascend(probe, objectives, AscentSettings("fourier", 5, 0, (SIDE, SIDE)), 3)
-    # Five steps, the scores before and after, and one trace by which the layout of maps is found.
-    assert calls == [7 + 1, 1]
+    # Five steps, the scores before and after, one trace by which the layout of maps is found, and
+    # an image twice and beside another, which tells that pictures may go together.
+    assert calls == [7 + 1 + 3, 1 + 3]
 
 
 @pytest.mark.parametrize(
