@@ -45,7 +45,7 @@ function classLine(app, index) {
   const choose = made("button", {
     type: "button", class: "class", title: `Show where the network finds ${name}`,
     on: { click: () => app.update({ class: index, against: null, channel: null }) },
-  }, [made("span", { class: "name", text: name }), made("span", {}, [was, share]), bar]);
+  }, [made("span", { class: "name", text: name }), made("span", { class: "shares" }, [was, share]), bar]);
   const why = made("button", {
     type: "button", class: "quiet why", "aria-label": `Why not ${name}?`, text: "why not?",
     on: { click: () => app.update({ class: app.best, against: index, channel: null }) },

@@ -31,10 +31,13 @@ export function scoresWith(scores, layer, scales) {
  */
 export function probabilitiesOf(scores, rule) {
   if (rule === "sigmoid") return scores.map((one) => 1 / (1 + Math.exp(-one)));
-  const most = scores.reduce((one, other) => Math.max(one, other), -Infinity);
-  const raised = Float64Array.from(scores, (one) => Math.exp(one - most));
-  const total = raised.reduce((one, other) => one + other, 0);
-  return Float32Array.from(raised, (one) => one / total);
+  let most = -Infinity;
+  for (let k = 0; k < scores.length; k += 1) if (scores[k] > most) most = scores[k];
+  const found = new Float32Array(scores.length);
+  let total = 0;
+  for (let k = 0; k < scores.length; k += 1) total += found[k] = Math.exp(scores[k] - most);
+  for (let k = 0; k < scores.length; k += 1) found[k] /= total;
+  return found;
 }
 
 /**

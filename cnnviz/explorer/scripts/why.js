@@ -5,6 +5,7 @@ import { made, percent, written } from "../../pages/scripts/dom.js";
 import { shownWeights } from "./shown.js";
 
 const NAMED = 3;
+const SEEN = 150;
 
 /**
  * @param {any} app
@@ -19,15 +20,15 @@ export function why(app) {
     box.hidden = against === null;
     // Buttons that are not made anew cannot lose the click.
     const view = JSON.stringify([asked, against, layer, [...scales]]);
-    const where = app.byId("why-said").querySelector(".where");
+    const where = app.byId("why-said").querySelector(".both");
     if (where) where.hidden = app.state.channel !== null;
     if (against === null || view === said) return;
     said = view;
     const [name, other] = [asked, against].map((one) => app.data.names[one]);
     app.byId("why-title").textContent = `Why ${name} and not ${other}?`;
     app.byId("why-said").replaceChildren(...sentences(app, name, other));
-    box.scrollIntoView({ block: "nearest" });
-    app.byId("no-against").textContent = "Close";
+    // The photo is not moved away where the first lines can be seen already.
+    if (box.getBoundingClientRect().top > innerHeight - SEEN) box.scrollIntoView({ block: "nearest" });
   };
 }
 
@@ -40,20 +41,20 @@ function sentences(app, name, other) {
     const ahead = scores[asked] - scores[against];
     const chances = [asked, against].map((one) => (app.shares[one] < 0 ? "" : ` (${percent(app.shares[one])})`));
     found.push(made("p", { text: `The score of ${name} is ${written(scores[asked])}${chances[0]}, that of ${other} ${written(scores[against])}${chances[1]}: ${name} is ${ahead < 0 ? "behind" : "ahead"} by ${written(Math.abs(ahead))}.` }));
-  }
+  } else if (app.shares[asked] >= 0 && app.shares[against] >= 0) found.push(made("p", { text: `With what is muted, ${name} has ${percent(app.shares[asked])} and ${other} ${percent(app.shares[against])}.` }));
   const weights = shownWeights(app);
   if (weights === null) {
     const missing = [asked, against].filter((one) => rowOf(app.layer(), one) < 0).map((one) => app.data.names[one]);
     found.push(made("p", { text: `At ${app.layer().name} the page holds no map of ${missing.join(" and ")}, so that it cannot show where: it holds the likeliest ${app.layer().classes.length} classes.` }));
     return found;
   }
-  found.push(made("p", { class: "where", hidden: app.state.channel !== null }, [made("strong", { class: "for", text: "Red" }), ` on the photo speaks for ${name}, `, made("strong", { class: "against", text: "blue" }), ` for ${other}.`]));
+  found.push(made("p", { class: "both", hidden: app.state.channel !== null }, [made("strong", { class: "for", text: "Red" }), ` on the photo speaks for ${name}, `, made("strong", { class: "against", text: "blue" }), ` for ${other}.`]));
   const adds = addedByChannel(app, weights);
   const most = largest(adds, NAMED).filter((c) => adds[c] > 0);
   const least = largest(adds, NAMED, (one) => -one).filter((c) => adds[c] < 0);
-  if (most.length) found.push(made("p", {}, [`Channels that say ${name} most: `, ...channelsNamed(app, most, adds)]));
+  const by = app.layer().head ? "" : ", by its gradient";
+  if (most.length) found.push(made("p", {}, [`Channels that say ${name} most (beside each, what it adds to the lead${by}): `, ...channelsNamed(app, most, adds)]));
   if (least.length) found.push(made("p", {}, [`Channels that say ${other} most: `, ...channelsNamed(app, least, adds)]));
-  found.push(made("p", { class: "aside", text: `Beside a channel: what it adds to the lead${app.layer().head ? "" : ", estimated by its gradient"}.` }));
   return found;
 }
 

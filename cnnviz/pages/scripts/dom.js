@@ -72,7 +72,7 @@ export function says(element, text) {
 export function written(value) {
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size >= 1000 || size < 0.001) return value.toExponential(1).replace("e+", "e").replace("-", "\u2212");
+  if (size >= 1000 || size < 0.001) return value.toExponential(1).replace("e+", "e").replaceAll("-", "\u2212");
   return value.toPrecision(3).replace("-", "\u2212");
 }
 
