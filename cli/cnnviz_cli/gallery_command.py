@@ -33,8 +33,19 @@ SHIPPED = ("shapes-plain", "shapes-residual")
 Network = Annotated[
     str | None,
     typer.Argument(
+        metavar="[MODEL]",
+        help="The same as --model.",
+        show_default=False,
+    ),
+]
+Chosen = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
         metavar="MODEL",
-        help=network_options.NETWORKS,
+        help=f"{network_options.NETWORKS} The shipped networks without it.",
+        rich_help_panel=network_options.NETWORK,
         show_default=False,
     ),
 ]
@@ -96,7 +107,8 @@ DryRun = Annotated[
 def build() -> Callable[..., Any]:
     """Return the command."""
     parameters = [
-        shared("model", Network, None),
+        shared("named", Network, None),
+        shared("model", Chosen, None),
         shared("data", Data, None),
         photo_options.LONG_RUN["count"],
         photo_options.LONG_RUN["workers"],
@@ -157,8 +169,14 @@ def _check(values: dict[str, Any]) -> None:
     from cnnviz.datasets import SHAPES
     from cnnviz.errors import UsageError
 
+    named = {values["named"], values["model"]} - {None}
+    if len(named) > 1:
+        raise UsageError(f"Two networks are named: {', '.join(sorted(named))}.", "Name one.")
+    values["model"] = next(iter(named), None)
     if values["model"] is None and values["data"] not in (None, SHAPES):
-        raise UsageError("There is a folder of images and no network.", "Name the network as well.")
+        raise UsageError(
+            "There is a folder of images and no network.", "Name the network with --model."
+        )
     if values["budget"] is not None and values["visualized"] is None:
         raise UsageError("There is a budget and nothing to spend it on.", "Give --visualize UNITS.")
 

@@ -74,4 +74,13 @@ def layers(
         return
     shown = [(name, sort, made_of, f"{count:,}") for name, sort, made_of, count in rows]
     print_table(["layer", "kind", "type", "parameters"], shown)
-    say(f"{loaded.name}: {len(rows)} layers. Kinds that can be selected: {', '.join(KINDS)}.")
+    say(f"{loaded.name}: {_counted(list(chosen))}. Kinds that can be selected: {', '.join(KINDS)}.")
+
+
+def _counted(names: list[str]) -> str:
+    """Say how many of the names are layers, and how many blocks of them."""
+    from cnnviz.results.text import plural
+
+    blocks = sum(any(other.startswith(f"{name}.") for other in names) for name in names)
+    layers = plural(len(names) - blocks, "layer")
+    return f"{layers} and {plural(blocks, 'block')} of them" if blocks else layers

@@ -47,7 +47,7 @@ def setting_findings(matplotlib: Facts) -> Iterator[Finding]:
             told = f"{cache}, which is lost: fonts are searched anew each time"
             remedy = "Name a folder that stays in MPLCONFIGDIR."
             yield Finding(SETTINGS, "cache of matplotlib", "note", told, remedy)
-    yield _browser()
+    yield from _browsers()
 
 
 def _font(matplotlib: Facts) -> Finding:
@@ -60,22 +60,21 @@ def _font(matplotlib: Facts) -> Finding:
     )
 
 
-def _browser() -> Finding:
+def _browsers() -> Iterator[Finding]:
     try:
         found = webbrowser.get().name
     except webbrowser.Error:
         found = ""
+    told = f"{found} opens reports, galleries and the explorer"
+    if not found:
+        told = (
+            "none is set up here. Reports, galleries and the explorer are files: open them on any "
+            "machine with a browser, without a server or a connection"
+        )
+    yield Finding(SETTINGS, "browser", "ok", told)
     chromium = next(filter(None, map(shutil.which, _BROWSERS)), "")
-    told = ", ".join(
-        [
-            f"{found or 'none'} opens reports, galleries and the explorer",
-            f"{chromium or 'no Chromium'} runs the tests of pages in `make test`",
-        ]
-    )
-    if not found and not chromium:
-        remedy = "Copy a page to a machine with a browser: it needs no server and no connection."
-        return Finding(SETTINGS, "browser", "ok", f"{told}. {remedy}")
-    return Finding(SETTINGS, "browser", "ok", told)
+    told = f"{chromium} runs them" if chromium else "no Chromium, so that they are left out"
+    yield Finding(SETTINGS, "tests of pages in `make test`", "ok", told)
 
 
 def _writable(subject: str, folder: Path, remedy: str) -> Finding:

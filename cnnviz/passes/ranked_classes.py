@@ -107,7 +107,10 @@ def probabilities(model: Model, scores: torch.Tensor) -> tuple[torch.Tensor, Rul
     if scores.ndim != 2:
         raise TargetError(
             f"The network's output has the shape {list(scores.shape)}, not [N, classes].",
-            "Predictions are made for networks that classify images.",
+            "Where these are boxes, give decode=, which makes them of the output; otherwise let "
+            "the network return one row of scores for each image.",
+            option="Where these are boxes, define decode in the file of the network, which makes "
+            "them of its output; otherwise let it return one row of scores for each image.",
         )
     shares = class_probabilities(reading, check_rankable(scores).detach().cpu())
     if shares is None:

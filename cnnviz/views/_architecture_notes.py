@@ -24,25 +24,29 @@ def remarks(trace: Trace) -> tuple[str, ...]:
     )
 
 
+def asides(trace: Trace) -> tuple[str, ...]:
+    """Return sentences on what looks amiss in the arithmetic and costs nothing."""
+    padded = [call.label for call in trace.calls if call.uneven and not _misses(call)]
+    if not padded:
+        return ()
+    return (
+        f"The stride does not divide evenly in {_named(padded)}: only padding is left over there, "
+        "and no pixel is lost.",
+    )
+
+
 def _named(names: Sequence[str]) -> str:
     return listed(list(dict.fromkeys(names)), _NAMED)
 
 
 def _misfits(calls: Sequence[LayerCall]) -> list[str]:
-    found, padded = [], []
-    for call in calls:
-        if call.windows is None or call.uneven is None:
-            continue
-        if any(call.windows.leftover) or any(call.windows.overhang):
-            found.append(f"{call.label}: {call.uneven}")
-        else:
-            padded.append(call.label)
-    if padded:
-        found.append(
-            f"The stride does not divide evenly in {_named(padded)}, "
-            "but only padding is left over there and no pixel is lost."
-        )
-    return found
+    return [f"{call.label}: {call.uneven}" for call in calls if call.uneven and _misses(call)]
+
+
+def _misses(call: LayerCall) -> bool:
+    """Return whether windows leave out positions, or reach beyond the border."""
+    windows = call.windows
+    return windows is not None and (any(windows.leftover) or any(windows.overhang))
 
 
 def _gaps(calls: Sequence[LayerCall]) -> list[str]:

@@ -25,7 +25,7 @@ from cnnviz.results.contact_sheet import PAGE
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import file_size, short
 from cnnviz.views._architecture_arithmetic import arithmetic_text, explained_caption
-from cnnviz.views._architecture_notes import remarks
+from cnnviz.views._architecture_notes import asides, remarks
 from cnnviz.views._architecture_table import (
     field_text,
     html_table,
@@ -96,16 +96,21 @@ class Architecture(TableResult):
         return self.trace.input_shape[2:]
 
     def notes(self) -> tuple[str, ...]:
-        """Return what deserves a sentence: strides that do not divide, layers that never run."""
+        """Return what deserves a sentence: windows that miss pixels, layers that never run."""
         return remarks(self.trace)
 
+    def asides(self) -> tuple[str, ...]:
+        """Return what is good to know and changes nothing: strides that leave padding over."""
+        return asides(self.trace)
+
     def sums(self) -> dict[str, int]:
-        """Return the totals: parameters, MACs, and bytes of weights, buffers and activations.
+        """Return the totals: layers, steps, parameters, MACs, bytes of weights, buffers, outputs.
 
         `uncounted` is how many operators cost what is not known: with any, the MACs are the least.
         """
         return {
-            "layers": len(self.layers),
+            "layers": self.trace.layers,
+            "steps": len(self.layers),
             "parameters": self.trace.parameters,
             "macs": self.trace.macs,
             "uncounted": len(self.trace.uncounted),
@@ -140,7 +145,7 @@ class Architecture(TableResult):
         last = maps[-1] if maps else None
         seen = f"; the last feature map sees {field_text(last)}" if last is not None else ""
         return (
-            f"{self.name}: {len(self.layers)} layers, {short(self.trace.parameters)} parameters, "
+            f"{self.name}: {self.trace.counted}, {short(self.trace.parameters)} parameters, "
             f"{costs_text(self.trace, short)} MACs at {space.extent(self.input_size)}{seen}"
         )
 
@@ -148,11 +153,11 @@ class Architecture(TableResult):
         """Say what the picture shows, how layers were grouped, and how to read it."""
         if self.explained:
             return explained_caption(self.trace)
-        grouped = f"All {len(self.layers)} layers are shown."
+        grouped = f"All {len(self.layers)} steps are shown: a call of a layer, or a function."
         if len(self.stages) < len(self.layers):
             grouped = (
-                f"The {len(self.layers)} layers are grouped into {len(self.stages)} stages; "
-                "the table lists each."
+                f"The {len(self.layers)} steps, each a call of a layer or a function, are drawn as "
+                f"{len(self.stages)} parts; the table lists each."
             )
         noun, gates = self.trace.space.noun, ""
         if any(call.receptive_field and call.receptive_field.gateless for call in self.layers):
@@ -161,10 +166,10 @@ class Architecture(TableResult):
                 "squeeze-and-excitation; the coloured ones leave these out."
             )
         return (
-            f"The network from the {noun} to the answer. Above, what each stage hands on: the "
+            f"The network from the {noun} to the answer. Above, what each part hands on: the "
             f"height of a block stands for the {_HEIGHTS[noun]} of its maps (square-root scale), "
             f"its width for the number of channels (log scale). {grouped} The bars give, for each "
-            "stage, its parameters, its multiply-accumulate operations (MACs; twice as many "
+            "part, its parameters, its multiply-accumulate operations (MACs; twice as many "
             f"FLOPs), and the receptive field of its last layer: how much of the {noun} one "
             f"position depends on, padding included; the dashed line is the {noun}.{gates}"
         )
@@ -220,12 +225,14 @@ class Architecture(TableResult):
         """Return the whole table, or what explains each layer, the sums and the notes as text."""
         if self.explained:
             return "\n".join([arithmetic_text(self.arithmetic), "", *self._totals()])
-        return "\n".join([text_table(self.trace), "", *self._totals(), *self.notes()])
+        return "\n".join(
+            [text_table(self.trace), "", *self._totals(), *self.asides(), *self.notes()]
+        )
 
     def _repr_html_(self) -> str:
-        notes = [*self._totals(), *self.notes()]
+        notes = [*self._totals(), *self.asides(), *self.notes()]
         lines = "".join(f"<li>{html.escape(line)}</li>" for line in notes)
-        heading = f"<summary>All {len(self.layers)} layers</summary>"
+        heading = f"<summary>All {len(self.layers)} steps</summary>"
         table = f"<details>{heading}{self.html_table()}</details>"
         return f"{super()._repr_html_()}<ul>{lines}</ul>{table}"
 
@@ -282,7 +289,7 @@ def architecture(
     >>> import cnnviz
     >>> text = cnnviz.architecture(cnnviz.load()).summary()
     >>> print(text.partition(";")[0])
-    shapes-plain: 15 layers, 456 k parameters, 98.5 M MACs at 96 x 96
+    shapes-plain: 14 layers in 15 steps, 456 k parameters, 98.5 M MACs at 96 x 96
     """
     wrapped = as_model(model)
     found = trace(wrapped.module, (wrapped.channels, *checked_size(wrapped, image_size)))

@@ -10,7 +10,7 @@ from torch import nn
 from cnnviz.bounds import Within, bounded
 from cnnviz.course.network_graph import Diagram, network_graph
 from cnnviz.introspection.tracing import trace
-from cnnviz.introspection.tracing.trace import Shape
+from cnnviz.introspection.tracing.trace import Shape, told_count
 from cnnviz.models import Model, as_model
 from cnnviz.models.input_size import checked_size
 from cnnviz.results import drawing
@@ -38,8 +38,9 @@ class NetworkDiagram(Result):
         The network from the image to the answer.
     blocks : tuple of Diagram
         The inside of each kind of block; those that are alike, but for their channels, share one.
-    layers, parameters, macs : int
-        How many layers are drawn, and the totals of the network.
+    layers, steps, parameters, macs : int
+        How many layers there are, in how many steps, which are drawn, they are called, and the
+        totals of the network.
     uncounted : int
         How many operators cost what is not known: with any, the MACs are the least.
     uncalled : tuple of str
@@ -55,6 +56,7 @@ class NetworkDiagram(Result):
     trunk: Diagram
     blocks: tuple[Diagram, ...]
     layers: int
+    steps: int
     parameters: int
     macs: int
     uncounted: int
@@ -90,7 +92,7 @@ class NetworkDiagram(Result):
         kinds = plural(len(self.blocks), "kind")
         inside = f", {plural(blocks, 'block')} of {kinds}" if blocks else ""
         return (
-            f"{self.name}: {plural(self.layers, 'layer')}{inside}, "
+            f"{self.name}: {told_count(self.layers, self.steps)}{inside}, "
             f"{short(self.parameters)} parameters"
         )
 
@@ -141,7 +143,7 @@ class NetworkDiagram(Result):
         if self.uncounted:
             macs = f"at least {macs}"
         return (
-            f"{plural(self.layers, 'layer')}  ·  {short(self.parameters)} parameters  ·  "
+            f"{told_count(self.layers, self.steps)}  ·  {short(self.parameters)} parameters  ·  "
             f"{macs} MACs  ·  one {self.space.noun} of {self.space.size(self.input_shape[1:])}"
         )
 
@@ -194,7 +196,7 @@ def network_diagram(
     --------
     >>> import cnnviz
     >>> cnnviz.network_diagram(cnnviz.load()).summary()
-    'shapes-plain: 15 layers, 456 k parameters'
+    'shapes-plain: 14 layers in 15 steps, 456 k parameters'
     """
     wrapped = as_model(model)
     found = trace(wrapped.module, (wrapped.channels, *checked_size(wrapped, image_size)))
@@ -205,7 +207,8 @@ def network_diagram(
         input_shape=found.input_shape[1:],
         trunk=trunk,
         blocks=blocks,
-        layers=len(found.calls),
+        layers=found.layers,
+        steps=len(found.calls),
         parameters=found.parameters,
         macs=found.macs,
         uncounted=len(found.uncounted),

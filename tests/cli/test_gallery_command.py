@@ -16,6 +16,17 @@ def test_it_builds_a_site_and_ends_with_its_home_page(run, tmp_path):
     assert json.loads(again.out) == [{"units": 10, "written": 0}]
 
 
+def test_the_network_may_be_an_option_or_an_argument(run):
+    named = ("--data=shapes", "--count=12", "--layers=classifier", "--dry-run", "--json")
+    for asked in (
+        ["shapes-plain"],
+        ["--model", "shapes-plain"],
+        ["shapes-plain", "--model=shapes-plain"],
+    ):
+        (planned,) = json.loads(run("gallery", *asked, *named).out)
+        assert (planned["model"], planned["units"]) == ("shapes-plain", 10)
+
+
 def test_a_dry_run_says_what_it_takes_and_writes_nothing(run, tmp_path):
     said = run(*QUICK, "--dry-run", "--json")
     (found,) = json.loads(said.out)
@@ -54,6 +65,8 @@ def test_images_that_cannot_be_read_are_listed(run, tmp_path):
         (["shapes-plain", "--layers", "nine"], "nine"),
         (["shapes-plain", "--out", "no/where"], "no folder"),
         (["nonesuch"], "nonesuch"),
+        (["--model", "nonesuch"], "nonesuch"),
+        (["shapes-plain", "--model", "resnet18"], "Two networks are named"),
         (["shapes-plain", "--budget", "5m"], "nothing to spend it on"),
     ],
 )

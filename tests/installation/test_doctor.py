@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 import tomllib
+import webbrowser
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -197,7 +199,23 @@ def test_settings_of_pictures() -> None:
     found = list(setting_findings(held))
     assert one(found, "font of pictures").state == "note"
     assert "browser" in {each.subject for each in found}
-    assert [each.subject for each in setting_findings({"error": "broken"})] == ["browser"]
+    alone = [each.subject for each in setting_findings({"error": "broken"})]
+    assert alone == ["browser", "tests of pages in `make test`"]
+
+
+@pytest.mark.parametrize("browser", ["", "firefox"])
+def test_a_machine_without_a_browser_is_told_what_pages_are(
+    monkeypatch: pytest.MonkeyPatch, browser: str
+) -> None:
+    def get() -> object:
+        if not browser:
+            raise webbrowser.Error
+        return SimpleNamespace(name=browser)
+
+    monkeypatch.setattr("webbrowser.get", get)
+    told = one(list(setting_findings({"error": "broken"})), "browser").found
+    assert told.startswith("firefox opens" if browser else "none is set up here.")
+    assert ("open them on any machine" in told) == (not browser)
 
 
 def test_a_diagnosis_says_how_things_stand() -> None:

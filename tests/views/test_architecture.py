@@ -111,10 +111,10 @@ def test_the_picture_shows_every_stage_and_says_how_many_layers_they_hold(name: 
         assert str(number + 1) in shown
         assert any(text == stage.name or "…" in text for text in shown)
     heading = " ".join(shown)
-    assert f"{len(found.layers)} layers" in heading
+    assert found.trace.counted in heading
     if len(found.stages) < len(found.layers):
-        assert f"grouped into {len(found.stages)} stages" in heading
-        assert f"grouped into {len(found.stages)} stages" in found.caption()
+        assert f"drawn as {len(found.stages)} parts" in heading
+        assert f"drawn as {len(found.stages)} parts" in found.caption()
     else:
         assert "grouped" not in heading
     bars = [patch for axes in found.figure().axes for patch in axes.patches]
@@ -148,8 +148,8 @@ def _meet(one: object, other: object) -> bool:
 def test_summary_and_caption_say_what_matters() -> None:
     found = architecture(build("resnet18"), image_size=224)
     assert repr(found) == (
-        "<Architecture: resnet18: 69 layers, 11.7 M parameters, 1.81 G MACs at 224 x 224; "
-        "the last feature map sees 435 x 435>"
+        "<Architecture: resnet18: 52 layers in 69 steps, 11.7 M parameters, 1.81 G MACs at "
+        "224 x 224; the last feature map sees 435 x 435>"
     )
     assert "twice as many FLOPs" in found.caption()
 

@@ -71,7 +71,7 @@ def test_caption_says_what_was_drawn_as_one() -> None:
     plain = network_diagram(tiny_network(), 16)
     assert "skip" not in plain.caption()
     assert repr(of("resnet18")) == (
-        "<NetworkDiagram: resnet18: 69 layers, 8 blocks of 2 kinds, 11.7 M parameters>"
+        "<NetworkDiagram: resnet18: 52 layers in 69 steps, 8 blocks of 2 kinds, 11.7 M parameters>"
     )
 
 

@@ -12,10 +12,11 @@ import torch
 from PIL import Image
 from torch import nn
 
+from cnnviz.datasets.shapes import Shapes
 from cnnviz.errors import ImageError, LayerError, UsageError
 from cnnviz.images import Preprocessing
 from cnnviz.introspection.tracing import trace
-from cnnviz.models import Model
+from cnnviz.models import Model, load
 from cnnviz.passes.captures import capture
 from cnnviz.units.projection import UnitPosition, project
 from cnnviz.views.pictures import top_activations as picture
@@ -281,3 +282,19 @@ def test_progress_goes_from_images_to_patches(model) -> None:
 def test_bad_arguments_are_sentences(model, keywords, error, message: str) -> None:
     with pytest.raises(error, match=message):
         top_activations(model, **{"data": photos(2), **keywords})
+
+
+def test_what_all_patches_send_back_alike_is_drawn_once() -> None:
+    data, shipped = Shapes(split="held-out"), load()
+    scenes = [data[place].image for place in range(6)]
+    early = top_activations(shipped, scenes, layer="features.1", top=3)
+    late = top_activations(shipped, scenes, layer="features.7", top=3)
+    rows = range(len(early.shown))
+    assert all(picture.sends_one_back(early, row) for row in rows)
+    assert not any(picture.sends_one_back(late, row) for row in rows)
+    # One enlarged picture has no gap of white between tiles.
+    left = picture.block(early, 0)[:, : picture.block(early, 0).shape[1] // 2 - 4]
+    assert not (left == 255).all(-1).all(0).any()
+    drawn = early.figure().axes[0].get_xlabel()
+    assert "one large picture where that is the same for all" in drawn
+    assert "one large picture" not in late.figure().axes[0].get_xlabel()

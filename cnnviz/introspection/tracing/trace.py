@@ -12,7 +12,7 @@ from cnnviz.introspection.tracing.costs import Windows
 from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
 from cnnviz.introspection.tracing.terms import Terms
 from cnnviz.results.space import Space, space_of_shape
-from cnnviz.results.text import count
+from cnnviz.results.text import count, plural
 
 Shape = tuple[int, ...]
 
@@ -233,6 +233,17 @@ class Trace:
         return space_of_shape(self.input_shape[1:])
 
     @property
+    def layers(self) -> int:
+        """Layers that were called, each counted once; functions and blocks are none."""
+        names = {call.name for call in self.calls}
+        return len({name for name in names if name and not _holds_others(name, names)})
+
+    @property
+    def counted(self) -> str:
+        """How many layers there are, and in how many steps (rows of the table) they are called."""
+        return told_count(self.layers, len(self.calls))
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulate operations of the whole pass, as far as they could be counted."""
         return sum(call.macs for call in self.calls)
@@ -277,6 +288,16 @@ class Trace:
                 f"Choose a call from 0 to {len(found) - 1}.",
             )
         return found[index]
+
+
+def told_count(layers: int, steps: int) -> str:
+    """Say of so many layers in how many steps they are called, where these are others."""
+    told = plural(layers, "layer")
+    return told if layers == steps else f"{told} in {plural(steps, 'step')}"
+
+
+def _holds_others(name: str, names: set[str]) -> bool:
+    return any(other.startswith(f"{name}.") for other in names)
 
 
 def cost_text(macs: int, uncounted: bool, written: Callable[[float], str] = count) -> str:

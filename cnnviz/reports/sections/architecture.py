@@ -13,13 +13,13 @@ NUMERIC = frozenset({"parameters", "MACs"})
 
 
 def build(context: Context) -> Section:
-    """Show the stages from the image to the answer, and list all layers."""
+    """Show the parts from the image to the answer, and list all layers."""
     result = architecture(context.model, context.input_shape[1:])
     return Section(
         key="architecture",
         title=context.title,
         anchor=context.anchor("architecture"),
-        lead=(_sums(result),),
+        lead=(_sums(result), *result.asides()),
         pictures=(Picture.of(result, "network-architecture", result.name),),
         tables=(_table(result),),
         notes=result.notes(),
@@ -30,7 +30,7 @@ def _sums(result: Architecture) -> str:
     sums = result.sums()
     space = result.trace.space
     return (
-        f"{result.name} has {count(sums['layers'])} layers and {count(sums['parameters'])} "
+        f"{result.name} has {result.trace.counted} and {count(sums['parameters'])} "
         f"parameters ({file_size(sums['parameter_bytes'])}). One {space.noun} of "
         f"{dimensions(result.input_size)} {space.place}s takes {costs_text(result.trace)} "
         "multiply-accumulate operations, and the outputs of all "
@@ -40,9 +40,10 @@ def _sums(result: Architecture) -> str:
 
 def _table(result: Architecture) -> Table:
     return Table(
-        title="Every layer",
+        title="Every step",
         caption=(
-            f"In the order of execution. The output is {result.trace.space.axes_in_words}; the "
+            "Each call of a layer, and each function between them, in the order of execution. "
+            f"The output is {result.trace.space.axes_in_words}; the "
             f"receptive field is the part of the {result.trace.space.noun} that one position "
             "depends on, and the cumulative stride how far apart two neighbouring positions look."
         ),

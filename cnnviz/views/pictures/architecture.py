@@ -31,7 +31,7 @@ _BOTTOM = 0.12
 def draw(
     name: str, trace: Trace, stages: Sequence[Stage], into: drawing.Canvas | None = None
 ) -> drawing.Canvas:
-    """Return the picture of a network whose calls are grouped into stages."""
+    """Return the picture of a network whose calls are grouped into parts."""
     from matplotlib.figure import Figure
 
     rows = _ROW * len(stages)
@@ -60,9 +60,9 @@ def draw(
 def _head(
     figure: drawing.Canvas, name: str, trace: Trace, stages: Sequence[Stage], height: float
 ) -> None:
-    grouped = f"{len(trace.calls)} layers"
+    grouped = trace.counted
     if len(stages) < len(trace.calls):
-        grouped += f", grouped into {len(stages)} stages"
+        grouped += f", drawn as {len(stages)} parts"
     facts = (
         f"{grouped}  ·  {short(trace.parameters)} parameters "
         f"({file_size(trace.parameter_bytes)})  ·  {costs_text(trace, short)} MACs  ·  "

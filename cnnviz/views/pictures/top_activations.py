@@ -32,6 +32,8 @@ _BLOCK = 20
 _INK = (90, 134, 205)
 _HEADER = 30
 _SENT = "sent back"
+_ALIKE = 3
+"""Steps of 255 by which pixels may differ and still look the same."""
 _RATIO = 1.5
 """How many times as wide as high a page is by itself."""
 _WIDEST, _AROUND = 13.0, 1.3
@@ -125,9 +127,11 @@ def _key(found: TopActivations) -> str:
     """Say below the patches what they are, for a picture that is shown without its caption."""
     count, shown = len(found.values), len(found.shown)
     extent = f"all {count} channels" if shown == count else f"{shown} of {count} channels"
+    one = ", one large picture where that is the same for all"
+    once = one if any(sends_one_back(found, row) for row in rows_of_page(found)) else ""
     return (
         f"{extent}; above each: the channel, its strongest activation and the last\n"
-        f"left: what each patch sent back to the {found.space.places}; right: the patches, "
+        f"left: what each patch sent back to the {found.space.places}{once}; right: the patches, "
         "strongest first\n"
         "bars: the activations, as shares of the first"
     )
@@ -160,8 +164,21 @@ def block(found: TopActivations, row: int) -> drawing.Pixels:
         )
         for tiles in (found.projections[row], found.patches[row])
     )
+    if sends_one_back(found, row):
+        # Nine times the same picture says less than one, and looks like a fault.
+        size = (left.shape[1], left.shape[0])
+        left = cv2.resize(found.projections[row, 0], size, interpolation=cv2.INTER_NEAREST)
     seam = np.full((left.shape[0], _SEAM, 3), 255, np.uint8)
     return np.concatenate([left, seam, right], axis=1)
+
+
+def sends_one_back(found: TopActivations, row: int) -> bool:
+    """Return whether all patches of a channel send the same back, as those of a first layer do."""
+    sent = found.projections[row][found.drawn[row]]
+    if found.space != IMAGE or len(sent) < 2:
+        return False
+    apart = np.abs(sent.astype(np.int16) - sent[0].astype(np.int16)).max()
+    return bool(apart <= _ALIKE and np.ptp(sent) > _ALIKE)
 
 
 def _barred(
