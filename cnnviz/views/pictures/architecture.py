@@ -1,4 +1,4 @@
-"""Draws a network: blocks along its depth, and the costs and fields of each stage below."""
+"""Draws a network: blocks along its depth, and the costs and fields of each part below."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _BAND = "#f4f6f9"
 
-_WIDTH = 12.0
+_WIDTH = 10.6
 _ROW = 0.27
 _BLOCKS = 2.3
 _TOP = 0.78
@@ -132,14 +132,14 @@ def _draw_blocks(axes: Axes, trace: Trace, stages: Sequence[Stage]) -> None:
         previous = size
     axes.set_xlim(-0.05, left)
     axes.set_ylim(-0.8, 0.78)
-    for y, text in ((0.6, "size of\nthe maps"), (-0.6, "channels"), (-0.74, "stage")):
+    for y, text in ((0.6, "size of\nthe maps"), (-0.6, "channels"), (-0.74, "part")):
         axes.annotate(
             text,
             (0, y),
             (-41, 0),
             xycoords=("axes fraction", "data"),
             textcoords="offset points",
-            fontsize=7.0,
+            fontsize=8.0,
             color=drawing.QUIET,
             va="center",
             linespacing=1.1,
@@ -163,7 +163,7 @@ def _note(
     va: str,
     colour: str = drawing.QUIET,
 ) -> None:
-    axes.text(x, y, text, fontsize=7.0, color=colour, ha="center", va=va)
+    axes.text(x, y, text, fontsize=8.0, color=colour, ha="center", va=va)
 
 
 def _prepare_rows(axes: Axes, count: int) -> None:
@@ -190,9 +190,9 @@ def _title(axes: Axes, x: float, text: str, align: str = "left", weight: str = "
 
 _COLUMNS = (
     ("", 0.035, "right", drawing.QUIET),
-    ("stage", 0.06, "left", drawing.INK),
+    ("part", 0.06, "left", drawing.INK),
     ("kind", 0.535, "left", drawing.QUIET),
-    ("layers", 0.735, "right", drawing.QUIET),
+    ("steps", 0.735, "right", drawing.QUIET),
     ("output", 0.765, "left", drawing.INK),
 )
 
@@ -234,7 +234,7 @@ def _beside(axes: Axes, x: float, row: int, text: str, most: float) -> None:
         x + 0.025 * most,
         row,
         text,
-        fontsize=7.5,
+        fontsize=8.0,
         color=drawing.QUIET,
         va="center",
         zorder=5,
