@@ -178,3 +178,20 @@ def test_arrow_keys_move_the_worked_convolution(opened: Opened) -> None:
     assert f",{row - 1},{column + 2}" in page.url
     page.go_back()
     assert int(page.input_value("#step-row")) == row
+
+
+def test_on_a_low_screen_a_tap_brings_the_list_into_view(browser, tmp_path) -> None:
+    visit = _visit(browser, tmp_path, 390, touch=True)
+    page = visit.page
+    page.set_viewport_size({"width": 390, "height": 560})
+    page.locator("#picture").tap(position={"x": 150, "y": 200})
+    rows = page.locator("#places tbody tr")
+    for row in (rows.first, rows.last):
+        box = row.bounding_box()
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= 560
+    # Muting from there does not take the list away.
+    before = page.evaluate("scrollY")
+    rows.nth(1).locator(".without").tap()
+    assert abs(page.evaluate("scrollY") - before) < 60
+    visit.context.close()

@@ -83,6 +83,9 @@ export function begun(data, suffix) {
   app.keep = (/** @type {[number, number]} */ at) => {
     app.aim(at);
     if (app.passing() !== null) app.update({ at: [...app.state.at, at].slice(-KEPT) });
+    // On a phone the list may lie below what is seen.
+    const row = app.byId("places").querySelector("tbody tr");
+    if (row && row.getBoundingClientRect().bottom > innerHeight) row.parentElement.scrollIntoView({ block: "nearest" });
   };
   app.forget = () => {
     app.pointed = null;

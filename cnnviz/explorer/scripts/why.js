@@ -14,10 +14,14 @@ const SEEN = 150;
 export function why(app) {
   const box = app.byId("why");
   let said = "";
+  /** @type {number|null} */
+  let before = null;
   app.byId("no-against").addEventListener("click", () => app.update({ against: null }));
   return () => {
     const { class: asked, against, layer, scales } = app.state;
     box.hidden = against === null;
+    const fresh = against !== before;
+    before = against;
     // Buttons that are not made anew cannot lose the click.
     const view = JSON.stringify([asked, against, layer, [...scales]]);
     const where = app.byId("why-said").querySelector(".both");
@@ -28,7 +32,7 @@ export function why(app) {
     app.byId("why-title").textContent = `Why ${name} and not ${other}?`;
     app.byId("why-said").replaceChildren(...sentences(app, name, other));
     // The photo is not moved away where the first lines can be seen already.
-    if (box.getBoundingClientRect().top > innerHeight - SEEN) box.scrollIntoView({ block: "nearest" });
+    if (fresh && app.drawn > 1 && box.getBoundingClientRect().top > innerHeight - SEEN) box.scrollIntoView({ block: "nearest" });
   };
 }
 
