@@ -52,6 +52,11 @@ class LoadedBatch:
     def __len__(self) -> int:
         return len(self.indices)
 
+    def parts(self, size: int) -> list[LoadedBatch]:
+        """Return batches of at most so many of its images."""
+        places = [slice(start, start + size) for start in range(0, len(self), size)]
+        return [LoadedBatch(self.tensor[at], self.indices[at], self.labels[at]) for at in places]
+
 
 class Stream:
     """Batches of a data set, in its order; use it in ``with``, so that its threads end with it.

@@ -57,6 +57,12 @@ class AtMost:
         return rows
 
 
+def will_be_halved() -> bool:
+    """Whether whoever asked for a pass takes fewer images at once where memory is short."""
+    limit = _LIMIT.get()
+    return limit is not None and limit.largest > 1
+
+
 def rows_that_fit(model: Model, inputs: torch.Tensor, *, alone: bool = True) -> int:
     """Return how many images fit into memory together, forward and backward.
 

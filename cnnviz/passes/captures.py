@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,6 +27,7 @@ from cnnviz.models.detections import kept_detections
 from cnnviz.models.member_choice import choose_member
 from cnnviz.models.outputs import read_output, scores_of
 from cnnviz.models.reading import Reading
+from cnnviz.passes.batch_size import will_be_halved
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.copy_policy import Through
@@ -39,6 +40,7 @@ from cnnviz.passes.fast_model import (
 )
 from cnnviz.passes.independence import independence
 from cnnviz.passes.joined_captures import joined
+from cnnviz.passes.memory_shortage import is_short, release
 from cnnviz.passes.output_recorder import OutputRecorder
 from cnnviz.passes.shared_captures import Asked, captured_once
 from cnnviz.passes.spatial_maps import TracedOutput, traced_outputs
@@ -115,12 +117,9 @@ def capture(
         layer_names.check_seen(wrapped.module)
     batch = wrapped.prepare(images)
     target = with_references(wrapped, target)
+    asked = partial(capture, wrapped, layers=layers, gradients=gradients, rule=rule, logits=logits)
     if len(batch.tensor) > 1 and independence(wrapped, batch.tensor).alone:
-        asked = partial(
-            capture, wrapped, layers=layers, gradients=gradients, rule=rule, logits=logits
-        )
-        each = zip(batch.singles(), targets_of_each(target, len(batch.tensor)), strict=True)
-        return joined(batch, [asked(one, target=wanted) for one, wanted in each])
+        return _in_parts(asked, batch, target, 1)
     choosing = not logits or _asks_for_stages(wrapped, layers)
     order = call_order(wrapped, batch.tensor) if choosing else None
     chosen = _choose(wrapped, layers, order)
@@ -131,14 +130,47 @@ def capture(
     rows = len(batch.tensor) * (3 if gradients else 1)
 
     def make() -> Capture:
-        return on_fast_copy(
-            *(wrapped, batch.tensor, passes.run), rows=rows, keeps=chosen, gradients_through=through
-        )
+        try:
+            return on_fast_copy(
+                *(wrapped, batch.tensor, passes.run),
+                rows=rows,
+                keeps=chosen,
+                gradients_through=through,
+            )
+        except Exception as error:
+            if len(batch.tensor) == 1 or will_be_halved() or not is_short(error):
+                raise
+        # Not in the handler, where the error holds all that the pass has made.
+        release()
+        found = _in_parts(asked, batch, target, -(-len(batch.tensor) // 2))
+        return replace(found, _returned=_whole(found._returned))
 
     if not logits:
         return make()
     question = Asked(batch, frozenset(chosen), target, gradients, rule)
     return captured_once(wrapped, question, make)
+
+
+def _in_parts(asked: Callable[..., Capture], batch: Batch, target: Target, size: int) -> Capture:
+    """Capture at most so many images at once, and return what was found as one capture."""
+    each = targets_of_each(target, len(batch.tensor))
+    parts = [
+        asked(part, target=_of_all(each[place * size : (place + 1) * size]))
+        for place, part in enumerate(batch.parts(size))
+    ]
+    return joined(batch, parts)
+
+
+def _whole(returned: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return what a network returned for parts of a batch as what it returns for all of it."""
+    tensors = [one for one in returned if isinstance(one, torch.Tensor) and one.ndim]
+    return (torch.cat(tensors),) if tensors and len(tensors) == len(returned) else returned
+
+
+def _of_all(targets: Sequence[Target]) -> Target:
+    """Return what is asked of each of several images as one target of them."""
+    lists = [one for one in targets if isinstance(one, list)]
+    return [entry for one in lists for entry in one] if lists else targets[0]
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,17 +35,23 @@ def in_smaller_batches(run: Callable[Taken, Given]) -> Callable[Taken, Given]:
                 try:
                     return run(*args, **kwargs)
                 except Exception as error:
-                    if rows.largest <= 1 or not _short(error):
+                    if rows.largest <= 1 or not is_short(error):
                         raise
             # Not in the handler, where the error holds all that the pass has made.
             most = rows.largest // 2
-            if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-                torch.cuda.empty_cache()
+            release()
 
     return wrapper
 
 
-def _short(error: BaseException | None) -> bool:
+def release() -> None:
+    """Give back what torch keeps of a GPU's memory for later."""
+    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.empty_cache()
+
+
+def is_short(error: BaseException | None) -> bool:
+    """Whether an error, or what has caused it, says that there is too little memory."""
     while error is not None:
         if lacks_memory(error):
             return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -25,6 +25,7 @@ from cnnviz.passes.batch_size import rows_at_once
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.independence import independence
 from cnnviz.passes.malloc import freed_memory_kept
+from cnnviz.passes.memory_shortage import is_short, release
 from cnnviz.passes.precision import BF16, MEASURED, Precision, check_precision
 from cnnviz.passes.run_to_layer import PartialForward
 from cnnviz.passes.scan_way import ScanWay, scan_way
@@ -240,6 +241,8 @@ class _Listener:
     itself: int = 0
     seen: set[Key] = field(default_factory=set)
     """The layers that were shown of this batch."""
+    most: int | None = None
+    """How many images there was memory for, once there was too little for a batch."""
 
     @classmethod
     def of(cls, way: ScanWay, inputs: torch.Tensor, layers: Sequence[str], see: See) -> _Listener:
@@ -259,6 +262,7 @@ class _Listener:
 
     def run(self, batches: Stream, total: int, progress: Progress) -> int:
         images, what, start = 0, "reading images", time.perf_counter()
+        rows = self.rows
         networks = {id(each.module): each.module for each in self._computing()}
         with ExitStack() as scope:
             scope.enter_context(freed_memory_kept())
@@ -266,8 +270,7 @@ class _Listener:
                 scope.enter_context(isolated(network, grad=False))
             progress(0, total, what)
             for batch in batches:
-                self.batch, self.seen = batch, set()
-                self._forward(batch)
+                self._within_memory(batch, rows, set())
                 images += len(batch)
                 rate = images / max(time.perf_counter() - start, 1e-9)
                 progress(images + len(batches.refused), total, f"{rate:.3g} images/s")
@@ -277,6 +280,27 @@ class _Listener:
 
     def _computing(self) -> Sequence[Model]:
         return self.way.model, self.way.computing, self.way.others
+
+    def _within_memory(self, batch: LoadedBatch, rows: int, shown: set[Key]) -> None:
+        """Run a batch; where there is too little memory for it, half as many images at once.
+
+        Images of a smaller batch round differently. Layers that were shown of the whole batch, as
+        far as there was memory for it, are not shown again.
+        """
+        size = max(rows, len(batch))
+        if self.most is None or size <= self.most:
+            self.batch, self.seen, self.rows = batch, set(shown), rows
+            try:
+                self._forward(batch)
+                return
+            except Exception as error:
+                if size == 1 or not is_short(error):
+                    raise
+            # Not in the handler, where the error holds all that the pass has made.
+            release()
+            self.most, shown = -(-size // 2), set(self.seen)
+        for part in batch.parts(self.most):
+            self._within_memory(part, self.most if rows else 0, shown)
 
     def _forward(self, batch: LoadedBatch) -> None:
         tensor = batch.tensor
@@ -292,10 +316,13 @@ class _Listener:
         if computing is not self.way.model:
             # Where it goes another way than for the first image, or gives what is no number, the
             # network itself is asked, for what was not seen yet.
-            with suppress(UnsoundFoldError, ModelError, ModelChangedError):
+            try:
                 output = self._pass(computing, tensor, doubted=True)
                 if not _any_nan(output):
                     return output
+            except (UnsoundFoldError, ModelError, ModelChangedError) as error:
+                if is_short(error):
+                    raise
         self.itself += count * (self.way.computing is not self.way.model)
         return self._pass(self.way.model, tensor, doubted=False)
 

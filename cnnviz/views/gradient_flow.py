@@ -25,6 +25,7 @@ from cnnviz.images.inputs import Images
 from cnnviz.models import Model, as_model
 from cnnviz.models.compared import Compared, compared_models, told_apart
 from cnnviz.passes.batch_size import rows_that_fit
+from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.table import Table, TableResult
@@ -319,6 +320,7 @@ def _faults(fail_on: str | Sequence[str] | None) -> list[str]:
     return given
 
 
+@in_smaller_batches
 def _flow(
     model: Model,
     inputs: torch.Tensor,

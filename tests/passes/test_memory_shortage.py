@@ -8,11 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 import cnnviz
+from cnnviz.datasets import open_dataset
+from cnnviz.datasets.streaming import LoadedBatch
 from cnnviz.errors import CnnvizError
+from cnnviz.evaluation import evaluate
+from cnnviz.heatmaps.checks.measure_groups import CheckSettings
+from cnnviz.images import Preprocessing
 from cnnviz.passes.memory_shortage import in_smaller_batches
+from cnnviz.passes.scan import scan
 from cnnviz.testing.trial import small_network
 from tests.helpers.state import state
 
@@ -22,6 +29,7 @@ SHORTAGES: list[Callable[[], Exception]] = [
     lambda: RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate"),
 ]
 _SEEN: list[int] = []
+AS_GIVEN = Preprocessing(None, None, (0.0,) * 3, (1.0,) * 3)
 
 
 class Small(nn.Module):
@@ -48,7 +56,30 @@ def cams(network: nn.Module) -> Any:
     return cnnviz.cam(held, method="scorecam").maps[0]
 
 
+def captured(network: nn.Module) -> Any:
+    held = cnnviz.capture(network, image(7), layers="conv", target=[0, 1, 2, 3, 0, 1, 2])
+    found = {f"activations of {key}": value for key, value in held.activations.items()}
+    found |= {f"gradients of {key}": value for key, value in held.gradients.items()}
+    found |= {"input": held.input_gradient, "logits": held.logits}
+    assert [one.asked for one in held.resolved_targets] == [0, 1, 2, 3, 0, 1, 2]
+    return {name: value.numpy() for name, value in found.items()}
+
+
+def answers(network: nn.Module) -> Any:
+    return cnnviz.capture(network, image(5), layers=(), gradients=False).returned.numpy()
+
+
+def evaluated(network: nn.Module) -> Any:
+    photos = [np.uint8(255 * one.permute(1, 2, 0).numpy()) for one in image(2)]
+    settings = CheckSettings(groups=("curves",), steps=4)
+    asked = {"methods": ("gradcam", "smoothgrad"), "random": 1, "settings": settings}
+    return evaluate(network, photos, **asked).values
+
+
 ASKS: dict[str, Callable[[nn.Module], Any]] = {
+    "capture": captured,
+    "answers": answers,
+    "evaluate": evaluated,
     "Score-CAM": cams,
     "SmoothGrad": lambda net: cnnviz.attribute(net, image(), "smoothgrad", target=1, steps=8).maps[
         0
@@ -82,6 +113,46 @@ def test_batches_are_halved_and_the_result_is_the_same(
         if one.dtype.kind == "f":
             most = float(np.nanmax(np.abs(other), initial=0.0))
             np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * most)
+
+
+def test_fewer_images_of_a_gradient_flow_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CNNVIZ_FAST", "0")
+    found = cnnviz.gradient_flow(Small(3, MemoryError), image(7), remedies=False)
+    assert "The first 2 of 7 images were used: more do not fit." in found.provenance.notes
+    expected = cnnviz.gradient_flow(Small(1000, MemoryError), image(7)[:2], remedies=False)
+    np.testing.assert_array_equal(found.gradient_norms, expected.gradient_norms)
+
+
+@pytest.mark.parametrize("even", [False, True])
+@pytest.mark.parametrize("fast", ["0", "always"])
+def test_a_scan_halves_its_batches_and_shows_each_image_once(
+    even: bool, fast: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CNNVIZ_FAST", fast)
+
+    def seen(most: int) -> dict[tuple[str, int], NDArray[np.float32]]:
+        found: dict[tuple[str, int], NDArray[np.float32]] = {}
+
+        def keep(kind: str, values: torch.Tensor, batch: LoadedBatch) -> None:
+            for place, row in zip(batch.indices.tolist(), values, strict=False):
+                assert (kind, place) not in found, "shown twice"
+                found[kind, place] = row.numpy().copy()
+
+        model = cnnviz.Model(Small(most, MemoryError), preprocessing=AS_GIVEN)
+        data = open_dataset(image(11))
+        scan(
+            *(model, data, ["network.0", "network.5"], keep),
+            batch_size=8,
+            even=even,
+            answered=lambda output, batch: keep("answer", output, batch),
+        )
+        return found
+
+    expected, found = seen(1000), seen(3)
+    assert len(expected) == 3 * 11
+    assert found.keys() == expected.keys()
+    for key, values in expected.items():
+        np.testing.assert_allclose(found[key], values, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("shortage", SHORTAGES)
