@@ -7,8 +7,9 @@ torchvision and timm give on a PIL image, without importing either.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,6 +83,23 @@ class Preprocessing:
     is_undivided: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if not isinstance(values, Sequence) or not all(map(_is_number, values)):
+                raise UsageError(
+                    f"The {name} {values!r} is not a number for each channel.",
+                    "Give them in brackets, such as (0.5, 0.5, 0.5).",
+                )
+        if not (self.resize is None or _is_whole(self.resize) or _is_height_and_width(self.resize)):
+            raise UsageError(
+                f"The resize {self.resize!r} is neither a length in pixels nor a height and a "
+                "width.",
+                "Give a whole number such as 256, or two such as (224, 224).",
+            )
+        if not (self.crop is None or _is_height_and_width(self.crop)):
+            raise UsageError(
+                f"The crop {self.crop!r} is not a height and a width in pixels.",
+                "Give two whole numbers, such as (224, 224).",
+            )
         if len(self.mean) != len(self.std) or not self.mean:
             raise UsageError(
                 f"The preprocessing has {len(self.mean)} means and {len(self.std)} deviations.",
@@ -361,6 +379,18 @@ class Preprocessing:
 
         opaque = self._cut(Image.new("L", (width, height), 255))
         return np.asarray(opaque)[None]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _is_height_and_width(size: object) -> bool:
+    return isinstance(size, tuple) and len(size) == 2 and all(map(_is_whole, size))
 
 
 def _pair(size: int | tuple[int, int] | None) -> tuple[int, ...]:

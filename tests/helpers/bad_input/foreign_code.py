@@ -26,6 +26,10 @@ predictions photo.png --model bad.py:makes_text | not a torch.nn.Module
 predictions photo.png --model bad.py:needs | bad.py:needs needs arguments: size
 predictions photo.png --model bad.py:raises | bad.py:raises fails: KeyError: 'made'
 predictions photo.png --model bad.py:quits | bad.py:quits fails: SystemExit: 7
+predictions photo.png --model bad.py:crops | The crop 32 is not a height and a width in pixels
+predictions photo.png --model bad.py:resizes | The resize '32' is neither a length in pixels nor
+predictions photo.png --model bad.py:one_mean | The mean 0.5 is not a number for each channel
+predictions photo.png --model bad.py:unsized | missing 3 required positional arguments
 predictions photo.png --model bad.py:keys | Did you mean 'key'
 predictions photo.png --model bad.py | which network in it is not said
 predictions photo.png --model bads.py:key | There is no file 'bads.py'
@@ -97,6 +101,10 @@ def makes_text(): return "a network"
 def needs(size): return Net(size)
 def raises(): return {}["made"]
 def quits(): sys.exit(7)
+def crops(): return Preprocessing(resize=None, crop=32, mean=(0.5,), std=(0.5,))
+def resizes(): return Preprocessing(resize="32", crop=None, mean=(0.5,), std=(0.5,))
+def one_mean(): return Preprocessing(resize=None, crop=None, mean=0.5, std=0.5)
+def unsized(): return Preprocessing(crop=32)
 """
 
 
