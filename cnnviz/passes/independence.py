@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 
-from cnnviz.errors import TargetError
+from cnnviz.errors import CnnvizError, TargetError
+from cnnviz.foreign_code import first_line
 from cnnviz.introspection.function_calls import FunctionMode
 from cnnviz.introspection.hooks import isolated, module_hooks
 from cnnviz.introspection.layers import named_layers
@@ -89,9 +90,10 @@ def _find(model: Model, image: torch.Tensor) -> Independence:
         if _apart(first.outputs, second.outputs):
             repeating = _repeating(first, second, _alone(model, image))
         reads = [first.read, *(_alone(model, one).read for one in (dark, bright) if first.read)]
-    except Exception:
+    except Exception as error:
         # What the network cannot do at all is told by the pass that needs it.
-        return Independence()
+        told = f"could not be measured, so each ran alone: {_said(error)}."
+        return Independence(True, f"Whether images change each other's answers {told}")
     if len(set(map(repr, reads))) > 1:
         told = "The network goes by values of its input which way it takes: each image ran alone."
         return Independence(True, told, repeating)
@@ -102,6 +104,10 @@ def _find(model: Model, image: torch.Tensor) -> Independence:
         )
     mixing = _mixing(model, first, torch.cat([image, bright]))
     return Independence(bool(mixing or repeating), mixing, repeating)
+
+
+def _said(error: Exception) -> str:
+    return (error.what if isinstance(error, CnnvizError) else first_line(error)).rstrip(".")
 
 
 def _others(image: torch.Tensor) -> list[torch.Tensor]:
@@ -191,8 +197,8 @@ def _mixing(model: Model, alone: _Run, images: torch.Tensor) -> str:
     """Say what others that come with an image do to its answer; nothing where they do nothing."""
     try:
         run = _alone(model, images)
-    except Exception:
-        return "The network takes one image at a time."
+    except Exception as error:
+        return f"The network takes one image at a time: {_said(error)}."
     if run.calls == len(images) * alone.calls:
         return "The network runs images of a batch one after the other, so each ran alone."
     together = run.outputs

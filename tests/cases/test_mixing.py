@@ -250,6 +250,27 @@ def test_mixing_is_found_on_an_image_of_nearly_one_grey(kind: type[Base]) -> Non
     assert independence(model(kind), 0.5 + 0.001 * images()).alone
 
 
+def test_that_mixing_could_not_be_measured_is_told() -> None:
+    class Once(Base):
+        """Fails in its second pass alone."""
+
+        passes = 0
+
+        def between(self, x: torch.Tensor) -> torch.Tensor:
+            self.passes += 1
+            if self.passes == 2:
+                raise KeyError("gone")
+            return x
+
+    found = independence(model(Once), images())
+    assert found.alone
+    assert found.mixing == (
+        "Whether images change each other's answers could not be measured, so each ran alone: "
+        f"Once fails on an input [1, 3, 12, 12]: KeyError: 'gone' ({Path(__file__).name}, line "
+        f"{Once.between.__code__.co_firstlineno + 3})."
+    )
+
+
 @pytest.mark.parametrize("kind", [BatchContrast, OneAtATime, Base])
 def test_pictures_of_units_made_together_are_those_of_each(kind: type[Base]) -> None:
     def made(units: str, diverse: int = 1) -> cnnviz.FeatureVisualization:
