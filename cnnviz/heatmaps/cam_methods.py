@@ -33,8 +33,7 @@ def gradcam(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
     The ReLU of equation 2 is left to the drawing, so that evidence against the class is kept.
     """
     places = gradients.flatten(2)
-    weights = places.mean(2)
-    sizes = torch.linalg.vector_norm(places, 1, 2) / places.shape[2]
+    weights, sizes = places.mean(2), places.abs().mean(2)
     # What cancels but for rounding is zero, as before a softmax over the places.
     cancels = weights.abs() <= 8 * torch.finfo(gradients.dtype).eps * sizes
     return _weighted(activations, weights.masked_fill(cancels, 0.0))
