@@ -80,6 +80,7 @@ def build() -> Callable[..., Any]:
         shared("difficulty", Difficulty, "default"),
         shared("size", size, 96),
         shared("json", output_options.AsJson, False),
+        shared("quiet", output_options.Quiet, False),
     ]
     for name in NAMES:
         limits = "|".join(TEXTURES) if name == "texture" else "{:g} to {:g}".format(*LIMITS[name])
@@ -121,7 +122,8 @@ def _run(values: dict[str, Any]) -> None:
     if values["json"]:
         print_json(entries)
         return
-    say(f"{len(entries)} samples of {shapes!r}")
+    if not values["quiet"]:
+        say(f"{len(entries)} samples of {shapes!r}")
     typer.echo(values["out"])
 
 

@@ -59,9 +59,16 @@ def build(target: Path, quick: bool = False, pictures: Path | None = None) -> No
         options += ["-A", "gallery=1"] if (target / GALLERY / "index.html").is_file() else []
         if sphinx([*options, str(source), str(target)]):
             raise RuntimeError("The site is not built: Sphinx says above what is wrong.")
+        keep_reports(source / "docs" / "notebooks", target / "docs" / "notebooks")
         if pictures is not None:
             for name in staging.PICTURES:
                 shutil.copy(source / "docs" / "images" / f"{name}.webp", pictures)
+
+
+def keep_reports(written: Path, target: Path) -> None:
+    """Copy what notebooks have written as reports beside their pages, which link to them."""
+    for page in written.glob("*/report.html"):
+        shutil.copytree(page.parent, target / page.parent.name)
 
 
 def clear(target: Path) -> None:

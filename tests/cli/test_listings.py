@@ -54,3 +54,10 @@ def test_an_unknown_layer_gets_the_nearest_names(run):
     said = run("layers", "featuers.0")
     assert said.code == 2
     assert "Did you mean" in said.error_lines[1]
+
+
+def test_layers_and_the_blocks_of_them_are_counted_apart(run):
+    said = run("layers", "--model", "shapes-plain")
+    assert "shapes-plain: 14 layers and 1 block of them." in said.err
+    said = run("layers", "conv", "--model", "shapes-plain")
+    assert "shapes-plain: 5 layers. Kinds" in said.err

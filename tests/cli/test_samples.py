@@ -105,3 +105,8 @@ def test_an_early_end_leaves_nothing_behind(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         stop_half_way()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_quiet_says_the_folder_alone(run):
+    said = run("shapes", "--out", "drawn", "--count", "1", "--quiet")
+    assert (said.code, said.out, said.err) == (0, "drawn\n", "")

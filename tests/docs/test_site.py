@@ -1,5 +1,6 @@
 """The documentation as a site: built without a warning, whole, and at home on the disk."""
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -45,6 +46,42 @@ def test_every_link_and_picture_of_the_site_leads_to_a_file_in_it(site):
         # Made of a network when the site is built whole.
         inside.discard("../explorer-live.html")
         assert [x for x in inside if not (page.parent / unquote(unescape(x))).exists()] == [], page
+
+
+def test_every_link_into_a_page_leads_to_a_place_in_it(site):
+    places = {
+        page.resolve(): set(re.findall(r'\bid="([^"]+)"', page.read_text("utf-8")))
+        for page in site.rglob("*.html")
+    }
+    for page in places:
+        links = set(re.findall(r'\bhref="([^"#?:]*)#([^"]+)"', page.read_text("utf-8")))
+        lost = [
+            (name, place)
+            for name, place in links
+            if unquote(unescape(place))
+            not in places.get((page.parent / name).resolve() if name else page, {unquote(place)})
+        ]
+        assert lost == [], page
+
+
+def test_the_site_keeps_the_reports_that_notebooks_write(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs" / "site")
+    spec = importlib.util.spec_from_file_location("site_build", ROOT / "docs" / "site" / "build.py")
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    written, target = tmp_path / "written", tmp_path / "target"
+    for name in (
+        "tour-report/report.html",
+        "tour-report/pictures/cam.png",
+        "tour.ipynb",
+        "a/b.txt",
+    ):
+        (written / name).parent.mkdir(parents=True, exist_ok=True)
+        (written / name).touch()
+    target.mkdir()
+    build.keep_reports(written, target)
+    kept = {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()}
+    assert kept == {"tour-report/report.html", "tour-report/pictures/cam.png"}
 
 
 def test_every_view_command_and_public_name_has_a_page(site):
