@@ -10,7 +10,7 @@ import typer
 
 from cnnviz import bounds
 from cnnviz.bounds import RANDOM_MAPS, STAGES, STEPS
-from cnnviz.errors import OutputError
+from cnnviz.errors import OutputError, UsageError
 from cnnviz_cli import network_options, output_options, photo_options
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.several_processes import done_together
@@ -19,6 +19,7 @@ from cnnviz_cli.told_guesses import Guesses
 
 if TYPE_CHECKING:
     from cnnviz.evaluation import Evaluation
+    from cnnviz.results.picture_style import PictureStyle
 
 SUMMARY = "Compare heatmap methods over many images, with intervals."
 HELP = """Compare methods of making heatmaps over a folder of images or the shipped data.
@@ -156,10 +157,20 @@ def _run(values: dict[str, Any]) -> None:
                 progress=guesses.at_first_step(progress),
                 announce=None if values["quiet"] else say,
             )
-            for name in _FILES if tells else ():
-                found.save_sheets(out / name, style if name.endswith(".png") else None)
+            # The picture first: where it is refused, there is no finished evaluation yet.
+            for name in reversed(_FILES) if tells else ():
+                _save(found, out / name, style if name.endswith(".png") else None)
         guesses.tell()
         _show(found, out, as_json=values["json"])
+
+
+def _save(found: Evaluation, path: Path, style: PictureStyle | None) -> None:
+    """Write one of the files; say of a picture that cannot be that hours of work are not lost."""
+    try:
+        found.save_sheets(path, style)
+    except UsageError as error:
+        kept = "What was measured is kept: the same command with another size ends soon."
+        raise UsageError(error.what, f"{error.remedy} {kept}") from error
 
 
 def _check_folder(folder: Path, *, force: bool) -> None:
