@@ -250,6 +250,17 @@ def test_mixing_is_found_on_an_image_of_nearly_one_grey(kind: type[Base]) -> Non
     assert independence(model(kind), 0.5 + 0.001 * images()).alone
 
 
+def test_two_images_that_ran_one_by_one_have_an_answer_and_scores_each() -> None:
+    subject, two = model(OneAtATime), images(2)
+    held = cnnviz.capture(subject, two, layers=(), gradients=False)
+    for image in range(2):
+        answer, row = held.answer(image)
+        assert row == 0
+        torch.testing.assert_close(answer, subject.module(two[image : image + 1]))
+    each = [subject.module(two[image : image + 1])[0, 1 + image] for image in range(2)]
+    torch.testing.assert_close(held.scored([1, 2]).values, torch.stack(each))
+
+
 def test_that_mixing_could_not_be_measured_is_told() -> None:
     class Once(Base):
         """Fails in its second pass alone."""

@@ -114,6 +114,8 @@ def test_rectifiers_that_write_and_return_nothing(
         lambda x: x.clamp(max=0),
         lambda x: torch.maximum(x, -x),
         lambda x: torch.where(x > 0.5, x, 0.0),
+        lambda x: torch.where(x < 1.0, 0.0, x),
+        lambda x: torch.where(torch.tensor(False), 0.0, x),
         lambda x: torch.where(x > 0, x, 0.1 * x),
         lambda x: x * (x.roll(1) > 0),
         # A mask of padding over what no rectifier is needed for.
@@ -135,6 +137,15 @@ def test_what_only_looks_like_a_rectifier_keeps_its_own_derivative(
     assert torch.equal(found, wanted)
     assert counted.met == 0
     assert str(counted.coverage()).endswith("so that the rule changed nothing")
+
+
+def test_guided_backpropagation_sends_nothing_through_zero_in_a_part_of_a_tensor() -> None:
+    values = torch.tensor([-1.0, 0.0, 1.0, -2.0], requires_grad=True)
+    with backward_rule("guided"):
+        held = values * 1.0
+        held[:3].relu_()
+        (gradient,) = torch.autograd.grad(held.sum(), values)
+    assert gradient.tolist() == [0.0, 0.0, 1.0, 1.0]
 
 
 def test_values_that_cannot_be_looked_at_tell_of_no_mask() -> None:
