@@ -37,6 +37,8 @@ NORMS: dict[Norms, str] = {"keep": "stored statistics", "calibrate": "statistics
 WIDTH, STEPS, BATCH = 8, 600, 64
 TRAINED_ON, HELD_OUT, MEASURED = 4096, 256, 128
 POINTS: dict[Norms, int] = {"keep": 31, "calibrate": 21}
+CEILING = 5.0
+"""The loss up to which surfaces are drawn: twice that of guessing, and corners go to thousands."""
 LINES, LINE_POINTS, FIRST_LINE = 8, 41, 10
 
 
@@ -121,10 +123,13 @@ def main() -> None:
             minima = [line.minima for line in lines]
             print(f"  {called}: {plane.summary()}; minima of lines {minima}")
     page = io.BytesIO()
-    heading = "The loss around 56 layers, without and with skip connections"
+    heading = (
+        f"The loss around 56 layers, without and with skip connections, drawn up to {CEILING:g}"
+    )
     # Each on its own scale: on one of both, the hills of the first would be flat beside the
     # depth of the second.
-    draw_together(found["keep"], heading, one_scale=False).savefig(page, format="png", dpi=110)
+    drawn = draw_together(found["keep"], heading, one_scale=False, ceiling=CEILING)
+    drawn.savefig(page, format="png", dpi=110)
     Image.open(page).convert("RGB").save(given.folder / "skip-surfaces.webp", quality=82, method=6)
     training = {
         "width": WIDTH, "side": SIDE, "steps": given.steps, "batch": BATCH, "images": TRAINED_ON,

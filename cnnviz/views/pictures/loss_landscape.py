@@ -91,17 +91,27 @@ def _surface(found: LossLandscape, into: drawing.Canvas | None) -> drawing.Canva
 
 
 def draw_together(
-    landscapes: Sequence[LossLandscape], heading: str, *, one_scale: bool = True
+    landscapes: Sequence[LossLandscape],
+    heading: str,
+    *,
+    one_scale: bool = True,
+    ceiling: float = np.inf,
 ) -> drawing.Canvas:
-    """Draw surfaces one below the other, in the colours and on the heights of one scale or not."""
+    """Draw surfaces one below the other, in the colours and on the heights of one scale or not.
+
+    What is higher than `ceiling` is drawn as high as that.
+    """
     figure = drawing.canvas(11.0, 4.7 * len(landscapes) + 0.3, None)
-    _rows(figure, landscapes, one_scale)
+    _rows(figure, landscapes, one_scale, ceiling)
     drawing.heading(figure, heading)
     return figure
 
 
 def _rows(
-    figure: drawing.Canvas, landscapes: Sequence[LossLandscape], one_scale: bool = True
+    figure: drawing.Canvas,
+    landscapes: Sequence[LossLandscape],
+    one_scale: bool = True,
+    ceiling: float = np.inf,
 ) -> None:
     """Draw the contours and the hills of surfaces."""
     from matplotlib.cm import ScalarMappable
@@ -109,14 +119,17 @@ def _rows(
 
     for row, found in enumerate(landscapes):
         scaled = landscapes if one_scale else [found]
-        edges, logarithmic = levels(np.concatenate([one.losses.ravel() for one in scaled]))
+        losses = np.concatenate([one.losses.ravel() for one in scaled])
+        edges, logarithmic = levels(
+            np.where(np.isfinite(losses), np.minimum(losses, ceiling), np.nan)
+        )
         ends = np.log10(edges[[0, -1]]) if logarithmic else edges[[0, -1]]
         scale = ", logarithmic" if logarithmic else ""
         flat = figure.add_subplot(len(landscapes), 2, 2 * row + 1)
         hilly: Any = figure.add_subplot(len(landscapes), 2, 2 * row + 2, projection="3d")
         # One of its own: a bar that shares its scale with another loses its own ticks to it.
         norm = (LogNorm if logarithmic else Normalize)(float(edges[0]), float(edges[-1]))
-        shown = np.where(np.isfinite(found.losses), found.losses, np.nan)
+        shown = np.where(np.isfinite(found.losses), np.minimum(found.losses, ceiling), np.nan)
         if logarithmic:
             shown = np.maximum(shown, edges[0])
         _contours(flat, found, shown, edges, norm)
