@@ -102,7 +102,7 @@ def test_sizes_that_differ(folder: Path) -> None:
 
 
 def test_channels_that_a_photo_cannot_fill() -> None:
-    with pytest.raises(ImageError, match="takes 7 channels"):
+    with pytest.raises(ImageError, match="is of 7 channels"):
         prepare([pixels()], Preprocessing(8, (8, 8), (0.0,) * 7, (1.0,) * 7))
 
 
