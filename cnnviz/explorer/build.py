@@ -235,9 +235,9 @@ def _explorer(subjects: Sequence[Subject], packed: Packed) -> Explorer:
             "channels."
         ),
         closing=(
-            f"Made by cnnviz {provenance.cnnviz}. Activations are kept in 256 steps for "
-            "each channel, from its least value to its largest, in 96 where a layer has very many, "
-            "there up or down so that errors cancel in the maps, and weights in steps as well: the "
+            f"Made by cnnviz {provenance.cnnviz}. Activations are rounded to 256 levels "
+            "for each channel, to 96 in large layers, and weights are rounded too, so that the "
+            "page stays small: the "
             f"map of {first.words.name} is off by at most {100 * error:.2g}% of its largest value. "
             "All that the page shows is in this file; it asks nothing of any server."
         ),

@@ -20,6 +20,8 @@ from cnnviz.passes.stages import CallOrder, OrderedCall
 _WEIGHTS_OF_FIRST, _WEIGHTS = 30_000, 8_000
 """So many weights of the first convolution are held, and of any other."""
 _FEWEST = 4
+_SAME = 1e-4
+"""Of the largest value: how far the maps of a convolution may be from those of a layer."""
 
 Floats = NDArray[np.float32]
 
@@ -59,6 +61,9 @@ class ConvolutionStep:
         The layers that have these channels: the convolution, its batch norm and activation.
     activation : str
         The class of the activation that follows, or nothing; only ReLU is worked out.
+    begins : int or None
+        Which channel of the layer `ends` is the first of this convolution, as of a block that sets
+        the channels of several side by side; None where its maps are not among those of the layer.
     """
 
     name: str
@@ -79,6 +84,7 @@ class ConvolutionStep:
     normalised: str
     layers: tuple[str, ...]
     activation: str
+    begins: int | None
 
 
 @dataclass(frozen=True)
@@ -183,16 +189,16 @@ def _met(seen: Capture, order: CallOrder, found: Sequence[_Found]) -> tuple[Conv
             modules = {one.call.name: one.layer for one in found}
             run_to(seen.model.forward, images, modules, wanted, before=before, after=after)
     return tuple(
-        _step(module, order, one, read[one.key], given[one.key])
+        _step(seen, order, one, read[one.key], given[one.key])
         for one in found
         if one.key in given and read[one.key].ndim == 4
     )
 
 
 def _step(
-    module: nn.Module, order: CallOrder, one: _Found, read: torch.Tensor, given: torch.Tensor
+    seen: Capture, order: CallOrder, one: _Found, read: torch.Tensor, given: torch.Tensor
 ) -> ConvolutionStep:
-    layer, count = one.layer, one.layer.out_channels
+    module, layer, count = seen.model.module, one.layer, one.layer.out_channels
     scale, shift, normalised, names, activation = _followers(module, order, one)
     sums = _numbers(given)[0]
     each = layer.weight[0].numel()
@@ -220,7 +226,28 @@ def _step(
         normalised=normalised,
         layers=names,
         activation=activation,
+        begins=_begins(seen, one.ends, sums, sums * scale[:, None, None] + shift[:, None, None]),
     )
+
+
+def _begins(seen: Capture, ends: str, sums: Floats, normalised: Floats) -> int | None:
+    """Return where among the maps of a layer those of a convolution begin, seen by their values."""
+    if not ends:
+        return None
+    maps = _numbers(seen.activation_maps(seen.activations.resolve(ends))[0])
+    if maps.shape[1:] != sums.shape[1:]:
+        return None
+    for wanted in (sums, normalised, np.maximum(normalised, 0.0)):
+        off = _SAME * float(np.abs(wanted).max())
+        found = [
+            first
+            for first in range(len(maps) - len(wanted) + 1)
+            if np.abs(maps[first] - wanted[0]).max() <= off
+            and np.abs(maps[first : first + len(wanted)] - wanted).max() <= off
+        ]
+        if len(found) == 1:
+            return found[0]
+    return None
 
 
 def _followers(

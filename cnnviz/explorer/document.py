@@ -17,6 +17,7 @@ from PIL import Image
 from cnnviz.errors import TargetError
 from cnnviz.explorer.convolution_step import ConvolutionStep
 from cnnviz.explorer.layers import BY_PLACE, ExploredLayer
+from cnnviz.explorer.sentences import SENTENCES
 from cnnviz.explorer.what_if import MutedAnswers
 from cnnviz.heatmaps.cam_methods import CAM_METHODS
 from cnnviz.introspection.receptive_fields import ReceptiveField
@@ -69,6 +70,7 @@ class Document:
         shares, _ = probabilities(seen.model, seen.logits)
         self.head |= {
             "names": list(names),
+            "model": seen.model.name,
             "sha": seen.model.sha256,
             "rule": probability_rule(seen) or "as given",
             "scores": self.packed.add(seen.logits[0].float().cpu().numpy()),
@@ -112,6 +114,7 @@ class Document:
             "own": own,
             "error": largest_error(step, kept, used),
             "layers": list(step.layers),
+            "begins": step.begins,
             "channels": self.packed.add(step.channels),
             "pixels": self.packed.add(predicted(whole) if step.first else whole),
             "low": self.packed.add(low),
@@ -216,10 +219,11 @@ def _fine(
 
 
 def looks(packed: Packed) -> dict[str, Any]:
-    """Return the colour maps, and what the methods are called."""
+    """Return the colour maps, the sentences, and what the methods are called."""
     return {
         "colours": {name: packed.add(colours(name)) for name in SEQUENTIAL},
         "diverging": packed.add(colours(DIVERGING)),
+        "sentences": SENTENCES,
         "methodNames": {name: CAM_METHODS[name].title for name in ("gradcam", *BY_PLACE)},
     }
 

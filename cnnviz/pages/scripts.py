@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from importlib import resources
+from itertools import product
+from string import ascii_letters
 
 _IMPORT = re.compile(r"^import .*?;\n", re.MULTILINE | re.DOTALL)
 _EXPORTS = re.compile(r"^export \{.*?\};\n", re.MULTILINE)
@@ -14,14 +16,21 @@ _INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
 _SPACES = re.compile(r" *(=>|===|!==|\?\?|&&|\|\||[(){};,:=?>*]) *|(?<=[{(,;])\n", re.MULTILINE)
 """Spaces around signs, and ends of lines behind some; not beside + and -, of which two together
 mean another."""
+_BETWEEN = re.compile(r"(?<=[\w)\]]) ([+\-/<%|]) (?=[\w(\[!.])")
+_LAST = re.compile(r"(?<!\));\}")
+"""A semicolon that ends nothing; behind a bracket it may be the whole of what a loop does."""
+_CONST = re.compile(r"\bconst (?=[\w{\[$])")
+_OUTERMOST = re.compile(r"^(?:export )?(?:async )?(?:function|const) (\w+)", re.MULTILINE)
 _CAST = re.compile(r"/\*\* @(?:type|param|returns).*?\*/ ?", re.DOTALL)
+_SHORT = 2
+_NUMBERS = ("Math.max", "Math.min", "Math.round", "Math.abs", "Math.floor")
 
 Module = tuple[str, str]
 """The package in whose folder ``scripts`` a module lies, and its name."""
 
 
 def joined(modules: Sequence[Module], begin: str) -> str:
-    """Return one script without the remarks and the indentation that the modules have.
+    """Return one script without the remarks, spaces and long names that the modules have.
 
     Parameters
     ----------
@@ -30,8 +39,11 @@ def joined(modules: Sequence[Module], begin: str) -> str:
     begin : str
         The function that is called at last.
     """
-    parts = [_stripped(source(*one)) for one in modules]
-    return '"use strict";\n(() => {\n' + "\n".join(parts) + f"\n{begin}();\n}})();\n"
+    texts = [source(*one) for one in modules]
+    code = "\n".join(map(_stripped, texts)) + f"\n{begin}();"
+    names = [name for text in texts for name in _OUTERMOST.findall(text)]
+    numbers = f"let {','.join(f'${k}={name}' for k, name in enumerate(_NUMBERS))};\n"
+    return f'"use strict";\n(() => {{\n{numbers}{_renamed(code, names)}\n}})();\n'
 
 
 def source(package: str, name: str) -> str:
@@ -44,11 +56,43 @@ def _stripped(text: str) -> str:
     for pattern in (_IMPORT, _EXPORTS, _DOC, _CAST, _REMARK, _INDENT):
         text = pattern.sub("", text)
     text = re.sub(r"^export (?=async |function |const )", "", text, flags=re.MULTILINE)
-    text = "".join(
-        part if kept else _SPACES.sub(lambda found: found[1] or "", part)
-        for part, kept in _by_what_is_kept(text)
-    )
+    text = "".join(part if kept else _short(part) for part, kept in _by_what_is_kept(text))
     return re.sub(r"\n{2,}", "\n", text).strip()
+
+
+def _short(code: str) -> str:
+    """Return what stands between texts with as few signs as say the same."""
+    code = _SPACES.sub(lambda found: found[1] or "", code)
+    for pattern, sign in ((_BETWEEN, r"\1"), (_LAST, "}"), (_CONST, "let ")):
+        code = pattern.sub(sign, code)
+    return code
+
+
+def _renamed(script: str, names: Sequence[str]) -> str:
+    """Return a script with short names of functions, but where a property may be called so too."""
+    parts = list(_by_what_is_kept(script))
+    code = "\n".join(part for part, kept in parts if not kept)
+    able = [name for name in names if len(name) > _SHORT and not _property(name, code)]
+    short = {name: f"${letters}" for name, letters in zip(able, _letters(), strict=False)}
+    short |= {name: f"${k}" for k, name in enumerate(_NUMBERS)}
+    wanted = "|".join(map(re.escape, short))
+    pattern = re.compile(rf"(?<![\w$])(?<!(?<!\.\.)\.)(?:{wanted})(?![\w$])")
+    return "".join(
+        part if kept else pattern.sub(lambda found: short[found[0]], part) for part, kept in parts
+    )
+
+
+def _property(name: str, code: str) -> bool:
+    """Whether a name may be that of a property: behind a dot, or within braces."""
+    uses = rf"(?<!\.\.)\.{name}\b|\b{name} *:|[{{,]\s*{name}\s*(?:[,}}]|=(?![=>]))"
+    method = rf"(?<!function )\b{name}\([^()]*\)\s*\{{"
+    return re.search(f"{uses}|{method}", code) is not None
+
+
+def _letters() -> Iterator[str]:
+    """Yield one letter, then two, which behind a dollar sign are the name of nothing else."""
+    yield from ascii_letters
+    yield from map("".join, product(ascii_letters, repeat=2))
 
 
 def _by_what_is_kept(text: str) -> Iterator[tuple[str, bool]]:
@@ -58,27 +102,51 @@ def _by_what_is_kept(text: str) -> Iterator[tuple[str, bool]]:
         if text[at] in "\"'`":
             end = _end_of_text(text, at)
             yield text[done:at], False
-            yield text[at:end], True
+            yield from _with_code(text[at:end])
             done = at = end
         else:
             at += 1
     yield text[done:], False
 
 
-def _end_of_text(text: str, start: int) -> int:
-    """Return where a text ends that begins at a place; one in backticks has others in it."""
-    quote, at, depth = text[start], start + 1, 0
-    while at < len(text):
-        letter = text[at]
-        if letter == "\\":
+def _with_code(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield the parts of one text, and whether each is no code, as it is between ${ and }."""
+    done, at = 0, 0
+    while text[0] == "`" and at < len(text):
+        if text[at] == "\\":
+            at += 2
+        elif text.startswith("${", at):
+            end = _end_of_code(text, at + 2)
+            yield text[done : at + 2], True
+            yield from _by_what_is_kept(text[at + 2 : end])
+            done = at = end
+        else:
             at += 1
-        elif depth and letter in "\"'`":
-            at = _end_of_text(text, at) - 1
-        elif quote == "`" and text.startswith("${", at):
-            depth, at = depth + 1, at + 1
-        elif depth and letter in "{}":
-            depth += 1 if letter == "{" else -1
-        elif not depth and letter == quote:
-            return at + 1
+    yield text[done:], True
+
+
+def _end_of_code(text: str, start: int) -> int:
+    """Return where the brace is that ends the code within a text."""
+    at, depth = start, 0
+    while depth or text[at] != "}":
+        if text[at] in "\"'`":
+            at = _end_of_text(text, at)
+            continue
+        depth += {"{": 1, "}": -1}.get(text[at], 0)
         at += 1
+    return at
+
+
+def _end_of_text(text: str, start: int) -> int:
+    """Return where a text ends that begins at a place; one in backticks may have code in it."""
+    quote, at = text[start], start + 1
+    while at < len(text):
+        if text[at] == "\\":
+            at += 2
+        elif quote == "`" and text.startswith("${", at):
+            at = _end_of_code(text, at + 2) + 1
+        elif text[at] == quote:
+            return at + 1
+        else:
+            at += 1
     raise ValueError("A text in a script does not end.")

@@ -169,7 +169,7 @@ def test_of_a_head_that_is_not_linear_what_was_computed_is_told_and_no_more(open
     page = opened.visit.page
     page.locator("#what-if > summary").click()
     opened.visit.wait_until("document.getElementById('exact').textContent !== ''")
-    assert "no linear function" in page.inner_text("#exact")
+    assert "The network computed it" in page.inner_text("#exact")
     mutes = page.locator("#offered button:has-text('mute')")
     mutes.first.click()
     assert "Without channel" in page.inner_text("#what-said")
@@ -199,19 +199,46 @@ def test_a_block_of_the_network_selects_its_layer(opened) -> None:
 
 def test_the_picture_is_saved_as_it_is_shown(opened) -> None:
     page = opened.visit.page
-    page.locator("#controls > summary").click()
+    opened.asks("app.keep([0.2, 0.7])")
+    shown = page.locator("#picture").bounding_box()
     with page.expect_download() as download:
         page.locator("#save-png").click()
-    assert download.value.suggested_filename.endswith(".png")
+    name = download.value.suggested_filename
+    assert "-gradcam-" in name
+    assert name.endswith(".png")
     with Image.open(download.value.path()) as saved:
-        assert saved.size == opened.photo.shape[1::-1]
-    opened.asks("app.keep([0.2, 0.7])")
+        assert saved.width >= max(960, shown["width"])
+        assert saved.height > saved.width, "below the picture are its colours and a caption"
+        drawn = np.asarray(saved.convert("RGB"))
+    over = opened.asks(
+        "(() => { const one = document.getElementById('picture');"
+        " const copy = document.createElement('canvas'); copy.width = copy.height = 32;"
+        " const pen = copy.getContext('2d'); pen.drawImage(one, 0, 0, 32, 32);"
+        " return [...pen.getImageData(0, 0, 32, 32).data]; })()"
+    )
+    part = np.asarray(Image.fromarray(drawn[: drawn.shape[1]]).resize((32, 32)), float)
+    assert np.abs(part - np.reshape(over, (32, 32, 4))[..., :3]).mean() < 12
+    below = drawn[drawn.shape[1] :]
+    assert (below.min(2) < 90).any(), "letters"
+    assert (below.max(2).astype(int) - below.min(2) > 90).any(), "colours"
+    opened.asks("app.update({ channel: 5, scales: new Map([[2, 0]]) })")
     with page.expect_download() as download:
         page.locator("#save-svg").click()
+    assert "-channel-5-without-2" in download.value.suggested_filename
     text = Path(download.value.path()).read_text("utf-8")
-    assert text.count("<rect") == 2, "the place, and what it sees"
-    assert 'href="data:image/png;base64,' in text
-    assert ET.fromstring(text).attrib["viewBox"] == "0 0 96 96"
+    assert text.count("<rect") == 3, "the ground, the place, and what it sees"
+    assert text.count('href="data:image/png;base64,') == 2, "the picture and the colours"
+    tree = ET.fromstring(text)
+    said = " ".join("".join(tree.itertext()).split())
+    layer = opened.made.layers[-1]
+    for wanted in (
+        "Where channel 5 fires",
+        layer,
+        "without channel 2",
+        "Place A: row",
+        "in shapes",
+    ):
+        assert wanted in said, wanted
 
 
 def test_without_scripts_there_is_a_still_picture_and_the_answer(browser, tmp_path) -> None:

@@ -12,7 +12,7 @@ const LISTED = 5;
 export function answer(app) {
   const list = app.byId("answers");
   list.replaceChildren();
-  app.byId("restore").addEventListener("click", () => app.update({ scales: new Map() }));
+  app.on("restore", "click", () => app.update({ scales: new Map() }));
   return () => {
     const known = app.probabilities();
     app.shares = known ?? app.data.probabilities.values;
@@ -21,17 +21,17 @@ export function answer(app) {
     app.best = first[0];
     keyed(list, [...new Set([...first, ...extra])], (index) => classLine(app, index));
     const said = `${app.data.names[app.best]}, ${percent(app.shares[app.best])}`;
-    says(app.byId("verdict"), known ? said : `not computed; without muting: ${said}`);
+    app.says("verdict", known ? said : `not computed; without muting: ${said}`);
     app.byId("changed").hidden = !app.state.scales.size;
-    if (app.state.scales.size) says(app.byId("changed-said"), changed(app, known));
+    if (app.state.scales.size) app.says("changed-said", changed(app, known));
   };
 }
 
 /** @param {any} app @param {Float32Array|null} known */
 function changed(app, known) {
-  if (!known) return "The answer with these channels muted or scaled was not computed; the bars are those without muting.";
+  if (!known) return app.words("no answer");
   const named = [...app.state.scales].map(([c, by]) => (by === 0 ? `without channel ${c}` : `channel ${c} times ${by}`)).join(", ");
-  return known.some((one) => one < 0) ? `${named}; of the other classes, those that were computed` : named;
+  return known.some((one) => one < 0) ? app.words("some answers", named) : named;
 }
 
 /** @param {any} app @param {number} index */
@@ -55,6 +55,7 @@ function classLine(app, index) {
     const now = app.shares[index];
     const before = app.data.probabilities.values[index];
     says(share, now < 0 ? "not computed" : percent(now));
+    share.title = now < 0 ? "The page holds no answer of this class with what is muted." : "";
     says(was, now >= 0 && percent(now) !== percent(before) ? `was ${percent(before)} ` : "");
     bar.style.visibility = now < 0 ? "hidden" : "";
     fill.setAttribute("width", String(Math.max(0.4, now * 100)));

@@ -2,7 +2,7 @@
 
 import { shareWithout } from "./answers.js";
 import { largest, valueAt } from "./arithmetic.js";
-import { made, percent, says, written } from "../../pages/scripts/dom.js";
+import { made, percent, written } from "../../pages/scripts/dom.js";
 import { muteButton } from "./mute.js";
 
 const BINS = 24;
@@ -16,11 +16,14 @@ export function channel(app) {
   field.addEventListener("change", () => {
     const value = Number(field.value);
     const count = app.layer().maps.shape[0];
-    app.update({ channel: field.value !== "" && Number.isInteger(value) && value >= 0 && value < count ? value : null });
+    const known = Number.isInteger(value) && value >= 0 && value < count;
+    app.update({ channel: field.value !== "" && known ? value : null });
+    if (!known) app.says("channel-count", app.words("no channel", field.value, count - 1, app.layer().name));
   });
-  app.byId("channel-none").addEventListener("click", () => app.update({ channel: null }));
+  app.on("channel-none", "click", () => app.update({ channel: null }));
   const mute = muteButton(app, () => app.state.channel ?? 0, (muted) => (muted ? "Give it back" : "Mute it"));
   app.byId("channel-unknown").before(mute);
+  app.on("channel-how", "click", () => app.works(app.state.channel, null));
   mute.id = `channel-mute${app.suffix}`;
   mute.setAttribute("aria-describedby", `channel-unknown${app.suffix}`);
   return () => {
@@ -30,18 +33,19 @@ export function channel(app) {
     const [count, height, width] = layer.maps.shape;
     field.max = String(count - 1);
     field.value = c === null ? "" : String(c);
-    app.byId("channel-count").textContent = `of 0 to ${count - 1} in ${layer.name}`;
+    app.says("channel-count", `of 0 to ${count - 1} in ${layer.name}`);
     app.byId("channel-body").hidden = c === null;
     app.byId("channel-none").hidden = c === null;
+    app.byId("channel-how").hidden = c === null || app.madeBy(c) === null;
     if (c === null) return;
     const values = Float32Array.from({ length: height * width }, (_, p) => valueAt(layer, c, p, height * width));
     const most = largest(values, 1)[0];
     const dead = values.every((one) => one === 0);
-    app.byId("channel-said").textContent = dead
+    app.says("channel-said", dead
       ? "It is zero everywhere in this photo."
-      : `Its activation is ${written(values[most])} at most, at row ${Math.floor(most / width)}, column ${most % width}; on average ${written(values.reduce((one, other) => one + other, 0) / values.length)}; above zero at ${values.filter((one) => one > 0).length} of ${values.length} places. The photo above shows its map.`;
+      : app.words("channel", written(values[most]), Math.floor(most / width), most % width, written(values.reduce((one, other) => one + other, 0) / values.length), values.filter((one) => one > 0).length, values.length));
     histogram(app.byId("channel-histogram"), values);
-    says(app.byId("channel-unknown"), mute.show() || without(app, c));
+    app.says("channel-unknown", mute.show() || without(app, c));
     kernel(app, app.byId("channel-kernel"), c);
     patches(app, layer, c);
   };

@@ -14,26 +14,31 @@ export function controls(app) {
   choices(app, "method", app.data.methodNames);
   choices(app, "colours", Object.fromEntries(Object.keys(app.data.colours).map((name) => [name, name])));
   for (const id of ["layer", "method", "colours"]) {
-    app.byId(id).addEventListener("change", () => {
+    app.on(id, "change", () => {
       const value = app.byId(id).value;
-      app.update(id === "layer" ? { layer: Number(value), channel: null, scales: new Map() } : { [id]: value });
+      if (id === "layer") app.toLayer(Number(value));
+      else app.update({ [id]: value });
     });
   }
   for (const id of ["opacity", "clip"]) {
-    app.byId(id).addEventListener("input", () => app.update({ [id]: Number(app.byId(id).value) }, false));
-    app.byId(id).addEventListener("change", () => app.update({ [id]: Number(app.byId(id).value) }));
+    app.on(id, "input", () => app.update({ [id]: Number(app.byId(id).value) }, false));
+    app.on(id, "change", () => app.update({ [id]: Number(app.byId(id).value) }));
   }
-  app.byId("signed").addEventListener("change", () => app.update({ signed: app.byId("signed").checked }));
+  app.on("signed", "change", () => app.update({ signed: app.byId("signed").checked }));
   search(app, "class");
   search(app, "against");
   return () => {
     const { state } = app;
     for (const id of ["layer", "method", "colours", "opacity", "clip"]) app.byId(id).value = String(state[id]);
-    app.byId("opacity-value").textContent = `${Math.round(state.opacity * 100)}%`;
-    app.byId("clip-value").textContent = state.clip === 1 ? "the largest value" : `the ${(state.clip * 100).toFixed(1)}th percentile`;
+    app.says("opacity-value", `${Math.round(state.opacity * 100)}%`);
+    app.says("clip-value", state.clip === 1 ? "the largest value" : `the ${(state.clip * 100).toFixed(1)}th percentile`);
     app.byId("signed").checked = state.signed || state.against !== null;
     app.byId("signed").disabled = state.against !== null;
-    app.byId("class-now").textContent = app.data.names[state.class];
+    const both = app.byId("signed").checked && state.channel === null;
+    app.byId("colours").disabled = both;
+    app.byId("colours-why").hidden = !both;
+    app.byId("signed-why").hidden = state.against === null;
+    app.says("class-now", app.data.names[state.class]);
   };
 }
 
@@ -49,10 +54,12 @@ function search(app, id) {
   const show = () => {
     const words = field.value.trim().toLowerCase();
     const at = [...app.data.names.keys()].filter((k) => words && app.data.names[k].toLowerCase().includes(words));
-    // Those that have a map here come first, the likeliest first; Enter takes the first.
+    // Those that have a map here come first, then those with the words as they are, the likeliest
+    // first; Enter takes the first.
+    const entire = (/** @type {number} */ k) => Number(` ${app.data.names[k].toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ")} `.includes(` ${words} `));
     const shares = app.data.probabilities.values;
     const held = (/** @type {number} */ k) => Number(rowOf(app.layer(), k) >= 0);
-    at.sort((one, other) => held(other) - held(one) || shares[other] - shares[one]);
+    at.sort((one, other) => held(other) - held(one) || entire(other) - entire(one) || shares[other] - shares[one]);
     list.replaceChildren(
       ...at.slice(0, FOUND).map((k) => {
         const choose = () => {
@@ -63,8 +70,8 @@ function search(app, id) {
         return made("li", {}, [made("button", { type: "button", text: app.data.names[k] + (held(k) ? "" : " (no map at this layer)"), on: { click: choose } })]);
       }),
     );
-    app.byId(`${id}-count`).textContent = !words ? "" : at.length === 0 ? `None of the ${app.data.names.length} classes of this network is called so.`
-      : `${at.length} found${at.length > FOUND ? `, ${FOUND} shown` : ""}`;
+    app.says(`${id}-count`, !words ? "" : at.length === 0 ? `None of the ${app.data.names.length} classes of this network is called so.`
+      : `${at.length} found${at.length > FOUND ? `, ${FOUND} shown` : ""}`);
   };
   field.addEventListener("input", show);
   field.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {

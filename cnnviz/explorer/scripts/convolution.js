@@ -61,22 +61,43 @@ export function convolution(app) {
   const panel = app.byId("convolution");
   if (!steps.length) {
     panel.hidden = true;
+    app.madeBy = () => null;
     return () => {};
   }
   const [which, channel, ...places] = ["step-which", "step-channel", "step-row", "step-column"].map(app.byId);
   which.replaceChildren(...steps.map((/** @type {any} */ one, /** @type {number} */ k) =>
     made("option", { value: k, text: `${one.name}${one.first ? ", of the photo" : ""}${one.ends ? `, before ${one.ends === one.name ? "its activation" : `the end of ${one.ends}`}` : ""}` })));
-  which.addEventListener("change", () => app.update({ conv: Number(which.value), step: null }));
+  which.addEventListener("change", () => app.update({ conv: Number(which.value), step: [] }));
+  panel.addEventListener("toggle", () => { if (panel.open !== (app.state.step !== null)) app.update({ step: panel.open ? [] : null }); });
   /** @type {any} */
   let filled = null;
   const chosen = () => steps[app.state.conv ?? steps.findIndex((/** @type {any} */ one) => one.ends === app.layer().name)] ?? steps[0];
   const now = () => {
     const step = chosen();
     const sizes = sizeOf(step);
-    const asked = app.state.step ?? [step.channels.values[0], ...sizes.map((one) => Math.floor(one / 2))];
-    const held = Math.max(0, step.channels.values.indexOf(asked[0]));
-    const under = app.hovered ? [Math.floor(app.hovered[1] * sizes[0]), Math.floor(app.hovered[0] * sizes[1])] : asked.slice(1);
-    return { step, sizes, held, at: under.map((/** @type {number} */ one, /** @type {number} */ k) => Math.min(sizes[k] - 1, one)) };
+    const asked = app.state.step?.length ? app.state.step : null;
+    const own = numberIn(app, step, app.state.channel);
+    const held = Math.max(0, step.channels.values.indexOf(asked ? asked[0] : own));
+    const [x, y] = app.hovered ?? app.state.at.at(-1) ?? [0.5, 0.5];
+    const under = asked && !app.hovered ? asked.slice(1) : [Math.floor(y * sizes[0]), Math.floor(x * sizes[1])];
+    return { step, own, sizes, held, at: under.map((/** @type {number} */ one, /** @type {number} */ k) => Math.min(sizes[k] - 1, one)) };
+  };
+  app.stepNow = () => {
+    const { step, held, at } = now();
+    return [step.channels.values[held], ...at];
+  };
+  // Which channel of a convolution gives one of the layer that is shown, if the page holds it.
+  app.madeBy = (/** @type {number} */ c) => {
+    const step = steps.find((/** @type {any} */ one) => one.ends === app.layer().name);
+    const own = step ? numberIn(app, step, c) : -1;
+    return own >= 0 && step.channels.values.includes(own) ? own : null;
+  };
+  app.works = (/** @type {number} */ c, /** @type {[number, number]|null} */ at) => {
+    const cell = at && app.cellAt(at);
+    app.update({ channel: c, conv: null, step: cell ? [app.madeBy(c), cell.row, cell.column] : [] });
+    panel.open = true;
+    panel.scrollIntoView({ block: "nearest" });
+    panel.querySelector("summary").focus({ preventScroll: true });
   };
   channel.addEventListener("change", () => app.update({ step: [Number(channel.value), ...now().at] }));
   places.forEach((field, k) => field.addEventListener("change", () => {
@@ -86,7 +107,7 @@ export function convolution(app) {
   }));
   // Arrow keys move the output; the place is remembered when the key is let go.
   const arrows = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-  for (const kind of ["keydown", "keyup"]) app.byId("planes").addEventListener(kind, (/** @type {KeyboardEvent} */ event) => {
+  for (const kind of ["keydown", "keyup"]) app.on("planes", kind, (/** @type {KeyboardEvent} */ event) => {
     const move = arrows[/** @type {keyof typeof arrows} */ (event.key)];
     if (!move) return;
     event.preventDefault();
@@ -96,13 +117,14 @@ export function convolution(app) {
   });
   return () => {
     if (!panel.open) return;
-    const { step, sizes, held, at } = now();
+    const { step, sizes, held, at, own } = now();
     if (filled !== step) {
       const numbers = [...step.channels.values];
       channel.replaceChildren(...numbers.map((c) => made("option", { value: c, text: c })));
-      app.byId("step-held").textContent = numbers.length < step.count ? `The page holds ${numbers.length} of its ${step.count} channels, those with the largest values in this photo.` : "";
+      app.says("step-held", numbers.length < step.count ? app.words("kernels held", numbers.length, step.count) : "");
       filled = step;
     }
+    app.says("step-same", sameAs(app, step, own));
     which.value = String(steps.indexOf(step));
     channel.value = String(step.channels.values[held]);
     places.forEach((field, k) => {
@@ -119,24 +141,37 @@ export function convolution(app) {
         grid("kernel", plane.kernel, columns), made("span", { class: "sign", text: "=" }),
         grid("products", plane.products, columns), made("span", { class: "aside", text: `sum ${written(plane.sum)}` }),
       ])));
-    app.byId("worked").replaceChildren(...lines(step, held, found, shown).map((text) => made("li", { text })));
+    app.byId("worked").replaceChildren(...lines(app, step, held, found, shown).map((text) => made("li", { text })));
   };
 }
 
-/** @param {any} step @param {number} held @param {any} found @param {number[]} shown */
-function lines(step, held, found, shown) {
+/** @param {any} app @param {any} step @param {number|null} c @returns {number} */
+function numberIn(app, step, c) {
+  return c === null || step.begins === null || step.ends !== app.layer().name ? -1 : c - step.begins;
+}
+
+/** @param {any} app @param {any} step @param {number} own */
+function sameAs(app, step, own) {
+  const { channel: c } = app.state;
+  if (c === null || step.begins === null || step.ends !== app.layer().name) return "";
+  if (own < 0 || own >= step.count) return app.words("not made here", c, step.ends, step.begins, step.begins + step.count - 1);
+  return app.words(step.channels.values.includes(own) ? "same channel" : "no kernel", c, step.ends, own);
+}
+
+/** @param {any} app @param {any} step @param {number} held @param {any} found @param {number[]} shown */
+function lines(app, step, held, found, shown) {
   const said = [];
   const { planes } = found;
   if (shown.length < planes.length) {
     const rest = found.sum - shown.reduce((total, k) => total + planes[k].sum, 0);
-    said.push(`above the ${shown.length} of ${planes.length} input channels with the largest sums; the others together: ${written(rest)}`);
+    said.push(app.words("others together", shown.length, planes.length, written(rest)));
   }
   said.push(`sum of the ${planes.length * planes[0].products.length} products: ${written(found.sum)}`);
   if (found.bias !== 0) said.push(`with the bias ${written(found.bias)}: ${written(found.biased)}`);
-  if (step.normalised) said.push(`after batch normalisation (times ${written(step.scale.values[held])}, plus ${written(step.shift.values[held])}): ${written(found.normalised)}`);
+  if (step.normalised) said.push(app.words("normalised", written(step.scale.values[held]), written(step.shift.values[held]), written(found.normalised)));
   if (step.activation === "ReLU") said.push(`after ReLU: ${written(found.activated)}`);
   else if (step.activation) said.push(`${step.activation} follows.`);
-  if (!step.own) said.push(`What it reads is kept in 256 steps for each channel: no sum in this photo is off by more than ${written(step.error)}${step.normalised ? `, here ${written(step.error * Math.abs(step.scale.values[held]))} after the normalisation` : ""}.`);
+  if (!step.own) said.push(app.words("rounded", written(step.error), step.normalised ? `, here ${written(step.error * Math.abs(step.scale.values[held]))} after the normalisation` : ""));
   return said;
 }
 

@@ -2,7 +2,7 @@
 
 /** @typedef {any} App */
 
-const SAME = ["method", "signed", "opacity", "clip", "colours", "at"];
+const SAME = ["method", "signed", "opacity", "clip", "colours", "at", "by"];
 
 /**
  * Let each follow the others.
@@ -61,7 +61,7 @@ function translated(from, to, patch) {
   }
   if ("layer" in patch) {
     found.layer = Math.max(0, to.data.layers.length - (from.data.layers.length - patch.layer));
-    Object.assign(found, { channel: null, scales: new Map() });
+    Object.assign(found, { channel: null, scales: new Map(), conv: null });
   }
   if (same) for (const name of ["channel", "scales", "conv", "step"]) if (name in patch) found[name] = patch[name];
   return found;

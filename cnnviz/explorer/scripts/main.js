@@ -2,12 +2,12 @@
 
 import { answer } from "./answer.js";
 import { answerWith, probabilitiesOf, scoresWith } from "./answers.js";
-import { rowOf, valueAt, weightsOf, weighted, classMap, fieldAt } from "./arithmetic.js";
+import { largest, rowOf, valueAt, weightsOf, weighted, classMap, fieldAt } from "./arithmetic.js";
 import { stretched } from "../../pages/scripts/maps.js";
 import { channel } from "./channel.js";
 import { controls } from "./controls.js";
 import { convolution, workedOut } from "./convolution.js";
-import { byId } from "../../pages/scripts/dom.js";
+import { byId, says } from "../../pages/scripts/dom.js";
 import { differing, link } from "./linked.js";
 import { network } from "./network.js";
 import { bytesOf, filledIn, inflated, restored } from "../../pages/scripts/pack.js";
@@ -31,9 +31,11 @@ export function begun(data, suffix) {
   /** @type {any} */
   const app = { data, hovered: null, pointed: null, linked: null, suffix, drawn: 0 };
   app.byId = (/** @type {string} */ id) => byId(id + suffix);
+  app.on = (/** @type {string} */ id, /** @type {string} */ event, /** @type {any} */ act) => app.byId(id).addEventListener(event, act);
+  app.says = (/** @type {string} */ id, /** @type {string} */ text) => says(app.byId(id), text);
   app.first = {
     class: data.first, against: null, layer: data.layers.length - 1, method: "gradcam", signed: false,
-    opacity: 0.55, clip: 1, colours: "inferno", at: [], channel: null, scales: new Map(), conv: null, step: null,
+    opacity: 0.55, clip: 1, colours: "inferno", at: [], channel: null, scales: new Map(), conv: null, step: null, by: "fires",
   };
   const limits = {
     classes: data.names.length,
@@ -42,7 +44,10 @@ export function begun(data, suffix) {
     colours: Object.keys(data.colours),
     convolutions: data.convolutions.length,
   };
-  app.read = () => { app.state = stateOf(location.hash, app.first, limits); };
+  app.read = () => {
+    app.state = stateOf(location.hash, app.first, limits);
+    app.byId("convolution").open = app.state.step !== null;
+  };
   app.read();
   app.layer = () => data.layers[app.state.layer];
   app.cellAt = (/** @type {[number, number]} */ [x, y]) => {
@@ -59,7 +64,13 @@ export function begun(data, suffix) {
   };
   app.drawPointed = () => pointed.forEach((part) => part());
   app.update = (/** @type {any} */ patch, keep = true) => {
-    Object.assign(app.state, patch);
+    app.tell("");
+    const { state } = app;
+    // A convolution that is open follows the channel, until another is chosen there.
+    if (state.step && "channel" in patch && patch.channel !== null) patch = { step: [], ...patch };
+    // Why the answer without a channel is none that is there once the channel is given back.
+    if (patch.scales?.size === 0 && state.against !== null && state.class !== largest(data.probabilities.values, 1)[0]) patch = { class: app.first.class, against: null, ...patch };
+    Object.assign(state, patch);
     app.linked?.follow(app, patch);
     if (keep) remember(app.linked?.lead ?? app);
     app.draw();
@@ -82,7 +93,12 @@ export function begun(data, suffix) {
   };
   app.keep = (/** @type {[number, number]} */ at) => {
     app.aim(at);
-    if (app.passing() !== null) app.update({ at: [...app.state.at, at].slice(-KEPT) });
+    const { at: before, step } = app.state;
+    /** @type {any} */
+    const patch = app.passing() === null ? {} : { at: [...before, at].slice(-KEPT) };
+    if (step) patch.step = app.stepNow();
+    if (patch.at || step) app.update(patch);
+    if (patch.at && before.length === KEPT) app.tell(app.words("forgotten"));
     // On a phone the list may lie below what is seen.
     const row = app.byId("places").querySelector("tbody tr");
     if (row && row.getBoundingClientRect().bottom > innerHeight) row.parentElement.scrollIntoView({ block: "nearest" });
@@ -91,8 +107,17 @@ export function begun(data, suffix) {
     app.pointed = null;
     app.update({ at: [] });
   };
+  app.tell = (/** @type {string} */ text) => app.says("status", text);
+  app.words = (/** @type {string} */ name, /** @type {any[]} */ ...given) => data.sentences[name].replace(/{(\d)}/g, (/** @type {string} */ _, /** @type {string} */ k) => given[Number(k)]);
+  app.toLayer = (/** @type {number} */ layer) => {
+    const { channel: open, scales, step } = app.state;
+    const lost = layer === app.state.layer || (open === null && !scales.size) ? "" : app.words("lost", app.layer().name);
+    app.update({ layer, conv: null, step: step && [], ...(layer === app.state.layer ? {} : { channel: null, scales: new Map() }) });
+    app.tell(lost);
+    return lost;
+  };
   app.openPanel = (/** @type {string} */ id) => { app.byId(id).open = true; };
-  for (const id of PANELS) app.byId(id).addEventListener("toggle", () => app.draw());
+  for (const id of PANELS) app.on(id, "toggle", () => app.draw());
   saving(app);
   return app;
 }
@@ -131,5 +156,6 @@ export async function main() {
     apps.forEach((/** @type {any} */ app) => app.draw());
   });
   // For tests, and for whoever looks into the page.
-  Object.assign(window, { cnnviz: { app: apps[0], apps, arithmetic: { rowOf, valueAt, weightsOf, weighted, classMap, fieldAt, stretched, workedOut, scoresWith, probabilitiesOf } } });
+  const arithmetic = Object.fromEntries([["rowOf", rowOf], ["valueAt", valueAt], ["weightsOf", weightsOf], ["weighted", weighted], ["classMap", classMap], ["fieldAt", fieldAt], ["stretched", stretched], ["workedOut", workedOut], ["scoresWith", scoresWith], ["probabilitiesOf", probabilitiesOf]]);
+  Object.assign(window, { cnnviz: { app: apps[0], apps, arithmetic } });
 }

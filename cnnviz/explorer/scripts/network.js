@@ -34,11 +34,14 @@ export function network(app) {
     view.x = Math.min(size[0] - view.width, Math.max(0, view.x));
     view.y = (size[1] - view.height) / 2;
   };
-  app.byId("zoom-in").addEventListener("click", () => zoom(0.7));
-  app.byId("zoom-out").addEventListener("click", () => zoom(1 / 0.7));
+  app.on("zoom-in", "click", () => zoom(0.7));
+  app.on("zoom-out", "click", () => zoom(1 / 0.7));
   /** @type {number|null} */
   let held = null;
-  svg.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => { held = event.clientX; });
+  let begun = 0;
+  svg.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => { held = begun = event.clientX; });
+  // What was dragged is not chosen.
+  svg.addEventListener("click", (/** @type {MouseEvent} */ event) => { if (event.detail && Math.abs(event.clientX - begun) > 4) event.stopPropagation(); }, true);
   svg.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => {
     if (held === null || !event.buttons) return;
     view.x -= ((event.clientX - held) * view.width) / svg.getBoundingClientRect().width;
@@ -58,7 +61,7 @@ export function network(app) {
     svg.setAttribute("height", String(size[1]));
     show();
   };
-  app.byId("network").addEventListener("toggle", fit);
+  app.on("network", "toggle", fit);
   addEventListener("resize", fit);
 
   return () => {
@@ -76,17 +79,17 @@ export function network(app) {
 function drawn(app, box) {
   const able = box.layer !== null;
   const facts = `${box.name}: ${box.label}${box.then ? `, ${box.then}` : ""}; ${box.shape}; ${box.parameters} parameters, ${box.macs} MACs`;
+  const tell = () => app.says("box-said", able ? `${facts}.` : app.words("not held", facts));
   const choose = () => {
-    app.byId("box-said").textContent = facts + (able ? "." : ". This page does not hold its maps.");
-    if (able) app.update({ layer: box.layer, channel: null, scales: new Map() });
+    tell();
+    if (able) app.byId("box-said").append(` ${app.toLayer(box.layer)}`);
   };
-  const tell = () => { app.byId("box-said").textContent = `${facts}.`; };
   const below = box.y + box.height;
   const words = box.label.split(", ")[0];
   const gap = words.length > LINE ? words.lastIndexOf(" ", LINE) : -1;
   const lines = gap < 0 ? [words] : [words.slice(0, gap), words.slice(gap + 1)];
   return made("g", {
-    class: `box${able ? " able" : ""}`, tabindex: 0, role: "button", "aria-label": facts,
+    class: `box${able ? " able" : ""}`, tabindex: 0, role: "button", "aria-label": facts, "aria-disabled": !able,
     on: { click: choose, pointerenter: tell, focus: tell, keydown: (/** @type {KeyboardEvent} */ event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(); } } },
   }, [
     made("title", { text: facts }),

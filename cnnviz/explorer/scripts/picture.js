@@ -55,12 +55,12 @@ function draw(app, canvas, photo) {
  * @param {{signed: boolean, top: number}|null} map
  */
 function drawScale(app, map) {
-  app.byId("scale-bar").parentElement.hidden = map === null;
+  app.byId("scale-bar").parentElement.hidden = map === null || app.state.opacity === 0;
   if (map === null) return;
   const clipped = app.state.clip < 1 ? " or more" : "";
-  app.byId("scale-low").textContent = map.signed ? written(-map.top) + (clipped && " or less") : "0";
-  app.byId("scale-high").textContent = written(map.top) + clipped;
-  app.byId("scale-said").textContent = app.state.channel === null ? app.data.methodNames[app.state.method] : "activation";
+  app.says("scale-low", map.signed ? written(-map.top) + (clipped && " or less") : "0");
+  app.says("scale-high", written(map.top) + clipped);
+  app.says("scale-said", app.state.channel === null ? app.data.methodNames[app.state.method] : "activation");
   const image = new ImageData(256, 1);
   const table = tableOf(app, map.signed);
   for (let k = 0; k < 256; k += 1) {

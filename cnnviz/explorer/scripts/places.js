@@ -16,10 +16,11 @@ export function places(app) {
   const list = app.byId("places");
   /** @type {any} */
   let view = null;
-  app.byId("by").addEventListener("change", () => app.draw());
-  app.byId("forget").addEventListener("click", () => app.forget());
+  app.on("by", "change", () => app.update({ by: app.byId("by").value }));
+  app.on("forget", "click", () => app.forget());
   return () => {
-    const { at } = app.state;
+    const { at, by } = app.state;
+    app.byId("by").value = by;
     const passing = app.passing();
     const keys = at.map((/** @type {any} */ _, /** @type {number} */ k) => k).reverse();
     const any = at.length > 0 || passing !== null;
@@ -27,8 +28,9 @@ export function places(app) {
     app.byId("here").classList.toggle("blank", !any);
     // A move of the pointer changes none of what all places have in common.
     if (view?.drawn !== app.drawn) view = viewed(app);
+    app.says("adds-said", any ? app.words(view.layer.head ? "adds exact" : "adds guessed", view.asked) + app.words("adds") : "");
     keyed(list, passing === null ? keys : [-1, ...keys], (k) => card(app, k, () => view));
-    says(app.byId("place-said"), any && document.activeElement === app.byId("picture") ? list.firstElementChild.said : "");
+    app.says("place-said", any && document.activeElement === app.byId("picture") ? list.firstElementChild.said : "");
   };
 }
 
@@ -46,7 +48,7 @@ function viewed(app) {
   return {
     layer, weights, map, name, asked: `${name}${against}`,
     most: map === null ? 0 : map.reduce((one, other) => Math.max(one, Math.abs(other)), 0),
-    byEvidence: app.byId("by").value === "evidence" && weights !== null,
+    byEvidence: app.state.by === "evidence" && weights !== null,
     drawn: app.drawn,
   };
 }
@@ -83,22 +85,24 @@ function card(app, k, viewed) {
     const fires = new Float32Array(channels);
     for (let c = 0; c < channels; c += 1) fires[c] = valueAt(layer, c, place, height * width);
     const adds = weights === null ? null : addedAt(layer, weights, place, app.state.scales);
-    const ranked = largest(view.byEvidence && adds !== null ? adds : fires, RANKED, view.byEvidence ? Math.abs : undefined);
+    // What is muted keeps its row.
+    const ranked = largest(view.byEvidence && weights !== null ? addedAt(layer, weights, place, new Map()) : fires, RANKED, view.byEvidence ? Math.abs : undefined);
     const map = view.map === null ? "" : ` The map of ${view.asked} is ${written(view.map[place])} here, ${percent(view.map[place] / (view.most || 1))} of its largest value.`;
     says(where, `${seenFrom(app, layer, row, column)}${map}`);
-    says(heads[1], `activation (rank of ${channels})`);
-    says(heads[2], `adds to ${view.asked}`);
+    says(heads[1], `activation here (rank of ${channels})`);
+    says(heads[2], `adds here to ${view.asked}`);
     says(heads[3], `${view.name} without it`);
     found.values = { fires, adds };
-    keyed(body, ranked, (c) => channelLine(app, c, () => found.values));
+    keyed(body, ranked, (c) => channelLine(app, c, () => found.values, () => (kept ? app.state.at[k] : app.pointed)));
     found.said = `Row ${row}, column ${column}: ${view.byEvidence ? "most evidence" : "fires most"}: ${ranked.slice(0, 3).map((c) => `channel ${c}`).join(", ")}.`;
   };
   return found;
 }
 
-/** @param {any} app @param {number} c @param {() => {fires: Float32Array, adds: Float32Array|null}} values */
-function channelLine(app, c, values) {
-  const [fires, adds] = [made("td"), made("td")];
+/** @param {any} app @param {number} c @param {() => {fires: Float32Array, adds: Float32Array|null}} values @param {() => any} of which place */
+function channelLine(app, c, values, of) {
+  const how = made("button", { type: "button", class: "link", title: "How is it computed?", on: { click: () => app.works(c, of()) } });
+  const [fires, adds] = [made("td", {}, [how, made("span")]), made("td")];
   const open = made("button", { type: "button", class: "link", title: `Show where channel ${c} fires`, text: String(c), on: { click: () => app.update({ channel: app.state.channel === c ? null : c }) } });
   const mute = muteButton(app, () => c, (muted) => {
     if (muted) return "give back";
@@ -111,7 +115,9 @@ function channelLine(app, c, values) {
     const { fires: all, adds: each } = values();
     let rank = 1;
     for (let k = 0; k < all.length; k += 1) if (all[k] > all[c]) rank += 1;
-    says(fires, `${written(all[c])} (${rank})`);
+    how.hidden = app.madeBy(c) === null;
+    says(how, written(all[c]));
+    says(fires.lastChild, `${how.hidden ? written(all[c]) : ""} (${rank})`);
     says(adds, each === null ? "\u2013" : written(each[c]));
     adds.setAttribute("class", each !== null && each[c] < 0 ? "against" : "for");
     row.setAttribute("class", app.state.channel === c ? "chosen" : "");

@@ -14,7 +14,9 @@
  * @property {number|null} channel
  * @property {Map<number, number>} scales
  * @property {number|null} conv which convolution is worked out
- * @property {number[]|null} step channel, row and column of the convolution
+ * @property {string} by what the channels of a place are ranked by
+ * @property {number[]|null} step channel, row and column of the convolution; none of them where it
+ *   follows the channel and the place that are shown, null where it is closed
  */
 
 /**
@@ -25,7 +27,7 @@
  */
 export function addressOf(state, first) {
   const said = new URLSearchParams();
-  for (const name of /** @type {const} */ (["class", "against", "layer", "method", "opacity", "clip", "colours", "channel", "conv"])) {
+  for (const name of /** @type {const} */ (["class", "against", "layer", "method", "opacity", "clip", "colours", "channel", "conv", "by"])) {
     if (state[name] !== first[name] && state[name] !== null) said.set(name, String(state[name]));
   }
   if (state.signed !== first.signed) said.set("signed", state.signed ? "1" : "0");
@@ -48,9 +50,11 @@ export function stateOf(text, first, limits) {
   const channels = limits.layers[layer].channels;
   /** @param {string} name @param {string[]} known @param {string} usual */
   const word = (name, known, usual) => (known.includes(said.get(name) ?? "") ? String(said.get(name)) : usual);
+  const asked = whole(said.get("class"), limits.classes) ?? first.class;
+  const against = whole(said.get("against"), limits.classes);
   return {
-    class: whole(said.get("class"), limits.classes) ?? first.class,
-    against: whole(said.get("against"), limits.classes),
+    class: asked,
+    against: against === asked ? null : against,
     layer,
     method: word("method", limits.methods, first.method),
     signed: said.has("signed") ? said.get("signed") === "1" : first.signed,
@@ -61,7 +65,8 @@ export function stateOf(text, first, limits) {
     channel: whole(said.get("channel"), channels),
     scales: new Map(pairs(said.get("scale"), ":").filter(([c, by]) => Number.isInteger(c) && c >= 0 && c < channels && by >= 0 && by <= 10 && by !== 1)),
     conv: whole(said.get("conv"), limits.convolutions),
-    step: numbers(said.get("step"), 3),
+    by: word("by", ["fires", "evidence"], first.by),
+    step: said.get("step") === "" ? [] : numbers(said.get("step"), 3),
   };
 }
 

@@ -27,7 +27,7 @@ export function told(app) {
   });
   return () => {
     const { state } = app;
-    says(app.byId("told"), words(app));
+    app.says("told", words(app));
     back.hidden = state.channel === null && state.against === null;
     says(back, `Back to where it found ${app.data.names[state.class]}`);
     mute.hidden = state.channel === null;
@@ -44,7 +44,8 @@ function words(app) {
   const layer = app.layer();
   const name = data.names[state.class];
   const held = state.channel === null && !layer.head ? layer.methods[state.method] : null;
-  const steps = held ? `, in ${held.levels} steps` : "";
+  const steps = held ? `, values rounded to ${held.levels} levels` : "";
+  if (state.opacity === 0) return `The photo alone, without the map of ${state.channel === null ? name : `channel ${state.channel}`}.`;
   const missing = shownMap(app) === null;
   const what = state.channel !== null ? `Where channel ${state.channel} fires, and how much`
     : state.against !== null ? `${data.methodNames[state.method]}: what speaks for ${name} rather than ${data.names[state.against]} (red), or the other way (blue)`
@@ -52,5 +53,5 @@ function words(app) {
         : `${data.methodNames[state.method]}: where the network found ${name}`;
   if (!missing) return `${what}, at ${layer.name} (${layer.maps.shape[1]} x ${layer.maps.shape[2]} places${steps}).`;
   const none = rowOf(layer, state.class) < 0 ? state.class : state.against;
-  return `The page holds no map of ${data.names[none]} at ${layer.name}: at this layer it has ${layer.classes.length} classes, which a search lists first.`;
+  return app.words("no map", data.names[none], layer.name, layer.classes.length);
 }

@@ -12,11 +12,11 @@ const OFFERED = 12;
  * @returns {() => void}
  */
 export function whatIf(app) {
-  app.byId("give-back").addEventListener("click", () => app.update({ scales: new Map() }));
+  app.on("give-back", "click", () => app.update({ scales: new Map() }));
   return () => {
     if (!app.byId("what-if").open) return;
     const layer = app.layer();
-    says(app.byId("exact"), explained(app, layer));
+    app.says("exact", explained(app, layer));
     app.byId("give-back").hidden = app.state.scales.size === 0;
     keyed(app.byId("offered"), offered(app, layer), (c) => offer(app, c));
     foundOut(app, layer, Boolean(layer.head));
@@ -25,13 +25,12 @@ export function whatIf(app) {
 
 /** @param {any} app @param {any} layer */
 function explained(app, layer) {
-  const others = ` Listed are those that add most, either way, to ${app.data.names[app.state.class]}; any other can be muted where it is opened.`;
-  if (layer.head) return `A mean over the places and a linear layer follow this layer, so that the answer is exact for any choice of channels.${others}`;
-  if (!layer.muted) return "For this layer no answers were computed.";
+  const others = app.words("others", app.data.names[app.state.class]);
+  if (layer.head) return app.words("exact", others);
+  if (!layer.muted) return app.words("no answers");
   const count = layer.muted.channels.values.length;
   const all = count === layer.maps.shape[0];
-  return `What follows this layer is no linear function of it, so the answer without each of ${all ? `its ${count} channels` : `${count} of its channels`} alone was computed when the page was made` +
-    (all ? `.${others}` : `: of those that add most, either way, to the Grad-CAM map of ${app.data.names[layer.classes[0]]}, whichever class is shown.`);
+  return app.words("each alone", all ? `each of its ${count} channels` : `each of ${count} of its channels`, all ? others : app.words("which", app.data.names[layer.classes[0]]));
 }
 
 /** @param {any} app @param {any} layer @returns {number[]} */
@@ -39,12 +38,12 @@ function offered(app, layer) {
   const scaled = [...app.state.scales.keys()];
   const row = rowOf(layer, app.state.class);
   const { channels } = layer.muted ?? {};
-  if (!layer.head && channels && (row < 0 || channels.values.length < layer.maps.shape[0])) return [...new Set([...scaled, ...channels.values])];
+  if (!layer.head && channels && (row < 0 || channels.values.length < layer.maps.shape[0])) return [...new Set([...channels.values, ...scaled])];
   if (row < 0 || (!layer.head && !layer.muted)) return scaled;
   const weights = weightsOf(layer, row, !layer.head);
   const places = layer.maps.shape[1] * layer.maps.shape[2];
   const adds = weights.map((weight, c) => weight * places * (layer.head ? layer.head.means.values[c] : meanOf(layer, c, places)));
-  return [...new Set([...scaled, ...largest(adds, OFFERED, Math.abs)])];
+  return [...new Set([...largest(adds, OFFERED, Math.abs), ...scaled])];
 }
 
 /** @param {any} layer @param {number} c @param {number} places */
@@ -97,11 +96,11 @@ function foundOut(app, layer, exact) {
     const change = shares === null ? "its probability now was not computed" : `${percent(before)} before, ${percent(shares[chosen])} now`;
     said = `${name}: ${change}; score ${written(app.data.scores.values[chosen])} before, ${written(app.scores()[chosen])} now.`;
   } else if (scaled.length && shares === null) {
-    said = layer.muted ? "The answer to this choice was not computed: mute one of the channels of the list alone." : "The answer to this choice was not computed.";
+    said = app.words(layer.muted ? "not found" : "no answers");
   } else if (scaled.length) {
     const [best] = largest(shares, 1);
     said = `Without channel ${scaled.join(", ")} the answer is ${app.data.names[best]}, ${percent(shares[best])}` +
       (shares[chosen] < 0 ? "." : `; ${name}: ${percent(before)} before, ${percent(shares[chosen])} now.`);
   }
-  says(app.byId("what-said"), said);
+  app.says("what-said", said);
 }

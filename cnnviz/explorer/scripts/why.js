@@ -16,7 +16,7 @@ export function why(app) {
   let said = "";
   /** @type {number|null} */
   let before = null;
-  app.byId("no-against").addEventListener("click", () => app.update({ against: null }));
+  app.on("no-against", "click", () => app.update({ against: null }));
   return () => {
     const { class: asked, against, layer, scales } = app.state;
     box.hidden = against === null;
@@ -29,7 +29,7 @@ export function why(app) {
     if (against === null || view === said) return;
     said = view;
     const [name, other] = [asked, against].map((one) => app.data.names[one]);
-    app.byId("why-title").textContent = `Why ${name} and not ${other}?`;
+    app.says("why-title", `Why ${name} and not ${other}?`);
     app.byId("why-said").replaceChildren(...sentences(app, name, other));
     // The photo is not moved away where the first lines can be seen already.
     if (fresh && app.drawn > 1 && box.getBoundingClientRect().top > innerHeight - SEEN) box.scrollIntoView({ block: "nearest" });
@@ -44,19 +44,19 @@ function sentences(app, name, other) {
   if (!app.state.scales.size || app.layer().head) {
     const ahead = scores[asked] - scores[against];
     const chances = [asked, against].map((one) => (app.shares[one] < 0 ? "" : ` (${percent(app.shares[one])})`));
-    found.push(made("p", { text: `The score of ${name} is ${written(scores[asked])}${chances[0]}, that of ${other} ${written(scores[against])}${chances[1]}: ${name} is ${ahead < 0 ? "behind" : "ahead"} by ${written(Math.abs(ahead))}.` }));
-  } else if (app.shares[asked] >= 0 && app.shares[against] >= 0) found.push(made("p", { text: `With what is muted, ${name} has ${percent(app.shares[asked])} and ${other} ${percent(app.shares[against])}.` }));
+    found.push(made("p", { text: app.words("lead", name, written(scores[asked]) + chances[0], other, written(scores[against]) + chances[1], ahead < 0 ? "behind" : "ahead", written(Math.abs(ahead))) }));
+  } else if (app.shares[asked] >= 0 && app.shares[against] >= 0) found.push(made("p", { text: app.words("with muted", name, percent(app.shares[asked]), other, percent(app.shares[against])) }));
   const weights = shownWeights(app);
   if (weights === null) {
     const missing = [asked, against].filter((one) => rowOf(app.layer(), one) < 0).map((one) => app.data.names[one]);
-    found.push(made("p", { text: `At ${app.layer().name} the page holds no map of ${missing.join(" and ")}, so that it cannot show where: it holds the likeliest ${app.layer().classes.length} classes.` }));
+    found.push(made("p", { text: app.words("no map", missing.join(" and "), app.layer().name, app.layer().classes.length) }));
     return found;
   }
   found.push(made("p", { class: "both", hidden: app.state.channel !== null }, [made("strong", { class: "for", text: "Red" }), ` on the photo speaks for ${name}, `, made("strong", { class: "against", text: "blue" }), ` for ${other}.`]));
   const adds = addedByChannel(app, weights);
   const most = largest(adds, NAMED).filter((c) => adds[c] > 0);
   const least = largest(adds, NAMED, (one) => -one).filter((c) => adds[c] < 0);
-  const by = app.layer().head ? "" : ", by its gradient";
+  const by = app.layer().head ? "" : ", an estimate from the gradient, as in Grad-CAM";
   if (most.length) found.push(made("p", {}, [`Channels that say ${name} most (beside each, what it adds to the lead${by}): `, ...channelsNamed(app, most, adds)]));
   if (least.length) found.push(made("p", {}, [`Channels that say ${other} most: `, ...channelsNamed(app, least, adds)]));
   return found;

@@ -83,5 +83,5 @@ export function written(value) {
 export function percent(value) {
   if (value >= 0.9995 && value < 1) return "> 99.9%";
   if (value > 0 && value < 0.0005) return "< 0.1%";
-  return `${(value * 100).toFixed(1)}%`;
+  return `${(value * 100).toFixed(1)}%`.replace("-", "\u2212");
 }
