@@ -32,12 +32,9 @@ from cnnviz.reports.context import ReportImage
 from cnnviz.reports.document import Report
 from cnnviz.reports.first_notes import first_notes
 from cnnviz.reports.image_answer import answer
+from cnnviz.reports.own_files import LECTURE, NOTEBOOK, SLIDES
 from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, ReportProgress, Steps
 from cnnviz.results.file_names import stem
-
-KIND = "lecture"
-NOTEBOOK = "lecture.ipynb"
-SLIDES = "slides"
 
 
 def lecture(
@@ -117,7 +114,7 @@ def lecture(
         steps=steps,
         heading=f"Convolutional networks, on {wrapped.name} and {shown.name}",
         preface=_preface(name),
-        kind=KIND,
+        kind=LECTURE,
         failures=run.failures,
     )
     beside = (

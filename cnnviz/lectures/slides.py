@@ -15,7 +15,8 @@ from PIL import Image, ImageDraw, ImageFont
 from cnnviz.lectures.drawn_once import ACROSS, DOWN, DrawnOnce, Vector
 from cnnviz.reports.content import Picture
 from cnnviz.reports.document import Report
-from cnnviz.reports.pictures import COMPRESS_LEVEL, FOLDER
+from cnnviz.reports.own_files import PICTURES
+from cnnviz.reports.pictures import COMPRESS_LEVEL
 from cnnviz.results import drawing
 from cnnviz.results.text import shortened
 
@@ -51,7 +52,7 @@ def _write_slide(
     picture: Picture, pixels: NDArray[np.uint8] | None, vector: Vector, folder: Path
 ) -> None:
     if pixels is None:
-        with Image.open(folder.parent / FOLDER / f"{picture.name}.png") as shown:
+        with Image.open(folder.parent / PICTURES / f"{picture.name}.png") as shown:
             pixels = np.asarray(shown.convert("RGB"))
     slide = _slide_png(picture, pixels)
     slide.save(folder / f"{picture.name}.png", compress_level=COMPRESS_LEVEL)

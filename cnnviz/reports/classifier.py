@@ -15,6 +15,7 @@ from cnnviz.reports.answer_sections import (
     wrong,
 )
 from cnnviz.reports.content import Picture, Section, Table, TableColumn
+from cnnviz.reports.own_files import CLASSES, ERRORS, EVALUATION, EVALUATION_NUMBERS
 from cnnviz.results.text import count, number, percent, three_digits
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from cnnviz.reports.document import Report
     from cnnviz.reports.progress import ReportProgress
 
-STEM = "evaluation"
 _ALWAYS_OPEN = 40
 
 
@@ -52,7 +52,7 @@ def classifier_report(
         _measures(found),
         classes(found, [_ranking(found)]),
         wrong(found),
-        mixed_up(found, STEM, pictured=False),
+        mixed_up(found, EVALUATION, pictured=False),
         provenance(found),
     )
     measured = (
@@ -60,9 +60,9 @@ def classifier_report(
         ("Balanced error rate", str(found.balanced_error_rate)),
     )
     beside = (
-        (f"{STEM}.json", partial(_write_numbers, found)),
-        ("classes.csv", found.save),
-        ("errors.csv", partial(write_csv, found.mistake_table)),
+        (EVALUATION_NUMBERS[0], partial(_write_numbers, found)),
+        (CLASSES, found.save),
+        (ERRORS, partial(write_csv, found.mistake_table)),
     )
     heading = f"How good {found.provenance.model} is"
     return answer_report(found, heading, measured, sections, beside, progress)
@@ -84,7 +84,7 @@ def _measures(found: ClassifierEvaluation) -> Section:
         columns=(TableColumn("Measure"), TableColumn("Value"), TableColumn("Of")),
         rows=_rows(found),
     )
-    picture = Picture.of(found, STEM, "Confusions, classes, ROC curves and calibration")
+    picture = Picture.of(found, EVALUATION, "Confusions, classes, ROC curves and calibration")
     return Section(
         "measures",
         "How good it is",

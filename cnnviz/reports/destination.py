@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz.errors import OutputError
+from cnnviz.reports.own_files import MANIFEST, is_own
 from cnnviz.results.files import DUST, check_can_write_in
 from cnnviz.results.given_files import given_bytes, given_sha256
 from cnnviz.results.termination import cleared_on_sigterm
 
 FORMAT = "cnnviz report"
-MANIFEST = "report.json"
 
 
 def check_destination(directory: str | Path, *, force: bool = False) -> Path:
@@ -60,7 +60,7 @@ def _check_replaceable(target: Path, force: bool) -> None:
             "A report cannot replace the folder you are working in.",
             "Name a folder inside it, such as 'report'.",
         )
-    present = {path for path in target.rglob("*") if not path.is_dir() and path.name not in DUST}
+    present = _present(target)
     if not present:
         return
     listed = _listed(target)
@@ -78,8 +78,8 @@ def _check_replaceable(target: Path, force: bool) -> None:
     manifest = target / MANIFEST
     strangers = sorted(
         path.relative_to(target).as_posix()
-        for path in present - {manifest}
-        if _digest(path) != listed.get(path)
+        for path in present
+        if not is_own(path, target) or (path != manifest and _digest(path) != listed.get(path))
     )
     if strangers:
         raise OutputError(
@@ -87,6 +87,15 @@ def _check_replaceable(target: Path, force: bool) -> None:
             "has been changed since.",
             "Move that file elsewhere, or name another folder.",
         )
+
+
+def _present(target: Path) -> set[Path]:
+    """Return all files in a folder, and all links, but for what desktops leave there."""
+    return {
+        path
+        for path in target.rglob("*")
+        if (path.is_symlink() or not path.is_dir()) and path.name not in DUST
+    }
 
 
 def _digest(path: Path) -> str:

@@ -14,8 +14,9 @@ from urllib.parse import quote
 import numpy as np
 
 from cnnviz.images import Refusal
+from cnnviz.reports import own_files
 from cnnviz.reports.content import ImageAnswer, Picture, Section, WrongAnswer
-from cnnviz.reports.destination import FORMAT, MANIFEST, staged
+from cnnviz.reports.destination import FORMAT, staged
 from cnnviz.reports.draw_all import draw_all
 from cnnviz.reports.failure import Failure
 from cnnviz.reports.html_writer import render
@@ -29,8 +30,6 @@ from cnnviz.results.notebook import shown_facts, shown_figure, shown_pixels
 from cnnviz.results.result import Provenance
 from cnnviz.results.text import file_size, first_few, plural
 
-# What a report is called, and so its files: the page, that with its pictures inside, and the PDF.
-REPORT = "report"
 # Past this size mail programs refuse the file and browsers stutter.
 SINGLE_FILE_LIMIT = 10_000_000
 _MOST_SHOWN = 3
@@ -141,7 +140,7 @@ class Report:
     steps: Steps = field(default_factory=Steps)
     heading: str = ""
     preface: tuple[str, ...] = ()
-    kind: str = REPORT
+    kind: str = own_files.REPORT
     beside: tuple[tuple[str, Callable[[Path], object]], ...] = ()
     failures: list[Failure] = field(default_factory=list)
 
@@ -158,7 +157,7 @@ class Report:
     @property
     def single(self) -> str:
         """What the page with its pictures inside is called."""
-        return self.file("html").replace(".", "-single-file.")
+        return own_files.single_page(self.kind)
 
     def __repr__(self) -> str:
         said = [f"{entry.name}: {entry.best.category}" for entry in self.answers if entry.guesses]
@@ -229,13 +228,13 @@ class Report:
                 for name, write in self.beside:
                     write(folder / name)
             files = _files(folder)
-            _write_json(folder / MANIFEST, self._to_json(drawings, files, notes))
+            _write_json(folder / own_files.MANIFEST, self._to_json(drawings, files, notes))
         self.steps.finish()
         target = Path(directory)
         return Manifest(
             directory=target,
             page=target / self.file("html"),
-            data=target / MANIFEST,
+            data=target / own_files.MANIFEST,
             pdf=target / self.file("pdf") if pdf else None,
             single_file=target / self.single if single_file else None,
             files=files,

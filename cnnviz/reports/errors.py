@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cnnviz.reports.answer_report import answer_report, write_csv
 from cnnviz.reports.answer_sections import classes, mixed_up, provenance, unless_nan, wrong
+from cnnviz.reports.own_files import CLASSES, ERROR_NUMBERS, ERRORS
 from cnnviz.results.text import count, percent
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ def error_report(found: ErrorAnalysis, *, progress: ReportProgress | None = None
         ("Calibration error", percent(found.calibration.error)),
     )
     beside = (
-        ("errors.csv", found.save),
-        ("errors.json", found.save),
-        ("classes.csv", partial(write_csv, found.class_table)),
+        (ERRORS, found.save),
+        (ERROR_NUMBERS[0], found.save),
+        (CLASSES, partial(write_csv, found.class_table)),
     )
     heading = f"Where {found.provenance.model} is wrong"
     return answer_report(found, heading, measured, sections, beside, progress)

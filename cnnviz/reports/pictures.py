@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from cnnviz.reports.content import Picture
+from cnnviz.reports.own_files import ARRAYS, PICTURES, SOFTWARE
 from cnnviz.results.drawing import any_letter, take_literally
 from cnnviz.results.files import write_npz
 from cnnviz.results.json_values import JsonValues
@@ -23,9 +24,6 @@ from cnnviz.results.json_values import JsonValues
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FOLDER = "pictures"
-ARRAYS = "arrays"
-"""The folder of the arrays that are too large for ``report.json``, a file for each picture."""
 DPI = 160
 # Level 6 takes three times as long for a tenth less.
 COMPRESS_LEVEL = 1
@@ -80,7 +78,7 @@ class PictureWriter:
         self._pending: list[Future[None]] = []
 
     def __enter__(self) -> PictureWriter:
-        (self._directory / FOLDER).mkdir(exist_ok=True)
+        (self._directory / PICTURES).mkdir(exist_ok=True)
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
@@ -111,7 +109,7 @@ def draw(picture: Picture, writer: PictureWriter) -> DrawnPicture:
         drawing = picture.draw()
         image = Image.fromarray(_pixels(drawing))
         panel = None if picture.readout is None else _panel(drawing)
-    path = f"{FOLDER}/{picture.name}.png"
+    path = f"{PICTURES}/{picture.name}.png"
     writer.write(image, path, picture)
     numbers = _numbers(picture, writer)
     return DrawnPicture(picture, path, image.width, image.height, numbers, panel)
@@ -156,7 +154,7 @@ def _pixels(drawing: Figure | NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _origin(picture: Picture) -> PngImagePlugin.PngInfo:
     origin = PngImagePlugin.PngInfo()
     origin.add_text("Title", _latin(picture.title))
-    origin.add_text("Software", f"cnnviz {picture.provenance.cnnviz}")
+    origin.add_text(SOFTWARE, f"cnnviz {picture.provenance.cnnviz}")
     origin.add_text("Description", json.dumps(picture.provenance.to_json(), ensure_ascii=True))
     return origin
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -14,6 +15,7 @@ from cnnviz.results.resume_store import ResumeStore
 
 _START, _WAY = "start", "way"
 Arrays = Mapping[str, NDArray[Any]]
+_PART = re.compile("part-[0-9a-f]{16}")
 
 
 class Portion(Protocol):
@@ -101,17 +103,21 @@ class ShardFiles(Generic[P]):
         """Make one part of all, while no other process writes; damaged ones are left out."""
         whole = self.read(kind)
         name = "" if whole is None else _name(whole)
-        if whole is not None and name not in self._keep.array_names():
+        if whole is not None and name not in self._parts():
             self.write(whole)
-        for other in self._keep.array_names():
+        for other in self._parts():
             if other != name:
                 self._keep.drop_arrays(other)
         # Not replaced, but joined by what this process finds from here on.
         self._mine = ""
 
+    def _parts(self) -> list[str]:
+        """Return the names of all parts; other files that lie there are left alone."""
+        return [name for name in self._keep.array_names() if _PART.fullmatch(name)]
+
     def _held(self) -> dict[str, frozenset[int]]:
         """Return the shards of each part that counts."""
-        found = {name: self._shards(name) for name in self._keep.array_names()}
+        found = {name: self._shards(name) for name in self._parts()}
         taken: set[int] = set()
         counting: dict[str, frozenset[int]] = {}
         for name, shards in sorted(found.items(), key=lambda item: (-len(item[1]), item[0])):

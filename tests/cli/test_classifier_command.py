@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cnnviz.datasets.shapes import Shapes
+from cnnviz.reports import check_destination
 
 
 @pytest.fixture
@@ -43,6 +44,7 @@ def test_it_writes_a_page_and_what_lies_beside_it(run, photos, tmp_path):
         "errors.csv",
         "pictures",
     }
+    assert check_destination(tmp_path / "measured", force=True).is_dir()
     page = (tmp_path / "measured" / "report.html").read_text("utf-8")
     assert "Balanced error rate" in page
     assert "Every class against all others" in page

@@ -13,6 +13,7 @@ import cnnviz
 from cnnviz.errors import UsageError
 from cnnviz.lectures.drawn_once import ACROSS, DOWN, DrawnOnce, in_shape
 from cnnviz.lectures.slides import HEIGHT, WIDTH, write_slides
+from cnnviz.reports import check_destination
 from cnnviz.results.legibility import crowded
 from tests.helpers.report_model import small_model
 
@@ -28,6 +29,8 @@ def test_every_picture_has_its_slides(saved, told):
     for path in folder.glob("*.png"):
         with Image.open(path) as slide:
             assert slide.size == (WIDTH, HEIGHT)
+    # Nothing of a lecture is taken for somebody's own file.
+    assert check_destination(saved.directory, force=True).is_dir()
 
 
 def test_a_slide_is_filled_by_its_picture(saved):

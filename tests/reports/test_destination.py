@@ -3,27 +3,47 @@
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
+from PIL import Image, PngImagePlugin
 
 from cnnviz.errors import OutputError
-from cnnviz.reports.destination import FORMAT, MANIFEST, check_destination, staged
+from cnnviz.reports.destination import FORMAT, check_destination, staged
+from cnnviz.reports.own_files import MANIFEST
 
 
 def write_report(folder: Path, text: str = "old") -> Path:
     folder.mkdir()
-    (folder / "pictures").mkdir()
-    (folder / "pictures" / "a.png").write_text(text)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    listed = {"format": FORMAT, "files": [{"path": "pictures/a.png", "sha256": digest}]}
-    (folder / MANIFEST).write_text(json.dumps(listed))
+    fill(folder, text)
+    forge(folder)
     return folder
 
 
 def fill(folder: Path, text: str = "new") -> None:
     (folder / "pictures").mkdir()
-    (folder / "pictures" / "a.png").write_text(text)
+    write_picture(folder / "pictures" / "a.png")
+    (folder / "report.html").write_text(text)
+
+
+def write_picture(path: Path, software: str = "cnnviz 0.1.0") -> None:
+    told = PngImagePlugin.PngInfo()
+    told.add_text("Software", software)
+    Image.new("RGB", (2, 2)).save(path, pnginfo=told)
+
+
+def forge(folder: Path, *others: Path) -> None:
+    """List every file with its right digest, as anybody can."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST]
+    listed = [
+        {
+            "path": Path(os.path.relpath(path, folder)).as_posix(),
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+        for path in (*files, *others)
+    ]
+    (folder / MANIFEST).write_text(json.dumps({"format": FORMAT, "files": listed}))
 
 
 def names(folder: Path) -> list[str]:
@@ -35,7 +55,7 @@ def test_the_folder_appears_only_when_it_is_whole(tmp_path):
         fill(folder)
         assert not (tmp_path / "out").exists()
         assert folder.parent == tmp_path
-    assert (tmp_path / "out" / "pictures" / "a.png").read_text() == "new"
+    assert (tmp_path / "out" / "report.html").read_text() == "new"
     assert names(tmp_path) == ["out"]
 
 
@@ -61,7 +81,7 @@ def test_what_fails_half_way_leaves_everything_as_it_was(tmp_path, error, force)
         failing()
     assert names(tmp_path) == (["out"] if force else [])
     if force:
-        assert (target / "pictures" / "a.png").read_text() == "old"
+        assert (target / "report.html").read_text() == "old"
 
 
 def test_a_full_disk_is_a_sentence(tmp_path):
@@ -83,8 +103,8 @@ def test_a_report_is_replaced_only_by_force(tmp_path):
     assert "--force" in refused.value.option
     with staged(target, force=True) as folder:
         fill(folder)
-        assert (target / "pictures" / "a.png").read_text() == "old"
-    assert (target / "pictures" / "a.png").read_text() == "new"
+        assert (target / "report.html").read_text() == "old"
+    assert (target / "report.html").read_text() == "new"
     assert not (target / MANIFEST).exists()
     assert names(tmp_path) == ["out"]
 
@@ -94,14 +114,14 @@ def test_a_failing_exchange_puts_the_old_report_back(tmp_path, monkeypatch):
     rename = Path.rename
 
     def failing(self, to):
-        if to == target and "old" not in (self / "pictures" / "a.png").read_text():
+        if to == target and "old" not in (self / "report.html").read_text():
             raise PermissionError(13, "Permission denied")
         return rename(self, to)
 
     monkeypatch.setattr(Path, "rename", failing)
     with pytest.raises(OutputError, match="Permission denied"), staged(target, force=True) as new:
         fill(new)
-    assert (target / "pictures" / "a.png").read_text() == "old"
+    assert (target / "report.html").read_text() == "old"
     assert names(tmp_path) == ["out"]
 
 
@@ -147,21 +167,103 @@ def test_a_file_that_a_forged_list_names_is_not_deleted(tmp_path, digest):
 
 def test_a_page_that_was_changed_or_linked_since_is_kept(tmp_path):
     target = write_report(tmp_path / "out")
-    (target / "pictures" / "a.png").write_text("edited")
-    with pytest.raises(OutputError, match=r"'pictures/a\.png' in it .* changed since"):
+    (target / "report.html").write_text("edited")
+    with pytest.raises(OutputError, match=r"'report\.html' in it .* changed since"):
         check_destination(target, force=True)
-    (target / "pictures" / "a.png").rename(tmp_path / "elsewhere.png")
-    (tmp_path / "elsewhere.png").write_text("old")
-    (target / "pictures" / "a.png").symlink_to(tmp_path / "elsewhere.png")
-    with pytest.raises(OutputError, match=r"'pictures/a\.png' in it"):
+    (target / "report.html").rename(tmp_path / "elsewhere.html")
+    (tmp_path / "elsewhere.html").write_text("old")
+    (target / "report.html").symlink_to(tmp_path / "elsewhere.html")
+    with pytest.raises(OutputError, match=r"'report\.html' in it"):
         check_destination(target, force=True)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "notes.txt",
+        "nested/thesis.docx",
+        "report.html/thesis.txt",
+        "pictures/thesis.txt",
+        "pictures/nested/a.png",
+        "pictures/a.npz",
+        "slides/thesis.pptx",
+        "slides/mine.svg",
+        "arrays/mine.npz",
+        "holiday.jpg",
+        "other.html",
+        "Report.pdf",
+        "nested/report.json",
+    ],
+)
+def test_a_forged_list_with_right_digests_deletes_nothing(tmp_path, name):
+    target = tmp_path / "out"
+    (target / name).parent.mkdir(parents=True)
+    (target / name).write_text("years of work")
+    forge(target)
+    assert hashlib.sha256(b"years of work").hexdigest() in (target / MANIFEST).read_text()
+    with pytest.raises(OutputError, match=re.escape(f"{name!r} in it is not part of it")):
+        check_destination(target, force=True)
+    assert (target / name).read_text() == "years of work"
+
+
+@pytest.mark.parametrize("software", ["GIMP 3.0", "cnnvizard 1"])
+def test_a_picture_that_cnnviz_did_not_draw_is_never_deleted(tmp_path, software):
+    target = write_report(tmp_path / "out")
+    write_picture(target / "pictures" / "holiday.png", software)
+    forge(target)
+    with pytest.raises(OutputError, match=r"'pictures/holiday\.png' in it is not part"):
+        check_destination(target, force=True)
+
+
+def test_of_a_lecture_no_more_than_its_one_photo_goes(tmp_path):
+    target = tmp_path / "out"
+    target.mkdir()
+    for name in ("lecture.html", "lecture.ipynb"):
+        (target / name).write_text("")
+    write_picture(target / "photo.jpg", "a camera")
+    forge(target)
+    assert check_destination(target, force=True) == target
+    write_picture(target / "holiday.png", "a camera")
+    forge(target)
+    with pytest.raises(OutputError, match=r"'holiday\.png' in it is not part"):
+        check_destination(target, force=True)
+
+
+def test_what_a_forged_list_names_outside_stays(tmp_path):
+    target = write_report(tmp_path / "out")
+    outside = tmp_path / "thesis.tex"
+    outside.write_text("years of work")
+    forge(target, outside)
+    assert "../thesis.tex" in (target / MANIFEST).read_text()
+    with staged(target, force=True) as folder:
+        fill(folder)
+    assert outside.read_text() == "years of work"
+
+
+@pytest.mark.parametrize("name", ["pictures/mine", "report.pdf", MANIFEST])
+@pytest.mark.parametrize("of", ["file", "folder"])
+def test_links_are_no_part_of_a_report(tmp_path, name, of):
+    target = write_report(tmp_path / "out")
+    elsewhere = tmp_path / "elsewhere"
+    if of == "folder":
+        elsewhere.mkdir()
+    elif name == MANIFEST:
+        (target / name).rename(elsewhere)
+    else:
+        elsewhere.write_text("years of work")
+        forge(target, elsewhere)
+    (target / name).unlink(missing_ok=True)
+    (target / name).symlink_to(elsewhere)
+    with pytest.raises(OutputError, match=r"in it is not part of it|not a cnnviz report"):
+        check_destination(target, force=True)
+    assert (target / name).is_symlink()
 
 
 def test_an_empty_folder_is_taken(tmp_path):
     (tmp_path / "out").mkdir()
     with staged(tmp_path / "out") as folder:
         fill(folder)
-    assert names(tmp_path / "out") == ["pictures"]
+    assert names(tmp_path / "out") == ["pictures", "report.html"]
 
 
 def test_a_file_is_no_folder(tmp_path):

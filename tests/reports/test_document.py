@@ -9,6 +9,8 @@ from PIL import Image
 
 from cnnviz.errors import OutputError
 from cnnviz.reports import document, report
+from cnnviz.reports.destination import check_destination
+from cnnviz.reports.own_files import is_own
 from tests.helpers.report_model import small_model
 
 
@@ -41,6 +43,17 @@ def test_the_manifest_lists_every_file_as_it_is(manifest, data):
         assert entry["bytes"] == len(content)
         assert entry["sha256"] == hashlib.sha256(content).hexdigest()
     assert manifest.to_json()["files"] == data["files"]
+
+
+def test_every_document_consists_of_files_that_may_be_replaced(
+    saved, saved_several, saved_hostile, saved_training
+):
+    for manifest in (saved, saved_several, saved_hostile, saved_training):
+        folder = manifest.directory.resolve()
+        written = [path for path in folder.rglob("*") if path.is_file()]
+        assert len(written) > 3
+        assert [path for path in written if not is_own(path, folder)] == []
+        assert check_destination(folder, force=True) == folder
 
 
 def test_the_manifest_names_the_forms(saved, brief, tmp_path):

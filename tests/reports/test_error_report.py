@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import cnnviz
-from cnnviz.reports import Manifest, error_report
+from cnnviz.reports import Manifest, check_destination, error_report
 from tests.helpers.browser import Visit
 from tests.helpers.colour_classes import COLOURS, colour_folder, colour_model, write_colour
 from tests.helpers.markup import Markup
@@ -58,6 +58,7 @@ def test_the_files_beside_it_are_listed_and_the_json_has_the_answers(saved):
     (wrong,) = (part for part in told["sections"] if part["key"] == "wrong")
     assert wrong["answers"][0]["image"] == "red/green.PNG"
     assert wrong["answers"][0]["confidence"] == pytest.approx(0.9647, abs=1e-3)
+    assert check_destination(saved.directory, force=True).is_dir()
     assert saved.pdf is not None
     assert saved.pdf.stat().st_size > 10_000
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -218,8 +219,8 @@ class ScanResult:
         text = json.dumps(head, indent=1, allow_nan=False) + "\n"
         write_atomically(folder / "scan.json", lambda path: _write_text(path, text))
         named = {entry["file"] for entry in layers} | {head["file"]}
-        for path in folder.glob("????????????????.npz"):
-            if path.name not in named:
+        for path in folder.glob("*.npz"):
+            if _OWN.fullmatch(path.name) and path.name not in named:
                 path.unlink()
 
     @classmethod
@@ -308,6 +309,10 @@ def digest(arrays: dict[str, NDArray[Any]]) -> str:
         found.update(f"{name} {each.dtype} {each.shape}\n".encode())
         found.update(np.ascontiguousarray(each).tobytes())
     return found.hexdigest()[:16]
+
+
+_OWN = re.compile("[0-9a-f]{16}[.]npz")
+"""What the files of arrays are called: nothing else is removed."""
 
 
 def _write_arrays(folder: Path, arrays: dict[str, NDArray[Any]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,6 +21,12 @@ STRIP = 6
 _SILENT = "above zero at no position of any image, ahead of any normalisation"
 _UNKNOWN = "no value that is a number in any image, only NaN, so that nothing is known of it"
 STRIP_SIDE = 56
+
+
+OWN = re.compile(
+    r"index\.html|built\.json|strip\.webp|tiles-\d+\.webp|\d+\.html|\d+(-fv)?\.webp", re.ASCII
+)
+"""What files in the folder of a layer are called: nothing else is removed from it."""
 
 
 def sheets_of(channels: int) -> list[tuple[str, int]]:

@@ -118,7 +118,10 @@ def _draw_class(
 
 
 def _sweep(subject: SiteContext) -> None:
-    """Remove what is of layers and channels that are no more, and pictures of other weights."""
+    """Remove what is of layers and channels that are no more, and pictures of other weights.
+
+    Never what else somebody has put there.
+    """
     site, folder = subject.site, subject.folder
     used = {*subject.folders.values()}
     for each in site.folders(folder):
@@ -127,7 +130,10 @@ def _sweep(subject: SiteContext) -> None:
             and each != addresses.CLASSES
             and site.has(f"{folder}/{each}/built.json")
         ):
-            site.remove(f"{folder}/{each}")
+            for name in site.files(f"{folder}/{each}"):
+                if layer_pages.OWN.fullmatch(name):
+                    site.remove(f"{folder}/{each}/{name}")
+            site.remove_empty(f"{folder}/{each}")
     for layer in subject.scan.layers:
         inside = f"{folder}/{subject.folders[layer.layer]}"
         pictures = {f"{channel}-fv" for channel in subject.visualized[layer.layer]}
@@ -135,7 +141,11 @@ def _sweep(subject: SiteContext) -> None:
             stem = name.partition(".")[0]
             channel = stem.removesuffix("-fv")
             gone = stem != channel and stem not in pictures
-            if channel.isdigit() and (gone or int(channel) >= layer.channels):
+            if (
+                layer_pages.OWN.fullmatch(name)
+                and channel.isdigit()
+                and (gone or int(channel) >= layer.channels)
+            ):
                 site.remove(f"{inside}/{name}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -89,12 +89,13 @@ class SiteFolder:
         return (self.root / name).is_file()
 
     def remove(self, name: str) -> None:
-        """Remove a file or folder that an earlier build made."""
-        path = self._inside(name)
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        """Remove a file that an earlier build made."""
+        self._inside(name).unlink(missing_ok=True)
+
+    def remove_empty(self, name: str) -> None:
+        """Remove a folder that an earlier build made, unless something is left in it."""
+        with suppress(OSError):
+            self._inside(name).rmdir()
 
     def folders(self, name: str) -> list[str]:
         """Return the names of the folders in a folder."""
@@ -104,10 +105,12 @@ class SiteFolder:
         )
 
     def files(self, name: str) -> list[str]:
-        """Return the names of the files in a folder."""
+        """Return the names of the files in a folder, but for links."""
         path = self.root / name
         return (
-            sorted(each.name for each in path.iterdir() if each.is_file()) if path.is_dir() else []
+            sorted(each.name for each in path.iterdir() if each.is_file() and not each.is_symlink())
+            if path.is_dir()
+            else []
         )
 
     def _inside(self, name: str) -> Path:

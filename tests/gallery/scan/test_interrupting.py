@@ -207,6 +207,16 @@ def test_a_damaged_part_is_scanned_again(tmp_path, whole, damage: str) -> None:
     assert content(run(tmp_path)) == whole
 
 
+def test_an_array_of_somebody_else_beside_the_parts_is_left_alone(tmp_path, whole) -> None:
+    run(tmp_path)
+    (folder,) = tmp_path.iterdir()
+    (folder / "thesis.npz").write_bytes(b"years of work")
+    for part in folder.glob("part-*.npz"):
+        part.write_bytes(b"")
+    assert content(run(tmp_path)) == whole
+    assert (folder / "thesis.npz").read_bytes() == b"years of work"
+
+
 def test_of_a_part_and_its_successor_one_counts(tmp_path, whole, monkeypatch) -> None:
     monkeypatch.setattr(ResumeStore, "drop_arrays", lambda *_: None)
     run(tmp_path)

@@ -166,6 +166,16 @@ def test_a_saved_scan_comes_back_bit_for_bit(shapes_scan, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == before
 
 
+def test_saving_anew_removes_old_parts_and_nothing_of_somebody_else(shapes_scan, tmp_path):
+    mine, old = tmp_path / "thesis-results-1.npz", tmp_path / f"{'0a' * 8}.npz"
+    assert len(mine.stem) == len(old.stem)
+    for path in (mine, old):
+        path.write_bytes(b"years of work")
+    shapes_scan.save(tmp_path)
+    assert mine.read_bytes() == b"years of work"
+    assert not old.exists()
+
+
 def test_a_scan_that_is_not_whole_is_refused(shapes_scan, tmp_path):
     with pytest.raises(UsageError, match="no whole scan"):
         ScanResult.load(tmp_path)

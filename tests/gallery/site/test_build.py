@@ -273,6 +273,22 @@ def test_a_layer_that_is_no_more_is_removed_and_a_second_network_added(
     assert "mixed" not in search
 
 
+@pytest.mark.parametrize("name", ["notes.txt", "9999.txt", "9999-fv.docx", "mine/0.html"])
+def test_what_somebody_put_beside_the_pages_is_never_removed(
+    tiny, tiny_data, tiny_scan, tiny_site, tmp_path, name
+):
+    site = shutil.copytree(tiny_site, tmp_path / "site")
+    kept = [site / "models/tiny" / layer / name for layer in ("first", "mixed")]
+    for path in kept:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("years of work")
+    (site / "models/tiny/first/9999.html").write_text("of a channel that there was")
+    build(replace(tiny_scan, layers=tiny_scan.layers[:2]), tiny, tiny_data, site)
+    assert [path.read_text() for path in kept] == ["years of work"] * 2
+    assert not (site / "models/tiny/first/9999.html").exists()
+    assert [path.name for path in (site / "models/tiny/mixed").iterdir()] == [name.split("/")[0]]
+
+
 def test_names_of_strangers_stay_text(tmp_path, write_photos):
     model = tiny_model(
         name=f"net {HOSTILE}", categories=tuple(f"{HOSTILE} {at}" for at in range(10))
