@@ -132,7 +132,7 @@ def text_of(error: BaseException) -> str:
 def first_line(error: BaseException) -> str:
     r"""Return the first line of the text of an exception; with its kind where that has no word.
 
-    >>> first_line(ValueError("The size is odd.\\nSee there.")), first_line(KeyError(101))
+    >>> first_line(ValueError("The size is odd.\nSee there.")), first_line(KeyError(101))
     ('The size is odd', 'KeyError: 101')
     """
     lines = str(error).strip().splitlines() if text_of(error) else []

@@ -46,7 +46,7 @@ def draw(found: Heatmap, into: drawing.Canvas | None) -> drawing.Canvas:
     pixels = found.seen(0, found.layers[-1], 480)
     high = wide * min(pixels.shape[0] / pixels.shape[1], ratios[0])
     colour_bars.colour_bar(panels[0][-1], *found.key(), inches=high)
-    if rows == 1 and into is not None:
+    if rows == 1:
         # In a shape that is higher than the one row, both stand in the middle of its height.
         for axes in panels[0]:
             axes.set_anchor("C")

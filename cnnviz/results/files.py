@@ -10,16 +10,15 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from cnnviz.errors import OutputError
 from cnnviz.results.given_files import open_given
 from cnnviz.results.interrupts import Interrupts
-from cnnviz.results.json_values import storable
 from cnnviz.results.termination import cleared_on_sigterm
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 try:
     import fcntl
@@ -137,6 +136,10 @@ def remove_leftovers(folder: Path, *, below: bool = False) -> None:
 
 def write_npz(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays as a compressed ``.npz``, the same bytes for the same arrays."""
+    import numpy as np
+
+    from cnnviz.results.json_values import storable
+
     # The level that NumPy takes lasts more than twice as long and saves a twentieth.
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, array in arrays.items():

@@ -190,7 +190,7 @@ def test_tensors_pass_as_they_are_and_in_the_type_of_the_network() -> None:
         found = torch.cat([batch.tensor for batch in batches])
     assert torch.equal(found, given.double())
     with (
-        pytest.raises(ImageError, match="takes 5 channels"),
+        pytest.raises(ImageError, match="is of 5 channels"),
         stream(
             open_dataset([np.zeros((8, 8, 3), np.uint8)]),
             double.preprocessing,

@@ -216,7 +216,7 @@ def test_all_channels_go_on_several_pages(model, tmp_path: Path) -> None:
 
 
 def test_the_picture_has_a_bar_for_each_activation(model) -> None:
-    found = top_activations(model, photos(9), "1", k=4, top=1)
+    found = top_activations(model, photos(9), "5", k=4, top=1)
     block = picture.block(found, 0)
     side = found.patches.shape[2]
     bar = block[side + 1, :side]
@@ -296,5 +296,5 @@ def test_what_all_patches_send_back_alike_is_drawn_once() -> None:
     left = picture.block(early, 0)[:, : picture.block(early, 0).shape[1] // 2 - 4]
     assert not (left == 255).all(-1).all(0).any()
     drawn = early.figure().axes[0].get_xlabel()
-    assert "one large picture where that is the same for all" in drawn
+    assert "once where that is the same for all" in drawn
     assert "one large picture" not in late.figure().axes[0].get_xlabel()

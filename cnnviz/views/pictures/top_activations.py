@@ -127,8 +127,8 @@ def _key(found: TopActivations) -> str:
     """Say below the patches what they are, for a picture that is shown without its caption."""
     count, shown = len(found.values), len(found.shown)
     extent = f"all {count} channels" if shown == count else f"{shown} of {count} channels"
-    one = ", one large picture where that is the same for all"
-    once = one if any(sends_one_back(found, row) for row in rows_of_page(found)) else ""
+    alike = any(sends_one_back(found, row) for row in rows_of_page(found))
+    once = ",\nonce where that is the same for all" if alike else ""
     return (
         f"{extent}; above each: the channel, its strongest activation and the last\n"
         f"left: what each patch sent back to the {found.space.places}{once}; right: the patches, "
