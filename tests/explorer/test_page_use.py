@@ -386,3 +386,64 @@ def test_a_channel_behind_the_first_convolution_shows_its_kernel(opened) -> None
     page.locator("#channel > summary").click()
     page.locator("#channel-histogram rect").first.wait_for(state="attached")
     assert not page.locator("#channel-kernel").is_visible()
+
+
+def test_a_drag_of_the_network_chooses_nothing_and_a_click_says_what_is_dropped(opened) -> None:
+    page = opened.visit.page
+    opened.goes_to("#channel=3&scale=2:0")
+    page.locator("#network > summary").click()
+    for _ in range(4):
+        page.locator("#zoom-out").click()
+    block = page.locator("#map .box.able rect").first
+    block.scroll_into_view_if_needed()
+    box = block.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    before = opened.asks("app.state.layer")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 20, y, steps=4)
+    page.mouse.up()
+    assert opened.asks("app.state.layer") == before
+    box = block.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert opened.asks("app.state.layer") == 0
+    assert opened.asks("[app.state.channel, app.state.scales.size]") == [None, 0]
+    for place in ("#box-said", "#status"):
+        assert "closed and given back" in page.inner_text(place)
+
+
+def test_a_class_is_not_set_against_itself_and_giving_back_ends_a_question(opened) -> None:
+    page = opened.visit.page
+    opened.goes_to("#class=2&against=2")
+    assert not page.locator("#why").is_visible()
+    best = opened.asks("app.best")
+    other = (best + 1) % 10
+    opened.goes_to(f"#class={other}&against={best}&scale=2:0")
+    assert page.locator("#why").is_visible()
+    page.locator("#restore").click()
+    assert not page.locator("#why").is_visible()
+    assert opened.asks("[app.state.class, app.state.against]") == [best, None]
+
+
+def test_a_number_that_no_channel_has_is_answered_with_those_there_are(opened) -> None:
+    page = opened.visit.page
+    page.locator("#channel > summary").click()
+    page.fill("#channel-number", "9999")
+    page.keyboard.press("Enter")
+    last = opened.asks("app.layer().maps.shape[0]") - 1
+    assert f"There is no channel 9999: {opened.made.layers[-1]} has channels 0 to {last}." == (
+        page.inner_text("#channel-count")
+    )
+
+
+def test_where_both_signs_are_drawn_the_colours_are_off_and_say_why(opened) -> None:
+    page = opened.visit.page
+    opened.goes_to("#signed=1")
+    page.locator("#controls > summary").click()
+    assert not page.locator("#colours").is_enabled()
+    assert page.locator("#colours-why").is_visible()
+    page.locator("#signed").uncheck()
+    assert page.locator("#colours").is_enabled()
+    page.locator("#map-off").click()
+    assert page.inner_text("#told").startswith("The photo alone")
+    assert not page.locator("#scale-bar").is_visible()

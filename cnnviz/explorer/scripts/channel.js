@@ -14,11 +14,12 @@ const BINS = 24;
 export function channel(app) {
   const field = app.byId("channel-number");
   field.addEventListener("change", () => {
-    const value = Number(field.value);
+    const given = field.value;
+    const value = Number(given);
     const count = app.layer().maps.shape[0];
     const known = Number.isInteger(value) && value >= 0 && value < count;
-    app.update({ channel: field.value !== "" && known ? value : null });
-    if (!known) app.says("channel-count", app.words("no channel", field.value, count - 1, app.layer().name));
+    app.update({ channel: given !== "" && known ? value : null });
+    if (!known) app.says("channel-count", app.words("no channel", given, count - 1, app.layer().name));
   });
   app.on("channel-none", "click", () => app.update({ channel: null }));
   const mute = muteButton(app, () => app.state.channel ?? 0, (muted) => (muted ? "Give it back" : "Mute it"));
