@@ -193,12 +193,17 @@ def _check_folder(folder: Path, *, force: bool) -> None:
 
 def _check_replaceable(folder: Path, force: bool) -> None:
     """Go on in the folder of a run that was stopped; replace what is finished when told to."""
+    from cnnviz.reports.own_files import drawn_by_cnnviz
     from cnnviz.results.files import not_left_by_desktops, remove_leftovers
 
     remove_leftovers(folder)
     inside = {path.name for path in not_left_by_desktops(folder)}
-    finished = _is_evaluation(folder / _FILES[1])
-    strangers = sorted(inside - {_STATE} - (set(_FILES) if finished else set()))
+    table, numbers, picture = (folder / name for name in _FILES)
+    evaluation = _is_evaluation(numbers)
+    finished = evaluation and table.exists()
+    # One that was killed between two of its files is gone on with.
+    drawn = {picture.name} if _STATE in inside and drawn_by_cnnviz(picture) else set()
+    strangers = sorted(inside - {_STATE} - (set(_FILES) if evaluation else drawn))
     if strangers:
         raise OutputError(
             f"The folder {str(folder)!r} holds {strangers[0]!r}, which is no part of an "

@@ -59,11 +59,12 @@ def is_own(path: Path, folder: Path) -> bool:
         case [name]:
             return name in _ALONE or _is_photo_of_lecture(path, folder)
         case [where, _] if inside.suffix in _OF_A_PICTURE.get(where, ()):
-            return _drawn_by_cnnviz(folder / PICTURES / f"{inside.stem}.png")
+            return drawn_by_cnnviz(folder / PICTURES / f"{inside.stem}.png")
     return False
 
 
-def _drawn_by_cnnviz(picture: Path) -> bool:
+def drawn_by_cnnviz(picture: Path) -> bool:
+    """Whether a file says inside that cnnviz has drawn it, as every PNG of a result does."""
     try:
         with open_given(picture) as stream:
             return _MARK in stream.read(_HEAD)

@@ -44,6 +44,7 @@ class ResumeStore:
         self.key = hashlib.sha256(text.encode()).hexdigest()[:16]
         self.folder = None if folder is None else folder / self.key
         self._settings = dict(settings)
+        self._seen = False
         self._held: dict[str, dict[str, Any]] = {}
         self._arrays: dict[str, dict[str, NDArray[Any]]] = {}
         if self.folder is not None:
@@ -112,7 +113,13 @@ class ResumeStore:
 
     def _make(self, folder: Path) -> None:
         if folder.is_dir():
-            return
+            if self._seen:
+                return
+        elif self._seen:  # made anew, it would hold a part of what was found
+            raise OutputError(
+                f"The folder {str(folder)!r} was removed while the command worked.",
+                "Start it again, and leave the folder alone until it has ended.",
+            )
         try:
             # Another process may have made it since.
             folder.mkdir(parents=True, exist_ok=True)
@@ -121,6 +128,7 @@ class ResumeStore:
                 f"The folder {str(folder)!r} cannot be made: {error.strerror or error}.",
                 "Name another place.",
             ) from error
+        self._seen = True
         write_atomically(folder / "settings.json", lambda path: _write(path, self._settings))
 
 

@@ -42,7 +42,9 @@ def test_it_writes_the_table_and_ends_with_its_path(run, tmp_path):
 
 
 @pytest.mark.parametrize("force", [(), ("--force",)])
-@pytest.mark.parametrize("held", ["mine.txt", "evaluation.csv", "evaluation.json"])
+@pytest.mark.parametrize(
+    "held", ["mine.txt", "evaluation.csv", "evaluation.json", "evaluation.png"]
+)
 def test_a_folder_with_files_of_somebody_else_is_left_as_it_is(run, tmp_path, held, force):
     (tmp_path / "mine" / "state").mkdir(parents=True)
     (tmp_path / "mine" / held).write_text('{"view": "Heatmap"}')
