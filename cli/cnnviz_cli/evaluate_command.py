@@ -157,11 +157,22 @@ def _run(values: dict[str, Any]) -> None:
                 progress=guesses.at_first_step(progress),
                 announce=None if values["quiet"] else say,
             )
-            # The picture first: where it is refused, there is no finished evaluation yet.
-            for name in reversed(_FILES) if tells else ():
-                _save(found, out / name, style if name.endswith(".png") else None)
+            if tells:
+                _write(found, out, style, force=values["force"])
         guesses.tell()
         _show(found, out, as_json=values["json"])
+
+
+def _write(found: Evaluation, out: Path, style: PictureStyle | None, *, force: bool) -> None:
+    """Write all files, unless another command has finished in the folder meanwhile."""
+    from cnnviz.results.files import alone_in
+
+    with alone_in(out):
+        if out.is_dir():
+            _check_replaceable(out, force)
+        # The picture first: where it is refused, there is no finished evaluation yet.
+        for name in reversed(_FILES):
+            _save(found, out / name, style if name.endswith(".png") else None)
 
 
 def _save(found: Evaluation, path: Path, style: PictureStyle | None) -> None:

@@ -113,6 +113,24 @@ def write_together(files: Sequence[tuple[Path, Write]]) -> None:
             _move(filled)
 
 
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Let no other process be in such a context of this folder, as far as the system can.
+
+    For several files that belong together; the other waits.
+    """
+    descriptor = -1
+    with suppress(OSError):  # Windows opens no folders; some file systems have no locks
+        descriptor = os.open(folder, os.O_RDONLY)
+        if fcntl is not None:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
 def remove_leftovers(folder: Path, *, below: bool = False) -> None:
     """Remove the temporary files of processes that were killed while they wrote.
 

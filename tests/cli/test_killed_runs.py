@@ -1,12 +1,15 @@
-"""`cnnviz evaluate`, killed amid a file or met by a folder that vanishes: never other numbers."""
+"""`cnnviz evaluate`, killed, overtaken, or met by a folder that vanishes: never other numbers."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+import cnnviz.evaluation
+from cnnviz.results.files import alone_in
 from cnnviz.results.resume_store import ResumeStore
 from tests.helpers.processes import Forked, needs_fork
 
@@ -21,6 +24,7 @@ EVALUATE = (
     "--random=1",
     "--quiet",
 )
+FOUND = ("evaluation.csv", "evaluation.json", "evaluation.png")
 KILLED_AMID = """
 import os, signal, sys
 from cnnviz.results import files
@@ -89,3 +93,35 @@ def test_a_folder_that_vanishes_meanwhile_is_a_sentence(run, tmp_path, monkeypat
     assert said.code == 2, said.err
     assert "was removed while" in said.error_lines[0]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_another_command_has_finished_meanwhile_is_not_mixed_with(
+    run, tmp_path, monkeypatch
+) -> None:
+    assert run(*EVALUATE, "--seed=1", "--out", "other").code == 0
+    evaluate = cnnviz.evaluation.evaluate
+
+    def overtaken(*given: object, **how: object) -> object:
+        found = evaluate(*given, **how)
+        for name in FOUND:
+            shutil.copy(tmp_path / "other" / name, tmp_path / "out" / name)
+        return found
+
+    monkeypatch.setattr(cnnviz.evaluation, "evaluate", overtaken)
+    said = run(*EVALUATE, "--out", "out")
+    assert said.code == 2, said.err
+    assert said.error_lines[0] == "Error: There already is an evaluation in 'out'."
+    for name in FOUND:
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
+
+
+@needs_fork
+def test_the_files_of_an_evaluation_are_written_by_one_command_at_a_time(tmp_path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    other = os.open(tmp_path, os.O_RDONLY)
+    try:
+        with alone_in(tmp_path), pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        os.close(other)

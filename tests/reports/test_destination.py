@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -294,3 +295,54 @@ def test_what_appeared_meanwhile_is_not_overwritten(tmp_path):
         overtaken()
     assert names(tmp_path) == ["out"]
     assert names(tmp_path / "out") == ["others.txt"]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_of_two_that_write_to_one_place_one_is_whole_and_no_other_is_lost(tmp_path, force):
+    def interleaved():
+        with staged(tmp_path / "out", force=force) as first:
+            fill(first, "first")
+            with staged(tmp_path / "out", force=force) as second:
+                fill(second, "second")
+                forge(second)
+            forge(first)
+
+    if force:
+        interleaved()
+    else:
+        with pytest.raises(OutputError, match="There already is a report"):
+            interleaved()
+    assert (tmp_path / "out" / "report.html").read_text() == ("first" if force else "second")
+    assert names(tmp_path) == ["out"]
+
+
+def test_the_last_moment_at_which_another_comes_is_a_sentence_too(tmp_path, monkeypatch):
+    rename = Path.rename
+
+    def overtaken(self, to):
+        monkeypatch.setattr(Path, "rename", rename)
+        write_report(tmp_path / "out", "theirs")
+        return rename(self, to)
+
+    def written():
+        with staged(tmp_path / "out") as folder:
+            fill(folder)
+            monkeypatch.setattr(Path, "rename", overtaken)
+
+    with pytest.raises(OutputError, match="cannot be written"):
+        written()
+    assert (tmp_path / "out" / "report.html").read_text() == "theirs"
+    assert names(tmp_path) == ["out"]
+
+
+def test_a_place_that_vanishes_is_a_sentence_and_nothing_is_left(tmp_path):
+    (tmp_path / "above").mkdir()
+
+    def vanishing():
+        with staged(tmp_path / "above" / "out") as folder:
+            fill(folder)
+            shutil.rmtree(tmp_path / "above")
+
+    with pytest.raises(OutputError, match="There is no folder"):
+        vanishing()
+    assert names(tmp_path) == []

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -171,3 +172,20 @@ def test_repr_is_one_honest_line(single, several):
     assert repr(single).startswith("<Report: small on 1 image (garden.png: ")
     assert "2 images" in repr(several)
     assert "\n" not in repr(several)
+
+
+def test_a_folder_that_vanishes_while_pictures_are_drawn_is_a_sentence(
+    brief, tmp_path, monkeypatch
+):
+    (tmp_path / "above").mkdir()
+    drawn = document.draw_all
+
+    def vanishing(*given, **how):
+        found = drawn(*given, **how)
+        shutil.rmtree(tmp_path / "above")
+        return found
+
+    monkeypatch.setattr(document, "draw_all", vanishing)
+    with pytest.raises(OutputError, match=r"cannot be written to .*No such file"):
+        brief.save(tmp_path / "above" / "out")
+    assert names(tmp_path) == []
