@@ -47,6 +47,7 @@ ELSEWHERE = {
     "cnnviz/pages/html_assets.py": PACKAGED,
     "cnnviz/pages/scripts.py": PACKAGED,
     "cnnviz/reports/document.py": OWN,
+    "cnnviz/reports/own_files.py": CHECKED,
     "cnnviz/reports/pictures.py": OWN,
     "cnnviz/results/animation.py": OWN,
     "cnnviz/results/files.py": "opened to be written",
