@@ -118,7 +118,14 @@ class Dataset(ABC):
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over the keys of all images in order, and the names of the classes."""
+        """SHA-256 over the keys of all images in order, and the names of the classes.
+
+        Of the images as they were when it was first asked for.
+        """
+        return self.fingerprint_now()
+
+    def fingerprint_now(self) -> str:
+        """Return the fingerprint of the images as they are now: files change meanwhile."""
         digest = hashlib.sha256("\0".join(self.classes).encode("utf-8", "surrogateescape"))
         for index in range(len(self)):
             digest.update(b"\n" + self.key(index).encode("utf-8", "surrogateescape"))

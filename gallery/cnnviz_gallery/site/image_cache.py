@@ -42,7 +42,8 @@ class ImageCache:
                 f"The scan is of another network than {model.name} with these weights.",
                 "Scan the data again.",
             )
-        if data.fingerprint != scan.data.fingerprint:
+        # The scan may have taken hours, and photos may have changed in them.
+        if data.fingerprint_now() != scan.data.fingerprint:
             raise UsageError(
                 f"{data.describe()} is not what was scanned, or has changed since.",
                 "Scan the data again.",

@@ -54,6 +54,7 @@ class SiteFolder:
         self.written = self.kept = 0
         self._counting = Lock()
         check(self.root)
+        _make(self.root)
         remove_leftovers(self.root, below=True)
         self.write(MANIFEST, _json({"format": FORMAT}))
 
@@ -63,6 +64,11 @@ class SiteFolder:
         path = self._inside(name)
         same = _content(path) == data
         if not same:
+            if not self.root.is_dir():  # made anew, it would hold a part of the pages
+                raise OutputError(
+                    f"The folder {str(self.root)!r} was removed while the command worked.",
+                    "Start it again, and leave the folder alone until it has ended.",
+                )
             _make(path.parent)
             write_atomically(path, lambda temporary: _fill(temporary, data))
         with self._counting:  # several threads write

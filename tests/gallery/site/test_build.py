@@ -289,6 +289,33 @@ def test_what_somebody_put_beside_the_pages_is_never_removed(
     assert [path.name for path in (site / "models/tiny/mixed").iterdir()] == [name.split("/")[0]]
 
 
+def test_a_photo_that_changes_between_scan_and_pages_is_told(tmp_path, tiny, write_photos):
+    folder = write_photos("garden.png", "tower.png")
+    data = open_dataset(folder)
+    found = scan(tiny, data, "left", settings=ScanSettings(sample=4))
+    (folder / "garden.png").write_bytes((folder / "tower.png").read_bytes())
+    with pytest.raises(UsageError, match="has changed since"):
+        build(found, tiny, data, tmp_path / "site")
+
+
+def test_a_site_that_vanishes_meanwhile_is_a_sentence(
+    tiny, tiny_data, tiny_scan, tmp_path, monkeypatch
+):
+    fill, calls = site_folder._fill, 0
+
+    def vanishing(path, data):
+        nonlocal calls
+        fill(path, data)
+        calls += 1
+        if calls == 6:
+            shutil.rmtree(tmp_path / "site")
+
+    monkeypatch.setattr(site_folder, "_fill", vanishing)
+    with pytest.raises(OutputError, match=r"was removed while|cannot be written"):
+        build(tiny_scan, tiny, tiny_data, tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+
+
 def test_names_of_strangers_stay_text(tmp_path, write_photos):
     model = tiny_model(
         name=f"net {HOSTILE}", categories=tuple(f"{HOSTILE} {at}" for at in range(10))
