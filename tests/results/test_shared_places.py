@@ -53,11 +53,12 @@ def test_a_folder_that_vanishes_amid_a_write_is_a_sentence(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_state_that_vanishes_is_made_again(tmp_path: Path) -> None:
+def test_a_state_that_vanishes_is_told_and_not_made_again_with_a_part_of_it(
+    tmp_path: Path,
+) -> None:
     store = ResumeStore(tmp_path / "state", {"seed": 0})
     store.put("one", {"a": 1})
     shutil.rmtree(tmp_path / "state")
-    store.put("two", {"a": 2})
-    again = ResumeStore(tmp_path / "state", {"seed": 0})
-    assert again.get("two") == {"a": 2}
-    assert again.get("one") is None
+    with pytest.raises(OutputError, match="was removed while the command worked"):
+        store.put("two", {"a": 2})
+    assert not (tmp_path / "state").exists()
