@@ -56,3 +56,27 @@ def test_without_skips_the_surface_is_rugged_and_with_them_smooth(networks) -> N
     )
     assert plain_bent > 2.0 * residual_bent
     assert plain["curved downwards"] > 2.0 * residual["curved downwards"]
+
+
+def test_the_page_has_the_minima_over_the_training() -> None:
+    kept = json.loads((DOCS / "images" / "skip-surfaces-over-training.json").read_text("utf-8"))
+    page = (DOCS / "skip-connections.md").read_text("utf-8")
+    for name, of_network in kept.items():
+        for steps, found in of_network.items():
+            minima = (
+                ", ".join(map(str, found[norms]["local minima of each line"]))
+                for norms in (STORED, OF_IMAGES)
+            )
+            share = f"{100.0 * found['held-out right']:.1f}%"
+            assert f"(`{name}`) | {int(steps):,} | {share} | {' | '.join(minima)} |" in page
+
+
+def test_both_files_agree_on_what_both_hold(networks) -> None:
+    kept = json.loads((DOCS / "images" / "skip-surfaces-over-training.json").read_text("utf-8"))
+    for name, drawn in networks.items():
+        for norms in (STORED, OF_IMAGES):
+            one, other = (
+                each["local minima of each line"]
+                for each in (drawn[norms], kept[name]["600"][norms])
+            )
+            assert one == other
