@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from cnnviz.introspection.turns import one_at_a_time
+
 SEED = 0
 """The seed of all random weights."""
 
@@ -23,8 +25,15 @@ RANDOM = f"random, seed {SEED}"
 def seeded(seed: int = SEED) -> Iterator[None]:
     """Seed Python, NumPy and torch for the body's duration, then put their states back.
 
-    NumPy's legacy state is among them because a user's own network may draw from it.
+    NumPy's legacy state is among them because a user's own network may draw from it. The states are
+    the process's, so that of several threads one at a time draws: another's draws between would
+    give both other weights than those of the seed.
     """
+    with one_at_a_time():
+        yield from _seeded(seed)
+
+
+def _seeded(seed: int) -> Iterator[None]:
     python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
     started: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     devices = range(torch.cuda.device_count()) if started else ()
@@ -59,8 +68,14 @@ class Drawn:
 def watched() -> Iterator[Drawn]:
     """See within the context whether weights are drawn at random, or loaded over what was drawn.
 
-    Weights that are written by hand, without `load_state_dict`, are not seen.
+    Weights that are written by hand, without `load_state_dict`, are not seen. What another thread
+    draws or loads meanwhile would be taken for this one's, so that one at a time is watched.
     """
+    with one_at_a_time():
+        yield from _watched()
+
+
+def _watched() -> Iterator[Drawn]:
     found, loaded = Drawn(), list[bool]()
     before = torch.default_generator.get_state()
     original = nn.Module.load_state_dict

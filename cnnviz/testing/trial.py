@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cnnviz.images import Preprocessing
+from cnnviz.models.randomness import seeded
 from cnnviz.passes.captures import capture
 from cnnviz.results.picture_style import ANIMATION_SUFFIXES, PICTURE_SUFFIXES
 from cnnviz.results.result import Result
@@ -106,8 +107,7 @@ def small_network(channels: int = 3, classes: int = 4, seed: int = 0) -> nn.Sequ
 
     It has an in-place layer and a batch norm. The global random state is as before.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+    with seeded(seed):
         network = nn.Sequential(
             nn.Conv2d(channels, 6, 3, padding=1),
             nn.ReLU(inplace=True),
@@ -160,8 +160,7 @@ class Interrupted(nn.Module):
 
     def __init__(self, error: BaseException) -> None:
         super().__init__()
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(0)
+        with seeded():
             self.first = nn.Conv2d(3, 4, 3, padding=1)
             self.norm = nn.BatchNorm2d(4)
             self.second = nn.Conv2d(4, 4, 3)

@@ -2,6 +2,7 @@
 
 import random
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,39 @@ def test_random_states_are_put_back(file: Path) -> None:
     before = states()
     load(f"{file}:restless")
     assert states() == before
+
+
+SLOW = """
+import time
+
+import torch
+from torch import nn
+
+def drawn():
+    first = nn.Conv2d(3, 4, 3)
+    time.sleep(0.05)  # in which another thread has its turn, if it can
+    return nn.Sequential(first, nn.Conv2d(4, 4, 3))
+
+def loaded():
+    net = nn.Conv2d(3, 4, 3)
+    time.sleep(0.02)
+    net.load_state_dict({"weight": torch.ones(4, 3, 3, 3), "bias": torch.zeros(4)})
+    return net
+"""
+
+
+def test_threads_that_load_at_once_get_what_each_gets_alone(tmp_path: Path) -> None:
+    path = tmp_path / "nets.py"
+    path.write_text(SLOW)
+    names = ("drawn", "drawn", "loaded", "drawn")
+    alone = {name: load(f"{path}:{name}", device="cpu") for name in set(names)}
+    before = torch.random.get_rng_state()
+    with ThreadPoolExecutor(len(names)) as threads:
+        together = list(threads.map(lambda name: load(f"{path}:{name}", device="cpu"), names))
+    for name, model in zip(names, together, strict=True):
+        assert model.sha256 == alone[name].sha256
+        assert model.notes == alone[name].notes
+    assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_a_checkpoint(file: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from torch.nn.functional import interpolate
 from cnnviz.datasets.shapes import CLASSES
 from cnnviz.errors import OutputError
 from cnnviz.models.networks import INPUT_SIZES, MEAN, STD
+from cnnviz.models.randomness import seeded
 from cnnviz.results.result import installed_version
 
 from .data import CHUNK, Images, Labels, Masks, draw_samples, normalise
@@ -57,7 +58,7 @@ def to_file(name: str, network: Network, recipe: TrainingRecipe, steps: int) -> 
 
 def as_stored(name: str, network: Network) -> Network:
     """Return a copy of a network with its weights rounded to fp16, in fp32 and eval mode."""
-    with torch.random.fork_rng(devices=[]):
+    with seeded():
         copy = TRAINABLE[name]()
     state = network.state_dict()
     copy.load_state_dict(

@@ -16,6 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.models.networks import ShapesPlain, ShapesResidual
+from cnnviz.models.randomness import seeded
 
 from .data import Cells, Images, Labels, Masks, augment, cells_of, close_up, normalise
 from .objective import misplaced, untidiness
@@ -149,8 +150,7 @@ def train(
     """
     if keep_every is not None and keep_every < 1:
         raise UsageError(f"Nothing is kept every {keep_every} steps.", "Give 1 or more.")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
+    with seeded(recipe.seed):
         network = TRAINABLE[check_trainable(name)]()
     if isinstance(network, ShapesPlain):
         _add_batch_norms(network)
