@@ -24,6 +24,7 @@ from cnnviz.gradients.landscape import (
     random_direction,
 )
 from cnnviz.gradients.landscape.objective import LossObjective, loss_objective
+from cnnviz.gradients.landscape.surface import local_minima, share_curved_downwards
 from cnnviz.images.inputs import Images
 from cnnviz.introspection.batch_statistics import batch_statistics, uncalibrated
 from cnnviz.introspection.finite import finite
@@ -45,7 +46,6 @@ from cnnviz.results.text import plural
 
 POINTS = {1: 41, 2: 21}
 """How many points a side has by default, by the number of directions."""
-_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -114,15 +114,7 @@ class LossLandscape(Result):
     @property
     def minima(self) -> int:
         """How many points have a lower loss than all their neighbours, the border left out."""
-        padded = np.where(np.isfinite(self.losses), self.losses, np.inf)
-        if self.dimensions == 1:
-            line = padded[0]
-            return int(((line[1:-1] < line[:-2]) & (line[1:-1] < line[2:])).sum())
-        inner = padded[1:-1, 1:-1]
-        steps = [(i, j) for i in (0, 1, 2) for j in (0, 1, 2) if (i, j) != (1, 1)]
-        high, wide = inner.shape
-        around = [padded[i : i + high, j : j + wide] for i, j in steps]
-        return int(np.all([inner < other for other in around], axis=0).sum())
+        return local_minima(self.losses)
 
     @property
     def concave(self) -> float:
@@ -132,24 +124,7 @@ class LossLandscape(Result):
         et al. (2018) tell how far from convex a surface is; the border has no such differences, nor
         has a point beside one where the loss is not finite. NaN where no point has them.
         """
-        least, middle = self._least_curvature()
-        known = np.isfinite(least)
-        # Less than this is rounding of a loss of 32 bits, which a flat plain is full of.
-        below = least[known] < -_ROUNDING * np.abs(middle[known])
-        return float(below.mean()) if known.any() else float("nan")
-
-    def _least_curvature(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the least second difference of any way at each inner point, and the loss there."""
-        losses = np.where(np.isfinite(self.losses), self.losses, np.nan)
-        across = np.diff(losses, 2, axis=1)
-        if self.dimensions == 1:
-            return across, losses[:, 1:-1]
-        across, along = across[1:-1], np.diff(losses, 2, axis=0)[:, 1:-1]
-        slopes = losses[:, 2:] - losses[:, :-2]
-        mixed = (slopes[2:] - slopes[:-2]) / 4.0
-        # The lesser eigenvalue of [[across, mixed], [mixed, along]].
-        least = (across + along) / 2.0 - np.hypot((across - along) / 2.0, mixed)
-        return least, losses[1:-1, 1:-1]
+        return share_curved_downwards(self.losses)
 
     def summary(self) -> str:
         """Say how the loss changes, how many valleys there are, and how far it is from convex."""
