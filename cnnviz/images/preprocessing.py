@@ -7,17 +7,17 @@ torchvision and timm give on a PIL image, without importing either.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnviz.errors import ImageError, UsageError, did_you_mean
+from cnnviz.errors import ImageError, UsageError
 from cnnviz.images.photo import MAX_PIXELS, Photo, PhotoError
 from cnnviz.images.photo_box import PhotoBox
+from cnnviz.images.preprocessing_checks import check_settings
 from cnnviz.results.space import IMAGE, Space
 from cnnviz.results.text import kind_of
 
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     import torch
     from PIL import Image
 
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
 PHOTO_CHANNELS = (1, 3, 4)
-COLOURS = ("rgb", "bgr")
 
 
 @dataclass(frozen=True)
@@ -83,44 +81,7 @@ class Preprocessing:
     is_undivided: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        for name, values in (("mean", self.mean), ("std", self.std)):
-            if not isinstance(values, Sequence) or not all(map(_is_number, values)):
-                raise UsageError(
-                    f"The {name} {values!r} is not a number for each channel.",
-                    "Give them in brackets, such as (0.5, 0.5, 0.5).",
-                )
-        if not (self.resize is None or _is_whole(self.resize) or _is_height_and_width(self.resize)):
-            raise UsageError(
-                f"The resize {self.resize!r} is neither a length in pixels nor a height and a "
-                "width.",
-                "Give a whole number such as 256, or two such as (224, 224).",
-            )
-        if not (self.crop is None or _is_height_and_width(self.crop)):
-            raise UsageError(
-                f"The crop {self.crop!r} is not a height and a width in pixels.",
-                "Give two whole numbers, such as (224, 224).",
-            )
-        if len(self.mean) != len(self.std) or not self.mean:
-            raise UsageError(
-                f"The preprocessing has {len(self.mean)} means and {len(self.std)} deviations.",
-                "Give one of each per channel.",
-            )
-        if not all(map(math.isfinite, self.mean)):
-            raise UsageError(f"The mean {self.mean} is not finite.", "Give finite numbers.")
-        if not all(math.isfinite(value) and value > 0 for value in self.std):
-            raise UsageError(f"The deviation {self.std} is not positive.", "Give positive numbers.")
-        if self.interpolation not in INTERPOLATIONS:
-            raise UsageError(
-                f"There is no interpolation {self.interpolation!r}.",
-                did_you_mean(self.interpolation, INTERPOLATIONS, f"Use {INTERPOLATIONS[1]!r}."),
-            )
-        if self.colour not in COLOURS:
-            raise UsageError(f"There is no order {self.colour!r}.", "Use 'rgb' or 'bgr'.")
-        if any(side < 1 for side in (*_pair(self.resize), *_pair(self.crop))):
-            raise UsageError(
-                f"The sizes {self.resize} and {self.crop} are not positive.",
-                "Give pixels, 1 or more.",
-            )
+        check_settings(self)
 
     @property
     def channels(self) -> int:
@@ -379,24 +340,6 @@ class Preprocessing:
 
         opaque = self._cut(Image.new("L", (width, height), 255))
         return np.asarray(opaque)[None]
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def _is_height_and_width(size: object) -> bool:
-    return isinstance(size, tuple) and len(size) == 2 and all(map(_is_whole, size))
-
-
-def _pair(size: int | tuple[int, int] | None) -> tuple[int, ...]:
-    if size is None:
-        return ()
-    return size if isinstance(size, tuple) else (size,)
 
 
 def _one_or_two(size: Any) -> int | tuple[int, int]:
