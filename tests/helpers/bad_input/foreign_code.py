@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.helpers.bad_input.faulty import FAULTY
+
 CASES = r"""
 predictions photo.png --model bad.py:key | key fails on an input [1, 3, 32, 32]: KeyError: 'kept'
 predictions photo.png --model bad.py:attribute | AttributeError
@@ -38,10 +40,10 @@ predictions photo.png --model importing.py:key | ModuleNotFoundError
 predictions photo.png --model quitting.py:key | quitting.py fails when it is imported: SystemExit: 7
 """
 
-_NETWORKS = """
+_NETWORKS = (
+    FAULTY
+    + """
 import sys
-import torch
-from cnnviz import Preprocessing
 
 class Cancelled(BaseException):
     pass
@@ -55,18 +57,6 @@ class WordlessValue(ValueError):
 
 def fail(error):
     raise error
-
-class Net(torch.nn.Module):
-    def __init__(self, fault):
-        super().__init__()
-        grey = (0.5, 0.5, 0.5)
-        self.preprocessing = Preprocessing(mean=grey, std=grey, resize=32, crop=(32, 32))
-        self.conv = torch.nn.Conv2d(3, 4, 3)
-        self.fault = fault
-
-    def forward(self, x):
-        self.fault()
-        return self.conv(x).mean((2, 3))
 
 def key(): return Net(lambda: {}["kept"])
 def attribute(): return Net(lambda: torch.nn.ReLU().slope)
@@ -106,6 +96,7 @@ def resizes(): return Preprocessing(resize="32", crop=None, mean=(0.5,), std=(0.
 def one_mean(): return Preprocessing(resize=None, crop=None, mean=0.5, std=0.5)
 def unsized(): return Preprocessing(crop=32)
 """
+)
 
 
 def make(folder: Path) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from tests.helpers.bad_input.faulty import FAULTY
+
 CASES = r"""
 predictions photo.png --device nonsense | There is no device 'nonsense'
 predictions photo.png --device cuda:x | There is no device 'cuda:x'
@@ -37,22 +39,9 @@ evaluate-classifier --data shapes --out /proc/answers | Nothing can be written t
 shapes --count 2 --out /proc/shapes | '/proc/shapes' cannot be written
 """
 
-_NETWORKS = """
-import torch
-from cnnviz import Preprocessing
-
-class Net(torch.nn.Module):
-    def __init__(self, fault):
-        super().__init__()
-        grey = (0.5, 0.5, 0.5)
-        self.preprocessing = Preprocessing(mean=grey, std=grey, resize=32, crop=(32, 32))
-        self.conv = torch.nn.Conv2d(3, 4, 3)
-        self.fault = fault
-
-    def forward(self, x):
-        self.fault()
-        return self.conv(x).mean((2, 3))
-
+_NETWORKS = (
+    FAULTY
+    + """
 def fail():
     raise MemoryError
 
@@ -60,6 +49,7 @@ def full(): return Net(fail)
 def giant(): return Net(lambda: torch.zeros(1 << 50))
 def unmade(): fail()
 """
+)
 
 
 def make(folder: Path) -> None:
