@@ -43,6 +43,7 @@ from cnnviz_cli.lazy import add_lazy_command
 from cnnviz_cli.plugin_commands import Unexpected
 from cnnviz_cli.several_processes import first_alone_speaks
 from cnnviz_cli.terminal import quieten_other_packages, say, say_error
+from cnnviz_cli.unknown_options import ReasonedCommand
 
 EXIT_CODES = (
     "[bold]Exit codes:[/bold] 0 done; 1 a fault in cnnviz itself, or what --fail-on names "
@@ -125,7 +126,9 @@ add_lazy_command(
     summary=lecture_command.SUMMARY,
     panel="The main job",
 )
-app.command("training-report", rich_help_panel="While training")(training_command.training_report)
+app.command("training-report", rich_help_panel="While training", cls=ReasonedCommand)(
+    training_command.training_report
+)
 for _view in VIEWS:
     add_lazy_command(
         app,

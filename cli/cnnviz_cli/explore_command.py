@@ -112,11 +112,13 @@ def _run(values: dict[str, Any]) -> None:
     from cnnviz.explorer.build import check_page, planned
     from cnnviz.explorer.size import told_size
     from cnnviz.images.paths import expand
-    from cnnviz.results.files import check_place
+    from cnnviz.results.files import check_before_work, check_can_write_in
 
     out = None if values["out"] is None else expand(values["out"])
-    if out is not None:
-        check_place(check_page(out))
+    if out is None:
+        check_can_write_in(Path())
+    else:
+        check_before_work(check_page(out))
     named = [str(values["photo"])] if values["photo"] is not None else []
     photos = find_photos(named, None, None)
     compared = None

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from cnnviz.errors import UsageError
+from cnnviz.errors import OutputError, UsageError
 from cnnviz_cli import network_options, output_options, photo_options
 from cnnviz_cli.lazy import shared
 from cnnviz_cli.report_options import Force
 from cnnviz_cli.several_processes import done_together
-from cnnviz_cli.terminal import end_on_failure, note, print_result, progress_bar
+from cnnviz_cli.terminal import end_on_failure, note, print_result, progress_bar, say
 from cnnviz_cli.told_guesses import Guesses
 
 if TYPE_CHECKING:
     from cnnviz.evaluation.answers.result import CountedAnswers
     from cnnviz.reports.document import Report
+    from cnnviz.results.picture_style import PictureStyle
 
 Counted = TypeVar("Counted", bound="CountedAnswers")
 
@@ -29,6 +30,19 @@ Data = Annotated[
         "Labelled images",
         ", which a network for it takes without any. A folder has a folder for each class. Of "
         "signals and volumes a folder, a pattern or a CSV file of .npy, .npz, .pt or .wav files.",
+    ),
+]
+
+
+Figure = Annotated[
+    Path | None,
+    typer.Option(
+        "--figure",
+        metavar="FILE",
+        help="A file to write the picture to as well, for a paper or a slide, .pdf, .svg or .png: "
+        "in the size and letters that the options below ask for.",
+        rich_help_panel=output_options.OUTPUT,
+        show_default=False,
     ),
 ]
 
@@ -66,6 +80,8 @@ def parameters(
         *network_options.NETWORK_AND_WEIGHTS,
         shared("out", Annotated[Path | None, out], None),
         shared("force", Force, False),
+        shared("figure", Figure, None),
+        *output_options.PICTURE,
         shared("as_json", output_options.AsJson, False),
         shared("as_csv", Annotated[bool, as_csv], False),
         shared("quiet", output_options.Quiet, False),
@@ -107,15 +123,17 @@ def run(
     Raises
     ------
     UsageError
-        If both --json and --csv are given.
+        If both --json and --csv are given, or a style of a figure that is not written or cannot be.
     OutputError
-        If the folder cannot be made, or holds what may not be replaced.
+        If the folder cannot be made, or holds what may not be replaced, or the figure cannot be
+        written.
     """
     from cnnviz.datasets import open_dataset
     from cnnviz.datasets.arrays import holds_arrays
 
     with done_together() as tells:
         out = _folder(values, folder) if tells else None
+        figure, style = _figure(values, out)
         if values["data"] is not None and not holds_arrays(values["data"]):
             open_dataset(values["data"], 1)  # what there is not is refused before a network loads
         guesses = Guesses()
@@ -136,6 +154,9 @@ def run(
             page = None
             if out is not None:
                 page = report(found, progress=progress).save(out, force=values["force"]).page
+            if figure is not None and tells:
+                output_options.write_styled(found, figure, style)
+                say(f"The figure is {str(figure)!r}.")
         guesses.tell()
         for remark in found.provenance.notes:
             if remark != model.doubt:  # which was told already
@@ -161,3 +182,29 @@ def _folder(values: dict[str, Any], otherwise: str) -> Path | None:
     if out is not None:
         check_destination(out, force=values["force"])
     return out
+
+
+def _figure(values: dict[str, Any], out: Path | None) -> tuple[Path | None, PictureStyle]:
+    """Return the file of the figure, if one is asked for, and its style; refuse what cannot be."""
+    from cnnviz.images.paths import expand
+    from cnnviz.results.files import check_before_work
+    from cnnviz.results.picture_style import PICTURE_SUFFIXES, PictureStyle
+    from cnnviz.results.suffixes import check_suffix
+
+    style = output_options.style_of(values)
+    if values["figure"] is None:
+        if style != PictureStyle():
+            raise UsageError(
+                "Size, dpi, letters and title are those of a figure for a paper, beside the page.",
+                "Name its file with --figure, such as --figure measures.pdf.",
+            )
+        return None, style
+    figure = expand(values["figure"])
+    check_suffix(figure, PICTURE_SUFFIXES)
+    if out is not None and out.resolve() in figure.resolve().parents:
+        raise OutputError(
+            f"{str(figure)!r} would lie in the folder of the page, which is replaced as a whole.",
+            "Name a file outside of it with --figure.",
+        )
+    check_before_work(figure)
+    return figure, style

@@ -15,6 +15,7 @@ from typer.models import ArgumentInfo, ParameterInfo
 
 from cnnviz.bounds import bounds_of
 from cnnviz.errors import UsageError, without_long_words
+from cnnviz_cli.unknown_options import refuse_with_reason
 
 Build = Callable[[], Callable[..., Any]]
 MAY_BE_EMPTY = "may be empty"
@@ -39,6 +40,7 @@ class LazyCommand(TyperCommand):
         try:
             return command.make_context(info_name, read, *rest, **extra)
         except Exception as error:
+            refuse_with_reason(error, self.name or "")
             # What is wrong with the arguments quotes them whole, however long they are.
             told = getattr(error, "message", None)
             if isinstance(told, str):

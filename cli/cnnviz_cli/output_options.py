@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +14,7 @@ from cnnviz_cli.lazy import shared
 
 if TYPE_CHECKING:
     from cnnviz.results.picture_style import PictureStyle
+    from cnnviz.results.result import Result
 
 OUTPUT = "Output"
 AsJson = Annotated[
@@ -97,9 +100,22 @@ def picture_style(values: dict[str, Any]) -> PictureStyle:
     UsageError
         If there is no such size, resolution or font, or no picture is written.
     """
-    from cnnviz.results.picture_style import PictureStyle, read_style
+    from cnnviz.results.picture_style import PictureStyle
 
-    style = read_style(
+    style = style_of(values)
+    if style != PictureStyle() and values["json"] and values["out"] is None:
+        raise UsageError(
+            "Size, dpi, letters and title are those of a picture, and --json writes none.",
+            "Name one with --out.",
+        )
+    return style
+
+
+def style_of(values: dict[str, Any]) -> PictureStyle:
+    """Return the style that the options of `PICTURE` ask for, whatever it is for."""
+    from cnnviz.results.picture_style import read_style
+
+    return read_style(
         values["figure_size"],
         values["figure_width"],
         values["dpi"],
@@ -107,9 +123,22 @@ def picture_style(values: dict[str, Any]) -> PictureStyle:
         values["font_size"],
         not values["no_title"],
     )
-    if style != PictureStyle() and values["json"] and values["out"] is None:
-        raise UsageError(
-            "Size, dpi, letters and title are those of a picture, and --json writes none.",
-            "Name one with --out.",
-        )
-    return style
+
+
+def write_styled(result: Result, path: Path, style: PictureStyle) -> Sequence[Path]:
+    """Write a result in a style, and return its files.
+
+    Whether all texts of a picture have room is known once it is drawn. Where they have not, the
+    picture is written as large as it needs, so that the work is not lost, and that is told.
+
+    Raises
+    ------
+    UsageError
+        If the picture cannot be drawn in that style.
+    """
+    try:
+        return result.save_sheets(path, style)
+    except UsageError as error:
+        first, *_ = result.save_sheets(path, style.as_large_as_needed())
+        kept = f"The work is not lost: {str(first)!r} has the picture as large as it needs."
+        raise UsageError(error.what, f"{error.remedy} {kept}") from error

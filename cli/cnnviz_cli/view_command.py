@@ -136,12 +136,15 @@ def _run(
     view: View, function: Callable[..., Any], specs: list[OptionSpec], values: dict[str, Any]
 ) -> None:
     from cnnviz.images.paths import expand
+    from cnnviz.results.files import check_can_write_in
 
     keywords = {spec.name: spec.convert(values[spec.name]) for spec in specs}
     with done_together() if view.shared else nullcontext(True) as tells:
         if values["out"] is not None:
             values["out"] = expand(values["out"])
             _check_out(values["out"], values, _suffixes(function))
+        elif not values["json"]:
+            check_can_write_in(Path())
         style = output_options.picture_style(values)
         if values["out"] is not None:
             style.check(values["out"])
@@ -186,11 +189,11 @@ def _check_out(out: Path, values: dict[str, Any], suffixes: Sequence[str]) -> No
     """Say before any work what would otherwise be found out after it; spare what is read."""
     from cnnviz.errors import OutputError
     from cnnviz.images.paths import expand
-    from cnnviz.results.files import check_place
+    from cnnviz.results.files import check_before_work
     from cnnviz.results.suffixes import check_suffix
 
     check_suffix(out, suffixes)
-    check_place(out)
+    check_before_work(out)
     options = ("data", "model", "weights", "compare_weights", "categories")
     named = [values.get(name) for name in options]
     read = [*(values.get("photos") or ()), *filter(None, [values.get("photo"), *named])]
@@ -346,8 +349,7 @@ def _write(
     if out is None and as_json:
         return ()
     default = "-".join(part for part in (stem, view.command) if part)
-    saved: Sequence[Path] = result.save_sheets(out or f"{default}.png", style)
-    return saved
+    return output_options.write_styled(result, out or Path(f"{default}.png"), style)
 
 
 def _show(result: Any, written: Sequence[Path], *, as_json: bool) -> None:

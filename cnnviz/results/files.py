@@ -67,6 +67,12 @@ def check_can_write_in(folder: Path) -> None:
         ) from error
 
 
+def check_before_work(path: Path) -> None:
+    """Raise an `OutputError` where no file can be written to `path`, trying it, as work begins."""
+    check_place(path)
+    check_can_write_in(path.parent)
+
+
 def not_left_by_desktops(folder: Path) -> list[Path]:
     """Return what is in a folder, but for files that desktops leave in each that they show."""
     return [path for path in folder.iterdir() if path.name not in DUST]

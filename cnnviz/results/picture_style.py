@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -111,13 +111,24 @@ class PictureStyle:
         if self.width is not None:
             if self.size is not None:
                 raise UsageError("Both a size and a width are given.", "Give one of the two.")
-            _check_size(
-                (self.width, max(LEAST[1], self.width / _MOST_UNEVEN)), self.dpi or FILE_DPI
-            )
+            lowest = max(LEAST[1] * max(1.0, self._letters), self.width / _MOST_UNEVEN)
+            self._check_size((self.width, lowest))
         if self.size is not None and not isinstance(self.size, Shape):
-            _check_size(self.size, self.dpi or FILE_DPI)
+            self._check_size(self.size)
         if self.font is not None and self.font not in _GENERIC:
             object.__setattr__(self, "font", _installed(self.font))
+
+    def _check_size(self, size: tuple[float, float]) -> None:
+        """Refuse what no picture can be, before there is one: it takes room as letters do."""
+        _check_size(size, self.dpi or FILE_DPI)
+        least = [side * self._letters for side in LEAST]
+        if size[0] < least[0] or size[1] < least[1]:
+            raise UsageError(
+                f"No picture with letters of {self.font_size:g} points can be read at "
+                f"{_written(size, alone=self.width is not None)}.",
+                f"Give {_written(least, alone=self.width is not None)} or more, or smaller "
+                "letters (font size).",
+            )
 
     def check(self, path: Path) -> None:
         """Raise a `UsageError` where this asks something of a file that is no picture."""
@@ -127,6 +138,10 @@ class PictureStyle:
                 f"Size, dpi, letters and title are those of a picture, and {path.name!r} is none.",
                 f"Leave them out, or end the name in one of {', '.join(PICTURE_SUFFIXES)}.",
             )
+
+    def as_large_as_needed(self) -> PictureStyle:
+        """Return the style without what a picture may have no room in, which draws any."""
+        return PictureStyle(font=self.font, title=self.title)
 
     @property
     def tallest(self) -> float:
@@ -307,6 +322,12 @@ def _check_size(size: tuple[float, float], dpi: float) -> None:
             f"Give {LEAST[0]:g} x {LEAST[1]:g} inches or more; most pictures need about 8 x 6.",
         )
     _check_pixels((width, height), dpi)
+
+
+def _written(size: Sequence[float], *, alone: bool) -> str:
+    """Return a size in words, or its width alone."""
+    width = f"{size[0]:.3g}"
+    return f"a width of {width} inches" if alone else f"{width} x {size[1]:.3g} inches"
 
 
 def _check_pixels(size: tuple[float, float], dpi: float) -> None:

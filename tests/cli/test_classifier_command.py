@@ -8,16 +8,16 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from cnnviz.datasets.shapes import Shapes
 from cnnviz.reports import check_destination
+from cnnviz_cli import network_options
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """Write held-out samples into a folder for each class, the first in a wrong one."""
-    from PIL import Image
-
     root, samples = tmp_path / "val", Shapes(split="held-out")
     for place in range(5):
         sample = samples[place]
@@ -79,3 +79,41 @@ def test_what_is_refused(run, photos, arguments, what):
     done = run("evaluate-classifier", "--data", photos, "-q", *arguments)
     assert done.code == 2
     assert what in done.err
+
+
+STYLE = ("--figure-width", "180mm", "--font-size", "7", "--no-title", "--dpi", "100")
+
+
+def test_a_figure_for_a_paper_is_written_beside_the_numbers(run, photos, tmp_path):
+    told = ("evaluate-classifier", "--data", photos, "-q", "--json")
+    done = run(*told, "--figure", "measures.png", *STYLE)
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["view"] == "ClassifierEvaluation"
+    with Image.open(tmp_path / "measures.png") as picture:
+        assert picture.width == pytest.approx(180 / 25.4 * 100, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (STYLE, "a figure for a paper, beside the page"),
+        (("--figure", "a.csv"), "'a.csv'"),
+        (("--figure", "none/a.pdf"), "There is no folder 'none'"),
+        (("--figure", "out/a.pdf", "--out", "out"), "in the folder of the page"),
+        (("--figure", "a.pdf", "--figure-width", "1mm"), "No picture can be read"),
+    ],
+)
+@pytest.mark.parametrize("command", ["evaluate-classifier", "errors"])
+def test_a_figure_that_cannot_be_is_refused_before_any_work(run, monkeypatch, command, asked, said):
+    monkeypatch.setattr(network_options, "load_model", lambda *_: pytest.fail("it was begun"))
+    refused = run(command, *asked)
+    assert refused.code == 2
+    assert said in refused.error_lines[0]
+
+
+@pytest.mark.parametrize("command", ["report", "lecture", "explore", "gallery", "training-report"])
+def test_commands_of_pages_say_where_figures_for_papers_are(run, command):
+    refused = run(command, "--figure-width", "85mm")
+    assert refused.code == 2
+    assert f"cnnviz {command} has no --figure-width" in refused.error_lines[0]
+    assert "--figure of evaluate-classifier" in refused.error_lines[1]

@@ -134,10 +134,10 @@ def test_localisation_without_a_mask_is_two_lines(run, tmp_path, command):
 
 
 def test_a_picture_that_cannot_be_costs_no_measurement(run, tmp_path):
-    style = ("--figure-width", "51mm", "--font-size", "40")
+    style = ("--figure-width", "140mm", "--font-size", "24")
     refused = run(*QUICK, "--measures=drop", "--out", "table", *style)
     assert refused.code == 2
-    assert "does not fit into a width of 2.01 inches (51 mm)" in refused.error_lines[-2]
+    assert "does not fit into a width of 5.51 inches (140 mm)" in refused.error_lines[-2]
     assert "What was measured is kept" in refused.error_lines[-1]
     assert {path.name for path in (tmp_path / "table").iterdir()} == {"state"}
     again = run(*QUICK, "--measures=drop", "--out", "table")

@@ -309,6 +309,16 @@ def test_a_picture_fills_a_slide(run, photo, tmp_path):
     assert "no shape of a figure" in refused.err
 
 
+def test_a_picture_that_turns_out_too_narrow_is_kept_as_large_as_it_needs(run, photo, tmp_path):
+    refused = run("cam", photo, *RANDOM, "--out", "a.png", "--figure-width", "51mm")
+    assert refused.code == 2
+    assert "does not fit into a width of 2.01 inches (51 mm)" in refused.error_lines[-2]
+    assert "'a.png' has the picture as large as it needs" in refused.error_lines[-1]
+    assert run("cam", photo, *RANDOM, "--out", "b.png").code == 0
+    with Image.open(tmp_path / "a.png") as kept, Image.open(tmp_path / "b.png") as natural:
+        assert kept.size == natural.size
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
@@ -319,6 +329,8 @@ def test_a_picture_fills_a_slide(run, photo, tmp_path):
         (("--figure-width", "85px"), "'85px' is no length"),
         (("--figure-width", "85mm", "--figure-size", "4x3"), "Both a size and a width"),
         (("--font-size", "2"), "--font-size cannot be 2"),
+        (("--font-size", "36", "--figure-width", "7"), "points can be read at a width of 7 inches"),
+        (("--font-size", "36", "--figure-size", "9x3"), "36 points can be read at 9 x 3 inches"),
         (("--out", "a.json", "--no-title"), "'a.json' is none"),
         (("--out", "a.csv"), "no table"),
         (("--out", "a.json", "--dpi", "50"), "'a.json' is none"),

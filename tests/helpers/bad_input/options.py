@@ -26,6 +26,12 @@ losses --figure-width LONG | is no length
 losses --figure-width 1mm | No picture can be read
 losses --figure-width 85mm --figure-size 4x3 | Both a size and a width
 losses --font-size 0 | --font-size cannot be 0
+losses --font-size 30 --figure-width 6 | 30 points can be read at a width of 6 inches
+losses --font-size 30 --figure-size 9x2 | 30 points can be read at 9 x 2 inches
+report --figure-width 85mm | cnnviz report has no --figure-width
+training-report run.jsonl --no-title | cnnviz training-report has no --no-title
+evaluate-classifier --figure-width 85mm | Name its file with --figure
+errors --figure a.csv | 'a.csv'
 losses --font-size LONG | --font-size cannot be
 losses --no-title --out a.json | 'a.json' is none
 losses --figure-size "" | --figure-size is empty

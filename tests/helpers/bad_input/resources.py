@@ -8,6 +8,13 @@ from PIL import Image
 
 from tests.helpers.bad_input.faulty import FAULTY
 
+EARLY = r"""
+losses --out /proc/losses.png | Nothing can be written to '/proc'
+predictions photo.png --out /proc/answers.json | Nothing can be written to '/proc'
+explore photo.png --out /proc/page.html | Nothing can be written to '/proc'
+errors --data shapes --figure /proc/figure.pdf | Nothing can be written to '/proc'
+"""
+
 CASES = r"""
 predictions photo.png --device nonsense | There is no device 'nonsense'
 predictions photo.png --device cuda:x | There is no device 'cuda:x'
@@ -27,9 +34,6 @@ RANK=x WORLD_SIZE=2 errors --data shapes | does not say which process of how man
 RANK=2 WORLD_SIZE=2 errors --data shapes | does not say which process of how many this is
 RANK=0 WORLD_SIZE=LONG errors --data shapes | does not say which process of how many this is
 losses --out /dev/full | A result cannot be saved as 'full'
-losses --out /proc/losses.png | '/proc/losses.png' cannot be written
-predictions photo.png --out /proc/answers.json | '/proc/answers.json' cannot be written
-explore photo.png --out /proc/page.html | '/proc/page.html' cannot be written
 report photo.png --out /proc/report | Nothing can be written to '/proc'
 lecture --out /proc/lecture | Nothing can be written to '/proc'
 gallery --out /proc/gallery | Nothing can be written to '/proc'
