@@ -30,6 +30,7 @@ from cnnviz.models.reading import Reading
 from cnnviz.passes.batch_size import will_be_halved
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captured import Capture
+from cnnviz.passes.checked_target import checked_target
 from cnnviz.passes.copy_policy import Through
 from cnnviz.passes.fast_model import (
     check_linear,
@@ -45,7 +46,7 @@ from cnnviz.passes.output_recorder import OutputRecorder
 from cnnviz.passes.shared_captures import Asked, captured_once
 from cnnviz.passes.spatial_maps import TracedOutput, traced_outputs
 from cnnviz.passes.stages import STAGES, CallOrder
-from cnnviz.passes.targets import Scores, Target, score, targets_of_each, with_references
+from cnnviz.passes.targets import Scores, Target, score, targets_of_each
 
 
 def capture(
@@ -116,7 +117,7 @@ def capture(
     if rule != "gradient":
         layer_names.check_seen(wrapped.module)
     batch = wrapped.prepare(images)
-    target = with_references(wrapped, target)
+    target = checked_target(wrapped, target, batch)
     asked = partial(capture, wrapped, layers=layers, gradients=gradients, rule=rule, logits=logits)
     if len(batch.tensor) > 1 and independence(wrapped, batch.tensor).alone:
         return _in_parts(asked, batch, target, 1)

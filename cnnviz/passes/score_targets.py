@@ -26,6 +26,7 @@ from cnnviz.passes.target_types import (
     Similarity,
     SumOf,
     Value,
+    parts_of_name,
 )
 
 _ANSWERS = 3
@@ -90,20 +91,15 @@ class ScoreResolver:
             else None,
         )
 
-    def _parts(self, entry: Any) -> list[tuple[int | str, int]]:
+    def _parts(self, entry: Any) -> Sequence[tuple[int | str, int]]:
         if isinstance(entry, SumOf):
             if not entry.classes:
                 raise TargetError("No class was given.", "Name at least one.")
             return [(label, 1) for label in entry.classes]
         if isinstance(entry, Contrast):
             return [(entry.this, 1), (entry.that, -1)]
-        # A class whose own name holds a sign is meant as it stands.
-        if isinstance(entry, str) and entry not in (self.reading.names or ()):
-            if " - " in entry:
-                this, _, that = entry.partition(" - ")
-                return [(this.strip(), 1), (that.strip(), -1)]
-            if " + " in entry:
-                return [(label.strip(), 1) for label in entry.split(" + ")]
+        if isinstance(entry, str):
+            return parts_of_name(entry, self.reading.names or ())
         return [(entry, 1)]
 
     def _likeliest(self, n: int) -> Sequence[int]:

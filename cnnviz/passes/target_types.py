@@ -116,3 +116,17 @@ Target = (
     | None
 )
 """What is explained: the network's own answer, one target for all images, or one for each."""
+
+
+def parts_of_name(name: str, known: Sequence[str]) -> list[tuple[str, int]]:
+    """Return the classes that ``koala - wombat`` or ``tabby + tiger cat`` name, each with its sign.
+
+    A class whose own name holds a sign is meant as it stands.
+    """
+    if name not in known:
+        if " - " in name:
+            this, _, that = name.partition(" - ")
+            return [(this.strip(), 1), (that.strip(), -1)]
+        if " + " in name:
+            return [(label.strip(), 1) for label in name.split(" + ")]
+    return [(name, 1)]

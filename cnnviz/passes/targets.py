@@ -18,7 +18,6 @@ from cnnviz.models import Model, OutputKind
 from cnnviz.models.output_members import describe
 from cnnviz.models.outputs import not_rows, read_output, scores_of
 from cnnviz.passes.box_targets import BoxResolver
-from cnnviz.passes.references import embedded
 from cnnviz.passes.resolved_target import ResolvedTarget as ResolvedTarget
 from cnnviz.passes.resolved_target import Unit as Unit
 from cnnviz.passes.score_targets import ScoreResolver
@@ -113,21 +112,6 @@ def _of_boxes(resolver: BoxResolver, target: Target, count: int) -> Scores:
     # Of what was decoded already, so that the output is decoded once.
     values = [resolver.value(one, n) for n, one in enumerate(resolved)]
     return Scores(finite(torch.stack(values), "The scores that are explained"), resolved)
-
-
-def with_references(model: Model, target: Target) -> Target:
-    """Return a target in which the references of similarities are vectors, and rows a list.
-
-    The network embeds a reference that is an image, so this cannot be done while its layers are
-    being recorded.
-    """
-    if isinstance(target, Similarity):
-        return embedded(model, target)
-    if isinstance(target, (np.ndarray, torch.Tensor)) and target.ndim > 1:
-        return list(target)
-    if isinstance(target, Sequence) and not isinstance(target, str):
-        return [embedded(model, e) if isinstance(e, Similarity) else e for e in target]
-    return target
 
 
 def targets_of_each(target: Target, count: int) -> list[Target]:

@@ -20,9 +20,10 @@ from cnnviz.images import prepare
 from cnnviz.images.inputs import Images
 from cnnviz.models import Model, as_model
 from cnnviz.models.spaces import check_takes_images
+from cnnviz.passes.checked_target import checked_target
 from cnnviz.passes.likeliest import NO_CLASS
 from cnnviz.passes.resolved_target import Unit
-from cnnviz.passes.targets import Target, with_references
+from cnnviz.passes.targets import Target
 from cnnviz.results import drawing
 from cnnviz.results.intervals import LEVEL, wilson
 from cnnviz.results.progress import Progress, silent
@@ -257,8 +258,8 @@ def augmentation(
     made = read_transform(transform) if isinstance(transform, str) else transform
     wrapped = as_model(model)
     check_takes_images(wrapped, "augmentation")
-    target = with_references(wrapped, target)
     batch = wrapped.prepare(images)
+    target = checked_target(wrapped, target, batch)
     if len(batch) != 1:
         raise UsageError(f"{len(batch)} images were given.", "Give one image.")
     photo = Image.fromarray(batch.photos[0].pixels)

@@ -20,10 +20,11 @@ from cnnviz.images.transforms import Scene
 from cnnviz.introspection.layers import split
 from cnnviz.models import Model, as_model
 from cnnviz.models.spaces import check_takes_images
+from cnnviz.passes.checked_target import checked_target
 from cnnviz.passes.likeliest import NO_CLASS
 from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.resolved_target import Unit
-from cnnviz.passes.targets import Target, with_references
+from cnnviz.passes.targets import Target
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.table import Table, TableResult
@@ -315,8 +316,8 @@ def challenges(
     """
     wrapped = as_model(model)
     check_takes_images(wrapped, "challenges")
-    target = with_references(wrapped, target)
     batch, swept, name = _swept(wrapped, images, scene)
+    target = checked_target(wrapped, target, batch)
     chosen = _chosen(swept, only)
     image = FollowedImage(wrapped, batch, target)
     seen = SweepsSeen(chosen, steps)

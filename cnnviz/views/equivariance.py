@@ -16,9 +16,10 @@ from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model, as_model
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.captures import capture
+from cnnviz.passes.checked_target import checked_target
 from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.resolved_target import Unit
-from cnnviz.passes.targets import Target, with_references
+from cnnviz.passes.targets import Target
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.table import Table, TableColumn, TableResult
@@ -350,8 +351,8 @@ def equivariance(
     """
     wrapped = as_model(model)
     check_takes_images(wrapped, "equivariance")
-    target = with_references(wrapped, target)
     batch = wrapped.prepare(images)
+    target = checked_target(wrapped, target, batch)
     side = int(batch.tensor.shape[3 if direction == "right" else 2])
     _check(shift, direction, edge, side)
     names = compared_layers(wrapped, batch.tensor, layers)

@@ -19,6 +19,7 @@ from cnnviz.heatmaps.heatmap import Heatmap
 from cnnviz.heatmaps.methods import MethodName, check_method, method_names
 from cnnviz.images.inputs import Images
 from cnnviz.models import Model, as_model
+from cnnviz.passes.checked_target import checked_target
 from cnnviz.passes.shared_captures import shared_captures
 from cnnviz.passes.targets import Target
 from cnnviz.results import colour_bars, drawing
@@ -245,6 +246,7 @@ def explanations(
         )
     settings = CheckSettings(groups=groups_named(checks or CHECKS), seed=seed)
     measurable(settings.groups, explain=True, marks=False)
+    target = checked_target(wrapped, target, batch)
     held: list[Heatmap] = []
     found: list[Faithfulness] = []
     with shared_captures(wrapped, batch.tensor):

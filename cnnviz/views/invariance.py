@@ -16,9 +16,10 @@ from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model, as_model
 from cnnviz.passes.captured import Capture
 from cnnviz.passes.captures import capture
+from cnnviz.passes.checked_target import checked_target
 from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.stages import STAGES
-from cnnviz.passes.targets import Target, Unit, with_references
+from cnnviz.passes.targets import Target, Unit
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.result import Result
@@ -251,8 +252,8 @@ def invariance(
     wrapped = as_model(model)
     if wrapped.space.axes == 1 and rotation != ROTATION:
         raise UsageError("A signal cannot be turned.", "Leave the rotation out.")
-    target = with_references(wrapped, target)
     batch = wrapped.prepare(images)
+    target = checked_target(wrapped, target, batch)
     held = capture(wrapped, batch, layers=layers or STAGES, gradients=False)
     names = _names(held, chosen=bool(layers))
     resolved_targets = held.scored(target).resolved_targets

@@ -24,11 +24,12 @@ from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.passes.box_targets import asked_boxes, overlaps_told
 from cnnviz.passes.captures import capture
+from cnnviz.passes.checked_target import checked_target
 from cnnviz.passes.fast_model import check_sound, now_computed_on, on_fast_copy
 from cnnviz.passes.independence import independence
 from cnnviz.passes.malloc import freed_memory_kept
 from cnnviz.passes.memory_shortage import in_smaller_batches
-from cnnviz.passes.targets import Scores, Target, with_references
+from cnnviz.passes.targets import Scores, Target
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.space import IMAGE, space_of
 from cnnviz.results.text import dimensions
@@ -155,8 +156,9 @@ def occlusion(
             f"What a hidden part of a {wrapped.space.noun} changes is not approximated.",
             "Leave approximate out.",
         )
-    target = with_references(wrapped, target)
-    held = capture(wrapped, images, layers=(), gradients=False)
+    batch = wrapped.prepare(images)
+    target = checked_target(wrapped, target, batch)
+    held = capture(wrapped, batch, layers=(), gradients=False)
     grid, notes = _grid(held.batch.tensor, window, stride)
     notes.append(_told(grid, fill))
     inputs = held.batch.tensor

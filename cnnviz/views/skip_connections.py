@@ -27,9 +27,10 @@ from cnnviz.introspection.residual_adds import (
 )
 from cnnviz.models import Model, as_model
 from cnnviz.passes.batch_size import rows_that_fit
+from cnnviz.passes.checked_target import checked_target
 from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.origin import origin
-from cnnviz.passes.targets import Target, score, with_references
+from cnnviz.passes.targets import Target, score
 from cnnviz.results import drawing
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import plural
@@ -229,7 +230,7 @@ def skip_connections(
     """
     wrapped = as_model(model)
     batch = wrapped.prepare(images)
-    target = with_references(wrapped, target)
+    target = checked_target(wrapped, target, batch)
     with isolated(wrapped.module, grad=True):
         inputs = batch.tensor.clone()
         rows = rows_that_fit(wrapped, inputs)

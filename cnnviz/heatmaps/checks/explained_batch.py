@@ -21,6 +21,7 @@ from cnnviz.introspection.hooks import isolated
 from cnnviz.models import Model
 from cnnviz.models.member_choice import choose_member
 from cnnviz.passes.batch_size import rows_in_cache
+from cnnviz.passes.checked_target import checked_target
 from cnnviz.passes.fast_model import outputs
 from cnnviz.passes.independence import independence
 from cnnviz.passes.malloc import freed_memory_kept
@@ -31,7 +32,6 @@ from cnnviz.passes.targets import (
     Unit,
     score,
     targets_of_each,
-    with_references,
 )
 
 Maps = NDArray[np.float32]
@@ -216,7 +216,7 @@ def explained_targets(
     TargetError
         If it is not known what a heatmap explains.
     """
-    target = with_references(model, target)
+    target = checked_target(model, target, batch)
     if target is not None or heatmap is None or not heatmap.explains_class:
         return _resolved(model, batch, target)
     classes = heatmap.target_classes

@@ -16,6 +16,10 @@ cam --target ² | has no class '²'
 cam --target LONG | has no class '999
 cam --target 10 | There is no class 10
 cam --target -1 | There is no class -1
+skip-connections --model shapes-residual --target WRONG | has no class 'WRONG'
+equivariance --target "star - WRONG" | has no class 'WRONG'
+explanations --target 10 | There is no class 10
+report --target WRONG | has no class 'WRONG'
 cam --layer NAME | has no layer 'nnn
 cam --layer features.0#² | features.0#²
 visualize --units features.0:0-99999999999 | There is no channel 99,999,999,999
