@@ -178,11 +178,11 @@ def test_print_shows_every_picture_and_unfolds_the_tables(visit, saved, tmp_path
 
 
 def test_a_click_on_the_enlarged_picture_shows_every_pixel(visit, saved):
-    page = visit(saved.page, 390).page
+    page = visit(saved.page, 700).page
     page.click(".gallery a.enlarge >> nth=0")
     widths = "[enlarged.clientWidth, enlarged.naturalWidth]"
     fitted, natural = page.evaluate(widths)
-    assert fitted <= 390 < natural
+    assert fitted <= 700 < natural
     page.click("#enlarged")
     assert page.evaluate("enlarged.clientWidth") == natural
     page.click("#enlarged", position={"x": natural / 2, "y": 40})

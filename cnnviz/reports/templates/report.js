@@ -13,7 +13,8 @@
     const image = links[current].querySelector("img");
     enlarged.src = image.getAttribute("src");
     enlarged.alt = image.alt;
-    viewer.classList.remove("full");
+    // On a phone the letters of a plot are legible only where every pixel is shown.
+    viewer.classList.toggle("full", innerWidth < 640);
     const words = links[current].parentElement.querySelector("figcaption");
     caption.textContent = words ? words.textContent : "";
   };
@@ -33,7 +34,7 @@
   viewer.addEventListener("click", (event) => {
     if (event.target === viewer || event.target.localName === "figure") viewer.close();
   });
-  // A second click shows every pixel, to be scrolled over: on a phone the only way to read a plot.
+  // A click shows every pixel, to be scrolled over, or the whole.
   enlarged.addEventListener("click", () => {
     viewer.classList.toggle("full");
     const frame = enlarged.parentElement;

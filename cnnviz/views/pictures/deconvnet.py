@@ -33,7 +33,7 @@ _MOST_PLACES = 16
 _MOST_FRAMED = 0.4
 _PHOTO = 2.6
 """Inches that the photo is wide, where the picture has its own size."""
-_LETTER = 0.057
+_LETTER = 0.062
 """Inches of the width of a letter of a channel's number."""
 
 
@@ -189,7 +189,7 @@ def _name_place(
         0 if left else width if right else middle[0],
         min(max(middle[1], 0), height),
         label,
-        fontsize=6.5,
+        fontsize=7.0,
         color=drawing.INK,
         ha="left" if left else "right" if right else "center",
         va="center",
