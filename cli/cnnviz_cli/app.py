@@ -340,5 +340,6 @@ def _nowhere() -> TextIO:
 
 
 def _stopped(code: int) -> NoReturn:
-    say("Stopped; nothing was left half-written.")
+    with first_alone_speaks():
+        say("Stopped; nothing was left half-written.")
     sys.exit(code)

@@ -13,7 +13,9 @@ _INTERRUPTED = 130
 
 
 def _stop(*_: object) -> NoReturn:
-    os.write(2, b"Stopped; nothing was left half-written.\n")
+    # Of processes that torchrun has started the first alone speaks, as later on.
+    if os.environ.get("RANK", "0").strip() == "0":
+        os.write(2, b"Stopped; nothing was left half-written.\n")
     # Without what Python does at its end, which an import that is cut short would disturb.
     os._exit(_INTERRUPTED)
 

@@ -153,6 +153,18 @@ def test_ctrl_c_is_one_line_and_exits_130(run, monkeypatch):
     assert said.error_lines == ["Stopped; nothing was left half-written."]
 
 
+@pytest.mark.parametrize(("rank", "lines"), [("0", 1), ("1", 0)])
+def test_of_several_processes_the_first_alone_says_that_it_was_stopped(
+    run, monkeypatch, rank, lines
+):
+    _break(monkeypatch, KeyboardInterrupt())
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    said = run("layers")
+    assert said.code == 130
+    assert len(said.error_lines) == lines
+
+
 def _cnnviz(*arguments, stdout):
     """Start the command: the help with an interpreter of its own, what takes torch as a fork."""
     if arguments != ("--help",):

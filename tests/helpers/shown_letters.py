@@ -22,7 +22,7 @@ def least_letters(report: Report) -> Iterator[tuple[str, float]]:
             continue
         drawn.canvas.draw()
         texts = [text for text in drawn.findobj(Text) if _is_seen(text)]
-        points = min(text.get_fontsize() for text in texts)
+        points = min(float(text.get_fontsize()) for text in texts)
         yield picture.name, points / 72.0 / float(drawn.get_size_inches()[0])
 
 
