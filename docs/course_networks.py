@@ -35,6 +35,8 @@ from cnnviz.views.table import VIEWS, View
 DOCS = Path(__file__).resolve().parent
 SIDE, SCENE = 256, 19
 WORKS, REFUSED, FAULT, UNFINISHED = "works", "refused", "fault", "unfinished"
+PROCESSOR = "processor"
+"""What the seconds of a cell are of; those of older cells are of the clock."""
 ROUNDS = (
     "predictions architecture network_diagram filters feature_maps pixels convolve pooling "
     "normalization softmax cam localisation deconvnet skip_connections",
@@ -42,22 +44,13 @@ ROUNDS = (
     "augmentation equivariance invariance challenges occlusion compare gradient_whiteness "
     "loss_landscape faithfulness explanations",
 )
-"""The views in the order in which they are tried, the quick ones of all networks first."""
+"""The views in the order in which they are tried: of all networks the quick ones, then the slow."""
 SMALL_FIRST = (
     "lenet5-1998 alexnet zfnet mobilenet_v3_small resnet18 mobilenet_v1 googlenet inception_v2 "
-    "mobilenet_v2 mobilenet_v3_large densenet121 resnet50 inception_v3 timm:inception_v4 "
-    "timm:inception_resnet_v2 vgg16 resnet152 densenet201 vgg19 resnet34 resnet101 densenet169"
+    "mobilenet_v2 mobilenet_v3_large densenet121 resnet50 inception_v3 densenet169 resnet34 "
+    "densenet201 resnet101 resnet152 vgg16 vgg19 timm:inception_v4 timm:inception_resnet_v2"
 )
-DEEPER = {
-    "vgg19": "vgg16",
-    "resnet34": "resnet18",
-    "resnet101": "resnet50",
-    "resnet152": "resnet50",
-    "densenet169": "densenet121",
-    "densenet201": "densenet121",
-}
-"""Networks that differ from another one in depth alone: tried last."""
-
+"""The networks in the order in which they are tried, about from the quick ones to the slow."""
 
 TRAINED = ("transfer_learning", "training_history")
 """Views that need a training or its checkpoints; they are not tried here."""
@@ -149,24 +142,33 @@ def answer(view: View, model: Any, pictures: Path) -> tuple[str, str]:
 
 
 def measured(work: Callable[[], tuple[str, str]], limit: int) -> dict[str, Any]:
-    """Do some work, and return what came of it, with its time and the most memory that it had."""
+    """Do some work, and return what came of it, with its time and the most memory that it had.
+
+    The limit is of processor time, which others on the same machine do not change.
+    """
 
     def late(*_: object) -> None:
-        raise TimeoutError(f"after {limit} s")
+        raise TimeoutError(f"after {limit} s of processor time")
 
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5", "utf-8")  # the peak begins anew
-    signal.signal(signal.SIGALRM, late)
-    signal.alarm(limit)
-    begin = time.monotonic()
+    signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, limit)
+    begin = time.process_time()
     try:
         outcome, said = work()
     except TimeoutError as error:
         outcome, said = UNFINISHED, str(error)
     finally:
-        signal.alarm(0)
-    seconds = round(time.monotonic() - begin, 1)
-    return {"outcome": outcome, "said": said, "seconds": seconds, "mib": _peak_memory()}
+        signal.setitimer(signal.ITIMER_PROF, 0)
+    seconds = round(time.process_time() - begin, 1)
+    return {
+        "outcome": outcome,
+        "said": said,
+        "seconds": seconds,
+        "timed": PROCESSOR,
+        "mib": _peak_memory(),
+    }
 
 
 def _peak_memory() -> int:
@@ -185,12 +187,10 @@ def _load_libraries() -> None:
 
 def cells(networks: list[str], views: list[str]) -> Iterator[tuple[str, list[str]]]:
     """Go through the networks, with what is to be tried of each in this round."""
-    quick, slow = ROUNDS
-    plan = [(quick, False), (quick, True), (slow, False), (slow, True)]
-    for one_round, deep in plan:
+    for one_round in ROUNDS:
         wanted = [name for name in one_round.split() if name in views]
         for network in SMALL_FIRST.split():
-            if network in networks and (network in DEEPER) == deep and wanted:
+            if network in networks and wanted:
                 yield network, wanted
 
 
@@ -202,7 +202,6 @@ def page(rows: list[dict[str, Any]]) -> str:
     counts = {kind: sum(row["outcome"] == kind for row in rows) for kind in (WORKS, REFUSED, FAULT)}
     views = _tried(rows)
     every = len(CARDS) * len(views)
-    left = every - sum(counts.values())
     lines = [
         "# Every view on the networks of the course",
         "",
@@ -210,16 +209,11 @@ def page(rows: list[dict[str, Any]]) -> str:
         f"{len(CARDS)} networks that",
         "`cnnviz networks` lists, with random weights, on a scene of `shapes`; its picture was",
         "drawn and its numbers written. Random weights say nothing of what a trained network does;",
-        f"they tell whether every view finds its way through it. Of {every} cells {counts[WORKS]} "
-        "work,",
-        f"{counts[REFUSED]} are refused with a reason, {counts[FAULT]} failed, and {left} were not "
-        "tried or not finished.",
+        f"they tell whether every view finds its way through it. {_counted(counts, every)}",
         f"Left out are {' and '.join(f'`{name}`' for name in TRAINED)}, which need a training.",
-        "Views up to `skip_connections` are quick, the others slow; these were tried first on the",
-        "networks that are quick as well.",
         "Written by `python docs/course_networks.py` from `docs/course_networks.jsonl`, which has",
-        "every cell. Seconds are those of one core that others used as well, computing and",
-        "drawing. Memory is the most that the process had, with the libraries and the network.",
+        f"every cell. {_timed(rows)}",
+        "Memory is the most that the process had, with the libraries and the network.",
         "",
         "## By network",
         "",
@@ -241,6 +235,29 @@ def page(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _counted(counts: Mapping[str, int], every: int) -> str:
+    """Say how many cells there are, and how many of them work."""
+    if counts[WORKS] == every:
+        return f"All {every} cells work."
+    left = every - sum(counts.values())
+    return (
+        f"Of {every} cells {counts[WORKS]} work,\n{counts[REFUSED]} are refused with a reason, "
+        f"{counts[FAULT]} failed, and {left} were not tried or not finished."
+    )
+
+
+def _timed(rows: list[dict[str, Any]]) -> str:
+    """Say what the seconds are of."""
+    said = "Seconds are of processor time, on one thread, computing and drawing"
+    clock = sum(row["timed"] != PROCESSOR for row in rows)
+    if not clock:
+        return f"{said}."
+    return (
+        f"{said};\nthose of {clock} cells are of the clock, on a core that others used as well, "
+        "which makes them longer."
+    )
+
+
 def _tried(rows: list[dict[str, Any]]) -> list[str]:
     """Return the views that were tried at all: one that is newer is on the page once it is."""
     found = {row["view"] for row in rows}
@@ -256,17 +273,11 @@ def _by_network(rows: list[dict[str, Any]]) -> list[str]:
         own = [row for row in rows if row["network"] == card.load_name]
         works = sum(row["outcome"] == WORKS for row in own)
         tried = {row["view"] for row in own}
-        left = [name for name in _tried(rows) if name not in tried]
-        slow = [name for name in _tried(rows) if name in ROUNDS[1].split()]
-        without = "the slow ones" if left == slow else _named(left)
+        left = ", ".join(f"`{name}`" for name in _tried(rows) if name not in tried) or "none"
         seconds = sum(row["seconds"] for row in own)
         memory = max((row["mib"] for row in own), default=0)
-        lines.append(f"| {card.title} | {works} | {seconds:.0f} | {memory} | {without} |")
+        lines.append(f"| {card.title} | {works} | {seconds:.0f} | {memory} | {left} |")
     return lines
-
-
-def _named(views: list[str]) -> str:
-    return ", ".join(f"`{name}`" for name in views)
 
 
 def _by_view(rows: list[dict[str, Any]]) -> list[str]:
@@ -316,10 +327,19 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[""], help="networks with these words")
     parser.add_argument("--views", nargs="+", default=list(asked()), help="these views")
     parser.add_argument("--pictures", type=Path, help="keep the pictures in this folder")
-    parser.add_argument("--limit", type=int, default=600, help="seconds that a cell may take")
+    parser.add_argument("--limit", type=int, default=600, help="processor seconds of a cell")
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="also what failed, was unfinished or has the time of the clock",
+    )
     chosen = parser.parse_args()
     rows = read(chosen.file)
-    done = {(row["network"], row["view"]) for row in rows}
+    done = {
+        (row["network"], row["view"])
+        for row in rows
+        if not chosen.again or (row["outcome"] in (WORKS, REFUSED) and row["timed"] == PROCESSOR)
+    }
     _load_libraries()
     names = [n for n in SMALL_FIRST.split() if any(word in n for word in chosen.only)]
     with tempfile.TemporaryDirectory() as folder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -66,4 +67,24 @@ def test_what_fails_and_what_takes_too_long_is_told(script: ModuleType) -> None:
     assert (found["outcome"], found["said"]) == (script.UNFINISHED, "after 3 s")
     assert found["mib"] > 50
     row = {"network": "alexnet", "view": "cam", **found}
-    assert "- `cam` of alexnet: unfinished. after 3 s" in script.page([row])
+    page = script.page([row])
+    assert "- `cam` of alexnet: unfinished. after 3 s" in page
+    assert "Seconds are of processor time, on one thread, computing and drawing.\n" in page
+    by_clock = script.page([row | {"timed": "clock"}])
+    assert "those of 1 cells are of the clock" in by_clock
+    assert "Of 22 cells 0 work,\n0 are refused with a reason, 0 failed, and 22 were not" in page
+
+
+def test_the_limit_of_a_cell_is_of_processor_time(script: ModuleType) -> None:
+    def busy() -> tuple[str, str]:
+        while True:
+            pass
+
+    def asleep() -> tuple[str, str]:
+        time.sleep(0.2)
+        return "works", ""
+
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("the most memory is read as Linux tells it")
+    assert script.measured(busy, 0.1)["said"] == "after 0.1 s of processor time"
+    assert script.measured(asleep, 0.1)["outcome"] == "works"
