@@ -150,9 +150,18 @@ def remove_leftovers(folder: Path, *, below: bool = False) -> None:
     below : bool, optional
         Whether to look through the folders inside as well.
     """
-    if fcntl is None:
-        return
-    for path in (folder.rglob if below else folder.glob)(f"{_MARK}*"):
+    # Of what is walked through here, another command may be taking a folder away.
+    for place, below_it, names in os.walk(folder):
+        for name in names:
+            if name.startswith(_MARK):
+                _remove_leftover(Path(place, name))
+        if not below:
+            below_it.clear()
+
+
+def _remove_leftover(path: Path) -> None:
+    """Remove a temporary file, unless a living process writes it."""
+    if fcntl is not None:
         with suppress(OSError), open_given(path) as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()

@@ -93,6 +93,13 @@ def build(
     """
     site = SiteFolder(out)
     subject = prepare(scan, model, data, site, visualizations)
+    with site.alone(subject.folder):
+        return _build(subject, progress)
+
+
+def _build(subject: SiteContext, progress: Progress) -> BuildResult:
+    """Draw and write what is not there."""
+    scan, site = subject.scan, subject.site
     units = sum(layer.channels for layer in scan.layers)
     total = 2 * units + len(subject.class_files)
     done = 0

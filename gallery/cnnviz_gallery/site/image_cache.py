@@ -43,14 +43,17 @@ class ImageCache:
                 "Scan the data again.",
             )
         # The scan may have taken hours, and photos may have changed in them.
-        if data.fingerprint_now() != scan.data.fingerprint:
-            raise UsageError(
-                f"{data.describe()} is not what was scanned, or has changed since.",
-                "Scan the data again.",
-            )
-        self.model, self.data, self._shape = model, data, scan.network.input_shape
+        self._scanned = scan.data.fingerprint
+        self.data = data
+        if self.changed():
+            raise photos_changed(data)
+        self.model, self._shape = model, scan.network.input_shape
         self._held: OrderedDict[int, tuple[torch.Tensor, Pixels]] = OrderedDict()
         self._most = max(64, _MOST_BYTES // (5 * self._shape[1] * self._shape[2] * 3))
+
+    def changed(self) -> bool:
+        """Whether the images are other ones now than those that were scanned."""
+        return self.data.fingerprint_now() != self._scanned
 
     def load(self, places: Iterable[int]) -> None:
         """Read images ahead, several at a time."""
@@ -93,3 +96,11 @@ class ImageCache:
                 "A gallery needs images of one size: give the network a preprocessing with a crop.",
             )
         return tensor, preprocessing.invert(tensor)
+
+
+def photos_changed(data: Dataset) -> UsageError:
+    """Return what is raised where photos are other ones than those that were scanned."""
+    return UsageError(
+        f"{data.describe()} is not what was scanned, or has changed since.",
+        "Scan the data again: the same command does, and leave the photos alone meanwhile.",
+    )

@@ -14,6 +14,8 @@ from cnnviz_gallery.scan.layer_result import LayerResult
 from cnnviz_gallery.site import addresses, class_pages, layer_pages, network_pages, unit_pages
 from cnnviz_gallery.site.content import Card, Fact, Link, Sheet
 from cnnviz_gallery.site.context import SiteContext
+from cnnviz_gallery.site.image_cache import photos_changed
+from cnnviz_gallery.site.own_content import marked
 from cnnviz_gallery.site.patches import choose
 from cnnviz_gallery.site.render import assets, render
 from cnnviz_gallery.site.site_folder import SiteFolder
@@ -27,6 +29,10 @@ def publish(subject: SiteContext, key: str, report: Report) -> None:
     for name, text in assets().items():
         subject.site.write(f"assets/{name}", text)
     _write_classes(subject, key, report)
+    # All pictures are drawn: the pages that show them are written only if they are of these photos.
+    if subject.images.changed():
+        _disown(subject)
+        raise photos_changed(subject.images.data)
     for place, layer in enumerate(subject.scan.layers):
         _write_layer(subject, place, layer)
     _sweep(subject)
@@ -117,6 +123,12 @@ def _draw_class(
     return {"files": files, "size": size}
 
 
+def _disown(subject: SiteContext) -> None:
+    """Forget that pictures are drawn, some of which are of photos that have changed."""
+    for each in (*subject.folders.values(), addresses.CLASSES):
+        subject.site.remove(f"{subject.folder}/{each}/built.json")
+
+
 def _sweep(subject: SiteContext) -> None:
     """Remove what is of layers and channels that are no more, and pictures of other weights.
 
@@ -151,6 +163,12 @@ def _sweep(subject: SiteContext) -> None:
 
 def write_home(site: SiteFolder) -> None:
     """Write the home page and the search index from what is known of every network in a site."""
+    # Of two commands that end at once the later one is to see the network of the other.
+    with site.alone("assets"):
+        _write_home(site)
+
+
+def _write_home(site: SiteFolder) -> None:
     known = [
         (folder, found)
         for folder in site.folders(addresses.MODELS)
@@ -162,7 +180,8 @@ def write_home(site: SiteFolder) -> None:
     ]
     # Names are data: none may look like the end of a script.
     plain = json.dumps(index, separators=(",", ":")).replace("<", "\\u003c")
-    site.write("assets/search.js", f"window.cnnvizGallery = {plain};\n")
+    script = f"window.cnnvizGallery = {plain};\n"
+    site.write("assets/search.js", marked("search.js", script))
     cards = [
         Card(
             name=found["name"],

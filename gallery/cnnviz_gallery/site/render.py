@@ -12,6 +12,7 @@ from cnnviz.pages import html_assets
 from cnnviz.results.result import installed_version
 from cnnviz.views.pictures.deconvnet import REACH
 from cnnviz_gallery.site.content import Link
+from cnnviz_gallery.site.own_content import marked
 from cnnviz_gallery.site.patches import STRONGEST
 from cnnviz_gallery.site.sprites import ACROSS, SHEET
 
@@ -60,11 +61,12 @@ def assets() -> dict[str, str]:
     style = (
         f"{html_assets.palette()}{html_assets.asset(__package__, 'gallery.css')}{''.join(places)}\n"
     )
-    return {
+    found = {
         "gallery.css": style,
         "gallery.js": html_assets.theme() + html_assets.asset(__package__, "gallery.js"),
         "icon.svg": html_assets.asset(__package__, "icon.svg"),
     }
+    return {name: marked(name, text) for name, text in found.items()}
 
 
 @lru_cache(maxsize=1)

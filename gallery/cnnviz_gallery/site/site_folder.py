@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -13,6 +14,7 @@ from msgspec import Struct
 from cnnviz.errors import OutputError
 from cnnviz.images.paths import expand
 from cnnviz.results.files import (
+    alone_in,
     check_can_write_in,
     not_left_by_desktops,
     remove_leftovers,
@@ -21,9 +23,17 @@ from cnnviz.results.files import (
 from cnnviz.results.given_files import SETTINGS, given_bytes
 from cnnviz.results.structured import decoded
 from cnnviz.results.suffixes import check_folder_name
+from cnnviz_gallery.site.own_content import GENERATOR, says_so
 
 FORMAT = "cnnviz gallery 1"
 MANIFEST = "gallery.json"
+_SHARED = (
+    "index.html",
+    *(f"assets/{name}" for name in ("gallery.css", "gallery.js", "icon.svg", "search.js")),
+    "models/*/index.html",
+    "models/*/network.json",
+)
+"""Files that are certain to be written over where a site is gone on with."""
 
 
 class _Manifest(Struct):
@@ -62,8 +72,10 @@ class SiteFolder:
         """Write a file whole or not at all; one that has this content already stays as it is."""
         data = content.encode() if isinstance(content, str) else content
         path = self._inside(name)
-        same = _content(path) == data
+        there = _content(path)
+        same = there == data
         if not same:
+            _check_own(path, there)
             if not self.root.is_dir():  # made anew, it would hold a part of the pages
                 raise OutputError(
                     f"The folder {str(self.root)!r} was removed while the command worked.",
@@ -75,9 +87,18 @@ class SiteFolder:
             self.kept += same
             self.written += not same
 
-    def write_json(self, name: str, data: Any) -> None:
+    def write_json(self, name: str, data: dict[str, Any]) -> None:
         """Write plain data."""
         self.write(name, _json(data))
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """Let one command at a time work in a folder of the site; another waits."""
+        folder = self._inside(name)
+        if self.root.is_dir():  # made anew, it would hold a part of the pages
+            _make(folder)
+        with alone_in(folder):
+            yield
 
     def read(self, name: str) -> bytes | None:
         """Return a file's content; None where there is none."""
@@ -95,8 +116,11 @@ class SiteFolder:
         return (self.root / name).is_file()
 
     def remove(self, name: str) -> None:
-        """Remove a file that an earlier build made."""
-        self._inside(name).unlink(missing_ok=True)
+        """Remove a file if an earlier build made it, as its content says."""
+        path = self._inside(name)
+        there = _content(path)
+        if there is not None and says_so(there):
+            path.unlink(missing_ok=True)
 
     def remove_empty(self, name: str) -> None:
         """Remove a folder that an earlier build made, unless something is left in it."""
@@ -149,6 +173,19 @@ def check(root: Path) -> None:
             f"The folder {str(root)!r} is not empty and is not a cnnviz gallery.",
             "Name another folder.",
         )
+    # All that is certain to be written again, before the work; the rest as it comes.
+    for name in _SHARED:
+        for path in root.glob(name):
+            _check_own(path, _content(path))
+
+
+def _check_own(path: Path, there: bytes | None) -> None:
+    """Raise `OutputError` where a file of somebody else has the name of one of a site."""
+    if there is not None and not says_so(there):
+        raise OutputError(
+            f"{str(path)!r} would be written over, and nothing in it says that cnnviz made it.",
+            "Move it away, or name another folder for the gallery.",
+        )
 
 
 def _is_gallery(root: Path) -> bool:
@@ -179,5 +216,5 @@ def _make(folder: Path) -> None:
         ) from error
 
 
-def _json(data: Any) -> str:
-    return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+def _json(data: dict[str, Any]) -> str:
+    return json.dumps({**data, **GENERATOR}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cnnviz.results.drawing import FLAT, Pixels, Scale
+from cnnviz_gallery.site.own_content import XMP
 
 SIDE = 96
 """The side of a picture on a unit's page."""
@@ -73,7 +74,7 @@ def webp(pixels: Pixels, most: int | None = None) -> bytes:
     image = Image.fromarray(pixels)
     quality = _BEST
     while True:
-        data = _written(image, "WEBP", quality=quality, method=4)
+        data = _written(image, "WEBP", quality=quality, method=4, xmp=XMP)
         if most is None or len(data) <= most or quality <= _WORST:
             return data
         # Bytes fall about as fast as quality does; one step more than that spares a third try.

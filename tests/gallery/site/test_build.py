@@ -3,6 +3,7 @@
 import errno
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,6 +20,8 @@ from cnnviz_gallery.scan.scan_result import ScanSettings
 from cnnviz_gallery.site import build as building
 from cnnviz_gallery.site import content, layer_pages, site_folder
 from cnnviz_gallery.site.build import build
+from cnnviz_gallery.site.image_cache import ImageCache
+from cnnviz_gallery.site.own_content import MARK, XMP
 from cnnviz_gallery.site.render import assets, render
 from cnnviz_gallery.site.sprites import face
 from tests.helpers.gallery.tiny import tiny_model
@@ -172,7 +175,8 @@ def test_a_second_build_writes_nothing(tiny, tiny_data, tiny_scan, tiny_site):
 def test_only_what_changed_is_made_anew(tiny, tiny_data, tiny_scan, tiny_site, tmp_path):
     site = shutil.copytree(tiny_site, tmp_path / "site")
     (site / "models/tiny/mixed/4.webp").unlink()
-    (site / "models/tiny/left/1.html").write_text("old", "utf-8")
+    page = site / "models/tiny/left/1.html"
+    page.write_text(page.read_text("utf-8").replace("<title>", "<title>old "), "utf-8")
     assert build(tiny_scan, tiny, tiny_data, site).written == 2
     assert contents(site) == contents(tiny_site)
 
@@ -183,7 +187,7 @@ def test_another_way_of_drawing_makes_every_picture_anew(
     site = shutil.copytree(tiny_site, tmp_path / "site")
     drawn = site / "models/tiny/mixed/4.webp"
     right = drawn.read_bytes()
-    drawn.write_bytes(b"drawn in the way of old")
+    drawn.write_bytes(XMP + b"drawn in the way of old")
     build(tiny_scan, tiny, tiny_data, site)
     assert drawn.read_bytes() != right, "what is there is kept as long as its key is right"
     monkeypatch.setattr(building, "PICTURES_VERSION", building.PICTURES_VERSION + 1)
@@ -282,7 +286,7 @@ def test_what_somebody_put_beside_the_pages_is_never_removed(
     for path in kept:
         path.parent.mkdir(exist_ok=True)
         path.write_text("years of work")
-    (site / "models/tiny/first/9999.html").write_text("of a channel that there was")
+    (site / "models/tiny/first/9999.html").write_text(f"of a channel that there was: {MARK}")
     build(replace(tiny_scan, layers=tiny_scan.layers[:2]), tiny, tiny_data, site)
     assert [path.read_text() for path in kept] == ["years of work"] * 2
     assert not (site / "models/tiny/first/9999.html").exists()
@@ -296,6 +300,88 @@ def test_a_photo_that_changes_between_scan_and_pages_is_told(tmp_path, tiny, wri
     (folder / "garden.png").write_bytes((folder / "tower.png").read_bytes())
     with pytest.raises(UsageError, match="has changed since"):
         build(found, tiny, data, tmp_path / "site")
+
+
+def test_a_photo_that_changes_while_pages_are_drawn_is_told(
+    tmp_path, tiny, write_photos, monkeypatch
+):
+    folder = write_photos("garden.png", "tower.png")
+    data = open_dataset(folder)
+    found = scan(tiny, data, "left", settings=ScanSettings(sample=4))
+    load = ImageCache.load
+
+    def changing(cache, places):
+        load(cache, places)
+        (folder / "garden.png").write_bytes((folder / "tower.png").read_bytes())
+
+    monkeypatch.setattr(ImageCache, "load", changing)
+    with pytest.raises(UsageError, match="has changed since"):
+        build(found, tiny, data, tmp_path / "site")
+    site = tmp_path / "site/models/tiny"
+    assert not (site / "left/built.json").exists(), "no picture of it is taken for a right one"
+    assert not (site / "index.html").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["index.html", "assets/gallery.js", "models/tiny/index.html", "models/tiny/left/0.webp"]
+)
+def test_a_forged_list_lets_nothing_of_somebody_else_be_written_over(
+    tiny, tiny_data, tiny_scan, tmp_path, name
+):
+    site = tmp_path / "site"
+    (site / name).parent.mkdir(parents=True)
+    (site / name).write_text("mine", "utf-8")
+    (site / site_folder.MANIFEST).write_text('{"format": "cnnviz gallery 1"}', "utf-8")
+    with pytest.raises(OutputError, match="nothing in it says that cnnviz made it"):
+        build(tiny_scan, tiny, tiny_data, site)
+    assert (site / name).read_text("utf-8") == "mine"
+
+
+def test_a_forged_list_lets_nothing_of_somebody_else_be_removed(
+    tiny, tiny_data, tiny_scan, tiny_site, tmp_path
+):
+    site = shutil.copytree(tiny_site, tmp_path / "site")
+    gone = shutil.copytree(site / "models/tiny/left", site / "models/tiny/gone")
+    for name in ("0.html", "0.webp"):
+        (gone / name).write_text("mine", "utf-8")
+    (site / "models/tiny/left/9.html").write_text("mine", "utf-8")
+    build(tiny_scan, tiny, tiny_data, site)
+    assert sorted(path.name for path in gone.iterdir()) == ["0.html", "0.webp"]
+    assert (site / "models/tiny/left/9.html").read_text("utf-8") == "mine"
+
+
+def test_networks_that_are_built_at_once_are_all_on_the_home_page(tiny_data, tmp_path):
+    names = ("one", "two", "three")
+    models = [tiny_model(name=name) for name in names]
+    scans = [scan(each, tiny_data, "left", settings=ScanSettings(sample=4)) for each in models]
+    with ThreadPoolExecutor(3) as pool:
+        work = [
+            pool.submit(build, found, model, tiny_data, tmp_path / "site")
+            for found, model in zip(scans, models, strict=True)
+        ]
+        for each in work:
+            each.result()
+    assert all(name in (tmp_path / "site/index.html").read_text("utf-8") for name in names)
+    for found, model in zip(scans, models, strict=True):
+        assert build(found, model, tiny_data, tmp_path / "site").written == 0
+
+
+def test_one_network_that_is_built_twice_at_once_is_one_site(
+    tiny_data, tiny_scan, tiny_site, tmp_path
+):
+    part = replace(tiny_scan, layers=tiny_scan.layers[:1])
+    with ThreadPoolExecutor(2) as pool:
+        work = [
+            pool.submit(build, found, tiny_model(), tiny_data, tmp_path / "site")
+            for found in (part, tiny_scan)
+        ]
+        for each in work:
+            each.result()
+    pages = contents(tmp_path / "site")
+    layers = {name.split("/")[2] for name in pages if name.count("/") == 3}
+    assert layers in ({"first", "classes"}, {*(one.layer for one in tiny_scan.layers), "classes"})
+    build(tiny_scan, tiny_model(), tiny_data, tmp_path / "site")
+    assert contents(tmp_path / "site") == contents(tiny_site)
 
 
 def test_a_site_that_vanishes_meanwhile_is_a_sentence(
