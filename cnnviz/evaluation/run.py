@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,9 +19,9 @@ from cnnviz.datasets.annotated_boxes import AnnotatedBoxes
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.evaluation.data import EvaluationImage, items, nothing_left
 from cnnviz.evaluation.forecast import Forecast
+from cnnviz.evaluation.image_question import ImageQuestion
 from cnnviz.evaluation.records import MapMeasurements, MeasurementStore
 from cnnviz.evaluation.result import Evaluation, summarised
-from cnnviz.heatmaps.cam_methods import CAM_METHODS
 from cnnviz.heatmaps.checks.localisation import MAX_BOX_FOUND, Mark, boxes_of_class
 from cnnviz.heatmaps.checks.measure_groups import MEASURE_GROUPS, CheckSettings, measurable
 from cnnviz.heatmaps.map_boxes import BOX_THRESHOLDS
@@ -35,9 +36,9 @@ from cnnviz.passes.copy_policy import copies_of
 from cnnviz.passes.fast_model import expect_many
 from cnnviz.passes.processes import Processes, sharing
 from cnnviz.passes.scan_plan import shard_size
+from cnnviz.passes.shared_captures import shared_captures
 from cnnviz.results.progress import Announce, Progress, silent
 from cnnviz.results.result import AS_IT_IS, ImageSource, installed_version
-from cnnviz.views.faithfulness import faithfulness
 
 METHODS: tuple[MethodName, ...] = (
     "gradcam",
@@ -223,24 +224,43 @@ class _Job:
         work = [(method, item) for item in mine for method in self._left(store, item)]
         alone = self.processes.size == 1
         total = len(found) * len(self.methods) if alone else len(work)
-        known, lost = total - len(work), set[EvaluationImage]()
+        known = total - len(work)
         progress, who = self.processes.watching(self.progress), self.processes.said
-        for place, (method, item) in enumerate(work):
-            progress(known + place, total, f"{who}{method}, {item.name}")
-            start = time.perf_counter()
-            if item in lost:
-                continue
-            try:
-                _ = item.photo
-            except ImageError as error:
-                store.lose(item.key, str(error))
-                lost.add(item)
-                continue
-            store.put(method, item.key, self._measure(method, item))
-            self.forecast.latest[method] = time.perf_counter() - start
-            if place + 1 in (len(self.methods), 2 * len(self.methods)):
-                self._tell([method for method, _ in work[place + 1 :]], known)
+        item, question = None, None
+        with ExitStack() as shared:
+            for place, (method, now) in enumerate(work):
+                progress(known + place, total, f"{who}{method}, {now.name}")
+                start = time.perf_counter()
+                if now is not item:
+                    shared.close()
+                    item, question = now, self._asked(now, store, shared)
+                if question is None:
+                    continue
+                store.put(method, item.key, self._measure(method, question))
+                self.forecast.latest[method] = time.perf_counter() - start
+                if place + 1 in (len(self.methods), 2 * len(self.methods)):
+                    self._tell([method for method, _ in work[place + 1 :]], known)
         progress(total, total, "done")
+
+    def _asked(
+        self, item: EvaluationImage, store: MeasurementStore, shared: ExitStack
+    ) -> ImageQuestion | None:
+        """Return the question about an image; None where it cannot be read any more.
+
+        Until `shared` is closed, methods that begin with the same pass have it made once.
+        """
+        try:
+            photo = item.photo
+        except ImageError as error:
+            store.lose(item.key, str(error))
+            return None
+        batch = self.model.prepare([photo])
+        # From the first image on, so that a run that is taken up again goes on as it began.
+        expect_many(self.model, batch.tensor)
+        shared.enter_context(shared_captures(self.model, batch.tensor))
+        # Each image has its own draws, and the same ones whenever it is measured.
+        seed = (self.settings.seed + int(item.key[:8], 16)) % 2**32
+        return ImageQuestion(item, self.model, batch, replace(self.settings, seed=seed))
 
     def _only_marked(self) -> bool:
         """Return whether all of the measures need a marked object."""
@@ -259,27 +279,11 @@ class _Job:
         self.refused += [one for one in why if one is not None]
         return [item for item, one in zip(found, why, strict=True) if one is None]
 
-    def _measure(self, method: str, item: EvaluationImage) -> MapMeasurements:
-        photo = self.model.prepare([item.photo])
-        # From the first image on, so that a run that is taken up again goes on as it began.
-        expect_many(self.model, photo.tensor)
-        mark = self._mark(item)
+    def _measure(self, method: str, question: ImageQuestion) -> MapMeasurements:
+        mark = self._mark(question.item)
         if mark is None and self._only_marked():
             return MapMeasurements(method_title(method), (), ())
-        measured = faithfulness(
-            self.model,
-            photo,
-            method,
-            layer=self.layer if method in CAM_METHODS else None,
-            masks=None if mark is None else [mark],
-            measures=self.settings.groups,
-            baselines=self.settings.baselines,
-            steps=self.settings.steps,
-            stages=self.settings.stages,
-            random=self.random,
-            # Each image has its own draws, and the same ones whenever it is measured.
-            seed=(self.settings.seed + int(item.key[:8], 16)) % 2**32,
-        )
+        measured = question.measure(method, self.layer, mark, self.random)
         # The best threshold of one image says nothing: it is chosen over all of them, later.
         measures = [one for one in measured.measures if one.key != MAX_BOX_FOUND]
         where = measured.localisation

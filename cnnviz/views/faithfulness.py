@@ -336,13 +336,22 @@ def groups_named(measures: Sequence[str]) -> tuple[Any, ...]:
     return tuple(dict.fromkeys([measures] if isinstance(measures, str) else measures))
 
 
-def of_subject(subject: ExplainedBatch, heatmap: Heatmap, settings: CheckSettings) -> Faithfulness:
+def of_subject(
+    subject: ExplainedBatch,
+    heatmap: Heatmap,
+    settings: CheckSettings,
+    *,
+    random: int | None = None,
+    marks: Sequence[Mark] | None = None,
+) -> Faithfulness:
     """Return what `faithfulness` does for the last maps of a heatmap that was just made.
 
     Methods that are measured on one subject share what does not depend on their maps.
     """
-    measured = measured_maps(subject, heatmap, None, None, settings.seed)
-    groups = measurable(settings.groups, explain=heatmap.settings is not None, marks=False)
+    measured = measured_maps(subject, heatmap, None, random, settings.seed)
+    measured = replace(measured, marks=marks)
+    anew = heatmap.settings is not None
+    groups = measurable(settings.groups, explain=anew, marks=marks is not None)
     last = heatmap.layers[-1]
     return _measure(measured, heatmap, last, groups, settings, silent, fresh=True)
 
@@ -380,7 +389,7 @@ def _measure(
         layer=layer,
         images=held.images,
         targets=targets,
-        probabilities=_if(subject.unit == "probability", subject.scores),
+        probabilities=subject.scores * (1.0 if subject.unit == "probability" else np.nan),
         scores=subject.scores,
         unit=subject.unit,
         random_count=measured.random.shape[1],
@@ -388,7 +397,3 @@ def _measure(
         notes=tuple(notes),
         axes=held.space.axes,
     )
-
-
-def _if(known: bool, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return values if known else np.full_like(values, np.nan)

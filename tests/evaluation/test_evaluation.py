@@ -20,6 +20,7 @@ from cnnviz.errors import ImageError, OutputError, UsageError
 from cnnviz.evaluation import Evaluation, EvaluationImage, evaluate, items
 from cnnviz.evaluation import run as running
 from cnnviz.evaluation.forecast import Forecast
+from cnnviz.evaluation.image_question import ImageQuestion
 from cnnviz.evaluation.records import MapMeasurements, MeasureColumn, Measurement, MeasurementStore
 from cnnviz.evaluation.resampling import intervals
 from cnnviz.heatmaps.checks.measure_groups import CheckSettings
@@ -28,6 +29,7 @@ from cnnviz.images import Preprocessing, read_photo
 from cnnviz.models import Model
 from cnnviz.views.faithfulness import faithfulness
 from tests.helpers.architectures import tiny_network
+from tests.helpers.pass_counter import counted, digest
 
 QUICK = CheckSettings(steps=2, stages=1, baselines=("mean",))
 METHODS = ("gradcam", "saliency")
@@ -87,6 +89,24 @@ def test_the_table_holds_what_faithfulness_measures(model, folder):
             assert found.beaten[row, column, 1] == pytest.approx(one.beaten, nan_ok=True)
 
 
+def test_what_methods_have_in_common_is_computed_once_for_each_image(model, folder):
+    methods = ("gradcam", "layercam", "saliency", "input_x_gradient", "guided_backprop")
+    settings = dataclasses.replace(QUICK, groups=("curves", "drop", "randomisation"))
+    item = items(folder)[0][0]
+    apart = [evaluated(model, [item], methods=(one,), settings=settings) for one in methods]
+    with counted(model.module) as passes:
+        found = evaluated(model, [item], methods=methods, settings=settings)
+    for row, alone in enumerate(apart):
+        np.testing.assert_array_equal(found.values[row], alone.values[0])
+        np.testing.assert_array_equal(found.random[row], alone.random[0])
+    # The photo and one network with redrawn weights: once for the layers, once for the gradient at
+    # the input, once by the guided rule; and the photo once beside what was changed of it.
+    photo = model.prepare([item.photo]).tensor
+    own = [key for key in passes.computed() if key[0] == digest(photo[0])]
+    assert sorted(passes.computed()[key] for key in own) == [3, 4]
+    assert len(passes.backward) == 6
+
+
 def test_an_image_without_a_mask_has_no_localisation(model, folder):
     found = evaluated(model, folder)
     inside = found.cell("saliency", "energy_inside")
@@ -116,14 +136,15 @@ def test_a_run_that_was_ended_goes_on_and_gives_the_same_table(
 ):
     whole = evaluated(model, folder)
     calls: list[str] = []
+    measure = ImageQuestion.measure
 
-    def counted(*given, **keywords):
+    def counted(question, method, *given):
         if len(calls) == 3:
             raise KeyboardInterrupt
-        calls.append(given[2])
-        return faithfulness(*given, **keywords)
+        calls.append(method)
+        return measure(question, method, *given)
 
-    monkeypatch.setattr(running, "faithfulness", counted)
+    monkeypatch.setattr(ImageQuestion, "measure", counted)
     state = tmp_path / "state"
     with pytest.raises(KeyboardInterrupt):
         evaluated(model, folder, state=state)
@@ -301,7 +322,7 @@ ONLY_MARKED = CheckSettings(groups=("localisation",))
 def test_localisation_without_any_mask_is_refused_before_work_begins(model, folder, monkeypatch):
     for mask in folder.rglob("*-mask.png"):
         mask.unlink()
-    monkeypatch.setattr(running, "faithfulness", None)
+    monkeypatch.setattr(ImageQuestion, "measure", None)
     with pytest.raises(UsageError, match="localisation cannot be measured: no object") as error:
         evaluated(model, folder, settings=ONLY_MARKED)
     assert "NAME-mask.png" in str(error.value)

@@ -128,14 +128,15 @@ def _noted(section: str, module: nn.Module, images: torch.Tensor) -> Pass:
     with torch.no_grad(), torch._C.DisableTorchFunctionSubclass():
         return Pass(
             section=section,
-            images=tuple(_digest(image) for image in images),
-            weights=_digest(*module.parameters(), *module.buffers()),
+            images=tuple(digest(image) for image in images),
+            weights=digest(*module.parameters(), *module.buffers()),
             computes=torch._C._len_torch_dispatch_stack() == 0,
             graph=grad,
         )
 
 
-def _digest(*values: torch.Tensor) -> str:
+def digest(*values: torch.Tensor) -> str:
+    """Return what tells an image, or weights, from all others."""
     digest = hashlib.sha1(usedforsecurity=False)
     for value in values:
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())

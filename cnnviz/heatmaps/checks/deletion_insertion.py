@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -110,37 +109,19 @@ def deletion_insertion(
         baseline_images(subject.model.preprocessing, subject.inputs, kind, seed)
         for kind in baselines
     ]
-    key = ("curves", tuple(baselines), steps, seed)
-    # Methods whose maps put the pixels in the same order share what was asked in it.
-    known: dict[Hashable, NDArray[np.float64]] = subject.shared.setdefault(key, {})
-    if "ends" not in known:
-        known["ends"] = np.stack([subject.answers(enumerate(images)) for images in empty])
-    ends = known["ends"]
-
-    def changed(image: int, order: NDArray[np.int64]) -> Iterator[tuple[int, torch.Tensor]]:
-        whole = subject.inputs[image]
-        place = torch.from_numpy(order).view(subject.size).to(whole.device)
-        for step in range(1, steps):
-            gone = place < round(step * order.size / steps)
-            for missing in empty:
-                yield image, torch.where(gone, missing[image], whole)
-                yield image, torch.where(gone, whole, missing[image])
-
-    def found(image: int) -> NDArray[np.float64]:
-        orders = [ranks(-values, rng) for values in every[image]]
-        digests = [(image, hashlib.sha256(order.tobytes()).digest()) for order in orders]
-        new = {
-            digest: order
-            for digest, order in zip(digests, orders, strict=True)
-            if digest not in known
-        }
-        asked = subject.answers(
-            chain.from_iterable(changed(image, order) for order in new.values())
-        )
-        known.update(zip(new, asked.reshape(len(new), steps - 1, len(empty), 2), strict=True))
-        return np.stack([known[digest] for digest in digests])
-
-    middle = np.stack([found(image) for image in range(len(maps))])
+    key = tuple(baselines), seed
+    if ("ends", *key) not in subject.shared:
+        ends = np.stack([subject.answers(enumerate(images)) for images in empty])
+        subject.shared["ends", *key] = ends
+    ends = subject.shared["ends", *key]
+    # What was asked with one of these pixels missing is not asked again, by whatever map.
+    known = subject.shared.setdefault(("trials", *key), {}) if subject.shares_trials else {}
+    middle = np.stack(
+        [
+            _answered(subject, image, [ranks(-values, rng) for values in row], empty, steps, known)
+            for image, row in enumerate(every)
+        ]
+    )
     # [N, 1 + R, S - 1, B, 2] to [2, B, N, 1 + R, S - 1]
     middle = middle.transpose(4, 3, 0, 1, 2)
     start = np.broadcast_to(subject.whole[None, :, None], (len(empty), len(maps), count))
@@ -155,3 +136,54 @@ def deletion_insertion(
         random_deletion=deletion[:, :, 1:],
         random_insertion=insertion[:, :, 1:],
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    """An image of which some pixels are missing: the first of an order, or all but the first."""
+
+    order: NDArray[np.int64]
+    pixels: int
+    inserted: bool
+    baseline: int
+
+    def missing(self) -> NDArray[np.bool_]:
+        """Return which pixels are taken from the baseline, flat."""
+        return np.logical_xor(self.order < self.pixels, self.inserted)
+
+
+def _answered(
+    subject: ExplainedBatch,
+    image: int,
+    orders: Sequence[NDArray[np.int64]],
+    empty: Sequence[torch.Tensor],
+    steps: int,
+    known: dict[Hashable, float],
+) -> NDArray[np.float64]:
+    """Return the answers while pixels of an image go and come, [orders, steps - 1, B, 2]."""
+    shape = (len(orders), steps - 1, len(empty), 2)
+    keys: list[Hashable] = []
+    new: dict[Hashable, _Trial] = {}
+    for order in orders:
+        for step in range(1, steps):
+            pixels = round(step * order.size / steps)
+            sides = [_Trial(order, pixels, inserted, 0) for inserted in (False, True)]
+            digests = [_digest(side.missing()) for side in sides]
+            for place in range(len(empty)):
+                for side, digest in zip(sides, digests, strict=True):
+                    keys.append((image, place, digest))
+                    if keys[-1] not in known:
+                        new.setdefault(keys[-1], replace(side, baseline=place))
+    whole = subject.inputs[image]
+
+    def changed() -> Iterator[tuple[int, torch.Tensor]]:
+        for trial in new.values():
+            missing = torch.from_numpy(trial.missing()).view(subject.size).to(whole.device)
+            yield image, torch.where(missing, empty[trial.baseline][image], whole)
+
+    known.update(zip(new, subject.answers(changed()).tolist(), strict=True))
+    return np.array([known[key] for key in keys]).reshape(shape)
+
+
+def _digest(missing: NDArray[np.bool_]) -> bytes:
+    return hashlib.sha256(np.packbits(missing).tobytes()).digest()

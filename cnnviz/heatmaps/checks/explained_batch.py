@@ -64,6 +64,9 @@ class ExplainedBatch:
         The N images.
     targets : tuple of ResolvedTarget
         What is explained of each image.
+    shares_trials : bool
+        Whether what was asked about a changed image for one map serves the next. In the last
+        digits an answer depends on the images that were asked with it, and so on the maps before.
     shared : dict
         What was measured on the subject and does not depend on the maps.
     """
@@ -71,14 +74,22 @@ class ExplainedBatch:
     model: Model
     batch: Batch
     targets: tuple[ResolvedTarget, ...]
+    shares_trials: bool = True
     shared: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(
-        cls, model: Model, batch: Batch, target: Target = None, heatmap: Heatmap | None = None
+        cls,
+        model: Model,
+        batch: Batch,
+        target: Target = None,
+        heatmap: Heatmap | None = None,
+        *,
+        shares_trials: bool = True,
     ) -> ExplainedBatch:
         """Return images with what is explained of each; see `explained_targets`."""
-        return cls(model, batch, explained_targets(model, batch, heatmap, target))
+        targets = explained_targets(model, batch, heatmap, target)
+        return cls(model, batch, targets, shares_trials)
 
     @property
     def asked(self) -> Asked:
@@ -103,9 +114,9 @@ class ExplainedBatch:
         """Height and width of the network's input, or its size along each axis."""
         return tuple(self.inputs.shape[2:])
 
-    @cached_property
+    @property
     def at_once(self) -> int:
-        """How many images go through the network together."""
+        """How many images go through the network together; fewer once memory was short."""
         return rows_in_cache(self.model, self.inputs)
 
     def answers(self, changed: Iterable[tuple[int, torch.Tensor]]) -> NDArray[np.float64]:
@@ -140,9 +151,9 @@ class ExplainedBatch:
 
     def _measured(self, changed: Iterable[tuple[int, torch.Tensor]]) -> NDArray[np.float64]:
         found = [np.zeros(0)]
-        rows = iter(changed)
+        rows, at_once = iter(changed), self.at_once
         with freed_memory_kept():
-            while group := list(islice(rows, self.at_once)):
+            while group := list(islice(rows, at_once)):
                 found.append(self._group(group))
         return np.concatenate(found)
 

@@ -1,10 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from cnnviz.heatmaps.checks.deletion_insertion import deletion_insertion
+from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch
 from cnnviz.heatmaps.checks.random_maps import random_maps
 from cnnviz.images.baselines import baseline_images
+from tests.helpers.pass_counter import counted
 from tests.helpers.reference_scores import probability
 from tests.helpers.state import state
 
@@ -58,7 +62,6 @@ def test_the_areas_are_means_on_the_way(subject, maps):
 
 def test_the_map_that_knows_the_network_beats_one_that_is_upside_down():
     """A network that looks at one corner: its own map must be the best there is."""
-    from cnnviz.heatmaps.checks.explained_batch import ExplainedBatch
     from cnnviz.models import as_model
 
     class Corner(torch.nn.Module):
@@ -82,3 +85,24 @@ def test_nothing_of_the_network_is_changed(subject, maps):
     before = state(subject.model.module)
     deletion_insertion(subject, maps, random_maps(maps, 1, seed=0), steps=2)
     assert state(subject.model.module) == before
+
+
+def passes_of(subject, maps, chance):
+    with counted(subject.model.module) as passes:
+        found = deletion_insertion(subject, maps, chance, steps=STEPS)
+    return found, passes.computed().total()
+
+
+def test_what_was_asked_of_an_image_is_not_asked_again(subject, maps):
+    """A map with another order within the steps, and one the other way round, ask nothing new."""
+    place = np.argsort(np.argsort(-maps.reshape(2, -1))).reshape(maps.shape)
+    coarse = -(place // (maps[0].size // STEPS)).astype(np.float32)
+    first, asked = passes_of(subject, coarse, coarse[:, None])
+    # Two images: whole, without anything by two baselines, and at five steps both ways by each.
+    assert asked == 2 * (1 + 2 + 2 * 2 * (STEPS - 1))
+    again, asked = passes_of(subject, maps, -maps[:, None])
+    assert asked == 0
+    np.testing.assert_array_equal(again.deletion, first.deletion)
+    np.testing.assert_array_equal(again.random_insertion[:, :, 0], first.deletion[..., ::-1])
+    _, asked = passes_of(replace(subject, shares_trials=False), maps, maps[:, None])
+    assert asked == 2 * (1 + 2 + 2 * 2 * (STEPS - 1))
