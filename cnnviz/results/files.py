@@ -6,9 +6,10 @@ import os
 import secrets
 import shutil
 import tempfile
+import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,24 +116,43 @@ def write_together(files: Sequence[tuple[Path, Write]]) -> None:
             with _told(path):
                 filled.append((claims.enter_context(_temporary(path)), path))
                 write(filled[-1][0])
-        with interrupts.waiting():
+        # Of two commands that write the same files each is to move all of its own at once.
+        several = len(filled) > 1
+        with interrupts.waiting(), alone_in(filled[0][1].parent) if several else nullcontext():
             _move(filled)
+
+
+class _Held(threading.local):
+    """The folders that a thread is alone in."""
+
+    def __init__(self) -> None:
+        self.places: set[Path] = set()
+
+
+_HELD = _Held()
 
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Let no other process be in such a context of this folder, as far as the system can.
 
-    For several files that belong together; the other waits.
+    For several files that belong together; the other waits. Within one thread contexts of one
+    folder may lie inside one another.
     """
+    place = folder.resolve()
+    if place in _HELD.places:
+        yield
+        return
     descriptor = -1
     with suppress(OSError):  # Windows opens no folders; some file systems have no locks
         descriptor = os.open(folder, os.O_RDONLY)
         if fcntl is not None:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
+    _HELD.places.add(place)
     try:
         yield
     finally:
+        _HELD.places.discard(place)
         if descriptor >= 0:
             os.close(descriptor)
 

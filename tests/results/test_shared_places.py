@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from cnnviz.errors import OutputError
-from cnnviz.results.files import write_atomically
+from cnnviz.results.files import alone_in, write_atomically, write_together
 from cnnviz.results.resume_store import ResumeStore
 
 LENGTH = 50_000
@@ -39,6 +40,42 @@ def test_who_reads_while_several_write_meets_one_whole_file(tmp_path: Path) -> N
     reader.join()
     assert met == {(LENGTH, 1)}
     assert [one.name for one in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_files_that_two_write_together_are_of_one_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = Path.replace
+
+    def slowly(one: Path, other: Path) -> Path:
+        moved = replace(one, other)
+        time.sleep(0.02)  # between the moves of one, time for those of the other
+        return moved
+
+    monkeypatch.setattr(Path, "replace", slowly)
+
+    def write(letter: str) -> None:
+        for _ in range(5):
+            write_together(
+                [(tmp_path / name, lambda file: file.write_text(letter)) for name in ("a", "b")]
+            )
+            with alone_in(tmp_path):
+                met.add((tmp_path / "a").read_text() == (tmp_path / "b").read_text())
+
+    met: set[bool] = set()
+    writers = [threading.Thread(target=write, args=(letter,)) for letter in "xyz"]
+    for thread in writers:
+        thread.start()
+    for thread in writers:
+        thread.join()
+    assert met == {True}
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_who_is_alone_in_a_folder_may_write_several_files_in_it(tmp_path: Path) -> None:
+    with alone_in(tmp_path):
+        write_together([(tmp_path / name, lambda file: file.write_text("x")) for name in "ab"])
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a", "b"]
 
 
 def test_a_folder_that_vanishes_amid_a_write_is_a_sentence(tmp_path: Path) -> None:
