@@ -177,6 +177,17 @@ def test_print_shows_every_picture_and_unfolds_the_tables(visit, saved, tmp_path
     assert seen.page.evaluate("document.querySelectorAll('details.folded:not([open])').length") == 0
 
 
+def test_in_print_what_is_said_of_a_picture_goes_on_overleaf_and_the_picture_stays_whole(
+    visit, saved
+):
+    page = visit(saved.page).page
+    page.emulate_media(media="print")
+    broken = "getComputedStyle(document.querySelector('.gallery {}')).breakInside"
+    kept = {part: page.evaluate(broken.format(part)) for part in ("figure", "figcaption", ".card")}
+    # A figure kept whole with its caption left a third of most pages empty.
+    assert kept == {"figure": "auto", "figcaption": "auto", ".card": "avoid"}
+
+
 def test_a_click_on_the_enlarged_picture_shows_every_pixel(visit, saved):
     page = visit(saved.page, 700).page
     page.click(".gallery a.enlarge >> nth=0")
