@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.helpers.text_layouts import remembered
+
 # No test fails for being slow, and none by chance where a change is judged.
 settings.register_profile("suite", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("suite")
@@ -29,6 +31,13 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def text_layouts() -> Iterator[None]:
+    """Lay the same text out once, and not anew in each figure."""
+    with remembered():
+        yield
 
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
