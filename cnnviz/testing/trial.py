@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -22,6 +23,9 @@ from cnnviz.results.picture_style import ANIMATION_SUFFIXES, PICTURE_SUFFIXES
 from cnnviz.results.result import Result
 from cnnviz.results.suffixes import TABLE_SUFFIXES
 from cnnviz.views import View
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SIDE = 16
 DPI = 80
@@ -59,7 +63,7 @@ class Trial:
     def files(self) -> dict[str, bytes]:
         """What the result is saved as, by every suffix that there is; saved once."""
         found = {}
-        with TemporaryDirectory(prefix="cnnviz-") as name:
+        with TemporaryDirectory(prefix="cnnviz-") as name, _drawn_once(self.result):
             for suffix in self.suffixes:
                 path = Path(name, f"result{suffix}")
                 dpi = DPI if suffix in (*PICTURE_SUFFIXES, *ANIMATION_SUFFIXES) else None
@@ -88,6 +92,32 @@ class Trial:
         if view.images != "none":
             given["images" if view.images == "photos" else "data"] = shown
         return function(module, **given)
+
+
+@contextmanager
+def _drawn_once(result: Result) -> Iterator[None]:
+    """Let a result save one drawing in every form, laid out for the first of them.
+
+    How it is drawn does not depend on the form, and most of the time goes into drawing.
+    """
+    draw: Callable[..., Figure] = result.figure
+    drawn: list[Figure] = []
+
+    def figure(*places: Any, **given: Any) -> Figure:
+        if places or any(value is not None for value in given.values()):
+            return draw(*places, **given)
+        if not drawn:
+            drawn.append(draw())
+        elif drawn[0].get_layout_engine() is not None:
+            drawn[0].set_layout_engine("none")
+        return drawn[0]
+
+    # Not by assignment, which the frozen data of a result refuses.
+    vars(result)["figure"] = figure
+    try:
+        yield
+    finally:
+        del vars(result)["figure"]
 
 
 def images(channels: int = 3, side: int = SIDE) -> torch.Tensor:
