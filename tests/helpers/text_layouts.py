@@ -67,6 +67,7 @@ def _key(text: Any, renderer: Any) -> Any:
     said = text.get_text()
     if text.get_wrap() or text.get_usetex() or max(said, default="") > _LAST_LETTER:
         return None
+    settings: Any = rcParams
     measure = renderer.get_text_width_height_descent
     return (
         said,
@@ -83,5 +84,5 @@ def _key(text: Any, renderer: Any) -> Any:
         text.get_figure(root=True).dpi,
         getattr(measure, "__func__", measure),
         getattr(renderer, "dpi", None),
-        repr([rcParams[name] for name in _SETTINGS]),
+        repr([settings[name] for name in _SETTINGS]),
     )
