@@ -147,6 +147,35 @@ def test_the_first_layer_with_a_nan_is_named() -> None:
     assert overflow.bad_layer == "13", "six factors of a million pass the range of float32"
 
 
+def test_a_gradient_larger_than_any_number_is_named_though_no_value_is_infinite() -> None:
+    module = depth_network("mlp-4", input_size=(3, 16, 16)).double()
+    loss = lambda output: (output[:, 0] * 1e250).sum()  # noqa: E731
+    found = probe(as_model(module), images().double(), loss)
+    assert not any(point.nonfinite for point in found.points)
+    assert judge(found).label == "non-finite"
+
+
+class _BesideATower(nn.Module):
+    """A shallow tower that is called first, beside a deep one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.beside = nn.Conv2d(3, 2, 3, padding=1)
+        self.deep = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU())
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        towers = self.beside(x).mean((2, 3)), self.deep(x).mean((2, 3))
+        return self.head(torch.cat(towers, 1))
+
+
+def test_the_first_layer_is_that_of_the_deepest_way_and_not_the_one_called_first() -> None:
+    torch.manual_seed(0)
+    found = probe(as_model(_BesideATower()), images())
+    assert found.points[0].name == "beside"
+    assert found.points[judge(found).first].name == "deep.0"
+
+
 def test_zero_initialised_branches_are_no_fault() -> None:
     for name in ("resnet-14:fixup", "resnet-14:skipinit", "resnet-14:zero-gamma"):
         _, found, verdict = read(name)

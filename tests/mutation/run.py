@@ -51,6 +51,7 @@ GROUPS = {
         (
             "tests/cases/test_boxes.py",
             "tests/cases/test_outputs.py",
+            "tests/passes/test_captured.py",
             "tests/passes/test_captures.py",
             "tests/passes/test_shared_captures.py",
             "tests/passes/test_targets.py",

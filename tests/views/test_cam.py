@@ -232,6 +232,26 @@ def test_the_default_is_the_last_layer_with_a_spatial_extent() -> None:
     assert cam(held).layers == ("5",)
 
 
+class _SecondOutput(nn.Module):
+    """Returns the scores of three classes, and besides them maps that these do not depend on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features, self.beside = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 1)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        found = self.features(x).relu()
+        return self.head(found.mean((2, 3))), self.beside(found)
+
+
+def test_a_layer_that_the_target_does_not_depend_on_is_not_the_default() -> None:
+    held = capture(_SecondOutput().eval(), torch.rand(1, 3, 8, 8))
+    assert cam(held).layers == ("features",)
+    # Where no class takes part, any layer does.
+    assert cam(held, method="eigencam").layers == ("beside",)
+
+
 @pytest.mark.parametrize(("height", "width"), [(7, 5), (13, 13), (1, 3)])
 def test_stretching_equals_opencv_where_the_box_is_the_photo(height: int, width: int) -> None:
     values = np.random.default_rng(0).standard_normal((height, width)).astype(np.float32)

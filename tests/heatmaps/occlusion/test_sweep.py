@@ -207,7 +207,12 @@ def test_whatever_happens_inside_the_scores_are_the_dense_ones(function) -> None
 
 @pytest.mark.parametrize(
     ("function", "name"),
-    [(lambda x: x.flip(3), "flip"), (lambda x: x.cumsum(2), "cumsum"), (torch.relu, None)],
+    [
+        (lambda x: x.flip(3), "flip"),
+        (lambda x: x.cumsum(2), "cumsum"),
+        (lambda x: x.view(torch.int64).view(torch.double), "view"),
+        (torch.relu, None),
+    ],
 )
 def test_the_first_operation_without_a_rule_is_named(function, name: str | None) -> None:
     *_, sweep = swept(_Custom(function), image(24), Grid(24, 24, 6, 6))
