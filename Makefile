@@ -52,7 +52,7 @@ test-ways: $(VENV)/.installed-test
 
 # Apart from `make test`, since counting lines makes the suite half as long again.
 coverage: $(VENV)/.installed-test
-	@$(PYTHON) -m pytest -n auto --dist worksteal --cov --cov-report=term $(ARGS)
+	@COVERAGE_FILE=$(CURDIR)/.coverage $(PYTHON) -m pytest -n auto --dist worksteal --cov --cov-report=term $(ARGS)
 
 mutation: $(VENV)/.installed-test
 	@$(PYTHON) tests/mutation/run.py $(ARGS)

@@ -24,6 +24,8 @@ from types import TracebackType
 
 import pytest
 
+from tests.helpers.counting import counting
+
 ROOT = Path(__file__).resolve().parents[2]
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
@@ -129,7 +131,7 @@ def _server() -> socket.socket:
     server = subprocess.Popen(
         [sys.executable, "-m", "tests.helpers.fork_server", str(its.fileno())],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(known)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(known), **counting()},
         pass_fds=[its.fileno()],
         stdin=subprocess.DEVNULL,
     )
