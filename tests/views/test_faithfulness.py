@@ -377,7 +377,8 @@ def test_the_summary_says_what_failed(images):
 
 def test_on_the_shipped_network_guided_backpropagation_is_caught_and_grad_cam_passes():
     model = load("shapes")
-    found, _ = items("shapes", 3)
+    # Over three photos the interval of Grad-CAM would reach over the limit.
+    found, _ = items("shapes", 6)
     photos, masks = [one.photo for one in found], [one.mask for one in found]
     judged = {}
     for method in ("gradcam", "saliency", "guided_backprop"):
@@ -395,6 +396,4 @@ def test_on_the_shipped_network_guided_backpropagation_is_caught_and_grad_cam_pa
         assert held.measure("energy_inside").mean > held.measure("energy_inside").random_mean
     assert judged["saliency"] == [True, True]
     assert judged["guided_backprop"] == [True, False]
-    # Its interval over these few photos may reach over the limit, which is no fault of the map.
-    assert judged["gradcam"][0] is True
-    assert judged["gradcam"][1] is not False
+    assert judged["gradcam"] == [True, True]
