@@ -178,13 +178,25 @@ class Preprocessing:
             (`clipped` counts them). One channel is shown as grey; of four the first three are
             shown as RGB; of two, or more than four, the mean over the channels is shown as grey.
         """
+        return self._pixels(self._undone(tensor))
+
+    def invert_and_clipped(self, tensor: torch.Tensor) -> tuple[NDArray[np.uint8], float]:
+        """Return what `invert` and `clipped` do, whose normalisation is undone once for both."""
         values = self._undone(tensor)
+        clipped = _beyond(values)
+        return self._pixels(values), clipped
+
+    def _pixels(self, values: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """Return values [C, H, W] from 0 to 1, which are written over, as pixels [H, W, 3]."""
         if self._turned:
             values = values[::-1]
         if len(values) not in (3, 4):
             values = values.mean(axis=0, keepdims=True).repeat(3, axis=0)
-        pixels = np.clip(np.rint(values[:3] * 255), 0, 255).astype(np.uint8)
-        return np.ascontiguousarray(pixels.transpose(1, 2, 0))
+        levels = values[:3]
+        levels *= 255
+        np.rint(levels, out=levels)
+        np.clip(levels, 0, 255, out=levels)
+        return np.ascontiguousarray(levels.astype(np.uint8).transpose(1, 2, 0))
 
     def zero(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return what a black pixel becomes in the network's input, [1, C, 1, 1]."""
@@ -205,9 +217,7 @@ class Preprocessing:
 
     def clipped(self, tensor: torch.Tensor) -> float:
         """Return the fraction of values that `invert` has to clip, between 0 and 1."""
-        values = self._undone(tensor)
-        # Half a level of 255 is lost to rounding anyway.
-        return float(np.mean((values < -0.5 / 255) | (values > 1 + 0.5 / 255)))
+        return _beyond(self._undone(tensor))
 
     def describe(self) -> str:
         """Say in one sentence what is done to a photo, for captions."""
@@ -290,6 +300,7 @@ class Preprocessing:
         return self.channels == 3 and self.colour == "bgr"
 
     def _undone(self, tensor: torch.Tensor) -> NDArray[np.float64]:
+        """Return the values from 0 to 1 that a preprocessed image had, in memory of their own."""
         values = tensor.detach().cpu().double().numpy()
         if values.ndim == 4 and len(values) == 1:
             values = values[0]
@@ -299,7 +310,9 @@ class Preprocessing:
                 "Give one preprocessed image.",
             )
         mean, std = (np.asarray(item)[:, None, None] for item in (self.mean, self.std))
-        return np.asarray(values * std + mean)
+        undone: NDArray[np.float64] = values * std
+        undone += mean
+        return undone
 
     def resized(self, height: int, width: int) -> tuple[int, int]:
         """Return the height and width of a photo after resizing; rounds down as torchvision."""
@@ -350,6 +363,15 @@ def _one_or_two(size: Any) -> int | tuple[int, int]:
 def _square(size: Any) -> tuple[int, int]:
     side = _one_or_two(size)
     return side if isinstance(side, tuple) else (side, side)
+
+
+def _beyond(values: NDArray[np.float64]) -> float:
+    """Return the fraction of values outside of 0..1, by more than what rounding takes anyway."""
+    # Which is half a level of 255.
+    low, high = -0.5 / 255, 1 + 0.5 / 255
+    if values.min() >= low and values.max() <= high:
+        return 0.0
+    return float(np.mean((values < low) | (values > high)))
 
 
 def _by(size: tuple[int, int]) -> str:

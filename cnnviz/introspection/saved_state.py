@@ -42,6 +42,7 @@ class SavedState:
     def __init__(self, modules: Sequence[nn.Module], *, values: bool = False) -> None:
         self._attributes: list[tuple[nn.Module, dict[str, Any]]] = []
         self._containers: dict[int, tuple[Any, Any]] = {}
+        self._empty: list[Any] = []
         self._tensors: dict[int, torch.Tensor] = {}
         self._parameters: dict[int, nn.Parameter] = {}
         for module in modules:
@@ -63,12 +64,14 @@ class SavedState:
         built, replaced = list[str](), list[str]()
         for module, held in self._attributes:
             for kind in ("_modules", "_parameters"):
-                now, (_, copy) = vars(module)[kind], self._containers[id(held[kind])]
+                now = vars(module)[kind]
+                _, copy = self._containers.get(id(held[kind]), (None, {}))
                 if _same_entries(now, copy):
                     continue
-                had = {name for name, entry in copy if entry is not None}
+                had = {name for name, entry in copy.items() if entry is not None}
                 built += [n for n, entry in now.items() if n not in had and _is_learned(entry)]
-                replaced += [n for n, one in copy if _is_learned(one) and now.get(n) is not one]
+                gone = (n for n, one in copy.items() if now.get(n) is not one)
+                replaced += [n for n in gone if _is_learned(copy[n])]
         return built, replaced
 
     def put_back(self) -> list[Exception]:
@@ -94,6 +97,8 @@ class SavedState:
                 yield partial(_put_back_dict, now, held)
 
     def _container_steps(self) -> Iterator[Callable[[], None]]:
+        for container in filter(None, self._empty):
+            yield container.clear
         for container, copy in self._containers.values():
             if not _same_entries(container, copy):
                 yield partial(_put_back, container, copy)
@@ -120,17 +125,17 @@ class SavedState:
             if kind in _PLAIN:
                 continue
             if kind in _CONTAINERS and name not in _HOOKS:
-                self._note_container(value, 0)
+                if value:
+                    self._note_container(value, 0)
+                else:  # as most are
+                    self._empty.append(value)
             elif isinstance(value, torch.Tensor):
                 self._note_tensor(value)
 
     def _note_container(self, container: Any, depth: int) -> None:
         if id(container) in self._containers:
             return
-        if not container:  # as most are
-            self._containers[id(container)] = container, []
-            return
-        copy = list(container.items()) if type(container) in _DICTS else list(container)
+        copy = dict(container) if type(container) in _DICTS else list(container)
         self._containers[id(container)] = container, copy
         if depth > _NESTED or len(copy) > _LONG:
             return
@@ -177,28 +182,26 @@ def _fail(error: Exception) -> None:
     raise error
 
 
-def _same_entries(container: Any, copy: list[Any]) -> bool:
+def _same_entries(container: Any, copy: Any) -> bool:
     if len(container) != len(copy):
         return False
     if not copy:
         return True
     if type(container) in _DICTS:
-        # A loop, since `all` over a generator takes twice as long.
-        for (key, value), (held_key, held) in zip(container.items(), copy, strict=True):
-            if key is not held_key or value is not held:
-                return False
-        return True
+        return all(map(operator.is_, container, copy)) and all(
+            map(operator.is_, container.values(), copy.values())
+        )
     if isinstance(container, set):
         return container == set(copy)
     return all(map(operator.is_, container, copy))
 
 
-def _put_back(container: Any, copy: list[Any]) -> None:
+def _put_back(container: Any, copy: Any) -> None:
     container.clear()
     if isinstance(container, (list, deque)):
         container.extend(copy)
     else:
-        container.update(dict(copy) if type(container) in _DICTS else copy)
+        container.update(copy)
 
 
 def _put_back_dict(now: dict[str, Any], held: dict[str, Any]) -> None:

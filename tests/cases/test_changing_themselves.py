@@ -155,6 +155,22 @@ def test_buffers_parts_and_choices_are_put_back_and_nothing_else_is_written_to(
     assert now == versions, "what was not changed is not written to"
 
 
+def fills(net: Base) -> None:
+    net.seen.append(1)
+    net.table["one"] = 1
+    net.parts.append("one")
+    net.held["two"] = 2
+
+
+def test_containers_that_a_pass_fills_are_as_empty_or_full_as_before() -> None:
+    network = Base(fills)
+    network.seen, network.table = list[int](), dict[str, int]()
+    network.parts, network.held = ["none"], {"one": 1}
+    ASKS["cam"](network)
+    assert (network.seen, network.table) == ([], {})
+    assert (network.parts, network.held) == (["none"], {"one": 1})
+
+
 class Functional(Base):
     """Calls its own layers with other parameters, as meta-learning does."""
 

@@ -194,6 +194,9 @@ def test_clipping_is_counted() -> None:
     tensor = torch.tensor([[[-0.5, 0.0, 1.0, 1.5]]])
     assert plain.clipped(tensor) == 0.5
     assert plain.invert(tensor)[0, :, 0].tolist() == [0, 0, 255, 255]
+    pixels, clipped = plain.invert_and_clipped(tensor)
+    assert (pixels[0, :, 0].tolist(), clipped) == ([0, 0, 255, 255], 0.5)
+    assert tensor.tolist() == [[[-0.5, 0.0, 1.0, 1.5]]]
 
 
 def test_describe() -> None:

@@ -216,4 +216,5 @@ def test_a_network_that_goes_another_way_runs_anew_on_itself(
     found = cnnviz.occlusion(module, images, WINDOW, STRIDE, target=2)
     exact = cnnviz.occlusion(cnnviz.load(module, exact=True), images, WINDOW, STRIDE, target=2)
     assert np.isfinite(found.drops).all()
-    np.testing.assert_array_equal(found.drops, exact.drops)
+    # The whole image was scored on the copy, before it went another way.
+    np.testing.assert_allclose(found.drops, exact.drops, rtol=0, atol=1e-6)

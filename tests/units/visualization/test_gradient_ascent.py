@@ -176,7 +176,8 @@ def test_waking_one_does_not_change_the_others() -> None:
     both = climbed(module, "1:0,1", channels=1, steps=30)
     for place, made in enumerate(both):
         (alone,) = climbed(module, f"1:{place}", channels=1, steps=30)
-        np.testing.assert_array_equal(made.pictures, alone.pictures)
+        # Some processors round a batch of two otherwise than one.
+        np.testing.assert_allclose(made.pictures, alone.pictures, rtol=0, atol=1e-5)
     assert [bool(made.woken[0]) for made in both] == [True, False]
 
 
