@@ -87,7 +87,7 @@ def _noted(model: Model, image: torch.Tensor, *, grad: bool) -> CallOrder:
     size = tuple(image.shape[2:])
     order = CallOrder(
         tuple(calls),
-        _classes(output, size, calls),
+        _classes(model, output, size, calls),
         size,
         unreached=unreached,
         detects=returns_boxes(model, output),
@@ -97,18 +97,22 @@ def _noted(model: Model, image: torch.Tensor, *, grad: bool) -> CallOrder:
     return replace(order, unread=_unread(model, image, order))
 
 
-def _classes(output: Any, image: tuple[int, ...], calls: Sequence[OrderedCall]) -> int | None:
+def _classes(
+    model: Model, output: Any, image: tuple[int, ...], calls: Sequence[OrderedCall]
+) -> int | None:
     """Return how many classes the network answers with, None where it answers otherwise.
 
     As many numbers as a whole body of layers has channels are an embedding; classes have layers of
     their own, at the end or one for each answer.
     """
     answers = [entry for entry in tensors(output) if entry.is_floating_point()]
-    if not answers or not (
-        answers[0].ndim == 2 or (answers[0].ndim > 2 and answers[0].shape[2:] == image)
-    ):
+    if not answers:
         return None
-    classes = int(answers[0].shape[1])
+    # Of several heads the one that is explained, which need not come first.
+    own_answer = _explained(model, output, answers)[0]
+    if not (own_answer.ndim == 2 or (own_answer.ndim > 2 and own_answer.shape[2:] == image)):
+        return None
+    classes = int(own_answer.shape[1])
     maps = [call for call in calls if isinstance(call.map, MapLayout) and call.map.dims]
     own = [isinstance(call.map, MapLayout) and call.map.channels == classes for call in maps]
     computing = sum(
@@ -119,15 +123,23 @@ def _classes(output: Any, image: tuple[int, ...], calls: Sequence[OrderedCall]) 
     return classes if at_the_end or computing <= alike else None
 
 
+def _explained(
+    model: Model, output: Any, answers: Sequence[torch.Tensor]
+) -> Sequence[torch.Tensor]:
+    """Return the member of an output that is explained, or all where none is chosen."""
+    if isinstance(output, torch.Tensor) or returns_boxes(model, output):
+        return answers
+    try:
+        return [given_of(model, output)]
+    except TargetError:  # A callable will have to say what is explained.
+        return answers
+
+
 def _unreached(
     model: Model, output: Any, nodes: Mapping[Key, tuple[Any, torch.Tensor]]
 ) -> frozenset[Key]:
     """Return the calls that no gradient of what is explained comes back to."""
-    try:
-        whole = isinstance(output, torch.Tensor) or returns_boxes(model, output)
-        answers = list(tensors(output)) if whole else [given_of(model, output)]
-    except TargetError:  # A callable will have to say what is explained.
-        answers = list(tensors(output))
+    answers = _explained(model, output, list(tensors(output)))
     ends = [answer.grad_fn for answer in answers if answer.grad_fn is not None]
     seen, waiting = set(ends), list(ends)
     while waiting:

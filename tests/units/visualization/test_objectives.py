@@ -117,3 +117,25 @@ def test_two_directions_of_one_name_are_told_apart() -> None:
     )
     assert one.name == two.name
     assert one.digest != two.digest
+
+
+class _TwoHeads(nn.Module):
+    def __init__(self, first: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 6, 3, 2), nn.ReLU())
+        self.age, self.kind = nn.Linear(6, first), nn.Linear(6, 4)
+
+    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        found = self.body(images).mean((2, 3))
+        return {"age": self.age(found), "kind": self.kind(found)}
+
+
+@pytest.mark.parametrize("first", [1, 2, 9])
+def test_classes_are_those_of_the_head_that_is_explained(first: int) -> None:
+    names = ["ant", "bee", "cat", "dog"]
+    heads = Model(_TwoHeads(first).eval(), categories=names, member="kind")
+    read = read_objectives(heads, "class:dog;class:0")
+    assert [objective.name for objective in read] == ["class:dog", "class:ant"]
+    assert [objective.channel for objective in read] == [3, 0]
+    with pytest.raises(TargetError, match="no class 4"):
+        read_objectives(heads, "class:4")
