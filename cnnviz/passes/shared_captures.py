@@ -104,7 +104,7 @@ def shared_captures(
     inputs : torch.Tensor
         Preprocessed images such as will be captured, [N, C, H, W].
     known : iterable of Capture
-        Captures of it that were made before, with gradients at the layers or without any.
+        Captures of it that were made before.
     """
     outer = _NOW.get()
     if independence(model, inputs).repeating or (outer and model.module in outer.networks):
@@ -115,7 +115,9 @@ def shared_captures(
         layers = frozenset(name for name, _ in found.activations.calls)
         explains = found._scores is not None
         target = tuple(one.asked for one in found.resolved_targets) if explains else None
-        gradients: Literal["layers", False] = "layers" if explains else False
+        gradients: Literal[True, "layers", False] = "layers" if explains else False
+        if found._input_gradient is not None:
+            gradients = True
         shared.keep(model, Asked(found.batch, layers, target, gradients, found.rule), found)
     token = _NOW.set(shared)
     try:

@@ -159,7 +159,9 @@ def _look(
     """
     needs = {kind.needs for kind in kinds}
     photo = batch.photos[place]
-    gradients: Literal["layers", False] = "layers" if "backward" in needs else False
+    gradients: Literal[True, "layers", False] = "layers" if "backward" in needs else False
+    if any(kind.at_input for kind in kinds):
+        gradients = True
     wanted = (layers or STAGES) if needs & {"layers", "backward"} else ()
     explained = _target_of(target, place, len(batch)) if gradients else None
     one = Batch(batch.tensor[place : place + 1], (photo,), (batch.boxes[place],))

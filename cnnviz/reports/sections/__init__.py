@@ -43,6 +43,8 @@ class SectionKind:
         For a view without a section of its own, or of another package: whose section it is.
     of_view : str
         The view that it shows, where there are networks that this does not take.
+    at_input : bool
+        Whether it needs the gradient at the input too, which the same backward pass gives.
     """
 
     key: str
@@ -52,6 +54,7 @@ class SectionKind:
     passes: int = 0
     view: View | None = None
     of_view: str = ""
+    at_input: bool = False
 
     @property
     def thorough(self) -> bool:
@@ -86,7 +89,9 @@ SECTIONS: tuple[SectionKind, ...] = (
         passes=2000,
         of_view="feature_visualization",
     ),
-    SectionKind("explanations", "How far to believe it", "image", "backward", passes=4400),
+    SectionKind(
+        "explanations", "How far to believe it", "image", "backward", passes=4400, at_input=True
+    ),
     SectionKind("gradient_flow", "Does the gradient arrive?", "network", "forward", passes=3),
     SectionKind("provenance", "How this report was made", "report"),
 )
