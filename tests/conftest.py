@@ -5,13 +5,12 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
-
-from tests.helpers.text_layouts import remembered
 
 # No test fails for being slow, and none by chance where a change is judged.
 settings.register_profile("suite", deadline=None, derandomize="CI" in os.environ)
@@ -21,6 +20,12 @@ settings.load_profile("suite")
 # that wait for one another took half of its time. Set before anything imports torch.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Rewriting the asserts of some 350 files takes more than half of collection, in every worker. It
+# is kept with other bytecode, also where the environment forbids that, as containers do; not while
+# tests run, which may write a module anew within the second that Python tells apart.
+_FORBIDDEN = sys.dont_write_bytecode
+sys.dont_write_bytecode = False
+
 
 def pytest_collection_finish() -> None:
     """Let the garbage collector pass over what imports and collection made: it stays anyway.
@@ -28,6 +33,7 @@ def pytest_collection_finish() -> None:
     Every figure leaves circles of some thousand objects behind. Looked for at every 700 new
     objects, as is usual, they took a tenth of the suite's time.
     """
+    sys.dont_write_bytecode = _FORBIDDEN
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
@@ -36,6 +42,9 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def text_layouts() -> Iterator[None]:
     """Lay the same text out once, and not anew in each figure."""
+    # Not above: NumPy, too, reads when it is imported how many threads it may use.
+    from tests.helpers.text_layouts import remembered
+
     with remembered():
         yield
 
