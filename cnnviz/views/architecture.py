@@ -46,7 +46,7 @@ class Architecture(TableResult):
         The network's name.
     trace : Trace
         Every call of every layer, with shapes for a batch of one.
-    stages : tuple of Stage
+    parts : tuple of Stage
         The same calls in as few groups as one picture can show.
     explained : bool
         Whether picture and text are of the arithmetic of each layer.
@@ -65,7 +65,7 @@ class Architecture(TableResult):
 
     name: str
     trace: Trace
-    stages: tuple[Stage, ...]
+    parts: tuple[Stage, ...]
     explained: bool = False
     part: tuple[int, int] | None = None
     """Of the rows of explained layers, the first on this page and the one after the last."""
@@ -124,10 +124,10 @@ class Architecture(TableResult):
 
         None where there are none, and for MACs where not all could be counted.
         """
-        counted = not any(stage.uncounted for stage in self.stages)
+        counted = not any(stage.uncounted for stage in self.parts)
         found = {
-            "parameters": [stage.parameters for stage in self.stages],
-            "macs": [stage.macs if counted else 0 for stage in self.stages],
+            "parameters": [stage.parameters for stage in self.parts],
+            "macs": [stage.macs if counted else 0 for stage in self.parts],
         }
         return {
             name: tuple(one / sum(several) if sum(several) else None for one in several)
@@ -154,10 +154,10 @@ class Architecture(TableResult):
         if self.explained:
             return explained_caption(self.trace)
         grouped = f"All {len(self.layers)} steps are shown: a call of a layer, or a function."
-        if len(self.stages) < len(self.layers):
+        if len(self.parts) < len(self.layers):
             grouped = (
                 f"The {len(self.layers)} steps, each a call of a layer or a function, are drawn as "
-                f"{len(self.stages)} parts; the table lists each."
+                f"{len(self.parts)} parts; the table lists each."
             )
         noun, gates = self.trace.space.noun, ""
         if any(call.receptive_field and call.receptive_field.gateless for call in self.layers):
@@ -189,7 +189,7 @@ class Architecture(TableResult):
             return draw_arithmetic(self, into)
         from cnnviz.views.pictures.architecture import draw
 
-        return draw(self.name, self.trace, self.stages, into)
+        return draw(self.name, self.trace, self.parts, into)
 
     def sheets(self, tallest: float = PAGE) -> Sequence[Architecture]:
         """Return the explained layers page by page; the stages are one page."""
@@ -297,6 +297,6 @@ def architecture(
         provenance=wrapped.provenance(),
         name=wrapped.name,
         trace=found,
-        stages=stages(found),
+        parts=stages(found),
         explained=arithmetic,
     )

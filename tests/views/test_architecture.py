@@ -64,12 +64,12 @@ def test_all_numbers_are_in_the_json() -> None:
     data = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert len(data["layers"]) == len(found.layers) == 66
     assert data["sums"]["parameters"] == sum(row["parameters"] for row in data["layers"])
-    assert data["sums"]["macs"] == sum(stage["macs"] for stage in data["stages"])
+    assert data["sums"]["macs"] == sum(stage["macs"] for stage in data["parts"])
     fire = next(row for row in data["layers"] if row["layer"] == "features.3.expand3x3")
     assert fire["receptive_field"]["size"] == [19, 19]
     assert fire["receptive_field"]["stride"] == [4, 4]
     assert (fire["kernel"], fire["padding"], fire["groups"]) == ([3, 3], [1, 1], 1)
-    assert [label for stage in data["stages"] for label in stage["layers"]] == [
+    assert [label for stage in data["parts"] for label in stage["layers"]] == [
         row["layer"] for row in data["layers"]
     ]
 
@@ -107,18 +107,18 @@ def test_layers_that_never_run_and_gates_are_named() -> None:
 def test_the_picture_shows_every_stage_and_says_how_many_layers_they_hold(name: str) -> None:
     found = architecture(build(name), image_size=None if name == "lenet5" else 64)
     shown = texts(found)
-    for number, stage in enumerate(found.stages):
+    for number, stage in enumerate(found.parts):
         assert str(number + 1) in shown
         assert any(text == stage.name or "…" in text for text in shown)
     heading = " ".join(shown)
     assert found.trace.counted in heading
-    if len(found.stages) < len(found.layers):
-        assert f"drawn as {len(found.stages)} parts" in heading
-        assert f"drawn as {len(found.stages)} parts" in found.caption()
+    if len(found.parts) < len(found.layers):
+        assert f"drawn as {len(found.parts)} parts" in heading
+        assert f"drawn as {len(found.parts)} parts" in found.caption()
     else:
         assert "grouped" not in heading
     bars = [patch for axes in found.figure().axes for patch in axes.patches]
-    assert len(bars) > 3 * len(found.stages)
+    assert len(bars) > 3 * len(found.parts)
 
 
 def test_no_text_of_the_picture_leaves_it_or_meets_another() -> None:
