@@ -44,11 +44,9 @@ SENTENCES = {
     "with muted": "With what is muted, {0} has {1} and {2} {3}.",
     "channel": "Its activation is {0} at most, at row {1}, column {2}; on average {3}; above zero "
     "at {4} of {5} places. The photo above shows its map.",
-    "adds exact": "“Adds here” is the activation times the weight of the linear layer, shared "
-    "among the places: all channels at all places together, with the bias, make up the score of "
-    "{0}.",
-    "adds guessed": "“Adds here” is the activation times the mean gradient of the score of {0}, "
-    "which are the weights of Grad-CAM: an estimate.",
-    "adds": " It counts in units of the score at this one place; the last column is the "
-    "probability with the channel muted in the whole photo.",
+    "adds exact": "“Adds”: activation times weight, in units of the score, at this place. Summed "
+    "over all places and channels, with the bias, it is the score of {0}.",
+    "adds guessed": "“Adds”: activation times the mean gradient of the score of {0}, at this "
+    "place; an estimate, as Grad-CAM makes it.",
+    "adds": " “Without it”: the probability with the channel muted in the whole photo.",
 }

@@ -91,7 +91,8 @@ def test_how_channels_are_ranked_stands_in_the_address(opened) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("shapes-residual", "weight of the linear layer"), ("small", "Grad-CAM")]
+    ("name", "said"),
+    [("shapes-residual", "times weight, in units of the score"), ("small", "as Grad-CAM makes it")],
 )
 def test_what_a_channel_adds_is_said_to_be_exact_or_an_estimate(
     browser, tmp_path, name: str, said: str
@@ -102,7 +103,6 @@ def test_what_a_channel_adds_is_said_to_be_exact_or_an_estimate(
     visit.wait_until("'cnnviz' in window")
     text = visit.page.inner_text("#adds-said")
     assert said in text
-    assert "units of the score" in text
     # The table fits beside the photo.
     card = visit.page.locator("#places .card").first
     assert card.evaluate("(one) => one.scrollWidth <= one.clientWidth + 1")

@@ -66,7 +66,7 @@ export function convolution(app) {
   }
   const [which, channel, ...places] = ["step-which", "step-channel", "step-row", "step-column"].map(app.byId);
   which.replaceChildren(...steps.map((/** @type {any} */ one, /** @type {number} */ k) =>
-    made("option", { value: k, text: `${one.name}${one.first ? ", of the photo" : ""}${one.ends ? `, before ${one.ends === one.name ? "its activation" : `the end of ${one.ends}`}` : ""}` })));
+    made("option", { value: k, text: one.name })));
   which.addEventListener("change", () => app.update({ conv: Number(which.value), step: [] }));
   panel.addEventListener("toggle", () => { if (panel.open !== (app.state.step !== null)) app.update({ step: panel.open ? [] : null }); });
   /** @type {any} */
@@ -95,9 +95,7 @@ export function convolution(app) {
   app.works = (/** @type {number} */ c, /** @type {[number, number]|null} */ at) => {
     const cell = at && app.cellAt(at);
     app.update({ channel: c, conv: null, step: cell ? [app.madeBy(c), cell.row, cell.column] : [] });
-    panel.open = true;
-    panel.scrollIntoView({ block: "nearest" });
-    panel.querySelector("summary").focus({ preventScroll: true });
+    app.goTo("convolution");
   };
   channel.addEventListener("change", () => app.update({ step: [Number(channel.value), ...now().at] }));
   places.forEach((field, k) => field.addEventListener("change", () => {
@@ -121,7 +119,8 @@ export function convolution(app) {
     if (filled !== step) {
       const numbers = [...step.channels.values];
       channel.replaceChildren(...numbers.map((c) => made("option", { value: c, text: c })));
-      app.says("step-held", numbers.length < step.count ? app.words("kernels held", numbers.length, step.count) : "");
+      const ends = step.ends && `, before ${step.ends === step.name ? "its activation" : `the end of ${step.ends}`}`;
+      app.says("step-held", `${step.first ? "of the photo" : ""}${ends || ""}. `.replace(/^(, )?/, "") + (numbers.length < step.count ? app.words("kernels held", numbers.length, step.count) : ""));
       filled = step;
     }
     app.says("step-same", sameAs(app, step, own));

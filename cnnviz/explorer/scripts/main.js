@@ -116,7 +116,14 @@ export function begun(data, suffix) {
     app.tell(lost);
     return lost;
   };
-  app.openPanel = (/** @type {string} */ id) => { app.byId(id).open = true; };
+  // What is in a panel is drawn first: it would grow after the jump, and stop it short.
+  app.goTo = (/** @type {string} */ id) => {
+    const panel = app.byId(id);
+    panel.open = true;
+    app.draw();
+    panel.scrollIntoView({ block: "nearest" });
+    panel.querySelector("summary").focus({ preventScroll: true });
+  };
   for (const id of PANELS) app.on(id, "toggle", () => app.draw());
   saving(app);
   return app;

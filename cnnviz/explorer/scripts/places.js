@@ -120,7 +120,7 @@ function channelLine(app, c, values, of) {
     says(fires.lastChild, `${how.hidden ? written(all[c]) : ""} (${rank})`);
     says(adds, each === null ? "\u2013" : written(each[c]));
     adds.setAttribute("class", each !== null && each[c] < 0 ? "against" : "for");
-    row.setAttribute("class", app.state.channel === c ? "chosen" : "");
+    row.setAttribute("class", (app.state.channel === c ? "chosen" : "") + (app.state.scales.get(c) === 0 ? " muted" : ""));
     open.setAttribute("aria-pressed", String(app.state.channel === c));
     mute.show();
   };

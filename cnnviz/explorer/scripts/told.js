@@ -14,11 +14,7 @@ export function told(app) {
   const mute = muteButton(app, () => app.state.channel ?? 0, (muted) => `${muted ? "Give back" : "Mute"} channel ${app.state.channel}`);
   back.after(mute);
   back.addEventListener("click", () => app.update({ channel: null, against: null }));
-  more.addEventListener("click", () => {
-    app.openPanel("channel");
-    app.byId("channel").scrollIntoView({ block: "nearest" });
-    app.byId("channel").querySelector("summary").focus({ preventScroll: true });
-  });
+  more.addEventListener("click", () => app.goTo("channel"));
   let before = app.first.opacity;
   off.addEventListener("click", () => {
     const { opacity } = app.state;
@@ -47,7 +43,7 @@ function words(app) {
   const steps = held ? `, values rounded to ${held.levels} levels` : "";
   if (state.opacity === 0) return `The photo alone, without the map of ${state.channel === null ? name : `channel ${state.channel}`}.`;
   const missing = shownMap(app) === null;
-  const what = state.channel !== null ? `Where channel ${state.channel} fires, and how much`
+  const what = state.channel !== null ? `Where channel ${state.channel} ${state.scales.get(state.channel) === 0 ? "fired before it was muted" : "fires, and how much"}`
     : state.against !== null ? `${data.methodNames[state.method]}: what speaks for ${name} rather than ${data.names[state.against]} (red), or the other way (blue)`
       : state.signed ? `${data.methodNames[state.method]}: what speaks for ${name} (red) and against it (blue)`
         : `${data.methodNames[state.method]}: where the network found ${name}`;

@@ -66,7 +66,7 @@ function offer(app, c) {
   const aside = made("span", { class: "aside" });
   const mute = muteButton(app, () => c, (muted) => (muted ? "give back" : "mute"));
   const row = made("li", {}, [
-    made("button", { type: "button", class: "link", text: said, on: { click: () => { app.update({ channel: c }); app.openPanel("channel"); } } }),
+    made("button", { type: "button", class: "link", text: said, on: { click: () => { app.update({ channel: c }); app.goTo("channel"); } } }),
     slider, times, mute, aside,
   ]);
   row.show = () => {

@@ -1,0 +1,100 @@
+"""The page on phones: the answer in sight, no control cut off, and jumps to their content."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.browser import Visit
+from tests.helpers.explorer_pages import page_of
+
+PANELS = ("controls", "channel", "network", "what-if", "convolution")
+_CUT = """() => {
+  const pen = document.createElement("canvas").getContext("2d");
+  return [...document.querySelectorAll("select")].filter((one) => {
+    pen.font = getComputedStyle(one).font;
+    const widest = Math.max(...[...one.options].map((entry) => pen.measureText(entry.text).width));
+    return one.getClientRects().length && widest + 28 > one.clientWidth;
+  }).map((one) => one.id);
+}"""
+
+_WORKS = """() => {
+  const { app } = cnnviz;
+  const step = app.data.convolutions.find((one) => one.ends === app.layer().name);
+  app.works(step.begins + step.channels.values[0], [0.4, 0.3]);
+}"""
+
+
+def _visit(browser: object, folder: Path, width: int, address: str, name: str = "small") -> Visit:
+    path = page_of(name)[2].save(folder / "page.html")
+    visit = Visit(browser, width, "light", touch=width < 500)  # type: ignore[arg-type]
+    visit.page.goto(f"{path.as_uri()}{address}")
+    visit.wait_until("'cnnviz' in window")
+    return visit
+
+
+@pytest.mark.parametrize("width", [240, 320, 390])
+def test_the_answer_stays_in_sight_where_a_channel_is_muted(
+    browser: object, tmp_path: Path, width: int
+) -> None:
+    visit = _visit(browser, tmp_path, width, "#at=0.4,0.3")
+    page = visit.page
+    verdict, before = page.locator("#verdict"), page.inner_text("#verdict")
+    page.locator("#places .without:enabled").first.tap()
+    box = verdict.bounding_box()
+    assert box is not None
+    assert 0 <= box["y"] <= 900 - box["height"]
+    assert page.inner_text("#changed-said").startswith("without channel")
+    row = page.locator("#places tr.muted")
+    assert "line-through" in row.locator("td").first.evaluate(
+        "(one) => getComputedStyle(one).textDecorationLine"
+    )
+    page.locator("#restore").tap()
+    assert page.inner_text("#verdict") == before
+    assert page.locator("#places tr.muted").count() == 0
+    visit.context.close()
+
+
+@pytest.mark.parametrize("width", [240, 320, 390, 900])
+@pytest.mark.parametrize("name", ["small", "shapes-residual"])
+def test_nothing_is_wider_than_the_page(
+    browser: object, tmp_path: Path, width: int, name: str
+) -> None:
+    visit = _visit(browser, tmp_path, width, "#at=0.4,0.3&channel=1", name)
+    for panel in PANELS:
+        visit.page.evaluate(f"document.getElementById('{panel}').open = true")
+    visit.page.wait_for_timeout(100)
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= width + 1
+    if width >= 320:
+        assert visit.page.evaluate(_CUT) == []
+    visit.context.close()
+
+
+@pytest.mark.parametrize("panel", ["channel", "convolution"])
+def test_a_jump_shows_what_it_leads_to(browser: object, tmp_path: Path, panel: str) -> None:
+    visit = _visit(browser, tmp_path, 900, "#at=0.4,0.3&channel=1", "shapes-residual")
+    page = visit.page
+    if panel == "channel":
+        page.click("#shown-more")
+    else:
+        page.evaluate(_WORKS)
+    page.wait_for_timeout(200)
+    top, bottom = page.evaluate(
+        f"(({{top, bottom}}) => [top, bottom])"
+        f"(document.getElementById('{panel}').getBoundingClientRect())"
+    )
+    assert top >= -1
+    assert top <= 1 or bottom <= 901
+    visit.context.close()
+
+
+def test_a_muted_channel_is_told_to_be_one_and_the_photo_alone_has_no_colours(
+    browser: object, tmp_path: Path
+) -> None:
+    visit = _visit(browser, tmp_path, 390, "#channel=1&scale=1:0")
+    assert "channel 1 fired before it was muted" in visit.page.inner_text("#told")
+    assert visit.page.locator("#scale-bar").is_visible()
+    visit.page.tap("#map-off")
+    assert not visit.page.locator("#scale-bar").is_visible()
+    visit.context.close()
