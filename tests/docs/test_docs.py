@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from cnnviz.results import picture_style
 from cnnviz.views import VIEWS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +45,8 @@ def staging(monkeypatch):
 def run_as_script(tmp_path, monkeypatch):
     """Run a file as a script in an empty folder; its seeds stay its own."""
     monkeypatch.chdir(tmp_path)
+    # Nothing here looks at pixels; how many there are is for tests of results to look at.
+    monkeypatch.setattr(picture_style, "FILE_DPI", 40)
 
     def run(path):
         with torch.random.fork_rng(devices=[]):
