@@ -105,6 +105,30 @@ def test_signals_and_volumes_are_drawn() -> None:
     assert "volume" in texts(network_diagram(volume.eval(), (6, 8, 8)))
 
 
+class _Signs(nn.Module):
+    """Adds, multiplies and joins, over signals, volumes or images."""
+
+    def __init__(self, axes: int) -> None:
+        super().__init__()
+        conv = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1]
+        self.first, self.side = conv(2, 4, 3, padding=1), conv(4, 4, 1)
+        self.gate, self.head = conv(4, 4, 1), nn.Linear(8, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.first(x)
+        held = torch.cat([x + self.side(x), x * self.gate(x).sigmoid()], 1)
+        return self.head(held.flatten(2).mean(2))
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_joins_are_drawn_as_signs_in_every_number_of_axes(axes: int) -> None:
+    found = network_diagram(_Signs(axes).eval(), (8,) * axes if axes > 1 else 8)
+    said = texts(found)
+    for node in found.trunk.nodes:
+        assert not node.sign or node.sign in said
+    assert {"+", "×"} & {node.sign for node in found.trunk.nodes}
+
+
 def test_misuse_is_a_sentence() -> None:
     with pytest.raises(UsageError, match="image_size cannot be 0"):
         network_diagram(tiny_network(), image_size=(0, 8))
