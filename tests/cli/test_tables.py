@@ -1,0 +1,48 @@
+"""Results as tables of the terminal."""
+
+from __future__ import annotations
+
+import pytest
+
+import cnnviz
+from cnnviz.models import Model
+from cnnviz_cli.tables import table_of
+from tests.helpers.architectures import tiny_network
+from tests.helpers.detectors import Pyramid, photos
+
+
+def boxes(count: int) -> cnnviz.views.predictions.Predictions:
+    model = Model(Pyramid(), categories=("none", "cat", "dog", "owl"))
+    return cnnviz.predictions(cnnviz.capture(model, photos(count), gradients=False), 3)
+
+
+def test_boxes_are_rows_with_their_corners_in_whole_pixels() -> None:
+    found = boxes(1)
+    columns, rows = table_of(found)
+    assert columns == ["class", "score", "box"]
+    assert len(rows) == found.shown_of(0)
+    for rank, (name, said, corners) in enumerate(rows):
+        assert (name, said) == (found.names[0][rank], found.said(0, rank))
+        assert corners == ", ".join(f"{edge:.0f}" for edge in found.boxes[0, rank])
+
+
+def test_boxes_of_several_photos_say_of_which_they_are() -> None:
+    found = boxes(2)
+    columns, rows = table_of(found)
+    assert columns == ["photo", "class", "score", "box"]
+    wanted = [name for place, name in enumerate(found.images) for _ in range(found.shown_of(place))]
+    assert [row[0] for row in rows] == wanted
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_classes_are_rows_with_probability_and_logit(several: bool) -> None:
+    images = photos(1 + several, 8, 8)
+    found = cnnviz.predictions(cnnviz.capture(tiny_network(), images, gradients=False), 2)
+    columns, rows = table_of(found)
+    assert columns == ["photo"] * several + ["class", "probability", "logit"]
+    assert len(rows) == 2 * len(images)
+    assert rows[0][several] == found.names[0][0]
+
+
+def test_other_results_have_none() -> None:
+    assert table_of(cnnviz.filters(tiny_network())) is None
