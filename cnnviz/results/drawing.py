@@ -213,8 +213,18 @@ def palette(name: str) -> Pixels:
 
 def show(axes: Axes, pixels: Pixels, *, smooth: bool = False) -> None:
     """Show a picture without ticks and frame."""
-    axes.imshow(pixels, interpolation="antialiased" if smooth else "nearest")
+    axes.imshow(opaque(pixels), interpolation="antialiased" if smooth else "nearest")
     hide_ticks(axes)
+
+
+def opaque(pixels: Pixels) -> Pixels:
+    """Return RGB pixels with an alpha of their own, which matplotlib draws twice as fast.
+
+    It adds one itself otherwise, in double precision, and resamples all channels in that.
+    """
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
+        return pixels
+    return np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)])
 
 
 def overlay(photo: Pixels, heat: NDArray[np.float32], scale: Scale) -> Pixels:

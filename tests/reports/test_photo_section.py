@@ -34,7 +34,7 @@ def test_the_frame_lies_on_the_crop(photos):
             [frame.x0, frame.x1, frame.y0, frame.y1],
             np.array([box["left"], box["right"], box["top"], box["bottom"]]) - 0.5,
         )
-    assert right.images[0].get_array().shape == (32, 32, 3)
+    assert right.images[0].get_array().shape[:2] == (32, 32)
 
 
 def test_a_photo_that_is_seen_whole_has_no_frame(photos):

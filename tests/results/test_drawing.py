@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from cnnviz.results import drawing, mosaics
 from cnnviz.results.drawing import Scale
@@ -118,3 +120,19 @@ def test_a_long_heading_goes_on_below_and_stays_inside_the_figure() -> None:
         whole.append(title.get_text().split() == ["photo", "2071"] * words)
     assert heights[1] > 2 * heights[0]
     assert all(whole), "nothing is left out"
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+def test_pictures_with_an_alpha_of_their_own_are_drawn_as_without(smooth):
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 30, 3), np.uint8)
+    drawn = []
+    for shown in (pixels, drawing.opaque(pixels)):
+        figure = Figure((2, 2), dpi=70)
+        canvas = FigureCanvasAgg(figure)
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set_axis_off()
+        axes.imshow(shown, interpolation="antialiased" if smooth else "nearest")
+        canvas.draw()
+        drawn.append(np.asarray(canvas.buffer_rgba()).astype(int))
+    assert np.abs(drawn[0] - drawn[1]).max() <= 1
+    assert drawing.opaque(pixels).shape == (24, 30, 4)
