@@ -164,10 +164,8 @@ def _unlabelled() -> UsageError:
 
 
 def check(objective: Objective, labels: Any) -> None:
-    """Raise UsageError unless the objective is known and has what it needs."""
-    if callable(objective):
-        return
-    if objective not in NAMES:
+    """Raise UsageError unless the objective is known, has what it needs, and uses what is given."""
+    if not callable(objective) and objective not in NAMES:
         raise UsageError(
             f"There is no objective {objective!r}.",
             did_you_mean(objective, NAMES, f"Choose {', '.join(NAMES)}, or give a callable."),
@@ -175,6 +173,12 @@ def check(objective: Objective, labels: Any) -> None:
         )
     if objective == "loss" and labels is None:
         raise _unlabelled()
+    if labels is not None and objective != "loss":
+        raise UsageError(
+            "Labels are given, and this objective does not look at them: only a loss does.",
+            'Give objective="loss" as well, or leave the labels out.',
+            option="Give --objective loss as well, or leave --labels out.",
+        )
 
 
 def as_labels(labels: Sequence[int | str] | torch.Tensor | None, model: Model) -> Any:

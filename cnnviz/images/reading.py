@@ -134,7 +134,7 @@ def _check_there(path: Path, text: str, name: str) -> None:
         raise PhotoError(text, "addresses are not fetched", "Download the image and name the file.")
     with _reached(name):
         if not path.exists():
-            raise PhotoError(name, "there is no such file", _file_remedy(path))
+            raise PhotoError(name, f"there is no such file{_told_folder(path)}", _file_remedy(path))
         if is_file_named_as_folder(text):
             raise PhotoError(
                 f"{name}{text[-1]}", "this is a file, and no folder", "Leave out the slash."
@@ -162,6 +162,11 @@ def _reached(name: str) -> Iterator[None]:
         raise PhotoError(
             name, f"the file cannot be reached ({error})", "Check its name and its permissions."
         ) from error
+
+
+def _told_folder(path: Path) -> str:
+    """Return where a file is missing, which may be another folder than the one meant."""
+    return f" in {str(path.parent)!r}" if path.parent != Path() and path.parent.is_dir() else ""
 
 
 def _file_remedy(path: Path) -> str:

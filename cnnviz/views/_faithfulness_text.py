@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cnnviz.heatmaps.checks.measure_groups import MEASURE_GROUPS
 from cnnviz.results.space import IMAGE, Space
+from cnnviz.results.text import plural
 
 if TYPE_CHECKING:
     from cnnviz.views.faithfulness import Faithfulness
@@ -15,11 +16,10 @@ def caption(found: Faithfulness) -> str:
     """Say how to read the curves and the table."""
     space = found.space
     parts = [
-        f"Every number stands beside that of {found.random_count} random maps for each "
-        f"{space.noun}: "
-        "the same values, as smooth, in random places. Beaten is the share of them that the "
-        "map beats, and chance how probable it is that maps without knowledge do as well; the "
-        f"least that so many can tell is {_least_chance(found)}."
+        f"Every number stands beside that of {plural(found.random_count, 'random map')} for each "
+        f"{space.noun}: the same values, as smooth, in random places. Beaten is the share of them "
+        "that the map beats, and chance how probable it is that maps without knowledge do as well; "
+        f"the least that so many can tell is {_least_chance(found)}."
     ]
     if found.unit == "score":
         parts.append(

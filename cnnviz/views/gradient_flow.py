@@ -243,7 +243,7 @@ def gradient_flow(
     images : path, PIL image, uint8 array [H, W, 3], a list of them, or float tensor [N, C, H, W]
         What goes in; standard normal noise when not given.
     labels : sequence of int or str, or torch.Tensor, optional
-        The class of each image, for the objective "loss".
+        The class of each image, for the objective "loss" alone.
     objective : {"auto", "loss", "top"} or callable
         What is sent back. "auto" is a random sign for each logit, which does not depend on how sure
         the network is; "loss" the cross-entropy of `labels`; "top" the greatest logit; in code also
@@ -269,7 +269,8 @@ def gradient_flow(
     Raises
     ------
     UsageError
-        If an argument is unknown, or a loss is asked for without labels.
+        If an argument is unknown, a loss is asked for without labels, or labels are given for
+        another objective, which would not look at them.
     ModelError
         If the network cannot run, or calls no convolution and no linear layer.
 

@@ -84,7 +84,10 @@ def test_a_file_that_is_not_there_is_refused_before_any_work(
     typed = there.with_name(f"{there.stem}x{there.suffix}")
     said = run(command, there, typed, "--model", "nowhere")
     assert said.code == 2
-    assert said.error_lines[0] == f"Error: {typed.name}: there is no such file."
+    assert (
+        said.error_lines[0]
+        == f"Error: {typed.name}: there is no such file in {str(typed.parent)!r}."
+    )
     assert f"Did you mean {there.name!r}" in said.error_lines[1]
     assert said.out == ""
     fetched = run(command, there, "https://example.org/a.png", "--model", "nowhere")

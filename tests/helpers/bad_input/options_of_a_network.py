@@ -35,7 +35,8 @@ gallery shapes --visualize features.0:9999 | has no channel 9999
 gallery shapes --visualize features.0:0-99999999999 | There is no channel
 gallery shapes --visualize conv:0 --budget x | is no time
 gallery shapes --visualize linear:0 --budget -1s | is no time
-gradient-flow --labels ² | has no class '²'
+gradient-flow --labels ² --objective loss | has no class '²'
+gradient-flow --labels 3 | this objective does not look at them
 equivariance --shift 300 | cannot be shifted by 300
 augmentation --transform Resize(20000) | A number in a transform cannot be 20,000
 augmentation --transform Resize(1e999) | A number in a transform cannot be inf
