@@ -45,7 +45,9 @@ GROUPS = {
 PACKAGES = ("datasets", "evaluation", "explorer", "images", "models", "reports", "testing", "views")
 # The sidebar would be drawn with every name on every page, which takes most of the time of a build:
 # these pages are reached from their list, the search, and each other.
-HEAD = ":orphan:\n\n:doc:`The Python interface <index>`\n"
+# Each page has its place in the sidebar, which a page outside of every list of contents has not.
+IN_SIDEBAR = ".. toctree::\n    :hidden:\n    :glob:\n\n    *\n"
+HEAD = ":doc:`The Python interface <index>`\n"
 # What every result has is told once, on the page of `Result`.
 _TOLD_ONCE = "draw, draw_panel, contents, arrays, caption, summary, sheets, sheet, frames, table"
 
@@ -74,6 +76,7 @@ def write(target: Path) -> None:
     if set(named) != set(cnnviz.__all__):
         raise RuntimeError(f"GROUPS and cnnviz differ: {sorted(set(named) ^ set(cnnviz.__all__))}")
     index = [_headed("The Python interface", "="), "Every public name, from its docstring.\n"]
+    index.append(IN_SIDEBAR)
     for title, names in groups.items():
         lines = "\n".join(f"    {name}" for name in names)
         index.append(f"{_headed(title, '-')}\n.. currentmodule:: cnnviz\n")

@@ -5,7 +5,7 @@
 Warnings of Sphinx are errors, and so is an example that fails. With --gallery the gallery of the
 shipped networks is a part of the site; with --pictures `docs/images` is renewed: what the README
 shows of the examples, and a photograph of a report, for which playwright (the test extra) and
-chromium must be there. With --quick nothing is run, to look at pages while writing them.
+chromium must be there. With --quick no example is run, to look at pages while writing them.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=staging.ROOT / "site")
     parser.add_argument("--pictures", action="store_true", help="renew docs/images, too")
     parser.add_argument("--gallery", action="store_true", help="build the gallery, too")
-    parser.add_argument("--quick", action="store_true", help="run nothing")
+    parser.add_argument("--quick", action="store_true", help="run no examples")
     chosen = parser.parse_args()
     if chosen.quick and chosen.pictures:
         parser.error("--pictures come from the examples, which --quick does not run")
@@ -130,7 +130,8 @@ def main() -> None:
         build(chosen.folder, chosen.quick, images if chosen.pictures else None)
     except RuntimeError as error:
         sys.exit(str(error))
-    if not chosen.quick:
+    # A few seconds; without it, its page has a hole.
+    if not (chosen.quick and (chosen.folder / EXPLORER).exists()):
         build_explorer(chosen.folder)
     if chosen.pictures:
         photograph_report(images / "report.webp")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+from api import IN_SIDEBAR
 from rich.text import Text
 from typer.main import get_command
 
@@ -29,7 +30,7 @@ def write(target: Path) -> None:
     """Write the pages of all commands into a folder."""
     target.mkdir()
     listed = get_command(app).commands
-    index = [_headed("The command line", "="), "Every command with its options.\n"]
+    index = [_headed("The command line", "="), "Every command with its options.\n", IN_SIDEBAR]
     panels: dict[str, list[str]] = {}
     for name, command in listed.items():
         panels.setdefault(command.rich_help_panel or "Commands", []).append(name)
@@ -47,7 +48,7 @@ def write(target: Path) -> None:
 def page(name: str, command: Any) -> Iterator[str]:
     """Yield the lines of the page of one command: what it does, its arguments, its options."""
     # Not in the sidebar, which would be drawn with every command on every page.
-    yield ":orphan:\n\n:doc:`The command line <index>`\n"
+    yield ":doc:`The command line <index>`\n"
     yield _headed(f"cnnviz {name}", "=")
     yield rst(command.help)
     yield f"\n.. code-block:: text\n\n    {usage(name, command)}\n"
