@@ -22,16 +22,19 @@ def sample_norms(values: torch.Tensor) -> torch.Tensor:
 
     Right at any size: squares of float32 leave its range from 1e-23 down and 1e19 up, which is
     where gradients vanish and explode. So they are summed in double precision, or, where that is
-    slow or absent, scaled first if need be. The norm of complex numbers is that of their parts.
+    slow or absent, scaled first if need be; so are doubles, whose squares leave their range from
+    1e-162 down and 1e154 up. The norm of complex numbers is that of their parts.
     """
     held = values.detach()
     held = torch.view_as_real(held.resolve_conj()) if held.is_complex() else held
     held = held[:, None] if held.ndim == 1 else held.reshape(1, 1) if held.ndim == 0 else held
     places = tuple(range(1, held.ndim))
-    if held.device.type not in ("cpu", "mps") or held.dtype == torch.float64 or not held.numel():
+    if not held.numel():
         return _norm(held, places, torch.float64)
-    if held.device.type == "mps":
+    if held.device.type == "mps" or held.dtype == torch.float64:
         return _scaled_norm(held, places)
+    if held.device.type != "cpu":
+        return _norm(held, places, torch.float64)
     # Fifty times as fast on a CPU; no position that matters is lost for a norm in this range.
     norms = _norm(held, places, torch.float32).double()
     if bool(((norms > 1e-15) & (norms < 1e18) | norms.isnan()).all()):
@@ -40,10 +43,11 @@ def sample_norms(values: torch.Tensor) -> torch.Tensor:
 
 
 def _scaled_norm(values: torch.Tensor, places: tuple[int, ...]) -> torch.Tensor:
-    exact = values.float()
+    double = values.dtype == torch.float64
+    exact = values if double else values.float()
     scale = torch.maximum(exact.amax(places, keepdim=True), -exact.amin(places, keepdim=True))
-    scale = scale.clamp(min=1e-37, max=1e37)
-    norms = _norm(exact / scale, places, torch.float32)
+    scale = scale.clamp(*((1e-300, 1e300) if double else (1e-37, 1e37)))
+    norms = _norm(exact / scale, places, exact.dtype)
     wide = torch.float32 if values.device.type == "mps" else torch.float64
     return norms.to(wide) * scale.flatten().to(wide)
 
@@ -68,7 +72,7 @@ def rms_norm(values: torch.Tensor, samples: int | None = None) -> torch.Tensor:
         attention, or steps of a sequence.
     """
     norms = sample_norms(values)
-    whole: torch.Tensor = torch.linalg.vector_norm(norms)
+    whole = _scaled_norm(norms[None], (1,))[0] if norms.numel() else norms.sum()
     root: torch.Tensor = whole / max(len(norms) if samples is None else samples, 1) ** 0.5
     return root
 

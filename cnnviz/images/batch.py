@@ -261,7 +261,7 @@ def _check_tensor(tensor: torch.Tensor, index: int, preprocessing: Preprocessing
             if last
             else f"Give [N, {preprocessing.channels}, H, W].",
         )
-    # The sum is finite where all are, and takes a fiftieth of the time of asking each.
+    # A sum is finite only where all are, and takes a fiftieth of the time of asking each.
     if not bool(tensor.detach().sum().isfinite()) and not bool(tensor.isfinite().all()):
         raise UsageError(
             f"Image {index} holds values that are not finite (NaN or infinity).",

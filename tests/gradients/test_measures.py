@@ -26,6 +26,17 @@ def test_norms_are_those_of_double_precision_at_any_size(n, c, side, decade) -> 
     assert found == pytest.approx(np.sqrt((wanted**2).mean()), rel=1e-5)
 
 
+@pytest.mark.parametrize("decade", [-300, -170, 0, 160, 290])
+def test_norms_of_doubles_whose_squares_leave_their_range(decade: int) -> None:
+    plain = noise(3, 2, 4).double()
+    values = plain * 10.0**decade
+    wanted = plain.flatten(1).norm(dim=1)
+    found = measures.sample_norms(values) / 10.0**decade
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=0.0)
+    whole = measures.rms_norm(values) / 10.0**decade
+    assert whole.item() == pytest.approx(wanted.square().mean().sqrt().item(), rel=1e-12)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_norms_of_other_types(dtype: torch.dtype) -> None:
     values = (noise(3, 2, 4) * 100).to(dtype)
