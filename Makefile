@@ -50,7 +50,7 @@ test-ways: $(VENV)/.installed-test
 	  CNNVIZ_FAST=$$way $(PYTHON) -m pytest -n auto --dist worksteal $(or $(ARGS),$(COMPUTING)) || exit 1; \
 	done
 
-# Apart from `make test`, since counting lines makes the suite half as long again.
+# Apart from `make test`, since counting lines makes the suite half as long again; .ci/run counts.
 coverage: $(VENV)/.installed-test
 	@COVERAGE_FILE=$(CURDIR)/.coverage $(PYTHON) -m pytest -n auto --dist worksteal --cov --cov-report=term $(ARGS)
 

@@ -170,4 +170,4 @@ def test_the_check_of_continuous_integration_calls_both_commands():
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
     assert script.startswith("#!/usr/bin/env bash\n")
     assert "set -euo pipefail" in script
-    assert script.index("\nmake check\n") < script.index("\nmake test ")
+    assert script.index("\nmake check\n") < script.index("\nmake coverage ")

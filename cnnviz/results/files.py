@@ -79,6 +79,11 @@ def not_left_by_desktops(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if path.name not in DUST]
 
 
+def is_temporary(path: Path) -> bool:
+    """Whether a file or folder is one that a command makes for the time of its work."""
+    return path.name.startswith(_MARK)
+
+
 def write_atomically(path: Path, write: Write) -> Path:
     """Let `write` fill a temporary file beside `path`, then move it into place.
 
@@ -173,7 +178,7 @@ def remove_leftovers(folder: Path, *, below: bool = False) -> None:
     # Of what is walked through here, another command may be taking a folder away.
     for place, below_it, names in os.walk(folder):
         for name in names:
-            if name.startswith(_MARK):
+            if is_temporary(Path(name)):
                 _remove_leftover(Path(place, name))
         if not below:
             below_it.clear()

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -18,6 +19,15 @@ sys.meta_path.insert(0, Finder())
 """
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Ctrl-C is not ignored, as it is behind ``nohup`` and ``&``, where the suite may run."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("name", ["typer", "cnnviz_cli.app", "cnnviz_cli.lazy"])
 @pytest.mark.parametrize(
     "start",

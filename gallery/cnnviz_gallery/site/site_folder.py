@@ -16,6 +16,7 @@ from cnnviz.images.paths import expand
 from cnnviz.results.files import (
     alone_in,
     check_can_write_in,
+    is_temporary,
     not_left_by_desktops,
     remove_leftovers,
     write_atomically,
@@ -168,7 +169,9 @@ def check(root: Path) -> None:
         check_can_write_in(root.parent)
         return
     check_can_write_in(root)
-    if not_left_by_desktops(root) and not _is_gallery(root):
+    # Another command may be about to write there what makes it a gallery.
+    found = [path for path in not_left_by_desktops(root) if not is_temporary(path)]
+    if found and not _is_gallery(root):
         raise OutputError(
             f"The folder {str(root)!r} is not empty and is not a cnnviz gallery.",
             "Name another folder.",
