@@ -149,10 +149,13 @@ def test_the_first_layer_with_a_nan_is_named() -> None:
 
 def test_a_gradient_larger_than_any_number_is_named_though_no_value_is_infinite() -> None:
     module = depth_network("mlp-4", input_size=(3, 16, 16)).double()
-    loss = lambda output: (output[:, 0] * 1e250).sum()  # noqa: E731
-    found = probe(as_model(module), images().double(), loss)
+    # So dark that no gradient of a weight is larger than any number; those of outputs stay.
+    dark = images().double() * 1e-6
+    found = probe(as_model(module), dark, lambda output: (output[:, 0] * 1.7e308).sum())
     assert not any(point.nonfinite for point in found.points)
     assert judge(found).label == "non-finite"
+    large = probe(as_model(module), dark, lambda output: (output[:, 0] * 1e250).sum())
+    assert judge(large).label == "healthy", "the squares alone are larger than any number"
 
 
 class _BesideATower(nn.Module):

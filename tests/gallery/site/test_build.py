@@ -370,10 +370,11 @@ def test_one_network_that_is_built_twice_at_once_is_one_site(
     tiny_data, tiny_scan, tiny_site, tmp_path
 ):
     part = replace(tiny_scan, layers=tiny_scan.layers[:1])
+    models = [tiny_model() for _ in range(2)]  # drawn before a thread begins, which may draw too
     with ThreadPoolExecutor(2) as pool:
         work = [
-            pool.submit(build, found, tiny_model(), tiny_data, tmp_path / "site")
-            for found in (part, tiny_scan)
+            pool.submit(build, found, model, tiny_data, tmp_path / "site")
+            for found, model in zip((part, tiny_scan), models, strict=True)
         ]
         for each in work:
             each.result()
