@@ -43,9 +43,8 @@ PARTS = {
 }
 
 
-def gallery(network: str, images: int, precision: str) -> Callable[[], object]:
+def gallery(folder: Path, network: str, images: int, precision: str) -> Callable[[], object]:
     """Return a scan of all layers for a gallery."""
-    folder = Path(tempfile.mkdtemp())
     generate(folder, images)
     model = cnnviz.load(network, "random", device="cpu")
     return scanned(model, open_dataset(folder), precision)
@@ -103,16 +102,17 @@ def main() -> None:
     reader.add_argument("--steps", type=int, default=32)
     given = reader.parse_args()
     warnings.simplefilter("ignore")
-    works: dict[str, Callable[[], Callable[[], object]]] = {
-        "gallery": lambda: gallery("resnet50", given.images, "float32"),
-        "gallery-bf16": lambda: gallery("resnet50", given.images, "bf16"),
-        "scorecam": lambda: scorecam("float32"),
-        "scorecam-bf16": lambda: scorecam("bf16"),
-        "visualization": lambda: visualization(given.steps),
-        "integrated": integrated,
-    }
-    for name in given.works:
-        print(f"### {name}\n\n{told(works[name]())}\n", flush=True)
+    with tempfile.TemporaryDirectory() as made:
+        works: dict[str, Callable[[], Callable[[], object]]] = {
+            "gallery": lambda: gallery(Path(made), "resnet50", given.images, "float32"),
+            "gallery-bf16": lambda: gallery(Path(made), "resnet50", given.images, "bf16"),
+            "scorecam": lambda: scorecam("float32"),
+            "scorecam-bf16": lambda: scorecam("bf16"),
+            "visualization": lambda: visualization(given.steps),
+            "integrated": integrated,
+        }
+        for name in given.works:
+            print(f"### {name}\n\n{told(works[name]())}\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,14 @@ def text_layouts() -> Iterator[None]:
 
     with remembered():
         yield
+
+
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Hear Ctrl-C, which a shell keeps from what it runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"

@@ -6,7 +6,7 @@ import pickle
 import signal
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -388,14 +388,6 @@ class Interrupted:
             yield from steps(saved)
 
         monkeypatch.setattr(SavedState, "_steps", sends)
-
-
-@pytest.fixture
-def heard() -> Iterator[None]:
-    """Hear Ctrl-C, which a shell keeps from what it runs in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("heard")

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -17,14 +16,6 @@ class Finder:
 sys.meta_path.insert(0, Finder())
 {start}
 """
-
-
-@pytest.fixture
-def heard() -> Iterator[None]:
-    """Ctrl-C is not ignored, as it is behind ``nohup`` and ``&``, where the suite may run."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("heard")

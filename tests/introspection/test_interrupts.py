@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 from types import FrameType
 from typing import Any
@@ -39,12 +39,7 @@ class Counting(nn.Module):
         return self.conv(x) + torch.rand(1)
 
 
-@pytest.fixture(autouse=True)
-def heard() -> Iterator[None]:
-    """Hear Ctrl-C, which a shell keeps from what it runs in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+pytestmark = pytest.mark.usefixtures("heard")
 
 
 def look(network: nn.Module) -> None:
