@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from cnnviz.passes.targets import Value as Value
     from cnnviz.reports import Report as Report
     from cnnviz.reports import report as report
-    from cnnviz.results.result import Provenance as Provenance
+    from cnnviz.results.provenance import Provenance as Provenance
     from cnnviz.results.result import Result as Result
     from cnnviz.units.visualization import Direction as Direction
     from cnnviz.views.activation_functions import activation_functions as activation_functions
@@ -102,7 +102,7 @@ _HOMES = {
     "OutputKind": "cnnviz.models",
     "Photo": "cnnviz.images",
     "Preprocessing": "cnnviz.images",
-    "Provenance": "cnnviz.results.result",
+    "Provenance": "cnnviz.results.provenance",
     "Region": "cnnviz.passes.targets",
     "Report": "cnnviz.reports",
     "Result": "cnnviz.results.result",

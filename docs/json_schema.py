@@ -29,9 +29,10 @@ from cnnviz.heatmaps import settings
 from cnnviz.heatmaps.checks.measure_groups import MEASURE_GROUPS
 from cnnviz.images import Refusal
 from cnnviz.reports import content
-from cnnviz.reports.document import SCHEMA as REPORT
+from cnnviz.reports.report_json import SCHEMA as REPORT
 from cnnviz.results.json_values import EXACT, INLINE, REFERENCE, pretty
-from cnnviz.results.result import RESULT_SCHEMA, Provenance, Result
+from cnnviz.results.provenance import Provenance
+from cnnviz.results.result import RESULT_SCHEMA, Result
 from cnnviz.results.table import TableResult
 from cnnviz.views import VIEWS, View
 from cnnviz.views.faithfulness import Faithfulness

@@ -19,7 +19,7 @@ from cnnviz.images.paths import expand
 from cnnviz.images.reading import check_is_there, read_photo
 from cnnviz.passes.origin import origin
 from cnnviz.results.given_files import LISTING, check_ordinary, given_text
-from cnnviz.results.result import ImageSource, Provenance
+from cnnviz.results.provenance import ImageSource, Provenance
 
 if TYPE_CHECKING:
     from cnnviz.images.aliases import ImageLike

@@ -23,7 +23,7 @@ from cnnviz.heatmaps.checks.verdicts import Check
 from cnnviz.heatmaps.map_boxes import BOX_THRESHOLD
 from cnnviz.results import drawing
 from cnnviz.results.intervals import LEVEL
-from cnnviz.results.result import Provenance
+from cnnviz.results.provenance import Provenance
 from cnnviz.results.table import Table, TableResult
 from cnnviz.results.text import plural
 

@@ -38,7 +38,7 @@ from cnnviz.passes.processes import Processes, sharing
 from cnnviz.passes.scan_plan import shard_size
 from cnnviz.passes.shared_captures import shared_captures
 from cnnviz.results.progress import Announce, Progress, silent
-from cnnviz.results.result import AS_IT_IS, ImageSource, installed_version
+from cnnviz.results.provenance import AS_IT_IS, ImageSource, installed_version
 
 METHODS: tuple[MethodName, ...] = (
     "gradcam",

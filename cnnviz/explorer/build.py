@@ -27,7 +27,7 @@ from cnnviz.passes.targets import Target
 from cnnviz.results.file_names import stem
 from cnnviz.results.files import write_atomically
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.result import Provenance
+from cnnviz.results.provenance import Provenance
 from cnnviz.results.text import plural
 
 HEIGHT = 900

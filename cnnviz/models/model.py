@@ -25,7 +25,7 @@ from cnnviz.models.state_digest import KeptDigest
 from cnnviz.models.usable_module import check_module
 from cnnviz.models.wrappers import unwrap
 from cnnviz.results.notebook import folded, shown_facts
-from cnnviz.results.result import AS_IT_IS, ImageSource, Provenance
+from cnnviz.results.provenance import AS_IT_IS, ImageSource, Provenance
 from cnnviz.results.space import Space
 from cnnviz.results.text import dimensions, first_few
 

@@ -26,7 +26,7 @@ from cnnviz.passes.spatial_maps import UNTRACED, TracedOutput, checked_layout
 from cnnviz.passes.target_types import Similarity
 from cnnviz.passes.targets import ResolvedTarget, Scores, Target, score, targets_of_each
 from cnnviz.results.notebook import folded, shown_facts, shown_pixels
-from cnnviz.results.result import AS_IT_IS, Provenance
+from cnnviz.results.provenance import AS_IT_IS, Provenance
 from cnnviz.results.space import IMAGE
 from cnnviz.results.text import first_few, plural
 

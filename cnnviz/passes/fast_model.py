@@ -40,7 +40,7 @@ from cnnviz.introspection.turns import one_at_a_time
 from cnnviz.models import Model
 from cnnviz.passes.copy_policy import PAYS, Graph, Kept, Through, decide, kept_of, pays
 from cnnviz.passes.precision import trials
-from cnnviz.results.result import AS_IT_IS
+from cnnviz.results.provenance import AS_IT_IS
 
 _Found = TypeVar("_Found")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cnnviz.images import Batch
 from cnnviz.models import Model
-from cnnviz.results.result import AS_IT_IS, Provenance
+from cnnviz.results.provenance import AS_IT_IS, Provenance
 from cnnviz.results.text import listed
 
 _NAMED = 3

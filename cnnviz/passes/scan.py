@@ -30,7 +30,7 @@ from cnnviz.passes.precision import BF16, MEASURED, Precision, check_precision
 from cnnviz.passes.run_to_layer import PartialForward
 from cnnviz.passes.scan_way import ScanWay, scan_way
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.result import AS_IT_IS
+from cnnviz.results.provenance import AS_IT_IS
 
 See = Callable[[str, torch.Tensor, LoadedBatch], None]
 """``see(layer, maps, batch)``: maps [N, C, H, W], valid until it returns."""

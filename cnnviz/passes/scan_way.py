@@ -27,7 +27,7 @@ from cnnviz.models import Model
 from cnnviz.passes.fast_model import FastModel, computed_on, fast_model
 from cnnviz.passes.precision import BF16, Bf16Model, Precision, furthest
 from cnnviz.passes.run_to_layer import PartialForward
-from cnnviz.results.result import AS_IT_IS
+from cnnviz.results.provenance import AS_IT_IS
 from cnnviz.results.text import plural
 
 _TOLERANCE = 1e-5

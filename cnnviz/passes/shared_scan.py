@@ -21,7 +21,7 @@ from cnnviz.passes.scan_plan import BatchPlan, agree, apart, shard_size
 from cnnviz.passes.scan_way import ScanWay
 from cnnviz.passes.shard_pace import ShardPace, ShownPace
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.result import AS_IT_IS
+from cnnviz.results.provenance import AS_IT_IS
 from cnnviz.results.shard_files import Portion, PortionKind, ShardFiles
 
 EVERY = 10.0
@@ -229,7 +229,7 @@ class SharedCounts(Generic[P]):
     whole : Portion
         The counts.
     computed_on, bf16_error : str, float or None
-        See `cnnviz.results.result.Provenance`.
+        See `cnnviz.results.provenance.Provenance`.
     """
 
     whole: P

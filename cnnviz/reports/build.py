@@ -28,7 +28,7 @@ from cnnviz.reports.live_maps import live_maps
 from cnnviz.reports.progress import DRAWING_SHARE, WRITING_STEPS, ReportProgress, Steps
 from cnnviz.reports.sections import SectionKind, choose
 from cnnviz.results.file_names import distinct, stem
-from cnnviz.results.result import AS_IT_IS, Provenance
+from cnnviz.results.provenance import AS_IT_IS, Provenance
 from cnnviz.results.text import count, dimensions, estimated_time, plural, short
 
 

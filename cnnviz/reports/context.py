@@ -11,7 +11,7 @@ import numpy as np
 from cnnviz.images import Photo
 from cnnviz.models import Model
 from cnnviz.passes.captured import Capture
-from cnnviz.results.result import Provenance
+from cnnviz.results.provenance import Provenance
 from cnnviz.results.space import IMAGE
 
 

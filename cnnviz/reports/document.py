@@ -15,8 +15,8 @@ import numpy as np
 
 from cnnviz.images import Refusal
 from cnnviz.reports import own_files
-from cnnviz.reports.content import ImageAnswer, Picture, Section, WrongAnswer
-from cnnviz.reports.destination import FORMAT, staged
+from cnnviz.reports.content import ImageAnswer, Picture, Section
+from cnnviz.reports.destination import staged
 from cnnviz.reports.draw_all import draw_all
 from cnnviz.reports.failure import Failure
 from cnnviz.reports.html_writer import render
@@ -24,18 +24,16 @@ from cnnviz.reports.layout import layout
 from cnnviz.reports.live_maps import packed
 from cnnviz.reports.pictures import DrawnPicture, data_uri
 from cnnviz.reports.progress import DRAWING_SHARE, ReportProgress, Steps
-from cnnviz.reports.sections.provenance import versions
-from cnnviz.results.json_values import JsonValues, pretty
+from cnnviz.reports.report_json import report_json
+from cnnviz.results.json_values import pretty
 from cnnviz.results.notebook import shown_facts, shown_figure, shown_pixels
-from cnnviz.results.result import Provenance
+from cnnviz.results.provenance import Provenance
 from cnnviz.results.text import file_size, first_few, plural
 
 # Past this size mail programs refuse the file and browsers stutter.
 SINGLE_FILE_LIMIT = 10_000_000
 _MOST_SHOWN = 3
 """Of how many images a notebook shows a preview."""
-SCHEMA = "cnnviz/report/1"
-"""What report.json says of its form; `docs/json.md` has it."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,10 @@ class ReportFile:
     path: str
     size: int
     sha256: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the file as plain data."""
+        return {"path": self.path, "bytes": self.size, "sha256": self.sha256}
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class Manifest:
             "data": str(self.data),
             "pdf": str(self.pdf) if self.pdf else None,
             "single_file": str(self.single_file) if self.single_file else None,
-            "files": [_file_to_json(entry) for entry in self.files],
+            "files": [entry.to_json() for entry in self.files],
             "notes": list(self.notes),
         }
 
@@ -228,7 +230,7 @@ class Report:
                 for name, write in self.beside:
                     write(folder / name)
             files = _files(folder)
-            _write_json(folder / own_files.MANIFEST, self._to_json(drawings, files, notes))
+            _write_json(folder / own_files.MANIFEST, report_json(self, drawings, files, notes))
         self.steps.finish()
         target = Path(directory)
         return Manifest(
@@ -296,35 +298,6 @@ class Report:
 
         write_pdf(layout(self), drawings, folder, folder / self.file("pdf"), self.created)
 
-    def _to_json(
-        self,
-        drawings: Mapping[str, DrawnPicture],
-        files: Sequence[ReportFile],
-        notes: Sequence[str],
-    ) -> dict[str, Any]:
-        names = {entry.slug: entry.name for entry in self.answers}
-        times = {step: round(spent, 4) for step, spent in self.steps.times.items()}
-        found = {
-            "format": FORMAT,
-            "created": self.created.isoformat(timespec="seconds"),
-            "versions": versions(),
-            "provenance": self.provenance,
-            "facts": dict(self.facts),
-            "notes": [*self.notes, *notes],
-            "images": [_answer_to_json(entry, drawings) for entry in self.answers],
-            "refused": self.refused,
-            "sections": [_section_to_json(part, names, drawings) for part in self.sections],
-            "seconds": {**times, "total": round(sum(self.steps.times.values()), 4)},
-            "files": [_file_to_json(entry) for entry in files],
-            # Only where there are any, as of the preface: few reports have them.
-            **({"preface": list(self.preface)} if self.preface else {}),
-            **({"failures": self.failures} if self.failures else {}),
-        }
-        values = JsonValues()
-        told = values.plain(found)
-        infinite = {"infinite": values.infinite} if values.infinite else {}
-        return {"schema": SCHEMA, **infinite, **told}
-
 
 def _heads(entry: ImageAnswer, answers: Sequence[ImageAnswer]) -> list[Picture]:
     heads = [entry.photo]
@@ -361,64 +334,3 @@ def _files(folder: Path) -> tuple[ReportFile, ...]:
 
 def _write_json(path: Path, data: Mapping[str, Any]) -> None:
     path.write_text(pretty(data), "utf-8", newline="\n")
-
-
-def _file_to_json(entry: ReportFile) -> dict[str, Any]:
-    return {"path": entry.path, "bytes": entry.size, "sha256": entry.sha256}
-
-
-def _answer_to_json(entry: ImageAnswer, drawings: Mapping[str, DrawnPicture]) -> dict[str, Any]:
-    return {
-        "name": entry.name,
-        "guesses": entry.guesses,
-        "output": entry.output,
-        "target": entry.target,
-        "notes": list(entry.notes),
-        "photo": _picture_to_json(entry.photo, drawings),
-        "overlay": _picture_to_json(entry.overlay, drawings) if entry.overlay else None,
-    }
-
-
-def _section_to_json(
-    part: Section, names: Mapping[str, str], drawings: Mapping[str, DrawnPicture]
-) -> dict[str, Any]:
-    # Only where there are any: few reports are about wrong answers.
-    answers = [_wrong_to_json(one, drawings) for one in part.answers]
-    return {
-        "key": part.key,
-        "title": part.title,
-        "anchor": part.anchor,
-        "image": names.get(part.subject),
-        "lead": list(part.lead),
-        "notes": list(part.notes),
-        "pictures": [_picture_to_json(picture, drawings) for picture in part.pictures],
-        "tables": part.tables,
-        **({"answers": answers} if answers else {}),
-    }
-
-
-def _wrong_to_json(entry: WrongAnswer, drawings: Mapping[str, DrawnPicture]) -> dict[str, Any]:
-    told = {name: value for name, value in vars(entry).items() if name != "picture"}
-    return {**told, "picture": _picture_to_json(entry.picture, drawings)}
-
-
-def _course(picture: Picture) -> dict[str, Any]:
-    """Return what is told around a picture and how it is made, of those that have it."""
-    words = {"before": list(picture.before), "after": list(picture.after)}
-    calls = {"code": picture.code, "command": picture.command}
-    return {name: value for name, value in {**words, **calls}.items() if value}
-
-
-def _picture_to_json(picture: Picture, drawings: Mapping[str, DrawnPicture]) -> dict[str, Any]:
-    drawn = drawings[picture.name]
-    return {
-        "file": drawn.path,
-        "width": drawn.width,
-        "height": drawn.height,
-        "title": picture.title,
-        "caption": picture.caption,
-        "alt": picture.alt,
-        **_course(picture),
-        # The origin of every picture stands once, at the top and in the file itself.
-        "data": drawn.numbers,
-    }

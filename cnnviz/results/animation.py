@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from cnnviz.errors import UsageError
 from cnnviz.results import drawing
 from cnnviz.results.picture_style import ANIMATION_SUFFIXES, PictureStyle
-from cnnviz.results.result import Provenance, Result
+from cnnviz.results.provenance import Provenance
+from cnnviz.results.result import Result
 from cnnviz.results.suffixes import SUFFIXES
 
 if TYPE_CHECKING:

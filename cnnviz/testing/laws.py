@@ -26,7 +26,8 @@ from torch import nn
 from cnnviz.errors import ModelError
 from cnnviz.passes.captures import capture
 from cnnviz.results.json_values import references
-from cnnviz.results.result import Provenance, Result
+from cnnviz.results.provenance import Provenance
+from cnnviz.results.result import Result
 from cnnviz.testing.state import differences, network_state
 from cnnviz.testing.trial import (
     ARRAYS,

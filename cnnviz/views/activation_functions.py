@@ -19,7 +19,8 @@ from cnnviz.introspection.activation_functions import (
 )
 from cnnviz.results import drawing
 from cnnviz.results.choosing import all_by_name
-from cnnviz.results.result import Provenance, Result
+from cnnviz.results.provenance import Provenance
+from cnnviz.results.result import Result
 from cnnviz.results.text import power_of_ten
 
 REACH = 5.0

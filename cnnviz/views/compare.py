@@ -23,7 +23,8 @@ from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.resolved_target import Unit
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.result import ImageSource, Provenance, Result
+from cnnviz.results.provenance import ImageSource, Provenance
+from cnnviz.results.result import Result
 from cnnviz.results.text import joined, plural
 from cnnviz.views._compare_examples import looked_at, tile, truth_of
 from cnnviz.views._compare_features import (

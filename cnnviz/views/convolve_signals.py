@@ -15,7 +15,7 @@ from cnnviz.course.signals import Signal, signal_of
 from cnnviz.errors import UsageError
 from cnnviz.results import drawing
 from cnnviz.results.animation import AnimatedResult, Frame
-from cnnviz.results.result import ImageSource, Provenance
+from cnnviz.results.provenance import ImageSource, Provenance
 from cnnviz.results.text import number, plural
 
 SIGNAL = (0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0)

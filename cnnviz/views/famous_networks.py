@@ -16,7 +16,7 @@ from cnnviz.course.network_measures import NetworkMeasures, measure
 from cnnviz.errors import InstallationError
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.result import Provenance
+from cnnviz.results.provenance import Provenance
 from cnnviz.results.table import Table, TableColumn, TableResult
 from cnnviz.results.text import joined, plural, short
 

@@ -21,7 +21,8 @@ from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.processes import sharing
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.result import ImageSource, Provenance, Result, installed_version
+from cnnviz.results.provenance import ImageSource, Provenance, installed_version
+from cnnviz.results.result import Result
 from cnnviz.results.space import IMAGE, Space, space_of
 from cnnviz.units.visualization import (
     METHODS,

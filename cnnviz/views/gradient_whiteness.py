@@ -29,7 +29,8 @@ from cnnviz.passes.batch_size import rows_that_fit
 from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.result import Provenance, Result
+from cnnviz.results.provenance import Provenance
+from cnnviz.results.result import Result
 from cnnviz.results.space import IMAGE, space_of
 
 if TYPE_CHECKING:

@@ -39,7 +39,8 @@ from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.origin import origin
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.result import Result, installed_version
+from cnnviz.results.provenance import installed_version
+from cnnviz.results.result import Result
 from cnnviz.results.resume_store import ResumeStore
 from cnnviz.results.space import IMAGE, space_of
 from cnnviz.results.text import plural

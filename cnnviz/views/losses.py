@@ -14,7 +14,8 @@ from cnnviz.bounds import Within, bounded
 from cnnviz.course.losses import Over, descend, saturation, table
 from cnnviz.results import drawing
 from cnnviz.results.choosing import all_by_name
-from cnnviz.results.result import Provenance, Result
+from cnnviz.results.provenance import Provenance
+from cnnviz.results.result import Result
 from cnnviz.results.text import joined, number
 
 REACH = 6.0

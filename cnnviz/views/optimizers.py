@@ -18,7 +18,7 @@ from cnnviz.results import drawing
 from cnnviz.results.animation import AnimatedResult, Frame
 from cnnviz.results.choosing import all_by_name
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.result import Provenance
+from cnnviz.results.provenance import Provenance
 from cnnviz.results.text import number, plural
 from cnnviz.views.loss_landscape import LossLandscape, loss_landscape
 

@@ -24,7 +24,8 @@ from cnnviz.course.small_trainings import FEWEST, LEVEL, MOST, sign_flip
 from cnnviz.datasets.shapes import CLASSES
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.result import Provenance, Result
+from cnnviz.results.provenance import Provenance
+from cnnviz.results.result import Result
 from cnnviz.results.text import count, itemised, joined, mean_and_spread, plural
 
 STOPPING = "early stopping"

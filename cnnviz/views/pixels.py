@@ -26,7 +26,8 @@ from cnnviz.models import Model, as_model
 from cnnviz.models.spaces import check_takes_images
 from cnnviz.passes.origin import origin
 from cnnviz.results import drawing
-from cnnviz.results.result import Provenance, Result
+from cnnviz.results.provenance import Provenance
+from cnnviz.results.result import Result
 from cnnviz.results.text import number
 
 MOST_CELLS = 16

@@ -23,7 +23,7 @@ from cnnviz.passes.shared_scan import share_scan
 from cnnviz.results import drawing
 from cnnviz.results.array_pictures import slices
 from cnnviz.results.progress import Progress
-from cnnviz.results.result import AS_IT_IS, ImageSource, Provenance
+from cnnviz.results.provenance import AS_IT_IS, ImageSource, Provenance
 from cnnviz.results.text import plural, reasons
 from cnnviz.units.projection import (
     PartialForward,

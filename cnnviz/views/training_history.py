@@ -30,7 +30,8 @@ from cnnviz.models.whole_image_scores import check_scores_the_image
 from cnnviz.passes.scan import first_batch
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.result import ImageSource, Result
+from cnnviz.results.provenance import ImageSource
+from cnnviz.results.result import Result
 from cnnviz.results.text import plural
 from cnnviz.units.projection import check_rule
 from cnnviz.views._compare_pass import Side

@@ -23,7 +23,7 @@ from cnnviz.models.spaces import check_takes_images
 from cnnviz.results import drawing
 from cnnviz.results.intervals import t_reach
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.result import Provenance
+from cnnviz.results.provenance import Provenance
 from cnnviz.results.table import Table, TableColumn, TableResult
 from cnnviz.views import _transfer_text
 from cnnviz.views._transfer_data import of_data

@@ -12,7 +12,8 @@ from cnnviz.errors import UsageError
 from cnnviz.images.aliases import ImageLike
 from cnnviz.images.reading import read_photo
 from cnnviz.results import drawing
-from cnnviz.results.result import ImageSource, Provenance, Result
+from cnnviz.results.provenance import ImageSource, Provenance
+from cnnviz.results.result import Result
 from cnnviz.results.text import dimensions, spelled
 
 KINDS = ("fully connected", "locally connected", "shared weights")

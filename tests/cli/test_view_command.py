@@ -17,7 +17,8 @@ from cnnviz.images import read_photo
 from cnnviz.models import Model, load
 from cnnviz.passes.captured import Capture
 from cnnviz.results import drawing
-from cnnviz.results.result import Provenance, Result
+from cnnviz.results.provenance import Provenance
+from cnnviz.results.result import Result
 from cnnviz.results.table import TableResult
 from cnnviz.views import VIEWS, View, find
 from cnnviz_cli import network_options, photo_options, view_command

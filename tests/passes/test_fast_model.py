@@ -28,7 +28,7 @@ from cnnviz.passes.fast_model import (
     outputs,
 )
 from cnnviz.passes.target_types import Contrast, Target
-from cnnviz.results.result import AS_IT_IS
+from cnnviz.results.provenance import AS_IT_IS
 from tests.helpers.foldable_networks import trained
 from tests.helpers.state import rng, state
 

@@ -17,7 +17,7 @@ from cnnviz.passes import precision
 from cnnviz.passes.fast_model import FastModel
 from cnnviz.passes.precision import lacks_bf16
 from cnnviz.passes.scan import scan, way_to_scan
-from cnnviz.results.result import AS_IT_IS
+from cnnviz.results.provenance import AS_IT_IS
 from cnnviz_gallery.scan.scan import scan as scan_gallery
 from cnnviz_gallery.scan.scan_result import ScanSettings
 from tests.helpers.foldable_networks import trained

@@ -7,7 +7,7 @@ from PIL import Image
 
 from cnnviz.reports.content import Picture
 from cnnviz.reports.pictures import DPI, PictureWriter, draw
-from cnnviz.results.result import Provenance
+from cnnviz.results.provenance import Provenance
 
 ORIGIN = Provenance(model="small", weights="as given", weights_sha256="0" * 64)
 

@@ -17,7 +17,7 @@ from cnnviz.reports.content import Picture
 from cnnviz.reports.draw_all import draw_all
 from cnnviz.reports.progress import Steps
 from cnnviz.reports.second_process import SecondProcess, is_safe
-from cnnviz.results.result import Provenance
+from cnnviz.results.provenance import Provenance
 
 ORIGIN = Provenance(model="small", weights="as given", weights_sha256="0" * 64)
 

@@ -16,7 +16,7 @@ from cnnviz.errors import OutputError, UsageError
 from cnnviz.results import animation, drawing
 from cnnviz.results.animation import AnimatedResult, Frame
 from cnnviz.results.picture_style import ANIMATION_SUFFIXES
-from cnnviz.results.result import ImageSource, Provenance
+from cnnviz.results.provenance import ImageSource, Provenance
 
 SECONDS = (0.5, 0.25, 1.0)
 

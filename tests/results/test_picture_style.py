@@ -16,7 +16,8 @@ from cnnviz.errors import UsageError
 from cnnviz.results import drawing
 from cnnviz.results.legibility import crowded
 from cnnviz.results.picture_style import PictureStyle, Shape, read_size
-from cnnviz.results.result import Provenance, Result
+from cnnviz.results.provenance import Provenance
+from cnnviz.results.result import Result
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -20,7 +20,8 @@ from PIL import Image
 from cnnviz.errors import OutputError, UsageError
 from cnnviz.results import drawing
 from cnnviz.results.files import write_atomically
-from cnnviz.results.result import ImageSource, Provenance, Result, png
+from cnnviz.results.provenance import ImageSource, Provenance
+from cnnviz.results.result import Result, png
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)

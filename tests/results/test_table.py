@@ -15,7 +15,7 @@ import pytest
 
 from cnnviz.errors import InstallationError
 from cnnviz.results import drawing
-from cnnviz.results.result import Provenance
+from cnnviz.results.provenance import Provenance
 from cnnviz.results.table import Table, TableColumn, TableResult
 
 HOSTILE = ("=cmd()", "+1", "-x", "@SUM(A1)", "\tx", "\rx")

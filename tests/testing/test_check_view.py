@@ -18,7 +18,8 @@ from cnnviz.passes.captures import capture
 from cnnviz.passes.origin import origin
 from cnnviz.results.animation import AnimatedResult, Frame
 from cnnviz.results.drawing import canvas
-from cnnviz.results.result import ImageSource, Provenance, Result
+from cnnviz.results.provenance import ImageSource, Provenance
+from cnnviz.results.result import Result
 from cnnviz.testing import LAWS, Trial, check_view, network_state, small_network
 from cnnviz.testing import laws as law
 from cnnviz.views import View, find

@@ -16,7 +16,7 @@ from cnnviz.introspection.layers import named_layers, without_call
 from cnnviz.models import Model
 from cnnviz.passes.captures import capture
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.result import ImageSource
+from cnnviz.results.provenance import ImageSource
 from cnnviz.views.cam import cam
 
 SIDE = 224

@@ -33,7 +33,7 @@ from cnnviz.passes.scan import first_batch
 from cnnviz.passes.scan_plan import depends_on
 from cnnviz.passes.shared_scan import share_scan
 from cnnviz.results.progress import Progress
-from cnnviz.results.result import AS_IT_IS
+from cnnviz.results.provenance import AS_IT_IS
 from cnnviz.results.text import first_few, plural, reasons
 
 FORMAT = "cnnviz answers 1"

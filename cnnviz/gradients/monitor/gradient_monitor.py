@@ -28,7 +28,7 @@ from cnnviz.gradients.monitor.step_recorder import Scaler, StepRecorder
 from cnnviz.introspection.hooks import global_hooks, step_hooks
 from cnnviz.introspection.layers import Layers
 from cnnviz.models import Model
-from cnnviz.results.result import installed_version
+from cnnviz.results.provenance import installed_version
 
 _LOGGER = logging.getLogger("cnnviz.monitor")
 

@@ -14,7 +14,8 @@ from cnnviz.errors import UsageError
 from cnnviz.gradients.monitor.log import read_log
 from cnnviz.gradients.monitor.records import COLUMNS, Event, StepRecord
 from cnnviz.results import drawing
-from cnnviz.results.result import Provenance, Result
+from cnnviz.results.provenance import Provenance
+from cnnviz.results.result import Result
 from cnnviz.results.text import number, plural
 
 Numbers = NDArray[np.float64]

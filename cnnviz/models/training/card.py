@@ -21,7 +21,7 @@ from cnnviz.datasets.shapes import CLASSES
 from cnnviz.errors import OutputError
 from cnnviz.models.networks import INPUT_SIZES, MEAN, STD
 from cnnviz.models.randomness import seeded
-from cnnviz.results.result import installed_version
+from cnnviz.results.provenance import installed_version
 
 from .data import CHUNK, Images, Labels, Masks, draw_samples, normalise
 from .loop import TRAINABLE, Network, TrainingRecipe

@@ -8,7 +8,7 @@ from functools import cache
 from cnnviz.images import ArrayInput
 from cnnviz.reports.content import Section, Table, TableColumn
 from cnnviz.reports.context import Context
-from cnnviz.results.result import installed_version
+from cnnviz.results.provenance import installed_version
 from cnnviz.results.space import IMAGE
 from cnnviz.results.text import measured_time, plural
 

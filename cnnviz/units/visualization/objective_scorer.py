@@ -23,7 +23,7 @@ from cnnviz.passes.fast_model import ascent_model, computed_on
 from cnnviz.passes.independence import independence
 from cnnviz.passes.malloc import freed_memory_kept
 from cnnviz.passes.spatial_maps import UNTRACED, checked_layout, traced_outputs
-from cnnviz.results.result import AS_IT_IS
+from cnnviz.results.provenance import AS_IT_IS
 from cnnviz.units.visualization.objectives import Objective
 from cnnviz.units.visualization.value_range import given
 

@@ -19,7 +19,7 @@ from cnnviz.errors import UsageError
 from cnnviz.passes.precision import Precision
 from cnnviz.results.files import remove_leftovers, write_atomically
 from cnnviz.results.given_files import given_bytes, open_given
-from cnnviz.results.result import AS_IT_IS
+from cnnviz.results.provenance import AS_IT_IS
 from cnnviz.results.structured import decoded
 from cnnviz_gallery.scan.layer_result import LayerResult, layer_of_arrays
 from cnnviz_gallery.scan.ranked_images import Ints
@@ -147,7 +147,7 @@ class ScanResult:
     notes : tuple of str
         What else a reader must know.
     computed_on : str
-        What computed the images, see `cnnviz.results.result.Provenance`.
+        What computed the images, see `cnnviz.results.provenance.Provenance`.
     bf16_error : float or None
         How far values in bfloat16 were from those in float32 in the first images, of the largest
         value of the same layer; None in float32.

@@ -15,7 +15,7 @@ from cnnviz.introspection.unit_names import Unit
 from cnnviz.models import Model
 from cnnviz.results.drawing import Pixels
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.result import installed_version
+from cnnviz.results.provenance import installed_version
 from cnnviz.results.text import estimated_time
 from cnnviz_gallery.scan.layer_result import LayerResult
 from cnnviz_gallery.scan.scan_result import ScanResult, digest

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment
 
 from cnnviz.pages import html_assets
-from cnnviz.results.result import installed_version
+from cnnviz.results.provenance import installed_version
 from cnnviz.views.pictures.deconvnet import REACH
 from cnnviz_gallery.site.content import Link
 from cnnviz_gallery.site.own_content import marked

@@ -15,7 +15,7 @@ import cnnviz
 from cnnviz.heatmaps.occlusion import Grid, Sweep
 from cnnviz.introspection.fast_copy.packed import packs
 from cnnviz.passes.fast_model import expect_many, fast_model
-from cnnviz.results.result import AS_IT_IS
+from cnnviz.results.provenance import AS_IT_IS
 from tests.helpers.foldable_networks import trained
 from tests.helpers.state import state
 
