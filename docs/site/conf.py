@@ -7,6 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import sidebar
 import staging
 from sphinx.application import Sphinx
 
@@ -96,7 +97,8 @@ pygments_dark_style = "github-dark"
 
 
 def setup(app: Sphinx) -> None:
-    """Have results described without the constructor that nobody calls."""
+    """Have results described without the constructor that nobody calls; see `sidebar`."""
+    sidebar.Sidebar(app)
     app.connect("autodoc-process-signature", without_constructor_of_results)
 
 

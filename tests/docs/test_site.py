@@ -49,7 +49,10 @@ def test_every_link_and_picture_of_the_site_leads_to_a_file_in_it(site):
 @pytest.mark.parametrize("page", ["docs/api/cam.html", "docs/cli/cam.html", "docs/views/cam.html"])
 def test_a_page_marks_its_place_in_the_sidebar(site, page):
     text = (site / page).read_text("utf-8")
-    assert len(re.findall(r'<li class="toctree-l\d current current-page"', text)) == 1
+    marked = r'<li class="toctree-l2 current current-page"><a class="current [^"]*" href="#">'
+    assert len(re.findall(marked, text)) == 1
+    assert len(re.findall(r'<li class="[^"]*\bcurrent\b', text)) == 2, "and what it lies in"
+    assert len(re.findall('<input [^>]*checked=""[^>]*toctree-checkbox', text)) == 1
 
 
 def test_every_link_into_a_page_leads_to_a_place_in_it(site):
