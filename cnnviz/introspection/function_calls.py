@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
+import torch
 from torch.overrides import TorchFunctionMode
 
 
@@ -28,3 +30,13 @@ class FunctionMode(TorchFunctionMode):
     def answer(self, func: Any, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """Return what a call returns: here, what it returns anyway."""
         return func(*args, **named)
+
+
+def unwatched() -> AbstractContextManager[None]:
+    """Return a context whose calls of torch functions no mode is told of.
+
+    For what only looks at a tensor in the midst of a pass: every call there, down to `len`, would
+    go through each mode that follows the network.
+    """
+    found: AbstractContextManager[None] = torch._C.DisableTorchFunction()
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from cnnviz.datasets import Dataset, LoadedBatch, Stream, nothing_left, stream
 from cnnviz.errors import ModelChangedError, ModelError
 from cnnviz.images import Refusal
 from cnnviz.introspection.fast_copy import UnsoundFoldError
+from cnnviz.introspection.function_calls import unwatched
 from cnnviz.introspection.hooks import isolated
 from cnnviz.introspection.layer_tensors import Key
 from cnnviz.introspection.saved_state import version
@@ -343,12 +344,14 @@ class _Listener:
             return
         count = len(self.batch)
         maps = passage.maps(output, max(self.rows, count))
-        # Where a layer is read that was folded away, against all that was seen of the network,
-        # there are no numbers anywhere in a map.
-        if doubted and bool(maps.flatten(2)[:, :, :1].isnan().any()):
-            raise UnsoundFoldError
-        self.seen.add(key)
-        self.see(passage.layer, maps[:count], self.batch)
+        # What is more than a tensor has functions of its own.
+        with unwatched() if type(maps) is torch.Tensor else nullcontext():
+            # Where a layer is read that was folded away, against all that was seen of the network,
+            # there are no numbers anywhere in a map.
+            if doubted and bool(maps.flatten(2)[:, :, :1].isnan().any()):
+                raise UnsoundFoldError
+            self.seen.add(key)
+            self.see(passage.layer, maps[:count], self.batch)
 
 
 def _any_nan(output: Any) -> bool:

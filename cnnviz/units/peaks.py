@@ -1,4 +1,4 @@
-"""The largest value of every map, and how many values lie above zero, in one look at the maps.
+"""The largest value of every map, where it lies, and how many values lie above zero.
 
 Every value of every layer is read here once for each image of a scan, so that the order in which
 maps lie in memory decides what that costs. Those of a private copy lie channels-last
@@ -7,11 +7,15 @@ maps lie in memory decides what that costs. Those of a private copy lie channels
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional as F
 
 Integers = NDArray[np.int64]
 _NARROW = (torch.bfloat16, torch.float16)
@@ -22,31 +26,25 @@ _WIDE = 1024
 """So many numbers side by side NumPy takes at once without losing time between rows."""
 
 
-def side_by_side(maps: torch.Tensor) -> bool:
-    """Whether the channels of each position of maps [N, C, H, W] lie side by side in memory."""
-    return (
-        maps.device.type == "cpu"
-        and maps.dtype in (torch.float32, *_NARROW)
-        and maps.numel() > 0
-        and not maps.is_contiguous()
-        and maps.permute(0, 2, 3, 1).is_contiguous()
-    )
+@dataclass(frozen=True, eq=False)
+class Peaks:
+    """The largest value of each map [N, C, H, W].
+
+    Attributes
+    ----------
+    values : ndarray of float64
+        [N, C]; NaN where a value of the map is no number.
+    places : ndarray of int64 or None
+        [N, C], its first position, row by row, where the map has numbers alone; None where it costs
+        less to look for it in those maps of which it is asked (`cnnviz.units.top_k`).
+    """
+
+    values: NDArray[np.float64]
+    places: Integers | None = None
 
 
-def peaks(maps: torch.Tensor) -> NDArray[np.float64]:
-    """Return the largest value of each map [N, C, H, W], as [N, C]; NaN where one is no number."""
-    held = maps.detach()
-    if not side_by_side(held):
-        return _array(held.amax((2, 3)).double())
-    found = np.empty(held.shape[:2], np.float32)
-    with np.errstate(invalid="ignore"):
-        for image, rows in enumerate(_each(held)):
-            _largest(rows, into=found[image])
-    return found.astype(np.float64)
-
-
-def peaks_and_active(maps: torch.Tensor) -> tuple[NDArray[np.float64], Integers]:
-    """Return what `peaks` does, and how many values of each channel are above zero, [C].
+def peaks(maps: torch.Tensor) -> Peaks:
+    """Return the largest value of each map [N, C, H, W], and where it lies if that comes with it.
 
     Parameters
     ----------
@@ -54,46 +52,23 @@ def peaks_and_active(maps: torch.Tensor) -> tuple[NDArray[np.float64], Integers]
         [N, C, H, W], of any floating-point type, on any device, however they lie in memory.
     """
     held = maps.detach()
-    if not side_by_side(held):
-        return peaks(held), above_zero(held)
-    count, channels, height, width = held.shape
-    tops = np.empty((count, channels), np.float32)
-    above = np.zeros((height * width, -(-channels // _BYTES) * _BYTES), bool)
+    if not _side_by_side(held):
+        return Peaks(_array(held.amax((2, 3)).double()))
+    return Peaks(*_pooled(held))
+
+
+def peaks_and_active(maps: torch.Tensor) -> tuple[Peaks, Integers]:
+    """Return what `peaks` does, and how many values of each channel are above zero, [C]."""
+    held, found = maps.detach(), peaks(maps)
+    if not _side_by_side(held):
+        return found, above_zero(held)
+    channels = held.shape[1]
+    above = np.zeros((held[0, 0].numel(), -(-channels // _BYTES) * _BYTES), bool)
     active = np.zeros(above.shape[1], np.int64)
-    with np.errstate(invalid="ignore"):
-        for image, rows in enumerate(_each(held)):
-            _largest(rows, into=tops[image])
-            np.greater(rows, 0, out=above[:, :channels])
-            active += _added(above)
-    return tops.astype(np.float64), active[:channels]
-
-
-def first_places(
-    maps: torch.Tensor, images: Integers, channels: Integers, tops: NDArray[np.float64]
-) -> Integers:
-    """Return the first position, row by row, at which some maps have their largest value, [M].
-
-    Parameters
-    ----------
-    maps : torch.Tensor
-        [N, C, H, W], with the channels `side_by_side`.
-    images, channels : ndarray of int64
-        Which maps, [M]; the images ascend.
-    tops : ndarray of float64
-        The value of each, [M].
-    """
-    every = maps.detach().permute(0, 2, 3, 1).flatten(1, 2)
-    values, found = tops.astype(np.float32), np.empty(len(images), np.int64)
-    ends = np.searchsorted(images, np.arange(len(maps) + 1))
-    for image in range(len(maps)):
-        some = slice(ends[image], ends[image + 1])
-        wanted = channels[some]
-        if len(wanted):
-            rows = every[image]
-            if len(wanted) < len(rows[0]):
-                rows = rows.index_select(1, torch.from_numpy(wanted))
-            found[some] = _first_true(_array(rows) == values[some])
-    return found
+    for rows in _each(held, numbers=not np.isnan(found.values).any()):
+        np.greater(rows, 0, out=above[:, :channels])
+        active += _added(above)
+    return found, active[:channels]
 
 
 def above_zero(maps: torch.Tensor) -> Integers:
@@ -110,22 +85,42 @@ def above_zero(maps: torch.Tensor) -> Integers:
     return found
 
 
-def _first_true(there: NDArray[np.bool_]) -> Integers:
-    """Return the first row of each column of rows [P, C] that is true."""
-    # Few are, and finding all of these takes less than turning the columns into rows.
-    rows, columns = np.divmod(np.flatnonzero(there), there.shape[1])
-    found = np.zeros(there.shape[1], np.int64)
-    # Of several the last that is written stays.
-    found[columns[::-1]] = rows[::-1]
-    return found
+def _side_by_side(maps: torch.Tensor) -> bool:
+    """Whether the channels of each position lie side by side, in a type that is pooled here."""
+    return (
+        maps.device.type == "cpu"
+        and maps.dtype in (torch.float32, *_NARROW)
+        and maps.numel() > 0
+        and not maps.is_contiguous()
+        and maps.permute(0, 2, 3, 1).is_contiguous()
+        and _first_is_found(maps.dtype)
+    )
 
 
-def _largest(rows: NDArray[Any], into: NDArray[Any]) -> None:
-    """Write the largest value of each column of rows [P, C]."""
-    wide, rest = _widened(rows)
-    np.maximum.reduce(np.maximum.reduce(wide, axis=0).reshape(-1, rows.shape[1]), axis=0, out=into)
-    for row in rest:
-        np.maximum(into, row, out=into)
+def _pooled(maps: torch.Tensor) -> tuple[NDArray[np.float64], Integers]:
+    """Return the largest value of each map whose channels lie side by side, and its place."""
+    positions = maps.permute(0, 2, 3, 1).flatten(1, 2)[:, None].permute(0, 3, 1, 2)
+    # One look finds both, and takes hardly longer than the largest value alone.
+    values, places = F.max_pool2d(positions, positions.shape[2:], return_indices=True)
+    return values.flatten(1).double().numpy(), places.flatten(1).numpy()
+
+
+@cache
+def _first_is_found(dtype: torch.dtype) -> bool:
+    """Whether torch's max-pool finds the first of several equal values, which it does not promise.
+
+    More channels than a vector of the processor holds, and some besides, are computed in two ways.
+    """
+    places = torch.arange(7)[:, None] + torch.arange(67) % 5
+    maps = torch.stack(
+        [torch.full((7, 67), -torch.inf), torch.zeros(7, 67), (places % 4 // 3).float()]
+    )
+    try:
+        values, found = _pooled(maps.to(dtype)[:, :, None].permute(0, 3, 1, 2))
+    except RuntimeError:  # a type that some version of torch does not pool
+        return False
+    rows = maps.numpy()
+    return bool((values == rows.max(1)).all() and (found == rows.argmax(1)).all())
 
 
 def _added(above: NDArray[np.bool_]) -> Integers:
@@ -146,16 +141,16 @@ def _widened(rows: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     return rows[:even].reshape(-1, count * rows.shape[1]), rows[even:]
 
 
-def _each(maps: torch.Tensor) -> Any:
-    """Yield each image as rows of channels [H W, C], in a type that NumPy knows."""
+def _each(maps: torch.Tensor, *, numbers: bool) -> Iterator[NDArray[Any]]:
+    """Yield each image as rows of channels [H W, C], in a type in which NumPy tells signs.
+
+    `numbers` is whether there are numbers alone, whose signs are those of their bits.
+    """
     every = maps.permute(0, 2, 3, 1).flatten(1, 2)
-    if maps.dtype not in _NARROW:
-        yield from every.numpy()
-        return
-    # Image by image, so that what is made of it is still in the cache when it is read.
-    rows = torch.empty(every.shape[1:])
+    if maps.dtype in _NARROW and numbers:
+        every = every.view(torch.int16)
     for image in every:
-        yield rows.copy_(image).numpy()
+        yield _array(image)
 
 
 def _array(values: torch.Tensor) -> NDArray[Any]:

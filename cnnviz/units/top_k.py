@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from cnnviz.errors import UsageError
-from cnnviz.units.peaks import first_places, peaks, side_by_side
+from cnnviz.units.peaks import Peaks, peaks
 
 Integers = NDArray[np.int64]
 _NOBODY = np.iinfo(np.int64).max
@@ -88,11 +88,11 @@ class TopK:
         return self._not_finite
 
     def update(
-        self, activations: torch.Tensor, indices: Any, tops: NDArray[np.float64] | None = None
+        self, activations: torch.Tensor, indices: Any, known: Peaks | None = None
     ) -> NDArray[np.float64]:
         """Look at the activations of some images.
 
-        Only the largest value of each map is computed; the position is looked for in the few maps
+        Where positions do not come with the largest values, they are looked for in the few maps
         that come among the strongest.
 
         Parameters
@@ -101,8 +101,8 @@ class TopK:
             [N, C, H, W], of any floating-point type, on any device.
         indices : sequence of int
             The index of each image, [N], 0 or more.
-        tops : ndarray of float64, optional
-            The largest value of each map, see `cnnviz.units.peaks`, where it is known already.
+        known : Peaks, optional
+            The largest value of each map, where it is known already.
 
         Returns
         -------
@@ -124,7 +124,8 @@ class TopK:
             return np.full(activations.shape[:2], -np.inf)
         maps = activations.detach()
         # The values are compared as what they are; float64 holds any of them exactly.
-        tops = peaks(maps) if tops is None else tops
+        known = peaks(maps) if known is None else known
+        tops = known.values
         held, not_finite, least = self._for(int(maps.shape[1]))
         lost = np.isnan(tops)
         if lost.any():
@@ -137,7 +138,7 @@ class TopK:
         self.images_seen += len(found)
         wanted = held.admits(tops, found)
         if wanted.any():
-            held.take(wanted, found, maps, tops, with_nan=bool(lost.any()))
+            held.take(wanted, found, maps, known)
         return tops
 
     def put(self, values: NDArray[Any], images: Any, rows: Any, columns: Any) -> None:
@@ -257,20 +258,17 @@ class _Places:
         wanted: NDArray[np.bool_],
         images: Integers,
         maps: torch.Tensor,
-        tops: NDArray[np.float64],
-        *,
-        with_nan: bool,
+        known: Peaks,
     ) -> None:
         """Let in the strongest positions of the maps [N, C] that are wanted."""
         channels = np.flatnonzero(wanted.any(0))
         slots = wanted.cumsum(0) - 1
         new = _Places.empty(len(channels), int(slots.max()) + 1)
         # Maps that are copied are copied some at a time.
-        at_once = len(channels) if side_by_side(maps) else _AT_ONCE
+        at_once = _AT_ONCE if known.places is None else len(channels)
         for start in range(0, len(channels), at_once):
             part = channels[start : start + at_once]
             which, place = np.nonzero(wanted[:, part])
-            known = None if with_nan else tops[which, part[place]]
             values, rows, columns = first_strongest(maps, which, part[place], known)
             at = (start + place, slots[which, part[place]])
             new.values[at], new.rows[at], new.columns[at] = values, rows, columns
@@ -304,27 +302,31 @@ _AT_ONCE = 64
 
 
 def first_strongest(
-    maps: torch.Tensor,
-    images: Integers,
-    channels: Integers,
-    tops: NDArray[np.float64] | None = None,
+    maps: torch.Tensor, images: Integers, channels: Integers, known: Peaks
 ) -> tuple[NDArray[np.float64], Integers, Integers]:
     """Return the largest value of some maps, and its first row and column, each [M].
+
+    Values that are not numbers never count.
 
     Parameters
     ----------
     maps : torch.Tensor
         [N, C, H, W].
     images, channels : ndarray of int64
-        Which maps, [M]; the images ascend.
-    tops : ndarray of float64, optional
-        The largest value of each, [M], where it is known and all values are numbers. Values that
-        are not numbers never count.
+        Which maps, [M].
+    known : Peaks
+        The largest value of every map.
     """
-    if tops is not None and side_by_side(maps):
-        return (tops, *np.divmod(first_places(maps, images, channels, tops), maps.shape[3]))
-    picked = maps[torch.from_numpy(images), torch.from_numpy(channels)]
-    return first_largest(picked, with_nan=tops is None)
+    values = known.values[images, channels]
+    lost = np.isnan(values)
+    if known.places is None:
+        picked = maps[torch.from_numpy(images), torch.from_numpy(channels)]
+        return first_largest(picked, with_nan=bool(lost.any()))
+    rows, columns = np.divmod(known.places[images, channels], maps.shape[3])
+    if lost.any():
+        picked = maps[torch.from_numpy(images[lost]), torch.from_numpy(channels[lost])]
+        values[lost], rows[lost], columns[lost] = first_largest(picked)
+    return values, rows, columns
 
 
 def first_largest(

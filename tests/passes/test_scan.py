@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +12,7 @@ from torch import nn
 
 from cnnviz.datasets import LoadedBatch, open_dataset
 from cnnviz.errors import ImageError, LayerError
+from cnnviz.introspection.final_activation import FinalActivation
 from cnnviz.models import Model, as_model
 from cnnviz.passes.captures import capture
 from cnnviz.passes.scan import first_batch, scan, way_to_scan
@@ -124,6 +128,25 @@ def test_part_of_the_data_can_be_seen_and_none_of_it() -> None:
     assert order == [5, 1]
     assert len(found["0"]) == 2
     assert scan(model, open_dataset(data), ["0"], lambda *_: None, indices=[]).images == 0
+
+
+def test_what_looks_at_maps_goes_through_no_mode_that_follows_the_network(monkeypatch) -> None:
+    looking, followed = False, Counter[bool]()
+
+    def answer(_self: Any, func: Any, args: Any, named: Any) -> Any:
+        followed[looking] += 1
+        return func(*args, **named)
+
+    def see(_layer: str, maps: torch.Tensor, _batch: Any) -> None:
+        nonlocal looking
+        looking = True
+        assert len(maps.amax((2, 3))) == len(maps)
+        looking = False
+
+    monkeypatch.setattr(FinalActivation, "answer", answer)
+    scan(as_model(tiny_network()), open_dataset(inputs(2)), ["0"], see, batch_size=2)
+    assert followed[False]
+    assert not followed[True]
 
 
 def test_progress_counts_images_with_their_rate_and_those_left_out() -> None:

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnviz.units.peaks import above_zero, peaks, peaks_and_active
+from cnnviz.units.peaks import _first_is_found, above_zero, peaks, peaks_and_active
 from cnnviz.units.top_k import TopK
 
 LAYOUTS = ("as they are", "channels-last", "transposed", "part of a batch")
@@ -49,9 +49,9 @@ def test_they_are_those_of_a_loop_over_all_values(
     maps = torch.randn(images, channels, height, width, generator=made).to(dtype)
     tops, active = peaks_and_active(laid_out(maps, layout))
     wanted, above = loops(maps)
-    assert tops.tolist() == wanted
+    assert tops.values.tolist() == wanted
     assert active.tolist() == above
-    assert peaks(laid_out(maps, layout)).tolist() == wanted
+    assert peaks(laid_out(maps, layout)).values.tolist() == wanted
     assert above_zero(laid_out(maps, layout)).tolist() == above
 
 
@@ -68,7 +68,8 @@ def test_more_values_are_counted_than_a_byte_holds(layout, side) -> None:
 def test_what_is_no_number_is_seen_and_not_above_zero(layout) -> None:
     maps = torch.ones(2, 8, 3, 3)
     maps[1, 2, 0, 1], maps[0, 5, 2, 2], maps[0, 6] = torch.nan, torch.inf, -torch.inf
-    tops, active = peaks_and_active(laid_out(maps, layout))
+    found, active = peaks_and_active(laid_out(maps, layout))
+    tops = found.values
     assert np.isnan(tops[1, 2])
     assert np.isnan(tops).sum() == 1
     assert np.isposinf(tops[0, 5])
@@ -90,3 +91,37 @@ def test_the_strongest_positions_do_not_depend_on_the_order_in_memory(dtype, spo
         kept.update(laid_out(maps, layout), np.arange(6))
         found.append([each.tolist() for each in kept.state().values()])
     assert all(each == found[0] for each in found)
+
+
+@pytest.mark.parametrize("dtype", DTYPES[1:])
+def test_of_equal_values_side_by_side_the_first_place_comes_with_them(dtype) -> None:
+    made = torch.Generator().manual_seed(0)
+    maps = torch.randint(-3, 2, (4, 37, 5, 7), generator=made).to(dtype)
+    maps[1, 3], maps[2, 36] = -torch.inf, 2.0
+    found = peaks(laid_out(maps, "channels-last"))
+    assert found.places is not None
+    assert found.places.tolist() == maps.double().flatten(2).numpy().argmax(2).tolist()
+
+
+@pytest.mark.parametrize("wrong", ["last place", "no pooling"])
+def test_a_torch_that_finds_another_place_is_not_asked_for_any(monkeypatch, wrong) -> None:
+    def last(maps: torch.Tensor, size: torch.Size, **_: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        if wrong == "no pooling":
+            raise RuntimeError
+        values, places = max_pool2d(maps.flip(2, 3), size, return_indices=True)
+        return values, maps[0, 0].numel() - 1 - places
+
+    max_pool2d = torch.nn.functional.max_pool2d
+    made = torch.Generator().manual_seed(0)
+    maps = laid_out(torch.randint(-3, 2, (4, 9, 5, 7), generator=made).float(), "channels-last")
+    wanted, other = TopK(3), TopK(3)
+    wanted.update(maps, range(4))
+    monkeypatch.setattr("cnnviz.units.peaks.F.max_pool2d", last)
+    _first_is_found.cache_clear()
+    try:
+        assert peaks(maps).places is None
+        assert peaks_and_active(maps)[1].tolist() == (maps > 0).sum((0, 2, 3)).tolist()
+        other.update(maps, range(4))
+    finally:
+        _first_is_found.cache_clear()
+    assert all(np.array_equal(each, other.state()[name]) for name, each in wanted.state().items())

@@ -14,6 +14,7 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 
 from cnnviz.introspection.fast_copy.input_gradient import InputGradient
+from cnnviz.introspection.function_calls import unwatched
 
 Place = tuple[Any, ...]
 """Stride, padding, dilation and groups of a convolution."""
@@ -120,8 +121,7 @@ def pack(weight: torch.Tensor, place: Place, shape: Sequence[int]) -> Any:
 
 def takes(inputs: torch.Tensor) -> bool:
     """Whether packed convolutions take such inputs."""
-    # Modes that follow the functions of a network are not told of each look at a tensor.
-    with torch._C.DisableTorchFunction():
+    with unwatched():
         # What is more than a tensor, such as a map with patches, has ways of its own.
         return (
             type(inputs) is torch.Tensor

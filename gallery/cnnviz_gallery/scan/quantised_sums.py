@@ -37,10 +37,10 @@ def bin_of(values: torch.Tensor) -> torch.Tensor:
     values : torch.Tensor
         Finite numbers of any shape, taken as float32.
     """
-    bits = values.detach().float().contiguous().view(torch.int32).long()
+    bits = values.detach().float().contiguous().view(torch.int32)
     magnitude = (bits & 0x7FFFFFFF) >> _SHIFT
-    place = (magnitude - _FIRST + 1).clamp(0, _REACH)
-    return torch.where(bits < 0, _REACH - place, _REACH + place)
+    place = (magnitude - _FIRST + 1).clamp_(0, _REACH)
+    return torch.where(bits < 0, _REACH - place, _REACH + place).long()
 
 
 def bin_edges() -> NDArray[np.float64]:
@@ -71,7 +71,7 @@ def in_units(values: torch.Tensor, unit: float | torch.Tensor) -> torch.Tensor:
 
     A value beyond 2 ** 40 units counts as that many, so that 2 ** 22 images cannot overflow.
     """
-    return (values.detach().double() / unit).round().clamp(-_LIMIT, _LIMIT).long()
+    return (values.detach().double() / unit).round_().clamp_(-_LIMIT, _LIMIT).long()
 
 
 def squares_of(units: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from cnnviz.units.peaks import Peaks
 from cnnviz.units.top_k import first_strongest
 from cnnviz_gallery.scan.ranked_images import NOBODY, Ints, RankedImages, rank
 
@@ -32,22 +32,17 @@ class ImageSample:
         self._batch: Ints | None = None
         self._admitted: list[tuple[int, int]] = []
 
-    def see(
-        self, place: slice, maps: torch.Tensor, images: Ints, tops: NDArray[np.float64]
-    ) -> None:
+    def see(self, place: slice, maps: torch.Tensor, images: Ints, known: Peaks) -> None:
         """Look at the maps [N, C, H, W] of the channels at some place, of some images.
 
-        Every channel must be shown a batch before any is shown the next. `tops` are the largest
-        values, [N, C]: NaN where a map has a value that is no number.
+        Every channel must be shown a batch before any is shown the next. `known` are the largest
+        values of these maps.
         """
         if self._batch is not images:
             self._admitted, self._batch = self._admit(images), images
         for row, slot in self._admitted:
-            one, known = maps[row : row + 1], tops[row]
             every = np.arange(maps.shape[1])
-            found = first_strongest(
-                one, np.zeros_like(every), every, None if np.isnan(known).any() else known
-            )
+            found = first_strongest(maps, np.full_like(every, row), every, known)
             self._values[slot, place] = found[0] + 0.0
             self._rows[slot, place], self._columns[slot, place] = found[1], found[2]
 
