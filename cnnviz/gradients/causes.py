@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnviz.gradients.activation_calls import matched_gain
-from cnnviz.gradients.probe_result import GradientProbe, main_activation
+from cnnviz.gradients.probe_result import ActivationUnits, GradientProbe, main_activation
 from cnnviz.gradients.verdicts import GradientVerdict, has_skips, is_normalised
 
 _OFF = 1.12
@@ -88,8 +88,8 @@ def _of_units(found: GradientProbe, verdict: GradientVerdict) -> Cause | None:
         worst = max(found.units, key=lambda unit: unit.dead_fraction)
         return Cause(
             "dead",
-            f"Units are dead: of {worst.name or 'an activation'}'s channels "
-            f"{worst.dead_fraction:.0%} pass no gradient at any position of any image.",
+            f"Units are dead: {worst.dead_fraction:.0%} of the channels of {_place(found, worst)} "
+            "pass no gradient at any position of any image.",
         )
     if "saturated" in verdict.findings:
         flat = [unit for unit in found.units if not math.isnan(unit.saturated)]
@@ -97,9 +97,15 @@ def _of_units(found: GradientProbe, verdict: GradientVerdict) -> Cause | None:
         return Cause(
             "saturation",
             f"Units are saturated: {worst.saturated:.0%} of the positions of "
-            f"{worst.name or worst.kind} lie on the flat sides of {worst.kind}.",
+            f"{_place(found, worst)} lie on its flat sides.",
         )
     return None
+
+
+def _place(found: GradientProbe, unit: ActivationUnits) -> str:
+    """Say which activation it is; one that is called as a function has no name of its own."""
+    called = f"{unit.name}, the {unit.kind}" if unit.name else f"the {unit.kind}"
+    return f"{called} after {found.points[unit.after].name}" if unit.after >= 0 else called
 
 
 def _of_structure(found: GradientProbe, verdict: GradientVerdict) -> Cause:

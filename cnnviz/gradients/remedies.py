@@ -27,6 +27,7 @@ from cnnviz.introspection.copies import copy_network
 from cnnviz.introspection.layers import kind
 from cnnviz.models import Model
 from cnnviz.results.progress import Progress, silent
+from cnnviz.results.text import plural
 
 SEED = 0
 
@@ -251,5 +252,5 @@ def _try(
     if isinstance(change, WithSkips):
         if not change.count:
             return None
-        note = f"{change.count} skips fit."
+        note = f"{plural(change.count, 'skip')} {'fits' if change.count == 1 else 'fit'}."
     return Remedy(plan.key, plan.name, plan.how, verdict.decades, after.decades, after.label, note)

@@ -216,6 +216,28 @@ def test_causes_and_remedies(name: str) -> None:
     assert ("clipping" in {one.key for one in tried}) == (verdict.side == "exploding")
 
 
+class _Called(nn.Module):
+    """Activations called as functions have no name; all that the second layer gives is below 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3)
+        self.last = nn.Linear(4, 2)
+        nn.init.constant_(self.second.bias, -50.0)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        seen = self.second(self.first(images).relu()).relu()
+        return self.last(seen.mean((2, 3)))
+
+
+def test_where_units_are_dead_is_named_by_the_layer_before() -> None:
+    torch.manual_seed(0)
+    found = probe(as_model(_Called()), images(4, 8))
+    cause = explain(found, judge(found))
+    assert cause.key == "dead"
+    assert "dead: 100% of the channels of the relu after second pass no" in cause.sentence
+
+
 def test_depth_without_skips_is_mended_by_skips() -> None:
     model = as_model(depth_network("plain-56", width=8, input_size=(3, 8, 8)))
     found = probe(model, images(16, 8))
@@ -224,7 +246,7 @@ def test_depth_without_skips_is_mended_by_skips() -> None:
     assert (verdict.side, cause.key) == ("exploding", "depth")
     (skips, *_) = try_remedies(model, images(16, 8), found, verdict, cause, normalised=True)
     assert (skips.key, skips.mends) == ("skips", True)
-    assert "skips fit" in skips.note
+    assert " skips fit." in skips.note
 
 
 def test_a_normalisation_that_is_put_in_is_the_one_of_a_network_that_has_it() -> None:
