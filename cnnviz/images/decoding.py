@@ -24,6 +24,7 @@ FORMATS = "JPEG, PNG, WebP, BMP or TIFF"
 _FEWER_BITS = (8, 10, 12)
 _REDUCED = "16-bit reduced to 8-bit"
 _GREY = "grey repeated in three channels"
+_HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
 
 Decoded = tuple[NDArray[np.uint8], tuple[str, ...]]
@@ -46,6 +47,12 @@ def decode_file(file: Any, name: str) -> Decoded:
                 " Of a network that takes spectrograms say so: --spectrogram, or "
                 "ArrayPreprocessing(axes=2)."
             )
+            if _is_heif(file):
+                raise PhotoError(
+                    name,
+                    "this is a HEIC photo, as telephones take them, which Pillow does not read",
+                    "Save or export it as JPEG.",
+                ) from error
             raise PhotoError(
                 name,
                 "this is not an image that Pillow can read",
@@ -56,6 +63,13 @@ def decode_file(file: Any, name: str) -> Decoded:
         except Exception as error:  # decoders meet damage with almost any exception
             raise _damaged(name, error) from error
     return pixels, (*notes, *_told(heard))
+
+
+def _is_heif(file: Any) -> bool:
+    """Tell by its first bytes, since a name may say .jpg (ISO/IEC 23008-12)."""
+    file.seek(0)
+    head = file.read(12)
+    return bool(head[4:8] == b"ftyp" and head[8:12] in _HEIF)
 
 
 def decode_image(image: Image.Image, name: str) -> Decoded:

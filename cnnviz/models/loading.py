@@ -18,6 +18,17 @@ from cnnviz.models.output_kinds import OutputKind, read_output_kind
 from cnnviz.models.settings import Settings, beside_model, check_settings, with_settings
 from cnnviz.models.sources import SOURCES, forms
 
+_OTHER_FRAMEWORKS = {
+    ".keras": "Keras",
+    ".h5": "Keras",
+    ".hdf5": "Keras",
+    ".onnx": "ONNX",
+    ".tflite": "TensorFlow Lite",
+    ".pb": "TensorFlow",
+    ".mlmodel": "Core ML",
+}
+"""What files of these suffixes hold that somebody may name in place of a network of PyTorch."""
+
 
 def load(
     source: str | os.PathLike[str] | nn.Module | Model = "shapes",
@@ -229,6 +240,12 @@ def _by_name(name: str, weights: str | Path) -> Model:
             f"The checkpoint {name!r} does not say which network it belongs to.",
             'Name both: load("resnet18", weights="checkpoint.pth").',
             option=f"Name both: --model resnet18 --weights {name}.",
+        )
+    if Path(name).suffix.lower() in _OTHER_FRAMEWORKS and expand(name).exists():
+        raise ModelError(
+            f"{name!r} is a network of {_OTHER_FRAMEWORKS[Path(name).suffix.lower()]}, and cnnviz "
+            "looks into those of PyTorch.",
+            f"Build its layers in PyTorch and copy the weights into them, then name {forms()}.",
         )
     known = [suggestion for source in SOURCES for suggestion in source.suggestions()]
     raise ModelError(

@@ -330,7 +330,11 @@ def test_damage_never_escapes_as_another_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "the file is empty"), (b"<svg></svg>", "not an image that Pillow can read")],
+    [
+        (b"", "the file is empty"),
+        (b"<svg></svg>", "not an image that Pillow can read"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC photo.* Save or export it as JPEG"),
+    ],
 )
 def test_what_is_no_image(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / "notes.jpg").write_bytes(content)

@@ -140,3 +140,14 @@ def test_an_accelerator_that_is_not_there(kind: str, monkeypatch: pytest.MonkeyP
         choose_device(kind)
     monkeypatch.setattr(home, "is_available", lambda: True)
     assert choose_device(kind).type == kind
+
+
+@pytest.mark.parametrize(("file", "whose"), [("net.keras", "Keras"), ("net.ONNX", "ONNX")])
+def test_a_network_of_another_framework_is_called_that(
+    tmp_path: Path, file: str, whose: str
+) -> None:
+    with pytest.raises(ModelError, match="There is no network called"):
+        load(str(tmp_path / file))
+    (tmp_path / file).write_bytes(b"layers")
+    with pytest.raises(ModelError, match=f"is a network of {whose}, and cnnviz looks into"):
+        load(str(tmp_path / file))
