@@ -153,6 +153,8 @@ class Comparison(Result):
             f"CKA of layers {known.min():.2f} to {known.max():.2f}"
             if known.size
             else "no CKA was measured"
+            if len(self.batch_sizes)
+            else f"no CKA was measured, which takes {LEAST} images or more"
         )
         agreed = f"; {self._agreed()}" if np.isfinite(self.agreement) else ""
         return f"{first} and {other}: {alike}{agreed}"

@@ -129,7 +129,7 @@ def test_too_few_images_have_answers_and_no_cka() -> None:
     found = compare(network(), PHOTOS[:3], network(-1.0))
     assert np.isnan(found.cka).all()
     assert found.counted == 0
-    assert "no CKA was measured" in found.summary()
+    assert "no CKA was measured, which takes 4 images or more" in found.summary()
     assert "takes 4 images" in found.caption()
 
 
