@@ -112,7 +112,7 @@ def total_words(found: Convolution, at: tuple[int, int], products: NDArray[np.fl
     total = float(products.sum()) + found.bias
     lines = []
     if products.size <= 9 and all(float(term).is_integer() for term in products.ravel()):
-        terms = [f"{term:g}" for term in products.ravel()]
+        terms = [f"{term + 0.0:g}" for term in products.ravel()]  # -0.0 + 0.0 is 0.0
         lines.append(_signed_sum(terms))
     elif len(products) > 1:
         lines.append(_signed_sum([cell_text(float(part.sum())) for part in products]))
