@@ -46,7 +46,6 @@ def build(target: Path, quick: bool = False, pictures: Path | None = None) -> No
     RuntimeError
         If Sphinx warns of anything, or an example fails; what it was stands on stderr.
     """
-    clear(target)
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "source"
         staging.stage(source)
@@ -57,8 +56,12 @@ def build(target: Path, quick: bool = False, pictures: Path | None = None) -> No
         options += ["-d", str(Path(folder) / "doctrees"), "-D"]
         options += ["plot_gallery=0" if quick else "nb_execution_mode=force"]
         options += ["-A", "gallery=1"] if (target / GALLERY / "index.html").is_file() else []
-        if sphinx([*options, str(source), str(target)]):
+        # Notebooks that were run are left beside the pages, which therefore are built in here.
+        pages = Path(folder) / "pages"
+        if sphinx([*options, str(source), str(pages)]):
             raise RuntimeError("The site is not built: Sphinx says above what is wrong.")
+        clear(target)
+        shutil.copytree(pages, target, dirs_exist_ok=True)
         keep_reports(source / "docs" / "notebooks", target / "docs" / "notebooks")
         if pictures is not None:
             for name in staging.PICTURES:
@@ -72,12 +75,15 @@ def keep_reports(written: Path, target: Path) -> None:
 
 
 def clear(target: Path) -> None:
-    """Empty a folder but for the gallery in it, of which only what changes is made anew."""
+    """Empty a folder but for the gallery and the explorer in it.
+
+    Of the gallery only what changes is made anew.
+    """
     target.mkdir(parents=True, exist_ok=True)
     for each in target.iterdir():
         if each.is_dir() and each.name != GALLERY:
             shutil.rmtree(each)
-        elif not each.is_dir():
+        elif not each.is_dir() and each.name != EXPLORER:
             each.unlink()
 
 

@@ -20,6 +20,8 @@ copyright = "the cnnviz developers"
 version = release = cnnviz.__version__
 root_doc = "index"
 highlight_language = "none"
+# Options have two hyphens, and names of methods straight quotation marks, as one types them.
+smartquotes = False
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",

@@ -129,3 +129,25 @@ def test_pages_open_from_the_disk_and_ask_nobody(site, browser):
         assert visit.complaints == []
         assert visit.strangers(site) == []
         visit.context.close()
+
+
+@pytest.mark.parametrize("width", [1024, 1312, 1440])
+def test_the_explorer_stands_in_its_page_with_photo_and_answer_side_by_side(site, browser, width):
+    visit = Visit(browser, width, "light")
+    visit.page.goto((site / "docs" / "explorer.html").as_uri())
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+    first = visit.page.frames[1].wait_for_selector(".first")
+    columns = first.evaluate("e => getComputedStyle(e).gridTemplateColumns")
+    assert len(columns.split()) == 2
+    visit.context.close()
+
+
+def test_tables_show_calls_whole_and_options_as_they_are_typed(site, browser):
+    visit = Visit(browser, 1440, "light")
+    visit.page.goto((site / "docs" / "coming-from.html").as_uri())
+    hidden = "t => t.map(one => one.scrollWidth - one.clientWidth)"
+    assert set(visit.page.eval_on_selector_all("table", hidden)) == {0}
+    text = (site / "docs" / "bad-input.html").read_text("utf-8")
+    assert "<td>--image-size" in text or "<p>--image-size" in text
+    assert "\u2013image-size" not in text
+    visit.context.close()
