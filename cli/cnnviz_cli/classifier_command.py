@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
 from cnnviz import bounds
 from cnnviz.bounds import EXPLAINED_ANSWERS, Within
 from cnnviz_cli import labelled_command
+from cnnviz_cli.kept_help import kept
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.terminal import one_line, print_table, say
 
 if TYPE_CHECKING:
     from cnnviz.evaluation import ClassifierEvaluation
+    from cnnviz.reports import Report
 
 SUMMARY = "Measure a classifier: error rates, confusions, ROC curves, calibration, with intervals."
 HELP = """Measure a classifier over labelled images.
@@ -57,32 +60,43 @@ Seed = Annotated[
 ]
 
 
-def build() -> Callable[..., Any]:
-    """Return the command, with the measures that there are in its help."""
+class Said(msgspec.Struct, frozen=True):
+    """The measures that there are, and how many wrong answers are explained without --explain."""
+
+    measures: tuple[str, ...]
+    explained: int
+
+
+def said() -> Said:
+    """Return what the help says of the library."""
     from cnnviz.evaluation.classifier.conditions import NAMES
     from cnnviz.evaluation.classifier.run import EXPLAINED
 
+    return Said(tuple(NAMES), EXPLAINED)
+
+
+def build() -> Callable[..., Any]:
+    """Return the command, with the measures that there are in its help."""
+    known = kept("evaluate-classifier", "cnnviz.evaluation", Said, said)
     own = [
         shared("top", Top, None),
-        shared("explain", Explain, EXPLAINED),
+        shared("explain", Explain, known.explained),
         shared("fail_on", FailOn, None),
         shared("seed", Seed, 0),
     ]
     parameters = labelled_command.parameters(own, _OUT, "the measures of each class")
-    told = f"\n\n--fail-on takes a measure, < or >, and a number: {', '.join(NAMES)}."
+    told = f"\n\n--fail-on takes a measure, < or >, and a number: {', '.join(known.measures)}."
     return with_signature(_run, parameters, HELP + told)
 
 
 def _run(values: dict[str, Any]) -> None:
-    from cnnviz.evaluation import evaluate_classifier
-    from cnnviz.evaluation.classifier.conditions import read_conditions
-    from cnnviz.reports import classifier_report
+    if values["fail_on"]:
+        from cnnviz.evaluation.classifier.conditions import read_conditions
 
-    read_conditions(values["fail_on"])
+        read_conditions(values["fail_on"])
     labelled_command.run(
         values,
-        evaluate_classifier,
-        classifier_report,
+        _library,
         _show,
         folder=_OUT,
         numbers="evaluation.json",
@@ -91,6 +105,13 @@ def _run(values: dict[str, Any]) -> None:
         fail_on=values["fail_on"],
         seed=values["seed"],
     )
+
+
+def _library() -> tuple[Callable[..., ClassifierEvaluation], Callable[..., Report]]:
+    from cnnviz.evaluation import evaluate_classifier
+    from cnnviz.reports import classifier_report
+
+    return evaluate_classifier, classifier_report
 
 
 def _show(found: ClassifierEvaluation) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
 from cnnviz.bounds import EXPLAINED_ANSWERS, Within
 from cnnviz_cli import labelled_command
+from cnnviz_cli.kept_help import kept
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.terminal import one_line, print_table, say
 
 if TYPE_CHECKING:
     from cnnviz.evaluation import ErrorAnalysis
+    from cnnviz.reports import Report
 
 SUMMARY = "Find where a classifier is wrong: the worst answers explained, and what is mixed up."
 HELP = """Find the wrong answers of a classifier over labelled images, worst first.
@@ -55,32 +58,41 @@ Worst = Annotated[
 ]
 
 
-def build() -> Callable[..., Any]:
-    """Return the command, with the orders that there are in its help."""
+class Said(msgspec.Struct, frozen=True):
+    """The orders that there are, and how many wrong answers are explained without --worst."""
+
+    orders: dict[str, str]
+    explained: int
+
+
+def said() -> Said:
+    """Return what the help says of the library."""
     from cnnviz.evaluation.mistakes.result import ORDERS
     from cnnviz.evaluation.mistakes.run import EXPLAINED
 
-    said = "; ".join(f"{name}: {words}" for name, words in ORDERS.items())
-    order = Annotated[str, typer.Option(metavar="ORDER", help=f"What is worst. {said}.")]
+    return Said({str(name): words for name, words in ORDERS.items()}, EXPLAINED)
+
+
+def build() -> Callable[..., Any]:
+    """Return the command, with the orders that there are in its help."""
+    told = kept("errors", "cnnviz.evaluation", Said, said)
+    orders = "; ".join(f"{name}: {words}" for name, words in told.orders.items())
+    order = Annotated[str, typer.Option(metavar="ORDER", help=f"What is worst. {orders}.")]
     own = [
         shared("classes", Classes, None),
         shared("pair", Pair, None),
         shared("confident", Confident, 0.0),
         shared("order", order, "confidence"),
-        shared("worst", Worst, EXPLAINED),
+        shared("worst", Worst, told.explained),
     ]
     parameters = labelled_command.parameters(own, _OUT, "the wrong answers")
     return with_signature(_run, parameters, HELP)
 
 
 def _run(values: dict[str, Any]) -> None:
-    from cnnviz.evaluation import error_analysis
-    from cnnviz.reports import error_report
-
     labelled_command.run(
         values,
-        error_analysis,
-        error_report,
+        _library,
         _show,
         folder=_OUT,
         numbers="errors.json",
@@ -90,6 +102,13 @@ def _run(values: dict[str, Any]) -> None:
         confident=values["confident"],
         order=values["order"],
     )
+
+
+def _library() -> tuple[Callable[..., ErrorAnalysis], Callable[..., Report]]:
+    from cnnviz.evaluation import error_analysis
+    from cnnviz.reports import error_report
+
+    return error_analysis, error_report
 
 
 def _show(found: ErrorAnalysis) -> None:

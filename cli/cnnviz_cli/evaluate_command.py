@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
 from cnnviz import bounds
 from cnnviz.bounds import RANDOM_MAPS, STAGES, STEPS
 from cnnviz.errors import OutputError, UsageError
 from cnnviz_cli import network_options, output_options, photo_options
+from cnnviz_cli.kept_help import kept
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.several_processes import done_together
 from cnnviz_cli.terminal import note, one_line, print_result, print_table, progress_bar, say
@@ -19,6 +21,7 @@ from cnnviz_cli.told_guesses import Guesses
 
 if TYPE_CHECKING:
     from cnnviz.evaluation import Evaluation
+    from cnnviz.heatmaps.checks.measure_groups import CheckSettings
     from cnnviz.results.picture_style import PictureStyle
 
 SUMMARY = "Compare heatmap methods over many images, with intervals."
@@ -83,26 +86,41 @@ def _named(what: str, names: Iterable[str]) -> Any:
     return Annotated[str, typer.Option(metavar="NAMES", help=f"{what}: {', '.join(names)}.")]
 
 
-def build() -> Callable[..., Any]:
-    """Return the command, with the names that the library knows in its help."""
+class Said(msgspec.Struct, frozen=True):
+    """The names that the library knows; `usual` are the methods compared without --methods."""
+
+    methods: tuple[str, ...]
+    usual: tuple[str, ...]
+    measures: tuple[str, ...]
+    baselines: tuple[str, ...]
+
+
+def said() -> Said:
+    """Return what the help says of the library."""
     from cnnviz.evaluation import METHODS
     from cnnviz.heatmaps.checks.measure_groups import MEASURE_GROUPS
     from cnnviz.heatmaps.methods import method_names
     from cnnviz.images.baselines import BASELINES
 
-    methods = _named("Methods, with commas between them", method_names())
-    measures = _named("Groups of measures, with commas", MEASURE_GROUPS)
-    baselines = _named("What stands for deleted pixels", BASELINES)
+    return Said(method_names(), tuple(METHODS), tuple(MEASURE_GROUPS), tuple(BASELINES))
+
+
+def build() -> Callable[..., Any]:
+    """Return the command, with the names that the library knows in its help."""
+    known = kept("evaluate", "cnnviz.evaluation", Said, said)
+    methods = _named("Methods, with commas between them", known.methods)
+    measures = _named("Groups of measures, with commas", known.measures)
+    baselines = _named("What stands for deleted pixels", known.baselines)
     parameters = [
         shared("data", Data, "shapes"),
-        shared("methods", methods, ",".join(METHODS)),
+        shared("methods", methods, ",".join(known.usual)),
         shared("count", photo_options.count_of("all of them, but 40 of the shipped data"), None),
         photo_options.LONG_RUN["workers"],
         photo_options.LONG_RUN["shard"],
         shared("state", photo_options.state_of(" The folder state in --out without it."), None),
         shared("boxes", Boxes, None),
         shared("layer", Layer, None),
-        shared("measures", measures, ",".join(MEASURE_GROUPS)),
+        shared("measures", measures, ",".join(known.measures)),
         shared("baselines", baselines, "blur,mean"),
         shared("steps", Steps, 10),
         shared("stages", Stages, 8),
@@ -123,22 +141,16 @@ def _names(text: str) -> Any:
 
 
 def _run(values: dict[str, Any]) -> None:
-    from cnnviz.evaluation import evaluate
-    from cnnviz.heatmaps.checks.measure_groups import CheckSettings
     from cnnviz.images.paths import expand
 
-    settings = CheckSettings(
-        groups=_names(values["measures"]),
-        baselines=_names(values["baselines"]),
-        steps=values["steps"],
-        stages=values["stages"],
-        seed=values["seed"],
-    )
     style = output_options.picture_style(values)
     out: Path = expand(values["out"])
     guesses = Guesses()
     with done_together() as tells:
         _check_folder(out, force=values["force"])
+        settings = _settings(values)
+        from cnnviz.evaluation import evaluate
+
         with progress_bar(values["quiet"]) as progress:
             progress(0, 1, "loading the network")
             model = guesses.of(network_options.model_of(values))
@@ -161,6 +173,18 @@ def _run(values: dict[str, Any]) -> None:
                 _write(found, out, style, force=values["force"])
         guesses.tell()
         _show(found, out, as_json=values["json"])
+
+
+def _settings(values: dict[str, Any]) -> CheckSettings:
+    from cnnviz.heatmaps.checks.measure_groups import CheckSettings
+
+    return CheckSettings(
+        groups=_names(values["measures"]),
+        baselines=_names(values["baselines"]),
+        steps=values["steps"],
+        stages=values["stages"],
+        seed=values["seed"],
+    )
 
 
 def _write(found: Evaluation, out: Path, style: PictureStyle | None, *, force: bool) -> None:

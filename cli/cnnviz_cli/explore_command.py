@@ -109,8 +109,6 @@ def build() -> Callable[..., Any]:
 
 
 def _run(values: dict[str, Any]) -> None:
-    from cnnviz.explorer.build import check_page, planned
-    from cnnviz.explorer.size import told_size
     from cnnviz.images.paths import expand
     from cnnviz.results.files import check_before_work, check_can_write_in
 
@@ -118,12 +116,17 @@ def _run(values: dict[str, Any]) -> None:
     if out is None:
         check_can_write_in(Path())
     else:
+        from cnnviz.explorer.build import check_page
+
         check_before_work(check_page(out))
     named = [str(values["photo"])] if values["photo"] is not None else []
     photos = find_photos(named, None, None)
     compared = None
     if values["compare"] is not None:
         compared = find_photos([str(values["compare"])], None, None)
+    from cnnviz.explorer.build import planned
+    from cnnviz.explorer.size import told_size
+
     guesses = Guesses()
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")

@@ -90,8 +90,7 @@ def parameters(
 
 def run(
     values: dict[str, Any],
-    find: Callable[..., Counted],
-    report: Callable[..., Report],
+    library: Callable[[], tuple[Callable[..., Counted], Callable[..., Report]]],
     show: Callable[[Counted], None],
     *,
     folder: str,
@@ -105,10 +104,9 @@ def run(
     ----------
     values : dict
         The values of the options.
-    find : callable
-        The function of the library, which takes `asked`.
-    report : callable
-        Makes a report of what was found.
+    library : callable
+        Imports the function of the library, which takes `asked`, and what makes a report of what
+        it found.
     show : callable
         Prints what was found for a person.
     folder : str
@@ -136,6 +134,7 @@ def run(
         figure, style = _figure(values, out)
         if values["data"] is not None and not holds_arrays(values["data"]):
             open_dataset(values["data"], 1)  # what there is not is refused before a network loads
+        find, report = library()
         guesses = Guesses()
         with progress_bar(values["quiet"]) as progress:
             progress(0, 1, "loading the network")

@@ -10,6 +10,7 @@ import typer
 from cnnviz.reports.destination import check_destination
 from cnnviz_cli import network_options, photo_options, report_options
 from cnnviz_cli.chosen_photos import find_photos
+from cnnviz_cli.kept_help import kept
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.terminal import progress_bar
 from cnnviz_cli.told_guesses import Guesses
@@ -37,11 +38,16 @@ Data = Annotated[
 ]
 
 
-def build() -> Callable[..., Any]:
-    """Return the command, with the chapters that there are in its help."""
+def said() -> str:
+    """Return the names of the chapters."""
     from cnnviz.lectures.chapters import CHAPTERS
 
-    keys = ", ".join(chapter.key.replace("_", "-") for chapter in CHAPTERS)
+    return ", ".join(chapter.key.replace("_", "-") for chapter in CHAPTERS)
+
+
+def build() -> Callable[..., Any]:
+    """Return the command, with the chapters that there are in its help."""
+    keys = kept("lecture", "cnnviz.lectures.chapters", str, said)
     chapters = Annotated[
         str | None,
         typer.Option(metavar="NAMES", help=f"Only these chapters, with commas between: {keys}."),
@@ -57,12 +63,12 @@ def build() -> Callable[..., Any]:
 
 
 def _run(values: dict[str, Any]) -> None:
-    from cnnviz.lectures.build import choose_chapters, lecture
-
-    choose_chapters(values["chapters"])
     check_destination(values["out"], force=values["force"])
     named = [str(values["photo"])] if values["photo"] is not None else []
     photos = find_photos(named, None, None)
+    from cnnviz.lectures.build import choose_chapters, lecture
+
+    choose_chapters(values["chapters"])
     guesses = Guesses()
     with progress_bar(values["quiet"]) as progress:
         progress(0, 1, "loading the network")

@@ -220,12 +220,12 @@ def explained(target: str | None, box: str | None) -> Any:
     """
     if box is None:
         return target
-    from cnnviz.passes.target_types import Box as Wanted
-
     try:
         left, top, right, bottom = (float(part) for part in box.split(","))
     except ValueError:
         raise UsageError(
             f"--box cannot be {box!r}.", "Give four numbers with commas: left,top,right,bottom."
         ) from None
+    from cnnviz.passes.target_types import Box as Wanted
+
     return Wanted(target, (left, top, right, bottom))

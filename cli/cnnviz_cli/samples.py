@@ -95,7 +95,7 @@ def build() -> Callable[..., Any]:
 
 
 def _attribute_descriptions(docstring: str) -> dict[str, str]:
-    from cnnviz_cli.signature import parameter_descriptions
+    from cnnviz_cli.described import parameter_descriptions
 
     return parameter_descriptions(
         docstring.replace("Attributes\n----------", "Parameters\n----------")

@@ -5,19 +5,23 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 from rich.markup import escape
 
 from cnnviz.results.progress import Progress
-from cnnviz.views import View
+from cnnviz.views import VIEWS, View
 from cnnviz_cli import network_options, output_options, photo_options
 from cnnviz_cli.chosen_photos import FoundPhotos, check_files, find_photos
+from cnnviz_cli.described import Described, described, returned_type
+from cnnviz_cli.kept_help import kept
 from cnnviz_cli.lazy import shared, with_signature
 from cnnviz_cli.several_processes import done_together
-from cnnviz_cli.signature import OptionSpec, options_of, returned_type
+from cnnviz_cli.signature import OptionSpec, option_of
 from cnnviz_cli.tables import table_of, text_of
 from cnnviz_cli.terminal import (
     end_on_failure,
@@ -52,31 +56,64 @@ _SHARED = (
 )
 
 
-def build(view: View) -> Callable[..., Any]:
-    """Import a view and return its command."""
+class ViewHelp(msgspec.Struct, frozen=True):
+    """What a command says of its view.
+
+    Attributes
+    ----------
+    text : str
+        What stands above the options.
+    suffixes : tuple of str
+        What the result can be saved as.
+    parameters : tuple of Described
+        What the options are made of.
+    """
+
+    text: str
+    suffixes: tuple[str, ...]
+    parameters: tuple[Described, ...]
+
+
+def said_of(view: View) -> ViewHelp:
+    """Import a view and return what its command says of it."""
+    from cnnviz.results.result import Result
+
     function = view.function()
+    first = (inspect.getdoc(function) or "").partition("\n\n")[0]
+    made = returned_type(function)
+    made = made if isinstance(made, type) and issubclass(made, Result) else Result
     # Of a view of a network, `image` may be one of several: an option like others.
-    specs = options_of(function, skip=(*_GIVEN, "image") if view.needs == "photo" else _GIVEN)
+    skip = (*_GIVEN, "image") if view.needs == "photo" else _GIVEN
+    return ViewHelp(
+        f"{view.summary}\n\n{first}" if first and first != view.summary else view.summary,
+        tuple(made.suffixes),
+        described(function, skip),
+    )
+
+
+def build(view: View) -> Callable[..., Any]:
+    """Return the command of a view, which imports the view once it runs."""
+    find = partial(said_of, view)
+    # A view of another package is asked itself, whatever it is called.
+    said = kept(view.command, view.home, ViewHelp, find) if view in VIEWS else find()
+    specs = [option_of(parameter) for parameter in said.parameters]
     clash = {spec.name for spec in specs} & set(_SHARED)
     if clash:
         raise TypeError(f"{view.name}: {sorted(clash)} are options of every command")
 
     def run(values: dict[str, Any]) -> None:
-        _run(view, function, specs, values)
+        _run(view, specs, said.suffixes, values)
 
-    return with_signature(run, _parameters(view, specs), escape(_help(view, function)))
-
-
-def _help(view: View, function: Callable[..., Any]) -> str:
-    first = (inspect.getdoc(function) or "").partition("\n\n")[0]
-    return f"{view.summary}\n\n{first}" if first and first != view.summary else view.summary
+    return with_signature(run, _parameters(view, specs, said.suffixes), escape(said.text))
 
 
-def _parameters(view: View, specs: list[OptionSpec]) -> list[inspect.Parameter]:
+def _parameters(
+    view: View, specs: list[OptionSpec], suffixes: Sequence[str]
+) -> list[inspect.Parameter]:
     """Return the options that a line of the table stands for."""
     subject = "" if view.needs == "nothing" else _SUBJECTS[view.images]
     named = f"{subject}{view.command}.png"
-    *kinds, last = _suffixes(view.function())
+    *kinds, last = suffixes
     out = Annotated[
         Path | None,
         typer.Option(
@@ -123,17 +160,8 @@ def _option(view: View, spec: OptionSpec) -> inspect.Parameter:
     return shared_option or spec.parameter(VIEW)
 
 
-def _suffixes(function: Callable[..., Any]) -> Sequence[str]:
-    """Return what the result of a view can be saved as."""
-    from cnnviz.results.result import Result
-
-    made = returned_type(function)
-    made = made if isinstance(made, type) and issubclass(made, Result) else Result
-    return made.suffixes
-
-
 def _run(
-    view: View, function: Callable[..., Any], specs: list[OptionSpec], values: dict[str, Any]
+    view: View, specs: list[OptionSpec], suffixes: Sequence[str], values: dict[str, Any]
 ) -> None:
     from cnnviz.images.paths import expand
     from cnnviz.results.files import check_can_write_in
@@ -142,7 +170,7 @@ def _run(
     with done_together() if view.shared else nullcontext(True) as tells:
         if values["out"] is not None:
             values["out"] = expand(values["out"])
-            _check_out(values["out"], values, _suffixes(function))
+            _check_out(values["out"], values, suffixes)
         elif not values["json"]:
             check_can_write_in(Path())
         style = output_options.picture_style(values)
@@ -153,7 +181,7 @@ def _run(
             if view.needs != "capture":
                 keywords["target"] = target
         with progress_bar(values["quiet"]) as progress:
-            result, stem = _found(view, function, specs, values, keywords, progress)
+            result, stem = _found(view, specs, values, keywords, progress)
             progress(0, 1, "writing")
             written: Sequence[Path] = ()
             if tells:
@@ -166,7 +194,6 @@ def _run(
 
 def _found(
     view: View,
-    function: Callable[..., Any],
     specs: list[OptionSpec],
     values: dict[str, Any],
     keywords: dict[str, Any],
@@ -179,10 +206,10 @@ def _found(
         keywords["announce"] = say
     if view.needs == "nothing":
         progress(0, 1, "computing")
-        return function(**keywords), ""
+        return view.function()(**keywords), ""
     if view.needs == "photo":
-        return _of_photo(view, function, values, keywords, progress)
-    return _of_network(view, function, specs, values, keywords, progress)
+        return _of_photo(view, values, keywords, progress)
+    return _of_network(view, specs, values, keywords, progress)
 
 
 def _check_out(out: Path, values: dict[str, Any], suffixes: Sequence[str]) -> None:
@@ -213,13 +240,12 @@ def _is_same(one: Path, other: Path) -> bool:
 
 def _of_photo(
     view: View,
-    function: Callable[..., Any],
     values: dict[str, Any],
     keywords: dict[str, Any],
     progress: Progress,
 ) -> tuple[Any, str]:
     """Return the result of a view of one photo, and the start of its file's name."""
-    from cnnviz.course.slid_over import is_typed
+    from cnnviz.course.written import is_typed
     from cnnviz.images import sample_photo
 
     photo: Any = values["photo"]
@@ -230,12 +256,13 @@ def _of_photo(
         keywords["model"] = network_options.model_of(values)
     progress(0, 1, "computing")
     image = photo or sample_photo()
-    return function(image, **keywords), _stem(["matrix" if typed else _photo_name(image)], "")
+    return view.function()(image, **keywords), _stem(
+        ["matrix" if typed else _photo_name(image)], ""
+    )
 
 
 def _of_network(
     view: View,
-    function: Callable[..., Any],
     specs: list[OptionSpec],
     values: dict[str, Any],
     keywords: dict[str, Any],
@@ -271,7 +298,7 @@ def _of_network(
         subject = _captured(view, model, images, keywords, values)
         _spell_out(view, specs, keywords, list(subject.activations))
         names = [photo.name for photo in subject.batch.photos]
-    result = function(subject, **keywords)
+    result = view.function()(subject, **keywords)
     guesses.tell()
     return result, _stem(names, model.name)
 

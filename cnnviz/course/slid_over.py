@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cnnviz.course.written import is_written, written_rows
+from cnnviz.course.written import is_typed, written_rows
 from cnnviz.errors import ImageError, UsageError
 from cnnviz.images.paths import expand
 from cnnviz.images.reading import check_is_there, read_photo
@@ -160,11 +160,6 @@ def as_matrix(
     if not np.isfinite(numbers).all():
         raise _no_matrix()
     return numbers, name
-
-
-def is_typed(text: str) -> bool:
-    """Whether a text is the numbers of a matrix themselves, and no file is called that."""
-    return is_written(text) and not expand(text).exists()
 
 
 def _typed(text: str) -> NDArray[np.float64]:

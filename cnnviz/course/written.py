@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnnviz.images.paths import expand
+
 _NUMBERS = re.compile(r"[-+0-9.eE,;\s]*\d[-+0-9.eE,;\s]*|\s*\[.*", re.DOTALL)
 
 
@@ -19,6 +21,11 @@ def is_written(text: str) -> bool:
     (True, True, False)
     """
     return bool(_NUMBERS.fullmatch(text))
+
+
+def is_typed(text: str) -> bool:
+    """Whether a text is the numbers of a matrix themselves, and no file is called that."""
+    return is_written(text) and not expand(text).exists()
 
 
 def written_rows(text: str) -> NDArray[np.float64]:

@@ -87,10 +87,14 @@ class View:
         """The view's name on the command line."""
         return self.verb or self.name.replace("_", "-")
 
+    @property
+    def home(self) -> str:
+        """The name of the module that holds its function."""
+        return self.module or f"cnnviz.views.{self.name}"
+
     def function(self) -> Callable[..., Any]:
         """Import the view's file and return its function."""
-        home = self.module or f"cnnviz.views.{self.name}"
-        found: Callable[..., Any] = getattr(import_module(home), self.name)
+        found: Callable[..., Any] = getattr(import_module(self.home), self.name)
         return found
 
 

@@ -11,7 +11,7 @@ import cnnviz
 from cnnviz import errors
 from cnnviz.results.result import Result
 from cnnviz.views import VIEWS
-from cnnviz_cli.signature import returned_type
+from cnnviz_cli.described import returned_type
 
 # The names of `cnnviz` that are no views, in reading order; `write` tells which are forgotten.
 GROUPS = {

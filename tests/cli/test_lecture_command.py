@@ -71,8 +71,8 @@ def test_the_command_of_a_step_means_what_its_call_does(step, run, monkeypatch):
     first = next(iter(arguments))
     seen = {}
 
-    def record(view, of_view, specs, values):
-        seen.update(view=view, function=of_view, values=values)
+    def record(view, specs, suffixes, values):
+        seen.update(view=view, values=values)
         seen["told"] = {spec.name: spec.convert(values[spec.name]) for spec in specs}
 
     monkeypatch.setattr(view_command, "_run", record)
@@ -81,7 +81,7 @@ def test_the_command_of_a_step_means_what_its_call_does(step, run, monkeypatch):
     done = run(*words[1:])
     assert done.code == 0, done.err
     view, values, told = seen["view"], seen["values"], seen["told"]
-    assert seen["function"] is function
+    assert view.function() is function
     for name, value in told.items():
         meant = _plain(arguments[name])
         # Some views take several names in one text.

@@ -8,7 +8,8 @@ from typing import Literal
 import pytest
 
 from cnnviz.errors import UsageError
-from cnnviz_cli.signature import options_of, parameter_descriptions
+from cnnviz_cli.described import parameter_descriptions
+from cnnviz_cli.signature import options_of
 
 Rule = Literal["deconvnet", "guided"]
 Needed = inspect.Parameter.empty

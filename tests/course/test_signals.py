@@ -11,8 +11,8 @@ from scipy import signal
 
 from cnnviz.course.kernels import own_kernel
 from cnnviz.course.signals import RESPONSES, signal_of
-from cnnviz.course.slid_over import as_matrix, is_typed
-from cnnviz.course.written import is_written, written_rows
+from cnnviz.course.slid_over import as_matrix
+from cnnviz.course.written import is_typed, is_written, written_rows
 from cnnviz.errors import CnnvizError, UsageError
 from cnnviz.views.convolve import convolve
 from cnnviz.views.convolve_signals import convolve_signals

@@ -11,7 +11,7 @@ import torch
 import cnnviz
 from cnnviz.results.result import Result
 from cnnviz.views import VIEWS
-from cnnviz_cli.signature import returned_type
+from cnnviz_cli.described import returned_type
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "views"
