@@ -103,6 +103,8 @@ class PartialForward:
 
         Raises
         ------
+        LayerError
+            If these inputs do not go through the layer.
         NotFiniteError
             If any value is NaN or infinite.
         """
@@ -124,7 +126,9 @@ class PartialForward:
                 followed = scope.enter_context(backward_rule(rule))
             # An in-place first layer may not write to a leaf.
             run_to(self.model.forward, leaf.clone(), layer, [self.key], after=take)
-            maps = self._finite(held.get(self.key), len(inputs))
+            if self.key not in held:
+                raise not_called([self.layer])
+            maps = self._finite(held[self.key], len(inputs))
         return maps, leaf, followed.coverage() if followed is not None else None
 
     def _finite(self, output: Any, images: int) -> torch.Tensor:
@@ -158,6 +162,18 @@ class PartialForward:
                 "Choose a layer that returns one tensor.",
             )
         return checked_layout(self.layout, self.layer, output, images).take(output, images)
+
+
+def not_called(layers: Sequence[str], image: str = "an image") -> LayerError:
+    """Return the error of layers that one image goes through and another does not."""
+    named = ", ".join(repr(layer) for layer in layers)
+    which = f"Layer {named} is" if len(layers) == 1 else f"Layers {named} are"
+    return LayerError(
+        f"{which} not called for {image}, though for others: "
+        "the network goes by values which way it takes.",
+        "Choose layers that every image goes through.",
+        option="Name the layers that every image goes through: with --layer or --layers.",
+    )
 
 
 def _resolve(model: Model, inputs: torch.Tensor, layers: Sequence[str]) -> list[Key]:

@@ -28,7 +28,7 @@ from cnnviz.passes.independence import independence
 from cnnviz.passes.malloc import freed_memory_kept
 from cnnviz.passes.memory_shortage import is_short, release
 from cnnviz.passes.precision import BF16, MEASURED, Precision, check_precision
-from cnnviz.passes.run_to_layer import PartialForward
+from cnnviz.passes.run_to_layer import PartialForward, not_called
 from cnnviz.passes.scan_way import ScanWay, scan_way
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.provenance import AS_IT_IS
@@ -133,7 +133,8 @@ def scan(
     Raises
     ------
     LayerError
-        If a layer does not exist, is not called, or gives no channels with positions.
+        If a layer does not exist, is not called for every image, or gives no channels with
+        positions.
     ImageError
         If there were images, and none of them could be read.
     """
@@ -272,6 +273,7 @@ class _Listener:
             progress(0, total, what)
             for batch in batches:
                 self._within_memory(batch, rows, set())
+                self._check_all_seen(batches.dataset.name(int(batch.indices[0])))
                 images += len(batch)
                 rate = images / max(time.perf_counter() - start, 1e-9)
                 progress(images + len(batches.refused), total, f"{rate:.3g} images/s")
@@ -311,6 +313,12 @@ class _Listener:
         output = self._run(tensor, len(batch))
         if self.answered is not None:
             self.answered(output, batch)
+
+    def _check_all_seen(self, image: str) -> None:
+        """Raise `LayerError` where a layer was not called: its counts would be of other images."""
+        lacking = [each.layer for key, each in self.passages.items() if key not in self.seen]
+        if lacking:
+            raise not_called(lacking, image)
 
     def _run(self, tensor: torch.Tensor, count: int) -> Any:
         computing = self.way.of(tensor)

@@ -219,3 +219,29 @@ def test_a_layer_that_does_not_answer_image_by_image_is_refused(even: bool) -> N
         LayerError, match=r"gives \[4, 3, 3, 3\], .* it does not depend on the image"
     ):
         collected(as_model(network.eval()), inputs(3), [layer], batch_size=2, even=even)
+
+
+class _GoesByValues(nn.Module):
+    """Light images go through one layer, and dark ones through another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.light, self.dark = nn.Conv2d(3, 2, 3), nn.Conv2d(3, 2, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        light = x.mean((1, 2, 3)) > 0
+        if bool(light.all()):
+            maps = self.light(x)
+        elif not bool(light.any()):
+            maps = self.dark(x)
+        else:
+            maps = torch.where(light[:, None, None, None], self.light(x), self.dark(x))
+        return maps.mean((2, 3))
+
+
+@pytest.mark.parametrize("answered", [None, lambda *_: None])
+def test_a_layer_that_some_images_pass_by_is_refused(answered) -> None:
+    """What was seen of it would be of other images, and counted for all."""
+    images = inputs(4) * torch.tensor([-1.0, -1.0, 1.0, -1.0])[:, None, None, None]
+    with pytest.raises(LayerError, match=r"'dark' is not called for .*though for others"):
+        collected(as_model(_GoesByValues()), images, ["dark"], batch_size=1, answered=answered)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from cnnviz.introspection.layers import kind
 from cnnviz.introspection.tracing import LayerCall
 from cnnviz.introspection.tracing.trace import costs_text
 from cnnviz.results.text import dimensions, file_size, plural
@@ -49,6 +50,7 @@ def page(subject: SiteContext) -> content.NetworkPage:
         notes=(
             f"Each image: {scan.network.preprocessing}.",
             f"Computed on {scan.computed_on}.",
+            *_uncalled(subject),
             *scan.notes,
         ),
         skipped=tuple(content.Fact(each.name, each.reason) for each in scan.skipped),
@@ -56,6 +58,21 @@ def page(subject: SiteContext) -> content.NetworkPage:
         shown=_shown(subject),
         classes=len(subject.class_files),
     )
+
+
+def _uncalled(subject: SiteContext) -> Iterator[str]:
+    """Say which layers have no pages because the network did not call them."""
+    called = {call.name for call in subject.traced.module_calls()}
+    names = [
+        name
+        for name, module in subject.model.module.named_modules()
+        if name and name not in called and kind(module) in ("conv", "linear")
+    ]
+    if names:
+        yield (
+            "Without pages, since they were not called as layers for the blank image with which "
+            f"the layers are found: {_folded(names, ', ')}."
+        )
 
 
 def _shown(subject: SiteContext) -> str:
@@ -110,27 +127,27 @@ def _words(call: LayerCall) -> str:
     return words
 
 
-def _folded(words: list[str]) -> str:
-    if len(words) <= 6:
-        return " · ".join(words)
-    return f"{' · '.join(words[:3])} · … {len(words) - 5} more … · {' · '.join(words[-2:])}"
+def _folded(words: list[str], between: str = " · ") -> str:
+    if len(words) > 6:
+        words = [*words[:3], f"… {len(words) - 5} more …", *words[-2:]]
+    return between.join(words)
 
 
 def _step(subject: SiteContext, layer: LayerResult, call: LayerCall, largest: int) -> content.Step:
     channels, height, width = layer.shape
     field = subject.passages[layer.layer].field
-    kind = call.type
+    told = call.type
     if call.windows is not None and call.kind == "conv":
-        kind = f"{call.type} {dimensions(call.windows.kernel)}"
+        told = f"{call.type} {dimensions(call.windows.kernel)}"
         if max(call.windows.stride) > 1:
-            kind += f", stride {call.windows.stride[0]}"
+            told += f", stride {call.windows.stride[0]}"
     folder = subject.folders[layer.layer]
     across, down = layer_pages.strip_size(layer)
     # The drawing beside a layer: as wide as its maps, as thick as it has channels.
     side = math.sqrt(height * width / largest)
     return content.Step(
         text=layer.layer,
-        kind=kind,
+        kind=told,
         href=f"{folder}/index.html",
         shape=f"{channels} x {height} x {width}",
         field=field.describe() if field is not None else "not told",

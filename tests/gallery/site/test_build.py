@@ -486,3 +486,12 @@ def test_channels_that_are_no_numbers_are_said_to_be_none_and_not_silent(tmp_pat
     layer = next(site.rglob("right/index.html")).read_text(encoding="utf-8")
     assert layer.count(", not a number") == 5
     assert ", silent" not in layer
+
+
+def test_a_layer_that_is_not_called_is_named_on_the_page_of_the_network(tmp_path):
+    """Without a word a reader would take the site for the whole network."""
+    model, data = tiny_model(), open_dataset("shapes", 3)
+    model.module.spare = torch.nn.Conv2d(3, 3, 1)
+    site = build(scan(model, data, ["left"]), model, data, tmp_path / "site")
+    page = (site.home.parent / "models" / "tiny" / "index.html").read_text("utf-8")
+    assert "the layers are found: spare." in page
