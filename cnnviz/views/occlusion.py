@@ -31,6 +31,7 @@ from cnnviz.passes.malloc import freed_memory_kept
 from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.targets import Scores, Target
 from cnnviz.results.progress import Progress, silent
+from cnnviz.results.provenance import AS_IT_IS
 from cnnviz.results.space import IMAGE, space_of
 from cnnviz.results.text import dimensions
 
@@ -178,7 +179,10 @@ def occlusion(
     notes += overlaps_told(explained.resolved_targets, [one.name for one in held.batch.photos])
     return Occlusion(
         provenance=replace(
-            held.provenance, targets=names, seed=0, computed_on=now_computed_on(wrapped, inputs)
+            held.provenance,
+            targets=names,
+            seed=0,
+            computed_on=_computed_on(held.computed_on, now_computed_on(wrapped, inputs)),
         ),
         method=OCCLUSION,
         title=OCCLUSION_TITLE,
@@ -201,6 +205,12 @@ def occlusion(
         window=grid.window,
         stride=grid.stride,
     )
+
+
+def _computed_on(whole: str, hidden: str) -> str:
+    """Say on what the score of the whole input and those with a part hidden were computed."""
+    itself = [told.startswith(AS_IT_IS) for told in (whole, hidden)]
+    return hidden if itself[0] == itself[1] else f"{hidden}; what nothing hides: {whole}"
 
 
 def _check(window: int, stride: int, fill: str) -> None:

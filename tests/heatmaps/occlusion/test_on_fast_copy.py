@@ -13,8 +13,9 @@ from torch.nn import functional
 
 import cnnviz
 from cnnviz.heatmaps.occlusion import Grid, Sweep
+from cnnviz.introspection.fast_copy import UnsoundFoldError
 from cnnviz.introspection.fast_copy.packed import packs
-from cnnviz.passes.fast_model import expect_many, fast_model
+from cnnviz.passes.fast_model import FastModel, expect_many, fast_model
 from cnnviz.results.provenance import AS_IT_IS
 from tests.helpers.foldable_networks import trained
 from tests.helpers.state import state
@@ -218,3 +219,15 @@ def test_a_network_that_goes_another_way_runs_anew_on_itself(
     assert np.isfinite(found.drops).all()
     # The whole image was scored on the copy, before it went another way.
     np.testing.assert_allclose(found.drops, exact.drops, rtol=0, atol=1e-6)
+
+
+def test_a_network_that_leaves_its_copy_midway_names_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    def check(computing: object, _scores: object) -> None:
+        if isinstance(computing, FastModel):
+            raise UnsoundFoldError
+
+    monkeypatch.setattr("cnnviz.views.occlusion.check_sound", check)
+    found = cnnviz.occlusion(network(plain), photos(), WINDOW, STRIDE, target=2)
+    hidden, _, whole = found.provenance.computed_on.partition("; what nothing hides: ")
+    assert hidden.startswith(AS_IT_IS)
+    assert whole.startswith("a private copy: ")
