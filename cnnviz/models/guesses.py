@@ -16,6 +16,7 @@ from cnnviz.models.array_trials import (
     takes_channels,
 )
 from cnnviz.models.input_trials import NOMINAL_SIDE, find_input, registered_channels
+from cnnviz.models.own_scale import own_scale, told_own_scale
 from cnnviz.results.space import IMAGE, Space
 from cnnviz.results.text import plural
 
@@ -30,14 +31,27 @@ def guess_preprocessing(module: nn.Module) -> Preprocessing:
     ``pretrained_cfg`` of timm. Any other is run, without computing, to find the channels and the
     size that it accepts (`cnnviz.models.input_trials.find_input`); of sizes 224 x 224 px comes
     first. One whose first convolution has one axis, or three, takes signals or volumes, as they are
-    given. Three channels are normalised as for ImageNet, another number is scaled to 0..1 only.
+    given. Three channels are normalised as for ImageNet, another number is scaled to 0..1 only;
+    and where the network begins with a normalisation of its own, that is left to it.
 
     Raises
     ------
     ModelChangedError
         The network makes parameters when it first runs, so that to look at it would change it.
     """
-    return known_preprocessing(module) or _guess(module)
+    return known_preprocessing(module) or _left_to_network(module, _guess(module))
+
+
+def _left_to_network(module: nn.Module, guess: Preprocessing) -> Preprocessing:
+    """Return a guess without the mean and std that the network subtracts and divides by itself."""
+    if isinstance(guess, ArrayPreprocessing):
+        return guess
+    found = own_scale(module, (guess.channels, *guess.usual_size(NOMINAL_SIDE)))
+    if found is None or found.takes is None:
+        return guess
+    _, *hints = guess.origin.split("; ")
+    origin = "; ".join([f"a guess: the network normalises by itself, {found}", *hints])
+    return replace(guess, mean=found.takes.mean, std=found.takes.std, origin=origin)
 
 
 def known_preprocessing(module: nn.Module) -> Preprocessing | None:
@@ -135,8 +149,20 @@ def _of_arrays(found: AcceptedArray | None, space: Space, module: nn.Module) -> 
     )
 
 
-def told_doubt(preprocessing: Preprocessing) -> str:
-    """Say that a preprocessing is a guess and matters; nothing where it is known."""
+def told_doubt(module: nn.Module, preprocessing: Preprocessing) -> str:
+    """Say that a preprocessing is a guess and matters, or seems wrong; nothing where it is known.
+
+    Raises
+    ------
+    ModelChangedError
+        The network makes parameters when it first runs, so that to look at it would change it.
+    """
+    return " ".join(
+        said for said in (_told_guess(preprocessing), told_own_scale(module, preprocessing)) if said
+    )
+
+
+def _told_guess(preprocessing: Preprocessing) -> str:
     if preprocessing.is_undivided:
         return (
             "The mean of the images of this network was said and no std: once it is "
@@ -148,5 +174,6 @@ def told_doubt(preprocessing: Preprocessing) -> str:
     return (
         "Not all is said of how the images of this network are prepared, and another preparation "
         f"gives other answers. Taken: {preprocessing.describe()}. Say it with "
-        "--resize, --crop, --mean and --std, or preprocessing=."
+        "--resize, --crop, --mean and --std, or preprocessing=; once for all commands in a file "
+        "preprocessing.toml beside that of the network."
     )

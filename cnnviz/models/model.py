@@ -230,8 +230,8 @@ class Model:
 
     @property
     def doubt(self) -> str:
-        """What to say where the preprocessing is a guess and matters; nothing where it is known."""
-        return told_doubt(self.preprocessing)
+        """What to say where the preprocessing is a guess that matters, or seems wrong."""
+        return told_doubt(self.module, self.preprocessing)
 
     @property
     def device(self) -> torch.device:
