@@ -31,6 +31,8 @@ _SAME_VALUES = frozenset(
 _CONSTANTS = frozenset({"new_tensor", "new_zeros", "new_ones", "new_full", "zeros_like"})
 _BYTES = 100.0
 """A range of numbers from which on they are taken for bytes, 0 to 255, and not for 0 to 1."""
+_BYTE_SCALE = 30.0
+"""The least mean or std that is one of bytes: those of ImageNet are 104 to 124, and 57 to 59."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class OwnScale:
         """Whether that is what suits pixels from 0 to 255."""
         within = all(0 <= mean <= 255 for mean in self.mean)
         whole = all(std > 0 for std in self.std)
-        return within and whole and max(*self.mean, *self.std) > 2
+        return within and whole and max(*self.mean, *self.std) >= _BYTE_SCALE
 
     @property
     def takes(self) -> Preprocessing | None:
@@ -95,7 +97,9 @@ def own_scale(module: nn.Module, size: Sequence[int]) -> OwnScale | None:
         It makes parameters when it is first run, or writes to them.
     """
     shape = tuple(size)
-    if any(isinstance(child, torch.jit.ScriptModule) for child in module.modules()):
+    if shape[-1] < 2 or any(
+        isinstance(child, torch.jit.ScriptModule) for child in module.modules()
+    ):
         return None
     return _KEPT.get(module, ("scale", shape), lambda: _find(module, shape))
 

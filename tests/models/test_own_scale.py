@@ -109,6 +109,17 @@ def test_a_network_of_bytes_is_given_bytes_or_it_is_told() -> None:
     assert cnnviz.Model(undone, preprocessing=_prepared(0.5, 0.5)).doubt == ""
 
 
+def test_a_factor_that_suits_neither_bytes_nor_shares_is_left_alone() -> None:
+    damped = Scaling(lambda images: images * 0.1)
+    assert own_scale(damped, (3, 32, 32)) is not None
+    assert cnnviz.Model(damped).preprocessing.mean == MEAN
+    assert cnnviz.Model(damped, preprocessing=_prepared(0.5, 0.25)).doubt == ""
+
+
+def test_an_image_one_pixel_wide_is_not_asked_about() -> None:
+    assert own_scale(Buffers(), (3, 32, 1)) is None
+
+
 def test_a_change_of_the_numbers_is_seen() -> None:
     network = Buffers()
     assert own_scale(network, (3, 32, 32)) is not None
