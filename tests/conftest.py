@@ -50,6 +50,14 @@ def text_layouts() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def drawn_alike() -> None:
+    """Let what a test draws not hang on which tests ran before it in the same process."""
+    torch = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "manual_seed"):
+        torch.manual_seed(0)
+
+
 @pytest.fixture
 def heard() -> Iterator[None]:
     """Hear Ctrl-C, which a shell keeps from what it runs in the background."""

@@ -17,7 +17,8 @@ from cnnviz.images.paths import distinct_names, expand
 from cnnviz.results.given_files import given_sha256, open_given
 from cnnviz.results.text import plural
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+# Photos of telephones may be such as cannot be read: they are refused by name, not left out.
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
 MASK = "-mask"
 _ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
 

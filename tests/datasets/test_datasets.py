@@ -110,6 +110,14 @@ def test_an_unreadable_file_is_seen_by_its_header(folder) -> None:
         found.check(0)
 
 
+def test_a_photo_of_a_telephone_in_a_folder_is_refused_by_name_and_not_left_out(folder) -> None:
+    (folder / "cat" / "d.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    found = open_dataset(folder)
+    assert [found.name(index) for index in range(len(found))][2] == "cat/d.HEIC"
+    with pytest.raises(ImageError, match=r"^d\.HEIC: this is a HEIC photo"):
+        found.check(2)
+
+
 def test_a_mask_fits_a_photo_that_is_turned_upright(tmp_path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6

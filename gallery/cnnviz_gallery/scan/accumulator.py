@@ -34,7 +34,7 @@ class Accumulator:
     ----------
     start : Start
         The layers and groups.
-    settings : Settings
+    settings : ScanSettings
         What is kept of each channel.
     images : int
         How many images the data set has.

@@ -60,7 +60,7 @@ def scan(
     layers : sequence of str or str, optional
         Layers by kind, pattern or name (see `cnnviz.introspection.layers.select`), or "stages"; by
         default every convolution and linear layer.
-    settings : Settings, optional
+    settings : ScanSettings, optional
         What is kept of each channel.
     folder : Path, optional
         Where what was found so far is kept, apart for each network, data set and choice of

@@ -187,7 +187,7 @@ def _selectivity(
     if top < 0:
         return ()
     found, low, high = (
-        f"{values[channel]:.2f}" for values in (contrast.selectivity, contrast.low, contrast.high)
+        f"{values[channel]:z.2f}" for values in (contrast.selectivity, contrast.low, contrast.high)
     )
     images = int(contrast.images[top])
     others = plural(len(contrast.classes) - 1, "other class", "other classes")
