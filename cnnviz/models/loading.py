@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import torch
@@ -246,6 +247,12 @@ def _by_name(name: str, weights: str | Path) -> Model:
             f"{name!r} is a network of {_OTHER_FRAMEWORKS[Path(name).suffix.lower()]}, and cnnviz "
             "looks into those of PyTorch.",
             f"Build its layers in PyTorch and copy the weights into them, then name {forms()}.",
+        )
+    dotted = re.fullmatch(r"([^\W\d]\w*(?:\.\w+)*):([^\W\d]\w*)", name)
+    if dotted is not None:
+        raise ModelError(
+            f"{name!r} names a module, and a factory is named by its file.",
+            f"Give the path of that file: {dotted[1].replace('.', '/')}.py:{dotted[2]}.",
         )
     known = [suggestion for source in SOURCES for suggestion in source.suggestions()]
     raise ModelError(

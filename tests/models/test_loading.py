@@ -108,6 +108,7 @@ def test_devices_that_are_not_there(
     ("source", "weights", "error", "message"),
     [
         ("net.pth", "DEFAULT", ModelError, "'net.pth' does not say which network it belongs to"),
+        ("nets.mine:make", "DEFAULT", ModelError, r"by its file\. .* nets/mine\.py:make"),
         ("", "DEFAULT", ModelError, "There is no network called ''"),
         ("shapes", "IMAGENET1K_V1", UsageError, "shapes-plain has no weights called"),
         ("shapes", "gone.safetensors", CheckpointError, "There is no checkpoint 'gone.safetens"),
