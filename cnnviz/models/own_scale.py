@@ -198,7 +198,8 @@ class _Follower(FunctionMode):
 
     def scale(self, channels: int) -> OwnScale | None:
         """Return what was done to the image so far, or None where that is nothing."""
-        if self._image.ndim < 3 or self._image.shape[:2] != (1, channels):
+        kept_form = self._image.ndim > 2 and self._image.shape[:2] == (1, channels)
+        if not kept_form or self._image.is_complex() or self._image[0, 0].numel() < 2:
             return None
         columns = self._image.detach().double().reshape(channels, -1)[:, :2].tolist()
         slopes = [one - zero for zero, one in columns]

@@ -116,6 +116,10 @@ def test_a_factor_that_suits_neither_bytes_nor_shares_is_left_alone() -> None:
     assert cnnviz.Model(damped, preprocessing=_prepared(0.5, 0.25)).doubt == ""
 
 
+def test_what_has_become_a_spectrum_is_no_scaled_image() -> None:
+    assert own_scale(Scaling(lambda images: images.to(torch.complex64)), (3, 32, 32)) is None
+
+
 def test_an_image_one_pixel_wide_is_not_asked_about() -> None:
     assert own_scale(Buffers(), (3, 32, 1)) is None
 

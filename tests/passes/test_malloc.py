@@ -21,9 +21,9 @@ def faults():
 def held():
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 with {around}:
-    for _ in range(3):
+    for _ in range(6):
         before = faults()
-        for _ in range(2):
+        for _ in range(4):
             torch.ones(64 * 2**20, dtype=torch.uint8)
     asked, inside = faults() - before, held()
 print(asked, inside - held())
