@@ -183,8 +183,10 @@ class _Follower(FunctionMode):
 
     def _by_constants(self, operands: Sequence[Any]) -> bool:
         """Whether an image meets nothing but numbers, one for each of its channels at most."""
-        others = [one for one in _flat(operands) if isinstance(one, torch.Tensor)]
-        others = [one for one in others if one is not self._image]
+        tensors = [one for one in _flat(operands) if isinstance(one, torch.Tensor)]
+        others = [one for one in tensors if one is not self._image]
+        if len(others) < len(tensors) - 1:  # its square is no multiple of it
+            return False
         most = self._image.shape[1] if self._image.ndim > 1 else 1
         if any(one.untyped_storage().data_ptr() in self._learned for one in others):
             return False

@@ -61,13 +61,21 @@ def test_what_is_subtracted_and_divided_by_is_read_off_the_pass(
 
 @pytest.mark.parametrize(
     "scale",
-    [nn.Identity(), nn.BatchNorm2d(3), torch.relu, lambda x: x + x, lambda x: x * x.mean()],
+    [
+        nn.Identity(),
+        nn.BatchNorm2d(3),
+        torch.relu,
+        lambda x: x + x,
+        lambda x: x * x,
+        lambda x: x * x.mean(),
+        lambda x: (x * x - 0.5) / 0.5,
+        lambda x: torch.mul(input=x, other=x) * 2 - 1,
+    ],
 )
 def test_what_is_no_scaling_by_constants_is_not_taken_for_one(
     scale: Callable[[torch.Tensor], torch.Tensor],
 ) -> None:
-    found = own_scale(Scaling(scale), (3, 32, 32))
-    assert found is None or found.std == (0.5,) * 3  # an image added to itself is doubled
+    assert own_scale(Scaling(scale), (3, 32, 32)) is None
 
 
 def test_a_learned_scale_and_one_of_each_channel_are_not() -> None:
