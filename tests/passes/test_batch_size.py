@@ -73,18 +73,18 @@ def test_a_machine_that_does_not_tell_its_cache_has_a_usual_one(
 
 @pytest.mark.parametrize("method", ["scorecam", "ablationcam"])
 def test_maps_are_the_same_for_any_batch(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    model = as_model(tiny_network())
+    # In float32 rounding by another order of sums is as large as what is asked below.
+    images = torch.rand(2, 3, 16, 16, dtype=torch.float64)
+    model = as_model(tiny_network().double())
     found = []
     for rows in (1, 3, 64):
         monkeypatch.setattr(cam_methods, "rows_in_cache", lambda *_, rows=rows: rows)
         held = cnnviz.capture(model, images)
         found.append(cnnviz.cam(held, method=method).maps[0])
-    # Ablation-CAM's weights are differences of nearly equal scores, and lose a digit.
     for other in found[1:]:
         torch.testing.assert_close(
             torch.from_numpy(other),
             torch.from_numpy(found[0]),
             rtol=0,
-            atol=1e-5 * float(abs(found[0]).max()),
+            atol=1e-6 * float(abs(found[0]).max()),
         )
