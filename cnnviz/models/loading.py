@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 import torch
@@ -248,11 +247,12 @@ def _by_name(name: str, weights: str | Path) -> Model:
             "looks into those of PyTorch.",
             f"Build its layers in PyTorch and copy the weights into them, then name {forms()}.",
         )
-    dotted = re.fullmatch(r"([^\W\d]\w*(?:\.\w+)*):([^\W\d]\w*)", name)
-    if dotted is not None:
+    module, _, factory = name.partition(":")
+    file = Path(f"{module.replace('.', '/')}.py")
+    if factory and file.is_file():
         raise ModelError(
             f"{name!r} names a module, and a factory is named by its file.",
-            f"Give the path of that file: {dotted[1].replace('.', '/')}.py:{dotted[2]}.",
+            f"Name the file: {file.as_posix()}:{factory}.",
         )
     known = [suggestion for source in SOURCES for suggestion in source.suggestions()]
     raise ModelError(

@@ -108,7 +108,6 @@ def test_devices_that_are_not_there(
     ("source", "weights", "error", "message"),
     [
         ("net.pth", "DEFAULT", ModelError, "'net.pth' does not say which network it belongs to"),
-        ("nets.mine:make", "DEFAULT", ModelError, r"by its file\. .* nets/mine\.py:make"),
         ("", "DEFAULT", ModelError, "There is no network called ''"),
         ("shapes", "IMAGENET1K_V1", UsageError, "shapes-plain has no weights called"),
         ("shapes", "gone.safetensors", CheckpointError, "There is no checkpoint 'gone.safetens"),
@@ -152,3 +151,15 @@ def test_a_network_of_another_framework_is_called_that(
     (tmp_path / file).write_bytes(b"layers")
     with pytest.raises(ModelError, match=f"is a network of {whose}, and cnnviz looks into"):
         load(str(tmp_path / file))
+
+
+def test_a_factory_that_is_named_by_its_module_is_told_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match=r"no network called 'nets\.mine:make'"):
+        load("nets.mine:make")
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets" / "mine.py").write_text("")
+    with pytest.raises(ModelError, match=r"named by its file\. .*: nets/mine\.py:make\.$"):
+        load("nets.mine:make")
