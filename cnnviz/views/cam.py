@@ -110,14 +110,7 @@ def cam(
     >>> cnnviz.cam(capture, method="layercam", fuse=True).layers
     ('features.1 | features.4 | features.11',)
     """
-    if method not in CAM_METHODS:
-        raise UsageError(f"There is no method {method!r}.", f"Choose {', '.join(CAM_METHODS)}.")
-    chosen = CAM_METHODS[method]
-    if precision == BF16 and method != "scorecam":
-        raise UsageError(
-            f"{chosen.title} computes no changed images, which alone are computed in bfloat16.",
-            "Leave the precision at float32, or choose scorecam.",
-        )
+    chosen = _chosen_method(method, precision)
     check_precision(precision, capture.model)
     names, fuse, named = _chosen_layers(capture, layer, chosen, fuse=fuse)
     for name in names:
@@ -163,6 +156,18 @@ def cam(
         settings=CamSettings(method=method, layers=keys, fused=fuse, rule=capture.rule, relu=relu),
         asked_boxes=asked_boxes(capture.resolved_targets) if asks and capture.detects else (),
     )
+
+
+def _chosen_method(method: str, precision: Precision) -> CamMethod:
+    if method not in CAM_METHODS:
+        raise UsageError(f"There is no method {method!r}.", f"Choose {', '.join(CAM_METHODS)}.")
+    chosen = CAM_METHODS[method]
+    if precision == BF16 and method != "scorecam":
+        raise UsageError(
+            f"{chosen.title} computes no changed images, which alone are computed in bfloat16.",
+            "Leave the precision at float32, or choose scorecam.",
+        )
+    return chosen
 
 
 def _channels(capture: Capture, key: Key) -> int:

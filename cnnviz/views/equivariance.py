@@ -23,13 +23,10 @@ from cnnviz.passes.targets import Target
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.table import Table, TableColumn, TableResult
-from cnnviz.results.text import listed
 from cnnviz.views._equivariance_layers import compared_layers, tracks_of, usual_shift
 from cnnviz.views._equivariance_walk import Walk
+from cnnviz.views._equivariance_words import caption, summary
 from cnnviz.views.pictures.equivariance import draw
-
-_EXACT = 1e-4
-"""A mismatch that is rounding alone, in single precision."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -185,108 +182,15 @@ class Equivariance(TableResult):
 
     def summary(self) -> str:
         """Say how well the deepest layer follows, and how steady the answer is."""
-        return f"{self._of_maps()}; {self._of_answers()}"
-
-    def _of_maps(self) -> str:
-        if not self.layers:
-            return "No layer has maps that could be compared"
-        free = [place for place in range(len(self.layers)) if self.free(place)]
-        place = (free or [*range(len(self.layers))])[-1]
-        stride, whole, between = self.strides[place], self.at_strides[place], self.between_strides
-        told = [
-            f"{_how_well(value)} {when}"
-            for value, when in (
-                (whole, f"at multiples of its stride of {stride} px"),
-                (between[place], "between them"),
-            )
-            if np.isfinite(value)
-        ]
-        if not told:
-            return f"{self.layers[place]} has constant maps, which tell nothing"
-        edges = "" if free else ", edges included"
-        return f"{self.layers[place]} {' and '.join(told)}{edges}"
-
-    def _of_answers(self) -> str:
-        if not np.isfinite(self.consistency).all():
-            low, high = self.answers.min(), self.answers.max()
-            return f"the {self.unit} lies between {low:.3g} and {high:.3g}"
-        kept = int((self.classes == self.classes[:, :1]).sum()) - len(self.images)
-        others = self.classes.size - len(self.images)
-        return (
-            f"the answer stays at {kept} of {others} shifts (consistency "
-            f"{self.consistency.mean():.0%})"
-        )
+        return summary(self)
 
     def caption(self) -> str:
         """Say what was shifted, what enters, what is compared, and what the curves are."""
-        enters = (
-            "What leaves on one side enters on the other."
-            if self.edge == "wrap"
-            else "What enters comes from the photo beyond the crop."
-        )
-        if self.beyond.any():
-            enters += (
-                f" Where the photo ends its mirror image goes on, at most {self.beyond.max():.0%} "
-                "of the pixels."
-            )
-        return (
-            f"Shift equivariance (Zhang 2019): each image is shifted {self.direction} by 0 to "
-            f"{self.shifts[-1]} px of the network's input. {enters} The mismatch is the distance "
-            "between the map of the shifted image and the shifted map of the image, as a share of "
-            "the deviation of the former from the means of its channels: 0 where the layer is "
-            "equivariant, about 1.4 where the two have nothing to do with each other. Between two "
-            "positions a map goes straight, so that at shifts that are no multiple of a layer's "
-            "stride a smooth map matches nearly, and one that is aliased does not. "
-            f"{self._edges_told()}{self._answers_told()}{self._example_told()}"
-            f"{self._unmeasured_told()}"
-        )
-
-    def _edges_told(self) -> str:
-        held = [name for place, name in enumerate(self.layers) if not self.free(place)]
-        inner = (
-            "Compared are the positions whose whole receptive field lies in what both frames show, "
-            "so that neither padding nor what enters takes part"
-        )
-        if not held:
-            return f"{inner}. "
-        if len(held) == len(self.layers):
-            inner = "Padding and what enters at the edge take part"
-            return f"{inner}: every layer sees so much that no position is free of edges. "
-        return (
-            f"{inner}; {listed(held, 4)} {'has' if len(held) == 1 else 'have'} no such position at "
-            "every shift, and there the edges take part (dashed). "
-        )
-
-    def _answers_told(self) -> str:
-        what = "probability of the class" if self.unit == "probability" else "score"
-        told = f"One panel shows the {what}"
-        if not np.isfinite(self.consistency).all():
-            return f"{told}."
-        return (
-            f"{told}, with a mark where another class is likelier; consistency is the share of "
-            "pairs of shifts that get the same answer."
-        )
-
-    def _example_told(self) -> str:
-        if not self.example_layer:
-            return ""
-        lines = " Between the dotted lines no edge reaches." if self.example_within.any() else ""
-        return (
-            f" Below, channel {self.example_channel} of {self.example_layer}, which varies most "
-            f"over {self.images[0]}: its map moved along, that of the moved image, and the "
-            f"difference.{lines}"
-        )
-
-    def _unmeasured_told(self) -> str:
-        return f" Not measured: {'; '.join(self.unmeasured)}." if self.unmeasured else ""
+        return caption(self)
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the shifted image, what the maps did, the mismatch, and the answer."""
         return draw(self, into)
-
-
-def _how_well(mismatch: float) -> str:
-    return "follows exactly" if mismatch < _EXACT else f"misses by {mismatch:.0%}"
 
 
 @bounded

@@ -13,27 +13,22 @@ from torch import nn
 
 from cnnviz.errors import UsageError, did_you_mean
 from cnnviz.gradients import objectives
-from cnnviz.gradients.causes import Cause, explain
+from cnnviz.gradients.causes import Cause
 from cnnviz.gradients.noise import NOISE_SEED, noise
-from cnnviz.gradients.probe import probe
-from cnnviz.gradients.probe_result import GradientProbe
-from cnnviz.gradients.remedies import Remedy, try_remedies
-from cnnviz.gradients.verdict_text import evidence, learned, pairs, told_cuts
-from cnnviz.gradients.verdicts import GradientVerdict, is_normalised, judge
+from cnnviz.gradients.remedies import Remedy
+from cnnviz.gradients.verdict_text import evidence, learned, pairs
+from cnnviz.gradients.verdicts import GradientVerdict
 from cnnviz.images import Batch
 from cnnviz.images.inputs import Images
 from cnnviz.models import Model, as_model
 from cnnviz.models.compared import Compared, compared_models, told_apart
-from cnnviz.passes.batch_size import rows_that_fit
-from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.results import drawing
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.table import Table, TableResult
-from cnnviz.views._gradient_flow_notes import shares_after, told_data, told_of_others, told_verdict
+from cnnviz.views._gradient_flow_notes import shares_after, told_data, told_of_others
+from cnnviz.views._gradient_flow_pass import Measured, measure
 
 FAULTS = ("vanishing", "exploding", "dead", "saturated", "non-finite", "watch")
-CONFIDENT = 1e-6
-"""A gradient of the loss at the logits, the RMS over the batch, that is no signal any more."""
 
 _MEASURED = {
     "gradient norm": "gradient_norms",
@@ -288,7 +283,8 @@ def gradient_flow(
     with torch.inference_mode(False):
         batch = None if images is None else wrapped.prepare(images)
         inputs = noise(wrapped) if batch is None else batch.tensor
-        found = _flow(wrapped, inputs, batch, labels, objective, remedies, progress)
+        measured = measure(wrapped, inputs, labels, objective, remedies, progress)
+        found = _result(wrapped, batch, measured)
     further = compared_models(wrapped, compare, compare_weights)
     names = told_apart([wrapped, *further])
     found = _called(found, names[0])
@@ -321,65 +317,8 @@ def _faults(fail_on: str | Sequence[str] | None) -> list[str]:
     return given
 
 
-@in_smaller_batches
-def _flow(
-    model: Model,
-    inputs: torch.Tensor,
-    batch: Batch | None,
-    labels: Any,
-    objective: objectives.Objective,
-    remedies: bool,
-    progress: Progress,
-) -> GradientFlow:
-    truth = objectives.as_labels(labels, model)
-    notes = []
-    # One gradient of all images together is what is asked for.
-    fits = rows_that_fit(model, inputs, alone=False)
-    if fits < len(inputs):
-        notes.append(f"The first {fits} of {len(inputs)} images were used: more do not fit.")
-        inputs, truth = inputs[:fits], None if truth is None else truth[:fits]
-    progress(0, 1, "sending the gradient back")
-    found = probe(model, inputs, objective, truth)
-    # The loss is a mean over the batch, and so is each image's share of its gradient.
-    confident = objective == "loss" and found.output_gradient * len(inputs) < CONFIDENT
-    if confident:
-        notes.append(
-            f"The loss sends back {found.output_gradient:.1g} at the logits, which is nothing: the "
-            "network is sure of these labels. The verdict is on a random sign for each logit."
-        )
-        objective, truth = "auto", None
-        found = probe(model, inputs)
-    verdict = judge(found)
-    cause = explain(found, verdict, confident and verdict.side == "none")
-    tried: tuple[Remedy, ...] = ()
-    if remedies and cause.key not in ("none", "confident", "unmeasured", "cut"):
-        tried = try_remedies(
-            model,
-            inputs,
-            found,
-            verdict,
-            cause,
-            normalised=is_normalised(found),
-            objective=objective,
-            labels=truth,
-            progress=progress,
-        )
-    points = [point.label for point in found.points]
-    cuts = told_cuts(verdict, points, boxes=found.of_boxes)
-    notes += [*found.notes, *cuts, *told_verdict(verdict)]
-    return _result(model, inputs, batch, found, verdict, cause, tried, notes)
-
-
-def _result(
-    model: Model,
-    inputs: torch.Tensor,
-    batch: Batch | None,
-    found: GradientProbe,
-    verdict: GradientVerdict,
-    cause: Cause,
-    remedies: tuple[Remedy, ...],
-    notes: list[str],
-) -> GradientFlow:
+def _result(model: Model, batch: Batch | None, measured: Measured) -> GradientFlow:
+    found, inputs = measured.found, measured.inputs
     points = found.points
 
     def column(name: str) -> NDArray[np.float64]:
@@ -389,7 +328,7 @@ def _result(
     photos = () if batch is None else batch.photos[: len(inputs)]
     return GradientFlow(
         provenance=model.provenance(
-            photos, seed=NOISE_SEED if batch is None else objectives.SEED, notes=notes
+            photos, seed=NOISE_SEED if batch is None else objectives.SEED, notes=measured.notes
         ),
         points=tuple(point.label for point in points),
         kinds=tuple(point.kind for point in points),
@@ -404,9 +343,9 @@ def _result(
         dead_fractions=dead,
         saturated_fractions=saturated,
         histograms=np.stack([point.histogram for point in points]),
-        verdict=verdict,
-        cause=cause,
-        remedies=remedies,
+        verdict=measured.verdict,
+        cause=measured.cause,
+        remedies=measured.remedies,
         objective=found.objective,
         data=told_data(inputs, batch),
     )

@@ -305,7 +305,7 @@ def test_a_network_of_zeros_has_a_picture_that_says_there_is_nothing() -> None:
 
 
 def test_more_images_than_fit_are_left_out_and_that_is_said(monkeypatch) -> None:
-    monkeypatch.setattr("cnnviz.views.gradient_flow.rows_that_fit", lambda *_, **__: 3)
+    monkeypatch.setattr("cnnviz.views._gradient_flow_pass.rows_that_fit", lambda *_, **__: 3)
     found = gradient_flow(tiny_network(), images(8))
     assert "The first 3 of 8 images were used" in found.caption()
 

@@ -1,0 +1,85 @@
+"""How `gradient_flow` measures: the gradient sent back, the verdict, its cause and remedies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from cnnviz.gradients import objectives
+from cnnviz.gradients.causes import Cause, explain
+from cnnviz.gradients.probe import probe
+from cnnviz.gradients.probe_result import GradientProbe
+from cnnviz.gradients.remedies import Remedy, try_remedies
+from cnnviz.gradients.verdict_text import told_cuts
+from cnnviz.gradients.verdicts import GradientVerdict, is_normalised, judge
+from cnnviz.models import Model
+from cnnviz.passes.batch_size import rows_that_fit
+from cnnviz.passes.memory_shortage import in_smaller_batches
+from cnnviz.results.progress import Progress
+from cnnviz.views._gradient_flow_notes import told_verdict
+
+CONFIDENT = 1e-6
+"""A gradient of the loss at the logits, the RMS over the batch, that is no signal any more."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A gradient that was sent back, what it was judged to be, and of which inputs, [N, ...]."""
+
+    found: GradientProbe
+    verdict: GradientVerdict
+    cause: Cause
+    remedies: tuple[Remedy, ...]
+    inputs: torch.Tensor
+    notes: tuple[str, ...]
+
+
+@in_smaller_batches
+def measure(
+    model: Model,
+    inputs: torch.Tensor,
+    labels: Any,
+    objective: objectives.Objective,
+    remedies: bool,
+    progress: Progress,
+) -> Measured:
+    """Send the gradient back, judge what arrives, and say why and what would help."""
+    truth = objectives.as_labels(labels, model)
+    notes = []
+    # One gradient of all images together is what is asked for.
+    fits = rows_that_fit(model, inputs, alone=False)
+    if fits < len(inputs):
+        notes.append(f"The first {fits} of {len(inputs)} images were used: more do not fit.")
+        inputs, truth = inputs[:fits], None if truth is None else truth[:fits]
+    progress(0, 1, "sending the gradient back")
+    found = probe(model, inputs, objective, truth)
+    # The loss is a mean over the batch, and so is each image's share of its gradient.
+    confident = objective == "loss" and found.output_gradient * len(inputs) < CONFIDENT
+    if confident:
+        notes.append(
+            f"The loss sends back {found.output_gradient:.1g} at the logits, which is nothing: the "
+            "network is sure of these labels. The verdict is on a random sign for each logit."
+        )
+        objective, truth = "auto", None
+        found = probe(model, inputs)
+    verdict = judge(found)
+    cause = explain(found, verdict, confident and verdict.side == "none")
+    tried: tuple[Remedy, ...] = ()
+    if remedies and cause.key not in ("none", "confident", "unmeasured", "cut"):
+        tried = try_remedies(
+            model,
+            inputs,
+            found,
+            verdict,
+            cause,
+            normalised=is_normalised(found),
+            objective=objective,
+            labels=truth,
+            progress=progress,
+        )
+    points = [point.label for point in found.points]
+    cuts = told_cuts(verdict, points, boxes=found.of_boxes)
+    notes += [*found.notes, *cuts, *told_verdict(verdict)]
+    return Measured(found, verdict, cause, tried, inputs, tuple(notes))
