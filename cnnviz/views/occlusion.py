@@ -31,7 +31,6 @@ from cnnviz.passes.malloc import freed_memory_kept
 from cnnviz.passes.memory_shortage import in_smaller_batches
 from cnnviz.passes.targets import Scores, Target
 from cnnviz.results.progress import Progress, silent
-from cnnviz.results.provenance import AS_IT_IS
 from cnnviz.results.space import IMAGE, space_of
 from cnnviz.results.text import dimensions
 
@@ -152,11 +151,7 @@ def occlusion(
     """
     _check(window, stride, fill)
     wrapped = as_model(model)
-    if approximate is not None and wrapped.space != IMAGE:
-        raise UsageError(
-            f"What a hidden part of a {wrapped.space.noun} changes is not approximated.",
-            "Leave approximate out.",
-        )
+    _check_approximate(approximate, wrapped)
     batch = wrapped.prepare(images)
     target = checked_target(wrapped, target, batch)
     held = capture(wrapped, batch, layers=(), gradients=False)
@@ -207,10 +202,17 @@ def occlusion(
     )
 
 
+def _check_approximate(approximate: float | None, model: Model) -> None:
+    if approximate is not None and model.space != IMAGE:
+        raise UsageError(
+            f"What a hidden part of a {model.space.noun} changes is not approximated.",
+            "Leave approximate out.",
+        )
+
+
 def _computed_on(whole: str, hidden: str) -> str:
     """Say on what the score of the whole input and those with a part hidden were computed."""
-    itself = [told.startswith(AS_IT_IS) for told in (whole, hidden)]
-    return hidden if itself[0] == itself[1] else f"{hidden}; what nothing hides: {whole}"
+    return hidden if whole == hidden else f"{hidden}; what nothing hides: {whole}"
 
 
 def _check(window: int, stride: int, fill: str) -> None:
