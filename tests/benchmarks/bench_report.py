@@ -51,6 +51,7 @@ def cases(photo: Path) -> list[Case]:
         Case("import torch, torchvision", BASELINE),
         Case("import cnnviz", (sys.executable, "-c", "import cnnviz")),
         Case("cnnviz --help", (*CNNVIZ, "--help"), 0.5),
+        Case("cnnviz cam --help", (*CNNVIZ, "cam", "--help"), 0.5),
         Case("cnnviz report, as shipped", report, share=1.4),
         Case(
             f"cnnviz report, {named}",
