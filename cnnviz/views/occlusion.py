@@ -212,7 +212,7 @@ def _check_approximate(approximate: float | None, model: Model) -> None:
 
 def _computed_on(whole: str, hidden: str) -> str:
     """Say on what the score of the whole input and those with a part hidden were computed."""
-    return hidden if whole == hidden else f"{hidden}; what nothing hides: {whole}"
+    return hidden if whole == hidden else f"{hidden}; the score of the whole input on: {whole}"
 
 
 def _check(window: int, stride: int, fill: str) -> None:

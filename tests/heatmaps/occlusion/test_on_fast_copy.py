@@ -228,6 +228,6 @@ def test_a_network_that_leaves_its_copy_midway_names_both(monkeypatch: pytest.Mo
 
     monkeypatch.setattr("cnnviz.views.occlusion.check_sound", check)
     found = cnnviz.occlusion(network(plain), photos(), WINDOW, STRIDE, target=2)
-    hidden, _, whole = found.provenance.computed_on.partition("; what nothing hides: ")
+    hidden, _, whole = found.provenance.computed_on.partition("; the score of the whole input on: ")
     assert hidden.startswith(AS_IT_IS)
     assert whole.startswith("a private copy: ")
