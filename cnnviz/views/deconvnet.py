@@ -40,7 +40,7 @@ from cnnviz.units.projection import (
     rows_of,
 )
 from cnnviz.views.pictures import array_deconvnet, array_patches
-from cnnviz.views.pictures.deconvnet import REACH, draw, draw_panel, reach_of
+from cnnviz.views.pictures.deconvnet import REACH, draw, draw_panel, in_place, reach_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -168,15 +168,9 @@ class Projections(Result):
     def caption(self) -> str:
         """Say what stands beside what, how it is scaled, and how the channels were chosen."""
         space = self.space
-        start = "one" if self.rule == "gradient" else "its value"
-        size = space.size(self.windows[0][0].sizes)
-        above, below = ("On the left", "on the right") if space == IMAGE else ("Above", "below")
-        places = "pixels" if space == IMAGE else space.places
         told = [
             f"What made units of {self.layer} respond: {self.chosen}.",
-            f"{above} the patch that a unit sees at its strongest position ({size}; receptive "
-            f"field: {self.field}), {below} what it sends back to these {places} by "
-            f"{RULES[self.rule]}, from {start} at that position and zero elsewhere.",
+            self._what_is_where(),
             self._how_scaled(),
         ]
         if not self.active.all():
@@ -195,6 +189,31 @@ class Projections(Result):
             )
         return " ".join(told) + upwards_told(self.axis_names)
 
+    def _what_is_where(self) -> str:
+        space, window = self.space, self.windows[0][0].sizes
+        start = "one" if self.rule == "gradient" else "its value"
+        places = "pixels" if space == IMAGE else space.places
+        size, by = space.size(window), f"by {RULES[self.rule]}, from {start} at"
+        if space != IMAGE or not in_place(self):
+            above, below = ("On the left", "on the right") if space == IMAGE else ("Above", "below")
+            return (
+                f"{above} the patch that a unit sees at its strongest position ({size}; receptive "
+                f"field: {self.field}), {below} what it sends back to these {places} {by} that "
+                "position and zero elsewhere."
+            )
+        there = "on the right" if len(self.images) == 1 else "below it"
+        sent = f"what each unit sends back to its pixels {by} its strongest position and zero"
+        if window == self.photos.shape[1:3]:
+            return (
+                f"A unit sees the whole image (receptive field: {self.field}), which is drawn "
+                f"once; {there} {sent} elsewhere."
+            )
+        return (
+            f"A unit sees {size} (receptive field: {self.field}), most of the image, which is "
+            f"therefore drawn once; {there}, in its place on the image, {sent} elsewhere. The "
+            "frame is what the unit sees; the image around it is dimmed."
+        )
+
     def _how_scaled(self) -> str:
         if self.space != IMAGE:
             return array_patches.how(self)
@@ -205,13 +224,13 @@ class Projections(Result):
         )
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
-        """Draw each patch beside its projection; for one image, the places in it as well."""
+        """Draw each patch beside its projection, or large ones on the photo; one photo as well."""
         if self.space != IMAGE:
             return array_deconvnet.draw(self, into)
         return draw(self, into)
 
     def draw_panel(self, axes: Axes) -> None:
-        """Draw the pairs of several images; beside those of one stands the photo."""
+        """Draw the tiles of several images; beside those of one stands the photo."""
         if len(self.images) == 1 or self.space != IMAGE:
             super().draw_panel(axes)
         draw_panel(self, axes)

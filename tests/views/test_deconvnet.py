@@ -14,8 +14,18 @@ from cnnviz.errors import LayerError, UsageError
 from cnnviz.models import as_model
 from cnnviz.results import drawing
 from cnnviz.units.projection import UnitPosition, project
+from cnnviz.units.projection.windows import overlap
 from cnnviz.views.deconvnet import deconvnet
-from cnnviz.views.pictures.deconvnet import REACH, _labels, _name_place, paint, reach_of
+from cnnviz.views.pictures.deconvnet import (
+    REACH,
+    _grid,
+    _labels,
+    _name_place,
+    _on_photo,
+    in_place,
+    paint,
+    reach_of,
+)
 from tests.helpers.architectures import build, small_input, tiny_network
 from tests.helpers.state import state
 
@@ -101,6 +111,48 @@ def test_the_picture_alone_explains_its_numbers_and_keeps_them_on_the_photo() ->
         box = text.get_window_extent()
         assert photo.bbox.x0 - 3 <= box.x0
         assert box.x1 <= photo.bbox.x1 + 3
+
+
+def test_where_windows_are_most_of_the_photo_projections_lie_in_their_place_on_it() -> None:
+    small, large = (deconvnet(tiny_network(), images(), name, top=4) for name in ("1", "5"))
+    assert (in_place(small), in_place(large)) == (False, False)
+    cropped = deconvnet(tiny_network(), images(side=12), "5", top=4)
+    assert in_place(cropped)
+    for place in range(4):
+        window, photo = cropped.windows[place][0], cropped.photos[0]
+        inside, there = overlap(window, photo.shape[:2])
+        tile = _on_photo(cropped, place, 0)
+        scale = tile.shape[0] // photo.shape[0]
+        seen = tile[::scale, ::scale]
+        np.testing.assert_array_equal(seen[inside], paint(cropped.signals[place, 0])[there])
+        outside = np.ones(photo.shape[:2], bool)
+        outside[inside] = False
+        middle = tile[scale // 2 :: scale, scale // 2 :: scale][outside]
+        faint = 0.3 * photo[outside] + 0.7 * np.array(drawing.FLAT)
+        np.testing.assert_allclose(middle, faint, atol=0.51)
+        assert (tile == (42, 111, 219)).all(-1).any() == outside.any()
+
+
+def test_a_photo_that_windows_nearly_fill_is_drawn_once() -> None:
+    one = deconvnet(tiny_network(), images(side=12), "5", top=4)
+    assert len(_grid(one)[1].corners) == 4
+    assert "on the right, in its place on the image, what each unit sends back" in one.caption()
+    figure = one.figure()
+    assert not figure.axes[0].texts
+    assert "framed: what it sees" in figure.axes[0].get_xlabel()
+    many = deconvnet(tiny_network(), images(3, 12), "5", top=4)
+    corners = _grid(many)[1].corners
+    assert len(corners) == 3 + 12
+    assert "below it, in its place on the image" in many.caption()
+    labels = [text for text in many.figure().axes[0].texts if "±" in text.get_text()]
+    below = corners[3:6] + np.array([0, _grid(many)[1].side[0] + 2])
+    assert [text.get_position() for text in labels[:3]] == list(map(tuple, below.tolist()))
+    whole = deconvnet(tiny_network(), images(side=8), "5", top=4)
+    assert (
+        "A unit sees the whole image (receptive field: 8 x 8), which is drawn once"
+        in whole.caption()
+    )
+    assert "framed" not in whole.figure().axes[0].get_xlabel() + whole.caption()
 
 
 def test_labels_near_the_edge_stay_on_a_photo_that_is_drawn_small() -> None:

@@ -58,10 +58,11 @@ def _lead(introduces: bool, space: Space) -> str:
     beside, early = "Beside", " Early units see edges and colours, later ones textures and parts."
     if space != IMAGE:
         beside, early = "Below", ""
+    large = f" Where a patch is most of the {noun}, it is drawn on the {noun}." * (space == IMAGE)
     return (
         f"The {CHANNELS} strongest channels of each stage on this {noun}. {beside} the patch in "
         f"which a channel is strongest stands what it sends back to the {space.places}: which of "
-        f"them made it respond.{early}"
+        f"them made it respond.{large}{early}"
     )
 
 

@@ -1,4 +1,4 @@
-"""How projections are drawn: each beside the patch of the photo that it belongs to."""
+"""How projections are drawn: beside the patch of the photo that they belong to, or on the photo."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cnnviz.results import drawing, mosaics
 from cnnviz.results.array_pictures import upwards
 from cnnviz.results.text import first_few, in_one_form, shortened
-from cnnviz.units.projection import cut
+from cnnviz.units.projection.windows import cut, overlap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +22,8 @@ _LONGEST = 224
 """Pixels of a tile's longer side; a larger patch is shrunk to it."""
 _LEAST = 84
 """Pixels of a tile's longer side at least; a smaller patch grows by a whole factor."""
+_LEAST_PHOTO = 168
+"""The same of a whole photo, on which a frame is to be thin."""
 REACH = 99.5
 """The percentile of a projection's sizes at which its colours end: single pixels hide the rest."""
 _SEAM = 2
@@ -31,6 +33,12 @@ _KEY = 0.9
 """Inches that the words below the photo take."""
 _MOST_PLACES = 16
 _MOST_FRAMED = 0.4
+_MOST_CUT = 0.6
+"""The share of a photo's side up to which windows are cut out: larger ones repeat the photo."""
+_DIMMED = 0.7
+"""How much of the grey of empty tiles lies over the photo outside a window."""
+_LINE, _FRAME = 2, (42, 111, 219)
+"""Pixels of a window's frame, and its colour, that of `drawing.ACCENT`."""
 _PHOTO = 2.6
 """Inches that the photo is wide, where the picture has its own size."""
 _LETTER = 0.062
@@ -38,7 +46,7 @@ _LETTER = 0.062
 
 
 def draw(found: Projections, into: drawing.Canvas | None = None) -> drawing.Canvas:
-    """Draw each patch beside its projection; for one image, the places in it as well."""
+    """Draw each patch beside its projection, or large ones on the photo; one photo as well."""
     alone = len(found.images) == 1
     across, grid = _grid(found)
     least = _PHOTO * found.photos.shape[1] / found.photos.shape[2] + _KEY if alone else 2.2
@@ -61,28 +69,37 @@ def _photo_inches(figure: drawing.Canvas, found: Projections, across: float) -> 
 
 
 def draw_panel(found: Projections, axes: Axes) -> None:
-    """Draw the pairs of several images into an Axes."""
+    """Draw the tiles of several images into an Axes."""
     _panel(axes, found, _grid(found)[1])
 
 
 def _panel(axes: Axes, found: Projections, grid: mosaics.Mosaic) -> None:
     drawing.show(axes, grid.pixels)
     axes.set_anchor("NW")
-    mosaics.label_tiles(axes, grid, _labels(found), 7.0)
-    if len(found.images) > 1:
+    columns = len(found.images)
+    photos = [""] * columns if in_place(found) and columns > 1 else []
+    mosaics.label_tiles(axes, grid, photos + _labels(found), 7.0)
+    if columns > 1:
         _name_columns(axes, grid, found)
 
 
 def _grid(found: Projections) -> tuple[float, mosaics.Mosaic]:
-    """Return how many inches wide the pairs are drawn, and the pairs."""
-    tiles = [_pair(found, *each) for each in np.ndindex(found.activations.shape)]
+    """Return how many inches wide the tiles are drawn, and the tiles."""
+    large = in_place(found)
+    tile = _on_photo if large else _pair
+    tiles = [tile(found, *each) for each in np.ndindex(found.activations.shape)]
     height, width = tiles[0].shape[:2]
     columns = len(found.images)
     alone = columns == 1
     if alone:
-        # As many as make the picture about twice as wide as high.
-        columns = max(1, min(len(tiles), round((2.2 * len(tiles) * height / width) ** 0.5)))
-    across = 8.2 if alone else min(16.0, max(6.0, 2.4 * columns))
+        columns = mosaics.columns_for(len(tiles), height / width, wide=2.2)
+    elif large:
+        whole = [_sized(photo, _LEAST_PHOTO) for photo in found.photos]
+        tiles = [*(np.asarray(upwards(each, found.axis_names)) for each in whole), *tiles]
+    if alone:
+        across = min(8.2, 4.1 * columns) if large else 8.2
+    else:
+        across = min(16.0, max(6.0, (1.8 if large else 2.4) * columns))
     room = round(_LABEL * columns / across * width)
     return across, mosaics.mosaic(np.stack(tiles), columns=columns, side=1, gap=10, labels=room)
 
@@ -123,8 +140,39 @@ def _pair(found: Projections, place: int, image: int) -> drawing.Pixels:
     return np.asarray(upwards(pair, found.axis_names))
 
 
-def _sized(tile: drawing.Pixels) -> drawing.Pixels:
-    factor = max(1, -(-_LEAST // max(tile.shape[0], tile.shape[1])))
+def in_place(found: Projections) -> bool:
+    """Return whether windows are so large that projections are drawn on the whole photo."""
+    high, wide = found.windows[0][0].sizes
+    height, width = found.photos.shape[1:3]
+    return bool(max(high / height, wide / width) > _MOST_CUT)
+
+
+def _on_photo(found: Projections, place: int, image: int) -> drawing.Pixels:
+    """Return a projection in its place on the photo, which is dimmed outside the framed window."""
+    photo, window = found.photos[image], found.windows[place][image]
+    dimmed = photo * (1.0 - _DIMMED) + _DIMMED * np.array(drawing.FLAT)
+    tile = dimmed.round().astype(np.uint8)
+    inside, there = overlap(window, photo.shape[:2])
+    tile[inside] = paint(found.signals[place, image])[there]
+    tile = _sized(tile, _LEAST_PHOTO)
+    if window.sizes != photo.shape[:2]:
+        _outline(tile, inside, tile.shape[0] / photo.shape[0])
+    return np.asarray(upwards(tile, found.axis_names))
+
+
+def _outline(tile: drawing.Pixels, inside: tuple[slice, ...], scale: float) -> None:
+    """Frame rows and columns of the photo in a tile so many times as large, on their outside."""
+    (top, bottom), (left, right) = (
+        (round(scale * span.start), round(scale * span.stop)) for span in inside
+    )
+    framed = np.zeros(tile.shape[:2], bool)
+    framed[max(top - _LINE, 0) : bottom + _LINE, max(left - _LINE, 0) : right + _LINE] = True
+    framed[top:bottom, left:right] = False
+    tile[framed] = _FRAME
+
+
+def _sized(tile: drawing.Pixels, least: int = _LEAST) -> drawing.Pixels:
+    factor = max(1, -(-least // max(tile.shape[0], tile.shape[1])))
     return drawing.fit(tile.repeat(factor, 0).repeat(factor, 1), _LONGEST)
 
 
@@ -157,7 +205,10 @@ def _places(axes: Axes, found: Projections, inches: float) -> None:
     axes.set_ylim(*((0, height) if found.axis_names else (height, 0)))
     said = "what the network saw"
     active = np.flatnonzero(found.active[:, 0])
-    if len(active) and found.windows[0][0].sizes != (height, width):
+    if in_place(found):
+        framed = found.windows[0][0].sizes != (height, width)
+        said += "\n\nright: what each channel sent back" + ",\nframed: what it sees" * framed
+    elif len(active):
         said += ", and where\nthe channels are strongest"
         if len(active) > _MOST_PLACES:
             said += f"\n(the first {_MOST_PLACES} of {len(active)})"
@@ -167,7 +218,8 @@ def _places(axes: Axes, found: Projections, inches: float) -> None:
                 _frame(axes, window)
         for middle, channels in _near(found, active[:_MOST_PLACES], 0.1 * width):
             _name_place(axes, middle, channels, (height, width), inches)
-    said += "\n\nbelow each pair: the channel, its value,\nand after ± where the colours end"
+    each = "each" if in_place(found) else "each pair"
+    said += f"\n\nbelow {each}: the channel, its value,\nand after ± where the colours end"
     axes.set_xlabel(said, fontsize=drawing.SMALL_SIZE, color=drawing.QUIET, loc="left")
 
 
