@@ -21,7 +21,7 @@ from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
 from cnnviz.introspection.tracing.operation import tensors
 from cnnviz.models import Model
 from cnnviz.models.outputs import given_of, returns_boxes
-from cnnviz.passes.spatial_maps import UNTRACED, traced_outputs
+from cnnviz.passes.spatial_maps import UNTRACED, TracedOutput, also_of_image, traced_outputs
 from cnnviz.passes.stages import CallOrder, OrderedCall, Read
 
 _KEPT: NetworkCache[CallOrder] = NetworkCache(values=False)
@@ -42,10 +42,11 @@ def call_order(model: Model, inputs: torch.Tensor) -> CallOrder:
     """
     # What is explained decides what no gradient comes back to, and names may tell which that is.
     question = (tuple(inputs.shape[1:]), model.output, model.member, model.categories)
-    return _KEPT.get(model.module, question, lambda: _note_calls(model, inputs[:1]))
+    return _KEPT.get(model.module, question, lambda: calls_of_image(model, inputs[:1]))
 
 
-def _note_calls(model: Model, image: torch.Tensor) -> CallOrder:
+def calls_of_image(model: Model, image: torch.Tensor) -> CallOrder:
+    """Do as `call_order` for this very image: another may go another way, by what it holds."""
     try:
         return _noted(model, image, grad=True)
     except ModelError:  # Some run without a graph only, as those that go through NumPy.
@@ -71,12 +72,8 @@ def _noted(model: Model, image: torch.Tensor, *, grad: bool) -> CallOrder:
         reads = tuple(
             Read((id(each), version(each)), tuple(each.shape)) for each in tensors(inputs)
         )
-        found = traced.get(key, UNTRACED)
         what = kind(layers[name])
-        if what == "other" and found.kind in ("pad", "rearrange"):
-            what = found.kind
-        layout = found.map if shape is not None else NoMap.NO_TENSOR
-        calls.append(OrderedCall(name, index, what, shape, produced, layout, reads))
+        calls.append(OrderedCall(name, index, what, shape, produced, NoMap.NO_TENSOR, reads))
         if is_tensor and output.grad_fn is not None:
             nodes[key] = output.grad_fn, output
 
@@ -84,6 +81,8 @@ def _noted(model: Model, image: torch.Tensor, *, grad: bool) -> CallOrder:
         inputs = image.clone().requires_grad_(grad)
         output = run_to(model.forward, inputs.clone(), layers, after=note)
         unreached = _unreached(model, output, nodes)
+    traced = also_of_image(traced, model, image, [(call.name, call.index) for call in calls])
+    calls = [_traced(call, traced) for call in calls]
     size = tuple(image.shape[2:])
     order = CallOrder(
         tuple(calls),
@@ -95,6 +94,17 @@ def _noted(model: Model, image: torch.Tensor, *, grad: bool) -> CallOrder:
         traced=traced,
     )
     return replace(order, unread=_unread(model, image, order))
+
+
+def _traced(call: OrderedCall, traced: Mapping[Key, TracedOutput]) -> OrderedCall:
+    """Return a call with what following the network has told of it."""
+    found = traced.get((call.name, call.index), UNTRACED)
+    told = call.kind == "other" and found.kind in ("pad", "rearrange")
+    return replace(
+        call,
+        kind=found.kind if told else call.kind,
+        map=NoMap.NO_TENSOR if call.shape is None else found.map,
+    )
 
 
 def _classes(

@@ -44,7 +44,7 @@ from cnnviz.passes.joined_captures import joined
 from cnnviz.passes.memory_shortage import is_short, release
 from cnnviz.passes.output_recorder import OutputRecorder
 from cnnviz.passes.shared_captures import Asked, captured_once
-from cnnviz.passes.spatial_maps import TracedOutput, traced_outputs
+from cnnviz.passes.spatial_maps import TracedOutput, also_of_image, traced_outputs
 from cnnviz.passes.stages import STAGES, CallOrder
 from cnnviz.passes.targets import Scores, Target, score, targets_of_each
 
@@ -220,6 +220,7 @@ class _Passes:
         if order is None and recorder.outputs:
             size = tuple(batch.tensor.shape[1:])
             traced = remembered(computing, size, lambda: traced_outputs(model, batch.tensor))
+            traced = also_of_image(traced, model, batch.tensor, list(recorder.outputs))
         return replace(
             found,
             rule=self.rule,

@@ -17,13 +17,13 @@ from cnnviz.introspection.layer_tensors import Key, LayerTensors
 from cnnviz.introspection.layers import named_layers
 from cnnviz.introspection.receptive_fields import ReceptiveField
 from cnnviz.introspection.stop_forward import run_to
-from cnnviz.introspection.tracing import Trace, trace
+from cnnviz.introspection.tracing import Trace
 from cnnviz.introspection.tracing.map_layout import MapLayout, NoMap
 from cnnviz.models import Model
 from cnnviz.models.output_members import describe
-from cnnviz.passes.call_order import call_order
+from cnnviz.passes.call_order import call_order, calls_of_image
 from cnnviz.passes.shared_captures import output_before
-from cnnviz.passes.spatial_maps import checked_layout
+from cnnviz.passes.spatial_maps import checked_layout, passed_by, trace_of_calls
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class PartialForward:
     ) -> tuple[PartialForward, ...]:
         """Find several layers, as `to` finds one; the network is traced once."""
         keys = _resolve(model, inputs, layers)
-        traced = trace(model.module, tuple(inputs.shape[1:]))
+        traced = trace_of_calls(model, inputs, keys)
         found = []
         for layer, key in zip(layers, keys, strict=True):
             call = traced.find(*key)
@@ -177,18 +177,17 @@ def not_called(layers: Sequence[str], image: str = "an image") -> LayerError:
 
 
 def _resolve(model: Model, inputs: torch.Tensor, layers: Sequence[str]) -> list[Key]:
-    order = call_order(model, inputs)
-    called = {(call.name, call.index): torch.empty(0) for call in order.calls}
-    names = {name for name, _ in called}
-
     def known() -> dict[str, Any]:
         return named_layers(model.module)
 
-    silent = {
-        name: f"Layer {name!r} is not called in the forward pass."
-        for name in known()
-        if name not in names
-    }
+    order = call_order(model, inputs)
+    names = {call.name for call in order.calls}
+    if any(layer in known() and layer not in names for layer in layers):
+        # What is kept may be of an image that went another way.
+        order = calls_of_image(model, inputs[:1])
+        names = {call.name for call in order.calls}
+    called = {(call.name, call.index): torch.empty(0) for call in order.calls}
+    silent = {name: passed_by(name) for name in known() if name not in names}
     held = LayerTensors(called, silent, known)
     return [held.resolve(layer) for layer in layers]
 

@@ -8,7 +8,7 @@ tokens set apart, and weights, attention and whatever ignores the image are refu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -61,8 +61,51 @@ def _trace(model: Model, inputs: torch.Tensor) -> dict[Key, TracedOutput]:
         found = trace(model.module, tuple(inputs.shape[1:]))
     except ModelError:
         found = _trace_image(model, inputs)
-    if found is None:
-        return {}
+    return {} if found is None else _told(found)
+
+
+def trace_of_calls(model: Model, inputs: torch.Tensor, calls: Collection[Key]) -> Trace:
+    """Follow a network on zeros, or on the first image where zeros pass one of the calls by.
+
+    Raises
+    ------
+    LayerError
+        If the first image passes it by as well.
+    """
+    traced = trace(model.module, tuple(inputs.shape[1:]))
+    if not _lacking(traced, calls):
+        return traced
+    traced = trace(model.module, inputs[:1])
+    lacking = _lacking(traced, calls)
+    if lacking:
+        raise LayerError(passed_by(lacking[0]), "Choose another layer.")
+    return traced
+
+
+def _lacking(traced: Trace, calls: Collection[Key]) -> list[str]:
+    called = {(call.name, call.index) for call in traced.module_calls()}
+    return [call[0] for call in calls if call not in called]
+
+
+def passed_by(layer: str, image: str = "first image") -> str:
+    """Say of a layer that the image by which layers are found does not go through it."""
+    return f"Layer {layer!r} is not called for the {image}, by which layers are found."
+
+
+def also_of_image(
+    traced: Mapping[Key, TracedOutput], model: Model, inputs: torch.Tensor, calls: Collection[Key]
+) -> Mapping[Key, TracedOutput]:
+    """Add the calls that zeros do not go through, where values decide which way a network takes.
+
+    Then the first of the inputs is followed as well; kept is only what holds for zeros.
+    """
+    if not traced or all(call in traced for call in calls):
+        return traced
+    found = _trace_image(model, inputs)
+    return traced if found is None else {**_told(found), **traced}
+
+
+def _told(found: Trace) -> dict[Key, TracedOutput]:
     return {
         (call.name, call.index): TracedOutput(call.map, call.kind) for call in found.module_calls()
     }

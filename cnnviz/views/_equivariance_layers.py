@@ -14,6 +14,7 @@ from cnnviz.introspection.tracing.trace import LayerCall
 from cnnviz.models import Model
 from cnnviz.passes.call_order import call_order
 from cnnviz.passes.captured import Capture
+from cnnviz.passes.spatial_maps import trace_of_calls
 from cnnviz.passes.stages import STAGES
 
 _FARTHEST, _NEAREST = 32, 16
@@ -45,7 +46,8 @@ def tracks_of(
     held: Capture, names: list[str], direction: str
 ) -> tuple[dict[str, Track], dict[str, str], tuple[str, ...]]:
     """Return how the positions of each layer lie, its field in words, and why others have none."""
-    traced = trace(held.model.module, tuple(held.batch.tensor.shape[1:]))
+    calls = [held.activations.resolve(name) for name in names]
+    traced = trace_of_calls(held.model, held.batch.tensor, calls)
     tracks, fields, refused = {}, {}, []
     for name in names:
         held.layout(name)  # What is no map of the image is refused with the reason.

@@ -21,7 +21,8 @@ from cnnviz.passes.precision import check_precision
 from cnnviz.passes.processes import Processes, sharing
 from cnnviz.passes.scan_plan import agree, depends_on, shard_size
 from cnnviz.passes.shared_scan import EVERY, SharedScan
-from cnnviz.passes.stages import STAGES
+from cnnviz.passes.spatial_maps import passed_by
+from cnnviz.passes.stages import STAGES, CallOrder
 from cnnviz.results.progress import Progress, silent
 from cnnviz.results.shard_files import ShardFiles
 from cnnviz_gallery.scan.accumulator import Accumulator
@@ -173,12 +174,7 @@ def scannable(model: Model, layers: Layers | None = None) -> tuple[str, ...]:
             if name and kind(module) in ("conv", "linear")
         }
     else:
-        known = named_layers(model.module)
-        wanted = set()
-        for item in items(layers, known):
-            text = without_call(item.text, known)
-            named = [text] if item.name or text != item.text else text
-            wanted.update(select(model.module, named, {STAGES: order.stage_layers()}))
+        wanted = _wanted(model, layers, order)
     often = {call.name for call in order.calls if call.index}
     found = tuple(
         f"{call.name}#{call.index}" if call.name in often else call.name
@@ -186,8 +182,25 @@ def scannable(model: Model, layers: Layers | None = None) -> tuple[str, ...]:
         if call.name in wanted
     )
     if not found:
-        raise LayerError("None of these layers is called.", "See `cnnviz layers`.")
+        raise LayerError(
+            "None of these layers is called for the blank image, by which layers are found.",
+            "See `cnnviz layers`.",
+        )
     return found
+
+
+def _wanted(model: Model, layers: Layers, order: CallOrder) -> set[str]:
+    """Return the chosen layers; those that are named themselves have to be called."""
+    known, called = named_layers(model.module), {call.name for call in order.calls}
+    wanted: set[str] = set()
+    for item in items(layers, known):
+        text = without_call(item.text, known)
+        named = [text] if item.name or text != item.text else text
+        found = select(model.module, named, {STAGES: order.stage_layers()})
+        if text in known and list(found) == [text] and text not in called:
+            raise LayerError(passed_by(text, "blank image"), "Choose another layer.")
+        wanted.update(found)
+    return wanted
 
 
 def _scan(
