@@ -25,6 +25,8 @@ KINDS: Mapping[str, str] = {
     "jump": "one step throws the loss to three times all before it, by an update that is too large",
     "wrong-sign": "the loss rises steadily, or a cross-entropy is negative",
     "frozen": "no step can move a layer, with the reason",
+    "eval-mode": "batch norms or dropouts are in eval mode while the network trains",
+    "unused": "no gradient is computed for parameters that the optimizer has",
     "unscaled": "what goes into a network without normalisation is ten or more in size",
     "blocked": "no gradient at all arrives at the first layer",
     "vanishing": "the gradient at the first layer is two decades or more below that at the last",

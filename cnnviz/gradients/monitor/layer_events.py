@@ -105,6 +105,8 @@ def layer_events(record: StepRecord) -> Iterator[Event]:
     """Yield what is wrong with the layers at this step."""
     yield from _unheard(record)
     yield from _frozen(record)
+    yield from _eval_mode(record)
+    yield from _unused(record)
     yield from _unscaled(record)
     yield from _saturated(record)
     yield from _along_depth(record)
@@ -131,6 +133,42 @@ def _frozen(record: StepRecord) -> Iterator[Event]:
             f"No step can move {named_layers(record, layers)}: {why}. If that is meant, all is "
             "well.",
         )
+
+
+def _eval_mode(record: StepRecord) -> Iterator[Event]:
+    """Yield that layers which work otherwise in training were left in eval mode."""
+    names = list(record.eval_mode)
+    if not names:
+        return
+    dropouts = sum("Dropout" in kind for kind in record.eval_mode.values())
+    does = ["stored statistics normalise, which do not follow the data"] * (dropouts < len(names))
+    does += ["nothing is dropped"] * (dropouts > 0)
+    who = listed([f"{name} ({record.eval_mode[name]})" for name in names], NAMED)
+    yield Event(
+        record.step,
+        "eval-mode",
+        names[0],
+        f"{who} {'is' if len(names) == 1 else 'are'} in eval mode while the network trains: "
+        f"{' and '.join(does)}. Call model.train() after each validation; if fine-tuning means it, "
+        "all is well.",
+    )
+
+
+def _unused(record: StepRecord) -> Iterator[Event]:
+    """Yield that the optimizer has parameters that the loss does not depend on."""
+    names = record.unused
+    if not names:
+        return
+    count = "a parameter" if len(names) == 1 else f"{len(names):,} parameters"
+    yield Event(
+        record.step,
+        "unused",
+        names[0],
+        f"No gradient is computed for {count} that the optimizer has: {listed(names, NAMED)}. "
+        "The loss does not depend on them, so that no step trains them: what they belong to is not "
+        "called, or lies behind detach(), or its output is not part of the loss. Take them out if "
+        "that is meant.",
+    )
 
 
 def named_layers(record: StepRecord, layers: Sequence[str]) -> str:

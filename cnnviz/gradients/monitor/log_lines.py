@@ -76,6 +76,8 @@ class RecordLine(Struct, tag_field="type", tag="record"):
     dead: tuple[Share, ...]
     saturated: tuple[Share, ...]
     agreement: tuple[Cosine, ...]
+    eval_mode: dict[str, str] = {}
+    unused: tuple[str, ...] = ()
 
     def record(self, layers: Sequence[str], kinds: Mapping[str, str]) -> StepRecord:
         """Return the record; `kinds` are the classes of its layers.
@@ -105,6 +107,8 @@ class RecordLine(Struct, tag_field="type", tag="record"):
             ascends=self.ascends,
             frozen=self.frozen,
             unmeasured=self.unmeasured,
+            eval_mode=self.eval_mode,
+            unused=self.unused,
         )
 
 

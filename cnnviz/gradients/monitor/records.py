@@ -84,6 +84,10 @@ class StepRecord:
         The layers whose weights no step can move, and why.
     unmeasured : mapping of str to str
         The layers of which something could not be measured, and why.
+    eval_mode : mapping of str to str
+        The normalisations and dropouts that were called in eval mode, with the class of each.
+    unused : tuple of str
+        The parameters that the optimizer has and that no gradient was computed for.
     """
 
     step: int
@@ -102,6 +106,8 @@ class StepRecord:
     ascends: bool = False
     frozen: Mapping[str, str] = field(default_factory=dict)
     unmeasured: Mapping[str, str] = field(default_factory=dict)
+    eval_mode: Mapping[str, str] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
 
     def named(self, layer: str) -> str:
         """Return a layer with its kind: ``conv1 (Conv2d)``."""
@@ -200,6 +206,8 @@ def to_line(entry: StepRecord | Event) -> dict[str, Any]:
         "ascends": entry.ascends,
         "frozen": dict(entry.frozen),
         "unmeasured": dict(entry.unmeasured),
+        "eval_mode": dict(entry.eval_mode),
+        "unused": list(entry.unused),
         **{name: [number(v) for v in entry.figures[name]] for name in COLUMNS},
     }
 

@@ -77,6 +77,11 @@ class TrainingRun(Result):
         The layers that no step could move at the last recorded step, and why.
     unmeasured : mapping of str to str
         What could not be measured at some step, by layer or in words, and why.
+    eval_mode : mapping of str to str
+        The normalisations and dropouts that were called in eval mode at the last recorded step,
+        with the class of each.
+    unused : tuple of str
+        The parameters that the optimizer had and that no gradient was computed for at that step.
     """
 
     derived: ClassVar[tuple[str, ...]] = ("length", "state")
@@ -109,6 +114,8 @@ class TrainingRun(Result):
     kinds: Mapping[str, str]
     frozen: Mapping[str, str]
     unmeasured: Mapping[str, str]
+    eval_mode: Mapping[str, str]
+    unused: tuple[str, ...]
 
     def draw(self, into: drawing.Canvas | None = None) -> drawing.Canvas:
         """Draw the loss, the events and three figures of every layer over the steps."""
@@ -233,6 +240,8 @@ def training_run(
         kinds={layer: kind for record in records for layer, kind in record.kinds.items()},
         frozen=dict(records[-1].frozen) if records else {},
         unmeasured=_unmeasured(records, end),
+        eval_mode=dict(records[-1].eval_mode) if records else {},
+        unused=records[-1].unused if records else (),
     )
 
 

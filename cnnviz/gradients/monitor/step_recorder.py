@@ -15,10 +15,11 @@ from torch import nn
 from cnnviz.gradients.activation_calls import ActivationCall
 from cnnviz.gradients.measures import joint_norm, sample_norms
 from cnnviz.gradients.monitor.activation_listener import ActivationListener, units
-from cnnviz.gradients.monitor.frozen_layers import why_frozen
+from cnnviz.gradients.monitor.frozen_layers import frozen_layers
 from cnnviz.gradients.monitor.gradient_agreement import Agreement
 from cnnviz.gradients.monitor.guard import Guard
 from cnnviz.gradients.monitor.input_figures import input_sums, read_sums
+from cnnviz.gradients.monitor.left_out import in_eval_mode, rests_in_eval_mode, unused_parameters
 from cnnviz.gradients.monitor.monitored_layers import MonitoredNetwork, layer_weights
 from cnnviz.gradients.monitor.records import COLUMNS, InputFigures
 from cnnviz.gradients.monitor.step_values import (
@@ -56,6 +57,8 @@ class Finished:
     outputs: int
     frozen: dict[str, str]
     unmeasured: dict[str, str]
+    eval_mode: dict[str, str]
+    unused: tuple[str, ...]
 
 
 class StepRecorder:
@@ -102,6 +105,7 @@ class StepRecorder:
         self._acted = self._samples = self._sums = self._classes = 0
         self._inputs: list[torch.Tensor] = []
         self._silent: dict[str, str] = {}
+        self._resting: set[str] = set()
         self._agreements: dict[str, torch.Tensor] = {}
         self._outputs: dict[Call, list[torch.Tensor]] = defaultdict(list)
         self._gradients: dict[Call, list[torch.Tensor]] = defaultdict(list)
@@ -119,9 +123,13 @@ class StepRecorder:
     def before(self, name: str, module: nn.Module, inputs: Any) -> None:
         """Take note that a module is called; a call that is in no other begins a pass."""
         self._depth += 1
-        if self._depth > 1 or not torch.is_grad_enabled():
+        if not torch.is_grad_enabled():
             return
         with self._guard.during("listening to a pass"):
+            if rests_in_eval_mode(module):
+                self._resting.add(name)
+            if self._depth > 1:
+                return
             if not _in_backward():
                 self._calls.clear()
                 self._read_scale()
@@ -267,23 +275,6 @@ class StepRecorder:
                     self._updates[name] = joint_norm(before)
         self._before = {}
 
-    def frozen(self, optimizer: torch.optim.Optimizer | None) -> dict[str, str]:
-        """Return the layers that no step can move, and why.
-
-        Only of layers that were called: what is not called is not meant to learn at this step.
-        """
-        groups = optimizer.param_groups if optimizer is not None else []
-        rates = {id(one): group.get("lr") for group in groups for one in group["params"]}
-        called = {name for name, _ in self._order}
-        found = {}
-        for name, layer in self._kept():
-            with self._guard.over(name):
-                weights = layer_weights(layer) if name in called else []
-                why = why_frozen(weights, rates if groups else None)
-                if why:
-                    found[name] = why
-        return found
-
     @property
     def allowance(self) -> float:
         """The decades by which a gradient may grow more than in a plain chain, and all is well.
@@ -308,7 +299,9 @@ class StepRecorder:
         names = [name for name, _ in self._order]
         silent = [name for name in self._subject.layers if name not in names]
         calls: list[Call] = [*self._order, *((name, 0) for name in silent)]
-        frozen = self.frozen(optimizer)
+        # What is not called is not meant to learn at this step.
+        called = [(name, layer) for name, layer in self._kept() if name in names]
+        frozen = frozen_layers(called, optimizer, self._guard)
         lost = {**self._silent, **self._guard.lost}
         values = StepValues(self._every())
         rows = [
@@ -325,7 +318,19 @@ class StepRecorder:
             outputs=self._classes,
             frozen={label: frozen[name] for label, name in named if name in frozen},
             unmeasured={label: lost[name] for label, name in named if name in lost},
+            **self._left_out(optimizer, frozen),
         )
+
+    def _left_out(
+        self, optimizer: torch.optim.Optimizer | None, frozen: Mapping[str, str]
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = {"eval_mode": {}, "unused": ()}
+        root, told = self._subject.root, [self._subject.layers[name] for name in frozen]
+        heard = self._resting if self._subject.audible else None
+        with self._guard.during("looking for what is left out"):
+            found["eval_mode"] = in_eval_mode(root, self._subject.modules(), heard)
+            found["unused"] = unused_parameters(root, optimizer, told)
+        return found
 
     def _row(self, values: StepValues, call: Call, scale: float) -> dict[str, float | None]:
         """Return the figures of one call of a layer."""

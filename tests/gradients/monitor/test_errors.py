@@ -18,6 +18,7 @@ from cnnviz import GradientMonitor
 from cnnviz.errors import UsageError
 from cnnviz.gradients.monitor import (
     activation_listener,
+    frozen_layers,
     gradient_agreement,
     gradient_monitor,
     log,
@@ -98,7 +99,10 @@ PLACES = [
     (step_recorder, "read_sums"),
     (step_recorder, "layer_weights"),
     (step_recorder, "_tensor"),
-    (step_recorder, "why_frozen"),
+    (step_recorder, "rests_in_eval_mode"),
+    (step_recorder, "in_eval_mode"),
+    (step_recorder, "unused_parameters"),
+    (frozen_layers, "why_frozen"),
     (step_recorder, "worst"),
     (step_recorder.StepValues, "__init__"),
     (step_recorder.StepRecorder, "__init__"),

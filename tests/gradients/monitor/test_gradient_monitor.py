@@ -502,7 +502,10 @@ def test_a_frozen_part_and_a_part_that_is_not_called_have_their_lines() -> None:
     optimizer = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=0.1)
     monitor = GradientMonitor(network, optimizer, every=1, on_event=quietly)
     train(network, optimizer, monitor, steps=6)
-    assert [(event.kind, event.layer) for event in monitor.events] == [("frozen", "trunk")]
+    assert [(event.kind, event.layer) for event in monitor.events] == [
+        ("frozen", "trunk"),
+        ("unused", "spare.weight"),
+    ]
     assert "trunk (Conv2d): requires_grad is False" in monitor.events[0].text
     record = monitor.records[0]
     assert record.layers == ("trunk", "head", "spare")
