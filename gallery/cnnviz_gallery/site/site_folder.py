@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,11 +25,12 @@ from cnnviz.results.files import (
 from cnnviz.results.given_files import SETTINGS, given_bytes
 from cnnviz.results.structured import decoded
 from cnnviz.results.suffixes import check_folder_name
-from cnnviz_gallery.site.own_content import GENERATOR, says_so
+from cnnviz_gallery.site.own_content import GENERATOR, is_own
 
 FORMAT = "cnnviz gallery 1"
 MANIFEST = "gallery.json"
 _SHARED = (
+    MANIFEST,
     "index.html",
     *(f"assets/{name}" for name in ("gallery.css", "gallery.js", "icon.svg", "search.js")),
     "models/*/index.html",
@@ -73,10 +75,9 @@ class SiteFolder:
         """Write a file whole or not at all; one that has this content already stays as it is."""
         data = content.encode() if isinstance(content, str) else content
         path = self._inside(name)
-        there = _content(path)
-        same = there == data
+        same = _size(path) == len(data) and _content(path) == data
         if not same:
-            _check_own(path, there)
+            _check_own(path)
             if not self.root.is_dir():  # made anew, it would hold a part of the pages
                 raise OutputError(
                     f"The folder {str(self.root)!r} was removed while the command worked.",
@@ -119,8 +120,7 @@ class SiteFolder:
     def remove(self, name: str) -> None:
         """Remove a file if an earlier build made it, as its content says."""
         path = self._inside(name)
-        there = _content(path)
-        if there is not None and says_so(there):
+        if is_own(path):
             path.unlink(missing_ok=True)
 
     def remove_empty(self, name: str) -> None:
@@ -179,12 +179,12 @@ def check(root: Path) -> None:
     # All that is certain to be written again, before the work; the rest as it comes.
     for name in _SHARED:
         for path in root.glob(name):
-            _check_own(path, _content(path))
+            _check_own(path)
 
 
-def _check_own(path: Path, there: bytes | None) -> None:
+def _check_own(path: Path) -> None:
     """Raise `OutputError` where a file of somebody else has the name of one of a site."""
-    if there is not None and not says_so(there):
+    if os.path.lexists(path) and not is_own(path):
         raise OutputError(
             f"{str(path)!r} would be written over, and nothing in it says that cnnviz made it.",
             "Move it away, or name another folder for the gallery.",
@@ -196,6 +196,13 @@ def _is_gallery(root: Path) -> bool:
         return decoded(given_bytes(root / MANIFEST, SETTINGS), _Manifest).format == FORMAT
     except (OSError, ValueError):
         return False
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
 
 
 def _content(path: Path) -> bytes | None:
@@ -220,4 +227,6 @@ def _make(folder: Path) -> None:
 
 
 def _json(data: dict[str, Any]) -> str:
-    return json.dumps({**data, **GENERATOR}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    # At the end, where it is looked for, also in what was read from an earlier build.
+    last = {name: value for name, value in data.items() if name not in GENERATOR} | GENERATOR
+    return json.dumps(last, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

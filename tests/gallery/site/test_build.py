@@ -21,7 +21,7 @@ from cnnviz_gallery.site import build as building
 from cnnviz_gallery.site import content, layer_pages, site_folder
 from cnnviz_gallery.site.build import build
 from cnnviz_gallery.site.image_cache import ImageCache
-from cnnviz_gallery.site.own_content import MARK, XMP
+from cnnviz_gallery.site.own_content import XMP
 from cnnviz_gallery.site.render import assets, render
 from cnnviz_gallery.site.sprites import face
 from tests.helpers.gallery.tiny import tiny_model
@@ -187,7 +187,7 @@ def test_another_way_of_drawing_makes_every_picture_anew(
     site = shutil.copytree(tiny_site, tmp_path / "site")
     drawn = site / "models/tiny/mixed/4.webp"
     right = drawn.read_bytes()
-    drawn.write_bytes(XMP + b"drawn in the way of old")
+    drawn.write_bytes(b"RIFF" + b"drawn in the way of old" + XMP)
     build(tiny_scan, tiny, tiny_data, site)
     assert drawn.read_bytes() != right, "what is there is kept as long as its key is right"
     monkeypatch.setattr(building, "PICTURES_VERSION", building.PICTURES_VERSION + 1)
@@ -286,7 +286,8 @@ def test_what_somebody_put_beside_the_pages_is_never_removed(
     for path in kept:
         path.parent.mkdir(exist_ok=True)
         path.write_text("years of work")
-    (site / "models/tiny/first/9999.html").write_text(f"of a channel that there was: {MARK}")
+    page = (site / "models/tiny/first/0.html").read_text("utf-8")
+    (site / "models/tiny/first/9999.html").write_text(page, "utf-8")
     build(replace(tiny_scan, layers=tiny_scan.layers[:2]), tiny, tiny_data, site)
     assert [path.read_text() for path in kept] == ["years of work"] * 2
     assert not (site / "models/tiny/first/9999.html").exists()
