@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import shutil
@@ -9,6 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -104,8 +106,18 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home / "hub" / "checkpoints"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
+# Chromium heeds the last list of features alone. The first line is of what each new window would
+# load behind its address bar, which took more than half of a page's time; the others Playwright's.
+_WITHOUT = (
+    "WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup,"
+    "AimEnabled,AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose,HttpsUpgrades,"
+    "HttpsFirstBalancedModeAutoEnable,LensOverlay,MediaRouter,NetworkTimeServiceQuerying,"
+    "OptimizationHints,PaintHolding,PreconnectToSearch,ThirdPartyStoragePartitioning"
+)
+
+
+@pytest.fixture(scope="session")
+def _chromium() -> Iterator[Any]:
     """Return a headless Chromium that asks for nothing of its own, or skip."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -120,8 +132,26 @@ def browser() -> Iterator[object]:
         "--disable-background-networking",
         "--disable-component-update",
         "--disable-sync",
+        f"--disable-features={_WITHOUT}",
     ]
-    with sync_api.sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=found, args=options)
-        yield opened
-        opened.close()
+    playing = sync_api.sync_playwright()
+    opened = playing.__enter__().chromium.launch(executable_path=found, args=options)
+    loop = asyncio.get_running_loop()
+    asyncio._set_running_loop(None)
+    yield opened, loop
+    asyncio._set_running_loop(loop)
+    opened.close()
+    playing.__exit__()
+
+
+@pytest.fixture
+def browser(_chromium: Any) -> Iterator[object]:
+    """Return the one browser of this process, or skip.
+
+    Playwright's loop counts as running from its first call on, and no other may run beside it: it
+    does so in the tests that ask for a browser.
+    """
+    opened, loop = _chromium
+    asyncio._set_running_loop(loop)
+    yield opened
+    asyncio._set_running_loop(None)
