@@ -227,6 +227,8 @@ def _make(
         workers=values["workers"],
         progress=show,
     )
+    for remark in data.notes:
+        say(one_line(f"{remark}."))
     for skipped in found.skipped:
         say(one_line(f"Left out: {skipped.name}: {skipped.reason}"))
     made = None

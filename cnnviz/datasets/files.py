@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -14,11 +15,16 @@ from cnnviz.errors import ImageError, UsageError
 from cnnviz.images import PhotoError, read_photo
 from cnnviz.images.batch import name_and_path
 from cnnviz.images.paths import distinct_names, expand
+from cnnviz.results.files import DUST
 from cnnviz.results.given_files import given_sha256, open_given
-from cnnviz.results.text import plural
+from cnnviz.results.text import first_few, plural
 
 # Photos of telephones may be such as cannot be read: they are refused by name, not left out.
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jp2"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif", ".avif"),
+)
+"""How names of images end. Of a GIF the first picture counts."""
 MASK = "-mask"
 _ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
 
@@ -152,17 +158,29 @@ class ImageList(Dataset):
         return plural(len(self), "image")
 
 
-def images_in(root: Path) -> list[str]:
-    """Return the paths of all images below a folder, with slashes, ordered by path.
+def images_in(root: Path) -> tuple[list[str], list[str]]:
+    """Return the paths of all images below a folder, with slashes, ordered by path; and of others.
 
-    Masks are left out, and whatever begins with a full stop.
+    Masks are left out, and whatever begins with a full stop or is what desktops leave behind.
 
     Raises
     ------
     UsageError
         If a folder cannot be opened.
     """
-    return files_below(root, is_image)
+    found = files_below(root, lambda name: not _is_beside(name))
+    images = [path for path in found if is_image(PurePosixPath(path).name)]
+    known = set(images)
+    return images, [path for path in found if path not in known]
+
+
+def others_left_out(files: Sequence[str]) -> tuple[str, ...]:
+    """Say how many files beside the images are none, with how their names end."""
+    if not files:
+        return ()
+    ends = Counter(PurePosixPath(file).suffix.lower() or "no suffix" for file in files)
+    told = first_few([f"{number:,} {end}" for end, number in ends.most_common()], 4)
+    return (f"{plural(len(files), 'file')} beside the images left out: {told}",)
 
 
 def files_below(root: Path, wanted: Callable[[str], bool]) -> list[str]:
@@ -196,9 +214,12 @@ def files_below(root: Path, wanted: Callable[[str], bool]) -> list[str]:
 
 def is_image(file: str) -> bool:
     """Whether a file name is that of an image: not hidden, and no mask."""
-    path = Path(file)
-    shown = not file.startswith(".") and not path.stem.endswith(MASK)
-    return shown and path.suffix.lower() in SUFFIXES
+    return not _is_beside(file) and PurePosixPath(file).suffix.lower() in SUFFIXES
+
+
+def _is_beside(file: str) -> bool:
+    """Whether a file name is hidden, a desktop's, or that of the mask of an image."""
+    return file.startswith(".") or file in DUST or PurePosixPath(file).stem.endswith(MASK)
 
 
 def read_mask(path: Path) -> Mask | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnviz.bounds import Count, bounded
 from cnnviz.datasets.dataset import Dataset, Part
-from cnnviz.datasets.files import ImageFolder, ImageList, images_in
+from cnnviz.datasets.files import ImageFolder, ImageList, images_in, others_left_out
 from cnnviz.datasets.foreign import ForeignDataset, checked, is_dataset
 from cnnviz.datasets.listed_files import LISTS, ListedFiles
 from cnnviz.datasets.patterns import is_pattern, matched_images
@@ -20,7 +20,7 @@ from cnnviz.errors import ImageError, UsageError, did_you_mean
 from cnnviz.images import Photo
 from cnnviz.images.paths import expand, is_file_named_as_folder
 from cnnviz.results.given_files import no_file
-from cnnviz.results.text import kind_of, plural
+from cnnviz.results.text import kind_of
 
 if TYPE_CHECKING:
     from cnnviz.datasets.aliases import Data
@@ -149,13 +149,12 @@ def _named_nearly(path: Path) -> str:
 
 
 def _in_folder(path: Path) -> Dataset:
-    files = images_in(path)
-    tars = sorted(path.rglob(f"*{SUFFIX}"))
+    files, others = images_in(path)
+    tars = [file for file in others if file.lower().endswith(SUFFIX)]
     if tars and not files:
-        return Shards(tars)
+        return Shards([path / file for file in tars])
     found = ImageFolder(path, files)
-    if tars:
-        found.notes = (f"{plural(len(tars), 'tar file')} beside the images, left out",)
+    found.notes = others_left_out(others)
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 from pathlib import Path
 
-from cnnviz.datasets.files import ImageFolder, is_image
+from cnnviz.datasets.files import MASK, ImageFolder, is_image, others_left_out
 from cnnviz.errors import UsageError
 from cnnviz.images.paths import expand
 
@@ -59,7 +59,11 @@ def matched_images(name: str) -> ImageFolder:
     """Return the images, which are no masks, among the files that a pattern matches."""
     found = matched_files(name)
     names = [file.relative_to(found.root).as_posix() for file in map(found.file, range(len(found)))]
-    return ImageFolder(found.root, [file for file in names if is_image(Path(file).name)])
+    images = [file for file in names if is_image(Path(file).name)]
+    chosen = ImageFolder(found.root, images)
+    others = {file for file in names if not Path(file).stem.endswith(MASK)} - set(images)
+    chosen.notes = others_left_out(sorted(others))
+    return chosen
 
 
 def _entries(folder: Path, part: str) -> list[Path]:

@@ -45,6 +45,10 @@ class _Span:
     size: int
 
 
+_Sample = list[tuple[str, str, _Span]]
+"""The members of a sample: the name of each, what it is of the sample, and where it lies."""
+
+
 @dataclass(frozen=True)
 class _Entry:
     """One image of a shard, and its label's file."""
@@ -71,7 +75,15 @@ class Shards(Dataset):
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = tuple(paths)
-        self._entries = [e for place, path in enumerate(self.paths) for e in _index(place, path)]
+        self._entries: list[_Entry] = []
+        without = further = 0
+        for place, path in enumerate(self.paths):
+            for group in _samples(path):
+                found = _entries(place, group)
+                self._entries += found
+                without += not found
+                further += max(0, len(_plain(group)) - 1)
+        self.notes = _left_out(without, further)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -156,16 +168,19 @@ def shards_of(pattern: str) -> list[Path]:
     return paths
 
 
-def _index(place: int, path: Path) -> Iterator[_Entry]:
-    group: list[tuple[str, str, _Span]] = []
+def _samples(path: Path) -> Iterator[_Sample]:
+    """Yield the members of each sample of a tar."""
+    group: _Sample = []
     sample = ""
     for name, span in _members(path):
         stem, suffix = _split(name)
         if stem != sample:
-            yield from _entries(place, group)
+            if group:
+                yield group
             sample, group = stem, []
         group.append((name, suffix, span))
-    yield from _entries(place, group)
+    if group:
+        yield group
 
 
 def _members(path: Path) -> Iterator[tuple[str, _Span]]:
@@ -234,13 +249,26 @@ def _split(name: str) -> tuple[str, str]:
     return f"{folder}{slash}{stem}", suffix.lower()
 
 
-def _entries(place: int, group: list[tuple[str, str, _Span]]) -> Iterator[_Entry]:
-    """Yield the image of a sample; each image where none has a plain suffix."""
+def _entries(place: int, group: _Sample) -> list[_Entry]:
+    """Return the image of a sample; each image where none has a plain suffix."""
     label = next(((kind, span) for _, kind, span in group if kind in ("cls", "json")), None)
-    plain = [entry for entry in group if f".{entry[1]}" in SUFFIXES][:1]
     dotted = [entry for entry in group if entry[1].endswith(SUFFIXES)]
-    for name, _, span in plain or dotted:
-        yield _Entry(place, name, span, label)
+    chosen = _plain(group)[:1] or dotted
+    return [_Entry(place, name, span, label) for name, _, span in chosen]
+
+
+def _plain(group: _Sample) -> _Sample:
+    return [entry for entry in group if f".{entry[1]}" in SUFFIXES]
+
+
+def _left_out(without: int, further: int) -> tuple[str, ...]:
+    """Say what of the samples is not looked at."""
+    told = []
+    if without:
+        told.append(f"{plural(without, 'sample')} of the tars without an image left out")
+    if further:
+        told.append(f"{plural(further, 'image')} beside the first of a sample left out")
+    return tuple(told)
 
 
 def _label(kind: str, data: bytes) -> int | None:

@@ -133,10 +133,12 @@ def items(
     drawn = read_boxes(boxes) if isinstance(boxes, (str, Path)) else boxes
     found: list[EvaluationImage] = []
     refused: list[str] = []
+    left_out: dict[str, None] = {}
     for source, index in _sources(data, count):
         if isinstance(source, EvaluationImage):
             found.append(source)
             continue
+        left_out.update(dict.fromkeys(source.notes))
         try:
             source.check(index, masked=drawn is None)
             own = None if drawn is None else drawn.of(source.name(index))
@@ -147,7 +149,7 @@ def items(
         raise nothing_left(refused)
     if drawn is not None:
         refused += _told_boxes(found, drawn)
-    return found, refused
+    return found, [*left_out, *refused]
 
 
 def _told_boxes(found: Sequence[EvaluationImage], drawn: AnnotatedBoxes) -> list[str]:

@@ -20,7 +20,7 @@ from cnnviz.images.pillow_warnings import Heard, catch_pillow_warnings
 if TYPE_CHECKING:
     from PIL import Image
 
-FORMATS = "JPEG, PNG, WebP, BMP or TIFF"
+FORMATS = "JPEG, PNG, WebP, BMP, GIF or TIFF"
 _FEWER_BITS = (8, 10, 12)
 _REDUCED = "16-bit reduced to 8-bit"
 _GREY = "grey repeated in three channels"

@@ -305,9 +305,41 @@ def test_a_shard_that_is_cut_short_names_what_is_lost(shards) -> None:
     shown(found, 1)
 
 
-def test_tars_beside_images_are_told_of(folder, shards) -> None:
+def test_files_beside_images_are_told_of(folder, shards) -> None:
     (shards / "a-000.tar").rename(folder / "a.tar")
-    assert open_dataset(folder).notes == ("1 tar file beside the images, left out",)
+    (folder / "more.TXT").write_text("no image")
+    (folder / "Thumbs.db").write_text("a desktop's")
+    told = ("3 files beside the images left out: 2 .txt, 1 .tar",)
+    assert open_dataset(folder).notes == told
+    pattern = f"{folder}/*/*"
+    assert open_dataset(pattern).notes == ("1 file beside the images left out: 1 .txt",)
+    assert open_dataset(f"{folder}/*/*.png").notes == ()
+
+
+@pytest.mark.parametrize("kind", ["gif", "ppm", "jfif", "JPE"])
+def test_photos_of_every_usual_kind_are_read_and_not_left_out(folder, kind) -> None:
+    """A folder left GIFs out without a word."""
+    how = {"gif": "GIF", "ppm": "PPM"}.get(kind, "JPEG")
+    later = Image.fromarray(pixels(8))
+    moving = {"save_all": True, "append_images": [later]} if kind == "gif" else {}
+    Image.fromarray(pixels(7)).save(folder / f"dog/z.{kind}", how, **moving)
+    found = open_dataset(folder)
+    assert found.names[-1] == f"dog/z.{kind}"
+    photo = found.read(3).image
+    assert isinstance(photo, Photo)
+    near = np.abs(photo.pixels.astype(int) - pixels(7)).mean()
+    assert near < np.abs(photo.pixels.astype(int) - pixels(8)).mean()
+    assert ("frame 1 of 2" in photo.notes) == (kind == "gif")
+
+
+def test_samples_of_tars_that_are_not_looked_at_are_told(tmp_path) -> None:
+    members = {"1.jpg": png(1), "1.png": png(2), "1.cls": b"0", "2.txt": b"no image", "3.gif": b""}
+    found = open_dataset(tar(tmp_path / "a.tar", {**members, "4.seg.png": png(3)}))
+    assert found.names == ("a.tar/1.jpg", "a.tar/3.gif", "a.tar/4.seg.png")
+    assert found.notes == (
+        "1 sample of the tars without an image left out",
+        "1 image beside the first of a sample left out",
+    )
 
 
 @pytest.mark.parametrize(

@@ -296,6 +296,11 @@ def test_data_that_is_not_there(data, count, error, message):
         items(data, count)
 
 
+def test_files_that_are_no_images_are_told(folder):
+    (folder / "notes.txt").write_text("no image")
+    assert "1 file beside the images left out: 1 .txt" in items(folder)[1]
+
+
 def test_a_mask_of_another_size_leaves_the_image_out(folder):
     Image.new("L", (3, 3)).save(folder / "one-mask.png")
     found, refused = items(folder)

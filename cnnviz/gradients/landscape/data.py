@@ -111,7 +111,8 @@ def _of_data(model: Model, data: Dataset, labels: Any) -> LabelledImages:
             for label in given
             if label is not None
         )
-        return LabelledImages(batch, found, f"Labels are those of the data ({data.describe()}).")
+        told = ". ".join((f"Labels are those of the data ({data.describe()})", *data.notes))
+        return LabelledImages(batch, found, f"{told}.")
     return LabelledImages(batch, *_labels(model, labels, len(batch)))
 
 
