@@ -19,6 +19,10 @@ _CUT = """() => {
   }).map((one) => one.id);
 }"""
 
+_SCROLLED = """() => [...document.querySelectorAll(".card, .class")]
+  .filter((one) => one.scrollWidth > one.clientWidth + 1)
+  .map((one) => `${one.className}: ${one.scrollWidth} > ${one.clientWidth}`)"""
+
 _WORKS = """() => {
   const { app } = cnnviz;
   const step = app.data.convolutions.find((one) => one.ends === app.layer().name);
@@ -66,6 +70,7 @@ def test_nothing_is_wider_than_the_page(
         visit.page.evaluate(f"document.getElementById('{panel}').open = true")
     visit.page.wait_for_timeout(100)
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= width + 1
+    assert visit.page.evaluate(_SCROLLED) == []
     if width >= 320:
         assert visit.page.evaluate(_CUT) == []
     visit.context.close()

@@ -89,6 +89,27 @@ def test_every_kind_of_page_is_whole_and_keeps_to_itself(visit, width, theme):
         seen.is_well()
 
 
+@pytest.mark.parametrize("width", [1440, 1024])
+def test_networks_stand_beside_one_another_on_the_home_page(visit, width):
+    page = visit(width).page
+    page.locator(".cards").evaluate("(all) => all.append(all.firstElementChild.cloneNode(true))")
+    first, second = (card.bounding_box() for card in page.locator(".cards li").all())
+    assert first["y"] == second["y"]
+    assert second["x"] >= first["x"] + first["width"]
+    right = page.locator("main").bounding_box()
+    assert second["x"] + second["width"] >= right["x"] + right["width"] - 45
+
+
+def test_nine_patches_stand_in_one_row_where_the_page_is_wide_enough(visit):
+    seen = visit(1024)
+    seen.go("models/tiny/mixed/4.html")
+    tops = seen.page.locator("#strongest ~ .examples li").evaluate_all(
+        "(all) => all.map((one) => one.getBoundingClientRect().top)"
+    )
+    assert len(set(tops)) == 1
+    assert len(tops) > 8
+
+
 def test_from_home_to_a_unit_by_mouse_and_back(visit):
     seen = visit()
     page = seen.page
